@@ -1,0 +1,364 @@
+package grammar
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+// A token is a word, a brace or the end of a statement, as the grammar wants them.
+type token struct {
+	kind kind
+	text string // what a word means
+	span source.Span
+	rest *string // on what ends an expanded line: its text after the keyword
+}
+
+// maxDepth is how deep blocks may nest. The reference knows four levels.
+const maxDepth = 64
+
+// windowSize is how many tokens are made at a time, about.
+const windowSize = 240
+
+// A balancer turns lines into tokens that follow the grammar whatever the text is: it ends statements where their line
+// ends and no brace follows, and drops or adds braces until every block has both. Each repair is a finding.
+type balancer struct {
+	lines  lines
+	record *record
+	window []token // made and not parsed yet
+	over   bool    // there are no more lines
+
+	started   bool        // a statement has words and neither block nor end yet
+	broken    bool        // and its line is over: the next word starts another statement
+	head      source.Span // its words
+	rest      *string     // its text after the first word, if the line was expanded
+	restStart int
+	blocks    []openBlock // the first stands for the file
+	skipped   int         // braces open inside a block that is too deep
+	row       kind        // opening or closing: the token before was such a brace, and without a partner
+
+	// count is what was missing and superfluous; budget is the count of a reading before this one.
+	count, budget braces
+	column        int // of the first token of the line, counted in a second reading only
+	margin        int // the column of the line where the statement started
+	doubt         source.Span
+}
+
+// braces are how many a text lacks and how many it has too many. A first reading finds both, but finds them where the
+// count goes wrong: at the end of the file, mostly. A second reading that knows the numbers can trust the indentation,
+// which tells where the brace was forgotten.
+type braces struct{ missing, extra int }
+
+// An openBlock is a block whose closing brace has not come yet.
+type openBlock struct {
+	head  source.Span // the statement that opens it
+	stray int         // opening braces in it that belong to no statement and are still open
+	// margin is the column of the line that opens the block, inner that of its first line; -1 before there is one.
+	margin, inner int
+}
+
+func newBalancer(lines lines, record *record, budget braces) *balancer {
+	return &balancer{lines: lines, record: record, budget: budget, blocks: []openBlock{{margin: -1, inner: -1}}}
+}
+
+func (b *balancer) top() *openBlock { return &b.blocks[len(b.blocks)-1] }
+
+// fill makes the next window; it is empty when the text is over.
+func (b *balancer) fill() {
+	b.window = b.window[:0]
+	for len(b.window) < windowSize && !b.over {
+		l, ok := b.lines.next()
+		if ok {
+			b.read(&l)
+		} else {
+			b.finish()
+		}
+	}
+}
+
+// read makes the tokens of a line.
+func (b *balancer) read(l *line) {
+	s := newScanner(l.text)
+	first, unmatched := true, -1
+	for {
+		k, start, ok := s.next()
+		if !ok {
+			break
+		}
+		if k == blank {
+			continue
+		}
+		if k == remark {
+			b.record.comments = append(b.record.comments, Comment{Text: l.text[start:], Span: l.span(start, len(l.text)), Trailing: !first})
+			break
+		}
+		at := l.span(start, s.pos)
+		if b.budget != (braces{}) {
+			b.judge(k, first, at)
+		}
+		switch k {
+		case opening:
+			b.open(at)
+		case closing:
+			b.close(at, first)
+		case torn:
+			unmatched = start
+			fallthrough
+		default:
+			b.word(l, unquote(k, l.text[start:s.pos]), s.pos, at)
+		}
+		if first = false; b.row != k {
+			b.row = blank
+		}
+	}
+	b.broken = b.broken || !first
+	if unmatched >= 0 || s.odd {
+		b.unmatchedQuote(l, unmatched)
+	}
+}
+
+// word adds a word that ends at a place of the line.
+func (b *balancer) word(l *line, text string, end int, at source.Span) {
+	if b.skipped > 0 {
+		return
+	}
+	if b.broken || !b.started {
+		b.endStatement()
+		b.started, b.head, b.margin = true, at, b.column
+		b.rest, b.restStart = nil, end
+	}
+	b.head = b.head.To(at)
+	if l.pieces != nil {
+		rest := strings.TrimLeft(l.text[b.restStart:end], blanks)
+		b.rest = &rest
+	}
+	b.window = append(b.window, token{kind: word, text: text, span: at})
+}
+
+// endStatement ends the statement that is under way, if there is one.
+func (b *balancer) endStatement() {
+	if b.started {
+		b.window = append(b.window, token{kind: end, span: source.Span{Source: b.head.Source, Start: b.head.End, End: b.head.End}, rest: b.rest})
+	}
+	b.started, b.broken = false, false
+}
+
+func (b *balancer) open(at source.Span) {
+	switch {
+	case b.skipped > 0:
+		b.skipped++
+	case !b.started:
+		b.top().stray++
+		b.strayBrace(at)
+	case len(b.blocks) > maxDepth:
+		b.endStatement()
+		b.skipped = 1
+		b.tooDeep(at)
+	default:
+		b.window = append(b.window, token{kind: opening, span: at, rest: b.rest})
+		b.blocks = append(b.blocks, openBlock{head: b.head, margin: b.margin, inner: -1})
+		b.started, b.broken = false, false
+	}
+}
+
+func (b *balancer) close(at source.Span, first bool) {
+	if b.skipped > 0 {
+		b.skipped--
+		return
+	}
+	b.endStatement()
+	switch top := b.top(); {
+	case top.stray > 0:
+		top.stray--
+	case len(b.blocks) == 1:
+		b.extraBrace(at)
+	case first && b.budget.extra > 0 && top.inner > top.margin:
+		b.doubt = at
+	default:
+		b.closeBlock(at)
+	}
+}
+
+// closeBlock ends the innermost block; the span is zero for a brace that the text lacks.
+func (b *balancer) closeBlock(at source.Span) {
+	b.window = append(b.window, token{kind: closing, span: at})
+	b.blocks = b.blocks[:len(b.blocks)-1]
+}
+
+// judge looks at the indentation of a second reading, before the token is taken.
+func (b *balancer) judge(k kind, first bool, at source.Span) {
+	if first {
+		b.column = columns(indentOf(at))
+	}
+	if top := b.top(); !b.doubt.IsZero() {
+		// A line that continues the block which the brace before it would close, shows that the brace is too many.
+		if first && k != closing && b.column >= top.inner {
+			b.extraBrace(b.doubt)
+			b.budget.extra--
+		} else {
+			b.closeBlock(b.doubt)
+		}
+		b.doubt = source.Span{}
+	}
+	if !first || k == opening || b.skipped > 0 {
+		return
+	}
+	for b.budget.missing > 0 && at.Source == b.top().head.Source && b.outside(k) {
+		b.endStatement()
+		b.unclosedBlock(at)
+		b.closeBlock(source.Span{})
+		b.budget.missing--
+	}
+	if top := b.top(); k != closing && top.inner < 0 {
+		top.inner = b.column
+	}
+}
+
+// outside tells whether the line that starts with a k stands outside the innermost block, by the indentation of a text
+// that indents its blocks.
+func (b *balancer) outside(k kind) bool {
+	top := b.top()
+	if len(b.blocks) == 1 || top.inner <= top.margin {
+		return false
+	}
+	if k != closing {
+		return b.column <= top.margin
+	}
+	for _, outer := range b.blocks[1 : len(b.blocks)-1] {
+		if outer.margin == b.column && b.column < top.margin {
+			return true
+		}
+	}
+	return false
+}
+
+// columns returns the width of leading white space, with a tab stop every 8 columns.
+func columns(indent string) int {
+	n := 0
+	for _, c := range []byte(indent) {
+		if c == '\t' {
+			n += 8 - n%8
+		} else {
+			n++
+		}
+	}
+	return n
+}
+
+// finish ends what is still open at the end of the text.
+func (b *balancer) finish() {
+	b.over = true
+	if !b.doubt.IsZero() {
+		b.closeBlock(b.doubt)
+	}
+	b.endStatement()
+	if len(b.blocks) > 1 && b.skipped == 0 {
+		b.unclosedAtEnd()
+	}
+	for len(b.blocks) > 1 {
+		b.closeBlock(source.Span{})
+	}
+}
+
+func (b *balancer) strayBrace(at source.Span) {
+	if b.row == opening {
+		return
+	}
+	b.row = opening
+	b.record.add(diag.Diagnostic{
+		Rule: "stray-brace", Severity: diag.Error, Message: `"{" without a keyword before it`,
+		Span: at, Label: "a keyword opens a block",
+		Notes: []diag.Note{{Message: `keepalived ignores it, and its "}" then closes the block around it`}},
+	})
+}
+
+func (b *balancer) extraBrace(at source.Span) {
+	b.count.extra++
+	if b.row == closing {
+		return
+	}
+	b.row = closing
+	b.record.add(diag.Diagnostic{
+		Rule: "extra-brace", Severity: diag.Error, Message: `"}" without a block to close`,
+		Span: at, Label: "every open block is closed before it",
+		Fixes: []diag.Fix{{Title: "delete the brace", Edits: []diag.Edit{{Span: at}}}},
+	})
+}
+
+func (b *balancer) tooDeep(at source.Span) {
+	b.record.add(diag.Diagnostic{
+		Rule: "nesting-too-deep", Severity: diag.Error, Message: fmt.Sprintf("blocks nest deeper than %d", maxDepth),
+		Span: at, Label: "what stands in this block is not read",
+		Help: `look for a missing "}" above`,
+	})
+}
+
+// unclosedBlock reports that the innermost block should have ended before the line that starts at next.
+func (b *balancer) unclosedBlock(next source.Span) {
+	b.count.missing++
+	top := b.top()
+	place := next
+	place.Start = lineStart(next)
+	place.End = place.Start
+	b.record.add(diag.Diagnostic{
+		Rule: "unclosed-block", Severity: diag.Error, Message: fmt.Sprintf("block %s is not closed", name(top.head)),
+		Span: top.head, Label: `no "}" closes it`,
+		Notes: []diag.Note{{Message: "this line stands outside of it, by its indentation", Span: next}},
+		Help:  `add "}" before that line`,
+		Fixes: []diag.Fix{{Title: `add "}"`, Edits: []diag.Edit{{Span: place, Text: indentOf(top.head) + "}\n"}}}},
+	})
+}
+
+// unclosedAtEnd reports the blocks that are open when the text ends, at the innermost.
+func (b *balancer) unclosedAtEnd() {
+	open := b.blocks[1:]
+	b.count.missing += len(open)
+	inner := open[len(open)-1]
+	finding := diag.Diagnostic{
+		Rule: "unclosed-block", Severity: diag.Error, Message: fmt.Sprintf("block %s is not closed", name(inner.head)),
+		Span: inner.head, Label: `no "}" closes it before the file ends`,
+	}
+	for _, outer := range open[:len(open)-1] {
+		finding.Notes = append(finding.Notes, diag.Note{Message: fmt.Sprintf("block %s is not closed either", name(outer.head)), Span: outer.head})
+	}
+	b.record.add(finding)
+}
+
+func (b *balancer) unmatchedQuote(l *line, start int) {
+	finding := diag.Diagnostic{
+		Rule: "unmatched-quote", Severity: diag.Error, Message: "quote without a partner on its line",
+		Label: "read as one word to the end of the line; keepalived drops it",
+	}
+	if start >= 0 {
+		finding.Span = l.span(start, start+1)
+	} else {
+		i := strings.Index(l.text, `\"`)
+		finding.Span = l.span(i, i+2)
+		finding.Label = "the backslash does not make the quote a part of the word"
+		finding.Notes = []diag.Note{{Message: "there are no escapes; but the search for a comment skips this quote, and takes the rest of the line as quoted"}}
+	}
+	b.record.add(finding)
+}
+
+// name returns a statement for a message, shortened.
+func name(head source.Span) string {
+	text := strings.Join(strings.Fields(head.Text()), " ")
+	if r := []rune(text); len(r) > 40 {
+		text = string(r[:40]) + "..."
+	}
+	return fmt.Sprintf("%q", text)
+}
+
+// lineStart returns where the line of a span starts in its text.
+func lineStart(at source.Span) int32 {
+	return int32(bytes.LastIndexByte(at.Source.Text[:at.Start], '\n') + 1)
+}
+
+// indentOf returns the white space before the line of a span.
+func indentOf(at source.Span) string {
+	text := at.Source.Text[lineStart(at):at.Start]
+	return string(text[:len(text)-len(bytes.TrimLeft(text, " \t"))])
+}

@@ -1,0 +1,412 @@
+package grammar
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+// A definition is what $NAME= gave a value.
+type definition struct {
+	name  string
+	at    source.Span // the name; zero for the variable of a sequence
+	lines []line      // its value; with several, each becomes a line of its own where it is used
+	made  bool        // the value stands in no text
+	used  bool
+	gap   source.Span // the line before a blank one within the definition
+}
+
+// define takes a line that is a definition; continued tells that it ended in a backslash.
+func (e *expander) define(l line, continued bool) bool {
+	if l.text[0] != '$' {
+		return false
+	}
+	n := nameLength(l.text[1:])
+	rest := l.text[1+n:]
+	value := strings.TrimLeft(rest, " \t")
+	if n == 0 || !strings.HasPrefix(value, "=") {
+		return false
+	}
+	at := l.span(0, 1+n)
+	if blanks := len(rest) - len(value); blanks > 0 {
+		e.spacedDefinition(l, n, blanks)
+	}
+	d := &definition{name: l.text[1 : 1+n], at: at}
+	e.defs[d.name] = d
+	body := l.sub(len(l.text)-len(value)+1, len(l.text))
+	if body = body.trim(); body.text != "" {
+		d.lines = []line{body}
+	}
+	if continued {
+		e.defining = d
+	}
+	return true
+}
+
+// extend adds a line to the definition under way. It ends with the first line that does not end in a backslash, blank
+// lines aside.
+func (e *expander) extend(l line, continued bool) {
+	d := e.defining
+	if l.text == "" && !continued {
+		if d.gap.IsZero() {
+			d.gap = d.at
+			if n := len(d.lines); n > 0 {
+				last := d.lines[n-1]
+				d.gap = last.span(0, len(last.text))
+			}
+		}
+		return
+	}
+	if !d.gap.IsZero() {
+		e.gapInDefinition(l, d)
+		d.gap = source.Span{}
+	}
+	if l.text != "" {
+		d.lines = append(d.lines, l)
+	}
+	if !continued {
+		e.defining = nil
+	}
+}
+
+// nameLength returns the length of the name at the start of a text.
+func nameLength(text string) int {
+	n := 0
+	for n < len(text) && (n == 0 && isNameStart(text[n]) || n > 0 && isName(text[n])) {
+		n++
+	}
+	return n
+}
+
+// A reference is a $NAME, ${NAME} or ${NAME parameters} of a line.
+type reference struct {
+	name, params string
+	from, to     int // in the line
+	braces       bool
+}
+
+// referenceAt reads the reference that starts with the $ at a place of a text. $NAME counts only in front of a blank,
+// a comma, a closing parenthesis or the end of the line.
+func referenceAt(text string, at int) (reference, bool) {
+	r := reference{from: at}
+	start := at + 1
+	if start < len(text) && text[start] == '{' {
+		r.braces = true
+		start++
+	}
+	end := start + nameLength(text[start:])
+	r.name = text[start:end]
+	r.to = end
+	switch {
+	case end == start:
+		return r, false
+	case r.braces:
+		n := strings.IndexByte(text[end:], '}')
+		if n < 0 || n > 0 && text[end] != ' ' {
+			return r, false
+		}
+		r.params = strings.TrimSpace(text[end : end+n])
+		r.to = end + n + 1
+	case end < len(text) && strings.IndexByte(" \t,)", text[end]) < 0:
+		return r, false
+	}
+	return r, true
+}
+
+// substitute replaces the references of a line, also those in what replaces them; false when there was nothing to do.
+// Of a definition with several lines the first stays here and the others are read next.
+func (e *expander) substitute(l line) (line, bool) {
+	changed := false
+	for at := 0; len(l.text) <= maxExpandedLine; {
+		n := strings.IndexByte(l.text[at:], '$')
+		if n < 0 {
+			return l, changed
+		}
+		at += n
+		ref, ok := referenceAt(l.text, at)
+		if !ok {
+			at++
+			continue
+		}
+		value, ok := e.value(&l, ref)
+		if !ok {
+			at = ref.to
+			continue
+		}
+		if !e.spend(len(value.text)+len(l.text)/16+2*len(l.pieces), l.span(ref.from, ref.to)) {
+			return l, changed
+		}
+		l = l.splice(ref.from, ref.to, value)
+		changed = true
+		if len(value.pieces) > 0 && value.pieces[0].made {
+			at += len(value.text)
+		}
+		if strings.HasPrefix(strings.TrimLeft(l.text, " \t"), "~") {
+			return l, changed // its variables get their values first
+		}
+	}
+	e.report(diag.Diagnostic{
+		Rule: "line-too-long", Severity: diag.Error, Message: "definitions make a line that is too long",
+		Span: l.span(0, len(l.text)), Label: fmt.Sprintf("keepalived replaces none that would make more than %d bytes", maxLine),
+	})
+	return l, false
+}
+
+// value returns what replaces a reference.
+func (e *expander) value(l *line, ref reference) (line, bool) {
+	at := l.span(ref.from, ref.to)
+	d := e.defs[ref.name]
+	switch {
+	case d == nil:
+		text, ok := e.builtIn(ref, at)
+		if !ok {
+			e.notDefined(l, ref, at)
+		}
+		return madeLine(text, at), ok
+	case ref.params != "":
+		e.notDefined(l, ref, at)
+		return line{}, false
+	case e.within(at.Source, d):
+		d.used = true
+		e.cycle(d, at)
+		return line{}, false
+	case len(d.lines) > 1 && ref.to < len(l.text):
+		d.used = true
+		e.textAfter(d, at, l.span(ref.to, len(l.text)))
+		return line{}, false
+	}
+	d.used = true
+	if d.made {
+		return madeLine(d.lines[0].text, at), true
+	}
+	views := map[*source.Source]*source.Source{}
+	used := make([]line, max(1, len(d.lines)))
+	for i, value := range d.lines {
+		used[i] = e.usedAt(value, at, d, views)
+	}
+	if len(d.lines) == 0 {
+		return madeLine("", at), true
+	}
+	if len(used) > 1 {
+		e.push(&lineList{used[1:]})
+	}
+	return used[0], true
+}
+
+// usedAt returns a line of a definition as seen through its use.
+func (e *expander) usedAt(l line, via source.Span, d *definition, views map[*source.Source]*source.Source) line {
+	view := func(src *source.Source) *source.Source {
+		if views[src] == nil {
+			views[src] = src.View(via, "used at")
+			e.views[views[src]] = d
+		}
+		return views[src]
+	}
+	if l.pieces == nil {
+		l.src = view(l.src)
+		l.pieces = []piece{{span: l.src.Span(l.at, l.at+len(l.text))}}
+		return l
+	}
+	l.pieces = slices.Clone(l.pieces)
+	for i := range l.pieces {
+		l.pieces[i].span.Source = view(l.pieces[i].span.Source)
+	}
+	return l
+}
+
+// within tells whether a text was brought in by a use of the definition.
+func (e *expander) within(src *source.Source, d *definition) bool {
+	for ; src != nil; src = src.Via.Source {
+		if e.views[src] == d {
+			return true
+		}
+	}
+	return false
+}
+
+// madeLine returns a text that a reference stands for and that is written nowhere.
+func madeLine(text string, at source.Span) line {
+	return line{text: text, src: at.Source, at: int(at.Start), pieces: []piece{{span: at, made: true}}}
+}
+
+// A lineList is lines that are known already.
+type lineList struct{ rest []line }
+
+// next implements lines.
+func (l *lineList) next() (line, bool) {
+	if len(l.rest) == 0 {
+		return line{}, false
+	}
+	first := l.rest[0]
+	l.rest = l.rest[1:]
+	return first, true
+}
+
+// builtIn returns the value of a definition that the reference brings along.
+func (e *expander) builtIn(ref reference, at source.Span) (string, bool) {
+	if ref.params != "" && ref.name != "_RANDOM" && ref.name != "_ENV" {
+		return "", false
+	}
+	switch ref.name {
+	case "_PWD":
+		return e.file.dir, true
+	case "_INSTANCE":
+		if e.opts.Instance != "" {
+			return e.opts.Instance, true
+		}
+		return e.opts.ID, true
+	case "_HASH":
+		return "#", true
+	case "_BANG":
+		return "!", true
+	case "_ENV":
+		if nameLength(ref.params) == 0 || nameLength(ref.params) < len(ref.params) {
+			return "", false
+		}
+		if e.opts.Env == nil {
+			return "", true
+		}
+		return e.opts.Env(ref.params), true
+	case "_RANDOM":
+		return e.randomNumber(ref, at)
+	}
+	return "", false
+}
+
+// randomNumber returns a number from 0 to 32767, or within the bounds that the reference gives.
+func (e *expander) randomNumber(ref reference, at source.Span) (string, bool) {
+	bounds := []uint64{0, 32767}
+	params := strings.Fields(ref.params)
+	for i, param := range params {
+		n, err := strconv.ParseUint(param, 10, 31)
+		if err != nil || i > 1 {
+			return "", false
+		}
+		bounds[i] = n
+	}
+	if e.random == nil {
+		e.random = rand.New(rand.NewPCG(e.opts.Seed, 0)).IntN
+	}
+	low, high := bounds[0], bounds[1]
+	if low > high {
+		e.report(diag.Diagnostic{
+			Rule: "random-range", Severity: diag.Error, Message: fmt.Sprintf("%d is more than %d", low, high),
+			Span: at, Label: "the lower bound comes first", Notes: []diag.Note{{Message: "keepalived uses the first number"}},
+		})
+		high = low
+	}
+	return strconv.Itoa(int(low) + e.random(int(high-low)+1)), true
+}
+
+// mention notes the names in a text that is not for this host, so that their definitions do not count as unused.
+func (e *expander) mention(text string) {
+	for i := range len(text) {
+		if text[i] == '$' {
+			if ref, ok := referenceAt(text, i); ok {
+				e.mentioned[ref.name] = true
+			}
+		}
+	}
+}
+
+// An undefined is a reference without a definition before it.
+type undefined struct {
+	reference
+	at source.Span
+}
+
+// notDefined notes a reference to nothing. The reference leaves it as it is, which is harmless between quotes, and for
+// $NAME within a word, where it may be meant: ${NAME} is cut at its braces.
+func (e *expander) notDefined(l *line, ref reference, at source.Span) {
+	inQuote := strings.Count(l.text[:ref.from], `"`)%2 == 1
+	ownWord := ref.from == 0 || isBlank(l.text[ref.from-1])
+	if !inQuote && (ref.braces || ownWord) && len(e.undefined) < maxFindings && !e.reported("undefined-reference", at) {
+		e.undefined = append(e.undefined, undefined{ref, at})
+	}
+}
+
+// finish reports what only the whole text can tell.
+func (e *expander) finish() {
+	names := slices.Sorted(maps.Keys(e.defs))
+	for _, ref := range e.undefined {
+		e.undefinedReference(ref, names)
+	}
+	e.undefined = nil
+	for _, name := range names {
+		for _, l := range e.defs[name].lines {
+			e.mention(l.text)
+		}
+	}
+	for _, name := range names {
+		if d := e.defs[name]; !d.used && !e.mentioned[name] && !d.at.IsZero() && name[0] != '_' {
+			e.report(diag.Diagnostic{
+				Rule: "unused-definition", Severity: diag.Info, Message: fmt.Sprintf("$%s is not used", name),
+				Span: d.at, Label: "nothing refers to it",
+			})
+		}
+	}
+	e.defs = nil
+}
+
+func (e *expander) undefinedReference(ref undefined, names []string) {
+	d := diag.Diagnostic{
+		Rule: "undefined-reference", Severity: diag.Warning, Message: fmt.Sprintf("$%s is not defined", ref.name),
+		Span: ref.at, Label: "keepalived leaves it as it is, without a message",
+	}
+	if ref.braces {
+		d.Severity = diag.Error
+		d.Label = "keepalived leaves it as it is and takes its braces for those of a block"
+	}
+	if def := e.defs[ref.name]; def != nil && ref.params == "" {
+		d.Message = fmt.Sprintf("$%s is used before it is defined", ref.name)
+		d.Notes = []diag.Note{{Message: "its definition comes later", Span: def.at}}
+		d.Help = "move the definition up"
+	} else if at, ok := e.others[ref.name]; ok {
+		d.Message = fmt.Sprintf("$%s is not defined for the id %q", ref.name, e.opts.ID)
+		d.Notes = []diag.Note{{Message: "only other hosts have this definition", Span: at}}
+	} else if best, sure := diag.Suggest(ref.name, names); sure {
+		d.Help = fmt.Sprintf("did you mean $%s?", best)
+	}
+	e.record.add(d)
+}
+
+func (e *expander) cycle(d *definition, at source.Span) {
+	e.report(diag.Diagnostic{
+		Rule: "definition-cycle", Severity: diag.Error, Message: fmt.Sprintf("the value of $%s contains $%s", d.name, d.name),
+		Span: at, Label: "keepalived hangs here for ever, also with -t",
+		Notes: []diag.Note{{Message: "defined here; a value is expanded where it is used, not where it is written", Span: d.at}},
+	})
+}
+
+func (e *expander) textAfter(d *definition, at, after source.Span) {
+	e.report(diag.Diagnostic{
+		Rule: "text-after-lines", Severity: diag.Error, Message: fmt.Sprintf("text after $%s, which has %d lines", d.name, len(d.lines)),
+		Span: after, Label: "keepalived replaces such a definition only at the end of a line",
+		Notes: []diag.Note{{Message: "stays as it is", Span: at}, {Message: "defined here", Span: d.at}},
+	})
+}
+
+func (e *expander) spacedDefinition(l line, name, blanks int) {
+	at := l.span(1+name, 1+name+blanks)
+	e.report(diag.Diagnostic{
+		Rule: "spaced-definition", Severity: diag.Error, Message: fmt.Sprintf(`blank between %s and "="`, l.text[:1+name]),
+		Span: at, Label: "keepalived takes the line for an unknown keyword",
+		Fixes: []diag.Fix{{Title: "remove the blank", Edits: []diag.Edit{{Span: at}}}},
+	})
+}
+
+func (e *expander) gapInDefinition(l line, d *definition) {
+	e.report(diag.Diagnostic{
+		Rule: "gap-in-definition", Severity: diag.Warning, Message: fmt.Sprintf("this line belongs to the definition of $%s", d.name),
+		Span:  l.span(0, len(l.text)),
+		Label: "blank lines do not end a definition; versions up to 2.2 end it there",
+		Notes: []diag.Note{{Message: "the backslash at the end of this line continues it", Span: d.gap}},
+		Help:  "remove that backslash, or the blank lines",
+	})
+}

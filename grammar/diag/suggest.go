@@ -1,0 +1,59 @@
+package diag
+
+import "strings"
+
+// longest is the length above which a word is no misspelt keyword but noise.
+const longest = 64
+
+// Suggest returns the candidate that a person most likely meant by word, or "" when none is near. Confident is true when
+// no other candidate is as near and the difference is small against the length of the word, so that reading one for the
+// other is safe.
+func Suggest(word string, candidates []string) (best string, confident bool) {
+	if len(word) > longest {
+		return "", false
+	}
+	nearest, second := longest, longest
+	for _, c := range candidates {
+		if far := len(c) - len(word); far > len(c)/3 || -far > len(c)/3 || len(c) > longest {
+			continue
+		}
+		switch d := distance(fold(word), fold(c)); {
+		case d < nearest:
+			best, nearest, second = c, d, nearest
+		case d < second:
+			second = d
+		}
+	}
+	if best == "" || nearest > max(1, min(len(word), len(best))/3) {
+		return "", false
+	}
+	return best, nearest < second && nearest <= max(1, len(best)/4)
+}
+
+// distance counts the insertions, deletions, replacements and swaps of neighbours that lead from a to b (optimal string
+// alignment).
+func distance(a, b string) int {
+	var rows [3][longest + 1]int
+	two, one, row := &rows[0], &rows[1], &rows[2]
+	for j := range one {
+		one[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(one[j]+1, row[j-1]+1, one[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], two[j-2]+1)
+			}
+		}
+		two, one, row = one, row, two
+	}
+	return one[len(b)]
+}
+
+// fold takes away what makes a word wrong but not another word: case, and - for _.
+func fold(s string) string { return strings.ReplaceAll(strings.ToLower(s), "-", "_") }

@@ -1,0 +1,430 @@
+package grammar
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+// Options are what a configuration can ask about the place where it is read.
+type Options struct {
+	// Files is where includes are read from.
+	Files Files
+	// ID is the configuration id that "@id" lines name: what -i gives, or else the host name up to its first dot.
+	ID string
+	// IDs are all ids that the configuration is read for, one reading each; conditions on any other id are findings.
+	// Empty means that they are not known.
+	IDs []string
+	// Instance is the value of ${_INSTANCE}; ID when empty.
+	Instance string
+	// Env returns the value of an environment variable, for ${_ENV NAME}; nil means that none is set.
+	Env func(name string) string
+	// Seed makes the numbers of ${_RANDOM}. The same seed gives the same configuration.
+	Seed uint64
+	// AllConfig makes every include demand its files, as the option -e of the reference does.
+	AllConfig bool
+
+	limit int // for tests, instead of maxExpansion
+}
+
+// Load reads a file, by a name that is absolute or relative to the directory of the options, with its includes and
+// definitions expanded.
+func Load(name string, opts Options) (*File, diag.List) {
+	text, err := opts.Files.read(opts.Files.abs(name))
+	src := source.New(name, text)
+	if err == nil {
+		return LoadText(src, opts)
+	}
+	var cause *fs.PathError
+	if errors.As(err, &cause) {
+		err = cause.Err
+	}
+	return &File{Source: src}, diag.List{{
+		Rule: "file-unread", Severity: diag.Error, Message: fmt.Sprintf("%s cannot be read: %v", name, err), Span: src.Span(0, 0),
+	}}
+}
+
+// LoadText is Load for a text that was read already. The name of the source says where relative includes start.
+func LoadText(src *source.Source, opts Options) (*File, diag.List) {
+	texts := map[string]*source.Source{}
+	return parse(src, func(r *record) lines { return newExpander(src, opts, texts, r) })
+}
+
+// An expander reads the lines of a file and of what it includes, without the lines that are for other hosts, and with
+// definitions and sequences replaced. A line that asks for none of this passes through untouched.
+type expander struct {
+	opts   Options
+	record *record
+	texts  map[string]*source.Source // the files read, by absolute path
+
+	stack    []lines // where lines come from, the last first: files, definitions of several lines, sequences
+	file     *file   // the innermost of the files
+	defining *definition
+	spent    int
+
+	defs      map[string]*definition
+	views     map[*source.Source]*definition // the uses of definitions
+	mentioned map[string]bool                // names in text that is not for this host
+	others    map[string]source.Span         // definitions that are not for this host
+	undefined []undefined
+	seen      map[place]bool
+	random    func(n int) int
+}
+
+// A place is where a rule found something, however often the text was used.
+type place struct {
+	rule, file string
+	at         int32
+}
+
+// reported tells whether the rule has a finding for what is written there, and notes that it has one from now on.
+func (e *expander) reported(rule string, at source.Span) bool {
+	p := place{rule, at.Source.Name, at.Start}
+	before := e.seen[p]
+	e.seen[p] = true
+	return before
+}
+
+// report adds a finding, but only once for what is written once.
+func (e *expander) report(d diag.Diagnostic) {
+	if !e.reported(d.Rule, d.Span) {
+		e.record.add(d)
+	}
+}
+
+// A file is a text that is being read.
+type file struct {
+	*textLines
+	parent    *file
+	abs, name string // the absolute path, and how it is shown
+	dir       string // the absolute path of its directory
+	demand    demand // what its includes must fulfil
+}
+
+// shown returns how the path of an included file is written for people: like that of the file that includes it.
+func (f *file) shown(abs string) string {
+	if rest, ok := strings.CutPrefix(abs, strings.TrimSuffix(f.dir, "/")+"/"); ok {
+		return path.Join(path.Dir(f.name), rest)
+	}
+	return abs
+}
+
+func newExpander(src *source.Source, opts Options, texts map[string]*source.Source, r *record) *expander {
+	e := &expander{
+		opts: opts, record: r, texts: texts,
+		seen: map[place]bool{}, defs: map[string]*definition{}, views: map[*source.Source]*definition{}, mentioned: map[string]bool{}, others: map[string]source.Span{},
+	}
+	if e.opts.limit == 0 {
+		e.opts.limit = maxExpansion
+	}
+	abs := opts.Files.abs(src.Name)
+	top := &file{textLines: newTextLines(src, r), abs: abs, name: src.Name, dir: path.Dir(abs)}
+	if opts.AllConfig {
+		top.demand = all
+	}
+	e.push(top)
+	return e
+}
+
+func (e *expander) push(l lines) {
+	e.stack = append(e.stack, l)
+	if f, ok := l.(*file); ok {
+		e.file = f
+	}
+}
+
+// pop drops what has no more lines.
+func (e *expander) pop() {
+	last := e.stack[len(e.stack)-1]
+	e.stack = e.stack[:len(e.stack)-1]
+	if f, ok := last.(*file); ok {
+		e.file = f.parent
+		e.defining = nil
+	}
+}
+
+// next implements lines.
+func (e *expander) next() (line, bool) {
+	for len(e.stack) > 0 {
+		from := e.stack[len(e.stack)-1]
+		l, ok := from.next()
+		if !ok {
+			e.pop()
+			continue
+		}
+		f, written := from.(*file)
+		written = written && f == e.file
+		if !written && !e.spend(len(l.text), l.span(0, len(l.text))) {
+			break
+		}
+		if e.defining == nil && isPlain(l.text) {
+			return l, true
+		}
+		if l, ok = e.process(l, written); ok {
+			return l, true
+		}
+	}
+	e.finish()
+	return line{}, false
+}
+
+// isPlain tells whether a line needs no expansion.
+func isPlain(text string) bool {
+	if strings.IndexByte(text, '$') >= 0 || strings.HasSuffix(text, `\`) {
+		return false
+	}
+	for i := range len(text) {
+		switch text[i] {
+		case ' ', '\t':
+			continue
+		case '@', '~', '\\':
+			return false
+		case 'i':
+			return !strings.HasPrefix(text[i:], "include")
+		}
+		break
+	}
+	return true
+}
+
+// maxExpansion is how many bytes definitions, sequences and repeated includes may make; maxExpandedLine how many one line
+// may have. The reference stops at lines of 1024 bytes.
+const (
+	maxExpansion    = 64 << 20
+	maxExpandedLine = 8 << 10
+)
+
+// spend counts n bytes of expansion, and more for short ones, whose cost is not in the bytes. It stops the reading, and
+// returns false, when that is too much.
+func (e *expander) spend(n int, at source.Span) bool {
+	if e.spent += max(n, 64); e.spent <= e.opts.limit {
+		return true
+	}
+	if len(e.stack) > 0 {
+		e.report(diag.Diagnostic{
+			Rule: "expansion-too-large", Severity: diag.Error,
+			Message: fmt.Sprintf("definitions, sequences and includes make more than %d MiB", e.opts.limit>>20),
+			Span:    at, Label: "nothing is read from here on",
+		})
+	}
+	e.stack, e.file = nil, nil
+	return false
+}
+
+// process expands a line, or takes it away; written tells that it stands in a file and was not made by an expansion.
+func (e *expander) process(l line, written bool) (line, bool) {
+	end := l.span(max(0, len(l.text)-1), len(l.text))
+	l, continued := e.strip(l, written)
+	if e.defining != nil {
+		e.extend(l, continued)
+		return line{}, false
+	}
+	if add, pattern, ok := isInclude(l); ok && written {
+		if pattern.text != "" {
+			e.includeWritten(l, add, pattern)
+			return line{}, false
+		}
+	}
+	for range maxDepth {
+		if l.text == "" {
+			break
+		}
+		if l.text[0] == '@' {
+			ok := false
+			if l, ok = e.condition(l, continued); !ok {
+				return line{}, false
+			}
+		}
+		if e.define(l, continued) || e.repeat(l) {
+			return line{}, false
+		}
+		expanded, changed := e.substitute(l)
+		if e.file == nil {
+			return line{}, false
+		}
+		if !changed {
+			break
+		}
+		l, _ = e.strip(expanded, false)
+	}
+	if continued {
+		e.lineContinuation(end)
+	}
+	if add, pattern, ok := isInclude(l); ok && pattern.text != "" {
+		e.includeMade(l, add, pattern)
+		return line{}, false
+	}
+	if words, ok := strings.CutPrefix(l.text, "include_check"); ok && (words == "" || isBlank(words[0])) {
+		e.checkInclude(strings.Fields(words))
+	}
+	return l, l.text != ""
+}
+
+// strip returns a line without its comment, blanks at the ends, and a backslash as its last byte, and tells whether there
+// was one. The reference looks for comments again in what an expansion made.
+func (e *expander) strip(l line, written bool) (stripped line, continued bool) {
+	if written {
+		e.escapedMark(l)
+		n := len(l.text) - len(strings.TrimRight(l.text, `\`))
+		continued = n%2 == 1
+	}
+	cut, _ := commentStart(l.text)
+	switch {
+	case cut < len(l.text) && written:
+		e.record.comments = append(e.record.comments, Comment{
+			Text: l.text[cut:], Span: l.span(cut, len(l.text)), Trailing: strings.TrimLeft(l.text[:cut], blanks) != "",
+		})
+	case cut < len(l.text) && cut > 0:
+		e.madeComment(l, cut)
+	case cut < len(l.text):
+		// A definition whose value is a # is how people comment out lines by choice.
+	case continued:
+		cut--
+	}
+	l = l.sub(0, cut)
+	return l.trim(), continued
+}
+
+// condition takes "@id" or "@^id" from the start of a line; false when the line is not for this host.
+func (e *expander) condition(l line, continued bool) (line, bool) {
+	at, negated := 1, strings.HasPrefix(l.text, "@^")
+	if negated {
+		at = 2
+	}
+	n := strings.IndexAny(l.text, " \t")
+	if n < 0 {
+		return line{}, false
+	}
+	id := l.text[at:n]
+	if len(e.opts.IDs) > 0 && !slices.Contains(e.opts.IDs, id) {
+		e.unknownID(l.span(at, n), id, negated)
+	}
+	rest := l.sub(n, len(l.text))
+	rest = rest.trim()
+	if (id == e.opts.ID) == negated {
+		e.elsewhere(rest, continued)
+		return line{}, false
+	}
+	if strings.HasPrefix(rest.text, "@") {
+		e.report(diag.Diagnostic{
+			Rule: "second-condition", Severity: diag.Error, Message: "second condition on a line",
+			Span: rest.span(0, len(rest.text)), Label: "keepalived looks at one and takes this for a keyword",
+		})
+		return line{}, false
+	}
+	return rest, true
+}
+
+// elsewhere notes what a line says that is for other hosts only.
+func (e *expander) elsewhere(l line, continued bool) {
+	e.mention(l.text)
+	n := 0
+	if strings.HasPrefix(l.text, "$") {
+		n = nameLength(l.text[1:])
+	}
+	if n == 0 || !strings.HasPrefix(l.text[1+n:], "=") {
+		return
+	}
+	at := l.span(0, 1+n)
+	e.others[l.text[1:1+n]] = at
+	if continued {
+		e.defining = &definition{at: at} // known to nobody
+		e.report(diag.Diagnostic{
+			Rule: "condition-on-lines", Severity: diag.Error, Message: "condition on a definition with several lines",
+			Span: at, Label: "keepalived skips the first line only, and reads the others as lines of the file",
+			Help: "define each line, or an own definition for each value, with a condition",
+		})
+	}
+}
+
+// includeWritten follows an include line of a file. The reference follows these first of all, so that the name cannot
+// come from a definition; older versions allow it.
+func (e *expander) includeWritten(l line, add demand, pattern line) {
+	if expanded, changed := e.substitute(pattern); changed {
+		e.report(diag.Diagnostic{
+			Rule: "include-expanded", Severity: diag.Warning, Message: "definition in the name of an included file",
+			Span: pattern.span(0, len(pattern.text)), Label: "newer versions of keepalived take the name as it is written",
+		})
+		pattern = expanded
+	}
+	if e.file != nil {
+		e.include(l, add, pattern)
+	}
+}
+
+// includeMade follows an include line that was conditional or came from a definition.
+func (e *expander) includeMade(l line, add demand, pattern line) {
+	e.report(diag.Diagnostic{
+		Rule: "include-expanded", Severity: diag.Warning, Message: "include on a line with a condition or from a definition",
+		Span: l.span(0, len(l.text)), Label: "keepalived looks for includes before it looks at these",
+		Notes: []diag.Note{{Message: "its processes each read the file on their own then, or not at all, by version"}},
+	})
+	e.include(l, add, pattern)
+}
+
+// lineContinuation reports a backslash at the end of a line; those of a row of lines in one finding.
+func (e *expander) lineContinuation(at source.Span) {
+	edit := diag.Edit{Span: at}
+	if last := e.record.last("line-continuation"); last != nil {
+		edits := &last.Fixes[0].Edits
+		previous := (*edits)[len(*edits)-1].Span
+		if previous.Source == at.Source && bytes.Count(at.Source.Text[previous.End:at.Start], []byte("\n")) == 1 {
+			*edits = append(*edits, edit)
+			return
+		}
+	}
+	e.report(diag.Diagnostic{
+		Rule: "line-continuation", Severity: diag.Error, Message: "backslash at the end of a line",
+		Span: at, Label: "keepalived reads it as a part of the last word, or as a word",
+		Notes: []diag.Note{{Message: "only the lines of a definition go on, also where the backslash ends a comment"}},
+		Fixes: []diag.Fix{{Title: "delete the backslash", Edits: []diag.Edit{edit}}},
+	})
+}
+
+func (e *expander) escapedMark(l line) {
+	text := strings.TrimLeft(l.text, " \t")
+	if !strings.HasPrefix(text, `\!`) && !strings.HasPrefix(text, `\#`) {
+		return
+	}
+	n := len(l.text) - len(text)
+	d := diag.Diagnostic{
+		Rule: "escaped-comment", Severity: diag.Error, Message: fmt.Sprintf("line that starts with %s", text[:2]),
+		Span: l.span(n, n+2), Label: "keepalived crashes on it",
+	}
+	if text[1] == '#' {
+		d.Label = "keepalived takes it for the name of a file in its later messages"
+	}
+	at := l.span(n, n+1)
+	d.Fixes = []diag.Fix{{Title: "delete the backslash", Edits: []diag.Edit{{Span: at}}}}
+	e.report(d)
+}
+
+func (e *expander) madeComment(l line, cut int) {
+	e.report(diag.Diagnostic{
+		Rule: "comment-from-definition", Severity: diag.Warning, Message: "the value of a definition starts a comment here",
+		Span: l.span(cut, cut+1), Label: "the rest of the line is lost",
+		Help: "put double quotes around the word",
+	})
+}
+
+func (e *expander) unknownID(at source.Span, id string, negated bool) {
+	truth := "never"
+	if negated {
+		truth = "always"
+	}
+	d := diag.Diagnostic{
+		Rule: "unknown-id", Severity: diag.Warning, Message: fmt.Sprintf("no host has the id %q", id),
+		Span: at, Label: fmt.Sprintf("the condition is %s true", truth),
+	}
+	if best, sure := diag.Suggest(id, e.opts.IDs); sure {
+		d.Help = fmt.Sprintf("did you mean %q?", best)
+	}
+	e.report(d)
+}

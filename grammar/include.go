@@ -1,0 +1,350 @@
+package grammar
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+// Files is where configurations are read from.
+type Files struct {
+	// Root is the file tree from its "/", as os.DirFS("/") gives it, or that of an image; nil means that there are no files.
+	Root fs.FS
+	// Dir is the absolute path of the directory that relative names start from; "/" when empty.
+	Dir string
+}
+
+// abs returns the absolute path of a name.
+func (f Files) abs(name string) string {
+	if path.IsAbs(name) {
+		return path.Clean(name)
+	}
+	return path.Join("/", f.Dir, name)
+}
+
+// inFS returns the name that io/fs has for an absolute path.
+func inFS(abs string) string {
+	if abs == "/" {
+		return "."
+	}
+	return strings.TrimPrefix(abs, "/")
+}
+
+// read returns the bytes of a regular file. The reference does not read files that are executable.
+func (f Files) read(abs string) ([]byte, error) {
+	if f.Root == nil {
+		return nil, fs.ErrNotExist
+	}
+	info, err := fs.Stat(f.Root, inFS(abs))
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, errDirectory
+	case !info.Mode().IsRegular():
+		return nil, errNotRegular
+	case info.Mode().Perm()&0o111 != 0:
+		return nil, errExecutable
+	}
+	return fs.ReadFile(f.Root, inFS(abs))
+}
+
+var (
+	errDirectory  = errors.New("is a directory")
+	errNotRegular = errors.New("is not a regular file")
+	errExecutable = errors.New("is executable")
+)
+
+// glob returns the files that match a pattern without braces, sorted. Unlike path.Match, but like glob(3), a wildcard does
+// not match a dot at the start of a name.
+func (f Files) glob(pattern string) []string {
+	if f.Root == nil {
+		return nil
+	}
+	if !hasWildcard(pattern) {
+		if _, err := fs.Stat(f.Root, inFS(path.Clean(pattern))); errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return []string{path.Clean(pattern)}
+	}
+	pattern = path.Clean(pattern)
+	names, _ := fs.Glob(f.Root, inFS(pattern)) // a malformed pattern matches nothing
+	parts := strings.Split(pattern, "/")
+	var matches []string
+	for _, name := range names {
+		name = "/" + name
+		hidden := false
+		for i, part := range strings.Split(name, "/") {
+			hidden = hidden || strings.HasPrefix(part, ".") && strings.IndexAny(parts[i], "*?[") == 0
+		}
+		if !hidden {
+			matches = append(matches, name)
+		}
+	}
+	return matches
+}
+
+func hasWildcard(pattern string) bool { return strings.ContainsAny(pattern, "*?[") }
+
+// maxAlternatives is how many patterns the braces of an include may make.
+const maxAlternatives = 1000
+
+// alternatives expands the braces of a pattern: a{b,c{d,e}} is ab, acd, ace. Braces without a comma expand as well, which
+// is how glob(3) has it. False when there are too many.
+func alternatives(pattern string) ([]string, bool) {
+	open := strings.IndexByte(pattern, '{')
+	if open < 0 {
+		return []string{pattern}, true
+	}
+	level, start := 0, open+1
+	var options []string
+	for i := open; i < len(pattern); i++ {
+		switch c := pattern[i]; {
+		case c == '{':
+			level++
+		case c == '}':
+			level--
+		}
+		if level == 1 && pattern[i] == ',' || level == 0 {
+			options = append(options, pattern[start:i])
+			start = i + 1
+		}
+		if level == 0 {
+			break
+		}
+	}
+	if level > 0 {
+		return []string{pattern}, true // an unmatched brace is a character
+	}
+	tail := pattern[start:]
+	var all []string
+	for _, option := range options {
+		more, ok := alternatives(option + tail)
+		if all = append(all, more...); !ok || len(all) > maxAlternatives {
+			return nil, false
+		}
+	}
+	for i := range all {
+		all[i] = pattern[:open] + all[i]
+	}
+	return all, true
+}
+
+// An Include is one include line and what it brought in.
+type Include struct {
+	Span source.Span
+	// Pattern is the absolute path, which may have wildcards and braces.
+	Pattern string
+	// Files are the texts that were read.
+	Files []*source.Source
+}
+
+// demand is what must be true of an include, as bits; without one of them a missing file is no error to keepalived.
+type demand uint8
+
+const (
+	readable demand = 1 << iota // every match is a readable file
+	matched                     // a pattern without wildcards matches
+	wildcard                    // a pattern with wildcards matches as well
+	brace                       // each alternative of a brace matches
+	all      = readable | matched | wildcard | brace
+)
+
+// demandOf returns what the letter after "include" adds.
+func demandOf(letter byte) demand {
+	switch letter {
+	case 'r':
+		return readable
+	case 'm':
+		return readable | matched
+	case 'w':
+		return readable | matched | wildcard
+	case 'b':
+		return readable | brace
+	case 'a':
+		return all
+	}
+	return 0
+}
+
+// isInclude splits an include line; the pattern is what follows the word, as one.
+func isInclude(l line) (add demand, pattern line, ok bool) {
+	rest, ok := strings.CutPrefix(l.text, "include")
+	if !ok || rest == "" {
+		return 0, line{}, false
+	}
+	at := len("include")
+	if strings.IndexByte("rmwba", rest[0]) >= 0 {
+		add = demandOf(rest[0])
+		at++
+	}
+	if at == len(l.text) || !isBlank(l.text[at]) {
+		return 0, line{}, false
+	}
+	pattern = l.sub(at, len(l.text))
+	return add, pattern.trim(), true
+}
+
+// checkInclude follows the keyword include_check, which changes what later includes must fulfil: words set it, + adds to
+// it, - takes away, and no word at all asks for everything.
+func (e *expander) checkInclude(words []string) {
+	if len(words) == 0 {
+		e.file.demand = all
+		return
+	}
+	if strings.IndexByte("+-", words[0][0]) < 0 {
+		e.file.demand = 0
+	}
+	sign := byte('+')
+	for _, word := range words {
+		if strings.IndexByte("+-", word[0]) >= 0 {
+			sign, word = word[0], word[1:]
+		}
+		var d demand
+		switch word {
+		case "read", "readable":
+			d = readable
+		case "match":
+			d = readable | matched
+		case "wildcard_match":
+			d = readable | matched | wildcard
+		case "brace_match":
+			d = readable | brace
+		}
+		if sign == '+' {
+			e.file.demand |= d
+		} else {
+			e.file.demand &^= d &^ readable
+			if d == readable {
+				e.file.demand &^= readable
+			}
+		}
+	}
+}
+
+// include pushes the files of an include line; they are read next.
+func (e *expander) include(l line, add demand, pattern line) {
+	text := e.unquoted(pattern)
+	inc := Include{Span: l.span(0, len(l.text)), Pattern: e.file.path(text)}
+	at := pattern.span(0, len(pattern.text))
+	patterns, ok := alternatives(text)
+	if !ok {
+		e.report(diag.Diagnostic{
+			Rule: "include-braces", Severity: diag.Error, Message: fmt.Sprintf("braces for more than %d files", maxAlternatives),
+			Span: at, Label: "nothing is included",
+		})
+		return
+	}
+	need := e.file.demand | add
+	var names []string
+	for _, p := range patterns {
+		found := e.opts.Files.glob(e.file.path(p))
+		names = append(names, found...)
+		if len(found) == 0 && len(patterns) > 1 && need&brace != 0 {
+			e.noMatch(at, p, true)
+		}
+	}
+	if wild := hasWildcard(text); len(names) == 0 && (len(patterns) == 1 || need&brace == 0) {
+		e.noMatch(at, text, !wild && need&matched != 0 || wild && need&wildcard != 0)
+	}
+	// The last pushed is read first.
+	for _, name := range slices.Backward(names) {
+		if src, err := e.open(name, at, inc.Span); err != nil {
+			e.unread(at, name, err, need&readable != 0)
+		} else if src != nil {
+			inc.Files = append(inc.Files, src)
+		}
+	}
+	slices.Reverse(inc.Files)
+	e.record.includes = append(e.record.includes, inc)
+}
+
+// path returns the absolute path of a name in the file.
+func (f *file) path(name string) string {
+	if path.IsAbs(name) {
+		return name
+	}
+	return path.Join(f.dir, name)
+}
+
+// open pushes a file; it returns nil for one that is being read already.
+func (e *expander) open(abs string, at, via source.Span) (*source.Source, error) {
+	depth := 0
+	for f := e.file; f != nil; f = f.parent {
+		if depth++; f.abs == abs || depth > maxDepth {
+			e.report(diag.Diagnostic{
+				Rule: "include-cycle", Severity: diag.Error, Message: fmt.Sprintf("%s includes itself", abs),
+				Span: at, Label: "keepalived reads it again and again until it runs out of files",
+			})
+			return nil, nil
+		}
+	}
+	base, known := e.texts[abs]
+	if !known {
+		text, err := e.opts.Files.read(abs)
+		if err != nil {
+			return nil, err
+		}
+		base = source.New(e.file.shown(abs), text)
+		e.texts[abs] = base
+	} else if !e.spend(len(base.Text), at) {
+		return nil, nil
+	}
+	src := base.View(via, "included from")
+	e.push(&file{textLines: newTextLines(src, e.record), parent: e.file, abs: abs, dir: path.Dir(abs), name: src.Name, demand: e.file.demand})
+	return src, nil
+}
+
+// unquoted returns an include pattern without quotes, which older versions of the reference remove and newer do not.
+func (e *expander) unquoted(pattern line) string {
+	text := strings.ReplaceAll(pattern.text, `"`, "")
+	if text == pattern.text {
+		return text
+	}
+	at := pattern.span(0, len(pattern.text))
+	e.report(diag.Diagnostic{
+		Rule: "include-quotes", Severity: diag.Error, Message: "quotes around the name of an included file",
+		Span: at, Label: "newer versions of keepalived take them for a part of the name",
+		Fixes: []diag.Fix{{Title: "remove the quotes", Edits: []diag.Edit{{Span: at, Text: text}}}},
+	})
+	return text
+}
+
+func (e *expander) noMatch(at source.Span, pattern string, demanded bool) {
+	d := diag.Diagnostic{
+		Rule: "include-not-found", Severity: diag.Warning, Message: fmt.Sprintf("no file %s", pattern),
+		Span: at, Label: "keepalived goes on without it", Host: path.IsAbs(pattern),
+	}
+	switch {
+	case demanded:
+		d.Severity, d.Label = diag.Error, "keepalived does not start without it"
+	case hasWildcard(pattern):
+		d.Severity = diag.Info
+		d.Message = fmt.Sprintf("no file matches %s", pattern)
+	}
+	e.report(d)
+}
+
+func (e *expander) unread(at source.Span, name string, err error, demanded bool) {
+	var cause *fs.PathError
+	if errors.As(err, &cause) {
+		err = cause.Err
+	}
+	d := diag.Diagnostic{
+		Rule: "include-unread", Severity: diag.Warning, Message: fmt.Sprintf("%s %v", name, err),
+		Span: at, Label: "keepalived skips it", Host: true,
+	}
+	if !errors.Is(err, errDirectory) && !errors.Is(err, errNotRegular) && !errors.Is(err, errExecutable) {
+		d.Message = fmt.Sprintf("%s cannot be read: %v", name, err)
+	}
+	if demanded {
+		d.Severity, d.Label = diag.Error, "keepalived does not start with it"
+	}
+	e.report(d)
+}

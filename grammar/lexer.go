@@ -1,0 +1,182 @@
+package grammar
+
+import "strings"
+
+// A kind is the sort of a token.
+type kind uint8
+
+// The scanner makes every kind but end, which balance.go adds.
+const (
+	blank   kind = iota // white space
+	word                // word
+	quoted              // "some words"
+	torn                // "a quote without its partner
+	opening             // {
+	closing             // }
+	remark              // # or ! and the rest of the line
+	end                 // the end of a statement that opens no block; no text
+)
+
+// A scanner cuts one line into tokens. It is lossless: the tokens of a line, put together, are the line. The line comes
+// without its newline, since neither words, nor quotes, nor comments go on after it.
+type scanner struct {
+	text string
+	pos  int
+	// cut is where the comment starts when a backslash makes that hard to see, else -1.
+	cut int
+	// odd tells that the search for the comment met an odd number of quotes.
+	odd bool
+}
+
+func newScanner(text string) scanner {
+	if strings.IndexByte(text, '\\') < 0 {
+		return scanner{text: text, cut: -1}
+	}
+	cut, odd := commentStart(text)
+	return scanner{text: text, cut: cut, odd: odd}
+}
+
+// commentStart returns where the comment of a line starts, or its length, and whether a quote is open there.
+//
+// The reference strips comments before it looks for words, and by rules of its own: here a backslash hides the next
+// byte, which may be a quote, from the search. It tries to let \# and \! through as well, but strips every line twice,
+// so that these start a comment after all, and the backslash goes with it.
+func commentStart(text string) (at int, inQuote bool) {
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '"':
+			inQuote = !inQuote
+		case c == '\\' && i+1 < len(text):
+			if next := text[i+1]; !inQuote && (next == '#' || next == '!') {
+				return i, inQuote
+			}
+			i++
+		case (c == '#' || c == '!') && !inQuote:
+			return i, inQuote
+		}
+	}
+	return len(text), inQuote
+}
+
+// next returns the kind of the next token, which is text[start:pos] afterwards; false at the end of the line.
+func (s *scanner) next() (k kind, start int, ok bool) {
+	start = s.pos
+	if start == len(s.text) {
+		return 0, start, false
+	}
+	if start == s.cut {
+		s.pos = len(s.text)
+		return remark, start, true
+	}
+	switch c := s.text[start]; {
+	case isBlank(c):
+		s.pos = s.skip(isBlank)
+		return blank, start, true
+	case c == '{':
+		s.pos++
+		return opening, start, true
+	case c == '}':
+		s.pos++
+		return closing, start, true
+	case c == '"':
+		return s.quote(), start, true
+	case (c == '#' || c == '!') && s.cut < 0:
+		s.pos = len(s.text)
+		return remark, start, true
+	}
+	s.word()
+	return word, start, true
+}
+
+// limit is where the words of the line end at the latest.
+func (s *scanner) limit() int {
+	if s.cut < 0 {
+		return len(s.text)
+	}
+	return s.cut
+}
+
+func (s *scanner) skip(in func(byte) bool) int {
+	i, limit := s.pos, s.limit()
+	for i < limit && in(s.text[i]) {
+		i++
+	}
+	return i
+}
+
+// word moves behind a word without quotes.
+func (s *scanner) word() {
+	limit := s.limit()
+	for s.pos < limit {
+		c := s.text[s.pos]
+		if !endsWord(c) || (s.cut >= 0 && (c == '#' || c == '!')) {
+			s.pos++
+			continue
+		}
+		// The braces of ${NAME} are part of the word.
+		if c == '{' && s.pos > 0 && s.text[s.pos-1] == '$' {
+			if n := referenceEnd(s.text[s.pos:limit]); n > 0 {
+				s.pos += n
+				continue
+			}
+		}
+		return
+	}
+}
+
+// quote moves behind a quoted word. There are no escapes between quotes. One without a partner takes the rest of the line
+// with it, but for a brace at the end, which is too likely to open a block.
+func (s *scanner) quote() kind {
+	rest := s.text[s.pos+1 : s.limit()]
+	if n := strings.IndexByte(rest, '"'); n >= 0 {
+		s.pos += 1 + n + 1
+		return quoted
+	}
+	if head, ok := strings.CutSuffix(strings.TrimRight(rest, blanks), "{"); ok {
+		rest = head
+	}
+	s.pos += 1 + len(strings.TrimRight(rest, blanks))
+	return torn
+}
+
+// unquote returns what a word token means.
+func unquote(k kind, raw string) string {
+	switch k {
+	case quoted:
+		return raw[1 : len(raw)-1]
+	case torn:
+		return raw[1:]
+	}
+	return raw
+}
+
+// referenceEnd returns the length of the {NAME} or {NAME parameters} that text starts with, or 0.
+func referenceEnd(text string) int {
+	n := strings.IndexByte(text, '}')
+	if n < 2 || !isNameStart(text[1]) {
+		return 0
+	}
+	for _, c := range []byte(text[2:n]) {
+		if !isName(c) && c != ' ' && c != '-' {
+			return 0
+		}
+	}
+	return n + 1
+}
+
+const blanks = " \t\f\r\v"
+
+func isBlank(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
+
+func isNameStart(c byte) bool { return c == '_' || 'a' <= c|0x20 && c|0x20 <= 'z' }
+
+func isName(c byte) bool { return isNameStart(c) || '0' <= c && c <= '9' }
+
+// endsWord tells whether a byte ends a word without quotes.
+func endsWord(c byte) bool {
+	const low = 1<<' ' | 1<<'\t' | 1<<'\n' | 1<<'\v' | 1<<'\f' | 1<<'\r' | 1<<'"' | 1<<'#' | 1<<'!'
+	if c < 64 {
+		return uint64(low)>>c&1 != 0
+	}
+	return c == '{' || c == '}'
+}

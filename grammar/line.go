@@ -1,0 +1,252 @@
+package grammar
+
+import (
+	"bytes"
+	"fmt"
+	"sort"
+	"strings"
+
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+// A line is one line of text, without its newline, and where it came from.
+type line struct {
+	text string
+	src  *source.Source
+	at   int // the place of text in src
+
+	// pieces says the same of a line that was put together; nil when src and at do.
+	pieces []piece
+}
+
+// A piece is a part of a line, up to the next piece, and where it was written.
+type piece struct {
+	at   int
+	span source.Span
+	made bool // the text is not that of the span but was made from it: a number for ${NUMBER}
+}
+
+// span returns where the bytes [from, to) of the line were written. Bytes from several texts have the span of what brought
+// them together.
+func (l *line) span(from, to int) source.Span {
+	if l.pieces == nil {
+		return l.src.Span(l.at+from, l.at+to)
+	}
+	return join(l.byteSpan(from), l.byteSpan(max(from, to-1)))
+}
+
+// byteSpan returns where a byte of a line with pieces was written.
+func (l *line) byteSpan(i int) source.Span {
+	n := sort.Search(len(l.pieces), func(n int) bool { return l.pieces[n].at > i }) - 1
+	p := l.pieces[n]
+	if !p.made {
+		p.span.Start = min(p.span.Start+int32(i-p.at), p.span.End)
+		p.span.End = min(p.span.Start+1, p.span.End)
+	}
+	return p.span
+}
+
+// join returns the shortest span that has both in it, or brought both in.
+func join(a, b source.Span) source.Span {
+	for a.Source != b.Source {
+		switch da, db := depth(a.Source), depth(b.Source); {
+		case da == 0 && db == 0:
+			return a
+		case da >= db:
+			a = a.Source.Via
+		default:
+			b = b.Source.Via
+		}
+	}
+	a.Start, a.End = min(a.Start, b.Start), max(a.End, b.End)
+	return a
+}
+
+// depth counts the places that a text was brought in through.
+func depth(s *source.Source) int {
+	n := 0
+	for ; !s.Via.IsZero(); s = s.Via.Source {
+		n++
+	}
+	return n
+}
+
+// sub returns the bytes [from, to) of the line as a line.
+func (l *line) sub(from, to int) line {
+	part := line{text: l.text[from:to], src: l.src, at: l.at + from}
+	if l.pieces == nil {
+		return part
+	}
+	part.pieces = []piece{}
+	for i, p := range l.pieces {
+		next := len(l.text)
+		if i+1 < len(l.pieces) {
+			next = l.pieces[i+1].at
+		}
+		if next <= from || p.at >= to {
+			continue
+		}
+		if cut := from - p.at; cut > 0 {
+			if p.at = from; !p.made {
+				p.span.Start += int32(cut)
+			}
+		}
+		p.at -= from
+		part.pieces = append(part.pieces, p)
+	}
+	return part
+}
+
+// trim returns the line without white space at its ends, of the kinds that the reference removes there.
+func (l *line) trim() line {
+	from := len(l.text) - len(strings.TrimLeft(l.text, " \t"))
+	return l.sub(from, max(from, len(strings.TrimRight(l.text, " \t"))))
+}
+
+// splice returns the line with the bytes [from, to) replaced by another line.
+func (l *line) splice(from, to int, with line) line {
+	var out line
+	var text strings.Builder
+	head, tail := l.sub(0, from), l.sub(to, len(l.text))
+	for _, part := range []line{head, with, tail} {
+		if part.text == "" {
+			continue
+		}
+		if part.pieces == nil {
+			part.pieces = []piece{{span: part.src.Span(part.at, part.at+len(part.text))}}
+		}
+		for _, p := range part.pieces {
+			p.at += text.Len()
+			out.pieces = append(out.pieces, p)
+		}
+		text.WriteString(part.text)
+	}
+	out.text, out.src, out.at = text.String(), l.src, l.at
+	return out
+}
+
+// lines are what a parse reads: a text, or a text with its includes and definitions expanded.
+type lines interface {
+	// next returns the next line, false after the last.
+	next() (line, bool)
+}
+
+// maxLine is how many bytes of a line the reference can read: its buffer is 1024 bytes with the newline and a zero.
+const maxLine = 1022
+
+// maxText is the size of a text that a Span can address with room to spare.
+const maxText = 1 << 30
+
+// A textLines reads the lines of one text as they are.
+type textLines struct {
+	src     *source.Source
+	rest    string
+	at      int // where rest starts
+	hasNULs bool
+	record  *record
+}
+
+// newTextLines looks at what concerns the text as a whole.
+func newTextLines(src *source.Source, record *record) *textLines {
+	t := &textLines{src: src, record: record}
+	if len(src.Text) > maxText {
+		record.add(diag.Diagnostic{
+			Rule: "file-too-large", Severity: diag.Error,
+			Message: fmt.Sprintf("%s has %d bytes and is not read", src.Name, len(src.Text)),
+			Span:    src.Span(0, 0), Label: "at most 1 GiB is",
+		})
+		return t
+	}
+	t.rest = src.String()
+	t.dropMark()
+	t.nulBytes()
+	return t
+}
+
+func (t *textLines) skip(n int) { t.rest, t.at = t.rest[n:], t.at+n }
+
+const utf8Mark = "\ufeff"
+
+// byteOrderMark returns the mark at the start of a text, if there is one. All but utf8Mark mean UTF-16.
+func byteOrderMark(text []byte) string {
+	for _, mark := range []string{utf8Mark, "\xff\xfe", "\xfe\xff"} {
+		if bytes.HasPrefix(text, []byte(mark)) {
+			return mark
+		}
+	}
+	return ""
+}
+
+// dropMark reports and drops a byte order mark, and all of a text in UTF-16: the reference finds no word there.
+func (t *textLines) dropMark() {
+	mark := byteOrderMark(t.src.Text)
+	finding := diag.Diagnostic{Rule: "byte-order-mark", Severity: diag.Error, Span: t.src.Span(0, len(mark))}
+	switch mark {
+	case "":
+		return
+	case utf8Mark:
+		finding.Message = "byte order mark before the first word"
+		finding.Label = "keepalived takes it for a part of the word"
+		finding.Fixes = []diag.Fix{{Title: "delete the mark", Edits: []diag.Edit{{Span: finding.Span}}}}
+		t.skip(len(mark))
+	default:
+		finding.Message = t.src.Name + " is UTF-16 text"
+		finding.Label = "keepalived reads single bytes and finds no word here"
+		finding.Help = "save the file as UTF-8 without a byte order mark"
+		t.skip(len(t.rest))
+	}
+	t.record.add(finding)
+}
+
+// nulBytes reports the lines with NUL bytes, all in one finding.
+func (t *textLines) nulBytes() {
+	first := strings.IndexByte(t.rest, 0)
+	if first < 0 {
+		return
+	}
+	t.hasNULs = true
+	count := strings.Count(t.rest, "\x00")
+	finding := diag.Diagnostic{
+		Rule: "nul-byte", Severity: diag.Error, Message: "NUL byte in the text",
+		Span: t.src.Span(t.at+first, t.at+first+1), Label: "keepalived drops the line, or what follows",
+	}
+	if count > 1 {
+		finding.Message = fmt.Sprintf("%d NUL bytes in the text", count)
+		finding.Label = "keepalived drops every line that has one, or what follows"
+	}
+	t.record.add(finding)
+}
+
+// next returns the next line; one with NUL bytes comes out empty, as the reference drops it.
+func (t *textLines) next() (line, bool) {
+	if len(t.rest) == 0 {
+		return line{}, false
+	}
+	at, text := t.at, t.rest
+	if n := strings.IndexByte(text, '\n'); n >= 0 {
+		text = text[:n]
+		t.skip(n + 1)
+	} else {
+		t.skip(len(text))
+	}
+	if len(text) > maxLine {
+		t.tooLong(at, len(text))
+	}
+	text = strings.TrimRight(text, "\r")
+	if t.hasNULs && strings.IndexByte(text, 0) >= 0 {
+		text = ""
+	}
+	return line{text: text, src: t.src, at: at}, true
+}
+
+func (t *textLines) tooLong(at, n int) {
+	t.record.add(diag.Diagnostic{
+		Rule: "line-too-long", Severity: diag.Error,
+		Message: fmt.Sprintf("line of %d bytes", n),
+		Span:    t.src.Span(at+maxLine, at+maxLine+1),
+		Label:   fmt.Sprintf("keepalived reads %d bytes at most", maxLine),
+		Notes:   []diag.Note{{Message: "the rest is read as a line of its own; newer versions drop what stands before it"}},
+		Help:    "write one value a line",
+	})
+}

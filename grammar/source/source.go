@@ -1,0 +1,156 @@
+// Package source says where text came from: a Span always leads back to file, line and column.
+package source
+
+import (
+	"bytes"
+	"fmt"
+	"sort"
+	"sync"
+	"unicode/utf8"
+	"unsafe"
+)
+
+// A Source is one text with a name. Several Sources may share one text: an include or a use of a definition makes a view
+// whose Via span is the place that brought the text in.
+type Source struct {
+	// Name is the file name as the user gave it, or "<stdin>".
+	Name string
+	// Text holds the bytes as read; it never changes.
+	Text []byte
+	// Via is the include line or the use of a definition that brought this text in; zero for a file named by the user.
+	Via Span
+	// How says what Via did: "included from", "used at". Empty when Via is zero.
+	How string
+
+	base  *Source
+	once  sync.Once
+	lines []int32
+}
+
+// New returns a Source for a file that the user named.
+func New(name string, text []byte) *Source { return &Source{Name: name, Text: text} }
+
+// View returns a Source with the same text, reached through via.
+func (s *Source) View(via Span, how string) *Source {
+	base := s
+	if s.base != nil {
+		base = s.base
+	}
+	return &Source{Name: s.Name, Text: s.Text, Via: via, How: how, base: base}
+}
+
+// Same tells whether two Sources are views of one text.
+func (s *Source) Same(o *Source) bool { return s.root() == o.root() }
+
+func (s *Source) root() *Source {
+	if s.base != nil {
+		return s.base
+	}
+	return s
+}
+
+// String returns Text as a string that shares its bytes, which is safe because they never change. Large configurations
+// are held in memory once.
+func (s *Source) String() string { return unsafe.String(unsafe.SliceData(s.Text), len(s.Text)) }
+
+func (s *Source) table() []int32 {
+	r := s.root()
+	r.once.Do(func() {
+		r.lines = append(r.lines, 0)
+		for i, b := range r.Text {
+			if b == '\n' {
+				r.lines = append(r.lines, int32(i+1))
+			}
+		}
+	})
+	return r.lines
+}
+
+// Line returns the text of line n (from 1) without its line end; empty when there is no such line.
+func (s *Source) Line(n int) string {
+	t := s.table()
+	if n < 1 || n > len(t) {
+		return ""
+	}
+	end := len(s.Text)
+	if n < len(t) {
+		end = int(t[n]) - 1
+	}
+	return string(bytes.TrimRight(s.Text[t[n-1]:end], "\r\n"))
+}
+
+// Span returns the half-open span of bytes [start, end).
+func (s *Source) Span(start, end int) Span {
+	return Span{Source: s, Start: int32(start), End: int32(end)}
+}
+
+// A Span is a half-open range of bytes of one Source. The zero Span means "nowhere".
+type Span struct {
+	Source     *Source
+	Start, End int32
+}
+
+// IsZero tells whether the span points nowhere.
+func (p Span) IsZero() bool { return p.Source == nil }
+
+// Text returns the bytes the span covers.
+func (p Span) Text() string {
+	if p.IsZero() {
+		return ""
+	}
+	return string(p.Source.Text[p.Start:p.End])
+}
+
+// To returns the span from the start of p to the end of q; p alone when the two are not in one text.
+func (p Span) To(q Span) Span {
+	if q.Source != p.Source || q.End < p.Start {
+		return p
+	}
+	return Span{Source: p.Source, Start: p.Start, End: q.End}
+}
+
+// Before orders spans by file name, then by place.
+func (p Span) Before(q Span) bool {
+	switch {
+	case p.IsZero() || q.IsZero():
+		return !p.IsZero() && q.IsZero()
+	case p.Source.Name != q.Source.Name:
+		return p.Source.Name < q.Source.Name
+	case p.Start != q.Start:
+		return p.Start < q.Start
+	default:
+		return p.End < q.End
+	}
+}
+
+// A Position is where a person looks: line and column count from 1, columns in runes.
+type Position struct {
+	File      string
+	Line, Col int
+}
+
+func (p Position) String() string { return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col) }
+
+// Position returns where the span starts.
+func (p Span) Position() Position { return p.position(p.Start) }
+
+// EndPosition returns where the span ends (the first place after it).
+func (p Span) EndPosition() Position { return p.position(p.End) }
+
+func (p Span) position(off int32) Position {
+	if p.IsZero() {
+		return Position{}
+	}
+	t := p.Source.table()
+	n := sort.Search(len(t), func(i int) bool { return t[i] > off })
+	start := t[n-1]
+	return Position{File: p.Source.Name, Line: n, Col: utf8.RuneCount(p.Source.Text[start:off]) + 1}
+}
+
+// String returns file:line:col, or "" for the zero span.
+func (p Span) String() string {
+	if p.IsZero() {
+		return ""
+	}
+	return p.Position().String()
+}

@@ -1,0 +1,74 @@
+// Package grammar reads the language of keepalived.conf: bytes to tree and back. It knows no keyword.
+//
+// The language is lines of words; a line may open a block. The parser tags below are its whole syntax, over the tokens of
+// lexer.go after balance.go has ended every statement and matched every brace:
+//
+//	File  = Stmt* .
+//	Stmt  = Word+ (Block | End) .
+//	Block = Open Stmt* Close .
+package grammar
+
+import "keepc/grammar/source"
+
+// A File is one configuration with its includes and definitions expanded.
+type File struct {
+	Source *source.Source
+	Stmts  []*Stmt `parser:"@@*"`
+	// Comments holds every comment that was read, in the order of reading.
+	Comments []Comment
+	// Includes holds every include line that was followed, in the order of reading.
+	Includes []Include
+}
+
+// A Stmt is one line: words, and the block that the line opens, if any. It has at least one word.
+type Stmt struct {
+	Words []Word `parser:"@@+"`
+	Block *Block `parser:"(@@ | End)"`
+
+	rest *string // what follows the first word, when an expansion made it differ from what the spans cover
+}
+
+// A Block is what stands between { and }.
+type Block struct {
+	Open  source.Span
+	Stmts []*Stmt     `parser:"Open @@* Close"`
+	Close source.Span // zero when the brace is missing
+}
+
+// A Word is what the reference hands to its keywords: quotes are gone, definitions are replaced.
+type Word struct {
+	Text string      `parser:"@Word"`
+	Span source.Span // as written, quotes included
+}
+
+// A Comment runs from # or ! to the end of its line.
+type Comment struct {
+	Text string // with the mark
+	Span source.Span
+	// Trailing tells that the comment follows words or braces on its line.
+	Trailing bool
+}
+
+// Keyword returns the first word.
+func (s *Stmt) Keyword() string { return s.Words[0].Text }
+
+// Args returns the words after the keyword.
+func (s *Stmt) Args() []Word { return s.Words[1:] }
+
+// Span covers the words of the line, not its block.
+func (s *Stmt) Span() source.Span {
+	return s.Words[0].Span.To(s.Words[len(s.Words)-1].Span)
+}
+
+// Find returns the last statement of the block with the keyword, which is the one that wins for a scalar; nil when there is none.
+func (b *Block) Find(keyword string) *Stmt {
+	if b == nil {
+		return nil
+	}
+	for i := len(b.Stmts) - 1; i >= 0; i-- {
+		if b.Stmts[i].Keyword() == keyword {
+			return b.Stmts[i]
+		}
+	}
+	return nil
+}
