@@ -1,0 +1,93 @@
+// Package ir is the typed configuration: what a file means, with defaults filled in and names linked.
+package ir
+
+import (
+	"fmt"
+	"io"
+
+	"keepc/grammar"
+	"keepc/grammar/source"
+)
+
+// A Config is all that one director is told.
+type Config struct {
+	Global          Global
+	StaticAddresses []Address
+	Scripts         []*Script
+	TrackFiles      []*TrackFile
+	TrackProcesses  []*TrackProcess
+	BFDs            []*BFD
+	SyncGroups      []*SyncGroup
+	TrackGroups     []*TrackGroup
+	Instances       []*VRRPInstance
+	Groups          []*ServerGroup
+	VirtualServers  []*VirtualServer // a virtual_server of a group stands once for each member
+	NotEnforced     []Use            // keywords of the file that keepc reads but does not act on yet
+	Secrets         []source.Span    // where passwords and keys stand; never to be shown
+}
+
+// A Use is the first place in a file of a keyword.
+type Use struct {
+	Path string // "vrrp_instance.notify"
+	Span source.Span
+}
+
+// Origin leads from a value back to the block of the file that made it. It takes no part in comparisons.
+type Origin struct {
+	Stmt *grammar.Stmt
+}
+
+// SetOrigin notes the block that makes the value.
+func (o *Origin) SetOrigin(s *grammar.Stmt) { o.Stmt = s }
+
+// At returns the place of the last line with the keyword in the block, which is the line that counts; the head of the
+// block when the keyword is not there.
+func (o Origin) At(keyword string) source.Span {
+	if o.Stmt == nil {
+		return source.Span{}
+	}
+	if s := o.Stmt.Block.Find(keyword); s != nil {
+		return s.Span()
+	}
+	return o.Stmt.Span()
+}
+
+// Span returns the place of the line that opens the block.
+func (o Origin) Span() source.Span {
+	if o.Stmt == nil {
+		return source.Span{}
+	}
+	return o.Stmt.Span()
+}
+
+// Has tells whether the block has the keyword.
+func (o Origin) Has(keyword string) bool {
+	return o.Stmt != nil && o.Stmt.Block.Find(keyword) != nil
+}
+
+// A Name is a word that names a block elsewhere in the file.
+type Name struct {
+	Text string
+	Span source.Span
+}
+
+// Unset stands for "the file does not say" in values where 0 means something. Compile leaves none behind.
+const Unset = -1
+
+// A Secret is a password or key. It prints as "(hidden)" in every format; Reveal is for the wire alone.
+type Secret struct{ text string }
+
+// NewSecret wraps a password or key.
+func NewSecret(text string) Secret { return Secret{text} }
+
+// Reveal returns the text, for the wire alone.
+func (s Secret) Reveal() string { return s.text }
+
+// IsZero tells whether there is no secret.
+func (s Secret) IsZero() bool { return s.text == "" }
+
+// Format prints "(hidden)" for every verb of package fmt.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "(hidden)") }
+
+// MarshalJSON keeps JSON from carrying the text.
+func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"(hidden)"`), nil }

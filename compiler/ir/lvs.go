@@ -1,0 +1,180 @@
+package ir
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Protocol of a virtual server, as IP numbers it.
+type Protocol uint8
+
+const (
+	TCP  Protocol = 6
+	UDP  Protocol = 17
+	SCTP Protocol = 132
+)
+
+func (p Protocol) String() string {
+	switch p {
+	case TCP:
+		return "tcp"
+	case UDP:
+		return "udp"
+	case SCTP:
+		return "sctp"
+	}
+	return "none"
+}
+
+// Forwarding is the forwarding method (lb_kind).
+type Forwarding uint8
+
+const (
+	NAT Forwarding = iota
+	DR
+	TUN
+)
+
+func (f Forwarding) String() string { return [...]string{"masq", "route", "tunnel"}[f] }
+
+// A ServiceKey identifies a virtual server as the kernel does: protocol, address and port; or a firewall mark with its family.
+type ServiceKey struct {
+	Protocol Protocol
+	Addr     netip.Addr // zero for a firewall mark
+	Port     uint16
+	FWMark   uint32
+	IPv6     bool // the family of a firewall mark
+}
+
+func (k ServiceKey) String() string {
+	if k.FWMark != 0 {
+		family := ""
+		if k.IPv6 {
+			family = " inet6"
+		}
+		return "fwmark " + utoa(k.FWMark) + family
+	}
+	return k.Protocol.String() + " " + netip.AddrPortFrom(k.Addr, k.Port).String()
+}
+
+func utoa(n uint32) string {
+	var b [10]byte
+	i := len(b)
+	for {
+		i--
+		b[i] = byte('0' + n%10)
+		if n /= 10; n == 0 {
+			return string(b[i:])
+		}
+	}
+}
+
+// A VirtualServer is one virtual service with its real servers (man page block virtual_server).
+type VirtualServer struct {
+	Origin
+	Key                ServiceKey
+	Group              string // the virtual_server_group that Key comes from
+	Scheduler          string
+	Forwarding         Forwarding
+	Flags              uint32        // scheduler flags and one-packet scheduling, kernel bits
+	PersistenceTimeout time.Duration // 0: not persistent
+	PersistenceMask    uint8         // prefix length of the client group; 32 or 128: each client alone
+	PersistenceEngine  string
+	Quorum             uint32
+	Hysteresis         uint32
+	Alpha              bool
+	Omega              bool
+	HASuspend          bool
+	SorryServer        *RealServer
+	SorryInhibit       bool
+	RealServers        []*RealServer
+	Weight             int         // of real servers that name none
+	Checks             CheckTiming // of checks that name none
+	InhibitOnFailure   bool
+	VirtualHost        string
+}
+
+// A ServerGroup is a virtual_server_group: services that share their real servers.
+type ServerGroup struct {
+	Origin
+	Name    string
+	Members []GroupMember
+}
+
+// A GroupMember is one line of a virtual_server_group.
+type GroupMember struct {
+	Origin
+	First, Last netip.Addr // equal for a single address; zero for a firewall mark
+	Port        uint16
+	FWMark      uint32
+	IPv6        bool // the family of a firewall mark
+}
+
+// CheckTiming is what checks inherit: from the virtual server, then the real server. Unset where the file is silent.
+type CheckTiming struct {
+	ConnectTimeout   time.Duration
+	DelayLoop        time.Duration
+	DelayBeforeRetry time.Duration
+	Warmup           time.Duration
+	Retry            int
+}
+
+// NoTiming is the CheckTiming of a silent file.
+var NoTiming = CheckTiming{Unset, Unset, Unset, Unset, Unset}
+
+// A RealServer receives a share of the traffic (man page block real_server).
+type RealServer struct {
+	Origin
+	Addr             netip.AddrPort
+	Port             uint16 // as the file says it; only NAT can make it another than the service's
+	Weight           int
+	Forwarding       Forwarding
+	UpperThreshold   uint32 // connections; 0: no limit
+	LowerThreshold   uint32
+	InhibitOnFailure bool // weight 0 instead of removal
+	Alpha            bool
+	Checks           []*Check
+	Timing           CheckTiming // of its checks that name none
+	VirtualHost      string
+}
+
+// CheckKind is the keyword of a checker.
+type CheckKind string
+
+const (
+	TCPCheck  CheckKind = "TCP_CHECK"
+	HTTPCheck CheckKind = "HTTP_GET"
+	SSLCheck  CheckKind = "SSL_GET"
+	SMTPCheck CheckKind = "SMTP_CHECK"
+	DNSCheck  CheckKind = "DNS_CHECK"
+	UDPCheck  CheckKind = "UDP_CHECK"
+	PingCheck CheckKind = "PING_CHECK"
+	MiscCheck CheckKind = "MISC_CHECK"
+	FileCheck CheckKind = "FILE_CHECK"
+	BFDCheck  CheckKind = "BFD_CHECK"
+)
+
+// A Check is one health check of a real server.
+type Check struct {
+	Origin
+	CheckSpec
+	ConnectIP   netip.Addr // as the file says it; Target is what follows from it
+	ConnectPort uint16
+	BindAddr    netip.Addr
+	BindPort    uint16
+}
+
+// CheckSpec is all that a check is told; two checks with equal specs are the same check over a reload.
+type CheckSpec struct {
+	Kind             CheckKind
+	Target           netip.AddrPort
+	BindTo           netip.AddrPort // zero: any
+	BindIf           string
+	FWMark           uint32
+	ConnectTimeout   time.Duration
+	DelayLoop        time.Duration // period of checks while all is well
+	DelayBeforeRetry time.Duration
+	Retry            int           // failures beyond the first that are forgiven
+	Warmup           time.Duration // the first check comes within it
+	Alpha            bool          // counts as failed until the first success
+}

@@ -1,0 +1,194 @@
+package ir
+
+import (
+	"net/netip"
+	"time"
+)
+
+// State is the role that an instance asks for at its start.
+type State uint8
+
+const (
+	Backup State = iota
+	Master
+)
+
+func (s State) String() string {
+	if s == Master {
+		return "MASTER"
+	}
+	return "BACKUP"
+}
+
+// AuthType is the authentication of VRRP version 2 (RFC 2338 section 5.3.6).
+type AuthType uint8
+
+const (
+	AuthNone AuthType = iota
+	AuthPass
+	AuthAH
+)
+
+func (a AuthType) String() string { return [...]string{"none", "PASS", "AH"}[a] }
+
+// Authentication of VRRP version 2. The wire carries the first 8 bytes of the password.
+type Authentication struct {
+	Type AuthType
+	Pass Secret
+}
+
+// A VRRPInstance is one virtual router of this director (man page block vrrp_instance).
+type VRRPInstance struct {
+	Origin
+	Name             string
+	State            State
+	Interface        string
+	VRID             uint8
+	Priority         uint8 // 255 owns the addresses
+	Version          uint8 // 2 or 3
+	AdvertInterval   time.Duration
+	DownTimerAdverts int // advertisements missed before take-over
+	NoPreempt        bool
+	PreemptDelay     time.Duration
+	Auth             Authentication
+	SourceAddr       netip.Addr // mcast_src_ip; zero: the first address of the interface
+	Addresses        []Address
+
+	LowerPrioNoAdvert    bool
+	HigherPrioSendAdvert bool
+
+	GARPMasterDelay         time.Duration // to the second burst; 0: none
+	GARPMasterRepeat        int           // gratuitous ARPs for each address in a burst
+	GARPMasterRefresh       time.Duration // period of refresh bursts; 0: none
+	GARPMasterRefreshRepeat int
+	GARPLowerPrioDelay      time.Duration
+	GARPLowerPrioRepeat     int
+
+	Strict           bool
+	Unicast          []UnicastPeer
+	NoVirtualAddress bool // no_virtual_ipaddress: it may hold none
+	UseVMAC          bool
+	TrackInterfaces  []Track
+	TrackScripts     []Track
+	TrackFiles       []Track
+	TrackProcesses   []Track
+	TrackBFDs        []Track
+}
+
+// A UnicastPeer is one line of unicast_peer.
+type UnicastPeer struct {
+	Origin
+	Addr           netip.Addr
+	MinTTL, MaxTTL uint8
+}
+
+// A Track is one line of track_interface, track_script, track_file, track_process or track_bfd.
+type Track struct {
+	Origin
+	Name   string
+	Weight *Weight // nil: that of what is tracked
+}
+
+// A Script is a vrrp_script.
+type Script struct {
+	Origin
+	Name     string
+	Command  Command
+	User     User
+	Interval time.Duration
+	Timeout  time.Duration // Unset: the interval
+	Weight   Weight
+	Rise     int // successes until it counts as good
+	Fall     int // failures until it counts as bad
+	InitFail bool
+}
+
+// A TrackFile is a track_file: a number in a file that changes priorities.
+type TrackFile struct {
+	Origin
+	Name   string
+	File   string
+	Weight Weight
+}
+
+// A TrackProcess is a vrrp_track_process.
+type TrackProcess struct {
+	Origin
+	Name    string
+	Process []string
+	Weight  Weight
+}
+
+// A BFD is a bfd_instance.
+type BFD struct {
+	Origin
+	Name     string
+	Neighbor netip.Addr
+	Source   netip.Addr
+	Weight   Weight
+}
+
+// A Weight is what a tracker adds to a priority.
+type Weight struct {
+	N       int
+	Reverse bool
+}
+
+// A Command is a program with its arguments.
+type Command struct {
+	Args []string
+	User User
+}
+
+// A User is who runs a command; empty: the script_user.
+type User struct{ Name, Group string }
+
+// A SyncGroup is a vrrp_sync_group: instances that change their state together.
+type SyncGroup struct {
+	Origin
+	Name            string
+	Members         []Name
+	TrackInterfaces []Track
+	TrackScripts    []Track
+	TrackFiles      []Track
+	TrackProcesses  []Track
+	TrackBFDs       []Track
+}
+
+// A TrackGroup is a track_group: instances that static objects follow.
+type TrackGroup struct {
+	Origin
+	Name    string
+	Members []Name
+}
+
+// An InstanceKey tells instances apart over a reload: not by name, for an instance may be renamed and keep its role.
+type InstanceKey struct {
+	Interface string
+	VRID      uint8
+	IPv6      bool
+}
+
+// Key returns what identifies the instance.
+func (v *VRRPInstance) Key() InstanceKey {
+	return InstanceKey{Interface: v.Interface, VRID: v.VRID, IPv6: v.IPv6()}
+}
+
+// IPv6 tells the family of the instance, which is that of its first address.
+func (v *VRRPInstance) IPv6() bool {
+	return len(v.Addresses) > 0 && v.Addresses[0].Prefix.Addr().Is6()
+}
+
+// An Address is one line of virtual_ipaddress.
+type Address struct {
+	Origin
+	Prefix    netip.Prefix
+	Dev       string // the instance's interface when the line names none
+	Label     string
+	Scope     uint8 // as in the kernel: 0 global, 253 link, 254 host
+	Broadcast netip.Addr
+	Peer      netip.Prefix
+	NoDAD     bool
+	Excluded  bool // in virtual_ipaddress_excluded: held, not advertised
+	UseVMAC   bool
+}

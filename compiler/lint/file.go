@@ -1,0 +1,83 @@
+package lint
+
+import (
+	"bytes"
+
+	"keepc/grammar/diag"
+)
+
+func fileRules() []Rule {
+	return []Rule{
+		{
+			Name: "empty-file", Severity: diag.Warning,
+			Title: "The file configures nothing.",
+			Text:  "keepalived starts with such a file and does nothing. More often the file was cut, or is another one than was meant.",
+			Bad:   "# nothing here\n",
+			Good:  "global_defs {\n    router_id lb1\n}\n",
+			Check: func(p *pass) {
+				if len(p.file.Stmts) == 0 && p.file.Source != nil && blank(p.file.Source.Text) {
+					p.report(p.file.Source.Span(0, 0), "the file configures nothing", "")
+				}
+			},
+		},
+		{
+			Name: "global-defs-order", Severity: diag.Warning,
+			Title: "global_defs stands behind an instance that takes values from it.",
+			Text: "At the start keepalived reads global_defs before everything else, wherever it stands. At a reload it reads the file from " +
+				"top to bottom, and an instance takes the defaults that are known when its block opens: a reload of the unchanged " +
+				"file takes back what vrrp_garp_*, vrrp_down_timer_adverts and vrrp_skip_check_adv_addr say.",
+			Bad:  instanceText("") + "global_defs {\n    vrrp_garp_master_delay 7\n}\n",
+			Good: "global_defs {\n    vrrp_garp_master_delay 7\n}\n" + instanceText(""),
+			Check: func(p *pass) {
+				if len(p.Instances) == 0 {
+					return
+				}
+				first := p.Instances[0].Span()
+				for _, s := range p.file.Stmts {
+					if s.Keyword() != "global_defs" || s.Block == nil || !first.Before(s.Span()) {
+						continue
+					}
+					for _, t := range s.Block.Stmts {
+						if copied(t.Keyword()) {
+							d := p.report(t.Span(), t.Keyword()+" is lost at a reload", "instances above do not see it then")
+							d.Notes = note(first, "this instance is read before")
+							d.Help = "put global_defs at the top of the file"
+						}
+					}
+				}
+			},
+		},
+	}
+}
+
+// blank tells whether a text holds nothing but comments.
+func blank(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' && line[0] != '!' {
+			return false
+		}
+	}
+	return true
+}
+
+// copied tells whether an instance takes a copy of a global value when its block opens.
+func copied(word string) bool {
+	switch word {
+	case "vrrp_garp_master_delay", "vrrp_garp_master_repeat", "vrrp_garp_master_refresh", "vrrp_garp_master_refresh_repeat",
+		"vrrp_down_timer_adverts", "vrrp_skip_check_adv_addr", "v3_checksum_as_v2":
+		return true
+	}
+	return false
+}
+
+// instanceText is a vrrp_instance without a mistake, with some more lines, for Bad and Good.
+func instanceText(more string) string {
+	return "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n" + more +
+		"    virtual_ipaddress {\n        192.0.2.10/24\n    }\n}\n"
+}
+
+// serviceText is a virtual_server without a mistake, with some more lines, for Bad and Good.
+func serviceText(more string) string {
+	return "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n" + more +
+		"    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n"
+}

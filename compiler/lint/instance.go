@@ -1,0 +1,424 @@
+package lint
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"keepc/compiler/ir"
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+func instanceRules() []Rule {
+	return []Rule{
+		{
+			Name: "missing-interface", Severity: diag.Error,
+			Title: "An instance names no interface.",
+			Text: "Without an interface there is nowhere to send advertisements. keepalived then refuses to start VRRP at all, for every " +
+				"instance. Only a unicast instance with unicast_src_ip can do without.",
+			Bad:  "vrrp_instance VI_1 {\n    virtual_router_id 7\n    virtual_ipaddress {\n        192.0.2.10/24 dev eth0\n    }\n}\n",
+			Good: instanceText(""),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					if v.Interface == "" && !v.Has("interface") && !v.Has("vrf") && !(len(v.Unicast) > 0 && v.Has("unicast_src_ip")) {
+						p.report(v.Span(), named(v)+" has no interface", "needs interface")
+					}
+				}
+			},
+		},
+		{
+			Name: "missing-addresses", Severity: diag.Error,
+			Title: "An instance has no address to hold.",
+			Text:  "keepalived reports an instance without virtual_ipaddress; version 3 does not run it. no_virtual_ipaddress says that it is meant.",
+			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n}\n",
+			Good:  instanceText(""),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					if len(v.Addresses) == 0 && !v.NoVirtualAddress && !v.Has("virtual_ipaddress") {
+						p.report(v.Span(), named(v)+" has no virtual_ipaddress", "holds no address")
+					}
+				}
+			},
+		},
+		{
+			Name: "duplicate-instance", Severity: diag.Error,
+			Title: "Two instances have one name.",
+			Text:  "keepalived skips the second block.",
+			Bad:   instanceText("") + "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 8\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n",
+			Good:  instanceText("") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n",
+			Check: func(p *pass) {
+				first := map[string]*ir.VRRPInstance{}
+				for _, v := range p.Instances {
+					if o := first[v.Name]; o != nil && v.Name != "" {
+						d := p.report(v.Span(), "a second instance is called "+v.Name, "keepalived skips this block")
+						d.Notes = note(o.Span(), "the first one")
+						continue
+					}
+					first[v.Name] = v
+				}
+			},
+		},
+		{
+			Name: "duplicate-vrid", Severity: diag.Error,
+			Title: "Two instances share a virtual_router_id on one interface.",
+			Text: "Routers find their group by interface, address family and virtual_router_id. Two instances of one file in the same group " +
+				"answer each other's advertisements; keepalived refuses to start VRRP at all.",
+			Bad:  instanceText("") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n",
+			Good: instanceText("") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n",
+			Check: func(p *pass) {
+				type group struct {
+					key     ir.InstanceKey
+					unicast bool
+					source  netip.Addr
+				}
+				first := map[group]*ir.VRRPInstance{}
+				for _, v := range p.Instances {
+					g := group{key: v.Key(), unicast: len(v.Unicast) > 0}
+					if g.unicast {
+						g.source = v.SourceAddr
+					}
+					if v.VRID == 0 || v.Interface == "" {
+						continue
+					}
+					if o := first[g]; o != nil {
+						d := p.report(v.At("virtual_router_id"), fmt.Sprintf("%s and %s both have virtual_router_id %d on %s", named(o), named(v), v.VRID, v.Interface), "taken")
+						d.Notes = note(o.At("virtual_router_id"), "by "+named(o))
+						continue
+					}
+					first[g] = v
+				}
+			},
+		},
+		{
+			Name: "duplicate-address", Severity: diag.Error,
+			Title: "One address stands twice.",
+			Text: "In two instances, each may become MASTER on another router, and two hosts answer for the address. In one list, the second " +
+				"line has no effect.",
+			Bad:  instanceText("") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    virtual_ipaddress {\n        192.0.2.10/24\n    }\n}\n",
+			Good: instanceText("") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n",
+			Check: func(p *pass) {
+				type holder struct {
+					instance *ir.VRRPInstance
+					at       source.Span
+				}
+				first := map[netip.Addr]holder{}
+				for _, v := range p.Instances {
+					for _, a := range v.Addresses {
+						o, taken := first[a.Prefix.Addr()]
+						switch {
+						case !taken:
+							first[a.Prefix.Addr()] = holder{v, a.Span()}
+						case o.instance == v:
+							p.report(a.Span(), fmt.Sprintf("%s stands twice in %s", a.Prefix.Addr(), named(v)), "the second time").Notes = note(o.at, "the first time")
+						default:
+							p.report(a.Span(), fmt.Sprintf("%s is an address of both %s and %s", a.Prefix.Addr(), named(o.instance), named(v)), "two routers may hold it at once").Notes = note(o.at, "here of "+named(o.instance))
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "master-without-priority", Severity: diag.Warning,
+			Title: "An instance with state MASTER has no priority.",
+			Text: "The priority is then 255, not 100: the instance owns its addresses, takes over at once whenever it starts, and nopreempt " +
+				"and the weights of trackers have no effect.",
+			Bad:  instanceText("    state MASTER\n"),
+			Good: instanceText("    state MASTER\n    priority 150\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					if v.State == ir.Master && v.Has("state") && !v.Has("priority") {
+						d := p.report(v.At("state"), named(v)+" has no priority and becomes the owner of its addresses", "priority 255 follows")
+						d.Help = "write the priority: 150 for a router that should win, 255 if this is meant"
+					}
+				}
+			},
+		},
+		{
+			Name: "state-priority", Severity: diag.Warning,
+			Title: "state BACKUP and priority 255 contradict each other.",
+			Text:  "An instance with priority 255 owns its addresses and takes over at once.",
+			Bad:   instanceText("    state BACKUP\n    priority 255\n"),
+			Good:  instanceText("    state MASTER\n    priority 255\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					if v.State == ir.Backup && v.Priority == 255 && v.Has("state") {
+						p.report(v.At("state"), named(v)+" is BACKUP with priority 255", "becomes MASTER at once").Notes = note(v.At("priority"), "the owner of the addresses")
+					}
+				}
+			},
+		},
+		{
+			Name: "nopreempt-master", Severity: diag.Warning,
+			Title: "nopreempt has no effect with state MASTER or priority 255.",
+			Text: "keepalived clears it and says so. Write state BACKUP on every router of the group: the priority decides the first " +
+				"election all the same, and the winner keeps the role.",
+			Bad:  instanceText("    state MASTER\n    priority 150\n    nopreempt\n"),
+			Good: instanceText("    state BACKUP\n    priority 150\n    nopreempt\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					switch {
+					case !v.Has("nopreempt"):
+					case v.State == ir.Master && v.Has("state"):
+						d := p.report(v.At("nopreempt"), "nopreempt is cleared because "+named(v)+" starts as MASTER", "has no effect")
+						d.Notes = note(v.At("state"), "this wins")
+						d.Help = "write state BACKUP on every router of the group; the priority still decides the first election"
+					case v.Priority == 255:
+						p.report(v.At("nopreempt"), "nopreempt is cleared because "+named(v)+" owns its addresses", "has no effect").Notes = note(v.At("priority"), "this wins")
+					}
+				}
+			},
+		},
+		{
+			Name: "preempt-delay-unused", Severity: diag.Warning,
+			Title: "preempt_delay has no effect with nopreempt or state MASTER.",
+			Text:  "keepalived clears it and says so: a MASTER does not wait, and without preemption there is nothing to delay.",
+			Bad:   instanceText("    state BACKUP\n    nopreempt\n    preempt_delay 30\n"),
+			Good:  instanceText("    state BACKUP\n    preempt_delay 30\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					for _, word := range []string{"nopreempt", "state"} {
+						if v.Has("preempt_delay") && v.Has(word) && (word == "nopreempt" && v.NoPreempt || word == "state" && v.State == ir.Master) {
+							p.report(v.At("preempt_delay"), "preempt_delay of "+named(v)+" is cleared", "has no effect").Notes = note(v.At(word), "because of this")
+							break
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "interval-rounded", Severity: diag.Warning,
+			Title: "VRRP version 2 knows whole seconds only.",
+			Text: "keepalived rounds the interval, 0.5 to 1. A router that drops advertisements of another interval must round alike. " +
+				"Version 3 has hundredths.",
+			Bad:  instanceText("    advert_int 1.5\n"),
+			Good: instanceText("    version 3\n    advert_int 1.5\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					if at := v.At("advert_int"); v.Version == 2 && v.Has("advert_int") && strings.Contains(value(v.Origin, "advert_int"), ".") && !whole(value(v.Origin, "advert_int")) {
+						p.report(at, fmt.Sprintf("advert_int %s becomes %v in version 2", value(v.Origin, "advert_int"), v.AdvertInterval), "expected whole seconds").Help = "write version 3 on every router of the group, or whole seconds"
+					}
+				}
+			},
+		},
+		{
+			Name: "interval-too-long", Severity: diag.Error,
+			Title: "VRRP version 3 has intervals up to 40.95 seconds.",
+			Text:  "The field of the packet is 12 bits of hundredths. keepalived reports the line and uses 40.95.",
+			Bad:   instanceText("    version 3\n    advert_int 60\n"),
+			Good:  instanceText("    version 3\n    advert_int 40\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					if v.Version == 3 && v.AdvertInterval > 40950*time.Millisecond {
+						p.report(v.At("advert_int"), fmt.Sprintf("advert_int %v is too long for version 3", v.AdvertInterval), "expected at most 40.95")
+					}
+				}
+			},
+		},
+		{
+			Name: "mixed-families", Severity: diag.Error,
+			Title: "virtual_ipaddress holds addresses of both families.",
+			Text: "An instance advertises one family. keepalived skips the addresses of the other one; they may stand in " +
+				"virtual_ipaddress_excluded, or in an instance of their own.",
+			Bad:  "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        192.0.2.10/24\n        2001:db8::10/64\n    }\n}\n",
+			Good: "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        192.0.2.10/24\n    }\n    virtual_ipaddress_excluded {\n        2001:db8::10/64\n    }\n}\n",
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					for _, a := range v.Addresses {
+						if !a.Excluded && a.Prefix.Addr().Is6() != v.IPv6() {
+							d := p.report(a.Span(), fmt.Sprintf("%s is of another family than the first address of %s", a.Prefix.Addr(), named(v)), "skipped")
+							d.Notes = note(v.Addresses[0].Span(), "the first address")
+							d.Help = "move it to virtual_ipaddress_excluded, or to an instance of its own"
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "version-2-ipv6", Severity: diag.Warning,
+			Title: "VRRP version 2 has no IPv6.",
+			Text:  "keepalived uses version 3 for an instance with IPv6 addresses, whatever the line says.",
+			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    version 2\n    virtual_ipaddress {\n        fe80::10/64\n    }\n}\n",
+			Good:  "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    version 3\n    virtual_ipaddress {\n        fe80::10/64\n    }\n}\n",
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					if v.IPv6() && v.Has("version") && value(v.Origin, "version") == "2" {
+						p.report(v.At("version"), named(v)+" has IPv6 addresses and version 2", "version 3 is used").Notes = note(v.Addresses[0].Span(), "an IPv6 address")
+					}
+				}
+			},
+		},
+		{
+			Name: "first-not-link-local", Severity: diag.Warning,
+			Title: "The first IPv6 address of an instance is not link-local.",
+			Text:  "RFC 9568 wants the link-local address of the virtual router first; strict mode insists on it, and hosts use it as their router.",
+			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        2001:db8::10/64\n    }\n}\n",
+			Good:  "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        fe80::10/64\n        2001:db8::10/64\n    }\n}\n",
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					if v.IPv6() && !v.Addresses[0].Prefix.Addr().IsLinkLocalUnicast() {
+						p.report(v.Addresses[0].Span(), "the first IPv6 address of "+named(v)+" is not link-local", "expected an address of fe80::/10 first")
+					}
+				}
+			},
+		},
+		{
+			Name: "address-without-prefix", Severity: diag.Info,
+			Title: "An address has no prefix length.",
+			Text:  "It becomes /32 or /128: right for an address that belongs to another subnet's route, but clients of the subnet are then not on the link.",
+			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        192.0.2.10\n    }\n}\n",
+			Good:  instanceText(""),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					for _, a := range v.Addresses {
+						if a.Prefix.IsSingleIP() && a.Stmt != nil && !strings.Contains(a.Stmt.Keyword(), "/") {
+							p.report(a.Span(), fmt.Sprintf("%s has no prefix length", a.Prefix.Addr()), fmt.Sprintf("/%d is assumed", a.Prefix.Bits()))
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "password-without-type", Severity: diag.Warning,
+			Title: "auth_pass stands without auth_type.",
+			Text:  "keepalived then uses no authentication at all, without a word.",
+			Bad:   instanceText("    authentication {\n        auth_pass k2t9\n    }\n"),
+			Good:  instanceText("    authentication {\n        auth_type PASS\n        auth_pass k2t9\n    }\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					if a := auth(v); v.Auth.Type == ir.AuthNone && !v.Auth.Pass.IsZero() && !a.Has("auth_type") {
+						p.report(a.At("auth_pass"), "the password of "+named(v)+" has no effect without auth_type", "").Help = "add \"auth_type PASS\""
+					}
+				}
+			},
+		},
+		{
+			Name: "type-without-password", Severity: diag.Warning,
+			Title: "auth_type stands without auth_pass.",
+			Text:  "keepalived reports it and uses no authentication.",
+			Bad:   instanceText("    authentication {\n        auth_type PASS\n    }\n"),
+			Good:  instanceText("    authentication {\n        auth_type PASS\n        auth_pass k2t9\n    }\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					if a := auth(v); v.Auth.Type != ir.AuthNone && !a.Has("auth_pass") {
+						p.report(a.At("auth_type"), named(v)+" has an auth_type and no auth_pass", "has no effect")
+					}
+				}
+			},
+		},
+		{
+			Name: "password-version-3", Severity: diag.Warning,
+			Title: "VRRP version 3 has no authentication.",
+			Text:  "keepalived reports it and ignores the block. RFC 5798 took authentication out because it protected nothing.",
+			Bad:   instanceText("    version 3\n    authentication {\n        auth_type PASS\n        auth_pass k2t9\n    }\n"),
+			Good:  instanceText("    version 3\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					if v.Version == 3 && v.Auth.Type != ir.AuthNone {
+						p.report(v.At("authentication"), named(v)+" is of version 3, which has no authentication", "ignored")
+					}
+				}
+			},
+		},
+		{
+			Name: "well-known-password", Severity: diag.Info,
+			Title: "The password is the one of every example.",
+			Text:  "1111 and 1234 stand in most guides. A password of VRRP version 2 is no secret on the network, but it keeps groups apart that meet by accident.",
+			Bad:   instanceText("    authentication {\n        auth_type PASS\n        auth_pass 1111\n    }\n"),
+			Good:  instanceText("    authentication {\n        auth_type PASS\n        auth_pass k2t9\n    }\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					switch v.Auth.Pass.Reveal() {
+					case "1111", "1234", "12345", "123456", "12345678", "password", "secret":
+						p.report(auth(v).At("auth_pass"), "the password of "+named(v)+" is a well-known one", "")
+					}
+				}
+			},
+		},
+		{
+			Name: "well-known-vrid", Severity: diag.Info,
+			Title: "virtual_router_id 51 is the one of every example.",
+			Text:  "Another group of the same network may have it too, and then each router sees the other's advertisements.",
+			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    virtual_ipaddress {\n        192.0.2.10/24\n    }\n}\n",
+			Good:  instanceText(""),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					if v.VRID == 51 {
+						p.report(v.At("virtual_router_id"), "virtual_router_id 51 is the one of every example", "others may use it on the same network")
+					}
+				}
+			},
+		},
+		{
+			Name: "unicast-self", Severity: diag.Error,
+			Title: "An instance is its own unicast peer.",
+			Text:  "The list holds the other routers. keepalived sends advertisements to itself and does not say so.",
+			Bad:   instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.2\n        192.0.2.3\n    }\n"),
+			Good:  instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					for _, peer := range v.Unicast {
+						if peer.Addr == v.SourceAddr {
+							p.report(peer.Span(), fmt.Sprintf("%s is the address of this router itself", peer.Addr), "not a peer").Notes = note(v.At("unicast_src_ip"), "the own address")
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "strict-conflict", Severity: diag.Error,
+			Title: "Strict mode does not allow what an instance asks for.",
+			Text: "vrrp_strict follows the RFC to the letter: no unicast peers and no authentication. keepalived refuses to start VRRP with unicast " +
+				"peers, and drops the password. In strict mode addresses also do not answer, not even to ping, on versions that use a firewall for it.",
+			Bad:  "global_defs {\n    vrrp_strict\n}\n" + instanceText("    unicast_peer {\n        192.0.2.3\n    }\n"),
+			Good: "global_defs {\n    vrrp_strict\n}\n" + instanceText(""),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					for _, word := range []string{"unicast_peer", "authentication", "preempt_delay"} {
+						if v.Strict && v.Has(word) {
+							strict := v.At("strict_mode")
+							if !v.Has("strict_mode") {
+								strict = p.Global.At("vrrp_strict")
+							}
+							p.report(v.At(word), "strict mode does not allow "+word+" in "+named(v), "").Notes = note(strict, "strict mode")
+						}
+					}
+				}
+			},
+		},
+	}
+}
+
+// named is how messages call an instance.
+func named(v *ir.VRRPInstance) string {
+	if v.Name == "" {
+		return "an instance"
+	}
+	return v.Name
+}
+
+// auth leads to the lines of the authentication block.
+func auth(v *ir.VRRPInstance) ir.Origin {
+	if v.Stmt == nil {
+		return ir.Origin{}
+	}
+	return ir.Origin{Stmt: v.Stmt.Block.Find("authentication")}
+}
+
+// value returns the first word behind a keyword of a block.
+func value(o ir.Origin, keyword string) string {
+	if o.Stmt == nil {
+		return ""
+	}
+	if s := o.Stmt.Block.Find(keyword); s != nil && len(s.Words) > 1 {
+		return s.Words[1].Text
+	}
+	return ""
+}
+
+// whole tells whether a decimal number is a whole one.
+func whole(number string) bool {
+	_, fraction, _ := strings.Cut(number, ".")
+	return strings.Trim(fraction, "0") == ""
+}

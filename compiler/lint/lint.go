@@ -1,0 +1,79 @@
+// Package lint holds the rules: what relates several lines of a file, and what is surely not meant. It also documents the
+// findings of those who read the file.
+//
+// To add a rule, add a value to one of the lists (file.go, vrrp.go, lvs.go, ...); a test tries its Bad and its Good.
+package lint
+
+import (
+	"slices"
+
+	"keepc/compiler/ir"
+	"keepc/grammar"
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+// A Rule is one kind of mistake.
+type Rule struct {
+	Name     string
+	Severity diag.Severity
+	Title    string // one sentence
+	Text     string // why it matters, and what keepalived does
+	Bad      string // a file with this mistake and no other
+	Good     string // the same file without it
+	Host     bool   // wrong only on this machine
+
+	// Check finds the mistake; nil: it is found while the file is read.
+	Check func(*pass)
+}
+
+// Rules returns every rule, by what it looks at.
+func Rules() []Rule {
+	return slices.Concat(textRules(), wordRules(), valueRules(), fileRules(), instanceRules(), trackRules(), serviceRules())
+}
+
+// A Host tells facts of the machine that the file is for.
+type Host interface {
+	// Interface tells whether the machine has the network interface.
+	Interface(name string) bool
+	// User tells whether the machine knows the user.
+	User(name string) bool
+	// File tells whether the file is there.
+	File(path string) bool
+}
+
+// Run applies every rule to a file. A nil host leaves out the rules about the machine.
+func Run(cfg *ir.Config, file *grammar.File, host Host) diag.List {
+	p := &pass{Config: cfg, file: file, host: host}
+	for _, r := range Rules() {
+		if r.Check != nil && (host != nil || !r.Host) {
+			p.rule = r
+			r.Check(p)
+		}
+	}
+	return p.found
+}
+
+// A pass is one rule on its way over one file.
+type pass struct {
+	*ir.Config
+	file *grammar.File
+	host Host
+
+	rule  Rule
+	found diag.List
+}
+
+// report adds a finding of the rule. The notes and the rest may be added to what it returns.
+func (p *pass) report(at source.Span, message, label string) *diag.Diagnostic {
+	d := diag.Diagnostic{Rule: p.rule.Name, Severity: p.rule.Severity, Message: message, Span: at, Label: label, Host: p.rule.Host}
+	if !p.found.AddBounded(d) {
+		return &d
+	}
+	return &p.found[len(p.found)-1]
+}
+
+// note is a list of one note: another place, and what it has to do with the finding.
+func note(at source.Span, message string) []diag.Note {
+	return []diag.Note{{Message: message, Span: at}}
+}

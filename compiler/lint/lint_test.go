@@ -1,0 +1,93 @@
+package lint_test
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"keepc/compiler"
+	"keepc/compiler/lint"
+	"keepc/grammar"
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+func check(text string) diag.List {
+	file, found := grammar.Parse(source.New("test.conf", []byte(text)))
+	_, more := compiler.Compile(file, compiler.Options{})
+	found = append(found, more...)
+	found.Sort()
+	return found
+}
+
+// TestRules tries the Bad and the Good of every rule: Bad has exactly this mistake, Good has none.
+func TestRules(t *testing.T) {
+	seen := map[string]bool{}
+	for _, r := range lint.Rules() {
+		t.Run(r.Name, func(t *testing.T) {
+			if !regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)+$`).MatchString(r.Name) || seen[r.Name] {
+				t.Errorf("the name is no unique kebab-case name")
+			}
+			seen[r.Name] = true
+			if r.Title == "" || r.Text == "" || !strings.HasSuffix(r.Title, ".") || r.Severity == 0 {
+				t.Errorf("title, text or severity is missing: %+v", r)
+			}
+			if r.Bad == "" {
+				if r.Check != nil {
+					t.Errorf("no Bad")
+				}
+				return
+			}
+			found := check(r.Bad)
+			if len(found) == 0 {
+				t.Errorf("Bad has no finding:\n%s", r.Bad)
+			}
+			for _, d := range found {
+				if d.Rule != r.Name || d.Severity != r.Severity {
+					t.Errorf("Bad has another finding: %s: %s: %s [%s]\n%s", d.Span, d.Severity, d.Message, d.Rule, r.Bad)
+				}
+			}
+			for _, d := range check(r.Good) {
+				t.Errorf("Good has a finding: %s: %s [%s]\n%s", d.Span, d.Message, d.Rule, r.Good)
+			}
+		})
+	}
+}
+
+// TestRepairs tries the repair of every Bad that has one: what is left has no such finding.
+func TestRepairs(t *testing.T) {
+	for _, r := range lint.Rules() {
+		src := source.New("test.conf", []byte(r.Bad))
+		text, done := check(r.Bad).Repair(src)
+		if len(done) == 0 {
+			continue
+		}
+		for _, d := range check(string(text)) {
+			if d.Rule == r.Name {
+				t.Errorf("%s: still there after the repair:\n%s", r.Name, text)
+			}
+		}
+	}
+}
+
+// TestMessages holds the style of messages: lower case where no name begins them, no full stop, no "I", no "please".
+func TestMessages(t *testing.T) {
+	for _, r := range lint.Rules() {
+		for _, d := range check(r.Bad) {
+			for _, s := range append([]string{d.Message, d.Label, d.Help}, notes(d)...) {
+				words := strings.Fields(s)
+				if strings.HasSuffix(s, ".") || slices.Contains(words, "I") || strings.Contains(strings.ToLower(s), "please") {
+					t.Errorf("%s: %q", r.Name, s)
+				}
+			}
+		}
+	}
+}
+
+func notes(d diag.Diagnostic) (all []string) {
+	for _, n := range d.Notes {
+		all = append(all, n.Message)
+	}
+	return all
+}

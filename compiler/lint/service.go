@@ -1,0 +1,330 @@
+package lint
+
+import (
+	"fmt"
+	"net/netip"
+
+	"keepc/compiler/ir"
+	"keepc/grammar"
+	"keepc/grammar/diag"
+)
+
+func serviceRules() []Rule {
+	return []Rule{
+		{
+			Name: "missing-protocol", Severity: diag.Error,
+			Title: "A virtual server names no protocol.",
+			Text:  "keepalived reports it and balances UDP, so a web server gets nothing.",
+			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
+			Good:  serviceText(""),
+			Check: func(p *pass) {
+				for v := range p.services {
+					if v.Key.FWMark == 0 && !v.Has("protocol") {
+						p.report(v.Span(), v.name()+" has no protocol", "UDP is assumed").Help = "add \"protocol TCP\""
+					}
+				}
+			},
+		},
+		{
+			Name: "missing-scheduler", Severity: diag.Error,
+			Title: "A virtual server names no scheduler.",
+			Text:  "keepalived reports it and uses wlc.",
+			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
+			Good:  serviceText(""),
+			Check: func(p *pass) {
+				for v := range p.services {
+					if !v.Has("lb_algo") && !v.Has("lvs_sched") {
+						p.report(v.Span(), v.name()+" has no lb_algo", "wlc is assumed").Help = "add \"lb_algo wlc\""
+					}
+				}
+			},
+		},
+		{
+			Name: "missing-method", Severity: diag.Warning,
+			Title: "Neither a virtual server nor its real servers say how packets reach them.",
+			Text:  "keepalived reports it and uses NAT.",
+			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
+			Good:  serviceText(""),
+			Check: func(p *pass) {
+				for v := range p.services {
+					if v.Has("lb_kind") || v.Has("lvs_method") {
+						continue
+					}
+					for _, s := range v.RealServers {
+						if !s.Has("lvs_method") {
+							p.report(v.Span(), v.name()+" has no lb_kind", "NAT is assumed").Help = "add \"lb_kind NAT\""
+							break
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "missing-port", Severity: diag.Warning,
+			Title: "A virtual server has no port.",
+			Text:  "Port 0 takes the traffic of all ports, and keepalived makes the service persistent, with a report.",
+			Bad:   "virtual_server 192.0.2.10 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
+			Good:  serviceText(""),
+			Check: func(p *pass) {
+				for v := range p.services {
+					if v.Key.Addr.IsValid() && v.Key.Port == 0 && v.Group == "" {
+						p.report(v.Span(), v.name()+" has no port", "takes all ports")
+					}
+				}
+			},
+		},
+		{
+			Name: "no-real-server", Severity: diag.Error,
+			Title: "A virtual server has no real server.",
+			Text:  "keepalived reports it and drops the whole block.",
+			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n}\n",
+			Good:  serviceText(""),
+			Check: func(p *pass) {
+				for v := range p.services {
+					if len(v.RealServers) == 0 && !v.Has("real_server") {
+						p.report(v.Span(), v.name()+" has no real_server", "dropped")
+					}
+				}
+			},
+		},
+		{
+			Name: "no-check", Severity: diag.Warning,
+			Title: "A real server has no check.",
+			Text:  "It counts as alive always, and gets traffic when it is dead.",
+			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        weight 1\n    }\n}\n",
+			Good:  serviceText(""),
+			Check: func(p *pass) {
+				for v := range p.services {
+					for _, s := range v.RealServers {
+						if len(s.Checks) == 0 && !hasBlock(s.Stmt) {
+							p.report(s.Span(), fmt.Sprintf("real_server %s has no check", s.Addr.Addr()), "counts as alive always").Help = "add TCP_CHECK { }"
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "duplicate-service", Severity: diag.Error,
+			Title: "Two virtual servers have the same address, port and protocol.",
+			Text:  "The kernel has one service for them. keepalived accepts both, and each removes what the other adds.",
+			Bad:   serviceText("") + serviceText(""),
+			Good:  serviceText(""),
+			Check: func(p *pass) {
+				first := map[ir.ServiceKey]*ir.VirtualServer{}
+				for _, v := range p.VirtualServers {
+					switch o := first[v.Key]; {
+					case o == nil:
+						first[v.Key] = v
+					case o.Stmt != v.Stmt:
+						p.report(v.Span(), "a second virtual server is "+v.Key.String(), "the same service").Notes = note(o.Span(), "the first one")
+					}
+				}
+			},
+		},
+		{
+			Name: "duplicate-server", Severity: diag.Error,
+			Title: "A real server stands twice in a virtual server.",
+			Text:  "keepalived reports it and drops the second one.",
+			Bad:   serviceText("    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n"),
+			Good:  serviceText("    real_server 192.0.2.22 80 {\n        TCP_CHECK {\n        }\n    }\n"),
+			Check: func(p *pass) {
+				for v := range p.services {
+					first := make(map[netip.AddrPort]*ir.RealServer, len(v.RealServers))
+					for _, s := range v.RealServers {
+						if o := first[s.Addr]; o != nil {
+							p.report(s.Span(), fmt.Sprintf("real_server %s stands twice in %s", s.Addr, v.name()), "dropped").Notes = note(o.Span(), "the first one")
+							continue
+						}
+						first[s.Addr] = s
+					}
+				}
+			},
+		},
+		{
+			Name: "port-differs", Severity: diag.Warning,
+			Title: "A real server has another port than its virtual server, and only NAT can change it.",
+			Text:  "With DR and TUN the packet arrives as it was sent. keepalived uses the port of the virtual server.",
+			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 8080 {\n        TCP_CHECK {\n        }\n    }\n}\n",
+			Good:  serviceText(""),
+			Check: func(p *pass) {
+				for v := range p.services {
+					for _, s := range v.RealServers {
+						if s.Forwarding != ir.NAT && v.Group == "" && v.Key.FWMark == 0 && v.Key.Port != 0 && s.Port != 0 && s.Port != v.Key.Port {
+							p.report(s.Span(), fmt.Sprintf("real_server %s has port %d, its virtual server %d", s.Addr.Addr(), s.Port, v.Key.Port), fmt.Sprintf("port %d is used", v.Key.Port))
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "family-differs", Severity: diag.Error,
+			Title: "A real server is of another family than its virtual server.",
+			Text:  "Only a tunnel (TUN) can carry IPv6 to an IPv4 server or the other way. keepalived reports it and drops the server.",
+			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 2001:db8::21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
+			Good:  serviceText(""),
+			Check: func(p *pass) {
+				for v := range p.services {
+					for _, s := range v.RealServers {
+						if v.Key.Addr.IsValid() && s.Addr.IsValid() && s.Forwarding != ir.TUN && s.Addr.Addr().Is6() != v.Key.Addr.Is6() {
+							p.report(s.Span(), fmt.Sprintf("real_server %s is of another family than %s", s.Addr.Addr(), v.Key.Addr), "dropped")
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "all-weights-zero", Severity: diag.Warning,
+			Title: "Every real server of a virtual server has weight 0.",
+			Text:  "None gets new connections, and the quorum cannot be reached.",
+			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        weight 0\n        TCP_CHECK {\n        }\n    }\n}\n",
+			Good:  serviceText(""),
+			Check: func(p *pass) {
+				for v := range p.services {
+					if len(v.RealServers) > 0 && v.total() == 0 {
+						p.report(v.Span(), "every real server of "+v.name()+" has weight 0", "gets no connections")
+					}
+				}
+			},
+		},
+		{
+			Name: "quorum-too-high", Severity: diag.Warning,
+			Title: "The quorum is above the sum of all weights.",
+			Text:  "It could never be reached. keepalived reports it and lowers it to the sum.",
+			Bad:   serviceText("    quorum 3\n"),
+			Good:  serviceText("    quorum 1\n"),
+			Check: func(p *pass) {
+				for v := range p.services {
+					if total := v.total(); total > 0 && int(v.Quorum) > total {
+						p.report(v.At("quorum"), fmt.Sprintf("quorum %d is above the sum of all weights, %d", v.Quorum, total), "cannot be reached")
+					}
+				}
+			},
+		},
+		{
+			Name: "hysteresis-too-high", Severity: diag.Warning,
+			Title: "The hysteresis is not below the quorum.",
+			Text:  "keepalived reports it and uses quorum - 1.",
+			Bad:   serviceText("    quorum 1\n    hysteresis 1\n"),
+			Good:  serviceText("    quorum 1\n    hysteresis 0\n"),
+			Check: func(p *pass) {
+				for v := range p.services {
+					if v.Hysteresis >= v.Quorum && v.Has("hysteresis") {
+						p.report(v.At("hysteresis"), fmt.Sprintf("hysteresis %d is not below the quorum, %d", v.Hysteresis, v.Quorum), "")
+					}
+				}
+			},
+		},
+		{
+			Name: "sorry-is-server", Severity: diag.Warning,
+			Title: "The sorry server is a real server of the same virtual server.",
+			Text:  "It should answer when the real servers are dead, and is one of them.",
+			Bad:   serviceText("    sorry_server 192.0.2.21 80\n"),
+			Good:  serviceText("    sorry_server 192.0.2.99 80\n"),
+			Check: func(p *pass) {
+				for v := range p.services {
+					for _, s := range v.RealServers {
+						if v.SorryServer != nil && v.SorryServer.Addr == s.Addr {
+							p.report(v.At("sorry_server"), "the sorry server of "+v.name()+" is one of its real servers", "").Notes = note(s.Span(), "the real server")
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "protocol-of-mark", Severity: diag.Error,
+			Title: "A virtual server by firewall mark has a protocol.",
+			Text:  "The mark takes packets of every protocol. keepalived reports the line and ignores it.",
+			Bad:   "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
+			Good:  "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind DR\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
+			Check: func(p *pass) {
+				for v := range p.services {
+					if v.Key.FWMark != 0 && v.Group == "" && v.Has("protocol") {
+						p.report(v.At("protocol"), v.name()+" has no protocol", "ignored")
+					}
+				}
+			},
+		},
+		{
+			Name: "undefined-group", Severity: diag.Error,
+			Title: "A virtual server is of a group that the file does not define.",
+			Text:  "keepalived drops the virtual server; its test of the file says nothing.",
+			Bad:   "virtual_server group web {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
+			Good:  "virtual_server_group web {\n    192.0.2.10 80\n}\nvirtual_server group web {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
+			Check: func(p *pass) {
+				groups := map[string]bool{}
+				for _, g := range p.Groups {
+					groups[g.Name] = true
+				}
+				for _, s := range p.file.Stmts {
+					if w := s.Words; w[0].Text == "virtual_server" && len(w) > 2 && w[1].Text == "group" && !groups[w[2].Text] {
+						p.report(w[2].Span, fmt.Sprintf("there is no virtual_server_group %q", w[2].Text), "undefined")
+					}
+				}
+			},
+		},
+		{
+			Name: "empty-group", Severity: diag.Error,
+			Title: "A virtual_server_group has no member.",
+			Text:  "keepalived reports it and drops the group.",
+			Bad:   "virtual_server_group web {\n}\n",
+			Good:  "virtual_server_group web {\n    192.0.2.10 80\n}\n",
+			Check: func(p *pass) {
+				for _, g := range p.Groups {
+					if len(g.Members) == 0 && g.Stmt != nil && g.Stmt.Block != nil && len(g.Stmt.Block.Stmts) == 0 {
+						p.report(g.Span(), "virtual_server_group "+g.Name+" has no member", "dropped")
+					}
+				}
+			},
+		},
+	}
+}
+
+// A service is a virtual_server block, once even when a group makes several services of it.
+type service struct{ *ir.VirtualServer }
+
+// services yields every virtual_server block of the file.
+func (p *pass) services(yield func(service) bool) {
+	for i, v := range p.VirtualServers {
+		if i > 0 && v.Stmt == p.VirtualServers[i-1].Stmt {
+			continue
+		}
+		if !yield(service{v}) {
+			return
+		}
+	}
+}
+
+// name is how messages call a virtual server.
+func (v service) name() string {
+	switch {
+	case v.Group != "":
+		return "virtual_server group " + v.Group
+	case v.Key.FWMark != 0:
+		return "virtual_server " + v.Key.String()
+	case v.Key.Port == 0:
+		return "virtual_server " + v.Key.Addr.String()
+	}
+	return fmt.Sprintf("virtual_server %s %d", v.Key.Addr, v.Key.Port)
+}
+
+// total is the sum of the weights.
+func (v service) total() int {
+	n := 0
+	for _, s := range v.RealServers {
+		n += s.Weight
+	}
+	return n
+}
+
+// hasBlock tells whether a block holds a block: a check that could not be read is one all the same.
+func hasBlock(s *grammar.Stmt) bool {
+	if s == nil || s.Block == nil {
+		return false
+	}
+	for _, t := range s.Block.Stmts {
+		if t.Block != nil {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,68 @@
+package lint
+
+import "keepc/grammar/diag"
+
+// textRules documents what package grammar finds about the text as such.
+func textRules() []Rule {
+	return []Rule{
+		{
+			Name: "unclosed-block", Severity: diag.Error,
+			Title: "No closing brace ends a block.",
+			Text: "keepalived says only how many braces are missing, at the end of the file. keepc looks at the indentation to find the " +
+				"block that was left open, and reads on as if it had been closed.",
+			Bad:  "global_defs {\n    router_id lb1\n",
+			Good: "global_defs {\n    router_id lb1\n}\n",
+		},
+		{
+			Name: "extra-brace", Severity: diag.Error,
+			Title: "A closing brace closes nothing.",
+			Text:  "keepalived reports it and goes on at the top level.",
+			Bad:   "global_defs {\n    router_id lb1\n}\n}\n",
+			Good:  "global_defs {\n    router_id lb1\n}\n",
+		},
+		{
+			Name: "stray-brace", Severity: diag.Error,
+			Title: "An opening brace has no keyword before it.",
+			Text:  "keepalived ignores it; the closing brace then ends the block around it.",
+			Bad:   "global_defs {\n    {\n        router_id lb1\n    }\n}\n",
+			Good:  "global_defs {\n    router_id lb1\n}\n",
+		},
+		{
+			Name: "unmatched-quote", Severity: diag.Error,
+			Title: "A quotation mark has no partner on its line.",
+			Text:  "Quotes do not go on over the end of a line. keepalived drops the word.",
+			Bad:   "global_defs {\n    router_id \"lb1\n}\n",
+			Good:  "global_defs {\n    router_id \"lb1\"\n}\n",
+		},
+		{
+			Name: "nesting-too-deep", Severity: diag.Error,
+			Title: "Blocks stand in each other deeper than any configuration needs.",
+			Text:  "The text is no keepalived.conf, or closing braces are missing.",
+		},
+		{
+			Name: "line-too-long", Severity: diag.Error,
+			Title: "A line is longer than keepalived reads.",
+			Text:  "keepalived reads 1022 bytes of a line and takes the rest for a line of its own.",
+		},
+		{
+			Name: "nul-byte", Severity: diag.Error,
+			Title: "The text has a zero byte.",
+			Text:  "keepalived drops the line or reads half of it. The file is damaged, or of another kind.",
+		},
+		{
+			Name: "byte-order-mark", Severity: diag.Error,
+			Title: "The text begins with a byte order mark.",
+			Text:  "An editor put it there. keepalived takes it for a part of the first word, which is then unknown. UTF-16 it cannot read at all.",
+		},
+		{
+			Name: "file-too-large", Severity: diag.Error,
+			Title: "The file is larger than any configuration.",
+			Text:  "Files above 1 GiB are not read.",
+		},
+		{
+			Name: "too-many-findings", Severity: diag.Error,
+			Title: "There are so many findings that the rest is left out.",
+			Text:  "The file is no keepalived.conf, or one early mistake spoils all of it.",
+		},
+	}
+}

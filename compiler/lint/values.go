@@ -1,0 +1,58 @@
+package lint
+
+import "keepc/grammar/diag"
+
+// valueRules documents what package schema finds about values.
+func valueRules() []Rule {
+	return []Rule{
+		{
+			Name: "missing-value", Severity: diag.Error,
+			Title: "A keyword stands without its value.",
+			Text:  "keepalived stops reading at this line and exits with code 2; at a reload that ends the running daemon.",
+			Bad:   instanceText("    priority\n"),
+			Good:  instanceText("    priority 150\n"),
+		},
+		{
+			Name: "invalid-value", Severity: diag.Error,
+			Title: "A value is not of the kind that its keyword takes.",
+			Text:  "keepalived reports the line and goes on with the default. Words are case-sensitive, numbers are decimal, addresses have no brackets, ports are numbers.",
+			Bad:   instanceText("    state master\n"),
+			Good:  instanceText("    state MASTER\n    priority 150\n"),
+		},
+		{
+			Name: "value-range", Severity: diag.Error,
+			Title: "A number is too small or too large.",
+			Text:  "keepalived reports the line and goes on with the default.",
+			Bad:   instanceText("    priority 300\n"),
+			Good:  instanceText("    priority 150\n"),
+		},
+		{
+			Name: "too-precise", Severity: diag.Warning,
+			Title: "A number has more digits behind the point than are used.",
+			Text:  "keepalived rounds it and reports the line.",
+			Bad:   instanceText("    preempt_delay 1.0000001\n"),
+			Good:  instanceText("    preempt_delay 1\n"),
+		},
+		{
+			Name: "address-port", Severity: diag.Error,
+			Title: "Address and port are joined by a colon.",
+			Text:  "They are two words: \"192.0.2.10 80\". keepalived finds no address in 192.0.2.10:80 and drops the whole block.",
+			Bad:   "virtual_server 192.0.2.10:80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
+			Good:  serviceText(""),
+		},
+		{
+			Name: "cut-address", Severity: diag.Error,
+			Title: "A prefix length or a range stands where one address is read.",
+			Text:  "keepalived reads the address up to the first / or - and drops the rest without a word. A virtual_server_group takes ranges and prefixes.",
+			Bad:   "virtual_server 192.0.2.10/24 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
+			Good:  serviceText(""),
+		},
+		{
+			Name: "password-cut", Severity: diag.Error,
+			Title: "Only the first eight bytes of auth_pass count.",
+			Text:  "VRRP version 2 has eight bytes for the password. keepalived cuts the rest, and so lets in every router whose password begins alike.",
+			Bad:   instanceText("    authentication {\n        auth_type PASS\n        auth_pass correcthorse\n    }\n"),
+			Good:  instanceText("    authentication {\n        auth_type PASS\n        auth_pass c0rr3cth\n    }\n"),
+		},
+	}
+}

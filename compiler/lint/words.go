@@ -1,0 +1,118 @@
+package lint
+
+import "keepc/grammar/diag"
+
+// wordRules documents what package schema finds about keywords.
+func wordRules() []Rule {
+	return []Rule{
+		{
+			Name: "unknown-keyword", Severity: diag.Error,
+			Title: "A word is no keyword of the block that it stands in.",
+			Text: "keepalived skips the line and goes on. When the unknown word opens a block it skips only the brace: the lines of the " +
+				"block are read as lines of the block around it, and the closing brace ends that one early. keepc reads a misspelt " +
+				"block as what was meant, and skips one that it cannot guess.",
+			Bad:  instanceText("    prioriti 150\n"),
+			Good: instanceText("    priority 150\n"),
+		},
+		{
+			Name: "misplaced-keyword", Severity: diag.Error,
+			Title: "A keyword stands in a block that does not know it.",
+			Text:  "Every block has its own keywords. keepalived calls the word unknown and does not say where it belongs.",
+			Bad:   instanceText("    auth_pass k2t9\n"),
+			Good:  instanceText("    authentication {\n        auth_type PASS\n        auth_pass k2t9\n    }\n"),
+		},
+		{
+			Name: "wrong-word", Severity: diag.Error,
+			Title: "A word is known elsewhere, but here the thing has another name.",
+			Text: "The word comes from another block, from the manual or from another version. keepalived does not know it here and " +
+				"goes on with the default.",
+			Bad:  "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n            nb_get_retry 3\n        }\n    }\n}\n",
+			Good: "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n            retry 3\n        }\n    }\n}\n",
+		},
+		{
+			Name: "removed-keyword", Severity: diag.Error,
+			Title: "keepalived has not known the word for a long time.",
+			Text:  "The line was copied from an old configuration. It has no effect; newer versions report an unknown keyword, so a test of the file fails.",
+			Bad:   serviceText("    nat_mask 255.255.255.0\n"),
+			Good:  serviceText(""),
+		},
+		{
+			Name: "deprecated-keyword", Severity: diag.Warning,
+			Title: "The word still works but has a new name.",
+			Text:  "keepalived accepts the old word and asks for the new one. keepalived -t fails with exit code 5 for it.",
+			Bad:   "vrrp_track_file load {\n    file /run/load\n}\n" + instanceText("    track_file {\n        load\n    }\n"),
+			Good:  "track_file load {\n    file /run/load\n}\n" + instanceText("    track_file {\n        load\n    }\n"),
+		},
+		{
+			Name: "duplicate-keyword", Severity: diag.Warning,
+			Title: "A line that counts once stands twice in a block.",
+			Text:  "The last line counts, without a word from keepalived.",
+			Bad:   instanceText("    priority 100\n    priority 150\n"),
+			Good:  instanceText("    priority 150\n"),
+		},
+		{
+			Name: "missing-keyword", Severity: diag.Error,
+			Title: "A block lacks a line that it cannot do without.",
+			Text:  "keepalived drops the block or refuses to start.",
+			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n    virtual_ipaddress {\n        192.0.2.10/24\n    }\n}\n",
+			Good:  instanceText(""),
+		},
+		{
+			Name: "missing-brace", Severity: diag.Error,
+			Title: "A keyword that opens a block is not followed by a brace.",
+			Text:  "keepalived then reads every line of the block as a line of the block around it.",
+			Bad:   "global_defs {\n    router_id lb1\n}\nSSL\n",
+			Good:  "global_defs {\n    router_id lb1\n}\nSSL {\n}\n",
+		},
+		{
+			Name: "unexpected-block", Severity: diag.Error,
+			Title: "A brace follows a line that takes no block.",
+			Text:  "keepalived ignores the brace, so the closing one ends the block around it.",
+			Bad:   instanceText("    priority 100 {\n    }\n"),
+			Good:  instanceText("    priority 100\n"),
+		},
+		{
+			Name: "block-head", Severity: diag.Error,
+			Title: "There is a word too many between a keyword and its brace.",
+			Text:  "keepalived skips a vrrp_instance with two names as a whole. Names with blanks need quotes.",
+			Bad:   "global_defs main {\n    router_id lb1\n}\n",
+			Good:  "global_defs {\n    router_id lb1\n}\n",
+		},
+		{
+			Name: "extra-words", Severity: diag.Warning,
+			Title: "There are more words on the line than its keyword takes.",
+			Text:  "keepalived drops them without a word: \"priority 100 150\" is 100.",
+			Bad:   instanceText("    priority 100 150\n"),
+			Good:  instanceText("    priority 150\n"),
+		},
+		{
+			Name: "unknown-option", Severity: diag.Error,
+			Title: "A word of an address, route, rule or tracker line is no option of it.",
+			Text: "Such lines have a subject and options. Each line of a block is one entry, and a block on one line holds one entry: " +
+				"\"virtual_ipaddress { A B }\" is the address A with an unknown option B.",
+			Bad:  "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress { 192.0.2.10/24 192.0.2.11/24 }\n}\n",
+			Good: "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        192.0.2.10/24\n        192.0.2.11/24\n    }\n}\n",
+		},
+		{
+			Name: "equals-sign", Severity: diag.Error,
+			Title: "A keyword and its value are joined by =.",
+			Text:  "A blank stands between them; = has a meaning only in definitions ($NAME=value).",
+			Bad:   instanceText("    priority=150\n"),
+			Good:  instanceText("    priority 150\n"),
+		},
+		{
+			Name: "stray-semicolon", Severity: diag.Error,
+			Title: "A line ends with a semicolon.",
+			Text:  "The end of the line ends it; a semicolon is part of the value, which is then no number.",
+			Bad:   instanceText("    priority 150;\n"),
+			Good:  instanceText("    priority 150\n"),
+		},
+		{
+			Name: "missing-space", Severity: diag.Error,
+			Title: "There is no blank between a keyword and its value.",
+			Text:  "keepalived reads one unknown word.",
+			Bad:   instanceText("    priority150\n"),
+			Good:  instanceText("    priority 150\n"),
+		},
+	}
+}

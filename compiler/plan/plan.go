@@ -1,0 +1,220 @@
+// Package plan compares what a kernel has with what it should have.
+package plan
+
+import (
+	"cmp"
+	"slices"
+
+	"keepc/compiler/ir"
+	"keepc/compiler/state"
+	"keepc/grammar/source"
+)
+
+// Action is what happens to an object; its value is the mark on the screen.
+type Action string
+
+// Replace deletes and adds again, where the kernel cannot change in place. Foreign objects are seen and left alone.
+const (
+	Add     Action = "+"
+	Edit    Action = "~"
+	Replace Action = "-/+"
+	Remove  Action = "-"
+	Foreign Action = "."
+)
+
+// A Change is one step of a plan.
+type Change struct {
+	Action        Action
+	Key           state.Key
+	Before, After state.Object // nil where the object does not exist
+	Why           string
+	Origin        source.Span // the line that asks for it; zero for Remove and Foreign
+}
+
+// A Difference is one setting that an Edit or a Replace changes.
+type Difference struct{ Name, Before, After string }
+
+// Differences lists the settings that differ, and how many do not. Settings that are not set on either side do not count.
+func (c Change) Differences() (differ []Difference, same int) {
+	if c.Before == nil || c.After == nil {
+		return nil, 0
+	}
+	after := c.After.Fields()
+	for i, f := range c.Before.Fields() {
+		switch {
+		case f.Value != after[i].Value:
+			differ = append(differ, Difference{f.Name, f.Value, after[i].Value})
+		case f.Value != "":
+			same++
+		}
+	}
+	return differ, same
+}
+
+// A Plan is the ordered list of changes that lead from have to want.
+type Plan []Change
+
+// Empty tells whether there is nothing to do.
+func (p Plan) Empty() bool {
+	return !slices.ContainsFunc(p, func(c Change) bool { return c.Action != Foreign })
+}
+
+// Owned tells whether an object was made by this director, so that it may be removed when nobody wants it any more. What the
+// configuration names is ours in any case.
+type Owned func(state.Key) bool
+
+// Diff returns the changes in the order in which they are safe: addresses leave first; services and destinations stand before
+// the address that brings their traffic arrives; what is not wanted any more goes last. owned may be nil.
+func Diff(have, want state.State, owned Owned) Plan {
+	d := differ{have: have, want: want, owned: owned}
+	d.services()
+	d.destinations()
+	d.addresses()
+	d.sort()
+	return d.plan
+}
+
+type differ struct {
+	have, want state.State
+	owned      Owned
+	plan       Plan
+}
+
+func (d *differ) addresses() {
+	for k, w := range d.want.Addresses {
+		h, ok := d.have.Addresses[k]
+		switch {
+		case !ok:
+			d.add(k, w, w.Provenance)
+		case addressFields(h) != addressFields(w):
+			d.plan = append(d.plan, Change{Replace, k, h, w, "the kernel cannot change it in place", w.Origin})
+		}
+	}
+	for k, h := range d.have.Addresses {
+		if _, ok := d.want.Addresses[k]; !ok {
+			d.strange(k, h, false)
+		}
+	}
+}
+
+func (d *differ) services() {
+	for k, w := range d.want.Services {
+		h, ok := d.have.Services[k]
+		switch {
+		case !ok:
+			w.Why = "does not exist yet"
+			d.add(k, w, w.Provenance)
+		case serviceFields(h) != serviceFields(w):
+			d.plan = append(d.plan, Change{Edit, k, h, w, "exists with other settings", w.Origin})
+		}
+	}
+	for k, h := range d.have.Services {
+		if _, ok := d.want.Services[k]; !ok {
+			d.strange(k, h, false)
+		}
+	}
+}
+
+func (d *differ) destinations() {
+	for k, w := range d.want.Destinations {
+		h, ok := d.have.Destinations[k]
+		switch {
+		case !ok:
+			d.add(k, w, w.Provenance)
+		case destinationFields(h) != destinationFields(w):
+			d.plan = append(d.plan, Change{Edit, k, h, w, "exists with other settings", w.Origin})
+		}
+	}
+	for k, h := range d.have.Destinations {
+		if _, ok := d.want.Destinations[k]; ok {
+			continue
+		}
+		// The destinations of a service that goes, go with it; those of a stranger are his.
+		if _, ok := d.want.Services[k.Service]; ok {
+			d.strange(k, h, true)
+		}
+	}
+}
+
+func (d *differ) add(k state.Key, w state.Object, p state.Provenance) {
+	d.plan = append(d.plan, Change{Add, k, nil, w, p.Why, p.Origin})
+}
+
+// strange decides on an object that exists and is not wanted.
+func (d *differ) strange(k state.Key, h state.Object, ours bool) {
+	why, known := d.want.Absent[k]
+	switch {
+	case known:
+	case ours || d.owned != nil && d.owned(k):
+		why = "not in the configuration any more"
+	default:
+		d.plan = append(d.plan, Change{Foreign, k, h, h, "not ours; left alone", source.Span{}})
+		return
+	}
+	d.plan = append(d.plan, Change{Remove, k, h, nil, why, source.Span{}})
+}
+
+// The comparable part of an object. NoDAD is an order for the moment of creation, and no setting to compare.
+func addressFields(a state.Address) state.Address {
+	a.NoDAD, a.Provenance = false, state.Provenance{}
+	return a
+}
+
+func serviceFields(s state.Service) state.Service {
+	s.Provenance = state.Provenance{}
+	if s.Persistence == 0 {
+		s.Mask = 0
+	}
+	return s
+}
+
+func destinationFields(d state.Destination) state.Destination {
+	d.Provenance = state.Provenance{}
+	return d
+}
+
+func (d *differ) sort() {
+	slices.SortFunc(d.plan, func(a, b Change) int {
+		if c := cmp.Or(cmp.Compare(phase(a), phase(b)), compareOrigin(a.Origin, b.Origin)); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.Key.String(), b.Key.String())
+	})
+}
+
+// phase orders the kinds of change; a service stands before its destinations.
+func phase(c Change) int {
+	switch c.Key.(type) {
+	case state.AddressKey:
+		switch c.Action {
+		case Remove:
+			return 0
+		case Foreign:
+			return 7
+		}
+		return 3
+	case ir.ServiceKey:
+		switch c.Action {
+		case Remove:
+			return 5
+		case Foreign:
+			return 7
+		}
+		return 1
+	default:
+		if c.Action == Remove {
+			return 4
+		}
+		return 2
+	}
+}
+
+func compareOrigin(a, b source.Span) int {
+	switch {
+	case a.Before(b):
+		return -1
+	case b.Before(a):
+		return 1
+	}
+	return 0
+}

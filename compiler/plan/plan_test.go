@@ -1,0 +1,145 @@
+package plan_test
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"keepc/compiler/ir"
+	"keepc/compiler/plan"
+	"keepc/compiler/state"
+)
+
+var (
+	vip  = state.AddressKey{Dev: "eth0", Prefix: netip.MustParsePrefix("10.0.0.3/24")}
+	own  = state.AddressKey{Dev: "eth0", Prefix: netip.MustParsePrefix("10.0.0.5/24")}
+	http = ir.ServiceKey{Protocol: ir.TCP, Addr: netip.MustParseAddr("10.0.0.3"), Port: 80}
+	web1 = state.DestinationKey{Service: http, Server: netip.MustParseAddrPort("10.0.0.7:80")}
+	web2 = state.DestinationKey{Service: http, Server: netip.MustParseAddrPort("10.0.0.8:80")}
+	web9 = state.DestinationKey{Service: http, Server: netip.MustParseAddrPort("10.0.0.9:80")}
+	ssh  = ir.ServiceKey{Protocol: ir.TCP, Addr: netip.MustParseAddr("10.0.0.3"), Port: 22}
+)
+
+// tutorial is what the tutorial's first director wants as MASTER.
+func tutorial() state.State {
+	s := state.New()
+	s.Addresses[vip] = state.Address{Label: "eth0:0"}
+	s.Services[http] = state.Service{Scheduler: "wrr", Persistence: 50 * time.Second, Mask: 32}
+	s.Destinations[web1] = state.Destination{Weight: 1, Forwarding: ir.DR}
+	s.Destinations[web2] = state.Destination{Weight: 1, Forwarding: ir.DR}
+	return s
+}
+
+func TestDiff(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		have, want func(*state.State)
+		owned      []state.Key
+		plan       string
+	}{
+		{
+			name: "what is there already needs nothing",
+		},
+		{
+			name: "on an empty host, servers stand before the address that brings their traffic",
+			have: func(s *state.State) { *s = state.New() },
+			plan: `
++ tcp 10.0.0.3:80
++ 10.0.0.7:80 of tcp 10.0.0.3:80
++ 10.0.0.8:80 of tcp 10.0.0.3:80
++ 10.0.0.3/24 dev eth0`,
+		},
+		{
+			name: "a setting that the kernel changes in place is one change",
+			have: func(s *state.State) {
+				s.Services[http] = state.Service{Scheduler: "wrr", Persistence: 20 * time.Second, Mask: 32}
+			},
+			plan: "~ tcp 10.0.0.3:80 [persistent 20->50]",
+		},
+		{
+			name: "the mask of a service that is not persistent means nothing",
+			have: func(s *state.State) { s.Services[http] = state.Service{Scheduler: "rr", Mask: 24} },
+			want: func(s *state.State) { s.Services[http] = state.Service{Scheduler: "rr", Mask: 32} },
+		},
+		{
+			name: "a label cannot be changed in place",
+			want: func(s *state.State) { s.Addresses[vip] = state.Address{Label: "eth0:1"} },
+			plan: "-/+ 10.0.0.3/24 dev eth0 [label eth0:0->eth0:1]",
+		},
+		{
+			name: "a weight is edited, so that connections stay",
+			want: func(s *state.State) { s.Destinations[web2] = state.Destination{Weight: 3, Forwarding: ir.DR} },
+			plan: "~ 10.0.0.8:80 of tcp 10.0.0.3:80 [weight 1->3]",
+		},
+		{
+			name: "addresses, services and nothing else of a stranger stay",
+			have: func(s *state.State) {
+				s.Addresses[own] = state.Address{Label: "eth0"}
+				s.Services[ssh] = state.Service{Scheduler: "rr"}
+				s.Destinations[state.DestinationKey{Service: ssh, Server: web1.Server}] = state.Destination{Weight: 1}
+				s.Destinations[web9] = state.Destination{Weight: 1, Forwarding: ir.DR}
+			},
+			plan: `
+- 10.0.0.9:80 of tcp 10.0.0.3:80
+. 10.0.0.5/24 dev eth0
+. tcp 10.0.0.3:22`,
+		},
+		{
+			name: "an address that the situation does not want leaves first",
+			have: func(s *state.State) { delete(s.Services, http); s.Destinations = nil },
+			want: func(s *state.State) { delete(s.Addresses, vip); s.Absent[vip] = "oldboy is not MASTER here" },
+			plan: `
+- 10.0.0.3/24 dev eth0 (oldboy is not MASTER here)
++ tcp 10.0.0.3:80
++ 10.0.0.7:80 of tcp 10.0.0.3:80
++ 10.0.0.8:80 of tcp 10.0.0.3:80`,
+		},
+		{
+			name:  "what this director made and the file does not name any more goes; destinations go with their service",
+			want:  func(s *state.State) { *s = state.New() },
+			owned: []state.Key{http},
+			plan: `
+- tcp 10.0.0.3:80 (not in the configuration any more)
+. 10.0.0.3/24 dev eth0`,
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			have, want := tutorial(), tutorial()
+			if c.have != nil {
+				c.have(&have)
+			}
+			if c.want != nil {
+				c.want(&want)
+			}
+			owned := func(k state.Key) bool {
+				for _, o := range c.owned {
+					if o == k {
+						return true
+					}
+				}
+				return false
+			}
+			got := text(plan.Diff(have, want, owned))
+			if want := strings.TrimSpace(c.plan); got != want {
+				t.Errorf("plan:\n%s\nwant:\n%s", got, want)
+			}
+		})
+	}
+}
+
+func text(p plan.Plan) string {
+	var b strings.Builder
+	for _, c := range p {
+		fmt.Fprintf(&b, "%s %s", c.Action, c.Key)
+		if d, _ := c.Differences(); len(d) > 0 {
+			fmt.Fprintf(&b, " [%s %s->%s]", d[0].Name, d[0].Before, d[0].After)
+		}
+		if _, service := c.Key.(ir.ServiceKey); c.Action == plan.Remove && (service || c.Why[0] == 'o') {
+			fmt.Fprintf(&b, " (%s)", c.Why)
+		}
+		b.WriteByte('\n')
+	}
+	return strings.TrimSpace(b.String())
+}

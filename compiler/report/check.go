@@ -1,0 +1,129 @@
+// Package report shows findings and plans. Every screen and format is made from one model, which is also the JSON form.
+package report
+
+import (
+	"cmp"
+
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+// CheckVersion is the version of the JSON form of findings; it grows when a field changes its meaning or goes.
+const CheckVersion = 1
+
+// A Check is the findings of a run.
+type Check struct {
+	Version  int       `json:"version"`
+	Summary  Summary   `json:"summary"`
+	Findings []Finding `json:"findings"`
+}
+
+// A Summary counts findings.
+type Summary struct {
+	Files      int `json:"files"`
+	Errors     int `json:"errors"`
+	Warnings   int `json:"warnings"`
+	Infos      int `json:"infos"`
+	Repairable int `json:"repairable"` // by --fix
+}
+
+// A Finding is one finding. Lines and columns count from 1, columns in characters; the end is the first place behind.
+type Finding struct {
+	Rule      string   `json:"rule"`
+	Severity  string   `json:"severity"`
+	Message   string   `json:"message"`
+	File      string   `json:"file"`
+	Line      int      `json:"line,omitempty"`
+	Column    int      `json:"column,omitempty"`
+	EndLine   int      `json:"end_line,omitempty"`
+	EndColumn int      `json:"end_column,omitempty"`
+	Excerpt   *Excerpt `json:"excerpt,omitempty"`
+	Label     string   `json:"label,omitempty"`
+	Notes     []Note   `json:"notes,omitempty"`
+	Help      string   `json:"help,omitempty"`
+	Fixes     []Fix    `json:"fixes,omitempty"`
+	Host      bool     `json:"host,omitempty"` // wrong only on this machine
+}
+
+// A Note is an explanation, or another place that matters.
+type Note struct {
+	Message string   `json:"message"`
+	File    string   `json:"file,omitempty"`
+	Line    int      `json:"line,omitempty"`
+	Column  int      `json:"column,omitempty"`
+	Excerpt *Excerpt `json:"excerpt,omitempty"`
+}
+
+// A Fix repairs a finding; with exactly one, --fix applies it.
+type Fix struct {
+	Title string `json:"title"`
+	Edits []Edit `json:"edits"`
+}
+
+// An Edit replaces the text between two places.
+type Edit struct {
+	File      string `json:"file"`
+	Line      int    `json:"line"`
+	Column    int    `json:"column"`
+	EndLine   int    `json:"end_line"`
+	EndColumn int    `json:"end_column"`
+	Text      string `json:"text"`
+}
+
+// A File is what was found in one file that the user named.
+type File struct {
+	Name     string
+	Findings diag.List
+	Secrets  []source.Span // never shown
+}
+
+// NewCheck makes the model of the findings of some files, in the order of the files.
+func NewCheck(files []File) Check {
+	c := Check{Version: CheckVersion, Summary: Summary{Files: len(files)}, Findings: []Finding{}}
+	for _, f := range files {
+		for _, d := range f.Findings {
+			c.Findings = append(c.Findings, f.finding(d))
+			switch d.Severity {
+			case diag.Error:
+				c.Summary.Errors++
+			case diag.Warning:
+				c.Summary.Warnings++
+			default:
+				c.Summary.Infos++
+			}
+			if len(d.Fixes) == 1 {
+				c.Summary.Repairable++
+			}
+		}
+	}
+	return c
+}
+
+func (f File) finding(d diag.Diagnostic) Finding {
+	from, to := d.Span.Position(), d.Span.EndPosition()
+	m := Finding{
+		Rule: d.Rule, Severity: d.Severity.String(), Message: d.Message,
+		File: cmp.Or(from.File, f.Name), Line: from.Line, Column: from.Col, EndLine: to.Line, EndColumn: to.Col,
+		Excerpt: f.excerpt(d.Span), Label: d.Label, Help: d.Help, Host: d.Host,
+	}
+	for _, n := range d.Notes {
+		at := n.Span.Position()
+		m.Notes = append(m.Notes, Note{Message: n.Message, File: at.File, Line: at.Line, Column: at.Col, Excerpt: f.excerpt(n.Span)})
+	}
+	for src := d.Span.Source; src != nil && !src.Via.IsZero(); src = src.Via.Source {
+		m.Notes = append(m.Notes, Note{Message: src.How + " " + src.Via.String()})
+	}
+	for _, fix := range d.Fixes {
+		m.Fixes = append(m.Fixes, newFix(fix))
+	}
+	return m
+}
+
+func newFix(fix diag.Fix) Fix {
+	m := Fix{Title: fix.Title}
+	for _, e := range fix.Edits {
+		from, to := e.Span.Position(), e.Span.EndPosition()
+		m.Edits = append(m.Edits, Edit{File: from.File, Line: from.Line, Column: from.Col, EndLine: to.Line, EndColumn: to.Col, Text: e.Text})
+	}
+	return m
+}

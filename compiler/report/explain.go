@@ -1,0 +1,133 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"keepc/compiler/lint"
+	"keepc/compiler/schema"
+)
+
+// ExplainRule is the long text of a rule, with its Bad and its Good side by side.
+func ExplainRule(r lint.Rule) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s (%s)\n%s\n", r.Name, r.Severity, r.Title)
+	paragraph(&b, r.Text)
+	if r.Bad != "" {
+		beside(&b, lines("Bad", r.Bad), lines("Good", r.Good))
+	}
+	return b.String()
+}
+
+func paragraph(b *strings.Builder, text string) {
+	b.WriteByte('\n')
+	for _, l := range wrap(text, 100) {
+		fmt.Fprintf(b, "  %s\n", l)
+	}
+}
+
+func lines(title, text string) []string {
+	all := []string{title}
+	for _, l := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
+		all = append(all, "  "+l)
+	}
+	return all
+}
+
+// beside writes two columns of text.
+func beside(b *strings.Builder, left, right []string) {
+	width := 0
+	for _, l := range left {
+		width = max(width, len(l))
+	}
+	b.WriteByte('\n')
+	for i := range max(len(left), len(right)) {
+		var l, r string
+		if i < len(left) {
+			l = left[i]
+		}
+		if i < len(right) {
+			r = right[i]
+		}
+		b.WriteString(trimRight(fmt.Sprintf("  %-*s   %s", width, l, r)) + "\n")
+	}
+}
+
+// ExplainKeyword is the long text of a keyword, the last of the path.
+func ExplainKeyword(path []*schema.Keyword) string {
+	k := path[len(path)-1]
+	var b strings.Builder
+	head := []string{strings.TrimSpace(k.Word + " " + k.Expect)}
+	if k.Block {
+		head[0] += " { }"
+	}
+	if len(path) > 1 {
+		head = append(head, "in "+schema.Join(path[:len(path)-1]))
+	}
+	if d := standard(k); d != "" {
+		head = append(head, "default "+d)
+	}
+	fmt.Fprintf(&b, "%s\n%s\n", strings.Join(head, "   "), k.Text)
+	for _, fact := range facts(k) {
+		fmt.Fprintf(&b, "%s\n", fact)
+	}
+	if words := inner(k); words != "" {
+		paragraph(&b, words)
+	}
+	return b.String()
+}
+
+// standard is what holds where a keyword does not stand.
+func standard(k *schema.Keyword) string {
+	switch {
+	case k.Default != "":
+		return k.Default
+	case k.Otherwise != "":
+		return k.Otherwise
+	case k.Expect == "" && !k.Block:
+		return "off"
+	}
+	return ""
+}
+
+// facts is what else the table says of a keyword, a sentence each.
+func facts(k *schema.Keyword) (all []string) {
+	add := func(on bool, format string, args ...any) {
+		if on {
+			all = append(all, fmt.Sprintf(format, args...))
+		}
+	}
+	add(k.Note != "", "%s", k.Note)
+	add(k.Required, "It must be there.")
+	add(k.Repeat && !k.Block, "It may stand more than once.")
+	add(k.Since != "", "keepalived: since %s.", k.Since)
+	add(k.Build != "", "keepalived: in builds with %s.", k.Build)
+	add(k.Deprecated != "", "Deprecated: use %s.", k.Deprecated)
+	add(k.Removed != "", "Removed after %s; it has no effect.", k.Removed)
+	add(k.Instead != "", "keepalived does not know this word here: write %s.", k.Instead)
+	add(k.Secret, "Its value is never shown.")
+	add(k.Reload == schema.Restart, "A change takes effect after a restart only.")
+	add(k.Unenforced, "keepc reads it and does not act on it yet.")
+	return all
+}
+
+// inner lists the words of a block, or the options of its lines.
+func inner(k *schema.Keyword) string {
+	var words []string
+	for _, w := range k.Words {
+		if w.Removed == "" && w.Instead == "" {
+			words = append(words, w.Word)
+		}
+	}
+	switch {
+	case len(words) == 0 && k.Lines != "":
+		return "Each line is a " + k.Lines + "."
+	case len(words) == 0:
+		return ""
+	case k.Lines != "":
+		return "Each line is a " + k.Lines + ", with the options " + strings.Join(words, ", ") + "."
+	case k.Block:
+		return "Keywords: " + strings.Join(words, ", ") + "."
+	}
+	return "Options: " + strings.Join(words, ", ") + "."
+}

@@ -1,0 +1,171 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+// A Format writes findings.
+type Format struct {
+	Name  string
+	Text  string // one line of help
+	Write func(io.Writer, Check, Colors) error
+}
+
+// Formats returns every format, the default first.
+func Formats() []Format {
+	return []Format{
+		{"human", "excerpts, for people", Human},
+		{"short", "one line for each finding, for editors", Short},
+		{"json", "one object, for programs", JSON},
+	}
+}
+
+// Human writes findings with excerpts, and a last line that counts them. It writes nothing when there is no finding.
+func Human(w io.Writer, c Check, colors Colors) error {
+	s := screen{c: colors}
+	for _, f := range c.Findings {
+		s.finding(f)
+	}
+	if len(c.Findings) > 0 {
+		s.summary(c)
+	}
+	_, err := io.WriteString(w, s.b.String())
+	return err
+}
+
+// Short writes one line for each finding: file:line:column: severity: message [rule].
+func Short(w io.Writer, c Check, colors Colors) error {
+	s := screen{c: colors}
+	for _, f := range c.Findings {
+		s.head(f)
+	}
+	_, err := io.WriteString(w, s.b.String())
+	return err
+}
+
+type screen struct {
+	b strings.Builder
+	c Colors
+}
+
+func (s *screen) line(parts ...string) {
+	for _, p := range parts {
+		s.b.WriteString(p)
+	}
+	s.b.WriteByte('\n')
+}
+
+func (s *screen) head(f Finding) {
+	s.line(place3(f.File, f.Line, f.Column), ": ", s.c.severity(f.Severity), ": ", s.c.paint(bold, f.Message), " ", s.c.paint(dim, "["+f.Rule+"]"))
+}
+
+// place3 is file:line:column, as far as they are known.
+func place3(file string, line, column int) string {
+	if line == 0 {
+		return file
+	}
+	return fmt.Sprintf("%s:%d:%d", file, line, column)
+}
+
+func (s *screen) finding(f Finding) {
+	s.head(f)
+	g := gutter(f)
+	bar := s.c.paint(dim, strings.Repeat(" ", g+1)+"|")
+	if f.Excerpt != nil {
+		s.line(bar)
+		s.excerpt(g, *f.Excerpt, "^", severityCode(f.Severity), f.Label)
+	}
+	last := f.Excerpt != nil
+	for _, n := range f.Notes {
+		if n.Excerpt == nil {
+			continue
+		}
+		s.line(s.c.paint(dim, strings.Repeat(" ", g)+"--> "), place3(n.File, n.Line, n.Column))
+		s.line(bar)
+		s.excerpt(g, *n.Excerpt, "-", cyan, n.Message)
+	}
+	for _, n := range f.Notes {
+		if n.Excerpt == nil {
+			last = s.text(last, bar, "note", cyan, n.Message)
+		}
+	}
+	if f.Help != "" {
+		s.text(last, bar, "help", green, f.Help)
+	}
+	s.line()
+}
+
+// gutter is the width of the column of line numbers.
+func gutter(f Finding) int {
+	largest := f.Line
+	for _, n := range f.Notes {
+		largest = max(largest, n.Line)
+	}
+	return max(2, len(fmt.Sprint(largest)))
+}
+
+func (s *screen) excerpt(g int, e Excerpt, mark, code, label string) {
+	s.line(s.c.paint(dim, fmt.Sprintf("%*d |", g, e.Line)), trimRight(" "+e.Text))
+	under := strings.Repeat(mark, e.Width)
+	if label != "" {
+		under += " " + label
+	}
+	s.line(s.c.paint(dim, strings.Repeat(" ", g+1)+"|"), " ", strings.Repeat(" ", e.Start), s.c.paint(code, under))
+}
+
+func trimRight(s string) string { return strings.TrimRight(s, " ") }
+
+// text writes a note or help, after a bar when an excerpt stands before it.
+func (s *screen) text(bar bool, line, what, code, text string) bool {
+	if bar {
+		s.line(line)
+	}
+	indent := " " + what + ": "
+	for i, l := range wrap(text, 110-len(indent)) {
+		if i == 0 {
+			s.line(" ", s.c.paint(code, what), ": ", l)
+		} else {
+			s.line(strings.Repeat(" ", len(indent)), l)
+		}
+	}
+	return false
+}
+
+// wrap cuts a text into lines of at most n columns where words allow it.
+func wrap(text string, n int) []string {
+	var lines []string
+	line := ""
+	for _, w := range strings.Fields(text) {
+		switch {
+		case line == "":
+			line = w
+		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(w) > n:
+			lines = append(lines, line)
+			line = w
+		default:
+			line += " " + w
+		}
+	}
+	return append(lines, line)
+}
+
+// summary counts: "2 errors, 1 warning. More: keepc explain RULE".
+func (s *screen) summary(c Check) {
+	var parts []string
+	for _, p := range []struct {
+		n    int
+		noun string
+	}{{c.Summary.Errors, "error"}, {c.Summary.Warnings, "warning"}, {c.Summary.Infos, "info"}} {
+		if p.n > 0 {
+			parts = append(parts, Count(p.n, p.noun))
+		}
+	}
+	s.b.WriteString(strings.Join(parts, ", ") + ".")
+	if n := c.Summary.Repairable; n > 0 {
+		s.b.WriteString(fmt.Sprintf(" keepc check --fix repairs %d.", n))
+	}
+	s.line(" More: keepc explain ", c.Findings[0].Rule)
+}

@@ -1,0 +1,235 @@
+package compiler
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"keepc/compiler/ir"
+)
+
+// resolve fills in what depends on other lines: defaults, and what blocks take from those around them. The values are
+// those of the reference; see the Otherwise texts of the table.
+func resolve(cfg *ir.Config) {
+	for _, v := range cfg.Instances {
+		resolveInstance(v, &cfg.Global)
+	}
+	for i := range cfg.StaticAddresses {
+		setDefault(&cfg.StaticAddresses[i].Dev, "", cfg.Global.DefaultInterface)
+	}
+	for _, s := range cfg.Scripts {
+		setDefault(&s.Timeout, ir.Unset, s.Interval)
+		setDefault(&s.User, ir.User{}, cfg.Global.ScriptUser)
+	}
+	var all []*ir.VirtualServer
+	for _, vs := range cfg.VirtualServers {
+		resolveService(vs)
+		all = append(all, members(vs, cfg.Groups)...)
+	}
+	cfg.VirtualServers = all
+	for _, vs := range cfg.VirtualServers {
+		for _, rs := range vs.RealServers {
+			resolveServer(rs, vs)
+		}
+		if sorry := vs.SorryServer; sorry != nil && !vs.Has("sorry_server_lvs_method") {
+			sorry.Forwarding = vs.Forwarding
+		}
+	}
+}
+
+// setDefault gives a value that is still the unset one another.
+func setDefault[V comparable](at *V, unset, value V) {
+	if *at == unset {
+		*at = value
+	}
+}
+
+func resolveInstance(v *ir.VRRPInstance, g *ir.Global) {
+	// Advertised addresses come first, for the first one tells the family.
+	slices.SortStableFunc(v.Addresses, func(a, b ir.Address) int {
+		switch {
+		case a.Excluded == b.Excluded:
+			return 0
+		case b.Excluded:
+			return -1
+		}
+		return 1
+	})
+	for i := range v.Addresses {
+		setDefault(&v.Addresses[i].Dev, "", v.Interface)
+	}
+	if v.Priority == 0 {
+		v.Priority = 100
+		if v.State == ir.Master {
+			v.Priority = 255 // the owner of the addresses, by the silence of the file
+		}
+	}
+	if v.Priority == 255 && !v.Has("state") {
+		v.State = ir.Master
+	}
+	setDefault(&v.Version, 0, g.Version)
+	if v.IPv6() {
+		v.Version = 3
+	}
+	if v.Version == 2 {
+		v.AdvertInterval = max(time.Second, v.AdvertInterval.Round(time.Second))
+	}
+	if v.Priority == 255 || v.State == ir.Master {
+		v.NoPreempt = false
+	}
+	if v.NoPreempt || v.State == ir.Master {
+		v.PreemptDelay = 0
+	}
+	setDefault(&v.DownTimerAdverts, ir.Unset, g.DownTimerAdverts)
+	setDefault(&v.GARPMasterDelay, ir.Unset, g.GARPMasterDelay)
+	setDefault(&v.GARPMasterRepeat, ir.Unset, g.GARPMasterRepeat)
+	setDefault(&v.GARPMasterRefresh, ir.Unset, g.GARPMasterRefresh)
+	setDefault(&v.GARPMasterRefreshRepeat, ir.Unset, g.GARPMasterRefreshRepeat)
+	setDefault(&v.GARPLowerPrioDelay, ir.Unset, g.GARPLowerPrioDelay)
+	setDefault(&v.GARPLowerPrioDelay, ir.Unset, g.GARPMasterDelay)
+	setDefault(&v.GARPLowerPrioRepeat, ir.Unset, g.GARPLowerPrioRepeat)
+	setDefault(&v.GARPLowerPrioRepeat, ir.Unset, g.GARPMasterRepeat)
+	if !v.Has("strict_mode") {
+		v.Strict = g.Strict
+	}
+	if !v.Has("lower_prio_no_advert") {
+		v.LowerPrioNoAdvert = g.LowerPrioNoAdvert || v.Strict
+	}
+	if !v.Has("higher_prio_send_advert") {
+		v.HigherPrioSendAdvert = g.HigherPrioSendAdvert
+	}
+}
+
+// persistent is how long a service is persistent that says only for whom.
+const persistent = 360 * time.Second
+
+func resolveService(vs *ir.VirtualServer) {
+	setDefault(&vs.Scheduler, "", "wlc")
+	if vs.Key.FWMark == 0 {
+		setDefault(&vs.Key.Protocol, 0, ir.UDP)
+	} else {
+		vs.Key.Protocol = 0
+		for _, rs := range vs.RealServers {
+			vs.Key.IPv6 = vs.Key.IPv6 || rs.Addr.Addr().Is6()
+		}
+	}
+	if vs.PersistenceMask != 0 || vs.Group == "" && vs.Key.FWMark == 0 && vs.Key.Port == 0 {
+		setDefault(&vs.PersistenceTimeout, 0, persistent)
+	}
+}
+
+// members returns a virtual server of a group once for each service of the group, another one as it is.
+func members(vs *ir.VirtualServer, groups []*ir.ServerGroup) []*ir.VirtualServer {
+	if vs.Group == "" {
+		setMask(vs)
+		return []*ir.VirtualServer{vs}
+	}
+	var all []*ir.VirtualServer
+	for _, g := range groups {
+		if g.Name != vs.Group {
+			continue
+		}
+		for _, m := range g.Members {
+			for a := m.First; ; a = a.Next() {
+				one := *vs
+				one.RealServers = cloneServers(vs.RealServers)
+				one.Key = ir.ServiceKey{Protocol: vs.Key.Protocol, Addr: a, Port: m.Port, FWMark: m.FWMark, IPv6: m.IPv6}
+				if m.FWMark != 0 {
+					one.Key.Protocol = 0
+				}
+				setMask(&one)
+				all = append(all, &one)
+				if a == m.Last || len(all) >= maxMembers {
+					break
+				}
+			}
+		}
+		break
+	}
+	return all
+}
+
+// cloneServers copies what another service may make something else of.
+func cloneServers(servers []*ir.RealServer) []*ir.RealServer {
+	all := make([]*ir.RealServer, len(servers))
+	for i, s := range servers {
+		one := *s
+		one.Checks = make([]*ir.Check, len(s.Checks))
+		for j, c := range s.Checks {
+			check := *c
+			one.Checks[j] = &check
+		}
+		all[i] = &one
+	}
+	return all
+}
+
+// maxMembers bounds what a group of prefixes can grow to.
+const maxMembers = 1 << 16
+
+func setMask(vs *ir.VirtualServer) {
+	mask := uint8(32)
+	if vs.Key.Addr.Is6() || vs.Key.IPv6 {
+		mask = 128
+	}
+	setDefault(&vs.PersistenceMask, 0, mask)
+}
+
+func resolveServer(rs *ir.RealServer, vs *ir.VirtualServer) {
+	setDefault(&rs.Weight, ir.Unset, vs.Weight)
+	if !rs.Has("lvs_method") {
+		rs.Forwarding = vs.Forwarding
+	}
+	rs.Port = rs.Addr.Port()
+	if rs.Forwarding != ir.NAT || rs.Addr.Port() == 0 {
+		rs.Addr = netip.AddrPortFrom(rs.Addr.Addr(), vs.Key.Port) // only address translation can change a port
+	}
+	if !rs.Has("inhibit_on_failure") {
+		rs.InhibitOnFailure = vs.InhibitOnFailure
+	}
+	if !rs.Has("alpha") {
+		rs.Alpha = vs.Alpha
+	}
+	setDefault(&rs.VirtualHost, "", vs.VirtualHost)
+	t := &rs.Timing
+	setDefault(&t.ConnectTimeout, ir.Unset, vs.Checks.ConnectTimeout)
+	setDefault(&t.DelayLoop, ir.Unset, vs.Checks.DelayLoop)
+	setDefault(&t.DelayBeforeRetry, ir.Unset, vs.Checks.DelayBeforeRetry)
+	setDefault(&t.Warmup, ir.Unset, vs.Checks.Warmup)
+	setDefault(&t.Retry, ir.Unset, vs.Checks.Retry)
+	for _, c := range rs.Checks {
+		resolveCheck(c, rs)
+	}
+}
+
+func resolveCheck(c *ir.Check, rs *ir.RealServer) {
+	addr, port := c.ConnectIP, c.ConnectPort
+	setDefault(&addr, netip.Addr{}, rs.Addr.Addr())
+	setDefault(&port, 0, rs.Addr.Port())
+	c.Target = netip.AddrPortFrom(addr, port)
+	c.BindTo = netip.AddrPortFrom(c.BindAddr, c.BindPort)
+
+	retry, pause := 1, time.Second
+	switch c.Kind {
+	case ir.MiscCheck:
+		retry = 0
+	case ir.HTTPCheck, ir.SSLCheck:
+		pause = 3 * time.Second
+	}
+	setDefault(&c.DelayLoop, ir.Unset, rs.Timing.DelayLoop)
+	setDefault(&c.DelayLoop, ir.Unset, 60*time.Second)
+	if c.Kind == ir.DNSCheck {
+		retry, pause = 3, c.DelayLoop
+	}
+	setDefault(&c.ConnectTimeout, ir.Unset, rs.Timing.ConnectTimeout)
+	setDefault(&c.ConnectTimeout, ir.Unset, 5*time.Second)
+	setDefault(&c.DelayBeforeRetry, ir.Unset, rs.Timing.DelayBeforeRetry)
+	setDefault(&c.DelayBeforeRetry, ir.Unset, pause)
+	setDefault(&c.Warmup, ir.Unset, rs.Timing.Warmup)
+	setDefault(&c.Warmup, ir.Unset, c.DelayLoop)
+	setDefault(&c.Retry, ir.Unset, rs.Timing.Retry)
+	setDefault(&c.Retry, ir.Unset, retry)
+	if !c.Has("alpha") {
+		c.Alpha = rs.Alpha
+	}
+}

@@ -1,0 +1,298 @@
+package schema
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"keepc/compiler/ir"
+	"keepc/grammar"
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+// The findings of this package, each made in one place. Package lint documents their names.
+
+func (r *reader) report(d diag.Diagnostic) { r.diags.AddBounded(d) }
+
+// fail reports that the line cannot be read any further.
+func (r *reader) fail(d diag.Diagnostic) {
+	r.rest = nil
+	r.report(d)
+}
+
+func (r *reader) missingValue(expect string) {
+	r.fail(diag.Diagnostic{
+		Rule: "missing-value", Severity: diag.Error,
+		Message: r.key.Word + " needs a value",
+		Span:    after(r.stmt),
+		Label:   "expected " + expect,
+		Notes:   []diag.Note{{Message: "keepalived stops reading here and exits with code 2"}},
+	})
+}
+
+// after is the place behind the last word of a statement.
+func after(s *grammar.Stmt) source.Span {
+	last := s.Words[len(s.Words)-1].Span
+	if last.IsZero() {
+		return last
+	}
+	return last.Source.Span(int(last.End), int(last.End))
+}
+
+// invalid reports a word that is no value at all.
+func (r *reader) invalid(w grammar.Word, what, expect string) {
+	r.fail(diag.Diagnostic{
+		Rule: "invalid-value", Severity: diag.Error,
+		Message: r.quote(w) + " is not " + what,
+		Span:    w.Span,
+		Label:   "expected " + expect,
+	})
+}
+
+// outside reports a value beyond its range.
+func (r *reader) outside(w grammar.Word, lo, hi string) {
+	r.fail(diag.Diagnostic{
+		Rule: "value-range", Severity: diag.Error,
+		Message: fmt.Sprintf("%s %s is outside %s..%s", r.key.Word, r.show(w), lo, hi),
+		Span:    w.Span,
+		Label:   "expected " + lo + ".." + hi,
+	})
+}
+
+// oneOf reports a word that is none of the words allowed, with the one that was likely meant.
+func (r *reader) oneOf(w grammar.Word, allowed []string) {
+	d := diag.Diagnostic{
+		Rule: "invalid-value", Severity: diag.Error,
+		Message: fmt.Sprintf("%s cannot be %s", r.key.Word, r.quote(w)),
+		Span:    w.Span,
+		Label:   "expected " + or(allowed),
+	}
+	if best, sure := diag.Suggest(w.Text, allowed); best != "" {
+		d.Label = fmt.Sprintf("did you mean %q?", best)
+		if sure {
+			d.Fixes = []diag.Fix{replace(w.Span, best)}
+		}
+	}
+	r.fail(d)
+}
+
+// lineEnds reports the words that the reference drops without a word.
+func (r *reader) lineEnds() {
+	if r.stmt.Block != nil {
+		r.unexpectedBlock(r.key.Word + " takes no block")
+	}
+	if len(r.rest) == 0 {
+		return
+	}
+	extra := r.rest
+	d := diag.Diagnostic{
+		Rule: "extra-words", Severity: diag.Warning,
+		Message: fmt.Sprintf("%s is ignored after %s", r.quoteAll(extra), r.key.Word),
+		Span:    extra[0].Span.To(extra[len(extra)-1].Span),
+		Label:   "expected nothing more on this line",
+	}
+	if strings.HasPrefix(extra[0].Text, "//") {
+		d.Label = "a comment starts with #"
+	}
+	r.report(d)
+}
+
+// headEnds reports words between the keyword of a block and its brace that do not belong there.
+func (r *reader) headEnds() {
+	if len(r.rest) == 0 {
+		return
+	}
+	extra := r.rest
+	r.report(diag.Diagnostic{
+		Rule: "block-head", Severity: diag.Error,
+		Message: fmt.Sprintf("%s does not belong between %s and its brace", r.quoteAll(extra), name(r.key, &grammar.Stmt{Words: r.stmt.Words[:len(r.stmt.Words)-len(extra)]})),
+		Span:    extra[0].Span.To(extra[len(extra)-1].Span),
+		Label:   `expected "{"`,
+	})
+}
+
+func (r *reader) missingBrace(key *Keyword, s *grammar.Stmt) {
+	r.report(diag.Diagnostic{
+		Rule: "missing-brace", Severity: diag.Error,
+		Message: fmt.Sprintf("%s has no block", name(key, s)),
+		Span:    after(s),
+		Label:   `expected "{"`,
+	})
+}
+
+func (r *reader) unexpectedBlock(message string) {
+	r.report(diag.Diagnostic{
+		Rule: "unexpected-block", Severity: diag.Error,
+		Message: message,
+		Span:    r.stmt.Block.Open,
+		Label:   "unexpected brace",
+	})
+}
+
+func (r *reader) duplicate(key *Keyword, first, s *grammar.Stmt) {
+	d := diag.Diagnostic{
+		Rule: "duplicate-keyword", Severity: diag.Warning,
+		Message: fmt.Sprintf("%s stands twice in %s", key.Word, r.where()),
+		Span:    s.Span(),
+		Label:   "this line counts",
+		Notes:   []diag.Note{{Message: "this line has no effect", Span: first.Span()}},
+	}
+	if key.Block {
+		d.Label, d.Notes[0].Message = "the second block", "the first block"
+	}
+	r.report(d)
+}
+
+func (r *reader) missingKeyword(key *Keyword) {
+	d := diag.Diagnostic{
+		Rule: "missing-keyword", Severity: diag.Error,
+		Message: fmt.Sprintf("%s has no %s", r.where(), key.Word),
+		Help:    fmt.Sprintf("add %q", strings.TrimSpace(key.Word+" "+key.Expect)),
+	}
+	if len(r.inside) > 0 {
+		d.Span = r.inside[len(r.inside)-1].stmt.Span()
+		d.Label = "needs " + key.Word
+	}
+	r.report(d)
+}
+
+// remarks reports what the table says against the keyword of the current line, and notes keywords that keepc only reads.
+func (r *reader) remarks() {
+	key, w := r.key, r.keyword()
+	switch {
+	case key.Removed != "":
+		r.report(diag.Diagnostic{
+			Rule: "removed-keyword", Severity: diag.Error,
+			Message: fmt.Sprintf("%s was removed after keepalived %s and has no effect", key.Word, key.Removed),
+			Span:    r.stmt.Span(),
+			Label:   "an unknown word to newer versions",
+			Help:    "delete the line",
+			Fixes:   []diag.Fix{remove(r.stmt)},
+		})
+	case key.Instead != "":
+		r.report(diag.Diagnostic{
+			Rule: "wrong-word", Severity: diag.Error,
+			Message: fmt.Sprintf("%s is no word of %s", key.Word, r.block()),
+			Span:    w.Span,
+			Label:   fmt.Sprintf("the word is %q", key.Instead),
+			Fixes:   []diag.Fix{replace(w.Span, key.Instead)},
+		})
+	case key.Deprecated != "":
+		d := diag.Diagnostic{
+			Rule: "deprecated-keyword", Severity: diag.Warning,
+			Message: fmt.Sprintf("%s is deprecated", key.Word),
+			Span:    w.Span,
+			Label:   "use " + key.Deprecated,
+		}
+		if !strings.Contains(key.Deprecated, " ") {
+			d.Fixes = []diag.Fix{replace(w.Span, key.Deprecated)}
+		}
+		r.report(d)
+	}
+	if key.Unenforced && key.Removed == "" && key.Instead == "" && !r.unenforced[key] {
+		if r.unenforced == nil {
+			r.unenforced = map[*Keyword]bool{}
+		}
+		r.unenforced[key] = true
+		r.used = append(r.used, ir.Use{Path: r.path(key), Span: r.stmt.Span()})
+	}
+}
+
+// keyword returns the word that names the row being read: the first of the line, or the option.
+func (r *reader) keyword() grammar.Word {
+	return r.stmt.Words[len(r.stmt.Words)-len(r.rest)-1]
+}
+
+// block is the keyword of the innermost open block.
+func (r *reader) block() string {
+	if len(r.inside) == 0 {
+		return "the top level"
+	}
+	return r.inside[len(r.inside)-1].key.Word
+}
+
+func (r *reader) unknownOption(entry string, w grammar.Word, known []string) {
+	d := diag.Diagnostic{
+		Rule: "unknown-option", Severity: diag.Error,
+		Message: fmt.Sprintf("%s is no option of an %s", r.quote(w), entry),
+		Span:    w.Span,
+	}
+	if best, sure := diag.Suggest(w.Text, known); best != "" {
+		d.Label = fmt.Sprintf("did you mean %q?", best)
+		if sure {
+			d.Fixes = []diag.Fix{replace(w.Span, best)}
+		}
+	}
+	r.fail(d)
+}
+
+// quote shows a word of the file in a message: short, printable, and hidden when it is a secret.
+func (r *reader) quote(w grammar.Word) string {
+	if r.key != nil && r.key.Secret {
+		return "(hidden)"
+	}
+	return strconv.Quote(short(w.Text))
+}
+
+// show is quote without the quotation marks, for numbers.
+func (r *reader) show(w grammar.Word) string {
+	q := r.quote(w)
+	return strings.TrimSuffix(strings.TrimPrefix(q, `"`), `"`)
+}
+
+func (r *reader) quoteAll(words []grammar.Word) string {
+	texts := make([]string, 0, len(words))
+	for _, w := range words {
+		texts = append(texts, w.Text)
+		if len(texts) == 8 {
+			break
+		}
+	}
+	return r.quote(grammar.Word{Text: strings.Join(texts, " ")})
+}
+
+// short cuts a text that would fill the screen.
+func short(s string) string {
+	const limit = 60
+	if len(s) <= limit {
+		return s
+	}
+	cut := limit
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + "..."
+}
+
+func replace(at source.Span, text string) diag.Fix {
+	return diag.Fix{Title: fmt.Sprintf("write %q", text), Edits: []diag.Edit{{Span: at, Text: text}}}
+}
+
+// remove deletes a statement without a block, and its whole line when nothing else stands there.
+func remove(s *grammar.Stmt) diag.Fix {
+	at := s.Span()
+	if !at.IsZero() {
+		text, start, end := at.Source.Text, int(at.Start), int(at.End)
+		for start > 0 && isBlank(text[start-1]) {
+			start--
+		}
+		for end < len(text) && isBlank(text[end]) {
+			end++
+		}
+		if (start == 0 || text[start-1] == '\n') && (end == len(text) || text[end] == '\n') {
+			at = at.Source.Span(start, min(end+1, len(text)))
+		}
+	}
+	return diag.Fix{Title: "delete the line", Edits: []diag.Edit{{Span: at}}}
+}
+
+func isBlank(b byte) bool { return b == ' ' || b == '\t' || b == '\r' }
+
+func or(words []string) string {
+	if len(words) == 1 {
+		return words[0]
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
+}

@@ -1,0 +1,373 @@
+package schema
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"keepc/grammar"
+	"keepc/grammar/diag"
+)
+
+// A Kind reads the words behind a keyword as a V.
+type Kind[V any] struct {
+	Expect string                  // completes the sentence "expected …"; empty: no words
+	read   func(*reader) (V, bool) // reports what is wrong, then returns false
+}
+
+// Flag is a keyword without a value; standing there means true.
+var Flag = Kind[bool]{"", func(*reader) (bool, bool) { return true, true }}
+
+// Not is a keyword without a value that takes another one back.
+var Not = Kind[bool]{"", func(*reader) (bool, bool) { return false, true }}
+
+// Bool is yes or no; the keyword alone means yes.
+var Bool = Kind[bool]{"[on|off]", func(r *reader) (bool, bool) {
+	w, ok := r.optional()
+	if !ok {
+		return true, true
+	}
+	switch w.Text {
+	case "true", "on", "yes":
+		return true, true
+	case "false", "off", "no":
+		return false, true
+	}
+	r.oneOf(w, []string{"on", "off", "true", "false", "yes", "no"})
+	return false, false
+}}
+
+// String is any word.
+var String = text("a word")
+
+// Path is the name of a file or directory.
+var Path = text("a path")
+
+func text(expect string) Kind[string] {
+	return Kind[string]{expect, func(r *reader) (string, bool) {
+		w, ok := r.word(expect)
+		return w.Text, ok
+	}}
+}
+
+// Name is the name of a block, shown in messages.
+var Name = text("a name")
+
+// Short is a word of at most n bytes.
+func Short(n int) Kind[string] {
+	expect := fmt.Sprintf("a word of at most %d bytes", n)
+	return Kind[string]{expect, func(r *reader) (string, bool) {
+		w, ok := r.word(expect)
+		if ok && len(w.Text) > n {
+			r.invalid(w, expect, expect)
+			return "", false
+		}
+		return w.Text, ok
+	}}
+}
+
+// Interface is the name of a network interface.
+var Interface = Kind[string]{"an interface name", func(r *reader) (string, bool) {
+	w, ok := r.word("an interface name")
+	if ok && (len(w.Text) > 15 || w.Text == "" || strings.ContainsAny(w.Text, "/ \t")) {
+		r.invalid(w, "an interface name", "1 to 15 bytes without a slash")
+		return "", false
+	}
+	return w.Text, ok
+}}
+
+// Words is one or more words.
+func Words(expect string) Kind[[]string] {
+	return Kind[[]string]{expect, func(r *reader) ([]string, bool) {
+		w, ok := r.word(expect)
+		if !ok {
+			return nil, false
+		}
+		words := []string{w.Text}
+		for w, ok := r.optional(); ok; w, ok = r.optional() {
+			words = append(words, w.Text)
+		}
+		return words, true
+	}}
+}
+
+// AnyWords is words that keepc does not judge, possibly none.
+func AnyWords(expect string) Kind[[]string] {
+	return Kind[[]string]{expect, func(r *reader) ([]string, bool) {
+		var words []string
+		for w, ok := r.optional(); ok; w, ok = r.optional() {
+			words = append(words, w.Text)
+		}
+		return words, true
+	}}
+}
+
+// Optional is a kind whose value may be left out.
+func Optional[V any](k Kind[V], absent V) Kind[V] {
+	return Kind[V]{"[" + k.Expect + "]", func(r *reader) (V, bool) {
+		if len(r.rest) == 0 {
+			return absent, true
+		}
+		return k.read(r)
+	}}
+}
+
+// Choice is one of the words.
+func Choice(words ...string) Kind[string] {
+	expect := or(words)
+	return Kind[string]{expect, func(r *reader) (string, bool) {
+		w, ok := r.word(expect)
+		if !ok {
+			return "", false
+		}
+		for _, c := range words {
+			if c == w.Text {
+				return c, true
+			}
+		}
+		r.oneOf(w, words)
+		return "", false
+	}}
+}
+
+// FoldedChoice is one of the words in any case.
+func FoldedChoice(words ...string) Kind[string] {
+	strict := Choice(words...)
+	return Kind[string]{strict.Expect, func(r *reader) (string, bool) {
+		for _, c := range words {
+			if strings.EqualFold(c, r.peek()) {
+				r.optional()
+				return c, true
+			}
+		}
+		return strict.read(r)
+	}}
+}
+
+// Enum is one of the values, written as their String, in the order given.
+func Enum[V fmt.Stringer](values ...V) Kind[V] {
+	var words []string
+	for _, v := range values {
+		words = append(words, v.String())
+	}
+	return as(Choice(words...), func(s string) V { return values[index(words, s)] })
+}
+
+// FoldedEnum is one of the values, written as their String in any case.
+func FoldedEnum[V fmt.Stringer](values ...V) Kind[V] {
+	var words []string
+	for _, v := range values {
+		words = append(words, strings.ToUpper(v.String()))
+	}
+	return as(FoldedChoice(words...), func(s string) V { return values[index(words, s)] })
+}
+
+func index(words []string, s string) int {
+	for i, w := range words {
+		if w == s {
+			return i
+		}
+	}
+	return 0
+}
+
+// as turns the values of a kind into others.
+func as[V, W any](k Kind[V], turn func(V) W) Kind[W] {
+	return Kind[W]{k.Expect, func(r *reader) (w W, ok bool) {
+		v, ok := k.read(r)
+		if ok {
+			w = turn(v)
+		}
+		return w, ok
+	}}
+}
+
+// integer is any type of whole numbers.
+type integer interface {
+	~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint8 | ~uint16 | ~uint32
+}
+
+// Int is a whole number in a range, both ends included.
+func Int[N integer](lo, hi int64) Kind[N] {
+	expect := fmt.Sprintf("%d..%d", lo, hi)
+	return Kind[N]{expect, func(r *reader) (N, bool) {
+		w, ok := r.word(expect)
+		if !ok {
+			return 0, false
+		}
+		n, ok := r.int(w, lo, hi, expect)
+		return N(n), ok
+	}}
+}
+
+// int reads a word as a whole number in a range.
+func (r *reader) int(w grammar.Word, lo, hi int64, expect string) (int64, bool) {
+	text := r.number(w)
+	n, err := strconv.ParseInt(text, 10, 64)
+	switch {
+	case err != nil && !isNumber(text):
+		r.invalid(w, "a whole number", expect)
+	case err != nil || n < lo || n > hi:
+		r.outside(w, strconv.FormatInt(lo, 10), strconv.FormatInt(hi, 10))
+	default:
+		return n, true
+	}
+	return 0, false
+}
+
+// number returns the digits of a word; a semicolon behind them is reported and taken away.
+func (r *reader) number(w grammar.Word) string {
+	text := strings.TrimLeft(w.Text, " \t")
+	digits := strings.TrimRight(text, ";")
+	if digits == text || digits == "" {
+		return text
+	}
+	d := diag.Diagnostic{
+		Rule: "stray-semicolon", Severity: diag.Error,
+		Message: "a semicolon does not end a line here",
+		Span:    w.Span,
+		Label:   fmt.Sprintf("expected %s", short(digits)),
+	}
+	if w.Span.Text() == w.Text {
+		d.Fixes = []diag.Fix{replace(w.Span, digits)}
+	}
+	r.report(d)
+	return digits
+}
+
+// isNumber tells whether the text is a whole number, however large.
+func isNumber(s string) bool {
+	s = strings.TrimLeft(s, "+-")
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}
+
+// Seconds is a time in whole seconds.
+func Seconds(lo, hi int64) Kind[time.Duration] {
+	k := as(Int[int64](lo, hi), func(n int64) time.Duration { return time.Duration(n) * time.Second })
+	k.Expect += " seconds"
+	return k
+}
+
+// Microseconds is a time in whole microseconds.
+func Microseconds(lo, hi int64) Kind[time.Duration] {
+	k := as(Int[int64](lo, hi), func(n int64) time.Duration { return time.Duration(n) * time.Microsecond })
+	k.Expect += " microseconds"
+	return k
+}
+
+// forever is the upper end of times that the reference does not limit on 64-bit machines.
+const forever = 9e9
+
+// Decimal is a time in seconds with up to six digits behind the point.
+func Decimal(lo, hi float64) Kind[time.Duration] { return decimal("seconds", time.Second, 6, lo, hi) }
+
+// CoarseDecimal is a time in seconds with up to three digits behind the point.
+func CoarseDecimal(lo, hi float64) Kind[time.Duration] {
+	return decimal("seconds", time.Second, 3, lo, hi)
+}
+
+// Milliseconds is a time in milliseconds with up to three digits behind the point.
+func Milliseconds(lo, hi float64) Kind[time.Duration] {
+	return decimal("milliseconds", time.Millisecond, 3, lo, hi)
+}
+
+func decimal(unit string, one time.Duration, places int, lo, hi float64) Kind[time.Duration] {
+	from, to := strconv.FormatFloat(lo, 'f', -1, 64), strconv.FormatFloat(hi, 'f', -1, 64)
+	expect := fmt.Sprintf("%s..%s %s", from, to, unit)
+	if hi == forever {
+		expect = fmt.Sprintf("at least %s %s", from, unit)
+	}
+	return Kind[time.Duration]{expect, func(r *reader) (time.Duration, bool) {
+		w, ok := r.word(expect)
+		if !ok {
+			return 0, false
+		}
+		text := strings.TrimPrefix(r.number(w), "+")
+		whole, fraction, _ := strings.Cut(text, ".")
+		if whole+fraction == "" || strings.Trim(whole+fraction, "0123456789") != "" {
+			r.invalid(w, "a number of "+unit, expect)
+			return 0, false
+		}
+		if len(strings.TrimRight(fraction, "0")) > places {
+			r.report(diag.Diagnostic{
+				Rule: "too-precise", Severity: diag.Warning,
+				Message: fmt.Sprintf("%s %s has more than %d digits behind the point", r.key.Word, short(text), places),
+				Span:    w.Span,
+				Label:   "keepalived rounds it",
+			})
+		}
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil || f < lo || f > hi {
+			r.outside(w, from, to)
+			return 0, false
+		}
+		unit := float64(one) / math.Pow10(places)
+		return time.Duration(math.Round(f*math.Pow10(places)) * unit), true
+	}}
+}
+
+// Hex is n hexadecimal digits.
+func Hex(n int) Kind[string] {
+	expect := fmt.Sprintf("%d hexadecimal digits", n)
+	return Kind[string]{expect, func(r *reader) (string, bool) {
+		w, ok := r.word(expect)
+		if ok && (len(w.Text) != n || strings.Trim(w.Text, "0123456789abcdefABCDEF") != "") {
+			r.invalid(w, expect, expect)
+			return "", false
+		}
+		return w.Text, ok
+	}}
+}
+
+// ChoiceList is one or more of the words.
+func ChoiceList(words ...string) Kind[[]string] {
+	one := Choice(words...)
+	return Kind[[]string]{"some of " + strings.Join(words, ", "), func(r *reader) (list []string, ok bool) {
+		for ok = true; ok && (list == nil || len(r.rest) > 0); {
+			var w string
+			w, ok = one.read(r)
+			list = append(list, w)
+		}
+		return list, ok
+	}}
+}
+
+// A Range is two numbers, both included.
+type Range struct{ First, Last int }
+
+// StatusCodes is one or more codes of HTTP, or ranges of them.
+var StatusCodes = Kind[[]Range]{"100..599 or ranges, as 200-299", func(r *reader) (list []Range, ok bool) {
+	for list == nil || len(r.rest) > 0 {
+		w, ok := r.word("a status code")
+		if !ok {
+			return nil, false
+		}
+		from, to, ranged := strings.Cut(w.Text, "-")
+		if !ranged {
+			to = from
+		}
+		first, ok1 := r.int(grammar.Word{Text: from, Span: w.Span}, 100, 599, "a status code")
+		if !ok1 {
+			return nil, false
+		}
+		last, ok2 := r.int(grammar.Word{Text: to, Span: w.Span}, first, 599, "a status code")
+		if !ok2 {
+			return nil, false
+		}
+		list = append(list, Range{int(first), int(last)})
+	}
+	return list, true
+}}
+
+// AllSeconds is a time in seconds that may have all before it.
+func AllSeconds(lo, hi int64) Kind[time.Duration] {
+	seconds := Seconds(lo, hi)
+	return Kind[time.Duration]{"[all] " + seconds.Expect, func(r *reader) (time.Duration, bool) {
+		if r.peek() == "all" {
+			r.optional()
+		}
+		return seconds.read(r)
+	}}
+}

@@ -1,0 +1,261 @@
+package schema
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"keepc/compiler/ir"
+	"keepc/grammar"
+	"keepc/grammar/diag"
+)
+
+// Addr is an address of either family.
+var Addr = addr("an IP address", func(netip.Addr) bool { return true })
+
+// Multicast4 is a multicast address of IPv4.
+var Multicast4 = addr("an IPv4 multicast address", func(a netip.Addr) bool { return a.Is4() && a.IsMulticast() })
+
+// Multicast6 is a multicast address of IPv6.
+var Multicast6 = addr("an IPv6 multicast address", func(a netip.Addr) bool { return a.Is6() && a.IsMulticast() })
+
+// Multicast is a multicast address of either family; of IPv6, one that stays on the link.
+var Multicast = addr("a multicast address", func(a netip.Addr) bool { return a.IsMulticast() && (a.Is4() || a.IsLinkLocalMulticast()) })
+
+func addr(expect string, good func(netip.Addr) bool) Kind[netip.Addr] {
+	return Kind[netip.Addr]{expect, func(r *reader) (netip.Addr, bool) {
+		w, ok := r.word(expect)
+		if !ok {
+			return netip.Addr{}, false
+		}
+		a, ok := r.addr(w, expect)
+		if ok && !good(a) {
+			r.invalid(w, expect, expect)
+			return netip.Addr{}, false
+		}
+		return a, ok
+	}}
+}
+
+// addr reads a word as an address. The reference reads up to the first "/" or "-" and drops the rest without a word; so
+// does keepc, and says so.
+func (r *reader) addr(w grammar.Word, expect string) (netip.Addr, bool) {
+	a, err := parseAddr(w.Text)
+	if err == nil {
+		return a, true
+	}
+	i := strings.IndexAny(w.Text, "/-")
+	if i > 0 {
+		a, err = parseAddr(w.Text[:i])
+	}
+	if err != nil {
+		r.invalid(w, "an IP address", expect)
+		return netip.Addr{}, false
+	}
+	what := "prefix length"
+	if w.Text[i] == '-' {
+		what = "range"
+	}
+	r.report(diag.Diagnostic{
+		Rule: "cut-address", Severity: diag.Error,
+		Message: fmt.Sprintf("the %s of %s is dropped", what, r.quote(w)),
+		Span:    w.Span,
+		Label:   fmt.Sprintf("keepalived reads %s", a),
+		Help:    "write one address; a virtual_server_group takes prefixes and ranges",
+	})
+	return a, true
+}
+
+// parseAddr reads an address without a zone, as inet_pton(3) does.
+func parseAddr(s string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(s)
+	if err == nil && a.Zone() != "" {
+		return netip.Addr{}, fmt.Errorf("%s: an address with a zone", s)
+	}
+	return a, err
+}
+
+// Port is the number of a port; names of services are not known here.
+var Port = Int[uint16](1, 65535)
+
+// Endpoint is an address and a port as two words.
+var Endpoint = endpoint("an address and a port", true)
+
+// OptionalPort is an address and a port that may be left out: 0.
+var OptionalPort = endpoint("an address and a port", false)
+
+func endpoint(expect string, needsPort bool) Kind[netip.AddrPort] {
+	return Kind[netip.AddrPort]{expect, func(r *reader) (none netip.AddrPort, ok bool) {
+		w, ok := r.word(expect)
+		if !ok {
+			return none, false
+		}
+		if both, ok := r.joined(w); ok {
+			return both, true
+		}
+		a, ok := r.addr(w, expect)
+		if !ok {
+			return none, false
+		}
+		if !needsPort && len(r.rest) == 0 {
+			return netip.AddrPortFrom(a, 0), true
+		}
+		w, ok = r.word("a port after the address")
+		if !ok {
+			return none, false
+		}
+		low := int64(1)
+		if !needsPort {
+			low = 0
+		}
+		port, ok := r.int(w, low, 65535, "a port "+strconv.Itoa(int(low))+"..65535")
+		return netip.AddrPortFrom(a, uint16(port)), ok
+	}}
+}
+
+// joined reads "10.0.0.3:80", which people write and the reference does not understand.
+func (r *reader) joined(w grammar.Word) (netip.AddrPort, bool) {
+	both, err := netip.ParseAddrPort(w.Text)
+	if err != nil || both.Addr().Zone() != "" {
+		return netip.AddrPort{}, false
+	}
+	two := fmt.Sprintf("%s %d", both.Addr(), both.Port())
+	r.report(diag.Diagnostic{
+		Rule: "address-port", Severity: diag.Error,
+		Message: fmt.Sprintf("%s %s: address and port are two words", r.key.Word, short(w.Text)),
+		Span:    w.Span,
+		Label:   fmt.Sprintf("write %q", two),
+		Notes:   []diag.Note{{Message: fmt.Sprintf("keepalived finds no address here and drops the %s", r.key.Word)}},
+		Fixes:   []diag.Fix{replace(w.Span, two)},
+	})
+	return both, true
+}
+
+// Prefix is an address with a prefix length; without one it is that of a single host.
+var Prefix = prefix("an address with a prefix length")
+
+func prefix(expect string) Kind[netip.Prefix] {
+	return Kind[netip.Prefix]{expect, func(r *reader) (none netip.Prefix, ok bool) {
+		w, ok := r.word(expect)
+		if !ok {
+			return none, false
+		}
+		text, length, cut := strings.Cut(w.Text, "/")
+		a, err := parseAddr(text)
+		if err != nil {
+			r.invalid(w, "an address", expect)
+			return none, false
+		}
+		if !cut {
+			return netip.PrefixFrom(a, a.BitLen()), true
+		}
+		bits, err := strconv.ParseUint(length, 10, 16)
+		if err != nil {
+			r.invalid(w, "an address with a prefix length", expect)
+			return none, false
+		}
+		if int(bits) > a.BitLen() {
+			r.outside(grammar.Word{Text: length, Span: w.Span}, "0", strconv.Itoa(a.BitLen()))
+			return none, false
+		}
+		return netip.PrefixFrom(a, int(bits)), true
+	}}
+}
+
+// Mask is the granularity of persistence: a netmask of IPv4 or a prefix length of IPv6, as prefix length.
+var Mask = Kind[uint8]{"a netmask (IPv4) or a prefix length 1..128 (IPv6)", func(r *reader) (uint8, bool) {
+	const expect = "a netmask or a prefix length"
+	w, ok := r.word(expect)
+	if !ok {
+		return 0, false
+	}
+	if !strings.Contains(w.Text, ".") {
+		n, ok := r.int(w, 1, 128, expect)
+		return uint8(n), ok
+	}
+	a, err := netip.ParseAddr(w.Text)
+	if err != nil || !a.Is4() {
+		r.invalid(w, "a netmask", expect)
+		return 0, false
+	}
+	four := a.As4()
+	bits, ones := uint32(four[0])<<24|uint32(four[1])<<16|uint32(four[2])<<8|uint32(four[3]), uint8(0)
+	for ; bits&(1<<31) != 0; bits <<= 1 {
+		ones++
+	}
+	if bits != 0 {
+		r.invalid(w, "a contiguous netmask", "ones, then zeros, as 255.255.255.0")
+		return 0, false
+	}
+	return ones, true
+}}
+
+// serviceHead reads what stands between virtual_server and its brace: an address and a port, a firewall mark or the name
+// of a group.
+var serviceHead = Head[ir.VirtualServer]{expect: "an address and a port, fwmark and a number, or group and a name", read: func(r *reader, v *ir.VirtualServer) bool {
+	switch r.peek() {
+	case "fwmark":
+		r.optional()
+		mark, ok := Int[uint32](1, 1<<32-1).read(r)
+		v.Key.FWMark = mark
+		if ok && len(r.rest) > 0 {
+			v.Key.IPv6, ok = family.read(r)
+		}
+		return ok
+	case "group":
+		r.optional()
+		name, ok := Name.read(r)
+		v.Group = name
+		return ok
+	}
+	at, ok := OptionalPort.read(r)
+	v.Key.Addr, v.Key.Port = at.Addr(), at.Port()
+	return ok
+}}
+
+// family is the family of a firewall mark; true means IPv6.
+var family = as(Choice("inet", "inet6"), func(s string) bool { return s == "inet6" })
+
+// addrRange reads "10.0.0.1", "10.0.0.1-9", "10.0.0.1-10.0.0.9" or "10.0.0.0/28" as the first and the last address.
+func addrRange(r *reader) (first, last netip.Addr, port uint16, ok bool) {
+	const expect = "an address, range or prefix"
+	w, ok := r.word(expect)
+	if !ok {
+		return first, last, 0, false
+	}
+	if both, ok := r.joined(w); ok {
+		return both.Addr(), both.Addr(), both.Port(), true
+	}
+	text, end, ranged := strings.Cut(w.Text, "-")
+	prefix, err := netip.ParsePrefix(text)
+	switch {
+	case !ranged && err == nil:
+		return prefix.Masked().Addr(), lastOf(prefix), 0, true
+	case !ranged:
+		first, ok = r.addr(w, expect)
+		return first, first, 0, ok
+	}
+	if first, err = parseAddr(text); err != nil {
+		r.invalid(w, "an address", expect)
+		return first, last, 0, false
+	}
+	if last, err = parseAddr(end); err != nil {
+		last, err = parseAddr(first.String()[:1+strings.LastIndexAny(first.String(), ".:")] + end)
+	}
+	if err != nil || last.Less(first) || last.Is4() != first.Is4() {
+		r.invalid(w, "a range of addresses", "first-last")
+		return first, last, 0, false
+	}
+	return first, last, 0, true
+}
+
+// lastOf returns the last address of a prefix.
+func lastOf(p netip.Prefix) netip.Addr {
+	b := p.Masked().Addr().AsSlice()
+	for i := p.Bits(); i < 8*len(b); i++ {
+		b[i/8] |= 1 << (7 - i%8)
+	}
+	a, _ := netip.AddrFromSlice(b)
+	return a
+}

@@ -1,0 +1,137 @@
+package schema
+
+import (
+	"fmt"
+	"strings"
+
+	"keepc/compiler/ir"
+	"keepc/grammar"
+	"keepc/grammar/diag"
+)
+
+// Script is a command and who runs it.
+var Script = Kind[ir.Command]{`"program arguments" [user [group]]`, func(r *reader) (ir.Command, bool) {
+	c, ok := r.command()
+	if !ok || len(r.rest) == 0 {
+		return c, ok
+	}
+	if w := r.rest[0]; strings.HasPrefix(w.Text, "-") || strings.HasPrefix(w.Text, "/") {
+		r.looseArguments(fmt.Sprintf("%s is taken for the user that runs the script", r.quote(w)))
+		return c, true
+	}
+	c.User, ok = Account.read(r)
+	return c, ok
+}}
+
+// Program is a command alone.
+var Program = Kind[ir.Command]{`"program arguments"`, func(r *reader) (ir.Command, bool) {
+	c, ok := r.command()
+	if ok && len(r.rest) > 0 {
+		r.looseArguments(fmt.Sprintf("%s is no argument of the script and is dropped", r.quoteAll(r.rest)))
+	}
+	return c, ok
+}}
+
+// command reads a program with its arguments. Scripts have quotes and escapes of their own, and only the first word is the
+// command: arguments stand in quotes with it.
+func (r *reader) command() (ir.Command, bool) {
+	w, ok := r.word("a program, with its arguments in quotes")
+	if !ok {
+		return ir.Command{}, false
+	}
+	argv, more, err := grammar.SplitScript(r.stmt.Rest())
+	if err != nil {
+		r.invalid(w, "a command: "+err.Error(), `"program arguments"`)
+		return ir.Command{}, false
+	}
+	r.rest = r.rest[max(0, len(r.rest)-len(more)):] // single quotes join words
+	return ir.Command{Args: argv}, true
+}
+
+// looseArguments reports the arguments of a script that stand without quotes.
+func (r *reader) looseArguments(message string) {
+	d := diag.Diagnostic{
+		Rule: "script-arguments", Severity: diag.Error,
+		Message: message,
+		Span:    r.rest[0].Span.To(r.rest[len(r.rest)-1].Span),
+		Label:   "only the first word is the command",
+		Help:    "put the command and its arguments in double quotes",
+	}
+	if rest := r.stmt.Rest(); !strings.ContainsAny(rest, `"'\\`) {
+		all := r.stmt.Words[1].Span.To(d.Span)
+		if all.Text() == rest {
+			d.Fixes = []diag.Fix{replace(all, `"`+rest+`"`)}
+		}
+	}
+	r.fail(d)
+}
+
+// Account is a user and a group.
+var Account = Kind[ir.User]{"a user [and a group]", func(r *reader) (u ir.User, ok bool) {
+	w, ok := r.word("a user")
+	if !ok {
+		return u, false
+	}
+	u.Name = w.Text
+	if w, ok := r.optional(); ok {
+		u.Group = w.Text
+	}
+	return u, true
+}}
+
+// Fifo is the path of a named pipe and who owns it.
+var Fifo = Kind[string]{"a path [user [group]]", func(r *reader) (string, bool) {
+	path, ok := Path.read(r)
+	if ok && len(r.rest) > 0 {
+		_, ok = Account.read(r)
+	}
+	return path, ok
+}}
+
+// Weighted is what a tracker adds to a priority, and whether the sense is reversed.
+func Weighted(lo, hi int64) Kind[ir.Weight] {
+	number := Int[int](lo, hi)
+	return Kind[ir.Weight]{number.Expect + " [reverse]", func(r *reader) (w ir.Weight, ok bool) {
+		if w.N, ok = number.read(r); !ok {
+			return w, false
+		}
+		switch r.peek() {
+		case "reverse":
+			w.Reverse = true
+			r.optional()
+		case "noreverse":
+			r.optional()
+		}
+		return w, true
+	}}
+}
+
+// Password is the password of VRRP version 2, of which the wire carries eight bytes.
+var Password = Kind[ir.Secret]{"a word of at most 8 bytes", func(r *reader) (ir.Secret, bool) {
+	w, ok := r.word("a word of at most 8 bytes")
+	if !ok {
+		return ir.Secret{}, false
+	}
+	r.secrets = append(r.secrets, w.Span)
+	if len(w.Text) > 8 {
+		r.report(diag.Diagnostic{
+			Rule: "password-cut", Severity: diag.Error,
+			Message: r.key.Word + " is longer than 8 bytes",
+			Span:    w.Span,
+			Label:   "only the first 8 count",
+			Notes:   []diag.Note{{Message: "a router that is told another ending of the same beginning is let in"}},
+			Help:    "write 8 bytes or fewer",
+		})
+		w.Text = w.Text[:8]
+	}
+	return ir.NewSecret(w.Text), true
+}}
+
+// Secret is a word that is never shown.
+var Secret = Kind[ir.Secret]{"a word", func(r *reader) (ir.Secret, bool) {
+	w, ok := r.word("a word")
+	if ok {
+		r.secrets = append(r.secrets, w.Span)
+	}
+	return ir.NewSecret(w.Text), ok
+}}

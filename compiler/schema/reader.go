@@ -1,0 +1,210 @@
+package schema
+
+import (
+	"strings"
+
+	"keepc/compiler/ir"
+	"keepc/grammar"
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+// A reader reads the statements of one file by the table.
+type reader struct {
+	diags  diag.List
+	inside []frame // the open blocks, outermost first
+	seen   []int32 // a stack of one window per open block: for each row, the number of its statement, from 1
+
+	line // the line that is being read
+
+	table      []*Keyword // the whole, for hints
+	unenforced map[*Keyword]bool
+	used       []ir.Use
+	secrets    []source.Span
+}
+
+// A frame is an open block.
+type frame struct {
+	key  *Keyword
+	stmt *grammar.Stmt
+}
+
+// A line is the words of one statement and how far they are read.
+type line struct {
+	key  *Keyword
+	stmt *grammar.Stmt
+	rest []grammar.Word
+}
+
+// read reads the head and the content of the block that the current statement opens. It tells whether the head could be
+// read: without its head a block means nothing, but its content is checked all the same.
+func (b *Block[T]) read(r *reader, t *T) bool {
+	key, s := r.key, r.stmt
+	good := true
+	if o, ok := any(t).(origin); ok {
+		o.SetOrigin(s)
+	}
+	if b.head.read != nil {
+		good = b.head.read(r, t)
+	}
+	if good {
+		r.headEnds()
+	}
+	if s.Block == nil {
+		r.missingBrace(key, s)
+		return good
+	}
+	r.inside = append(r.inside, frame{key, s})
+	b.statements(r, s.Block.Stmts, t)
+	r.inside = r.inside[:len(r.inside)-1]
+	return good
+}
+
+// statements reads the content of a block.
+func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) {
+	base := len(r.seen)
+	r.seen = append(r.seen, make([]int32, len(b.rows))...)
+	for i, s := range stmts {
+		n, ok := b.index[s.Keyword()]
+		if !ok {
+			if s, n, ok = b.understand(r, s, stmts[i+1:]); !ok {
+				continue
+			}
+			stmts[i] = s // later readers of the tree find what was meant
+		}
+		row := &b.rows[n]
+		if first := r.seen[base+n]; first == 0 {
+			r.seen[base+n] = int32(i + 1)
+		} else if !row.Keyword.Repeat {
+			r.duplicate(row.Keyword, stmts[first-1], s)
+		}
+		r.line = line{row.Keyword, s, s.Words[1:]}
+		r.remarks()
+		row.read(r, t)
+		if !row.Block {
+			r.line.key, r.line.stmt = row.Keyword, s
+			r.lineEnds()
+		}
+	}
+	for n := range b.rows {
+		if b.rows[n].Keyword.Required && r.seen[base+n] == 0 {
+			r.missingKeyword(b.rows[n].Keyword)
+		}
+	}
+	r.seen = r.seen[:base]
+}
+
+// readEntries calls read for each line of the block that the current statement opens.
+func (r *reader) readEntries(read func()) {
+	key, s := r.key, r.stmt
+	r.headEnds()
+	if s.Block == nil {
+		r.missingBrace(key, s)
+		return
+	}
+	r.inside = append(r.inside, frame{key, s})
+	for _, e := range s.Block.Stmts {
+		r.line = line{key, e, e.Words}
+		if e.Block != nil {
+			r.unexpectedBlock("the lines of " + key.Word + " take no block")
+			continue
+		}
+		read()
+	}
+	r.inside = r.inside[:len(r.inside)-1]
+}
+
+// read reads one entry: its subject and its options, in any order. It tells whether the subject was there.
+func (e *Entry[T]) read(r *reader, t *T) bool {
+	key, subject := r.key, e.options.head.read == nil
+	if o, ok := any(t).(origin); ok {
+		o.SetOrigin(r.stmt)
+	}
+	for len(r.rest) > 0 {
+		if n, ok := e.options.index[r.peek()]; ok {
+			row := &e.options.rows[n]
+			r.key, r.rest = row.Keyword, r.rest[1:]
+			r.remarks()
+			row.read(r, t)
+			r.key = key
+			continue
+		}
+		if subject {
+			r.unknownOption(e.name, r.rest[0], e.options.candidates())
+			break
+		}
+		if subject = e.options.head.read(r, t); !subject {
+			return false
+		}
+	}
+	if !subject {
+		r.missingValue(e.options.head.expect)
+	}
+	return subject
+}
+
+// preset reads a default of the table as if the file said it.
+func (r *reader) preset(key *Keyword, value string, read func(*reader)) {
+	s := &grammar.Stmt{Words: []grammar.Word{{Text: key.Word}}}
+	for _, f := range strings.Fields(value) {
+		s.Words = append(s.Words, grammar.Word{Text: f})
+	}
+	r.line = line{key, s, s.Words[1:]}
+	read(r)
+}
+
+// word returns the next word of the line; when there is none it says what is missing.
+func (r *reader) word(expect string) (grammar.Word, bool) {
+	w, ok := r.optional()
+	if !ok {
+		r.missingValue(expect)
+	}
+	return w, ok
+}
+
+// optional returns the next word of the line, if any.
+func (r *reader) optional() (grammar.Word, bool) {
+	if len(r.rest) == 0 {
+		return grammar.Word{}, false
+	}
+	w := r.rest[0]
+	r.rest = r.rest[1:]
+	return w, true
+}
+
+// peek returns the text of the next word, or "".
+func (r *reader) peek() string {
+	if len(r.rest) == 0 {
+		return ""
+	}
+	return r.rest[0].Text
+}
+
+// where names the innermost open block, as "vrrp_instance VI_1".
+func (r *reader) where() string {
+	if len(r.inside) == 0 {
+		return "the file"
+	}
+	f := r.inside[len(r.inside)-1]
+	return name(f.key, f.stmt)
+}
+
+// name names a block by its keyword and what stands before its brace.
+func name(key *Keyword, s *grammar.Stmt) string {
+	words := []string{key.Word}
+	for _, w := range s.Args() {
+		words = append(words, w.Text)
+	}
+	return strings.Join(words, " ")
+}
+
+// path is the way from the root of the table to a keyword in the innermost open block.
+func (r *reader) path(key *Keyword) string {
+	var b strings.Builder
+	for _, f := range r.inside {
+		b.WriteString(f.key.Word + ".")
+	}
+	return b.String() + key.Word
+}
+
+func (r *reader) span() source.Span { return r.stmt.Span() }

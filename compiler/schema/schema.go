@@ -1,0 +1,244 @@
+// Package schema is the table of keywords: the one place that knows them. A row binds a word to a field of the typed
+// configuration; from the rows come decoding, ranges, suggestions, defaults, "keepc explain" and the masking of secrets.
+//
+// To add a keyword, add a line to the block that it stands in (files table_*.go). What relates several keywords is no row
+// but a rule of package lint.
+package schema
+
+import (
+	"keepc/compiler/ir"
+	"keepc/grammar"
+)
+
+// A Keyword is what the table says of a word, apart from where its value goes.
+type Keyword struct {
+	Word   string
+	Expect string     // what stands after the word, as in "expected 1..255"; empty: nothing
+	Text   string     // one plain sentence
+	Block  bool       // opens a block
+	Lines  string     // each line of the block is such an entry, as "address line"; empty: a block of keywords
+	Words  []*Keyword // the keywords of the block, or the options of its entries
+
+	Default    string // in the syntax of the file; preset in every new block
+	Otherwise  string // the default in words, where it depends on other lines
+	Required   bool
+	Repeat     bool   // may stand more than once
+	Since      string // the first version of keepalived that knows it; empty: 2.0.0 or earlier
+	Deprecated string // the word to write instead, or advice
+	Removed    string // the last version of keepalived that knew it
+	Instead    string // keepalived does not know the word here; this is the one
+	Build      string // the build option that it needs
+	Secret     bool   // its value is never shown
+	Reload     Reload // how a changed value takes effect
+	Note       string // a surprise worth knowing
+	Unenforced bool   // read and checked; keepc does not act on it yet
+}
+
+// Reload says how a changed value takes effect.
+type Reload int
+
+const (
+	Live    Reload = iota // by a reload
+	Restart               // only by a restart
+)
+
+// A Row is one line of the table, for blocks whose content is a T.
+type Row[T any] struct {
+	*Keyword
+	read func(*reader, *T)
+	init func(*T) // sets what holds where the block does not stand; nil: nothing
+}
+
+// The modifiers below say what is special about a row. Each sets one field of the Keyword, which is read in one place.
+
+func (w Row[T]) Default(value string) Row[T]      { w.Keyword.Default = value; return w }
+func (w Row[T]) Otherwise(text string) Row[T]     { w.Keyword.Otherwise = text; return w }
+func (w Row[T]) Required() Row[T]                 { w.Keyword.Required = true; return w }
+func (w Row[T]) Repeat() Row[T]                   { w.Keyword.Repeat = true; return w }
+func (w Row[T]) Since(version string) Row[T]      { w.Keyword.Since = version; return w }
+func (w Row[T]) Deprecated(instead string) Row[T] { w.Keyword.Deprecated = instead; return w }
+func (w Row[T]) Removed(last string) Row[T]       { w.Keyword.Removed = last; return w }
+func (w Row[T]) Instead(word string) Row[T]       { w.Keyword.Instead = word; return w }
+func (w Row[T]) Build(option string) Row[T]       { w.Keyword.Build = option; return w }
+func (w Row[T]) Secret() Row[T]                   { w.Keyword.Secret = true; return w }
+func (w Row[T]) Reload(r Reload) Row[T]           { w.Keyword.Reload = r; return w }
+func (w Row[T]) Note(text string) Row[T]          { w.Keyword.Note = text; return w }
+func (w Row[T]) Unenforced() Row[T]               { w.Keyword.Unenforced = true; return w }
+
+// Value is a keyword whose value goes to a field.
+func Value[T, V any](word string, k Kind[V], at func(*T) *V, text string) Row[T] {
+	return Row[T]{
+		Keyword: &Keyword{Word: word, Expect: k.Expect, Text: text},
+		read: func(r *reader, t *T) {
+			if v, ok := k.read(r); ok {
+				*at(t) = v
+			}
+		},
+	}
+}
+
+// Append is a keyword whose values add up to a list.
+func Append[T, V any](word string, k Kind[V], at func(*T) *[]V, text string) Row[T] {
+	return Row[T]{
+		Keyword: &Keyword{Word: word, Expect: k.Expect, Text: text, Repeat: true},
+		read: func(r *reader, t *T) {
+			if v, ok := k.read(r); ok {
+				*at(t) = append(*at(t), v)
+			}
+		},
+	}
+}
+
+// Checked is a keyword whose value is checked and goes nowhere, for keepc does not act on it yet.
+func Checked[T, V any](word string, k Kind[V], text string) Row[T] {
+	return Row[T]{
+		Keyword: &Keyword{Word: word, Expect: k.Expect, Text: text, Unenforced: true},
+		read:    func(r *reader, _ *T) { k.read(r) },
+	}
+}
+
+// With is a keyword whose value is an entry: a subject and options behind it.
+func With[T, U any](word string, e *Entry[U], at func(*T) *U, text string) Row[T] {
+	return Row[T]{
+		Keyword: &Keyword{Word: word, Expect: e.options.head.expect, Text: text, Words: e.options.keywords()},
+		read:    func(r *reader, t *T) { e.read(r, at(t)) },
+	}
+}
+
+// Nested is a block whose content goes to a part of T.
+func Nested[T, U any](word string, b *Block[U], at func(*T) *U, text string) Row[T] {
+	return Row[T]{
+		Keyword: b.keyword(word, text),
+		read:    func(r *reader, t *T) { b.read(r, at(t)) },
+		init:    func(t *T) { *at(t) = b.proto },
+	}
+}
+
+// Each is a block that makes a new element of a list wherever it stands.
+func Each[T, U any](word string, b *Block[U], at func(*T) *[]*U, text string) Row[T] {
+	row := Row[T]{
+		Keyword: b.keyword(word, text),
+		read: func(r *reader, t *T) {
+			u := b.fresh()
+			if b.read(r, u) {
+				*at(t) = append(*at(t), u)
+			}
+		},
+	}
+	row.Keyword.Repeat = true
+	return row
+}
+
+// Lines is a block that holds one entry a line.
+func Lines[T, U any](word string, e *Entry[U], at func(*T) *[]U, text string) Row[T] {
+	return Row[T]{
+		Keyword: &Keyword{Word: word, Text: text, Block: true, Lines: e.name, Words: e.options.keywords(), Repeat: true},
+		read: func(r *reader, t *T) {
+			r.readEntries(func() {
+				u := e.options.proto
+				if e.read(r, &u) {
+					*at(t) = append(*at(t), u)
+				}
+			})
+		},
+	}
+}
+
+// CheckedLines is a block of entries that are checked and go nowhere, for keepc does not act on them yet.
+func CheckedLines[T, U any](word string, e *Entry[U], text string) Row[T] {
+	row := Lines(word, e, func(*T) *[]U { return new([]U) }, text)
+	row.Keyword.Unenforced = true
+	return row
+}
+
+// CheckedBlock is a block that is checked and goes nowhere, for keepc does not act on it yet.
+func CheckedBlock[T, U any](word string, b *Block[U], text string) Row[T] {
+	row := Nested(word, b, func(*T) *U { return b.fresh() }, text)
+	row.Keyword.Unenforced = true
+	return row
+}
+
+// Names is a block of names: every word of every line is one.
+func Names[T any](word string, at func(*T) *[]ir.Name, text string) Row[T] {
+	return Row[T]{
+		Keyword: &Keyword{Word: word, Text: text, Block: true, Lines: "list of names"},
+		read: func(r *reader, t *T) {
+			r.readEntries(func() {
+				for w, ok := r.optional(); ok; w, ok = r.optional() {
+					*at(t) = append(*at(t), ir.Name{Text: w.Text, Span: w.Span})
+				}
+			})
+		},
+	}
+}
+
+// A Block is the keywords that stand between { and }, or the options of an entry, whose content goes to a T.
+type Block[T any] struct {
+	head  Head[T]
+	proto T // what a new T holds before its first line is read
+	rows  []Row[T]
+	index map[string]int // word to row
+}
+
+// block assembles a Block. The proto holds what the defaults of rows cannot say, such as "not set".
+func block[T any](head Head[T], proto T, rows ...Row[T]) *Block[T] {
+	b := &Block[T]{head: head, proto: proto, rows: rows, index: make(map[string]int, len(rows))}
+	for i, row := range rows {
+		b.index[row.Word] = i
+		if row.init != nil {
+			row.init(&b.proto)
+		}
+		if d := row.Keyword.Default; d != "" {
+			new(reader).preset(row.Keyword, d, func(r *reader) { row.read(r, &b.proto) })
+		}
+	}
+	return b
+}
+
+func (b *Block[T]) fresh() *T {
+	t := b.proto
+	return &t
+}
+
+func (b *Block[T]) keyword(word, text string) *Keyword {
+	return &Keyword{Word: word, Expect: b.head.expect, Text: text, Block: true, Words: b.keywords()}
+}
+
+func (b *Block[T]) keywords() []*Keyword {
+	words := make([]*Keyword, len(b.rows))
+	for i, row := range b.rows {
+		words[i] = row.Keyword
+	}
+	return words
+}
+
+// A Head reads the words between the keyword of a block and its brace. The zero Head wants none.
+type Head[T any] struct {
+	expect string
+	read   func(*reader, *T) bool // false: without this the block means nothing
+}
+
+// head is a Head whose value goes to a field.
+func head[T, V any](k Kind[V], at func(*T) *V) Head[T] {
+	return Head[T]{expect: k.Expect, read: func(r *reader, t *T) bool {
+		v, ok := k.read(r)
+		if ok {
+			*at(t) = v
+		}
+		return ok
+	}}
+}
+
+// An Entry is a line that is a little language of its own: a subject, which the head of the options reads, and options in
+// any order.
+type Entry[T any] struct {
+	name    string // "address line"
+	options *Block[T]
+}
+
+func entry[T any](name string, subject Head[T], proto T, options ...Row[T]) *Entry[T] {
+	return &Entry[T]{name, block(subject, proto, options...)}
+}
+
+// origin is implemented by every part of the configuration that remembers the line that made it.
+type origin interface{ SetOrigin(*grammar.Stmt) }

@@ -1,0 +1,71 @@
+package schema
+
+import "keepc/compiler/ir"
+
+var script = block(head(Name, func(s *ir.Script) *string { return &s.Name }), ir.Script{Timeout: ir.Unset},
+	Value("script", Program, func(s *ir.Script) *ir.Command { return &s.Command }, "The program; exit status 0 is good.").Required(),
+	Value("interval", CoarseDecimal(0.001, 4294), func(s *ir.Script) *duration { return &s.Interval }, "The time between two runs.").Default("1"),
+	Value("timeout", CoarseDecimal(0.001, 4294), func(s *ir.Script) *duration { return &s.Timeout }, "A run that takes longer is ended and counts as a failure.").Otherwise("interval"),
+	Value("weight", Weighted(-253, 253), func(s *ir.Script) *ir.Weight { return &s.Weight }, "What the script adds to the priority; with 0 a failure is a FAULT.").Default("0"),
+	Value("rise", Int[int](1, 1<<31-1), func(s *ir.Script) *int { return &s.Rise }, "Successes until the script counts as good.").Default("1"),
+	Value("fall", Int[int](1, 1<<31-1), func(s *ir.Script) *int { return &s.Fall }, "Failures until the script counts as bad.").Default("1"),
+	Value("user", Account, func(s *ir.Script) *ir.User { return &s.User }, "Who runs the script.").Otherwise("script_user"),
+	Value("init_fail", Flag, func(s *ir.Script) *bool { return &s.InitFail }, "The script counts as bad until its first success."),
+)
+
+// trackFile is track_file; vrrp_track_file is its old name.
+var trackFile = block(head(Name, func(f *ir.TrackFile) *string { return &f.Name }), ir.TrackFile{},
+	Value("file", Path, func(f *ir.TrackFile) *string { return &f.File }, "The file that holds a number.").Required().Since("2.1.0"),
+	Value("weight", Weighted(-254, 254), func(f *ir.TrackFile) *ir.Weight { return &f.Weight }, "The number in the file is multiplied by it.").Default("1").Since("2.1.0"),
+	Checked[ir.TrackFile]("init_file", AnyWords("[number] [overwrite]"), "Creates the file at the start.").Since("2.1.0"),
+)
+
+var trackProcess = block(head(Name, func(p *ir.TrackProcess) *string { return &p.Name }), ir.TrackProcess{},
+	Value("process", Words("a program [and its parameters]"), func(p *ir.TrackProcess) *[]string { return &p.Process }, "The program that must run; with parameters they must match too.").Required().Since("2.0.11").Build("track-process"),
+	Checked[ir.TrackProcess]("param_match", Optional(Choice("initial", "partial"), ""), "How parameters must match; alone: exactly.").Otherwise("exactly").Since("2.0.16").Build("track-process"),
+	Value("weight", Weighted(-254, 254), func(p *ir.TrackProcess) *ir.Weight { return &p.Weight }, "What the process adds to the priority; with 0 its absence is a FAULT.").Default("0").Since("2.0.11").Build("track-process"),
+	Checked[ir.TrackProcess]("quorum", Int[int](1, 65535), "How many processes are wanted.").Default("1").Since("2.0.11").Build("track-process"),
+	Checked[ir.TrackProcess]("quorum_max", Int[int](0, 65535), "How many processes are too many, above this number; 0: it must not run.").Otherwise("no limit").Since("2.0.16").Build("track-process"),
+	Checked[ir.TrackProcess]("delay", Decimal(0.000001, 3600), "Sets fork_delay and terminate_delay.").Otherwise("0").Since("2.0.11").Build("track-process"),
+	Checked[ir.TrackProcess]("terminate_delay", Decimal(0.000001, 3600), "How long a missing process is overlooked.").Otherwise("0").Since("2.0.16").Build("track-process"),
+	Checked[ir.TrackProcess]("fork_delay", Decimal(0.000001, 3600), "How long a new process must live to count.").Otherwise("0").Since("2.0.16").Build("track-process"),
+	Checked[ir.TrackProcess]("full_command", Flag, "Compares the whole command line instead of the short name.").Since("2.0.11").Build("track-process"),
+)
+
+var bfd = block(head(Short(31), func(b *ir.BFD) *string { return &b.Name }), ir.BFD{},
+	Value("neighbor_ip", Addr, func(b *ir.BFD) *address { return &b.Neighbor }, "The other end of the session."),
+	Value("neighbour_ip", Addr, func(b *ir.BFD) *address { return &b.Neighbor }, "Same as neighbor_ip."),
+	Value("source_ip", Addr, func(b *ir.BFD) *address { return &b.Source }, "The own address, of the family of the neighbour.").Otherwise("any"),
+	Checked[ir.BFD]("min_rx", Milliseconds(1, 4294967), "The shortest time between packets that can be received.").Default("10"),
+	Checked[ir.BFD]("min_tx", Milliseconds(1, 4294967), "The shortest time between packets that are sent.").Default("10"),
+	Checked[ir.BFD]("idle_tx", Milliseconds(1000, 4294967), "The time between packets while the session is down.").Default("1000"),
+	Checked[ir.BFD]("multiplier", Int[int](1, 255), "Packets that must be missed before the session is down.").Default("5"),
+	Checked[ir.BFD]("passive", Flag, "Waits for the other end to begin."),
+	Checked[ir.BFD]("ttl", Int[int](1, 255), "The TTL of packets.").Otherwise("255 with IPv4, 64 with IPv6"),
+	Checked[ir.BFD]("hoplimit", Int[int](1, 255), "Same as ttl.").Otherwise("255 with IPv4, 64 with IPv6"),
+	Checked[ir.BFD]("max_hops", Int[int](-1, 255), "How many routers may stand between; -1 accepts all.").Default("0"),
+	Checked[ir.BFD]("multihop", Bool, "Uses the port of multihop sessions, 4784.").Since("2.2.8"),
+	Value("weight", Weighted(-253, 253), func(b *ir.BFD) *ir.Weight { return &b.Weight }, "What the session adds to the priority of instances that track it.").Default("0"),
+	Checked[ir.BFD]("vrrp", Flag, "Tells instances about the session.").Otherwise("both vrrp and checker"),
+	Checked[ir.BFD]("checker", Flag, "Tells checkers about the session.").Otherwise("both vrrp and checker"),
+)
+
+var (
+	trackInterface   = track("track_interface line", -253, 253, "An interface.")
+	trackScript      = track("track_script line", -253, 253, "The name of a vrrp_script.")
+	trackFileLine    = track("track_file line", -254, 254, "The name of a track_file.")
+	trackProcessLine = track("track_process line", -254, 254, "The name of a vrrp_track_process.")
+	trackBFD         = track("track_bfd line", -253, 253, "The name of a bfd_instance.")
+)
+
+func track(name string, lo, hi int64, subject string) *Entry[ir.Track] {
+	weight := as(Weighted(lo, hi), func(w ir.Weight) *ir.Weight { return &w })
+	return entry(name, head(Name, func(t *ir.Track) *string { return &t.Name }), ir.Track{},
+		Value("weight", weight, func(t *ir.Track) **ir.Weight { return &t.Weight }, "Counts here instead of the weight of what is tracked."),
+	)
+}
+
+var unicastPeer = entry("unicast_peer line", head(Addr, func(p *ir.UnicastPeer) *address { return &p.Addr }), ir.UnicastPeer{MaxTTL: 255},
+	Value("min_ttl", Int[uint8](0, 255), func(p *ir.UnicastPeer) *uint8 { return &p.MinTTL }, "The lowest TTL that is accepted from the peer.").Default("0"),
+	Value("max_ttl", Int[uint8](0, 255), func(p *ir.UnicastPeer) *uint8 { return &p.MaxTTL }, "The highest TTL that is accepted from the peer.").Default("255"),
+)

@@ -1,0 +1,169 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"keepc/grammar"
+	"keepc/grammar/diag"
+)
+
+// understand reports a statement whose word the block does not know. When it is plain what was meant, it returns the
+// statement to read instead and the row to read it by, so that one slip has one finding. The rest is what follows in the block.
+func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) (*grammar.Stmt, int, bool) {
+	if r.diags.Full() {
+		return nil, 0, false
+	}
+	if t, ok := b.glued(r, s); ok {
+		n, ok := b.index[t.Keyword()]
+		return t, n, ok
+	}
+	word, kind := s.Keyword(), "keyword"
+	if s.Block != nil {
+		kind = "block"
+	}
+	d := diag.Diagnostic{
+		Rule: "unknown-keyword", Severity: diag.Error,
+		Message: fmt.Sprintf("unknown %s %q in %s", kind, short(word), r.where()),
+		Span:    s.Words[0].Span,
+		Label:   "keepalived does not know this word",
+	}
+	if s.Block != nil {
+		d.Notes = r.lost(s.Block, rest)
+	}
+	best, sure := diag.Suggest(word, b.near(s))
+	n, fits := b.index[best]
+	if sure && b.rows[n].fits(s) {
+		d.Label = fmt.Sprintf("did you mean %q?", best)
+		d.Fixes = []diag.Fix{replace(s.Words[0].Span, best)}
+		r.report(d)
+		words := append([]grammar.Word{{Text: best, Span: s.Words[0].Span}}, s.Words[1:]...)
+		return &grammar.Stmt{Words: words, Block: s.Block}, n, true
+	}
+	if places := places(r.table, word); len(places) > 0 {
+		d.Rule = "misplaced-keyword"
+		d.Message = fmt.Sprintf("%s does not belong in %s", word, r.where())
+		d.Label = "valid inside " + or(places)
+	} else if fits {
+		d.Label = fmt.Sprintf("did you mean %q?", best)
+	}
+	r.report(d)
+	return nil, 0, false
+}
+
+// lost says what the reference makes of a block that it does not know.
+func (r *reader) lost(b *grammar.Block, rest []*grammar.Stmt) []diag.Note {
+	if len(r.inside) == 0 || b.Close.IsZero() {
+		return []diag.Note{{Message: `keepalived ignores the word and its "{", and calls every line of the block unknown`}}
+	}
+	text := fmt.Sprintf(`keepalived ignores the word and its "{", so the "}" on line %d would end %s there`, b.Close.Position().Line, r.where())
+	if len(rest) > 0 {
+		text += fmt.Sprintf(" and %s (line %d) would be lost", short(rest[0].Keyword()), rest[0].Span().Position().Line)
+	}
+	return []diag.Note{{Message: text}}
+}
+
+// near lists the words of the block that a misspelt statement could mean: a block for a block, a line for a line.
+func (b *Block[T]) near(s *grammar.Stmt) []string {
+	var words []string
+	for _, row := range b.rows {
+		if row.Keyword.Block == (s.Block != nil) && row.Keyword.Instead == "" && row.Keyword.Removed == "" {
+			words = append(words, row.Word)
+		}
+	}
+	return words
+}
+
+// candidates lists the words of the block.
+func (b *Block[T]) candidates() []string {
+	var words []string
+	for _, row := range b.rows {
+		words = append(words, row.Word)
+	}
+	return words
+}
+
+// fits tells whether the content of a block can be that of the row: at least half of its words are known there.
+func (w Row[T]) fits(s *grammar.Stmt) bool {
+	if s.Block == nil || w.Lines != "" {
+		return true
+	}
+	known := 0
+	for _, t := range s.Block.Stmts {
+		if slices.ContainsFunc(w.Words, func(k *Keyword) bool { return k.Word == t.Keyword() }) {
+			known++
+		}
+	}
+	return 2*known >= len(s.Block.Stmts)
+}
+
+// glued finds a keyword that lacks the blank behind it, or has a sign of another language there: "priority=100",
+// "virtual_server192.0.2.1", "//". It reports the slip and returns the statement as it was meant.
+func (b *Block[T]) glued(r *reader, s *grammar.Stmt) (*grammar.Stmt, bool) {
+	w := s.Words[0]
+	cut := strings.IndexFunc(w.Text, func(c rune) bool { return c == '=' || c >= '0' && c <= '9' || c == '/' || c == ';' })
+	if cut <= 0 || w.Text != w.Span.Text() {
+		return nil, false
+	}
+	word := w.Text[:cut]
+	if _, known := b.index[word]; !known {
+		return nil, false
+	}
+	at := w.Span.Source
+	first := grammar.Word{Text: word, Span: at.Span(int(w.Span.Start), int(w.Span.Start)+cut)}
+	d := diag.Diagnostic{Severity: diag.Error, Span: w.Span}
+	rest := strings.TrimLeft(w.Text[cut:], "=;")
+	second := grammar.Word{Text: rest, Span: at.Span(int(w.Span.End)-len(rest), int(w.Span.End))}
+	switch w.Text[cut] {
+	case '=':
+		d.Rule = "equals-sign"
+		d.Message = fmt.Sprintf("%s and its value are joined by =", word)
+		d.Label = "expected a blank"
+	case ';':
+		d.Rule = "stray-semicolon"
+		d.Message = "a semicolon does not end a line here"
+		d.Label = "expected the end of the line"
+	default:
+		d.Rule = "missing-space"
+		d.Message = fmt.Sprintf("%s and %q are two words", word, short(rest))
+		d.Label = "expected a blank"
+	}
+	gap := at.Span(int(first.Span.End), int(second.Span.Start))
+	if rest == "" {
+		d.Fixes = []diag.Fix{{Title: "delete it", Edits: []diag.Edit{{Span: gap}}}}
+	} else {
+		d.Fixes = []diag.Fix{{Title: "write a blank", Edits: []diag.Edit{{Span: gap, Text: " "}}}}
+	}
+	r.report(d)
+	words := []grammar.Word{first}
+	if rest != "" {
+		words = append(words, second)
+	}
+	return &grammar.Stmt{Words: append(words, s.Words[1:]...), Block: s.Block}, true
+}
+
+// places lists the blocks that know a word, the outermost first.
+func places(table []*Keyword, word string) []string {
+	var found []string
+	walk(nil, table, func(path []*Keyword) {
+		k := path[len(path)-1]
+		if k.Word != word || k.Removed != "" || k.Instead != "" {
+			return
+		}
+		in := "the top level"
+		if len(path) > 1 {
+			in = path[len(path)-2].Word
+		}
+		if len(path) > 1 && path[len(path)-2].Lines != "" {
+			return // an option of an entry
+		}
+		if !slices.Contains(found, in) {
+			found = append(found, in)
+		}
+	})
+	if len(found) > 4 {
+		found = append(found[:4], "others")
+	}
+	return found
+}

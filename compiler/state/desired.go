@@ -1,0 +1,115 @@
+package state
+
+import (
+	"keepc/compiler/ir"
+)
+
+// A Situation is what a director knows beside its file: roles and health. The zero Situation is that of a director which has
+// just started: every instance BACKUP, every real server up until a check fails.
+type Situation struct {
+	// Master holds the instances that are MASTER, with the reason of the transition.
+	Master map[ir.InstanceKey]string
+	// Down holds the real servers that failed their checks, with the cause.
+	Down map[DestinationKey]string
+	// NoQuorum holds the services that lost their quorum: their sorry server serves.
+	NoQuorum map[ir.ServiceKey]bool
+	// Stopping: nothing of ours should exist.
+	Stopping bool
+}
+
+// AllMaster is the situation in which every instance is MASTER and every server healthy.
+func AllMaster(cfg *ir.Config) Situation {
+	s := Situation{Master: map[ir.InstanceKey]string{}}
+	for _, v := range cfg.Instances {
+		s.Master[v.Key()] = "assumed"
+	}
+	return s
+}
+
+// Desired is the heart: the kernel objects that the configuration wants in the situation. It is a pure function; plan, run
+// and diff share it.
+func Desired(cfg *ir.Config, s Situation) State {
+	want := New()
+	for _, v := range cfg.Instances {
+		want.instance(v, s)
+	}
+	for _, v := range cfg.VirtualServers {
+		want.virtualServer(v, s)
+	}
+	// An address that one instance gives up and another one holds stays where it is.
+	for k := range want.Addresses {
+		delete(want.Absent, k)
+	}
+	return want
+}
+
+func (w *State) instance(v *ir.VRRPInstance, s Situation) {
+	_, master := s.Master[v.Key()]
+	for _, a := range v.Addresses {
+		k := AddressKey{Dev: a.Dev, Prefix: a.Prefix}
+		switch {
+		case s.Stopping:
+			w.Absent[k] = "stopping"
+		case !master:
+			w.Absent[k] = v.Name + " is not MASTER here"
+		default:
+			w.Addresses[k] = Address{
+				Label: a.Label, Scope: a.Scope, Broadcast: a.Broadcast, Peer: a.Peer, NoDAD: a.NoDAD,
+				Provenance: Provenance{Origin: a.Span(), Why: v.Name + " is MASTER: its addresses belong here"},
+			}
+		}
+	}
+}
+
+func (w *State) virtualServer(v *ir.VirtualServer, s Situation) {
+	if s.Stopping {
+		w.Absent[v.Key] = "stopping"
+		return
+	}
+	w.Services[v.Key] = Service{
+		Scheduler: v.Scheduler, Persistence: v.PersistenceTimeout, Mask: v.PersistenceMask, Engine: v.PersistenceEngine, Flags: v.Flags,
+		Provenance: Provenance{Origin: v.Span(), Why: "configured"},
+	}
+	sorry := v.SorryServer != nil && s.NoQuorum[v.Key]
+	for _, r := range v.RealServers {
+		k := DestinationKey{Service: v.Key, Server: r.Addr}
+		why := "no check has failed"
+		if len(r.Checks) == 0 {
+			why = "always up: it has no check"
+		}
+		cause, down := s.Down[k]
+		switch {
+		case sorry && !r.InhibitOnFailure:
+			w.Absent[k] = "the quorum is lost, the sorry server serves"
+			continue
+		case down && !r.InhibitOnFailure:
+			w.Absent[k] = cause
+			continue
+		}
+		d := destination(r, why)
+		if down || sorry {
+			d.Weight, d.Why = 0, "inhibited: "+cause
+		}
+		w.Destinations[k] = d
+	}
+	if v.SorryServer == nil {
+		return
+	}
+	k := DestinationKey{Service: v.Key, Server: v.SorryServer.Addr}
+	switch d := destination(v.SorryServer, "the quorum is lost"); {
+	case sorry:
+		w.Destinations[k] = d
+	case v.SorryInhibit:
+		d.Weight, d.Why = 0, "sorry server in reserve"
+		w.Destinations[k] = d
+	default:
+		w.Absent[k] = "the quorum holds"
+	}
+}
+
+func destination(r *ir.RealServer, why string) Destination {
+	return Destination{
+		Weight: r.Weight, Forwarding: r.Forwarding, UpperThreshold: r.UpperThreshold, LowerThreshold: r.LowerThreshold,
+		Provenance: Provenance{Origin: r.Span(), Why: why},
+	}
+}

@@ -1,0 +1,146 @@
+// Package state holds what should exist in a kernel, or what does.
+package state
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"keepc/compiler/ir"
+	"keepc/grammar/source"
+)
+
+// A State is a set of kernel objects by key.
+type State struct {
+	Addresses    map[AddressKey]Address
+	Services     map[ir.ServiceKey]Service
+	Destinations map[DestinationKey]Destination
+	// Absent holds the objects that the configuration knows and the situation does not want now, with the reason. They
+	// are ours to remove where they exist.
+	Absent map[Key]string
+}
+
+// New returns an empty State.
+func New() State {
+	return State{
+		Addresses:    map[AddressKey]Address{},
+		Services:     map[ir.ServiceKey]Service{},
+		Destinations: map[DestinationKey]Destination{},
+		Absent:       map[Key]string{},
+	}
+}
+
+// A Key identifies a kernel object: AddressKey, ir.ServiceKey or DestinationKey. Keys are comparable.
+type Key interface{ String() string }
+
+// An Object is the settings of a kernel object.
+type Object interface {
+	// Fields lists the settings in the order in which a person reads them. Two objects are equal when their fields are.
+	Fields() []Field
+}
+
+// A Field is one setting as a person writes it. An empty value means "not set".
+type Field struct{ Name, Value string }
+
+// Provenance says which line of the file asks for an object, and why it should exist now. It takes no part in comparisons.
+type Provenance struct {
+	Origin source.Span
+	Why    string
+}
+
+// AddressKey is what the kernel tells addresses apart by.
+type AddressKey struct {
+	Dev    string
+	Prefix netip.Prefix
+}
+
+func (k AddressKey) String() string { return k.Prefix.String() + " dev " + k.Dev }
+
+// An Address on an interface.
+type Address struct {
+	Label     string // empty: the name of the interface
+	Scope     uint8  // 0 global, 253 link, 254 host
+	Broadcast netip.Addr
+	Peer      netip.Prefix
+	NoDAD     bool // asked for at creation; the kernel does not tell it back
+	Provenance
+}
+
+// Fields implements Object.
+func (a Address) Fields() []Field {
+	f := []Field{{"label", a.Label}, {"scope", scopeName(a.Scope)}, {"brd", ""}, {"peer", ""}}
+	if a.Broadcast.IsValid() {
+		f[2].Value = a.Broadcast.String()
+	}
+	if a.Peer.IsValid() {
+		f[3].Value = a.Peer.String()
+	}
+	return f
+}
+
+func scopeName(s uint8) string {
+	switch s {
+	case 0:
+		return ""
+	case 253:
+		return "link"
+	case 254:
+		return "host"
+	}
+	return strconv.Itoa(int(s))
+}
+
+// A Service is a virtual server as IPVS holds it.
+type Service struct {
+	Scheduler   string
+	Persistence time.Duration // whole seconds; 0: not persistent
+	Mask        uint8         // prefix length of the client group
+	Engine      string        // persistence engine; the kernel does not tell it back through moby/ipvs
+	Flags       uint32        // without the persistent and hashed bits
+	Provenance
+}
+
+// Fields implements Object.
+func (s Service) Fields() []Field {
+	f := []Field{{"scheduler", s.Scheduler}, {"persistent", ""}, {"granularity", ""}, {"engine", s.Engine}, {"flags", ""}}
+	if s.Persistence > 0 {
+		f[1].Value = strconv.Itoa(int(s.Persistence / time.Second))
+		if s.Mask != 0 && s.Mask != 32 && s.Mask != 128 {
+			f[2].Value = "/" + strconv.Itoa(int(s.Mask))
+		}
+	}
+	if s.Flags != 0 {
+		f[4].Value = fmt.Sprintf("%#x", s.Flags)
+	}
+	return f
+}
+
+// DestinationKey is a real server of a service.
+type DestinationKey struct {
+	Service ir.ServiceKey
+	Server  netip.AddrPort
+}
+
+func (k DestinationKey) String() string { return k.Server.String() + " of " + k.Service.String() }
+
+// A Destination is a real server as IPVS holds it.
+type Destination struct {
+	Weight         int
+	Forwarding     ir.Forwarding
+	UpperThreshold uint32
+	LowerThreshold uint32
+	Provenance
+}
+
+// Fields implements Object.
+func (d Destination) Fields() []Field {
+	f := []Field{{"weight", strconv.Itoa(d.Weight)}, {"forwarding", d.Forwarding.String()}, {"u-threshold", ""}, {"l-threshold", ""}}
+	if d.UpperThreshold != 0 {
+		f[2].Value = strconv.FormatUint(uint64(d.UpperThreshold), 10)
+	}
+	if d.LowerThreshold != 0 {
+		f[3].Value = strconv.FormatUint(uint64(d.LowerThreshold), 10)
+	}
+	return f
+}
