@@ -1,0 +1,126 @@
+// Package health judges servers by the results of their checks. It probes nothing itself and knows no clock.
+package health
+
+import (
+	"fmt"
+	"time"
+
+	"keepc/compiler/ir"
+)
+
+// A Check turns the results of one health check into a verdict: up or down. The rules are those of keepalived: the very first
+// result is final; later a failure is repeated up to Retry times, DelayBeforeRetry apart, until it counts; one success is enough to
+// come back.
+type Check struct {
+	spec     ir.CheckSpec
+	up       bool
+	cause    string // why it is down
+	ran      bool   // a result is known
+	failures int    // in a row, forgiven so far
+	due      time.Time
+	probing  bool
+}
+
+// bootDelay is the least time before the first probe.
+const bootDelay = time.Second
+
+// New returns a check that is up until its first result, or down where there is a cause. The first probe comes a second after now,
+// plus the share of the warm-up, from 0 to 1, which spreads the checks of a start.
+func New(now time.Time, spec ir.CheckSpec, cause string, share float64) Check {
+	return Check{
+		spec: spec, up: cause == "", cause: cause,
+		due: now.Add(bootDelay + time.Duration(share*float64(spec.Warmup))),
+	}
+}
+
+// An Event is something that happened to a check.
+type Event interface{ event() }
+
+// Tick tells that the deadline has come.
+type Tick struct{}
+
+// Done tells the result of the probe that Probe asked for.
+type Done struct{ Cause string } // empty: success
+
+func (Tick) event() {}
+func (Done) event() {}
+
+// An Effect is something to do once.
+type Effect interface{ effect() }
+
+// Probe asks for one probe; its result comes back as Done, a timeout too.
+type Probe struct{ Timeout time.Duration }
+
+// Verdict tells that the check changed its mind.
+type Verdict struct {
+	Up    bool
+	Cause string // of the failure
+}
+
+func (Probe) effect()   {}
+func (Verdict) effect() {}
+
+// Up is the verdict now; while it is down, Cause says why.
+func (c *Check) Up() bool { return c.up }
+
+// Cause says why the check is down; empty while it is up.
+func (c *Check) Cause() string { return c.cause }
+
+// Deadline is when the check needs its next Tick; false while a probe is under way.
+func (c *Check) Deadline() (time.Time, bool) { return c.due, !c.probing }
+
+// Step takes an event and returns what to do about it.
+func (c *Check) Step(now time.Time, ev Event) []Effect {
+	switch ev := ev.(type) {
+	case Tick:
+		if !c.probing && !now.Before(c.due) {
+			c.probing = true
+			return []Effect{Probe{Timeout: c.spec.ConnectTimeout}}
+		}
+	case Done:
+		if c.probing {
+			c.probing = false
+			return c.done(now, ev.Cause)
+		}
+	}
+	return nil
+}
+
+func (c *Check) done(now time.Time, failure string) []Effect {
+	first := !c.ran
+	c.ran = true
+	c.due = now.Add(c.spec.DelayLoop)
+	switch {
+	case failure == "":
+		c.failures = 0
+		if !c.up {
+			c.up, c.cause = true, ""
+			return []Effect{Verdict{Up: true}}
+		}
+	case !c.up:
+		c.cause = failure
+	case !first && c.failures < c.spec.Retry:
+		c.failures++
+		c.due = now.Add(c.spec.DelayBeforeRetry)
+	default:
+		c.up, c.cause = false, failure+times(c.failures+1)
+		c.failures = 0
+		return []Effect{Verdict{Cause: c.cause}}
+	}
+	return nil
+}
+
+// times is how often a failure was seen, when more than once.
+func times(n int) string {
+	switch {
+	case n == 1:
+		return ""
+	case n%10 == 2 && n%100 != 12:
+		return fmt.Sprintf(" (%dnd time)", n)
+	case n%10 == 3 && n%100 != 13:
+		return fmt.Sprintf(" (%drd time)", n)
+	case n%10 == 1 && n%100 != 11:
+		return fmt.Sprintf(" (%dst time)", n)
+	}
+	return fmt.Sprintf(" (%dth time)", n)
+}

@@ -1,0 +1,142 @@
+package health
+
+import (
+	"testing"
+	"time"
+
+	"keepc/compiler/ir"
+)
+
+const refused = "connect: connection refused"
+
+var epoch = time.Unix(1_000_000, 0)
+
+// Each row is the result of one probe, what the check makes of it, and the time to the next one.
+type row struct {
+	result  string
+	verdict string // "up", "down: cause", or nothing new
+	next    time.Duration
+}
+
+func TestCheck(t *testing.T) {
+	const period, pause = 60 * time.Second, time.Second
+	for _, c := range []struct {
+		name  string
+		retry int
+		cause string // at the start
+		rows  []row
+	}{
+		{"good from the start", 1, "", []row{{"", "", period}, {"", "", period}}},
+		{"the first result of all is final", 3, "", []row{{refused, "down: " + refused, period}, {"", "up", period}}},
+		{"alpha: down until the first success", 3, "not checked yet", []row{{refused, "", period}, {refused, "", period}, {"", "up", period}}},
+		{"alpha: the first result may be a success", 3, "not checked yet", []row{{"", "up", period}}},
+		{"retry 0: every failure is final", 0, "", []row{{"", "", period}, {refused, "down: " + refused, period}}},
+		{"retry 2: the third failure in a row is final", 2, "", []row{
+			{"", "", period}, {refused, "", pause}, {refused, "", pause}, {refused, "down: " + refused + " (3rd time)", period},
+		}},
+		{"a success in between forgives", 1, "", []row{
+			{"", "", period}, {refused, "", pause}, {"", "", period}, {refused, "", pause}, {refused, "down: " + refused + " (2nd time)", period},
+		}},
+		{"while down there is no hurry, and one success is enough", 1, "", []row{
+			{refused, "down: " + refused, period}, {refused, "", period}, {refused, "", period}, {"", "up", period},
+			{refused, "", pause}, {refused, "down: " + refused + " (2nd time)", period},
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			spec := ir.CheckSpec{DelayLoop: period, DelayBeforeRetry: pause, Retry: c.retry, ConnectTimeout: 5 * time.Second}
+			check := New(epoch, spec, c.cause, 0)
+			for i, r := range c.rows {
+				now, ok := check.Deadline()
+				if !ok {
+					t.Fatalf("probe %d: no deadline", i+1)
+				}
+				if f := check.Step(now, Tick{}); len(f) != 1 || f[0] != (Probe{Timeout: 5 * time.Second}) {
+					t.Fatalf("probe %d: Tick gives %v", i+1, f)
+				}
+				now = now.Add(3 * time.Millisecond)
+				if got := verdict(check.Step(now, Done{Cause: r.result})); got != r.verdict {
+					t.Errorf("probe %d: verdict %q, want %q", i+1, got, r.verdict)
+				}
+				if check.Up() != (check.Cause() == "") {
+					t.Errorf("probe %d: up is %v, the cause %q", i+1, check.Up(), check.Cause())
+				}
+				if at, ok := check.Deadline(); !ok || at.Sub(now) != r.next {
+					t.Errorf("probe %d: next after %v, want %v", i+1, at.Sub(now), r.next)
+				}
+			}
+		})
+	}
+}
+
+func verdict(effects []Effect) string {
+	if len(effects) == 0 {
+		return ""
+	}
+	v := effects[0].(Verdict)
+	if v.Up {
+		return "up"
+	}
+	return "down: " + v.Cause
+}
+
+func TestFirstProbeIsSpreadOverTheWarmup(t *testing.T) {
+	spec := ir.CheckSpec{Warmup: 10 * time.Second}
+	for share, want := range map[float64]time.Duration{0: time.Second, 0.5: 6 * time.Second, 1: 11 * time.Second} {
+		c := New(epoch, spec, "", share)
+		if at, _ := c.Deadline(); at.Sub(epoch) != want {
+			t.Errorf("share %v: after %v, want %v", share, at.Sub(epoch), want)
+		}
+	}
+}
+
+func TestOneProbeAtATime(t *testing.T) {
+	c := New(epoch, ir.CheckSpec{DelayLoop: time.Minute}, "", 0)
+	now := epoch.Add(time.Second)
+	if f := c.Step(now.Add(-1), Tick{}); len(f) != 0 {
+		t.Error("a probe before the deadline")
+	}
+	if f := c.Step(now, Done{Cause: refused}); len(f) != 0 || !c.Up() {
+		t.Error("a result that nobody asked for counts")
+	}
+	c.Step(now, Tick{})
+	if _, ok := c.Deadline(); ok {
+		t.Error("a deadline while a probe is under way")
+	}
+	if f := c.Step(now.Add(time.Hour), Tick{}); len(f) != 0 {
+		t.Error("a second probe while one is under way")
+	}
+}
+
+func TestTimes(t *testing.T) {
+	for n, want := range map[int]string{1: "", 2: " (2nd time)", 3: " (3rd time)", 4: " (4th time)", 11: " (11th time)", 12: " (12th time)", 13: " (13th time)", 21: " (21st time)", 22: " (22nd time)", 111: " (111th time)"} {
+		if got := times(n); got != want {
+			t.Errorf("times(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
+
+func TestQuorum(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		need, hysteresis uint32
+		live             []uint64
+		lost             []bool
+	}{
+		{"one server is enough", 1, 0, []uint64{3, 1, 0, 1}, []bool{false, false, true, false}},
+		{"lost below the quorum, back with it", 3, 0, []uint64{3, 2, 3}, []bool{false, true, false}},
+		{"hysteresis on both sides", 3, 1, []uint64{4, 3, 2, 1, 2, 3, 4, 3}, []bool{false, false, false, true, true, true, false, false}},
+		{"nothing left is always lost", 3, 9, []uint64{1, 0, 11, 12}, []bool{false, true, true, false}},
+		{"large weights do not overflow", 1 << 31, 1 << 31, []uint64{1 << 33, 0, 1<<32 - 1, 1 << 32}, []bool{false, true, true, false}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			q := Quorum{Need: c.need, Hysteresis: c.hysteresis}
+			for i, live := range c.live {
+				was := q.Lost
+				changed := q.Judge(live)
+				if q.Lost != c.lost[i] || changed != (was != q.Lost) {
+					t.Errorf("weight %d: lost %v, changed %v; want lost %v", live, q.Lost, changed, c.lost[i])
+				}
+			}
+		})
+	}
+}

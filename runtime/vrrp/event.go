@@ -1,0 +1,82 @@
+package vrrp
+
+import (
+	"net/netip"
+
+	"keepc/compiler/ir"
+)
+
+// An Event is something that happened to a virtual router.
+type Event interface{ event() }
+
+// Tick tells that the deadline has come.
+type Tick struct{}
+
+// Ready tells that the interface works, and which address advertisements come from. The first one starts the router; after a
+// Fault it starts again.
+type Ready struct{ Source netip.Addr }
+
+// Fault tells that the router cannot work, e.g. "eth0 is down".
+type Fault struct{ Reason string }
+
+// Received tells an advertisement for this virtual router, from another one.
+type Received struct {
+	Src, Dst netip.Addr
+	TTL      int
+	Payload  []byte // of the IP packet
+}
+
+// Reconfigure brings a new configuration for the same virtual router. It keeps role and timers.
+type Reconfigure struct{ Config *ir.VRRPInstance }
+
+// Stop ends the router.
+type Stop struct{ Reason string }
+
+func (Tick) event()        {}
+func (Ready) event()       {}
+func (Fault) event()       {}
+func (Received) event()    {}
+func (Reconfigure) event() {}
+func (Stop) event()        {}
+
+// An Effect is something to do once, in order.
+type Effect interface{ effect() }
+
+// Send sends an advertisement.
+type Send struct {
+	Src, Dst netip.Addr
+	Payload  []byte // of the IP packet
+}
+
+// Become tells a transition.
+type Become struct {
+	Role   Role
+	Reason string
+}
+
+// Announce tells the neighbours where addresses live now: that many gratuitous ARPs or neighbour advertisements for each.
+type Announce struct {
+	Addresses []ir.Address
+	Repeat    int
+}
+
+// Note tells something odd, for people. The same oddity is told once a minute, and anew in a new role.
+type Note struct{ Text string }
+
+func (Send) effect()     {}
+func (Become) effect()   {}
+func (Announce) effect() {}
+func (Note) effect()     {}
+
+// A Role of a virtual router.
+type Role uint8
+
+const (
+	Init    Role = iota // not Ready yet
+	Backup              // listens
+	Master              // holds the addresses; "Active" in RFC 9568
+	Faulty              // something that it needs does not work
+	Stopped             // for good
+)
+
+func (r Role) String() string { return [...]string{"INIT", "BACKUP", "MASTER", "FAULT", "STOP"}[r] }

@@ -1,0 +1,384 @@
+package vrrp
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"keepc/compiler/ir"
+)
+
+// A Machine is one virtual router of one director: the state machine of RFC 9568 section 6.4 for both versions, with what keepalived
+// adds to it: a delay before preemption, gratuitous ARPs again a while after a transition and after a contest with a worse master.
+//
+// Time goes forward only through the arguments of Step. Timers run in Tick alone: a shell that has both a packet and a due deadline
+// at hand gives the packet first, because it may be the advertisement that the deadline misses.
+type Machine struct {
+	cfg    *ir.VRRPInstance
+	role   Role
+	source netip.Addr // of our advertisements
+
+	// A backup takes over when it has heard nothing acceptable for wait() since silence began.
+	silent   time.Time
+	interval time.Duration // of the master that is followed: version 3 learns it
+	resigned netip.Addr    // the master that gave up with priority 0, which shortens the wait
+	rival    *rival        // the master of lower priority that will be preempted
+	preempt  time.Time     // when the preempt delay ends; zero: it has not begun
+
+	// A master's timers; zero: not running.
+	advert  time.Time // the next advertisement
+	second  time.Time // the second burst after the transition
+	refresh time.Time
+	contest time.Time // the second burst after a contest with a lower priority
+
+	answered time.Time // the last answer to a lower priority
+
+	noted map[string]time.Time // what Note said last, and when
+	out   []Effect             // of the step under way
+}
+
+type rival struct {
+	addr     netip.Addr
+	priority uint8
+}
+
+// notePeriod is how long the same Note stays unsaid.
+const notePeriod = time.Minute
+
+// New returns a router that waits for its interface: for Ready or Fault. The configuration is one that the compiler has corrected,
+// e.g. without nopreempt for an owner; it must not change while the machine uses it.
+func New(cfg *ir.VRRPInstance) *Machine {
+	return &Machine{cfg: cfg, interval: cfg.AdvertInterval, noted: map[string]time.Time{}}
+}
+
+// Role of the router now.
+func (m *Machine) Role() Role { return m.role }
+
+// Step takes an event and returns what to do about it, in order: an advertisement precedes the transition that it belongs to.
+func (m *Machine) Step(now time.Time, ev Event) []Effect {
+	m.out = nil
+	if m.role == Stopped {
+		return nil
+	}
+	switch ev := ev.(type) {
+	case Tick:
+		m.tick(now)
+	case Ready:
+		m.ready(now, ev.Source)
+	case Fault:
+		m.leave(now, Faulty, ev.Reason)
+	case Received:
+		m.received(now, ev)
+	case Reconfigure:
+		m.reconfigure(now, ev.Config)
+	case Stop:
+		m.leave(now, Stopped, ev.Reason)
+	}
+	return m.out
+}
+
+// Deadline is when the machine needs its next Tick; false: it waits for other events only.
+func (m *Machine) Deadline() (time.Time, bool) {
+	switch m.role {
+	case Backup:
+		return m.silent.Add(m.wait()), true
+	case Master:
+		first := m.advert
+		for _, t := range []time.Time{m.second, m.refresh, m.contest} {
+			if !t.IsZero() && t.Before(first) {
+				first = t
+			}
+		}
+		return first, true
+	}
+	return time.Time{}, false
+}
+
+// skew lets the higher priority speak first: RFC 3768 section 6.1, RFC 9568 section 6.1.
+func (m *Machine) skew() time.Duration {
+	unit := time.Second
+	if m.cfg.Version == 3 {
+		unit = m.interval
+	}
+	return time.Duration(256-int(m.cfg.Priority)) * unit / 256
+}
+
+// wait is the length of the silence after which a backup takes over.
+func (m *Machine) wait() time.Duration {
+	if m.resigned.IsValid() {
+		return m.skew()
+	}
+	return time.Duration(m.cfg.DownTimerAdverts)*m.interval + m.skew()
+}
+
+func (m *Machine) ready(now time.Time, source netip.Addr) {
+	m.source = source
+	switch m.role {
+	case Init:
+		m.start(now, "starts")
+	case Faulty:
+		m.start(now, "works again")
+	}
+}
+
+func (m *Machine) start(now time.Time, how string) {
+	if m.cfg.State == ir.Master && m.cfg.Priority == 255 {
+		m.becomeMaster(now, how+" as owner of its addresses: priority 255")
+		return
+	}
+	m.listen(now, m.cfg.AdvertInterval)
+	m.become(Backup, fmt.Sprintf("%s; master down after %v", how, round(m.wait())))
+}
+
+func (m *Machine) tick(now time.Time) {
+	switch m.role {
+	case Backup:
+		if at := m.silent.Add(m.wait()); !now.Before(at) {
+			m.becomeMaster(now, m.why(now))
+		}
+	case Master:
+		if due(now, m.advert) {
+			m.send(now, m.cfg.Priority)
+			m.advert = next(now, m.advert, m.cfg.AdvertInterval)
+		}
+		if due(now, m.second) {
+			m.second = time.Time{}
+			m.announce(m.cfg.Addresses, m.cfg.GARPMasterRepeat)
+		}
+		if due(now, m.refresh) {
+			m.refresh = next(now, m.refresh, m.cfg.GARPMasterRefresh)
+			m.announce(m.cfg.Addresses, m.cfg.GARPMasterRefreshRepeat)
+		}
+		if due(now, m.contest) {
+			m.contest = time.Time{}
+			m.announce(m.cfg.Addresses, m.cfg.GARPLowerPrioRepeat)
+		}
+	}
+}
+
+// why says what a backup takes over for.
+func (m *Machine) why(now time.Time) string {
+	switch {
+	case m.resigned.IsValid():
+		return fmt.Sprintf("%v gave up: priority 0", m.resigned)
+	case m.rival != nil:
+		return fmt.Sprintf("preempts %v: %d > %d", m.rival.addr, m.cfg.Priority, m.rival.priority)
+	}
+	return fmt.Sprintf("no advert for %v", round(now.Sub(m.silent)))
+}
+
+func (m *Machine) received(now time.Time, r Received) {
+	if m.role != Backup && m.role != Master {
+		return
+	}
+	p, err := m.accept(r)
+	if err != nil {
+		m.note(now, cause(err), fmt.Sprintf("advert from %v dropped: %v", r.Src, err))
+		return
+	}
+	if odd := m.compareAddresses(p); odd != "" {
+		m.note(now, "addresses", fmt.Sprintf("%v advertises other addresses: %s", r.Src, odd))
+	}
+	if m.role == Backup {
+		m.heardAsBackup(now, r.Src, p)
+	} else {
+		m.heardAsMaster(now, r.Src, p)
+	}
+}
+
+func (m *Machine) heardAsBackup(now time.Time, src netip.Addr, p Packet) {
+	switch {
+	case p.Priority == 0:
+		m.silent, m.resigned = now, src
+	case p.Priority >= m.cfg.Priority:
+		m.preempt = time.Time{}
+		m.listen(now, p.Interval)
+	case m.cfg.NoPreempt:
+		m.listen(now, p.Interval)
+	case m.preemptDelayed(now):
+		m.listen(now, p.Interval)
+	default:
+		// The timer goes on: this router takes over when it ends, and no advertisement of the rival can postpone that.
+		m.rival = &rival{src, p.Priority}
+	}
+}
+
+// preemptDelayed tells whether a lower priority may stay master for now. The first one that is heard begins the delay.
+func (m *Machine) preemptDelayed(now time.Time) bool {
+	if m.cfg.PreemptDelay > 0 && m.preempt.IsZero() {
+		m.preempt = now.Add(m.cfg.PreemptDelay)
+	}
+	return now.Before(m.preempt)
+}
+
+func (m *Machine) heardAsMaster(now time.Time, src netip.Addr, p Packet) {
+	higher := src.Compare(m.source)
+	switch {
+	case p.Priority == 0:
+		m.advertise(now)
+	case p.Priority > m.cfg.Priority:
+		m.yield(now, p, fmt.Sprintf("%v has a higher priority: %d > %d", src, p.Priority, m.cfg.Priority))
+	case p.Priority == m.cfg.Priority && higher > 0:
+		m.yield(now, p, fmt.Sprintf("%v has the same priority %d and the higher address", src, p.Priority))
+	case p.Priority == m.cfg.Priority && higher == 0:
+		m.note(now, "address", fmt.Sprintf("another router uses our address %v and priority %d", src, p.Priority))
+	default:
+		m.contested(now, src, p)
+	}
+}
+
+// yield makes a master give way to a better one, without priority 0: the better one speaks already.
+func (m *Machine) yield(now time.Time, p Packet, reason string) {
+	if m.cfg.HigherPrioSendAdvert {
+		m.send(now, m.cfg.Priority)
+	}
+	m.listen(now, p.Interval)
+	m.become(Backup, reason)
+}
+
+// contested tells a worse master that it is one, and the neighbours, whom it may have misled, where the addresses are.
+func (m *Machine) contested(now time.Time, src netip.Addr, p Packet) {
+	// Adverts may have piled up while this director had no time: they share an answer.
+	if now.Sub(m.answered) >= m.cfg.AdvertInterval/2 {
+		m.answered = now
+		if !m.cfg.LowerPrioNoAdvert {
+			m.advertise(now)
+		}
+		m.announce(m.cfg.Addresses, m.cfg.GARPLowerPrioRepeat)
+		m.contest = after(now, m.cfg.GARPLowerPrioDelay)
+	}
+	m.note(now, "contest", fmt.Sprintf("%v is MASTER too, with priority %d; ours is %d", src, p.Priority, m.cfg.Priority))
+}
+
+// reconfigure moves to a new configuration of the same router. Timers keep what has passed of them.
+func (m *Machine) reconfigure(now time.Time, cfg *ir.VRRPInstance) {
+	old := m.cfg
+	m.cfg = cfg
+	if learnt := cfg.Version == 3 && m.interval != old.AdvertInterval; !learnt {
+		m.interval = cfg.AdvertInterval
+	}
+	if cfg.PreemptDelay != old.PreemptDelay {
+		m.preempt = time.Time{}
+	}
+	if m.role != Master {
+		return
+	}
+	if cfg.AdvertInterval != old.AdvertInterval {
+		m.advert = m.advert.Add(cfg.AdvertInterval - old.AdvertInterval)
+	}
+	if cfg.GARPMasterRefresh != old.GARPMasterRefresh {
+		m.refresh = after(now, cfg.GARPMasterRefresh)
+	}
+	added := slices.DeleteFunc(slices.Clone(cfg.Addresses), func(a ir.Address) bool {
+		return slices.ContainsFunc(old.Addresses, func(b ir.Address) bool { return a.Dev == b.Dev && a.Prefix == b.Prefix })
+	})
+	if len(added) > 0 {
+		m.announce(added, cfg.GARPMasterRepeat)
+		m.second = after(now, cfg.GARPMasterDelay)
+	}
+}
+
+func (m *Machine) becomeMaster(now time.Time, reason string) {
+	m.advertise(now)
+	m.become(Master, reason)
+	m.announce(m.cfg.Addresses, m.cfg.GARPMasterRepeat)
+	m.second = after(now, m.cfg.GARPMasterDelay)
+	m.refresh = after(now, m.cfg.GARPMasterRefresh)
+	m.contest, m.answered = time.Time{}, time.Time{}
+}
+
+// leave ends the work, for now or for good. A master says so with priority 0: the next one need not wait for its silence.
+func (m *Machine) leave(now time.Time, to Role, reason string) {
+	if m.role == to {
+		return
+	}
+	if m.role == Master {
+		m.send(now, 0)
+	}
+	m.become(to, reason)
+}
+
+// become is the one door of all transitions.
+func (m *Machine) become(to Role, reason string) {
+	m.role = to
+	m.preempt = time.Time{}
+	clear(m.noted)
+	m.out = append(m.out, Become{Role: to, Reason: reason})
+}
+
+// listen begins a silence. A version 3 master tells its interval, and its backups wait accordingly.
+func (m *Machine) listen(now time.Time, interval time.Duration) {
+	m.silent, m.resigned, m.rival = now, netip.Addr{}, nil
+	m.interval = m.cfg.AdvertInterval
+	if m.cfg.Version == 3 {
+		m.interval = interval
+	}
+}
+
+// advertise sends an advertisement out of turn; the next one comes an interval later.
+func (m *Machine) advertise(now time.Time) {
+	m.send(now, m.cfg.Priority)
+	m.advert = now.Add(m.cfg.AdvertInterval)
+}
+
+func (m *Machine) send(now time.Time, priority uint8) {
+	p := Packet{
+		Version: m.cfg.Version, VRID: m.cfg.VRID, Priority: priority, Interval: m.cfg.AdvertInterval,
+		Addresses: m.advertised(), AuthType: m.cfg.Auth.Type, Auth: m.cfg.Auth.Pass,
+	}
+	dst := Group(!m.source.Is4())
+	payload, err := p.Marshal(m.source, dst)
+	if err != nil {
+		m.note(now, "send", fmt.Sprintf("advert not sent: %v", err))
+		return
+	}
+	m.out = append(m.out, Send{Src: m.source, Dst: dst, Payload: payload})
+}
+
+// advertised lists the addresses that the wire carries, in the order of the file.
+func (m *Machine) advertised() []netip.Addr {
+	var list []netip.Addr
+	for _, a := range m.cfg.Addresses {
+		if ip := a.Prefix.Addr(); !a.Excluded && ip.Is6() == m.cfg.IPv6() {
+			list = append(list, ip)
+		}
+	}
+	return list
+}
+
+func (m *Machine) announce(addresses []ir.Address, repeat int) {
+	if len(addresses) > 0 && repeat > 0 {
+		m.out = append(m.out, Announce{Addresses: addresses, Repeat: repeat})
+	}
+}
+
+// note says an oddity once in a while.
+func (m *Machine) note(now time.Time, what, text string) {
+	if last, said := m.noted[what]; said && now.Sub(last) < notePeriod {
+		return
+	}
+	m.noted[what] = now
+	m.out = append(m.out, Note{Text: text})
+}
+
+// due tells whether a running timer has ended.
+func due(now, at time.Time) bool { return !at.IsZero() && !now.Before(at) }
+
+// after starts a timer, if it has a length.
+func after(now time.Time, d time.Duration) time.Time {
+	if d <= 0 {
+		return time.Time{}
+	}
+	return now.Add(d)
+}
+
+// next restarts a periodic timer from when it was due, so that lateness does not add up, but leaves out periods that were missed.
+func next(now, at time.Time, period time.Duration) time.Time {
+	if at = at.Add(period); at.After(now) {
+		return at
+	}
+	return after(now, period)
+}
+
+func round(d time.Duration) time.Duration { return d.Round(time.Millisecond) }

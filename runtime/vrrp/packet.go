@@ -1,0 +1,175 @@
+// Package vrrp is the Virtual Router Redundancy Protocol without its wire: the packets of versions 2 and 3, and the machine that
+// decides who is master. Nothing here knows a clock or a socket.
+package vrrp
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"keepc/compiler/ir"
+)
+
+// Errors of the codec; they are told apart with errors.Is.
+var (
+	ErrTruncated = errors.New("truncated")
+	ErrVersion   = errors.New("unknown version")
+	ErrType      = errors.New("not an advertisement")
+	ErrChecksum  = errors.New("wrong checksum")
+	ErrFamily    = errors.New("mixed address families")
+	ErrInterval  = errors.New("interval does not fit")
+	ErrCount     = errors.New("more than 255 addresses")
+)
+
+const (
+	protocol  = 112 // IP protocol number of VRRP
+	headerLen = 8   // bytes in front of the addresses, in both versions
+	authLen   = 8   // bytes of authentication data behind them, version 2 only
+
+	typeAdvert = 1
+
+	// MaxIntervalV2 is 8 bits of seconds, MaxIntervalV3 12 bits of centiseconds.
+	MaxIntervalV2 = 255 * time.Second
+	MaxIntervalV3 = 4095 * centisecond
+
+	centisecond = 10 * time.Millisecond
+)
+
+// Group returns the multicast group of the family: RFC 9568 sections 5.1.1.2 and 5.1.2.2.
+func Group(ipv6 bool) netip.Addr {
+	if ipv6 {
+		return netip.AddrFrom16([16]byte{0: 0xff, 1: 0x02, 15: 0x12})
+	}
+	return netip.AddrFrom4([4]byte{224, 0, 0, 18})
+}
+
+// A Packet is an advertisement: RFC 3768 section 5.1 with the passwords of RFC 2338, or RFC 9568 section 5.2.
+type Packet struct {
+	Version   uint8 // 2 or 3
+	VRID      uint8
+	Priority  uint8 // 0: the master gives up
+	Interval  time.Duration
+	Addresses []netip.Addr // of one family; version 2 has IPv4 only
+	AuthType  ir.AuthType  // version 2 only
+	Auth      ir.Secret    // version 2 only: the first 8 bytes go onto the wire, padded with zeros
+}
+
+// String shows the packet without its password.
+func (p Packet) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "v%d vrid %d priority %d every %v", p.Version, p.VRID, p.Priority, p.Interval)
+	for _, a := range p.Addresses {
+		b.WriteString(" " + a.String())
+	}
+	return b.String()
+}
+
+// Marshal returns the VRRP payload of an IP packet from src to dst, which version 3 includes in its checksum. Errors: ErrVersion,
+// ErrInterval, ErrCount, ErrFamily.
+func (p Packet) Marshal(src, dst netip.Addr) ([]byte, error) {
+	if len(p.Addresses) > 255 {
+		return nil, ErrCount
+	}
+	b := make([]byte, headerLen, headerLen+len(p.Addresses)*16+authLen)
+	b[0] = p.Version<<4 | typeAdvert
+	b[1], b[2], b[3] = p.VRID, p.Priority, uint8(len(p.Addresses))
+	switch p.Version {
+	case 2:
+		if p.Interval < time.Second || p.Interval > MaxIntervalV2 || p.Interval%time.Second != 0 {
+			return nil, fmt.Errorf("%w: %v is not a whole number of seconds from 1 to 255", ErrInterval, p.Interval)
+		}
+		b[4], b[5] = uint8(p.AuthType), uint8(p.Interval/time.Second)
+	case 3:
+		if p.Interval < centisecond || p.Interval > MaxIntervalV3 || p.Interval%centisecond != 0 {
+			return nil, fmt.Errorf("%w: %v is not a whole number of centiseconds from 1 to 4095", ErrInterval, p.Interval)
+		}
+		binary.BigEndian.PutUint16(b[4:], uint16(p.Interval/centisecond))
+	default:
+		return nil, fmt.Errorf("%w %d", ErrVersion, p.Version)
+	}
+	for _, a := range p.Addresses {
+		if a.Is4() != src.Is4() || p.Version == 2 && !a.Is4() {
+			return nil, fmt.Errorf("%w: %v in a version %d packet from %v", ErrFamily, a, p.Version, src)
+		}
+		b = append(b, a.AsSlice()...)
+	}
+	if p.Version == 2 {
+		auth := authData(p.Auth)
+		b = append(b, auth[:]...)
+	}
+	binary.BigEndian.PutUint16(b[6:], checksum(b, p.Version, src, dst))
+	return b, nil
+}
+
+// Unmarshal reads the VRRP payload of an IP packet from src to dst. What follows the advertisement is ignored: it is the padding
+// of a short frame. Errors: ErrTruncated, ErrVersion, ErrType, ErrFamily, ErrChecksum.
+func Unmarshal(b []byte, src, dst netip.Addr) (Packet, error) {
+	if len(b) < headerLen {
+		return Packet{}, ErrTruncated
+	}
+	p := Packet{Version: b[0] >> 4, VRID: b[1], Priority: b[2]}
+	addrLen, tail := src.BitLen()/8, 0
+	switch p.Version {
+	case 2:
+		if !src.Is4() {
+			return Packet{}, fmt.Errorf("%w: version 2 over IPv6", ErrFamily)
+		}
+		p.AuthType, p.Interval, tail = ir.AuthType(b[4]), time.Duration(b[5])*time.Second, authLen
+	case 3:
+		// The upper four bits are reserved and ignored: RFC 9568 section 5.2.6.
+		p.Interval = time.Duration(binary.BigEndian.Uint16(b[4:])&0x0fff) * centisecond
+	default:
+		return Packet{}, fmt.Errorf("%w %d", ErrVersion, p.Version)
+	}
+	if b[0]&0x0f != typeAdvert {
+		return Packet{}, fmt.Errorf("%w but type %d", ErrType, b[0]&0x0f)
+	}
+	end := headerLen + int(b[3])*addrLen
+	if len(b) < end+tail {
+		return Packet{}, fmt.Errorf("%w: %d bytes, %d addresses need %d", ErrTruncated, len(b), b[3], end+tail)
+	}
+	if b = b[:end+tail]; checksum(b, p.Version, src, dst) != 0 {
+		return Packet{}, ErrChecksum
+	}
+	for rest := b[headerLen:end]; len(rest) > 0; rest = rest[addrLen:] {
+		a, _ := netip.AddrFromSlice(rest[:addrLen])
+		p.Addresses = append(p.Addresses, a)
+	}
+	if p.Version == 2 {
+		p.Auth = ir.NewSecret(strings.TrimRight(string(b[end:]), "\x00"))
+	}
+	return p, nil
+}
+
+// authData is a password as the wire carries it.
+func authData(s ir.Secret) (data [authLen]byte) {
+	copy(data[:], s.Reveal())
+	return data
+}
+
+// checksum is the Internet checksum (RFC 1071) of the payload, which is 0 over a payload that carries its right checksum.
+// Version 2 sums the whole payload, the authentication data too; version 3 adds the pseudo header of RFC 8200 section 8.1, over
+// IPv4 that of TCP.
+func checksum(payload []byte, version uint8, src, dst netip.Addr) uint16 {
+	sum := ones(0, payload)
+	if version == 3 {
+		sum = ones(sum, src.AsSlice())
+		sum = ones(sum, dst.AsSlice())
+		sum += protocol + uint32(len(payload))
+	}
+	for sum > 0xffff {
+		sum = sum>>16 + sum&0xffff
+	}
+	return ^uint16(sum)
+}
+
+// ones adds 16-bit words. A payload has at most 255 addresses: the sum does not overflow.
+func ones(sum uint32, b []byte) uint32 {
+	for ; len(b) >= 2; b = b[2:] {
+		sum += uint32(binary.BigEndian.Uint16(b))
+	}
+	return sum
+}
