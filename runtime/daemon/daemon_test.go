@@ -1,0 +1,327 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"keepc/compiler"
+	"keepc/compiler/ir"
+	"keepc/compiler/state"
+	"keepc/grammar"
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+	"keepc/runtime/kernel"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const first = `vrrp_instance oldboy {
+	state MASTER
+	interface eth0
+	virtual_router_id 62
+	priority 100
+	advert_int 1
+	virtual_ipaddress {
+		10.0.0.3/24 dev eth0 label eth0:0
+	}
+}
+virtual_server 10.0.0.3 80 {
+	lb_algo wrr
+	lb_kind DR
+	protocol TCP
+	real_server 10.0.0.7 80 {
+		weight 1
+	}
+}
+`
+
+var (
+	vip  = state.AddressKey{Dev: "eth0", Prefix: netip.MustParsePrefix("10.0.0.3/24")}
+	http = ir.ServiceKey{Protocol: ir.TCP, Addr: netip.MustParseAddr("10.0.0.3"), Port: 80}
+	web1 = state.DestinationKey{Service: http, Server: netip.MustParseAddrPort("10.0.0.7:80")}
+)
+
+// A box is a running director on a fake kernel, with a file that can be changed.
+type box struct {
+	*kernel.Fake
+	kernel kernel.Kernel // what the director works on: the Fake, or a wrapper of it
+	mu     sync.Mutex
+	text   string
+	log    bytes.Buffer
+	hup    chan os.Signal
+	cancel context.CancelFunc
+	done   chan error
+}
+
+func newBox(addr, text string) *box {
+	b := &box{
+		Fake: kernel.NewFake(kernel.Link{Name: "eth0", Index: 2, Up: true, Addrs: []netip.Addr{netip.MustParseAddr(addr)}}),
+		text: text, hup: make(chan os.Signal, 1), done: make(chan error, 1),
+	}
+	b.kernel = b.Fake
+	return b
+}
+
+func (b *box) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	b.cancel = cancel
+	go func() {
+		b.done <- Run(ctx, Options{File: "test.conf", Load: b.load, Kernel: b.kernel, Log: slog.New(NewConsole(b, slog.LevelDebug)), Reload: b.hup})
+	}()
+}
+
+func (b *box) stop(t *testing.T) {
+	t.Helper()
+	b.cancel()
+	if err := <-b.done; err != nil {
+		t.Error(err)
+	}
+}
+
+// reload saves a new file and sends SIGHUP.
+func (b *box) reload(text string) {
+	b.mu.Lock()
+	b.text = text
+	b.mu.Unlock()
+	b.hup <- nil
+}
+
+func (b *box) load() Loaded {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	file, found := grammar.Parse(source.New("test.conf", []byte(b.text)))
+	cfg, more := compiler.Compile(file, compiler.Options{})
+	for _, d := range append(found, more...) {
+		if d.Severity == diag.Error {
+			return Loaded{Refused: d.Span.String() + ": error: " + d.Message}
+		}
+	}
+	return Loaded{Config: cfg}
+}
+
+// Write makes the box the place where its log goes.
+func (b *box) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.log.Write(p)
+}
+
+func (b *box) said(text string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return strings.Contains(b.log.String(), text)
+}
+
+func (b *box) holds(t *testing.T) bool {
+	t.Helper()
+	all, err := b.Addresses()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, ok := all[vip]
+	return ok
+}
+
+// after lets virtual time pass, and all that follows from it.
+func after(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+func TestDirectorTakesTheAddressAndGivesItUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBox("10.0.0.5", first)
+		b.start()
+		after(10 * time.Second)
+		if !b.holds(t) {
+			t.Fatalf("no address after 10 s\n%s", b.log.String())
+		}
+		services, destinations, _ := b.Services()
+		if len(services) != 1 || destinations[web1].Weight != 1 {
+			t.Errorf("virtual servers %v %v", services, destinations)
+		}
+		if n := len(b.Announced()); n != 10 {
+			t.Errorf("%d announcements, want two bursts of 5", n)
+		}
+		b.stop(t)
+		if services, _, _ := b.Services(); b.holds(t) || len(services) != 0 {
+			t.Error("a stopped director left something behind")
+		}
+	})
+}
+
+func TestOneOfTwoHoldsTheAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := new(kernel.Hub)
+		lb01 := newBox("10.0.0.5", first)
+		lb02 := newBox("10.0.0.6", strings.NewReplacer("MASTER", "BACKUP", "priority 100", "priority 50").Replace(first))
+		hub.Plug(lb01.Fake, "eth0")
+		hub.Plug(lb02.Fake, "eth0")
+		lb02.start()
+		lb01.start()
+		after(10 * time.Second)
+		if !lb01.holds(t) || lb02.holds(t) {
+			t.Fatalf("lb01 %v, lb02 %v", lb01.holds(t), lb02.holds(t))
+		}
+		lb01.stop(t)
+		after(time.Second)
+		if !lb02.holds(t) {
+			t.Errorf("lb02 did not take over within a second after priority 0\n%s", lb02.log.String())
+		}
+		lb02.stop(t)
+	})
+}
+
+func TestReloadTouchesOnlyWhatChanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBox("10.0.0.5", first)
+		b.start()
+		after(10 * time.Second)
+		b.reload(strings.Replace(first, "weight 1", "weight 3", 1))
+		after(100 * time.Millisecond)
+		if _, destinations, _ := b.Services(); destinations[web1].Weight != 3 || !b.holds(t) {
+			t.Errorf("weight %d, address held: %v", destinations[web1].Weight, b.holds(t))
+		}
+		if !b.said("0 added, 1 changed, 0 removed; oldboy is MASTER") {
+			t.Errorf("the log does not count the change:\n%s", b.log.String())
+		}
+		b.stop(t)
+	})
+}
+
+func TestBrokenFileIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBox("10.0.0.5", first)
+		b.start()
+		after(10 * time.Second)
+		b.reload(strings.Replace(first, "priority", "prioritty", 1))
+		after(time.Second)
+		if !b.holds(t) || !b.said("refused: test.conf:5:2") || !b.said("still enforcing the configuration of") {
+			t.Errorf("address held: %v\n%s", b.holds(t), b.log.String())
+		}
+		b.stop(t)
+	})
+}
+
+func TestFirstBrokenFileEnforcesNothing(t *testing.T) {
+	b := newBox("10.0.0.5", "vrrp_instance x {\n\tprioritty 1\n}\n")
+	b.start()
+	var refused *RefusedError
+	if err := <-b.done; !errors.As(err, &refused) {
+		t.Errorf("error %v, want a *RefusedError", err)
+	}
+	b.cancel()
+}
+
+func TestNoIPVSIsSaidOnceAndVRRPGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBox("10.0.0.5", first)
+		b.SetIPVS(false)
+		b.start()
+		after(5 * time.Minute)
+		if !b.holds(t) {
+			t.Error("VRRP did not go on")
+		}
+		if n := strings.Count(b.log.String(), "test.conf:11:1: the kernel has no ip_vs"); n != 1 {
+			t.Errorf("said %d times\n%s", n, b.log.String())
+		}
+		b.SetIPVS(true)
+		after(time.Minute)
+		if services, _, _ := b.Services(); len(services) != 1 {
+			t.Error("the virtual server is not there after ip_vs came")
+		}
+		b.stop(t)
+	})
+}
+
+func TestMissingInterfaceIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBox("10.0.0.5", first)
+		b.RemoveLink("eth0")
+		b.start()
+		after(10 * time.Second)
+		if !b.said("test.conf:3:2: there is no interface eth0; waiting for it") {
+			t.Errorf("the log does not say that the interface is missing:\n%s", b.log.String())
+		}
+		b.SetLink(kernel.Link{Name: "eth0", Index: 7, Up: true, Addrs: []netip.Addr{netip.MustParseAddr("10.0.0.5")}})
+		after(10 * time.Second)
+		if !b.holds(t) {
+			t.Errorf("the instance did not start when eth0 appeared:\n%s", b.log.String())
+		}
+		b.stop(t)
+	})
+}
+
+// A slowKernel needs half a minute for each address.
+type slowKernel struct{ *kernel.Fake }
+
+func (k slowKernel) AddAddress(key state.AddressKey, a state.Address) error {
+	time.Sleep(30 * time.Second)
+	return k.Fake.AddAddress(key, a)
+}
+
+func TestSlowKernelDelaysNoAdvertisement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := new(kernel.Hub)
+		b, peer := newBox("10.0.0.5", first), newBox("10.0.0.6", first)
+		hub.Plug(b.Fake, "eth0")
+		hub.Plug(peer.Fake, "eth0")
+		wire, err := peer.OpenWire("eth0", false, group(false))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var at []time.Time
+		heard := make(chan struct{})
+		go func() {
+			defer close(heard)
+			for {
+				if _, err := wire.Receive(); err != nil {
+					return
+				}
+				at = append(at, time.Now())
+			}
+		}()
+		b.kernel = slowKernel{b.Fake}
+		b.start()
+		after(20 * time.Second)
+		if b.holds(t) {
+			t.Error("the kernel was not slow")
+		}
+		wire.Close()
+		<-heard
+		if len(at) < 15 {
+			t.Errorf("%d advertisements in 20 s", len(at))
+		}
+		for i := 1; i < len(at); i++ {
+			if gap := at[i].Sub(at[i-1]); gap != time.Second {
+				t.Errorf("%v between two advertisements", gap)
+			}
+		}
+		after(time.Minute)
+		b.stop(t)
+	})
+}
+
+func TestFailingWritesAreTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBox("10.0.0.5", first)
+		b.Fail("AddAddress", 3, errors.New("no buffer space available"))
+		b.start()
+		after(10 * time.Second)
+		if !b.holds(t) || !b.said("no buffer space available; trying again") || !b.said("works again") {
+			t.Errorf("address held: %v\n%s", b.holds(t), b.log.String())
+		}
+		b.stop(t)
+	})
+}

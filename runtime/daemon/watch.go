@@ -1,0 +1,134 @@
+package daemon
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+const (
+	// debounce is how long a file must be quiet before it is read: editors write in several steps.
+	debounce = 200 * time.Millisecond
+	// pollInterval catches what no event tells: NFS, overlay mounts, lost events.
+	pollInterval = 30 * time.Second
+)
+
+// Files are the files that a configuration was read from, with the digest of what was read.
+type Files map[string]Digest
+
+// A Digest tells contents apart. What cannot be read has a digest of its own, so that its return is a change, too.
+type Digest [sha256.Size]byte
+
+// NewDigest returns the digest of what reading a file gave.
+func NewDigest(text []byte, err error) Digest {
+	if err != nil {
+		text = []byte("unreadable")
+	}
+	return sha256.Sum256(text)
+}
+
+// A watcher tells when the content of files changed. It watches their directories, since editors and ConfigMaps replace files
+// instead of writing them.
+type watcher struct {
+	changed chan struct{} // coalesces
+	files   chan Files
+}
+
+func newWatcher() *watcher {
+	return &watcher{changed: make(chan struct{}, 1), files: make(chan Files, 1)}
+}
+
+// watch replaces the set of files. Only the event loop calls it.
+func (w *watcher) watch(files Files) {
+	select {
+	case <-w.files:
+	default:
+	}
+	w.files <- files
+}
+
+// run works until ctx ends. Without inotify (limit reached) it polls alone, and says so in its error; it goes on.
+func (w *watcher) run(ctx context.Context, warn func(error)) {
+	var events chan fsnotify.Event
+	var errs chan error
+	notify, err := fsnotify.NewWatcher()
+	if err != nil {
+		warn(fmt.Errorf("watch the configuration: %w; looking every %v instead", err, pollInterval))
+	} else {
+		events, errs = notify.Events, notify.Errors
+		defer notify.Close()
+	}
+	var (
+		files Files
+		dirs  = map[string]bool{}
+	)
+	timer := time.NewTimer(pollInterval)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case files = <-w.files:
+			if notify != nil {
+				follow(notify, dirs, files, warn)
+			}
+			timer.Reset(debounce) // an edit may have come between the reading and the watch
+		case <-events:
+			timer.Reset(debounce)
+		case err := <-errs:
+			warn(fmt.Errorf("watch the configuration: %w", err)) // an overflow: look at the files themselves
+			timer.Reset(debounce)
+		case <-timer.C:
+			timer.Reset(pollInterval)
+			if files.look() {
+				select {
+				case w.changed <- struct{}{}:
+				default:
+				}
+			}
+		}
+	}
+}
+
+// follow makes the watched directories those of the files, symbolic links resolved as well.
+func follow(notify *fsnotify.Watcher, dirs map[string]bool, files Files, warn func(error)) {
+	want := map[string]bool{}
+	for f := range files {
+		want[filepath.Dir(f)] = true
+		if real, err := filepath.EvalSymlinks(f); err == nil {
+			want[filepath.Dir(real)] = true
+		}
+	}
+	for d := range dirs {
+		if !want[d] {
+			_ = notify.Remove(d) // it may be gone already
+			delete(dirs, d)
+		}
+	}
+	for d := range want {
+		if dirs[d] {
+			continue
+		}
+		if err := notify.Add(d); err != nil {
+			warn(fmt.Errorf("watch %s: %w; looking every %v instead", d, err, pollInterval))
+			continue
+		}
+		dirs[d] = true
+	}
+}
+
+// look reads the files again and tells whether one of them changed; each change is told once.
+func (f Files) look() bool {
+	changed := false
+	for name, known := range f {
+		if now := NewDigest(os.ReadFile(name)); now != known {
+			f[name], changed = now, true
+		}
+	}
+	return changed
+}

@@ -1,0 +1,156 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"keepc/compiler/state"
+)
+
+// Addresses lists all addresses of all interfaces. It needs no capability.
+//
+// What the kernel derives on its own is read as "not set", so that it never differs from a wish: the label that is the
+// interface's name, and the scope of an IPv6 address. The key of an address with a peer has the full prefix length; the
+// network's is the peer's.
+func (l *Linux) Addresses() (map[state.AddressKey]state.Address, error) {
+	links, err := dump(l.routes.LinkList)
+	if err != nil {
+		return nil, fmt.Errorf("list interfaces: %w", err)
+	}
+	names := map[int]string{}
+	for _, k := range links {
+		names[k.Attrs().Index] = k.Attrs().Name
+	}
+	addrs, err := dump(func() ([]netlink.Addr, error) { return l.routes.AddrList(nil, netlink.FAMILY_ALL) })
+	if err != nil {
+		return nil, fmt.Errorf("list addresses: %w", err)
+	}
+	all := make(map[state.AddressKey]state.Address, len(addrs))
+	for _, a := range addrs {
+		name, ok := names[a.LinkIndex]
+		if !ok {
+			continue // its interface came after the first list
+		}
+		all[state.AddressKey{Dev: name, Prefix: prefix(a.IPNet)}] = address(a, name)
+	}
+	return all, nil
+}
+
+func address(a netlink.Addr, dev string) state.Address {
+	out := state.Address{Label: a.Label, Scope: uint8(a.Scope), NoDAD: a.Flags&unix.IFA_F_NODAD != 0}
+	if a.Label == dev {
+		out.Label = ""
+	}
+	if a.IP.To4() == nil {
+		out.Scope = 0
+	}
+	if b, ok := netip.AddrFromSlice(a.Broadcast); ok {
+		out.Broadcast = b
+	}
+	if a.Peer != nil {
+		out.Peer = prefix(a.Peer)
+	}
+	return out
+}
+
+// AddAddress adds the address as keepalived does: without a broadcast address unless asked for, IPv6 without duplicate address
+// detection, so that it serves at once, and IPv6 with a full prefix length as deprecated, so that it is no source of the host's
+// own connections. An address that is there with other settings is replaced.
+func (l *Linux) AddAddress(k state.AddressKey, a state.Address) error {
+	err := l.addAddress(k, a)
+	if !errors.Is(err, unix.EEXIST) {
+		return err
+	}
+	have, err := l.Addresses()
+	if err != nil {
+		return err
+	}
+	if same(have[k], a) {
+		return nil
+	}
+	if err := l.DeleteAddress(k); err != nil {
+		return err
+	}
+	return l.addAddress(k, a)
+}
+
+func (l *Linux) addAddress(k state.AddressKey, a state.Address) error {
+	link, err := l.link(k.Dev)
+	if err != nil {
+		return fmt.Errorf("add %s: %w", k, err)
+	}
+	n := &netlink.Addr{
+		IPNet: ipNet(k.Prefix),
+		Label: a.Label,
+		Scope: int(a.Scope),
+		// The library invents a broadcast address where it finds nil.
+		Broadcast: net.IPv4zero,
+	}
+	if a.Broadcast.IsValid() {
+		n.Broadcast = a.Broadcast.AsSlice()
+	}
+	if a.Peer.IsValid() {
+		n.Peer = ipNet(a.Peer)
+	}
+	if k.Prefix.Addr().Is6() {
+		n.Flags |= unix.IFA_F_NODAD
+		if k.Prefix.IsSingleIP() {
+			n.ValidLft, n.PreferedLft = math.MaxUint32, 0
+		}
+	}
+	if err := l.routes.AddrAdd(&netlink.Device{LinkAttrs: *link}, n); err != nil {
+		return fmt.Errorf("add %s: %w", k, permission(err, netAdmin))
+	}
+	return nil
+}
+
+// DeleteAddress deletes the address. The kernel takes the secondary addresses of the same subnet away with their primary one,
+// unless net.ipv4.conf.*.promote_secondaries is set.
+func (l *Linux) DeleteAddress(k state.AddressKey) error {
+	link, err := l.link(k.Dev)
+	if errors.Is(err, ErrNoInterface) {
+		return nil // addresses go with their interface
+	}
+	if err != nil {
+		return fmt.Errorf("delete %s: %w", k, err)
+	}
+	dev := &netlink.Device{LinkAttrs: *link}
+	err = l.routes.AddrDel(dev, &netlink.Addr{IPNet: ipNet(k.Prefix)})
+	if errors.Is(err, unix.EADDRNOTAVAIL) {
+		err = l.deletePeered(dev, k)
+	}
+	if err != nil {
+		return fmt.Errorf("delete %s: %w", k, permission(err, netAdmin))
+	}
+	return nil
+}
+
+// deletePeered deletes an address with a peer, which the kernel does not find by the local address alone.
+func (l *Linux) deletePeered(dev netlink.Link, k state.AddressKey) error {
+	addrs, err := dump(func() ([]netlink.Addr, error) { return l.routes.AddrList(dev, netlink.FAMILY_ALL) })
+	if err != nil {
+		return fmt.Errorf("list addresses: %w", err)
+	}
+	for _, a := range addrs {
+		if a.Peer != nil && prefix(a.IPNet) == k.Prefix {
+			return l.routes.AddrDel(dev, &a)
+		}
+	}
+	return nil
+}
+
+func prefix(n *net.IPNet) netip.Prefix {
+	addr, _ := netip.AddrFromSlice(n.IP)
+	ones, _ := n.Mask.Size()
+	return netip.PrefixFrom(addr, ones)
+}
+
+func ipNet(p netip.Prefix) *net.IPNet {
+	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
+}

@@ -1,0 +1,175 @@
+package kernel
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+)
+
+// A Hub is a network segment between fakes: what one plugged interface sends, the others receive while their links are up.
+type Hub struct {
+	mu    sync.Mutex
+	ports []port
+}
+
+type port struct {
+	kernel *Fake
+	iface  string
+}
+
+// Plug connects an interface of the fake. An interface in no hub sends into the void.
+func (h *Hub) Plug(f *Fake, iface string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ports = append(h.ports, port{f, iface})
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hubs[iface] = h
+}
+
+// Unplug takes the interface off: neither end notices, as behind a switch.
+func (h *Hub) Unplug(f *Fake, iface string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ports = slices.DeleteFunc(h.ports, func(p port) bool { return p == port{f, iface} })
+}
+
+// carry delivers to all ports but the sender's.
+func (h *Hub) carry(from port, p Packet) {
+	h.mu.Lock()
+	ports := slices.Clone(h.ports)
+	h.mu.Unlock()
+	if !slices.Contains(ports, from) {
+		return
+	}
+	for _, to := range ports {
+		if to != from {
+			to.kernel.deliver(to.iface, p)
+		}
+	}
+}
+
+func (f *Fake) deliver(iface string, p Packet) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	l := f.link(iface)
+	if l == nil || !l.Up {
+		return
+	}
+	ours := slices.ContainsFunc(l.addrs, func(a fakeAddr) bool { return a.Addr() == p.Dst })
+	for w := range l.wires {
+		if w.ipv6 != p.Dst.Is6() || !ours && w.group != p.Dst {
+			continue
+		}
+		p.Interface, p.Payload = iface, bytes.Clone(p.Payload)
+		select {
+		case w.queue <- p:
+		default: // a full receive buffer
+		}
+	}
+}
+
+// fakeQueue is how many packets wait for Receive before the next ones are lost.
+const fakeQueue = 256
+
+type fakeWire struct {
+	port
+	link  *fakeLink
+	ipv6  bool
+	group netip.Addr
+	queue chan Packet
+	once  sync.Once
+	done  chan struct{}
+}
+
+// OpenWire implements Kernel.
+func (f *Fake) OpenWire(iface string, ipv6 bool, group netip.Addr) (Wire, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.fault("OpenWire"); err != nil {
+		return nil, err
+	}
+	l := f.link(iface)
+	if l == nil {
+		return nil, fmt.Errorf("open the VRRP wire of %s: %w: %s", iface, ErrNoInterface, iface)
+	}
+	if !group.IsValid() {
+		group = vrrpGroup(ipv6)
+	}
+	w := &fakeWire{
+		port: port{f, iface}, link: l, ipv6: ipv6, group: group,
+		queue: make(chan Packet, fakeQueue), done: make(chan struct{}),
+	}
+	l.wires[w] = struct{}{}
+	return w, nil
+}
+
+var (
+	errNoDevice    = errors.New("no such device")
+	errNetworkDown = errors.New("network is down")
+	errForeign     = errors.New("the source is no address of the interface") // IPv6 only
+)
+
+func (w *fakeWire) Send(src, dst netip.Addr, payload []byte) error {
+	if dst.Is6() != w.ipv6 || src.IsValid() && src.Is6() != w.ipv6 {
+		return fmt.Errorf("send from %s to %s on %s: addresses of the other family", src, dst, w.iface)
+	}
+	src, hub, err := w.port.kernel.outgoing(w, src)
+	if err != nil {
+		return fmt.Errorf("send to %s on %s: %w", dst, w.iface, err)
+	}
+	if hub != nil {
+		hub.carry(w.port, Packet{Src: src, Dst: dst, TTL: 255, Payload: payload})
+	}
+	return nil
+}
+
+// outgoing finds the hub of a wire, nil for none, and the source address, or says why nothing leaves.
+func (f *Fake) outgoing(w *fakeWire, src netip.Addr) (netip.Addr, *Hub, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.fault("Send"); err != nil {
+		return src, nil, err
+	}
+	_, open := w.link.wires[w]
+	switch {
+	case !open:
+		return src, nil, net.ErrClosed
+	case f.link(w.iface) != w.link:
+		return src, nil, errNoDevice
+	case !w.link.Up:
+		return src, nil, errNetworkDown
+	}
+	for _, a := range w.link.addrs {
+		if !src.IsValid() && w.ipv6 == a.Addr().Is6() && (!w.ipv6 || a.Addr().IsLinkLocalUnicast()) {
+			src = a.Addr()
+		}
+	}
+	if w.ipv6 && !slices.ContainsFunc(w.link.addrs, func(a fakeAddr) bool { return a.Addr() == src }) {
+		return src, nil, errForeign
+	}
+	return src, f.hubs[w.iface], nil
+}
+
+func (w *fakeWire) Receive() (Packet, error) {
+	select {
+	case <-w.done:
+		return Packet{}, io.EOF
+	case p := <-w.queue:
+		return p, nil
+	}
+}
+
+func (w *fakeWire) Close() error {
+	f := w.port.kernel
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(w.link.wires, w)
+	w.once.Do(func() { close(w.done) })
+	return nil
+}

@@ -1,0 +1,198 @@
+package kernel
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/bits"
+	"net/netip"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/moby/ipvs"
+	"github.com/sirupsen/logrus"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"keepc/compiler/ir"
+	"keepc/compiler/state"
+)
+
+// Flags of a service that say how the kernel holds it rather than what was asked for (linux/ip_vs.h).
+const (
+	svcPersistent = 0x1
+	svcHashed     = 0x2
+)
+
+// ipvsPatience bounds one exchange with the kernel, for moby/ipvs waits for a lost reply without end. A table of 40,000
+// servers is read in a few seconds on an emulated machine.
+const ipvsPatience = time.Minute
+
+// The ipvsTable is the door to IPVS: moby/ipvs reads, ipvsWriter writes. It opens when the kernel has ip_vs, be it later than
+// the start of this process; neither of its halves is safe for concurrent use, hence the lock.
+type ipvsTable struct {
+	mu     sync.Mutex
+	reader *ipvs.Handle // nil: not open
+	writer *ipvsWriter
+	first  uint16 // the family's number when the table was first open: moby/ipvs keeps to it for ever
+}
+
+// use calls f with the open table. Errors: ErrNoIPVS, ErrPermission, those of f.
+func (t *ipvsTable) use(f func() error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.reader == nil {
+		if err := t.open(); err != nil {
+			return err
+		}
+	}
+	err := f()
+	if err != nil {
+		// A reply may be lost, or the module gone: begin anew next time.
+		t.reset()
+	}
+	return permission(err, netAdmin)
+}
+
+func (t *ipvsTable) open() error {
+	family, err := ipvsFamily()
+	if err != nil {
+		return err
+	}
+	if t.first != 0 && t.first != family {
+		return errors.New("ip_vs was unloaded and loaded again since keepc read it first: restart keepc")
+	}
+	// moby/ipvs looks for the family once in the life of a process, so it may only be asked now that there is one. It also
+	// runs modprobe, and logs what comes of it.
+	logrus.SetOutput(io.Discard)
+	reader, err := ipvs.New("")
+	if err != nil {
+		return fmt.Errorf("open the IPVS table: %w", err)
+	}
+	writer, err := newIPVSWriter(family)
+	if err != nil {
+		reader.Close()
+		return fmt.Errorf("open the IPVS table: %w", err)
+	}
+	t.reader, t.writer, t.first = reader, writer, family
+	return nil
+}
+
+// ipvsFamily finds the number of the kernel's generic-netlink family, and loads the module where it is missing.
+func ipvsFamily() (uint16, error) {
+	family, err := netlink.GenlFamilyGet("IPVS")
+	if errors.Is(err, unix.ENOENT) {
+		out, failed := exec.Command("modprobe", "ip_vs").CombinedOutput()
+		family, err = netlink.GenlFamilyGet("IPVS")
+		if errors.Is(err, unix.ENOENT) {
+			if why := strings.TrimSpace(string(out)); why != "" {
+				return 0, fmt.Errorf("%w (%s)", ErrNoIPVS, why)
+			}
+			return 0, fmt.Errorf("%w (modprobe ip_vs: %v)", ErrNoIPVS, failed)
+		}
+	}
+	if err != nil {
+		return 0, fmt.Errorf("look for IPVS in the kernel: %w", err)
+	}
+	return family.ID, nil
+}
+
+func (t *ipvsTable) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.reset()
+}
+
+func (t *ipvsTable) reset() {
+	if t.reader == nil {
+		return
+	}
+	t.reader.Close()
+	t.writer.close()
+	t.reader, t.writer = nil, nil
+}
+
+// Services implements IPVS. The kernel demands CAP_NET_ADMIN for reading too.
+//
+// What moby/ipvs does not tell: the persistence engine, and a weight beyond 65535, which it cuts to 16 bits.
+func (l *Linux) Services() (map[ir.ServiceKey]state.Service, map[state.DestinationKey]state.Destination, error) {
+	services := map[ir.ServiceKey]state.Service{}
+	destinations := map[state.DestinationKey]state.Destination{}
+	err := l.table.use(func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), ipvsPatience)
+		defer cancel()
+		defer context.AfterFunc(ctx, l.table.reader.Close)()
+
+		list, err := l.table.reader.GetServices()
+		if err != nil {
+			return fmt.Errorf("list virtual servers: %w", err)
+		}
+		for _, s := range list {
+			k := serviceKey(s)
+			services[k] = service(s)
+			servers, err := l.table.reader.GetDestinations(s)
+			if err != nil {
+				return fmt.Errorf("list the real servers of %s: %w", k, err)
+			}
+			for _, d := range servers {
+				addr, _ := netip.AddrFromSlice(d.Address)
+				destinations[state.DestinationKey{Service: k, Server: netip.AddrPortFrom(addr, d.Port)}] = destination(d)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return services, destinations, nil
+}
+
+func serviceKey(s *ipvs.Service) ir.ServiceKey {
+	if s.FWMark != 0 {
+		return ir.ServiceKey{FWMark: s.FWMark, IPv6: s.AddressFamily == unix.AF_INET6}
+	}
+	addr, _ := netip.AddrFromSlice(s.Address)
+	return ir.ServiceKey{Protocol: ir.Protocol(s.Protocol), Addr: addr, Port: s.Port}
+}
+
+func service(s *ipvs.Service) state.Service {
+	out := state.Service{Scheduler: s.SchedName, Engine: s.PEName, Flags: s.Flags &^ (svcPersistent | svcHashed)}
+	if s.Flags&svcPersistent != 0 {
+		out.Persistence = time.Duration(s.Timeout) * time.Second
+		out.Mask = uint8(bits.OnesCount32(s.Netmask))
+		if s.AddressFamily == unix.AF_INET6 {
+			out.Mask = uint8(s.Netmask)
+		}
+	}
+	return out
+}
+
+func destination(d *ipvs.Destination) state.Destination {
+	out := state.Destination{Weight: d.Weight, UpperThreshold: d.UpperThreshold, LowerThreshold: d.LowerThreshold}
+	switch d.ConnectionFlags & ipvs.ConnFwdMask {
+	case ipvs.ConnFwdDirectRoute:
+		out.Forwarding = ir.DR
+	case ipvs.ConnFwdTunnel:
+		out.Forwarding = ir.TUN
+	}
+	return out
+}
+
+// netmask is a client group's prefix length as the kernel takes it: for IPv4 the mask in network byte order, for IPv6 the
+// length itself.
+func netmask(length uint8, v6 bool) uint32 {
+	switch {
+	case v6 && length == 0:
+		return 128
+	case v6:
+		return uint32(length)
+	case length == 0:
+		length = 32
+	}
+	mask := ^uint32(0) << (32 - min(length, 32))
+	return binary.NativeEndian.Uint32(binary.BigEndian.AppendUint32(nil, mask))
+}

@@ -1,0 +1,129 @@
+package kernel_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"keepc/compiler/ir"
+	"keepc/compiler/state"
+	"keepc/runtime/kernel"
+)
+
+// ipvsBehaviour is what every table of virtual servers does.
+var ipvsBehaviour = []struct {
+	name string
+	test func(t *testing.T, k kernel.IPVS)
+}{
+	{"virtual servers", testServices},
+	{"edit in place", testEdit},
+	{"absent virtual servers", testAbsent},
+}
+
+func server(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
+
+var (
+	web4 = ir.ServiceKey{Protocol: ir.TCP, Addr: addr("10.1.0.1"), Port: 80}
+	web6 = ir.ServiceKey{Protocol: ir.TCP, Addr: addr("2001:db8::1"), Port: 80}
+)
+
+// A table is the whole content of IPVS.
+type table struct {
+	Services     map[ir.ServiceKey]state.Service
+	Destinations map[state.DestinationKey]state.Destination
+}
+
+func set(t *testing.T, k kernel.IPVS, want table) {
+	t.Helper()
+	for key, s := range want.Services {
+		check(t, k.SetService(key, s))
+	}
+	for key, d := range want.Destinations {
+		check(t, k.SetDestination(key, d))
+	}
+}
+
+func expect(t *testing.T, k kernel.IPVS, want table) {
+	t.Helper()
+	var got table
+	var err error
+	got.Services, got.Destinations, err = k.Services()
+	check(t, err)
+	equal := []cmp.Option{cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}), cmp.Comparer(sameProvenance)}
+	if d := cmp.Diff(want, got, equal...); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+}
+
+func sameProvenance(_, _ state.Provenance) bool { return true }
+
+func testServices(t *testing.T, k kernel.IPVS) {
+	dns := ir.ServiceKey{Protocol: ir.UDP, Addr: addr("10.1.0.1"), Port: 53}
+	mark4 := ir.ServiceKey{FWMark: 7}
+	mark6 := ir.ServiceKey{FWMark: 7, IPv6: true}
+	want := table{
+		Services: map[ir.ServiceKey]state.Service{
+			web4:  {Scheduler: "wlc", Persistence: 50 * time.Second, Mask: 32},
+			web6:  {Scheduler: "rr", Persistence: 5 * time.Minute, Mask: 64},
+			dns:   {Scheduler: "sh", Flags: 0x4 | 0x8 | 0x10}, // one-packet, sh-fallback, sh-port
+			mark4: {Scheduler: "wrr", Persistence: time.Hour, Mask: 24},
+			mark6: {Scheduler: "mh"},
+		},
+		Destinations: map[state.DestinationKey]state.Destination{
+			{Service: web4, Server: server("10.2.0.1:8080")}:    {Weight: 1},
+			{Service: web4, Server: server("10.2.0.2:80")}:      {Weight: 65535, Forwarding: ir.DR, UpperThreshold: 100, LowerThreshold: 50},
+			{Service: web4, Server: server("[2001:db8::9]:80")}: {Weight: 2, Forwarding: ir.TUN},
+			{Service: web6, Server: server("[2001:db8::9]:80")}: {Weight: 0},
+			{Service: dns, Server: server("10.2.0.1:53")}:       {Weight: 3},
+			{Service: mark4, Server: server("10.2.0.1:0")}:      {Weight: 1, Forwarding: ir.DR},
+			{Service: mark6, Server: server("[2001:db8::9]:0")}: {Weight: 1, Forwarding: ir.DR},
+		},
+	}
+	for range 2 { // setting what exists is no error
+		set(t, k, want)
+		expect(t, k, want)
+	}
+	for key := range want.Destinations {
+		check(t, k.DeleteDestination(key))
+		check(t, k.DeleteDestination(key))
+		delete(want.Destinations, key)
+		expect(t, k, want)
+	}
+	for key := range want.Services {
+		check(t, k.DeleteService(key))
+		check(t, k.DeleteService(key))
+		delete(want.Services, key)
+		expect(t, k, want)
+	}
+}
+
+func testEdit(t *testing.T, k kernel.IPVS) {
+	one := state.DestinationKey{Service: web4, Server: server("10.2.0.1:80")}
+	for _, s := range []state.Service{
+		{Scheduler: "rr"},
+		{Scheduler: "wlc", Persistence: time.Minute, Mask: 32},
+		{Scheduler: "wlc", Persistence: time.Minute, Mask: 16},
+		{Scheduler: "sh", Flags: 0x8},
+		{Scheduler: "rr"},
+	} {
+		for _, d := range []state.Destination{{Weight: 1}, {Weight: 0}, {Weight: 9, Forwarding: ir.DR, UpperThreshold: 7}} {
+			want := table{map[ir.ServiceKey]state.Service{web4: s}, map[state.DestinationKey]state.Destination{one: d}}
+			set(t, k, want)
+			expect(t, k, want)
+		}
+	}
+	check(t, k.DeleteService(web4))
+	expect(t, k, table{}) // the destination goes with it
+}
+
+func testAbsent(t *testing.T, k kernel.IPVS) {
+	one := state.DestinationKey{Service: web4, Server: server("10.2.0.1:80")}
+	if k.SetDestination(one, state.Destination{Weight: 1}) == nil {
+		t.Error("set a destination of a service that is not there")
+	}
+	check(t, k.DeleteDestination(one))
+	check(t, k.DeleteService(web4))
+}

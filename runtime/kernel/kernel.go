@@ -1,0 +1,112 @@
+// Package kernel is the only door to the machine's network: small interfaces for each kind of object, their Linux side, and
+// a fake with faults. Every verb is idempotent: adding what exists and deleting what is absent are no errors.
+package kernel
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+
+	"keepc/compiler/ir"
+	"keepc/compiler/state"
+)
+
+// Errors that callers tell apart, with errors.Is.
+var (
+	// ErrNoIPVS: the kernel has no ip_vs.
+	ErrNoIPVS = errors.New("the kernel has no ip_vs")
+	// ErrPermission: a capability is missing; the message names it.
+	ErrPermission = errors.New("not permitted")
+	// ErrNoInterface: there is no such interface.
+	ErrNoInterface = errors.New("no such interface")
+)
+
+// Addresses of the interfaces.
+type Addresses interface {
+	Addresses() (map[state.AddressKey]state.Address, error)
+	AddAddress(state.AddressKey, state.Address) error
+	DeleteAddress(state.AddressKey) error
+}
+
+// IPVS is the table of virtual servers.
+type IPVS interface {
+	// Services lists all services with their destinations. Errors: ErrNoIPVS, ErrPermission.
+	Services() (map[ir.ServiceKey]state.Service, map[state.DestinationKey]state.Destination, error)
+	// SetService adds the service, or edits it in place where it exists.
+	SetService(ir.ServiceKey, state.Service) error
+	DeleteService(ir.ServiceKey) error
+	// SetDestination adds the destination, or edits it in place where it exists; connections stay.
+	SetDestination(state.DestinationKey, state.Destination) error
+	DeleteDestination(state.DestinationKey) error
+}
+
+// A Link is an interface as VRRP sees it.
+type Link struct {
+	Name     string
+	Index    int  // 0: the interface is gone
+	Up       bool // administratively up, with carrier (IFF_UP and IFF_RUNNING)
+	Loopback bool
+	HWAddr   [6]byte      // zero where the link has no Ethernet address
+	Addrs    []netip.Addr // in the kernel's order; without those that may not be used yet (duplicate address detection)
+}
+
+// Links watches interfaces.
+type Links interface {
+	// Links lists the interfaces now.
+	Links() ([]Link, error)
+	// WatchLinks sends the whole new state of a link after each change of the link or its addresses, until ctx ends; then it
+	// closes the channel. A lost netlink message leads to a fresh dump, never to silence.
+	WatchLinks(ctx context.Context) (<-chan Link, error)
+}
+
+// A Wire carries the advertisements of one interface and family.
+type Wire interface {
+	// Send sends a VRRP payload (without IP header) from src to dst with TTL 255 and TOS 0xC0. It never blocks.
+	Send(src, dst netip.Addr, payload []byte) error
+	// Receive blocks until a packet arrives or the wire is closed (io.EOF).
+	Receive() (Packet, error)
+	Close() error
+}
+
+// A Packet is a received VRRP packet.
+type Packet struct {
+	Interface string
+	Src, Dst  netip.Addr
+	TTL       int
+	Payload   []byte // without IP header
+}
+
+// Wires opens wires.
+type Wires interface {
+	// OpenWire joins the VRRP group of the family on the interface. Errors: ErrNoInterface, ErrPermission.
+	OpenWire(iface string, ipv6 bool, group netip.Addr) (Wire, error)
+}
+
+// Neighbours tells the neighbours on a link where an address lives.
+type Neighbours interface {
+	// Announce sends one gratuitous ARP request (IPv4) or unsolicited neighbour advertisement (IPv6) for the address.
+	Announce(iface string, addr netip.Addr) error
+}
+
+// Kernel is all of it.
+type Kernel interface {
+	Addresses
+	IPVS
+	Links
+	Wires
+	Neighbours
+	Close() error
+}
+
+// vrrpGroup is the group that routers advertise to (RFC 9568 sections 5.1.1.2 and 5.1.2.2).
+func vrrpGroup(ipv6 bool) netip.Addr {
+	if ipv6 {
+		return netip.AddrFrom16([16]byte{0: 0xff, 1: 0x02, 15: 0x12})
+	}
+	return netip.AddrFrom4([4]byte{224, 0, 0, 18})
+}
+
+// same tells whether the kernel would hold both alike.
+func same(a, b state.Address) bool {
+	return a.Label == b.Label && a.Scope == b.Scope && a.Broadcast == b.Broadcast && a.Peer == b.Peer
+}

@@ -1,0 +1,123 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"sync"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Links lists the interfaces.
+func (l *Linux) Links() ([]Link, error) { return links(l.routes) }
+
+func links(h *netlink.Handle) ([]Link, error) {
+	interfaces, err := dump(h.LinkList)
+	if err != nil {
+		return nil, fmt.Errorf("list interfaces: %w", err)
+	}
+	addrs, err := dump(func() ([]netlink.Addr, error) { return h.AddrList(nil, netlink.FAMILY_ALL) })
+	if err != nil {
+		return nil, fmt.Errorf("list addresses: %w", err)
+	}
+	all := make([]Link, 0, len(interfaces))
+	at := map[int]int{}
+	for _, i := range interfaces {
+		a := i.Attrs()
+		at[a.Index] = len(all)
+		all = append(all, Link{
+			Name:     a.Name,
+			Index:    a.Index,
+			Up:       a.RawFlags&(unix.IFF_UP|unix.IFF_RUNNING) == unix.IFF_UP|unix.IFF_RUNNING,
+			Loopback: a.RawFlags&unix.IFF_LOOPBACK != 0,
+			HWAddr:   hwAddr(a),
+		})
+	}
+	for _, a := range addrs {
+		// Nothing may be sent from an address before duplicate address detection has passed it.
+		usable := a.Flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == 0
+		addr, ok := netip.AddrFromSlice(a.IP)
+		if i, known := at[a.LinkIndex]; known && ok && usable {
+			all[i].Addrs = append(all[i].Addrs, addr)
+		}
+	}
+	return all, nil
+}
+
+func hwAddr(a *netlink.LinkAttrs) (hw [6]byte) {
+	if len(a.HardwareAddr) == len(hw) {
+		copy(hw[:], a.HardwareAddr)
+	}
+	return hw
+}
+
+// WatchLinks implements Links. It begins with the state of all links.
+func (l *Linux) WatchLinks(ctx context.Context) (<-chan Link, error) {
+	monitor, err := openMonitor()
+	if err != nil {
+		return nil, err
+	}
+	// A handle of its own: the watch waits for nobody's writes.
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		monitor.Close()
+		return nil, fmt.Errorf("open a netlink socket: %w", err)
+	}
+	w := newLinkWatch(func() ([]Link, error) { return links(h) })
+	var listener sync.WaitGroup
+	listener.Go(func() { hear(monitor, w.look) })
+	go func() {
+		w.run(ctx)
+		monitor.Close()
+		listener.Wait()
+		h.Close()
+		close(w.out)
+	}()
+	return w.out, nil
+}
+
+// monitorBuffer is room for the burst of messages that thousands of new addresses bring. Overflow costs nothing but a look.
+const monitorBuffer = 1 << 20
+
+// openMonitor opens a socket on which the kernel tells changes of links and addresses. It is non-blocking, so that the
+// runtime's poller serves it and Close ends a Read.
+func openMonitor() (*os.File, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("open a netlink socket: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), "netlink")
+	receiveBuffer(fd, monitorBuffer)
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{
+		Family: unix.AF_NETLINK,
+		Groups: unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR,
+	}); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("watch interfaces: %w", err)
+	}
+	return f, nil
+}
+
+// receiveBuffer asks for more room than the host's limit, and takes the limit without CAP_NET_ADMIN.
+func receiveBuffer(fd, size int) {
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, size) != nil {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, size)
+	}
+}
+
+// hear takes every message as a hint to look again, until the monitor is closed. What a message says is not read, and
+// ENOBUFS, which stands for lost ones, is as good a hint as any.
+func hear(monitor io.ReadCloser, look func()) {
+	var scratch [1]byte // the kernel drops the rest of a message
+	for {
+		if _, err := monitor.Read(scratch[:]); errors.Is(err, os.ErrClosed) {
+			return
+		}
+		look()
+	}
+}

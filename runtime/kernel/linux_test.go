@@ -1,0 +1,182 @@
+package kernel_test
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"keepc/compiler/ir"
+	"keepc/compiler/state"
+	"keepc/runtime/kernel"
+	"keepc/runtime/lab"
+)
+
+func TestLinux(t *testing.T) {
+	for _, b := range behaviour {
+		t.Run(b.name, func(t *testing.T) { b.test(t, linuxHost(t)) })
+	}
+}
+
+func linuxHost(t *testing.T) host {
+	t.Helper()
+	n := lab.New(t)
+	lan := n.Segment("lan")
+	here := n.Host("here", lab.On(lan, "eth0", "10.0.0.1/24"))
+	far := n.Host("far", lab.On(lan, "eth0", "10.0.0.2/24"))
+	// A link that is up carries nothing before the bridge has noticed.
+	carries := func() {
+		lab.Eventually(t, 5*time.Second, "the cable to carry", func() bool {
+			_, err := here.Try("ping", "-c1", "-W1", far4.String())
+			return err == nil
+		})
+	}
+	carries()
+	return host{
+		Kernel: open(t, here),
+		far:    open(t, far),
+		up: func(up bool) {
+			if !up {
+				here.Run("ip", "link", "set", "eth0", "down")
+				return
+			}
+			here.Run("ip", "link", "set", "eth0", "up")
+			carries()
+		},
+		carrier: func(in bool) {
+			if !in {
+				here.Link("eth0").Down()
+				return
+			}
+			here.Link("eth0").Up()
+			carries()
+		},
+		remake: func() {
+			here.Run("ip", "link", "del", "eth0")
+			here.Run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "eth1")
+			here.Run("ip", "link", "set", "eth1", "up")
+			here.Run("ip", "link", "set", "eth0", "up")
+		},
+	}
+}
+
+// open opens the kernel inside a host of the lab.
+func open(t *testing.T, h *lab.Host) inside {
+	t.Helper()
+	k := inside{host: h}
+	check(t, h.Do(func() (err error) {
+		k.Kernel, err = kernel.Open()
+		return err
+	}))
+	t.Cleanup(func() { check(t, k.Close()) })
+	return k
+}
+
+// inside calls a Linux kernel on a thread of its host where the call may open a socket.
+type inside struct {
+	kernel.Kernel
+	host *lab.Host
+}
+
+func (i inside) WatchLinks(ctx context.Context) (links <-chan kernel.Link, err error) {
+	err = i.host.Do(func() (err error) {
+		links, err = i.Kernel.WatchLinks(ctx)
+		return err
+	})
+	return links, err
+}
+
+func (i inside) OpenWire(iface string, ipv6 bool, group netip.Addr) (w kernel.Wire, err error) {
+	err = i.host.Do(func() (err error) {
+		w, err = i.Kernel.OpenWire(iface, ipv6, group)
+		return err
+	})
+	return w, err
+}
+
+func (i inside) Announce(iface string, addr netip.Addr) error {
+	return i.host.Do(func() error { return i.Kernel.Announce(iface, addr) })
+}
+
+func (i inside) Services() (s map[ir.ServiceKey]state.Service, d map[state.DestinationKey]state.Destination, err error) {
+	err = i.host.Do(func() (err error) {
+		s, d, err = i.Kernel.Services()
+		return err
+	})
+	return s, d, err
+}
+
+func (i inside) SetService(k ir.ServiceKey, s state.Service) error {
+	return i.host.Do(func() error { return i.Kernel.SetService(k, s) })
+}
+
+func (i inside) DeleteService(k ir.ServiceKey) error {
+	return i.host.Do(func() error { return i.Kernel.DeleteService(k) })
+}
+
+func (i inside) SetDestination(k state.DestinationKey, d state.Destination) error {
+	return i.host.Do(func() error { return i.Kernel.SetDestination(k, d) })
+}
+
+func (i inside) DeleteDestination(k state.DestinationKey) error {
+	return i.host.Do(func() error { return i.Kernel.DeleteDestination(k) })
+}
+
+// TestUnprivileged says which capability each door asks for.
+func TestUnprivileged(t *testing.T) {
+	h := lab.New(t)
+	lb01 := h.Host("lb01", lab.On(h.Segment("lan"), "eth0", "10.0.0.1/24"))
+	k := open(t, lb01).Kernel
+	check(t, kernel.Capabilities())
+	for _, c := range []struct {
+		name string
+		do   func() error
+		want string // in the message of an ErrPermission; empty: it works
+	}{
+		{"capabilities", kernel.Capabilities, "CAP_NET_ADMIN and CAP_NET_RAW"},
+		{"list addresses", func() error { _, err := k.Addresses(); return err }, ""},
+		{"list links", func() error { _, err := k.Links(); return err }, ""},
+		{"add an address", func() error { return k.AddAddress(key("10.0.0.3/24"), state.Address{}) }, "CAP_NET_ADMIN"},
+		{"delete an address", func() error { return k.DeleteAddress(key("10.0.0.1/24")) }, "CAP_NET_ADMIN"},
+		{"open a wire", func() error { _, err := k.OpenWire("eth0", false, netip.Addr{}); return err }, "CAP_NET_RAW"},
+		{"open an IPv6 wire", func() error { _, err := k.OpenWire("eth0", true, netip.Addr{}); return err }, "CAP_NET_RAW"},
+		{"announce", func() error { return k.Announce("eth0", here4) }, "CAP_NET_RAW"},
+	} {
+		unprivileged(t, lb01, c.name, c.do, c.want)
+	}
+}
+
+func TestUnprivilegedIPVS(t *testing.T) {
+	lab.NeedIPVS(t)
+	h := lab.New(t).Host("lb01")
+	k := open(t, h).Kernel
+	unprivileged(t, h, "list virtual servers", func() error { _, _, err := k.Services(); return err }, "CAP_NET_ADMIN")
+	unprivileged(t, h, "set a virtual server", func() error { return k.SetService(web4, state.Service{Scheduler: "rr"}) }, "CAP_NET_ADMIN")
+	unprivileged(t, h, "observe", func() error { _, ipvs, err := kernel.Observe(k); check(t, err); return ipvs }, "CAP_NET_ADMIN")
+}
+
+// unprivileged does something on a thread inside the host that has no capability in effect.
+func unprivileged(t *testing.T, h *lab.Host, name string, do func() error, want string) {
+	t.Helper()
+	err := h.Do(func() error {
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var all, none [2]unix.CapUserData
+		if err := unix.Capget(&header, &all[0]); err != nil {
+			return err
+		}
+		none = all
+		none[0].Effective, none[1].Effective = 0, 0
+		if err := unix.Capset(&header, &none[0]); err != nil {
+			return err
+		}
+		err := do()
+		return errors.Join(err, unix.Capset(&header, &all[0]))
+	})
+	if want == "" && err != nil || want != "" && (!errors.Is(err, kernel.ErrPermission) || !strings.HasSuffix(err.Error(), "this needs "+want)) {
+		t.Errorf("%s: %v, want %q", name, err, want)
+	}
+}

@@ -1,0 +1,98 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Linux is the kernel of this host, in the network namespace of the thread that opened it. Its methods may be called
+// concurrently.
+type Linux struct {
+	routes     *netlink.Handle
+	table      ipvsTable
+	neighbours neighbourSocket
+}
+
+var _ Kernel = (*Linux)(nil)
+
+// Open opens the kernel of this host. It asks for no privilege: each verb tells what it lacks, with ErrPermission.
+func Open() (*Linux, error) {
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("open a netlink socket: %w", err)
+	}
+	return &Linux{routes: h}, nil
+}
+
+// Close gives the sockets back. Wires and watches have their own ends.
+func (l *Linux) Close() error {
+	l.routes.Close()
+	l.table.close()
+	return l.neighbours.close()
+}
+
+// Capabilities returns an ErrPermission that names what this process lacks of CAP_NET_ADMIN (addresses, IPVS) and CAP_NET_RAW
+// (VRRP, gratuitous ARP); nil when it has both.
+func Capabilities() error {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var sets [2]unix.CapUserData // version 3 has 64 bits in two halves
+	if err := unix.Capget(&header, &sets[0]); err != nil {
+		return fmt.Errorf("read the capabilities of this process: %w", err)
+	}
+	var missing []string
+	for _, c := range []struct {
+		bit  uint
+		name string
+	}{{unix.CAP_NET_ADMIN, netAdmin}, {unix.CAP_NET_RAW, netRaw}} {
+		if sets[0].Effective&(1<<c.bit) == 0 {
+			missing = append(missing, c.name)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return lacks(strings.Join(missing, " and "))
+}
+
+const (
+	netAdmin = "CAP_NET_ADMIN"
+	netRaw   = "CAP_NET_RAW"
+)
+
+func lacks(capability string) error {
+	return fmt.Errorf("%w: this needs %s", ErrPermission, capability)
+}
+
+// permission turns the kernel's EPERM into an ErrPermission that names the capability; other errors stay as they are.
+func permission(err error, capability string) error {
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+		return lacks(capability)
+	}
+	return err
+}
+
+// link finds an interface by name. Errors: ErrNoInterface.
+func (l *Linux) link(name string) (*netlink.LinkAttrs, error) {
+	found, err := l.routes.LinkByName(name)
+	if _, absent := errors.AsType[netlink.LinkNotFoundError](err); absent {
+		return nil, fmt.Errorf("%w: %s", ErrNoInterface, name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look up interface %s: %w", name, err)
+	}
+	return found.Attrs(), nil
+}
+
+// dump repeats a listing that changed under the kernel's hands while it was read.
+func dump[T any](list func() ([]T, error)) (all []T, err error) {
+	for range 10 {
+		if all, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+	}
+	return all, err
+}

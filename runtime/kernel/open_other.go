@@ -1,0 +1,16 @@
+//go:build !linux
+
+package kernel
+
+import (
+	"errors"
+	"runtime"
+)
+
+// Open fails: keepc checks files everywhere, and runs them on Linux.
+func Open() (Kernel, error) {
+	return nil, errors.New("keepc enforces state on Linux only, this is " + runtime.GOOS)
+}
+
+// Capabilities has nothing to name here.
+func Capabilities() error { return nil }

@@ -1,0 +1,162 @@
+package probe_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"keepc/compiler/ir"
+	"keepc/runtime/engine"
+	"keepc/runtime/lab"
+	"keepc/runtime/probe"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(lab.Main(m)) }
+
+func spec(target netip.AddrPort) ir.CheckSpec {
+	return ir.CheckSpec{Kind: ir.TCPCheck, Target: target, ConnectTimeout: 5 * time.Second}
+}
+
+// listen accepts on a loopback address and counts.
+func listen(t *testing.T, address string) (netip.AddrPort, *atomic.Int32) {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Skip(err)
+	}
+	accepted, done := new(atomic.Int32), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			accepted.Add(1)
+			c.Close()
+		}
+	}()
+	t.Cleanup(func() { l.Close(); <-done })
+	return l.Addr().(*net.TCPAddr).AddrPort(), accepted
+}
+
+// refused is an address where nobody listens.
+func refused(t *testing.T) netip.AddrPort {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).AddrPort()
+}
+
+func TestTCP(t *testing.T) {
+	open4, _ := listen(t, "127.0.0.1:0")
+	open6, _ := listen(t, "[::1]:0")
+	with := func(target netip.AddrPort, change func(*ir.CheckSpec)) ir.CheckSpec {
+		c := spec(target)
+		change(&c)
+		return c
+	}
+	for _, c := range []struct {
+		name  string
+		spec  ir.CheckSpec
+		cause string
+	}{
+		{"works", spec(open4), ""},
+		{"works over IPv6", spec(open6), ""},
+		{"refused", spec(refused(t)), "connect: connection refused"},
+		{"from an address", with(open4, func(c *ir.CheckSpec) { c.BindTo = netip.MustParseAddrPort("127.0.0.9:0") }), ""},
+		{"from an address of somebody else", with(open4, func(c *ir.CheckSpec) { c.BindTo = netip.MustParseAddrPort("192.0.2.1:0") }),
+			"bind: cannot assign requested address"},
+		{"over an interface", with(open4, func(c *ir.CheckSpec) { c.BindIf = "lo" }), ""},
+		{"over no interface", with(open4, func(c *ir.CheckSpec) { c.BindIf = "eth77" }), "bind to interface eth77: no such device"},
+		{"unknown kind", ir.CheckSpec{Kind: "PIGEON_CHECK"}, "PIGEON_CHECK is not supported"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cause := ""
+			if err := probe.Do(t.Context(), c.spec); err != nil {
+				cause = err.Error()
+			}
+			if cause != c.cause {
+				t.Errorf("got %q, want %q", cause, c.cause)
+			}
+		})
+	}
+}
+
+func TestEnds(t *testing.T) {
+	// Nobody has 10.0.0.9, but a neighbour entry makes the host send there.
+	n := lab.New(t)
+	lan := n.Segment("lan")
+	h := n.Host("lb01", lab.On(lan, "eth0", "10.0.0.5/24"))
+	h.Run("ip", "neigh", "add", "10.0.0.9", "lladdr", "02:00:00:00:09:09", "dev", "eth0")
+	mute := spec(netip.MustParseAddrPort("10.0.0.9:80"))
+
+	t.Run("timed out", func(t *testing.T) {
+		mute.ConnectTimeout = 100 * time.Millisecond
+		err := h.Do(func() error { return probe.Do(t.Context(), mute) })
+		if err == nil || err.Error() != "connect: timed out after 100ms" {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("with its context", func(t *testing.T) {
+		mute.ConnectTimeout = time.Hour
+		ctx, cancel := context.WithCancel(t.Context())
+		defer time.AfterFunc(100*time.Millisecond, cancel).Stop()
+		if err := h.Do(func() error { return probe.Do(ctx, mute) }); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("no route", func(t *testing.T) {
+		err := h.Do(func() error { return probe.Do(t.Context(), spec(netip.MustParseAddrPort("192.0.2.1:80"))) })
+		if err == nil || err.Error() != "connect: network is unreachable" {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestRunner(t *testing.T) {
+	const probes, limit = 200, 8
+	good, accepted := listen(t, "127.0.0.1:0")
+	bad := refused(t)
+	r := probe.NewRunner(t.Context(), limit)
+	defer r.Close()
+	for i := range probes { // nobody receives yet: Start does not wait
+		id := engine.CheckID{Spec: spec(good)}
+		if i%2 == 1 {
+			id.Spec.Target = bad
+		}
+		r.Start(id, time.Minute)
+	}
+	causes := map[string]int{}
+	for range probes {
+		result := <-r.Results()
+		if result.ID.Spec.ConnectTimeout != 5*time.Second {
+			t.Fatal("the identity of the check was changed")
+		}
+		causes[result.Cause]++
+	}
+	if causes[""] != probes/2 || causes["connect: connection refused"] != probes/2 {
+		t.Errorf("got %v", causes)
+	}
+	lab.Eventually(t, time.Second, "every connection to be accepted", func() bool { return accepted.Load() == probes/2 })
+}
+
+func TestRunnerCloses(t *testing.T) {
+	good, _ := listen(t, "127.0.0.1:0")
+	r := probe.NewRunner(t.Context(), 1)
+	for range 100 {
+		r.Start(engine.CheckID{Spec: spec(good)}, time.Minute)
+	}
+	r.Close() // nobody received; TestMain sees whether a goroutine is left
+	r.Start(engine.CheckID{Spec: spec(good)}, time.Minute)
+	r.Close()
+}

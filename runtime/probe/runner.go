@@ -1,0 +1,64 @@
+package probe
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"keepc/runtime/engine"
+)
+
+// A Runner runs many checks at once, each on a goroutine of its own, and hands their results to one receiver.
+type Runner struct {
+	ctx     context.Context
+	stop    context.CancelFunc
+	slots   chan struct{}
+	results chan Result
+	probes  sync.WaitGroup
+}
+
+// A Result of a probe.
+type Result struct {
+	ID    engine.CheckID
+	Cause string // empty: success; otherwise why it failed, e.g. "connect: connection refused"
+}
+
+// NewRunner returns a Runner that has at most limit probes under way; more wait for their turn. It works until ctx ends or
+// Close is called.
+func NewRunner(ctx context.Context, limit int) *Runner {
+	ctx, stop := context.WithCancel(ctx)
+	return &Runner{ctx: ctx, stop: stop, slots: make(chan struct{}, limit), results: make(chan Result)}
+}
+
+// Start runs a check once, and never blocks. The time-out counts from when its turn comes.
+func (r *Runner) Start(id engine.CheckID, timeout time.Duration) {
+	r.probes.Go(func() {
+		select {
+		case r.slots <- struct{}{}:
+		case <-r.ctx.Done():
+			return
+		}
+		spec := id.Spec
+		spec.ConnectTimeout = timeout
+		err := Do(r.ctx, spec)
+		<-r.slots
+
+		result := Result{ID: id}
+		if err != nil {
+			result.Cause = err.Error()
+		}
+		select {
+		case r.results <- result:
+		case <-r.ctx.Done(): // also when that is what ended the probe: nobody asks any more
+		}
+	})
+}
+
+// Results is where results come, each once. It is never closed.
+func (r *Runner) Results() <-chan Result { return r.results }
+
+// Close ends the probes under way, without results, and waits for their goroutines.
+func (r *Runner) Close() {
+	r.stop()
+	r.probes.Wait()
+}

@@ -1,0 +1,149 @@
+// Package reconcile makes a part of the kernel be as wanted: observe, diff, apply.
+package reconcile
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"keepc/compiler/ir"
+	"keepc/compiler/plan"
+	"keepc/compiler/state"
+	"keepc/runtime/kernel"
+)
+
+// A Reconciler owns one part of the kernel. It remembers what it made, so that it removes what is its own and nothing else.
+// It is not safe for concurrent use.
+type Reconciler struct {
+	observe func() (state.State, error)
+	apply   func(plan.Change) error
+	part    func(state.State) state.State
+	made    map[state.Key]struct{}
+}
+
+// Addresses returns the Reconciler of the interfaces' addresses.
+func Addresses(k kernel.Addresses) *Reconciler {
+	return &Reconciler{
+		observe: func() (s state.State, err error) {
+			s.Addresses, err = k.Addresses()
+			return s, err
+		},
+		apply: func(c plan.Change) error { return applyAddress(k, c) },
+		part:  func(s state.State) state.State { return state.State{Addresses: s.Addresses, Absent: s.Absent} },
+		made:  map[state.Key]struct{}{},
+	}
+}
+
+// IPVS returns the Reconciler of the virtual servers. Its Reconcile fails with kernel.ErrNoIPVS where there is none.
+func IPVS(k kernel.IPVS) *Reconciler {
+	return &Reconciler{
+		observe: func() (s state.State, err error) {
+			s.Services, s.Destinations, err = k.Services()
+			return s, err
+		},
+		apply: func(c plan.Change) error { return applyIPVS(k, c) },
+		part: func(s state.State) state.State {
+			return state.State{Services: s.Services, Destinations: s.Destinations, Absent: s.Absent}
+		},
+		made: map[state.Key]struct{}{},
+	}
+}
+
+// A Done change was applied. Repair: it was made before, and somebody else undid it.
+type Done struct {
+	plan.Change
+	Repair bool
+}
+
+// Reconcile brings the kernel to want with the smallest set of writes. A change that fails does not stop the others; the error
+// joins all failures, and what was done is returned in any case. The next call starts from a new observation.
+func (r *Reconciler) Reconcile(want state.State) ([]Done, error) {
+	want = r.part(want)
+	have, err := r.observe()
+	if err != nil {
+		return nil, fmt.Errorf("read the kernel's state: %w", err)
+	}
+	var (
+		done []Done
+		errs []error
+	)
+	for _, c := range plan.Diff(have, want, func(k state.Key) bool { _, ok := r.made[k]; return ok }) {
+		if c.Action == plan.Foreign {
+			continue
+		}
+		if err := r.apply(c); err != nil {
+			errs = append(errs, fmt.Errorf("%s %s: %w", verb(c.Action), c.Key, err))
+			continue
+		}
+		_, before := r.made[c.Key]
+		done = append(done, Done{Change: c, Repair: before && c.Action == plan.Add})
+		if c.Action == plan.Remove {
+			delete(r.made, c.Key)
+		} else {
+			r.made[c.Key] = struct{}{}
+		}
+	}
+	// What was there already as wanted is ours as much as what we made.
+	for k := range want.Addresses {
+		if _, ok := have.Addresses[k]; ok {
+			r.made[k] = struct{}{}
+		}
+	}
+	for k := range want.Services {
+		if _, ok := have.Services[k]; ok {
+			r.made[k] = struct{}{}
+		}
+	}
+	return done, errors.Join(errs...)
+}
+
+func verb(a plan.Action) string {
+	switch a {
+	case plan.Add:
+		return "add"
+	case plan.Remove:
+		return "remove"
+	}
+	return "change"
+}
+
+func applyAddress(k kernel.Addresses, c plan.Change) error {
+	key, ok := c.Key.(state.AddressKey)
+	if !ok {
+		return fmt.Errorf("a %T among the addresses", c.Key)
+	}
+	if c.Action == plan.Remove || c.Action == plan.Replace {
+		if err := k.DeleteAddress(key); err != nil {
+			return err
+		}
+	}
+	if a, ok := c.After.(state.Address); ok {
+		return k.AddAddress(key, a)
+	}
+	return nil
+}
+
+func applyIPVS(k kernel.IPVS, c plan.Change) error {
+	switch key := c.Key.(type) {
+	case ir.ServiceKey:
+		if s, ok := c.After.(state.Service); ok {
+			return k.SetService(key, s)
+		}
+		return k.DeleteService(key)
+	case state.DestinationKey:
+		if d, ok := c.After.(state.Destination); ok {
+			return k.SetDestination(key, d)
+		}
+		return k.DeleteDestination(key)
+	}
+	return fmt.Errorf("a %T among the virtual servers", c.Key)
+}
+
+// Backoff returns how long to wait after the n-th failure in a row: 100 ms, doubled each time up to a minute.
+func Backoff(n int) time.Duration {
+	d := 100 * time.Millisecond
+	for ; n > 1 && d < time.Minute; n-- {
+		d *= 2
+	}
+	return min(d, time.Minute)
+}

@@ -1,0 +1,152 @@
+package reconcile_test
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"keepc/compiler/ir"
+	"keepc/compiler/state"
+	"keepc/runtime/kernel"
+	"keepc/runtime/reconcile"
+)
+
+var (
+	vip  = state.AddressKey{Dev: "eth0", Prefix: netip.MustParsePrefix("10.0.0.3/24")}
+	http = ir.ServiceKey{Protocol: ir.TCP, Addr: netip.MustParseAddr("10.0.0.3"), Port: 80}
+	web1 = state.DestinationKey{Service: http, Server: netip.MustParseAddrPort("10.0.0.7:80")}
+	web2 = state.DestinationKey{Service: http, Server: netip.MustParseAddrPort("10.0.0.8:80")}
+	own  = state.DestinationKey{Service: ir.ServiceKey{Protocol: ir.TCP, Addr: netip.MustParseAddr("10.0.0.3"), Port: 22}, Server: web1.Server}
+)
+
+// A host is a fake kernel with what was written to it.
+type host struct {
+	*kernel.Fake
+	kernel.Kernel
+	wrote []string
+}
+
+func newHost() *host {
+	h := &host{Fake: kernel.NewFake(kernel.Link{Name: "eth0", Index: 2, Up: true, Addrs: []netip.Addr{netip.MustParseAddr("10.0.0.5")}})}
+	h.Kernel = kernel.Record(h.Fake, func(w kernel.Write) {
+		if w.Err == nil {
+			h.wrote = append(h.wrote, fmt.Sprintf("%s %s", w.Verb, w.Key))
+		}
+	})
+	return h
+}
+
+func (h *host) expect(t *testing.T, want ...string) {
+	t.Helper()
+	if !slices.Equal(h.wrote, want) {
+		t.Errorf("the kernel saw\n  %s\nwant\n  %s", strings.Join(h.wrote, "\n  "), strings.Join(want, "\n  "))
+	}
+	h.wrote = nil
+}
+
+func tutorial() state.State {
+	s := state.New()
+	s.Addresses[vip] = state.Address{Label: "eth0:0"}
+	s.Services[http] = state.Service{Scheduler: "wrr", Persistence: 50 * time.Second, Mask: 32}
+	s.Destinations[web1] = state.Destination{Weight: 1, Forwarding: ir.DR}
+	s.Destinations[web2] = state.Destination{Weight: 1, Forwarding: ir.DR}
+	return s
+}
+
+func TestOnlyWhatDiffersIsWritten(t *testing.T) {
+	h := newHost()
+	r := reconcile.IPVS(h.Kernel)
+	want := tutorial()
+	reconciled(t, r, want)
+	h.expect(t, "SetService tcp 10.0.0.3:80", "SetDestination 10.0.0.7:80 of tcp 10.0.0.3:80", "SetDestination 10.0.0.8:80 of tcp 10.0.0.3:80")
+	reconciled(t, r, want)
+	h.expect(t)
+	want.Destinations[web2] = state.Destination{Weight: 3, Forwarding: ir.DR}
+	reconciled(t, r, want)
+	h.expect(t, "SetDestination 10.0.0.8:80 of tcp 10.0.0.3:80")
+}
+
+func TestWhatSomebodyElseRemovedComesBack(t *testing.T) {
+	h := newHost()
+	r := reconcile.Addresses(h.Kernel)
+	reconciled(t, r, tutorial())
+	if err := h.Fake.DeleteAddress(vip); err != nil {
+		t.Fatal(err)
+	}
+	done := reconciled(t, r, tutorial())
+	if len(done) != 1 || !done[0].Repair {
+		t.Errorf("done %+v, want one repair", done)
+	}
+	h.expect(t, "AddAddress 10.0.0.3/24 dev eth0", "AddAddress 10.0.0.3/24 dev eth0")
+}
+
+func TestStrangersStay(t *testing.T) {
+	h := newHost()
+	if err := errors.Join(h.Fake.SetService(own.Service, state.Service{Scheduler: "rr"}), h.Fake.SetDestination(own, state.Destination{Weight: 7})); err != nil {
+		t.Fatal(err)
+	}
+	r := reconcile.IPVS(h.Kernel)
+	reconciled(t, r, tutorial())
+	h.wrote = nil
+	reconciled(t, r, state.New()) // the file names no virtual server any more
+	h.expect(t, "DeleteService tcp 10.0.0.3:80")
+	if _, destinations, err := h.Fake.Services(); err != nil || destinations[own].Weight != 7 {
+		t.Errorf("the stranger's real server: %+v, %v", destinations, err)
+	}
+}
+
+func TestOneFailureDoesNotStopTheOthers(t *testing.T) {
+	h := newHost()
+	r := reconcile.IPVS(h.Kernel)
+	h.Fail("SetDestination", 1, errors.New("no buffer space available"))
+	done, err := r.Reconcile(tutorial())
+	if err == nil || len(done) != 2 {
+		t.Fatalf("done %d, error %v; want 2 done and the error of the third", len(done), err)
+	}
+	if want := "add 10.0.0.7:80 of tcp 10.0.0.3:80: no buffer space available"; err.Error() != want {
+		t.Errorf("error %q, want %q", err, want)
+	}
+	h.wrote = nil
+	reconciled(t, r, tutorial())
+	h.expect(t, "SetDestination 10.0.0.7:80 of tcp 10.0.0.3:80")
+}
+
+func TestNoIPVSIsToldAsSuch(t *testing.T) {
+	h := newHost()
+	h.SetIPVS(false)
+	if _, err := reconcile.IPVS(h.Kernel).Reconcile(tutorial()); !errors.Is(err, kernel.ErrNoIPVS) {
+		t.Errorf("error %v, want ErrNoIPVS", err)
+	}
+}
+
+func TestLeftOversOfAnEarlierRunGo(t *testing.T) {
+	h := newHost()
+	if err := h.Fake.AddAddress(vip, state.Address{Label: "eth0:0"}); err != nil {
+		t.Fatal(err)
+	}
+	want := state.New()
+	want.Absent[vip] = "oldboy is not MASTER here"
+	reconciled(t, reconcile.Addresses(h.Kernel), want)
+	h.expect(t, "DeleteAddress 10.0.0.3/24 dev eth0")
+}
+
+func TestBackoff(t *testing.T) {
+	for n, want := range map[int]time.Duration{1: 100 * time.Millisecond, 2: 200 * time.Millisecond, 5: 1600 * time.Millisecond, 10: 51200 * time.Millisecond, 11: time.Minute, 1000: time.Minute} {
+		if got := reconcile.Backoff(n); got != want {
+			t.Errorf("Backoff(%d) = %v, want %v", n, got, want)
+		}
+	}
+}
+
+func reconciled(t *testing.T, r *reconcile.Reconciler, want state.State) []reconcile.Done {
+	t.Helper()
+	done, err := r.Reconcile(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return done
+}
