@@ -1,0 +1,49 @@
+# make test is all of it: a fresh clone on Debian 12 with Go and make needs
+# nothing else, if root runs it. What the targets fetch and build goes to
+# .cache, which `make clean` removes.
+
+GO          ?= go
+VERSION     ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),devel)
+FUZZTIME    ?= 30s
+TESTFLAGS   ?=
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: test build lint deps vm fuzz bench soak demo clean
+
+test: deps lint
+	$(MAKE) --no-print-directory vm || [ "$$CI" != true ]
+	$(GO) run .ci/report.go -race -p 1 -count 1 -timeout 15m $(TESTFLAGS) ./...
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.stamp=$(VERSION)' -o .cache/bin/keepc ./cmd/keepc
+
+lint:
+	test -z "$$(gofmt -l . .ci/*.go | tee /dev/stderr)"
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+# The Debian packages that tests compare with or are built by.
+deps:
+	.ci/deps
+
+# The kernel and the initramfs of the lab's virtual machine.
+vm: .cache/vm/initrd
+.cache/vm/initrd: runtime/lab/vm/init runtime/lab/vm/image.sh
+	runtime/lab/vm/image.sh .cache/vm
+
+# Every fuzz target for FUZZTIME.
+fuzz:
+	.ci/fuzz $(FUZZTIME)
+
+# Measurements, printed and never judged.
+bench: vm
+	KEEPC_BENCH=1 $(GO) test -run '^TestBench' -bench . -benchmem -v -timeout 60m ./...
+
+# The tests that ask to run long, for an hour.
+soak: vm
+	KEEPC_SOAK=1h $(GO) test -run '^TestSoak' -v -timeout 90m ./...
+
+demo: vm build
+
+clean:
+	rm -rf .cache

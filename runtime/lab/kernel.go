@@ -1,0 +1,83 @@
+package lab
+
+import (
+	"os"
+	"os/exec"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// machineEnv is set inside a virtual machine, to what emulates it, as in
+// "qemu/tcg".
+const machineEnv = "KEEPC_MACHINE"
+
+// Kernel tells which kernel the test runs on: "6.18.44 native", or
+// "6.1.0-56-cloud-amd64 in qemu/tcg".
+func Kernel() string {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return "unknown"
+	}
+	release := unix.ByteSliceToString(u.Release[:])
+	if machine := os.Getenv(machineEnv); machine != "" {
+		return release + " in " + machine
+	}
+	return release + " native"
+}
+
+// Patience is how long to wait for what takes at most d on an idle machine.
+// It is the slack of the whole project, so here are its reasons: packages are
+// tested side by side, hence the factor of three, and an emulated processor
+// measured here takes ten to fifteen times as long for the same instructions
+// while its clock runs on as any other. Never add Patience to a bound that a
+// protocol promises; compare time stamps for that.
+func Patience(d time.Duration) time.Duration {
+	if os.Getenv(machineEnv) == "qemu/tcg" {
+		return 10 * d
+	}
+	return 3 * d
+}
+
+// Eventually waits until ok answers true, and ends the test if that takes
+// more than limit, Patience included.
+func Eventually(t T, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(Patience(limit)); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("lab: waited %v for %s", Patience(limit), what)
+		}
+	}
+}
+
+// Missing ends a test for want of something outside of it. Where CI=true the
+// test fails, for a green result must not hide a comparison that was never
+// made; elsewhere it is skipped.
+func Missing(t T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("missing where CI=true: "+format, args...)
+	}
+	t.Skipf("skipped: "+format, args...)
+}
+
+// NeedPrograms is for tests that compare with other programs.
+func NeedPrograms(t T, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if _, err := exec.LookPath(name); err != nil {
+			Missing(t, "%s is not installed; `make deps` installs it", name)
+		}
+	}
+}
+
+// hasIPVS tells whether this kernel does IPVS, once its module is loaded.
+func hasIPVS() bool {
+	if _, err := netlink.GenlFamilyGet("IPVS"); err == nil {
+		return true
+	}
+	_ = exec.Command("modprobe", "ip_vs").Run() // what counts is the next line
+	_, err := netlink.GenlFamilyGet("IPVS")
+	return err == nil
+}
