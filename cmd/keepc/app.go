@@ -1,0 +1,244 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"keepc/compiler/report"
+	"keepc/grammar/diag"
+)
+
+// An App is keepc with the world that it sees.
+type App struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Env            func(string) string
+	// FS is the file tree from its "/"; Dir is the working directory.
+	FS  fs.FS
+	Dir string
+
+	flags
+}
+
+// flags are those of every verb.
+type flags struct {
+	color          string
+	quiet, verbose bool
+	ids            []string
+}
+
+// Exit codes, one table for all verbs.
+const (
+	exitOK       = 0
+	exitFindings = 1 // or: not formatted, an expectation failed
+	exitUsage    = 2
+	exitFailed   = 3
+	exitChanges  = 4 // with plan --exit-code and diff --exit-code
+)
+
+// verbs is every verb of keepc.
+func (a *App) verbs() []*cobra.Command {
+	return []*cobra.Command{
+		a.check(),
+		a.plan(),
+		a.run(),
+		a.explain(),
+		a.version(),
+	}
+}
+
+// An exit ends a verb with a code other than 0 or exitUsage; the error, if any, is still to be told.
+type exit struct {
+	code int
+	err  error
+}
+
+func (e exit) Error() string {
+	if e.err == nil {
+		return fmt.Sprint("exit code ", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e exit) Unwrap() error { return e.err }
+
+// failed makes an error one of exitFailed.
+func failed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return exit{exitFailed, err}
+}
+
+// Main runs keepc with the arguments behind its name and returns the exit code.
+func (a *App) Main(args []string) int {
+	root := &cobra.Command{
+		Use:           "keepc",
+		Short:         "keepc checks, plans and enforces keepalived.conf",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetArgs(args)
+	root.SetIn(a.Stdin)
+	root.SetOut(a.Stdout)
+	root.SetErr(a.Stderr)
+	root.SetFlagErrorFunc(suggestFlag)
+	root.AddCommand(a.verbs()...)
+	f := root.PersistentFlags()
+	f.StringVar(&a.color, "color", "auto", "colour: auto, always or never")
+	f.BoolVarP(&a.quiet, "quiet", "q", false, "say nothing, only exit")
+	f.BoolVarP(&a.verbose, "verbose", "v", false, "say more")
+	f.StringSliceVar(&a.ids, "id", nil, "the `ID` that @ID lines are for (keepalived -i)")
+	f.SortFlags = false
+
+	err := a.unknownVerb(root, args)
+	if err == nil {
+		err = root.Execute()
+	}
+	var e exit
+	switch {
+	case err == nil:
+		return exitOK
+	case !errors.As(err, &e):
+		fmt.Fprintf(a.Stderr, "keepc: %v\n", err)
+		return exitUsage
+	case e.err != nil:
+		fmt.Fprintf(a.Stderr, "keepc: %v\n", e.err)
+	}
+	return e.code
+}
+
+// unknownVerb says which verb was likely meant.
+func (a *App) unknownVerb(root *cobra.Command, args []string) error {
+	_, rest, err := root.Find(args)
+	if err == nil || len(rest) == 0 {
+		return nil
+	}
+	var names []string
+	for _, c := range root.Commands() {
+		names = append(names, c.Name())
+	}
+	if best, _ := diag.Suggest(rest[0], names); best != "" {
+		return fmt.Errorf("unknown verb %q; did you mean %q?", rest[0], best)
+	}
+	return fmt.Errorf("unknown verb %q; the verbs are %s", rest[0], strings.Join(names, ", "))
+}
+
+// suggestFlag says which flag was likely meant.
+func suggestFlag(c *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	var names []string
+	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	if best, _ := diag.Suggest(unknown.GetSpecifiedName(), names); best != "" {
+		return fmt.Errorf("%w; did you mean --%s?", err, best)
+	}
+	return fmt.Errorf("%w; see keepc %s --help", err, c.Name())
+}
+
+// colors tells whether to colour what goes to Stdout.
+func (a *App) colors() (report.Colors, error) {
+	switch a.color {
+	case "always":
+		return true, nil
+	case "never":
+		return false, nil
+	case "auto":
+	default:
+		return false, fmt.Errorf("--color %s: expected auto, always or never", a.color)
+	}
+	switch {
+	case a.Env("NO_COLOR") != "":
+		return false, nil
+	case a.Env("CLICOLOR_FORCE") != "" && a.Env("CLICOLOR_FORCE") != "0", a.Env("FORCE_COLOR") != "" && a.Env("FORCE_COLOR") != "0":
+		return true, nil
+	case a.Env("TERM") == "dumb":
+		return false, nil
+	}
+	out, ok := a.Stdout.(*os.File)
+	if !ok {
+		return false, nil
+	}
+	info, err := out.Stat()
+	return report.Colors(err == nil && info.Mode()&fs.ModeCharDevice != 0), nil
+}
+
+// maxFile is the size above which a file is no configuration.
+const maxFile = 1 << 30
+
+// read returns the text of a file; "-" is standard input.
+func (a *App) read(name string) ([]byte, error) {
+	var in io.Reader = a.Stdin
+	if name != "-" {
+		f, err := a.FS.Open(strings.TrimPrefix(a.abs(name), "/"))
+		if err != nil {
+			return nil, fileError(name, err)
+		}
+		defer f.Close()
+		if info, err := f.Stat(); err == nil && info.IsDir() {
+			return nil, fmt.Errorf("%s: is a directory, not a file", name)
+		}
+		in = f
+	}
+	text, err := io.ReadAll(io.LimitReader(in, maxFile+1))
+	if err != nil {
+		return nil, fileError(name, err)
+	}
+	if len(text) > maxFile {
+		return nil, fmt.Errorf("%s: larger than %d MB", name, maxFile>>20)
+	}
+	return text, nil
+}
+
+// fileError names the file and says what was wrong with it.
+func fileError(name string, err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		err = p.Err
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
+// abs is the absolute path of a file that a user names.
+func (a *App) abs(name string) string {
+	if filepath.IsAbs(name) {
+		return filepath.Clean(name)
+	}
+	return filepath.Join("/", a.Dir, name)
+}
+
+// shown is the name of a file as messages show it: relative to the working directory when it is below.
+func (a *App) shown(name string) string {
+	if !filepath.IsAbs(name) {
+		return name
+	}
+	if rel, err := filepath.Rel(a.Dir, name); err == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	return name
+}
+
+// id is the configuration id that @ID lines are for: what --id gives, else the host name up to its first dot.
+func (a *App) id() string {
+	if len(a.ids) > 0 {
+		return a.ids[0]
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	id, _, _ := strings.Cut(host, ".")
+	return id
+}

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"keepc/runtime/lab"
+	"keepc/runtime/lab/tutorial"
+)
+
+// The measurements of this file run with "make bench". They print tables and judge nothing: a timing never fails a test.
+
+func needBench(t *testing.T) {
+	if os.Getenv("KEEPC_BENCH") == "" {
+		t.Skip("a measurement: run it with make bench")
+	}
+}
+
+// bigConfig is the configuration that both programs check: virtual servers with real servers and a TCP_CHECK each.
+func bigConfig(virtual, real int) []byte {
+	var b bytes.Buffer
+	b.WriteString("global_defs {\n\trouter_id bench\n}\n")
+	for i := range virtual {
+		fmt.Fprintf(&b, "virtual_server 10.%d.%d.1 80 {\n\tdelay_loop 6\n\tlb_algo wrr\n\tlb_kind DR\n\tprotocol TCP\n", 1+i/250, i%250)
+		for j := range real {
+			fmt.Fprintf(&b, "\treal_server 192.168.%d.%d 80 {\n\t\tweight 1\n\t\tTCP_CHECK {\n\t\t\tconnect_timeout 3\n\t\t\tretry 3\n\t\t\tdelay_before_retry 3\n\t\t\tconnect_port 80\n\t\t}\n\t}\n", i%250, j+1)
+		}
+		b.WriteString("}\n")
+	}
+	return b.Bytes()
+}
+
+// TestBenchCheck compares "keepc check" with "keepalived -t" on the same file, in turn.
+func TestBenchCheck(t *testing.T) {
+	needBench(t)
+	lab.NeedPrograms(t, "keepalived")
+	host := lab.New(t).Host("lb01")
+	file := filepath.Join(t.TempDir(), "big.conf")
+	text := bigConfig(1000, 50)
+	if err := os.WriteFile(file, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	type figures struct {
+		wall []time.Duration
+		peak int64 // KiB
+	}
+	programs := []struct {
+		name string
+		args []string
+		figures
+	}{
+		{name: "keepalived -t", args: []string{"keepalived", "-t", "-f", file}},
+		{name: "keepc check", args: keepcArgs(t, "check", file)},
+	}
+	const runs = 9
+	for i := range runs + 1 {
+		for j := range programs {
+			p := &programs[j]
+			var out bytes.Buffer
+			start := time.Now()
+			cmd := exec.Command(p.args[0], p.args[1:]...)
+			cmd.Stdout, cmd.Stderr = &out, &out
+			err := host.Do(cmd.Run)
+			wall := time.Since(start)
+			if err != nil {
+				t.Fatalf("%s: %v\n%.2000s", p.name, err, out.String())
+			}
+			if i == 0 {
+				continue // warms the page cache
+			}
+			p.wall = append(p.wall, wall)
+			p.peak = max(p.peak, cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)
+		}
+	}
+	fmt.Printf("\ncheck of 1,000 virtual servers x 50 real servers with TCP_CHECK, %.1f MB, %d runs each, in turn\n", float64(len(text))/1e6, runs)
+	fmt.Printf("%-14s %10s %10s %10s %12s\n", "", "min", "median", "max", "peak memory")
+	for _, p := range programs {
+		slices.Sort(p.wall)
+		fmt.Printf("%-14s %10v %10v %10v %9.1f MB\n", p.name, ms(p.wall[0]), ms(p.wall[runs/2]), ms(p.wall[runs-1]), float64(p.peak)/1024)
+	}
+	a, b := programs[1], programs[0]
+	fmt.Printf("ratio          %9.2fx %9.2fx %9.2fx %11.2fx\n", ratio(a.wall[0], b.wall[0]), ratio(a.wall[runs/2], b.wall[runs/2]), ratio(a.wall[runs-1], b.wall[runs-1]), ratio(a.peak, b.peak))
+}
+
+func ratio[T ~int64](a, b T) float64 { return float64(a) / float64(b) }
+
+func ms(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
+
+// TestBenchTakeover measures, for a pair of keepc and a pair of keepalived side by side, how long lb02 needs after lb01 lost its
+// link, and after lb01 was told to stop.
+func TestBenchTakeover(t *testing.T) {
+	needBench(t)
+	lab.NeedPrograms(t, "keepalived")
+	const times = 20
+	results := map[program]*takeovers{}
+	var wg sync.WaitGroup
+	for _, p := range []program{keepc, keepalived} {
+		r := &takeovers{stage: newPair(t), program: p}
+		results[p] = r
+		wg.Go(func() { r.run(times) })
+	}
+	wg.Wait()
+	fmt.Printf("\ntakeover by lb02 (priority 50, interval 1s), %d times each, both pairs side by side, kernel %s\n", times, lab.Kernel())
+	fmt.Printf("%-44s %-11s %8s %8s %8s\n", "", "", "min", "median", "max")
+	for _, m := range []struct {
+		what, formula string
+		of            func(*takeovers) []time.Duration
+	}{
+		{"last advertisement of lb01 to first of lb02", "3s + skew = " + ms(down).String(), func(r *takeovers) []time.Duration { return r.silence }},
+		{"link loss of lb01 to first of lb02", "at most " + ms(down).String(), func(r *takeovers) []time.Duration { return r.cut }},
+		{"link loss of lb01 to gratuitous ARP of lb02", "", func(r *takeovers) []time.Duration { return r.arp }},
+		{"farewell of lb01 to first of lb02", "skew = " + ms(skew).String(), func(r *takeovers) []time.Duration { return r.stop }},
+		{"SIGTERM of lb01 to first of lb02", "", func(r *takeovers) []time.Duration { return r.term }},
+	} {
+		for _, p := range []program{keepalived, keepc} {
+			d := slices.Sorted(slices.Values(m.of(results[p])))
+			if len(d) == 0 {
+				fmt.Printf("%-44s %-11s no result\n", m.what, p)
+				continue
+			}
+			fmt.Printf("%-44s %-11s %8v %8v %8v\n", m.what, p, ms(d[0]), ms(d[len(d)/2]), ms(d[len(d)-1]))
+		}
+		if m.formula != "" {
+			fmt.Printf("%-44s %-11s %s\n", "", "formula", m.formula)
+		}
+	}
+}
+
+// takeovers is one pair with its measurements.
+type takeovers struct {
+	*stage
+	program                       program
+	silence, cut, arp, stop, term []time.Duration
+}
+
+// newPair is a stage for VRRP alone: it needs no ip_vs.
+func newPair(t *testing.T) *stage {
+	s := &stage{Cluster: tutorial.New(lab.New(t)), t: t, web: map[string]*lab.Process{}}
+	s.wire = s.Second.Capture("eth0")
+	return s
+}
+
+func (r *takeovers) run(times int) {
+	r.lb02 = r.start(r.LB02, r.program)
+	r.lb01 = r.start(r.LB01, r.program)
+	for range times {
+		if !r.wait("10.0.0.5", time.Now(), 15*time.Second) {
+			return
+		}
+		time.Sleep(interval + time.Duration(len(r.cut))*interval/20) // cuts at every phase of the interval
+		cut := time.Now()
+		last := r.last("10.0.0.5")
+		r.LB01.Link("eth0").Down()
+		if !r.wait("10.0.0.6", cut, 10*time.Second) {
+			return
+		}
+		first := r.first("10.0.0.6", cut)
+		time.Sleep(100 * time.Millisecond)
+		r.silence = append(r.silence, first.Sub(last))
+		r.cut = append(r.cut, first.Sub(cut))
+		if at, ok := r.firstARP(r.LB02, cut); ok {
+			r.arp = append(r.arp, at.Sub(cut))
+		}
+		healed := time.Now()
+		r.LB01.Link("eth0").Up()
+		if !r.wait("10.0.0.5", healed, 15*time.Second) {
+			return
+		}
+		time.Sleep(2 * interval)
+		stopped := time.Now()
+		r.lb01.Signal(syscall.SIGTERM)
+		if !r.wait("10.0.0.6", stopped, 10*time.Second) {
+			return
+		}
+		first = r.first("10.0.0.6", stopped)
+		r.term = append(r.term, first.Sub(stopped))
+		for _, a := range r.adverts(stopped) {
+			if a.priority == 0 {
+				r.stop = append(r.stop, first.Sub(a.at))
+				break
+			}
+		}
+		_ = r.lb01.Wait(10 * time.Second)
+		r.lb01 = r.start(r.LB01, r.program)
+	}
+}
+
+// wait waits for an advertisement of a director since a time.
+func (r *takeovers) wait(from string, since time.Time, limit time.Duration) bool {
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if !r.first(from, since).IsZero() {
+			return true
+		}
+	}
+	r.t.Errorf("%s: no advertisement of %s within %v", r.program, from, limit)
+	return false
+}
+
+func (r *takeovers) first(from string, since time.Time) time.Time {
+	for _, a := range r.adverts(since) {
+		if a.from == netip.MustParseAddr(from) && a.priority > 0 {
+			return a.at
+		}
+	}
+	return time.Time{}
+}
+
+func (r *takeovers) last(from string) time.Time {
+	all := slices.DeleteFunc(r.adverts(time.Time{}), func(a advert) bool { return a.from != netip.MustParseAddr(from) })
+	if len(all) == 0 {
+		return time.Time{}
+	}
+	return slices.MaxFunc(all, func(a, b advert) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) }).at
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"keepc/compiler/lint"
+	"keepc/compiler/report"
+	"keepc/compiler/schema"
+	"keepc/grammar/diag"
+)
+
+func (a *App) explain() *cobra.Command {
+	return &cobra.Command{
+		Use:   "explain [RULE | KEYWORD]",
+		Short: "Explain a rule or a keyword",
+		Long:  "Explain a rule or a keyword; without an argument list the rules.",
+		Example: `  keepc explain duplicate-vrid
+  keepc explain vrrp_instance.priority
+  keepc explain`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			text := ruleList()
+			if len(args) == 1 {
+				var err error
+				if text, err = explanation(args[0]); err != nil {
+					return err
+				}
+			}
+			_, err := fmt.Fprint(a.Stdout, text)
+			return failed(err)
+		},
+	}
+}
+
+// explanation returns the long text of a rule or keyword.
+func explanation(subject string) (string, error) {
+	rules := lint.Rules()
+	if i := slices.IndexFunc(rules, func(r lint.Rule) bool { return r.Name == subject }); i >= 0 {
+		return report.ExplainRule(rules[i]), nil
+	}
+	if found := schema.Find(subject); len(found) > 0 {
+		var b strings.Builder
+		for i, path := range found {
+			if i > 0 {
+				b.WriteByte('\n')
+			}
+			b.WriteString(report.ExplainKeyword(path))
+		}
+		return b.String(), nil
+	}
+	var known []string
+	for _, r := range rules {
+		known = append(known, r.Name)
+	}
+	schema.Walk(func(path []*schema.Keyword) { known = append(known, path[len(path)-1].Word, schema.Join(path)) })
+	if best, _ := diag.Suggest(subject, known); best != "" {
+		return "", fmt.Errorf("no rule or keyword %q; did you mean %q?", subject, best)
+	}
+	return "", fmt.Errorf("no rule or keyword %q; keepc explain lists the rules", subject)
+}
+
+// ruleList lists every rule with its severity and title.
+func ruleList() string {
+	var b strings.Builder
+	for _, r := range lint.Rules() {
+		fmt.Fprintf(&b, "%-24s %-8s %s\n", r.Name, r.Severity, r.Title)
+	}
+	return b.String()
+}

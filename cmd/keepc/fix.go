@@ -1,0 +1,147 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+// maxRounds bounds how often a repaired text is checked again for more to repair.
+const maxRounds = 10
+
+// repair repairs the files and those that they include, or shows how with --diff.
+func (r *checkRun) repair(names []string) error {
+	unread := false
+	for _, name := range names {
+		texts, done, err := r.rounds(name)
+		if err != nil {
+			unread = true
+			if r.diff { // else the check that follows says so
+				fmt.Fprintf(r.Stderr, "keepc: %v\n", err)
+			}
+			continue
+		}
+		for _, file := range slices.Sorted(maps.Keys(texts)) {
+			if r.diff {
+				if _, err := fmt.Fprint(r.Stdout, patch(file, texts[file])); err != nil {
+					return failed(fmt.Errorf("write the patch: %w", err))
+				}
+			} else if err := replaceFile(r.abs(file), texts[file].after); err != nil {
+				return failed(fileError(file, err))
+			}
+		}
+		if !r.diff && !r.quiet {
+			for _, d := range done {
+				fmt.Fprintf(r.Stderr, "%s: repaired: %s [%s]\n", d.Span, d.Fixes[0].Title, d.Rule)
+			}
+		}
+	}
+	if r.diff && unread {
+		return exit{code: exitFailed}
+	}
+	return nil
+}
+
+// A change is the text of a file before and after its repair.
+type change struct{ before, after []byte }
+
+// rounds repairs a file in memory until nothing is left to repair. It returns the texts that changed, by the names of their
+// files, and the findings that were repaired.
+func (r *checkRun) rounds(name string) (map[string]change, diag.List, error) {
+	memory := overlay{r.FS, map[string][]byte{}}
+	app := *r.App
+	app.FS = memory
+	run := *r
+	run.App = &app
+	changes := map[string]change{}
+	var all diag.List
+	for range maxRounds {
+		f := run.file(name, nil)
+		if f.err != nil {
+			return nil, nil, f.err
+		}
+		f.Findings = slices.DeleteFunc(f.Findings, func(d diag.Diagnostic) bool { return r.hidden(d) })
+		repaired := 0
+		for src := range sources(f.Findings) {
+			text, done := f.Findings.Repair(src)
+			if len(done) == 0 || bytes.Equal(text, src.Text) {
+				continue
+			}
+			c := changes[src.Name]
+			if c.before == nil {
+				c.before = src.Text
+			}
+			c.after = text
+			changes[src.Name] = c
+			memory.texts[strings.TrimPrefix(r.abs(src.Name), "/")] = text
+			all = append(all, done...)
+			repaired += len(done)
+		}
+		if repaired == 0 {
+			break
+		}
+	}
+	return changes, all, nil
+}
+
+// sources yields each text that a repair edits, once.
+func sources(found diag.List) iter.Seq[*source.Source] {
+	return func(yield func(*source.Source) bool) {
+		var seen []*source.Source
+		for _, d := range found {
+			if len(d.Fixes) != 1 || len(d.Fixes[0].Edits) == 0 {
+				continue
+			}
+			src := d.Fixes[0].Edits[0].Span.Source
+			if src == nil || slices.ContainsFunc(seen, src.Same) {
+				continue
+			}
+			seen = append(seen, src)
+			if !yield(src) {
+				return
+			}
+		}
+	}
+}
+
+// replaceFile gives a file another content in one step: a reader sees the old or the new one, and a failure leaves the old
+// one. The mode stays; a symbolic link stays one.
+func replaceFile(name string, text []byte) (err error) {
+	name, err = filepath.EvalSymlinks(name)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return &fs.PathError{Op: "replace", Path: name, Err: errors.New("is not a regular file")}
+	}
+	f, err := os.CreateTemp(filepath.Dir(name), ".keepc-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	_, err = f.Write(text)
+	err = cmp.Or(err, f.Chmod(info.Mode().Perm()), keepOwner(f, info), f.Sync(), f.Close())
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
+}

@@ -1,0 +1,10 @@
+// Command keepc checks, plans and enforces keepalived.conf.
+package main
+
+import "os"
+
+func main() {
+	dir, _ := os.Getwd() // without one, only absolute names lead anywhere
+	app := App{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Env: os.Getenv, FS: os.DirFS("/"), Dir: dir}
+	os.Exit(app.Main(os.Args[1:]))
+}

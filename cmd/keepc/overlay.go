@@ -1,0 +1,36 @@
+package main
+
+import (
+	"bytes"
+	"io/fs"
+	"path"
+	"time"
+)
+
+// An overlay is a file tree in which some files have another text.
+type overlay struct {
+	fs.FS
+	texts map[string][]byte
+}
+
+func (o overlay) Open(name string) (fs.File, error) {
+	text, ok := o.texts[name]
+	if !ok {
+		return o.FS.Open(name)
+	}
+	return memoryFile{bytes.NewReader(text), path.Base(name)}, nil
+}
+
+// A memoryFile is a regular file in memory.
+type memoryFile struct {
+	*bytes.Reader
+	name string
+}
+
+func (f memoryFile) Stat() (fs.FileInfo, error) { return f, nil }
+func (f memoryFile) Close() error               { return nil }
+func (f memoryFile) Name() string               { return f.name }
+func (f memoryFile) Mode() fs.FileMode          { return 0o644 }
+func (f memoryFile) ModTime() time.Time         { return time.Time{} }
+func (f memoryFile) IsDir() bool                { return false }
+func (f memoryFile) Sys() any                   { return nil }

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"keepc/compiler/ir"
+	"keepc/compiler/plan"
+	"keepc/compiler/report"
+	"keepc/compiler/state"
+	"keepc/runtime/kernel"
+)
+
+// A planRun is one run of the verb plan.
+type planRun struct {
+	*App
+	as       string
+	format   string
+	all      bool
+	exitCode bool
+}
+
+func (a *App) plan() *cobra.Command {
+	run := &planRun{App: a}
+	c := &cobra.Command{
+		Use:   "plan [file]",
+		Short: "Show what run would change on this host, now",
+		Long: "Compare what the file wants with what this host's kernel has, and change nothing.\n" +
+			"Reading virtual servers needs CAP_NET_ADMIN; addresses need nothing.",
+		Example: `  keepc plan
+  keepc plan --as master lb01.conf
+  keepc plan --exit-code --format json lb01.conf`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return run.main(oneFile(args)) },
+	}
+	f := c.Flags()
+	f.SortFlags = false
+	f.StringVar(&run.as, "as", "backup", "the `ROLE` assumed for all instances: master or backup")
+	f.StringVar(&run.format, "format", "human", "human or json")
+	f.BoolVar(&run.all, "all", false, "show addresses that are not ours, too")
+	f.BoolVar(&run.exitCode, "exit-code", false, "exit with 4 when there are changes")
+	return c
+}
+
+// oneFile is the file that a verb with one argument looks at.
+func oneFile(args []string) string {
+	if len(args) == 0 {
+		return defaultFile
+	}
+	return args[0]
+}
+
+func (r *planRun) main(name string) error {
+	if r.as != "master" && r.as != "backup" {
+		return fmt.Errorf("--as %s: expected master or backup", r.as)
+	}
+	if r.format != "human" && r.format != "json" {
+		return fmt.Errorf("--format %s: expected human or json", r.format)
+	}
+	colors, err := r.colors()
+	if err != nil {
+		return err
+	}
+	l := r.load(name)
+	if l.Config == nil {
+		fmt.Fprintln(r.Stderr, l.Refused)
+		return exit{code: l.code}
+	}
+	m, err := makePlan(r.shown(name), l.Config, r.as)
+	if err != nil {
+		return failed(err)
+	}
+	if !r.quiet {
+		if r.format == "json" {
+			err = report.PlanJSON(r.Stdout, m)
+		} else {
+			err = report.PlanScreen(r.Stdout, m, colors, r.all)
+		}
+	}
+	if err == nil && r.exitCode && !m.Empty() {
+		return exit{code: exitChanges}
+	}
+	return failed(err)
+}
+
+// makePlan compares what the configuration wants with what this host has. as is the situation assumed: "master" or "backup".
+func makePlan(file string, cfg *ir.Config, as string) (report.Plan, error) {
+	k, err := kernel.Open()
+	if err != nil {
+		return report.Plan{}, err
+	}
+	defer k.Close()
+	have, notes, err := observe(k, cfg)
+	if err != nil {
+		return report.Plan{}, err
+	}
+	head, err := planHead(k, cfg, as)
+	if err != nil {
+		return report.Plan{}, err
+	}
+	situation := state.Situation{}
+	if as == "master" {
+		situation = state.AllMaster(cfg)
+	}
+	m := report.NewPlan(file, head, plan.Diff(have, state.Desired(cfg, situation), nil))
+	m.Notes = append(notes, announcements(cfg, m)...)
+	return m, nil
+}
+
+// observe reads as much as the configuration speaks of: IPVS wants CAP_NET_ADMIN even for reading, so it is asked only when
+// there are virtual servers.
+func observe(k kernel.Kernel, cfg *ir.Config) (have state.State, notes []string, err error) {
+	have = state.New()
+	if have.Addresses, err = k.Addresses(); err != nil {
+		return have, nil, fmt.Errorf("read the addresses: %w", err)
+	}
+	if len(cfg.VirtualServers) == 0 {
+		return have, nil, nil
+	}
+	have.Services, have.Destinations, err = k.Services()
+	if errors.Is(err, kernel.ErrNoIPVS) {
+		first := cfg.VirtualServers[0].Span().Position()
+		return have, []string{fmt.Sprintf("%s:%d: %v: run would wait for it (modprobe ip_vs).", first.File, first.Line, err)}, nil
+	}
+	if err != nil {
+		return have, nil, fmt.Errorf("read the virtual servers: %w", err)
+	}
+	return have, nil, nil
+}
+
+// planHead says what was looked at and what is assumed.
+func planHead(k kernel.Kernel, cfg *ir.Config, as string) (string, error) {
+	links, err := k.Links()
+	if err != nil {
+		return "", fmt.Errorf("list the interfaces: %w", err)
+	}
+	var parts []string
+	for _, v := range cfg.Instances {
+		text := v.Interface + " (missing)"
+		if i := slices.IndexFunc(links, func(l kernel.Link) bool { return l.Name == v.Interface }); i >= 0 {
+			text = v.Interface + " (down)"
+			if links[i].Up {
+				text = v.Interface + " (up)"
+			}
+		}
+		if !slices.Contains(parts, text) {
+			parts = append(parts, text)
+		}
+	}
+	parts = append(parts, report.Count(len(cfg.Instances), "instance"), report.Count(len(cfg.VirtualServers), "virtual server"))
+	return strings.Join(parts, ", ") + "; assuming " + strings.ToUpper(as) + " for all.", nil
+}
+
+// announcements says what follows on the wire.
+func announcements(cfg *ir.Config, m report.Plan) []string {
+	if !slices.ContainsFunc(m.Changes, func(c report.PlanChange) bool { return c.Kind == "address" && c.Action == "add" }) {
+		return nil
+	}
+	v := cfg.Instances[0]
+	text := fmt.Sprintf("Then announce: %d gratuitous ARP for each new address", v.GARPMasterRepeat)
+	if v.GARPMasterDelay > 0 {
+		text += fmt.Sprintf(", again after %v", v.GARPMasterDelay)
+	}
+	return []string{text + "."}
+}
