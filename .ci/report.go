@@ -36,6 +36,7 @@ type report struct {
 	skipped []string
 	passed  int
 	failed  int
+	strict  bool // CI=true: a missing program is a failure
 }
 
 func main() {
@@ -50,7 +51,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "report:", err)
 		os.Exit(1)
 	}
-	r := report{tests: map[string][]*result{}, loose: map[string][]string{}}
+	r := report{tests: map[string][]*result{}, loose: map[string][]string{}, strict: os.Getenv("CI") == "true"}
 	lines := bufio.NewReader(out)
 	for {
 		line, err := lines.ReadString('\n')
@@ -66,7 +67,7 @@ func main() {
 	}
 	err = cmd.Wait()
 	r.end(time.Since(start))
-	if err != nil {
+	if err != nil || r.failed > 0 {
 		fmt.Println("FAIL")
 		os.Exit(1)
 	}
@@ -113,7 +114,7 @@ func (r *report) addPackage(e event) {
 			fmt.Print(e.Output)
 		}
 		r.loose[e.Package] = append(r.loose[e.Package], e.Output)
-	case "pass", "fail", "skip":
+	case "pass", "fail":
 		r.close(e)
 	}
 }
@@ -122,8 +123,12 @@ func (r *report) addPackage(e event) {
 func (r *report) close(e event) {
 	count := map[string]int{}
 	for _, t := range r.tests[e.Package] {
-		if t.action == "" {
+		switch why := reason(t.output); {
+		case t.action == "":
 			t.action = "fail" // the package ended before the test
+		case t.action == "skip" && r.strict && (why == "" || strings.Contains(why, exec.ErrNotFound.Error())):
+			t.action = "fail"
+			t.output = append(t.output, "    a skip for want of a program, or of a reason, fails where CI=true\n")
 		}
 		count[t.action]++
 		switch t.action {
@@ -135,7 +140,7 @@ func (r *report) close(e event) {
 	}
 	r.passed += count["pass"]
 	r.failed += count["fail"]
-	verdict := map[string]string{"pass": "ok  ", "fail": "FAIL", "skip": "none"}[e.Action]
+	verdict := map[string]string{"pass": "ok  ", "fail": "FAIL"}[e.Action]
 	if e.Action == "fail" {
 		fmt.Printf("%s", strings.Join(r.loose[e.Package], ""))
 	}
@@ -155,7 +160,7 @@ func reason(output []string) string {
 			return line
 		}
 	}
-	return "no reason given"
+	return ""
 }
 
 func (r *report) end(took time.Duration) {

@@ -3,6 +3,8 @@
 package compiler
 
 import (
+	"slices"
+
 	"keepc/compiler/ir"
 	"keepc/compiler/lint"
 	"keepc/compiler/schema"
@@ -23,4 +25,20 @@ func Compile(file *grammar.File, opts Options) (*ir.Config, diag.List) {
 	found = append(found, lint.Run(cfg, file, opts.Host)...)
 	found.Sort()
 	return cfg, found
+}
+
+// Merge joins the findings of reading a text with those of its meaning, in the order of the file. Where a brace was missing,
+// the one that then closes nothing is no finding of its own.
+func Merge(reading, meaning diag.List) diag.List {
+	for _, d := range meaning {
+		if d.Rule != "missing-brace" {
+			continue
+		}
+		if i := slices.IndexFunc(reading, func(o diag.Diagnostic) bool { return o.Rule == "extra-brace" && d.Span.Before(o.Span) }); i >= 0 {
+			reading = slices.Delete(slices.Clone(reading), i, i+1)
+		}
+	}
+	all := slices.Concat(reading, meaning)
+	all.Sort()
+	return all
 }

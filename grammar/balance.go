@@ -92,7 +92,7 @@ func (b *balancer) read(l *line) {
 			continue
 		}
 		if k == remark {
-			b.record.comments = append(b.record.comments, Comment{Text: l.text[start:], Span: l.span(start, len(l.text)), Trailing: !first})
+			b.record.comment(l, start)
 			break
 		}
 		at := l.span(start, s.pos)

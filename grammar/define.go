@@ -49,9 +49,10 @@ func (e *expander) define(l line, continued bool) bool {
 	return true
 }
 
-// extend adds a line to the definition under way. It ends with the first line that does not end in a backslash, blank
-// lines aside.
-func (e *expander) extend(l line, continued bool) {
+// extend adds a line to the definition under way; false when the line is none of it. A definition ends with the first line
+// that does not end in a backslash, blank lines aside. Where it is that which swallows the head of a block or the brace
+// after it, nobody can have meant it, and the definition ends before.
+func (e *expander) extend(l line, continued bool) bool {
 	d := e.defining
 	if l.text == "" && !continued {
 		if d.gap.IsZero() {
@@ -61,11 +62,16 @@ func (e *expander) extend(l line, continued bool) {
 				d.gap = last.span(0, len(last.text))
 			}
 		}
-		return
+		return true
 	}
+	swallowed := !d.gap.IsZero() && swallows(l.text, continued)
 	if !d.gap.IsZero() {
-		e.gapInDefinition(l, d)
+		e.gapInDefinition(l, d, swallowed)
 		d.gap = source.Span{}
+	}
+	if swallowed {
+		e.defining = nil
+		return false
 	}
 	if l.text != "" {
 		d.lines = append(d.lines, l)
@@ -73,6 +79,14 @@ func (e *expander) extend(l line, continued bool) {
 	if !continued {
 		e.defining = nil
 	}
+	return true
+}
+
+// swallows tells whether the line behind a gap in a definition is none of it: one that would end the definition and whose
+// braces do not match.
+func swallows(text string, continued bool) bool {
+	opened, closed, _ := braceCount(text)
+	return !continued && opened != closed
 }
 
 // nameLength returns the length of the name at the start of a text.
@@ -321,12 +335,15 @@ type undefined struct {
 	at source.Span
 }
 
+// maxUndefined is how many of them are kept.
+const maxUndefined = 1000
+
 // notDefined notes a reference to nothing. The reference leaves it as it is, which is harmless between quotes, and for
 // $NAME within a word, where it may be meant: ${NAME} is cut at its braces.
 func (e *expander) notDefined(l *line, ref reference, at source.Span) {
 	inQuote := strings.Count(l.text[:ref.from], `"`)%2 == 1
 	ownWord := ref.from == 0 || isBlank(l.text[ref.from-1])
-	if !inQuote && (ref.braces || ownWord) && len(e.undefined) < maxFindings && !e.reported("undefined-reference", at) {
+	if !inQuote && (ref.braces || ownWord) && len(e.undefined) < maxUndefined && !e.reported("undefined-reference", at) {
 		e.undefined = append(e.undefined, undefined{ref, at})
 	}
 }
@@ -401,12 +418,18 @@ func (e *expander) spacedDefinition(l line, name, blanks int) {
 	})
 }
 
-func (e *expander) gapInDefinition(l line, d *definition) {
-	e.report(diag.Diagnostic{
+func (e *expander) gapInDefinition(l line, d *definition, swallowed bool) {
+	finding := diag.Diagnostic{
 		Rule: "gap-in-definition", Severity: diag.Warning, Message: fmt.Sprintf("this line belongs to the definition of $%s", d.name),
 		Span:  l.span(0, len(l.text)),
 		Label: "blank lines do not end a definition; versions up to 2.2 end it there",
 		Notes: []diag.Note{{Message: "the backslash at the end of this line continues it", Span: d.gap}},
 		Help:  "remove that backslash, or the blank lines",
-	})
+	}
+	if swallowed {
+		finding.Severity = diag.Error
+		finding.Message = fmt.Sprintf("the definition of $%s swallows this line", d.name)
+		finding.Help = "remove that backslash"
+	}
+	e.report(finding)
 }

@@ -159,8 +159,7 @@ func (e *expander) next() (line, bool) {
 			e.pop()
 			continue
 		}
-		f, written := from.(*file)
-		written = written && f == e.file
+		_, written := from.(*file)
 		if !written && !e.spend(len(l.text), l.span(0, len(l.text))) {
 			break
 		}
@@ -195,10 +194,11 @@ func isPlain(text string) bool {
 }
 
 // maxExpansion is how many bytes definitions, sequences and repeated includes may make; maxExpandedLine how many one line
-// may have. The reference stops at lines of 1024 bytes.
+// may have, where the reference stops at 1024; maxRounds how often an expanded line may turn out to need more of it.
 const (
 	maxExpansion    = 64 << 20
 	maxExpandedLine = 8 << 10
+	maxRounds       = 64
 )
 
 // spend counts n bytes of expansion, and more for short ones, whose cost is not in the bytes. It stops the reading, and
@@ -222,8 +222,7 @@ func (e *expander) spend(n int, at source.Span) bool {
 func (e *expander) process(l line, written bool) (line, bool) {
 	end := l.span(max(0, len(l.text)-1), len(l.text))
 	l, continued := e.strip(l, written)
-	if e.defining != nil {
-		e.extend(l, continued)
+	if e.defining != nil && e.extend(l, continued) {
 		return line{}, false
 	}
 	if add, pattern, ok := isInclude(l); ok && written {
@@ -232,7 +231,7 @@ func (e *expander) process(l line, written bool) (line, bool) {
 			return line{}, false
 		}
 	}
-	for range maxDepth {
+	for range maxRounds {
 		if l.text == "" {
 			break
 		}
@@ -278,9 +277,7 @@ func (e *expander) strip(l line, written bool) (stripped line, continued bool) {
 	cut, _ := commentStart(l.text)
 	switch {
 	case cut < len(l.text) && written:
-		e.record.comments = append(e.record.comments, Comment{
-			Text: l.text[cut:], Span: l.span(cut, len(l.text)), Trailing: strings.TrimLeft(l.text[:cut], blanks) != "",
-		})
+		e.record.comment(&l, cut)
 	case cut < len(l.text) && cut > 0:
 		e.madeComment(l, cut)
 	case cut < len(l.text):

@@ -42,6 +42,7 @@ type formatter struct {
 	head     bool // the last line is a statement that a brace may follow
 	choice   bool // the last line opens a block under a condition
 	defining bool // a definition goes on
+	gap      bool // and has a blank line in it
 }
 
 func (f *formatter) line(raw string) {
@@ -54,10 +55,15 @@ func (f *formatter) line(raw string) {
 	cut, odd := commentStart(text)
 	code := strings.TrimRight(text[:cut], " \t")
 	continued := (len(text)-len(strings.TrimRight(text, `\`)))%2 == 1
-	switch {
-	case f.defining:
+	if f.defining && !(f.gap && code != "" && swallows(text, continued)) {
 		f.out = append(append(f.out, raw...), '\n')
 		f.defining = continued || code == ""
+		f.gap = f.gap && f.defining && !continued || code == "" && !continued
+		return
+	}
+	swallowed := f.defining // by a definition that ends before this line, as long as its braces stay together
+	f.defining, f.gap = false, false
+	switch {
 	case strings.Trim(text, blanks) == "":
 		f.blank = true
 	case isDefinition(code):
@@ -66,7 +72,7 @@ func (f *formatter) line(raw string) {
 	case cut == 0:
 		f.put(text)
 	default:
-		if pieces, ok := f.pieces(text, code); ok && !odd {
+		if pieces, ok := f.pieces(text, code); ok && !odd && !swallowed {
 			f.write(pieces)
 		} else {
 			f.verbatim(text, code)

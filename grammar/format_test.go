@@ -26,6 +26,7 @@ func TestFormat(t *testing.T) {
 
 		{"definitions", "$X=  a   b\n  $Y= \\\n    a   {   \\\n   }\n", "$X=  a   b\n$Y= \\\n    a   {   \\\n   }\n"},
 		{"a definition with blank lines", "$Y= \\\n\n  # c\n  a  b\n c  d", "$Y= \\\n\n  # c\n  a  b\nc d\n"},
+		{"a definition that swallows a block", "$Y= \\\n  a \\\n\nb  {\nc\n}", "$Y= \\\n  a \\\n\nb  {\n\tc\n}\n"},
 		{"references", "a {\nb   $X  c\n${Y}  { d  }\n}", "a {\n\tb   $X  c\n\t${Y}  { d  }\n}\n"},
 		{"conditions", "a {\n@lb1   b\n @^lb1 c  { d }\n}", "a {\n\t@lb1   b\n\t@^lb1 c  { d }\n}\n"},
 		{"a block by condition", "@lb1 a {\n@lb2 b {\nc\n}\nd", "@lb1 a {\n@lb2 b {\n\tc\n}\nd\n"},

@@ -323,7 +323,7 @@ func (e *expander) noMatch(at source.Span, pattern string, demanded bool) {
 	}
 	switch {
 	case demanded:
-		d.Severity, d.Label = diag.Error, "keepalived does not start without it"
+		d.Severity, d.Label = diag.Error, "keepalived demands it here"
 	case hasWildcard(pattern):
 		d.Severity = diag.Info
 		d.Message = fmt.Sprintf("no file matches %s", pattern)
@@ -344,7 +344,7 @@ func (e *expander) unread(at source.Span, name string, err error, demanded bool)
 		d.Message = fmt.Sprintf("%s cannot be read: %v", name, err)
 	}
 	if demanded {
-		d.Severity, d.Label = diag.Error, "keepalived does not start with it"
+		d.Severity, d.Label = diag.Error, "keepalived demands that it can be read"
 	}
 	e.report(d)
 }

@@ -33,7 +33,7 @@ func parseOnce(src *source.Source, open func(*record) lines, budget braces) (*Fi
 	r := &record{}
 	p := &treeParser{in: newBalancer(open(r), r, budget)}
 	file := &File{Source: src, Stmts: p.parse(), Comments: r.comments, Includes: r.includes}
-	return file, r.findings, p.in.count
+	return file, r.findings.List, p.in.count
 }
 
 // A treeParser is the fast way through the grammar of tree.go, as a rule that participle calls. A test holds it against
@@ -104,7 +104,8 @@ func (p *treeParser) stmt() *Stmt {
 		s.Block.Open = t.span
 		first := len(p.stmts)
 		for p.peek() == word {
-			p.stmts = append(p.stmts, p.stmt())
+			inner := p.stmt()
+			p.stmts = append(p.stmts, inner)
 		}
 		s.Block.Stmts = p.listMem.keep(p.stmts[first:])
 		p.stmts = p.stmts[:first]

@@ -2,36 +2,43 @@ package grammar
 
 import (
 	"fmt"
+	"strings"
 
 	"keepc/grammar/diag"
 )
 
 // A record is what a reading finds beside the statements.
 type record struct {
-	findings diag.List
+	findings diag.Bounded
 	comments []Comment
 	includes []Include
 }
 
-// maxFindings is how many findings of one reading are kept. It bounds time and memory for texts that are no configuration.
-const maxFindings = 1000
+func (r *record) add(d diag.Diagnostic) { r.findings.Add(d) }
 
-func (r *record) add(d diag.Diagnostic) {
-	switch {
-	case len(r.findings) < maxFindings:
-		r.findings.Add(d)
-	case len(r.findings) == maxFindings:
-		r.findings.Add(diag.Diagnostic{
-			Rule: "too-many-findings", Severity: diag.Error,
-			Message: fmt.Sprintf("more than %d findings; the rest is not shown", maxFindings), Span: d.Span,
-		})
+// comment keeps the comment that starts at a place of a line. One that starts within a word is a finding, unless it is
+// written like a remark: "ab#cd" may be meant as a password, "100# high" is not.
+func (r *record) comment(l *line, at int) {
+	before, text := l.text[:at], l.text[at:]
+	r.comments = append(r.comments, Comment{
+		Text: text, Span: l.span(at, len(l.text)), Trailing: strings.Trim(before, blanks) != "",
+	})
+	start := strings.LastIndexAny(before, blanks+"{}\"") + 1
+	mark := strings.TrimPrefix(text, `\`)
+	if start == at || len(mark) < 2 || isBlank(mark[1]) || mark[1] == mark[0] {
+		return
 	}
+	r.add(diag.Diagnostic{
+		Rule: "comment-in-word", Severity: diag.Warning, Message: fmt.Sprintf("%q starts a comment within a word", mark[:1]),
+		Span: l.span(at, len(l.text)), Label: "the word ends here for keepalived",
+		Help: "put the word in double quotes, which is all that saves the mark, or put a blank before the comment",
+	})
 }
 
 // last returns the last finding if it is of the rule, else nil.
 func (r *record) last(rule string) *diag.Diagnostic {
-	if n := len(r.findings); n > 0 && r.findings[n-1].Rule == rule {
-		return &r.findings[n-1]
+	if n := len(r.findings.List); n > 0 && r.findings.List[n-1].Rule == rule {
+		return &r.findings.List[n-1]
 	}
 	return nil
 }

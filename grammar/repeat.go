@@ -150,7 +150,7 @@ func (e *expander) list(l line) (*list, string) {
 	for _, part := range parts[1:] {
 		values := tuple(part)
 		if len(values) != len(s.names) {
-			return nil, fmt.Sprintf("%s has %d values for %d variables", part.text, len(values), len(s.names))
+			return nil, fmt.Sprintf("%s does not have %d values, one for each variable", part.text, len(s.names))
 		}
 		s.tuples = append(s.tuples, values)
 	}

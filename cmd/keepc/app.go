@@ -85,7 +85,7 @@ func (a *App) Main(args []string) int {
 		Short:         "keepc checks, plans and enforces keepalived.conf",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          unknownVerb,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetArgs(args)
@@ -101,10 +101,7 @@ func (a *App) Main(args []string) int {
 	f.StringSliceVar(&a.ids, "id", nil, "the `ID` that @ID lines are for (keepalived -i)")
 	f.SortFlags = false
 
-	err := a.unknownVerb(root, args)
-	if err == nil {
-		err = root.Execute()
-	}
+	err := root.Execute()
 	var e exit
 	switch {
 	case err == nil:
@@ -119,19 +116,18 @@ func (a *App) Main(args []string) int {
 }
 
 // unknownVerb says which verb was likely meant.
-func (a *App) unknownVerb(root *cobra.Command, args []string) error {
-	_, rest, err := root.Find(args)
-	if err == nil || len(rest) == 0 {
+func unknownVerb(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
 		return nil
 	}
 	var names []string
 	for _, c := range root.Commands() {
 		names = append(names, c.Name())
 	}
-	if best, _ := diag.Suggest(rest[0], names); best != "" {
-		return fmt.Errorf("unknown verb %q; did you mean %q?", rest[0], best)
+	if best, _ := diag.Suggest(args[0], names); best != "" {
+		return fmt.Errorf("unknown verb %q; did you mean %q?", args[0], best)
 	}
-	return fmt.Errorf("unknown verb %q; the verbs are %s", rest[0], strings.Join(names, ", "))
+	return fmt.Errorf("unknown verb %q; the verbs are %s", args[0], strings.Join(names, ", "))
 }
 
 // suggestFlag says which flag was likely meant.

@@ -190,8 +190,7 @@ func (r *checkRun) file(name string, text []byte) (f checked) {
 	})
 	f.lines = 1 + strings.Count(string(text), "\n")
 	cfg, more := compiler.Compile(tree, compiler.Options{})
-	f.config, f.Findings, f.Secrets = cfg, append(found, more...), cfg.Secrets
-	f.Findings.Sort()
+	f.config, f.Findings, f.Secrets = cfg, compiler.Merge(found, more), cfg.Secrets
 	return f
 }
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -10,15 +12,24 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestCLI plays the scripts of testdata/cli. They have one command more than others: "exits CODE keepc ARGS..." runs keepc
-// and wants its exit code; what it prints is in stdout and stderr as usual.
+// TestCLI plays the scripts of testdata/cli. They have some commands more than others; the first of them,
+// "exits CODE keepc ARGS...", runs keepc and wants its exit code; what it prints is in stdout and stderr as usual.
 func TestCLI(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           filepath.Join("..", "..", "testdata", "cli"),
 		UpdateScripts: os.Getenv("UPDATE") != "",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits,
-			"fill":  fill,
+			"exits":  exits,
+			"fill":   fill,
+			"random": random,
+			"mode":   mode,
+			"islink": islink,
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond == "root" {
+				return os.Geteuid() == 0, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Setup: func(e *testscript.Env) error {
 			dir, err := filepath.Abs(filepath.Join("..", "..", "testdata", "tutorial"))
@@ -52,4 +63,31 @@ func fill(ts *testscript.TestScript, neg bool, args []string) {
 	text, err := strconv.Unquote(`"` + args[2] + `"`)
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Repeat(text, n)), 0o644))
+}
+
+// random makes a file of noise, the same every time: random FILE BYTES.
+func random(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	noise := make([]byte, n)
+	rand.NewChaCha8([32]byte{}).Read(noise)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), noise, 0o644))
+}
+
+// mode wants a file to have a mode: mode OCTAL FILE.
+func mode(ts *testscript.TestScript, _ bool, args []string) {
+	info, err := os.Stat(ts.MkAbs(args[1]))
+	ts.Check(err)
+	if got := strconv.FormatUint(uint64(info.Mode().Perm()), 8); got != args[0] {
+		ts.Fatalf("%s has mode %s", args[1], got)
+	}
+}
+
+// islink wants a file to be a symbolic link: islink FILE.
+func islink(ts *testscript.TestScript, _ bool, args []string) {
+	info, err := os.Lstat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if info.Mode()&os.ModeSymlink == 0 {
+		ts.Fatalf("%s is no symbolic link", args[0])
+	}
 }

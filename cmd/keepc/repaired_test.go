@@ -8,9 +8,5 @@ import (
 // repaired returns the path of a tutorial file as "keepc check --fix" leaves it. TestCLI holds that it does.
 func repaired(t testing.TB, host string) string {
 	t.Helper()
-	path, err := filepath.Abs(filepath.Join("..", "..", "testdata", "tutorial", "repaired", host+".conf"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return absolute(t, filepath.Join("..", "..", "testdata", "tutorial", "repaired", host+".conf"))
 }

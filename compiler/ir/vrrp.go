@@ -52,6 +52,7 @@ type VRRPInstance struct {
 	PreemptDelay     time.Duration
 	Auth             Authentication
 	SourceAddr       netip.Addr // mcast_src_ip; zero: the first address of the interface
+	MulticastGroup   netip.Addr // mcast_dst_ip; zero: the group of global_defs
 	Addresses        []Address
 
 	LowerPrioNoAdvert    bool

@@ -72,12 +72,17 @@ func instanceRules() []Rule {
 					key     ir.InstanceKey
 					unicast bool
 					source  netip.Addr
+					group   netip.Addr
+					peer    netip.Addr
 				}
 				first := map[group]*ir.VRRPInstance{}
 				for _, v := range p.Instances {
-					g := group{key: v.Key(), unicast: len(v.Unicast) > 0}
-					if g.unicast {
+					g := group{key: v.Key(), unicast: v.Has("unicast_peer"), group: v.MulticastGroup}
+					if g.unicast { // the address and the peer tell unicast groups apart
 						g.source = v.SourceAddr
+						if len(v.Unicast) > 0 {
+							g.peer = v.Unicast[0].Addr
+						}
 					}
 					if v.VRID == 0 || v.Interface == "" {
 						continue
@@ -93,11 +98,10 @@ func instanceRules() []Rule {
 		},
 		{
 			Name: "duplicate-address", Severity: diag.Error,
-			Title: "One address stands twice.",
-			Text: "In two instances, each may become MASTER on another router, and two hosts answer for the address. In one list, the second " +
-				"line has no effect.",
-			Bad:  instanceText("") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    virtual_ipaddress {\n        192.0.2.10/24\n    }\n}\n",
-			Good: instanceText("") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n",
+			Title: "Two instances have one address.",
+			Text:  "Each may become MASTER on another router, and then two hosts answer for the address.",
+			Bad:   instanceText("") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    virtual_ipaddress {\n        192.0.2.10/24\n    }\n}\n",
+			Good:  instanceText("") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n",
 			Check: func(p *pass) {
 				type holder struct {
 					instance *ir.VRRPInstance
@@ -110,11 +114,28 @@ func instanceRules() []Rule {
 						switch {
 						case !taken:
 							first[a.Prefix.Addr()] = holder{v, a.Span()}
-						case o.instance == v:
-							p.report(a.Span(), fmt.Sprintf("%s stands twice in %s", a.Prefix.Addr(), named(v)), "the second time").Notes = note(o.at, "the first time")
-						default:
+						case o.instance != v:
 							p.report(a.Span(), fmt.Sprintf("%s is an address of both %s and %s", a.Prefix.Addr(), named(o.instance), named(v)), "two routers may hold it at once").Notes = note(o.at, "here of "+named(o.instance))
 						}
+					}
+				}
+			},
+		},
+		{
+			Name: "repeated-address", Severity: diag.Warning,
+			Title: "An instance has one address twice.",
+			Text:  "The second line has no effect.",
+			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        192.0.2.10/24\n        192.0.2.10/24\n    }\n}\n",
+			Good:  instanceText(""),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					first := map[netip.Addr]source.Span{}
+					for _, a := range v.Addresses {
+						if at, taken := first[a.Prefix.Addr()]; taken {
+							p.report(a.Span(), fmt.Sprintf("%s stands twice in %s", a.Prefix.Addr(), named(v)), "the second time").Notes = note(at, "the first time")
+							continue
+						}
+						first[a.Prefix.Addr()] = a.Span()
 					}
 				}
 			},
@@ -351,7 +372,7 @@ func instanceRules() []Rule {
 			},
 		},
 		{
-			Name: "unicast-self", Severity: diag.Error,
+			Name: "unicast-self", Severity: diag.Warning,
 			Title: "An instance is its own unicast peer.",
 			Text:  "The list holds the other routers. keepalived sends advertisements to itself and does not say so.",
 			Bad:   instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.2\n        192.0.2.3\n    }\n"),

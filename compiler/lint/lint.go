@@ -51,7 +51,7 @@ func Run(cfg *ir.Config, file *grammar.File, host Host) diag.List {
 			r.Check(p)
 		}
 	}
-	return p.found
+	return p.found.List
 }
 
 // A pass is one rule on its way over one file.
@@ -61,16 +61,14 @@ type pass struct {
 	host Host
 
 	rule  Rule
-	found diag.List
+	found diag.Bounded
 }
 
 // report adds a finding of the rule. The notes and the rest may be added to what it returns.
 func (p *pass) report(at source.Span, message, label string) *diag.Diagnostic {
 	d := diag.Diagnostic{Rule: p.rule.Name, Severity: p.rule.Severity, Message: message, Span: at, Label: label, Host: p.rule.Host}
-	if !p.found.AddBounded(d) {
-		return &d
-	}
-	return &p.found[len(p.found)-1]
+	p.found.Add(d)
+	return &p.found.List[len(p.found.List)-1]
 }
 
 // note is a list of one note: another place, and what it has to do with the finding.

@@ -48,6 +48,13 @@ func valueRules() []Rule {
 			Good:  serviceText(""),
 		},
 		{
+			Name: "mask-with-holes", Severity: diag.Warning,
+			Title: "A netmask has ones behind zeros.",
+			Text:  "It is no prefix length. keepalived hands it to the kernel as it is; keepc uses the leading ones.",
+			Bad:   serviceText("    persistence_timeout 50\n    persistence_granularity 255.0.255.0\n"),
+			Good:  serviceText("    persistence_timeout 50\n    persistence_granularity 255.255.255.0\n"),
+		},
+		{
 			Name: "password-cut", Severity: diag.Error,
 			Title: "Only the first eight bytes of auth_pass count.",
 			Text:  "VRRP version 2 has eight bytes for the password. keepalived cuts the rest, and so lets in every router whose password begins alike.",

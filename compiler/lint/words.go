@@ -101,6 +101,13 @@ func wordRules() []Rule {
 			Good:  instanceText("    priority 150\n"),
 		},
 		{
+			Name: "slash-comment", Severity: diag.Error,
+			Title: "A comment starts with //.",
+			Text:  "# and ! start comments. keepalived takes // at the start of a line for an unknown keyword, and ignores it behind a value.",
+			Bad:   "// the first director\n" + instanceText(""),
+			Good:  "# the first director\n" + instanceText(""),
+		},
+		{
 			Name: "stray-semicolon", Severity: diag.Error,
 			Title: "A line ends with a semicolon.",
 			Text:  "The end of the line ends it; a semicolon is part of the value, which is then no number.",

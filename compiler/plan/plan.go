@@ -26,7 +26,7 @@ const (
 type Change struct {
 	Action        Action
 	Key           state.Key
-	Before, After state.Object // nil where the object does not exist
+	Before, After state.Object // nil where the object does not exist; After is nil where it is left alone
 	Why           string
 	Origin        source.Span // the line that asks for it; zero for Remove and Foreign
 }
@@ -148,7 +148,7 @@ func (d *differ) strange(k state.Key, h state.Object, ours bool) {
 	case ours || d.owned != nil && d.owned(k):
 		why = "not in the configuration any more"
 	default:
-		d.plan = append(d.plan, Change{Foreign, k, h, h, "not ours; left alone", source.Span{}})
+		d.plan = append(d.plan, Change{Foreign, k, h, nil, "not ours; left alone", source.Span{}})
 		return
 	}
 	d.plan = append(d.plan, Change{Remove, k, h, nil, why, source.Span{}})

@@ -106,6 +106,7 @@ func (f File) finding(d diag.Diagnostic) Finding {
 		File: cmp.Or(from.File, f.Name), Line: from.Line, Column: from.Col, EndLine: to.Line, EndColumn: to.Col,
 		Excerpt: f.excerpt(d.Span), Label: d.Label, Help: d.Help, Host: d.Host,
 	}
+	f.scrub(d.Span, &m.Message, &m.Label, &m.Help)
 	for _, n := range d.Notes {
 		at := n.Span.Position()
 		m.Notes = append(m.Notes, Note{Message: n.Message, File: at.File, Line: at.Line, Column: at.Col, Excerpt: f.excerpt(n.Span)})

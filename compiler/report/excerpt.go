@@ -35,23 +35,48 @@ func (f File) excerpt(at source.Span) *Excerpt {
 	if at.IsZero() {
 		return nil
 	}
+	line, begin, secrets := f.line(at)
+	e := render(line, part{int(at.Start) - begin, int(at.End) - begin}, secrets)
+	e.Line = at.Position().Line
+	return &e
+}
+
+// line returns the line in which a span starts, where that line begins, and what must not be shown of it.
+func (f File) line(at source.Span) (line []byte, begin int, secrets []part) {
 	text := at.Source.Text
-	begin := max(0, int(at.Start)-nearby)
+	begin = max(0, int(at.Start)-nearby)
 	begin += bytes.LastIndexByte(text[begin:at.Start], '\n') + 1
-	line := text[begin:min(len(text), int(at.Start)+nearby)]
+	line = text[begin:min(len(text), int(at.Start)+nearby)]
 	if n := bytes.IndexByte(line, '\n'); n >= 0 {
 		line = line[:n]
 	}
 	line = bytes.TrimRight(line, "\r")
-	secrets := secretParts(string(line))
+	secrets = secretParts(string(line))
 	for _, s := range f.Secrets {
 		if s.Source.Same(at.Source) && int(s.Start) >= begin && int(s.Start) < begin+len(line) {
 			secrets = append(secrets, part{int(s.Start) - begin, int(s.End) - begin})
 		}
 	}
-	e := render(line, part{int(at.Start) - begin, int(at.End) - begin}, secrets)
-	e.Line = at.Position().Line
-	return &e
+	return line, begin, secrets
+}
+
+// scrub takes out of texts about a place what they quote of a secret there.
+func (f File) scrub(at source.Span, texts ...*string) {
+	if at.IsZero() {
+		return
+	}
+	line, _, secrets := f.line(at)
+	for _, p := range secrets {
+		for _, t := range texts {
+			parts := strings.Split(*t, `"`)
+			for i := 1; i < len(parts); i += 2 { // what stands in quotes
+				if parts[i] != "" && bytes.Contains(line[p.from:p.to], []byte(parts[i])) {
+					parts[i] = hidden
+				}
+			}
+			*t = strings.Join(parts, `"`)
+		}
+	}
 }
 
 // render makes a line fit to be shown.
@@ -125,37 +150,37 @@ func Hide(line string) string {
 	return line
 }
 
-// secretParts finds what must not be shown in a line, by its words alone: it also serves lines that nobody could read. It
-// hides too much rather than too little.
+// secretParts finds what must not be shown in a line, by its words alone: what follows a word that speaks of a secret, up
+// to the next brace. It also serves lines that nobody could read, and hides too much rather than too little.
 func secretParts(line string) (parts []part) {
 	for at := 0; at < len(line); {
 		end := len(line)
 		if n := strings.IndexAny(line[at:], "{}"); n >= 0 {
 			end = at + n
 		}
-		if word, value := firstWord(line[at:end]); value > 0 && schema.Secretive(word) {
-			text := strings.TrimRight(line[at+value:end], " \t")
-			parts = append(parts, part{at + value, at + value + len(text)})
+		if p := afterSecretWord(line[:end], at); p.from < p.to {
+			parts = append(parts, p)
 		}
 		at = end + 1
 	}
 	return parts
 }
 
-// firstWord returns the first word of a line, behind a condition (@id), and where its value starts; 0: there is none.
-func firstWord(line string) (word string, value int) {
-	rest := strings.TrimLeft(line, " \t")
-	if strings.HasPrefix(rest, "@") {
-		_, rest, _ = strings.Cut(rest, " ")
-		rest = strings.TrimLeft(rest, " \t")
+// afterSecretWord returns what follows the first word from a place on that speaks of a secret.
+func afterSecretWord(line string, at int) part {
+	for at < len(line) {
+		at = len(line) - len(strings.TrimLeft(line[at:], wordEnds))
+		end := len(line)
+		if n := strings.IndexAny(line[at:], wordEnds); n >= 0 {
+			end = at + n
+		}
+		if schema.Secretive(line[at:end]) {
+			return part{len(line) - len(strings.TrimLeft(line[end:], wordEnds)), len(strings.TrimRight(line, " \t"))}
+		}
+		at = end
 	}
-	n := strings.IndexAny(rest, " \t=")
-	if n < 0 {
-		return rest, 0
-	}
-	value = len(line) - len(strings.TrimLeft(rest[n:], " \t="))
-	if value == len(line) {
-		value = 0
-	}
-	return rest[:n], value
+	return part{}
 }
+
+// wordEnds is what stands between words, and between the name and the value of a definition.
+const wordEnds = " \t="

@@ -305,7 +305,7 @@ func (s *planScreen) object(indent string, c PlanChange) {
 		s.line("~", indent+"    ~ "+arrow(f, width), "")
 	}
 	if c.Same > 0 {
-		s.line("", fmt.Sprintf("%s      (%d settings unchanged)", indent, c.Same), "")
+		s.line("", fmt.Sprintf("%s      (%s unchanged)", indent, Count(c.Same, "setting")), "")
 	}
 }
 

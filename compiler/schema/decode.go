@@ -13,5 +13,5 @@ func Decode(file *grammar.File) (*ir.Config, diag.List) {
 	cfg := root.fresh()
 	root.statements(r, file.Stmts, cfg)
 	cfg.NotEnforced, cfg.Secrets = r.used, r.secrets
-	return cfg, r.diags
+	return cfg, r.found.List
 }

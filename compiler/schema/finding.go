@@ -14,7 +14,7 @@ import (
 
 // The findings of this package, each made in one place. Package lint documents their names.
 
-func (r *reader) report(d diag.Diagnostic) { r.diags.AddBounded(d) }
+func (r *reader) report(d diag.Diagnostic) { r.found.Add(d) }
 
 // fail reports that the line cannot be read any further.
 func (r *reader) fail(d diag.Diagnostic) {
@@ -29,6 +29,15 @@ func (r *reader) missingValue(expect string) {
 		Span:    after(r.stmt),
 		Label:   "expected " + expect,
 		Notes:   []diag.Note{{Message: "keepalived stops reading here and exits with code 2"}},
+	})
+}
+
+func (r *reader) missingSubject(entry, expect string) {
+	r.fail(diag.Diagnostic{
+		Rule: "missing-value", Severity: diag.Error,
+		Message: fmt.Sprintf("the %s has options only", entry),
+		Span:    r.stmt.Span(),
+		Label:   "expected " + expect,
 	})
 }
 
@@ -78,6 +87,35 @@ func (r *reader) oneOf(w grammar.Word, allowed []string) {
 	r.fail(d)
 }
 
+// equalsSign reports a = between a keyword and its value, which then counts for the value.
+func (r *reader) equalsSign(at, value grammar.Word) {
+	d := diag.Diagnostic{
+		Rule: "equals-sign", Severity: diag.Error,
+		Message: fmt.Sprintf("%s and its value have = between them", r.key.Word),
+		Span:    at.Span,
+		Label:   "expected a blank",
+	}
+	if gap := at.Span.To(value.Span); gap.End > at.Span.End {
+		gap.End = value.Span.Start
+		d.Fixes = []diag.Fix{{Title: "delete it", Edits: []diag.Edit{{Span: gap}}}}
+	}
+	r.report(d)
+}
+
+// slashes reports a comment of another language.
+func (r *reader) slashes(at grammar.Word, severity diag.Severity, label string) {
+	d := diag.Diagnostic{
+		Rule: "slash-comment", Severity: severity,
+		Message: "// does not start a comment",
+		Span:    at.Span,
+		Label:   label,
+	}
+	if strings.HasPrefix(at.Span.Text(), "//") {
+		d.Fixes = []diag.Fix{{Title: `write "#"`, Edits: []diag.Edit{{Span: at.Span.Source.Span(int(at.Span.Start), int(at.Span.Start)+2), Text: "#"}}}}
+	}
+	r.report(d)
+}
+
 // lineEnds reports the words that the reference drops without a word.
 func (r *reader) lineEnds() {
 	if r.stmt.Block != nil {
@@ -87,16 +125,16 @@ func (r *reader) lineEnds() {
 		return
 	}
 	extra := r.rest
-	d := diag.Diagnostic{
+	if strings.HasPrefix(extra[0].Text, "//") {
+		r.slashes(extra[0], diag.Warning, "ignored, as it happens")
+		return
+	}
+	r.report(diag.Diagnostic{
 		Rule: "extra-words", Severity: diag.Warning,
 		Message: fmt.Sprintf("%s is ignored after %s", r.quoteAll(extra), r.key.Word),
 		Span:    extra[0].Span.To(extra[len(extra)-1].Span),
 		Label:   "expected nothing more on this line",
-	}
-	if strings.HasPrefix(extra[0].Text, "//") {
-		d.Label = "a comment starts with #"
-	}
-	r.report(d)
+	})
 }
 
 // headEnds reports words between the keyword of a block and its brace that do not belong there.
@@ -113,13 +151,17 @@ func (r *reader) headEnds() {
 	})
 }
 
-func (r *reader) missingBrace(key *Keyword, s *grammar.Stmt) {
-	r.report(diag.Diagnostic{
+func (r *reader) missingBrace(key *Keyword, s *grammar.Stmt, content []*grammar.Stmt) {
+	d := diag.Diagnostic{
 		Rule: "missing-brace", Severity: diag.Error,
 		Message: fmt.Sprintf("%s has no block", name(key, s)),
 		Span:    after(s),
 		Label:   `expected "{"`,
-	})
+	}
+	if len(content) > 0 {
+		d.Fixes = []diag.Fix{{Title: `add "{"`, Edits: []diag.Edit{{Span: d.Span, Text: " {"}}}}
+	}
+	r.report(d)
 }
 
 func (r *reader) unexpectedBlock(message string) {
@@ -216,7 +258,7 @@ func (r *reader) block() string {
 func (r *reader) unknownOption(entry string, w grammar.Word, known []string) {
 	d := diag.Diagnostic{
 		Rule: "unknown-option", Severity: diag.Error,
-		Message: fmt.Sprintf("%s is no option of an %s", r.quote(w), entry),
+		Message: fmt.Sprintf("%s is no option of %s", r.quote(w), article(entry)),
 		Span:    w.Span,
 	}
 	if best, sure := diag.Suggest(w.Text, known); best != "" {
@@ -245,7 +287,10 @@ func (r *reader) show(w grammar.Word) string {
 func (r *reader) quoteAll(words []grammar.Word) string {
 	texts := make([]string, 0, len(words))
 	for _, w := range words {
-		texts = append(texts, w.Text)
+		if texts = append(texts, w.Text); secretive(r.table, w.Text) {
+			texts = append(texts, "(hidden)")
+			break
+		}
 		if len(texts) == 8 {
 			break
 		}
@@ -289,6 +334,14 @@ func remove(s *grammar.Stmt) diag.Fix {
 }
 
 func isBlank(b byte) bool { return b == ' ' || b == '\t' || b == '\r' }
+
+// article puts a or an before a noun.
+func article(noun string) string {
+	if strings.ContainsAny(noun[:1], "aeiou") {
+		return "an " + noun
+	}
+	return "a " + noun
+}
 
 func or(words []string) string {
 	if len(words) == 1 {

@@ -18,11 +18,14 @@ func walk(path []*Keyword, words []*Keyword, visit func([]*Keyword)) {
 
 // Secretive tells whether what stands behind a word is not to be shown: a secret of the table, or what may be a misspelt
 // one or a definition of one.
-func Secretive(word string) bool {
-	for _, s := range secrets(root.keywords()) {
-		if word == s {
-			return true
-		}
+func Secretive(word string) bool { return secretive(root.keywords(), word) }
+
+func secretive(table []*Keyword, word string) bool {
+	if slices.Contains(secrets(table), word) {
+		return true
+	}
+	if strings.Contains(word, "/") {
+		return false // a path
 	}
 	lower := strings.ToLower(word)
 	return strings.Contains(lower, "pass") || strings.Contains(lower, "secret") || strings.HasPrefix(word, "$") && strings.Contains(lower, "key")

@@ -79,40 +79,23 @@ func parseAddr(s string) (netip.Addr, error) {
 // Port is the number of a port; names of services are not known here.
 var Port = Int[uint16](1, 65535)
 
-// Endpoint is an address and a port as two words.
-var Endpoint = endpoint("an address and a port", true)
-
-// OptionalPort is an address and a port that may be left out: 0.
-var OptionalPort = endpoint("an address and a port", false)
-
-func endpoint(expect string, needsPort bool) Kind[netip.AddrPort] {
-	return Kind[netip.AddrPort]{expect, func(r *reader) (none netip.AddrPort, ok bool) {
-		w, ok := r.word(expect)
-		if !ok {
-			return none, false
-		}
-		if both, ok := r.joined(w); ok {
-			return both, true
-		}
-		a, ok := r.addr(w, expect)
-		if !ok {
-			return none, false
-		}
-		if !needsPort && len(r.rest) == 0 {
-			return netip.AddrPortFrom(a, 0), true
-		}
-		w, ok = r.word("a port after the address")
-		if !ok {
-			return none, false
-		}
-		low := int64(1)
-		if !needsPort {
-			low = 0
-		}
-		port, ok := r.int(w, low, 65535, "a port "+strconv.Itoa(int(low))+"..65535")
-		return netip.AddrPortFrom(a, uint16(port)), ok
-	}}
-}
+// Endpoint is an address and a port as two words; the port may be left out: 0.
+var Endpoint = Kind[netip.AddrPort]{"an address and a port", func(r *reader) (none netip.AddrPort, ok bool) {
+	w, ok := r.word("an address and a port")
+	if !ok {
+		return none, false
+	}
+	if both, ok := r.joined(w); ok {
+		return both, true
+	}
+	a, ok := r.addr(w, "an address and a port")
+	if !ok || len(r.rest) == 0 {
+		return netip.AddrPortFrom(a, 0), ok
+	}
+	w, _ = r.optional()
+	port, ok := r.int(w, 0, 65535, "a port 0..65535")
+	return netip.AddrPortFrom(a, uint16(port)), ok
+}}
 
 // joined reads "10.0.0.3:80", which people write and the reference does not understand.
 func (r *reader) joined(w grammar.Word) (netip.AddrPort, bool) {
@@ -185,8 +168,12 @@ var Mask = Kind[uint8]{"a netmask (IPv4) or a prefix length 1..128 (IPv6)", func
 		ones++
 	}
 	if bits != 0 {
-		r.invalid(w, "a contiguous netmask", "ones, then zeros, as 255.255.255.0")
-		return 0, false
+		r.report(diag.Diagnostic{
+			Rule: "mask-with-holes", Severity: diag.Warning,
+			Message: fmt.Sprintf("netmask %s has ones behind zeros", a),
+			Span:    w.Span,
+			Label:   fmt.Sprintf("/%d is used", ones),
+		})
 	}
 	return ones, true
 }}
@@ -209,7 +196,7 @@ var serviceHead = Head[ir.VirtualServer]{expect: "an address and a port, fwmark 
 		v.Group = name
 		return ok
 	}
-	at, ok := OptionalPort.read(r)
+	at, ok := Endpoint.read(r)
 	v.Key.Addr, v.Key.Port = at.Addr(), at.Port()
 	return ok
 }}

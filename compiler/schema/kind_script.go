@@ -40,6 +40,10 @@ func (r *reader) command() (ir.Command, bool) {
 		return ir.Command{}, false
 	}
 	argv, more, err := grammar.SplitScript(r.stmt.Rest())
+	if err != nil && strings.Count(r.stmt.Rest(), `"`)%2 == 1 {
+		r.rest = nil
+		return ir.Command{}, false // a quote without a partner is a finding already
+	}
 	if err != nil {
 		r.invalid(w, "a command: "+err.Error(), `"program arguments"`)
 		return ir.Command{}, false

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"slices"
 	"strings"
 
 	"keepc/compiler/ir"
@@ -11,7 +12,7 @@ import (
 
 // A reader reads the statements of one file by the table.
 type reader struct {
-	diags  diag.List
+	found  diag.Bounded
 	inside []frame // the open blocks, outermost first
 	seen   []int32 // a stack of one window per open block: for each row, the number of its statement, from 1
 
@@ -51,7 +52,6 @@ func (b *Block[T]) read(r *reader, t *T) bool {
 		r.headEnds()
 	}
 	if s.Block == nil {
-		r.missingBrace(key, s)
 		return good
 	}
 	r.inside = append(r.inside, frame{key, s})
@@ -64,7 +64,8 @@ func (b *Block[T]) read(r *reader, t *T) bool {
 func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) {
 	base := len(r.seen)
 	r.seen = append(r.seen, make([]int32, len(b.rows))...)
-	for i, s := range stmts {
+	for i := 0; i < len(stmts); i++ {
+		s := stmts[i]
 		n, ok := b.index[s.Keyword()]
 		if !ok {
 			if s, n, ok = b.understand(r, s, stmts[i+1:]); !ok {
@@ -77,6 +78,13 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) {
 			r.seen[base+n] = int32(i + 1)
 		} else if !row.Keyword.Repeat {
 			r.duplicate(row.Keyword, stmts[first-1], s)
+		}
+		if row.Block && s.Block == nil {
+			content := b.without(row.Keyword, stmts[i+1:])
+			r.missingBrace(row.Keyword, s, content)
+			s = &grammar.Stmt{Words: s.Words, Block: &grammar.Block{Stmts: content}}
+			stmts[i] = s
+			i += len(content)
 		}
 		r.line = line{row.Keyword, s, s.Words[1:]}
 		r.remarks()
@@ -94,12 +102,31 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) {
 	r.seen = r.seen[:base]
 }
 
+// without returns the statements that follow a block keyword without its brace and belong to the block: those that the
+// block around it does not know.
+func (b *Block[T]) without(key *Keyword, rest []*grammar.Stmt) []*grammar.Stmt {
+	lines := key.Lines != "" // what comes now may be lines of a block without keywords
+	for i, s := range rest {
+		if _, outside := b.index[s.Keyword()]; outside {
+			return rest[:i]
+		}
+		n := slices.IndexFunc(key.Words, func(k *Keyword) bool { return k.Word == s.Keyword() })
+		switch {
+		case key.Lines != "":
+		case n >= 0:
+			lines = key.Words[n].Lines != "" && s.Block == nil
+		case !lines:
+			return rest[:i]
+		}
+	}
+	return rest
+}
+
 // readEntries calls read for each line of the block that the current statement opens.
 func (r *reader) readEntries(read func()) {
 	key, s := r.key, r.stmt
 	r.headEnds()
 	if s.Block == nil {
-		r.missingBrace(key, s)
 		return
 	}
 	r.inside = append(r.inside, frame{key, s})
@@ -137,10 +164,11 @@ func (e *Entry[T]) read(r *reader, t *T) bool {
 			return false
 		}
 	}
-	if !subject {
-		r.missingValue(e.options.head.expect)
+	if !subject && e.options.head.expect != "" {
+		r.missingSubject(e.name, e.options.head.expect)
+		return false
 	}
-	return subject
+	return true
 }
 
 // preset reads a default of the table as if the file said it.
@@ -164,6 +192,10 @@ func (r *reader) word(expect string) (grammar.Word, bool) {
 
 // optional returns the next word of the line, if any.
 func (r *reader) optional() (grammar.Word, bool) {
+	if len(r.rest) > 1 && r.rest[0].Text == "=" {
+		r.equalsSign(r.rest[0], r.rest[1])
+		r.rest = r.rest[1:]
+	}
 	if len(r.rest) == 0 {
 		return grammar.Word{}, false
 	}

@@ -1,6 +1,10 @@
 package schema
 
-import "keepc/compiler/ir"
+import (
+	"strings"
+
+	"keepc/compiler/ir"
+)
 
 // root is the top level of the file.
 var root = block(Head[ir.Config]{}, ir.Config{},
@@ -215,6 +219,10 @@ const orderTrap = "keepalived loses it at a reload when global_defs stands behin
 // mailServer is an address or a host name, and a port.
 var mailServer = Kind[string]{"an address or a host name [port]", func(r *reader) (string, bool) {
 	w, ok := r.word("an address or a host name")
+	if _, err := parseAddr(w.Text); ok && err != nil && strings.Trim(w.Text, "0123456789.") == "" {
+		r.invalid(w, "an address", "an address or a host name")
+		return "", false
+	}
 	if ok && len(r.rest) > 0 {
 		_, ok = Port.read(r)
 	}

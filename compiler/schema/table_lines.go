@@ -125,7 +125,7 @@ var target = Kind[string]{"an address, a prefix, default, any or all", func(r *r
 	return p.String(), ok
 }}
 
-var route = entry("route line", head(target, func(*none) *string { return new(string) }), none{},
+var route = entry("route line", routeTarget, none{},
 	Checked[none]("inet", Flag, "The route is one of IPv4."),
 	Checked[none]("inet6", Flag, "The route is one of IPv6."),
 	Checked[none]("src", Addr, "The preferred source address."),
@@ -185,6 +185,12 @@ var route = entry("route line", head(target, func(*none) *string { return new(st
 	Checked[none]("unreachable", Flag, "Packets are answered with host unreachable."),
 	Checked[none]("prohibit", Flag, "Packets are answered with administratively prohibited."),
 )
+
+// routeTarget is the destination of a route, which may stand behind the option to instead.
+var routeTarget = Head[none]{read: func(r *reader, _ *none) bool {
+	_, ok := target.read(r)
+	return ok
+}}
 
 var rule = entry("rule line", Head[none]{}, none{},
 	Checked[none]("inet", Flag, "The rule is one of IPv4."),

@@ -1,6 +1,10 @@
 package schema
 
-import "keepc/compiler/ir"
+import (
+	"strings"
+
+	"keepc/compiler/ir"
+)
 
 var script = block(head(Name, func(s *ir.Script) *string { return &s.Name }), ir.Script{Timeout: ir.Unset},
 	Value("script", Program, func(s *ir.Script) *ir.Command { return &s.Command }, "The program; exit status 0 is good.").Required(),
@@ -15,9 +19,9 @@ var script = block(head(Name, func(s *ir.Script) *string { return &s.Name }), ir
 
 // trackFile is track_file; vrrp_track_file is its old name.
 var trackFile = block(head(Name, func(f *ir.TrackFile) *string { return &f.Name }), ir.TrackFile{},
-	Value("file", Path, func(f *ir.TrackFile) *string { return &f.File }, "The file that holds a number.").Required().Since("2.1.0"),
-	Value("weight", Weighted(-254, 254), func(f *ir.TrackFile) *ir.Weight { return &f.Weight }, "The number in the file is multiplied by it.").Default("1").Since("2.1.0"),
-	Checked[ir.TrackFile]("init_file", AnyWords("[number] [overwrite]"), "Creates the file at the start.").Since("2.1.0"),
+	Value("file", Path, func(f *ir.TrackFile) *string { return &f.File }, "The file that holds a number.").Required(),
+	Value("weight", Weighted(-254, 254), func(f *ir.TrackFile) *ir.Weight { return &f.Weight }, "The number in the file is multiplied by it.").Default("1"),
+	Checked[ir.TrackFile]("init_file", AnyWords("[number] [overwrite]"), "Creates the file at the start."),
 )
 
 var trackProcess = block(head(Name, func(p *ir.TrackProcess) *string { return &p.Name }), ir.TrackProcess{},
@@ -51,16 +55,25 @@ var bfd = block(head(Short(31), func(b *ir.BFD) *string { return &b.Name }), ir.
 )
 
 var (
-	trackInterface   = track("track_interface line", -253, 253, "An interface.")
-	trackScript      = track("track_script line", -253, 253, "The name of a vrrp_script.")
-	trackFileLine    = track("track_file line", -254, 254, "The name of a track_file.")
-	trackProcessLine = track("track_process line", -254, 254, "The name of a vrrp_track_process.")
-	trackBFD         = track("track_bfd line", -253, 253, "The name of a bfd_instance.")
+	trackInterface   = track("track_interface line", tracked, -253, 253)
+	trackScript      = track("track_script line", Name, -253, 253)
+	trackFileLine    = track("track_file line", Name, -254, 254)
+	trackProcessLine = track("track_process line", Name, -254, 254)
+	trackBFD         = track("track_bfd line", Name, -253, 253)
 )
 
-func track(name string, lo, hi int64, subject string) *Entry[ir.Track] {
+// tracked is an interface; a colon behind it is a slip, not an old alias.
+var tracked = Kind[string]{Interface.Expect, func(r *reader) (string, bool) {
+	if s := r.peek(); strings.HasSuffix(s, ":") {
+		r.invalid(r.rest[0], "an interface name", strings.TrimRight(s, ":"))
+		return "", false
+	}
+	return Interface.read(r)
+}}
+
+func track(name string, subject Kind[string], lo, hi int64) *Entry[ir.Track] {
 	weight := as(Weighted(lo, hi), func(w ir.Weight) *ir.Weight { return &w })
-	return entry(name, head(Name, func(t *ir.Track) *string { return &t.Name }), ir.Track{},
+	return entry(name, head(subject, func(t *ir.Track) *string { return &t.Name }), ir.Track{},
 		Value("weight", weight, func(t *ir.Track) **ir.Weight { return &t.Weight }, "Counts here instead of the weight of what is tracked."),
 	)
 }

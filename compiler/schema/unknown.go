@@ -12,7 +12,11 @@ import (
 // understand reports a statement whose word the block does not know. When it is plain what was meant, it returns the
 // statement to read instead and the row to read it by, so that one slip has one finding. The rest is what follows in the block.
 func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) (*grammar.Stmt, int, bool) {
-	if r.diags.Full() {
+	if r.found.Full() {
+		return nil, 0, false
+	}
+	if strings.HasPrefix(s.Keyword(), "//") {
+		r.slashes(s.Words[0], diag.Error, "an unknown keyword")
 		return nil, 0, false
 	}
 	if t, ok := b.glued(r, s); ok {

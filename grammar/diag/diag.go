@@ -99,26 +99,3 @@ func (l List) Count(s Severity) int {
 func (l List) Has(s Severity) bool {
 	return slices.ContainsFunc(l, func(d Diagnostic) bool { return d.Severity >= s })
 }
-
-// maxFindings is how many findings of one kind of reader are kept.
-const maxFindings = 1000
-
-// AddBounded is Add for texts that may be no configuration at all: behind the thousandth finding it says once that there
-// are more. It tells whether the finding was kept.
-func (l *List) AddBounded(d Diagnostic) bool {
-	switch {
-	case len(*l) < maxFindings:
-		l.Add(d)
-		return true
-	case len(*l) == maxFindings:
-		l.Add(Diagnostic{
-			Rule: "too-many-findings", Severity: Error, Span: d.Span,
-			Message: "there are more findings than are shown",
-			Label:   "the first that is left out",
-		})
-	}
-	return false
-}
-
-// Full tells whether AddBounded keeps nothing any more.
-func (l List) Full() bool { return len(l) >= maxFindings }

@@ -3,7 +3,6 @@ package kernel
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -334,8 +333,6 @@ func (f *Fake) SetDestination(k state.DestinationKey, d state.Destination) error
 	f.destinations[k] = d
 	return nil
 }
-
-var errNoService = errors.New("no such virtual server")
 
 // DeleteDestination implements Kernel.
 func (f *Fake) DeleteDestination(k state.DestinationKey) error {

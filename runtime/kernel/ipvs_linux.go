@@ -39,9 +39,11 @@ type ipvsTable struct {
 	reader *ipvs.Handle // nil: not open
 	writer *ipvsWriter
 	first  uint16 // the family's number when the table was first open: moby/ipvs keeps to it for ever
+	// engines are the persistence engines as set here: moby/ipvs writes them and does not read them.
+	engines map[ir.ServiceKey]string
 }
 
-// use calls f with the open table. Errors: ErrNoIPVS, ErrPermission, those of f.
+// use calls f with the open table. Errors: ErrNoIPVS, those of f.
 func (t *ipvsTable) use(f func() error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -55,7 +57,7 @@ func (t *ipvsTable) use(f func() error) error {
 		// A reply may be lost, or the module gone: begin anew next time.
 		t.reset()
 	}
-	return permission(err, netAdmin)
+	return err
 }
 
 func (t *ipvsTable) open() error {
@@ -116,9 +118,22 @@ func (t *ipvsTable) reset() {
 	t.reader, t.writer = nil, nil
 }
 
+// remember keeps the engine of a service that was set or deleted.
+func (t *ipvsTable) remember(c IPVSChange, err error) {
+	k, ok := c.Key.(ir.ServiceKey)
+	if !ok || err != nil {
+		return
+	}
+	delete(t.engines, k)
+	if s, ok := c.Object.(state.Service); ok && s.Engine != "" {
+		t.engines[k] = s.Engine
+	}
+}
+
 // Services implements IPVS. The kernel demands CAP_NET_ADMIN for reading too.
 //
-// What moby/ipvs does not tell: the persistence engine, and a weight beyond 65535, which it cuts to 16 bits.
+// What moby/ipvs does not tell: the persistence engine, unless it was set through l, and a weight beyond 65535, which it cuts
+// to 16 bits.
 func (l *Linux) Services() (map[ir.ServiceKey]state.Service, map[state.DestinationKey]state.Destination, error) {
 	services := map[ir.ServiceKey]state.Service{}
 	destinations := map[state.DestinationKey]state.Destination{}
@@ -133,7 +148,7 @@ func (l *Linux) Services() (map[ir.ServiceKey]state.Service, map[state.Destinati
 		}
 		for _, s := range list {
 			k := serviceKey(s)
-			services[k] = service(s)
+			services[k] = service(s, l.table.engines[k])
 			servers, err := l.table.reader.GetDestinations(s)
 			if err != nil {
 				return fmt.Errorf("list the real servers of %s: %w", k, err)
@@ -146,7 +161,7 @@ func (l *Linux) Services() (map[ir.ServiceKey]state.Service, map[state.Destinati
 		return nil
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, permission(err, netAdmin)
 	}
 	return services, destinations, nil
 }
@@ -159,8 +174,8 @@ func serviceKey(s *ipvs.Service) ir.ServiceKey {
 	return ir.ServiceKey{Protocol: ir.Protocol(s.Protocol), Addr: addr, Port: s.Port}
 }
 
-func service(s *ipvs.Service) state.Service {
-	out := state.Service{Scheduler: s.SchedName, Engine: s.PEName, Flags: s.Flags &^ (svcPersistent | svcHashed)}
+func service(s *ipvs.Service, engine string) state.Service {
+	out := state.Service{Scheduler: s.SchedName, Engine: engine, Flags: s.Flags &^ (svcPersistent | svcHashed)}
 	if s.Flags&svcPersistent != 0 {
 		out.Persistence = time.Duration(s.Timeout) * time.Second
 		out.Mask = uint8(bits.OnesCount32(s.Netmask))

@@ -1,6 +1,7 @@
 package kernel_test
 
 import (
+	"errors"
 	"net/netip"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ var ipvsBehaviour = []struct {
 	{"virtual servers", testServices},
 	{"edit in place", testEdit},
 	{"absent virtual servers", testAbsent},
+	{"many at once", testBatch},
 }
 
 func server(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
@@ -62,6 +64,7 @@ func sameProvenance(_, _ state.Provenance) bool { return true }
 
 func testServices(t *testing.T, k kernel.IPVS) {
 	dns := ir.ServiceKey{Protocol: ir.UDP, Addr: addr("10.1.0.1"), Port: 53}
+	sip := ir.ServiceKey{Protocol: ir.UDP, Addr: addr("10.1.0.1"), Port: 5060}
 	mark4 := ir.ServiceKey{FWMark: 7}
 	mark6 := ir.ServiceKey{FWMark: 7, IPv6: true}
 	want := table{
@@ -69,6 +72,7 @@ func testServices(t *testing.T, k kernel.IPVS) {
 			web4:  {Scheduler: "wlc", Persistence: 50 * time.Second, Mask: 32},
 			web6:  {Scheduler: "rr", Persistence: 5 * time.Minute, Mask: 64},
 			dns:   {Scheduler: "sh", Flags: 0x4 | 0x8 | 0x10}, // one-packet, sh-fallback, sh-port
+			sip:   {Scheduler: "rr", Persistence: time.Minute, Mask: 32, Engine: "sip"},
 			mark4: {Scheduler: "wrr", Persistence: time.Hour, Mask: 24},
 			mark6: {Scheduler: "mh"},
 		},
@@ -126,4 +130,36 @@ func testAbsent(t *testing.T, k kernel.IPVS) {
 	}
 	check(t, k.DeleteDestination(one))
 	check(t, k.DeleteService(web4))
+}
+
+func testBatch(t *testing.T, k kernel.IPVS) {
+	want := table{map[ir.ServiceKey]state.Service{web4: {Scheduler: "rr"}}, map[state.DestinationKey]state.Destination{}}
+	lost := state.DestinationKey{Service: web6, Server: server("[2001:db8::9]:80")} // its service is missing
+	changes := []kernel.IPVSChange{{Key: web4, Object: state.Service{Scheduler: "rr"}}}
+	for i := range 200 {
+		key := state.DestinationKey{Service: web4, Server: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, 0, byte(i)}), 80)}
+		want.Destinations[key] = state.Destination{Weight: i}
+		changes = append(changes, kernel.IPVSChange{Key: key, Object: want.Destinations[key]})
+		if i == 100 {
+			changes = append(changes, kernel.IPVSChange{Key: lost, Object: state.Destination{Weight: 1}})
+		}
+	}
+	for range 2 {
+		for i, err := range kernel.ApplyIPVS(k, changes) {
+			if (err != nil) != (changes[i].Key == lost) {
+				t.Errorf("%s: %v", changes[i], err)
+			}
+		}
+		expect(t, k, want)
+	}
+	for i := range changes {
+		changes[i].Object = nil
+	}
+	for range 2 {
+		check(t, errors.Join(kernel.ApplyIPVS(k, changes)...))
+		expect(t, k, table{})
+	}
+	if errs := kernel.ApplyIPVS(k, nil); len(errs) != 0 {
+		t.Error(errs)
+	}
 }

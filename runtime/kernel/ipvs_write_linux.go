@@ -1,14 +1,16 @@
 package kernel
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"syscall"
 
 	"github.com/moby/ipvs"
 	"github.com/vishvananda/netlink/nl"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"keepc/compiler/ir"
@@ -17,58 +19,102 @@ import (
 
 // SetService implements IPVS.
 func (l *Linux) SetService(k ir.ServiceKey, s state.Service) error {
-	attrs := serviceAttrs(k, &s)
-	return l.write("set "+k.String(), func(w *ipvsWriter) error {
-		err := w.do(cmdNewService, attrs)
-		if errors.Is(err, unix.EEXIST) {
-			err = w.do(cmdSetService, attrs)
-		}
-		if errors.Is(err, unix.ENOENT) {
-			err = fmt.Errorf("the kernel has no scheduler %q: %w", s.Scheduler, err)
-		}
-		return err
-	})
+	return l.ApplyIPVS([]IPVSChange{{k, s}})[0]
 }
 
 // DeleteService implements IPVS.
 func (l *Linux) DeleteService(k ir.ServiceKey) error {
-	return l.write("delete "+k.String(), func(w *ipvsWriter) error {
-		return unless(unix.ESRCH, w.do(cmdDelService, serviceAttrs(k, nil)))
-	})
+	return l.ApplyIPVS([]IPVSChange{{k, nil}})[0]
 }
 
 // SetDestination implements IPVS.
 func (l *Linux) SetDestination(k state.DestinationKey, d state.Destination) error {
-	service, server := serviceAttrs(k.Service, nil), destinationAttrs(k.Server, &d)
-	return l.write("set "+k.String(), func(w *ipvsWriter) error {
-		err := w.do(cmdNewDest, service, server)
-		if errors.Is(err, unix.EEXIST) {
-			err = w.do(cmdSetDest, service, server)
-		}
-		return err
-	})
+	return l.ApplyIPVS([]IPVSChange{{k, d}})[0]
 }
 
 // DeleteDestination implements IPVS.
 func (l *Linux) DeleteDestination(k state.DestinationKey) error {
-	return l.write("delete "+k.String(), func(w *ipvsWriter) error {
-		err := w.do(cmdDelDest, serviceAttrs(k.Service, nil), destinationAttrs(k.Server, nil))
-		return unless(unix.ENOENT, unless(unix.ESRCH, err)) // no such server; no such service
+	return l.ApplyIPVS([]IPVSChange{{k, nil}})[0]
+}
+
+// ApplyIPVS makes many changes with few system calls, see the function of that name.
+func (l *Linux) ApplyIPVS(changes []IPVSChange) []error {
+	errs := make([]error, len(changes))
+	err := l.table.use(func() error {
+		adds := make([]command, len(changes))
+		for i, c := range changes {
+			adds[i] = c.command(true)
+		}
+		errs = l.table.writer.do(adds)
+
+		// What is there already is edited in place: deleted and added again, it would lose its connections.
+		var edits []command
+		var edited []int
+		for i, err := range errs {
+			if errors.Is(err, unix.EEXIST) {
+				edits = append(edits, changes[i].command(false))
+				edited = append(edited, i)
+			}
+		}
+		for j, err := range l.table.writer.do(edits) {
+			errs[edited[j]] = err
+		}
+		for i, c := range changes {
+			errs[i] = c.explain(errs[i])
+			l.table.remember(c, errs[i])
+		}
+		return errors.Join(errs...)
 	})
-}
-
-func (l *Linux) write(what string, f func(*ipvsWriter) error) error {
-	if err := l.table.use(func() error { return f(l.table.writer) }); err != nil {
-		return fmt.Errorf("%s: %w", what, err)
+	if err != nil && errors.Join(errs...) == nil { // the table did not open: nothing was done
+		for i, c := range changes {
+			errs[i] = fmt.Errorf("%s: %w", c, err)
+		}
 	}
-	return nil
+	return errs
 }
 
-func unless(allowed, err error) error {
-	if errors.Is(err, allowed) {
+// command is the one that adds, or edits, or deletes, what the change is about. The kernel answers EEXIST to add what it has.
+func (c IPVSChange) command(add bool) command {
+	pick := func(adds, edits uint8) uint8 {
+		if add {
+			return adds
+		}
+		return edits
+	}
+	switch k := c.Key.(type) {
+	case ir.ServiceKey:
+		if s, ok := c.Object.(state.Service); ok {
+			return command{pick(cmdNewService, cmdSetService), []*nl.RtAttr{serviceAttrs(k, &s)}}
+		}
+		return command{cmdDelService, []*nl.RtAttr{serviceAttrs(k, nil)}}
+	case state.DestinationKey:
+		service := serviceAttrs(k.Service, nil)
+		if d, ok := c.Object.(state.Destination); ok {
+			return command{pick(cmdNewDest, cmdSetDest), []*nl.RtAttr{service, destinationAttrs(k.Server, &d)}}
+		}
+		return command{cmdDelDest, []*nl.RtAttr{service, destinationAttrs(k.Server, nil)}}
+	}
+	return command{} // the kernel answers EOPNOTSUPP
+}
+
+// explain turns the kernel's answer into the verb's: what is absent already needs no deletion.
+func (c IPVSChange) explain(err error) error {
+	service, isService := c.Object.(state.Service)
+	switch {
+	case err == nil:
 		return nil
+	case c.Object == nil && (errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENOENT)): // no such service; no such server
+		return nil
+	case isService && errors.Is(err, unix.ENOENT):
+		what := fmt.Sprintf("scheduler %q", service.Scheduler)
+		if service.Engine != "" {
+			what += fmt.Sprintf(", or no persistence engine %q", service.Engine)
+		}
+		err = fmt.Errorf("the kernel has no %s: %w", what, err)
+	case errors.Is(err, unix.ESRCH):
+		err = errNoService
 	}
-	return err
+	return fmt.Errorf("%s: %w", c, permission(err, netAdmin))
 }
 
 // Commands and attributes of the IPVS family (linux/ip_vs.h).
@@ -170,47 +216,102 @@ func forwarding(f ir.Forwarding) uint32 {
 	return ipvs.ConnFwdMasq
 }
 
-// An ipvsWriter sends IPVS commands on a generic-netlink socket of its own.
-type ipvsWriter struct {
-	family uint16
-	sock   *nl.NetlinkSocket
+// A command of the IPVS family with its attributes.
+type command struct {
+	number uint8
+	attrs  []*nl.RtAttr
 }
 
+// An ipvsWriter sends IPVS commands on a generic-netlink socket of its own, many in one message.
+type ipvsWriter struct {
+	family uint16
+	fd     int
+	seq    uint32 // of the last command sent
+	buf    []byte
+}
+
+// ipvsBatch is how many commands go in one message. The answers to all, should all fail, fit into the default receive buffer.
+const ipvsBatch = 64
+
 func newIPVSWriter(family uint16) (*ipvsWriter, error) {
-	sock, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), unix.NETLINK_GENERIC)
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_GENERIC)
 	if err != nil {
 		return nil, err
 	}
 	limit := unix.NsecToTimeval(ipvsPatience.Nanoseconds())
-	_ = sock.SetReceiveTimeout(&limit) // stores a number, never fails
-	return &ipvsWriter{family: family, sock: sock}, nil
+	err = errors.Join(
+		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit),
+		unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_CAP_ACK, 1), // an answer need not repeat the command
+		unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}),
+	)
+	if err != nil {
+		_ = unix.Close(fd)
+		return nil, err
+	}
+	return &ipvsWriter{family: family, fd: fd, buf: make([]byte, 1<<16)}, nil
 }
 
-func (w *ipvsWriter) close() { w.sock.Close() }
+func (w *ipvsWriter) close() { _ = unix.Close(w.fd) }
 
-// do sends a command and waits for the kernel's verdict, an errno. EAGAIN: there was none in time.
-func (w *ipvsWriter) do(cmd uint8, attrs ...*nl.RtAttr) error {
-	req := nl.NewNetlinkRequest(int(w.family), unix.NLM_F_ACK)
-	req.AddData(&nl.Genlmsg{Command: cmd, Version: ipvsVersion})
-	for _, a := range attrs {
-		req.AddData(a)
+// do sends commands and returns the kernel's verdict on each: nil or an errno. EAGAIN: no verdict came in time.
+func (w *ipvsWriter) do(commands []command) []error {
+	errs := make([]error, 0, len(commands))
+	for batch := range slices.Chunk(commands, ipvsBatch) {
+		errs = append(errs, w.batch(batch)...)
 	}
-	if err := w.sock.Send(req); err != nil {
-		return err
+	return errs
+}
+
+// batch sends commands in one message. The kernel answers to those that fail, and to the last one in any case.
+func (w *ipvsWriter) batch(commands []command) []error {
+	errs := make([]error, len(commands))
+	fail := func(err error) []error {
+		for i := range errs {
+			errs[i] = cmp.Or(errs[i], err)
+		}
+		return errs
+	}
+	var message []byte
+	first := w.seq + 1
+	for i, c := range commands {
+		w.seq++
+		req := nl.NewNetlinkRequest(int(w.family), 0)
+		req.Seq = w.seq
+		if i == len(commands)-1 {
+			req.Flags |= unix.NLM_F_ACK
+		}
+		req.AddData(&nl.Genlmsg{Command: c.number, Version: ipvsVersion})
+		for _, a := range c.attrs {
+			req.AddData(a)
+		}
+		message = append(message, req.Serialize()...)
+	}
+	if err := unix.Sendto(w.fd, message, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return fail(err)
 	}
 	for {
-		messages, _, err := w.sock.Receive()
-		if err != nil {
-			return err
+		n, _, err := unix.Recvfrom(w.fd, w.buf, 0)
+		if err == unix.EINTR {
+			continue
 		}
-		for _, m := range messages {
-			if m.Header.Seq != req.Seq || m.Header.Type != unix.NLMSG_ERROR || len(m.Data) < 4 {
+		if err != nil {
+			return fail(err)
+		}
+		answers, err := syscall.ParseNetlinkMessage(w.buf[:n])
+		if err != nil {
+			return fail(err)
+		}
+		for _, m := range answers {
+			i := m.Header.Seq - first
+			if m.Header.Type != unix.NLMSG_ERROR || i >= uint32(len(commands)) || len(m.Data) < 4 {
 				continue
 			}
 			if errno := -int32(binary.NativeEndian.Uint32(m.Data)); errno != 0 {
-				return unix.Errno(errno)
+				errs[i] = unix.Errno(errno)
 			}
-			return nil
+			if m.Header.Seq == w.seq {
+				return errs
+			}
 		}
 	}
 }

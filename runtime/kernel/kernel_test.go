@@ -420,7 +420,7 @@ func fakeHost() host {
 	}
 }
 
-func TestFakeFails(t *testing.T) {
+func TestFaultsAndRecord(t *testing.T) {
 	lost := errors.New("lost")
 	k := kernel.NewFake(kernel.Link{Name: "eth0", Index: 2, Up: true})
 	k.Fail("AddAddress", 2, lost)
@@ -433,6 +433,13 @@ func TestFakeFails(t *testing.T) {
 	done := add
 	done.Err = nil
 	if want := []kernel.Write{add, add, done}; !slices.Equal(writes, want) {
+		t.Errorf("got %v, want %v", writes, want)
+	}
+
+	writes = nil
+	changes := []kernel.IPVSChange{{Key: web4, Object: state.Service{Scheduler: "rr"}}, {Key: web6}}
+	check(t, errors.Join(kernel.ApplyIPVS(r, changes)...))
+	if want := []kernel.Write{{Verb: "SetService", Key: web4}, {Verb: "DeleteService", Key: web6}}; !slices.Equal(writes, want) {
 		t.Errorf("got %v, want %v", writes, want)
 	}
 

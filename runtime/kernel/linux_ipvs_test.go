@@ -40,21 +40,24 @@ func TestModuleIPVS(t *testing.T) {
 	h := lab.New(t).Host("lb01")
 	k := open(t, h)
 	h.Run("sh", "-c", unload)
-	path := os.Getenv("PATH")
-	t.Setenv("PATH", "") // no modprobe
-	if _, _, err := k.Services(); !errors.Is(err, kernel.ErrNoIPVS) {
+	// Neither this process nor the kernel, which also loads families that are asked for, may find modprobe.
+	helper, path := h.Run("cat", "/proc/sys/kernel/modprobe"), os.Getenv("PATH")
+	h.Sysctl("kernel.modprobe", "/none")
+	t.Setenv("PATH", "")
+	_, _, err := k.Services()
+	h.Sysctl("kernel.modprobe", strings.TrimSpace(helper))
+	t.Setenv("PATH", path)
+	if !errors.Is(err, kernel.ErrNoIPVS) {
 		t.Fatalf("without the module: %v", err)
 	}
-	t.Setenv("PATH", path)
 	check(t, k.SetService(web4, state.Service{Scheduler: "rr"})) // loads it
 	expect(t, k, table{Services: map[ir.ServiceKey]state.Service{web4: {Scheduler: "rr"}}})
 
 	check(t, k.DeleteService(web4))
 	h.Run("sh", "-c", unload)
-	for range 2 {
-		if _, _, err := k.Services(); err == nil || !strings.Contains(err.Error(), "restart") {
-			t.Errorf("after the module was loaded anew: %v", err)
-		}
+	_, _, _ = k.Services() // finds out
+	if _, _, err := k.Services(); err == nil || !strings.Contains(err.Error(), "restart keepc") {
+		t.Errorf("after the module was loaded anew: %v", err)
 	}
 }
 

@@ -180,3 +180,11 @@ func unprivileged(t *testing.T, h *lab.Host, name string, do func() error, want 
 		t.Errorf("%s: %v, want %q", name, err, want)
 	}
 }
+
+func (i inside) ApplyIPVS(changes []kernel.IPVSChange) (errs []error) {
+	_ = i.host.Do(func() error { // never fails
+		errs = kernel.ApplyIPVS(i.Kernel, changes)
+		return nil
+	})
+	return errs
+}

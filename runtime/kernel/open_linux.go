@@ -7,6 +7,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"keepc/compiler/ir"
 )
 
 // Linux is the kernel of this host, in the network namespace of the thread that opened it. Its methods may be called
@@ -25,7 +27,7 @@ func Open() (*Linux, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
-	return &Linux{routes: h}, nil
+	return &Linux{routes: h, table: ipvsTable{engines: map[ir.ServiceKey]string{}}}, nil
 }
 
 // Close gives the sockets back. Wires and watches have their own ends.

@@ -49,3 +49,12 @@ func (r recorder) SetDestination(k state.DestinationKey, d state.Destination) er
 func (r recorder) DeleteDestination(k state.DestinationKey) error {
 	return r.tell("DeleteDestination", k, r.Kernel.DeleteDestination(k))
 }
+
+// ApplyIPVS keeps batches batches.
+func (r recorder) ApplyIPVS(changes []IPVSChange) []error {
+	errs := ApplyIPVS(r.Kernel, changes)
+	for i, c := range changes {
+		r.wrote(Write{c.verb(), c.Key, errs[i]})
+	}
+	return errs
+}

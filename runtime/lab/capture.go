@@ -41,10 +41,10 @@ type Capture struct {
 // Capture starts to record an interface of the host.
 func (h *Host) Capture(link string) *Capture {
 	h.t.Helper()
-	h.logs++
+	h.files++
 	c := &Capture{
 		host: h,
-		file: filepath.Join(h.dir, fmt.Sprintf("%02d-%s.pcap", h.logs, link)),
+		file: filepath.Join(h.dir, fmt.Sprintf("%02d-%s.pcap", h.files, link)),
 		done: make(chan struct{}),
 	}
 	file, err := os.Create(c.file)

@@ -100,12 +100,7 @@ func runDeferred(names []string, start time.Time) (status int, err error) {
 		return 0, err
 	}
 	ctx := context.Background()
-	args := []string{self}
-	for _, a := range os.Args[1:] {
-		if !ownFlag(a) {
-			args = append(args, a)
-		}
-	}
+	args := append([]string{self}, passedFlags()...)
 	if limit := time.Until(start.Add(timeout())); timeout() > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)
@@ -113,23 +108,33 @@ func runDeferred(names []string, start time.Time) (status int, err error) {
 		// The machine's own limit strikes first and tells who was running.
 		args = append(args, fmt.Sprintf("-test.timeout=%v", max(limit-30*time.Second, time.Second)))
 	}
-	tests, benchmarks := "^$", "^$"
 	pattern := "^(" + strings.Join(names, "|") + ")$"
-	tests = pattern
+	args = append(args, "-test.run="+pattern)
 	if b := flag.Lookup("test.bench"); b != nil && b.Value.String() != "" {
-		benchmarks = pattern
+		args = append(args, "-test.bench="+pattern)
 	}
-	args = append(args, "-test.run="+tests, "-test.bench="+benchmarks)
+	args = append(args, flag.Args()...)
 	return RunInVM(ctx, &exec.Cmd{Args: args, Stdout: os.Stdout})
 }
 
-// ownFlag tells whether a flag of the test binary concerns this process only.
-func ownFlag(arg string) bool {
-	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
-	return slices.Contains([]string{
+// passedFlags are the flags of this process that hold in the machine as well.
+func passedFlags() []string {
+	own := []string{
 		"test.run", "test.bench", "test.timeout", "test.testlogfile", "test.paniconexit0",
 		"test.coverprofile", "test.gocoverdir", "test.outputdir",
-	}, name)
+	}
+	var flags []string
+	flag.Visit(func(f *flag.Flag) {
+		if slices.Contains(own, f.Name) {
+			return
+		}
+		value := any(f.Value)
+		if g, ok := f.Value.(flag.Getter); ok {
+			value = g.Get() // test.v tells its value in no other way
+		}
+		flags = append(flags, fmt.Sprintf("-%s=%v", f.Name, value))
+	})
+	return flags
 }
 
 // timeout is the limit that `go test -timeout` sets; 0 is none.

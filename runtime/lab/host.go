@@ -27,7 +27,7 @@ type Host struct {
 	ns      *namespace
 	netlink *netlink.Handle
 	links   map[string]*Link
-	logs    int        // log files named so far
+	files   int        // logs and captures named so far
 	running []*Process // every process ever started, oldest first
 	undo    []func()
 }

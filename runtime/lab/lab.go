@@ -56,7 +56,6 @@ type Net struct {
 	switchboard *netlink.Handle // netlink inside wires
 	hosts       []*Host
 	ports       int // cables plugged so far: numbers the ports and the MAC addresses
-	undo        []func()
 }
 
 // A Segment is an Ethernet: a bridge that forwards everything, multicast
@@ -95,7 +94,6 @@ func New(t T) *Net {
 	if n.switchboard, err = wires.netlink(); err != nil {
 		t.Fatalf("lab: %v", err)
 	}
-	n.undo = append(n.undo, n.switchboard.Close)
 	n.must(wires.sysctl("net.ipv6.conf.all.disable_ipv6", "1"), "silence the bridges")
 	n.must(wires.sysctl("net.ipv6.conf.default.disable_ipv6", "1"), "silence the bridges")
 	return n
@@ -184,10 +182,10 @@ func (n *Net) Close() {
 		}
 	}
 	n.hosts = nil
-	for _, f := range n.undo {
-		f()
+	if n.switchboard != nil {
+		n.switchboard.Close()
+		n.switchboard = nil
 	}
-	n.undo = nil
 	n.wires.close()
 }
 

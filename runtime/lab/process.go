@@ -66,8 +66,8 @@ type Process struct {
 // process is killed when the network is taken down.
 func (h *Host) Start(name string, args ...string) *Process {
 	h.t.Helper()
-	h.logs++
-	path := filepath.Join(h.dir, fmt.Sprintf("%02d-%s.log", h.logs, filepath.Base(name)))
+	h.files++
+	path := filepath.Join(h.dir, fmt.Sprintf("%02d-%s.log", h.files, filepath.Base(name)))
 	log, err := os.Create(path)
 	h.must(err, "make a log file")
 	defer log.Close()
@@ -91,6 +91,7 @@ func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
 // Log is what the process has printed so far.
 func (p *Process) Log() string {
+	p.host.t.Helper()
 	b, err := os.ReadFile(p.log)
 	p.host.must(err, "read the log")
 	return string(b)

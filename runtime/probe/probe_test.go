@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"net/netip"
 	"sync/atomic"
 	"testing"
@@ -113,6 +114,20 @@ func TestEnds(t *testing.T) {
 		defer time.AfterFunc(100*time.Millisecond, cancel).Stop()
 		if err := h.Do(func() error { return probe.Do(ctx, mute) }); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("with a firewall mark", func(t *testing.T) {
+		// Only marked packets find the way to the listener.
+		h.Run("ip", "rule", "add", "fwmark", "7", "lookup", "77")
+		h.Run("ip", "route", "add", "local", "203.0.113.1", "dev", "lo", "table", "77")
+		defer h.Serve("0.0.0.0:80", http.NotFoundHandler())()
+		marked := spec(netip.MustParseAddrPort("203.0.113.1:80"))
+		if err := h.Do(func() error { return probe.Do(t.Context(), marked) }); err == nil {
+			t.Error("it works without the mark: this test proves nothing")
+		}
+		marked.FWMark = 7
+		if err := h.Do(func() error { return probe.Do(t.Context(), marked) }); err != nil {
+			t.Error(err)
 		}
 	})
 	t.Run("no route", func(t *testing.T) {

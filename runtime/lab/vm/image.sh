@@ -11,7 +11,11 @@ here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$(dirname "$1")"
 target=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 
-package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/.*Depends: \(linux-image-.*\)/\1/p')
+package=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/.*Depends: \(linux-image-.*\)/\1/p')
+if [ -z "$package" ]; then
+	echo "$0: apt knows no linux-image-cloud-amd64; on Debian, \`apt-get update\` tells it" >&2
+	exit 1
+fi
 release=${package#linux-image-}
 image=$target-$release
 work=$(mktemp -d "$target-XXXXXX")

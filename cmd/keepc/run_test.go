@@ -1,0 +1,98 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"keepc/runtime/kernel"
+	"keepc/runtime/lab"
+	"keepc/runtime/lab/tutorial"
+)
+
+// refused runs "keepc run" on a host with some capabilities taken away; it must end by itself.
+func refused(t *testing.T, h *lab.Host, file, without string) (output, status string) {
+	t.Helper()
+	args := keepcArgs(t, "run", file)
+	if without != "" {
+		args = append([]string{"setpriv", "--bounding-set", "-" + without, "--inh-caps", "-" + without}, args...)
+	}
+	args = append([]string{"timeout", "30"}, args...)
+	out, err := h.Try(args[0], args[1:]...)
+	if err == nil {
+		return out, "exit status 0"
+	}
+	_, status, _ = strings.Cut(err.Error(), "exit status")
+	return out, "exit status" + status
+}
+
+func TestRunRefuses(t *testing.T) {
+	h := lab.New(t).Host("lb01")
+	broken := filepath.Join(t.TempDir(), "broken.conf")
+	if err := os.WriteFile(broken, []byte("vrrp_instance x {\n\tprioritty 1\n}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, file, without, status, says string }{
+		{"without CAP_NET_ADMIN", repaired(t, "lb01"), "net_admin", "exit status 3", "CAP_NET_ADMIN"},
+		{"without CAP_NET_RAW", repaired(t, "lb01"), "net_raw", "exit status 3", "CAP_NET_RAW"},
+		{"without both", repaired(t, "lb01"), "net_raw,-net_admin", "exit status 3", "CAP_NET_ADMIN and CAP_NET_RAW"},
+		{"a missing file", "/nonexistent/lb01.conf", "", "exit status 3", "/nonexistent/lb01.conf: no such file"},
+		{"a directory", t.TempDir(), "", "exit status 3", "is a directory"},
+		{"a file with errors", broken, "", "exit status 1", `broken.conf:2:2: error: unknown keyword "prioritty"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			out, status := refused(t, h, c.file, c.without)
+			if !strings.HasPrefix(status, c.status) || !strings.Contains(out, c.says) {
+				t.Errorf("%s, want %s; it says\n%s\nwant %q", status, c.status, out, c.says)
+			}
+		})
+	}
+}
+
+// TestRunWithoutIPVS plays on a kernel without ip_vs, where keepalived ends its whole daemon: it is said once, at the line of the
+// first virtual server, and VRRP goes on.
+func TestRunWithoutIPVS(t *testing.T) {
+	k, err := kernel.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close()
+	if _, _, err := k.Services(); !errors.Is(err, kernel.ErrNoIPVS) {
+		t.Skipf("this kernel has ip_vs (%v)", err)
+	}
+	s := newPair(t)
+	s.lb01 = s.start(s.LB01, keepc)
+	s.eventually(10*time.Second, "lb01 holds the address", func() error { return s.held("lb01") })
+	time.Sleep(3 * time.Second)
+	log := s.lb01.Log()
+	if n := strings.Count(log, "the kernel has no ip_vs"); n != 1 || !strings.Contains(log, "lb01.conf:18:1: the kernel has no ip_vs") {
+		t.Errorf("said %d times\n%s", n, log)
+	}
+}
+
+// TestRunWaitsForItsInterface: an interface that is not there is said with its line; the instance starts when it appears, and
+// again when it was made anew.
+func TestRunWaitsForItsInterface(t *testing.T) {
+	n := lab.New(t)
+	h := n.Host("lb01")
+	s := &stage{Cluster: &tutorial.Cluster{LB01: h, LB02: h}, t: t}
+	s.lb01 = s.start(h, keepc)
+	s.lb01.WaitLog("lb01.conf:6:2: there is no interface eth0", 5*time.Second)
+	s.lb01.WaitLog("oldboy FAULT", 5*time.Second)
+	for range 2 {
+		h.Run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "far0")
+		h.Run("ip", "link", "set", "far0", "up")
+		h.Run("ip", "link", "set", "eth0", "up")
+		h.Run("ip", "addr", "add", "10.0.0.5/24", "dev", "eth0")
+		s.eventually(10*time.Second, "lb01 holds the address", func() error {
+			if !h.HasAddr(tutorial.VIP) {
+				return os.ErrNotExist
+			}
+			return nil
+		})
+		h.Run("ip", "link", "delete", "eth0")
+	}
+}
