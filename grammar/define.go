@@ -199,13 +199,13 @@ func (e *expander) value(l *line, ref reference) (line, bool) {
 	if d.made {
 		return madeLine(d.lines[0].text, at), true
 	}
-	views := map[*source.Source]*source.Source{}
-	used := make([]line, max(1, len(d.lines)))
-	for i, value := range d.lines {
-		used[i] = e.usedAt(value, at, d, views)
-	}
 	if len(d.lines) == 0 {
 		return madeLine("", at), true
+	}
+	views := map[*source.Source]*source.Source{}
+	used := make([]line, len(d.lines))
+	for i, value := range d.lines {
+		used[i] = e.usedAt(value, at, d, views)
 	}
 	if len(used) > 1 {
 		e.push(&lineList{used[1:]})

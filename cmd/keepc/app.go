@@ -48,6 +48,7 @@ const (
 func (a *App) verbs() []*cobra.Command {
 	return []*cobra.Command{
 		a.check(),
+		a.fmt(),
 		a.plan(),
 		a.run(),
 		a.explain(),

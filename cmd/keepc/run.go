@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keepc/compiler/ir"
 	"keepc/compiler/report"
 	"keepc/grammar/diag"
 	"keepc/runtime/daemon"
@@ -75,6 +76,11 @@ func (r *runRun) main(ctx context.Context, name string) error {
 		File: r.shown(name),
 		Load: func() daemon.Loaded {
 			l := r.load(name)
+			if l.Config != nil {
+				if why := notYet(l.Config); why != "" {
+					l.Config, l.Refused, l.code = nil, why, exitFindings
+				}
+			}
 			code = l.code
 			return l.Loaded
 		},
@@ -90,6 +96,24 @@ func (r *runRun) main(ctx context.Context, name string) error {
 		return exit{code: code}
 	}
 	return failed(err)
+}
+
+// notYet names what keepc cannot do yet and would do wrongly on the wire: better no director than a second master.
+func notYet(cfg *ir.Config) string {
+	var lines []string
+	for _, use := range cfg.NotEnforced {
+		switch use.Path {
+		case "vrrp_instance.unicast_peer", "vrrp_instance.unicast_src_ip", "vrrp_instance.use_vmac", "vrrp_instance.use_ipvlan",
+			"vrrp_instance.auth_hmac", "vrrp_instance.mcast_dst_ip", "global_defs.vrrp_mcast_group4", "global_defs.vrrp_mcast_group6":
+			lines = append(lines, fmt.Sprintf("%s: error: %s is not enforced yet, and its peers would not understand a director without it", use.Span, use.Path))
+		}
+	}
+	for _, v := range cfg.Instances {
+		if v.Auth.Type == ir.AuthAH {
+			lines = append(lines, fmt.Sprintf("%s: error: auth_type AH is not enforced yet, and its peers would not accept adverts without it", v.At("authentication")))
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 func (r *runRun) handler() slog.Handler {

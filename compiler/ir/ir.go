@@ -22,6 +22,7 @@ type Config struct {
 	Instances       []*VRRPInstance
 	Groups          []*ServerGroup
 	VirtualServers  []*VirtualServer // a virtual_server of a group stands once for each member
+	Commands        []*Command       // every script of the file
 	NotEnforced     []Use            // keywords of the file that keepc reads but does not act on yet
 	Secrets         []source.Span    // where passwords and keys stand; never to be shown
 }

@@ -69,6 +69,7 @@ type VRRPInstance struct {
 	Unicast          []UnicastPeer
 	NoVirtualAddress bool // no_virtual_ipaddress: it may hold none
 	UseVMAC          bool
+	Routes           []Route
 	TrackInterfaces  []Track
 	TrackScripts     []Track
 	TrackFiles       []Track
@@ -81,6 +82,13 @@ type UnicastPeer struct {
 	Origin
 	Addr           netip.Addr
 	MinTTL, MaxTTL uint8
+}
+
+// A Route is one line of virtual_routes, as far as it is understood yet.
+type Route struct {
+	Origin
+	Dev     string
+	NoTrack bool
 }
 
 // A Track is one line of track_interface, track_script, track_file, track_process or track_bfd.
@@ -137,8 +145,9 @@ type Weight struct {
 
 // A Command is a program with its arguments.
 type Command struct {
-	Args []string
-	User User
+	Origin // the line
+	Args   []string
+	User   User
 }
 
 // A User is who runs a command; empty: the script_user.

@@ -104,6 +104,7 @@ func facts(k *schema.Keyword) (all []string) {
 	add(k.Build != "", "keepalived: in builds with %s.", k.Build)
 	add(k.Deprecated != "", "Deprecated: use %s.", k.Deprecated)
 	add(k.Removed != "", "Removed after %s; it has no effect.", k.Removed)
+	add(k.Foreign != "", "keepalived never knew this word; %s do.", k.Foreign)
 	add(k.Instead != "", "keepalived does not know this word here: write %s.", k.Instead)
 	add(k.Secret, "Its value is never shown.")
 	add(k.Reload == schema.Restart, "A change takes effect after a restart only.")
@@ -115,7 +116,7 @@ func facts(k *schema.Keyword) (all []string) {
 func inner(k *schema.Keyword) string {
 	var words []string
 	for _, w := range k.Words {
-		if w.Removed == "" && w.Instead == "" {
+		if w.Removed == "" && w.Instead == "" && w.Foreign == "" {
 			words = append(words, w.Word)
 		}
 	}

@@ -12,6 +12,6 @@ func Decode(file *grammar.File) (*ir.Config, diag.List) {
 	r := &reader{table: root.keywords()}
 	cfg := root.fresh()
 	root.statements(r, file.Stmts, cfg)
-	cfg.NotEnforced, cfg.Secrets = r.used, r.secrets
+	cfg.NotEnforced, cfg.Secrets, cfg.Commands = r.used, r.secrets, r.commands
 	return cfg, r.found.List
 }

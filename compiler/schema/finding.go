@@ -213,6 +213,13 @@ func (r *reader) remarks() {
 			Help:    "delete the line",
 			Fixes:   []diag.Fix{remove(r.stmt)},
 		})
+	case key.Foreign != "":
+		r.report(diag.Diagnostic{
+			Rule: "foreign-keyword", Severity: diag.Error,
+			Message: fmt.Sprintf("%s is a word of %s", key.Word, key.Foreign),
+			Span:    w.Span,
+			Label:   "keepalived does not know this word",
+		})
 	case key.Instead != "":
 		r.report(diag.Diagnostic{
 			Rule: "wrong-word", Severity: diag.Error,
@@ -233,7 +240,7 @@ func (r *reader) remarks() {
 		}
 		r.report(d)
 	}
-	if key.Unenforced && key.Removed == "" && key.Instead == "" && !r.unenforced[key] {
+	if key.Unenforced && key.current() && !r.unenforced[key] {
 		if r.unenforced == nil {
 			r.unenforced = map[*Keyword]bool{}
 		}

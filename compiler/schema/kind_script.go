@@ -20,6 +20,7 @@ var Script = Kind[ir.Command]{`"program arguments" [user [group]]`, func(r *read
 		return c, true
 	}
 	c.User, ok = Account.read(r)
+	r.commands[len(r.commands)-1].User = c.User
 	return c, ok
 }}
 
@@ -49,7 +50,9 @@ func (r *reader) command() (ir.Command, bool) {
 		return ir.Command{}, false
 	}
 	r.rest = r.rest[max(0, len(r.rest)-len(more)):] // single quotes join words
-	return ir.Command{Args: argv}, true
+	c := ir.Command{Origin: ir.Origin{Stmt: r.stmt}, Args: argv}
+	r.commands = append(r.commands, &c)
+	return c, true
 }
 
 // looseArguments reports the arguments of a script that stand without quotes.

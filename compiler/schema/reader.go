@@ -22,6 +22,7 @@ type reader struct {
 	unenforced map[*Keyword]bool
 	used       []ir.Use
 	secrets    []source.Span
+	commands   []*ir.Command
 }
 
 // A frame is an open block.

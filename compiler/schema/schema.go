@@ -27,12 +27,16 @@ type Keyword struct {
 	Deprecated string // the word to write instead, or advice
 	Removed    string // the last version of keepalived that knew it
 	Instead    string // keepalived does not know the word here; this is the one
+	Foreign    string // keepalived never knew it; this program does
 	Build      string // the build option that it needs
 	Secret     bool   // its value is never shown
 	Reload     Reload // how a changed value takes effect
 	Note       string // a surprise worth knowing
 	Unenforced bool   // read and checked; keepc does not act on it yet
 }
+
+// current tells whether keepalived knows the word where it stands.
+func (k *Keyword) current() bool { return k.Removed == "" && k.Instead == "" && k.Foreign == "" }
 
 // Reload says how a changed value takes effect.
 type Reload int
@@ -59,6 +63,7 @@ func (w Row[T]) Since(version string) Row[T]      { w.Keyword.Since = version; r
 func (w Row[T]) Deprecated(instead string) Row[T] { w.Keyword.Deprecated = instead; return w }
 func (w Row[T]) Removed(last string) Row[T]       { w.Keyword.Removed = last; return w }
 func (w Row[T]) Instead(word string) Row[T]       { w.Keyword.Instead = word; return w }
+func (w Row[T]) Foreign(program string) Row[T]    { w.Keyword.Foreign = program; return w }
 func (w Row[T]) Build(option string) Row[T]       { w.Keyword.Build = option; return w }
 func (w Row[T]) Secret() Row[T]                   { w.Keyword.Secret = true; return w }
 func (w Row[T]) Reload(r Reload) Row[T]           { w.Keyword.Reload = r; return w }

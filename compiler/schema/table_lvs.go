@@ -5,20 +5,39 @@ import (
 	"time"
 
 	"keepc/compiler/ir"
+	"keepc/grammar/diag"
 )
+
+// fullNAT is who knows the method that also changes the source address.
+const fullNAT = "DPVS and kernels with the FULLNAT patch"
 
 var schedulers = Choice("rr", "wrr", "lc", "wlc", "lblc", "sh", "mh", "dh", "fo", "ovf", "lblcr", "sed", "nq", "twos")
 
 // forwarding is a forwarding method; options of a tunnel stand behind it.
-var forwarding = entry("forwarding method", head(as(Choice("NAT", "DR", "TUN"), func(s string) ir.Forwarding {
-	return map[string]ir.Forwarding{"NAT": ir.NAT, "DR": ir.DR, "TUN": ir.TUN}[s]
-}), func(f *ir.Forwarding) *ir.Forwarding { return f }), ir.NAT,
+var forwarding = entry("forwarding method", head(method, func(f *ir.Forwarding) *ir.Forwarding { return f }), ir.NAT,
 	Checked[ir.Forwarding]("type", Choice("ipip", "gue", "gre"), "The kind of tunnel.").Default("ipip"),
 	Checked[ir.Forwarding]("port", Int[int](1, 65535), "The port of a gue tunnel."),
 	Checked[ir.Forwarding]("nocsum", Flag, "No checksum in the tunnel, which is the default."),
 	Checked[ir.Forwarding]("csum", Flag, "A checksum in the tunnel."),
 	Checked[ir.Forwarding]("remcsum", Flag, "A remote checksum in the tunnel."),
 )
+
+// method is the word of a forwarding method.
+var method = Kind[ir.Forwarding]{"NAT, DR or TUN", func(r *reader) (ir.Forwarding, bool) {
+	switch r.peek() {
+	case "FNAT", "FULLNAT":
+		r.fail(diag.Diagnostic{
+			Rule: "foreign-keyword", Severity: diag.Error,
+			Message: r.peek() + " is a forwarding method of " + fullNAT,
+			Span:    r.rest[0].Span,
+			Label:   "expected NAT, DR or TUN",
+			Help:    "use NAT, and let the kernel change the source address too: sysctl net.ipv4.vs.snat_reroute with an SNAT rule",
+		})
+		return 0, false
+	}
+	word, ok := Choice("NAT", "DR", "TUN").read(r)
+	return map[string]ir.Forwarding{"NAT": ir.NAT, "DR": ir.DR, "TUN": ir.TUN}[word], ok
+}}
 
 // sorry returns the sorry server, which the first keyword about it makes.
 func sorry(v *ir.VirtualServer) *ir.RealServer {
@@ -111,6 +130,7 @@ var virtualServer = block(serviceHead, ir.VirtualServer{Checks: ir.NoTiming},
 	Checked[ir.VirtualServer]("smtp_alert", Bool, "Sends mail when the quorum is won or lost.").Otherwise("smtp_alert_checker"),
 	Checked[ir.VirtualServer]("snmp_name", String, "The name in SNMP tables.").Since("2.2.3").Build("snmp"),
 	Checked[ir.VirtualServer]("nat_mask", String, "Once the netmask of NAT.").Removed("1.2.19"),
+	Checked[ir.VirtualServer]("laddr_group_name", Name, "The local addresses of FULLNAT.").Foreign(fullNAT),
 )
 
 var realServer = block(head(Endpoint, func(s *ir.RealServer) *netip.AddrPort { return &s.Addr }), ir.RealServer{Weight: ir.Unset, Timing: ir.NoTiming},

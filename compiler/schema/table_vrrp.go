@@ -94,7 +94,7 @@ var instance = block(head(Name, func(v *ir.VRRPInstance) *string { return &v.Nam
 	Lines("track_bfd", trackBFD, func(v *ir.VRRPInstance) *[]ir.Track { return &v.TrackBFDs },
 		"BFD sessions whose state changes the priority, or is a FAULT when they have no weight.").Build("bfd").Unenforced(),
 
-	CheckedLines[ir.VRRPInstance]("virtual_routes", route, "Routes that exist while the instance is MASTER."),
+	Lines("virtual_routes", route, func(v *ir.VRRPInstance) *[]ir.Route { return &v.Routes }, "Routes that exist while the instance is MASTER.").Unenforced(),
 	CheckedLines[ir.VRRPInstance]("virtual_rules", rule, "Routing rules that exist while the instance is MASTER."),
 	Checked[ir.VRRPInstance]("promote_secondaries", Flag,
 		"Removing an address of a network leaves the others of that network alone."),

@@ -72,7 +72,7 @@ func (r *reader) lost(b *grammar.Block, rest []*grammar.Stmt) []diag.Note {
 func (b *Block[T]) near(s *grammar.Stmt) []string {
 	var words []string
 	for _, row := range b.rows {
-		if row.Keyword.Block == (s.Block != nil) && row.Keyword.Instead == "" && row.Keyword.Removed == "" {
+		if row.Keyword.Block == (s.Block != nil) && row.Keyword.current() {
 			words = append(words, row.Word)
 		}
 	}
@@ -152,7 +152,7 @@ func places(table []*Keyword, word string) []string {
 	var found []string
 	walk(nil, table, func(path []*Keyword) {
 		k := path[len(path)-1]
-		if k.Word != word || k.Removed != "" || k.Instead != "" {
+		if k.Word != word || !k.current() {
 			return
 		}
 		in := "the top level"

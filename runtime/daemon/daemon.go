@@ -135,6 +135,7 @@ func (d *director) start() error {
 	d.since = time.Now()
 	d.Log.Info(fmt.Sprintf("%s, %s, %s; enforcing", count(len(cfg.Instances), "instance"), count(len(cfg.VirtualServers), "virtual server"),
 		count(realServers(cfg), "real server")), "subject", "ready")
+	d.unenforced(cfg)
 	d.missing(cfg)
 	for _, name := range slices.Sorted(maps.Keys(d.links)) {
 		d.step(linkEvent(d.links[name]))
@@ -149,6 +150,13 @@ func (d *director) missing(cfg *ir.Config) {
 		if _, ok := d.links[v.Interface]; !ok {
 			d.Log.Warn(fmt.Sprintf("%s: there is no interface %s; waiting for it", v.At("interface"), v.Interface), "subject", v.Name)
 		}
+	}
+}
+
+// unenforced says what the file asks for and does not get.
+func (d *director) unenforced(cfg *ir.Config) {
+	for _, use := range cfg.NotEnforced {
+		d.Log.Warn(fmt.Sprintf("%s: read, but not enforced yet: %s", use.Span, use.Path), "subject", "config")
 	}
 }
 
@@ -354,6 +362,7 @@ func (d *director) apply(l Loaded) {
 	if err := d.wires.sync(l.Config, d.links); err != nil {
 		d.Log.Error(err.Error(), "subject", "reload")
 	}
+	d.unenforced(l.Config)
 	d.missing(l.Config)
 	d.since = start
 	after := d.engine.Want()

@@ -101,7 +101,8 @@ func (l *Linux) addAddress(k state.AddressKey, a state.Address) error {
 	if k.Prefix.Addr().Is6() {
 		n.Flags |= unix.IFA_F_NODAD
 		if k.Prefix.IsSingleIP() {
-			n.ValidLft, n.PreferedLft = math.MaxUint32, 0
+			forever := uint32(math.MaxUint32)
+			n.ValidLft, n.PreferedLft = int(forever), 0
 		}
 	}
 	if err := l.routes.AddrAdd(&netlink.Device{LinkAttrs: *link}, n); err != nil {

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -66,13 +67,13 @@ func listen(network, any, iface string, index int, options func(fd int) error) (
 	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		err := c.Control(func(fd uintptr) {
 			receiveBuffer(int(fd), wireBuffer)
-			failed = errors.Join(
+			failed = cmp.Or(
 				refused("SO_BINDTODEVICE", unix.BindToDevice(int(fd), iface)),
 				refused("SO_PRIORITY", unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PRIORITY, priority)),
 				options(int(fd)),
 			)
 		})
-		return errors.Join(err, failed)
+		return cmp.Or(err, failed)
 	}}
 	c, err := config.ListenPacket(context.Background(), network, any)
 	if err != nil {
@@ -117,7 +118,7 @@ func (s *socket) now(dst netip.Addr, send func(fd int) error) error {
 		sent = send(int(fd))
 		return true
 	})
-	if err = errors.Join(err, sent); err != nil {
+	if err = cmp.Or(err, sent); err != nil {
 		return fmt.Errorf("send to %s on %s: %w", dst, s.iface, permission(err, netRaw))
 	}
 	return nil
@@ -141,7 +142,7 @@ type wire4 struct {
 
 func openWire4(iface string, index int, group netip.Addr) (Wire, error) {
 	s, err := listen("ip4:112", "0.0.0.0", iface, index, func(fd int) error {
-		return errors.Join(
+		return cmp.Or(
 			setInts(fd, []intOption{
 				{"IP_MULTICAST_ALL", unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0},
 				{"IP_MULTICAST_LOOP", unix.IPPROTO_IP, unix.IP_MULTICAST_LOOP, 0},
@@ -215,7 +216,7 @@ type wire6 struct {
 
 func openWire6(iface string, index int, group netip.Addr) (Wire, error) {
 	s, err := listen("ip6:112", "::", iface, index, func(fd int) error {
-		return errors.Join(
+		return cmp.Or(
 			setInts(fd, []intOption{
 				{"IPV6_MULTICAST_ALL", unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_ALL, 0},
 				{"IPV6_MULTICAST_LOOP", unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_LOOP, 0},

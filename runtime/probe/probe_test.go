@@ -117,11 +117,10 @@ func TestEnds(t *testing.T) {
 		}
 	})
 	t.Run("with a firewall mark", func(t *testing.T) {
-		// Only marked packets find the way to the listener.
-		h.Run("ip", "rule", "add", "fwmark", "7", "lookup", "77")
-		h.Run("ip", "route", "add", "local", "203.0.113.1", "dev", "lo", "table", "77")
-		defer h.Serve("0.0.0.0:80", http.NotFoundHandler())()
-		marked := spec(netip.MustParseAddrPort("203.0.113.1:80"))
+		web1 := n.Host("web1", lab.On(lan, "eth0", "10.0.0.7/24"))
+		web1.Serve("10.0.0.7:80", http.NotFoundHandler())
+		h.Run("ip", "rule", "add", "not", "fwmark", "7", "to", "10.0.0.7", "unreachable")
+		marked := spec(netip.MustParseAddrPort("10.0.0.7:80"))
 		if err := h.Do(func() error { return probe.Do(t.Context(), marked) }); err == nil {
 			t.Error("it works without the mark: this test proves nothing")
 		}
