@@ -53,12 +53,25 @@ func (w *State) instance(v *ir.VRRPInstance, s Situation) {
 		case !master:
 			w.Absent[k] = v.Name + " is not MASTER here"
 		default:
-			w.Addresses[k] = Address{
-				Label: a.Label, Scope: a.Scope, Broadcast: a.Broadcast, Peer: a.Peer, NoDAD: a.NoDAD,
-				Provenance: Provenance{Origin: a.Span(), Why: v.Name + " is MASTER: its addresses belong here"},
-			}
+			w.Addresses[k] = address(a, v.Name+" is MASTER: its addresses belong here")
 		}
 	}
+}
+
+// address is the line as the kernel tells it back: a label that is the interface's name is none, and IPv6 has neither labels nor
+// a scope of our choice.
+func address(a ir.Address, why string) Address {
+	w := Address{
+		Label: a.Label, Scope: a.Scope, Broadcast: a.Broadcast, Peer: a.Peer, NoDAD: a.NoDAD,
+		Provenance: Provenance{Origin: a.Span(), Why: why},
+	}
+	if a.Label == a.Dev {
+		w.Label = ""
+	}
+	if a.Prefix.Addr().Is6() {
+		w.Label, w.Scope = "", 0
+	}
+	return w
 }
 
 func (w *State) virtualServer(v *ir.VirtualServer, s Situation) {

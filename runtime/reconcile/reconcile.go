@@ -4,9 +4,9 @@ package reconcile
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
-	"keepc/compiler/ir"
 	"keepc/compiler/plan"
 	"keepc/compiler/state"
 	"keepc/runtime/kernel"
@@ -16,7 +16,7 @@ import (
 // It is not safe for concurrent use.
 type Reconciler struct {
 	observe func() (state.State, error)
-	apply   func(plan.Change) error
+	apply   func([]plan.Change) []error // one error, or nil, for each change
 	part    func(state.State) state.State
 	made    map[state.Key]struct{}
 }
@@ -28,9 +28,15 @@ func Addresses(k kernel.Addresses) *Reconciler {
 			s.Addresses, err = k.Addresses()
 			return s, err
 		},
-		apply: func(c plan.Change) error { return applyAddress(k, c) },
-		part:  func(s state.State) state.State { return state.State{Addresses: s.Addresses, Absent: s.Absent} },
-		made:  map[state.Key]struct{}{},
+		apply: func(changes []plan.Change) []error {
+			errs := make([]error, len(changes))
+			for i, c := range changes {
+				errs[i] = applyAddress(k, c)
+			}
+			return errs
+		},
+		part: func(s state.State) state.State { return state.State{Addresses: s.Addresses, Absent: s.Absent} },
+		made: map[state.Key]struct{}{},
 	}
 }
 
@@ -41,7 +47,13 @@ func IPVS(k kernel.IPVS) *Reconciler {
 			s.Services, s.Destinations, err = k.Services()
 			return s, err
 		},
-		apply: func(c plan.Change) error { return applyIPVS(k, c) },
+		apply: func(changes []plan.Change) []error {
+			batch := make([]kernel.IPVSChange, len(changes))
+			for i, c := range changes {
+				batch[i] = kernel.IPVSChange{Key: c.Key, Object: c.After}
+			}
+			return kernel.ApplyIPVS(k, batch)
+		},
 		part: func(s state.State) state.State {
 			return state.State{Services: s.Services, Destinations: s.Destinations, Absent: s.Absent}
 		},
@@ -63,20 +75,18 @@ func (r *Reconciler) Reconcile(want state.State) ([]Done, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the kernel's state: %w", err)
 	}
+	changes := slices.DeleteFunc(plan.Diff(have, want, r.owns), func(c plan.Change) bool { return c.Action == plan.Foreign })
 	var (
 		done []Done
 		errs []error
 	)
-	for _, c := range plan.Diff(have, want, func(k state.Key) bool { _, ok := r.made[k]; return ok }) {
-		if c.Action == plan.Foreign {
-			continue
-		}
-		if err := r.apply(c); err != nil {
+	for i, err := range r.apply(changes) {
+		c := changes[i]
+		if err != nil {
 			errs = append(errs, fmt.Errorf("%s %s: %w", verb(c.Action), c.Key, err))
 			continue
 		}
-		_, before := r.made[c.Key]
-		done = append(done, Done{Change: c, Repair: before && c.Action == plan.Add})
+		done = append(done, Done{Change: c, Repair: c.Action == plan.Add && r.owns(c.Key)})
 		if c.Action == plan.Remove {
 			delete(r.made, c.Key)
 		} else {
@@ -95,6 +105,11 @@ func (r *Reconciler) Reconcile(want state.State) ([]Done, error) {
 		}
 	}
 	return done, errors.Join(errs...)
+}
+
+func (r *Reconciler) owns(k state.Key) bool {
+	_, ok := r.made[k]
+	return ok
 }
 
 func verb(a plan.Action) string {
@@ -121,22 +136,6 @@ func applyAddress(k kernel.Addresses, c plan.Change) error {
 		return k.AddAddress(key, a)
 	}
 	return nil
-}
-
-func applyIPVS(k kernel.IPVS, c plan.Change) error {
-	switch key := c.Key.(type) {
-	case ir.ServiceKey:
-		if s, ok := c.After.(state.Service); ok {
-			return k.SetService(key, s)
-		}
-		return k.DeleteService(key)
-	case state.DestinationKey:
-		if d, ok := c.After.(state.Destination); ok {
-			return k.SetDestination(key, d)
-		}
-		return k.DeleteDestination(key)
-	}
-	return fmt.Errorf("a %T among the virtual servers", c.Key)
 }
 
 // Backoff returns how long to wait after the n-th failure in a row: 100 ms, doubled each time up to a minute.
