@@ -239,5 +239,3 @@ func (r *reader) path(key *Keyword) string {
 	}
 	return b.String() + key.Word
 }
-
-func (r *reader) span() source.Span { return r.stmt.Span() }
