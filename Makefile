@@ -36,8 +36,8 @@ fuzz:
 	.ci/fuzz $(FUZZTIME)
 
 # Measurements, printed and never judged.
-bench: vm
-	KEEPC_BENCH=1 $(GO) test -run '^TestBench' -bench . -benchmem -v -timeout 60m ./...
+bench: deps build
+	KEEPC_BENCH=1 KEEPC_BIN=$(CURDIR)/.cache/bin/keepc $(GO) test -p 1 -run '^TestBench' -bench . -benchmem -v -timeout 60m ./...
 
 # The tests that ask to run long, for an hour.
 soak: vm

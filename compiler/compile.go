@@ -14,22 +14,23 @@ import (
 
 // Options say what a file is judged for.
 type Options struct {
-	Host lint.Host // facts of this machine; nil: findings that depend on the machine are left out
+	Host    lint.Host // facts of this machine; nil: findings that depend on the machine are left out
+	Version string    // the keepalived that will read the file, as "2.2.7"; empty: any
 }
 
 // Compile returns what a file means and what is wrong with it, in the order of the file. The configuration is the best
 // reading even when there are errors: what was plainly misspelt is understood, what makes no sense is left out.
 func Compile(file *grammar.File, opts Options) (*ir.Config, diag.List) {
-	cfg, found := schema.Decode(file)
+	cfg, found := schema.Decode(file, opts.Version)
 	resolve(cfg)
 	found = append(found, lint.Run(cfg, file, opts.Host)...)
 	found.Sort()
 	return cfg, found
 }
 
-// Merge joins the findings of reading a text with those of its meaning, in the order of the file. Where a brace was missing,
-// the one that then closes nothing is no finding of its own.
-func Merge(reading, meaning diag.List) diag.List {
+// Merge joins the findings of reading a file with those of its meaning, in the order of the file, and leaves out what its
+// comments silence. Where a brace was missing, the one that then closes nothing is no finding of its own.
+func Merge(file *grammar.File, reading, meaning diag.List) diag.List {
 	for _, d := range meaning {
 		if d.Rule != "missing-brace" {
 			continue
@@ -38,7 +39,7 @@ func Merge(reading, meaning diag.List) diag.List {
 			reading = slices.Delete(slices.Clone(reading), i, i+1)
 		}
 	}
-	all := slices.Concat(reading, meaning)
+	all := silence(file, slices.Concat(reading, meaning))
 	all.Sort()
 	return all
 }

@@ -19,7 +19,7 @@ func compile(t testing.TB, name, text string) (*ir.Config, diag.List) {
 	t.Helper()
 	file, reading := grammar.Parse(source.New(name, []byte(text)))
 	cfg, meaning := Compile(file, Options{})
-	return cfg, Merge(reading, meaning)
+	return cfg, Merge(file, reading, meaning)
 }
 
 func compileFile(t testing.TB, path string) (*ir.Config, diag.List) {

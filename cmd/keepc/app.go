@@ -51,6 +51,7 @@ func (a *App) verbs() []*cobra.Command {
 		a.fmt(),
 		a.plan(),
 		a.run(),
+		a.simulate(),
 		a.explain(),
 		a.version(),
 	}

@@ -26,10 +26,12 @@ const defaultFile = "/etc/keepalived/keepalived.conf"
 type checkRun struct {
 	*App
 	fix, diff  bool
+	host       bool
 	format     string
 	failOn     string
 	stdinName  string
 	only, skip []string
+	forVersion string
 
 	threshold diag.Severity
 }
@@ -57,10 +59,12 @@ func (a *App) check() *cobra.Command {
 	f.SortFlags = false
 	f.BoolVar(&run.fix, "fix", false, "repair what has exactly one right repair")
 	f.BoolVar(&run.diff, "diff", false, "show the repairs as a patch")
+	f.BoolVar(&run.host, "host", false, "also judge what depends on this machine: interfaces, users, scripts")
 	f.StringVar(&run.format, "format", "human", "one of "+strings.Join(formatNames(), ", "))
 	f.StringVar(&run.failOn, "fail-on", "error", "the least `SEVERITY` that exits with 1: error, warning or info")
 	f.StringSliceVar(&run.only, "only", nil, "look for these `RULES` only")
 	f.StringSliceVar(&run.skip, "off", nil, "do not look for these `RULES`")
+	f.StringVar(&run.forVersion, "keepalived-version", "", "the `X.Y.Z` that will read the files: report words that it does not know yet")
 	f.StringVar(&run.stdinName, "stdin-name", "<stdin>", "the `NAME` of standard input in findings")
 	return c
 }
@@ -182,15 +186,31 @@ func (r *checkRun) file(name string, text []byte) (f checked) {
 			return f
 		}
 	}
-	src := source.New(f.Name, text)
-	tree, found := grammar.LoadText(src, grammar.Options{
-		Files: grammar.Files{Root: r.FS, Dir: r.Dir},
-		ID:    r.id(),
-		Env:   r.Env,
-	})
 	f.lines = 1 + strings.Count(string(text), "\n")
-	cfg, more := compiler.Compile(tree, compiler.Options{})
-	f.config, f.Findings, f.Secrets = cfg, compiler.Merge(found, more), cfg.Secrets
+	opts := compiler.Options{Version: r.forVersion}
+	if r.host {
+		opts.Host = facts{r.App}
+	}
+	ids, all := r.ids, r.ids
+	switch len(ids) {
+	case 0:
+		ids = []string{r.id()}
+	case 1:
+		all = nil // one host of who knows how many
+	}
+	src := source.New(f.Name, text)
+	for _, id := range ids { // one file for several hosts is read once for each
+		tree, found := grammar.LoadText(src, grammar.Options{
+			Files: grammar.Files{Root: r.FS, Dir: r.Dir}, ID: id, IDs: all, Env: r.Env,
+		})
+		cfg, more := compiler.Compile(tree, opts)
+		f.Findings = append(f.Findings, compiler.Merge(tree, found, more)...)
+		f.Secrets = append(f.Secrets, cfg.Secrets...)
+		if f.config == nil {
+			f.config = cfg
+		}
+	}
+	f.Findings.Sort()
 	return f
 }
 

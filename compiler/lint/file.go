@@ -21,6 +21,21 @@ func fileRules() []Rule {
 			},
 		},
 		{
+			Name: "bad-ignore", Severity: diag.Warning,
+			Title: "A comment for keepc lacks its rule or its reason.",
+			Text: "\"# keepc: ignore RULE why\" silences a rule for its line, or alone on a line for the next line and its block; " +
+				"\"# keepc: ignore-file RULE why\" does for the whole file. The reason is for those who read the file later.",
+			Bad:  instanceText("    priority 100 # keepc: ignore extra-words\n"),
+			Good: instanceText("    priority 100 150 # keepc: ignore extra-words 150 is for later\n"),
+		},
+		{
+			Name: "unused-ignore", Severity: diag.Warning,
+			Title: "A comment silences a rule that finds nothing there.",
+			Text:  "What it was for is repaired, or it stands in the wrong place.",
+			Bad:   instanceText("    priority 100 # keepc: ignore extra-words 150 is for later\n"),
+			Good:  instanceText("    priority 100\n"),
+		},
+		{
 			Name: "global-defs-order", Severity: diag.Warning,
 			Title: "global_defs stands behind an instance that takes values from it.",
 			Text: "At the start keepalived reads global_defs before everything else, wherever it stands. At a reload it reads the file from " +

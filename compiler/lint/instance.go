@@ -29,15 +29,18 @@ func instanceRules() []Rule {
 			},
 		},
 		{
-			Name: "missing-addresses", Severity: diag.Error,
+			Name: "missing-addresses", Severity: diag.Warning,
 			Title: "An instance has no address to hold.",
-			Text:  "keepalived reports an instance without virtual_ipaddress; version 3 does not run it. no_virtual_ipaddress says that it is meant.",
+			Text:  "keepalived reports an instance without virtual_ipaddress; with version 3 that is an error. no_virtual_ipaddress says that it is meant.",
 			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n}\n",
 			Good:  instanceText(""),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if len(v.Addresses) == 0 && !v.NoVirtualAddress && !v.Has("virtual_ipaddress") {
-						p.report(v.Span(), named(v)+" has no virtual_ipaddress", "holds no address")
+						d := p.report(v.Span(), named(v)+" has no virtual_ipaddress", "holds no address")
+						if v.Version == 3 {
+							d.Severity = diag.Error
+						}
 					}
 				}
 			},
@@ -78,14 +81,11 @@ func instanceRules() []Rule {
 				first := map[group]*ir.VRRPInstance{}
 				for _, v := range p.Instances {
 					g := group{key: v.Key(), unicast: v.Has("unicast_peer"), group: v.MulticastGroup}
-					if g.unicast { // the address and the peer tell unicast groups apart
-						g.source = v.SourceAddr
-						if len(v.Unicast) > 0 {
-							g.peer = v.Unicast[0].Addr
-						}
-					}
-					if v.VRID == 0 || v.Interface == "" {
+					if v.VRID == 0 || v.Interface == "" || g.unicast && len(v.Unicast) == 0 {
 						continue
+					}
+					if g.unicast { // the address and the peer tell unicast groups apart
+						g.source, g.peer = v.SourceAddr, v.Unicast[0].Addr
 					}
 					if o := first[g]; o != nil {
 						d := p.report(v.At("virtual_router_id"), fmt.Sprintf("%s and %s both have virtual_router_id %d on %s", named(o), named(v), v.VRID, v.Interface), "taken")

@@ -5,6 +5,8 @@
 package lint
 
 import (
+	"io/fs"
+	"net/netip"
 	"slices"
 
 	"keepc/compiler/ir"
@@ -29,17 +31,17 @@ type Rule struct {
 
 // Rules returns every rule, by what it looks at.
 func Rules() []Rule {
-	return slices.Concat(textRules(), wordRules(), valueRules(), fileRules(), instanceRules(), trackRules(), serviceRules())
+	return slices.Concat(textRules(), wordRules(), valueRules(), fileRules(), instanceRules(), groupRules(), trackRules(), scriptRules(), serviceRules(), hostRules())
 }
 
 // A Host tells facts of the machine that the file is for.
 type Host interface {
-	// Interface tells whether the machine has the network interface.
-	Interface(name string) bool
-	// User tells whether the machine knows the user.
+	// Networks returns the addresses of an interface with their prefix lengths; false: there is no such interface.
+	Networks(name string) ([]netip.Prefix, bool)
+	// User tells whether there is such a user.
 	User(name string) bool
-	// File tells whether the file is there.
-	File(path string) bool
+	// Mode returns the mode of a file; false: there is no such file.
+	Mode(path string) (fs.FileMode, bool)
 }
 
 // Run applies every rule to a file. A nil host leaves out the rules about the machine.

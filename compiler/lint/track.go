@@ -9,9 +9,6 @@ import (
 	"keepc/grammar/source"
 )
 
-// scriptText is a vrrp_script without a mistake.
-const scriptText = "global_defs {\n    enable_script_security\n}\nvrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n}\n"
-
 func trackRules() []Rule {
 	return []Rule{
 		{
@@ -37,70 +34,6 @@ func trackRules() []Rule {
 			},
 		},
 		{
-			Name: "unused-script", Severity: diag.Info,
-			Title: "No instance tracks a vrrp_script.",
-			Text:  "keepalived does not run it.",
-			Bad:   scriptText + instanceText(""),
-			Good:  scriptText + instanceText("    track_script {\n        web\n    }\n"),
-			Check: func(p *pass) {
-				used := map[string]bool{}
-				for _, u := range p.uses() {
-					if u.kind == "vrrp_script" {
-						used[u.name] = true
-					}
-				}
-				for _, s := range p.Scripts {
-					if !used[s.Name] {
-						p.report(s.Span(), "nothing tracks vrrp_script "+s.Name, "never runs")
-					}
-				}
-			},
-		},
-		{
-			Name: "script-order", Severity: diag.Warning,
-			Title: "A vrrp_script stands behind an instance that tracks it.",
-			Text:  "keepalived reads the file once, from top to bottom, and does not find the script: the instance runs without it.",
-			Bad:   instanceText("    track_script {\n        web\n    }\n") + scriptText,
-			Good:  scriptText + instanceText("    track_script {\n        web\n    }\n"),
-			Check: func(p *pass) {
-				defined := map[string]*ir.Script{}
-				for _, s := range p.Scripts {
-					if defined[s.Name] == nil {
-						defined[s.Name] = s
-					}
-				}
-				for _, v := range p.Instances {
-					for _, t := range v.TrackScripts {
-						if s := defined[t.Name]; s != nil && v.Span().Before(s.Span()) {
-							p.report(t.Span(), "vrrp_script "+t.Name+" is defined further down", "not found").Notes = note(s.Span(), "the definition")
-						}
-					}
-				}
-			},
-		},
-		{
-			Name: "script-security", Severity: diag.Warning,
-			Title: "Scripts run without enable_script_security.",
-			Text: "Scripts run as root unless a user is named. enable_script_security keeps keepalived from running a script that others than " +
-				"root can change. keepalived -t exits with code 6 for it and hides other findings behind that.",
-			Bad:  "vrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n}\n" + instanceText("    track_script {\n        web\n    }\n"),
-			Good: scriptText + instanceText("    track_script {\n        web\n    }\n"),
-			Check: func(p *pass) {
-				if p.Global.ScriptSecurity || p.Global.Has("enable_script_security") || len(p.Scripts) == 0 {
-					return
-				}
-				d := p.report(p.Scripts[0].Span(), "scripts run without enable_script_security", "runs even if others may change it")
-				d.Help = "add enable_script_security to global_defs"
-			},
-		},
-		{
-			Name: "script-arguments", Severity: diag.Error,
-			Title: "The arguments of a script stand without quotes.",
-			Text:  "Only the first word is the command: script /usr/bin/test -f x runs /usr/bin/test alone.",
-			Bad:   "global_defs {\n    enable_script_security\n}\nvrrp_script web {\n    script /usr/bin/pgrep nginx\n}\n" + instanceText("    track_script {\n        web\n    }\n"),
-			Good:  scriptText + instanceText("    track_script {\n        web\n    }\n"),
-		},
-		{
 			Name: "own-interface-tracked", Severity: diag.Warning,
 			Title: "track_interface names the interface of the instance itself.",
 			Text:  "keepalived refuses the line: the own interface is tracked anyway.",
@@ -112,37 +45,6 @@ func trackRules() []Rule {
 						if t.Name == v.Interface {
 							p.report(t.Span(), t.Name+" is the interface of "+named(v)+" itself", "tracked anyway").Notes = note(v.At("interface"), "the interface")
 						}
-					}
-				}
-			},
-		},
-		{
-			Name: "owner-weight", Severity: diag.Warning,
-			Title: "A tracker with a weight has no effect at priority 255.",
-			Text:  "The owner of the addresses keeps its priority whatever fails.",
-			Bad:   scriptText + instanceText("    priority 255\n    track_script {\n        web weight -20\n    }\n"),
-			Good:  scriptText + instanceText("    priority 254\n    track_script {\n        web weight -20\n    }\n"),
-			Check: func(p *pass) {
-				own := p.weights()
-				for _, v := range p.Instances {
-					for _, t := range slices.Concat(v.TrackInterfaces, v.TrackScripts, v.TrackFiles, v.TrackProcesses, v.TrackBFDs) {
-						if v.Priority == 255 && v.Has("priority") && (t.Weight != nil && t.Weight.N != 0 || t.Weight == nil && own[t.Name] != 0) {
-							p.report(t.Span(), "the weight of "+t.Name+" has no effect on "+named(v), "ignored").Notes = note(v.At("priority"), "the owner of the addresses")
-						}
-					}
-				}
-			},
-		},
-		{
-			Name: "single-member", Severity: diag.Info,
-			Title: "A vrrp_sync_group has one member.",
-			Text:  "There is nothing to keep in step with. keepalived 2.2.7 reports it.",
-			Bad:   instanceText("") + "vrrp_sync_group G {\n    group {\n        VI_1\n    }\n}\n",
-			Good:  instanceText(""),
-			Check: func(p *pass) {
-				for _, g := range p.SyncGroups {
-					if len(g.Members) == 1 {
-						p.report(g.Members[0].Span, "vrrp_sync_group "+g.Name+" has one member", "nothing to keep in step with")
 					}
 				}
 			},

@@ -44,6 +44,20 @@ func wordRules() []Rule {
 			Good:  "track_file load {\n    file /run/load\n}\n" + instanceText("    track_file {\n        load\n    }\n"),
 		},
 		{
+			Name: "newer-keyword", Severity: diag.Error,
+			Title: "The keepalived that will read the file does not know the word yet.",
+			Text:  "check --keepalived-version says which version that is. To that version the word is an unknown keyword.",
+		},
+		{
+			Name: "foreign-keyword", Severity: diag.Error,
+			Title: "A word comes from another program that reads such files.",
+			Text: "DPVS and kernels with the FULLNAT patch have words of their own: lb_kind FNAT, local_address_group, laddr_group_name. The " +
+				"mainline kernel and keepalived do not have them. NAT with an SNAT rule of the firewall does what FULLNAT does: the real " +
+				"server sees an address of the director, and answers to it.",
+			Bad:  "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind FNAT\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
+			Good: "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind NAT\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
+		},
+		{
 			Name: "duplicate-keyword", Severity: diag.Warning,
 			Title: "A line that counts once stands twice in a block.",
 			Text:  "The last line counts, without a word from keepalived.",

@@ -3,6 +3,7 @@ package report
 
 import (
 	"cmp"
+	"strings"
 
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
@@ -14,17 +15,31 @@ const CheckVersion = 1
 // A Check is the findings of a run.
 type Check struct {
 	Version  int       `json:"version"`
+	Files    []string  `json:"files"` // those that were named
 	Summary  Summary   `json:"summary"`
 	Findings []Finding `json:"findings"`
 }
 
 // A Summary counts findings.
 type Summary struct {
-	Files      int `json:"files"`
 	Errors     int `json:"errors"`
 	Warnings   int `json:"warnings"`
 	Infos      int `json:"infos"`
 	Repairable int `json:"repairable"` // by --fix
+}
+
+// String is the counts as a person reads them: "2 errors, 1 warning".
+func (s Summary) String() string {
+	var parts []string
+	for _, p := range []struct {
+		n    int
+		noun string
+	}{{s.Errors, "error"}, {s.Warnings, "warning"}, {s.Infos, "info"}} {
+		if p.n > 0 {
+			parts = append(parts, Count(p.n, p.noun))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // A Finding is one finding. Lines and columns count from 1, columns in characters; the end is the first place behind.
@@ -79,8 +94,9 @@ type File struct {
 
 // NewCheck makes the model of the findings of some files, in the order of the files.
 func NewCheck(files []File) Check {
-	c := Check{Version: CheckVersion, Summary: Summary{Files: len(files)}, Findings: []Finding{}}
+	c := Check{Version: CheckVersion, Files: []string{}, Findings: []Finding{}}
 	for _, f := range files {
+		c.Files = append(c.Files, f.Name)
 		for _, d := range f.Findings {
 			c.Findings = append(c.Findings, f.finding(d))
 			switch d.Severity {

@@ -54,10 +54,23 @@ func (f File) line(at source.Span) (line []byte, begin int, secrets []part) {
 	secrets = secretParts(string(line))
 	for _, s := range f.Secrets {
 		if s.Source.Same(at.Source) && int(s.Start) >= begin && int(s.Start) < begin+len(line) {
-			secrets = append(secrets, part{int(s.Start) - begin, int(s.End) - begin})
+			secrets = join(secrets, part{int(s.Start) - begin, int(s.End) - begin})
 		}
 	}
 	return line, begin, secrets
+}
+
+// join adds a part to others, or makes those that it touches larger.
+func join(parts []part, p part) []part {
+	others := parts[:0:0]
+	for _, o := range parts {
+		if o.from <= p.to && p.from <= o.to {
+			p = part{min(o.from, p.from), max(o.to, p.to)}
+		} else {
+			others = append(others, o)
+		}
+	}
+	return append(others, p)
 }
 
 // scrub takes out of texts about a place what they quote of a secret there.

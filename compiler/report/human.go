@@ -20,6 +20,10 @@ func Formats() []Format {
 		{"human", "excerpts, for people", Human},
 		{"short", "one line for each finding, for editors", Short},
 		{"json", "one object, for programs", JSON},
+		{"sarif", "SARIF 2.1.0, for code scanning", SARIF},
+		{"github", "workflow commands of GitHub Actions", GitHub},
+		{"checkstyle", "XML of Checkstyle", Checkstyle},
+		{"junit", "XML of JUnit", JUnit},
 	}
 }
 
@@ -154,18 +158,9 @@ func wrap(text string, n int) []string {
 
 // summary counts: "2 errors, 1 warning. More: keepc explain RULE".
 func (s *screen) summary(c Check) {
-	var parts []string
-	for _, p := range []struct {
-		n    int
-		noun string
-	}{{c.Summary.Errors, "error"}, {c.Summary.Warnings, "warning"}, {c.Summary.Infos, "info"}} {
-		if p.n > 0 {
-			parts = append(parts, Count(p.n, p.noun))
-		}
-	}
-	s.b.WriteString(strings.Join(parts, ", ") + ".")
+	s.b.WriteString(c.Summary.String() + ".")
 	if n := c.Summary.Repairable; n > 0 {
-		s.b.WriteString(fmt.Sprintf(" keepc check --fix repairs %d.", n))
+		fmt.Fprintf(&s.b, " keepc check --fix repairs %d.", n)
 	}
 	s.line(" More: keepc explain ", c.Findings[0].Rule)
 }

@@ -7,9 +7,10 @@ import (
 )
 
 // Decode reads a file by the table. What is wrong is left out, or understood as it was meant, and reported. The values are
-// those of the file: what depends on other lines is still Unset.
-func Decode(file *grammar.File) (*ir.Config, diag.List) {
-	r := &reader{table: root.keywords()}
+// those of the file: what depends on other lines is still Unset. Keywords that a version of keepalived does not know yet are
+// reported too, when one is given.
+func Decode(file *grammar.File, version string) (*ir.Config, diag.List) {
+	r := &reader{table: root.keywords(), version: version}
 	cfg := root.fresh()
 	root.statements(r, file.Stmts, cfg)
 	cfg.NotEnforced, cfg.Secrets, cfg.Commands = r.used, r.secrets, r.commands

@@ -61,12 +61,12 @@ func (r *reader) invalid(w grammar.Word, what, expect string) {
 }
 
 // outside reports a value beyond its range.
-func (r *reader) outside(w grammar.Word, lo, hi string) {
+func (r *reader) outside(w grammar.Word, lo, hi, expect string) {
 	r.fail(diag.Diagnostic{
 		Rule: "value-range", Severity: diag.Error,
 		Message: fmt.Sprintf("%s %s is outside %s..%s", r.key.Word, r.show(w), lo, hi),
 		Span:    w.Span,
-		Label:   "expected " + lo + ".." + hi,
+		Label:   "expected " + expect,
 	})
 }
 
@@ -191,11 +191,13 @@ func (r *reader) missingKeyword(key *Keyword) {
 	d := diag.Diagnostic{
 		Rule: "missing-keyword", Severity: diag.Error,
 		Message: fmt.Sprintf("%s has no %s", r.where(), key.Word),
-		Help:    fmt.Sprintf("add %q", strings.TrimSpace(key.Word+" "+key.Expect)),
+		Label:   "needs " + key.Word,
+	}
+	if key.Expect != "" {
+		d.Label += ": " + key.Expect
 	}
 	if len(r.inside) > 0 {
 		d.Span = r.inside[len(r.inside)-1].stmt.Span()
-		d.Label = "needs " + key.Word
 	}
 	r.report(d)
 }
@@ -228,6 +230,13 @@ func (r *reader) remarks() {
 			Label:   fmt.Sprintf("the word is %q", key.Instead),
 			Fixes:   []diag.Fix{replace(w.Span, key.Instead)},
 		})
+	case key.Since != "" && r.version != "" && older(r.version, key.Since):
+		r.report(diag.Diagnostic{
+			Rule: "newer-keyword", Severity: diag.Error,
+			Message: fmt.Sprintf("%s needs keepalived %s", key.Word, key.Since),
+			Span:    w.Span,
+			Label:   "unknown to keepalived " + r.version,
+		})
 	case key.Deprecated != "":
 		d := diag.Diagnostic{
 			Rule: "deprecated-keyword", Severity: diag.Warning,
@@ -247,6 +256,22 @@ func (r *reader) remarks() {
 		r.unenforced[key] = true
 		r.used = append(r.used, ir.Use{Path: r.path(key), Span: r.stmt.Span()})
 	}
+}
+
+// older tells whether a version comes before another one; parts that are no numbers count as 0.
+func older(version, than string) bool {
+	a, b := strings.Split(version, "."), strings.Split(than, ".")
+	for i := range b {
+		var m, n int
+		if i < len(a) {
+			m, _ = strconv.Atoi(a[i])
+		}
+		n, _ = strconv.Atoi(b[i])
+		if m != n {
+			return m < n
+		}
+	}
+	return false
 }
 
 // keyword returns the word that names the row being read: the first of the line, or the option.
@@ -294,7 +319,7 @@ func (r *reader) show(w grammar.Word) string {
 func (r *reader) quoteAll(words []grammar.Word) string {
 	texts := make([]string, 0, len(words))
 	for _, w := range words {
-		if texts = append(texts, w.Text); secretive(r.table, w.Text) {
+		if texts = append(texts, w.Text); secretive(secrets(r.table), w.Text) {
 			texts = append(texts, "(hidden)")
 			break
 		}

@@ -18,10 +18,13 @@ func walk(path []*Keyword, words []*Keyword, visit func([]*Keyword)) {
 
 // Secretive tells whether what stands behind a word is not to be shown: a secret of the table, or what may be a misspelt
 // one or a definition of one.
-func Secretive(word string) bool { return secretive(root.keywords(), word) }
+func Secretive(word string) bool { return secretive(secretWords, word) }
 
-func secretive(table []*Keyword, word string) bool {
-	if slices.Contains(secrets(table), word) {
+// secretWords is every word whose value is secret.
+var secretWords = secrets(root.keywords())
+
+func secretive(secrets []string, word string) bool {
+	if slices.Contains(secrets, word) {
 		return true
 	}
 	if strings.Contains(word, "/") {

@@ -210,7 +210,7 @@ func (r *reader) int(w grammar.Word, lo, hi int64, expect string) (int64, bool) 
 	case err != nil && !isNumber(text):
 		r.invalid(w, "a whole number", expect)
 	case err != nil || n < lo || n > hi:
-		r.outside(w, strconv.FormatInt(lo, 10), strconv.FormatInt(hi, 10))
+		r.outside(w, strconv.FormatInt(lo, 10), strconv.FormatInt(hi, 10), expect)
 	default:
 		return n, true
 	}
@@ -279,6 +279,7 @@ func decimal(unit string, one time.Duration, places int, lo, hi float64) Kind[ti
 	if hi == forever {
 		expect = fmt.Sprintf("at least %s %s", from, unit)
 	}
+	steps := math.Pow10(places)
 	return Kind[time.Duration]{expect, func(r *reader) (time.Duration, bool) {
 		w, ok := r.word(expect)
 		if !ok {
@@ -300,11 +301,10 @@ func decimal(unit string, one time.Duration, places int, lo, hi float64) Kind[ti
 		}
 		f, err := strconv.ParseFloat(text, 64)
 		if err != nil || f < lo || f > hi {
-			r.outside(w, from, to)
+			r.outside(w, from, to, expect)
 			return 0, false
 		}
-		unit := float64(one) / math.Pow10(places)
-		return time.Duration(math.Round(f*math.Pow10(places)) * unit), true
+		return time.Duration(math.Round(f*steps)) * (one / time.Duration(steps)), true
 	}}
 }
 

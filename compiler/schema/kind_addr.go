@@ -99,6 +99,9 @@ var Endpoint = Kind[netip.AddrPort]{"an address and a port", func(r *reader) (no
 
 // joined reads "10.0.0.3:80", which people write and the reference does not understand.
 func (r *reader) joined(w grammar.Word) (netip.AddrPort, bool) {
+	if i := strings.IndexByte(w.Text, ':'); i < 0 || w.Text[0] != '[' && i != strings.LastIndexByte(w.Text, ':') {
+		return netip.AddrPort{}, false // an address alone
+	}
 	both, err := netip.ParseAddrPort(w.Text)
 	if err != nil || both.Addr().Zone() != "" {
 		return netip.AddrPort{}, false
@@ -139,7 +142,16 @@ func prefix(expect string) Kind[netip.Prefix] {
 			return none, false
 		}
 		if int(bits) > a.BitLen() {
-			r.outside(grammar.Word{Text: length, Span: w.Span}, "0", strconv.Itoa(a.BitLen()))
+			at := w.Span
+			if at.Text() == w.Text {
+				at.Start = at.End - int32(len(length))
+			}
+			r.fail(diag.Diagnostic{
+				Rule: "value-range", Severity: diag.Error,
+				Message: fmt.Sprintf("prefix length %d is outside 0..%d", bits, a.BitLen()),
+				Span:    at,
+				Label:   fmt.Sprintf("expected 0..%d", a.BitLen()),
+			})
 			return none, false
 		}
 		return netip.PrefixFrom(a, int(bits)), true

@@ -19,6 +19,7 @@ type reader struct {
 	line // the line that is being read
 
 	table      []*Keyword // the whole, for hints
+	version    string     // of the keepalived that will read the file; empty: any
 	unenforced map[*Keyword]bool
 	used       []ir.Use
 	secrets    []source.Span
@@ -88,15 +89,17 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) {
 			i += len(content)
 		}
 		r.line = line{row.Keyword, s, s.Words[1:]}
-		r.remarks()
+		if !b.plain[n] || r.version != "" {
+			r.remarks()
+		}
 		row.read(r, t)
 		if !row.Block {
 			r.line.key, r.line.stmt = row.Keyword, s
 			r.lineEnds()
 		}
 	}
-	for n := range b.rows {
-		if b.rows[n].Keyword.Required && r.seen[base+n] == 0 {
+	for _, n := range b.required {
+		if r.seen[base+n] == 0 {
 			r.missingKeyword(b.rows[n].Keyword)
 		}
 	}
@@ -111,7 +114,7 @@ func (b *Block[T]) without(key *Keyword, rest []*grammar.Stmt) []*grammar.Stmt {
 		if _, outside := b.index[s.Keyword()]; outside {
 			return rest[:i]
 		}
-		n := slices.IndexFunc(key.Words, func(k *Keyword) bool { return k.Word == s.Keyword() })
+		n := slices.IndexFunc(key.Words, func(k *Keyword) bool { return k.Word == meant(s, key.Words) })
 		switch {
 		case key.Lines != "":
 		case n >= 0:
@@ -152,7 +155,9 @@ func (e *Entry[T]) read(r *reader, t *T) bool {
 		if n, ok := e.options.index[r.peek()]; ok {
 			row := &e.options.rows[n]
 			r.key, r.rest = row.Keyword, r.rest[1:]
-			r.remarks()
+			if !e.options.plain[n] || r.version != "" {
+				r.remarks()
+			}
 			row.read(r, t)
 			r.key = key
 			continue

@@ -163,6 +163,11 @@ func CheckedBlock[T, U any](word string, b *Block[U], text string) Row[T] {
 	return row
 }
 
+// Skipped is a block that no keepalived of today reads; nor does keepc.
+func Skipped[T any](word, text string) Row[T] {
+	return Row[T]{Keyword: &Keyword{Word: word, Text: text, Block: true, Lines: "unread line", Repeat: true}, read: func(*reader, *T) {}}
+}
+
 // Names is a block of names: every word of every line is one.
 func Names[T any](word string, at func(*T) *[]ir.Name, text string) Row[T] {
 	return Row[T]{
@@ -183,13 +188,20 @@ type Block[T any] struct {
 	proto T // what a new T holds before its first line is read
 	rows  []Row[T]
 	index map[string]int // word to row
+
+	required []int  // the rows that must be there
+	plain    []bool // the rows that the table says nothing against
 }
 
 // block assembles a Block. The proto holds what the defaults of rows cannot say, such as "not set".
 func block[T any](head Head[T], proto T, rows ...Row[T]) *Block[T] {
-	b := &Block[T]{head: head, proto: proto, rows: rows, index: make(map[string]int, len(rows))}
+	b := &Block[T]{head: head, proto: proto, rows: rows, index: make(map[string]int, len(rows)), plain: make([]bool, len(rows))}
 	for i, row := range rows {
 		b.index[row.Word] = i
+		b.plain[i] = row.current() && row.Keyword.Deprecated == "" && !row.Keyword.Unenforced
+		if row.Keyword.Required {
+			b.required = append(b.required, i)
+		}
 		if row.init != nil {
 			row.init(&b.proto)
 		}

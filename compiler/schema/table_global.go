@@ -33,9 +33,9 @@ var root = block(Head[ir.Config]{}, ir.Config{},
 	Checked[ir.Config]("use_pid_dir", Flag, "Puts pid files into a directory of their own."),
 	Checked[ir.Config]("instance", String, "The name of this daemon among several on one host.").Reload(Restart),
 	Checked[ir.Config]("child_wait_time", Seconds(0, 1<<32-1), "How long the stop waits for child processes.").Default("5"),
-	CheckedBlock[ir.Config]("local_address_group", block(head(Name, func(*none) *string { return new(string) }), none{}), "The local addresses of FULLNAT.").Foreign(fullNAT),
-	CheckedBlock[ir.Config]("real_group", block(Head[none]{}, none{}), "A block of the first versions.").Removed("1.0.0"),
-	CheckedBlock[ir.Config]("real_server_group", block(Head[none]{}, none{}), "A block of the first versions.").Removed("1.0.0"),
+	Skipped[ir.Config]("local_address_group", "The local addresses of FULLNAT.").Foreign(fullNAT),
+	Skipped[ir.Config]("real_group", "A block of the first versions.").Removed("1.0.0"),
+	Skipped[ir.Config]("real_server_group", "A block of the first versions.").Removed("1.0.0"),
 )
 
 // newGlobal says what the director does where global_defs is silent and no row has a default.

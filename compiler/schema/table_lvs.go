@@ -31,7 +31,7 @@ var method = Kind[ir.Forwarding]{"NAT, DR or TUN", func(r *reader) (ir.Forwardin
 			Message: r.peek() + " is a forwarding method of " + fullNAT,
 			Span:    r.rest[0].Span,
 			Label:   "expected NAT, DR or TUN",
-			Help:    "use NAT, and let the kernel change the source address too: sysctl net.ipv4.vs.snat_reroute with an SNAT rule",
+			Help:    "use NAT, and an SNAT rule of the firewall for the source address (sysctl net.ipv4.vs.conntrack=1)",
 		})
 		return 0, false
 	}
@@ -175,7 +175,7 @@ var realServer = block(head(Endpoint, func(s *ir.RealServer) *netip.AddrPort { r
 	Value("virtualhost", String, func(s *ir.RealServer) *string { return &s.VirtualHost },
 		"The Host header of HTTP checks that name none.").Otherwise("that of the virtual server").Unenforced(),
 	Checked[ir.RealServer]("snmp_name", String, "The name in SNMP tables.").Since("2.2.3").Build("snmp"),
-	CheckedBlock[ir.RealServer]("CI-LINUX", block(Head[none]{}, none{}), "Once a check by CI-LINUX.").Removed("1.1.4"),
+	Skipped[ir.RealServer]("CI-LINUX", "Once a check by CI-LINUX.").Removed("1.1.4"),
 )
 
 var serverGroup = Row[ir.Config]{

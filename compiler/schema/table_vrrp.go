@@ -48,7 +48,7 @@ var instance = block(head(Name, func(v *ir.VRRPInstance) *string { return &v.Nam
 	Value("mcast_src_ip", Addr, func(v *ir.VRRPInstance) *address { return &v.SourceAddr },
 		"The source address of advertisements.").Otherwise("the first address of the interface"),
 	Value("unicast_src_ip", Addr, func(v *ir.VRRPInstance) *address { return &v.SourceAddr },
-		"The source address of unicast advertisements.").Otherwise("the first address of the interface"),
+		"The source address of unicast advertisements.").Otherwise("the first address of the interface").Unenforced(),
 	Value("mcast_dst_ip", Multicast, func(v *ir.VRRPInstance) *address { return &v.MulticastGroup },
 		"The group that advertisements of this instance are sent to.").Otherwise("vrrp_mcast_group4 or vrrp_mcast_group6").Since("2.2.5").Unenforced(),
 	Lines("unicast_peer", unicastPeer, func(v *ir.VRRPInstance) *[]ir.UnicastPeer { return &v.Unicast },

@@ -36,7 +36,7 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 	if s.Block != nil {
 		d.Notes = r.lost(s.Block, rest)
 	}
-	best, sure := diag.Suggest(word, b.near(s))
+	best, sure := diag.Suggest(word, near(s, b.keywords()))
 	n, fits := b.index[best]
 	if sure && b.rows[n].fits(s) {
 		d.Label = fmt.Sprintf("did you mean %q?", best)
@@ -68,15 +68,28 @@ func (r *reader) lost(b *grammar.Block, rest []*grammar.Stmt) []diag.Note {
 	return []diag.Note{{Message: text}}
 }
 
-// near lists the words of the block that a misspelt statement could mean: a block for a block, a line for a line.
-func (b *Block[T]) near(s *grammar.Stmt) []string {
+// near lists the words that a misspelt statement could mean: a block for a block, a line for a line.
+func near(s *grammar.Stmt, table []*Keyword) []string {
 	var words []string
-	for _, row := range b.rows {
-		if row.Keyword.Block == (s.Block != nil) && row.Keyword.current() {
-			words = append(words, row.Word)
+	for _, k := range table {
+		if k.Block == (s.Block != nil) && k.current() {
+			words = append(words, k.Word)
 		}
 	}
 	return words
+}
+
+// meant returns the word that a statement means: its own when it is in the table, else one that it plainly misspells.
+func meant(s *grammar.Stmt, table []*Keyword) string {
+	word := s.Keyword()
+	if slices.ContainsFunc(table, func(k *Keyword) bool { return k.Word == word }) {
+		return word
+	}
+	best, sure := diag.Suggest(word, near(s, table))
+	if !sure {
+		return word
+	}
+	return best
 }
 
 // candidates lists the words of the block.

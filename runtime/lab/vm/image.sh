@@ -7,6 +7,7 @@
 #   lib/modules   all its modules, indexed for modprobe
 #   initrd        busybox, the modules that reach the host's files, and init
 set -eu
+PATH=$PATH:/usr/sbin:/sbin
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$(dirname "$1")"
 target=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
@@ -37,7 +38,7 @@ mkdir -p initrd/bin initrd/modules
 cp "$(command -v busybox)" initrd/bin/busybox
 cp "$here/init" initrd/init
 modprobe -d "$image" -S "$release" --show-depends -a virtio_pci virtio_console virtiofs overlay |
-	while read -r _ module; do
+	sed -n 's/^insmod //p' | while read -r module; do
 		name=$(basename "$module")
 		[ -f "initrd/modules/$name" ] || echo "$name" >>initrd/modules/order
 		cp "$module" initrd/modules/

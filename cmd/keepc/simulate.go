@@ -1,0 +1,233 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"keepc/compiler/ir"
+	"keepc/runtime/sim"
+)
+
+// A simulateRun is one run of the verb simulate.
+type simulateRun struct {
+	*App
+	script        string
+	format        string
+	loss          string
+	delay, jitter time.Duration
+	seed          uint64
+}
+
+func (a *App) simulate() *cobra.Command {
+	run := &simulateRun{App: a}
+	c := &cobra.Command{
+		Use:   "simulate [files...]",
+		Short: "Play out failures on a virtual network",
+		Long: "Play a cluster, one file for each router, on a virtual network with a virtual clock: the engine of run, without a kernel.\n" +
+			"Without a script, everything fails once: each router, link, direction and real server. A script says what fails when,\n" +
+			"and what is expected of it; simulate exits with 1 when an expectation is not met.\n\n" +
+			"A router is called by its router_id, or by the name of its file; with one file and several --id, by the ID.\n" +
+			"Interfaces of one name are on one segment. Source addresses that no file tells are made up in the order of the files;\n" +
+			"between equal priorities the higher address wins, so the last file.\n\n" +
+			"Statements of a script, one a line or with \";\" between them, in the order of time:\n" + sim.Help(),
+		Example: `  keepc simulate lb1.conf lb2.conf
+  keepc simulate lb1.conf lb2.conf --script 'at 5s cut lb1; at 20s heal lb1; expect 192.0.2.10 on lb1 within 4s'
+  keepc simulate --id lb1 --id lb2 keepalived.conf --script rehearsal.sim --loss 5% --format json`,
+		RunE: func(_ *cobra.Command, names []string) error { return run.main(names) },
+	}
+	f := c.Flags()
+	f.SortFlags = false
+	f.StringVarP(&run.script, "script", "s", "", "the `SCRIPT`: its file, \"-\", or its text if that has a blank")
+	f.StringVar(&run.format, "format", "human", "human or json")
+	f.StringVar(&run.loss, "loss", "0", "the `SHARE` of advertisements that each receiver misses: 0.05 or 5%")
+	f.DurationVar(&run.delay, "delay", 0, "the `TIME` that every packet takes")
+	f.DurationVar(&run.jitter, "jitter", 0, "the most `TIME` that a packet takes beyond --delay")
+	f.Uint64Var(&run.seed, "seed", 1, "the `NUMBER` that all chance comes from; the same one gives the same output")
+	return c
+}
+
+func (r *simulateRun) main(names []string) error {
+	o, err := r.options()
+	if err != nil {
+		return err
+	}
+	colors, err := r.colors()
+	if err != nil {
+		return err
+	}
+	cluster, err := r.cluster(names)
+	if err != nil {
+		return err
+	}
+	if r.script != "" {
+		return r.play(cluster, o, func(run sim.Run) error {
+			if r.format == "json" {
+				return cluster.JSON(r.Stdout, run)
+			}
+			return cluster.Screen(r.Stdout, run, colors)
+		})
+	}
+	cases := cluster.Cases(o)
+	verdicts := make([]sim.Verdict, len(cases))
+	each(len(cases), func(i int) { verdicts[i] = cases[i].Play() })
+	switch {
+	case r.quiet:
+		return nil
+	case r.format == "json":
+		return failed(cluster.CasesJSON(r.Stdout, verdicts))
+	}
+	return failed(cluster.CasesScreen(r.Stdout, verdicts, colors, r.verbose))
+}
+
+// options checks the flags.
+func (r *simulateRun) options() (sim.Options, error) {
+	o := sim.Options{Delay: r.delay, Jitter: r.jitter, Seed: r.seed, Packets: r.verbose}
+	if r.format != "human" && r.format != "json" {
+		return o, fmt.Errorf("--format %s: expected human or json", r.format)
+	}
+	if r.delay < 0 || r.jitter < 0 {
+		return o, errors.New("--delay and --jitter cannot be negative")
+	}
+	text, percent := strings.CutSuffix(r.loss, "%")
+	share, err := strconv.ParseFloat(text, 64)
+	if percent {
+		share /= 100
+	}
+	if err != nil || !(share >= 0 && share <= 1) { // NaN is neither
+		return o, fmt.Errorf("--loss %s: expected a share like 0.05 or 5%%", r.loss)
+	}
+	o.Loss = share
+	return o, nil
+}
+
+// play plays the script and shows it.
+func (r *simulateRun) play(c *sim.Cluster, o sim.Options, show func(sim.Run) error) error {
+	name, text := "script", r.script
+	if !strings.ContainsAny(r.script, " \n") {
+		b, err := r.read(r.script)
+		if err != nil {
+			return failed(fmt.Errorf("--script: %w", err))
+		}
+		name, text = r.shown(r.script), string(b)
+	}
+	script, found := sim.Parse(text, c, func(file string) (*ir.Config, error) {
+		l := r.load(file)
+		if l.Config == nil {
+			return nil, errors.New(l.Refused)
+		}
+		return l.Config, nil
+	})
+	r.tell(name, found)
+	if len(found) > 0 {
+		return exit{code: exitFailed}
+	}
+	run := sim.Play(c, script, o)
+	if !r.quiet {
+		if err := show(run); err != nil {
+			return failed(err)
+		}
+	}
+	if len(run.Failed) > 0 {
+		r.tell(name, run.Failed)
+		return exit{code: exitFindings}
+	}
+	return nil
+}
+
+func (r *simulateRun) tell(name string, found []sim.Finding) {
+	for _, f := range found {
+		fmt.Fprintf(r.Stderr, "%s:%v\n", name, f)
+	}
+}
+
+// cluster reads the files. One file may stand for several routers, each with its --id.
+func (r *simulateRun) cluster(names []string) (*sim.Cluster, error) {
+	if len(names) == 0 {
+		names = []string{defaultFile}
+	}
+	if len(names) > 1 && len(r.ids) > 1 {
+		return nil, errors.New("several --id are for one file; several files have one --id")
+	}
+	var nodes []sim.Node
+	var refused exit
+	add := func(a *App, file, called string) {
+		l := a.load(file)
+		if l.Config == nil {
+			fmt.Fprintln(r.Stderr, l.Refused)
+			refused.code = max(refused.code, l.code)
+			return
+		}
+		nodes = append(nodes, sim.Node{Name: called, Config: l.Config})
+	}
+	if len(r.ids) > 1 {
+		for _, id := range r.ids {
+			one := *r.App
+			one.ids = []string{id}
+			add(&one, names[0], id)
+		}
+	} else {
+		for _, file := range names {
+			add(r.App, file, "")
+		}
+		nameNodes(nodes, names)
+	}
+	if refused.code != 0 {
+		return nil, refused
+	}
+	c, err := sim.NewCluster(nodes)
+	if err == nil {
+		r.notSimulated(nodes)
+	}
+	return c, err
+}
+
+// nameNodes calls every node by its router_id, by the name of its file or by that of the folder: the first that can be said in a
+// script and that tells all nodes apart, as far as they have it; and by its number where nothing does.
+func nameNodes(nodes []sim.Node, files []string) {
+	kinds := []func(i int) string{
+		func(i int) string { return nodes[i].Config.Global.RouterID },
+		func(i int) string {
+			base := filepath.Base(files[i])
+			return strings.TrimSuffix(base, filepath.Ext(base))
+		},
+		func(i int) string { return filepath.Base(files[i]) },
+		func(i int) string { return filepath.Base(filepath.Dir(files[i])) },
+		func(i int) string { return fmt.Sprintf("node%d", i+1) },
+	}
+	for _, kind := range kinds {
+		count := map[string]int{}
+		for i, n := range nodes {
+			count[kind(i)]++
+			count[n.Name]++
+		}
+		for i := range nodes {
+			if name := kind(i); nodes[i].Name == "" && count[name] == 1 && sim.Speakable(name) == nil {
+				nodes[i].Name = name
+			}
+		}
+	}
+}
+
+// notSimulated says which keywords of the files have no effect here, because they have none in run either.
+func (r *simulateRun) notSimulated(nodes []sim.Node) {
+	var list, paths []string
+	for _, n := range nodes {
+		for _, use := range n.Config.NotEnforced {
+			if !slices.Contains(paths, use.Path) {
+				paths = append(paths, use.Path)
+				at := use.Span.Position()
+				list = append(list, fmt.Sprintf("%s (%s:%d)", use.Path, at.File, at.Line))
+			}
+		}
+	}
+	if len(list) > 0 && !r.quiet {
+		fmt.Fprintf(r.Stderr, "keepc: not enforced yet, so without effect here: %s\n", strings.Join(list, ", "))
+	}
+}

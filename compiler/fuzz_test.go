@@ -1,0 +1,63 @@
+package compiler
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"keepc/compiler/report"
+	"keepc/compiler/schema"
+	"keepc/compiler/state"
+	"keepc/grammar"
+	"keepc/grammar/source"
+)
+
+// FuzzCheck holds that no text makes a check panic, that what is found can be shown, and that repairs come to an end.
+func FuzzCheck(f *testing.F) {
+	for _, dir := range []string{"ok", "err", "tutorial"} {
+		paths, err := filepath.Glob(filepath.Join("..", "testdata", dir, "*.conf"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, path := range paths {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(text)
+		}
+	}
+	schema.Walk(func(path []*schema.Keyword) { f.Add([]byte(path[len(path)-1].Word + " 1 2 {\n}\n")) })
+	f.Fuzz(func(t *testing.T, text []byte) {
+		start := time.Now()
+		defer func() {
+			if d := time.Since(start); d > 10*time.Second {
+				t.Errorf("%v for %d bytes", d, len(text))
+			}
+		}()
+		for range 20 {
+			src := source.New("f", text)
+			file, reading := grammar.LoadText(src, grammar.Options{Files: grammar.Files{Root: fstest.MapFS{}}})
+			cfg, meaning := Compile(file, Options{Host: caseHost{}, Version: "2.2.7"})
+			found := Merge(file, reading, meaning)
+			state.Desired(cfg, state.AllMaster(cfg))
+			model := report.NewCheck([]report.File{{Name: "f", Findings: found, Secrets: cfg.Secrets}})
+			for _, format := range report.Formats() {
+				if err := format.Write(io.Discard, model, true); err != nil {
+					t.Fatal(err)
+				}
+			}
+			better, done := found.Repair(src)
+			if len(done) == 0 {
+				return
+			}
+			if len(better) > len(text)+1000*len(done) {
+				t.Fatalf("a repair makes %d bytes of %d", len(better), len(text))
+			}
+			text = better
+		}
+	})
+}

@@ -1,0 +1,155 @@
+package compiler
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"keepc/compiler/lint"
+	"keepc/grammar"
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+// An ignore is a comment that silences rules for a part of a text:
+//
+//	priority 100   # keepc: ignore RULE[,RULE] why
+//	# keepc: ignore RULE why           (alone: for the next line and its block)
+//	# keepc: ignore-file RULE why
+type ignore struct {
+	comment grammar.Comment
+	rules   []string
+	used    []bool      // for each rule
+	scope   source.Span // where it silences them
+}
+
+// silence takes out the findings that comments of the file silence, and adds what is wrong with such comments.
+func silence(file *grammar.File, found diag.List) diag.List {
+	var ignores []*ignore
+	var wrong diag.List
+	for _, c := range file.Comments {
+		if i := newIgnore(c, &wrong); i != nil {
+			i.scope = scope(file, c, i.scope)
+			ignores = append(ignores, i)
+		}
+	}
+	if len(ignores) == 0 && len(wrong) == 0 {
+		return found
+	}
+	found = slices.DeleteFunc(slices.Clone(found), func(d diag.Diagnostic) bool {
+		silent := false
+		for _, i := range ignores {
+			if n := slices.Index(i.rules, d.Rule); n >= 0 && contains(i.scope, d.Span) {
+				i.used[n], silent = true, true
+			}
+		}
+		return silent
+	})
+	for _, i := range ignores {
+		for n, rule := range i.rules {
+			if i.used[n] {
+				continue
+			}
+			d := diag.Diagnostic{
+				Rule: "unused-ignore", Severity: diag.Warning,
+				Message: fmt.Sprintf("there is no %s to ignore", rule), Span: i.comment.Span, Label: "silences nothing",
+			}
+			if len(i.rules) == 1 {
+				d.Fixes = []diag.Fix{{Title: "delete the comment", Edits: []diag.Edit{{Span: withBlanks(i.comment)}}}}
+			}
+			wrong.Add(d)
+		}
+	}
+	return append(found, wrong...)
+}
+
+// newIgnore reads a comment; nil: it is another one. A scope that is not zero is the whole text.
+func newIgnore(c grammar.Comment, wrong *diag.List) *ignore {
+	text, ours := strings.CutPrefix(strings.TrimLeft(c.Text, "#! \t"), "keepc:")
+	if !ours {
+		return nil
+	}
+	words := strings.Fields(text)
+	bad := func(message, label string) *ignore {
+		wrong.Add(diag.Diagnostic{Rule: "bad-ignore", Severity: diag.Warning, Message: message, Span: c.Span, Label: label})
+		return nil
+	}
+	if len(words) == 0 || words[0] != "ignore" && words[0] != "ignore-file" {
+		return bad("a comment for keepc that it does not understand", `expected "keepc: ignore RULE why"`)
+	}
+	if len(words) < 3 {
+		return bad("an ignore without its reason", `expected "keepc: ignore RULE why"`)
+	}
+	i := &ignore{comment: c, rules: strings.Split(words[1], ",")}
+	i.used = make([]bool, len(i.rules))
+	for n, rule := range i.rules {
+		rules := lint.Rules()
+		k := slices.IndexFunc(rules, func(r lint.Rule) bool { return r.Name == rule })
+		if k < 0 {
+			return bad(fmt.Sprintf("there is no rule %q", rule), "keepc explain lists them")
+		}
+		i.used[n] = rules[k].Host // it may find something on another machine
+	}
+	if words[0] == "ignore-file" {
+		i.scope = c.Span.Source.Span(0, len(c.Span.Source.Text))
+	}
+	return i
+}
+
+// scope returns where a comment works: all of the text, its line, or the statement below with its block.
+func scope(file *grammar.File, c grammar.Comment, all source.Span) source.Span {
+	switch {
+	case !all.IsZero():
+		return all
+	case c.Trailing:
+		text := c.Span.Source.Text
+		start := c.Span.Start
+		for start > 0 && text[start-1] != '\n' {
+			start--
+		}
+		return c.Span.Source.Span(int(start), int(c.Span.End))
+	}
+	below := next(file.Stmts, c.Span)
+	if below == nil {
+		return c.Span
+	}
+	at := below.Span()
+	if below.Block != nil && !below.Block.Close.IsZero() {
+		at = at.To(below.Block.Close)
+	}
+	return at
+}
+
+// next returns the first statement behind a place.
+func next(stmts []*grammar.Stmt, after source.Span) *grammar.Stmt {
+	for _, s := range stmts {
+		at := s.Span()
+		switch {
+		case at.Source != after.Source:
+		case at.Start > after.Start:
+			return s
+		case s.Block != nil && (s.Block.Close.IsZero() || s.Block.Close.Start > after.Start):
+			if inner := next(s.Block.Stmts, after); inner != nil {
+				return inner
+			}
+		}
+	}
+	return nil
+}
+
+// contains tells whether a span starts in another one.
+func contains(scope, at source.Span) bool {
+	return !scope.IsZero() && !at.IsZero() && scope.Source.Same(at.Source) && scope.Start <= at.Start && at.Start <= scope.End
+}
+
+// withBlanks widens a comment to the blanks before it, and to its whole line when it stands alone.
+func withBlanks(c grammar.Comment) source.Span {
+	text, at := c.Span.Source.Text, c.Span
+	for at.Start > 0 && (text[at.Start-1] == ' ' || text[at.Start-1] == '\t') {
+		at.Start--
+	}
+	if !c.Trailing && int(at.End) < len(text) {
+		at.End++
+	}
+	return at
+}

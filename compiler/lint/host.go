@@ -1,0 +1,128 @@
+package lint
+
+import (
+	"fmt"
+	"net/netip"
+	"path"
+
+	"keepc/compiler/ir"
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+// hostRules are about the machine: what they find is wrong here and may be right elsewhere.
+func hostRules() []Rule {
+	return []Rule{
+		{
+			Name: "interface-not-here", Severity: diag.Warning, Host: true,
+			Title: "This machine has no such interface.",
+			Text: "keepalived refuses the line. keepc waits: an instance is in FAULT until its interface appears. In a file for another machine " +
+				"this is no mistake.",
+			Bad:  "vrrp_instance VI_1 {\n    interface eth7\n    virtual_router_id 7\n    virtual_ipaddress {\n        192.0.2.10/24\n    }\n}\n",
+			Good: instanceText(""),
+			Check: func(p *pass) {
+				missing := func(name string, at source.Span) {
+					if _, here := p.host.Networks(name); !here && name != "" {
+						p.report(at, "this machine has no interface "+name, "not here")
+					}
+				}
+				for _, v := range p.Instances {
+					if !v.UseVMAC || v.Has("interface") {
+						missing(v.Interface, v.At("interface"))
+					}
+					for _, a := range v.Addresses {
+						if a.Dev != v.Interface {
+							missing(a.Dev, a.Span())
+						}
+					}
+					for _, t := range v.TrackInterfaces {
+						if t.Name != v.Interface {
+							missing(t.Name, t.Span())
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "address-off-network", Severity: diag.Warning, Host: true,
+			Title: "An address is in no network of its interface.",
+			Text:  "Hosts of the network reach an address of the network only, unless a route leads to this one.",
+			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        203.0.113.9/24\n    }\n}\n",
+			Good:  instanceText(""),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					for _, a := range v.Addresses {
+						networks, here := p.host.Networks(a.Dev)
+						if !here || a.Prefix.IsSingleIP() || a.Prefix.Addr().IsLinkLocalUnicast() || !a.Prefix.IsValid() || covered(networks, a) {
+							continue
+						}
+						p.report(a.Span(), fmt.Sprintf("%s is in no network of %s", a.Prefix.Addr(), a.Dev), "not on the link")
+					}
+				}
+			},
+		},
+		{
+			Name: "unknown-user", Severity: diag.Error, Host: true,
+			Title: "A script runs as a user that this machine does not have.",
+			Text:  "keepalived drops the script; for notify scripts without a word.",
+			Bad:   "global_defs {\n    enable_script_security\n}\n" + instanceText("    notify_master \"/usr/bin/pgrep x\" nosuchuser\n"),
+			Good:  "global_defs {\n    enable_script_security\n}\n" + instanceText("    notify_master \"/usr/bin/pgrep x\" root\n"),
+			Check: func(p *pass) {
+				for _, c := range p.Commands {
+					if u := c.User.Name; u != "" && !p.host.User(u) {
+						p.report(c.Span(), "this machine has no user "+u, "the script is dropped")
+					}
+				}
+				for _, s := range p.Scripts {
+					if u := s.User.Name; s.Has("user") && u != "" && !p.host.User(u) {
+						p.report(s.At("user"), "this machine has no user "+u, "the script is dropped")
+					}
+				}
+			},
+		},
+		{
+			Name: "missing-script", Severity: diag.Warning, Host: true,
+			Title: "This machine does not have the file of a script.",
+			Text:  "keepalived disables a vrrp_script with a report, and drops other scripts without a word.",
+			Bad:   "global_defs {\n    enable_script_security\n}\n" + instanceText("    notify_master \"/usr/bin/nothere\"\n"),
+			Good:  "global_defs {\n    enable_script_security\n}\n" + instanceText("    notify_master \"/usr/bin/pgrep x\"\n"),
+			Check: func(p *pass) {
+				for _, c := range p.Commands {
+					if len(c.Args) == 0 || !path.IsAbs(c.Args[0]) {
+						continue
+					}
+					switch mode, here := p.host.Mode(c.Args[0]); {
+					case !here:
+						p.report(c.Span(), "there is no file "+c.Args[0], "not here")
+					case mode.IsDir() || mode.Perm()&0o111 == 0:
+						p.report(c.Span(), c.Args[0]+" is no program", "cannot run")
+					}
+				}
+			},
+		},
+		{
+			Name: "readable-password", Severity: diag.Warning, Host: true,
+			Title: "Everybody on this machine can read a file with passwords.",
+			Text:  "chmod 600 keeps the passwords of VRRP and the keys of TLS to root.",
+			Check: func(p *pass) {
+				if p.file.Source == nil || len(p.Secrets) == 0 || p.Secrets[0].IsZero() {
+					return
+				}
+				name := p.Secrets[0].Source.Name
+				if mode, here := p.host.Mode(name); here && mode.Perm()&0o004 != 0 {
+					p.report(p.Secrets[0], "everybody can read "+name, "a password").Help = "chmod 600 " + name
+				}
+			},
+		},
+	}
+}
+
+// covered tells whether an address is in one of the networks.
+func covered(networks []netip.Prefix, a ir.Address) bool {
+	for _, n := range networks {
+		if n.Contains(a.Prefix.Addr()) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,131 @@
+package lint
+
+import (
+	"path"
+	"slices"
+
+	"keepc/compiler/ir"
+	"keepc/grammar/diag"
+)
+
+// scriptText is a vrrp_script without a mistake.
+const scriptText = "global_defs {\n    enable_script_security\n}\nvrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n}\n"
+
+// tracking is an instance that tracks that script.
+var tracking = instanceText("    track_script {\n        web\n    }\n")
+
+func scriptRules() []Rule {
+	return []Rule{
+		{
+			Name: "unused-script", Severity: diag.Info,
+			Title: "No instance tracks a vrrp_script.",
+			Text:  "keepalived does not run it.",
+			Bad:   scriptText + instanceText(""),
+			Good:  scriptText + instanceText("    track_script {\n        web\n    }\n"),
+			Check: func(p *pass) {
+				used := map[string]bool{}
+				for _, u := range p.uses() {
+					if u.kind == "vrrp_script" {
+						used[u.name] = true
+					}
+				}
+				for _, s := range p.Scripts {
+					if !used[s.Name] {
+						p.report(s.Span(), "nothing tracks vrrp_script "+s.Name, "never runs")
+					}
+				}
+			},
+		},
+		{
+			Name: "script-order", Severity: diag.Warning,
+			Title: "A vrrp_script stands behind an instance that tracks it.",
+			Text:  "keepalived reads the file once, from top to bottom, and does not find the script: the instance runs without it.",
+			Bad:   instanceText("    track_script {\n        web\n    }\n") + scriptText,
+			Good:  scriptText + instanceText("    track_script {\n        web\n    }\n"),
+			Check: func(p *pass) {
+				defined := map[string]*ir.Script{}
+				for _, s := range p.Scripts {
+					if defined[s.Name] == nil {
+						defined[s.Name] = s
+					}
+				}
+				for _, v := range p.Instances {
+					for _, t := range v.TrackScripts {
+						if s := defined[t.Name]; s != nil && v.Span().Before(s.Span()) {
+							p.report(t.Span(), "vrrp_script "+t.Name+" is defined further down", "not found").Notes = note(s.Span(), "the definition")
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "script-security", Severity: diag.Warning,
+			Title: "Scripts run without enable_script_security.",
+			Text: "Scripts run as root unless a user is named. enable_script_security keeps keepalived from running a script that others than " +
+				"root can change. keepalived -t exits with code 6 for it and hides other findings behind that.",
+			Bad:  "vrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n}\n" + instanceText("    track_script {\n        web\n    }\n"),
+			Good: scriptText + instanceText("    track_script {\n        web\n    }\n"),
+			Check: func(p *pass) {
+				if p.Global.ScriptSecurity || p.Global.Has("enable_script_security") || len(p.Commands) == 0 {
+					return
+				}
+				d := p.report(p.Commands[0].Span(), "scripts run without enable_script_security", "runs even if others may change it")
+				d.Help = "add enable_script_security to global_defs"
+				if fix, ok := p.secure(); ok {
+					d.Fixes = []diag.Fix{fix}
+				}
+			},
+		},
+		{
+			Name: "script-arguments", Severity: diag.Error,
+			Title: "The arguments of a script stand without quotes.",
+			Text:  "Only the first word is the command: script /usr/bin/test -f x runs /usr/bin/test alone.",
+			Bad:   "global_defs {\n    enable_script_security\n}\nvrrp_script web {\n    script /usr/bin/pgrep nginx\n}\n" + instanceText("    track_script {\n        web\n    }\n"),
+			Good:  scriptText + instanceText("    track_script {\n        web\n    }\n"),
+		},
+		{
+			Name: "timeout-above-interval", Severity: diag.Warning,
+			Title: "A script may run longer than the time between two runs.",
+			Text:  "A run that takes longer than interval delays the next ones: the script is asked less often than the file says.",
+			Bad:   "global_defs {\n    enable_script_security\n}\nvrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n    interval 2\n    timeout 5\n}\n" + tracking,
+			Good:  "global_defs {\n    enable_script_security\n}\nvrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n    interval 5\n    timeout 2\n}\n" + tracking,
+			Check: func(p *pass) {
+				for _, s := range p.Scripts {
+					if s.Timeout > s.Interval {
+						p.report(s.At("timeout"), "the timeout of "+s.Name+" is longer than its interval", "").Notes = note(s.At("interval"), "the interval")
+					}
+				}
+			},
+		},
+		{
+			Name: "track-process-instead", Severity: diag.Info,
+			Title: "A script asks whether a process runs.",
+			Text:  "vrrp_track_process learns of the start and the end of a process from the kernel, at once and without a new process for each question.",
+			Bad:   "global_defs {\n    enable_script_security\n}\nvrrp_script web {\n    script \"/usr/bin/killall -0 nginx\"\n}\n" + tracking,
+			Good:  "vrrp_track_process web {\n    process nginx\n}\n" + instanceText("    track_process {\n        web\n    }\n"),
+			Check: func(p *pass) {
+				for _, s := range p.Scripts {
+					if a := s.Command.Args; len(a) > 1 && (path.Base(a[0]) == "killall" && slices.Contains(a, "-0") || path.Base(a[0]) == "pidof") {
+						p.report(s.At("script"), s.Name+" asks whether a process runs", "vrrp_track_process knows")
+					}
+				}
+			},
+		},
+	}
+}
+
+// secure adds enable_script_security to the first global_defs, or a global_defs before everything else.
+func (p *pass) secure() (diag.Fix, bool) {
+	fix := diag.Fix{Title: "add enable_script_security"}
+	if s := p.Global.Stmt; s != nil && s.Block != nil && !s.Block.Open.IsZero() {
+		at := s.Block.Open
+		at.Start = at.End
+		fix.Edits = []diag.Edit{{Span: at, Text: "\n\tenable_script_security"}}
+		return fix, true
+	}
+	if p.Global.Stmt != nil || p.file.Source == nil {
+		return fix, false
+	}
+	fix.Edits = []diag.Edit{{Span: p.file.Source.Span(0, 0), Text: "global_defs {\n\tenable_script_security\n}\n"}}
+	return fix, true
+}

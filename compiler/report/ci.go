@@ -1,0 +1,150 @@
+package report
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Text is the message of a finding with its label, and the other places that its notes name.
+func (f Finding) Text() string {
+	var b strings.Builder
+	b.WriteString(f.Message)
+	if f.Label != "" {
+		b.WriteString(": " + f.Label)
+	}
+	for _, n := range f.Notes {
+		if n.Line > 0 {
+			fmt.Fprintf(&b, " (%s:%d: %s)", n.File, n.Line, n.Message)
+		}
+	}
+	return b.String()
+}
+
+// GitHub writes findings as commands of GitHub's workflow log, which shows them beside the lines. It shows ten errors and ten
+// warnings of a step, so errors come first.
+func GitHub(w io.Writer, c Check, _ Colors) error {
+	var b strings.Builder
+	for _, severity := range []string{"error", "warning", "info"} {
+		command := severity
+		if severity == "info" {
+			command = "notice"
+		}
+		for _, f := range c.Findings {
+			if f.Severity != severity {
+				continue
+			}
+			fmt.Fprintf(&b, "::%s file=%s", command, property.Replace(f.File))
+			if f.Line > 0 {
+				fmt.Fprintf(&b, ",line=%d,endLine=%d,col=%d,endColumn=%d", f.Line, f.EndLine, f.Column, f.EndColumn)
+			}
+			fmt.Fprintf(&b, ",title=%s::%s\n", property.Replace(f.Rule), data.Replace(f.Text()))
+		}
+	}
+	if len(c.Findings) > 0 {
+		fmt.Fprintf(&b, "%s\n", c.Summary)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// What stands for characters that mean something in a workflow command.
+var (
+	data     = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	property = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+)
+
+// Checkstyle writes findings as the XML of Checkstyle, which many CI servers read.
+func Checkstyle(w io.Writer, c Check, _ Colors) error {
+	type fault struct {
+		Line     int    `xml:"line,attr"`
+		Column   int    `xml:"column,attr"`
+		Severity string `xml:"severity,attr"`
+		Message  string `xml:"message,attr"`
+		Source   string `xml:"source,attr"`
+	}
+	type file struct {
+		Name   string  `xml:"name,attr"`
+		Faults []fault `xml:"error"`
+	}
+	doc := struct {
+		XMLName xml.Name `xml:"checkstyle"`
+		Version string   `xml:"version,attr"`
+		Files   []*file  `xml:"file"`
+	}{Version: "4.3"}
+	byName := map[string]*file{}
+	for _, name := range c.fileNames() {
+		byName[name] = &file{Name: name}
+		doc.Files = append(doc.Files, byName[name])
+	}
+	for _, f := range c.Findings {
+		to := byName[f.File]
+		to.Faults = append(to.Faults, fault{f.Line, f.Column, f.Severity, f.Text(), "keepc." + f.Rule})
+	}
+	return writeXML(w, doc)
+}
+
+// JUnit writes findings as the XML of JUnit: a file is a suite, a finding is a failed test.
+func JUnit(w io.Writer, c Check, _ Colors) error {
+	type failure struct {
+		Message string `xml:"message,attr"`
+		Type    string `xml:"type,attr"`
+		Text    string `xml:",chardata"`
+	}
+	type test struct {
+		Name    string   `xml:"name,attr"`
+		Class   string   `xml:"classname,attr"`
+		Failure *failure `xml:"failure,omitempty"`
+	}
+	type suite struct {
+		Name     string `xml:"name,attr"`
+		Tests    int    `xml:"tests,attr"`
+		Failures int    `xml:"failures,attr"`
+		Cases    []test `xml:"testcase"`
+	}
+	doc := struct {
+		XMLName xml.Name `xml:"testsuites"`
+		Suites  []suite  `xml:"testsuite"`
+	}{}
+	for _, name := range c.fileNames() {
+		s := suite{Name: name}
+		for _, f := range c.Findings {
+			if f.File == name {
+				at := place3(f.File, f.Line, f.Column)
+				s.Cases = append(s.Cases, test{at, name, &failure{f.Text(), f.Rule, at + ": " + f.Severity + ": " + f.Text()}})
+			}
+		}
+		if s.Failures = len(s.Cases); s.Failures == 0 {
+			s.Cases = []test{{Name: name, Class: name}}
+		}
+		s.Tests = len(s.Cases)
+		doc.Suites = append(doc.Suites, s)
+	}
+	return writeXML(w, doc)
+}
+
+// fileNames lists the files that were checked, and those that they include and that have findings.
+func (c Check) fileNames() []string {
+	names := append([]string(nil), c.Files...)
+	seen := map[string]bool{}
+	for _, n := range names {
+		seen[n] = true
+	}
+	for _, f := range c.Findings {
+		if !seen[f.File] {
+			seen[f.File] = true
+			names = append(names, f.File)
+		}
+	}
+	return names
+}
+
+func writeXML(w io.Writer, doc any) error {
+	text, err := xml.MarshalIndent(doc, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, xml.Header+string(text)+"\n")
+	return err
+}

@@ -1,0 +1,143 @@
+package report
+
+import (
+	"encoding/json"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+// sample is a finding with everything.
+func sample() Check {
+	src := source.New("a.conf", []byte("vrrp_instance A {\n\tpriority 300\n\tauth_pass k2t9\n}\n"))
+	return NewCheck([]File{{Name: "a.conf", Findings: diag.List{
+		{
+			Rule: "value-range", Severity: diag.Error, Message: "priority 300 is outside 1..255", Span: src.Span(28, 31), Label: "expected 1..255",
+			Notes: []diag.Note{{Message: "the instance", Span: src.Span(0, 15)}, {Message: "keepalived uses 100"}},
+			Help:  "write a number that is in the range", Fixes: []diag.Fix{{Title: "write 200", Edits: []diag.Edit{{Span: src.Span(28, 31), Text: "200"}}}},
+		},
+		{Rule: "x-y", Severity: diag.Warning, Message: "a password", Span: src.Span(43, 47)},
+		{Rule: "x-z", Severity: diag.Info, Message: "nowhere"},
+	}}})
+}
+
+func TestHuman(t *testing.T) {
+	const want = `a.conf:2:11: error: priority 300 is outside 1..255 [value-range]
+   |
+ 2 |         priority 300
+   |                  ^^^ expected 1..255
+  --> a.conf:1:1
+   |
+ 1 | vrrp_instance A {
+   | --------------- the instance
+   |
+ note: keepalived uses 100
+ help: write a number that is in the range
+
+a.conf:3:12: warning: a password [x-y]
+   |
+ 3 |         auth_pass (hidden)
+   |                   ^^^^^^^^
+
+a.conf: info: nowhere [x-z]
+
+1 error, 1 warning, 1 info. keepc check --fix repairs 1. More: keepc explain value-range
+`
+	var b strings.Builder
+	if err := Human(&b, sample(), false); err != nil {
+		t.Fatal(err)
+	}
+	if b.String() != want {
+		t.Errorf("got\n%s", &b)
+	}
+}
+
+// TestModel holds that the screen is made from the JSON form and nothing else.
+func TestModel(t *testing.T) {
+	for _, f := range Formats() {
+		var direct, again strings.Builder
+		if err := f.Write(&direct, sample(), false); err != nil {
+			t.Fatal(err)
+		}
+		text, err := json.Marshal(sample())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var c Check
+		if err := json.Unmarshal(text, &c); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Write(&again, c, false); err != nil {
+			t.Fatal(err)
+		}
+		if direct.String() != again.String() {
+			t.Errorf("%s: another text after JSON:\n%s", f.Name, &again)
+		}
+	}
+}
+
+// TestColors holds that colour adds SGR codes and changes nothing else.
+func TestColors(t *testing.T) {
+	sgr := regexp.MustCompile("\x1b\\[[0-9;]*m")
+	for _, f := range Formats() {
+		var plain, colored strings.Builder
+		if err := f.Write(&plain, sample(), false); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Write(&colored, sample(), true); err != nil {
+			t.Fatal(err)
+		}
+		if sgr.ReplaceAllString(colored.String(), "") != plain.String() {
+			t.Errorf("%s: colour changes the text:\n%q", f.Name, colored.String())
+		}
+	}
+}
+
+func TestExcerpt(t *testing.T) {
+	long := strings.Repeat("x", 1000)
+	for _, c := range []struct {
+		name, text string
+		from, to   int
+		want       Excerpt
+	}{
+		{"a tab", "\ta b\n", 3, 4, Excerpt{1, "        a b", 10, 1}},
+		{"a tab behind a word", "ab\tc\n", 3, 4, Excerpt{1, "ab      c", 8, 1}},
+		{"characters, not bytes", "é ü\n", 3, 5, Excerpt{1, "é ü", 2, 1}},
+		{"no character", "a\xff\x1bb\n", 3, 4, Excerpt{1, "a??b", 3, 1}},
+		{"the end of the line", "ab\n", 2, 2, Excerpt{1, "ab", 2, 1}},
+		{"the end of the text", "ab", 2, 2, Excerpt{1, "ab", 2, 1}},
+		{"more than the line", "ab cd\nef\n", 3, 8, Excerpt{1, "ab cd", 3, 2}},
+		{"an empty text", "", 0, 0, Excerpt{1, "", 0, 1}},
+		{"CRLF", "ab\r\ncd\r\n", 4, 6, Excerpt{2, "cd", 0, 2}},
+		{"a long line", long + "y" + long, 1000, 1001, Excerpt{1, "..." + long[:40] + "y" + long[:119] + "...", 43, 1}},
+		{"a secret", "auth_pass abc # note\n", 0, 9, Excerpt{1, "auth_pass (hidden)", 0, 9}},
+		{"a secret in a block", "a { auth_pass abc }\n", 0, 1, Excerpt{1, "a { auth_pass (hidden) }", 0, 1}},
+		{"a part of a secret", "auth_pass abc\n", 11, 12, Excerpt{1, "auth_pass (hidden)", 10, 8}},
+		{"a definition of a secret", "$PASS=abc\n", 0, 1, Excerpt{1, "$PASS=(hidden)", 0, 1}},
+		{"no secret", "script /etc/passwd x\n", 0, 1, Excerpt{1, "script /etc/passwd x", 0, 1}},
+	} {
+		src := source.New("f", []byte(c.text))
+		if got := (File{}).excerpt(src.Span(c.from, c.to)); !reflect.DeepEqual(*got, c.want) {
+			t.Errorf("%s: got %+v, want %+v", c.name, *got, c.want)
+		}
+	}
+	src := source.New("f", []byte("key $x\n"))
+	if got := (File{Secrets: []source.Span{src.Span(4, 6)}}).excerpt(src.Span(0, 3)); got.Text != "key (hidden)" {
+		t.Errorf("a secret by its place: %q", got.Text)
+	}
+}
+
+// TestScrub holds that a text about a secret does not quote it.
+func TestScrub(t *testing.T) {
+	src := source.New("f", []byte("auth_pass ab#cd\n"))
+	c := NewCheck([]File{{Findings: diag.List{{
+		Rule: "x-y", Severity: diag.Warning, Message: `"#" cuts the word`, Label: `keepalived reads "ab"`, Span: src.Span(12, 15),
+	}}}})
+	if got := c.Findings[0].Label; got != `keepalived reads "(hidden)"` {
+		t.Errorf("got %q", got)
+	}
+}

@@ -1,0 +1,153 @@
+package report
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"path/filepath"
+	"slices"
+
+	"keepc/compiler/lint"
+)
+
+// SARIF writes findings in the Static Analysis Results Interchange Format, version 2.1.0 (OASIS).
+//
+// GitHub shows neither related locations nor Markdown, so other places are in the text of the message.
+func SARIF(w io.Writer, c Check, _ Colors) error {
+	run := sarifRun{
+		Tool:        sarifTool{sarifDriver{Name: "keepc", Rules: []sarifRule{}}},
+		Invocations: []sarifInvocation{{ExecutionSuccessful: true}},
+		ColumnKind:  "unicodeCodePoints",
+		Results:     []sarifResult{},
+	}
+	for _, f := range c.Findings {
+		run.Results = append(run.Results, newSarifResult(f))
+	}
+	for _, r := range lint.Rules() {
+		if slices.ContainsFunc(c.Findings, func(f Finding) bool { return f.Rule == r.Name }) {
+			run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{
+				ID: r.Name, Short: sarifText{r.Title}, Full: sarifText{r.Text},
+				Help: sarifText{r.Text}, Default: sarifDefault{sarifLevel(r.Severity.String())},
+			})
+		}
+	}
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(sarifLog{
+		Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0", Runs: []sarifRun{run},
+	})
+}
+
+// The parts of SARIF that keepc fills; names and order follow the standard.
+type (
+	sarifLog struct {
+		Schema  string     `json:"$schema"`
+		Version string     `json:"version"`
+		Runs    []sarifRun `json:"runs"`
+	}
+	sarifRun struct {
+		Tool        sarifTool         `json:"tool"`
+		Invocations []sarifInvocation `json:"invocations"`
+		ColumnKind  string            `json:"columnKind"`
+		Results     []sarifResult     `json:"results"`
+	}
+	sarifTool struct {
+		Driver sarifDriver `json:"driver"`
+	}
+	sarifDriver struct {
+		Name  string      `json:"name"`
+		Rules []sarifRule `json:"rules"`
+	}
+	sarifRule struct {
+		ID      string       `json:"id"`
+		Short   sarifText    `json:"shortDescription"`
+		Full    sarifText    `json:"fullDescription"`
+		Help    sarifText    `json:"help"`
+		Default sarifDefault `json:"defaultConfiguration"`
+	}
+	sarifDefault struct {
+		Level string `json:"level"`
+	}
+	sarifText struct {
+		Text string `json:"text"`
+	}
+	sarifInvocation struct {
+		ExecutionSuccessful bool `json:"executionSuccessful"`
+	}
+	sarifResult struct {
+		RuleID       string            `json:"ruleId"`
+		Level        string            `json:"level"`
+		Message      sarifText         `json:"message"`
+		Locations    []sarifLocation   `json:"locations"`
+		Fingerprints map[string]string `json:"partialFingerprints"`
+		Fixes        []sarifFix        `json:"fixes,omitempty"`
+	}
+	sarifLocation struct {
+		Physical sarifPhysical `json:"physicalLocation"`
+	}
+	sarifPhysical struct {
+		Artifact sarifArtifact `json:"artifactLocation"`
+		Region   *sarifRegion  `json:"region,omitempty"`
+	}
+	sarifArtifact struct {
+		URI string `json:"uri"`
+	}
+	sarifRegion struct {
+		StartLine   int `json:"startLine"`
+		StartColumn int `json:"startColumn,omitempty"`
+		EndLine     int `json:"endLine,omitempty"`
+		EndColumn   int `json:"endColumn,omitempty"`
+	}
+	sarifFix struct {
+		Description sarifText     `json:"description"`
+		Changes     []sarifChange `json:"artifactChanges"`
+	}
+	sarifChange struct {
+		Artifact     sarifArtifact      `json:"artifactLocation"`
+		Replacements []sarifReplacement `json:"replacements"`
+	}
+	sarifReplacement struct {
+		Deleted  sarifRegion `json:"deletedRegion"`
+		Inserted sarifText   `json:"insertedContent"`
+	}
+)
+
+func newSarifResult(f Finding) sarifResult {
+	r := sarifResult{
+		RuleID: f.Rule, Level: sarifLevel(f.Severity), Message: sarifText{f.Text()},
+		Locations:    []sarifLocation{{sarifPhysical{Artifact: sarifArtifact{filepath.ToSlash(f.File)}}}},
+		Fingerprints: map[string]string{"line/v1": fingerprint(f)},
+	}
+	if f.Line > 0 {
+		r.Locations[0].Physical.Region = &sarifRegion{f.Line, f.Column, f.EndLine, f.EndColumn}
+	}
+	for _, fix := range f.Fixes {
+		s := sarifFix{Description: sarifText{fix.Title}}
+		for _, e := range fix.Edits {
+			s.Changes = append(s.Changes, sarifChange{sarifArtifact{filepath.ToSlash(e.File)}, []sarifReplacement{{
+				sarifRegion{e.Line, e.Column, e.EndLine, e.EndColumn}, sarifText{e.Text},
+			}}})
+		}
+		r.Fixes = append(r.Fixes, s)
+	}
+	return r
+}
+
+func sarifLevel(severity string) string {
+	if severity == "info" {
+		return "note"
+	}
+	return severity
+}
+
+// fingerprint is the same for a finding whose line moved.
+func fingerprint(f Finding) string {
+	text := f.Rule + "\n" + f.File
+	if f.Excerpt != nil {
+		text += "\n" + f.Excerpt.Text
+	}
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:8])
+}

@@ -1,0 +1,155 @@
+package compiler
+
+import (
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"keepc/grammar"
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+// The tests of this file read files that lie beside the project and not in it.
+
+// shared returns the path of such a file, or skips the test.
+func shared(t *testing.T, path string) string {
+	t.Helper()
+	full := filepath.Join("..", "..", "shared", path)
+	if _, err := os.Stat(full); err != nil {
+		t.Skipf("../shared/%s is not here", path)
+	}
+	return full
+}
+
+// rows reads a table of tab-separated values without its head.
+func rows(t *testing.T, path string) (all [][]string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(strings.TrimSpace(string(text)), "\n")[1:] {
+		all = append(all, strings.Split(line, "\t"))
+	}
+	return all
+}
+
+func findings(t *testing.T, path string, opts Options) diag.List {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, reading := grammar.LoadText(source.New(filepath.Base(path), text), grammar.Options{Files: grammar.Files{Root: os.DirFS("/"), Dir: dir}})
+	_, meaning := Compile(file, opts)
+	return Merge(file, reading, meaning)
+}
+
+// A caseHost is the machine that the cases are for.
+type caseHost struct{}
+
+func (caseHost) Networks(name string) ([]netip.Prefix, bool) {
+	switch name {
+	case "eth0":
+		return []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("2001:db8::1/64")}, true
+	case "eth1":
+		return []netip.Prefix{netip.MustParsePrefix("10.0.1.1/24")}, true
+	}
+	return nil, false
+}
+func (caseHost) User(name string) bool { return name == "root" || name == "nobody" }
+func (caseHost) Mode(path string) (fs.FileMode, bool) {
+	return 0o755, strings.HasPrefix(path, "/bin/") || strings.HasPrefix(path, "/usr/bin/")
+}
+
+// TestCases holds what is found in small files with one mistake each: testdata/reference/cases.txt says what, and which
+// answer a user would want.
+func TestCases(t *testing.T) {
+	dir := shared(t, "cases")
+	var b strings.Builder
+	for _, row := range rows(t, filepath.Join(dir, "index.tsv")) {
+		fmt.Fprintf(&b, "%s: %s\n", row[0], row[2])
+		for _, d := range findings(t, filepath.Join(dir, row[0]+".conf"), Options{Host: caseHost{}}) {
+			if strings.HasPrefix(d.Rule, "well-known-") || d.Rule == "no-check" && row[0] != "vs-nochk" {
+				continue // in nearly all of them
+			}
+			fmt.Fprintf(&b, "    %d %s %s\n", d.Span.Position().Line, d.Severity, d.Rule)
+		}
+	}
+	golden := filepath.Join("..", "testdata", "reference", "cases.txt")
+	if *update {
+		if err := os.WriteFile(golden, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Split(b.String(), "\n"); b.String() != string(want) {
+		for i, line := range strings.Split(string(want), "\n") {
+			if i >= len(got) || got[i] != line {
+				t.Fatalf("line %d: want %q; all:\n%s", i+1, line, &b)
+			}
+		}
+	}
+}
+
+// TestCorpus holds the agreement with keepalived -t on real files: what it accepts has no error, what it rejects has a
+// finding. The exceptions stand in testdata/reference/corpus.txt, each with its reason.
+func TestCorpus(t *testing.T) {
+	dir := shared(t, "corpus")
+	reasons := map[string]string{}
+	text, err := os.ReadFile(filepath.Join("..", "testdata", "reference", "corpus.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if name, why, ok := strings.Cut(strings.TrimSpace(line), ": "); ok && !strings.HasPrefix(name, "#") {
+			reasons[name] = why
+		}
+	}
+	agree := map[string]int{}
+	for _, row := range rows(t, filepath.Join(dir, "index.tsv")) {
+		name, verdict := row[0], row[6]
+		start := time.Now()
+		found := findings(t, filepath.Join(dir, "files", name), Options{})
+		if d := time.Since(start); d > 5*time.Second {
+			t.Errorf("%s takes %v", name, d)
+		}
+		var wrong string
+		switch verdict {
+		case "accept", "deprecated-only", "env-noise-only":
+			for _, d := range found {
+				if d.Severity == diag.Error {
+					wrong = fmt.Sprintf("%s (%s) has an error: %s: %s [%s]", name, verdict, d.Span, d.Message, d.Rule)
+					break
+				}
+			}
+		case "config-errors":
+			if len(found) == 0 {
+				wrong = name + " has errors, and no finding"
+			}
+		}
+		_, excused := reasons[name]
+		switch {
+		case wrong == "" && !excused:
+			agree[verdict]++
+		case wrong == "":
+			t.Errorf("%s needs no excuse any more", name)
+		case !excused:
+			t.Error(wrong)
+		}
+	}
+	t.Logf("agreement: %v; %d exceptions", agree, len(reasons))
+}

@@ -1,0 +1,310 @@
+package sim
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+
+	"keepc/compiler/ir"
+	"keepc/compiler/state"
+)
+
+// A Case is one failure and its repair, with time to come to rest before, between and after.
+type Case struct {
+	Title string
+	play  func() Verdict
+}
+
+// Play plays the case.
+func (k Case) Play() Verdict {
+	v := k.play()
+	v.Title = k.Title
+	return v
+}
+
+// A Verdict is what a case came to.
+type Verdict struct {
+	Title string // of the case
+	// How the addresses fared, at the worst moment for the failure: until its repair, and from there to the end, unless it
+	// repairs itself.
+	Failed, Repaired []Outcome
+
+	// Server: real servers fail, not directors. By the slowest node, at the worst moment: how long after the failure the last of
+	// them was out, how long after the repair the last was back; negative: not at all.
+	Server    bool
+	Out, Back time.Duration
+	Serving   []netip.AddrPort // what the first node has in the services while they fail
+}
+
+// Cases returns what can happen to a cluster: its start; that a node loses power, stops, or that its daemon crashes; that each link
+// goes down, or silently loses packets both ways or in either direction; that all reboot; and that each real server, or all of a service
+// at once, fail.
+//
+// A virtual server neither sees nor changes what happens to another one or to an instance: a case leaves out those that it does
+// not concern.
+func (c *Cluster) Cases(o Options) []Case {
+	return append(c.only(nil).directorCases(o), c.serverCases(o)...)
+}
+
+func (c *Cluster) directorCases(o Options) (cases []Case) {
+	if len(c.Addresses()) == 0 {
+		return nil
+	}
+	rest := c.Settle()
+	interval := c.longest(func(v *ir.VRRPInstance) time.Duration { return v.AdvertInterval }, nil)
+	moments := c.moments(nil, rest, interval, func(e Entry) bool { return e.Kind == Advert }, o)
+	cases = []Case{{Title: "all start", play: func() Verdict {
+		return Verdict{Failed: Play(c, Script{End: rest}, o).History.Outcomes(0, rest)}
+	}}}
+	add := func(title string, fails, repairs act) {
+		cases = append(cases, Case{Title: title, play: func() (v Verdict) {
+			for _, at := range moments {
+				h := Play(c, failure(at, at+rest, rest, fails, repairs), o).History
+				v.Failed = worse(v.Failed, h.Outcomes(at, at+rest))
+				v.Repaired = worse(v.Repaired, h.Outcomes(at+rest, at+2*rest))
+			}
+			return v
+		}})
+	}
+	each := func(fails, repairs func(c *Cluster, node int) act) {
+		for n := range c.nodes {
+			a := fails(c, n)
+			add(a.text, a, repairs(c, n))
+		}
+	}
+	each(kill, start)
+	each(stop, start)
+	each(crash, start)
+	for n := range c.nodes {
+		for _, p := range c.ports[n] {
+			a := link(c, n, p.Interface, false)
+			add(a.text, a, link(c, n, p.Interface, true))
+		}
+	}
+	if len(c.nodes) == 1 {
+		return cases
+	}
+	for n := range c.nodes {
+		for _, p := range c.ports[n] {
+			if len(p.Sources) == 0 {
+				continue // no instance speaks there
+			}
+			for _, a := range c.cuts(n, p.Segment) {
+				add(a[0].text+" on "+p.Segment, a[0], a[1])
+			}
+		}
+	}
+	return append(cases, c.rebootCase(rest, moments, o))
+}
+
+// rebootCase is that of a power failure: all start again at once.
+func (c *Cluster) rebootCase(rest time.Duration, moments []time.Duration, o Options) Case {
+	title := "all reboot"
+	if len(c.nodes) == 2 {
+		title = "both reboot"
+	}
+	return Case{Title: title, play: func() (v Verdict) {
+		off, on := several(c, c.everybody(), kill), several(c, c.everybody(), start)
+		for _, at := range moments {
+			s := failure(at, at+reboot, rest, off, on)
+			v.Failed = worse(v.Failed, Play(c, s, o).History.Outcomes(at, s.End))
+		}
+		return v
+	}}
+}
+
+// failure is the script of a failure and its repair.
+func failure(at, repaired, rest time.Duration, fails, repairs act) Script {
+	return Script{End: repaired + rest, steps: []step{{at: at, deed: fails}, {at: repaired, deed: repairs}}}
+}
+
+// cuts of a node from a segment: both ways, what it sends, what it hears; each with what heals it.
+func (c *Cluster) cuts(node int, segment string) (all [][2]act) {
+	one, everybody := []int{node}, c.everybody()
+	for _, d := range []struct {
+		from, to []int
+		oneWay   bool
+	}{{one, everybody, false}, {one, everybody, true}, {everybody, one, true}} {
+		on := []string{segment}
+		all = append(all, [2]act{cut(c, d.from, d.to, d.oneWay, on, true), cut(c, d.from, d.to, d.oneWay, on, false)})
+	}
+	return all
+}
+
+// maxMoments bounds how often a case is played.
+const maxMoments = 8
+
+// moments are the worst ones for something to happen: right after an advertisement its absence is noticed last, and what becomes of a
+// real server right after a probe. They are found by playing some steps, and are all of one interval.
+func (c *Cluster) moments(steps []step, from, interval time.Duration, of func(Entry) bool, o Options) (list []time.Duration) {
+	o.Packets = true
+	for _, e := range Play(c, Script{End: from + interval, steps: steps}, o).Trace {
+		at := time.Duration(e.At) + moment
+		if of(e) && at > from && len(list) < maxMoments && !slices.Contains(list, at) {
+			list = append(list, at)
+		}
+	}
+	if len(list) == 0 {
+		return []time.Duration{from}
+	}
+	return list
+}
+
+// worse makes one list of two of the same addresses: the longest gaps and overlaps, the most flaps, the worst end.
+func worse(a, b []Outcome) []Outcome {
+	if a == nil {
+		return b
+	}
+	for i, o := range b {
+		w := &a[i]
+		w.Gap, w.Overlap, w.Flaps = max(w.Gap, o.Gap), max(w.Overlap, o.Overlap), max(w.Flaps, o.Flaps)
+		if m, n := len(w.Holders), len(o.Holders); m == 1 && n != 1 || m > 1 && n == 0 {
+			w.Holders = o.Holders
+		}
+	}
+	return a
+}
+
+// serverCases fail every real server that is checked, then all of each service with several.
+func (c *Cluster) serverCases(o Options) (cases []Case) {
+	services := c.services()
+	var servers []netip.AddrPort
+	concerned := map[netip.AddrPort][]ir.ServiceKey{}
+	for _, s := range services {
+		for _, a := range s.servers {
+			if concerned[a] == nil {
+				servers = append(servers, a)
+			}
+			concerned[a] = append(concerned[a], s.key)
+		}
+	}
+	for _, a := range servers {
+		cases = append(cases, c.serverCase(a.String(), []netip.AddrPort{a}, concerned[a], o))
+	}
+	for _, s := range services {
+		if len(s.servers) > 1 {
+			cases = append(cases, c.serverCase("all of "+s.key.String(), s.servers, []ir.ServiceKey{s.key}, o))
+		}
+	}
+	return cases
+}
+
+func (c *Cluster) serverCase(title string, servers []netip.AddrPort, services []ir.ServiceKey, o Options) Case {
+	return Case{Title: title, play: func() Verdict {
+		few := c.only(services)
+		rest, period := few.Settle(), few.longest(nil, func(k *ir.Check) time.Duration { return k.DelayLoop })
+		probes := func(e Entry) bool { return e.Kind == Probe && slices.Contains(servers, e.server) }
+		v := Verdict{Server: true, Out: never, Back: never}
+		for _, at := range few.moments(nil, rest, period, probes, o) {
+			fails := []step{{at: at, deed: refuse(servers, true)}}
+			repaired := few.moments(fails, at+rest, period, probes, o)[0]
+			r := Play(few, Script{
+				End: repaired + rest, steps: append(fails, step{at: repaired, deed: refuse(servers, false)}),
+				Snapshots: []time.Duration{repaired - moment},
+			}, o)
+			v.Out = max(v.Out, last(r.Trace, "down", at, repaired))
+			v.Back = max(v.Back, last(r.Trace, "up", repaired, r.End))
+			v.Serving = serving(r.Snapshots[0], services)
+		}
+		return v
+	}}
+}
+
+func refuse(servers []netip.AddrPort, yes bool) act {
+	return act{do: func(w *world) {
+		for _, a := range servers {
+			server(a, yes).do(w)
+		}
+	}}
+}
+
+// only is the cluster with no other services than those given.
+func (c *Cluster) only(services []ir.ServiceKey) *Cluster {
+	few := *c
+	few.nodes = slices.Clone(c.nodes)
+	for i, n := range few.nodes {
+		cfg := *n.Config
+		cfg.VirtualServers = nil
+		for _, v := range n.Config.VirtualServers {
+			if slices.Contains(services, v.Key) {
+				cfg.VirtualServers = append(cfg.VirtualServers, v)
+			}
+		}
+		few.nodes[i].Config = &cfg
+	}
+	return &few
+}
+
+// A service is a virtual server of any node with its real servers that are checked.
+type service struct {
+	key     ir.ServiceKey
+	servers []netip.AddrPort
+}
+
+func (c *Cluster) services() (list []service) {
+	place := map[ir.ServiceKey]int{}
+	seen := map[state.DestinationKey]bool{}
+	for _, n := range c.nodes {
+		for _, v := range n.Config.VirtualServers {
+			i, ok := place[v.Key]
+			if !ok {
+				i = len(list)
+				place[v.Key], list = i, append(list, service{key: v.Key})
+			}
+			for _, r := range v.RealServers {
+				if k := (state.DestinationKey{Service: v.Key, Server: r.Addr}); len(r.Checks) > 0 && !seen[k] {
+					seen[k] = true
+					list[i].servers = append(list[i].servers, r.Addr)
+				}
+			}
+		}
+	}
+	return list
+}
+
+// Addresses lists the virtual addresses of all nodes, in order.
+func (c *Cluster) Addresses() []netip.Addr {
+	var list []netip.Addr
+	for _, n := range c.nodes {
+		for _, v := range n.Config.Instances {
+			for _, a := range v.Addresses {
+				list = append(list, a.Prefix.Addr())
+			}
+		}
+	}
+	slices.SortFunc(list, netip.Addr.Compare)
+	return slices.Compact(list)
+}
+
+// never is a time that does not come.
+const never = time.Duration(-1)
+
+// last is when such a change of a real server happened last, counted from a time.
+func last(trace []Entry, state string, from, to time.Duration) time.Duration {
+	d := never
+	for _, e := range trace {
+		if at := time.Duration(e.At); e.Kind == Server && e.State == state && at >= from && at < to {
+			d = at - from
+		}
+	}
+	return d
+}
+
+func serving(s Snapshot, services []ir.ServiceKey) (list []netip.AddrPort) {
+	for _, want := range s {
+		if want == nil {
+			continue
+		}
+		for k, d := range want.Destinations {
+			if d.Weight > 0 && slices.Contains(services, k.Service) && !slices.Contains(list, k.Server) {
+				list = append(list, k.Server)
+			}
+		}
+		break
+	}
+	slices.SortFunc(list, func(a, b netip.AddrPort) int {
+		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Port(), b.Port()))
+	})
+	return list
+}

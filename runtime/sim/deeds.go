@@ -1,0 +1,279 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// An act is something that happens to the cluster.
+type act struct {
+	text  string // for people: "lb1 is cut off"
+	do    func(*world)
+	later []later
+}
+
+// later is an act that another one brings about.
+type later struct {
+	after time.Duration
+	act   act
+}
+
+// A verb is a word for deeds.
+type verb struct {
+	word, takes string
+	help        string
+	parse       func(*parser) (act, error)
+}
+
+func (v verb) usage() string { return v.word + " " + v.takes }
+
+// verbs lists the deeds of the language. NODE may be "all".
+func verbs() []verb {
+	return []verb{
+		{"kill", "NODE", "it loses power, and its addresses with it", ofNodes(kill)},
+		{"crash", "NODE", "its daemon dies without a word; the addresses stay", ofNodes(crash)},
+		{"stop", "NODE", "its daemon stops, with a farewell", ofNodes(stop)},
+		{"start", "NODE", "it works again after kill, crash or stop", ofNodes(start)},
+		{"reboot", "NODE", fmt.Sprintf("kill, and start %v later", reboot), ofNodes(rebootNode)},
+		{"pause", "NODE", "its daemon gets no time", ofNodes(pause)},
+		{"resume", "NODE", "it gets time again", ofNodes(resume)},
+		{"reload", "NODE FILE", "it gets another file", parseReload},
+		{"down", "NODE INTERFACE", "the interface loses its carrier", parseLink(false)},
+		{"up", "NODE INTERFACE", "the interface has its carrier again", parseLink(true)},
+		{"cut", "NODE [to NODE] [on SEGMENT]", "packets get lost while links stay up; with \"to\" in this direction alone", parseCut(true)},
+		{"heal", "NODE [to NODE] [on SEGMENT]", "packets get through again", parseCut(false)},
+		{"fail", "ADDRESS[:PORT]", "a real server refuses connections, or is gone if no port is named", parseServer(true)},
+		{"mend", "ADDRESS[:PORT]", "the real server is back", parseServer(false)},
+	}
+}
+
+// Help tells the language, one form a line.
+func Help() string {
+	var b strings.Builder
+	line := func(form, help string) { fmt.Fprintf(&b, "  %-35s %s\n", form, help) }
+	line("at TIME, after TIME", "when: from the start, from the statement before")
+	for _, v := range verbs() {
+		line(v.usage(), v.help)
+	}
+	for _, f := range conditionForms() {
+		line("expect "+f.form, f.help)
+	}
+	line("... within TIME", "the expectation may come true that much later")
+	line("end", "of the run")
+	return b.String()
+}
+
+func ofNodes(one func(c *Cluster, node int) act) func(*parser) (act, error) {
+	return func(p *parser) (act, error) {
+		nodes, err := p.nodes()
+		if err != nil {
+			return act{}, err
+		}
+		return several(p.cluster, nodes, one), nil
+	}
+}
+
+// several makes one act of those of some nodes, which happen at the same instant.
+func several(c *Cluster, nodes []int, one func(c *Cluster, node int) act) act {
+	if len(nodes) == 1 {
+		return one(c, nodes[0])
+	}
+	var texts []string
+	var all act
+	var acts []act
+	for _, n := range nodes {
+		a := one(c, n)
+		texts, acts = append(texts, a.text), append(acts, a)
+		all.later = append(all.later, a.later...)
+	}
+	all.text = strings.Join(texts, ", ")
+	all.do = func(w *world) {
+		for _, a := range acts {
+			a.do(w)
+		}
+	}
+	return all
+}
+
+func kill(c *Cluster, node int) act {
+	return act{text: c.nodes[node].Name + " loses power", do: func(w *world) { w.kill(w.nodes[node]) }}
+}
+
+func crash(c *Cluster, node int) act {
+	return act{text: c.nodes[node].Name + "'s daemon crashes", do: func(w *world) { w.crash(w.nodes[node]) }}
+}
+
+func stop(c *Cluster, node int) act {
+	return act{text: c.nodes[node].Name + " stops", do: func(w *world) { w.stop(w.nodes[node]) }}
+}
+
+func start(c *Cluster, node int) act {
+	return act{text: c.nodes[node].Name + " starts", do: func(w *world) { w.start(w.nodes[node]) }}
+}
+
+func rebootNode(c *Cluster, node int) act {
+	a := kill(c, node)
+	a.text = c.nodes[node].Name + " reboots"
+	a.later = []later{{reboot, start(c, node)}}
+	return a
+}
+
+func pause(c *Cluster, node int) act {
+	return act{text: c.nodes[node].Name + " gets no time", do: func(w *world) { w.pause(w.nodes[node]) }}
+}
+
+func resume(c *Cluster, node int) act {
+	return act{text: c.nodes[node].Name + " gets time again", do: func(w *world) { w.resume(w.nodes[node]) }}
+}
+
+func parseReload(p *parser) (act, error) {
+	nodes, err := p.nodes()
+	if err != nil {
+		return act{}, err
+	}
+	file := p.next()
+	switch {
+	case file == "":
+		return act{}, errors.New("a file is missing")
+	case p.load == nil:
+		return act{}, errors.New("there are no files here")
+	}
+	cfg, err := p.load(file)
+	if err != nil {
+		return act{}, err
+	}
+	return several(p.cluster, nodes, func(c *Cluster, node int) act {
+		return act{text: c.nodes[node].Name + " reloads " + file, do: func(w *world) { w.reload(w.nodes[node], cfg) }}
+	}), nil
+}
+
+func parseLink(up bool) func(*parser) (act, error) {
+	return func(p *parser) (act, error) {
+		nodes, err := p.nodes()
+		if err != nil {
+			return act{}, err
+		}
+		name := p.next()
+		for _, n := range nodes {
+			if p.cluster.port(n, name) == nil {
+				var names []string
+				for _, q := range p.cluster.ports[n] {
+					names = append(names, q.Interface)
+				}
+				return act{}, fmt.Errorf("the file of %s has no interface %q; it has %s", p.cluster.nodes[n].Name, name, strings.Join(names, ", "))
+			}
+		}
+		return several(p.cluster, nodes, func(c *Cluster, node int) act { return link(c, node, name, up) }), nil
+	}
+}
+
+func link(c *Cluster, node int, name string, up bool) act {
+	text := " goes down"
+	if up {
+		text = " comes up"
+	}
+	return act{
+		text: c.nodes[node].Name + "'s " + name + text,
+		do:   func(w *world) { w.setLink(w.nodes[node], w.nodes[node].port(name), up) },
+	}
+}
+
+func parseCut(lost bool) func(*parser) (act, error) {
+	return func(p *parser) (act, error) {
+		from, err := p.nodes()
+		if err != nil {
+			return act{}, err
+		}
+		oneWay := p.takes("to")
+		to := p.cluster.everybody()
+		if oneWay {
+			if to, err = p.nodes(); err != nil {
+				return act{}, err
+			}
+		}
+		named := len(p.words) > 0
+		segments, err := p.segments()
+		if err != nil {
+			return act{}, err
+		}
+		a := cut(p.cluster, from, to, oneWay, segments, lost)
+		if named {
+			a.text += " on " + strings.Join(segments, " and ")
+		}
+		return a, nil
+	}
+}
+
+// cut loses what nodes send to others, and, unless it is one way, what these send back. The rest of the segment, real servers and
+// clients, is on the side of everybody.
+func cut(c *Cluster, from, to []int, oneWay bool, segments []string, lost bool) act {
+	all := len(c.nodes)
+	a := act{text: cutText(c, from, to, oneWay, lost)}
+	if len(to) == all {
+		to = append(to[:all:all], theRest)
+	}
+	if len(from) == all {
+		from = append(from[:all:all], theRest)
+	}
+	a.do = func(w *world) {
+		w.block(lost, from, to, segments)
+		if !oneWay {
+			w.block(lost, to, from, segments)
+		}
+	}
+	return a
+}
+
+func cutText(c *Cluster, from, to []int, oneWay, lost bool) string {
+	text := func(cut, healed string, who []int) string {
+		name := "everybody"
+		if len(who) == 1 {
+			name = c.nodes[who[0]].Name
+		}
+		if lost {
+			return name + cut
+		}
+		return name + healed
+	}
+	switch {
+	case !oneWay:
+		return text(" is cut off", " is back", from)
+	case len(from) == 1 && len(to) == 1:
+		from := c.nodes[from[0]].Name
+		return text(" does not hear "+from, " hears "+from+" again", to)
+	case len(from) == 1:
+		return text(" is not heard", " is heard again", from)
+	}
+	return text(" hears nobody", " hears again", to)
+}
+
+func parseServer(fails bool) func(*parser) (act, error) {
+	return func(p *parser) (act, error) {
+		word := p.next()
+		if a, err := netip.ParseAddr(word); err == nil {
+			return host(a, fails), nil
+		}
+		a, err := netip.ParseAddrPort(word)
+		if err != nil {
+			return act{}, fmt.Errorf("%q is no address like 10.0.0.7 or 10.0.0.7:80", word)
+		}
+		return server(a, fails), nil
+	}
+}
+
+func host(a netip.Addr, fails bool) act {
+	if fails {
+		return act{text: a.String() + " is gone", do: func(w *world) { w.broken[a] = true }}
+	}
+	return act{text: a.String() + " is back", do: func(w *world) { delete(w.broken, a) }}
+}
+
+func server(a netip.AddrPort, fails bool) act {
+	if fails {
+		return act{text: a.String() + " refuses connections", do: func(w *world) { w.refusing[a] = true }}
+	}
+	return act{text: a.String() + " answers again", do: func(w *world) { delete(w.refusing, a) }}
+}

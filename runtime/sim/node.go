@@ -1,0 +1,312 @@
+package sim
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"keepc/compiler/ir"
+	"keepc/compiler/state"
+	"keepc/runtime/engine"
+)
+
+// A node is one director: what the daemon and the kernel are in reality.
+type node struct {
+	name   string
+	index  int
+	cfg    *ir.Config
+	ports  []*port
+	engine *engine.Engine // nil: it does not run
+	roles  map[ir.InstanceKey]string
+	held   map[state.AddressKey]bool // in its kernel
+	shown  map[netip.Addr]bool       // of these, what the world can see: the interface works
+	timer  event
+	paused bool
+	inbox  []engine.Event // what came while it was paused
+}
+
+type port struct {
+	name    string
+	segment string
+	addrs   []netip.Addr // its own, beside the virtual ones
+	up      bool
+}
+
+// backlog is how many packets wait for a node that gets no time; more are lost, as in a socket's buffer.
+const backlog = 256
+
+// reboot is how long a node takes from power to work.
+const reboot = 30 * time.Second
+
+func newNode(w *world, index int) *node {
+	n := &node{
+		name: w.cluster.nodes[index].Name, index: index, cfg: w.cluster.nodes[index].Config,
+		held: map[state.AddressKey]bool{}, shown: map[netip.Addr]bool{}, timer: event{rank: deadline},
+	}
+	n.timer.do = func() { w.step(n, engine.Tick{}) }
+	w.plug(n, w.cluster.ports[index])
+	return n
+}
+
+// plug gives a node those of some interfaces that it does not have yet.
+func (w *world) plug(n *node, ports []Port) {
+	for _, p := range ports {
+		if n.port(p.Interface) == nil {
+			q := &port{name: p.Interface, segment: p.Segment, addrs: p.Sources, up: true}
+			n.ports = append(n.ports, q)
+			w.segments[p.Segment] = append(w.segments[p.Segment], station{n, q})
+		}
+	}
+}
+
+func (n *node) port(name string) *port {
+	for _, p := range n.ports {
+		if p.name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// start runs the daemon. It learns of its interfaces, with what is left on them of an earlier run, and clears that.
+func (w *world) start(n *node) {
+	if n.engine != nil {
+		return
+	}
+	n.roles = map[ir.InstanceKey]string{}
+	n.engine = engine.New(w.time(), n.cfg, engine.Options{Seed: w.Seed + uint64(n.index)})
+	for _, p := range n.ports {
+		w.step(n, n.linkEvent(p))
+	}
+	w.enforce(n, nil)
+	w.schedule(n)
+}
+
+// stop ends the daemon with its farewell.
+func (w *world) stop(n *node) {
+	if n.engine == nil {
+		return
+	}
+	n.paused = false
+	w.step(n, engine.Stop{})
+	w.crash(n)
+}
+
+// crash ends the daemon without a word. Its addresses stay.
+func (w *world) crash(n *node) {
+	n.engine, n.roles, n.paused, n.inbox = nil, nil, false, nil
+	w.cancel(&n.timer)
+}
+
+// kill takes the node's power.
+func (w *world) kill(n *node) {
+	w.crash(n)
+	clear(n.held)
+	w.show(n)
+}
+
+// reload gives the node another file, and tells its daemon if it runs.
+func (w *world) reload(n *node, cfg *ir.Config) {
+	old := n.cfg
+	n.cfg = cfg
+	known := len(n.ports)
+	w.plug(n, ports(n.index, cfg))
+	w.adopt(cfg)
+	for _, p := range n.ports[known:] {
+		w.deliver(n, n.linkEvent(p))
+	}
+	w.deliver(n, engine.Reload{Config: cfg})
+	w.forget(old)
+}
+
+// setLink plugs or unplugs a cable.
+func (w *world) setLink(n *node, p *port, up bool) {
+	if p.up == up {
+		return
+	}
+	p.up = up
+	w.show(n)
+	w.deliver(n, n.linkEvent(p))
+}
+
+// linkEvent is an interface as the node's kernel tells it: its own addresses first, then the virtual ones.
+func (n *node) linkEvent(p *port) engine.LinkChanged {
+	l := engine.LinkChanged{Name: p.name, Present: true, Up: p.up, Addrs: slices.Clone(p.addrs)}
+	for _, k := range sortedKeys(n.held) {
+		if k.Dev == p.name {
+			l.Addrs = append(l.Addrs, k.Prefix.Addr())
+		}
+	}
+	return l
+}
+
+// deliver gives an event to the daemon, now or when it gets time again.
+func (w *world) deliver(n *node, ev engine.Event) {
+	switch {
+	case n.engine == nil:
+	case !n.paused:
+		w.step(n, ev)
+	case len(n.inbox) < backlog:
+		n.inbox = append(n.inbox, ev)
+	}
+}
+
+func (w *world) pause(n *node) {
+	n.paused = n.engine != nil
+	w.cancel(&n.timer)
+}
+
+func (w *world) resume(n *node) {
+	waiting := n.inbox
+	n.paused, n.inbox = false, nil
+	for _, ev := range waiting {
+		w.deliver(n, ev)
+	}
+	if n.engine != nil {
+		w.schedule(n)
+	}
+}
+
+// step gives an event to the engine and carries out the effects, as the daemon does.
+func (w *world) step(n *node, ev engine.Event) {
+	_, enforce := ev.(engine.Reload)
+	if _, stop := ev.(engine.Stop); stop {
+		enforce = true
+	}
+	var roles []engine.RoleChanged
+	for _, f := range n.engine.Step(w.time(), ev) {
+		switch f := f.(type) {
+		case engine.SendAdvert:
+			w.transmit(n, f)
+		case engine.StartProbe:
+			w.probe(n, f)
+		case engine.RoleChanged:
+			n.roles[f.Instance] = f.Role
+			roles = append(roles, f)
+		case engine.ServerChanged:
+			w.record(serverEntry(n.name, f))
+		case engine.QuorumChanged:
+			w.record(quorumEntry(n.name, f))
+		case engine.Note:
+			w.record(Entry{Kind: Noted, Node: n.name, Subject: f.Subject, Text: f.Text})
+		}
+	}
+	w.schedule(n)
+	if enforce || len(roles) > 0 {
+		w.enforce(n, roles)
+	}
+	w.judge()
+}
+
+// schedule plans the engine's next Tick.
+func (w *world) schedule(n *node) {
+	if at, ok := n.engine.Deadline(); ok && !n.paused {
+		w.plan(&n.timer, at.Sub(epoch))
+	} else {
+		w.cancel(&n.timer)
+	}
+}
+
+// enforce makes what the engine wants true at once, and tells it of its interfaces as they are then. Roles are recorded with the
+// addresses that came and went for them.
+func (w *world) enforce(n *node, roles []engine.RoleChanged) {
+	want := n.engine.Want().Addresses
+	gained, lost := map[state.AddressKey]bool{}, map[state.AddressKey]bool{}
+	for k := range want {
+		if !n.held[k] {
+			gained[k] = true
+		}
+	}
+	for k := range n.held {
+		if _, stays := want[k]; !stays {
+			lost[k] = true
+		}
+	}
+	devs := map[string]bool{}
+	for k := range gained {
+		n.held[k], devs[k.Dev] = true, true
+	}
+	for k := range lost {
+		delete(n.held, k)
+		devs[k.Dev] = true
+	}
+	for _, r := range roles {
+		e := Entry{Kind: Role, Node: n.name, Subject: r.Name, State: r.Role, Text: r.Reason}
+		for _, v := range n.cfg.Instances {
+			if v.Key() == r.Instance {
+				e.Gained, e.Lost = take(gained, v), take(lost, v)
+			}
+		}
+		w.record(e)
+	}
+	if len(gained)+len(lost) > 0 {
+		w.record(Entry{Kind: Addresses, Node: n.name, Gained: addrs(gained), Lost: addrs(lost)})
+	}
+	w.show(n)
+	for _, p := range n.ports {
+		if devs[p.name] {
+			w.deliver(n, n.linkEvent(p))
+		}
+	}
+}
+
+// destinations lists the places that a real server has in the node's services.
+func (n *node) destinations(server netip.AddrPort) (list []state.DestinationKey) {
+	for _, v := range n.cfg.VirtualServers {
+		for _, r := range v.RealServers {
+			if r.Addr == server {
+				list = append(list, state.DestinationKey{Service: v.Key, Server: r.Addr})
+			}
+		}
+	}
+	return list
+}
+
+// take removes the addresses of an instance from a set and returns them in the order of the file.
+func take(set map[state.AddressKey]bool, v *ir.VRRPInstance) (list []netip.Addr) {
+	for _, a := range v.Addresses {
+		if k := (state.AddressKey{Dev: a.Dev, Prefix: a.Prefix}); set[k] {
+			delete(set, k)
+			list = append(list, a.Prefix.Addr())
+		}
+	}
+	return list
+}
+
+// show tells the record which addresses of a node the world can see.
+func (w *world) show(n *node) {
+	visible := map[netip.Addr]bool{}
+	for k := range n.held {
+		if p := n.port(k.Dev); p == nil || p.up {
+			visible[k.Prefix.Addr()] = true
+		}
+	}
+	for a := range n.shown {
+		if !visible[a] {
+			w.holds(w.now, a, n.index, false)
+		}
+	}
+	for a := range visible {
+		if !n.shown[a] {
+			w.holds(w.now, a, n.index, true)
+		}
+	}
+	n.shown = visible
+}
+
+func sortedKeys(set map[state.AddressKey]bool) []state.AddressKey {
+	return slices.SortedFunc(maps.Keys(set), func(a, b state.AddressKey) int {
+		if c := a.Prefix.Addr().Compare(b.Prefix.Addr()); c != 0 {
+			return c
+		}
+		return a.Prefix.Bits() - b.Prefix.Bits()
+	})
+}
+
+func addrs(set map[state.AddressKey]bool) (list []netip.Addr) {
+	for _, k := range sortedKeys(set) {
+		list = append(list, k.Prefix.Addr())
+	}
+	return list
+}

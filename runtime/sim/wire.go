@@ -1,0 +1,120 @@
+package sim
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+
+	"keepc/runtime/engine"
+)
+
+// A station is a node's interface on a segment.
+type station struct {
+	node *node
+	port *port
+}
+
+// A path is a direction on a segment in which packets get lost. Links stay up.
+type path struct {
+	segment  string
+	from, to int // nodes, or theRest
+}
+
+// theRest of a segment, beside the nodes: real servers, clients.
+const theRest = -1
+
+// transmit sends an advertisement to everybody else on the segment, or to the owner of its destination.
+func (w *world) transmit(n *node, a engine.SendAdvert) {
+	if w.Packets {
+		w.record(advertEntry(n.name, a))
+	}
+	p := n.port(a.Interface)
+	if p == nil || !p.up {
+		return
+	}
+	for _, s := range w.segments[p.segment] {
+		switch {
+		case s.node == n || w.blocked[path{p.segment, n.index, s.node.index}]:
+		case !a.Dst.IsMulticast() && !s.node.owns(s.port, a.Dst):
+		case w.Loss > 0 && w.random.Float64() < w.Loss:
+		default:
+			packet := engine.PacketReceived{Interface: s.port.name, Src: a.Src, Dst: a.Dst, TTL: 255, Payload: a.Payload}
+			w.plan(&event{rank: arrival, do: func() {
+				if s.port.up {
+					w.deliver(s.node, packet)
+				}
+			}}, w.now+w.latency())
+		}
+	}
+}
+
+// latency is how long the next packet is under way.
+func (w *world) latency() time.Duration {
+	d := max(w.Delay, moment)
+	if w.Jitter > 0 {
+		d += time.Duration(w.random.Int64N(int64(w.Jitter) + 1))
+	}
+	return d
+}
+
+// block loses, or no longer loses, what goes from some stations to others on the given segments.
+func (w *world) block(lost bool, from, to []int, segments []string) {
+	for _, segment := range segments {
+		for _, f := range from {
+			for _, t := range to {
+				if p := (path{segment, f, t}); f != t && lost {
+					w.blocked[p] = true
+				} else {
+					delete(w.blocked, p)
+				}
+			}
+		}
+	}
+}
+
+// probe asks a real server on behalf of a node. The answer comes after a round trip, silence counts after the timeout.
+func (w *world) probe(n *node, p engine.StartProbe) {
+	asker, server, target := n.engine, p.ID.Server.Server, p.ID.Spec.Target
+	cause, after := "", 2*max(w.Delay, moment)
+	switch {
+	case w.refusing[server] || w.refusing[target]:
+		cause = "connect: connection refused"
+	case w.broken[server.Addr()] || w.broken[target.Addr()] || !w.reaches(n, target.Addr()):
+		cause, after = "connect: timed out after "+p.Timeout.String(), p.Timeout
+	}
+	if w.Packets {
+		w.record(Entry{Kind: Probe, Node: n.name, Subject: p.ID.Server.String(), Text: cmp.Or(cause, "good"), server: server})
+	}
+	w.plan(&event{rank: arrival, do: func() {
+		if n.engine == asker { // it may have ended meanwhile
+			w.deliver(n, engine.ProbeDone{ID: p.ID, Cause: cause})
+		}
+	}}, w.now+after)
+}
+
+// reaches tells whether a node's packets get to a real server and back: over its only interface, or the one with a virtual address
+// of the server's network. Where neither is known, servers are always reached.
+func (w *world) reaches(n *node, server netip.Addr) bool {
+	p := n.towards(server)
+	return p == nil || p.up && !w.blocked[path{p.segment, n.index, theRest}] && !w.blocked[path{p.segment, theRest, n.index}]
+}
+
+func (n *node) towards(server netip.Addr) *port {
+	if len(n.ports) == 1 {
+		return n.ports[0]
+	}
+	for _, v := range n.cfg.Instances {
+		for _, a := range v.Addresses {
+			if !a.Prefix.IsSingleIP() && a.Prefix.Contains(server) {
+				return n.port(a.Dev)
+			}
+		}
+	}
+	return nil
+}
+
+// owns tells whether an address belongs to a node's interface.
+func (n *node) owns(p *port, a netip.Addr) bool {
+	return slices.Contains(p.addrs, a) || n.shown[a]
+}
