@@ -24,7 +24,7 @@ func resolve(cfg *ir.Config) {
 	var all []*ir.VirtualServer
 	for _, vs := range cfg.VirtualServers {
 		resolveService(vs)
-		all = append(all, members(vs, cfg.Groups)...)
+		all = append(all, members(vs, cfg.Groups, ir.MaxGroupServices-len(all))...)
 	}
 	cfg.VirtualServers = all
 	for _, vs := range cfg.VirtualServers {
@@ -118,8 +118,9 @@ func resolveService(vs *ir.VirtualServer) {
 	}
 }
 
-// members returns a virtual server of a group once for each service of the group, another one as it is.
-func members(vs *ir.VirtualServer, groups []*ir.ServerGroup) []*ir.VirtualServer {
+// members returns a virtual server of a group once for each service of the group, as far as there is room; another one as
+// it is.
+func members(vs *ir.VirtualServer, groups []*ir.ServerGroup, room int) []*ir.VirtualServer {
 	if vs.Group == "" {
 		setMask(vs)
 		return []*ir.VirtualServer{vs}
@@ -130,7 +131,7 @@ func members(vs *ir.VirtualServer, groups []*ir.ServerGroup) []*ir.VirtualServer
 			continue
 		}
 		for _, m := range g.Members {
-			for a := m.First; ; a = a.Next() {
+			for a := m.First; len(all) < room; a = a.Next() {
 				one := *vs
 				one.RealServers = cloneServers(vs.RealServers)
 				one.Key = ir.ServiceKey{Protocol: vs.Key.Protocol, Addr: a, Port: m.Port, FWMark: m.FWMark, IPv6: m.IPv6}
@@ -139,7 +140,7 @@ func members(vs *ir.VirtualServer, groups []*ir.ServerGroup) []*ir.VirtualServer
 				}
 				setMask(&one)
 				all = append(all, &one)
-				if a == m.Last || len(all) >= maxMembers {
+				if a == m.Last {
 					break
 				}
 			}
@@ -163,9 +164,6 @@ func cloneServers(servers []*ir.RealServer) []*ir.RealServer {
 	}
 	return all
 }
-
-// maxMembers bounds what a group of prefixes can grow to.
-const maxMembers = 1 << 16
 
 func setMask(vs *ir.VirtualServer) {
 	mask := uint8(32)

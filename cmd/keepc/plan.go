@@ -39,7 +39,7 @@ func (a *App) plan() *cobra.Command {
 	}
 	f := c.Flags()
 	f.SortFlags = false
-	f.StringVar(&run.as, "as", "backup", "the `ROLE` assumed for all instances: master or backup")
+	f.StringVar(&run.as, "as", "live", "the `ROLE` assumed: master or backup for all instances; live: MASTER where the addresses are here")
 	f.StringVar(&run.format, "format", "human", "human or json")
 	f.BoolVar(&run.all, "all", false, "show addresses that are not ours, too")
 	f.BoolVar(&run.exitCode, "exit-code", false, "exit with 4 when there are changes")
@@ -55,8 +55,8 @@ func oneFile(args []string) string {
 }
 
 func (r *planRun) main(name string) error {
-	if r.as != "master" && r.as != "backup" {
-		return fmt.Errorf("--as %s: expected master or backup", r.as)
+	if !slices.Contains([]string{"live", "master", "backup"}, r.as) {
+		return fmt.Errorf("--as %s: expected live, master or backup", r.as)
 	}
 	if r.format != "human" && r.format != "json" {
 		return fmt.Errorf("--format %s: expected human or json", r.format)
@@ -87,7 +87,7 @@ func (r *planRun) main(name string) error {
 	return failed(err)
 }
 
-// makePlan compares what the configuration wants with what this host has. as is the situation assumed: "master" or "backup".
+// makePlan compares what the configuration wants with what this host has. as is the situation assumed: "master", "backup" or "live".
 func makePlan(file string, cfg *ir.Config, as string) (report.Plan, error) {
 	k, err := kernel.Open()
 	if err != nil {
@@ -98,17 +98,40 @@ func makePlan(file string, cfg *ir.Config, as string) (report.Plan, error) {
 	if err != nil {
 		return report.Plan{}, err
 	}
-	head, err := planHead(k, cfg, as)
+	situation, assumed := assume(cfg, have, as)
+	head, err := planHead(k, cfg, assumed)
 	if err != nil {
 		return report.Plan{}, err
-	}
-	situation := state.Situation{}
-	if as == "master" {
-		situation = state.AllMaster(cfg)
 	}
 	m := report.NewPlan(file, head, plan.Diff(have, state.Desired(cfg, situation), nil))
 	m.Notes = append(notes, announcements(cfg, m)...)
 	return m, nil
+}
+
+// assume returns the situation and the words for it.
+func assume(cfg *ir.Config, have state.State, as string) (s state.Situation, text string) {
+	switch as {
+	case "master":
+		return state.AllMaster(cfg), "assuming MASTER for all"
+	case "backup":
+		return s, "assuming BACKUP for all"
+	}
+	s.Master = map[ir.InstanceKey]string{}
+	var names []string
+	for _, v := range cfg.Instances {
+		here := func(a ir.Address) bool {
+			_, ok := have.Addresses[state.AddressKey{Dev: a.Dev, Prefix: a.Prefix}]
+			return ok
+		}
+		if len(v.Addresses) > 0 && !slices.ContainsFunc(v.Addresses, func(a ir.Address) bool { return !here(a) }) {
+			s.Master[v.Key()] = "its addresses are here"
+			names = append(names, v.Name)
+		}
+	}
+	if len(names) == 0 {
+		return s, "assuming BACKUP for all: no instance has all its addresses here"
+	}
+	return s, "assuming MASTER for " + strings.Join(names, ", ") + ": the addresses are here"
 }
 
 // observe reads as much as the configuration speaks of: IPVS wants CAP_NET_ADMIN even for reading, so it is asked only when
@@ -133,7 +156,7 @@ func observe(k kernel.Kernel, cfg *ir.Config) (have state.State, notes []string,
 }
 
 // planHead says what was looked at and what is assumed.
-func planHead(k kernel.Kernel, cfg *ir.Config, as string) (string, error) {
+func planHead(k kernel.Kernel, cfg *ir.Config, assumed string) (string, error) {
 	links, err := k.Links()
 	if err != nil {
 		return "", fmt.Errorf("list the interfaces: %w", err)
@@ -152,18 +175,28 @@ func planHead(k kernel.Kernel, cfg *ir.Config, as string) (string, error) {
 		}
 	}
 	parts = append(parts, report.Count(len(cfg.Instances), "instance"), report.Count(len(cfg.VirtualServers), "virtual server"))
-	return strings.Join(parts, ", ") + "; assuming " + strings.ToUpper(as) + " for all.", nil
+	return strings.Join(parts, ", ") + "; " + assumed + ".", nil
 }
 
-// announcements says what follows on the wire.
-func announcements(cfg *ir.Config, m report.Plan) []string {
-	if !slices.ContainsFunc(m.Changes, func(c report.PlanChange) bool { return c.Kind == "address" && c.Action == "add" }) {
-		return nil
+// announcements says what follows on the wire for the instances whose addresses come.
+func announcements(cfg *ir.Config, m report.Plan) (lines []string) {
+	come := func(a ir.Address) bool {
+		name := state.AddressKey{Dev: a.Dev, Prefix: a.Prefix}.String()
+		return slices.ContainsFunc(m.Changes, func(c report.PlanChange) bool {
+			return c.Kind == "address" && c.Name == name && (c.Action == "add" || c.Action == "replace")
+		})
 	}
-	v := cfg.Instances[0]
-	text := fmt.Sprintf("Then announce: %d gratuitous ARP for each new address", v.GARPMasterRepeat)
-	if v.GARPMasterDelay > 0 {
-		text += fmt.Sprintf(", again after %v", v.GARPMasterDelay)
+	for _, v := range cfg.Instances {
+		if !slices.ContainsFunc(v.Addresses, come) {
+			continue
+		}
+		text := fmt.Sprintf("Then announce: %d gratuitous ARP for each new address", v.GARPMasterRepeat)
+		if v.GARPMasterDelay > 0 {
+			text += fmt.Sprintf(", again after %v", v.GARPMasterDelay)
+		}
+		if text += "."; !slices.Contains(lines, text) {
+			lines = append(lines, text)
+		}
 	}
-	return []string{text + "."}
+	return lines
 }

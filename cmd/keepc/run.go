@@ -1,16 +1,24 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
+	"io"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -26,6 +34,10 @@ type runRun struct {
 	*App
 	format string
 	watch  bool
+
+	stdin   sync.Once
+	text    []byte // of standard input
+	readErr error
 }
 
 func (a *App) run() *cobra.Command {
@@ -60,13 +72,21 @@ func (r *runRun) main(ctx context.Context, name string) error {
 		return failed(err)
 	}
 	defer k.Close()
-	log := slog.New(r.handler())
-
-	if ctx == nil {
-		ctx = context.Background()
+	// One director a host: two would fight for the addresses. The socket belongs to the network namespace and ends with us.
+	only, err := net.Listen("unix", "@keepc")
+	if err != nil {
+		return failed(fmt.Errorf("run: another keepc runs here already, or so it seems: %w", err))
 	}
+	defer only.Close()
+
+	signal.Ignore(syscall.SIGPIPE) // who reads the log may go; the director stays
+	out := daemon.NewWriter(r.Stdout)
+	defer out.Close(time.Second)
+	log := slog.New(r.handler(out))
+
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends a farewell that hangs
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
@@ -76,15 +96,14 @@ func (r *runRun) main(ctx context.Context, name string) error {
 		File: r.shown(name),
 		Load: func() daemon.Loaded {
 			l := r.load(name)
-			if l.Config != nil {
-				if why := notYet(l.Config); why != "" {
-					l.Config, l.Refused, l.code = nil, why, exitFindings
-				}
-			}
 			code = l.code
 			return l.Loaded
 		},
-		Kernel: kernel.Record(k, func(w kernel.Write) { log.Debug(fmt.Sprintf("%s %s", w.Verb, w.Key), "subject", "kernel") }),
+		Kernel: kernel.Record(k, func(w kernel.Write) {
+			if w.Err == nil {
+				log.Debug(fmt.Sprintf("%s %s", w.Verb, w.Key), "subject", "kernel")
+			}
+		}),
 		Log:    log,
 		Reload: hup,
 		Watch:  r.watch,
@@ -104,8 +123,8 @@ func notYet(cfg *ir.Config) string {
 	for _, use := range cfg.NotEnforced {
 		switch use.Path {
 		case "vrrp_instance.unicast_peer", "vrrp_instance.unicast_src_ip", "vrrp_instance.use_vmac", "vrrp_instance.use_ipvlan",
-			"vrrp_instance.auth_hmac", "vrrp_instance.mcast_dst_ip", "global_defs.vrrp_mcast_group4", "global_defs.vrrp_mcast_group6":
-			lines = append(lines, fmt.Sprintf("%s: error: %s is not enforced yet, and its peers would not understand a director without it", use.Span, use.Path))
+			"vrrp_instance.auth_hmac", "vrrp_sync_group", "net_namespace", "net_namespace_ipvs", "vrrp_instance.mcast_dst_ip", "global_defs.vrrp_mcast_group4", "global_defs.vrrp_mcast_group6":
+			lines = append(lines, fmt.Sprintf("%s: error: %s is not enforced yet, and a director without it would do harm", use.Span, use.Path))
 		}
 	}
 	for _, v := range cfg.Instances {
@@ -116,7 +135,7 @@ func notYet(cfg *ir.Config) string {
 	return strings.Join(lines, "\n")
 }
 
-func (r *runRun) handler() slog.Handler {
+func (r *runRun) handler(out io.Writer) slog.Handler {
 	level := slog.LevelInfo
 	switch {
 	case r.verbose:
@@ -125,9 +144,9 @@ func (r *runRun) handler() slog.Handler {
 		level = slog.LevelWarn
 	}
 	if r.format == "json" {
-		return slog.NewJSONHandler(r.Stdout, &slog.HandlerOptions{Level: level})
+		return slog.NewJSONHandler(out, &slog.HandlerOptions{Level: level})
 	}
-	return daemon.NewConsole(r.Stdout, level)
+	return daemon.NewConsole(out, level)
 }
 
 // A loaded configuration with the exit code for the case that it is refused.
@@ -136,33 +155,108 @@ type loaded struct {
 	code int
 }
 
-// load reads and compiles a file. Errors of severity error refuse it.
-func (a *App) load(name string) loaded {
-	text, err := a.read(name)
-	l := loaded{Loaded: daemon.Loaded{Files: daemon.Files{}}}
-	if path, err := filepath.Abs(name); err == nil && name != "-" {
-		l.Files[path] = daemon.NewDigest(text, err)
+// load reads and compiles a file for a director. Errors of severity error refuse it, and so does a file that asks for nothing:
+// it is one that somebody is writing.
+func (r *runRun) load(name string) loaded {
+	app := *r.App
+	files := daemon.Files{}
+	app.FS = &recordingFS{FS: r.FS, files: files}
+	if name == "-" { // standard input can be read once
+		r.stdin.Do(func() { r.text, r.readErr = r.read(name) })
+		if r.readErr != nil {
+			return loaded{Loaded: daemon.Loaded{Refused: r.readErr.Error(), Files: files}, code: exitFailed}
+		}
+		app.Stdin = bytes.NewReader(r.text)
 	}
-	if err != nil {
-		l.Refused, l.code = err.Error(), exitFailed
+	l := app.load(name)
+	l.Files = files
+	if l.Config == nil {
 		return l
 	}
-	f := (&checkRun{App: a, stdinName: "<stdin>"}).file(name, text)
-	var errs diag.List
-	for _, d := range f.Findings {
-		if d.Severity == diag.Error {
-			errs.Add(d)
-		}
+	why := notYet(l.Config)
+	if len(l.Config.Instances)+len(l.Config.VirtualServers) == 0 {
+		why = r.shown(name) + ": error: it has no instance and no virtual server; there is nothing to enforce"
 	}
-	if len(errs) == 0 {
+	if why != "" {
+		l.Config, l.Refused, l.code = nil, why, exitFindings
+	}
+	return l
+}
+
+// load reads and compiles a file. Errors of severity error refuse it.
+func (a *App) load(name string) (l loaded) {
+	f := (&checkRun{App: a, stdinName: "<stdin>"}).file(name, nil)
+	if f.err != nil {
+		l.Refused, l.code = f.err.Error(), exitFailed
+		return l
+	}
+	f.Findings = slices.DeleteFunc(f.Findings, func(d diag.Diagnostic) bool { return d.Severity < diag.Error })
+	if len(f.Findings) == 0 {
 		l.Config = f.config
 		return l
 	}
 	var b strings.Builder
-	f.Findings, l.code = errs, exitFindings
+	l.code = exitFindings
 	if err := report.Short(&b, report.NewCheck([]report.File{f.File}), false); err != nil {
 		b.WriteString(err.Error())
 	}
 	l.Refused = strings.TrimRight(b.String(), "\n")
 	return l
+}
+
+// A recordingFS notes what is read, so that a director knows which files its configuration depends on: includes too, those that
+// are missing, and the directories in which an include looks for files.
+type recordingFS struct {
+	fs.FS
+	files daemon.Files
+}
+
+func (r *recordingFS) Open(name string) (fs.File, error) {
+	f, err := r.FS.Open(name)
+	if err != nil {
+		r.files["/"+name] = daemon.NewDigest(nil, err)
+		return nil, err
+	}
+	return &recordedFile{File: f, hash: sha256.New(), end: func(d daemon.Digest) { r.files["/"+name] = d }}, nil
+}
+
+// ReadDir implements fs.ReadDirFS, which fs.Glob prefers.
+func (r *recordingFS) ReadDir(name string) ([]fs.DirEntry, error) {
+	list, err := fs.ReadDir(r.FS, name)
+	r.files["/"+name] = daemon.NewDigest(nil, err)
+	if err == nil {
+		r.files["/"+name] = daemon.NewListing(list)
+	}
+	return list, err
+}
+
+// Stat implements fs.StatFS: looking is not reading.
+func (r *recordingFS) Stat(name string) (fs.FileInfo, error) {
+	info, err := fs.Stat(r.FS, name)
+	if err != nil {
+		r.files["/"+name] = daemon.NewDigest(nil, err)
+	}
+	return info, err
+}
+
+// A recordedFile is read once from its start, and counts as what was read.
+type recordedFile struct {
+	fs.File
+	hash hash.Hash
+	read bool
+	end  func(daemon.Digest)
+}
+
+func (f *recordedFile) Read(b []byte) (int, error) {
+	n, err := f.File.Read(b)
+	f.hash.Write(b[:n])
+	f.read = true
+	return n, err
+}
+
+func (f *recordedFile) Close() error {
+	if f.read {
+		f.end(daemon.Digest(f.hash.Sum(nil)))
+	}
+	return f.File.Close()
 }

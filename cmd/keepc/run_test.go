@@ -101,3 +101,45 @@ func TestRunWaitsForItsInterface(t *testing.T) {
 		h.Run("ip", "link", "delete", "eth0")
 	}
 }
+
+// TestRunWatchesIncludes: an edit of an included file is applied; a file that somebody is about to write, empty for a moment, is not.
+func TestRunWatchesIncludes(t *testing.T) {
+	s := newPair(t)
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("main.conf", "include parts/*.conf\n")
+	if err := os.Mkdir(filepath.Join(dir, "parts"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	instance := func(priority string) string {
+		return "vrrp_instance one {\n\tinterface eth0\n\tvirtual_router_id 7\n\tpriority " + priority + "\n\tvirtual_ipaddress {\n\t\t10.0.0.3/24\n\t}\n}\n"
+	}
+	write("parts/one.conf", instance("100"))
+	args := keepcArgs(t, "run", "--watch", filepath.Join(dir, "main.conf"))
+	s.lb01 = s.LB01.Start(args[0], args[1:]...)
+	s.eventually(10*time.Second, "lb01 advertises priority 100", func() error { return s.priority("10.0.0.5", 100) })
+
+	write("parts/one.conf", instance("101"))
+	s.eventually(5*time.Second, "the edit of an included file is applied", func() error { return s.priority("10.0.0.5", 101) })
+	write("parts/two.conf", "global_defs {\n\trouter_id two\n}\n")
+
+	write("main.conf", "")
+	s.lb01.WaitLog("refused: "+filepath.Join(dir, "main.conf")+": error: it has no instance and no virtual server", 5*time.Second)
+	if err := s.held("lb01"); err != nil {
+		t.Errorf("an empty file: %v", err)
+	}
+	write("main.conf", "include parts/*.conf\n")
+	write("parts/one.conf", instance("102"))
+	s.eventually(5*time.Second, "the next good file is applied", func() error { return s.priority("10.0.0.5", 102) })
+
+	// One director a host.
+	out, status := refused(t, s.LB01, filepath.Join(dir, "main.conf"), "")
+	if !strings.HasPrefix(status, "exit status 3") || !strings.Contains(out, "another keepc runs here already") {
+		t.Errorf("a second director: %s\n%s", status, out)
+	}
+}

@@ -101,6 +101,9 @@ type ServerGroup struct {
 	Members []GroupMember
 }
 
+// MaxGroupServices is how many services the groups of a file can make; lint reports a file that asks for more.
+const MaxGroupServices = 1 << 16
+
 // A GroupMember is one line of a virtual_server_group.
 type GroupMember struct {
 	Origin

@@ -263,6 +263,23 @@ func serviceRules() []Rule {
 			},
 		},
 		{
+			Name: "large-group", Severity: diag.Error,
+			Title: "A virtual_server_group makes more services than a director can hold.",
+			Text: "Every address of a range or prefix is a service of its own in the kernel. keepc makes 65536 of them for a file and leaves out the " +
+				"rest. A firewall mark takes any number of addresses with one service.",
+			Bad:  "virtual_server_group web {\n    10.0.0.0/8 80\n}\n",
+			Good: "virtual_server_group web {\n    fwmark 8\n}\n",
+			Check: func(p *pass) {
+				for _, g := range p.Groups {
+					for _, m := range g.Members {
+						if m.First.IsValid() && size(m.First, m.Last) > ir.MaxGroupServices {
+							p.report(m.Span(), "virtual_server_group "+g.Name+" makes too many services", "more than 65536 addresses").Help = "use a firewall mark"
+						}
+					}
+				}
+			},
+		},
+		{
 			Name: "empty-group", Severity: diag.Error,
 			Title: "A virtual_server_group has no member.",
 			Text:  "keepalived reports it and drops the group.",
@@ -314,6 +331,16 @@ func (v service) total() int {
 		n += s.Weight
 	}
 	return n
+}
+
+// size is how many addresses there are from the first to the last one, as far as it matters.
+func size(first, last netip.Addr) int {
+	a, b := first.As16(), last.As16()
+	n := 0
+	for i := range a {
+		n = min(n*256+int(b[i])-int(a[i]), 1<<40)
+	}
+	return n + 1
 }
 
 // hasBlock tells whether a block holds a block: a check that could not be read is one all the same.

@@ -54,11 +54,6 @@ func (c Change) Differences() (differ []Difference, same int) {
 // A Plan is the ordered list of changes that lead from have to want.
 type Plan []Change
 
-// Empty tells whether there is nothing to do.
-func (p Plan) Empty() bool {
-	return !slices.ContainsFunc(p, func(c Change) bool { return c.Action != Foreign })
-}
-
 // Owned tells whether an object was made by this director, so that it may be removed when nobody wants it any more. What the
 // configuration names is ours in any case.
 type Owned func(state.Key) bool

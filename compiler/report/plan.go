@@ -204,7 +204,7 @@ func (s *planScreen) line(mark, text, at string) {
 func (s *planScreen) changes(changes []PlanChange, all bool) {
 	var why string
 	shown := false
-	services := s.services(changes)
+	services := byService(changes)
 	for _, c := range changes {
 		switch {
 		case c.Kind == "destination" || c.Kind == "service" && c.Action != "foreign":
@@ -214,6 +214,9 @@ func (s *planScreen) changes(changes []PlanChange, all bool) {
 				name = c.Name
 			}
 			if g := services[name]; g != nil {
+				if shown {
+					s.line("", "", "")
+				}
 				s.service(name, g)
 				delete(services, name)
 				why, shown = "", false
@@ -240,8 +243,8 @@ func (s *planScreen) changes(changes []PlanChange, all bool) {
 	}
 }
 
-// services groups the changes of each service with those of its destinations, in the order of the plan.
-func (s *planScreen) services(changes []PlanChange) map[string][]PlanChange {
+// byService groups the changes of each service with those of its destinations, in the order of the plan.
+func byService(changes []PlanChange) map[string][]PlanChange {
 	m := map[string][]PlanChange{}
 	for _, c := range changes {
 		switch {

@@ -3,6 +3,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -14,6 +15,7 @@ import (
 
 	"keepc/compiler/ir"
 	"keepc/compiler/plan"
+	"keepc/compiler/report"
 	"keepc/compiler/state"
 	"keepc/grammar/source"
 	"keepc/runtime/engine"
@@ -58,30 +60,25 @@ func Run(ctx context.Context, o Options) error {
 	// Workers outlive ctx: they carry out the farewell.
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-
 	links, err := o.Kernel.WatchLinks(work)
 	if err != nil {
 		return fmt.Errorf("watch the interfaces: %w", err)
 	}
 	d := &director{
-		Options: o,
-		engine:  engine.New(time.Now(), first.Config, engine.Options{Seed: o.Seed}),
-		links:   map[string]kernel.Link{},
-		packets: make(chan kernel.Packet, 256),
-		loaded:  make(chan Loaded, 1),
-		watcher: newWatcher(),
-		probes:  probe.NewRunner(work, maxProbes),
+		Options:   o,
+		engine:    engine.New(time.Now(), first.Config, engine.Options{Seed: o.Seed}),
+		links:     map[string]kernel.Link{},
+		wires:     newWires(o.Kernel, o.Log),
+		probes:    probe.NewRunner(work, maxProbes),
+		loaded:    make(chan Loaded, 1),
+		watcher:   newWatcher(),
+		addresses: newEnforcer("addresses", reconcile.Addresses(o.Kernel), o.Log),
+		ipvs:      newEnforcer("ipvs", reconcile.IPVS(o.Kernel), o.Log),
+		work:      work,
 	}
-	defer d.workers.Wait()
-	defer stop()
-	d.work = work
-	d.wires = newWires(o.Kernel, o.Log, d.packets)
-	defer d.wires.close()
-	defer d.probes.Close()
-	d.addresses = newEnforcer("addresses", reconcile.Addresses(o.Kernel), o.Log)
-	d.addresses.added = d.announce
-	d.ipvs = newEnforcer("ipvs", reconcile.IPVS(o.Kernel), o.Log)
+	d.addresses.announce = d.announce
 	d.ipvs.unavailable = noIPVS(o.Log)
+	defer d.end(stop)
 
 	d.workers.Go(func() { d.addresses.run(work) })
 	d.workers.Go(func() { d.ipvs.run(work) })
@@ -95,6 +92,24 @@ func Run(ctx context.Context, o Options) error {
 	return d.loop(ctx, links)
 }
 
+// end ends the workers. One that hangs in the kernel cannot be ended; it is left behind after a while.
+func (d *director) end(stop context.CancelFunc) {
+	stop()
+	d.wires.close()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		d.probes.Close()
+		d.workers.Wait()
+	}()
+	limit := time.NewTimer(stopTimeout)
+	defer limit.Stop()
+	select {
+	case <-ended:
+	case <-limit.C:
+	}
+}
+
 // RefusedError says that the first configuration has errors. Nothing was enforced.
 type RefusedError struct{ Findings string }
 
@@ -106,7 +121,6 @@ type director struct {
 	engine    *engine.Engine
 	links     map[string]kernel.Link
 	wires     *wires
-	packets   chan kernel.Packet
 	probes    *probe.Runner
 	addresses *enforcer
 	ipvs      *enforcer
@@ -115,6 +129,9 @@ type director struct {
 	loading   bool
 	again     bool            // another reload was asked for while one was loading
 	since     time.Time       // of the configuration in force
+	started   bool            // the engine knows all interfaces: what it wants is full
+	dirty     bool            // what is wanted changed since it was handed to the enforcers
+	bursts    []burst         // for addresses among that
 	work      context.Context // of the workers: it ends after the farewell
 	workers   sync.WaitGroup
 }
@@ -129,18 +146,19 @@ func (d *director) start() error {
 		d.links[l.Name] = l
 	}
 	cfg := d.engine.Config()
-	if err := d.wires.sync(cfg, d.links); err != nil {
+	if err := d.wires.open(cfg, d.links); err != nil {
 		return err
 	}
 	d.since = time.Now()
-	d.Log.Info(fmt.Sprintf("%s, %s, %s; enforcing", count(len(cfg.Instances), "instance"), count(len(cfg.VirtualServers), "virtual server"),
-		count(realServers(cfg), "real server")), "subject", "ready")
+	d.Log.Info(fmt.Sprintf("%s, %s, %s; enforcing", report.Count(len(cfg.Instances), "instance"),
+		report.Count(len(cfg.VirtualServers), "virtual server"), report.Count(realServers(cfg), "real server")), "subject", "ready")
 	d.unenforced(cfg)
 	d.missing(cfg)
 	for _, name := range slices.Sorted(maps.Keys(d.links)) {
-		d.step(linkEvent(d.links[name]))
+		d.step(d.linkEvent(d.links[name]))
 	}
-	d.enforce(nil)
+	d.step(engine.Tick{})
+	d.started, d.dirty = true, true
 	return nil
 }
 
@@ -160,28 +178,48 @@ func (d *director) unenforced(cfg *ir.Config) {
 	}
 }
 
+const (
+	// stoodStill is how late a deadline is when this process was stopped for a while, or its machine was.
+	stoodStill = 50 * time.Millisecond
+	// catchUp is the time that the receivers then have to hand over what waits in their sockets.
+	catchUp = 10 * time.Millisecond
+	// reopenInterval is how often a wire that did not open is tried again.
+	reopenInterval = time.Second
+)
+
 func (d *director) loop(ctx context.Context, links <-chan kernel.Link) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	reopen := time.NewTicker(reopenInterval)
+	defer reopen.Stop()
 	for {
-		if at, ok := d.engine.Deadline(); ok {
-			timer.Reset(time.Until(at))
+		d.enforce(nil)
+		due, some := d.engine.Deadline()
+		if some {
+			timer.Reset(time.Until(due))
 		} else {
 			timer.Stop()
 		}
 		select {
-		case <-timer.C:
+		case now := <-timer.C:
+			if some && now.Sub(due) > stoodStill {
+				time.Sleep(catchUp) // the peers spoke meanwhile: they are heard first
+			}
 			d.drain()
 			d.step(engine.Tick{})
-		case p := <-d.packets:
+		case p := <-d.wires.packets:
 			d.packet(p)
+		case dead := <-d.wires.dead:
+			d.deaf(dead)
+		case <-reopen.C:
+			d.reopen()
 		case l, ok := <-links:
 			if !ok {
-				return fmt.Errorf("watch the interfaces: the kernel closed the channel")
+				return errors.Join(errors.New("watch the interfaces: the kernel ended the watch"), d.stop())
 			}
 			d.link(l)
 		case r := <-d.probes.Results():
-			d.step(engine.ProbeDone{ID: r.ID, Cause: r.Cause})
+			d.results(r)
 		case <-d.Reload:
 			d.reload("asked to")
 		case <-d.watcher.changed:
@@ -198,7 +236,7 @@ func (d *director) loop(ctx context.Context, links <-chan kernel.Link) error {
 func (d *director) drain() {
 	for {
 		select {
-		case p := <-d.packets:
+		case p := <-d.wires.packets:
 			d.packet(p)
 		default:
 			return
@@ -210,44 +248,46 @@ func (d *director) packet(p kernel.Packet) {
 	d.step(engine.PacketReceived{Interface: p.Interface, Src: p.Src, Dst: p.Dst, TTL: p.TTL, Payload: p.Payload})
 }
 
-// step is the one place where something happens: advertisements leave first, then come logs, probes and kernel work. The
-// channels are closed when the want that follows is in force.
-func (d *director) step(ev engine.Event) (addresses, ipvs <-chan struct{}) {
-	effects := d.engine.Step(time.Now(), ev)
-	var bursts []burst
-	var changed bool
+// results takes a probe's result, and those that wait behind it: many servers that fail at once are one change of what is wanted.
+func (d *director) results(r probe.Result) {
+	for range maxProbes {
+		d.step(engine.ProbeDone{ID: r.ID, Cause: r.Cause})
+		select {
+		case r = <-d.probes.Results():
+		default:
+			return
+		}
+	}
+}
+
+// step is the one place where something happens: advertisements leave first, then come logs and probes. What changed for the
+// kernel is enforced when the loop turns.
+func (d *director) step(ev engine.Event) {
 	switch ev.(type) {
 	case engine.Reload, engine.Stop:
-		changed = true
+		d.dirty = true
 	}
-	for _, e := range effects {
+	for _, e := range d.engine.Step(time.Now(), ev) {
 		switch e := e.(type) {
 		case engine.SendAdvert:
 			d.wires.send(e)
 		case engine.Announce:
-			bursts = append(bursts, burst{e.Targets, e.Repeat})
+			d.bursts = append(d.bursts, burst{e.Targets, e.Repeat})
 		case engine.StartProbe:
 			d.probes.Start(e.ID, e.Timeout)
 		case engine.RoleChanged:
-			changed = true
+			d.dirty = true
 			d.Log.Info(e.Reason, "subject", e.Name+" "+e.Role)
 		case engine.ServerChanged:
-			changed = true
+			d.dirty = true
 			d.Log.Info(serverText(e), "subject", e.Server.Server.String())
 		case engine.QuorumChanged:
-			changed = true
+			d.dirty = true
 			d.Log.Warn(quorumText(e), "subject", "quorum")
 		case engine.Note:
 			d.Log.Warn(e.Text, "subject", e.Subject)
 		}
 	}
-	if changed {
-		return d.enforce(bursts)
-	}
-	for _, b := range bursts {
-		d.addresses.announce(b)
-	}
-	return nil, nil
 }
 
 func serverText(e engine.ServerChanged) string {
@@ -264,33 +304,58 @@ func quorumText(e engine.QuorumChanged) string {
 	return e.Service.String() + ": reached: " + e.Reason
 }
 
-// enforce hands the new want to the workers. It never waits for them.
-func (d *director) enforce(bursts []burst) (addresses, ipvs <-chan struct{}) {
-	want := d.engine.Want()
-	return d.addresses.set(want, bursts...), d.ipvs.set(want)
+// A result tells how the first attempt to enforce something went, for each part of the kernel.
+type result struct{ addresses, ipvs <-chan error }
+
+// enforce hands what is wanted now to the workers, if that changed. It never waits for them. first says which part goes first;
+// nil: neither.
+func (d *director) enforce(first *enforcer) (r result) {
+	bursts := d.bursts
+	d.bursts = nil
+	if !d.dirty {
+		for _, b := range bursts {
+			d.addresses.later(b)
+		}
+		return r
+	}
+	d.dirty = false
+	cfg, situation := d.engine.Config(), d.engine.Situation()
+	want := sync.OnceValue(func() state.State { return state.Desired(cfg, situation) })
+	switch first {
+	case d.ipvs:
+		// Nobody listens to the first channel but the other enforcer, so the loop gets one of its own.
+		r.addresses = d.addresses.set(order{want: want, after: d.ipvs.set(order{want: want})}, bursts...)
+		r.ipvs = d.ipvs.set(order{want: want})
+	case d.addresses:
+		r.ipvs = d.ipvs.set(order{want: want, after: d.addresses.set(order{want: want}, bursts...)})
+		r.addresses = d.addresses.set(order{want: want})
+	default:
+		r.addresses, r.ipvs = d.addresses.set(order{want: want}, bursts...), d.ipvs.set(order{want: want})
+	}
+	return r
+}
+
+// wait waits for both parts.
+func (r result) wait(done <-chan struct{}) error {
+	var errs []error
+	for _, c := range []<-chan error{r.addresses, r.ipvs} {
+		select {
+		case err := <-c:
+			errs = append(errs, err)
+		case <-done:
+			return context.Canceled
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // announce runs on the address worker.
-func (d *director) announce(added []state.AddressKey, bursts []burst) {
-	bursting := map[state.AddressKey]bool{}
-	for _, b := range bursts {
-		for range b.repeat {
-			for _, k := range b.targets {
-				bursting[k] = true
-				d.garp(k)
-			}
+func (d *director) announce(k state.AddressKey, repeat int) {
+	for range repeat {
+		if err := d.Kernel.Announce(k.Dev, k.Prefix.Addr()); err != nil {
+			d.Log.Warn(fmt.Sprintf("announce: %v", err), "subject", k.String())
+			return
 		}
-	}
-	for _, k := range added {
-		if !bursting[k] {
-			d.garp(k)
-		}
-	}
-}
-
-func (d *director) garp(k state.AddressKey) {
-	if err := d.Kernel.Announce(k.Dev, k.Prefix.Addr()); err != nil {
-		d.Log.Warn(fmt.Sprintf("announce: %v", err), "subject", k.String())
 	}
 }
 
@@ -315,17 +380,35 @@ func (d *director) link(l kernel.Link) {
 		d.links[l.Name] = l
 	}
 	if err := d.wires.sync(d.engine.Config(), d.links); err != nil {
-		d.Log.Error(err.Error(), "subject", l.Name)
+		d.Log.Error(fmt.Sprintf("%v; trying again", err), "subject", l.Name)
 	}
-	d.step(linkEvent(l))
+	d.step(d.linkEvent(l))
 	// Somebody may have touched an address of ours.
 	if !known || !slices.Equal(old.Addrs, l.Addrs) || old.Index != l.Index {
 		d.addresses.poke()
 	}
 }
 
-func linkEvent(l kernel.Link) engine.LinkChanged {
-	return engine.LinkChanged{Name: l.Name, Present: l.Index != 0, Up: l.Up, Addrs: l.Addrs}
+// linkEvent tells the engine of a link. One without its wires is as good as down: who cannot hear must not become MASTER.
+func (d *director) linkEvent(l kernel.Link) engine.LinkChanged {
+	return engine.LinkChanged{Name: l.Name, Present: l.Index != 0, Up: l.Up && d.wires.ready(d.engine.Config(), l.Name), Addrs: l.Addrs}
+}
+
+// deaf closes a wire whose receiver ended by itself; reopen opens another.
+func (d *director) deaf(k wireKey) {
+	d.Log.Error("cannot receive any more; opening another socket", "subject", k.iface)
+	d.wires.drop(k)
+	d.step(d.linkEvent(d.links[k.iface]))
+}
+
+// reopen tries again what did not open.
+func (d *director) reopen() {
+	for _, name := range d.wires.missing(d.engine.Config(), d.links) {
+		if d.wires.open(d.engine.Config(), d.links) == nil {
+			d.Log.Info("VRRP is open again", "subject", name)
+		}
+		d.step(d.linkEvent(d.links[name]))
+	}
 }
 
 // reload reads the file on a goroutine of its own; a large file must not make an advertisement late.
@@ -336,7 +419,7 @@ func (d *director) reload(why string) {
 	}
 	d.Log.Info(why, "subject", "reload")
 	d.loading = true
-	d.workers.Go(func() { d.loaded <- d.Load() })
+	go func() { d.loaded <- d.Load() }() // ends by itself: the channel has room for the one that is under way
 }
 
 // apply puts a new configuration into force, or says why not and keeps the old one.
@@ -357,27 +440,34 @@ func (d *director) apply(l Loaded) {
 		return
 	}
 	start := time.Now()
-	before := d.engine.Want()
-	addresses, ipvs := d.step(engine.Reload{Config: l.Config})
-	if err := d.wires.sync(l.Config, d.links); err != nil {
-		d.Log.Error(err.Error(), "subject", "reload")
+	before, was := d.engine.Config(), d.engine.Situation()
+	if err := d.wires.open(l.Config, d.links); err != nil {
+		d.Log.Error(fmt.Sprintf("%v; trying again", err), "subject", "reload")
+	}
+	d.step(engine.Reload{Config: l.Config})
+	if err := d.wires.sync(l.Config, d.links); err == nil {
+		for _, name := range slices.Sorted(maps.Keys(d.links)) {
+			d.step(d.linkEvent(d.links[name])) // an interface may be of interest only now
+		}
 	}
 	d.unenforced(l.Config)
 	d.missing(l.Config)
 	d.since = start
-	after := d.engine.Want()
-	roles := d.roles()
+	now, roles := d.engine.Situation(), d.roles()
+	r := d.enforce(d.ipvs)
 	d.workers.Go(func() {
-		add, change, remove := tally(plan.Diff(before, after, func(state.Key) bool { return true }))
-		for _, done := range []<-chan struct{}{addresses, ipvs} {
-			select {
-			case <-done:
-			case <-d.work.Done():
-				return
-			}
+		p := plan.Diff(state.Desired(before, was), state.Desired(l.Config, now), func(state.Key) bool { return true })
+		err := r.wait(d.work.Done())
+		if errors.Is(err, context.Canceled) {
+			return
 		}
-		d.Log.Info(fmt.Sprintf("done in %v: %d added, %d changed, %d removed%s", time.Since(start).Round(time.Millisecond), add, change, remove, roles),
-			"subject", "reload")
+		add, change, remove := tally(p)
+		text := fmt.Sprintf("done in %v: %d added, %d changed, %d removed%s", time.Since(start).Round(time.Millisecond), add, change, remove, roles)
+		if err != nil {
+			d.Log.Error("not all of it yet: "+err.Error(), "subject", "reload")
+			return
+		}
+		d.Log.Info(text, "subject", "reload")
 	})
 }
 
@@ -409,17 +499,17 @@ func tally(p plan.Plan) (add, change, remove int) {
 	return add, change, remove
 }
 
-// stop says farewell: priority 0 on the wire first, then addresses and services go.
+// stop says farewell: priority 0 on the wire first, then addresses go, then services.
 func (d *director) stop() error {
-	addresses, ipvs := d.step(engine.Stop{})
-	timeout := time.NewTimer(stopTimeout)
-	defer timeout.Stop()
-	for _, done := range []<-chan struct{}{addresses, ipvs} {
-		select {
-		case <-done:
-		case <-timeout.C:
-			return fmt.Errorf("stop: the kernel did not give up everything within %v", stopTimeout)
-		}
+	d.step(engine.Stop{})
+	limit, cancel := context.WithTimeout(d.work, stopTimeout)
+	defer cancel()
+	err := d.enforce(d.addresses).wait(limit.Done())
+	switch {
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("stop: the kernel did not give up everything within %v", stopTimeout)
+	case err != nil:
+		return fmt.Errorf("stop: %w", err)
 	}
 	d.Log.Info("gave up addresses and virtual servers", "subject", "stopped")
 	return nil
@@ -431,11 +521,4 @@ func realServers(cfg *ir.Config) int {
 		n += len(v.RealServers)
 	}
 	return n
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -277,7 +277,7 @@ func TestSlowKernelDelaysNoAdvertisement(t *testing.T) {
 		b, peer := newBox("10.0.0.5", first), newBox("10.0.0.6", first)
 		hub.Plug(b.Fake, "eth0")
 		hub.Plug(peer.Fake, "eth0")
-		wire, err := peer.OpenWire("eth0", false, group(false))
+		wire, err := peer.OpenWire("eth0", false, netip.Addr{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -325,3 +325,86 @@ func TestFailingWritesAreTriedAgain(t *testing.T) {
 		b.stop(t)
 	})
 }
+
+func TestWhoCannotHearDoesNotBecomeMaster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBox("10.0.0.5", first)
+		b.RemoveLink("eth0")
+		b.start()
+		after(5 * time.Second)
+		b.Fail("OpenWire", 10, errors.New("too many open files"))
+		b.SetLink(kernel.Link{Name: "eth0", Index: 7, Up: true, Addrs: []netip.Addr{netip.MustParseAddr("10.0.0.5")}})
+		after(8 * time.Second)
+		if b.holds(t) || !b.said("open VRRP on eth0: too many open files; trying again") {
+			t.Errorf("deaf, and address held: %v\n%s", b.holds(t), b.log.String())
+		}
+		after(10 * time.Second)
+		if !b.holds(t) || !b.said("VRRP is open again") {
+			t.Errorf("the wire opened; address held: %v\n%s", b.holds(t), b.log.String())
+		}
+		b.stop(t)
+	})
+}
+
+func TestBurstWaitsForItsAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBox("10.0.0.5", first)
+		b.Fail("AddAddress", 2, errors.New("no buffer space available"))
+		b.start()
+		after(3*time.Second + 620*time.Millisecond) // MASTER, and the first attempt has failed
+		if n := len(b.Announced()); b.holds(t) || n != 0 {
+			t.Errorf("address held: %v, %d announcements before it is there", b.holds(t), n)
+		}
+		after(2 * time.Second)
+		if n := len(b.Announced()); !b.holds(t) || n != 5 {
+			t.Errorf("address held: %v, %d announcements, want a burst of 5", b.holds(t), n)
+		}
+		b.stop(t)
+	})
+}
+
+func TestOrderOfWrites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBox("10.0.0.5", first)
+		var mu sync.Mutex
+		var verbs []string
+		b.kernel = kernel.Record(b.Fake, func(w kernel.Write) {
+			mu.Lock()
+			verbs = append(verbs, w.Verb)
+			mu.Unlock()
+		})
+		b.start()
+		after(10 * time.Second)
+		verbs = nil
+		more := strings.Replace(first, "\t\t10.0.0.3/24", "\t\t10.0.0.4/24\n\t\t10.0.0.3/24", 1) + strings.Replace(first[strings.Index(first, "virtual_server"):], "10.0.0.3", "10.0.0.4", 1)
+		b.reload(more)
+		after(time.Second)
+		if want := "SetService SetDestination AddAddress"; strings.Join(verbs, " ") != want {
+			t.Errorf("a new address with its service: %v, want %s", verbs, want)
+		}
+		verbs = nil
+		b.stop(t)
+		if got := strings.Join(verbs, " "); !strings.HasPrefix(got, "DeleteAddress DeleteAddress DeleteService") {
+			t.Errorf("at the end: %s, want addresses to go before services", got)
+		}
+	})
+}
+
+func TestStalledLogDelaysNothing(t *testing.T) {
+	block := make(chan struct{})
+	w := NewWriter(writerFunc(func(p []byte) (int, error) { <-block; return len(p), nil }))
+	for range 10000 {
+		if _, err := w.Write([]byte("line\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w.lost.Load() == 0 {
+		t.Error("nothing was lost; where is it?")
+	}
+	close(block)
+	w.Close(time.Second)
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

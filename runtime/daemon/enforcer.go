@@ -15,8 +15,12 @@ import (
 	"keepc/runtime/reconcile"
 )
 
-// resyncInterval is the period in which the kernel is read again even if nobody said that it changed.
-const resyncInterval = 30 * time.Second
+const (
+	// resyncInterval is the period in which the kernel is read again even if nobody said that it changed.
+	resyncInterval = 30 * time.Second
+	// orderTimeout bounds how long one enforcer waits for the other to go first.
+	orderTimeout = time.Second
+)
 
 // An enforcer keeps one part of the kernel as wanted, on a goroutine of its own: however slow the kernel is, no advertisement
 // waits for it.
@@ -24,20 +28,25 @@ type enforcer struct {
 	name       string
 	reconciler *reconcile.Reconciler
 	log        *slog.Logger
-	// added is called after addresses were added or replaced, with those keys, and with the bursts that were waiting.
-	added func(keys []state.AddressKey, bursts []burst)
+	// announce tells the neighbours of addresses that are in place; nil: this part has nothing to tell.
+	announce func(key state.AddressKey, repeat int)
 	// unavailable is called once when the kernel lacks the part as a whole and something is wanted of it.
 	unavailable func(want state.State)
 
 	wake chan struct{}
 
 	mu      sync.Mutex
-	want    state.State
-	known   bool // the first want is here: nothing is pruned before
+	next    order
+	known   bool // the first order is here: nothing is pruned before
 	bursts  []burst
-	version int // of want
-	settled int // the newest version that is enforced
+	version int // of next
 	waiters []waiter
+}
+
+// An order says what to enforce.
+type order struct {
+	want  func() state.State // called once, by the enforcer: a large want takes its time
+	after <-chan error       // what goes first; nil: nothing
 }
 
 // A burst of announcements waits until its addresses are in place.
@@ -46,30 +55,32 @@ type burst struct {
 	repeat  int
 }
 
+// A waiter hears of the first attempt at its version or a newer one.
 type waiter struct {
 	version int
-	done    chan struct{}
+	done    chan error // buffered
 }
 
 func newEnforcer(name string, r *reconcile.Reconciler, log *slog.Logger) *enforcer {
 	return &enforcer{name: name, reconciler: r, log: log, wake: make(chan struct{}, 1)}
 }
 
-// set gives the enforcer a new want; the newest wins. The channel is closed when that want, or a newer one, is in force.
-func (e *enforcer) set(want state.State, bursts ...burst) <-chan struct{} {
+// set gives the enforcer a new order; the newest wins. The channel tells how the first attempt at it, or at a newer one, ended:
+// what failed is tried again.
+func (e *enforcer) set(o order, bursts ...burst) <-chan error {
 	e.mu.Lock()
-	e.want, e.known = want, true
+	e.next, e.known = o, true
 	e.version++
 	e.bursts = append(e.bursts, bursts...)
-	w := waiter{version: e.version, done: make(chan struct{})}
+	w := waiter{version: e.version, done: make(chan error, 1)}
 	e.waiters = append(e.waiters, w)
 	e.mu.Unlock()
 	e.poke()
 	return w.done
 }
 
-// announce queues a burst for addresses that are in place already.
-func (e *enforcer) announce(b burst) {
+// later queues a burst for addresses that are in place already.
+func (e *enforcer) later(b burst) {
 	e.mu.Lock()
 	e.bursts = append(e.bursts, b)
 	e.mu.Unlock()
@@ -88,8 +99,12 @@ func (e *enforcer) poke() {
 func (e *enforcer) run(ctx context.Context) {
 	timer := time.NewTimer(resyncInterval)
 	defer timer.Stop()
-	failures := 0
-	var said string
+	var (
+		want     state.State
+		version  int // of want
+		failures int
+		said     string // the error that was said and lasts
+	)
 	for {
 		select {
 		case <-ctx.Done():
@@ -97,7 +112,15 @@ func (e *enforcer) run(ctx context.Context) {
 		case <-e.wake:
 		case <-timer.C:
 		}
-		want, err := e.enforce()
+		o, newest, known := e.newest()
+		if !known {
+			continue
+		}
+		if newest != version {
+			e.wait(ctx, o.after)
+			want, version = o.want(), newest
+		}
+		err := e.enforce(want, version)
 		next := resyncInterval
 		switch {
 		case err == nil:
@@ -122,15 +145,31 @@ func (e *enforcer) run(ctx context.Context) {
 	}
 }
 
-func (e *enforcer) enforce() (state.State, error) {
+func (e *enforcer) newest() (o order, version int, known bool) {
 	e.mu.Lock()
-	want, version, known, bursts := e.want, e.version, e.known, e.bursts
-	e.bursts = nil
-	e.mu.Unlock()
-	if !known {
-		return want, nil
+	defer e.mu.Unlock()
+	return e.next, e.version, e.known
+}
+
+// wait lets another enforcer go first, for a while and as long as no newer order comes.
+func (e *enforcer) wait(ctx context.Context, after <-chan error) {
+	if after == nil {
+		return
 	}
-	done, err := e.reconciler.Reconcile(want)
+	limit := time.NewTimer(orderTimeout)
+	defer limit.Stop()
+	select {
+	case <-after:
+	case <-limit.C:
+	case <-e.wake:
+		e.poke() // it was for run
+	case <-ctx.Done():
+	}
+}
+
+func (e *enforcer) enforce(want state.State, version int) error {
+	stale := func() bool { _, newest, _ := e.newest(); return newest != version }
+	done, missing, err := e.reconciler.Reconcile(want, stale)
 	var added []state.AddressKey
 	for _, c := range done {
 		e.logChange(c)
@@ -138,37 +177,56 @@ func (e *enforcer) enforce() (state.State, error) {
 			added = append(added, k)
 		}
 	}
-	if e.added != nil {
-		e.added(added, keep(bursts, want))
+	if e.announce != nil && !stale() {
+		e.tell(want, added, missing)
 	}
 	e.settle(version, err)
-	return want, err
+	return err
 }
 
-// keep drops from the bursts what is not wanted any more: who lost an address must not announce it.
-func keep(bursts []burst, want state.State) []burst {
-	for i := range bursts {
-		bursts[i].targets = slices.DeleteFunc(slices.Clone(bursts[i].targets), func(k state.AddressKey) bool {
-			_, ok := want.Addresses[k]
-			return !ok
-		})
+// tell sends the bursts whose addresses are in place; the others wait. An address that was put in place without a burst, since
+// somebody had removed it, is announced once.
+func (e *enforcer) tell(want state.State, added []state.AddressKey, missing map[state.Key]bool) {
+	e.mu.Lock()
+	bursts := e.bursts
+	e.bursts = nil
+	for _, b := range bursts {
+		wait := burst{repeat: b.repeat}
+		for _, k := range b.targets {
+			if missing[k] {
+				wait.targets = append(wait.targets, k)
+			}
+		}
+		if len(wait.targets) > 0 {
+			e.bursts = append(e.bursts, wait)
+		}
 	}
-	return bursts
+	e.mu.Unlock()
+	for _, b := range bursts {
+		for _, k := range b.targets {
+			if _, wanted := want.Addresses[k]; wanted && !missing[k] {
+				e.announce(k, b.repeat)
+			}
+			added = slices.DeleteFunc(added, func(a state.AddressKey) bool { return a == k })
+		}
+	}
+	for _, k := range added {
+		e.announce(k, 1)
+	}
 }
 
-// settle wakes those who wait for the version. A part that the kernel does not have counts as settled: there is nothing to wait for.
+// settle tells those who wait for the version how it went. A part that the kernel does not have is no failure of the attempt.
 func (e *enforcer) settle(version int, err error) {
-	if err != nil && !errors.Is(err, kernel.ErrNoIPVS) {
-		return
+	if errors.Is(err, kernel.ErrNoIPVS) {
+		err = nil
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.settled = version
 	e.waiters = slices.DeleteFunc(e.waiters, func(w waiter) bool {
 		if w.version > version {
 			return false
 		}
-		close(w.done)
+		w.done <- err
 		return true
 	})
 }

@@ -1,13 +1,63 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 )
+
+// A Writer lets a log be written by a goroutine of its own: a reader that stalls, or a full disk, delays nothing but the log. What
+// comes while too much is waiting is lost, and counted.
+type Writer struct {
+	to    io.Writer
+	lines chan []byte
+	lost  atomic.Int64
+	done  chan struct{}
+}
+
+// NewWriter returns a Writer with room for some thousand lines.
+func NewWriter(to io.Writer) *Writer {
+	w := &Writer{to: to, lines: make(chan []byte, 4096), done: make(chan struct{})}
+	go w.run()
+	return w
+}
+
+// Write implements io.Writer; it never blocks and never fails.
+func (w *Writer) Write(line []byte) (int, error) {
+	select {
+	case w.lines <- bytes.Clone(line):
+	default:
+		w.lost.Add(1)
+	}
+	return len(line), nil
+}
+
+func (w *Writer) run() {
+	defer close(w.done)
+	for line := range w.lines {
+		if n := w.lost.Swap(0); n > 0 {
+			fmt.Fprintf(w.to, "(%d lines of the log are lost: its reader was too slow)\n", n)
+		}
+		_, _ = w.to.Write(line) // a log that cannot be written has nobody to tell
+	}
+}
+
+// Close waits until all is written, but not longer than the limit. Nothing may be written any more.
+func (w *Writer) Close(limit time.Duration) {
+	close(w.lines)
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-w.done:
+	case <-timer.C:
+	}
+}
 
 // Console is a slog.Handler for people: "12:00:03 VI_1 MASTER   no advert for 3.609s". The attribute "subject" stands in its own
 // column; other attributes follow the message.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -30,6 +32,15 @@ func NewDigest(text []byte, err error) Digest {
 		text = []byte("unreadable")
 	}
 	return sha256.Sum256(text)
+}
+
+// NewListing returns the digest of a directory: what its files are called.
+func NewListing(list []fs.DirEntry) Digest {
+	var names strings.Builder
+	for _, e := range list {
+		names.WriteString(e.Name() + "\n")
+	}
+	return NewDigest([]byte(names.String()), nil)
 }
 
 // A watcher tells when the content of files changed. It watches their directories, since editors and ConfigMaps replace files
@@ -66,6 +77,7 @@ func (w *watcher) run(ctx context.Context, warn func(error)) {
 	var (
 		files Files
 		dirs  = map[string]bool{}
+		first time.Time // event since the files were read; a busy directory must not put that off for ever
 	)
 	timer := time.NewTimer(pollInterval)
 	defer timer.Stop()
@@ -79,12 +91,21 @@ func (w *watcher) run(ctx context.Context, warn func(error)) {
 			}
 			timer.Reset(debounce) // an edit may have come between the reading and the watch
 		case <-events:
-			timer.Reset(debounce)
+			if first.IsZero() {
+				first = time.Now()
+			}
+			if time.Since(first) < 10*debounce {
+				timer.Reset(debounce)
+			}
 		case err := <-errs:
 			warn(fmt.Errorf("watch the configuration: %w", err)) // an overflow: look at the files themselves
 			timer.Reset(debounce)
 		case <-timer.C:
+			first = time.Time{}
 			timer.Reset(pollInterval)
+			if notify != nil {
+				follow(notify, dirs, files, warn) // a directory that was replaced needs another watch
+			}
 			if files.look() {
 				select {
 				case w.changed <- struct{}{}:
@@ -95,7 +116,8 @@ func (w *watcher) run(ctx context.Context, warn func(error)) {
 	}
 }
 
-// follow makes the watched directories those of the files, symbolic links resolved as well.
+// follow makes the watched directories those of the files, symbolic links resolved as well. dirs tells of each whether its watch
+// works.
 func follow(notify *fsnotify.Watcher, dirs map[string]bool, files Files, warn func(error)) {
 	want := map[string]bool{}
 	for f := range files {
@@ -111,14 +133,11 @@ func follow(notify *fsnotify.Watcher, dirs map[string]bool, files Files, warn fu
 		}
 	}
 	for d := range want {
-		if dirs[d] {
-			continue
-		}
-		if err := notify.Add(d); err != nil {
+		watched, known := dirs[d]
+		err := notify.Add(d)
+		if dirs[d] = err == nil; err != nil && (watched || !known) {
 			warn(fmt.Errorf("watch %s: %w; looking every %v instead", d, err, pollInterval))
-			continue
 		}
-		dirs[d] = true
 	}
 }
 
@@ -126,9 +145,20 @@ func follow(notify *fsnotify.Watcher, dirs map[string]bool, files Files, warn fu
 func (f Files) look() bool {
 	changed := false
 	for name, known := range f {
-		if now := NewDigest(os.ReadFile(name)); now != known {
+		if now := digest(name); now != known {
 			f[name], changed = now, true
 		}
 	}
 	return changed
+}
+
+// digest reads a file, or lists a directory.
+func digest(name string) Digest {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		if list, failed := os.ReadDir(name); failed == nil {
+			return NewListing(list)
+		}
+	}
+	return NewDigest(text, err)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"keepc/compiler/ir"
@@ -17,14 +18,20 @@ import (
 type wires struct {
 	kernel  kernel.Wires
 	log     *slog.Logger
-	packets chan<- kernel.Packet
-	open    map[wireKey]*openWire
-	failed  map[string]string // interface → the send error that was said already
+	packets chan kernel.Packet // received on any wire
+	dead    chan wireKey       // wires that ended by themselves
+	opened  map[wireKey]*openWire
+	failed  map[sender]string // the send error that was said already
 }
 
 type wireKey struct {
 	iface string
 	ipv6  bool
+}
+
+type sender struct {
+	iface string
+	src   netip.Addr
 }
 
 type openWire struct {
@@ -34,38 +41,44 @@ type openWire struct {
 	wg    sync.WaitGroup
 }
 
-func newWires(k kernel.Wires, log *slog.Logger, packets chan<- kernel.Packet) *wires {
-	return &wires{kernel: k, log: log, packets: packets, open: map[wireKey]*openWire{}, failed: map[string]string{}}
-}
-
-// group4 and group6 are the VRRP groups (RFC 9568 section 5.1).
-func group(ipv6 bool) netip.Addr {
-	if ipv6 {
-		return netip.AddrFrom16([16]byte{0: 0xff, 1: 0x02, 15: 0x12})
+func newWires(k kernel.Wires, log *slog.Logger) *wires {
+	return &wires{
+		kernel: k, log: log, packets: make(chan kernel.Packet, 256), dead: make(chan wireKey),
+		opened: map[wireKey]*openWire{}, failed: map[sender]string{},
 	}
-	return netip.AddrFrom4([4]byte{224, 0, 0, 18})
 }
 
-// sync opens what the configuration needs on the interfaces that are there, and closes the rest. A missing interface is no error.
-func (w *wires) sync(cfg *ir.Config, links map[string]kernel.Link) error {
+// needed lists the wires that the configuration wants on the interfaces that are there, with the interfaces' indexes.
+func needed(cfg *ir.Config, links map[string]kernel.Link) map[wireKey]int {
 	need := map[wireKey]int{}
 	for _, v := range cfg.Instances {
 		if l, ok := links[v.Interface]; ok {
 			need[wireKey{v.Interface, v.IPv6()}] = l.Index
 		}
 	}
-	for k, o := range w.open {
+	return need
+}
+
+// sync opens what the configuration needs and closes the rest.
+func (w *wires) sync(cfg *ir.Config, links map[string]kernel.Link) error {
+	need := needed(cfg, links)
+	for k, o := range w.opened {
 		if need[k] != o.index {
-			o.end()
-			delete(w.open, k)
+			w.drop(k)
 		}
 	}
+	return w.open(cfg, links)
+}
+
+// open opens what the configuration needs. A missing interface is no error.
+func (w *wires) open(cfg *ir.Config, links map[string]kernel.Link) error {
 	var errs []error
-	for k, index := range need {
-		if w.open[k] != nil {
+	for k, index := range needed(cfg, links) {
+		if o := w.opened[k]; o != nil && o.index == index {
 			continue
 		}
-		wire, err := w.kernel.OpenWire(k.iface, k.ipv6, group(k.ipv6))
+		w.drop(k)
+		wire, err := w.kernel.OpenWire(k.iface, k.ipv6, netip.Addr{}) // the family's own group
 		switch {
 		case errors.Is(err, kernel.ErrNoInterface): // it went away meanwhile; its return will be told
 			continue
@@ -74,57 +87,87 @@ func (w *wires) sync(cfg *ir.Config, links map[string]kernel.Link) error {
 			continue
 		}
 		o := &openWire{Wire: wire, index: index, done: make(chan struct{})}
-		o.wg.Go(func() { o.receive(w.packets) })
-		w.open[k] = o
+		o.wg.Go(func() { w.receive(k, o) })
+		w.opened[k] = o
 	}
 	return errors.Join(errs...)
 }
 
+// missing lists the interfaces that are there and lack a wire.
+func (w *wires) missing(cfg *ir.Config, links map[string]kernel.Link) []string {
+	var names []string
+	for k := range needed(cfg, links) {
+		if w.opened[k] == nil {
+			names = append(names, k.iface)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// ready tells whether every instance of the interface has its wire.
+func (w *wires) ready(cfg *ir.Config, iface string) bool {
+	return !slices.ContainsFunc(cfg.Instances, func(v *ir.VRRPInstance) bool {
+		return v.Interface == iface && w.opened[wireKey{iface, v.IPv6()}] == nil
+	})
+}
+
 // receive hands packets to the loop until the wire is closed.
-func (o *openWire) receive(packets chan<- kernel.Packet) {
+func (w *wires) receive(k wireKey, o *openWire) {
 	for {
 		p, err := o.Receive()
 		if err != nil {
+			select {
+			case w.dead <- k:
+			case <-o.done: // closed by us
+			}
 			return
 		}
 		select {
-		case packets <- p:
+		case w.packets <- p:
 		case <-o.done:
 			return
 		}
 	}
 }
 
-func (o *openWire) end() {
+// drop closes a wire, if it is open.
+func (w *wires) drop(k wireKey) {
+	o := w.opened[k]
+	if o == nil {
+		return
+	}
+	delete(w.opened, k)
 	close(o.done)
 	_ = o.Close() // nothing is buffered that could be lost
 	o.wg.Wait()
 }
 
-// send sends at once. The first failure of an interface is said, and its end.
+// send sends at once. The first failure of a sender is said, and its end.
 func (w *wires) send(e engine.SendAdvert) {
-	o := w.open[wireKey{e.Interface, e.Dst.Is6()}]
+	o := w.opened[wireKey{e.Interface, e.Dst.Is6()}]
 	if o == nil {
-		return
+		return // said when it did not open
 	}
 	err := o.Send(e.Src, e.Dst, e.Payload)
 	text := ""
 	if err != nil {
 		text = err.Error()
 	}
-	if text == w.failed[e.Interface] {
+	from := sender{e.Interface, e.Src}
+	if text == w.failed[from] {
 		return
 	}
-	w.failed[e.Interface] = text
+	w.failed[from] = text
 	if err != nil {
-		w.log.Error(fmt.Sprintf("send an advertisement: %v", err), "subject", e.Interface)
+		w.log.Error(fmt.Sprintf("send an advertisement from %s: %v", e.Src, err), "subject", e.Interface)
 	} else {
 		w.log.Info("advertisements leave again", "subject", e.Interface)
 	}
 }
 
 func (w *wires) close() {
-	for _, o := range w.open {
-		o.end()
+	for k := range w.opened {
+		w.drop(k)
 	}
 }

@@ -16,7 +16,7 @@ import (
 // It is not safe for concurrent use.
 type Reconciler struct {
 	observe func() (state.State, error)
-	apply   func([]plan.Change) []error // one error, or nil, for each change
+	apply   func(changes []plan.Change, stale func() bool) []error // one error, or nil, for each change
 	part    func(state.State) state.State
 	made    map[state.Key]struct{}
 }
@@ -28,10 +28,12 @@ func Addresses(k kernel.Addresses) *Reconciler {
 			s.Addresses, err = k.Addresses()
 			return s, err
 		},
-		apply: func(changes []plan.Change) []error {
+		apply: func(changes []plan.Change, stale func() bool) []error {
 			errs := make([]error, len(changes))
 			for i, c := range changes {
-				errs[i] = applyAddress(k, c)
+				if errs[i] = ErrStale; !stale() {
+					errs[i] = applyAddress(k, c)
+				}
 			}
 			return errs
 		},
@@ -47,7 +49,7 @@ func IPVS(k kernel.IPVS) *Reconciler {
 			s.Services, s.Destinations, err = k.Services()
 			return s, err
 		},
-		apply: func(changes []plan.Change) []error {
+		apply: func(changes []plan.Change, _ func() bool) []error {
 			batch := make([]kernel.IPVSChange, len(changes))
 			for i, c := range changes {
 				batch[i] = kernel.IPVSChange{Key: c.Key, Object: c.After}
@@ -61,50 +63,65 @@ func IPVS(k kernel.IPVS) *Reconciler {
 	}
 }
 
-// A Done change was applied. Repair: it was made before, and somebody else undid it.
+// ErrStale: a newer want made the change pointless before its turn came.
+var ErrStale = errors.New("a newer configuration or role came first")
+
+// A Done change was applied. Repair: it was in place before, and somebody else undid it.
 type Done struct {
 	plan.Change
 	Repair bool
 }
 
 // Reconcile brings the kernel to want with the smallest set of writes. A change that fails does not stop the others; the error
-// joins all failures, and what was done is returned in any case. The next call starts from a new observation.
-func (r *Reconciler) Reconcile(want state.State) ([]Done, error) {
+// joins all failures, what was done is returned in any case, and so are the keys that are wanted and not in place. stale tells
+// whether a newer want is there, so that a slow kernel is not made to do what nobody wants any more. The next call starts from a
+// new observation.
+func (r *Reconciler) Reconcile(want state.State, stale func() bool) (done []Done, missing map[state.Key]bool, err error) {
 	want = r.part(want)
+	missing = map[state.Key]bool{}
 	have, err := r.observe()
 	if err != nil {
-		return nil, fmt.Errorf("read the kernel's state: %w", err)
+		for k := range want.Addresses {
+			missing[k] = true // for all we know
+		}
+		return nil, missing, fmt.Errorf("read the kernel's state: %w", err)
 	}
 	changes := slices.DeleteFunc(plan.Diff(have, want, r.owns), func(c plan.Change) bool { return c.Action == plan.Foreign })
-	var (
-		done []Done
-		errs []error
-	)
-	for i, err := range r.apply(changes) {
-		c := changes[i]
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s %s: %w", verb(c.Action), c.Key, err))
-			continue
-		}
-		done = append(done, Done{Change: c, Repair: c.Action == plan.Add && r.owns(c.Key)})
-		if c.Action == plan.Remove {
-			delete(r.made, c.Key)
-		} else {
-			r.made[c.Key] = struct{}{}
-		}
-	}
-	// What was there already as wanted is ours as much as what we made.
+	// What is there as wanted is ours as much as what we make.
+	made := map[state.Key]struct{}{}
 	for k := range want.Addresses {
 		if _, ok := have.Addresses[k]; ok {
-			r.made[k] = struct{}{}
+			made[k] = struct{}{}
 		}
 	}
 	for k := range want.Services {
 		if _, ok := have.Services[k]; ok {
-			r.made[k] = struct{}{}
+			made[k] = struct{}{}
 		}
 	}
-	return done, errors.Join(errs...)
+	var errs []error
+	for i, err := range r.apply(changes, stale) {
+		c := changes[i]
+		switch {
+		case err == nil:
+			done = append(done, Done{Change: c, Repair: c.Action == plan.Add && r.owns(c.Key)})
+			if c.Action != plan.Remove {
+				made[c.Key] = struct{}{}
+			}
+			continue
+		case c.Action == plan.Remove:
+			if r.owns(c.Key) {
+				made[c.Key] = struct{}{} // it still is
+			}
+		default:
+			missing[c.Key] = true
+		}
+		if !errors.Is(err, ErrStale) {
+			errs = append(errs, fmt.Errorf("%s %s: %w", verb(c.Action), c.Key, err))
+		}
+	}
+	r.made = made
+	return done, missing, errors.Join(errs...)
 }
 
 func (r *Reconciler) owns(k state.Key) bool {

@@ -103,9 +103,12 @@ func TestOneFailureDoesNotStopTheOthers(t *testing.T) {
 	h := newHost()
 	r := reconcile.IPVS(h.Kernel)
 	h.Fail("SetDestination", 1, errors.New("no buffer space available"))
-	done, err := r.Reconcile(tutorial())
+	done, missing, err := r.Reconcile(tutorial(), fresh)
 	if err == nil || len(done) != 2 {
 		t.Fatalf("done %d, error %v; want 2 done and the error of the third", len(done), err)
+	}
+	if len(missing) != 1 || !missing[web1] {
+		t.Errorf("missing %v, want the real server that failed", missing)
 	}
 	if want := "add 10.0.0.7:80 of tcp 10.0.0.3:80: no buffer space available"; err.Error() != want {
 		t.Errorf("error %q, want %q", err, want)
@@ -118,7 +121,7 @@ func TestOneFailureDoesNotStopTheOthers(t *testing.T) {
 func TestNoIPVSIsToldAsSuch(t *testing.T) {
 	h := newHost()
 	h.SetIPVS(false)
-	if _, err := reconcile.IPVS(h.Kernel).Reconcile(tutorial()); !errors.Is(err, kernel.ErrNoIPVS) {
+	if _, _, err := reconcile.IPVS(h.Kernel).Reconcile(tutorial(), fresh); !errors.Is(err, kernel.ErrNoIPVS) {
 		t.Errorf("error %v, want ErrNoIPVS", err)
 	}
 }
@@ -142,11 +145,34 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
+func fresh() bool { return false }
+
 func reconciled(t *testing.T, r *reconcile.Reconciler, want state.State) []reconcile.Done {
 	t.Helper()
-	done, err := r.Reconcile(want)
+	done, _, err := r.Reconcile(want, fresh)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return done
+}
+
+func TestWhatNobodyWantsAnyMoreIsNotCarriedThrough(t *testing.T) {
+	h := newHost()
+	done, missing, err := reconcile.Addresses(h.Kernel).Reconcile(tutorial(), func() bool { return true })
+	if err != nil || len(done) != 0 || !missing[vip] {
+		t.Errorf("done %v, missing %v, error %v; want nothing done, and no error", done, missing, err)
+	}
+	h.expect(t)
+}
+
+func TestAddedAgainByARewordedFileIsNoRepair(t *testing.T) {
+	h := newHost()
+	r := reconcile.IPVS(h.Kernel)
+	reconciled(t, r, tutorial())
+	reconciled(t, r, state.New())
+	for _, d := range reconciled(t, r, tutorial()) {
+		if d.Repair {
+			t.Errorf("%s counts as a repair", d.Key)
+		}
+	}
 }
