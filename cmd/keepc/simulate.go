@@ -3,10 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,9 +78,7 @@ func (r *simulateRun) main(names []string) error {
 			return cluster.Screen(r.Stdout, run, colors)
 		})
 	}
-	cases := cluster.Cases(o)
-	verdicts := make([]sim.Verdict, len(cases))
-	each(len(cases), func(i int) { verdicts[i] = cases[i].Play() })
+	verdicts := r.cases(cluster.Cases(o))
 	switch {
 	case r.quiet:
 		return nil
@@ -84,6 +86,40 @@ func (r *simulateRun) main(names []string) error {
 		return failed(cluster.CasesJSON(r.Stdout, verdicts))
 	}
 	return failed(cluster.CasesScreen(r.Stdout, verdicts, colors, r.verbose))
+}
+
+// cases plays all cases, and counts them on a terminal.
+func (r *simulateRun) cases(cases []sim.Case) []sim.Verdict {
+	if len(cases) == 0 {
+		fmt.Fprintln(r.Stderr, "keepc: no vrrp_instance has an address and no real server a check: there is nothing to simulate")
+	}
+	show := !r.quiet && terminal(r.Stderr)
+	verdicts := make([]sim.Verdict, len(cases))
+	var mu sync.Mutex
+	played := 0
+	each(len(cases), func(i int) {
+		verdicts[i] = cases[i].Play()
+		if show {
+			mu.Lock()
+			defer mu.Unlock()
+			played++
+			fmt.Fprintf(r.Stderr, "\rcase %d of %d", played, len(cases))
+		}
+	})
+	if show {
+		fmt.Fprint(r.Stderr, "\r\x1b[K")
+	}
+	return verdicts
+}
+
+// terminal tells whether what is written somewhere appears on one.
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&fs.ModeCharDevice != 0
 }
 
 // options checks the flags.

@@ -61,78 +61,56 @@ type Owned func(state.Key) bool
 // Diff returns the changes in the order in which they are safe: addresses leave first; services and destinations stand before
 // the address that brings their traffic arrives; what is not wanted any more goes last. owned may be nil.
 func Diff(have, want state.State, owned Owned) Plan {
-	d := differ{have: have, want: want, owned: owned}
-	d.services()
-	d.destinations()
-	d.addresses()
+	d := differ{want: want, owned: owned}
+	compare(&d, have.Services, want.Services, service, Edit, "exists with other settings")
+	compare(&d, have.Destinations, want.Destinations, destination, Edit, "exists with other settings")
+	compare(&d, have.Addresses, want.Addresses, address, Replace, "the kernel cannot change it in place")
+	for k, h := range have.Services {
+		if _, ok := want.Services[k]; !ok {
+			d.strange(k, h, false)
+		}
+	}
+	for k, h := range have.Destinations {
+		// The destinations of a service that goes, go with it; those of a stranger are his.
+		if _, ok := want.Services[k.Service]; ok {
+			if _, ok := want.Destinations[k]; !ok {
+				d.strange(k, h, true)
+			}
+		}
+	}
+	for k, h := range have.Addresses {
+		if _, ok := want.Addresses[k]; !ok {
+			d.strange(k, h, false)
+		}
+	}
 	d.sort()
 	return d.plan
 }
 
 type differ struct {
-	have, want state.State
-	owned      Owned
-	plan       Plan
+	want  state.State
+	owned Owned
+	plan  Plan
 }
 
-func (d *differ) addresses() {
-	for k, w := range d.want.Addresses {
-		h, ok := d.have.Addresses[k]
+// compare adds what is wanted of one kind and is not there, or is there with other settings. bare leaves of an object what is to
+// be compared.
+func compare[K interface {
+	comparable
+	state.Key
+}, V interface {
+	comparable
+	state.Object
+}](d *differ, have, want map[K]V, bare func(V) V, change Action, why string) {
+	for k, w := range want {
+		h, ok := have[k]
 		switch {
 		case !ok:
-			d.add(k, w, w.Provenance)
-		case addressFields(h) != addressFields(w):
-			d.plan = append(d.plan, Change{Replace, k, h, w, "the kernel cannot change it in place", w.Origin})
+			d.plan = append(d.plan, Change{Add, k, nil, w, w.From().Why, w.From().Origin})
+		case bare(h) != bare(w):
+			d.plan = append(d.plan, Change{change, k, h, w, why, w.From().Origin})
 		}
 	}
-	for k, h := range d.have.Addresses {
-		if _, ok := d.want.Addresses[k]; !ok {
-			d.strange(k, h, false)
-		}
-	}
-}
-
-func (d *differ) services() {
-	for k, w := range d.want.Services {
-		h, ok := d.have.Services[k]
-		switch {
-		case !ok:
-			w.Why = "does not exist yet"
-			d.add(k, w, w.Provenance)
-		case serviceFields(h) != serviceFields(w):
-			d.plan = append(d.plan, Change{Edit, k, h, w, "exists with other settings", w.Origin})
-		}
-	}
-	for k, h := range d.have.Services {
-		if _, ok := d.want.Services[k]; !ok {
-			d.strange(k, h, false)
-		}
-	}
-}
-
-func (d *differ) destinations() {
-	for k, w := range d.want.Destinations {
-		h, ok := d.have.Destinations[k]
-		switch {
-		case !ok:
-			d.add(k, w, w.Provenance)
-		case destinationFields(h) != destinationFields(w):
-			d.plan = append(d.plan, Change{Edit, k, h, w, "exists with other settings", w.Origin})
-		}
-	}
-	for k, h := range d.have.Destinations {
-		if _, ok := d.want.Destinations[k]; ok {
-			continue
-		}
-		// The destinations of a service that goes, go with it; those of a stranger are his.
-		if _, ok := d.want.Services[k.Service]; ok {
-			d.strange(k, h, true)
-		}
-	}
-}
-
-func (d *differ) add(k state.Key, w state.Object, p state.Provenance) {
-	d.plan = append(d.plan, Change{Add, k, nil, w, p.Why, p.Origin})
 }
 
 // strange decides on an object that exists and is not wanted.
@@ -149,13 +127,13 @@ func (d *differ) strange(k state.Key, h state.Object, ours bool) {
 	d.plan = append(d.plan, Change{Remove, k, h, nil, why, source.Span{}})
 }
 
-// The comparable part of an object. NoDAD is an order for the moment of creation, and no setting to compare.
-func addressFields(a state.Address) state.Address {
+// The functions below leave of an object what is to be compared. NoDAD is an order for the moment of creation, and no setting.
+func address(a state.Address) state.Address {
 	a.NoDAD, a.Provenance = false, state.Provenance{}
 	return a
 }
 
-func serviceFields(s state.Service) state.Service {
+func service(s state.Service) state.Service {
 	s.Provenance = state.Provenance{}
 	if s.Persistence == 0 {
 		s.Mask = 0
@@ -163,7 +141,7 @@ func serviceFields(s state.Service) state.Service {
 	return s
 }
 
-func destinationFields(d state.Destination) state.Destination {
+func destination(d state.Destination) state.Destination {
 	d.Provenance = state.Provenance{}
 	return d
 }

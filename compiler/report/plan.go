@@ -261,7 +261,11 @@ func (s *planScreen) service(name string, g []PlanChange) {
 	head, rest := g[0], g
 	if head.Kind == "service" {
 		rest = g[1:]
-		s.line("#", "  # "+name+" "+head.Why, "")
+		why := head.Why
+		if head.Action == "add" {
+			why = "does not exist yet"
+		}
+		s.line("#", "  # "+name+" "+why, "")
 		s.object("  ", head)
 	} else {
 		s.line("#", "  # "+name+" stays; its real servers change", "")

@@ -36,8 +36,10 @@ type Key interface{ String() string }
 
 // An Object is the settings of a kernel object.
 type Object interface {
-	// Fields lists the settings in the order in which a person reads them. Two objects are equal when their fields are.
+	// Fields lists the settings in the order in which a person reads them.
 	Fields() []Field
+	// From says who asks for the object, and why.
+	From() Provenance
 }
 
 // A Field is one setting as a person writes it. An empty value means "not set".
@@ -48,6 +50,9 @@ type Provenance struct {
 	Origin source.Span
 	Why    string
 }
+
+// From returns the provenance; every object has it by embedding.
+func (p Provenance) From() Provenance { return p }
 
 // AddressKey is what the kernel tells addresses apart by.
 type AddressKey struct {

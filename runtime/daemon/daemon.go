@@ -9,12 +9,9 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	"keepc/compiler/ir"
-	"keepc/compiler/plan"
 	"keepc/compiler/report"
 	"keepc/compiler/state"
 	"keepc/grammar/source"
@@ -23,15 +20,6 @@ import (
 	"keepc/runtime/probe"
 	"keepc/runtime/reconcile"
 )
-
-// A Loaded configuration, or the reason why there is none.
-type Loaded struct {
-	Config *ir.Config // nil when refused
-	// Refused says why the file cannot be enforced, one finding a line: "keepalived.conf:22:5: error: … [rule]".
-	Refused string
-	// Files were read, successfully or not.
-	Files Files
-}
 
 // Options of a director.
 type Options struct {
@@ -160,22 +148,6 @@ func (d *director) start() error {
 	d.step(engine.Tick{})
 	d.started, d.dirty = true, true
 	return nil
-}
-
-// missing says once, with its line, which interfaces are not there.
-func (d *director) missing(cfg *ir.Config) {
-	for _, v := range cfg.Instances {
-		if _, ok := d.links[v.Interface]; !ok {
-			d.Log.Warn(fmt.Sprintf("%s: there is no interface %s; waiting for it", v.At("interface"), v.Interface), "subject", v.Name)
-		}
-	}
-}
-
-// unenforced says what the file asks for and does not get.
-func (d *director) unenforced(cfg *ir.Config) {
-	for _, use := range cfg.NotEnforced {
-		d.Log.Warn(fmt.Sprintf("%s: read, but not enforced yet: %s", use.Span, use.Path), "subject", "config")
-	}
 }
 
 const (
@@ -411,94 +383,6 @@ func (d *director) reopen() {
 	}
 }
 
-// reload reads the file on a goroutine of its own; a large file must not make an advertisement late.
-func (d *director) reload(why string) {
-	if d.loading {
-		d.again = true
-		return
-	}
-	d.Log.Info(why, "subject", "reload")
-	d.loading = true
-	go func() { d.loaded <- d.Load() }() // ends by itself: the channel has room for the one that is under way
-}
-
-// apply puts a new configuration into force, or says why not and keeps the old one.
-func (d *director) apply(l Loaded) {
-	d.loading = false
-	if d.Watch {
-		d.watcher.watch(l.Files)
-	}
-	if d.again {
-		d.again = false
-		d.reload("asked to again")
-	}
-	if l.Config == nil {
-		for line := range strings.Lines(l.Refused) {
-			d.Log.Error("refused: "+strings.TrimRight(line, "\n"), "subject", "reload")
-		}
-		d.Log.Info("still enforcing the configuration of "+d.since.Format("15:04:05"), "subject", "reload")
-		return
-	}
-	start := time.Now()
-	before, was := d.engine.Config(), d.engine.Situation()
-	if err := d.wires.open(l.Config, d.links); err != nil {
-		d.Log.Error(fmt.Sprintf("%v; trying again", err), "subject", "reload")
-	}
-	d.step(engine.Reload{Config: l.Config})
-	if err := d.wires.sync(l.Config, d.links); err == nil {
-		for _, name := range slices.Sorted(maps.Keys(d.links)) {
-			d.step(d.linkEvent(d.links[name])) // an interface may be of interest only now
-		}
-	}
-	d.unenforced(l.Config)
-	d.missing(l.Config)
-	d.since = start
-	now, roles := d.engine.Situation(), d.roles()
-	r := d.enforce(d.ipvs)
-	d.workers.Go(func() {
-		p := plan.Diff(state.Desired(before, was), state.Desired(l.Config, now), func(state.Key) bool { return true })
-		err := r.wait(d.work.Done())
-		if errors.Is(err, context.Canceled) {
-			return
-		}
-		add, change, remove := tally(p)
-		text := fmt.Sprintf("done in %v: %d added, %d changed, %d removed%s", time.Since(start).Round(time.Millisecond), add, change, remove, roles)
-		if err != nil {
-			d.Log.Error("not all of it yet: "+err.Error(), "subject", "reload")
-			return
-		}
-		d.Log.Info(text, "subject", "reload")
-	})
-}
-
-// roles says what every instance is, for the log.
-func (d *director) roles() string {
-	var b strings.Builder
-	s := d.engine.Situation()
-	for _, v := range d.engine.Config().Instances {
-		role := "BACKUP"
-		if _, ok := s.Master[v.Key()]; ok {
-			role = "MASTER"
-		}
-		fmt.Fprintf(&b, "; %s is %s", v.Name, role)
-	}
-	return b.String()
-}
-
-func tally(p plan.Plan) (add, change, remove int) {
-	for _, c := range p {
-		switch c.Action {
-		case plan.Add:
-			add++
-		case plan.Remove:
-			remove++
-		case plan.Edit, plan.Replace:
-			change++
-		}
-	}
-	return add, change, remove
-}
-
 // stop says farewell: priority 0 on the wire first, then addresses go, then services.
 func (d *director) stop() error {
 	d.step(engine.Stop{})
@@ -513,12 +397,4 @@ func (d *director) stop() error {
 	}
 	d.Log.Info("gave up addresses and virtual servers", "subject", "stopped")
 	return nil
-}
-
-func realServers(cfg *ir.Config) int {
-	n := 0
-	for _, v := range cfg.VirtualServers {
-		n += len(v.RealServers)
-	}
-	return n
 }

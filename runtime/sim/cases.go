@@ -41,10 +41,10 @@ type Verdict struct {
 // goes down, or silently loses packets both ways or in either direction; that all reboot; and that each real server, or all of a service
 // at once, fail.
 //
-// A virtual server neither sees nor changes what happens to another one or to an instance: a case leaves out those that it does
-// not concern.
+// A virtual server neither sees nor changes what happens to another one or to an instance, nor does a real server that is well: a case
+// leaves out what it does not concern.
 func (c *Cluster) Cases(o Options) []Case {
-	return append(c.only(nil).directorCases(o), c.serverCases(o)...)
+	return append(c.directors().directorCases(o), c.serverCases(o)...)
 }
 
 func (c *Cluster) directorCases(o Options) (cases []Case) {
@@ -192,9 +192,9 @@ func (c *Cluster) serverCases(o Options) (cases []Case) {
 
 func (c *Cluster) serverCase(title string, servers []netip.AddrPort, services []ir.ServiceKey, o Options) Case {
 	return Case{Title: title, play: func() Verdict {
-		few := c.only(services)
+		few := c.only(services, servers)
 		rest, period := few.Settle(), few.longest(nil, func(k *ir.Check) time.Duration { return k.DelayLoop })
-		probes := func(e Entry) bool { return e.Kind == Probe && slices.Contains(servers, e.server) }
+		probes := func(e Entry) bool { return e.Kind == Probe }
 		v := Verdict{Server: true, Out: never, Back: never}
 		for _, at := range few.moments(nil, rest, period, probes, o) {
 			fails := []step{{at: at, deed: refuse(servers, true)}}
@@ -219,21 +219,49 @@ func refuse(servers []netip.AddrPort, yes bool) act {
 	}}
 }
 
-// only is the cluster with no other services than those given.
-func (c *Cluster) only(services []ir.ServiceKey) *Cluster {
-	few := *c
-	few.nodes = slices.Clone(c.nodes)
-	for i, n := range few.nodes {
-		cfg := *n.Config
-		cfg.VirtualServers = nil
-		for _, v := range n.Config.VirtualServers {
+// directors is the cluster without its services.
+func (c *Cluster) directors() *Cluster {
+	return c.edited(func(cfg *ir.Config) { cfg.VirtualServers = nil })
+}
+
+// only is the cluster without instances, and with no other services than those given, in which no others than the given servers are
+// checked: all others are well.
+func (c *Cluster) only(services []ir.ServiceKey, servers []netip.AddrPort) *Cluster {
+	return c.edited(func(cfg *ir.Config) {
+		all := cfg.VirtualServers
+		cfg.Instances, cfg.VirtualServers = nil, nil
+		for _, v := range all {
 			if slices.Contains(services, v.Key) {
-				cfg.VirtualServers = append(cfg.VirtualServers, v)
+				cfg.VirtualServers = append(cfg.VirtualServers, checking(v, servers))
 			}
 		}
-		few.nodes[i].Config = &cfg
+	})
+}
+
+// checking is a virtual server that checks some of its servers only.
+func checking(v *ir.VirtualServer, servers []netip.AddrPort) *ir.VirtualServer {
+	few := *v
+	few.RealServers = slices.Clone(v.RealServers)
+	for i, r := range few.RealServers {
+		if !slices.Contains(servers, r.Addr) {
+			well := *r
+			well.Checks = nil
+			few.RealServers[i] = &well
+		}
 	}
 	return &few
+}
+
+// edited is the cluster with copies of its configurations, changed at the top.
+func (c *Cluster) edited(change func(*ir.Config)) *Cluster {
+	other := *c
+	other.nodes = slices.Clone(c.nodes)
+	for i, n := range c.nodes {
+		cfg := *n.Config
+		change(&cfg)
+		other.nodes[i].Config = &cfg
+	}
+	return &other
 }
 
 // A service is a virtual server of any node with its real servers that are checked.

@@ -25,7 +25,7 @@ type event struct {
 type rank uint8
 
 const (
-	deed     rank = iota // of the script
+	scripted rank = iota // deeds of the script, and expectations that begin
 	arrival              // what a peer said before a deadline counts before the deadline
 	deadline             // of an engine
 	verdict              // expectations judge an instant when it is over

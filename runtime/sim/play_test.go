@@ -2,10 +2,12 @@ package sim
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -13,6 +15,7 @@ import (
 
 	"keepc/compiler"
 	"keepc/compiler/ir"
+	"keepc/compiler/report"
 	"keepc/grammar"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
@@ -88,6 +91,27 @@ func compile(name string, text []byte) (*ir.Config, error) {
 		}
 	}
 	return cfg, nil
+}
+
+// Colours change nothing but SGR codes.
+func TestColours(t *testing.T) {
+	c := twoNodes(t)
+	r := Play(c, parse(t, c, "at 5s cut lb1; expect lb2 fault; expect lb1 master; at 20s heal lb1"), Options{Packets: true})
+	var verdicts []Verdict
+	for _, k := range c.Cases(Options{}) {
+		verdicts = append(verdicts, k.Play())
+	}
+	write := func(colors report.Colors) string {
+		var b bytes.Buffer
+		if err := errors.Join(c.Screen(&b, r, colors), c.CasesScreen(&b, verdicts, colors, true)); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	plain, coloured := write(false), write(true)
+	if stripped := regexp.MustCompile(`\x1b\[[0-9;]*m`).ReplaceAllString(coloured, ""); stripped != plain || coloured == plain {
+		t.Error(firstDifference(plain, stripped))
+	}
 }
 
 func firstDifference(want, got string) string {

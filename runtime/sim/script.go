@@ -24,9 +24,25 @@ type Script struct {
 type step struct {
 	at     time.Duration
 	line   int
-	text   string // as written
+	text   string // as written, without its time
 	deed   act
 	expect condition
+}
+
+// A Deed is what a script does at a time, as it is written.
+type Deed struct {
+	At    time.Duration
+	Words []string
+}
+
+// Deeds lists what the script does, without what it expects.
+func (s Script) Deeds() (list []Deed) {
+	for _, step := range s.steps {
+		if step.deed.do != nil {
+			list = append(list, Deed{step.at, strings.Fields(step.text)})
+		}
+	}
+	return list
 }
 
 // A Finding is something wrong with a line of a script, or an expectation of that line that was not met.
@@ -65,7 +81,7 @@ func Parse(text string, c *Cluster, load func(file string) (*ir.Config, error)) 
 				continue
 			}
 			p.words = words
-			if err := p.statement(number, strings.Join(words, " ")); err != nil {
+			if err := p.statement(number); err != nil {
 				p.found = append(p.found, Finding{number, err.Error()})
 			}
 		}
@@ -88,13 +104,14 @@ type parser struct {
 	ended   int           // the line of "end"
 }
 
-func (p *parser) statement(line int, text string) error {
+func (p *parser) statement(line int) error {
 	if p.ended != 0 {
 		return fmt.Errorf("line %d ends the script", p.ended)
 	}
 	if err := p.moment(); err != nil || len(p.words) == 0 {
 		return err
 	}
+	text := strings.Join(p.words, " ")
 	word := p.next()
 	if word == "end" {
 		p.ended, p.script.End = line, p.at

@@ -70,7 +70,7 @@ reboot lb2
 	for _, step := range s.steps {
 		got = append(got, step.at.String()+" "+step.text)
 	}
-	want := "5s at 5 cut lb1|1m35s after 1m30s heal lb1|1m35s expect lb1 master within 4s|1m35s expect 192.0.2.1 on lb1|1m35s expect no gap|1m40s reboot lb2|2m10s reboot lb2"
+	want := "5s cut lb1|1m35s heal lb1|1m35s expect lb1 master within 4s|1m35s expect 192.0.2.1 on lb1|1m35s expect no gap|1m40s reboot lb2|2m10s reboot lb2"
 	if strings.Join(got, "|") != want {
 		t.Errorf("got  %s\nwant %s", strings.Join(got, "|"), want)
 	}

@@ -57,7 +57,7 @@ func Play(c *Cluster, s Script, o Options) Run {
 		w.nodes = append(w.nodes, newNode(w, i))
 	}
 	for _, step := range s.steps {
-		w.plan(&event{rank: deed, do: func() { w.perform(step) }}, step.at)
+		w.plan(&event{rank: scripted, do: func() { w.perform(step) }}, step.at)
 	}
 	for _, at := range s.Snapshots {
 		w.plan(&event{rank: verdict, do: w.snapshot}, at)

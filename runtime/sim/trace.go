@@ -26,8 +26,6 @@ type Entry struct {
 	Holders []string     `json:"holders,omitempty"`
 	For     Seconds      `json:"for,omitempty"`
 	Text    string       `json:"text,omitempty"` // why, or what was done
-
-	server netip.AddrPort // of a probe
 }
 
 // A Kind of entry.

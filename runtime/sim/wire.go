@@ -84,7 +84,7 @@ func (w *world) probe(n *node, p engine.StartProbe) {
 		cause, after = "connect: timed out after "+p.Timeout.String(), p.Timeout
 	}
 	if w.Packets {
-		w.record(Entry{Kind: Probe, Node: n.name, Subject: p.ID.Server.String(), Text: cmp.Or(cause, "good"), server: server})
+		w.record(Entry{Kind: Probe, Node: n.name, Subject: p.ID.Server.String(), Text: cmp.Or(cause, "good")})
 	}
 	w.plan(&event{rank: arrival, do: func() {
 		if n.engine == asker { // it may have ended meanwhile
