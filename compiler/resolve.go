@@ -93,10 +93,15 @@ func resolveInstance(v *ir.VRRPInstance, g *ir.Global) {
 		v.Strict = g.Strict
 	}
 	if !v.Has("lower_prio_no_advert") {
-		v.LowerPrioNoAdvert = g.LowerPrioNoAdvert || v.Strict
+		v.LowerPrioNoAdvert = g.LowerPrioNoAdvert
 	}
 	if !v.Has("higher_prio_send_advert") {
 		v.HigherPrioSendAdvert = g.HigherPrioSendAdvert
+	}
+	if v.Strict { // the RFC knows none of these
+		v.LowerPrioNoAdvert, v.HigherPrioSendAdvert = true, false
+		v.GARPLowerPrioDelay, v.GARPLowerPrioRepeat = 0, 0
+		v.DownTimerAdverts, v.PreemptDelay = 3, 0
 	}
 }
 

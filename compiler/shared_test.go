@@ -124,7 +124,7 @@ func TestCorpus(t *testing.T) {
 		name, verdict := row[0], row[6]
 		start := time.Now()
 		found := findings(t, filepath.Join(dir, "files", name), Options{})
-		if d := time.Since(start); d > 5*time.Second {
+		if d := time.Since(start); d > time.Minute { // a hang; how fast it is, the bench tells
 			t.Errorf("%s takes %v", name, d)
 		}
 		var wrong string

@@ -12,7 +12,6 @@ import (
 
 	"keepc/compiler"
 	"keepc/compiler/ir"
-	"keepc/compiler/lint"
 	"keepc/compiler/report"
 	"keepc/grammar"
 	"keepc/grammar/diag"
@@ -64,6 +63,11 @@ func (a *App) check() *cobra.Command {
 	f.StringVar(&run.failOn, "fail-on", "error", "the least `SEVERITY` that exits with 1: error, warning or info")
 	f.StringSliceVar(&run.only, "only", nil, "look for these `RULES` only")
 	f.StringSliceVar(&run.skip, "off", nil, "do not look for these `RULES`")
+	for _, flag := range []string{"only", "off"} {
+		_ = c.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return ruleNames(), cobra.ShellCompDirectiveNoFileComp // the error is for flags that are not there
+		})
+	}
 	f.StringVar(&run.forVersion, "keepalived-version", "", "the `X.Y.Z` that will read the files: report words that it does not know yet")
 	f.StringVar(&run.stdinName, "stdin-name", "<stdin>", "the `NAME` of standard input in findings")
 	return c
@@ -155,10 +159,7 @@ type formatter = func(w io.Writer, c report.Check, colors report.Colors) error
 
 // knownRule returns an error for a rule that there is none of.
 func knownRule(name string) error {
-	var names []string
-	for _, r := range lint.Rules() {
-		names = append(names, r.Name)
-	}
+	names := ruleNames()
 	if slices.Contains(names, name) {
 		return nil
 	}

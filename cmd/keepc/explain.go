@@ -22,6 +22,11 @@ func (a *App) explain() *cobra.Command {
   keepc explain vrrp_instance.priority
   keepc explain`,
 		Args: cobra.MaximumNArgs(1),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			words := ruleNames()
+			schema.Walk(func(path []*schema.Keyword) { words = append(words, schema.Join(path)) })
+			return words, cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			text := ruleList()
 			if len(args) == 1 {
@@ -52,15 +57,21 @@ func explanation(subject string) (string, error) {
 		}
 		return b.String(), nil
 	}
-	var known []string
-	for _, r := range rules {
-		known = append(known, r.Name)
-	}
+	known := ruleNames()
 	schema.Walk(func(path []*schema.Keyword) { known = append(known, path[len(path)-1].Word, schema.Join(path)) })
 	if best, _ := diag.Suggest(subject, known); best != "" {
 		return "", fmt.Errorf("no rule or keyword %q; did you mean %q?", subject, best)
 	}
 	return "", fmt.Errorf("no rule or keyword %q; keepc explain lists the rules", subject)
+}
+
+// ruleNames lists the names of the rules.
+func ruleNames() []string {
+	var names []string
+	for _, r := range lint.Rules() {
+		names = append(names, r.Name)
+	}
+	return names
 }
 
 // ruleList lists every rule with its severity and title.

@@ -36,7 +36,8 @@ func (a *App) simulate() *cobra.Command {
 		Short: "Play out failures on a virtual network",
 		Long: "Play a cluster, one file for each router, on a virtual network with a virtual clock: the engine of run, without a kernel.\n" +
 			"Without a script, everything fails once: each router, link, direction and real server. A script says what fails when,\n" +
-			"and what is expected of it; simulate exits with 1 when an expectation is not met.\n\n" +
+			"and what is expected of it; simulate exits with 1 when an expectation is not met. With -v a script shows every packet,\n" +
+			"and without one every address has a line.\n\n" +
 			"A router is called by its router_id, or by the name of its file; with one file and several --id, by the ID.\n" +
 			"Interfaces of one name are on one segment. Source addresses that no file tells are made up in the order of the files;\n" +
 			"between equal priorities the higher address wins, so the last file.\n\n" +

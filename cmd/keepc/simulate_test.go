@@ -26,11 +26,6 @@ import (
 // less than an interval may be missing on either side.
 const tolerance = interval + 300*time.Millisecond
 
-// open are the plays that may go another way, and why.
-var open = map[string]string{
-	"pausebackup/keepc": "after a pause the deadline may be looked at before the packets that wait in the socket have reached the event loop",
-}
-
 // TestTimelines plays the timelines of testdata/sim by real daemons, keepc and keepalived, each pair on a segment of its own, and
 // compares who held each address when, and the order of roles, with what simulate says.
 func TestTimelines(t *testing.T) {
@@ -331,10 +326,6 @@ func (x *timeline) look() {
 
 // compare holds what was observed against what was simulated.
 func (x *timeline) compare(t *testing.T) {
-	complain := t.Errorf
-	if why := open[x.name+"/"+string(x.program)]; why != "" {
-		complain = func(format string, args ...any) { t.Logf(why+": "+format, args...) }
-	}
 	var largest time.Duration
 	for _, h := range x.run.History {
 		var want []span
@@ -348,19 +339,19 @@ func (x *timeline) compare(t *testing.T) {
 		got := x.observed[h.Address.String()]
 		pairs, ok := align(want, got, x.run.End, "start")
 		if !ok {
-			complain("%v: simulated %v\nobserved %v", h.Address, want, got)
+			t.Errorf("%v: simulated %v\nobserved %v", h.Address, want, got)
 		}
 		for _, p := range pairs {
 			d := (p[1].from - p[0].from).Abs()
 			largest = max(largest, d)
 			if d > tolerance {
-				complain("%v: %q simulated at %v, observed at %v", h.Address, p[0].hosts, p[0].from, p[1].from)
+				t.Errorf("%v: %q simulated at %v, observed at %v", h.Address, p[0].hosts, p[0].from, p[1].from)
 			}
 		}
 	}
 	for i := range x.daemons {
 		if want, got := x.simulatedRoles(i), roles(x.program, x.logs[i]); !maps.EqualFunc(want, got, slices.Equal) {
-			complain("%s: simulated roles %v\nobserved %v", x.node(i), want, got)
+			t.Errorf("%s: simulated roles %v\nobserved %v", x.node(i), want, got)
 		}
 	}
 	t.Logf("times differ by %v at most", largest.Round(time.Millisecond))

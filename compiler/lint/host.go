@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path"
+	"slices"
 
 	"keepc/compiler/ir"
 	"keepc/grammar/diag"
@@ -57,6 +58,26 @@ func hostRules() []Rule {
 							continue
 						}
 						p.report(a.Span(), fmt.Sprintf("%s is in no network of %s", a.Prefix.Addr(), a.Dev), "not on the link")
+					}
+				}
+			},
+		},
+		{
+			Name: "owner-elsewhere", Severity: diag.Warning, Host: true,
+			Title: "Priority 255 claims addresses that this machine does not have.",
+			Text: "255 says that the addresses are those of the interface itself (RFC 9568, the owner). A router that merely should win has at " +
+				"most 254.",
+			Bad:  "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    priority 255\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n",
+			Good: "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    priority 254\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n",
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					networks, here := p.host.Networks(v.Interface)
+					if v.Priority != 255 || !v.Has("priority") || !here || len(v.Addresses) == 0 {
+						continue
+					}
+					first := v.Addresses[0].Prefix.Addr()
+					if !slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Addr() == first }) {
+						p.report(v.At("priority"), fmt.Sprintf("%s is no address of %s", first, v.Interface), "255 is for the owner")
 					}
 				}
 			},

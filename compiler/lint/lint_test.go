@@ -28,7 +28,7 @@ type machine struct{}
 func (machine) Networks(name string) ([]netip.Prefix, bool) {
 	switch name {
 	case "eth0":
-		return []netip.Prefix{netip.MustParsePrefix("192.0.2.2/24"), netip.MustParsePrefix("2001:db8::2/64")}, true
+		return []netip.Prefix{netip.MustParsePrefix("192.0.2.10/24"), netip.MustParsePrefix("2001:db8::2/64")}, true
 	case "eth1":
 		return nil, true
 	}

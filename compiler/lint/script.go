@@ -98,6 +98,18 @@ func scriptRules() []Rule {
 			},
 		},
 		{
+			Name: "script-user-order", Severity: diag.Warning,
+			Title: "script_user stands behind scripts.",
+			Text:  "It counts for the scripts that keepalived reads after it. Those before it run as keepalived_script, or as root.",
+			Bad:   "vrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n}\n" + tracking + "global_defs {\n    enable_script_security\n    script_user root\n}\n",
+			Good:  "global_defs {\n    enable_script_security\n    script_user root\n}\nvrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n}\n" + tracking,
+			Check: func(p *pass) {
+				if at := p.Global.At("script_user"); p.Global.Has("script_user") && len(p.Commands) > 0 && p.Commands[0].Span().Before(at) {
+					p.report(at, "script_user does not count for the scripts above", "put global_defs at the top").Notes = note(p.Commands[0].Span(), "a script before it")
+				}
+			},
+		},
+		{
 			Name: "track-process-instead", Severity: diag.Info,
 			Title: "A script asks whether a process runs.",
 			Text:  "vrrp_track_process learns of the start and the end of a process from the kernel, at once and without a new process for each question.",

@@ -3,6 +3,8 @@ package lint
 import (
 	"fmt"
 	"net/netip"
+	"strings"
+	"time"
 
 	"keepc/compiler/ir"
 	"keepc/grammar"
@@ -231,6 +233,58 @@ func serviceRules() []Rule {
 			},
 		},
 		{
+			Name: "ops-persistence", Severity: diag.Warning,
+			Title: "A service with one-packet scheduling is persistent.",
+			Text:  "ops chooses a real server for every packet, and remembers nothing that persistence could keep.",
+			Bad:   "virtual_server 192.0.2.10 53 {\n    lb_algo rr\n    lb_kind DR\n    protocol UDP\n    ops\n    persistence_timeout 50\n    real_server 192.0.2.21 53 {\n        DNS_CHECK {\n        }\n    }\n}\n",
+			Good:  "virtual_server 192.0.2.10 53 {\n    lb_algo rr\n    lb_kind DR\n    protocol UDP\n    ops\n    real_server 192.0.2.21 53 {\n        DNS_CHECK {\n        }\n    }\n}\n",
+			Check: func(p *pass) {
+				for v := range p.services {
+					if v.Has("ops") && v.Has("persistence_timeout") {
+						p.report(v.At("persistence_timeout"), v.name()+" is persistent and has ops", "has no effect").Notes = note(v.At("ops"), "because of this")
+					}
+				}
+			},
+		},
+		{
+			Name: "check-protocol", Severity: diag.Info,
+			Title: "A check speaks another protocol than its service.",
+			Text:  "A server whose TCP port answers may be dead for UDP, and the other way round.",
+			Bad:   serviceText("    real_server 192.0.2.22 80 {\n        UDP_CHECK {\n        }\n    }\n"),
+			Good:  serviceText("    real_server 192.0.2.22 80 {\n        TCP_CHECK {\n        }\n    }\n"),
+			Check: func(p *pass) {
+				for v := range p.services {
+					for _, s := range v.RealServers {
+						for _, c := range s.Checks {
+							if spoken := protocolOf(c.Kind); spoken != 0 && v.Key.Protocol != 0 && spoken != v.Key.Protocol && strings.EqualFold(value(v.Origin, "protocol"), v.Key.Protocol.String()) {
+								p.report(c.Span(), fmt.Sprintf("%s speaks %s, its service %s", c.Kind, spoken, v.Key.Protocol), "")
+							}
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "slow-check", Severity: diag.Info,
+			Title: "The tries of a check take longer than the time between two checks.",
+			Text: "connect_timeout, retry and delay_before_retry together say when a silent server is given up. Longer than delay_loop means that " +
+				"it gets traffic for several rounds.",
+			Bad:  "virtual_server 192.0.2.10 80 {\n    delay_loop 6\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n            connect_timeout 10\n            retry 3\n        }\n    }\n}\n",
+			Good: "virtual_server 192.0.2.10 80 {\n    delay_loop 6\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n            connect_timeout 1\n            retry 1\n        }\n    }\n}\n",
+			Check: func(p *pass) {
+				for v := range p.services {
+					for _, s := range v.RealServers {
+						for _, c := range s.Checks {
+							tries := time.Duration(min(c.Retry, 1000))
+							if takes := c.ConnectTimeout*(tries+1) + c.DelayBeforeRetry*tries; takes > c.DelayLoop && c.Has("retry") && c.Kind != ir.MiscCheck {
+								p.report(c.Span(), fmt.Sprintf("a silent server is given up after %v", takes), fmt.Sprintf("delay_loop is %v", c.DelayLoop))
+							}
+						}
+					}
+				}
+			},
+		},
+		{
 			Name: "protocol-of-mark", Severity: diag.Error,
 			Title: "A virtual server by firewall mark has a protocol.",
 			Text:  "The mark takes packets of every protocol. keepalived reports the line and ignores it.",
@@ -331,6 +385,17 @@ func (v service) total() int {
 		n += s.Weight
 	}
 	return n
+}
+
+// protocolOf is the protocol that a check speaks; 0: none or any.
+func protocolOf(k ir.CheckKind) ir.Protocol {
+	switch k {
+	case ir.TCPCheck, ir.HTTPCheck, ir.SSLCheck, ir.SMTPCheck:
+		return ir.TCP
+	case ir.UDPCheck, ir.DNSCheck:
+		return ir.UDP
+	}
+	return 0
 }
 
 // size is how many addresses there are from the first to the last one, as far as it matters.

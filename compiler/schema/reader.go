@@ -205,7 +205,7 @@ func (r *reader) optional() (grammar.Word, bool) {
 	if len(r.rest) == 0 {
 		return grammar.Word{}, false
 	}
-	w := r.rest[0]
+	w := r.clean(r.rest[0])
 	r.rest = r.rest[1:]
 	return w, true
 }

@@ -15,6 +15,22 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 	if r.found.Full() {
 		return nil, 0, false
 	}
+	if first := r.clean(s.Words[0]); first.Text != s.Keyword() {
+		var words []grammar.Word
+		for _, f := range strings.Fields(first.Text) {
+			words = append(words, grammar.Word{Text: f, Span: first.Span})
+		}
+		if len(words) == 0 {
+			return nil, 0, false
+		}
+		s = &grammar.Stmt{Words: append(words, s.Words[1:]...), Block: s.Block}
+		if n, ok := b.index[s.Keyword()]; ok {
+			return s, n, true
+		}
+	}
+	if r.leftover(s) {
+		return nil, 0, false
+	}
 	if strings.HasPrefix(s.Keyword(), "//") {
 		r.slashes(s.Words[0], diag.Error, "an unknown keyword")
 		return nil, 0, false

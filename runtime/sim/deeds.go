@@ -37,7 +37,7 @@ func verbs() []verb {
 		{"crash", "NODE", "its daemon dies without a word; the addresses stay", ofNodes(crash)},
 		{"stop", "NODE", "its daemon stops, with a farewell", ofNodes(stop)},
 		{"start", "NODE", "it works again after kill, crash or stop", ofNodes(start)},
-		{"reboot", "NODE", fmt.Sprintf("kill, and start %v later", reboot), ofNodes(rebootNode)},
+		{"reboot", "NODE", fmt.Sprintf("kill, and start %v later", reboot), ofNodes(restart)},
 		{"pause", "NODE", "its daemon gets no time", ofNodes(pause)},
 		{"resume", "NODE", "it gets time again", ofNodes(resume)},
 		{"reload", "NODE FILE", "it gets another file", parseReload},
@@ -98,35 +98,21 @@ func several(c *Cluster, nodes []int, one func(c *Cluster, node int) act) act {
 	return all
 }
 
-func kill(c *Cluster, node int) act {
-	return act{text: c.nodes[node].Name + " loses power", do: func(w *world) { w.kill(w.nodes[node]) }}
+func kill(c *Cluster, node int) act   { return ofNode(c, node, " loses power", (*world).kill) }
+func crash(c *Cluster, node int) act  { return ofNode(c, node, "'s daemon crashes", (*world).crash) }
+func stop(c *Cluster, node int) act   { return ofNode(c, node, " stops", (*world).stop) }
+func start(c *Cluster, node int) act  { return ofNode(c, node, " starts", (*world).start) }
+func pause(c *Cluster, node int) act  { return ofNode(c, node, " gets no time", (*world).pause) }
+func resume(c *Cluster, node int) act { return ofNode(c, node, " gets time again", (*world).resume) }
+
+func ofNode(c *Cluster, i int, text string, do func(*world, *node)) act {
+	return act{text: c.nodes[i].Name + text, do: func(w *world) { do(w, w.nodes[i]) }}
 }
 
-func crash(c *Cluster, node int) act {
-	return act{text: c.nodes[node].Name + "'s daemon crashes", do: func(w *world) { w.crash(w.nodes[node]) }}
-}
-
-func stop(c *Cluster, node int) act {
-	return act{text: c.nodes[node].Name + " stops", do: func(w *world) { w.stop(w.nodes[node]) }}
-}
-
-func start(c *Cluster, node int) act {
-	return act{text: c.nodes[node].Name + " starts", do: func(w *world) { w.start(w.nodes[node]) }}
-}
-
-func rebootNode(c *Cluster, node int) act {
-	a := kill(c, node)
-	a.text = c.nodes[node].Name + " reboots"
+func restart(c *Cluster, node int) act {
+	a := ofNode(c, node, " reboots", (*world).kill)
 	a.later = []later{{reboot, start(c, node)}}
 	return a
-}
-
-func pause(c *Cluster, node int) act {
-	return act{text: c.nodes[node].Name + " gets no time", do: func(w *world) { w.pause(w.nodes[node]) }}
-}
-
-func resume(c *Cluster, node int) act {
-	return act{text: c.nodes[node].Name + " gets time again", do: func(w *world) { w.resume(w.nodes[node]) }}
 }
 
 func parseReload(p *parser) (act, error) {

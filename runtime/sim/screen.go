@@ -191,7 +191,8 @@ func summary(c *Cluster, r Run) string {
 
 // fare is how an address fared, with what came last before each trouble.
 func fare(c *Cluster, r Run, h AddressHistory) string {
-	var parts []string
+	var troubles []string
+	times := map[string]int{}
 	for _, s := range h.Spans {
 		d := s.To - s.From
 		if d < brief || len(s.Nodes) == 1 {
@@ -199,20 +200,32 @@ func fare(c *Cluster, r Run, h AddressHistory) string {
 		}
 		holders := "no holder"
 		if n := len(s.Nodes); n > 1 {
-			holders = fmt.Sprintf("%s holders", [...]string{"two", "three", "four"}[min(n, 4)-2])
+			holders = fmt.Sprintf("%s holders", [...]string{"two", "three", "many"}[min(n, 4)-2])
 		}
-		parts = append(parts, fmt.Sprintf("%s for %s (%s)", holders, length(d), before(r.Trace, s.From)))
+		text := fmt.Sprintf("%s for %s (%s", holders, length(d), before(r.Trace, s.From))
+		if times[text]++; times[text] == 1 {
+			troubles = append(troubles, text)
+		}
+	}
+	for i, text := range troubles {
+		if n := times[text]; n > 1 {
+			troubles[i] += fmt.Sprintf("; %d times", n)
+		}
+		troubles[i] += ")"
 	}
 	last := h.Spans[len(h.Spans)-1]
 	end := fmt.Sprintf("; in the end on %s.", and(pick(c.Names(), last.Nodes)))
-	switch n := len(parts); {
+	switch n := len(troubles); {
 	case n == 0:
 		return "always one holder" + end
-	case n > 6:
-		parts = append(parts[:5:5], fmt.Sprintf("and %d times more", n-5))
+	case n > mostTroubles:
+		troubles = append(troubles[:mostTroubles], fmt.Sprintf("and %d more of such kind", n-mostTroubles))
 	}
-	return strings.Join(parts, ", ") + ", otherwise one" + end
+	return strings.Join(troubles, ", ") + ", otherwise one" + end
 }
+
+// mostTroubles is how many a sentence names.
+const mostTroubles = 6
 
 // before is the last deed at a time.
 func before(trace []Entry, at time.Duration) string {
