@@ -187,12 +187,8 @@ func resolveServer(rs *ir.RealServer, vs *ir.VirtualServer) {
 	if rs.Forwarding != ir.NAT || rs.Addr.Port() == 0 {
 		rs.Addr = netip.AddrPortFrom(rs.Addr.Addr(), vs.Key.Port) // only address translation can change a port
 	}
-	if !rs.Has("inhibit_on_failure") {
-		rs.InhibitOnFailure = vs.InhibitOnFailure
-	}
-	if !rs.Has("alpha") {
-		rs.Alpha = vs.Alpha
-	}
+	rs.InhibitOnFailure = rs.InhibitOnFailure || vs.InhibitOnFailure && !rs.Has("inhibit_on_failure")
+	rs.Alpha = rs.Alpha || vs.Alpha && !rs.Has("alpha")
 	setDefault(&rs.VirtualHost, "", vs.VirtualHost)
 	t := &rs.Timing
 	setDefault(&t.ConnectTimeout, ir.Unset, vs.Checks.ConnectTimeout)
@@ -232,7 +228,5 @@ func resolveCheck(c *ir.Check, rs *ir.RealServer) {
 	setDefault(&c.Warmup, ir.Unset, c.DelayLoop)
 	setDefault(&c.Retry, ir.Unset, rs.Timing.Retry)
 	setDefault(&c.Retry, ir.Unset, retry)
-	if !c.Has("alpha") {
-		c.Alpha = rs.Alpha
-	}
+	c.Alpha = c.Alpha || rs.Alpha && !c.Has("alpha")
 }

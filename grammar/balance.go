@@ -9,32 +9,33 @@ import (
 	"keepc/grammar/source"
 )
 
-// A token is a word, a brace or the end of a statement, as the grammar wants them.
+// A token is the words of a statement or a brace, as the grammar wants them.
 type token struct {
-	kind kind
-	text string // what a word means
-	span source.Span
-	rest *string // on what ends an expanded line: its text after the keyword
+	kind  kind
+	span  source.Span // of a brace; zero for one that the text lacks
+	words Words
+	rest  *string // of words on an expanded line: the text after the first
 }
 
 // maxDepth is how deep blocks may nest. The reference knows four levels.
 const maxDepth = 64
 
-// windowSize is how many tokens are made at a time, about.
-const windowSize = 240
+// windowSize is how many tokens there are at a time.
+const windowSize = 64
 
 // A balancer turns lines into tokens that follow the grammar whatever the text is: it ends statements where their line
 // ends and no brace follows, and drops or adds braces until every block has both. Each repair is a finding.
 type balancer struct {
 	lines  lines
+	line   line // the last of lines
 	record *record
-	window []token // made and not parsed yet
+	tokens []token // made, of which next has returned
+	taken  int     // so many
 	over   bool    // there are no more lines
 
-	started   bool        // a statement has words and neither block nor end yet
-	broken    bool        // and its line is over: the next word starts another statement
-	head      source.Span // its words
-	rest      *string     // its text after the first word, if the line was expanded
+	words     slab[Word] // open: those of the statement that has neither block nor end yet
+	broken    bool       // its line is over: the next word starts another statement
+	rest      *string    // its text after the first word, if the line was expanded
 	restStart int
 	blocks    []openBlock // the first stands for the file
 	skipped   int         // braces open inside a block that is too deep
@@ -66,17 +67,21 @@ func newBalancer(lines lines, record *record, budget braces) *balancer {
 
 func (b *balancer) top() *openBlock { return &b.blocks[len(b.blocks)-1] }
 
-// fill makes the next window; it is empty when the text is over.
-func (b *balancer) fill() {
-	b.window = b.window[:0]
-	for len(b.window) < windowSize && !b.over {
-		l, ok := b.lines.next()
-		if ok {
-			b.read(&l)
-		} else {
-			b.finish()
+// next returns the next window of tokens, valid until the next call. The last token of a text is its end.
+func (b *balancer) next() []token {
+	if b.taken == len(b.tokens) {
+		b.tokens, b.taken = b.tokens[:0], 0
+		for len(b.tokens) < windowSize && !b.over {
+			if b.lines.next(&b.line) {
+				b.read(&b.line)
+			} else {
+				b.finish()
+			}
 		}
 	}
+	window := b.tokens[b.taken:min(b.taken+windowSize, len(b.tokens))]
+	b.taken += len(window)
+	return window
 }
 
 // read makes the tokens of a line.
@@ -84,12 +89,10 @@ func (b *balancer) read(l *line) {
 	s := newScanner(l.text)
 	first, unmatched := true, -1
 	for {
+		s.blanks()
 		k, start, ok := s.next()
 		if !ok {
 			break
-		}
-		if k == blank {
-			continue
 		}
 		if k == remark {
 			b.record.comment(l, start)
@@ -125,32 +128,30 @@ func (b *balancer) word(l *line, text string, end int, at source.Span) {
 	if b.skipped > 0 {
 		return
 	}
-	if b.broken || !b.started {
+	if b.broken || len(b.words.open) == 0 {
 		b.endStatement()
-		b.started, b.head, b.margin = true, at, b.column
-		b.rest, b.restStart = nil, end
+		b.margin, b.rest, b.restStart = b.column, nil, end
 	}
-	b.head = b.head.To(at)
+	b.words.add(Word{Text: text, Span: at})
 	if l.pieces != nil {
 		rest := strings.TrimLeft(l.text[b.restStart:end], blanks)
 		b.rest = &rest
 	}
-	b.window = append(b.window, token{kind: word, text: text, span: at})
 }
 
 // endStatement ends the statement that is under way, if there is one.
 func (b *balancer) endStatement() {
-	if b.started {
-		b.window = append(b.window, token{kind: end, span: source.Span{Source: b.head.Source, Start: b.head.End, End: b.head.End}, rest: b.rest})
+	if len(b.words.open) > 0 {
+		b.tokens = append(b.tokens, token{kind: words, words: b.words.take(), rest: b.rest})
 	}
-	b.started, b.broken = false, false
+	b.broken = false
 }
 
 func (b *balancer) open(at source.Span) {
 	switch {
 	case b.skipped > 0:
 		b.skipped++
-	case !b.started:
+	case len(b.words.open) == 0:
 		b.top().stray++
 		b.strayBrace(at)
 	case len(b.blocks) > maxDepth:
@@ -158,9 +159,10 @@ func (b *balancer) open(at source.Span) {
 		b.skipped = 1
 		b.tooDeep(at)
 	default:
-		b.window = append(b.window, token{kind: opening, span: at, rest: b.rest})
-		b.blocks = append(b.blocks, openBlock{head: b.head, margin: b.margin, inner: -1})
-		b.started, b.broken = false, false
+		head := (&Stmt{Words: b.words.open}).Span()
+		b.endStatement()
+		b.tokens = append(b.tokens, token{kind: opening, span: at})
+		b.blocks = append(b.blocks, openBlock{head: head, margin: b.margin, inner: -1})
 	}
 }
 
@@ -184,7 +186,7 @@ func (b *balancer) close(at source.Span, first bool) {
 
 // closeBlock ends the innermost block; the span is zero for a brace that the text lacks.
 func (b *balancer) closeBlock(at source.Span) {
-	b.window = append(b.window, token{kind: closing, span: at})
+	b.tokens = append(b.tokens, token{kind: closing, span: at})
 	b.blocks = b.blocks[:len(b.blocks)-1]
 }
 
@@ -261,6 +263,7 @@ func (b *balancer) finish() {
 	for len(b.blocks) > 1 {
 		b.closeBlock(source.Span{})
 	}
+	b.tokens = append(b.tokens, token{kind: end})
 }
 
 func (b *balancer) strayBrace(at source.Span) {

@@ -253,13 +253,13 @@ func madeLine(text string, at source.Span) line {
 type lineList struct{ rest []line }
 
 // next implements lines.
-func (l *lineList) next() (line, bool) {
+func (l *lineList) next(next *line) bool {
 	if len(l.rest) == 0 {
-		return line{}, false
+		return false
 	}
-	first := l.rest[0]
+	*next = l.rest[0]
 	l.rest = l.rest[1:]
-	return first, true
+	return true
 }
 
 // builtIn returns the value of a definition that the reference brings along.

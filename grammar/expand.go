@@ -151,11 +151,10 @@ func (e *expander) pop() {
 }
 
 // next implements lines.
-func (e *expander) next() (line, bool) {
+func (e *expander) next(l *line) bool {
 	for len(e.stack) > 0 {
 		from := e.stack[len(e.stack)-1]
-		l, ok := from.next()
-		if !ok {
+		if !from.next(l) {
 			e.pop()
 			continue
 		}
@@ -164,14 +163,15 @@ func (e *expander) next() (line, bool) {
 			break
 		}
 		if e.defining == nil && isPlain(l.text) {
-			return l, true
+			return true
 		}
-		if l, ok = e.process(l, written); ok {
-			return l, true
+		var ok bool
+		if *l, ok = e.process(*l, written); ok {
+			return true
 		}
 	}
 	e.finish()
-	return line{}, false
+	return false
 }
 
 // isPlain tells whether a line needs no expansion.

@@ -5,7 +5,7 @@ import "strings"
 // A kind is the sort of a token.
 type kind uint8
 
-// The scanner makes every kind but end, which balance.go adds.
+// The scanner makes every kind but the last two, which balance.go makes.
 const (
 	blank   kind = iota // white space
 	word                // word
@@ -14,7 +14,8 @@ const (
 	opening             // {
 	closing             // }
 	remark              // # or ! and the rest of the line
-	end                 // the end of a statement that opens no block; no text
+	words               // all words of a statement
+	end                 // the end of the text
 )
 
 // A scanner cuts one line into tokens. It is lossless: the tokens of a line, put together, are the line. The line comes
@@ -70,7 +71,7 @@ func (s *scanner) next() (k kind, start int, ok bool) {
 	}
 	switch c := s.text[start]; {
 	case isBlank(c):
-		s.pos = s.skip(isBlank)
+		s.blanks()
 		return blank, start, true
 	case c == '{':
 		s.pos++
@@ -96,32 +97,34 @@ func (s *scanner) limit() int {
 	return s.cut
 }
 
-func (s *scanner) skip(in func(byte) bool) int {
-	i, limit := s.pos, s.limit()
-	for i < limit && in(s.text[i]) {
+// blanks moves behind white space.
+func (s *scanner) blanks() {
+	text, i := s.text[:s.limit()], s.pos
+	for i < len(text) && isBlank(text[i]) {
 		i++
 	}
-	return i
+	s.pos = i
 }
 
 // word moves behind a word without quotes.
 func (s *scanner) word() {
-	limit := s.limit()
-	for s.pos < limit {
-		c := s.text[s.pos]
+	text, i := s.text[:s.limit()], s.pos
+	for ; i < len(text); i++ {
+		c := text[i]
 		if !endsWord(c) || (s.cut >= 0 && (c == '#' || c == '!')) {
-			s.pos++
 			continue
 		}
 		// The braces of ${NAME} are part of the word.
-		if c == '{' && s.pos > 0 && s.text[s.pos-1] == '$' {
-			if n := referenceEnd(s.text[s.pos:limit]); n > 0 {
-				s.pos += n
-				continue
-			}
+		n := 0
+		if c == '{' && i > 0 && text[i-1] == '$' {
+			n = referenceEnd(text[i:])
 		}
-		return
+		if n == 0 {
+			break
+		}
+		i += n - 1
 	}
+	s.pos = i
 }
 
 // quote moves behind a quoted word. There are no escapes between quotes. One without a partner takes the rest of the line

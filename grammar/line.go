@@ -128,8 +128,8 @@ func (l *line) splice(from, to int, with line) line {
 
 // lines are what a parse reads: a text, or a text with its includes and definitions expanded.
 type lines interface {
-	// next returns the next line, false after the last.
-	next() (line, bool)
+	// next sets a line to the next one; false after the last.
+	next(*line) bool
 }
 
 // maxLine is how many bytes of a line the reference can read: its buffer is 1024 bytes with the newline and a zero.
@@ -218,10 +218,10 @@ func (t *textLines) nulBytes() {
 	t.record.add(finding)
 }
 
-// next returns the next line; one with NUL bytes comes out empty, as the reference drops it.
-func (t *textLines) next() (line, bool) {
+// next implements lines; a line with NUL bytes comes out empty, as the reference drops it.
+func (t *textLines) next(l *line) bool {
 	if len(t.rest) == 0 {
-		return line{}, false
+		return false
 	}
 	at, text := t.at, t.rest
 	if n := strings.IndexByte(text, '\n'); n >= 0 {
@@ -237,7 +237,8 @@ func (t *textLines) next() (line, bool) {
 	if t.hasNULs && strings.IndexByte(text, 0) >= 0 {
 		text = ""
 	}
-	return line{text: text, src: t.src, at: at}, true
+	*l = line{text: text, src: t.src, at: at}
+	return true
 }
 
 func (t *textLines) tooLong(at, n int) {

@@ -2,6 +2,7 @@ package grammar
 
 import (
 	"io"
+	"slices"
 
 	"github.com/alecthomas/participle/v2"
 	"github.com/alecthomas/participle/v2/lexer"
@@ -37,25 +38,23 @@ func parseOnce(src *source.Source, open func(*record) lines, budget braces) (*Fi
 }
 
 // A treeParser is the fast way through the grammar of tree.go, as a rule that participle calls. A test holds it against
-// the tags, which alone are ten times slower.
+// the tags, which alone are fifteen times slower.
 //
-// participle wants all tokens of a parse in memory, at 64 bytes each. They come in windows instead: one parse reads the
-// statements that start in one window, and the last of them, if it is longer, fetches the windows that follow.
+// participle wants all tokens of a parse in memory, at 64 bytes each. It gets a window of them at a time, each written over
+// the one before it.
 type treeParser struct {
-	in  *balancer
-	lex *lexer.PeekingLexer // the tokens of in.window
+	in     *balancer
+	window []token
+	lex    *lexer.PeekingLexer // has the types of the tokens in the window
+	token  *token              // the one that lex is at
 
-	// What a statement has so far, before it moves into memory of the right size.
-	words   []Word
-	stmts   []*Stmt
-	wordMem slab[Word]
-	listMem slab[*Stmt]
-	stmtMem slab[Stmt]
+	pending []*Stmt // what the open blocks have so far, the outermost first
+	stmts   slab[Stmt]
 	blocks  slab[Block]
 }
 
-// A part of a file is the statements that start in one window.
-type part struct {
+// A body is what stands in a file.
+type body struct {
 	Stmts stmts `parser:"@@"`
 }
 
@@ -63,89 +62,81 @@ type part struct {
 type stmts any
 
 func (p *treeParser) parse() []*Stmt {
-	var all []*Stmt
-	parser := participle.MustBuild[part](participle.Lexer(language{}), participle.ParseTypeWith(p.part))
-	for p.refill(); len(p.in.window) > 0; {
-		parsed, err := parser.ParseFromLexer(p.lex)
-		if err != nil {
-			break // not reachable: the balancer makes nothing that the grammar rejects
-		}
-		all = append(all, parsed.Stmts.([]*Stmt)...)
-		if p.lex.Peek().EOF() {
-			p.refill()
-		}
+	parser := participle.MustBuild[body](participle.Lexer(language{}), participle.ParseTypeWith(p.body))
+	room := append(slices.Repeat([]token{{kind: words}}, windowSize), token{kind: end})
+	lex, _ := lexer.Upgrade(&tokenLexer{tokens: room}) // which returns no error
+	parsed, err := parser.ParseFromLexer(lex)
+	if err != nil {
+		return nil // not reachable: the balancer makes nothing that the grammar rejects
 	}
-	return all
+	return parsed.Stmts.([]*Stmt)
 }
 
-// part is the rule for part.Stmts.
-func (p *treeParser) part(lex *lexer.PeekingLexer) (stmts, error) {
+// body is the rule for body.Stmts.
+func (p *treeParser) body(lex *lexer.PeekingLexer) (stmts, error) {
 	p.lex = lex
-	p.stmts = p.stmts[:0]
-	for p.lex == lex && !lex.Peek().EOF() {
+	p.refill()
+	p.content()
+	return p.pending, nil
+}
+
+// content reads the statements up to the end of their block, which become pending.
+func (p *treeParser) content() {
+	for p.token.kind == words {
 		s := p.stmt()
-		p.stmts = append(p.stmts, s)
+		p.pending = append(p.pending, s)
 	}
-	return p.stmts, nil
 }
 
 func (p *treeParser) stmt() *Stmt {
-	p.words = p.words[:0]
-	for p.peek() == word {
-		t := p.next()
-		p.words = append(p.words, Word{Text: t.text, Span: t.span})
-	}
-	s := p.stmtMem.one()
-	s.Words = p.wordMem.keep(p.words)
-	t := p.next()
-	s.rest = t.rest
-	if t.kind == opening {
-		s.Block = p.blocks.one()
-		s.Block.Open = t.span
-		first := len(p.stmts)
-		for p.peek() == word {
-			inner := p.stmt()
-			p.stmts = append(p.stmts, inner)
-		}
-		s.Block.Stmts = p.listMem.keep(p.stmts[first:])
-		p.stmts = p.stmts[:first]
-		s.Block.Close = p.next().span
+	s := p.stmts.one()
+	s.Words, s.rest = p.token.words, p.token.rest
+	p.advance()
+	if p.token.kind == opening {
+		s.Block = p.block()
 	}
 	return s
 }
 
-// peek returns the kind of the next token; that of an end when there is none.
-func (p *treeParser) peek() kind {
-	if p.lex.Peek().EOF() {
-		p.refill()
-		if len(p.in.window) == 0 {
-			return end
-		}
-	}
-	return p.in.window[p.lex.RawCursor()].kind
+func (p *treeParser) block() *Block {
+	b := p.blocks.one()
+	b.Open = p.token.span
+	p.advance()
+	outer := len(p.pending)
+	p.content()
+	b.Stmts = append(b.Stmts, p.pending[outer:]...)
+	p.pending = p.pending[:outer]
+	b.Close = p.token.span
+	p.advance()
+	return b
 }
 
-func (p *treeParser) next() token {
-	if p.peek(); len(p.in.window) == 0 {
-		return token{kind: end}
-	}
-	t := p.in.window[p.lex.RawCursor()]
+// advance moves to the next token.
+func (p *treeParser) advance() {
 	p.lex.Next()
-	return t
+	if n := int(p.lex.RawCursor()); n < len(p.window) {
+		p.token = &p.window[n]
+	} else {
+		p.refill()
+	}
 }
 
-// refill fetches the next window. participle's own lexer stays at the end of the old one.
+// refill moves to the first token of the next window. What participle gives for a range of tokens is its own memory.
 func (p *treeParser) refill() {
-	p.in.fill()
-	p.lex, _ = lexer.Upgrade(&windowLexer{tokens: p.in.window}) // its lexer returns no error
+	p.window = p.in.next()
+	p.token = &p.window[0]
+	types := p.lex.Range(0, windowSize)
+	for i := range p.window {
+		types[i].Type = p.window[i].kind.symbol()
+	}
+	p.lex.LoadCheckpoint(lexer.Checkpoint{})
 }
 
 // The token types that the grammar names.
 const (
-	wordType lexer.TokenType = iota + 1
+	lineType lexer.TokenType = iota + 1
 	openType
 	closeType
-	endType
 )
 
 // A language gives participle the balanced tokens of a text.
@@ -153,7 +144,7 @@ type language struct{}
 
 // Symbols implements participle's lexer.Definition.
 func (language) Symbols() map[string]lexer.TokenType {
-	return map[string]lexer.TokenType{"EOF": lexer.EOF, "Word": wordType, "Open": openType, "Close": closeType, "End": endType}
+	return map[string]lexer.TokenType{"EOF": lexer.EOF, "Line": lineType, "Open": openType, "Close": closeType}
 }
 
 // Lex implements participle's lexer.Definition.
@@ -163,64 +154,72 @@ func (language) Lex(name string, r io.Reader) (lexer.Lexer, error) {
 		return nil, err
 	}
 	rec := &record{}
-	return &windowLexer{refill: newBalancer(newTextLines(source.New(name, text), rec), rec, braces{})}, nil
+	return &tokenLexer{more: newBalancer(newTextLines(source.New(name, text), rec), rec, braces{})}, nil
 }
 
-// A windowLexer gives participle the tokens of one window, or of all when it has a balancer to make more.
-type windowLexer struct {
+// A tokenLexer gives participle tokens, and after these what a balancer makes.
+type tokenLexer struct {
 	tokens []token
-	refill *balancer
+	more   *balancer
 }
 
 // Next implements participle's lexer.Lexer.
-func (l *windowLexer) Next() (lexer.Token, error) {
-	if len(l.tokens) == 0 && l.refill != nil {
-		l.refill.fill()
-		l.tokens = l.refill.window
-	}
+func (l *tokenLexer) Next() (lexer.Token, error) {
 	if len(l.tokens) == 0 {
-		return lexer.EOFToken(lexer.Position{}), nil
+		l.tokens = l.more.next()
 	}
 	t := l.tokens[0]
 	l.tokens = l.tokens[1:]
-	return lexer.Token{Type: t.kind.symbol(), Value: t.text, Pos: lexer.Position{Offset: int(t.span.Start)}}, nil
+	return lexer.Token{Type: t.kind.symbol(), Value: t.words.lexed(), Pos: lexer.Position{Offset: int(t.span.Start)}}, nil
 }
 
 func (k kind) symbol() lexer.TokenType {
 	switch k {
+	case words:
+		return lineType
 	case opening:
 		return openType
 	case closing:
 		return closeType
-	case end:
-		return endType
 	}
-	return wordType
+	return lexer.EOF
 }
 
 // A slab keeps many short slices in few allocations.
 type slab[T any] struct {
-	free []T
+	open []T // the slice that is being made, and room behind it
 	size int
 }
 
-// keep returns a copy of the items; nil when there are none.
-func (s *slab[T]) keep(items []T) []T {
-	if len(items) == 0 {
+// add appends to the slice that is being made.
+func (s *slab[T]) add(item T) {
+	s.grow()
+	s.open = append(s.open, item)
+}
+
+// grow makes room for one more item.
+func (s *slab[T]) grow() {
+	if n := len(s.open); n == cap(s.open) {
+		s.size = max(2*n, min(2*s.size, 1024), 8)
+		s.open = append(make([]T, 0, s.size), s.open...)
+	}
+}
+
+// take returns the slice; nil when nothing was added. The next one starts.
+func (s *slab[T]) take() []T {
+	n := len(s.open)
+	if n == 0 {
 		return nil
 	}
-	if len(items) > len(s.free) {
-		s.size = max(len(items), min(2*s.size, 1024), 8)
-		s.free = make([]T, s.size)
-	}
-	n := copy(s.free, items)
-	kept := s.free[:n:n]
-	s.free = s.free[n:]
-	return kept
+	made := s.open[:n:n]
+	s.open = s.open[n:]
+	return made
 }
 
 // one returns a new zero item.
 func (s *slab[T]) one() *T {
-	var zero [1]T
-	return &s.keep(zero[:])[0]
+	s.grow()
+	item := &s.open[:1][0]
+	s.open = s.open[1:1]
+	return item
 }

@@ -190,7 +190,7 @@ func TestFixes(t *testing.T) {
 // The tags of tree.go and the fast parser are the same grammar.
 func TestTagsAgree(t *testing.T) {
 	tags := buildTags(t)
-	for _, text := range []string{"", "a", "a b\nc { d { e\n f } }\n", "a {\n}\n{ b\n", "a {\n b }\n}\nc \"d", string(directors(2, 200))} {
+	for _, text := range []string{"", "a", "a b\nc { d { e\n f } }\n", "a {\n}\n{ b\n", "a {\n b }\n}\nc \"d", "a \"\"\n\"\"", strings.Repeat("a{b}}", 1000), string(directors(2, 200))} {
 		slow, err := tags.ParseString("test.conf", text)
 		if err != nil {
 			t.Fatal(err)

@@ -107,9 +107,9 @@ func (e *expander) sequence(l line) (*sequence, string) {
 }
 
 // next implements lines: it sets the variable and gives the line.
-func (s *sequence) next() (line, bool) {
+func (s *sequence) next(l *line) bool {
 	if s.over {
-		return line{}, false
+		return false
 	}
 	base := 10
 	if s.hex {
@@ -124,7 +124,8 @@ func (s *sequence) next() (line, bool) {
 		s.over = following < s.to || following > s.at
 	}
 	s.at = following
-	return s.body, true
+	*l = s.body
+	return true
 }
 
 // A list gives its variables one tuple of values after the other.
@@ -185,13 +186,14 @@ func tuple(l line) []line {
 }
 
 // next implements lines: it sets the variables and gives the line.
-func (s *list) next() (line, bool) {
+func (s *list) next(l *line) bool {
 	if len(s.tuples) == 0 {
-		return line{}, false
+		return false
 	}
 	for i, name := range s.names {
 		s.e.defs[name.text] = &definition{name: name.text, lines: []line{s.tuples[0][i]}}
 	}
 	s.tuples = s.tuples[1:]
-	return s.body, true
+	*l = s.body
+	return true
 }

@@ -4,11 +4,15 @@
 // lexer.go after balance.go has ended every statement and matched every brace:
 //
 //	File  = Stmt* .
-//	Stmt  = Word+ (Block | End) .
+//	Stmt  = Line Block? .
 //	Block = Open Stmt* Close .
 package grammar
 
-import "keepc/grammar/source"
+import (
+	"strings"
+
+	"keepc/grammar/source"
+)
 
 // A File is one configuration with its includes and definitions expanded.
 type File struct {
@@ -22,8 +26,8 @@ type File struct {
 
 // A Stmt is one line: words, and the block that the line opens, if any. It has at least one word.
 type Stmt struct {
-	Words []Word `parser:"@@+"`
-	Block *Block `parser:"(@@ | End)"`
+	Words Words  `parser:"@Line"`
+	Block *Block `parser:"@@?"`
 
 	rest *string // what follows the first word, when an expansion made it differ from what the spans cover
 }
@@ -35,10 +39,36 @@ type Block struct {
 	Close source.Span // zero when the brace is missing
 }
 
+// Words are what stands on a line before its brace, its end or its comment.
+type Words []Word
+
 // A Word is what the reference hands to its keywords: quotes are gone, definitions are replaced.
 type Word struct {
-	Text string      `parser:"@Word"`
+	Text string
 	Span source.Span // as written, quotes included
+}
+
+// lexed returns the words as the value of a token: one below the other, for no word has a newline in it.
+func (w Words) lexed() string {
+	var texts []string
+	for _, word := range w {
+		texts = append(texts, word.Text)
+	}
+	return strings.Join(texts, "\n")
+}
+
+// Capture makes the words of a token's value; it implements participle's Capture.
+func (w *Words) Capture(values []string) error {
+	for text := range strings.SplitSeq(values[0], "\n") {
+		*w = append(*w, Word{Text: text})
+	}
+	return nil
+}
+
+// UnmarshalText makes the word of its text. participle asks it of what is in a slice, and then captures the slice.
+func (w *Word) UnmarshalText(text []byte) error {
+	w.Text = string(text)
+	return nil
 }
 
 // A Comment runs from # or ! to the end of its line.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -179,25 +180,29 @@ const maxFile = 1 << 30
 // read returns the text of a file; "-" is standard input.
 func (a *App) read(name string) ([]byte, error) {
 	var in io.Reader = a.Stdin
+	var size int64
 	if name != "-" {
 		f, err := a.FS.Open(strings.TrimPrefix(a.abs(name), "/"))
 		if err != nil {
 			return nil, fileError(name, err)
 		}
 		defer f.Close()
-		if info, err := f.Stat(); err == nil && info.IsDir() {
-			return nil, fmt.Errorf("%s: is a directory, not a file", name)
+		if info, err := f.Stat(); err == nil {
+			if info.IsDir() {
+				return nil, fmt.Errorf("%s: is a directory, not a file", name)
+			}
+			size = min(info.Size(), maxFile)
 		}
 		in = f
 	}
-	text, err := io.ReadAll(io.LimitReader(in, maxFile+1))
-	if err != nil {
+	text := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	if _, err := text.ReadFrom(io.LimitReader(in, maxFile+1)); err != nil {
 		return nil, fileError(name, err)
 	}
-	if len(text) > maxFile {
+	if text.Len() > maxFile {
 		return nil, fmt.Errorf("%s: larger than %d MB", name, maxFile>>20)
 	}
-	return text, nil
+	return text.Bytes(), nil
 }
 
 // fileError names the file and says what was wrong with it.

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -94,6 +96,8 @@ func (r *checkRun) main(names []string) error {
 			return err
 		}
 	}
+	// What a check makes lives until it is told: to collect more often takes a third of the time and frees next to nothing.
+	defer debug.SetGCPercent(debug.SetGCPercent(500))
 	files := make([]checked, len(names))
 	each(len(names), func(i int) { files[i] = r.file(names[i], nil) })
 
@@ -187,7 +191,7 @@ func (r *checkRun) file(name string, text []byte) (f checked) {
 			return f
 		}
 	}
-	f.lines = 1 + strings.Count(string(text), "\n")
+	f.lines = 1 + bytes.Count(text, []byte("\n"))
 	opts := compiler.Options{Version: r.forVersion}
 	if r.host {
 		opts.Host = facts{r.App}

@@ -130,8 +130,9 @@ func serviceRules() []Rule {
 			Bad:   serviceText("    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n"),
 			Good:  serviceText("    real_server 192.0.2.22 80 {\n        TCP_CHECK {\n        }\n    }\n"),
 			Check: func(p *pass) {
+				first := map[netip.AddrPort]*ir.RealServer{}
 				for v := range p.services {
-					first := make(map[netip.AddrPort]*ir.RealServer, len(v.RealServers))
+					clear(first)
 					for _, s := range v.RealServers {
 						if o := first[s.Addr]; o != nil {
 							p.report(s.Span(), fmt.Sprintf("real_server %s stands twice in %s", s.Addr, v.name()), "dropped").Notes = note(o.Span(), "the first one")
@@ -273,13 +274,8 @@ func serviceRules() []Rule {
 			Good: "virtual_server 192.0.2.10 80 {\n    delay_loop 6\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n            connect_timeout 1\n            retry 1\n        }\n    }\n}\n",
 			Check: func(p *pass) {
 				for v := range p.services {
-					for _, s := range v.RealServers {
-						for _, c := range s.Checks {
-							tries := time.Duration(min(c.Retry, 1000))
-							if takes := c.ConnectTimeout*(tries+1) + c.DelayBeforeRetry*tries; takes > c.DelayLoop && c.Has("retry") && c.Kind != ir.MiscCheck {
-								p.report(c.Span(), fmt.Sprintf("a silent server is given up after %v", takes), fmt.Sprintf("delay_loop is %v", c.DelayLoop))
-							}
-						}
+					if c, takes := v.slowest(); c != nil {
+						p.report(c.Span(), fmt.Sprintf("a silent server is given up after %v", takes), fmt.Sprintf("delay_loop is %v", c.DelayLoop))
 					}
 				}
 			},
@@ -359,7 +355,7 @@ func (p *pass) services(yield func(service) bool) {
 		if i > 0 && v.Stmt == p.VirtualServers[i-1].Stmt {
 			continue
 		}
-		if !yield(service{v}) {
+		if p.found.Full(p.rule.Severity) || !yield(service{v}) {
 			return
 		}
 	}
@@ -376,6 +372,20 @@ func (v service) name() string {
 		return "virtual_server " + v.Key.Addr.String()
 	}
 	return fmt.Sprintf("virtual_server %s %d", v.Key.Addr, v.Key.Port)
+}
+
+// slowest returns the first check whose tries take longer than the time between two checks, and how long they take.
+func (v service) slowest() (*ir.Check, time.Duration) {
+	for _, s := range v.RealServers {
+		for _, c := range s.Checks {
+			tries := time.Duration(min(c.Retry, 1000))
+			takes := c.ConnectTimeout*(tries+1) + c.DelayBeforeRetry*tries
+			if takes > c.DelayLoop && c.Kind != ir.MiscCheck && c.Has("retry") {
+				return c, takes
+			}
+		}
+	}
+	return nil, 0
 }
 
 // total is the sum of the weights.

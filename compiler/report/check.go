@@ -123,9 +123,10 @@ func (f File) finding(d diag.Diagnostic) Finding {
 		Excerpt: f.excerpt(d.Span), Label: d.Label, Help: d.Help, Host: d.Host,
 	}
 	f.scrub(d.Span, &m.Message, &m.Label, &m.Help)
+	m.Message, m.Label, m.Help = printable(m.Message), printable(m.Label), printable(m.Help)
 	for _, n := range d.Notes {
 		at := n.Span.Position()
-		m.Notes = append(m.Notes, Note{Message: n.Message, File: at.File, Line: at.Line, Column: at.Col, Excerpt: f.excerpt(n.Span)})
+		m.Notes = append(m.Notes, Note{Message: printable(n.Message), File: at.File, Line: at.Line, Column: at.Col, Excerpt: f.excerpt(n.Span)})
 	}
 	for src := d.Span.Source; src != nil && !src.Via.IsZero(); src = src.Via.Source {
 		m.Notes = append(m.Notes, Note{Message: src.How + " " + src.Via.String()})

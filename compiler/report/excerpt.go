@@ -127,6 +127,16 @@ func render(line []byte, at part, secrets []part) Excerpt {
 	return e
 }
 
+// printable is a text without what a terminal could take for commands.
+func printable(text string) string {
+	return strings.Map(func(c rune) rune {
+		if !unicode.IsPrint(c) {
+			return '?'
+		}
+		return c
+	}, text)
+}
+
 // glyph returns how the first character of the text is shown in a column, and how many bytes it has.
 func glyph(text []byte, column int) (shown string, n int) {
 	c, n := utf8.DecodeRune(text)

@@ -219,6 +219,9 @@ func (r *reader) int(w grammar.Word, lo, hi int64, expect string) (int64, bool) 
 
 // number returns the digits of a word; a semicolon behind them is reported and taken away.
 func (r *reader) number(w grammar.Word) string {
+	if isNumber(w.Text) {
+		return w.Text
+	}
 	text := strings.TrimLeft(w.Text, " \t")
 	digits := strings.TrimRight(text, ";")
 	if digits == text || digits == "" {
@@ -239,8 +242,15 @@ func (r *reader) number(w grammar.Word) string {
 
 // isNumber tells whether the text is a whole number, however large.
 func isNumber(s string) bool {
-	s = strings.TrimLeft(s, "+-")
-	return s != "" && strings.Trim(s, "0123456789") == ""
+	if s != "" && (s[0] == '+' || s[0] == '-') {
+		s = s[1:]
+	}
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // Seconds is a time in whole seconds.
@@ -287,7 +297,7 @@ func decimal(unit string, one time.Duration, places int, lo, hi float64) Kind[ti
 		}
 		text := strings.TrimPrefix(r.number(w), "+")
 		whole, fraction, _ := strings.Cut(text, ".")
-		if whole+fraction == "" || strings.Trim(whole+fraction, "0123456789") != "" {
+		if !isNumber(whole+fraction) || text[0] == '-' || text[0] == '+' {
 			r.invalid(w, "a number of "+unit, expect)
 			return 0, false
 		}

@@ -82,18 +82,6 @@ func Value[T, V any](word string, k Kind[V], at func(*T) *V, text string) Row[T]
 	}
 }
 
-// Append is a keyword whose values add up to a list.
-func Append[T, V any](word string, k Kind[V], at func(*T) *[]V, text string) Row[T] {
-	return Row[T]{
-		Keyword: &Keyword{Word: word, Expect: k.Expect, Text: text, Repeat: true},
-		read: func(r *reader, t *T) {
-			if v, ok := k.read(r); ok {
-				*at(t) = append(*at(t), v)
-			}
-		},
-	}
-}
-
 // Checked is a keyword whose value is checked and goes nowhere, for keepc does not act on it yet.
 func Checked[T, V any](word string, k Kind[V], text string) Row[T] {
 	return Row[T]{

@@ -12,7 +12,7 @@ import (
 // understand reports a statement whose word the block does not know. When it is plain what was meant, it returns the
 // statement to read instead and the row to read it by, so that one slip has one finding. The rest is what follows in the block.
 func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) (*grammar.Stmt, int, bool) {
-	if r.found.Full() {
+	if r.found.Full(diag.Error) {
 		return nil, 0, false
 	}
 	if first := r.clean(s.Words[0]); first.Text != s.Keyword() {

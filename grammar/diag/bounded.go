@@ -25,5 +25,5 @@ func (b *Bounded) Add(d Diagnostic) {
 	}
 }
 
-// Full tells whether there is no room for errors.
-func (b *Bounded) Full() bool { return b.count[Error] > maxFindings }
+// Full tells whether there is no room for findings of a severity.
+func (b *Bounded) Full(s Severity) bool { return b.count[s] > maxFindings }

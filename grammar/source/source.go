@@ -56,7 +56,7 @@ func (s *Source) String() string { return unsafe.String(unsafe.SliceData(s.Text)
 func (s *Source) table() []int32 {
 	r := s.root()
 	r.once.Do(func() {
-		r.lines = append(r.lines, 0)
+		r.lines = make([]int32, 1, 1+bytes.Count(r.Text, []byte("\n")))
 		for i, b := range r.Text {
 			if b == '\n' {
 				r.lines = append(r.lines, int32(i+1))
