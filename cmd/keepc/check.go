@@ -175,7 +175,7 @@ func knownRule(name string) error {
 
 // hidden tells whether a finding is not to be shown.
 func (r *checkRun) hidden(d diag.Diagnostic) bool {
-	return d.Severity < diag.Warning && !r.verbose && r.threshold > d.Severity ||
+	return d.Host && !r.host || d.Severity < diag.Warning && !r.verbose && r.threshold > d.Severity ||
 		len(r.only) > 0 && !slices.Contains(r.only, d.Rule) ||
 		slices.Contains(r.skip, d.Rule)
 }

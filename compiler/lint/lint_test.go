@@ -3,11 +3,14 @@ package lint_test
 import (
 	"io/fs"
 	"net/netip"
+	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"keepc/compiler"
 	"keepc/compiler/lint"
@@ -17,7 +20,9 @@ import (
 )
 
 func check(text string) diag.List {
-	file, found := grammar.Parse(source.New("test.conf", []byte(text)))
+	file, found := grammar.LoadText(source.New("test.conf", []byte(text)), grammar.Options{
+		ID: "lb1", IDs: []string{"lb1", "lb2"}, Files: grammar.Files{Root: fstest.MapFS{}, Dir: "/"},
+	})
 	_, more := compiler.Compile(file, compiler.Options{Host: machine{}})
 	return compiler.Merge(file, found, more)
 }
@@ -128,4 +133,38 @@ func notes(d diag.Diagnostic) (all []string) {
 		all = append(all, n.Message)
 	}
 	return all
+}
+
+// TestNames holds that every finding that the code can make has its rule here.
+func TestNames(t *testing.T) {
+	known := map[string]bool{}
+	for _, r := range lint.Rules() {
+		known[r.Name] = true
+	}
+	made := regexp.MustCompile(`Rule(?: =|:|,[^=\n]*=)\s*"([a-z0-9-]+)"`)
+	files := 0
+	for _, pattern := range []string{"../../grammar/*.go", "../schema/*.go", "../*.go"} {
+		paths, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range paths {
+			if strings.HasSuffix(p, "_test.go") {
+				continue
+			}
+			text, err := os.ReadFile(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files++
+			for _, m := range made.FindAllStringSubmatch(string(text), -1) {
+				if !known[m[1]] {
+					t.Errorf("%s makes %s, which is no rule", p, m[1])
+				}
+			}
+		}
+	}
+	if files < 10 {
+		t.Errorf("only %d files looked at", files)
+	}
 }

@@ -35,6 +35,25 @@ func textRules() []Rule {
 			Good:  "global_defs {\n    router_id \"lb1\"\n}\n",
 		},
 		{
+			Name: "comment-in-word", Severity: diag.Warning,
+			Title: "A # or ! inside a word starts a comment.",
+			Text:  "\"auth_pass ab#cd\" is the password ab. A backslash does not help; only double quotes around the word save the mark.",
+			Bad:   "global_defs {\n    router_id lb#1\n}\n",
+			Good:  "global_defs {\n    router_id \"lb#1\"\n}\n",
+		},
+		{
+			Name: "escaped-comment", Severity: diag.Error,
+			Title: "A line starts with a backslash and # or !.",
+			Text:  "keepalived crashes on \\!, and takes \\# for the name of a file in its later messages.",
+			Bad:   "\\! a remark\nglobal_defs {\n    router_id lb1\n}\n",
+			Good:  "! a remark\nglobal_defs {\n    router_id lb1\n}\n",
+		},
+		{
+			Name: "file-unread", Severity: diag.Error,
+			Title: "The file cannot be read.",
+			Text:  "It is not there, is no file, or the permission is missing.",
+		},
+		{
 			Name: "nesting-too-deep", Severity: diag.Error,
 			Title: "Blocks stand in each other deeper than any configuration needs.",
 			Text:  "The text is no keepalived.conf, or closing braces are missing.",

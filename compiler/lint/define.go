@@ -1,0 +1,133 @@
+package lint
+
+import "keepc/grammar/diag"
+
+// expansionRules documents what package grammar finds about includes, definitions and conditional lines.
+func expansionRules() []Rule {
+	const good = "global_defs {\n    router_id lb1\n}\n"
+	return []Rule{
+		{
+			Name: "undefined-reference", Severity: diag.Error,
+			Title: "A definition is used that does not exist, or not yet.",
+			Text: "keepalived leaves $NAME as it stands, without a word. ${NAME} it leaves too, and then takes the braces for those of a block: " +
+				"unknown keywords follow, and none of the messages names the definition.",
+			Bad:  "global_defs {\n    router_id ${NAME}\n}\n",
+			Good: "$NAME=lb1\nglobal_defs {\n    router_id ${NAME}\n}\n",
+		},
+		{
+			Name: "unused-definition", Severity: diag.Info,
+			Title: "Nothing uses a definition.",
+			Text:  "It was left over, or its name is misspelt where it is used.",
+			Bad:   "$NAME=lb1\n" + good,
+			Good:  "$NAME=lb1\nglobal_defs {\n    router_id $NAME\n}\n",
+		},
+		{
+			Name: "spaced-definition", Severity: diag.Error,
+			Title: "A blank stands between the name of a definition and its =.",
+			Text:  "keepalived takes the line for an unknown keyword.",
+			Bad:   "$NAME = lb1\nglobal_defs {\n    router_id $NAME\n}\n",
+			Good:  "$NAME=lb1\nglobal_defs {\n    router_id $NAME\n}\n",
+		},
+		{
+			Name: "definition-cycle", Severity: diag.Error,
+			Title: "The value of a definition contains the definition.",
+			Text:  "A value is expanded where it is used. keepalived does so for ever: it hangs, also with -t.",
+			Bad:   "$NAME=${NAME}\nglobal_defs {\n    router_id ${NAME}\n}\n",
+			Good:  "$NAME=lb1\nglobal_defs {\n    router_id ${NAME}\n}\n",
+		},
+		{
+			Name: "text-after-lines", Severity: diag.Error,
+			Title: "Text follows a definition of several lines.",
+			Text:  "keepalived replaces such a definition only at the end of a line, and leaves it as it stands elsewhere.",
+		},
+		{
+			Name: "gap-in-definition", Severity: diag.Warning,
+			Title: "A definition goes on behind blank lines.",
+			Text: "A backslash at the end of a line continues a definition, past blank lines too, so the next line of the file becomes a part of it. " +
+				"Versions up to 2.2 end the definition at the blank line.",
+		},
+		{
+			Name: "line-continuation", Severity: diag.Error,
+			Title: "A backslash stands at the end of a line that is no definition.",
+			Text:  "Only definitions go on in the next line. keepalived takes the backslash for a word.",
+			Bad:   "global_defs {\n    router_id lb1 \\\n    process_names\n}\n",
+			Good:  good,
+		},
+		{
+			Name: "comment-from-definition", Severity: diag.Warning,
+			Title: "The value of a definition has # or !, which starts a comment.",
+			Text:  "keepalived looks for comments again after it has replaced definitions. Only double quotes around the word save the mark.",
+			Bad:   "global_defs {\n    router_id lb${_HASH}1\n}\n",
+			Good:  "global_defs {\n    router_id \"lb${_HASH}1\"\n}\n",
+		},
+		{
+			Name: "invalid-sequence", Severity: diag.Error,
+			Title: "A line with ~SEQ or ~LST cannot be repeated.",
+			Text:  "The forms are ~SEQ(var, [start, [step,]] end) and ~LST(var, value, ...) or ~LST({var, ...}, {value, ...}, ...). keepalived drops the line.",
+		},
+		{
+			Name: "random-range", Severity: diag.Error,
+			Title: "The bounds of ${_RANDOM} are the wrong way round.",
+			Text:  "keepalived reports it and uses the first number always.",
+			Bad:   "global_defs {\n    router_id lb${_RANDOM 9 1}\n}\n",
+			Good:  "global_defs {\n    router_id lb${_RANDOM 1 9}\n}\n",
+		},
+		{
+			Name: "expansion-too-large", Severity: diag.Error,
+			Title: "Definitions, sequences and includes make more text than any configuration needs.",
+			Text:  "A sequence has an end that is too large, or definitions multiply each other. Nothing is read from there on.",
+		},
+		{
+			Name: "unknown-id", Severity: diag.Warning,
+			Title: "A condition names a host that is none of those the file is for.",
+			Text:  "check --id names the hosts. A line with @ID for another one never counts, and one with @^ID always does.",
+			Bad:   "global_defs {\n@lb3 router_id lb3\n    process_names\n}\n",
+			Good:  "global_defs {\n@lb2 router_id lb2\n    process_names\n}\n",
+		},
+		{
+			Name: "second-condition", Severity: diag.Error,
+			Title: "A line has two conditions.",
+			Text:  "keepalived looks at the first and takes the second for a keyword.",
+			Bad:   "global_defs {\n@lb1 @^lb2 router_id lb1\n    process_names\n}\n",
+			Good:  "global_defs {\n@lb1 router_id lb1\n    process_names\n}\n",
+		},
+		{
+			Name: "condition-on-lines", Severity: diag.Error,
+			Title: "A condition stands before a definition of several lines.",
+			Text:  "keepalived skips the first line only, and reads the others as lines of the file.",
+		},
+		{
+			Name: "include-not-found", Severity: diag.Warning,
+			Title: "An include finds no file.",
+			Text: "keepalived goes on without it, and exits with 0 for a plain include. includem, includew, includeb and includea demand their " +
+				"files. A wildcard that matches nothing is no mistake by itself.",
+			Bad:  "include none.conf\n" + good,
+			Good: good,
+		},
+		{
+			Name: "include-unread", Severity: diag.Warning,
+			Title: "An included file cannot be read.",
+			Text:  "keepalived skips directories, executable files and files without permission.",
+		},
+		{
+			Name: "include-cycle", Severity: diag.Error,
+			Title: "A file includes itself.",
+			Text:  "keepalived reads it again and again until it runs out of files.",
+		},
+		{
+			Name: "include-quotes", Severity: diag.Error,
+			Title: "The name of an included file has quotes.",
+			Text:  "Newer versions of keepalived take them for a part of the name.",
+		},
+		{
+			Name: "include-braces", Severity: diag.Error,
+			Title: "The braces of an include make too many names.",
+			Text:  "Every brace multiplies the number of names.",
+		},
+		{
+			Name: "include-expanded", Severity: diag.Warning,
+			Title: "An include depends on a definition or a condition.",
+			Text:  "keepalived looks for includes before it looks at these; newer versions take the name as it is written.",
+		},
+	}
+}
