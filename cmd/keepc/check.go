@@ -96,7 +96,7 @@ func (r *checkRun) main(names []string) error {
 			return err
 		}
 	}
-	// What a check makes lives until it is told: to collect more often takes a third of the time and frees next to nothing.
+	// What a check makes lives until it is told: to collect more often takes a quarter of the time and frees next to nothing.
 	defer debug.SetGCPercent(debug.SetGCPercent(500))
 	files := make([]checked, len(names))
 	each(len(names), func(i int) { files[i] = r.file(names[i], nil) })
