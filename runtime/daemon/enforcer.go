@@ -117,7 +117,7 @@ func (e *enforcer) run(ctx context.Context) {
 			continue
 		}
 		if newest != version {
-			e.wait(ctx, o.after)
+			e.wait(ctx, newest, o.after)
 			want, version = o.want(), newest
 		}
 		err := e.enforce(want, version)
@@ -151,19 +151,28 @@ func (e *enforcer) newest() (o order, version int, known bool) {
 	return e.next, e.version, e.known
 }
 
-// wait lets another enforcer go first, for a while and as long as no newer order comes.
-func (e *enforcer) wait(ctx context.Context, after <-chan error) {
+// wait lets another enforcer go first, for a while and as long as no order newer than the version comes.
+func (e *enforcer) wait(ctx context.Context, version int, after <-chan error) {
 	if after == nil {
 		return
 	}
 	limit := time.NewTimer(orderTimeout)
 	defer limit.Stop()
-	select {
-	case <-after:
-	case <-limit.C:
-	case <-e.wake:
-		e.poke() // it was for run
-	case <-ctx.Done():
+	for {
+		select {
+		case <-after:
+			return
+		case <-limit.C:
+			return
+		case <-ctx.Done():
+			return
+		case <-e.wake:
+			// Mostly the kernel changed, which is looked at when the turn comes.
+			if _, newest, _ := e.newest(); newest != version {
+				e.poke() // run has to know
+				return
+			}
+		}
 	}
 }
 
