@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"keepc/compiler/cluster"
 	"keepc/compiler/ir"
 	"keepc/compiler/state"
 	"keepc/runtime/engine"
@@ -111,7 +112,7 @@ func (w *world) reload(n *node, cfg *ir.Config) {
 	old := n.cfg
 	n.cfg = cfg
 	known := len(n.ports)
-	w.plug(n, ports(n.index, cfg))
+	w.plug(n, cluster.Alone(n.index, cfg))
 	w.adopt(cfg)
 	for _, p := range n.ports[known:] {
 		w.deliver(n, n.linkEvent(p))

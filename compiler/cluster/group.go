@@ -1,0 +1,96 @@
+package cluster
+
+import (
+	"net/netip"
+	"slices"
+
+	"keepc/compiler/ir"
+)
+
+// A Group is one virtual router: the instances of several nodes that advertise to each other, whatever their names.
+//
+// They have one number, one family and one segment, and nothing that tells them apart: where both sides hold addresses, one is in
+// common, or one side calls the other its unicast peer.
+type Group struct {
+	Segment string
+	Members []Member // in the order of the nodes; one at least
+}
+
+// A Member is the instance of one node in a group.
+type Member struct {
+	*ir.VRRPInstance
+	Node int
+}
+
+// Groups returns the virtual routers of the cluster, in the order in which the files mention them. An instance is in one group.
+func (c *Cluster) Groups() (groups []Group) {
+	for node, n := range c.Nodes {
+		for _, v := range n.Config.Instances {
+			m := Member{v, node}
+			i := slices.IndexFunc(groups, func(g Group) bool { return c.belongs(g, m) })
+			if i < 0 {
+				i, groups = len(groups), append(groups, Group{Segment: c.Segment(m)})
+			}
+			groups[i].Members = append(groups[i].Members, m)
+		}
+	}
+	return groups
+}
+
+// Segment returns the segment of an instance.
+func (c *Cluster) Segment(m Member) string { return c.Port(m.Node, m.Interface).Segment }
+
+// Source returns where the advertisements of a member come from. known: a file says so.
+func (c *Cluster) Source(m Member) (a netip.Addr, known bool) {
+	if m.SourceAddr.IsValid() {
+		return m.SourceAddr, true
+	}
+	p := c.Port(m.Node, m.Interface)
+	for _, a := range p.Sources {
+		if a.Is6() == m.IPv6() {
+			return a, !p.Assumed
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// belongs tells whether an instance is one of a virtual router that has none of its node yet.
+func (c *Cluster) belongs(g Group, m Member) bool {
+	return !slices.ContainsFunc(g.Members, func(o Member) bool { return o.Node == m.Node || !sameNumber(o.VRRPInstance, m.VRRPInstance) }) &&
+		slices.ContainsFunc(g.Members, func(o Member) bool { return c.alike(o, m) })
+}
+
+// alike tells whether two instances of one number and family are one virtual router.
+func (c *Cluster) alike(a, b Member) bool {
+	v, w := a.VRRPInstance, b.VRRPInstance
+	switch {
+	case shareAddress(v, w), callEachOther(v, w):
+		return true
+	case c.Segment(a) != c.Segment(b):
+		return false
+	}
+	return len(v.Addresses) == 0 || len(w.Addresses) == 0
+}
+
+// Hear tells whether two instances advertise to one multicast group on one segment, and would so disturb each other when they are
+// two virtual routers of one number.
+func (c *Cluster) Hear(a, b Member) bool {
+	return sameNumber(a.VRRPInstance, b.VRRPInstance) && c.Segment(a) == c.Segment(b) &&
+		len(a.Unicast) == 0 && len(b.Unicast) == 0 && a.MulticastGroup == b.MulticastGroup
+}
+
+// sameNumber tells whether two instances have one number and family.
+func sameNumber(a, b *ir.VRRPInstance) bool { return a.VRID == b.VRID && a.IPv6() == b.IPv6() }
+
+func shareAddress(a, b *ir.VRRPInstance) bool {
+	return slices.ContainsFunc(a.Addresses, func(x ir.Address) bool {
+		return slices.ContainsFunc(b.Addresses, func(y ir.Address) bool { return x.Prefix.Addr() == y.Prefix.Addr() })
+	})
+}
+
+// callEachOther tells whether one instance names the source of the other as its unicast peer.
+func callEachOther(a, b *ir.VRRPInstance) bool { return calls(a, b) || calls(b, a) }
+
+func calls(a, b *ir.VRRPInstance) bool {
+	return b.SourceAddr.IsValid() && slices.ContainsFunc(a.Unicast, func(p ir.UnicastPeer) bool { return p.Addr == b.SourceAddr })
+}
