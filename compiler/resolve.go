@@ -11,6 +11,8 @@ import (
 // resolve fills in what depends on other lines: defaults, and what blocks take from those around them. The values are
 // those of the reference; see the Otherwise texts of the table.
 func resolve(cfg *ir.Config) {
+	setDefault(&cfg.Global.GARPLowerPrioDelay, ir.Unset, cfg.Global.GARPMasterDelay)
+	setDefault(&cfg.Global.GARPLowerPrioRepeat, ir.Unset, cfg.Global.GARPMasterRepeat)
 	for _, v := range cfg.Instances {
 		resolveInstance(v, &cfg.Global)
 	}
@@ -86,9 +88,7 @@ func resolveInstance(v *ir.VRRPInstance, g *ir.Global) {
 	setDefault(&v.GARPMasterRefresh, ir.Unset, g.GARPMasterRefresh)
 	setDefault(&v.GARPMasterRefreshRepeat, ir.Unset, g.GARPMasterRefreshRepeat)
 	setDefault(&v.GARPLowerPrioDelay, ir.Unset, g.GARPLowerPrioDelay)
-	setDefault(&v.GARPLowerPrioDelay, ir.Unset, g.GARPMasterDelay)
 	setDefault(&v.GARPLowerPrioRepeat, ir.Unset, g.GARPLowerPrioRepeat)
-	setDefault(&v.GARPLowerPrioRepeat, ir.Unset, g.GARPMasterRepeat)
 	if !v.Has("strict_mode") {
 		v.Strict = g.Strict
 	}

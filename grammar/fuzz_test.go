@@ -54,7 +54,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		src := source.New("test.conf", text)
 		file, list := Parse(src)
-		walk(file.Stmts, func(s *Stmt) {
+		Walk(file.Stmts, func(s *Stmt, _ int) {
 			for _, w := range s.Words {
 				if w.Span.Source != src || w.Span.Start >= w.Span.End || int(w.Span.End) > len(text) {
 					t.Fatalf("%q: span %+v of %q", text, w.Span, w.Text)
@@ -76,15 +76,6 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-func walk(stmts []*Stmt, visit func(*Stmt)) {
-	for _, s := range stmts {
-		visit(s)
-		if s.Block != nil {
-			walk(s.Block.Stmts, visit)
-		}
-	}
-}
-
 // Every expansion ends, and spans lead back to a text.
 func FuzzLoad(f *testing.F) {
 	seed(f)
@@ -97,7 +88,7 @@ func FuzzLoad(f *testing.F) {
 			}
 		}()
 		file, list := LoadText(source.New("test.conf", text), Options{ID: "lb1", IDs: []string{"lb1"}, Files: Files{Root: files}, limit: 4 << 20})
-		walk(file.Stmts, func(s *Stmt) {
+		Walk(file.Stmts, func(s *Stmt, _ int) {
 			for _, w := range s.Words {
 				if w.Span.IsZero() || w.Span.Start > w.Span.End || int(w.Span.End) > len(w.Span.Source.Text) {
 					t.Fatalf("%q: span %+v of %q", text, w.Span, w.Text)

@@ -102,3 +102,32 @@ func (b *Block) Find(keyword string) *Stmt {
 	}
 	return nil
 }
+
+// String returns the line as it is read after all expansions: in one line, without its block and comment.
+func (s *Stmt) String() string {
+	var b strings.Builder
+	b.WriteString(s.Keyword())
+	if strings.ContainsAny(s.Keyword(), blanks+`{}#!`) || s.Keyword() == "" {
+		b.Reset()
+		b.WriteString(`"` + s.Keyword() + `"`)
+	}
+	if rest := s.Rest(); strings.ContainsAny(rest, "\"'\\") {
+		return b.String() + " " + rest // quotes and escapes mean different things to different keywords
+	}
+	for _, w := range s.Args() {
+		b.WriteString(" " + w.Text)
+	}
+	return b.String()
+}
+
+// Walk calls visit for every statement in the order of the file, with the number of blocks around it.
+func Walk(stmts []*Stmt, visit func(s *Stmt, depth int)) { walk(stmts, 0, visit) }
+
+func walk(stmts []*Stmt, depth int, visit func(*Stmt, int)) {
+	for _, s := range stmts {
+		visit(s, depth)
+		if s.Block != nil {
+			walk(s.Block.Stmts, depth+1, visit)
+		}
+	}
+}

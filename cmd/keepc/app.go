@@ -54,6 +54,7 @@ func (a *App) verbs() []*cobra.Command {
 		a.run(),
 		a.simulate(),
 		a.explain(),
+		a.show(),
 		a.version(),
 	}
 }

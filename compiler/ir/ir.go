@@ -1,4 +1,7 @@
 // Package ir is the typed configuration: what a file means, with defaults filled in and names linked.
+//
+// The json tags name the fields in "keepc show" where the name of the field in the style of the file is not the word of
+// the file.
 package ir
 
 import (
@@ -11,26 +14,26 @@ import (
 
 // A Config is all that one director is told.
 type Config struct {
-	Global          Global
-	StaticAddresses []Address
-	Scripts         []*Script
-	TrackFiles      []*TrackFile
-	TrackProcesses  []*TrackProcess
-	BFDs            []*BFD
-	SyncGroups      []*SyncGroup
-	TrackGroups     []*TrackGroup
-	Instances       []*VRRPInstance
-	Groups          []*ServerGroup
-	VirtualServers  []*VirtualServer // a virtual_server of a group stands once for each member
-	Commands        []*Command       // every script of the file
-	NotEnforced     []Use            // keywords of the file that keepc reads but does not act on yet
-	Secrets         []source.Span    // where passwords and keys stand; never to be shown
+	Global          Global           `json:"global_defs"`
+	StaticAddresses []Address        `json:"static_ipaddress"`
+	Scripts         []*Script        `json:"vrrp_script"`
+	TrackFiles      []*TrackFile     `json:"track_file"`
+	TrackProcesses  []*TrackProcess  `json:"vrrp_track_process"`
+	BFDs            []*BFD           `json:"bfd_instance"`
+	SyncGroups      []*SyncGroup     `json:"vrrp_sync_group"`
+	TrackGroups     []*TrackGroup    `json:"track_group"`
+	Instances       []*VRRPInstance  `json:"vrrp_instance"`
+	Groups          []*ServerGroup   `json:"virtual_server_group"`
+	VirtualServers  []*VirtualServer `json:"virtual_server"` // a virtual_server of a group stands once for each member
+	Commands        []*Command       `json:"-"`              // every script of the file
+	NotEnforced     []Use            `json:"not_enforced"`   // keywords of the file that keepc reads but does not act on yet
+	Secrets         []source.Span    `json:"-"`              // where passwords and keys stand; never to be shown
 }
 
 // A Use is the first place in a file of a keyword.
 type Use struct {
-	Path string // "vrrp_instance.notify"
-	Span source.Span
+	Path string      `json:"keyword"` // "vrrp_instance.notify"
+	Span source.Span `json:"at"`
 }
 
 // Origin leads from a value back to the block of the file that made it. It takes no part in comparisons.
@@ -72,6 +75,9 @@ type Name struct {
 	Span source.Span
 }
 
+// MarshalText returns the word.
+func (n Name) MarshalText() ([]byte, error) { return []byte(n.Text), nil }
+
 // Unset stands for "the file does not say" in values where 0 means something. Compile leaves none behind.
 const Unset = -1
 
@@ -90,5 +96,5 @@ func (s Secret) IsZero() bool { return s.text == "" }
 // Format prints "(hidden)" for every verb of package fmt.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "(hidden)") }
 
-// MarshalJSON keeps JSON from carrying the text.
-func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"(hidden)"`), nil }
+// MarshalText keeps JSON from carrying the text.
+func (s Secret) MarshalText() ([]byte, error) { return []byte("(hidden)"), nil }

@@ -42,8 +42,8 @@ type ServiceKey struct {
 	Protocol Protocol
 	Addr     netip.Addr // zero for a firewall mark
 	Port     uint16
-	FWMark   uint32
-	IPv6     bool // the family of a firewall mark
+	FWMark   uint32 `json:"fwmark"`
+	IPv6     bool   `json:"ipv6"` // the family of a firewall mark
 }
 
 func (k ServiceKey) String() string {
@@ -72,10 +72,10 @@ func utoa(n uint32) string {
 // A VirtualServer is one virtual service with its real servers (man page block virtual_server).
 type VirtualServer struct {
 	Origin
-	Key                ServiceKey
-	Group              string // the virtual_server_group that Key comes from
-	Scheduler          string
-	Forwarding         Forwarding
+	Key                ServiceKey    `json:",inline"`
+	Group              string        // the virtual_server_group that Key comes from
+	Scheduler          string        `json:"lvs_sched"`
+	Forwarding         Forwarding    `json:"lvs_method"`
 	Flags              uint32        // scheduler flags and one-packet scheduling, kernel bits
 	PersistenceTimeout time.Duration // 0: not persistent
 	PersistenceMask    uint8         // prefix length of the client group; 32 or 128: each client alone
@@ -84,14 +84,14 @@ type VirtualServer struct {
 	Hysteresis         uint32
 	Alpha              bool
 	Omega              bool
-	HASuspend          bool
+	HASuspend          bool `json:"ha_suspend"`
 	SorryServer        *RealServer
 	SorryInhibit       bool
-	RealServers        []*RealServer
-	Weight             int         // of real servers that name none
-	Checks             CheckTiming // of checks that name none
+	RealServers        []*RealServer `json:"real_server"`
+	Weight             int           // of real servers that name none
+	Checks             CheckTiming   `json:"-"` // of checks that name none
 	InhibitOnFailure   bool
-	VirtualHost        string
+	VirtualHost        string `json:"virtualhost"`
 }
 
 // A ServerGroup is a virtual_server_group: services that share their real servers.
@@ -109,8 +109,8 @@ type GroupMember struct {
 	Origin
 	First, Last netip.Addr // equal for a single address; zero for a firewall mark
 	Port        uint16
-	FWMark      uint32
-	IPv6        bool // the family of a firewall mark
+	FWMark      uint32 `json:"fwmark"`
+	IPv6        bool   `json:"ipv6"` // the family of a firewall mark
 }
 
 // CheckTiming is what checks inherit: from the virtual server, then the real server. Unset where the file is silent.
@@ -131,14 +131,14 @@ type RealServer struct {
 	Addr             netip.AddrPort
 	Port             uint16 // as the file says it; only NAT can make it another than the service's
 	Weight           int
-	Forwarding       Forwarding
-	UpperThreshold   uint32 // connections; 0: no limit
-	LowerThreshold   uint32
-	InhibitOnFailure bool // weight 0 instead of removal
+	Forwarding       Forwarding `json:"lvs_method"`
+	UpperThreshold   uint32     `json:"uthreshold"` // connections; 0: no limit
+	LowerThreshold   uint32     `json:"lthreshold"`
+	InhibitOnFailure bool       // weight 0 instead of removal
 	Alpha            bool
 	Checks           []*Check
-	Timing           CheckTiming // of its checks that name none
-	VirtualHost      string
+	Timing           CheckTiming `json:"-"` // of its checks that name none
+	VirtualHost      string      `json:"virtualhost"`
 }
 
 // CheckKind is the keyword of a checker.
@@ -161,7 +161,7 @@ const (
 type Check struct {
 	Origin
 	CheckSpec
-	ConnectIP   netip.Addr // as the file says it; Target is what follows from it
+	ConnectIP   netip.Addr `json:"connect_ip"` // as the file says it; Target is what follows from it
 	ConnectPort uint16
 	BindAddr    netip.Addr
 	BindPort    uint16
@@ -173,7 +173,7 @@ type CheckSpec struct {
 	Target           netip.AddrPort
 	BindTo           netip.AddrPort // zero: any
 	BindIf           string
-	FWMark           uint32
+	FWMark           uint32 `json:"fwmark"`
 	ConnectTimeout   time.Duration
 	DelayLoop        time.Duration // period of checks while all is well
 	DelayBeforeRetry time.Duration

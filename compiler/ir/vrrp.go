@@ -33,8 +33,8 @@ func (a AuthType) String() string { return [...]string{"none", "PASS", "AH"}[a] 
 
 // Authentication of VRRP version 2. The wire carries the first 8 bytes of the password.
 type Authentication struct {
-	Type AuthType
-	Pass Secret
+	Type AuthType `json:"auth_type"`
+	Pass Secret   `json:"auth_pass"`
 }
 
 // A VRRPInstance is one virtual router of this director (man page block vrrp_instance).
@@ -43,17 +43,17 @@ type VRRPInstance struct {
 	Name             string
 	State            State
 	Interface        string
-	VRID             uint8
-	Priority         uint8 // 255 owns the addresses
-	Version          uint8 // 2 or 3
-	AdvertInterval   time.Duration
-	DownTimerAdverts int // advertisements missed before take-over
-	NoPreempt        bool
+	VRID             uint8         `json:"virtual_router_id"`
+	Priority         uint8         // 255 owns the addresses
+	Version          uint8         // 2 or 3
+	AdvertInterval   time.Duration `json:"advert_int"`
+	DownTimerAdverts int           // advertisements missed before take-over
+	NoPreempt        bool          `json:"nopreempt"`
 	PreemptDelay     time.Duration
-	Auth             Authentication
-	SourceAddr       netip.Addr // mcast_src_ip; zero: the first address of the interface
-	MulticastGroup   netip.Addr // mcast_dst_ip; zero: the group of global_defs
-	Addresses        []Address
+	Auth             Authentication `json:"authentication"`
+	SourceAddr       netip.Addr     `json:"src_ip"`       // mcast_src_ip or unicast_src_ip; zero: the first address of the interface
+	MulticastGroup   netip.Addr     `json:"mcast_dst_ip"` // mcast_dst_ip; zero: the group of global_defs
+	Addresses        []Address      `json:"virtual_ipaddress"`
 
 	LowerPrioNoAdvert    bool
 	HigherPrioSendAdvert bool
@@ -65,16 +65,16 @@ type VRRPInstance struct {
 	GARPLowerPrioDelay      time.Duration
 	GARPLowerPrioRepeat     int
 
-	Strict           bool
-	Unicast          []UnicastPeer
-	NoVirtualAddress bool // no_virtual_ipaddress: it may hold none
-	UseVMAC          bool
-	Routes           []Route
-	TrackInterfaces  []Track
-	TrackScripts     []Track
-	TrackFiles       []Track
-	TrackProcesses   []Track
-	TrackBFDs        []Track
+	Strict           bool          `json:"strict_mode"`
+	Unicast          []UnicastPeer `json:"unicast_peer"`
+	NoVirtualAddress bool          `json:"no_virtual_ipaddress"` // no_virtual_ipaddress: it may hold none
+	UseVMAC          bool          `json:"use_vmac"`
+	Routes           []Route       `json:"virtual_routes"`
+	TrackInterfaces  []Track       `json:"track_interface"`
+	TrackScripts     []Track       `json:"track_script"`
+	TrackFiles       []Track       `json:"track_file"`
+	TrackProcesses   []Track       `json:"track_process"`
+	TrackBFDs        []Track       `json:"track_bfd"`
 }
 
 // A UnicastPeer is one line of unicast_peer.
@@ -95,20 +95,20 @@ type Route struct {
 type Track struct {
 	Origin
 	Name   string
-	Weight *Weight // nil: that of what is tracked
+	Weight *Weight `json:",inline"` // nil: that of what is tracked
 }
 
 // A Script is a vrrp_script.
 type Script struct {
 	Origin
 	Name     string
-	Command  Command
+	Command  Command `json:"script"`
 	User     User
 	Interval time.Duration
 	Timeout  time.Duration // Unset: the interval
-	Weight   Weight
-	Rise     int // successes until it counts as good
-	Fall     int // failures until it counts as bad
+	Weight   Weight        `json:",inline"`
+	Rise     int           // successes until it counts as good
+	Fall     int           // failures until it counts as bad
 	InitFail bool
 }
 
@@ -117,7 +117,7 @@ type TrackFile struct {
 	Origin
 	Name   string
 	File   string
-	Weight Weight
+	Weight Weight `json:",inline"`
 }
 
 // A TrackProcess is a vrrp_track_process.
@@ -125,21 +125,21 @@ type TrackProcess struct {
 	Origin
 	Name    string
 	Process []string
-	Weight  Weight
+	Weight  Weight `json:",inline"`
 }
 
 // A BFD is a bfd_instance.
 type BFD struct {
 	Origin
 	Name     string
-	Neighbor netip.Addr
-	Source   netip.Addr
-	Weight   Weight
+	Neighbor netip.Addr `json:"neighbor_ip"`
+	Source   netip.Addr `json:"source_ip"`
+	Weight   Weight     `json:",inline"`
 }
 
 // A Weight is what a tracker adds to a priority.
 type Weight struct {
-	N       int
+	N       int `json:"weight"`
 	Reverse bool
 }
 
@@ -157,19 +157,19 @@ type User struct{ Name, Group string }
 type SyncGroup struct {
 	Origin
 	Name            string
-	Members         []Name
-	TrackInterfaces []Track
-	TrackScripts    []Track
-	TrackFiles      []Track
-	TrackProcesses  []Track
-	TrackBFDs       []Track
+	Members         []Name  `json:"group"`
+	TrackInterfaces []Track `json:"track_interface"`
+	TrackScripts    []Track `json:"track_script"`
+	TrackFiles      []Track `json:"track_file"`
+	TrackProcesses  []Track `json:"track_process"`
+	TrackBFDs       []Track `json:"track_bfd"`
 }
 
 // A TrackGroup is a track_group: instances that static objects follow.
 type TrackGroup struct {
 	Origin
 	Name    string
-	Members []Name
+	Members []Name `json:"group"`
 }
 
 // An InstanceKey tells instances apart over a reload: not by name, for an instance may be renamed and keep its role.
@@ -192,13 +192,13 @@ func (v *VRRPInstance) IPv6() bool {
 // An Address is one line of virtual_ipaddress.
 type Address struct {
 	Origin
-	Prefix    netip.Prefix
-	Dev       string // the instance's interface when the line names none
+	Prefix    netip.Prefix `json:"address"`
+	Dev       string       // the instance's interface when the line names none
 	Label     string
 	Scope     uint8 // as in the kernel: 0 global, 253 link, 254 host
 	Broadcast netip.Addr
 	Peer      netip.Prefix
-	NoDAD     bool
+	NoDAD     bool `json:"nodad"`
 	Excluded  bool // in virtual_ipaddress_excluded: held, not advertised
-	UseVMAC   bool
+	UseVMAC   bool `json:"use_vmac"`
 }

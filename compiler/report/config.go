@@ -1,0 +1,184 @@
+package report
+
+import (
+	"bytes"
+	"encoding"
+	"encoding/json"
+	"fmt"
+	"io"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"keepc/compiler/ir"
+	"keepc/compiler/schema"
+	"keepc/grammar/source"
+)
+
+// ConfigVersion is the version of the JSON form of a configuration; it grows when a field changes its meaning or goes.
+const ConfigVersion = 1
+
+// Config writes the configuration of a file as JSON. A block is an object under the word of the file, a part of it has the
+// name of its Go field in the style of the file, or what its json tag says. Durations are seconds; "at" is the place of the
+// line. A number always stands, also 0; what is false, empty or not there is left out.
+func Config(w io.Writer, file string, cfg *ir.Config) error {
+	var e configEncoder
+	e.WriteString(`{"version":` + strconv.Itoa(ConfigVersion) + `,"file":`)
+	e.text(file)
+	e.fields(reflect.ValueOf(cfg).Elem(), false)
+	e.WriteString("}\n")
+	var out bytes.Buffer
+	if err := json.Indent(&out, e.Bytes(), "", "  "); err != nil {
+		return fmt.Errorf("lay the configuration out: %w", err)
+	}
+	_, err := out.WriteTo(w)
+	return err
+}
+
+// A configEncoder writes values as JSON without white space.
+type configEncoder struct{ bytes.Buffer }
+
+// A member is how a field of a struct is written.
+type member struct {
+	name         string
+	skip, inline bool
+}
+
+// fields writes the fields of a struct as members of an object that is open; first tells whether it is still empty.
+func (e *configEncoder) fields(v reflect.Value, first bool) bool {
+	for i := range v.NumField() {
+		m, f := memberOf(v.Type().Field(i)), v.Field(i)
+		switch {
+		case m.skip, !f.CanInterface(), f.Kind() == reflect.Pointer && f.IsNil():
+		case m.inline:
+			first = e.fields(reflect.Indirect(f), first)
+		case absent(f):
+		default:
+			if !first {
+				e.WriteByte(',')
+			}
+			first = false
+			e.text(m.name)
+			e.WriteByte(':')
+			e.value(f)
+		}
+	}
+	return first
+}
+
+func (e *configEncoder) value(v reflect.Value) {
+	switch x := v.Interface().(type) {
+	case ir.Origin:
+		e.place(x.Span())
+		return
+	case source.Span:
+		e.place(x)
+		return
+	case time.Duration:
+		e.WriteString(strconv.FormatFloat(x.Seconds(), 'f', -1, 64))
+		return
+	case encoding.TextMarshaler:
+		text, _ := x.MarshalText() // those of netip and ir do not fail
+		e.text(string(text))
+		return
+	case []string:
+		e.words(x)
+		return
+	case fmt.Stringer:
+		if v.Kind() != reflect.Struct && v.Kind() != reflect.Pointer {
+			e.text(x.String())
+			return
+		}
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		e.value(v.Elem())
+	case reflect.Struct:
+		e.WriteByte('{')
+		e.fields(v, true)
+		e.WriteByte('}')
+	case reflect.Slice:
+		e.WriteByte('[')
+		for i := range v.Len() {
+			if i > 0 {
+				e.WriteByte(',')
+			}
+			e.value(v.Index(i))
+		}
+		e.WriteByte(']')
+	case reflect.String:
+		e.text(Hide(v.String()))
+	default: // booleans and numbers
+		fmt.Fprint(e, v.Interface())
+	}
+}
+
+func (e *configEncoder) place(at source.Span) {
+	p := at.Position()
+	e.text(p.File + ":" + strconv.Itoa(p.Line))
+}
+
+// words writes the words of a command without the passwords among them, as an excerpt shows them.
+func (e *configEncoder) words(words []string) {
+	secret := false
+	for i, w := range words {
+		e.WriteByte("[,"[min(i, 1)])
+		if secret {
+			e.text(hidden)
+			continue
+		}
+		e.text(Hide(w))
+		secret = schema.Secretive(w)
+	}
+	e.WriteByte(']')
+}
+
+// text writes a string of JSON; bytes that are no UTF-8 become U+FFFD.
+func (e *configEncoder) text(s string) {
+	enc := json.NewEncoder(e)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(s) // strings and buffers do not fail
+	e.Truncate(e.Len() - 1)
+}
+
+// absent tells whether a value is left out: all that is zero but numbers.
+func absent(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Slice:
+		return v.Len() == 0
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return false
+	}
+	return v.IsZero()
+}
+
+// memberOf reads the json tag of a field: a name, "-", or ",inline" for a struct whose fields stand in the one around it,
+// as those of embedded structs do.
+func memberOf(f reflect.StructField) member {
+	name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+	m := member{name: name, skip: name == "-", inline: options == "inline" || f.Anonymous && name == ""}
+	if f.Type == reflect.TypeFor[ir.Origin]() {
+		m.name, m.inline = "at", false
+	}
+	if m.name == "" {
+		m.name = snake(f.Name)
+	}
+	return m
+}
+
+// snake turns GARPMasterDelay into garp_master_delay.
+func snake(name string) string {
+	var b strings.Builder
+	runes := []rune(name)
+	for i, c := range runes {
+		starts := unicode.IsUpper(c) && i > 0 &&
+			(unicode.IsLower(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1]) && unicode.IsUpper(runes[i-1]))
+		if starts {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToLower(c))
+	}
+	return b.String()
+}
