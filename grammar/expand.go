@@ -108,10 +108,14 @@ type file struct {
 	demand    demand // what its includes must fulfil
 }
 
-// shown returns how the path of an included file is written for people: like that of the file that includes it.
-func (f *file) shown(abs string) string {
-	if rest, ok := strings.CutPrefix(abs, strings.TrimSuffix(f.dir, "/")+"/"); ok {
-		return path.Join(path.Dir(f.name), rest)
+// shown returns how the path of an included file is written for people: like that of the file that includes it when it is
+// below, else relative to the working directory when it is below that.
+func (e *expander) shown(abs string) string {
+	if rest, ok := strings.CutPrefix(abs, strings.TrimSuffix(e.file.dir, "/")+"/"); ok {
+		return path.Join(path.Dir(e.file.name), rest)
+	}
+	if rest, ok := strings.CutPrefix(abs, e.opts.Files.Dir+"/"); ok && e.opts.Files.Dir != "" {
+		return rest
 	}
 	return abs
 }

@@ -18,6 +18,9 @@ type Files struct {
 	Root fs.FS
 	// Dir is the absolute path of the directory that relative names start from; "/" when empty.
 	Dir string
+	// Below is the absolute path of the directory that absolute names in configurations start from, as that of an image; "/"
+	// when empty.
+	Below string
 }
 
 // abs returns the absolute path of a name.
@@ -231,7 +234,7 @@ func (e *expander) checkInclude(words []string) {
 // include pushes the files of an include line; they are read next.
 func (e *expander) include(l line, add demand, pattern line) {
 	text := e.unquoted(pattern)
-	inc := Include{Span: l.span(0, len(l.text)), Pattern: e.file.path(text)}
+	inc := Include{Span: l.span(0, len(l.text)), Pattern: e.path(text)}
 	at := pattern.span(0, len(pattern.text))
 	patterns, ok := alternatives(text)
 	if !ok {
@@ -244,7 +247,7 @@ func (e *expander) include(l line, add demand, pattern line) {
 	need := e.file.demand | add
 	var names []string
 	for _, p := range patterns {
-		found := e.opts.Files.glob(e.file.path(p))
+		found := e.opts.Files.glob(e.path(p))
 		names = append(names, found...)
 		if len(found) == 0 && len(patterns) > 1 && need&brace != 0 {
 			e.noMatch(at, p, true)
@@ -265,12 +268,12 @@ func (e *expander) include(l line, add demand, pattern line) {
 	e.record.includes = append(e.record.includes, inc)
 }
 
-// path returns the absolute path of a name in the file.
-func (f *file) path(name string) string {
+// path returns the absolute path of a name in the innermost file.
+func (e *expander) path(name string) string {
 	if path.IsAbs(name) {
-		return name
+		return strings.TrimSuffix(e.opts.Files.Below, "/") + name
 	}
-	return path.Join(f.dir, name)
+	return path.Join(e.file.dir, name)
 }
 
 // open pushes a file; it returns nil for one that is being read already.
@@ -291,7 +294,7 @@ func (e *expander) open(abs string, at, via source.Span) (*source.Source, error)
 		if err != nil {
 			return nil, err
 		}
-		base = source.New(e.file.shown(abs), text)
+		base = source.New(e.shown(abs), text)
 		e.texts[abs] = base
 	} else if !e.spend(len(base.Text), at) {
 		return nil, nil
@@ -319,7 +322,7 @@ func (e *expander) unquoted(pattern line) string {
 func (e *expander) noMatch(at source.Span, pattern string, demanded bool) {
 	d := diag.Diagnostic{
 		Rule: "include-not-found", Severity: diag.Warning, Message: fmt.Sprintf("no file %s", pattern),
-		Span: at, Label: "keepalived goes on without it", Host: path.IsAbs(pattern),
+		Span: at, Label: "keepalived goes on without it", Host: path.IsAbs(pattern) && e.opts.Files.Below == "",
 	}
 	switch {
 	case demanded:

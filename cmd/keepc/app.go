@@ -8,12 +8,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"keepc/compiler/report"
+	"keepc/compiler/schema"
+	"keepc/grammar"
 	"keepc/grammar/diag"
 )
 
@@ -31,9 +34,12 @@ type App struct {
 
 // flags are those of every verb.
 type flags struct {
-	color          string
+	format, color  string
 	quiet, verbose bool
 	ids            []string
+	root           string
+	forVersion     string // the keepalived that reads the files
+	stdinName      string
 }
 
 // Exit codes, one table for all verbs.
@@ -90,7 +96,9 @@ func (a *App) Main(args []string) int {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          unknownVerb,
-		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return a.accept(c) },
+		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetArgs(args)
 	root.SetIn(a.Stdin)
@@ -99,10 +107,14 @@ func (a *App) Main(args []string) int {
 	root.SetFlagErrorFunc(suggestFlag)
 	root.AddCommand(a.verbs()...)
 	f := root.PersistentFlags()
+	f.StringVar(&a.format, "format", human, "the `FORMAT` of the output; for check one of "+strings.Join(formatNames(), ", "))
 	f.StringVar(&a.color, "color", "auto", "colour: auto, always or never")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "say nothing, only exit")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "say more")
-	f.StringSliceVar(&a.ids, "id", nil, "the `ID` that @ID lines are for (keepalived -i)")
+	f.StringSliceVar(&a.ids, "id", nil, "the `ID` that @ID lines are for (keepalived -i); several are read one by one")
+	f.StringVar(&a.root, "root", "", "the `DIR` in which absolute names of included files start, as that of an image")
+	f.StringVar(&a.forVersion, "keepalived-version", "", "the `X.Y.Z` that reads the files: words that it does not know yet are errors")
+	f.StringVar(&a.stdinName, "stdin-name", "<stdin>", "the `NAME` of standard input in messages")
 	f.SortFlags = false
 
 	err := root.Execute()
@@ -117,6 +129,51 @@ func (a *App) Main(args []string) int {
 		fmt.Fprintf(a.Stderr, "keepc: %v\n", e.err)
 	}
 	return e.code
+}
+
+// human is the format for people, which every verb writes.
+const human = "human"
+
+// formats notes the formats that a verb can write.
+func formats(names ...string) map[string]string {
+	return map[string]string{"formats": strings.Join(names, " ")}
+}
+
+// formatsOf returns the formats that a verb can write.
+func formatsOf(c *cobra.Command) []string {
+	if names := strings.Fields(c.Annotations["formats"]); len(names) > 0 {
+		return names
+	}
+	return []string{human}
+}
+
+// accept checks the flags that every verb has.
+func (a *App) accept(c *cobra.Command) error {
+	if names := formatsOf(c); !slices.Contains(names, a.format) {
+		last := len(names) - 1
+		return fmt.Errorf("--format %s: expected %s", a.format, strings.TrimPrefix(strings.Join(names[:last], ", ")+" or "+names[last], " or "))
+	}
+	if a.forVersion != "" && !schema.IsVersion(a.forVersion) {
+		return fmt.Errorf("--keepalived-version %s: expected a version, as 2.2.8", a.forVersion)
+	}
+	if a.root == "" {
+		return nil
+	}
+	info, err := fs.Stat(a.FS, strings.TrimPrefix(a.abs(a.root), "/"))
+	if err != nil {
+		return failed(fmt.Errorf("--root: %w", fileError(a.root, err)))
+	}
+	if !info.IsDir() {
+		return failed(fmt.Errorf("--root: %s: is not a directory", a.root))
+	}
+	return nil
+}
+
+// complete makes shells offer the words for a flag of a verb.
+func complete(c *cobra.Command, flag string, words func() []string) {
+	_ = c.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return words(), cobra.ShellCompDirectiveNoFileComp // the error is for flags that are not there
+	})
 }
 
 // unknownVerb says which verb was likely meant.
@@ -223,9 +280,32 @@ func (a *App) abs(name string) string {
 	return filepath.Join("/", a.Dir, name)
 }
 
+// below is the absolute path of a file that a configuration names: with --root that in the image.
+func (a *App) below(name string) string {
+	if a.root == "" || !filepath.IsAbs(name) {
+		return a.abs(name)
+	}
+	return filepath.Join(a.abs(a.root), name)
+}
+
+// files is where configurations are read from.
+func (a *App) files() grammar.Files {
+	f := grammar.Files{Root: a.FS, Dir: a.Dir}
+	if a.root != "" {
+		f.Below = a.abs(a.root)
+	}
+	return f
+}
+
+// defaultFile is the file that verbs look at when none is named.
+func (a *App) defaultFile() string { return a.shown(a.below(defaultFile)) }
+
 // shown is the name of a file as messages show it: relative to the working directory when it is below.
 func (a *App) shown(name string) string {
-	if !filepath.IsAbs(name) {
+	switch {
+	case name == "-":
+		return a.stdinName
+	case !filepath.IsAbs(name):
 		return name
 	}
 	if rel, err := filepath.Rel(a.Dir, name); err == nil && filepath.IsLocal(rel) {

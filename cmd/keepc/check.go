@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"path"
 	"runtime"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -26,52 +26,58 @@ const defaultFile = "/etc/keepalived/keepalived.conf"
 // A checkRun is one run of the verb check.
 type checkRun struct {
 	*App
-	fix, diff  bool
-	host       bool
-	format     string
-	failOn     string
-	stdinName  string
-	only, skip []string
-	forVersion string
+	fix, diff   bool
+	host        bool
+	failOn      string
+	only, skip  []string
+	onlySetting bool // show the settings, check nothing
+	given       func(flag string) bool
 
-	threshold diag.Severity
+	settings  settingsReader
+	threshold diag.Severity // of --fail-on; 0: it is not given
 }
 
 // A checked is one file after its check.
 type checked struct {
 	report.File
+	readings []reading
+	lines    int
+	err      error // why it could not be read
+}
+
+// A reading is a file as the director with the id reads it.
+type reading struct {
+	id     string
+	tree   *grammar.File
 	config *ir.Config
-	lines  int
-	err    error // why it could not be read
 }
 
 func (a *App) check() *cobra.Command {
-	run := &checkRun{App: a}
+	run := &checkRun{App: a, settings: settingsReader{App: a}}
 	c := &cobra.Command{
 		Use:   "check [files...]",
 		Short: "Find mistakes",
-		Long:  "Find mistakes in configuration files; without an argument in " + defaultFile + ".",
+		Long: "Find mistakes in configuration files. Without an argument, in those of the clusters that the nearest " + settingsName + " upward\n" +
+			"names, or else in " + defaultFile + ".",
 		Example: `  keepc check keepalived.conf
   keepc check --fix lb01.conf lb02.conf
   cat keepalived.conf | keepc check --format json -`,
-		RunE: func(_ *cobra.Command, names []string) error { return run.main(names) },
+		Annotations: formats(formatNames()...),
+		RunE:        func(_ *cobra.Command, names []string) error { return run.main(names) },
 	}
 	f := c.Flags()
 	f.SortFlags = false
 	f.BoolVar(&run.fix, "fix", false, "repair what has exactly one right repair")
 	f.BoolVar(&run.diff, "diff", false, "show the repairs as a patch")
 	f.BoolVar(&run.host, "host", false, "also judge what depends on this machine: interfaces, users, scripts")
-	f.StringVar(&run.format, "format", "human", "one of "+strings.Join(formatNames(), ", "))
 	f.StringVar(&run.failOn, "fail-on", "error", "the least `SEVERITY` that exits with 1: error, warning or info")
 	f.StringSliceVar(&run.only, "only", nil, "look for these `RULES` only")
 	f.StringSliceVar(&run.skip, "off", nil, "do not look for these `RULES`")
-	for _, flag := range []string{"only", "off"} {
-		_ = c.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return ruleNames(), cobra.ShellCompDirectiveNoFileComp // the error is for flags that are not there
-		})
-	}
-	f.StringVar(&run.forVersion, "keepalived-version", "", "the `X.Y.Z` that will read the files: report words that it does not know yet")
-	f.StringVar(&run.stdinName, "stdin-name", "<stdin>", "the `NAME` of standard input in findings")
+	f.BoolVar(&run.onlySetting, "show-settings", false, "show what the flags and "+settingsName+" come to, and check nothing")
+	run.given = f.Changed
+	complete(c, "only", ruleNames)
+	complete(c, "off", ruleNames)
+	complete(c, "fail-on", func() []string { return []string{"error", "warning", "info"} })
 	return c
 }
 
@@ -84,37 +90,43 @@ func formatNames() []string {
 }
 
 func (r *checkRun) main(names []string) error {
-	if len(names) == 0 {
-		names = []string{defaultFile}
-	}
-	write, colors, err := r.settings(names)
+	write, colors, err := r.options(names)
 	if err != nil {
 		return err
 	}
-	if r.diff || r.fix {
-		if err := r.repair(names); err != nil || r.diff {
+	jobs, err := r.jobs(names)
+	switch {
+	case err != nil:
+		return failed(err)
+	case r.onlySetting:
+		return r.showSettings(jobs)
+	case r.diff || r.fix:
+		if err := r.repair(jobs); err != nil || r.diff {
 			return err
 		}
 	}
 	// What a check makes lives until it is told: to collect more often takes a quarter of the time and frees next to nothing.
 	defer debug.SetGCPercent(debug.SetGCPercent(500))
-	files := make([]checked, len(names))
-	each(len(names), func(i int) { files[i] = r.file(names[i], nil) })
+	files := make([]checked, len(jobs))
+	each(len(jobs), func(i int) {
+		files[i] = r.file(jobs[i])
+		files[i].Findings = r.judge(jobs[i], files[i].Findings)
+	})
 
-	var found []report.File
-	var unread int
-	for _, f := range files {
+	found := r.aboutSettings(jobs)
+	bad := slices.ContainsFunc(found, func(f report.File) bool { return f.Findings.Has(diag.Error) })
+	unread := false
+	for i, f := range files {
 		if f.err != nil {
-			unread++
+			unread = true
 			fmt.Fprintf(r.Stderr, "keepc: %v\n", f.err)
 			continue
 		}
-		f.Findings = slices.DeleteFunc(f.Findings, func(d diag.Diagnostic) bool { return r.hidden(d) })
 		found = append(found, f.File)
+		bad = bad || f.Findings.Has(jobs[i].failOn)
 	}
-	model := report.NewCheck(found)
 	if !r.quiet {
-		if err := write(r.Stdout, model, colors); err != nil {
+		if err := write(r.Stdout, report.NewCheck(found), colors); err != nil {
 			return failed(fmt.Errorf("write the findings: %w", err))
 		}
 	}
@@ -122,30 +134,39 @@ func (r *checkRun) main(names []string) error {
 		r.tell(files)
 	}
 	switch {
-	case unread > 0:
+	case unread:
 		return exit{code: exitFailed}
-	case slices.ContainsFunc(found, func(f report.File) bool { return f.Findings.Has(r.threshold) }):
+	case bad:
 		return exit{code: exitFindings}
 	}
 	return nil
 }
 
-// settings checks the flags.
-func (r *checkRun) settings(names []string) (write formatter, colors report.Colors, err error) {
-	formats := report.Formats()
-	i := slices.IndexFunc(formats, func(f report.Format) bool { return f.Name == r.format })
-	if i < 0 {
-		return nil, false, fmt.Errorf("--format %s: expected one of %s", r.format, strings.Join(formatNames(), ", "))
+// aboutSettings returns the settings files that were used and that have findings, without those that are checked themselves.
+func (r *checkRun) aboutSettings(jobs []job) (files []report.File) {
+	for _, s := range r.settings.all {
+		named := slices.ContainsFunc(jobs, func(j job) bool { return r.abs(j.name) == s.path(settingsName) })
+		if len(s.Findings) > 0 && !named {
+			files = append(files, s.File)
+		}
 	}
-	switch r.failOn {
-	case "error":
-		r.threshold = diag.Error
-	case "warning":
-		r.threshold = diag.Warning
-	case "info":
-		r.threshold = diag.Info
-	default:
-		return nil, false, fmt.Errorf("--fail-on %s: expected error, warning or info", r.failOn)
+	return files
+}
+
+// options checks the flags.
+func (r *checkRun) options(names []string) (write formatter, colors report.Colors, err error) {
+	i := slices.Index(formatNames(), r.format)
+	if r.given("fail-on") {
+		switch r.failOn {
+		case "error":
+			r.threshold = diag.Error
+		case "warning":
+			r.threshold = diag.Warning
+		case "info":
+			r.threshold = diag.Info
+		default:
+			return nil, false, fmt.Errorf("--fail-on %s: expected error, warning or info", r.failOn)
+		}
 	}
 	for _, rule := range slices.Concat(r.only, r.skip) {
 		if err := knownRule(rule); err != nil {
@@ -156,7 +177,7 @@ func (r *checkRun) settings(names []string) (write formatter, colors report.Colo
 		return nil, false, fmt.Errorf("--fix cannot write to standard input; use --diff")
 	}
 	colors, err = r.colors()
-	return formats[i].Write, colors, err
+	return report.Formats()[i].Write, colors, err
 }
 
 type formatter = func(w io.Writer, c report.Check, colors report.Colors) error
@@ -173,49 +194,39 @@ func knownRule(name string) error {
 	return fmt.Errorf("unknown rule %q; keepc explain lists them", name)
 }
 
-// hidden tells whether a finding is not to be shown.
-func (r *checkRun) hidden(d diag.Diagnostic) bool {
-	return d.Host && !r.host || d.Severity < diag.Warning && !r.verbose && r.threshold > d.Severity ||
-		len(r.only) > 0 && !slices.Contains(r.only, d.Rule) ||
-		slices.Contains(r.skip, d.Rule)
-}
-
-// file checks one file. text is what it holds; nil: read it.
-func (r *checkRun) file(name string, text []byte) (f checked) {
-	f.Name = r.shown(name)
-	if name == "-" {
-		f.Name = r.stdinName
-	}
-	if text == nil {
-		if text, f.err = r.read(name); f.err != nil {
-			return f
-		}
+// file checks one file.
+func (a *App) file(j job) (f checked) {
+	f.Name = a.shown(j.name)
+	var text []byte
+	if text, f.err = a.read(j.name); f.err != nil {
+		return f
 	}
 	f.lines = 1 + bytes.Count(text, []byte("\n"))
-	opts := compiler.Options{Version: r.forVersion}
-	if r.host {
-		opts.Host = facts{r.App}
+	if path.Base(f.Name) == settingsName {
+		f.Findings = a.parseSettings(f.Name, text).Findings
+		return f
 	}
-	ids, all := r.ids, r.ids
+	opts := compiler.Options{Version: j.version}
+	if j.host {
+		opts.Host = facts{a}
+	}
+	ids, all := j.ids, j.ids
 	switch len(ids) {
 	case 0:
-		ids = []string{r.id()}
+		ids = []string{a.id()}
 	case 1:
 		all = nil // one host of who knows how many
 	}
 	src := source.New(f.Name, text)
-	for _, id := range ids { // one file for several hosts is read once for each
-		tree, found := grammar.LoadText(src, grammar.Options{
-			Files: grammar.Files{Root: r.FS, Dir: r.Dir}, ID: id, IDs: all, Env: r.Env,
-		})
+	lists := make([]diag.List, len(ids))
+	for i, id := range ids {
+		tree, found := grammar.LoadText(src, grammar.Options{Files: a.files(), ID: id, IDs: all, Env: a.Env})
 		cfg, more := compiler.Compile(tree, opts)
-		f.Findings = append(f.Findings, compiler.Merge(tree, found, more)...)
+		lists[i] = compiler.Merge(tree, found, more)
+		f.readings = append(f.readings, reading{id, tree, cfg})
 		f.Secrets = append(f.Secrets, cfg.Secrets...)
-		if f.config == nil {
-			f.config = cfg
-		}
 	}
-	f.Findings.Sort()
+	f.Findings = diag.Join(ids, lists)
 	return f
 }
 
@@ -228,11 +239,10 @@ func (r *checkRun) tell(files []checked) {
 	}
 	fmt.Fprintf(r.Stderr, "%s, %s, %s\n", report.Count(len(files), "file"), report.Count(lines, "line"), report.Count(findings, "finding"))
 	for _, f := range files {
-		if f.config == nil {
-			continue
-		}
-		for _, use := range f.config.NotEnforced {
-			fmt.Fprintf(r.Stderr, "%s: read, but not enforced yet: %s\n", use.Span, use.Path)
+		for _, reading := range f.readings[:min(1, len(f.readings))] {
+			for _, use := range reading.config.NotEnforced {
+				fmt.Fprintf(r.Stderr, "%s: read, but not enforced yet: %s\n", use.Span, use.Path)
+			}
 		}
 	}
 }

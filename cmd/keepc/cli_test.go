@@ -47,7 +47,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if name := ts.Getenv("STDIN"); name != "" {
 		in.Reset(ts.ReadFile(name))
 	}
-	app := App{Stdin: &in, Stdout: ts.Stdout(), Stderr: ts.Stderr(), Env: ts.Getenv, FS: os.DirFS("/"), Dir: ts.Getenv("WORK")}
+	app := App{Stdin: &in, Stdout: ts.Stdout(), Stderr: ts.Stderr(), Env: ts.Getenv, FS: os.DirFS("/"), Dir: ts.MkAbs(".")}
 	if got := strconv.Itoa(app.Main(args[2:])); got != args[0] {
 		ts.Fatalf("keepc exited with %s, not with %s", got, args[0])
 	}

@@ -23,9 +23,7 @@ func (a *App) explain() *cobra.Command {
   keepc explain`,
 		Args: cobra.MaximumNArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			words := ruleNames()
-			schema.Walk(func(path []*schema.Keyword) { words = append(words, schema.Join(path)) })
-			return words, cobra.ShellCompDirectiveNoFileComp
+			return append(ruleNames(), keywordPaths()...), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			text := ruleList()
@@ -58,11 +56,21 @@ func explanation(subject string) (string, error) {
 		return b.String(), nil
 	}
 	known := ruleNames()
-	schema.Walk(func(path []*schema.Keyword) { known = append(known, path[len(path)-1].Word, schema.Join(path)) })
+	for _, path := range keywordPaths() {
+		known = append(known, path, path[strings.LastIndexByte(path, '.')+1:])
+	}
 	if best, _ := diag.Suggest(subject, known); best != "" {
 		return "", fmt.Errorf("no rule or keyword %q; did you mean %q?", subject, best)
 	}
 	return "", fmt.Errorf("no rule or keyword %q; keepc explain lists the rules", subject)
+}
+
+// keywordPaths lists the keywords of keepalived.conf and of .keepc.conf, as "vrrp_instance.priority".
+func keywordPaths() (paths []string) {
+	visit := func(path []*schema.Keyword) { paths = append(paths, schema.Join(path)) }
+	schema.Walk(visit)
+	schema.WalkSettings(visit)
+	return paths
 }
 
 // ruleNames lists the names of the rules.

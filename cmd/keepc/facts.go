@@ -38,7 +38,7 @@ func (facts) User(name string) bool {
 
 // Mode implements lint.Host.
 func (f facts) Mode(path string) (fs.FileMode, bool) {
-	info, err := fs.Stat(f.FS, strings.TrimPrefix(f.abs(path), "/"))
+	info, err := fs.Stat(f.FS, strings.TrimPrefix(f.below(path), "/"))
 	if err != nil {
 		return 0, false
 	}

@@ -21,10 +21,10 @@ import (
 const maxRounds = 10
 
 // repair repairs the files and those that they include, or shows how with --diff.
-func (r *checkRun) repair(names []string) error {
+func (r *checkRun) repair(jobs []job) error {
 	unread := false
-	for _, name := range names {
-		texts, done, err := r.rounds(name)
+	for _, j := range jobs {
+		texts, done, err := r.rounds(j)
 		if err != nil {
 			unread = true
 			if r.diff { // else the check that follows says so
@@ -58,20 +58,18 @@ type change struct{ before, after []byte }
 
 // rounds repairs a file in memory until nothing is left to repair. It returns the texts that changed, by the names of their
 // files, and the findings that were repaired.
-func (r *checkRun) rounds(name string) (map[string]change, diag.List, error) {
+func (r *checkRun) rounds(j job) (map[string]change, diag.List, error) {
 	memory := overlay{r.FS, map[string][]byte{}}
 	app := *r.App
 	app.FS = memory
-	run := *r
-	run.App = &app
 	changes := map[string]change{}
 	var all diag.List
 	for range maxRounds {
-		f := run.file(name, nil)
+		f := app.file(j)
 		if f.err != nil {
 			return nil, nil, f.err
 		}
-		f.Findings = slices.DeleteFunc(f.Findings, func(d diag.Diagnostic) bool { return r.hidden(d) })
+		f.Findings = r.judge(j, f.Findings)
 		repaired := 0
 		for src := range sources(f.Findings) {
 			text, done := f.Findings.Repair(src)

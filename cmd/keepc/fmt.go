@@ -38,7 +38,7 @@ func (a *App) fmt() *cobra.Command {
 
 func (r *fmtRun) main(names []string) error {
 	if len(names) == 0 {
-		names = []string{defaultFile}
+		names = []string{r.defaultFile()}
 	}
 	var unread, other bool
 	for _, name := range names {

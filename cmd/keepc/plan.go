@@ -19,7 +19,6 @@ import (
 type planRun struct {
 	*App
 	as       string
-	format   string
 	all      bool
 	exitCode bool
 }
@@ -34,22 +33,22 @@ func (a *App) plan() *cobra.Command {
 		Example: `  keepc plan
   keepc plan --as master lb01.conf
   keepc plan --exit-code --format json lb01.conf`,
-		Args: cobra.MaximumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return run.main(oneFile(args)) },
+		Annotations: formats("human", "json"),
+		Args:        cobra.MaximumNArgs(1),
+		RunE:        func(_ *cobra.Command, args []string) error { return run.main(a.oneFile(args)) },
 	}
 	f := c.Flags()
 	f.SortFlags = false
 	f.StringVar(&run.as, "as", "live", "the `ROLE` assumed: master or backup for all instances; live: MASTER where the addresses are here")
-	f.StringVar(&run.format, "format", "human", "human or json")
 	f.BoolVar(&run.all, "all", false, "show addresses that are not ours, too")
 	f.BoolVar(&run.exitCode, "exit-code", false, "exit with 4 when there are changes")
 	return c
 }
 
 // oneFile is the file that a verb with one argument looks at.
-func oneFile(args []string) string {
+func (a *App) oneFile(args []string) string {
 	if len(args) == 0 {
-		return defaultFile
+		return a.defaultFile()
 	}
 	return args[0]
 }
@@ -57,9 +56,6 @@ func oneFile(args []string) string {
 func (r *planRun) main(name string) error {
 	if !slices.Contains([]string{"live", "master", "backup"}, r.as) {
 		return fmt.Errorf("--as %s: expected live, master or backup", r.as)
-	}
-	if r.format != "human" && r.format != "json" {
-		return fmt.Errorf("--format %s: expected human or json", r.format)
 	}
 	colors, err := r.colors()
 	if err != nil {

@@ -32,8 +32,7 @@ import (
 // A runRun is one run of the verb run.
 type runRun struct {
 	*App
-	format string
-	watch  bool
+	watch bool
 
 	stdin   sync.Once
 	text    []byte // of standard input
@@ -50,20 +49,17 @@ func (a *App) run() *cobra.Command {
 		Example: `  keepc run
   keepc run --watch lb01.conf
   keepc run -v --format json lb01.conf`,
-		Args: cobra.MaximumNArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return run.main(c.Context(), oneFile(args)) },
+		Annotations: formats("human", "json"),
+		Args:        cobra.MaximumNArgs(1),
+		RunE:        func(c *cobra.Command, args []string) error { return run.main(c.Context(), a.oneFile(args)) },
 	}
 	f := c.Flags()
 	f.SortFlags = false
 	f.BoolVar(&run.watch, "watch", false, "reload by itself when the file changes")
-	f.StringVar(&run.format, "format", "human", "of the log: human or json")
 	return c
 }
 
 func (r *runRun) main(ctx context.Context, name string) error {
-	if r.format != "human" && r.format != "json" {
-		return fmt.Errorf("--format %s: expected human or json", r.format)
-	}
 	if err := kernel.Capabilities(); err != nil {
 		return failed(fmt.Errorf("run: %w", err))
 	}
@@ -185,14 +181,14 @@ func (r *runRun) load(name string) loaded {
 
 // load reads and compiles a file. Errors of severity error refuse it.
 func (a *App) load(name string) (l loaded) {
-	f := (&checkRun{App: a, stdinName: "<stdin>"}).file(name, nil)
+	f := a.file(job{name: name, ids: a.ids, version: a.forVersion})
 	if f.err != nil {
 		l.Refused, l.code = f.err.Error(), exitFailed
 		return l
 	}
 	f.Findings = slices.DeleteFunc(f.Findings, func(d diag.Diagnostic) bool { return d.Severity < diag.Error })
 	if len(f.Findings) == 0 {
-		l.Config = f.config
+		l.Config = f.readings[0].config
 		return l
 	}
 	var b strings.Builder

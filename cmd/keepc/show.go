@@ -24,11 +24,7 @@ func (a *App) show() *cobra.Command {
   keepc show --tree keepalived.conf`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			name := defaultFile
-			if len(args) == 1 {
-				name = args[0]
-			}
-			file, found, err := a.parse(name)
+			file, found, err := a.parse(a.oneFile(args))
 			if err != nil {
 				return failed(err)
 			}
@@ -63,12 +59,6 @@ func (a *App) parse(name string) (*grammar.File, diag.List, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	shown := a.shown(name)
-	if name == "-" {
-		shown = "<stdin>"
-	}
-	file, found := grammar.LoadText(source.New(shown, text), grammar.Options{
-		Files: grammar.Files{Root: a.FS, Dir: a.Dir}, ID: a.id(), Env: a.Env,
-	})
+	file, found := grammar.LoadText(source.New(a.shown(name), text), grammar.Options{Files: a.files(), ID: a.id(), Env: a.Env})
 	return file, found, nil
 }

@@ -23,7 +23,6 @@ import (
 type simulateRun struct {
 	*App
 	script        string
-	format        string
 	loss          string
 	delay, jitter time.Duration
 	seed          uint64
@@ -45,12 +44,12 @@ func (a *App) simulate() *cobra.Command {
 		Example: `  keepc simulate lb1.conf lb2.conf
   keepc simulate lb1.conf lb2.conf --script 'at 5s cut lb1; at 20s heal lb1; expect 192.0.2.10 on lb1 within 4s'
   keepc simulate --id lb1 --id lb2 keepalived.conf --script rehearsal.sim --loss 5% --format json`,
-		RunE: func(_ *cobra.Command, names []string) error { return run.main(names) },
+		Annotations: formats("human", "json"),
+		RunE:        func(_ *cobra.Command, names []string) error { return run.main(names) },
 	}
 	f := c.Flags()
 	f.SortFlags = false
 	f.StringVarP(&run.script, "script", "s", "", "the `SCRIPT`: its file, \"-\", or its text if that has a blank")
-	f.StringVar(&run.format, "format", "human", "human or json")
 	f.StringVar(&run.loss, "loss", "0", "the `SHARE` of advertisements that each receiver misses: 0.05 or 5%")
 	f.DurationVar(&run.delay, "delay", 0, "the `TIME` that every packet takes")
 	f.DurationVar(&run.jitter, "jitter", 0, "the most `TIME` that a packet takes beyond --delay")
@@ -126,9 +125,6 @@ func terminal(w io.Writer) bool {
 // options checks the flags.
 func (r *simulateRun) options() (sim.Options, error) {
 	o := sim.Options{Delay: r.delay, Jitter: r.jitter, Seed: r.seed, Packets: r.verbose}
-	if r.format != "human" && r.format != "json" {
-		return o, fmt.Errorf("--format %s: expected human or json", r.format)
-	}
 	if r.delay < 0 || r.jitter < 0 {
 		return o, errors.New("--delay and --jitter cannot be negative")
 	}
@@ -187,7 +183,7 @@ func (r *simulateRun) tell(name string, found []sim.Finding) {
 // cluster reads the files. One file may stand for several routers, each with its --id.
 func (r *simulateRun) cluster(names []string) (*sim.Cluster, error) {
 	if len(names) == 0 {
-		names = []string{defaultFile}
+		names = []string{r.defaultFile()}
 	}
 	if len(names) > 1 && len(r.ids) > 1 {
 		return nil, errors.New("several --id are for one file; several files have one --id")

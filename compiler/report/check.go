@@ -3,6 +3,7 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"strings"
 
 	"keepc/grammar/diag"
@@ -58,6 +59,18 @@ type Finding struct {
 	Help      string   `json:"help,omitempty"`
 	Fixes     []Fix    `json:"fixes,omitempty"`
 	Host      bool     `json:"host,omitempty"` // wrong only on this machine
+	IDs       []string `json:"ids,omitempty"`  // of the readings that have it; empty: all
+}
+
+// readers names the ids of the readings that have a finding: " (id lb1)". It is empty where all have it.
+func (f Finding) readers() string {
+	switch len(f.IDs) {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf(" (id %s)", f.IDs[0])
+	}
+	return fmt.Sprintf(" (ids %s)", strings.Join(f.IDs, ", "))
 }
 
 // A Note is an explanation, or another place that matters.
@@ -120,7 +133,7 @@ func (f File) finding(d diag.Diagnostic) Finding {
 	m := Finding{
 		Rule: d.Rule, Severity: d.Severity.String(), Message: d.Message,
 		File: cmp.Or(from.File, f.Name), Line: from.Line, Column: from.Col, EndLine: to.Line, EndColumn: to.Col,
-		Excerpt: f.excerpt(d.Span), Label: d.Label, Help: d.Help, Host: d.Host,
+		Excerpt: f.excerpt(d.Span), Label: d.Label, Help: d.Help, Host: d.Host, IDs: d.IDs,
 	}
 	f.scrub(d.Span, &m.Message, &m.Label, &m.Help)
 	m.Message, m.Label, m.Help = printable(m.Message), printable(m.Label), printable(m.Help)

@@ -10,7 +10,7 @@ import (
 // Text is the message of a finding with its label, and the other places that its notes name.
 func (f Finding) Text() string {
 	var b strings.Builder
-	b.WriteString(f.Message)
+	b.WriteString(f.Message + f.readers())
 	if f.Label != "" {
 		b.WriteString(": " + f.Label)
 	}

@@ -63,7 +63,7 @@ func (s *screen) line(parts ...string) {
 }
 
 func (s *screen) head(f Finding) {
-	s.line(place3(f.File, f.Line, f.Column), ": ", s.c.severity(f.Severity), ": ", s.c.paint(bold, f.Message), " ", s.c.paint(dim, "["+f.Rule+"]"))
+	s.line(place3(f.File, f.Line, f.Column), ": ", s.c.severity(f.Severity), ": ", s.c.paint(bold, f.Message), f.readers(), " ", s.c.paint(dim, "["+f.Rule+"]"))
 }
 
 // place3 is file:line:column, as far as they are known.

@@ -23,13 +23,16 @@ func (r *reader) fail(d diag.Diagnostic) {
 }
 
 func (r *reader) missingValue(expect string) {
-	r.fail(diag.Diagnostic{
+	d := diag.Diagnostic{
 		Rule: "missing-value", Severity: diag.Error,
 		Message: r.key.Word + " needs a value",
 		Span:    after(r.stmt),
 		Label:   "expected " + expect,
-		Notes:   []diag.Note{{Message: "keepalived stops reading here and exits with code 2"}},
-	})
+	}
+	if !r.own {
+		d.Notes = []diag.Note{{Message: "keepalived stops reading here and exits with code 2"}}
+	}
+	r.fail(d)
 }
 
 func (r *reader) missingSubject(entry, expect string) {

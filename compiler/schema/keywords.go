@@ -8,6 +8,9 @@ import (
 // Walk calls visit for every keyword of the table, with the keywords of the blocks around it: outermost first, itself last.
 func Walk(visit func(path []*Keyword)) { walk(nil, root.keywords(), visit) }
 
+// WalkSettings does the same for the keywords of .keepc.conf.
+func WalkSettings(visit func(path []*Keyword)) { walk(nil, settings.keywords(), visit) }
+
 func walk(path []*Keyword, words []*Keyword, visit func([]*Keyword)) {
 	for _, k := range words {
 		path := append(path[:len(path):len(path)], k)
@@ -55,10 +58,12 @@ func Join(path []*Keyword) string {
 
 // Find returns the keywords whose path is, or ends with, the given one.
 func Find(path string) (found [][]*Keyword) {
-	Walk(func(p []*Keyword) {
+	visit := func(p []*Keyword) {
 		if full := Join(p); full == path || strings.HasSuffix(full, "."+path) {
 			found = append(found, p)
 		}
-	})
+	}
+	Walk(visit)
+	WalkSettings(visit)
 	return found
 }

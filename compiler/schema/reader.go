@@ -20,6 +20,7 @@ type reader struct {
 
 	table      []*Keyword // the whole, for hints
 	version    string     // of the keepalived that will read the file; empty: any
+	own        bool       // the file is for keepc: there is nothing to say about keepalived
 	unenforced map[*Keyword]bool
 	used       []ir.Use
 	secrets    []source.Span
@@ -81,7 +82,7 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) {
 		} else if !row.Keyword.Repeat {
 			r.duplicate(row.Keyword, stmts[first-1], s)
 		}
-		if row.Block && s.Block == nil {
+		if row.Block && s.Block == nil && !row.Keyword.Bare {
 			content := b.without(row.Keyword, stmts[i+1:])
 			r.missingBrace(row.Keyword, s, content)
 			s = &grammar.Stmt{Words: s.Words, Block: &grammar.Block{Stmts: content}}

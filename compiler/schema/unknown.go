@@ -49,7 +49,10 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 		Span:    s.Words[0].Span,
 		Label:   "keepalived does not know this word",
 	}
-	if s.Block != nil {
+	switch {
+	case r.own:
+		d.Label = "expected " + or(b.candidates())
+	case s.Block != nil:
 		d.Notes = r.lost(s.Block, rest)
 	}
 	best, sure := diag.Suggest(word, near(s, b.keywords()))

@@ -42,6 +42,7 @@ type Diagnostic struct {
 	Help     string      // what to do
 	Fixes    []Fix       // each alone repairs the finding; exactly one when --fix may apply it
 	Host     bool        // wrong only on this machine: an interface, user or file is missing here
+	IDs      []string    // of the readings that have it, where several are looked at; empty: all
 }
 
 // A Note explains a finding; with a span it shows another place.

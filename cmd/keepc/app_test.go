@@ -1,0 +1,32 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/spf13/pflag"
+)
+
+// most is how many flags of its own a verb may have: its help fits on one screen.
+const most = 8
+
+// TestHelp holds what every verb must tell of itself, and that it has few flags.
+func TestHelp(t *testing.T) {
+	for _, c := range new(App).verbs() {
+		flags := 0
+		c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+			flags++
+			if f.Usage == "" {
+				t.Errorf("%s --%s has no text", c.Name(), f.Name)
+			}
+		})
+		if flags > most {
+			t.Errorf("%s has %d flags of its own; at most %d fit on a screen", c.Name(), flags, most)
+		}
+		if c.Short == "" || c.Long == "" && c.Name() != "version" || c.RunE == nil {
+			t.Errorf("%s lacks a text, or returns no error", c.Name())
+		}
+		if c.Example == "" && c.Args != nil && c.Name() != "version" {
+			t.Errorf("%s has no example", c.Name())
+		}
+	}
+}

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"keepc/compiler"
+	"keepc/compiler/ir"
+	"keepc/compiler/report"
+	"keepc/grammar"
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+// settingsName is the name of files that say how the files below their directory are checked.
+const settingsName = ".keepc.conf"
+
+// settings are what holds for the files of a directory.
+type settings struct {
+	ir.Settings        // zero where there is no file
+	report.File        // what is wrong with it
+	dir         string // of the file
+	text        *source.Source
+}
+
+// A settingsReader finds the settings of files. It reads each .keepc.conf once.
+type settingsReader struct {
+	*App
+	known map[string]*settings // by the directory of the files that they are for
+	all   []*settings          // those that were read, in the order of their use
+}
+
+// below returns the settings for the files of a directory: those of the nearest .keepc.conf upward.
+func (r *settingsReader) below(dir string) (*settings, error) {
+	if s, ok := r.known[dir]; ok {
+		return s, nil
+	}
+	name := path.Join(dir, settingsName)
+	text, err := r.App.read(name)
+	var s *settings
+	switch missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR); {
+	case err == nil:
+		s = r.parseSettings(name, text)
+		r.all = append(r.all, s)
+	case !missing:
+		return nil, err
+	case dir == "/":
+		s = &settings{}
+	default:
+		if s, err = r.below(path.Dir(dir)); err != nil {
+			return nil, err
+		}
+	}
+	if r.known == nil {
+		r.known = map[string]*settings{}
+	}
+	r.known[dir] = s
+	return s, nil
+}
+
+// parseSettings reads the text of a .keepc.conf.
+func (a *App) parseSettings(name string, text []byte) *settings {
+	src := source.New(a.shown(name), text)
+	tree, reading := grammar.Parse(src)
+	said, found := compiler.Settings(tree, reading)
+	return &settings{Settings: *said, File: report.File{Name: src.Name, Findings: found}, dir: path.Dir(a.abs(name)), text: src}
+}
+
+// path is the absolute path of a file that the settings name.
+func (s *settings) path(name string) string {
+	if filepath.IsAbs(name) {
+		return filepath.Clean(name)
+	}
+	return filepath.Join(s.dir, name)
+}
+
+// files are the files of all members of clusters, each once.
+func (s *settings) files() (names []string) {
+	for _, c := range s.Clusters {
+		for _, m := range c.Members {
+			if name := s.path(m.File); !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// ids are those that members of clusters read a file with.
+func (s *settings) ids(file string) (ids []string) {
+	for _, c := range s.Clusters {
+		for _, m := range c.Members {
+			if s.path(m.File) == file && !slices.Contains(ids, m.ID) {
+				ids = append(ids, m.ID)
+			}
+		}
+	}
+	return ids
+}
+
+// A job is one file to check, and how.
+type job struct {
+	name     string
+	ids      []string // of the readings; empty: one, for this host
+	host     bool     // judge what depends on this machine, too
+	version  string   // of the keepalived that will read it; empty: any
+	failOn   diag.Severity
+	settings *settings
+}
+
+// jobs are the files to check. Without names they are those of the clusters of the settings here, or else the default file.
+func (r *checkRun) jobs(names []string) ([]job, error) {
+	if len(names) == 0 {
+		s, err := r.settings.below(r.Dir)
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range s.files() {
+			names = append(names, r.shown(file))
+		}
+	}
+	if len(names) == 0 {
+		names = []string{r.defaultFile()}
+	}
+	jobs := make([]job, len(names))
+	for i, name := range names {
+		file := r.abs(name)
+		if name == "-" {
+			file = r.abs(r.stdinName)
+		}
+		s, err := r.settings.below(path.Dir(file))
+		if err != nil {
+			return nil, err
+		}
+		j := job{name: name, ids: r.ids, host: r.host, version: r.forVersion, failOn: r.threshold, settings: s}
+		if len(j.ids) == 0 {
+			j.ids = s.ids(file)
+		}
+		if j.version == "" {
+			j.version = s.Version
+		}
+		if j.failOn == 0 {
+			j.failOn = s.FailOn
+		}
+		if j.failOn == 0 {
+			j.failOn = diag.Error
+		}
+		jobs[i] = j
+	}
+	return jobs, nil
+}
+
+// judge gives findings the severity that the settings want, and leaves out those that are not to be shown.
+func (r *checkRun) judge(j job, found diag.List) (shown diag.List) {
+	for _, d := range found {
+		setting := j.settings.Rule(d.Rule)
+		if setting != nil && setting.Severity != 0 {
+			d.Severity = setting.Severity
+		}
+		off := slices.Contains(r.skip, d.Rule)
+		if len(r.only) > 0 {
+			off = off || !slices.Contains(r.only, d.Rule)
+		} else {
+			off = off || setting != nil && setting.Off
+		}
+		quiet := d.Severity < diag.Warning && !r.verbose && j.failOn > d.Severity
+		if !off && !quiet && (r.host || !d.Host) {
+			shown.Add(d)
+		}
+	}
+	return shown
+}
+
+// showSettings prints what the check would go by, as a .keepc.conf; comments say where each line comes from.
+func (r *checkRun) showSettings(jobs []job) error {
+	var b strings.Builder
+	var shown []*settings
+	for _, j := range jobs {
+		if slices.Contains(shown, j.settings) {
+			continue
+		}
+		shown = append(shown, j.settings)
+		if len(shown) > 1 {
+			b.WriteByte('\n')
+		}
+		r.writeSettings(&b, j)
+	}
+	_, err := fmt.Fprint(r.Stdout, b.String())
+	return failed(err)
+}
+
+func (r *checkRun) writeSettings(b *strings.Builder, j job) {
+	s := j.settings
+	// source tells where a setting comes from: its flag, its line of the settings, or nowhere.
+	source := func(flag, keyword string) string {
+		switch {
+		case r.given(flag):
+			return "--" + flag
+		case s.Has(keyword):
+			at := s.At(keyword).Position()
+			return fmt.Sprintf("%s:%d", at.File, at.Line)
+		}
+		return "default"
+	}
+	line := func(text, from string) { fmt.Fprintf(b, "%-40s # %s\n", text, from) }
+	where := func(o ir.Origin) string {
+		at := o.Span().Position()
+		return fmt.Sprintf("%s:%d", at.File, at.Line)
+	}
+	line("fail_on "+j.failOn.String(), source("fail-on", "fail_on"))
+	if j.version != "" {
+		line("keepalived_version "+j.version, source("keepalived-version", "keepalived_version"))
+	}
+	for _, rule := range r.skip {
+		line("rule "+rule+" off", "--off")
+	}
+	for _, rule := range s.Rules {
+		switch name := rule.Rule.Text; {
+		case slices.Contains(r.skip, name) || s.Rule(name) != rule:
+		case !rule.Off:
+			line(fmt.Sprintf("rule %s { severity %s }", name, rule.Severity), where(rule.Origin))
+		case len(r.only) == 0:
+			line("rule "+name+" off", where(rule.Origin))
+		}
+	}
+	if len(r.only) > 0 {
+		fmt.Fprintf(b, "# no rule but %s: --only\n", strings.Join(r.only, ", "))
+	}
+	for _, c := range s.Clusters {
+		line("cluster "+c.Name.Text+" {", where(c.Origin))
+		for _, m := range c.Members {
+			fmt.Fprintf(b, "    member %s { file %s id %s }\n", m.Name.Text, r.shown(s.path(m.File)), m.ID)
+		}
+		b.WriteString("}\n")
+	}
+}
