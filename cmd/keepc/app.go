@@ -57,6 +57,7 @@ func (a *App) verbs() []*cobra.Command {
 		a.check(),
 		a.fmt(),
 		a.plan(),
+		a.facts(),
 		a.run(),
 		a.simulate(),
 		a.explain(),

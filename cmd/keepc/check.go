@@ -14,6 +14,7 @@ import (
 
 	"keepc/compiler"
 	"keepc/compiler/ir"
+	"keepc/compiler/lint"
 	"keepc/compiler/report"
 	"keepc/grammar"
 	"keepc/grammar/diag"
@@ -28,6 +29,7 @@ type checkRun struct {
 	*App
 	fix, diff   bool
 	host        bool
+	facts       string
 	failOn      string
 	only, skip  []string
 	onlySetting bool // show the settings, check nothing
@@ -35,6 +37,7 @@ type checkRun struct {
 
 	settings  settingsReader
 	threshold diag.Severity // of --fail-on; 0: it is not given
+	about     lint.Host     // the machine that is judged as well; nil: none
 }
 
 // A checked is one file after its check.
@@ -70,6 +73,7 @@ func (a *App) check() *cobra.Command {
 	f.BoolVar(&run.fix, "fix", false, "repair what has exactly one right repair")
 	f.BoolVar(&run.diff, "diff", false, "show the repairs as a patch")
 	f.BoolVar(&run.host, "host", false, "also judge what depends on this machine: interfaces, users, scripts")
+	f.StringVar(&run.facts, "facts", "", "also judge what depends on the machine that `FILE` tells of (keepc facts)")
 	f.StringVar(&run.failOn, "fail-on", "error", "the least `SEVERITY` that exits with 1: error, warning or info")
 	f.StringSliceVar(&run.only, "only", nil, "look for these `RULES` only")
 	f.StringSliceVar(&run.skip, "off", nil, "do not look for these `RULES`")
@@ -93,6 +97,9 @@ func (r *checkRun) main(names []string) error {
 	write, colors, err := r.options(names)
 	if err != nil {
 		return err
+	}
+	if err := r.meet(); err != nil {
+		return failed(err)
 	}
 	jobs, err := r.jobs(names)
 	switch {
@@ -168,6 +175,9 @@ func (r *checkRun) options(names []string) (write formatter, colors report.Color
 			return nil, false, fmt.Errorf("--fail-on %s: expected error, warning or info", r.failOn)
 		}
 	}
+	if r.host && r.facts != "" {
+		return nil, false, fmt.Errorf("--host judges this machine, --facts another one: one of the two")
+	}
 	for _, rule := range slices.Concat(r.only, r.skip) {
 		if err := knownRule(rule); err != nil {
 			return nil, false, err
@@ -178,6 +188,22 @@ func (r *checkRun) options(names []string) (write formatter, colors report.Color
 	}
 	colors, err = r.colors()
 	return report.Formats()[i].Write, colors, err
+}
+
+// meet finds out which machine is judged.
+func (r *checkRun) meet() error {
+	if r.host {
+		r.about = thisHost{r.App}
+	}
+	if r.facts == "" {
+		return nil
+	}
+	host, err := r.readFacts(r.facts)
+	if err != nil {
+		return err
+	}
+	r.about = host
+	return nil
 }
 
 type formatter = func(w io.Writer, c report.Check, colors report.Colors) error
@@ -206,10 +232,7 @@ func (a *App) file(j job) (f checked) {
 		f.Findings = a.parseSettings(f.Name, text).Findings
 		return f
 	}
-	opts := compiler.Options{Version: j.version}
-	if j.host {
-		opts.Host = facts{a}
-	}
+	opts := compiler.Options{Version: j.version, Host: j.about}
 	ids, all := j.ids, j.ids
 	switch len(ids) {
 	case 0:

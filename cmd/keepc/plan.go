@@ -1,13 +1,13 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"keepc/compiler/facts"
 	"keepc/compiler/ir"
 	"keepc/compiler/plan"
 	"keepc/compiler/report"
@@ -21,6 +21,7 @@ type planRun struct {
 	as       string
 	all      bool
 	exitCode bool
+	facts    string
 }
 
 func (a *App) plan() *cobra.Command {
@@ -41,6 +42,7 @@ func (a *App) plan() *cobra.Command {
 	f.SortFlags = false
 	f.StringVar(&run.as, "as", "live", "the `ROLE` assumed: master or backup for all instances; live: MASTER where the addresses are here")
 	f.BoolVar(&run.all, "all", false, "show addresses that are not ours, too")
+	f.StringVar(&run.facts, "facts", "", "compare with the host that `FILE` tells of (keepc facts), not with this one")
 	f.BoolVar(&run.exitCode, "exit-code", false, "exit with 4 when there are changes")
 	return c
 }
@@ -66,7 +68,11 @@ func (r *planRun) main(name string) error {
 		fmt.Fprintln(r.Stderr, l.Refused)
 		return exit{code: l.code}
 	}
-	m, err := makePlan(r.shown(name), l.Config, r.as)
+	host, err := r.hostNow()
+	if err != nil {
+		return failed(err)
+	}
+	m, err := makePlan(r.shown(name), l.Config, host, r.as)
 	if err != nil {
 		return failed(err)
 	}
@@ -83,25 +89,44 @@ func (r *planRun) main(name string) error {
 	return failed(err)
 }
 
-// makePlan compares what the configuration wants with what this host has. as is the situation assumed: "master", "backup" or "live".
-func makePlan(file string, cfg *ir.Config, as string) (report.Plan, error) {
+// hostNow is the host to compare with: this one, or that of --facts.
+func (r *planRun) hostNow() (*facts.Host, error) {
+	if r.facts != "" {
+		return r.readFacts(r.facts)
+	}
 	k, err := kernel.Open()
 	if err != nil {
-		return report.Plan{}, err
+		return nil, err
 	}
 	defer k.Close()
-	have, notes, err := observe(k, cfg)
+	return observe(k)
+}
+
+// makePlan compares what the configuration wants with what a host has. as is the situation assumed: "master", "backup" or "live".
+func makePlan(file string, cfg *ir.Config, host *facts.Host, as string) (report.Plan, error) {
+	notes, err := servers(cfg, host)
 	if err != nil {
 		return report.Plan{}, err
 	}
+	have := host.State()
 	situation, assumed := assume(cfg, have, as)
-	head, err := planHead(k, cfg, assumed)
-	if err != nil {
-		return report.Plan{}, err
-	}
-	m := report.NewPlan(file, head, plan.Diff(have, state.Desired(cfg, situation), nil))
+	m := report.NewPlan(file, planHead(host, cfg, assumed), plan.Diff(have, state.Desired(cfg, situation), nil))
 	m.Notes = append(notes, announcements(cfg, m)...)
 	return m, nil
+}
+
+// servers tells whether virtual servers can be compared: a note where the kernel has no ip_vs, an error where it was not asked.
+func servers(cfg *ir.Config, host *facts.Host) (notes []string, err error) {
+	if len(cfg.VirtualServers) == 0 {
+		return nil, nil
+	}
+	switch first := cfg.VirtualServers[0].Span().Position(); host.IPVS {
+	case facts.Absent:
+		return []string{fmt.Sprintf("%s:%d: %v: run would wait for it (modprobe ip_vs).", first.File, first.Line, kernel.ErrNoIPVS)}, nil
+	case facts.Denied:
+		return nil, fmt.Errorf("read the virtual servers: %w: this needs CAP_NET_ADMIN", kernel.ErrPermission)
+	}
+	return nil, nil
 }
 
 // assume returns the situation and the words for it.
@@ -130,39 +155,14 @@ func assume(cfg *ir.Config, have state.State, as string) (s state.Situation, tex
 	return s, "assuming MASTER for " + strings.Join(names, ", ") + ": the addresses are here"
 }
 
-// observe reads as much as the configuration speaks of: IPVS wants CAP_NET_ADMIN even for reading, so it is asked only when
-// there are virtual servers.
-func observe(k kernel.Kernel, cfg *ir.Config) (have state.State, notes []string, err error) {
-	have = state.New()
-	if have.Addresses, err = k.Addresses(); err != nil {
-		return have, nil, fmt.Errorf("read the addresses: %w", err)
-	}
-	if len(cfg.VirtualServers) == 0 {
-		return have, nil, nil
-	}
-	have.Services, have.Destinations, err = k.Services()
-	if errors.Is(err, kernel.ErrNoIPVS) {
-		first := cfg.VirtualServers[0].Span().Position()
-		return have, []string{fmt.Sprintf("%s:%d: %v: run would wait for it (modprobe ip_vs).", first.File, first.Line, err)}, nil
-	}
-	if err != nil {
-		return have, nil, fmt.Errorf("read the virtual servers: %w", err)
-	}
-	return have, nil, nil
-}
-
 // planHead says what was looked at and what is assumed.
-func planHead(k kernel.Kernel, cfg *ir.Config, assumed string) (string, error) {
-	links, err := k.Links()
-	if err != nil {
-		return "", fmt.Errorf("list the interfaces: %w", err)
-	}
+func planHead(host *facts.Host, cfg *ir.Config, assumed string) string {
 	var parts []string
 	for _, v := range cfg.Instances {
 		text := v.Interface + " (missing)"
-		if i := slices.IndexFunc(links, func(l kernel.Link) bool { return l.Name == v.Interface }); i >= 0 {
+		if l := host.Link(v.Interface); l != nil {
 			text = v.Interface + " (down)"
-			if links[i].Up {
+			if l.Up {
 				text = v.Interface + " (up)"
 			}
 		}
@@ -171,7 +171,7 @@ func planHead(k kernel.Kernel, cfg *ir.Config, assumed string) (string, error) {
 		}
 	}
 	parts = append(parts, report.Count(len(cfg.Instances), "instance"), report.Count(len(cfg.VirtualServers), "virtual server"))
-	return strings.Join(parts, ", ") + "; " + assumed + ".", nil
+	return strings.Join(parts, ", ") + "; " + assumed + "."
 }
 
 // announcements says what follows on the wire for the instances whose addresses come.

@@ -12,6 +12,7 @@ import (
 
 	"keepc/compiler"
 	"keepc/compiler/ir"
+	"keepc/compiler/lint"
 	"keepc/compiler/report"
 	"keepc/grammar"
 	"keepc/grammar/diag"
@@ -107,9 +108,9 @@ func (s *settings) ids(file string) (ids []string) {
 // A job is one file to check, and how.
 type job struct {
 	name     string
-	ids      []string // of the readings; empty: one, for this host
-	host     bool     // judge what depends on this machine, too
-	version  string   // of the keepalived that will read it; empty: any
+	ids      []string  // of the readings; empty: one, for this host
+	about    lint.Host // the machine that is judged as well; nil: none
+	version  string    // of the keepalived that will read it; empty: any
 	failOn   diag.Severity
 	settings *settings
 }
@@ -138,7 +139,7 @@ func (r *checkRun) jobs(names []string) ([]job, error) {
 		if err != nil {
 			return nil, err
 		}
-		j := job{name: name, ids: r.ids, host: r.host, version: r.forVersion, failOn: r.threshold, settings: s}
+		j := job{name: name, ids: r.ids, about: r.about, version: r.forVersion, failOn: r.threshold, settings: s}
 		if len(j.ids) == 0 {
 			j.ids = s.ids(file)
 		}
@@ -170,7 +171,7 @@ func (r *checkRun) judge(j job, found diag.List) (shown diag.List) {
 			off = off || setting != nil && setting.Off
 		}
 		quiet := d.Severity < diag.Warning && !r.verbose && j.failOn > d.Severity
-		if !off && !quiet && (r.host || !d.Host) {
+		if !off && !quiet && (r.about != nil || !d.Host) {
 			shown.Add(d)
 		}
 	}

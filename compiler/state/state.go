@@ -14,6 +14,8 @@ import (
 // A State is a set of kernel objects by key.
 type State struct {
 	Addresses    map[AddressKey]Address
+	Routes       map[RouteKey]Route
+	Rules        map[RuleKey]Rule
 	Services     map[ir.ServiceKey]Service
 	Destinations map[DestinationKey]Destination
 	// Absent holds the objects that the configuration knows and the situation does not want now, with the reason. They
@@ -25,13 +27,15 @@ type State struct {
 func New() State {
 	return State{
 		Addresses:    map[AddressKey]Address{},
+		Routes:       map[RouteKey]Route{},
+		Rules:        map[RuleKey]Rule{},
 		Services:     map[ir.ServiceKey]Service{},
 		Destinations: map[DestinationKey]Destination{},
 		Absent:       map[Key]string{},
 	}
 }
 
-// A Key identifies a kernel object: AddressKey, ir.ServiceKey or DestinationKey. Keys are comparable.
+// A Key identifies a kernel object: AddressKey, RouteKey, RuleKey, ir.ServiceKey or DestinationKey. Keys are comparable.
 type Key interface{ String() string }
 
 // An Object is the settings of a kernel object.
@@ -62,14 +66,14 @@ type AddressKey struct {
 
 func (k AddressKey) String() string { return k.Prefix.String() + " dev " + k.Dev }
 
-// An Address on an interface.
+// An Address on an interface. The JSON form is part of the facts of a host.
 type Address struct {
-	Label     string // empty: the name of the interface
-	Scope     uint8  // 0 global, 253 link, 254 host
-	Broadcast netip.Addr
-	Peer      netip.Prefix
-	NoDAD     bool // asked for at creation; the kernel does not tell it back
-	Provenance
+	Label      string       `json:"label,omitempty"` // empty: the name of the interface
+	Scope      uint8        `json:"scope,omitempty"` // 0 global, 253 link, 254 host
+	Broadcast  netip.Addr   `json:"broadcast,omitzero"`
+	Peer       netip.Prefix `json:"peer,omitzero"`
+	NoDAD      bool         `json:"nodad,omitempty"` // asked for at creation; the kernel does not tell it back
+	Provenance `json:"-"`
 }
 
 // Fields implements Object.

@@ -148,7 +148,10 @@ func (l *Linux) deletePeered(dev netlink.Link, k state.AddressKey) error {
 
 func prefix(n *net.IPNet) netip.Prefix {
 	addr, _ := netip.AddrFromSlice(n.IP)
-	ones, _ := n.Mask.Size()
+	ones, bits := n.Mask.Size()
+	if bits == 32 {
+		addr = addr.Unmap()
+	}
 	return netip.PrefixFrom(addr, ones)
 }
 

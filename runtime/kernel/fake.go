@@ -18,6 +18,8 @@ import (
 type Fake struct {
 	mu           sync.Mutex
 	links        []*fakeLink // in the order of their indexes
+	routes       map[state.RouteKey]state.Route
+	rules        map[state.RuleKey]state.Rule
 	services     map[ir.ServiceKey]state.Service
 	destinations map[state.DestinationKey]state.Destination
 	noIPVS       bool
@@ -50,6 +52,8 @@ type fakeAddr struct {
 // NewFake returns a kernel with ip_vs and those links.
 func NewFake(links ...Link) *Fake {
 	f := &Fake{
+		routes:       map[state.RouteKey]state.Route{},
+		rules:        map[state.RuleKey]state.Rule{},
 		services:     map[ir.ServiceKey]state.Service{},
 		destinations: map[state.DestinationKey]state.Destination{},
 		faults:       map[string][]error{},
@@ -74,7 +78,7 @@ func (f *Fake) SetLink(l Link) {
 		f.links = append(f.links, link)
 	}
 	addrs := l.Addrs
-	l.Addrs = nil
+	l.Addrs, l.MTU = nil, cmp.Or(l.MTU, 1500)
 	link.Link = l
 	slices.SortFunc(f.links, func(a, b *fakeLink) int { return cmp.Compare(a.Index, b.Index) })
 	for _, a := range addrs {

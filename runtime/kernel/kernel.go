@@ -28,6 +28,13 @@ type Addresses interface {
 	DeleteAddress(state.AddressKey) error
 }
 
+// Routing is the routes and the rules that choose among their tables.
+type Routing interface {
+	// Routes lists the routes of all tables but the local one.
+	Routes() (map[state.RouteKey]state.Route, error)
+	Rules() (map[state.RuleKey]state.Rule, error)
+}
+
 // IPVS is the table of virtual servers.
 type IPVS interface {
 	// Services lists all services with their destinations. Errors: ErrNoIPVS, ErrPermission.
@@ -46,6 +53,7 @@ type Link struct {
 	Index    int  // 0: the interface is gone
 	Up       bool // administratively up, with carrier (IFF_UP and IFF_RUNNING)
 	Loopback bool
+	MTU      int
 	HWAddr   [6]byte      // zero where the link has no Ethernet address
 	Addrs    []netip.Addr // in the kernel's order; without those that may not be used yet (duplicate address detection)
 }
@@ -91,6 +99,7 @@ type Neighbours interface {
 // Kernel is all of it.
 type Kernel interface {
 	Addresses
+	Routing
 	IPVS
 	Links
 	Wires

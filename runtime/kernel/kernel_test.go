@@ -187,7 +187,7 @@ func eth0(t *testing.T, k kernel.Links) kernel.Link {
 }
 
 func testLinks(t *testing.T, h host) {
-	want := kernel.Link{Name: "eth0", Index: 2, Up: true, HWAddr: [6]byte{2, 0, 0, 0, 0, 1}, Addrs: []netip.Addr{here4, here6}}
+	want := kernel.Link{Name: "eth0", Index: 2, Up: true, MTU: 1500, HWAddr: [6]byte{2, 0, 0, 0, 0, 1}, Addrs: []netip.Addr{here4, here6}}
 	if d := cmp.Diff(want, eth0(t, h), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); d != "" {
 		t.Error(d)
 	}

@@ -35,6 +35,7 @@ func links(h *netlink.Handle) ([]Link, error) {
 			Index:    a.Index,
 			Up:       a.RawFlags&(unix.IFF_UP|unix.IFF_RUNNING) == unix.IFF_UP|unix.IFF_RUNNING,
 			Loopback: a.RawFlags&unix.IFF_LOOPBACK != 0,
+			MTU:      a.MTU,
 			HWAddr:   hwAddr(a),
 		})
 	}

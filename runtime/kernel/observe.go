@@ -13,6 +13,12 @@ func Observe(k Kernel) (have state.State, ipvs, err error) {
 	if have.Addresses, err = k.Addresses(); err != nil {
 		return have, nil, err
 	}
+	if have.Routes, err = k.Routes(); err != nil {
+		return have, nil, err
+	}
+	if have.Rules, err = k.Rules(); err != nil {
+		return have, nil, err
+	}
 	services, destinations, err := k.Services()
 	if errors.Is(err, ErrNoIPVS) || errors.Is(err, ErrPermission) {
 		return have, err, nil

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"keepc/compiler/ir"
@@ -15,6 +17,7 @@ import (
 // concurrently.
 type Linux struct {
 	routes     *netlink.Handle
+	rules      *nl.SocketHandle
 	table      ipvsTable
 	neighbours neighbourSocket
 }
@@ -27,12 +30,18 @@ func Open() (*Linux, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
-	return &Linux{routes: h, table: ipvsTable{engines: map[ir.ServiceKey]string{}}}, nil
+	rules, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), unix.NETLINK_ROUTE)
+	if err != nil {
+		h.Close()
+		return nil, fmt.Errorf("open a netlink socket: %w", err)
+	}
+	return &Linux{routes: h, rules: &nl.SocketHandle{Socket: rules}, table: ipvsTable{engines: map[ir.ServiceKey]string{}}}, nil
 }
 
 // Close gives the sockets back. Wires and watches have their own ends.
 func (l *Linux) Close() error {
 	l.routes.Close()
+	l.rules.Close()
 	l.table.close()
 	return l.neighbours.close()
 }

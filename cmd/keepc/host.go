@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"os/user"
+	"strings"
+	"time"
+
+	"keepc/compiler/facts"
+	"keepc/compiler/lint"
+	"keepc/runtime/kernel"
+)
+
+// thisHost tells the rules about this machine.
+type thisHost struct{ *App }
+
+// Networks implements lint.Host.
+func (thisHost) Networks(name string) ([]netip.Prefix, bool) {
+	link, err := net.InterfaceByName(name)
+	if err != nil {
+		return nil, false
+	}
+	addrs, err := link.Addrs()
+	if err != nil {
+		return nil, true
+	}
+	var networks []netip.Prefix
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			networks = append(networks, p)
+		}
+	}
+	return networks, true
+}
+
+// User implements lint.Host.
+func (thisHost) User(name string) bool {
+	_, err := user.Lookup(name)
+	return err == nil
+}
+
+// Mode implements lint.Host.
+func (t thisHost) Mode(path string) (fs.FileMode, bool) {
+	info, err := fs.Stat(t.FS, strings.TrimPrefix(t.below(path), "/"))
+	if err != nil {
+		return 0, false
+	}
+	return info.Mode(), true
+}
+
+// A noting host is this one; what the rules ask about it becomes facts.
+type noting struct {
+	thisHost
+	host *facts.Host
+}
+
+var _ lint.Host = noting{}
+
+// User implements lint.Host.
+func (n noting) User(name string) bool {
+	here := n.thisHost.User(name)
+	if here {
+		n.host.AddUser(name)
+	}
+	return here
+}
+
+// Mode implements lint.Host.
+func (n noting) Mode(path string) (fs.FileMode, bool) {
+	mode, here := n.thisHost.Mode(path)
+	n.host.AddFile(n.abs(path), mode, here)
+	return mode, here
+}
+
+// readFacts reads the facts of some host from a file.
+func (a *App) readFacts(name string) (*facts.Host, error) {
+	text, err := a.read(name)
+	if err != nil {
+		return nil, err
+	}
+	host, err := facts.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return host, nil
+}
+
+// observe reads the network of this host. Virtual servers want CAP_NET_ADMIN even for reading; who has none gets the rest.
+func observe(k kernel.Kernel) (*facts.Host, error) {
+	links, err := k.Links()
+	if err != nil {
+		return nil, fmt.Errorf("list the interfaces: %w", err)
+	}
+	have, ipvs, err := kernel.Observe(k)
+	if err != nil {
+		return nil, fmt.Errorf("read the kernel's state: %w", err)
+	}
+	host := &facts.Host{Version: facts.Version, IPVS: facts.Read, Users: []string{}, Files: []facts.File{}, Sysctls: map[string]string{}}
+	switch {
+	case errors.Is(ipvs, kernel.ErrNoIPVS):
+		host.IPVS = facts.Absent
+	case ipvs != nil:
+		host.IPVS = facts.Denied
+	}
+	for _, l := range links {
+		link := facts.Link{Name: l.Name, Up: l.Up, MTU: l.MTU}
+		if l.HWAddr != [6]byte{} {
+			link.MAC = net.HardwareAddr(l.HWAddr[:]).String()
+		}
+		host.Links = append(host.Links, link)
+	}
+	host.SetState(have)
+	return host, nil
+}
+
+// describe adds to the facts what is not network: who the machine is, what is installed, its users and settings.
+func (a *App) describe(host *facts.Host) {
+	host.Name, _ = os.Hostname() // without a name it stays empty
+	host.Kernel = a.line("proc/sys/kernel/osrelease")
+	host.Keepalived = keepalivedVersion()
+	if passwd, err := fs.ReadFile(a.FS, "etc/passwd"); err == nil {
+		host.Users = facts.Users(passwd)
+	}
+	for _, pattern := range sysctls() {
+		names, _ := fs.Glob(a.FS, "proc/sys/"+pattern) // the patterns are well formed
+		for _, name := range names {
+			if value := a.line(name); value != "" {
+				host.Sysctls[sysctlName(name)] = value
+			}
+		}
+	}
+}
+
+// line is the text of a small file; empty where it cannot be read.
+func (a *App) line(name string) string {
+	text, err := fs.ReadFile(a.FS, name)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// sysctls are the settings that VRRP, IPVS and real servers depend on.
+func sysctls() []string {
+	return []string{
+		"net/ipv4/ip_forward", "net/ipv4/ip_nonlocal_bind", "net/ipv6/ip_nonlocal_bind", "net/ipv6/conf/all/forwarding", "net/ipv6/conf/*/disable_ipv6",
+		"net/ipv4/conf/*/arp_ignore", "net/ipv4/conf/*/arp_announce", "net/ipv4/conf/*/arp_filter", "net/ipv4/conf/*/rp_filter",
+		"net/ipv4/conf/*/accept_local", "net/ipv4/conf/*/promote_secondaries", "net/ipv4/vs/*",
+	}
+}
+
+// sysctlName writes a file below /proc/sys as sysctl(8) does: net.ipv4.conf.eth0/100.rp_filter is a setting of eth0.100.
+func sysctlName(file string) string {
+	return strings.NewReplacer("/", ".", ".", "/").Replace(strings.TrimPrefix(file, "proc/sys/"))
+}
+
+// keepalivedVersion is that of the keepalived in the PATH, or where packages put it; empty: there is none that answers.
+func keepalivedVersion() string {
+	program, err := exec.LookPath("keepalived")
+	if err != nil {
+		program = "/usr/sbin/keepalived"
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	out, _ := exec.CommandContext(ctx, program, "--version").CombinedOutput() // no keepalived, no version
+	return facts.KeepalivedVersion(string(out))
+}

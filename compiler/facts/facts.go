@@ -1,0 +1,205 @@
+// Package facts is what keepc knows of a machine, as a document: written on the machine, judged anywhere. It holds no secrets.
+package facts
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"keepc/compiler/state"
+)
+
+// Version of the document; it grows when a field changes its meaning or goes.
+const Version = 1
+
+// A Host is the facts of one machine. Lists are in the order of their keys.
+type Host struct {
+	Version    int               `json:"version"`
+	Name       string            `json:"hostname"`
+	Kernel     string            `json:"kernel"`               // its release: "6.1.0-50-amd64"
+	Keepalived string            `json:"keepalived,omitempty"` // its version, where it is installed: "2.2.7"
+	Links      []Link            `json:"links"`
+	Routes     []Route           `json:"routes"` // of all tables but the local one
+	Rules      []Rule            `json:"rules"`
+	IPVS       IPVS              `json:"ipvs"`
+	Services   []Service         `json:"services"`
+	Users      []string          `json:"users"`
+	Files      []File            `json:"files"` // those that the configuration names
+	Sysctls    map[string]string `json:"sysctls"`
+}
+
+// IPVS tells whether the virtual servers of the machine are among its facts.
+type IPVS string
+
+const (
+	Read   IPVS = "read"
+	Absent IPVS = "absent" // the kernel has no ip_vs
+	Denied IPVS = "denied" // who wrote the facts lacked CAP_NET_ADMIN
+)
+
+// A Link is an interface.
+type Link struct {
+	Name      string    `json:"name"`
+	Up        bool      `json:"up"` // administratively up, with carrier
+	MTU       int       `json:"mtu"`
+	MAC       string    `json:"mac,omitempty"`
+	Addresses []Address `json:"addresses"`
+}
+
+// An Address of an interface.
+type Address struct {
+	Prefix netip.Prefix `json:"address"`
+	state.Address
+}
+
+// A Route with its key.
+type Route struct {
+	state.RouteKey
+	state.Route
+}
+
+// A Rule with its key.
+type Rule struct {
+	state.RuleKey
+	state.Rule
+}
+
+// A Service is a virtual server: protocol, address and port, or a firewall mark with its family.
+type Service struct {
+	Protocol    string     `json:"protocol,omitempty"`
+	Address     netip.Addr `json:"address,omitzero"`
+	Port        uint16     `json:"port,omitempty"`
+	FWMark      uint32     `json:"fwmark,omitempty"`
+	IPv6        bool       `json:"ipv6,omitempty"`
+	Scheduler   string     `json:"scheduler"`
+	Persistence int        `json:"persistence,omitempty"` // in seconds
+	Mask        uint8      `json:"mask,omitempty"`
+	Engine      string     `json:"engine,omitempty"`
+	Flags       uint32     `json:"flags,omitempty"`
+	Servers     []Server   `json:"real_servers"`
+}
+
+// A Server is a real server of a virtual one.
+type Server struct {
+	Address        netip.AddrPort `json:"address"`
+	Weight         int            `json:"weight"`
+	Forwarding     string         `json:"forwarding"` // masq, route or tunnel
+	UpperThreshold uint32         `json:"upper_threshold,omitempty"`
+	LowerThreshold uint32         `json:"lower_threshold,omitempty"`
+}
+
+// A File is one that somebody asked about.
+type File struct {
+	Path    string `json:"path"` // absolute
+	Missing bool   `json:"missing,omitempty"`
+	Dir     bool   `json:"dir,omitempty"`
+	Perm    string `json:"mode,omitempty"` // octal: "0755"
+}
+
+// Parse reads the facts that Write wrote. Fields that it does not know are passed over.
+func Parse(text []byte) (*Host, error) {
+	h := &Host{}
+	if err := json.Unmarshal(text, h); err != nil {
+		return nil, fmt.Errorf("these are no facts of a host, which keepc facts writes: %w", err)
+	}
+	if h.Version != Version {
+		return nil, fmt.Errorf("facts of version %d; this keepc reads version %d", h.Version, Version)
+	}
+	return h, nil
+}
+
+// Write writes the document.
+func (h *Host) Write(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(h)
+}
+
+// Link finds an interface; nil: there is none.
+func (h *Host) Link(name string) *Link {
+	if i := slices.IndexFunc(h.Links, func(l Link) bool { return l.Name == name }); i >= 0 {
+		return &h.Links[i]
+	}
+	return nil
+}
+
+// Networks implements lint.Host.
+func (h *Host) Networks(name string) (networks []netip.Prefix, here bool) {
+	l := h.Link(name)
+	if l == nil {
+		return nil, false
+	}
+	for _, a := range l.Addresses {
+		networks = append(networks, a.Prefix)
+	}
+	return networks, true
+}
+
+// User implements lint.Host.
+func (h *Host) User(name string) bool { return slices.Contains(h.Users, name) }
+
+// AddUser notes a user.
+func (h *Host) AddUser(name string) {
+	if at, found := slices.BinarySearch(h.Users, name); !found {
+		h.Users = slices.Insert(h.Users, at, name)
+	}
+}
+
+// Mode implements lint.Host. A file that the facts do not tell of passes for a program that is nobody else's: no finding rests on
+// what nobody looked at.
+func (h *Host) Mode(path string) (mode fs.FileMode, here bool) {
+	at, found := h.file(path)
+	if !found {
+		return 0o700, true
+	}
+	f := h.Files[at]
+	perm, _ := strconv.ParseUint(f.Perm, 8, 9)
+	mode = fs.FileMode(perm)
+	if f.Dir {
+		mode |= fs.ModeDir
+	}
+	return mode, !f.Missing
+}
+
+// AddFile notes the mode of a file, or that there is none.
+func (h *Host) AddFile(path string, mode fs.FileMode, here bool) {
+	at, found := h.file(path)
+	if found {
+		return
+	}
+	f := File{Path: path, Missing: !here}
+	if here {
+		f.Dir, f.Perm = mode.IsDir(), fmt.Sprintf("%04o", mode.Perm())
+	}
+	h.Files = slices.Insert(h.Files, at, f)
+}
+
+func (h *Host) file(path string) (at int, found bool) {
+	return slices.BinarySearchFunc(h.Files, path, func(f File, path string) int { return strings.Compare(f.Path, path) })
+}
+
+// Users lists the users of a passwd(5) file.
+func Users(passwd []byte) (names []string) {
+	for line := range bytes.Lines(passwd) {
+		if name, _, ok := bytes.Cut(line, []byte(":")); ok && len(name) > 0 && name[0] != '#' {
+			names = append(names, string(name))
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// KeepalivedVersion finds the version in what keepalived --version says; empty: it is not there.
+func KeepalivedVersion(text string) string {
+	_, after, found := strings.Cut(text, "Keepalived v")
+	if !found {
+		return ""
+	}
+	return after[:len(after)-len(strings.TrimLeft(after, "0123456789."))]
+}

@@ -1,0 +1,107 @@
+package facts
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"keepc/compiler/ir"
+	"keepc/compiler/state"
+)
+
+// SetState notes what a kernel has. The interfaces come first: an address whose interface is not known is left out.
+func (h *Host) SetState(s state.State) {
+	for i := range h.Links {
+		h.Links[i].Addresses = []Address{}
+	}
+	for k, a := range s.Addresses {
+		if l := h.Link(k.Dev); l != nil {
+			l.Addresses = append(l.Addresses, Address{k.Prefix, a})
+		}
+	}
+	for _, l := range h.Links {
+		slices.SortFunc(l.Addresses, func(a, b Address) int { return comparePrefixes(a.Prefix, b.Prefix) })
+	}
+	h.Routes, h.Rules, h.Services = []Route{}, []Rule{}, []Service{}
+	for k, r := range s.Routes {
+		h.Routes = append(h.Routes, Route{k, r})
+	}
+	slices.SortFunc(h.Routes, func(a, b Route) int {
+		return cmp.Or(cmp.Compare(a.Table, b.Table), comparePrefixes(a.Dst, b.Dst), cmp.Compare(a.Metric, b.Metric), cmp.Compare(a.TOS, b.TOS))
+	})
+	for k, r := range s.Rules {
+		h.Rules = append(h.Rules, Rule{k, r})
+	}
+	slices.SortFunc(h.Rules, func(a, b Rule) int {
+		return cmp.Or(cmp.Compare(a.Priority, b.Priority), strings.Compare(a.RuleKey.String(), b.RuleKey.String()))
+	})
+	servers := map[ir.ServiceKey][]Server{}
+	for k, d := range s.Destinations {
+		servers[k.Service] = append(servers[k.Service], Server{k.Server, d.Weight, d.Forwarding.String(), d.UpperThreshold, d.LowerThreshold})
+	}
+	for k, v := range s.Services {
+		list := append([]Server{}, servers[k]...)
+		slices.SortFunc(list, func(a, b Server) int { return a.Address.Compare(b.Address) })
+		protocol := ""
+		if k.FWMark == 0 {
+			protocol = k.Protocol.String()
+		}
+		h.Services = append(h.Services, Service{
+			protocol, k.Addr, k.Port, k.FWMark, k.IPv6, v.Scheduler, int(v.Persistence / time.Second), v.Mask, v.Engine, v.Flags, list,
+		})
+	}
+	slices.SortFunc(h.Services, func(a, b Service) int { return strings.Compare(a.key().String(), b.key().String()) })
+}
+
+func comparePrefixes(a, b netip.Prefix) int {
+	return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+}
+
+// State is what the kernel has.
+func (h *Host) State() state.State {
+	s := state.New()
+	for _, l := range h.Links {
+		for _, a := range l.Addresses {
+			s.Addresses[state.AddressKey{Dev: l.Name, Prefix: a.Prefix}] = a.Address
+		}
+	}
+	for _, r := range h.Routes {
+		s.Routes[r.RouteKey] = r.Route
+	}
+	for _, r := range h.Rules {
+		s.Rules[r.RuleKey] = r.Rule
+	}
+	for _, v := range h.Services {
+		k := v.key()
+		s.Services[k] = state.Service{
+			Scheduler: v.Scheduler, Persistence: time.Duration(v.Persistence) * time.Second, Mask: v.Mask, Engine: v.Engine, Flags: v.Flags,
+		}
+		for _, d := range v.Servers {
+			s.Destinations[state.DestinationKey{Service: k, Server: d.Address}] = state.Destination{
+				Weight: d.Weight, Forwarding: forwarding(d.Forwarding), UpperThreshold: d.UpperThreshold, LowerThreshold: d.LowerThreshold,
+			}
+		}
+	}
+	return s
+}
+
+func (v Service) key() ir.ServiceKey {
+	k := ir.ServiceKey{Addr: v.Address, Port: v.Port, FWMark: v.FWMark, IPv6: v.IPv6}
+	for _, p := range []ir.Protocol{ir.TCP, ir.UDP, ir.SCTP} {
+		if p.String() == v.Protocol {
+			k.Protocol = p
+		}
+	}
+	return k
+}
+
+func forwarding(word string) ir.Forwarding {
+	for _, f := range []ir.Forwarding{ir.DR, ir.TUN} {
+		if f.String() == word {
+			return f
+		}
+	}
+	return ir.NAT
+}

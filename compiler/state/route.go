@@ -1,0 +1,239 @@
+package state
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Keepalived is the owner mark of routes and rules (RTPROT_KEEPALIVED): what carries it was made by keepalived or by keepc.
+const Keepalived = 18
+
+// MainTable is where routes go that name no table.
+const MainTable = 254
+
+// A RouteKey is what the kernel tells routes apart by. Its JSON form is part of the facts of a host.
+type RouteKey struct {
+	Table  uint32       `json:"table"`
+	Dst    netip.Prefix `json:"dst"` // of zero length: the default route of its family
+	TOS    uint8        `json:"tos,omitempty"`
+	Metric uint32       `json:"metric,omitempty"` // the smallest wins; the kernel has 1024 for IPv6 where nobody says
+}
+
+func (k RouteKey) String() string {
+	text := k.Dst.String()
+	if k.Dst.Bits() == 0 {
+		text = "default"
+		if k.Dst.Addr().Is6() {
+			text = "default inet6"
+		}
+	}
+	if k.Table != MainTable {
+		text += " table " + TableName(k.Table)
+	}
+	if k.TOS != 0 {
+		text += fmt.Sprintf(" tos %#02x", k.TOS)
+	}
+	if k.Metric != 0 && !(k.Dst.Addr().Is6() && k.Metric == 1024) {
+		text += " metric " + strconv.FormatUint(uint64(k.Metric), 10)
+	}
+	return text
+}
+
+// A Route as the kernel holds it; numbers are the kernel's (rtnetlink(7)). The JSON form is part of the facts of a host.
+type Route struct {
+	Type     uint8      `json:"type"` // 1 unicast, 6 blackhole, 7 unreachable, 8 prohibit, 9 throw
+	Scope    uint8      `json:"scope,omitempty"`
+	Protocol uint8      `json:"protocol"` // who made it
+	PrefSrc  netip.Addr `json:"src,omitzero"`
+	Hops     []Hop      `json:"hops,omitempty"` // several: the kernel spreads the traffic
+	// Options are the rest, by the words of ip-route(8): "mtu": "1400".
+	Options    map[string]string `json:"options,omitempty"`
+	Provenance `json:"-"`
+}
+
+// A Hop is where a route leads.
+type Hop struct {
+	Via    netip.Addr `json:"via,omitzero"` // zero: the destination is on the link
+	Dev    string     `json:"dev,omitempty"`
+	Weight int        `json:"weight,omitempty"` // its share among several, from 1; 0 where it is alone
+	OnLink bool       `json:"onlink,omitempty"`
+}
+
+func (h Hop) String() string {
+	var words []string
+	if h.Via.IsValid() {
+		words = append(words, "via "+h.Via.String())
+	}
+	if h.Dev != "" {
+		words = append(words, "dev "+h.Dev)
+	}
+	if h.Weight != 0 {
+		words = append(words, "weight "+strconv.Itoa(h.Weight))
+	}
+	if h.OnLink {
+		words = append(words, "onlink")
+	}
+	return strings.Join(words, " ")
+}
+
+// Fields implements Object.
+func (r Route) Fields() []Field {
+	f := []Field{{"type", named(r.Type, routeTypes())}, {"", ""}, {"src", ""}, {"scope", scopeName(r.Scope)}, {"proto", protocolName(r.Protocol)}}
+	var hops []string
+	for _, h := range r.Hops {
+		hops = append(hops, h.String())
+	}
+	f[1] = Field{"to", strings.Join(hops, ", ")}
+	if r.PrefSrc.IsValid() {
+		f[2].Value = r.PrefSrc.String()
+	}
+	return append(f, Field{"options", optionText(r.Options)})
+}
+
+func optionText(options map[string]string) string {
+	var words []string
+	for _, name := range slices.Sorted(maps.Keys(options)) {
+		words = append(words, name+" "+options[name])
+	}
+	return strings.Join(words, " ")
+}
+
+// A RuleKey is all of a routing rule but who made it: the kernel tells rules apart by everything that they say. The JSON form is
+// part of the facts of a host.
+type RuleKey struct {
+	IPv6     bool         `json:"ipv6,omitempty"`
+	Priority uint32       `json:"priority"` // the smallest is looked at first
+	Not      bool         `json:"not,omitempty"`
+	From     netip.Prefix `json:"from,omitzero"` // zero: all
+	To       netip.Prefix `json:"to,omitzero"`
+	IIF      string       `json:"iif,omitempty"`
+	OIF      string       `json:"oif,omitempty"`
+	TOS      uint8        `json:"tos,omitempty"`
+	Mark     uint32       `json:"fwmark,omitempty"`
+	Mask     uint32       `json:"fwmask,omitempty"`
+	IPProto  uint8        `json:"ipproto,omitempty"`
+	SPort    Range        `json:"sport,omitzero"`
+	DPort    Range        `json:"dport,omitzero"`
+	UIDs     Range        `json:"uidrange,omitzero"`
+	L3MDev   bool         `json:"l3mdev,omitempty"`
+	TunnelID uint64       `json:"tun_id,omitempty"`
+
+	Action uint8  `json:"action"` // 1 look up a table, 2 go to a rule, 3 nothing, 6 blackhole, 7 unreachable, 8 prohibit
+	Table  uint32 `json:"table,omitempty"`
+	Goto   uint32 `json:"goto,omitempty"`
+	Realms uint32 `json:"realms,omitempty"`
+	// SuppressBelow passes over the routes that the table has with a shorter prefix; ip-rule(8) writes one less. 0: none.
+	SuppressBelow uint32 `json:"suppress_below,omitempty"`
+	// SuppressGroup passes over the routes out of the interfaces of a group; it is one more than the group's number. 0: none.
+	SuppressGroup uint32 `json:"suppress_group,omitempty"`
+}
+
+// A Range of numbers, both ends included.
+type Range struct {
+	First uint32 `json:"first"`
+	Last  uint32 `json:"last"`
+}
+
+func (r Range) String() string {
+	if r.First == r.Last {
+		return strconv.FormatUint(uint64(r.First), 10)
+	}
+	return fmt.Sprintf("%d-%d", r.First, r.Last)
+}
+
+func (k RuleKey) String() string {
+	words := []string{fmt.Sprintf("%d:", k.Priority)}
+	word := func(set bool, name string, value any) {
+		if set {
+			words = append(words, fmt.Sprint(name, value))
+		}
+	}
+	word(k.IPv6, "inet6", "")
+	word(k.Not, "not", "")
+	from := "all"
+	if k.From.IsValid() {
+		from = k.From.String()
+	}
+	word(true, "from ", from)
+	word(k.To.IsValid(), "to ", k.To)
+	word(k.TOS != 0, "tos ", fmt.Sprintf("%#02x", k.TOS))
+	word(k.Mark != 0 || k.Mask != 0, "fwmark ", markText(k.Mark, k.Mask))
+	word(k.IIF != "", "iif ", k.IIF)
+	word(k.OIF != "", "oif ", k.OIF)
+	word(k.L3MDev, "l3mdev", "")
+	word(k.UIDs != Range{}, "uidrange ", k.UIDs)
+	word(k.IPProto != 0, "ipproto ", k.IPProto)
+	word(k.SPort != Range{}, "sport ", k.SPort)
+	word(k.DPort != Range{}, "dport ", k.DPort)
+	word(k.TunnelID != 0, "tun_id ", k.TunnelID)
+	word(k.Table != 0, "lookup ", TableName(k.Table))
+	word(k.SuppressBelow != 0, "suppress_prefixlength ", k.SuppressBelow-1)
+	word(k.SuppressGroup != 0, "suppress_ifgroup ", k.SuppressGroup-1)
+	word(k.Realms != 0, "realms ", k.Realms)
+	word(k.Action == 2, "goto ", k.Goto)
+	word(k.Action != 1 && k.Action != 2, "", cmp.Or(named(k.Action, ruleActions()), "nop"))
+	return strings.Join(words, " ")
+}
+
+func markText(mark, mask uint32) string {
+	if mask == 0 || mask == 1<<32-1 {
+		return fmt.Sprintf("%#x", mark)
+	}
+	return fmt.Sprintf("%#x/%#x", mark, mask)
+}
+
+// A Rule is what a routing rule has beside its key.
+type Rule struct {
+	Protocol   uint8 `json:"protocol"` // who made it
+	Provenance `json:"-"`
+}
+
+// Fields implements Object.
+func (r Rule) Fields() []Field { return []Field{{"proto", protocolName(r.Protocol)}} }
+
+// TableName is the word for a routing table in every distribution's rt_tables; its number where there is none.
+func TableName(n uint32) string {
+	switch n {
+	case 255:
+		return "local"
+	case MainTable:
+		return "main"
+	case 253:
+		return "default"
+	}
+	return strconv.FormatUint(uint64(n), 10)
+}
+
+// A name of a number of the kernel's.
+type name struct {
+	number uint8
+	text   string
+}
+
+func named(n uint8, names []name) string {
+	if i := slices.IndexFunc(names, func(e name) bool { return e.number == n }); i >= 0 {
+		return names[i].text
+	}
+	return strconv.Itoa(int(n))
+}
+
+// routeTypes are RTN_*; unicast is what goes without saying.
+func routeTypes() []name {
+	return []name{{1, ""}, {2, "local"}, {3, "broadcast"}, {4, "anycast"}, {5, "multicast"}, {6, "blackhole"}, {7, "unreachable"}, {8, "prohibit"}, {9, "throw"}, {10, "nat"}}
+}
+
+// ruleActions are FR_ACT_*.
+func ruleActions() []name {
+	return []name{{3, "nop"}, {6, "blackhole"}, {7, "unreachable"}, {8, "prohibit"}}
+}
+
+// protocolName is the word for who made a route; keepalived, and so keepc, is what goes without saying.
+func protocolName(n uint8) string {
+	return named(n, []name{{Keepalived, ""}, {1, "redirect"}, {2, "kernel"}, {3, "boot"}, {4, "static"}, {9, "ra"}, {11, "zebra"}, {12, "bird"}, {16, "dhcp"},
+		{186, "bgp"}, {187, "isis"}, {188, "ospf"}, {189, "rip"}, {192, "eigrp"}})
+}

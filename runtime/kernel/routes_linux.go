@@ -1,0 +1,149 @@
+package kernel
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"keepc/compiler/state"
+)
+
+// Routes lists the routes of all tables but the local one, which the kernel fills by itself. It needs no capability. Of routes
+// that share a key the first one counts, for the kernel as well.
+func (l *Linux) Routes() (map[state.RouteKey]state.Route, error) {
+	links, err := dump(l.routes.LinkList)
+	if err != nil {
+		return nil, fmt.Errorf("list interfaces: %w", err)
+	}
+	names := map[int]string{}
+	for _, k := range links {
+		names[k.Attrs().Index] = k.Attrs().Name
+	}
+	every := &netlink.Route{Table: unix.RT_TABLE_UNSPEC}
+	routes, err := dump(func() ([]netlink.Route, error) {
+		return l.routes.RouteListFiltered(netlink.FAMILY_ALL, every, netlink.RT_FILTER_TABLE)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list routes: %w", err)
+	}
+	all := make(map[state.RouteKey]state.Route, len(routes))
+	for _, r := range routes {
+		if r.Table == unix.RT_TABLE_LOCAL || r.Dst == nil {
+			continue
+		}
+		k := routeKey(r)
+		if _, twice := all[k]; !twice {
+			all[k] = route(r, names)
+		}
+	}
+	return all, nil
+}
+
+func routeKey(r netlink.Route) state.RouteKey {
+	return state.RouteKey{Table: uint32(r.Table), Dst: prefix(r.Dst), TOS: uint8(r.Tos), Metric: uint32(r.Priority)}
+}
+
+func route(r netlink.Route, names map[int]string) state.Route {
+	out := state.Route{Type: uint8(r.Type), Scope: uint8(r.Scope), Protocol: uint8(r.Protocol), PrefSrc: plain(r.Src)}
+	hop := func(gw net.IP, via netlink.Destination, link, weight, flags int) state.Hop {
+		h := state.Hop{Via: plain(gw), Dev: names[link], Weight: weight, OnLink: flags&unix.RTNH_F_ONLINK != 0}
+		if v, ok := via.(*netlink.Via); ok {
+			h.Via = plain(v.Addr)
+		}
+		return h
+	}
+	for _, n := range r.MultiPath {
+		out.Hops = append(out.Hops, hop(n.Gw, n.Via, n.LinkIndex, n.Hops+1, n.Flags))
+	}
+	// The kernel hangs IPv6 routes that lead nowhere on the loopback.
+	if r.Type == unix.RTN_UNICAST && len(r.MultiPath) == 0 {
+		out.Hops = []state.Hop{hop(r.Gw, r.Via, r.LinkIndex, 0, r.Flags)}
+	}
+	for _, o := range routeOptions() {
+		if v := o.get(&r); v != "" {
+			if out.Options == nil {
+				out.Options = map[string]string{}
+			}
+			out.Options[o.name] = v
+		}
+	}
+	return out
+}
+
+// A routeOption is one of the words of a route that the kernel keeps and nobody reckons with.
+type routeOption struct {
+	name string
+	get  func(*netlink.Route) string // empty: not set
+	set  func(*netlink.Route, string) error
+}
+
+// routeOptions are those that the library knows. Times are in the kernel's units: rtt in eighths and rttvar in quarters of a
+// millisecond, rto_min in milliseconds.
+func routeOptions() []routeOption {
+	number := func(name string, at func(*netlink.Route) *int) routeOption {
+		return routeOption{
+			name: name,
+			get:  func(r *netlink.Route) string { return orEmpty(*at(r)) },
+			set: func(r *netlink.Route, text string) (err error) {
+				n, err := strconv.ParseUint(text, 10, 32)
+				*at(r) = int(n)
+				return err
+			},
+		}
+	}
+	flag := func(name string, at func(*netlink.Route) *bool) routeOption {
+		return routeOption{
+			name: name,
+			get:  func(r *netlink.Route) string { return map[bool]string{true: "on"}[*at(r)] },
+			set:  func(r *netlink.Route, text string) error { *at(r) = text == "on"; return nil },
+		}
+	}
+	return []routeOption{
+		number("mtu", func(r *netlink.Route) *int { return &r.MTU }),
+		flag("mtu lock", func(r *netlink.Route) *bool { return &r.MTULock }),
+		number("advmss", func(r *netlink.Route) *int { return &r.AdvMSS }),
+		number("window", func(r *netlink.Route) *int { return &r.Window }),
+		number("rtt", func(r *netlink.Route) *int { return &r.Rtt }),
+		number("rttvar", func(r *netlink.Route) *int { return &r.RttVar }),
+		number("rto_min", func(r *netlink.Route) *int { return &r.RtoMin }),
+		flag("rto_min lock", func(r *netlink.Route) *bool { return &r.RtoMinLock }),
+		number("ssthresh", func(r *netlink.Route) *int { return &r.Ssthresh }),
+		number("cwnd", func(r *netlink.Route) *int { return &r.Cwnd }),
+		number("initcwnd", func(r *netlink.Route) *int { return &r.InitCwnd }),
+		number("initrwnd", func(r *netlink.Route) *int { return &r.InitRwnd }),
+		number("reordering", func(r *netlink.Route) *int { return &r.Reordering }),
+		number("hoplimit", func(r *netlink.Route) *int { return &r.Hoplimit }),
+		number("features", func(r *netlink.Route) *int { return &r.Features }),
+		number("quickack", func(r *netlink.Route) *int { return &r.QuickACK }),
+		number("fastopen_no_cookie", func(r *netlink.Route) *int { return &r.FastOpenNoCookie }),
+		number("realm", func(r *netlink.Route) *int { return &r.Realm }),
+		{
+			name: "congctl",
+			get:  func(r *netlink.Route) string { return r.Congctl },
+			set:  func(r *netlink.Route, text string) error { r.Congctl = text; return nil },
+		},
+	}
+}
+
+func orEmpty(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+// plain is an address of the library's; the zero Addr for none.
+func plain(ip net.IP) netip.Addr {
+	if ip == nil {
+		return netip.Addr{}
+	}
+	if v4 := ip.To4(); v4 != nil {
+		ip = v4
+	}
+	a, _ := netip.AddrFromSlice(ip)
+	return a
+}
