@@ -60,6 +60,7 @@ func (a *App) verbs() []*cobra.Command {
 		a.facts(),
 		a.run(),
 		a.simulate(),
+		a.graph(),
 		a.explain(),
 		a.show(),
 		a.version(),

@@ -180,45 +180,62 @@ func (r *simulateRun) tell(name string, found []sim.Finding) {
 	}
 }
 
-// cluster reads the files. One file may stand for several routers, each with its --id.
+// cluster reads the files.
 func (r *simulateRun) cluster(names []string) (*sim.Cluster, error) {
-	if len(names) == 0 {
-		names = []string{r.defaultFile()}
-	}
-	if len(names) > 1 && len(r.ids) > 1 {
-		return nil, errors.New("several --id are for one file; several files have one --id")
-	}
-	var nodes []sim.Node
-	var refused exit
-	add := func(a *App, file, called string) {
+	nodes, err := r.nodes(names, func(a *App, file string) (*ir.Config, int) {
 		l := a.load(file)
 		if l.Config == nil {
 			fmt.Fprintln(r.Stderr, l.Refused)
-			refused.code = max(refused.code, l.code)
-			return
 		}
-		nodes = append(nodes, sim.Node{Name: called, Config: l.Config})
-	}
-	if len(r.ids) > 1 {
-		for _, id := range r.ids {
-			one := *r.App
-			one.ids = []string{id}
-			add(&one, names[0], id)
-		}
-	} else {
-		for _, file := range names {
-			add(r.App, file, "")
-		}
-		nameNodes(nodes, names)
-	}
-	if refused.code != 0 {
-		return nil, refused
+		return l.Config, l.code
+	})
+	if err != nil {
+		return nil, err
 	}
 	c, err := sim.NewCluster(nodes)
 	if err == nil {
 		r.notSimulated(nodes)
 	}
 	return c, err
+}
+
+// nodes reads the files of a cluster. One file may stand for several directors, each with its --id. load returns what a file
+// means; nil with an exit code, after telling why, if it is of no use.
+func (a *App) nodes(files []string, load func(a *App, file string) (*ir.Config, int)) ([]sim.Node, error) {
+	if len(files) == 0 {
+		files = []string{a.defaultFile()}
+	}
+	if len(files) > 1 && len(a.ids) > 1 {
+		return nil, errors.New("several --id are for one file; several files have one --id")
+	}
+	var nodes []sim.Node
+	var refused exit
+	add := func(a *App, file, called string) {
+		cfg, code := load(a, file)
+		if cfg == nil {
+			refused.code = max(refused.code, code)
+			return
+		}
+		nodes = append(nodes, sim.Node{Name: called, Config: cfg})
+	}
+	if len(a.ids) > 1 {
+		for _, id := range a.ids {
+			one := *a
+			one.ids = []string{id}
+			add(&one, files[0], id)
+		}
+	} else {
+		for _, file := range files {
+			add(a, file, "")
+		}
+	}
+	if refused.code != 0 {
+		return nil, refused
+	}
+	if len(a.ids) < 2 {
+		nameNodes(nodes, files)
+	}
+	return nodes, nil
 }
 
 // nameNodes calls every node by its router_id, by the name of its file or by that of the folder: the first that can be said in a

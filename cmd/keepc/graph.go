@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"keepc/compiler/cluster"
+	"keepc/compiler/graph"
+	"keepc/compiler/ir"
+	"keepc/compiler/report"
+	"keepc/grammar/diag"
+)
+
+// A graphRun is one run of the verb graph.
+type graphRun struct {
+	*App
+	format string
+}
+
+func (a *App) graph() *cobra.Command {
+	run := &graphRun{App: a}
+	c := &cobra.Command{
+		Use:   "graph [files...]",
+		Short: "Draw the cluster",
+		Long: "Draw a cluster, one file for each director: segments, directors with their roles and what they follow, the addresses that\n" +
+			"move between them, virtual servers and their real servers. A file with errors is drawn as far as it can be understood.\n" +
+			"Passwords and commands are not in the picture.",
+		Example: `  keepc graph lb1.conf lb2.conf > cluster.svg
+  keepc graph --id lb1 --id lb2 keepalived.conf > cluster.svg
+  keepc graph --format dot lb*.conf | dot -Tpng -o cluster.png`,
+		RunE: func(_ *cobra.Command, names []string) error { return run.main(names) },
+	}
+	f := c.Flags()
+	f.SortFlags = false
+	f.StringVar(&run.format, "format", "svg", "svg, mermaid or dot")
+	return c
+}
+
+func (r *graphRun) main(names []string) error {
+	write, ok := map[string]func(io.Writer, graph.Graph) error{"svg": graph.SVG, "mermaid": graph.Mermaid, "dot": graph.DOT}[r.format]
+	if !ok {
+		return fmt.Errorf("--format %s: expected svg, mermaid or dot", r.format)
+	}
+	nodes, err := r.nodes(names, r.reading)
+	if err != nil {
+		return err
+	}
+	var list []cluster.Node
+	for _, n := range nodes {
+		list = append(list, cluster.Node(n))
+	}
+	return failed(write(r.Stdout, graph.New(cluster.New(list))))
+}
+
+// reading returns the best reading of a file, and says when that may not be what keepalived makes of it.
+func (r *graphRun) reading(a *App, name string) (*ir.Config, int) {
+	f := a.file(job{name: name, ids: a.ids, version: a.forVersion})
+	if f.err != nil {
+		fmt.Fprintf(r.Stderr, "keepc: %v\n", f.err)
+		return nil, exitFailed
+	}
+	errors := 0
+	for _, d := range f.Findings {
+		if d.Severity >= diag.Error && !d.Host {
+			errors++
+		}
+	}
+	if errors > 0 && !r.quiet {
+		fmt.Fprintf(r.Stderr, "keepc: %s: %s; drawn as it was meant, see keepc check %s\n", f.Name, report.Count(errors, "error"), f.Name)
+	}
+	return f.readings[0].config, 0
+}
