@@ -23,6 +23,9 @@ func resolve(cfg *ir.Config) {
 		setDefault(&s.Timeout, ir.Unset, s.Interval)
 		setDefault(&s.User, ir.User{}, cfg.Global.ScriptUser)
 	}
+	for _, b := range cfg.BFDs {
+		resolveBFD(b)
+	}
 	var all []*ir.VirtualServer
 	for _, vs := range cfg.VirtualServers {
 		resolveService(vs)
@@ -34,7 +37,7 @@ func resolve(cfg *ir.Config) {
 			resolveServer(rs, vs)
 		}
 		if sorry := vs.SorryServer; sorry != nil && !vs.Has("sorry_server_lvs_method") {
-			sorry.Forwarding = vs.Forwarding
+			sorry.Method = vs.Method
 		}
 	}
 }
@@ -114,6 +117,7 @@ func resolveService(vs *ir.VirtualServer) {
 		setDefault(&vs.Key.Protocol, 0, ir.UDP)
 	} else {
 		vs.Key.Protocol = 0
+		vs.Key.IPv6 = vs.Key.IPv6 || vs.Family == ir.IPv6
 		for _, rs := range vs.RealServers {
 			vs.Key.IPv6 = vs.Key.IPv6 || rs.Addr.Addr().Is6()
 		}
@@ -160,10 +164,18 @@ func cloneServers(servers []*ir.RealServer) []*ir.RealServer {
 	all := make([]*ir.RealServer, len(servers))
 	for i, s := range servers {
 		one := *s
-		one.Checks = make([]*ir.Check, len(s.Checks))
-		for j, c := range s.Checks {
-			check := *c
-			one.Checks[j] = &check
+		one.Checks = cloneChecks(s.Checks)
+		all[i] = &one
+	}
+	return all
+}
+
+func cloneChecks(checks []*ir.Check) []*ir.Check {
+	all := make([]*ir.Check, len(checks))
+	for i, c := range checks {
+		one := *c
+		if c.SMTP != nil {
+			one.SMTP = &ir.SMTP{Helo: c.SMTP.Helo, Hosts: cloneChecks(c.SMTP.Hosts)}
 		}
 		all[i] = &one
 	}
@@ -181,7 +193,7 @@ func setMask(vs *ir.VirtualServer) {
 func resolveServer(rs *ir.RealServer, vs *ir.VirtualServer) {
 	setDefault(&rs.Weight, ir.Unset, vs.Weight)
 	if !rs.Has("lvs_method") {
-		rs.Forwarding = vs.Forwarding
+		rs.Method = vs.Method
 	}
 	rs.Port = rs.Addr.Port()
 	if rs.Forwarding != ir.NAT || rs.Addr.Port() == 0 {
@@ -202,12 +214,12 @@ func resolveServer(rs *ir.RealServer, vs *ir.VirtualServer) {
 }
 
 func resolveCheck(c *ir.Check, rs *ir.RealServer) {
-	addr, port := c.ConnectIP, c.ConnectPort
-	setDefault(&addr, netip.Addr{}, rs.Addr.Addr())
-	setDefault(&port, 0, rs.Addr.Port())
-	c.Target = netip.AddrPortFrom(addr, port)
-	c.BindTo = netip.AddrPortFrom(c.BindAddr, c.BindPort)
-
+	if c.Kind != ir.MiscCheck && c.Kind != ir.FileCheck && c.Kind != ir.BFDCheck {
+		addr, port := c.Target.Addr(), c.Target.Port()
+		setDefault(&addr, netip.Addr{}, rs.Addr.Addr())
+		setDefault(&port, 0, rs.Addr.Port())
+		c.Target = netip.AddrPortFrom(addr, port)
+	}
 	retry, pause := 1, time.Second
 	switch c.Kind {
 	case ir.MiscCheck:
@@ -229,4 +241,52 @@ func resolveCheck(c *ir.Check, rs *ir.RealServer) {
 	setDefault(&c.Retry, ir.Unset, rs.Timing.Retry)
 	setDefault(&c.Retry, ir.Unset, retry)
 	c.Alpha = c.Alpha || rs.Alpha && !c.Has("alpha")
+	resolvePart(c, rs)
+	c.SetPart()
+}
+
+// resolvePart fills in what only a kind of checks has.
+func resolvePart(c *ir.Check, rs *ir.RealServer) {
+	switch {
+	case c.HTTP != nil:
+		resolveHTTP(c.HTTP, rs)
+	case c.SMTP != nil:
+		for _, host := range c.SMTP.Hosts {
+			resolveCheck(host, rs)
+		}
+	case c.Misc != nil:
+		setDefault(&c.Misc.Timeout, 0, c.DelayLoop)
+		c.Misc.Command.User = c.Misc.User
+	}
+}
+
+func resolveHTTP(h *ir.HTTP, rs *ir.RealServer) {
+	setDefault(&h.VirtualHost, "", rs.VirtualHost)
+	for _, u := range h.URLs {
+		setDefault(&u.VirtualHost, "", h.VirtualHost)
+		if u.Status == nil {
+			u.Status = []ir.StatusRange{{First: 200, Last: 299}}
+		}
+		if u.Regex.Pattern == "" {
+			u.Regex = ir.Regex{} // options of nothing
+		}
+		u.TLSCompliant = u.TLSCompliant || h.TLSCompliant && !u.Has("tls_compliant")
+	}
+}
+
+// The TTL of BFD packets: an IPv4 packet that was not routed has all of it, IPv6 starts with what hosts start with.
+const (
+	bfdTTL4 = 255
+	bfdTTL6 = 64
+)
+
+func resolveBFD(b *ir.BFD) {
+	ttl := bfdTTL4
+	if b.Neighbor.Is6() {
+		ttl = bfdTTL6
+	}
+	setDefault(&b.TTL, 0, ttl)
+	if !b.VRRP && !b.Checker {
+		b.VRRP, b.Checker = true, true
+	}
 }

@@ -38,7 +38,7 @@ type Use struct {
 
 // Origin leads from a value back to the block of the file that made it. It takes no part in comparisons.
 type Origin struct {
-	Stmt *grammar.Stmt
+	Stmt *grammar.Stmt `json:"-"`
 }
 
 // SetOrigin notes the block that makes the value.

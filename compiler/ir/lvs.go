@@ -37,6 +37,52 @@ const (
 
 func (f Forwarding) String() string { return [...]string{"masq", "route", "tunnel"}[f] }
 
+// A Method is how packets reach a real server (lb_kind, lvs_method).
+type Method struct {
+	Forwarding Forwarding `json:"lvs_method"`
+	Tunnel     Tunnel     // of TUN
+}
+
+// A Tunnel is what packets are wrapped into.
+type Tunnel struct {
+	Type     TunnelType
+	Checksum TunnelChecksum
+	Port     uint16 // of gue
+}
+
+// TunnelType is the kind of a tunnel, as the kernel numbers it (linux/ip_vs.h).
+type TunnelType uint8
+
+const (
+	IPIP TunnelType = iota
+	GUE
+	GRE
+)
+
+func (t TunnelType) String() string { return [...]string{"ipip", "gue", "gre"}[t] }
+
+// TunnelChecksum is the checksum in a tunnel of gue or gre.
+type TunnelChecksum uint8
+
+const (
+	NoChecksum TunnelChecksum = iota
+	Checksum
+	RemoteChecksum
+)
+
+func (c TunnelChecksum) String() string { return [...]string{"nocsum", "csum", "remcsum"}[c] }
+
+// Family is a family of addresses that the file names.
+type Family uint8
+
+const (
+	AnyFamily Family = iota
+	IPv4
+	IPv6
+)
+
+func (f Family) String() string { return [...]string{"any", "inet", "inet6"}[f] }
+
 // A ServiceKey identifies a virtual server as the kernel does: protocol, address and port; or a firewall mark with its family.
 type ServiceKey struct {
 	Protocol Protocol
@@ -72,10 +118,11 @@ func utoa(n uint32) string {
 // A VirtualServer is one virtual service with its real servers (man page block virtual_server).
 type VirtualServer struct {
 	Origin
-	Key                ServiceKey    `json:",inline"`
-	Group              string        // the virtual_server_group that Key comes from
-	Scheduler          string        `json:"lvs_sched"`
-	Forwarding         Forwarding    `json:"lvs_method"`
+	Key       ServiceKey `json:",inline"`
+	Group     string     // the virtual_server_group that Key comes from
+	Family    Family     `json:"-"` // ip_family, which Key follows
+	Scheduler string     `json:"lvs_sched"`
+	Method
 	Flags              uint32        // scheduler flags and one-packet scheduling, kernel bits
 	PersistenceTimeout time.Duration // 0: not persistent
 	PersistenceMask    uint8         // prefix length of the client group; 32 or 128: each client alone
@@ -91,7 +138,11 @@ type VirtualServer struct {
 	Weight             int           // of real servers that name none
 	Checks             CheckTiming   `json:"-"` // of checks that name none
 	InhibitOnFailure   bool
-	VirtualHost        string `json:"virtualhost"`
+	VirtualHost        string   `json:"virtualhost"`
+	QuorumUp           *Command // when the quorum is won
+	QuorumDown         *Command // when it is lost
+	SMTPAlert          bool     `json:"smtp_alert"` // mail when the quorum is won or lost
+	SNMPName           string   `json:"snmp_name"`
 }
 
 // A ServerGroup is a virtual_server_group: services that share their real servers.
@@ -128,56 +179,19 @@ var NoTiming = CheckTiming{Unset, Unset, Unset, Unset, Unset}
 // A RealServer receives a share of the traffic (man page block real_server).
 type RealServer struct {
 	Origin
-	Addr             netip.AddrPort
-	Port             uint16 // as the file says it; only NAT can make it another than the service's
+	Addr netip.AddrPort
+	Port uint16 // as the file says it; only NAT can make it another than the service's
+	Method
 	Weight           int
-	Forwarding       Forwarding `json:"lvs_method"`
-	UpperThreshold   uint32     `json:"uthreshold"` // connections; 0: no limit
-	LowerThreshold   uint32     `json:"lthreshold"`
-	InhibitOnFailure bool       // weight 0 instead of removal
+	UpperThreshold   uint32 `json:"uthreshold"` // connections; 0: no limit
+	LowerThreshold   uint32 `json:"lthreshold"`
+	InhibitOnFailure bool   // weight 0 instead of removal
 	Alpha            bool
+	SMTPAlert        bool `json:"smtp_alert"` // mail when it comes or goes
 	Checks           []*Check
 	Timing           CheckTiming `json:"-"` // of its checks that name none
 	VirtualHost      string      `json:"virtualhost"`
-}
-
-// CheckKind is the keyword of a checker.
-type CheckKind string
-
-const (
-	TCPCheck  CheckKind = "TCP_CHECK"
-	HTTPCheck CheckKind = "HTTP_GET"
-	SSLCheck  CheckKind = "SSL_GET"
-	SMTPCheck CheckKind = "SMTP_CHECK"
-	DNSCheck  CheckKind = "DNS_CHECK"
-	UDPCheck  CheckKind = "UDP_CHECK"
-	PingCheck CheckKind = "PING_CHECK"
-	MiscCheck CheckKind = "MISC_CHECK"
-	FileCheck CheckKind = "FILE_CHECK"
-	BFDCheck  CheckKind = "BFD_CHECK"
-)
-
-// A Check is one health check of a real server.
-type Check struct {
-	Origin
-	CheckSpec
-	ConnectIP   netip.Addr `json:"connect_ip"` // as the file says it; Target is what follows from it
-	ConnectPort uint16
-	BindAddr    netip.Addr
-	BindPort    uint16
-}
-
-// CheckSpec is all that a check is told; two checks with equal specs are the same check over a reload.
-type CheckSpec struct {
-	Kind             CheckKind
-	Target           netip.AddrPort
-	BindTo           netip.AddrPort // zero: any
-	BindIf           string
-	FWMark           uint32 `json:"fwmark"`
-	ConnectTimeout   time.Duration
-	DelayLoop        time.Duration // period of checks while all is well
-	DelayBeforeRetry time.Duration
-	Retry            int           // failures beyond the first that are forgiven
-	Warmup           time.Duration // the first check comes within it
-	Alpha            bool          // counts as failed until the first success
+	NotifyUp         *Command
+	NotifyDown       *Command
+	SNMPName         string `json:"snmp_name"`
 }

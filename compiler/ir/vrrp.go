@@ -128,15 +128,6 @@ type TrackProcess struct {
 	Weight  Weight `json:",inline"`
 }
 
-// A BFD is a bfd_instance.
-type BFD struct {
-	Origin
-	Name     string
-	Neighbor netip.Addr `json:"neighbor_ip"`
-	Source   netip.Addr `json:"source_ip"`
-	Weight   Weight     `json:",inline"`
-}
-
 // A Weight is what a tracker adds to a priority.
 type Weight struct {
 	N       int `json:"weight"`

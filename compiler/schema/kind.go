@@ -318,59 +318,6 @@ func decimal(unit string, one time.Duration, places int, lo, hi float64) Kind[ti
 	}}
 }
 
-// Hex is n hexadecimal digits.
-func Hex(n int) Kind[string] {
-	expect := fmt.Sprintf("%d hexadecimal digits", n)
-	return Kind[string]{expect, func(r *reader) (string, bool) {
-		w, ok := r.word(expect)
-		if ok && (len(w.Text) != n || strings.Trim(w.Text, "0123456789abcdefABCDEF") != "") {
-			r.invalid(w, expect, expect)
-			return "", false
-		}
-		return w.Text, ok
-	}}
-}
-
-// ChoiceList is one or more of the words.
-func ChoiceList(words ...string) Kind[[]string] {
-	one := Choice(words...)
-	return Kind[[]string]{"some of " + strings.Join(words, ", "), func(r *reader) (list []string, ok bool) {
-		for ok = true; ok && (list == nil || len(r.rest) > 0); {
-			var w string
-			w, ok = one.read(r)
-			list = append(list, w)
-		}
-		return list, ok
-	}}
-}
-
-// A Range is two numbers, both included.
-type Range struct{ First, Last int }
-
-// StatusCodes is one or more codes of HTTP, or ranges of them.
-var StatusCodes = Kind[[]Range]{"100..599 or ranges, as 200-299", func(r *reader) (list []Range, ok bool) {
-	for list == nil || len(r.rest) > 0 {
-		w, ok := r.word("a status code")
-		if !ok {
-			return nil, false
-		}
-		from, to, ranged := strings.Cut(w.Text, "-")
-		if !ranged {
-			to = from
-		}
-		first, ok1 := r.int(grammar.Word{Text: from, Span: w.Span}, 100, 599, "a status code")
-		if !ok1 {
-			return nil, false
-		}
-		last, ok2 := r.int(grammar.Word{Text: to, Span: w.Span}, first, 599, "a status code")
-		if !ok2 {
-			return nil, false
-		}
-		list = append(list, Range{int(first), int(last)})
-	}
-	return list, true
-}}
-
 // AllSeconds is a time in seconds that may have all before it.
 func AllSeconds(lo, hi int64) Kind[time.Duration] {
 	seconds := Seconds(lo, hi)

@@ -84,6 +84,26 @@ func Value[T, V any](word string, k Kind[V], at func(*T) *V, text string) Row[T]
 	}
 }
 
+// Add is a keyword whose values join a list, wherever it stands.
+func Add[T, V any](word string, k Kind[[]V], at func(*T) *[]V, text string) Row[T] {
+	return Row[T]{
+		Keyword: &Keyword{Word: word, Expect: k.Expect, Text: text, Repeat: true},
+		read: func(r *reader, t *T) {
+			if v, ok := k.read(r); ok {
+				*at(t) = append(*at(t), v...)
+			}
+		},
+	}
+}
+
+// unenforced marks rows whose values keepc decodes and does not act on yet.
+func unenforced[T any](rows ...Row[T]) []Row[T] {
+	for _, row := range rows {
+		row.Keyword.Unenforced = true
+	}
+	return rows
+}
+
 // Checked is a keyword whose value is checked and goes nowhere, for keepc does not act on it yet.
 func Checked[T, V any](word string, k Kind[V], text string) Row[T] {
 	return Row[T]{
@@ -179,6 +199,8 @@ type Block[T any] struct {
 	rows  []Row[T]
 	index map[string]int // word to row
 
+	own func(*T) // gives a copy of proto the parts that it must not share; nil: there are none
+
 	required []int  // the rows that must be there
 	plain    []bool // the rows that the table says nothing against
 }
@@ -204,6 +226,9 @@ func block[T any](head Head[T], proto T, rows ...Row[T]) *Block[T] {
 
 func (b *Block[T]) fresh() *T {
 	t := b.proto
+	if b.own != nil {
+		b.own(&t)
+	}
 	return &t
 }
 

@@ -2,17 +2,39 @@ package schema
 
 import (
 	"net/netip"
+	"strings"
 
 	"keepc/compiler/ir"
 )
 
-// checker is a block that makes a check of a kind: the words that all checks share, and its own.
-func checker(kind ir.CheckKind, shared []Row[ir.Check], own ...Row[ir.Check]) *Block[ir.Check] {
-	proto := ir.Check{CheckSpec: ir.CheckSpec{
+// bare is a block that makes a check of a kind without a part of its own.
+func bare(kind ir.CheckKind, rows ...Row[ir.Check]) *Block[ir.Check] {
+	return block(Head[ir.Check]{}, silent(kind), rows...)
+}
+
+// silent is a check of which the file says nothing.
+func silent(kind ir.CheckKind) ir.Check {
+	return ir.Check{CheckSpec: ir.CheckSpec{
 		Kind:           kind,
 		ConnectTimeout: ir.Unset, DelayLoop: ir.Unset, DelayBeforeRetry: ir.Unset, Warmup: ir.Unset, Retry: ir.Unset,
 	}}
-	return block(Head[ir.Check]{}, proto, append(shared[:len(shared):len(shared)], own...)...)
+}
+
+// checker is a block that makes a check of a kind: the words that it shares with others, and those of its own part. What its
+// own words say is not enforced yet.
+func checker[P any](kind ir.CheckKind, part func(*ir.Check) **P, shared []Row[ir.Check], own ...Row[P]) *Block[ir.Check] {
+	proto := silent(kind)
+	*part(&proto) = new(P)
+	rows := shared[:len(shared):len(shared)]
+	for _, row := range own {
+		rows = append(rows, Row[ir.Check]{Keyword: row.Keyword, read: func(r *reader, c *ir.Check) { row.read(r, *part(c)) }}.Unenforced())
+	}
+	b := block(Head[ir.Check]{}, proto, rows...)
+	b.own = func(c *ir.Check) {
+		p := **part(c)
+		*part(c) = &p
+	}
+	return b
 }
 
 // timing is the words of every check that has a period of its own.
@@ -27,18 +49,19 @@ var timing = []Row[ir.Check]{
 		"The time between two checks.").Otherwise("that of the real server, else 60"),
 	Value("alpha", Bool, func(c *ir.Check) *bool { return &c.Alpha },
 		"Counts as failed until the first success.").Otherwise("that of the real server"),
-	Checked[ir.Check]("log_all_failures", Bool, "Logs every failure, not only the last.").Otherwise("checker_log_all_failures").Since("2.0.11"),
+	Value("log_all_failures", Bool, func(c *ir.Check) *bool { return &c.LogAllFailures },
+		"Logs every failure, not only the last.").Otherwise("checker_log_all_failures").Since("2.0.11").Unenforced(),
 }
 
 // connecting is the words of every check that opens a connection.
 var connecting = append([]Row[ir.Check]{
-	Value("connect_ip", Addr, func(c *ir.Check) *netip.Addr { return &c.ConnectIP },
+	end("connect_ip", Addr, farEnd, withAddr,
 		"The address to connect to.").Otherwise("that of the real server"),
-	Value("connect_port", Port, func(c *ir.Check) *uint16 { return &c.ConnectPort },
+	end("connect_port", Port, farEnd, withPort,
 		"The port to connect to.").Otherwise("that of the real server"),
-	Value("bindto", Addr, func(c *ir.Check) *netip.Addr { return &c.BindAddr },
+	end("bindto", Addr, nearEnd, withAddr,
 		"The source address.").Otherwise("any"),
-	Value("bind_port", Port, func(c *ir.Check) *uint16 { return &c.BindPort },
+	end("bind_port", Port, nearEnd, withPort,
 		"The source port.").Otherwise("any"),
 	Value("bind_if", Interface, func(c *ir.Check) *string { return &c.BindIf },
 		"The interface to connect through; needed for link-local addresses.").Otherwise("any"),
@@ -48,82 +71,134 @@ var connecting = append([]Row[ir.Check]{
 		"The firewall mark of packets.").Default("0").Build("so-mark"),
 }, timing...)
 
+// end is a keyword for the address or the port of one end of the connection of a check.
+func end[V any](word string, k Kind[V], at func(*ir.Check) *netip.AddrPort, with func(netip.AddrPort, V) netip.AddrPort, text string) Row[ir.Check] {
+	return Row[ir.Check]{
+		Keyword: &Keyword{Word: word, Expect: k.Expect, Text: text},
+		read: func(r *reader, c *ir.Check) {
+			if v, ok := k.read(r); ok {
+				*at(c) = with(*at(c), v)
+			}
+		},
+	}
+}
+
+func farEnd(c *ir.Check) *netip.AddrPort  { return &c.Target }
+func nearEnd(c *ir.Check) *netip.AddrPort { return &c.BindTo }
+
+func withAddr(end netip.AddrPort, a netip.Addr) netip.AddrPort {
+	return netip.AddrPortFrom(a, end.Port())
+}
+func withPort(end netip.AddrPort, p uint16) netip.AddrPort { return netip.AddrPortFrom(end.Addr(), p) }
+
 // oldRetry is what retry is called in HTTP_GET and SSL_GET of old; people write it everywhere.
 func oldRetry() Row[ir.Check] {
 	return Value("nb_get_retry", Int[int](0, 1<<32-1), func(c *ir.Check) *int { return &c.Retry }, "Old name of retry.")
 }
 
+// connects is the words of a check that opens a connection, and never had nb_get_retry.
+func connects() []Row[ir.Check] {
+	return append(connecting[:len(connecting):len(connecting)], oldRetry().Instead("retry"))
+}
+
+// asks is the words of a check by HTTP that have no part in the pages.
+func asks() []Row[ir.Check] {
+	return append(connecting[:len(connecting):len(connecting)], oldRetry().Deprecated("retry"))
+}
+
 var (
-	tcpCheck  = checker(ir.TCPCheck, connecting, oldRetry().Instead("retry"))
-	pingCheck = checker(ir.PingCheck, connecting, oldRetry().Instead("retry"))
-	udpCheck  = checker(ir.UDPCheck, connecting,
-		oldRetry().Instead("retry"),
-		Checked[ir.Check]("payload", Words("bytes in hex"), "What is sent.").Since("2.2.0"),
-		Checked[ir.Check]("require_reply", AnyWords("[bytes in hex, x for any digit]"), "An answer must come, and match when bytes are given.").Since("2.1.0"),
-		Checked[ir.Check]("min_reply_length", Int[int](0, 65535), "The shortest good answer.").Default("0").Since("2.2.0"),
-		Checked[ir.Check]("max_reply_length", Int[int](0, 65535), "The longest good answer.").Default("255").Since("2.2.0"),
+	tcpCheck  = bare(ir.TCPCheck, connects()...)
+	pingCheck = bare(ir.PingCheck, connects()...)
+	udpCheck  = checker(ir.UDPCheck, func(c *ir.Check) **ir.Datagram { return &c.UDP }, connects(),
+		Value("payload", Octets, func(u *ir.Datagram) *ir.Octets { return &u.Payload }, "What is sent.").Since("2.2.0"),
+		Value("require_reply", Reply, func(u *ir.Datagram) **ir.Reply { return &u.Reply }, "An answer must come, and match when bytes are given.").Since("2.1.0"),
+		Value("min_reply_length", Int[int](0, 65535), func(u *ir.Datagram) *int { return &u.MinLength }, "The shortest good answer.").Default("0").Since("2.2.0"),
+		Value("max_reply_length", Int[int](0, 65535), func(u *ir.Datagram) *int { return &u.MaxLength }, "The longest good answer.").Default("255").Since("2.2.0"),
 	)
-	smtpCheck = checker(ir.SMTPCheck, connecting,
-		oldRetry().Instead("retry"),
-		Checked[ir.Check]("helo_name", String, "The name in HELO.").Default("smtpchecker.keepalived.org"),
-		CheckedBlock[ir.Check]("host", checker(ir.SMTPCheck, connecting), "One more target of the check.").Repeat().Deprecated("one SMTP_CHECK for each target").Build("host-entries"),
+	smtpCheck = checker(ir.SMTPCheck, func(c *ir.Check) **ir.SMTP { return &c.SMTP }, connects(),
+		Value("helo_name", String, func(s *ir.SMTP) *string { return &s.Helo }, "The name in HELO.").Default("smtpchecker.keepalived.org"),
+		Each("host", bare(ir.SMTPCheck, connecting...), func(s *ir.SMTP) *[]*ir.Check { return &s.Hosts },
+			"One more target of the check.").Deprecated("one SMTP_CHECK for each target").Build("host-entries"),
 	)
-	dnsCheck = checker(ir.DNSCheck, connecting,
-		oldRetry().Instead("retry"),
-		Checked[ir.Check]("type", FoldedChoice("A", "NS", "CNAME", "SOA", "MX", "TXT", "AAAA", "RRSIG", "DNSKEY"), "The type of record that is asked for.").Default("SOA"),
-		Checked[ir.Check]("name", String, "The name that is asked for.").Default("."),
+	dnsCheck = checker(ir.DNSCheck, func(c *ir.Check) **ir.DNS { return &c.DNS }, connects(),
+		Value("type", FoldedChoice("A", "NS", "CNAME", "SOA", "MX", "TXT", "AAAA", "RRSIG", "DNSKEY"), func(d *ir.DNS) *string { return &d.Type },
+			"The type of record that is asked for.").Default("SOA"),
+		Value("name", String, func(d *ir.DNS) *string { return &d.Name }, "The name that is asked for.").Default("."),
 	)
-	httpGet = checker(ir.HTTPCheck, connecting, http(url)...)
-	sslGet  = checker(ir.SSLCheck, connecting, append(http(sslURL),
-		Checked[ir.Check]("tls_compliant", Bool, "The server must close TLS properly.").Since("2.2.8"))...)
-	miscCheck = checker(ir.MiscCheck, timing,
-		Checked[ir.Check]("misc_path", Program, "The program; only the first word or quoted text counts.").Required(),
-		Checked[ir.Check]("misc_timeout", Seconds(0, 4294), "A run that takes longer is a failure.").Otherwise("delay_loop"),
-		Checked[ir.Check]("misc_dynamic", Flag, "Exit status 2..255 sets the weight to 0..253."),
-		Checked[ir.Check]("user", Account, "Who runs the program.").Otherwise("script_user"),
+	httpGet = checker(ir.HTTPCheck, http, asks(), pages(url)...)
+	sslGet  = checker(ir.SSLCheck, http, asks(), append(pages(sslURL),
+		Value("tls_compliant", Bool, func(h *ir.HTTP) *bool { return &h.TLSCompliant }, "The server must close TLS properly.").Since("2.2.8"))...)
+	miscCheck = checker(ir.MiscCheck, func(c *ir.Check) **ir.Misc { return &c.Misc }, timing,
+		Value("misc_path", Program, func(m *ir.Misc) *ir.Command { return &m.Command }, "The program; only the first word or quoted text counts.").Required(),
+		Value("misc_timeout", Seconds(0, 4294), func(m *ir.Misc) *duration { return &m.Timeout }, "A run that takes longer is a failure.").Otherwise("delay_loop"),
+		Value("misc_dynamic", Flag, func(m *ir.Misc) *bool { return &m.Dynamic }, "Exit status 2..255 sets the weight to 0..253."),
+		Value("user", Account, func(m *ir.Misc) *ir.User { return &m.User }, "Who runs the program.").Otherwise("script_user"),
 	)
-	fileCheck = checker(ir.FileCheck, nil,
-		Checked[ir.Check]("track_file", Name, "The name of a track_file that stands before.").Required().Since("2.1.0"),
-		Checked[ir.Check]("weight", Weighted(-(1<<31-1), 1<<31-1), "The number in the file is multiplied by it.").Otherwise("that of the track_file").Since("2.1.0"),
-		Checked[ir.Check]("dynamic", Flag, "A word of the manual that keepalived does not know.").Removed("the manual alone"),
+	fileCheck = checker(ir.FileCheck, func(c *ir.Check) **ir.File { return &c.File }, nil,
+		Value("track_file", Reference, func(f *ir.File) *ir.Name { return &f.TrackFile }, "The name of a track_file that stands before.").Required().Since("2.1.0"),
+		Value("weight", as(Weighted(-(1<<31-1), 1<<31-1), pointer), func(f *ir.File) **ir.Weight { return &f.Weight },
+			"The number in the file is multiplied by it.").Otherwise("that of the track_file").Since("2.1.0"),
+		Checked[ir.File]("dynamic", Flag, "A word of the manual that keepalived does not know.").Removed("the manual alone"),
 	)
-	bfdCheck = checker(ir.BFDCheck, nil,
-		Checked[ir.Check]("name", Short(31), "The name of a bfd_instance.").Required().Build("bfd"),
+	bfdCheck = checker(ir.BFDCheck, func(c *ir.Check) **ir.Name { return &c.BFD }, []Row[ir.Check]{
 		Value("alpha", Bool, func(c *ir.Check) *bool { return &c.Alpha }, "Counts as failed until the session is up.").Otherwise("that of the real server").Build("bfd"),
+	},
+		Value("name", Reference, func(n *ir.Name) *ir.Name { return n }, "The name of a bfd_instance.").Required().Build("bfd"),
 	)
 )
 
-// http is the words of HTTP_GET and SSL_GET beside those that every check has.
-func http(url *Block[none]) []Row[ir.Check] {
-	return []Row[ir.Check]{
-		CheckedBlock[ir.Check]("url", url, "A page that must be right.").Repeat().Required(),
-		oldRetry().Deprecated("retry"),
-		Checked[ir.Check]("virtualhost", String, "The Host header.").Otherwise("that of the real server"),
-		Checked[ir.Check]("http_protocol", Choice("1.0", "1.1", "1.0C", "1.0c"), "The version of HTTP; 1.0C is 1.0 that closes the connection.").Default("1.0").Since("2.0.17"),
-		Checked[ir.Check]("enable_sni", Bool, "Tells the server its name in TLS.").Build("sni"),
-		Checked[ir.Check]("sni_name", Optional(String, ""), "The name told in TLS.").Otherwise("virtualhost").Since("2.4.4").Build("sni"),
-		Checked[ir.Check]("fast_recovery", Bool, "A server that comes back gets its remaining pages checked without a pause.").Since("2.0.17"),
+func http(c *ir.Check) **ir.HTTP { return &c.HTTP }
+
+// pages is the words of HTTP_GET and SSL_GET beside those that every check has.
+func pages(url *Block[ir.URL]) []Row[ir.HTTP] {
+	return []Row[ir.HTTP]{
+		Each("url", url, func(h *ir.HTTP) *[]*ir.URL { return &h.URLs }, "A page that must be right.").Required(),
+		Value("virtualhost", String, func(h *ir.HTTP) *string { return &h.VirtualHost }, "The Host header.").Otherwise("that of the real server"),
+		Value("http_protocol", as(Choice("1.0", "1.1", "1.0C", "1.0c"), strings.ToUpper), func(h *ir.HTTP) *string { return &h.Version },
+			"The version of HTTP; 1.0C is 1.0 that closes the connection.").Default("1.0").Since("2.0.17"),
+		Value("enable_sni", Bool, func(h *ir.HTTP) *bool { return &h.SNI }, "Tells the server its name in TLS.").Build("sni"),
+		Value("sni_name", Optional(String, ""), func(h *ir.HTTP) *string { return &h.SNIName }, "The name told in TLS.").Otherwise("virtualhost").Since("2.4.4").Build("sni"),
+		Value("fast_recovery", Bool, func(h *ir.HTTP) *bool { return &h.FastRecovery },
+			"A server that comes back gets its remaining pages checked without a pause.").Since("2.0.17"),
 	}
 }
 
 var (
-	url    = block(Head[none]{}, none{}, urlRows...)
-	sslURL = block(Head[none]{}, none{}, append(urlRows[:len(urlRows):len(urlRows)],
-		Checked[none]("tls_compliant", Bool, "The server must close TLS properly.").Otherwise("that of the check").Since("2.2.8"))...)
+	url    = block(Head[ir.URL]{}, ir.URL{}, urlRows...)
+	sslURL = block(Head[ir.URL]{}, ir.URL{}, append(urlRows[:len(urlRows):len(urlRows)],
+		Value("tls_compliant", Bool, func(u *ir.URL) *bool { return &u.TLSCompliant }, "The server must close TLS properly.").Otherwise("that of the check").Since("2.2.8").Unenforced())...)
 )
 
-var urlRows = []Row[none]{
-	Checked[none]("path", String, "The path of the page.").Required(),
-	Checked[none]("digest", Hex(32), "The MD5 digest of the page.").Repeat(),
-	Checked[none]("status_code", StatusCodes, "The status that is right.").Otherwise("200-299").Repeat(),
-	Checked[none]("virtualhost", String, "The Host header.").Otherwise("that of the check"),
-	Checked[none]("regex", String, "A regular expression (PCRE) that the page must match.").Since("2.0.7").Build("regex"),
-	Checked[none]("regex_no_match", Flag, "The page must not match.").Since("2.0.7").Build("regex"),
-	Checked[none]("regex_options", ChoiceList("allow_empty_class", "alt_bsux", "auto_callout", "caseless", "dollar_endonly", "dotall", "dupnames",
+var urlRows = unenforced(
+	Value("path", String, func(u *ir.URL) *string { return &u.Path }, "The path of the page.").Required(),
+	Add("digest", list(as(Hex(32), strings.ToLower)), func(u *ir.URL) *[]string { return &u.Digests }, "The MD5 digest of the page."),
+	Add("status_code", StatusCodes, func(u *ir.URL) *[]ir.StatusRange { return &u.Status }, "The status that is right.").Otherwise("200-299"),
+	Value("virtualhost", String, func(u *ir.URL) *string { return &u.VirtualHost }, "The Host header.").Otherwise("that of the check"),
+	Value("regex", Pattern, func(u *ir.URL) *string { return &u.Regex.Pattern }, "A regular expression (PCRE) that the page must match.").Since("2.0.7").Build("regex"),
+	Value("regex_no_match", Flag, func(u *ir.URL) *bool { return &u.Regex.NoMatch }, "The page must not match.").Since("2.0.7").Build("regex"),
+	Value("regex_options", ChoiceList("allow_empty_class", "alt_bsux", "auto_callout", "caseless", "dollar_endonly", "dotall", "dupnames",
 		"extended", "firstline", "match_unset_backref", "multiline", "never_ucp", "never_utf", "no_auto_capture", "no_auto_possess",
 		"no_dotstar_anchor", "no_start_optimize", "ucp", "ungreedy", "utf", "never_backslash_c", "alt_circumflex", "alt_verbnames",
-		"use_offset_limit"), "Options of the regular expression.").Since("2.0.7").Build("regex"),
-	Checked[none]("regex_min_offset", Int[int](0, 1<<32-1), "The page is searched from this byte.").Default("0").Since("2.0.7").Build("regex"),
-	Checked[none]("regex_max_offset", Int[int](0, 1<<32-1), "The match must begin before this byte.").Otherwise("no limit").Since("2.0.7").Build("regex"),
-	Checked[none]("regex_stack", Words("the first and the largest size"), "The stack of the regular expression in bytes.").Otherwise("0 0").Since("2.0.7").Build("regex"),
-}
+		"use_offset_limit"), func(u *ir.URL) *[]string { return &u.Regex.Options }, "Options of the regular expression.").Since("2.0.7").Build("regex"),
+	Value("regex_min_offset", Int[int](0, 1<<32-1), func(u *ir.URL) *int { return &u.Regex.MinOffset }, "The page is searched from this byte.").Default("0").Since("2.0.7").Build("regex"),
+	Value("regex_max_offset", as(Int[int](0, 1<<32-1), func(n int) int { return n + 1 }), func(u *ir.URL) *int { return &u.Regex.EndOffset }, "The match must begin at this byte or before it.").Otherwise("no limit").Since("2.0.7").Build("regex"),
+	Value("regex_stack", Sizes, func(u *ir.URL) *ir.Sizes { return &u.Regex.Stack }, "The stack of the regular expression in bytes: the first and the largest size.").Otherwise("0 0").Since("2.0.7").Build("regex"),
+)
+
+var bfd = block(head(Short(31), func(b *ir.BFD) *string { return &b.Name }), ir.BFD{},
+	Value("neighbor_ip", Addr, func(b *ir.BFD) *address { return &b.Neighbor }, "The other end of the session."),
+	Value("neighbour_ip", Addr, func(b *ir.BFD) *address { return &b.Neighbor }, "Same as neighbor_ip."),
+	Value("source_ip", Addr, func(b *ir.BFD) *address { return &b.Source }, "The own address, of the family of the neighbour.").Otherwise("any"),
+	Value("min_rx", Milliseconds(1, 4294967), func(b *ir.BFD) *duration { return &b.MinRX }, "The shortest time between packets that can be received.").Default("10").Unenforced(),
+	Value("min_tx", Milliseconds(1, 4294967), func(b *ir.BFD) *duration { return &b.MinTX }, "The shortest time between packets that are sent.").Default("10").Unenforced(),
+	Value("idle_tx", Milliseconds(1000, 4294967), func(b *ir.BFD) *duration { return &b.IdleTX }, "The time between packets while the session is down.").Default("1000").Unenforced(),
+	Value("multiplier", Int[int](1, 255), func(b *ir.BFD) *int { return &b.Multiplier }, "Packets that must be missed before the session is down.").Default("5").Unenforced(),
+	Value("passive", Flag, func(b *ir.BFD) *bool { return &b.Passive }, "Waits for the other end to begin.").Unenforced(),
+	Value("ttl", Int[int](1, 255), func(b *ir.BFD) *int { return &b.TTL }, "The TTL of packets.").Otherwise("255 with IPv4, 64 with IPv6").Unenforced(),
+	Value("hoplimit", Int[int](1, 255), func(b *ir.BFD) *int { return &b.TTL }, "Same as ttl.").Otherwise("255 with IPv4, 64 with IPv6").Unenforced(),
+	Value("max_hops", Int[int](-1, 255), func(b *ir.BFD) *int { return &b.MaxHops }, "How many routers may stand between; -1 accepts all.").Default("0").Unenforced(),
+	Value("multihop", Bool, func(b *ir.BFD) *bool { return &b.Multihop }, "Uses the port of multihop sessions, 4784.").Since("2.2.8").Unenforced(),
+	Value("weight", Weighted(-253, 253), func(b *ir.BFD) *ir.Weight { return &b.Weight }, "What the session adds to the priority of instances that track it.").Default("0"),
+	Value("vrrp", Flag, func(b *ir.BFD) *bool { return &b.VRRP }, "Tells instances about the session.").Otherwise("both vrrp and checker").Unenforced(),
+	Value("checker", Flag, func(b *ir.BFD) *bool { return &b.Checker }, "Tells checkers about the session.").Otherwise("both vrrp and checker").Unenforced(),
+)

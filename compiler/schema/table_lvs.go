@@ -14,13 +14,18 @@ const fullNAT = "DPVS and kernels with the FULLNAT patch"
 var schedulers = Choice("rr", "wrr", "lc", "wlc", "lblc", "sh", "mh", "dh", "fo", "ovf", "lblcr", "sed", "nq", "twos")
 
 // forwarding is a forwarding method; options of a tunnel stand behind it.
-var forwarding = entry("forwarding method", head(method, func(f *ir.Forwarding) *ir.Forwarding { return f }), ir.NAT,
-	Checked[ir.Forwarding]("type", Choice("ipip", "gue", "gre"), "The kind of tunnel.").Default("ipip"),
-	Checked[ir.Forwarding]("port", Int[int](1, 65535), "The port of a gue tunnel."),
-	Checked[ir.Forwarding]("nocsum", Flag, "No checksum in the tunnel, which is the default."),
-	Checked[ir.Forwarding]("csum", Flag, "A checksum in the tunnel."),
-	Checked[ir.Forwarding]("remcsum", Flag, "A remote checksum in the tunnel."),
-)
+var forwarding = entry("forwarding method", head(method, func(m *ir.Method) *ir.Forwarding { return &m.Forwarding }), ir.Method{}, unenforced(
+	Value("type", Enum(ir.IPIP, ir.GUE, ir.GRE), func(m *ir.Method) *ir.TunnelType { return &m.Tunnel.Type }, "The kind of tunnel.").Default("ipip"),
+	Value("port", Port, func(m *ir.Method) *uint16 { return &m.Tunnel.Port }, "The port of a gue tunnel."),
+	checksum("nocsum", ir.NoChecksum, "No checksum in the tunnel, which is the default."),
+	checksum("csum", ir.Checksum, "A checksum in the tunnel."),
+	checksum("remcsum", ir.RemoteChecksum, "A remote checksum in the tunnel."),
+)...)
+
+// checksum is an option that chooses the checksum of a tunnel.
+func checksum(word string, c ir.TunnelChecksum, text string) Row[ir.Method] {
+	return Value(word, as(Flag, func(bool) ir.TunnelChecksum { return c }), func(m *ir.Method) *ir.TunnelChecksum { return &m.Tunnel.Checksum }, text)
+}
 
 // method is the word of a forwarding method.
 var method = Kind[ir.Forwarding]{"NAT, DR or TUN", func(r *reader) (ir.Forwarding, bool) {
@@ -69,9 +74,9 @@ var virtualServer = block(serviceHead, ir.VirtualServer{Checks: ir.NoTiming},
 	Value("lb_algo", schedulers, func(v *ir.VirtualServer) *string { return &v.Scheduler },
 		"The scheduler, which chooses a real server for a new connection.").Otherwise("wlc, with an error"),
 	Value("lvs_sched", schedulers, func(v *ir.VirtualServer) *string { return &v.Scheduler }, "Same as lb_algo."),
-	With("lb_kind", forwarding, func(v *ir.VirtualServer) *ir.Forwarding { return &v.Forwarding },
+	With("lb_kind", forwarding, func(v *ir.VirtualServer) *ir.Method { return &v.Method },
 		"How packets reach the real servers: by address translation (NAT), directly on the link (DR) or through a tunnel (TUN).").Otherwise("NAT, with an error"),
-	With("lvs_method", forwarding, func(v *ir.VirtualServer) *ir.Forwarding { return &v.Forwarding }, "Same as lb_kind."),
+	With("lvs_method", forwarding, func(v *ir.VirtualServer) *ir.Method { return &v.Method }, "Same as lb_kind."),
 	Value("persistence_timeout", Optional(Seconds(1, 2678400), 360*time.Second), func(v *ir.VirtualServer) *duration { return &v.PersistenceTimeout },
 		"A client keeps its real server until it was silent for so long; alone: 360.").Otherwise("not persistent"),
 	Value("persistence_granularity", Mask, func(v *ir.VirtualServer) *uint8 { return &v.PersistenceMask },
@@ -89,7 +94,8 @@ var virtualServer = block(serviceHead, ir.VirtualServer{Checks: ir.NoTiming},
 	bit("hashed", 0, "Has no meaning."),
 	Value("weight", Int[int](1, 1<<31-1), func(v *ir.VirtualServer) *int { return &v.Weight },
 		"The weight of real servers that name none.").Default("1"),
-	Checked[ir.VirtualServer]("ip_family", Choice("inet", "inet6"), "The family of a firewall mark with tunnels.").Otherwise("that of the addresses"),
+	Value("ip_family", Enum(ir.IPv4, ir.IPv6), func(v *ir.VirtualServer) *ir.Family { return &v.Family },
+		"The family of a firewall mark with tunnels.").Otherwise("that of the addresses").Unenforced(),
 
 	Each("real_server", realServer, func(v *ir.VirtualServer) *[]*ir.RealServer { return &v.RealServers },
 		"A server that gets a share of the traffic."),
@@ -97,14 +103,16 @@ var virtualServer = block(serviceHead, ir.VirtualServer{Checks: ir.NoTiming},
 		"The server that answers while the quorum is lost."),
 	Value("sorry_server_inhibit", Flag, func(v *ir.VirtualServer) *bool { return &v.SorryInhibit },
 		"The sorry server stays with weight 0 instead of being removed.").Note("Must stand behind sorry_server."),
-	With("sorry_server_lvs_method", forwarding, func(v *ir.VirtualServer) *ir.Forwarding { return &sorry(v).Forwarding },
+	With("sorry_server_lvs_method", forwarding, func(v *ir.VirtualServer) *ir.Method { return &sorry(v).Method },
 		"How packets reach the sorry server.").Otherwise("that of the virtual server").Note("Must stand behind sorry_server."),
 	Value("quorum", Int[uint32](1, 1<<32-1), func(v *ir.VirtualServer) *uint32 { return &v.Quorum },
 		"The sum of the weights of living real servers that the service needs.").Default("1"),
 	Value("hysteresis", Int[uint32](0, 1<<32-1), func(v *ir.VirtualServer) *uint32 { return &v.Hysteresis },
 		"How far the sum must pass the quorum before it is won or lost; below quorum.").Default("0"),
-	Checked[ir.VirtualServer]("quorum_up", Script, "Runs when the quorum is won."),
-	Checked[ir.VirtualServer]("quorum_down", Script, "Runs when the quorum is lost."),
+	Value("quorum_up", as(Script, pointer), func(v *ir.VirtualServer) **ir.Command { return &v.QuorumUp },
+		"Runs when the quorum is won.").Unenforced(),
+	Value("quorum_down", as(Script, pointer), func(v *ir.VirtualServer) **ir.Command { return &v.QuorumDown },
+		"Runs when the quorum is lost.").Unenforced(),
 	Value("alpha", Flag, func(v *ir.VirtualServer) *bool { return &v.Alpha },
 		"Real servers count as dead until their first good check."),
 	Value("omega", Flag, func(v *ir.VirtualServer) *bool { return &v.Omega },
@@ -127,16 +135,18 @@ var virtualServer = block(serviceHead, ir.VirtualServer{Checks: ir.NoTiming},
 	Value("warmup", Decimal(0, forever), func(v *ir.VirtualServer) *duration { return &v.Checks.Warmup },
 		"First checks are spread at random over this time.").Otherwise("delay_loop"),
 
-	Checked[ir.VirtualServer]("smtp_alert", Bool, "Sends mail when the quorum is won or lost.").Otherwise("smtp_alert_checker"),
-	Checked[ir.VirtualServer]("snmp_name", String, "The name in SNMP tables.").Since("2.2.3").Build("snmp"),
+	Value("smtp_alert", Bool, func(v *ir.VirtualServer) *bool { return &v.SMTPAlert },
+		"Sends mail when the quorum is won or lost.").Otherwise("smtp_alert_checker").Unenforced(),
+	Value("snmp_name", String, func(v *ir.VirtualServer) *string { return &v.SNMPName },
+		"The name in SNMP tables.").Since("2.2.3").Build("snmp").Unenforced(),
 	Checked[ir.VirtualServer]("nat_mask", String, "Once the netmask of NAT.").Removed("1.2.19"),
 	Checked[ir.VirtualServer]("laddr_group_name", Name, "The local addresses of FULLNAT.").Foreign(fullNAT),
 )
 
-var realServer = block(head(Endpoint, func(s *ir.RealServer) *netip.AddrPort { return &s.Addr }), ir.RealServer{Weight: ir.Unset, Timing: ir.NoTiming},
+var realServer = block(head(Endpoint, func(s *ir.RealServer) *netip.AddrPort { return &s.Addr }), ir.RealServer{Weight: ir.Unset, Timing: ir.NoTiming, SMTPAlert: true},
 	Value("weight", Int[int](0, 1<<31-1), func(s *ir.RealServer) *int { return &s.Weight },
 		"The share of the server; 0 gets no new connections.").Otherwise("that of the virtual server"),
-	With("lvs_method", forwarding, func(s *ir.RealServer) *ir.Forwarding { return &s.Forwarding },
+	With("lvs_method", forwarding, func(s *ir.RealServer) *ir.Method { return &s.Method },
 		"How packets reach the server.").Otherwise("that of the virtual server"),
 	Value("uthreshold", Int[uint32](0, 1<<32-1), func(s *ir.RealServer) *uint32 { return &s.UpperThreshold },
 		"The server gets no new connections above so many; 0 is no limit.").Default("0"),
@@ -169,12 +179,16 @@ var realServer = block(head(Endpoint, func(s *ir.RealServer) *netip.AddrPort { r
 	Value("warmup", Decimal(0, forever), func(s *ir.RealServer) *duration { return &s.Timing.Warmup },
 		"First checks are spread at random over this time.").Otherwise("that of the virtual server"),
 
-	Checked[ir.RealServer]("notify_up", Script, "Runs when the server comes to life."),
-	Checked[ir.RealServer]("notify_down", Script, "Runs when the server dies."),
-	Checked[ir.RealServer]("smtp_alert", Bool, "Sends mail when the server comes or goes.").Otherwise("on"),
+	Value("notify_up", as(Script, pointer), func(s *ir.RealServer) **ir.Command { return &s.NotifyUp },
+		"Runs when the server comes to life.").Unenforced(),
+	Value("notify_down", as(Script, pointer), func(s *ir.RealServer) **ir.Command { return &s.NotifyDown },
+		"Runs when the server dies.").Unenforced(),
+	Value("smtp_alert", Bool, func(s *ir.RealServer) *bool { return &s.SMTPAlert },
+		"Sends mail when the server comes or goes.").Otherwise("on").Unenforced(),
 	Value("virtualhost", String, func(s *ir.RealServer) *string { return &s.VirtualHost },
 		"The Host header of HTTP checks that name none.").Otherwise("that of the virtual server").Unenforced(),
-	Checked[ir.RealServer]("snmp_name", String, "The name in SNMP tables.").Since("2.2.3").Build("snmp"),
+	Value("snmp_name", String, func(s *ir.RealServer) *string { return &s.SNMPName },
+		"The name in SNMP tables.").Since("2.2.3").Build("snmp").Unenforced(),
 	Skipped[ir.RealServer]("CI-LINUX", "Once a check by CI-LINUX.").Removed("1.1.4"),
 )
 

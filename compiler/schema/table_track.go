@@ -36,24 +36,6 @@ var trackProcess = block(head(Name, func(p *ir.TrackProcess) *string { return &p
 	Checked[ir.TrackProcess]("full_command", Flag, "Compares the whole command line instead of the short name.").Since("2.0.11").Build("track-process"),
 )
 
-var bfd = block(head(Short(31), func(b *ir.BFD) *string { return &b.Name }), ir.BFD{},
-	Value("neighbor_ip", Addr, func(b *ir.BFD) *address { return &b.Neighbor }, "The other end of the session."),
-	Value("neighbour_ip", Addr, func(b *ir.BFD) *address { return &b.Neighbor }, "Same as neighbor_ip."),
-	Value("source_ip", Addr, func(b *ir.BFD) *address { return &b.Source }, "The own address, of the family of the neighbour.").Otherwise("any"),
-	Checked[ir.BFD]("min_rx", Milliseconds(1, 4294967), "The shortest time between packets that can be received.").Default("10"),
-	Checked[ir.BFD]("min_tx", Milliseconds(1, 4294967), "The shortest time between packets that are sent.").Default("10"),
-	Checked[ir.BFD]("idle_tx", Milliseconds(1000, 4294967), "The time between packets while the session is down.").Default("1000"),
-	Checked[ir.BFD]("multiplier", Int[int](1, 255), "Packets that must be missed before the session is down.").Default("5"),
-	Checked[ir.BFD]("passive", Flag, "Waits for the other end to begin."),
-	Checked[ir.BFD]("ttl", Int[int](1, 255), "The TTL of packets.").Otherwise("255 with IPv4, 64 with IPv6"),
-	Checked[ir.BFD]("hoplimit", Int[int](1, 255), "Same as ttl.").Otherwise("255 with IPv4, 64 with IPv6"),
-	Checked[ir.BFD]("max_hops", Int[int](-1, 255), "How many routers may stand between; -1 accepts all.").Default("0"),
-	Checked[ir.BFD]("multihop", Bool, "Uses the port of multihop sessions, 4784.").Since("2.2.8"),
-	Value("weight", Weighted(-253, 253), func(b *ir.BFD) *ir.Weight { return &b.Weight }, "What the session adds to the priority of instances that track it.").Default("0"),
-	Checked[ir.BFD]("vrrp", Flag, "Tells instances about the session.").Otherwise("both vrrp and checker"),
-	Checked[ir.BFD]("checker", Flag, "Tells checkers about the session.").Otherwise("both vrrp and checker"),
-)
-
 var (
 	trackInterface   = track("track_interface line", tracked, -253, 253)
 	trackScript      = track("track_script line", Name, -253, 253)
@@ -72,7 +54,7 @@ var tracked = Kind[string]{Interface.Expect, func(r *reader) (string, bool) {
 }}
 
 func track(name string, subject Kind[string], lo, hi int64) *Entry[ir.Track] {
-	weight := as(Weighted(lo, hi), func(w ir.Weight) *ir.Weight { return &w })
+	weight := as(Weighted(lo, hi), pointer)
 	return entry(name, head(subject, func(t *ir.Track) *string { return &t.Name }), ir.Track{},
 		Value("weight", weight, func(t *ir.Track) **ir.Weight { return &t.Weight }, "Counts here instead of the weight of what is tracked."),
 	)
