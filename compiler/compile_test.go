@@ -35,7 +35,7 @@ func compileFile(t testing.TB, path string) (*ir.Config, diag.List) {
 func TestTutorial(t *testing.T) {
 	for _, name := range []string{"lb01.conf", "lb02.conf"} {
 		typed, found := compileFile(t, filepath.Join("..", "testdata", "tutorial", name))
-		if n := found.Count(diag.Error); n != 7 || found.Count(diag.Warning) != 0 {
+		if n := found.Count(diag.Error); n != 6 || found.Count(diag.Warning) != 0 || found.Count(diag.Info) == 0 {
 			t.Errorf("%s: %d errors, %d warnings", name, n, found.Count(diag.Warning))
 		}
 		mended, found := compileFile(t, filepath.Join("..", "testdata", "tutorial", "repaired", name))

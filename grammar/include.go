@@ -254,7 +254,7 @@ func (e *expander) include(l line, add demand, pattern line) {
 		}
 	}
 	if wild := hasWildcard(text); len(names) == 0 && (len(patterns) == 1 || need&brace == 0) {
-		e.noMatch(at, text, !wild && need&matched != 0 || wild && need&wildcard != 0)
+		e.noMatch(at, text, !wild && need&(readable|matched) != 0 || wild && need&wildcard != 0)
 	}
 	// The last pushed is read first.
 	for _, name := range slices.Backward(names) {

@@ -51,7 +51,7 @@ func TestInclude(t *testing.T) {
 		{"a directory", "include d", "", "1:9 include-unread warning, here"},
 		{"an executable", "include run.conf", "", "1:9 include-unread warning, here"},
 		{"a pipe", "include link.conf", "", "1:9 include-unread warning, here"},
-		{"a readable file demanded", "includer run.conf\nincluder none.conf", "", "1:10 include-unread error, here; 2:10 include-not-found warning"},
+		{"a readable file demanded", "includer run.conf\nincluder none.conf", "", "1:10 include-unread error, here; 2:10 include-not-found error"},
 		{"a match demanded", "includem none.conf\nincludem none*", "", "1:10 include-not-found error; 2:10 include-not-found info"},
 		{"a match of wildcards demanded", "includew none*", "", "1:10 include-not-found error"},
 		{"a match of each alternative demanded", "includeb {a,none}.conf", "<a>", "1:10 include-not-found error"},

@@ -17,13 +17,13 @@ func (a *App) explain() *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain [RULE | KEYWORD]",
 		Short: "Explain a rule or a keyword",
-		Long:  "Explain a rule or a keyword; without an argument list the rules.",
+		Long:  "Explain a rule or a keyword; without an argument list the rules.\ndrop-in tells what check does otherwise than keepalived -t.",
 		Example: `  keepc explain duplicate-vrid
   keepc explain vrrp_instance.priority
-  keepc explain`,
+  keepc explain drop-in`,
 		Args: cobra.MaximumNArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return append(ruleNames(), keywordPaths()...), cobra.ShellCompDirectiveNoFileComp
+			return slices.Concat(ruleNames(), []string{dropIn}, keywordPaths()), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			text := ruleList()
@@ -39,8 +39,14 @@ func (a *App) explain() *cobra.Command {
 	}
 }
 
+// dropIn is the subject that tells what keepc does otherwise than keepalived.
+const dropIn = "drop-in"
+
 // explanation returns the long text of a rule or keyword.
 func explanation(subject string) (string, error) {
+	if subject == dropIn {
+		return report.ExplainDifferences(lint.Differences()), nil
+	}
 	rules := lint.Rules()
 	if i := slices.IndexFunc(rules, func(r lint.Rule) bool { return r.Name == subject }); i >= 0 {
 		return report.ExplainRule(rules[i]), nil
@@ -55,7 +61,7 @@ func explanation(subject string) (string, error) {
 		}
 		return b.String(), nil
 	}
-	known := ruleNames()
+	known := append(ruleNames(), dropIn)
 	for _, path := range keywordPaths() {
 		known = append(known, path, path[strings.LastIndexByte(path, '.')+1:])
 	}

@@ -81,37 +81,6 @@ func groupRules() []Rule {
 			},
 		},
 		{
-			Name: "unicast-without-peers", Severity: diag.Warning,
-			Title: "An instance speaks of unicast and names no peer.",
-			Text:  "keepalived reports it and uses multicast.",
-			Bad:   instanceText("    unicast_src_ip 192.0.2.2\n"),
-			Good:  instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n"),
-			Check: func(p *pass) {
-				for _, v := range p.Instances {
-					for _, word := range []string{"unicast_src_ip", "unicast_ttl", "check_unicast_src", "unicast_peer"} {
-						if v.Has(word) && len(v.Unicast) == 0 && !v.Has("unicast_fault_no_peer") {
-							p.report(v.At(word), named(v)+" has "+word+" and no unicast_peer", "multicast is used")
-							break
-						}
-					}
-				}
-			},
-		},
-		{
-			Name: "vmac-unicast", Severity: diag.Warning,
-			Title: "A virtual MAC address and unicast need vmac_xmit_base.",
-			Text:  "Unicast advertisements must leave by the real interface. keepalived reports it and sets vmac_xmit_base by itself.",
-			Bad:   instanceText("    use_vmac\n    unicast_peer {\n        192.0.2.3\n    }\n"),
-			Good:  instanceText("    use_vmac\n    vmac_xmit_base\n    unicast_peer {\n        192.0.2.3\n    }\n"),
-			Check: func(p *pass) {
-				for _, v := range p.Instances {
-					if v.UseVMAC && v.Has("unicast_peer") && !v.Has("vmac_xmit_base") {
-						p.report(v.At("use_vmac"), named(v)+" has use_vmac with unicast and no vmac_xmit_base", "vmac_xmit_base is set").Notes = note(v.At("unicast_peer"), "unicast")
-					}
-				}
-			},
-		},
-		{
 			Name: "vmac-promote", Severity: diag.Info,
 			Title: "promote_secondaries is set for virtual MAC addresses anyway.",
 			Text:  "keepalived reports the line and ignores it.",
@@ -126,7 +95,7 @@ func groupRules() []Rule {
 			},
 		},
 		{
-			Name: "master-ah", Severity: diag.Warning,
+			Name: "master-ah", Severity: diag.Error,
 			Title: "state MASTER and AH authentication do not go together.",
 			Text:  "A router must hear the sequence number of the group before it may speak. keepalived reports it and starts as BACKUP.",
 			Bad:   instanceText("    state MASTER\n    priority 150\n    authentication {\n        auth_type AH\n        auth_pass k2t9\n    }\n"),

@@ -31,14 +31,14 @@ func instanceRules() []Rule {
 		{
 			Name: "missing-addresses", Severity: diag.Warning,
 			Title: "An instance has no address to hold.",
-			Text:  "keepalived reports an instance without virtual_ipaddress; with version 3 that is an error. no_virtual_ipaddress says that it is meant.",
+			Text:  "keepalived reports an instance without virtual_ipaddress; with version 3 and in strict mode that is an error. no_virtual_ipaddress says that it is meant.",
 			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n}\n",
 			Good:  instanceText(""),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if len(v.Addresses) == 0 && !v.NoVirtualAddress && !v.Has("virtual_ipaddress") {
 						d := p.report(v.Span(), named(v)+" has no virtual_ipaddress", "holds no address")
-						if v.Version == 3 {
+						if v.Version == 3 || v.Strict {
 							d.Severity = diag.Error
 						}
 					}
@@ -210,15 +210,26 @@ func instanceRules() []Rule {
 		},
 		{
 			Name: "interval-rounded", Severity: diag.Warning,
-			Title: "VRRP version 2 knows whole seconds only.",
-			Text: "keepalived rounds the interval, 0.5 to 1. A router that drops advertisements of another interval must round alike. " +
-				"Version 3 has hundredths.",
+			Title: "VRRP version 2 knows whole seconds only, version 3 hundredths.",
+			Text: "keepalived rounds the interval: 0.5 to 1 in version 2, 0.333 to 0.33 in version 3. A router that drops advertisements of " +
+				"another interval must round alike.",
 			Bad:  instanceText("    advert_int 1.5\n"),
 			Good: instanceText("    version 3\n    advert_int 1.5\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
-					if at := v.At("advert_int"); v.Version == 2 && v.Has("advert_int") && strings.Contains(value(v.Origin, "advert_int"), ".") && !whole(value(v.Origin, "advert_int")) {
-						p.report(at, fmt.Sprintf("advert_int %s becomes %v in version 2", value(v.Origin, "advert_int"), v.AdvertInterval), "expected whole seconds").Help = "write version 3 on every router of the group, or whole seconds"
+					step, unit := time.Second, "whole seconds"
+					if v.Version == 3 {
+						step, unit = 10*time.Millisecond, "hundredths of a second"
+					}
+					text := value(v.Origin, "advert_int")
+					said, err := time.ParseDuration(text + "s")
+					_, fraction, _ := strings.Cut(text, ".")
+					if err != nil || said%step == 0 || said > 255*time.Second || len(fraction) > 6 {
+						continue // whole, or a finding already
+					}
+					d := p.report(v.At("advert_int"), fmt.Sprintf("advert_int %s becomes %v in version %d", text, max(step, said.Round(step)), v.Version), "expected "+unit)
+					if v.Version == 2 {
+						d.Help = "write version 3 on every router of the group, or whole seconds"
 					}
 				}
 			},
@@ -279,7 +290,10 @@ func instanceRules() []Rule {
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if v.IPv6() && !v.Addresses[0].Prefix.Addr().IsLinkLocalUnicast() {
-						p.report(v.Addresses[0].Span(), "the first IPv6 address of "+named(v)+" is not link-local", "expected an address of fe80::/10 first")
+						d := p.report(v.Addresses[0].Span(), "the first IPv6 address of "+named(v)+" is not link-local", "expected an address of fe80::/10 first")
+						if v.Strict {
+							d.Severity, d.Notes = diag.Error, note(strictAt(p, v), "strict mode insists on it")
+						}
 					}
 				}
 			},
@@ -329,7 +343,7 @@ func instanceRules() []Rule {
 			},
 		},
 		{
-			Name: "password-version-3", Severity: diag.Warning,
+			Name: "password-version-3", Severity: diag.Error,
 			Title: "VRRP version 3 has no authentication.",
 			Text:  "keepalived reports it and ignores the block. RFC 5798 took authentication out because it protected nothing.",
 			Bad:   instanceText("    version 3\n    authentication {\n        auth_type PASS\n        auth_pass k2t9\n    }\n"),
@@ -371,43 +385,6 @@ func instanceRules() []Rule {
 				}
 			},
 		},
-		{
-			Name: "unicast-self", Severity: diag.Warning,
-			Title: "An instance is its own unicast peer.",
-			Text:  "The list holds the other routers. keepalived sends advertisements to itself and does not say so.",
-			Bad:   instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.2\n        192.0.2.3\n    }\n"),
-			Good:  instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n"),
-			Check: func(p *pass) {
-				for _, v := range p.Instances {
-					for _, peer := range v.Unicast {
-						if peer.Addr == v.SourceAddr {
-							p.report(peer.Span(), fmt.Sprintf("%s is the address of this router itself", peer.Addr), "not a peer").Notes = note(v.At("unicast_src_ip"), "the own address")
-						}
-					}
-				}
-			},
-		},
-		{
-			Name: "strict-conflict", Severity: diag.Error,
-			Title: "Strict mode does not allow what an instance asks for.",
-			Text: "vrrp_strict follows the RFC to the letter: no unicast peers and no authentication. keepalived refuses to start VRRP with unicast " +
-				"peers, and drops the password. In strict mode addresses also do not answer, not even to ping, on versions that use a firewall for it.",
-			Bad:  "global_defs {\n    vrrp_strict\n}\n" + instanceText("    unicast_peer {\n        192.0.2.3\n    }\n"),
-			Good: "global_defs {\n    vrrp_strict\n}\n" + instanceText(""),
-			Check: func(p *pass) {
-				for _, v := range p.Instances {
-					for _, word := range []string{"unicast_peer", "authentication", "preempt_delay"} {
-						if v.Strict && v.Has(word) {
-							strict := v.At("strict_mode")
-							if !v.Has("strict_mode") {
-								strict = p.Global.At("vrrp_strict")
-							}
-							p.report(v.At(word), "strict mode does not allow "+word+" in "+named(v), "").Notes = note(strict, "strict mode")
-						}
-					}
-				}
-			},
-		},
 	}
 }
 
@@ -436,10 +413,4 @@ func value(o ir.Origin, keyword string) string {
 		return s.Words[1].Text
 	}
 	return ""
-}
-
-// whole tells whether a decimal number is a whole one.
-func whole(number string) bool {
-	_, fraction, _ := strings.Cut(number, ".")
-	return strings.Trim(fraction, "0") == ""
 }

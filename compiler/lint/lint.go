@@ -31,7 +31,7 @@ type Rule struct {
 
 // Rules returns every rule, by what it looks at.
 func Rules() []Rule {
-	return slices.Concat(textRules(), expansionRules(), wordRules(), valueRules(), fileRules(), instanceRules(), groupRules(), trackRules(), scriptRules(), serviceRules(), hostRules())
+	return slices.Concat(textRules(), expansionRules(), wordRules(), valueRules(), fileRules(), instanceRules(), strictRules(), unicastRules(), groupRules(), trackRules(), scriptRules(), serviceRules(), hostRules())
 }
 
 // A Host tells facts of the machine that the file is for.

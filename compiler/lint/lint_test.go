@@ -168,3 +168,18 @@ func TestNames(t *testing.T) {
 		t.Errorf("only %d files looked at", files)
 	}
 }
+
+// TestDifferences holds that the list of differences names rules that there are, and that they are milder indeed.
+func TestDifferences(t *testing.T) {
+	for _, d := range lint.Differences() {
+		if d.Keepalived == "" || d.Keepc == "" || d.Why == "" {
+			t.Errorf("something is missing: %+v", d)
+		}
+		for _, name := range d.Milder {
+			i := slices.IndexFunc(lint.Rules(), func(r lint.Rule) bool { return r.Name == name })
+			if i < 0 || lint.Rules()[i].Severity == diag.Error || !lint.Milder(name) {
+				t.Errorf("%s is no rule that is milder than keepalived", name)
+			}
+		}
+	}
+}

@@ -42,7 +42,7 @@ func serviceRules() []Rule {
 			},
 		},
 		{
-			Name: "missing-method", Severity: diag.Warning,
+			Name: "missing-method", Severity: diag.Info,
 			Title: "Neither a virtual server nor its real servers say how packets reach them.",
 			Text:  "keepalived reports it and uses NAT.",
 			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
@@ -144,7 +144,7 @@ func serviceRules() []Rule {
 			},
 		},
 		{
-			Name: "port-differs", Severity: diag.Warning,
+			Name: "port-differs", Severity: diag.Error,
 			Title: "A real server has another port than its virtual server, and only NAT can change it.",
 			Text:  "With DR and TUN the packet arrives as it was sent. keepalived uses the port of the virtual server.",
 			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 8080 {\n        TCP_CHECK {\n        }\n    }\n}\n",
@@ -190,7 +190,7 @@ func serviceRules() []Rule {
 			},
 		},
 		{
-			Name: "quorum-too-high", Severity: diag.Warning,
+			Name: "quorum-too-high", Severity: diag.Error,
 			Title: "The quorum is above the sum of all weights.",
 			Text:  "It could never be reached. keepalived reports it and lowers it to the sum.",
 			Bad:   serviceText("    quorum 3\n"),

@@ -34,9 +34,9 @@ func trackRules() []Rule {
 			},
 		},
 		{
-			Name: "own-interface-tracked", Severity: diag.Warning,
+			Name: "own-interface-tracked", Severity: diag.Error,
 			Title: "track_interface names the interface of the instance itself.",
-			Text:  "keepalived refuses the line: the own interface is tracked anyway.",
+			Text:  "keepalived refuses the line, also one with a weight: the own interface is tracked anyway, and its loss is a FAULT.",
 			Bad:   instanceText("    track_interface {\n        eth0\n    }\n"),
 			Good:  instanceText("    track_interface {\n        eth1\n    }\n"),
 			Check: func(p *pass) {

@@ -30,14 +30,14 @@ func wordRules() []Rule {
 			Good: "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n            retry 3\n        }\n    }\n}\n",
 		},
 		{
-			Name: "removed-keyword", Severity: diag.Error,
+			Name: "removed-keyword", Severity: diag.Info,
 			Title: "keepalived has not known the word for a long time.",
 			Text:  "The line was copied from an old configuration. It has no effect; newer versions report an unknown keyword, so a test of the file fails.",
 			Bad:   serviceText("    nat_mask 255.255.255.0\n"),
 			Good:  serviceText(""),
 		},
 		{
-			Name: "deprecated-keyword", Severity: diag.Warning,
+			Name: "deprecated-keyword", Severity: diag.Info,
 			Title: "The word still works but has a new name.",
 			Text:  "keepalived accepts the old word and asks for the new one. keepalived -t fails with exit code 5 for it.",
 			Bad:   "vrrp_track_file load {\n    file /run/load\n}\n" + instanceText("    track_file {\n        load\n    }\n"),

@@ -19,6 +19,29 @@ func ExplainRule(r lint.Rule) string {
 	return b.String()
 }
 
+// ExplainDifferences is what keepc check does otherwise than keepalived -t, a paragraph each.
+func ExplainDifferences(all []lint.Difference) string {
+	var b strings.Builder
+	b.WriteString("drop-in\nWhat keepc check does otherwise than keepalived -t, on purpose.\n")
+	for _, d := range all {
+		b.WriteByte('\n')
+		for _, part := range []struct{ who, text string }{
+			{"keepalived", d.Keepalived}, {"keepc", d.Keepc}, {"because", d.Why}, {"rules", strings.Join(d.Milder, ", ")},
+		} {
+			if part.text == "" {
+				continue
+			}
+			for i, l := range wrap(part.text, 90) {
+				if i > 0 {
+					part.who = ""
+				}
+				fmt.Fprintf(&b, "  %-11s %s\n", part.who, l)
+			}
+		}
+	}
+	return b.String()
+}
+
 func paragraph(b *strings.Builder, text string) {
 	b.WriteByte('\n')
 	for _, l := range wrap(text, 100) {

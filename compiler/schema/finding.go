@@ -211,7 +211,7 @@ func (r *reader) remarks() {
 	switch {
 	case key.Removed != "":
 		r.report(diag.Diagnostic{
-			Rule: "removed-keyword", Severity: diag.Error,
+			Rule: "removed-keyword", Severity: diag.Info,
 			Message: fmt.Sprintf("%s was removed after keepalived %s and has no effect", key.Word, key.Removed),
 			Span:    r.stmt.Span(),
 			Label:   "an unknown word to newer versions",
@@ -242,7 +242,7 @@ func (r *reader) remarks() {
 		})
 	case key.Deprecated != "":
 		d := diag.Diagnostic{
-			Rule: "deprecated-keyword", Severity: diag.Warning,
+			Rule: "deprecated-keyword", Severity: diag.Info,
 			Message: fmt.Sprintf("%s is deprecated", key.Word),
 			Span:    w.Span,
 			Label:   "use " + key.Deprecated,

@@ -1,0 +1,130 @@
+package lint
+
+// A Difference is what keepc does otherwise than keepalived -t with the same file, on purpose.
+type Difference struct {
+	Keepalived string   // what keepalived 2.2.7 -t does
+	Keepc      string   // what keepc check does
+	Why        string   // the reason, a sentence
+	Milder     []string // rules whose findings are no errors although keepalived exits with 5
+}
+
+// Differences returns every deliberate difference between keepc check and keepalived -t.
+func Differences() []Difference {
+	return []Difference{
+		{
+			Keepalived: "exits with 5 for anything, from a typing error to a word that has a new name; with 6 for scripts without enable_script_security, which hides the 5; with 4 for an interface that is not here; with 2 at a missing value",
+			Keepc:      "exits with 1 for errors, with 0 for warnings and infos (--fail-on changes that), with 2 for wrong usage, with 3 when a file cannot be read",
+			Why:        "a test that fails for harmless things is soon switched off",
+		},
+		{
+			Keepalived: "exits with 0 when the file is missing or a directory",
+			Keepc:      "exits with 3",
+			Why:        "nothing was checked",
+		},
+		{
+			Keepalived: "stops at a missing value, at an instance without virtual_router_id or interface, and, without a word, at a network namespace that is not here",
+			Keepc:      "goes on to the end of the file",
+			Why:        "the mistakes behind it are there all the same",
+		},
+		{
+			Keepalived: "reports one mistake up to four times, and what follows from it: the lines of an unknown block are unknown too, and braces are extra",
+			Keepc:      "reports each cause once, at its place, and reads the rest as it was meant",
+			Why:        "one cause, one message",
+		},
+		{
+			Keepalived: "looks for interfaces, users and scripts of the machine that it runs on",
+			Keepc:      "does so with --host only",
+			Why:        "most files are checked where they are written, not where they are used",
+		},
+		{
+			Keepalived: "calls words unknown that its build lacks, and vrrp_iptables not supported",
+			Keepc:      "knows the words of all builds; --keepalived-version names the version that will read the file",
+			Why:        "the keepalived of this machine need not be the one that will read the file",
+		},
+		{
+			Keepalived: "exits with 5 for old names, and for words that are gone",
+			Keepc:      "an info, with the repair",
+			Why:        "what the file does is not changed by it",
+			Milder:     []string{"deprecated-keyword", "removed-keyword"},
+		},
+		{
+			Keepalived: "exits with 5 for a sync group with one member",
+			Keepc:      "an info",
+			Why:        "the instance works as if it were in no group",
+			Milder:     []string{"single-member"},
+		},
+		{
+			Keepalived: "exits with 5 for an instance of version 2 without addresses, and for an empty notification_email",
+			Keepc:      "a warning; an error with version 3 or in strict mode, where keepalived drops the instance",
+			Why:        "scripts and mail are what some such instances are for",
+			Milder:     []string{"missing-addresses", "mail-without-recipients"},
+		},
+		{
+			Keepalived: "exits with 5 for a route without an interface, which it does not watch",
+			Keepc:      "an info",
+			Why:        "the route is made all the same",
+			Milder:     []string{"route-untracked"},
+		},
+		{
+			Keepalived: "exits with 5 for a number that it rounds",
+			Keepc:      "a warning",
+			Why:        "the difference is a part of a second, and equal on all routers of a group with equal files",
+			Milder:     []string{"interval-rounded", "too-precise"},
+		},
+		{
+			Keepalived: "exits with 5 for a line that another one makes meaningless, as nopreempt with state MASTER, and drops it",
+			Keepc:      "a warning; an info for what is set anyway",
+			Why:        "what counts is written in the file, too",
+			Milder:     []string{"nopreempt-master", "preempt-delay-unused", "hysteresis-too-high", "vmac-unicast", "vmac-promote", "type-without-password", "scope-ipv6", "version-2-ipv6"},
+		},
+		{
+			Keepalived: "exits with 5 for unicast keywords without unicast_peer, calls that deprecated, and uses multicast",
+			Keepc:      "a warning",
+			Why:        "a file for several hosts may have its peers on lines for other hosts",
+			Milder:     []string{"unicast-without-peers"},
+		},
+		{
+			Keepalived: "exits with 5 for a virtual server without lb_kind or without a port",
+			Keepc:      "an info for the first, a warning for the second",
+			Why:        "NAT and all ports are what is meant more often than not",
+			Milder:     []string{"missing-method", "missing-port"},
+		},
+		{
+			Keepalived: "exits with 6 for scripts without enable_script_security",
+			Keepc:      "a warning, with the repair",
+			Why:        "the scripts run; how safely is for the owner of the machine to say",
+		},
+		{
+			Keepalived: "rejects a rule with sport 80 or dport 80, and asks for 80-80",
+			Keepc:      "accepts it",
+			Why:        "it is a mistake of keepalived",
+		},
+		{
+			Keepalived: "accepts in silence what it does not do: words behind a value, arguments of a script without quotes, a prefix length or range behind an address that takes none, a password after a #, a second service or address like another",
+			Keepc:      "an error where traffic or protection is lost, else a warning",
+			Why:        "the file says something else than what happens",
+		},
+		{
+			Keepalived: "writes some findings to the log only, where -t does not show them: users of notify scripts, regular expressions, names of groups",
+			Keepc:      "reports them as the others",
+			Why:        "a test should say what the start will say",
+		},
+		{
+			Keepalived: "hangs or crashes for a definition that contains itself, a line that starts with \\!, and HTTP_GET without url or path",
+			Keepc:      "an error at the line",
+			Why:        "the daemon would hang or crash, too",
+		},
+	}
+}
+
+// Milder tells whether the findings of a rule are no errors although keepalived -t exits with 5 for what they find.
+func Milder(rule string) bool {
+	for _, d := range Differences() {
+		for _, r := range d.Milder {
+			if r == rule {
+				return true
+			}
+		}
+	}
+	return false
+}

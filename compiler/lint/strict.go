@@ -1,0 +1,101 @@
+package lint
+
+import (
+	"keepc/compiler/ir"
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+// strictRules are about strict mode, which follows the RFC to the letter.
+func strictRules() []Rule {
+	const global = "global_defs {\n    vrrp_strict\n}\n"
+	return []Rule{
+		{
+			Name: "strict-conflict", Severity: diag.Error,
+			Title: "Strict mode does not allow what an instance asks for.",
+			Text: "vrrp_strict follows the RFC to the letter. keepalived refuses to start VRRP with unicast peers, and takes back what else " +
+				"does not fit: a password, preempt_delay, another count than 3 in down_timer_adverts, gratuitous ARPs after a lower " +
+				"priority, answers to it, vmac_xmit_base, accept in version 2, a MAC address of one's own.",
+			Bad:  global + instanceText("    unicast_peer {\n        192.0.2.3\n    }\n"),
+			Good: "global_defs {\n    vrrp_version 3\n}\n" + instanceText("    unicast_peer {\n        192.0.2.3\n    }\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					for _, word := range notStrict(v) {
+						if v.Strict && v.Has(word) {
+							p.report(v.At(word), "strict mode does not allow "+word+" in "+named(v), "taken back").Notes = note(strictAt(p, v), "strict mode")
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "strict-state", Severity: diag.Error,
+			Title: "In strict mode the state must be that of the priority.",
+			Text:  "An instance with priority 255 owns its addresses and is MASTER; every other one starts as BACKUP. keepalived reports another state and changes it.",
+			Bad:   "global_defs {\n    vrrp_strict\n    vrrp_version 3\n}\n" + instanceText("    state MASTER\n    priority 150\n    accept\n"),
+			Good:  "global_defs {\n    vrrp_version 3\n}\n" + instanceText("    state MASTER\n    priority 150\n    accept\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					if v.Strict && v.State == ir.Master && v.Priority != 255 && v.Has("state") {
+						p.report(v.At("state"), named(v)+" is MASTER without owning its addresses, which strict mode does not allow", "becomes BACKUP").Notes = note(strictAt(p, v), "strict mode")
+					}
+				}
+			},
+		},
+		{
+			Name: "strict-silent", Severity: diag.Warning,
+			Title: "In strict mode addresses do not answer, not even to ping.",
+			Text: "Only the owner of an address may answer for it, says the RFC, so keepalived drops packets to the addresses of other " +
+				"instances with rules of the firewall. Traffic that is for the host itself, and not routed on, is lost. With version 3, " +
+				"accept allows it; with version 2, vrrp_strict must go.",
+			Bad:  global + instanceText(""),
+			Good: "global_defs {\n    vrrp_strict\n    vrrp_version 3\n}\n" + instanceText("    accept\n"),
+			Check: func(p *pass) {
+				seen := map[source.Span]bool{}
+				for _, v := range p.Instances {
+					at := strictAt(p, v)
+					if !v.Strict || v.Priority == 255 || v.Has("accept") || v.Has("unicast_peer") || v.Has("no_accept") || len(v.Addresses) == 0 || seen[at] {
+						continue
+					}
+					seen[at] = true
+					d := p.report(at, "in strict mode the addresses of "+named(v)+" do not answer", "not even to ping")
+					d.Notes = note(v.Addresses[0].Span(), "an address")
+					d.Help = "delete the line, or write accept into instances of version 3"
+				}
+			},
+		},
+	}
+}
+
+// notStrict lists the keywords of an instance that strict mode takes back, when the file has them.
+func notStrict(v *ir.VRRPInstance) []string {
+	words := []string{"unicast_peer", "preempt_delay", "vmac_xmit_base"}
+	add := func(on bool, word string) {
+		if on {
+			words = append(words, word)
+		}
+	}
+	off := func(word string) bool {
+		switch value(v.Origin, word) {
+		case "off", "false", "no":
+			return true
+		}
+		return false
+	}
+	add(v.Version == 2, "authentication")
+	add(v.Version == 2 && v.Priority != 255, "accept")
+	add(value(v.Origin, "down_timer_adverts") != "3", "down_timer_adverts")
+	add(value(v.Origin, "garp_lower_prio_delay") != "0", "garp_lower_prio_delay")
+	add(value(v.Origin, "garp_lower_prio_repeat") != "0", "garp_lower_prio_repeat")
+	add(off("lower_prio_no_advert"), "lower_prio_no_advert")
+	add(!off("higher_prio_send_advert"), "higher_prio_send_advert")
+	return words
+}
+
+// strictAt is the line that makes an instance strict.
+func strictAt(p *pass, v *ir.VRRPInstance) source.Span {
+	if v.Has("strict_mode") {
+		return v.At("strict_mode")
+	}
+	return p.Global.At("vrrp_strict")
+}

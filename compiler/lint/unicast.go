@@ -1,0 +1,171 @@
+package lint
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"keepc/compiler/ir"
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+// unicastRules are about how advertisements travel: unicast or multicast, from which address, by which interface.
+func unicastRules() []Rule {
+	return []Rule{
+		{
+			Name: "unicast-without-peers", Severity: diag.Warning,
+			Title: "An instance speaks of unicast and names no peer.",
+			Text:  "keepalived reports it and uses multicast.",
+			Bad:   instanceText("    unicast_src_ip 192.0.2.2\n"),
+			Good:  instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					for _, word := range []string{"unicast_src_ip", "unicast_ttl", "check_unicast_src", "unicast_peer"} {
+						if v.Has(word) && len(v.Unicast) == 0 && !v.Has("unicast_fault_no_peer") {
+							p.report(v.At(word), named(v)+" has "+word+" and no unicast_peer", "multicast is used")
+							break
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "vmac-unicast", Severity: diag.Warning,
+			Title: "A virtual MAC address and unicast need vmac_xmit_base.",
+			Text:  "Unicast advertisements must leave by the real interface. keepalived reports it and sets vmac_xmit_base by itself.",
+			Bad:   instanceText("    use_vmac\n    unicast_peer {\n        192.0.2.3\n    }\n"),
+			Good:  instanceText("    use_vmac\n    vmac_xmit_base\n    unicast_peer {\n        192.0.2.3\n    }\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					if v.UseVMAC && v.Has("unicast_peer") && !v.Has("vmac_xmit_base") {
+						p.report(v.At("use_vmac"), named(v)+" has use_vmac with unicast and no vmac_xmit_base", "vmac_xmit_base is set").Notes = note(v.At("unicast_peer"), "unicast")
+					}
+				}
+			},
+		},
+		{
+			Name: "unicast-self", Severity: diag.Warning,
+			Title: "An instance is its own unicast peer.",
+			Text:  "The list holds the other routers. keepalived sends advertisements to itself and does not say so.",
+			Bad:   instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.2\n        192.0.2.3\n    }\n"),
+			Good:  instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					for _, peer := range v.Unicast {
+						if peer.Addr == v.SourceAddr {
+							p.report(peer.Span(), fmt.Sprintf("%s is the address of this router itself", peer.Addr), "not a peer").Notes = note(v.At("unicast_src_ip"), "the own address")
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "repeated-peer", Severity: diag.Warning,
+			Title: "A unicast peer stands twice.",
+			Text:  "The peer gets every advertisement twice.",
+			Bad:   instanceText("    unicast_peer {\n        192.0.2.3\n        192.0.2.3\n    }\n"),
+			Good:  instanceText("    unicast_peer {\n        192.0.2.3\n    }\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					first := map[netip.Addr]source.Span{}
+					for _, peer := range v.Unicast {
+						if at, taken := first[peer.Addr]; taken {
+							p.report(peer.Span(), fmt.Sprintf("%s is a peer of %s twice", peer.Addr, named(v)), "the second time").Notes = note(at, "the first time")
+							continue
+						}
+						first[peer.Addr] = peer.Span()
+					}
+				}
+			},
+		},
+		{
+			Name: "family-of-source", Severity: diag.Error,
+			Title: "Source, peers and addresses of an instance are of two families.",
+			Text: "An instance speaks one family. keepalived takes that of the first address in the block and skips the others: peers do not " +
+				"hear the instance, or it holds no address.",
+			Bad:  instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n        2001:db8::3\n    }\n"),
+			Good: instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					all := spoken(v)
+					for i, s := range all {
+						if i > 0 && s.addr.Is6() != all[0].addr.Is6() {
+							p.report(s.at, fmt.Sprintf("%s is of another family than %s", s.addr, all[0].addr), "skipped").Notes = note(all[0].at, "the first address of "+named(v))
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "group-with-unicast", Severity: diag.Error,
+			Title: "An instance with unicast peers names a multicast group.",
+			Text:  "Its advertisements go to the peers. keepalived reports mcast_dst_ip and ignores it.",
+			Bad:   instanceText("    mcast_dst_ip 224.0.0.99\n    unicast_peer {\n        192.0.2.3\n    }\n"),
+			Good:  instanceText("    mcast_dst_ip 224.0.0.99\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					if v.Has("mcast_dst_ip") && len(v.Unicast) > 0 {
+						p.report(v.At("mcast_dst_ip"), named(v)+" has mcast_dst_ip with unicast", "ignored").Notes = note(v.At("unicast_peer"), "unicast")
+					}
+				}
+			},
+		},
+		{
+			Name: "vmac-name-taken", Severity: diag.Error,
+			Title: "Two instances name one macvlan interface.",
+			Text:  "Every instance with use_vmac has an interface of its own. keepalived reports the second name and makes up another one.",
+			Bad:   instanceText("    use_vmac web\n") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    use_vmac web\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n",
+			Good:  instanceText("    use_vmac web\n") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    use_vmac mail\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n",
+			Check: func(p *pass) {
+				first := map[string]*ir.VRRPInstance{}
+				for _, v := range p.Instances {
+					for _, word := range []string{"use_vmac", "use_ipvlan"} {
+						name := value(v.Origin, word)
+						if name == "" || strings.Contains(name, ":") || name == "netlink_notify_msg" || name == "group" || name == "bridge" || name == "private" || name == "vepa" {
+							continue // no name at all
+						}
+						if o := first[name]; o != nil {
+							p.report(v.At(word), named(o)+" and "+named(v)+" both call their interface "+name, "the name is ignored").Notes = note(o.Span(), "the first one")
+							continue
+						}
+						first[name] = v
+					}
+				}
+			},
+		},
+	}
+}
+
+// A voice is an address that an instance speaks from, to or for.
+type voice struct {
+	addr netip.Addr
+	at   source.Span
+}
+
+// spoken lists the source and the peers of an instance and its first address, in the order of the file.
+func spoken(v *ir.VRRPInstance) (all []voice) {
+	for _, word := range []string{"mcast_src_ip", "unicast_src_ip"} {
+		if v.Has(word) && v.SourceAddr.IsValid() {
+			all = append(all, voice{v.SourceAddr, v.At(word)})
+			break
+		}
+	}
+	for _, peer := range v.Unicast {
+		all = append(all, voice{peer.Addr, peer.Span()})
+	}
+	if len(v.Addresses) > 0 && !v.Addresses[0].Excluded {
+		all = append(all, voice{v.Addresses[0].Prefix.Addr(), v.Addresses[0].Span()})
+	}
+	slices.SortStableFunc(all, func(a, b voice) int {
+		switch {
+		case a.at.Before(b.at):
+			return -1
+		case b.at.Before(a.at):
+			return 1
+		}
+		return 0
+	})
+	return all
+}
