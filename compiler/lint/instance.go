@@ -36,8 +36,8 @@ func instanceRules() []Rule {
 			Good:  instanceText(""),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
-					if len(v.Addresses) == 0 && !v.NoVirtualAddress && !v.Has("virtual_ipaddress") {
-						d := p.report(v.Span(), named(v)+" has no virtual_ipaddress", "holds no address")
+					if len(v.Addresses) == 0 && !v.NoVirtualAddress && empty(v.Origin, "virtual_ipaddress") && empty(v.Origin, "virtual_ipaddress_excluded") {
+						d := p.report(v.At("virtual_ipaddress"), named(v)+" has no address", "holds none")
 						if v.Version == 3 || v.Strict {
 							d.Severity = diag.Error
 						}
@@ -413,4 +413,13 @@ func value(o ir.Origin, keyword string) string {
 		return s.Words[1].Text
 	}
 	return ""
+}
+
+// empty tells whether a block has no line in a block of its own: it is not there, or nothing stands in it.
+func empty(o ir.Origin, keyword string) bool {
+	if o.Stmt == nil {
+		return true
+	}
+	s := o.Stmt.Block.Find(keyword)
+	return s == nil || s.Block == nil || len(s.Block.Stmts) == 0
 }
