@@ -18,7 +18,9 @@ func resolve(cfg *ir.Config) {
 	}
 	for i := range cfg.StaticAddresses {
 		setDefault(&cfg.StaticAddresses[i].Dev, "", cfg.Global.DefaultInterface)
+		resolveLifetime(&cfg.StaticAddresses[i])
 	}
+	resolveRoutes(cfg)
 	for _, s := range cfg.Scripts {
 		setDefault(&s.Timeout, ir.Unset, s.Interval)
 		setDefault(&s.User, ir.User{}, cfg.Global.ScriptUser)
@@ -62,6 +64,7 @@ func resolveInstance(v *ir.VRRPInstance, g *ir.Global) {
 	})
 	for i := range v.Addresses {
 		setDefault(&v.Addresses[i].Dev, "", v.Interface)
+		resolveLifetime(&v.Addresses[i])
 	}
 	if v.Priority == 0 {
 		v.Priority = 100

@@ -7,6 +7,7 @@ package ir
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"keepc/grammar"
 	"keepc/grammar/source"
@@ -16,6 +17,8 @@ import (
 type Config struct {
 	Global          Global           `json:"global_defs"`
 	StaticAddresses []Address        `json:"static_ipaddress"`
+	StaticRoutes    []Route          `json:"static_routes"`
+	StaticRules     []Rule           `json:"static_rules"`
 	Scripts         []*Script        `json:"vrrp_script"`
 	TrackFiles      []*TrackFile     `json:"track_file"`
 	TrackProcesses  []*TrackProcess  `json:"vrrp_track_process"`
@@ -67,6 +70,11 @@ func (o Origin) Span() source.Span {
 // Has tells whether the block has the keyword.
 func (o Origin) Has(keyword string) bool {
 	return o.Stmt != nil && o.Stmt.Block.Find(keyword) != nil
+}
+
+// HasWord tells whether the line, or the head of the block, has the word.
+func (o Origin) HasWord(word string) bool {
+	return o.Stmt != nil && slices.ContainsFunc(o.Stmt.Words, func(w grammar.Word) bool { return w.Text == word })
 }
 
 // A Name is a word that names a block elsewhere in the file.

@@ -70,6 +70,7 @@ type VRRPInstance struct {
 	NoVirtualAddress bool          `json:"no_virtual_ipaddress"` // no_virtual_ipaddress: it may hold none
 	UseVMAC          bool          `json:"use_vmac"`
 	Routes           []Route       `json:"virtual_routes"`
+	Rules            []Rule        `json:"virtual_rules"`
 	TrackInterfaces  []Track       `json:"track_interface"`
 	TrackScripts     []Track       `json:"track_script"`
 	TrackFiles       []Track       `json:"track_file"`
@@ -82,13 +83,6 @@ type UnicastPeer struct {
 	Origin
 	Addr           netip.Addr
 	MinTTL, MaxTTL uint8
-}
-
-// A Route is one line of virtual_routes, as far as it is understood yet.
-type Route struct {
-	Origin
-	Dev     string
-	NoTrack bool
 }
 
 // A Track is one line of track_interface, track_script, track_file, track_process or track_bfd.
@@ -180,16 +174,24 @@ func (v *VRRPInstance) IPv6() bool {
 	return len(v.Addresses) > 0 && v.Addresses[0].Prefix.Addr().Is6()
 }
 
-// An Address is one line of virtual_ipaddress.
+// An Address is one line of virtual_ipaddress, virtual_ipaddress_excluded or static_ipaddress.
 type Address struct {
 	Origin
 	Prefix    netip.Prefix `json:"address"`
 	Dev       string       // the instance's interface when the line names none
 	Label     string
-	Scope     uint8 // as in the kernel: 0 global, 253 link, 254 host
+	Scope     Scope
 	Broadcast netip.Addr
 	Peer      netip.Prefix
 	NoDAD     bool `json:"nodad"`
 	Excluded  bool // in virtual_ipaddress_excluded: held, not advertised
 	UseVMAC   bool `json:"use_vmac"`
+
+	Home           bool           // of IPv6 mobility
+	ManageTempAddr bool           `json:"mngtmpaddr"`
+	NoPrefixRoute  bool           `json:"noprefixroute"`
+	AutoJoin       bool           `json:"autojoin"`
+	PreferredLft   *time.Duration // nil: forever
+	NoTrack        bool           // removed by others, it is left away
+	TrackGroup     string         // of static addresses
 }

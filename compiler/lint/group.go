@@ -117,7 +117,7 @@ func groupRules() []Rule {
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					for _, a := range v.Addresses {
-						if a.Prefix.Addr().Is6() && hasWord(a.Origin, "scope") {
+						if a.Prefix.Addr().Is6() && a.HasWord("scope") {
 							p.report(a.Span(), fmt.Sprintf("%s is an IPv6 address and has a scope", a.Prefix.Addr()), "the scope is ignored")
 						}
 					}
@@ -134,8 +134,8 @@ func groupRules() []Rule {
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					for _, r := range v.Routes {
-						if r.Dev == "" && !r.NoTrack && !hasWord(r.Origin, "nexthop") && !hasWord(r.Origin, "or") && !hasWord(r.Origin, "blackhole") &&
-							!hasWord(r.Origin, "unreachable") && !hasWord(r.Origin, "prohibit") && !hasWord(r.Origin, "throw") {
+						if r.Dev == "" && !r.HasWord("no_track") && !r.HasWord("nexthop") && !r.HasWord("or") && !r.HasWord("blackhole") &&
+							!r.HasWord("unreachable") && !r.HasWord("prohibit") && !r.HasWord("throw") {
 							p.report(r.Span(), "a route of "+named(v)+" names no interface", "not tracked").Help = "add dev, or no_track"
 						}
 					}
@@ -163,19 +163,6 @@ func groupRules() []Rule {
 
 // two is two instances without a mistake.
 var two = instanceText("") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n"
-
-// hasWord tells whether a line has a word behind its first.
-func hasWord(o ir.Origin, word string) bool {
-	if o.Stmt == nil {
-		return false
-	}
-	for _, w := range o.Stmt.Words {
-		if w.Text == word {
-			return true
-		}
-	}
-	return false
-}
 
 // trackers lists what an instance tracks.
 func trackers(v *ir.VRRPInstance) []ir.Track {

@@ -44,6 +44,7 @@ type configEncoder struct{ bytes.Buffer }
 type member struct {
 	name         string
 	skip, inline bool
+	omitZero     bool // also of numbers
 }
 
 // fields writes the fields of a struct as members of an object that is open; first tells whether it is still empty.
@@ -54,7 +55,7 @@ func (e *configEncoder) fields(v reflect.Value, first bool) bool {
 		case m.skip, !f.CanInterface(), f.Kind() == reflect.Pointer && f.IsNil():
 		case m.inline:
 			first = e.fields(reflect.Indirect(f), first)
-		case absent(f):
+		case absent(f), m.omitZero && f.IsZero():
 		default:
 			if !first {
 				e.WriteByte(',')
@@ -75,6 +76,13 @@ func (e *configEncoder) value(v reflect.Value) {
 		return
 	case source.Span:
 		e.place(x)
+		return
+	case ir.Number:
+		if x.Name != "" {
+			e.text(x.Name)
+		} else {
+			fmt.Fprint(e, x.N)
+		}
 		return
 	case time.Duration:
 		e.WriteString(strconv.FormatFloat(x.Seconds(), 'f', -1, 64))
@@ -154,11 +162,11 @@ func absent(v reflect.Value) bool {
 	return v.IsZero()
 }
 
-// memberOf reads the json tag of a field: a name, "-", or ",inline" for a struct whose fields stand in the one around it,
-// as those of embedded structs do.
+// memberOf reads the json tag of a field: a name, "-", ",omitzero" for a number that is left out when it is 0, or ",inline"
+// for a struct whose fields stand in the one around it, as those of embedded structs do.
 func memberOf(f reflect.StructField) member {
 	name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-	m := member{name: name, skip: name == "-", inline: options == "inline" || f.Anonymous && name == ""}
+	m := member{name: name, skip: name == "-", inline: options == "inline" || f.Anonymous && name == "", omitZero: options == "omitzero"}
 	if f.Type == reflect.TypeFor[ir.Origin]() {
 		m.name, m.inline = "at", false
 	}

@@ -186,7 +186,7 @@ func as[V, W any](k Kind[V], turn func(V) W) Kind[W] {
 
 // integer is any type of whole numbers.
 type integer interface {
-	~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint8 | ~uint16 | ~uint32
+	~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint8 | ~uint16 | ~uint32 | ~uint64
 }
 
 // Int is a whole number in a range, both ends included.
@@ -253,9 +253,11 @@ func isNumber(s string) bool {
 	return s != ""
 }
 
+func seconds(n uint32) time.Duration { return time.Duration(n) * time.Second }
+
 // Seconds is a time in whole seconds.
 func Seconds(lo, hi int64) Kind[time.Duration] {
-	k := as(Int[int64](lo, hi), func(n int64) time.Duration { return time.Duration(n) * time.Second })
+	k := as(Int[uint32](lo, hi), seconds)
 	k.Expect += " seconds"
 	return k
 }

@@ -95,7 +95,7 @@ var instance = block(head(Name, func(v *ir.VRRPInstance) *string { return &v.Nam
 		"BFD sessions whose state changes the priority, or is a FAULT when they have no weight.").Build("bfd").Unenforced(),
 
 	Lines("virtual_routes", route, func(v *ir.VRRPInstance) *[]ir.Route { return &v.Routes }, "Routes that exist while the instance is MASTER.").Unenforced(),
-	CheckedLines[ir.VRRPInstance]("virtual_rules", rule, "Routing rules that exist while the instance is MASTER."),
+	Lines("virtual_rules", rule, func(v *ir.VRRPInstance) *[]ir.Rule { return &v.Rules }, "Routing rules that exist while the instance is MASTER.").Unenforced(),
 	Checked[ir.VRRPInstance]("promote_secondaries", Flag,
 		"Removing an address of a network leaves the others of that network alone."),
 	Checked[ir.VRRPInstance]("accept", Flag, "Takes traffic to the addresses while not their owner.").Otherwise("on; off in strict mode"),

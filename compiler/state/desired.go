@@ -62,7 +62,7 @@ func (w *State) instance(v *ir.VRRPInstance, s Situation) {
 // a scope of our choice.
 func address(a ir.Address, why string) Address {
 	w := Address{
-		Label: a.Label, Scope: a.Scope, Broadcast: a.Broadcast, Peer: a.Peer, NoDAD: a.NoDAD,
+		Label: a.Label, Scope: uint8(a.Scope), Broadcast: a.Broadcast, Peer: a.Peer, NoDAD: a.NoDAD,
 		Provenance: Provenance{Origin: a.Span(), Why: why},
 	}
 	if a.Label == a.Dev {

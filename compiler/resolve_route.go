@@ -1,0 +1,97 @@
+package compiler
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"keepc/compiler/ir"
+)
+
+// firstPriority is the priority of the first rule that names none; the next one gets one less.
+const firstPriority = 16384
+
+// resolveRoutes fills in what lines of routes and rules leave to others: families, destinations, priorities.
+func resolveRoutes(cfg *ir.Config) {
+	priority := uint32(firstPriority)
+	cfg.StaticRoutes = slices.DeleteFunc(cfg.StaticRoutes, func(r ir.Route) bool { return !r.To.IsValid() })
+	for i := range cfg.StaticRoutes {
+		resolveRoute(&cfg.StaticRoutes[i])
+	}
+	for i := range cfg.StaticRules {
+		resolveRule(&cfg.StaticRules[i], &priority)
+	}
+	for _, v := range cfg.Instances {
+		v.Routes = slices.DeleteFunc(v.Routes, func(r ir.Route) bool { return !r.To.IsValid() }) // as the reference does
+		for i := range v.Routes {
+			resolveRoute(&v.Routes[i])
+		}
+		for i := range v.Rules {
+			resolveRule(&v.Rules[i], &priority)
+		}
+	}
+}
+
+func resolveRoute(r *ir.Route) {
+	everything := r.To.Bits() == 0 && r.To.Addr().IsUnspecified()
+	r.IPv6 = r.IPv6 || r.To.Addr().Is6() || r.Src.Is6() || r.From.Addr().Is6() && r.From.Bits() > 0 || everything && r.Via.Is6()
+	if everything {
+		r.To = all(r.IPv6)
+	}
+	if r.From.IsValid() && r.From.Bits() == 0 {
+		r.From = netip.Prefix{}
+	}
+	if !r.IPv6 {
+		r.Pref = "" // IPv4 has none
+	}
+	// A gateway beside nexthops, as or has it, is the first of them.
+	if len(r.Nexthops) > 0 && r.Via.IsValid() {
+		r.Nexthops = slices.Insert(r.Nexthops, 0, ir.Nexthop{Via: r.Via, Weight: 1})
+		r.Via = netip.Addr{}
+	}
+	if r.Install == ir.InstallDefault {
+		r.Install = ir.InstallAdd
+		if r.Type == ir.Unicast {
+			r.Install = ir.InstallPrepend
+		}
+	}
+	// What has no interface goes unwatched, and so does what is not marked as the director's.
+	r.NoTrack = r.NoTrack || r.Dev == "" || r.Protocol.N != ir.KeepalivedProtocol
+}
+
+// all is the prefix of every address of a family.
+func all(ipv6 bool) netip.Prefix {
+	if ipv6 {
+		return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+	}
+	return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+}
+
+func resolveRule(r *ir.Rule, priority *uint32) {
+	for _, p := range []*netip.Prefix{&r.From, &r.To} {
+		if p.IsValid() && p.Addr().Is6() {
+			r.IPv6 = true
+		}
+		if p.IsValid() && p.Bits() == 0 {
+			*p = netip.Prefix{}
+		}
+	}
+	if r.Priority == nil {
+		own := *priority
+		r.Priority = &own
+		*priority--
+	}
+	if r.L3MDev || r.Action != ir.Lookup {
+		r.Table = ir.Number{}
+	}
+	if !r.NoTrack {
+		r.Protocol = ir.Number{N: ir.KeepalivedProtocol} // what is watched is marked as the director's
+	}
+}
+
+// resolveLifetime gives an IPv6 address of one host its lifetime: it is no source for connections of the host itself.
+func resolveLifetime(a *ir.Address) {
+	if a.PreferredLft == nil && !a.HasWord("preferred_lft") && a.Prefix.Addr().Is6() && a.Prefix.IsSingleIP() {
+		a.PreferredLft = new(time.Duration)
+	}
+}
