@@ -118,6 +118,7 @@ func (a *App) Main(args []string) int {
 	f.StringVar(&a.forVersion, "keepalived-version", "", "the `X.Y.Z` that reads the files: words that it does not know yet are errors")
 	f.StringVar(&a.stdinName, "stdin-name", "<stdin>", "the `NAME` of standard input in messages")
 	f.SortFlags = false
+	completeGlobals(root)
 
 	err := root.Execute()
 	var e exit
@@ -169,13 +170,6 @@ func (a *App) accept(c *cobra.Command) error {
 		return failed(fmt.Errorf("--root: %s: is not a directory", a.root))
 	}
 	return nil
-}
-
-// complete makes shells offer the words for a flag of a verb.
-func complete(c *cobra.Command, flag string, words func() []string) {
-	_ = c.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return words(), cobra.ShellCompDirectiveNoFileComp // the error is for flags that are not there
-	})
 }
 
 // unknownVerb says which verb was likely meant.

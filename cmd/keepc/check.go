@@ -79,9 +79,7 @@ func (a *App) check() *cobra.Command {
 	f.StringSliceVar(&run.skip, "off", nil, "do not look for these `RULES`")
 	f.BoolVar(&run.onlySetting, "show-settings", false, "show what the flags and "+settingsName+" come to, and check nothing")
 	run.given = f.Changed
-	complete(c, "only", ruleNames)
-	complete(c, "off", ruleNames)
-	complete(c, "fail-on", func() []string { return []string{"error", "warning", "info"} })
+	completeCheck(c)
 	return c
 }
 

@@ -23,7 +23,7 @@ func (a *App) explain() *cobra.Command {
   keepc explain drop-in`,
 		Args: cobra.MaximumNArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return slices.Concat(ruleNames(), []string{dropIn}, keywordPaths()), cobra.ShellCompDirectiveNoFileComp
+			return subjects(), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			text := ruleList()
