@@ -59,6 +59,7 @@ func (a *App) verbs() []*cobra.Command {
 		a.plan(),
 		a.facts(),
 		a.run(),
+		a.status(),
 		a.simulate(),
 		a.graph(),
 		a.explain(),

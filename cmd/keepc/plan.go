@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,6 +15,7 @@ import (
 	"keepc/compiler/report"
 	"keepc/compiler/state"
 	"keepc/runtime/kernel"
+	"keepc/runtime/status"
 )
 
 // A planRun is one run of the verb plan.
@@ -40,7 +43,7 @@ func (a *App) plan() *cobra.Command {
 	}
 	f := c.Flags()
 	f.SortFlags = false
-	f.StringVar(&run.as, "as", "live", "the `ROLE` assumed: master or backup for all instances; live: MASTER where the addresses are here")
+	f.StringVar(&run.as, "as", "live", "the `ROLE` assumed: master or backup for all instances; live: as the running keepc says, or else MASTER where the addresses are here")
 	f.BoolVar(&run.all, "all", false, "show addresses that are not ours, too")
 	f.StringVar(&run.facts, "facts", "", "compare with the host that `FILE` tells of (keepc facts), not with this one")
 	f.BoolVar(&run.exitCode, "exit-code", false, "exit with 4 when there are changes")
@@ -72,7 +75,7 @@ func (r *planRun) main(name string) error {
 	if err != nil {
 		return failed(err)
 	}
-	m, err := makePlan(r.shown(name), l.Config, host, r.as)
+	m, err := r.compare(r.shown(name), l.Config, host)
 	if err != nil {
 		return failed(err)
 	}
@@ -102,17 +105,33 @@ func (r *planRun) hostNow() (*facts.Host, error) {
 	return observe(k)
 }
 
-// makePlan compares what the configuration wants with what a host has. as is the situation assumed: "master", "backup" or "live".
-func makePlan(file string, cfg *ir.Config, host *facts.Host, as string) (report.Plan, error) {
+// compare makes the plan: what the configuration wants beside what the host has.
+func (r *planRun) compare(file string, cfg *ir.Config, host *facts.Host) (report.Plan, error) {
 	notes, err := servers(cfg, host)
 	if err != nil {
 		return report.Plan{}, err
 	}
 	have := host.State()
-	situation, assumed := assume(cfg, have, as)
-	m := report.NewPlan(file, planHead(host, cfg, assumed), plan.Diff(have, state.Desired(cfg, situation), nil))
+	daemon, running := r.daemon()
+	situation, assumed := assume(cfg, have, r.as, daemon)
+	m := report.NewPlan(file, planHead(host, cfg, assumed)+running, plan.Diff(have, state.Desired(cfg, situation), nil))
 	m.Notes = append(notes, announcements(cfg, m)...)
 	return m, nil
+}
+
+// daemon asks the director of this network namespace, and says who that is. Facts are of another time or host: nobody is asked.
+func (r *planRun) daemon() (d *status.Document, text string) {
+	if r.facts != "" {
+		return nil, ""
+	}
+	d, err := status.Ask(context.Background())
+	switch {
+	case errors.Is(err, status.ErrNone):
+		return nil, " Running daemon: none."
+	case err != nil:
+		return nil, fmt.Sprintf(" Running daemon: it does not help (%v).", err)
+	}
+	return d, fmt.Sprintf(" Running daemon: pid %d, %s.", d.PID, d.File)
 }
 
 // servers tells whether virtual servers can be compared: a note where the kernel has no ip_vs, an error where it was not asked.
@@ -129,13 +148,16 @@ func servers(cfg *ir.Config, host *facts.Host) (notes []string, err error) {
 	return nil, nil
 }
 
-// assume returns the situation and the words for it.
-func assume(cfg *ir.Config, have state.State, as string) (s state.Situation, text string) {
-	switch as {
-	case "master":
+// assume returns the situation and the words for it. as is what the user says: "master", "backup", or "live", which is what the
+// daemon says, or else the kernel's addresses.
+func assume(cfg *ir.Config, have state.State, as string, daemon *status.Document) (s state.Situation, text string) {
+	switch {
+	case as == "master":
 		return state.AllMaster(cfg), "assuming MASTER for all"
-	case "backup":
+	case as == "backup":
 		return s, "assuming BACKUP for all"
+	case daemon != nil:
+		return daemon.Situation(cfg), "with the roles and the health of the running daemon"
 	}
 	s.Master = map[ir.InstanceKey]string{}
 	var names []string

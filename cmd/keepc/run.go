@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/signal"
 	"slices"
@@ -27,6 +26,7 @@ import (
 	"keepc/grammar/diag"
 	"keepc/runtime/daemon"
 	"keepc/runtime/kernel"
+	"keepc/runtime/status"
 )
 
 // A runRun is one run of the verb run.
@@ -68,8 +68,8 @@ func (r *runRun) main(ctx context.Context, name string) error {
 		return failed(err)
 	}
 	defer k.Close()
-	// One director a host: two would fight for the addresses. The socket belongs to the network namespace and ends with us.
-	only, err := net.Listen("unix", "@keepc")
+	// One director a network namespace: two would fight for the addresses. The socket that it answers on is the lock.
+	only, err := status.Listen()
 	if err != nil {
 		return failed(fmt.Errorf("run: another keepc runs here already, or so it seems: %w", err))
 	}
@@ -104,6 +104,7 @@ func (r *runRun) main(ctx context.Context, name string) error {
 		Reload: hup,
 		Watch:  r.watch,
 		Seed:   rand.Uint64(),
+		Status: only,
 	})
 	var refused *daemon.RefusedError
 	if errors.As(err, &refused) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"os"
 	"slices"
 	"sync"
@@ -19,6 +20,7 @@ import (
 	"keepc/runtime/kernel"
 	"keepc/runtime/probe"
 	"keepc/runtime/reconcile"
+	"keepc/runtime/status"
 )
 
 // Options of a director.
@@ -30,6 +32,7 @@ type Options struct {
 	Reload <-chan os.Signal // SIGHUP
 	Watch  bool             // reload by itself when a file changes
 	Seed   uint64           // spreads the first health checks
+	Status net.Listener     // where the director answers who asks for its status; nil: nowhere
 }
 
 // maxProbes bounds the health checks that are under way at once.
@@ -59,6 +62,7 @@ func Run(ctx context.Context, o Options) error {
 		wires:     newWires(o.Kernel, o.Log),
 		probes:    probe.NewRunner(work, maxProbes),
 		loaded:    make(chan Loaded, 1),
+		asked:     make(chan chan<- status.Snapshot),
 		watcher:   newWatcher(),
 		addresses: newEnforcer("addresses", reconcile.Addresses(o.Kernel), o.Log),
 		ipvs:      newEnforcer("ipvs", reconcile.IPVS(o.Kernel), o.Log),
@@ -70,6 +74,9 @@ func Run(ctx context.Context, o Options) error {
 
 	d.workers.Go(func() { d.addresses.run(work) })
 	d.workers.Go(func() { d.ipvs.run(work) })
+	if o.Status != nil {
+		d.workers.Go(func() { status.Serve(work, o.Status, d.document) })
+	}
 	if o.Watch {
 		d.workers.Go(func() { d.watcher.run(work, func(err error) { o.Log.Warn(err.Error(), "subject", "watch") }) })
 		d.watcher.watch(first.Files)
@@ -115,8 +122,11 @@ type director struct {
 	watcher   *watcher
 	loaded    chan Loaded
 	loading   bool
-	again     bool            // another reload was asked for while one was loading
+	again     bool // another reload was asked for while one was loading
+	asked     chan chan<- status.Snapshot
+	begun     time.Time
 	since     time.Time       // of the configuration in force
+	reloaded  *status.Reload  // the last one; nil: none so far
 	started   bool            // the engine knows all interfaces: what it wants is full
 	dirty     bool            // what is wanted changed since it was handed to the enforcers
 	bursts    []burst         // for addresses among that
@@ -137,7 +147,8 @@ func (d *director) start() error {
 	if err := d.wires.open(cfg, d.links); err != nil {
 		return err
 	}
-	d.since = time.Now()
+	d.begun = time.Now()
+	d.since = d.begun
 	d.Log.Info(fmt.Sprintf("%s, %s, %s; enforcing", report.Count(len(cfg.Instances), "instance"),
 		report.Count(len(cfg.VirtualServers), "virtual server"), report.Count(realServers(cfg), "real server")), "subject", "ready")
 	d.unenforced(cfg)
@@ -198,6 +209,8 @@ func (d *director) loop(ctx context.Context, links <-chan kernel.Link) error {
 			d.reload(d.File + " changed")
 		case l := <-d.loaded:
 			d.apply(l)
+		case reply := <-d.asked:
+			reply <- d.snapshot() // there is room
 		case <-ctx.Done():
 			return d.stop()
 		}

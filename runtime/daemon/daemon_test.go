@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"strings"
@@ -60,6 +61,7 @@ type box struct {
 	text   string
 	log    bytes.Buffer
 	hup    chan os.Signal
+	status net.Listener
 	cancel context.CancelFunc
 	done   chan error
 }
@@ -77,7 +79,7 @@ func (b *box) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	b.cancel = cancel
 	go func() {
-		b.done <- Run(ctx, Options{File: "test.conf", Load: b.load, Kernel: b.kernel, Log: slog.New(NewConsole(b, slog.LevelDebug)), Reload: b.hup})
+		b.done <- Run(ctx, Options{File: "test.conf", Load: b.load, Kernel: b.kernel, Log: slog.New(NewConsole(b, slog.LevelDebug)), Reload: b.hup, Status: b.status})
 	}()
 }
 

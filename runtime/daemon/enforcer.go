@@ -41,6 +41,7 @@ type enforcer struct {
 	bursts  []burst
 	version int // of next
 	waiters []waiter
+	problem string // that lasts; empty: none
 }
 
 // An order says what to enforce.
@@ -141,6 +142,7 @@ func (e *enforcer) run(ctx context.Context) {
 			}
 			said = err.Error()
 		}
+		e.setTrouble(said)
 		timer.Reset(next)
 	}
 }
@@ -222,6 +224,19 @@ func (e *enforcer) tell(want state.State, added []state.AddressKey, missing map[
 	for _, k := range added {
 		e.announce(k, 1)
 	}
+}
+
+// trouble is what the kernel refuses, and is tried again; empty: nothing.
+func (e *enforcer) trouble() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.problem
+}
+
+func (e *enforcer) setTrouble(problem string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.problem = problem
 }
 
 // settle tells those who wait for the version how it went. A part that the kernel does not have is no failure of the attempt.

@@ -13,6 +13,7 @@ import (
 	"keepc/compiler/plan"
 	"keepc/compiler/state"
 	"keepc/runtime/engine"
+	"keepc/runtime/status"
 )
 
 // A Loaded configuration, or the reason why there is none.
@@ -49,10 +50,12 @@ func (d *director) apply(l Loaded) {
 		for line := range strings.Lines(l.Refused) {
 			d.Log.Error("refused: "+strings.TrimRight(line, "\n"), "subject", "reload")
 		}
+		d.reloaded = &status.Reload{At: time.Now(), Refused: l.Refused}
 		d.Log.Info("still enforcing the configuration of "+d.since.Format("15:04:05"), "subject", "reload")
 		return
 	}
 	start := time.Now()
+	d.reloaded = &status.Reload{At: start}
 	before, was := d.engine.Config(), d.engine.Situation()
 	if err := d.wires.open(l.Config, d.links); err != nil {
 		d.Log.Error(fmt.Sprintf("%v; trying again", err), "subject", "reload")

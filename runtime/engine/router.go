@@ -16,6 +16,8 @@ type router struct {
 	timer
 	cfg     *ir.VRRPInstance
 	machine *vrrp.Machine
+	reason  string    // of the last transition
+	since   time.Time // of that
 }
 
 func newRouter(cfg *ir.VRRPInstance) *router {
@@ -32,6 +34,7 @@ func (e *Engine) drive(now time.Time, r *router, ev vrrp.Event) {
 		case vrrp.Send:
 			e.emit(SendAdvert{Interface: r.cfg.Interface, Src: f.Src, Dst: f.Dst, Payload: f.Payload})
 		case vrrp.Become:
+			r.reason, r.since = f.Reason, now
 			delete(e.situation.Master, key)
 			if f.Role == vrrp.Master {
 				e.situation.Master[key] = f.Reason

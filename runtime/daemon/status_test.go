@@ -1,0 +1,94 @@
+package daemon
+
+import (
+	"encoding/json"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"keepc/runtime/status"
+)
+
+// pipes is a socket in virtual time.
+type pipes struct {
+	far  chan net.Conn
+	done chan struct{}
+}
+
+func newPipes() *pipes { return &pipes{make(chan net.Conn), make(chan struct{})} }
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.far:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error   { close(p.done); return nil }
+func (p *pipes) Addr() net.Addr { return nil }
+
+// connect returns the client's end of a new connection.
+func (p *pipes) connect() net.Conn {
+	near, far := net.Pipe()
+	p.far <- far
+	return near
+}
+
+// ask reads a document.
+func (p *pipes) ask(t *testing.T) (d status.Document) {
+	t.Helper()
+	c := p.connect()
+	defer c.Close()
+	if err := json.NewDecoder(c).Decode(&d); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// TestStatus follows a director through roles, trouble and reloads.
+func TestStatus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBox("10.0.0.5", first)
+		p := newPipes()
+		b.status = p
+		b.start()
+		snapshot := func() status.Document { t.Helper(); return p.ask(t) }
+		start := snapshot()
+		if start.Version != status.Version || start.File != "test.conf" || start.Reload != nil || len(start.Problems) != 0 {
+			t.Errorf("%+v", start)
+		}
+		if i := start.Instances[0]; i.Name != "oldboy" || i.Interface != "eth0" || i.VRID != 62 || i.Role != "BACKUP" || i.Priority != 100 || i.Why != "starts; master down after 3.609s" {
+			t.Errorf("%+v", i)
+		}
+		if s := start.Services[0]; s.Name != "tcp 10.0.0.3:80" || len(s.Servers) != 1 || !s.Servers[0].Up {
+			t.Errorf("%+v", s)
+		}
+		after(5 * time.Second)
+		if i := snapshot().Instances[0]; i.Role != "MASTER" || i.Since.Sub(start.Started) < 3*time.Second {
+			t.Errorf("after 5s: %+v", i)
+		}
+		b.reload("vrrp_instance {")
+		after(time.Second)
+		if d := snapshot(); d.Reload == nil || d.Reload.Refused == "" || !d.Since.Equal(start.Started) {
+			t.Errorf("after a broken file: %+v", d.Reload)
+		}
+		b.reload(first)
+		after(time.Second)
+		if d := snapshot(); d.Reload.Refused != "" || !d.Since.After(start.Started) || d.Instances[0].Role != "MASTER" {
+			t.Errorf("after a good file: %+v", d)
+		}
+		b.SetIPVS(false)
+		after(time.Minute)
+		if d := snapshot(); len(d.Problems) != 1 || d.Problems[0] != "ipvs: read the kernel's state: the kernel has no ip_vs" {
+			t.Errorf("without ip_vs: %q", d.Problems)
+		}
+		p.connect() // a client that reads nothing keeps nobody
+		b.stop(t)
+		if _, open := <-p.done; open {
+			t.Error("the socket is still there")
+		}
+	})
+}

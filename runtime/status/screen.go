@@ -1,0 +1,91 @@
+package status
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// Screen writes the document for a person.
+func (d Document) Screen(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "keepc (pid %d) enforces %s of %s; started %s.\n", d.PID, d.File, clock(d.Since, d.At), clock(d.Started, d.At))
+	if r := d.Reload; r != nil && r.Refused != "" {
+		fmt.Fprintf(&b, "The reload of %s was refused:\n", clock(r.At, d.At))
+		for line := range strings.Lines(r.Refused) {
+			b.WriteString("  " + strings.TrimRight(line, "\n") + "\n")
+		}
+	} else if r != nil {
+		fmt.Fprintf(&b, "Last reload %s.\n", clock(r.At, d.At))
+	}
+	d.instances(&b)
+	for _, s := range d.Services {
+		s.screen(&b)
+	}
+	if len(d.Problems) > 0 {
+		b.WriteString("\nThe kernel refuses, and is asked again:\n")
+	}
+	for _, p := range d.Problems {
+		b.WriteString("  " + p + "\n")
+	}
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("write the status: %w", err)
+	}
+	return nil
+}
+
+func (d Document) instances(b *strings.Builder) {
+	if len(d.Instances) == 0 {
+		return
+	}
+	b.WriteByte('\n')
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "instance\tVRID\ton\trole\tpriority\tsince\twhy")
+	for _, i := range d.Instances {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", i.Name, i.vrid(), i.Interface, i.Role, i.Priority, clock(i.Since, d.At), i.Why)
+	}
+	_ = t.Flush() // a Builder never fails
+}
+
+func (i Instance) vrid() string {
+	text := strconv.Itoa(int(i.VRID))
+	if i.IPv6 {
+		text += " inet6"
+	}
+	return text
+}
+
+func (s Service) screen(b *strings.Builder) {
+	alive, total := 0, 0
+	for _, r := range s.Servers {
+		total += r.Weight
+		if r.Up {
+			alive += r.Weight
+		}
+	}
+	quorum := fmt.Sprintf("quorum %d", s.Quorum)
+	if s.Lost {
+		quorum += " is lost"
+	}
+	fmt.Fprintf(b, "\n%s  %s, weight %d of %d is alive\n", s.Name, quorum, alive, total)
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.TabIndent)
+	for _, r := range s.Servers {
+		if r.Up {
+			fmt.Fprintf(t, "  %s\tup\n", r.Address)
+		} else {
+			fmt.Fprintf(t, "  %s\tdown\t%s\n", r.Address, r.Cause)
+		}
+	}
+	_ = t.Flush() // a Builder never fails
+}
+
+// clock is a time of day; with the day where that is not the last one.
+func clock(t, now time.Time) string {
+	if now.Sub(t) < 24*time.Hour {
+		return t.Local().Format("15:04:05")
+	}
+	return t.Local().Format("2006-01-02 15:04:05")
+}

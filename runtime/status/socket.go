@@ -1,0 +1,147 @@
+package status
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+const (
+	// maxClients bounds who is served at once; more are sent away.
+	maxClients = 8
+	// patience bounds how long one client takes, and how long a director is waited for.
+	patience = 2 * time.Second
+	// maxDocument is more than any director has to say.
+	maxDocument = 256 << 20
+)
+
+// ErrNone: no director runs in this network namespace.
+var ErrNone = errors.New("no keepc runs here")
+
+// Listen takes the socket of the network namespace, and lets in who may ask. An error says that somebody else has the socket.
+func Listen() (net.Listener, error) { return listen(Socket) }
+
+func listen(socket string) (net.Listener, error) {
+	l, err := net.Listen("unix", socket)
+	return guard{l}, err
+}
+
+// A guard sends away who may not ask.
+type guard struct{ net.Listener }
+
+func (g guard) Accept() (net.Conn, error) {
+	for {
+		c, err := g.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		uid, err := trusted(c)
+		if err == nil {
+			return c, nil
+		}
+		write(c, Document{Version: Version, Error: fmt.Sprintf("user %d may not ask: %v", uid, err)}) // little enough for the socket's buffer
+		_ = c.Close()
+	}
+}
+
+// Serve writes a document to everybody who connects, until ctx ends; then it closes the listener.
+func Serve(ctx context.Context, l net.Listener, answer func(context.Context) (Document, error)) {
+	defer context.AfterFunc(ctx, func() { _ = l.Close() })() // nothing was written, nothing is lost
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	room := make(chan struct{}, maxClients)
+	for {
+		c, err := l.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil: // no file descriptor is free, most likely
+			rest(ctx)
+			continue
+		}
+		select {
+		case room <- struct{}{}:
+			clients.Go(func() {
+				defer func() { <-room }()
+				serve(ctx, c, answer)
+			})
+		default:
+			_ = c.Close()
+		}
+	}
+}
+
+func rest(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	<-ctx.Done()
+}
+
+func serve(ctx context.Context, c net.Conn, answer func(context.Context) (Document, error)) {
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })() // a client that does not read is left
+	d, err := answer(ctx)
+	if err != nil {
+		d = Document{Version: Version, Error: err.Error()}
+	}
+	write(c, d)
+}
+
+// write sends a document; who does not listen does not get it.
+func write(c net.Conn, d Document) { _ = json.NewEncoder(c).Encode(d) }
+
+// Ask asks the director of this network namespace. Errors: ErrNone; one that does not answer, or must not be believed.
+func Ask(ctx context.Context) (*Document, error) { return ask(ctx, Socket) }
+
+func ask(ctx context.Context, socket string) (*Document, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience+time.Second)
+	defer cancel()
+	c, err := new(net.Dialer).DialContext(ctx, "unix", socket)
+	if err != nil {
+		return nil, ErrNone
+	}
+	defer c.Close()
+	defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })()
+	if uid, err := trusted(c); err != nil {
+		return nil, fmt.Errorf("ask the running keepc: user %d has the socket %s: %w", uid, socket, err)
+	}
+	text, err := io.ReadAll(io.LimitReader(c, maxDocument))
+	if err != nil {
+		return nil, fmt.Errorf("ask the running keepc: %w", err)
+	}
+	var d Document
+	switch err := json.Unmarshal(text, &d); {
+	case len(text) == 0:
+		return nil, errors.New("ask the running keepc: it said nothing; too many ask at once")
+	case err != nil:
+		return nil, fmt.Errorf("ask the running keepc: it does not speak JSON: %w", err)
+	case d.Version != Version:
+		return nil, fmt.Errorf("ask the running keepc: it speaks version %d, this one understands %d", d.Version, Version)
+	case d.Error != "":
+		return nil, fmt.Errorf("ask the running keepc: %s", d.Error)
+	}
+	return &d, nil
+}
+
+// trusted returns an error unless the other end is root or the user of this process.
+func trusted(c net.Conn) (uid int, err error) {
+	if uid, err = peer(c); err != nil {
+		return uid, fmt.Errorf("find out who it is: %w", err)
+	}
+	switch own := os.Geteuid(); {
+	case uid == 0 || uid == own:
+		return uid, nil
+	case own == 0:
+		return uid, errors.New("that is not root")
+	default:
+		return uid, fmt.Errorf("that is neither root nor user %d", own)
+	}
+}

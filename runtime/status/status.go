@@ -1,0 +1,133 @@
+// Package status lets a running director answer for itself: a small document on a unix socket.
+//
+// The socket is an abstract one: it belongs to the network namespace, as the addresses and virtual servers do, and ends with the
+// director. So no file is left behind, there is one director a namespace, and who plans in a namespace asks the director of that
+// one. Abstract sockets have no permissions: both ends look who the other one is, and trust root and their own user alone.
+package status
+
+import (
+	"net/netip"
+	"time"
+
+	"keepc/compiler/ir"
+	"keepc/compiler/state"
+	"keepc/runtime/engine"
+	"keepc/runtime/vrrp"
+)
+
+// Socket is where the director of a network namespace answers.
+const Socket = "@keepc"
+
+// Version of the document; it grows when a field changes its meaning or goes.
+const Version = 1
+
+// A Document is what a director says of itself.
+type Document struct {
+	Version int    `json:"version"`
+	Error   string `json:"error,omitempty"` // why there is no more than this
+
+	At        time.Time  `json:"at"` // when it was said
+	PID       int        `json:"pid"`
+	File      string     `json:"file"`
+	Started   time.Time  `json:"started"`
+	Since     time.Time  `json:"since"`            // of the configuration in force
+	Reload    *Reload    `json:"reload,omitempty"` // the last one
+	Instances []Instance `json:"instances"`
+	Services  []Service  `json:"services"`
+	Problems  []string   `json:"problems"` // what the kernel refuses, and is tried again
+}
+
+// A Reload was asked for.
+type Reload struct {
+	At      time.Time `json:"at"`
+	Refused string    `json:"refused,omitempty"` // one finding a line; empty: it was done
+}
+
+// An Instance is a virtual router.
+type Instance struct {
+	Name      string    `json:"name"`
+	Interface string    `json:"interface"`
+	VRID      uint8     `json:"virtual_router_id"`
+	IPv6      bool      `json:"ipv6"`
+	Role      string    `json:"role"` // INIT, BACKUP, MASTER or FAULT
+	Since     time.Time `json:"since"`
+	Why       string    `json:"why"`
+	Priority  uint8     `json:"priority"`
+}
+
+// A Service is a virtual server.
+type Service struct {
+	Name    string   `json:"name"` // as in "tcp 10.0.0.3:80"
+	Quorum  uint32   `json:"quorum"`
+	Lost    bool     `json:"quorum_lost"`
+	Servers []Server `json:"real_servers"`
+}
+
+// A Server is a real server of a virtual one.
+type Server struct {
+	Address netip.AddrPort `json:"address"`
+	Weight  int            `json:"weight"`
+	Up      bool           `json:"up"`
+	Cause   string         `json:"cause,omitempty"` // why it is down
+}
+
+// A Snapshot is what the event loop hands over for a Document: little enough to take between two advertisements.
+type Snapshot struct {
+	Config    *ir.Config
+	Situation state.Situation
+	Standings []engine.Standing
+	At        time.Time
+	Started   time.Time
+	Since     time.Time
+	Reload    *Reload
+	Problems  []string
+}
+
+// Document writes the snapshot down.
+func (s Snapshot) Document(file string, pid int) Document {
+	d := Document{
+		Version: Version, At: s.At, PID: pid, File: file, Started: s.Started, Since: s.Since, Reload: s.Reload,
+		Instances: []Instance{}, Services: []Service{}, Problems: append([]string{}, s.Problems...),
+	}
+	for _, r := range s.Standings {
+		k := r.Config.Key()
+		d.Instances = append(d.Instances, Instance{
+			Name: r.Config.Name, Interface: k.Interface, VRID: k.VRID, IPv6: k.IPv6,
+			Role: r.Role.String(), Since: r.Since, Why: r.Reason, Priority: r.Priority,
+		})
+	}
+	for _, v := range s.Config.VirtualServers {
+		service := Service{Name: v.Key.String(), Quorum: v.Quorum, Lost: s.Situation.NoQuorum[v.Key], Servers: []Server{}}
+		for _, r := range v.RealServers {
+			cause, down := s.Situation.Down[state.DestinationKey{Service: v.Key, Server: r.Addr}]
+			service.Servers = append(service.Servers, Server{r.Addr, r.Weight, !down, cause})
+		}
+		d.Services = append(d.Services, service)
+	}
+	return d
+}
+
+// Situation is that of the director for what it has in common with a configuration. The rest of the configuration would start anew:
+// BACKUP, and up.
+func (d Document) Situation(cfg *ir.Config) state.Situation {
+	s := state.Situation{Master: map[ir.InstanceKey]string{}, Down: map[state.DestinationKey]string{}, NoQuorum: map[ir.ServiceKey]bool{}}
+	for _, i := range d.Instances {
+		if i.Role == vrrp.Master.String() {
+			s.Master[ir.InstanceKey{Interface: i.Interface, VRID: i.VRID, IPv6: i.IPv6}] = i.Why
+		}
+	}
+	byName := map[string]Service{}
+	for _, service := range d.Services {
+		byName[service.Name] = service
+	}
+	for _, v := range cfg.VirtualServers {
+		service := byName[v.Key.String()]
+		s.NoQuorum[v.Key] = service.Lost
+		for _, r := range service.Servers {
+			if !r.Up {
+				s.Down[state.DestinationKey{Service: v.Key, Server: r.Address}] = r.Cause
+			}
+		}
+	}
+	return s
+}

@@ -1,0 +1,171 @@
+package status
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"keepc/compiler"
+	"keepc/compiler/ir"
+	"keepc/compiler/state"
+	"keepc/grammar"
+	"keepc/grammar/source"
+	"keepc/runtime/engine"
+	"keepc/runtime/vrrp"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const conf = `vrrp_instance oldboy {
+	interface eth0
+	virtual_router_id 62
+	virtual_ipaddress {
+		10.0.0.3/24
+	}
+}
+vrrp_instance six {
+	interface eth0
+	virtual_router_id 62
+	virtual_ipaddress {
+		fe80::3
+	}
+}
+virtual_server 10.0.0.3 80 {
+	protocol TCP
+	quorum 2
+	real_server 10.0.0.7 80 {
+		weight 1
+	}
+	real_server 10.0.0.8 80 {
+		weight 2
+	}
+}
+`
+
+func config(text string) *ir.Config {
+	file, _ := grammar.Parse(source.New("lb01.conf", []byte(text)))
+	cfg, _ := compiler.Compile(file, compiler.Options{})
+	return cfg
+}
+
+// sample is a director in trouble.
+func sample() Snapshot {
+	cfg, day := config(conf), time.Date(2026, 5, 4, 5, 12, 32, 0, time.Local)
+	web := cfg.VirtualServers[0].Key
+	return Snapshot{
+		Config: cfg,
+		Situation: state.Situation{
+			Down:     map[state.DestinationKey]string{{Service: web, Server: netip.MustParseAddrPort("10.0.0.8:80")}: "connect: connection refused (4th time)"},
+			NoQuorum: map[ir.ServiceKey]bool{web: true},
+		},
+		Standings: []engine.Standing{
+			{Config: cfg.Instances[0], Role: vrrp.Master, Reason: "no advert for 3.61s", Since: day.Add(4 * time.Second), Priority: 100},
+			{Config: cfg.Instances[1], Role: vrrp.Faulty, Reason: "eth0 has no IPv6 link-local address", Since: day, Priority: 100},
+		},
+		At: day.Add(2 * time.Hour), Started: day.Add(-48 * time.Hour), Since: day,
+		Reload:   &Reload{At: day.Add(time.Hour), Refused: "lb01.conf:4:14: error: priority 300 is outside 1..255 [value-range]"},
+		Problems: []string{"addresses: add 10.0.0.3/24 dev eth0: no such interface: eth0"},
+	}
+}
+
+func TestScreen(t *testing.T) {
+	var b bytes.Buffer
+	d := sample().Document("lb01.conf", 1234)
+	if err := d.Screen(&b); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join("..", "..", "testdata", "status", "screen.txt")
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want, err := os.ReadFile(file); err != nil || b.String() != string(want) {
+		t.Errorf("%v:\n%s", err, b.String())
+	}
+}
+
+// TestSituation brings what a director knows to the file that it would reload.
+func TestSituation(t *testing.T) {
+	d := sample().Document("lb01.conf", 1234)
+	cfg := config(strings.NewReplacer("oldboy", "renamed", "10.0.0.7", "10.0.0.9").Replace(conf))
+	s := d.Situation(cfg)
+	if why := s.Master[cfg.Instances[0].Key()]; len(s.Master) != 1 || why != "no advert for 3.61s" {
+		t.Errorf("masters: %v", s.Master)
+	}
+	web := cfg.VirtualServers[0].Key
+	if cause := s.Down[state.DestinationKey{Service: web, Server: netip.MustParseAddrPort("10.0.0.8:80")}]; len(s.Down) != 1 || cause == "" || !s.NoQuorum[web] {
+		t.Errorf("health: %v, %v", s.Down, s.NoQuorum)
+	}
+}
+
+// A stand is a socket with somebody who answers.
+func stand(t *testing.T, answer func(context.Context) (Document, error)) (socket string) {
+	t.Helper()
+	socket = filepath.Join(t.TempDir(), "keepc")
+	l, err := listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var server sync.WaitGroup
+	server.Go(func() { Serve(ctx, l, answer) })
+	t.Cleanup(func() { cancel(); server.Wait() })
+	return socket
+}
+
+func TestAsk(t *testing.T) {
+	if _, err := ask(t.Context(), filepath.Join(t.TempDir(), "nobody")); !errors.Is(err, ErrNone) {
+		t.Errorf("nobody: %v", err)
+	}
+	good := sample().Document("lb01.conf", 1234)
+	later := good
+	later.Version = Version + 1
+	for _, c := range []struct {
+		name   string
+		answer Document
+		err    error
+		want   string // in the error; empty: none
+	}{
+		{"answers", good, nil, ""},
+		{"hangs", Document{}, errors.New("its event loop does not answer"), "its event loop does not answer"},
+		{"is newer", later, nil, "it speaks version 2, this one understands 1"},
+	} {
+		socket := stand(t, func(context.Context) (Document, error) { return c.answer, c.err })
+		d, err := ask(t.Context(), socket)
+		if c.want == "" && (err != nil || d.File != "lb01.conf" || len(d.Instances) != 2) || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, %v", c.name, d, err)
+		}
+	}
+}
+
+// TestCrowd proves that who asks and does not listen takes nothing from who stops the director, and that more are sent away.
+func TestCrowd(t *testing.T) {
+	began := make(chan struct{}, maxClients)
+	socket := stand(t, func(ctx context.Context) (Document, error) {
+		began <- struct{}{}
+		<-ctx.Done()
+		return Document{}, ctx.Err()
+	})
+	for range maxClients {
+		c, err := net.Dial("unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		<-began
+	}
+	if _, err := ask(t.Context(), socket); err == nil || !strings.Contains(err.Error(), "too many ask at once") {
+		t.Errorf("one too many: %v", err)
+	}
+}
