@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -38,6 +39,7 @@ type flags struct {
 	quiet, verbose bool
 	ids            []string
 	root           string
+	factsFile      string // of the host that is judged
 	forVersion     string // the keepalived that reads the files
 	stdinName      string
 }
@@ -110,16 +112,22 @@ func (a *App) Main(args []string) int {
 	root.SetFlagErrorFunc(suggestFlag)
 	root.AddCommand(a.verbs()...)
 	f := root.PersistentFlags()
-	f.StringVar(&a.format, "format", human, "the `FORMAT` of the output; for check one of "+strings.Join(formatNames(), ", "))
+	f.StringVar(&a.format, "format", "", "the `FORMAT` of the output")
 	f.StringVar(&a.color, "color", "auto", "colour: auto, always or never")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "say nothing, only exit")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "say more")
 	f.StringSliceVar(&a.ids, "id", nil, "the `ID` that @ID lines are for (keepalived -i); several are read one by one")
 	f.StringVar(&a.root, "root", "", "the `DIR` in which absolute names of included files start, as that of an image")
+	f.StringVar(&a.factsFile, "facts", "", "judge the host that `FILE` tells of (keepc facts)")
 	f.StringVar(&a.forVersion, "keepalived-version", "", "the `X.Y.Z` that reads the files: words that it does not know yet are errors")
 	f.StringVar(&a.stdinName, "stdin-name", "<stdin>", "the `NAME` of standard input in messages")
 	f.SortFlags = false
 	completeGlobals(root)
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(c *cobra.Command, args []string) {
+		tellFormats(c)
+		help(c, args)
+	})
 
 	err := root.Execute()
 	var e exit
@@ -135,10 +143,10 @@ func (a *App) Main(args []string) int {
 	return e.code
 }
 
-// human is the format for people, which every verb writes.
+// human is the format for people.
 const human = "human"
 
-// formats notes the formats that a verb can write.
+// formats notes the formats that a verb can write, the default first. A verb without them writes for people only.
 func formats(names ...string) map[string]string {
 	return map[string]string{"formats": strings.Join(names, " ")}
 }
@@ -151,11 +159,30 @@ func formatsOf(c *cobra.Command) []string {
 	return []string{human}
 }
 
+// tellFormats puts them into the help of a verb.
+func tellFormats(c *cobra.Command) {
+	if f := c.Flag("format"); f != nil {
+		names := formatsOf(c)
+		f.Usage = "the `FORMAT` of the output: " + or(names)
+		f.DefValue = names[0]
+		f.Hidden = len(names) == 1
+	}
+}
+
+// or lists words of which one is to be chosen.
+func or(words []string) string {
+	last := len(words) - 1
+	if last == 0 {
+		return words[0]
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
 // accept checks the flags that every verb has.
 func (a *App) accept(c *cobra.Command) error {
-	if names := formatsOf(c); !slices.Contains(names, a.format) {
-		last := len(names) - 1
-		return fmt.Errorf("--format %s: expected %s", a.format, strings.TrimPrefix(strings.Join(names[:last], ", ")+" or "+names[last], " or "))
+	names := formatsOf(c)
+	if a.format = cmp.Or(a.format, names[0]); !slices.Contains(names, a.format) {
+		return fmt.Errorf("--format %s: expected %s", a.format, or(names))
 	}
 	if a.forVersion != "" && !schema.IsVersion(a.forVersion) {
 		return fmt.Errorf("--keepalived-version %s: expected a version, as 2.2.8", a.forVersion)

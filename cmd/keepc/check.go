@@ -29,7 +29,6 @@ type checkRun struct {
 	*App
 	fix, diff   bool
 	host        bool
-	facts       string
 	failOn      string
 	only, skip  []string
 	onlySetting bool // show the settings, check nothing
@@ -73,7 +72,6 @@ func (a *App) check() *cobra.Command {
 	f.BoolVar(&run.fix, "fix", false, "repair what has exactly one right repair")
 	f.BoolVar(&run.diff, "diff", false, "show the repairs as a patch")
 	f.BoolVar(&run.host, "host", false, "also judge what depends on this machine: interfaces, users, scripts")
-	f.StringVar(&run.facts, "facts", "", "also judge what depends on the machine that `FILE` tells of (keepc facts)")
 	f.StringVar(&run.failOn, "fail-on", "error", "the least `SEVERITY` that exits with 1: error, warning or info")
 	f.StringSliceVar(&run.only, "only", nil, "look for these `RULES` only")
 	f.StringSliceVar(&run.skip, "off", nil, "do not look for these `RULES`")
@@ -173,7 +171,7 @@ func (r *checkRun) options(names []string) (write formatter, colors report.Color
 			return nil, false, fmt.Errorf("--fail-on %s: expected error, warning or info", r.failOn)
 		}
 	}
-	if r.host && r.facts != "" {
+	if r.host && r.factsFile != "" {
 		return nil, false, fmt.Errorf("--host judges this machine, --facts another one: one of the two")
 	}
 	for _, rule := range slices.Concat(r.only, r.skip) {
@@ -193,10 +191,10 @@ func (r *checkRun) meet() error {
 	if r.host {
 		r.about = thisHost{r.App}
 	}
-	if r.facts == "" {
+	if r.factsFile == "" {
 		return nil
 	}
-	host, err := r.readFacts(r.facts)
+	host, err := r.readFacts(r.factsFile)
 	if err != nil {
 		return err
 	}

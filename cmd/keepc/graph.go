@@ -16,7 +16,6 @@ import (
 // A graphRun is one run of the verb graph.
 type graphRun struct {
 	*App
-	format string
 }
 
 func (a *App) graph() *cobra.Command {
@@ -30,19 +29,14 @@ func (a *App) graph() *cobra.Command {
 		Example: `  keepc graph lb1.conf lb2.conf > cluster.svg
   keepc graph --id lb1 --id lb2 keepalived.conf > cluster.svg
   keepc graph --format dot lb*.conf | dot -Tpng -o cluster.png`,
-		RunE: func(_ *cobra.Command, names []string) error { return run.main(names) },
+		Annotations: formats("svg", "mermaid", "dot"),
+		RunE:        func(_ *cobra.Command, names []string) error { return run.main(names) },
 	}
-	f := c.Flags()
-	f.SortFlags = false
-	f.StringVar(&run.format, "format", "svg", "svg, mermaid or dot")
 	return c
 }
 
 func (r *graphRun) main(names []string) error {
-	write, ok := map[string]func(io.Writer, graph.Graph) error{"svg": graph.SVG, "mermaid": graph.Mermaid, "dot": graph.DOT}[r.format]
-	if !ok {
-		return fmt.Errorf("--format %s: expected svg, mermaid or dot", r.format)
-	}
+	write := map[string]func(io.Writer, graph.Graph) error{"svg": graph.SVG, "mermaid": graph.Mermaid, "dot": graph.DOT}[r.format]
 	nodes, err := r.nodes(names, r.reading)
 	if err != nil {
 		return err

@@ -24,7 +24,6 @@ type planRun struct {
 	as       string
 	all      bool
 	exitCode bool
-	facts    string
 }
 
 func (a *App) plan() *cobra.Command {
@@ -45,7 +44,6 @@ func (a *App) plan() *cobra.Command {
 	f.SortFlags = false
 	f.StringVar(&run.as, "as", "live", "the `ROLE` assumed: master or backup for all instances; live: as the running keepc says, or else MASTER where the addresses are here")
 	f.BoolVar(&run.all, "all", false, "show addresses that are not ours, too")
-	f.StringVar(&run.facts, "facts", "", "compare with the host that `FILE` tells of (keepc facts), not with this one")
 	f.BoolVar(&run.exitCode, "exit-code", false, "exit with 4 when there are changes")
 	return c
 }
@@ -94,8 +92,8 @@ func (r *planRun) main(name string) error {
 
 // hostNow is the host to compare with: this one, or that of --facts.
 func (r *planRun) hostNow() (*facts.Host, error) {
-	if r.facts != "" {
-		return r.readFacts(r.facts)
+	if r.factsFile != "" {
+		return r.readFacts(r.factsFile)
 	}
 	k, err := kernel.Open()
 	if err != nil {
@@ -121,7 +119,7 @@ func (r *planRun) compare(file string, cfg *ir.Config, host *facts.Host) (report
 
 // daemon asks the director of this network namespace, and says who that is. Facts are of another time or host: nobody is asked.
 func (r *planRun) daemon() (d *status.Document, text string) {
-	if r.facts != "" {
+	if r.factsFile != "" {
 		return nil, ""
 	}
 	d, err := status.Ask(context.Background())
