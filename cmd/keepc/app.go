@@ -60,6 +60,7 @@ func (a *App) verbs() []*cobra.Command {
 		a.fmt(),
 		a.plan(),
 		a.facts(),
+		a.diff(),
 		a.run(),
 		a.status(),
 		a.simulate(),

@@ -18,19 +18,20 @@ func (o overlay) Open(name string) (fs.File, error) {
 	if !ok {
 		return o.FS.Open(name)
 	}
-	return memoryFile{bytes.NewReader(text), path.Base(name)}, nil
+	return memoryFile{bytes.NewReader(text), path.Base(name), 0o644}, nil
 }
 
-// A memoryFile is a regular file in memory.
+// A memoryFile is a file in memory.
 type memoryFile struct {
 	*bytes.Reader
 	name string
+	mode fs.FileMode
 }
 
 func (f memoryFile) Stat() (fs.FileInfo, error) { return f, nil }
 func (f memoryFile) Close() error               { return nil }
 func (f memoryFile) Name() string               { return f.name }
-func (f memoryFile) Mode() fs.FileMode          { return 0o644 }
+func (f memoryFile) Mode() fs.FileMode          { return f.mode }
 func (f memoryFile) ModTime() time.Time         { return time.Time{} }
-func (f memoryFile) IsDir() bool                { return false }
+func (f memoryFile) IsDir() bool                { return f.mode.IsDir() }
 func (f memoryFile) Sys() any                   { return nil }

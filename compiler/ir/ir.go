@@ -47,6 +47,9 @@ type Origin struct {
 // SetOrigin notes the block that makes the value.
 func (o *Origin) SetOrigin(s *grammar.Stmt) { o.Stmt = s }
 
+// Line returns the line that makes the value; nil when there is none.
+func (o Origin) Line() *grammar.Stmt { return o.Stmt }
+
 // At returns the place of the last line with the keyword in the block, which is the line that counts; the head of the
 // block when the keyword is not there.
 func (o Origin) At(keyword string) source.Span {

@@ -3,6 +3,7 @@ package lint
 import (
 	"bytes"
 
+	"keepc/compiler/schema"
 	"keepc/grammar/diag"
 )
 
@@ -53,7 +54,7 @@ func fileRules() []Rule {
 						continue
 					}
 					for _, t := range s.Block.Stmts {
-						if copied(t.Keyword()) {
+						if schema.Copied(t.Keyword()) {
 							d := p.report(t.Span(), t.Keyword()+" is lost at a reload", "instances above do not see it then")
 							d.Notes = note(first, "this instance is read before")
 							d.Help = "put global_defs at the top of the file"
@@ -73,16 +74,6 @@ func blank(text []byte) bool {
 		}
 	}
 	return true
-}
-
-// copied tells whether an instance takes a copy of a global value when its block opens.
-func copied(word string) bool {
-	switch word {
-	case "vrrp_garp_master_delay", "vrrp_garp_master_repeat", "vrrp_garp_master_refresh", "vrrp_garp_master_refresh_repeat",
-		"vrrp_down_timer_adverts", "vrrp_skip_check_adv_addr", "v3_checksum_as_v2":
-		return true
-	}
-	return false
 }
 
 // instanceText is a vrrp_instance without a mistake, with some more lines, for Bad and Good.

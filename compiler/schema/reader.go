@@ -179,12 +179,8 @@ func (e *Entry[T]) read(r *reader, t *T) bool {
 }
 
 // preset reads a default of the table as if the file said it.
-func (r *reader) preset(key *Keyword, value string, read func(*reader)) {
-	s := &grammar.Stmt{Words: []grammar.Word{{Text: key.Word}}}
-	for _, f := range strings.Fields(value) {
-		s.Words = append(s.Words, grammar.Word{Text: f})
-	}
-	r.line = line{key, s, s.Words[1:]}
+func (r *reader) preset(key *Keyword, read func(*reader)) {
+	r.line = lineOf(key, defaultLine(key))
 	read(r)
 }
 

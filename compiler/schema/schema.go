@@ -6,6 +6,8 @@
 package schema
 
 import (
+	"strings"
+
 	"keepc/compiler/ir"
 	"keepc/grammar"
 )
@@ -34,6 +36,8 @@ type Keyword struct {
 	Reload     Reload // how a changed value takes effect
 	Note       string // a surprise worth knowing
 	Unenforced bool   // read and checked; keepc does not act on it yet
+	Copied     bool   // an instance takes a copy when its block opens
+	Kernel     bool   // becomes a setting of a kernel object, which a plan shows
 }
 
 // current tells whether keepalived knows the word where it stands.
@@ -52,6 +56,9 @@ type Row[T any] struct {
 	*Keyword
 	read func(*reader, *T)
 	init func(*T) // sets what holds where the block does not stand; nil: nothing
+	// show tells what the lines with the keyword come to in a block that holds t, where unset holds what nobody has said; nil: the
+	// lines speak for themselves.
+	show func(t, unset *T, lines []*grammar.Stmt) view
 }
 
 // The modifiers below say what is special about a row. Each sets one field of the Keyword, which is read in one place.
@@ -71,16 +78,25 @@ func (w Row[T]) Secret() Row[T]                   { w.Keyword.Secret = true; ret
 func (w Row[T]) Reload(r Reload) Row[T]           { w.Keyword.Reload = r; return w }
 func (w Row[T]) Note(text string) Row[T]          { w.Keyword.Note = text; return w }
 func (w Row[T]) Unenforced() Row[T]               { w.Keyword.Unenforced = true; return w }
+func (w Row[T]) Kernel() Row[T]                   { w.Keyword.Kernel = true; return w }
+
+// Copied marks a value of global_defs that an instance takes a copy of when its block opens.
+func (w Row[T]) Copied() Row[T] {
+	w.Keyword.Copied = true
+	return w.Note(strings.TrimSpace(w.Keyword.Note + " " + orderTrap))
+}
 
 // Value is a keyword whose value goes to a field.
 func Value[T, V any](word string, k Kind[V], at func(*T) *V, text string) Row[T] {
+	key := &Keyword{Word: word, Expect: k.Expect, Text: text}
 	return Row[T]{
-		Keyword: &Keyword{Word: word, Expect: k.Expect, Text: text},
+		Keyword: key,
 		read: func(r *reader, t *T) {
 			if v, ok := k.read(r); ok {
 				*at(t) = v
 			}
 		},
+		show: showValue(key, at),
 	}
 }
 
@@ -106,10 +122,8 @@ func unenforced[T any](rows ...Row[T]) []Row[T] {
 
 // Checked is a keyword whose value is checked and goes nowhere, for keepc does not act on it yet.
 func Checked[T, V any](word string, k Kind[V], text string) Row[T] {
-	return Row[T]{
-		Keyword: &Keyword{Word: word, Expect: k.Expect, Text: text, Unenforced: true},
-		read:    func(r *reader, _ *T) { k.read(r) },
-	}
+	key := &Keyword{Word: word, Expect: k.Expect, Text: text, Unenforced: true}
+	return Row[T]{Keyword: key, read: func(r *reader, _ *T) { k.read(r) }, show: showChecked[T](key, k)}
 }
 
 // With is a keyword whose value is an entry: a subject and options behind it.
@@ -122,17 +136,21 @@ func With[T, U any](word string, e *Entry[U], at func(*T) *U, text string) Row[T
 
 // Nested is a block whose content goes to a part of T.
 func Nested[T, U any](word string, b *Block[U], at func(*T) *U, text string) Row[T] {
+	key := b.keyword(word, text)
 	return Row[T]{
-		Keyword: b.keyword(word, text),
+		Keyword: key,
 		read:    func(r *reader, t *T) { b.read(r, at(t)) },
 		init:    func(t *T) { *at(t) = b.proto },
+		show:    showNested(key, b, at),
 	}
 }
 
 // Each is a block that makes a new element of a list wherever it stands.
 func Each[T, U any](word string, b *Block[U], at func(*T) *[]*U, text string) Row[T] {
+	key := b.keyword(word, text)
 	row := Row[T]{
-		Keyword: b.keyword(word, text),
+		Keyword: key,
+		show:    showEach(key, b, at),
 		read: func(r *reader, t *T) {
 			u := b.fresh()
 			if b.read(r, u) {
@@ -146,8 +164,10 @@ func Each[T, U any](word string, b *Block[U], at func(*T) *[]*U, text string) Ro
 
 // Lines is a block that holds one entry a line.
 func Lines[T, U any](word string, e *Entry[U], at func(*T) *[]U, text string) Row[T] {
+	key := &Keyword{Word: word, Text: text, Block: true, Lines: e.name, Words: e.options.keywords(), Repeat: true}
 	return Row[T]{
-		Keyword: &Keyword{Word: word, Text: text, Block: true, Lines: e.name, Words: e.options.keywords(), Repeat: true},
+		Keyword: key,
+		show:    showLines[T](key, e),
 		read: func(r *reader, t *T) {
 			r.readEntries(func() {
 				u := e.options.proto
@@ -170,18 +190,22 @@ func CheckedLines[T, U any](word string, e *Entry[U], text string) Row[T] {
 func CheckedBlock[T, U any](word string, b *Block[U], text string) Row[T] {
 	row := Nested(word, b, func(*T) *U { return b.fresh() }, text)
 	row.Keyword.Unenforced = true
+	row.show = showBlocks[T](row.Keyword, b)
 	return row
 }
 
 // Skipped is a block that no keepalived of today reads; nor does keepc.
 func Skipped[T any](word, text string) Row[T] {
-	return Row[T]{Keyword: &Keyword{Word: word, Text: text, Block: true, Lines: "unread line", Repeat: true}, read: func(*reader, *T) {}}
+	return Row[T]{Keyword: &Keyword{Word: word, Text: text, Block: true, Lines: "unread line", Repeat: true}, read: func(*reader, *T) {},
+		show: func(_, _ *T, _ []*grammar.Stmt) view { return view{} }}
 }
 
 // Names is a block of names: every word of every line is one.
 func Names[T any](word string, at func(*T) *[]ir.Name, text string) Row[T] {
+	key := &Keyword{Word: word, Text: text, Block: true, Lines: "list of names"}
 	return Row[T]{
-		Keyword: &Keyword{Word: word, Text: text, Block: true, Lines: "list of names"},
+		Keyword: key,
+		show:    showNames[T](key),
 		read: func(r *reader, t *T) {
 			r.readEntries(func() {
 				for w, ok := r.optional(); ok; w, ok = r.optional() {
@@ -217,8 +241,8 @@ func block[T any](head Head[T], proto T, rows ...Row[T]) *Block[T] {
 		if row.init != nil {
 			row.init(&b.proto)
 		}
-		if d := row.Keyword.Default; d != "" {
-			new(reader).preset(row.Keyword, d, func(r *reader) { row.read(r, &b.proto) })
+		if row.Keyword.Default != "" {
+			new(reader).preset(row.Keyword, func(r *reader) { row.read(r, &b.proto) })
 		}
 	}
 	return b

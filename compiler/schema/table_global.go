@@ -89,13 +89,13 @@ var global = block(Head[ir.Global]{}, newGlobal,
 	Value("dynamic_interfaces", as(Optional(Choice("allow_if_changes"), ""), func(string) bool { return true }), func(g *ir.Global) *bool { return &g.DynamicInterfaces }, "Interfaces may come and go while the daemon runs.").Reload(Restart),
 	Checked[ir.Global]("vrrp_mcast_group4", Multicast4, "The group that advertisements over IPv4 are sent to.").Default("224.0.0.18"),
 	Checked[ir.Global]("vrrp_mcast_group6", Multicast6, "The group that advertisements over IPv6 are sent to.").Default("ff02::12"),
-	Value("vrrp_down_timer_adverts", Int[int](1, 100), func(g *ir.Global) *int { return &g.DownTimerAdverts }, "Advertisements that must be missed before the take-over.").Default("3").Since("2.2.3").Note(orderTrap),
+	Value("vrrp_down_timer_adverts", Int[int](1, 100), func(g *ir.Global) *int { return &g.DownTimerAdverts }, "Advertisements that must be missed before the take-over.").Default("3").Since("2.2.3").Copied(),
 	Value("vrrp_lower_prio_no_advert", Bool, func(g *ir.Global) *bool { return &g.LowerPrioNoAdvert }, "A MASTER leaves advertisements of a lower priority unanswered.").Otherwise("off; on in strict mode"),
 	Value("vrrp_higher_prio_send_advert", Bool, func(g *ir.Global) *bool { return &g.HigherPrioSendAdvert }, "A MASTER sends one more advertisement when it yields to a higher priority."),
 	Checked[ir.Global]("vrrp_owner_ignore_adverts", Bool, "Owners of their addresses (priority 255) ignore what others advertise.").Since("2.3.3"),
 	Checked[ir.Global]("vrrp_check_unicast_src", Flag, "Drops unicast advertisements that do not come from a peer."),
-	Checked[ir.Global]("vrrp_skip_check_adv_addr", Bool, "Compares the addresses of an advertisement only when its sender changes.").Note(orderTrap),
-	Checked[ir.Global]("v3_checksum_as_v2", Flag, "Leaves the pseudo header out of the checksum of version 3 over IPv4.").Since("2.2.8").Note("keepalived sets it whatever its value is."),
+	Checked[ir.Global]("vrrp_skip_check_adv_addr", Bool, "Compares the addresses of an advertisement only when its sender changes.").Copied(),
+	Checked[ir.Global]("v3_checksum_as_v2", Flag, "Leaves the pseudo header out of the checksum of version 3 over IPv4.").Since("2.2.8").Note("keepalived sets it whatever its value is.").Copied(),
 	Checked[ir.Global]("log_unknown_vrids", Flag, "Logs advertisements of groups that the file does not know.").Since("2.0.16"),
 	Checked[ir.Global]("disable_local_igmp", Flag, "No IGMP reports for groups of the link.").Since("2.2.0").Reload(Restart),
 	Checked[ir.Global]("vrrp_startup_delay", Decimal(0.001, 4294.967295), "How long instances wait at the start.").Otherwise("0").Since("2.0.14"),
@@ -110,10 +110,10 @@ var global = block(Head[ir.Global]{}, newGlobal,
 	Checked[ir.Global]("nftables_counters", Flag, "Adds counters to the rules.").Since("2.0.11").Build("nftables"),
 
 	// Gratuitous ARP and neighbour advertisements.
-	Value("vrrp_garp_master_delay", Seconds(0, 4294), func(g *ir.Global) *duration { return &g.GARPMasterDelay }, "The time to the second burst of a new MASTER; 0 is none.").Default("5").Note(orderTrap),
-	Value("vrrp_garp_master_repeat", Int[int](1, 1<<32-1), func(g *ir.Global) *int { return &g.GARPMasterRepeat }, "Gratuitous ARPs for each address in a burst.").Default("5").Note(orderTrap),
-	Value("vrrp_garp_master_refresh", Seconds(0, 1<<32-1), func(g *ir.Global) *duration { return &g.GARPMasterRefresh }, "The time between bursts that refresh caches; 0 is never.").Default("0").Note(orderTrap),
-	Value("vrrp_garp_master_refresh_repeat", Int[int](1, 1<<32-1), func(g *ir.Global) *int { return &g.GARPMasterRefreshRepeat }, "Gratuitous ARPs for each address in a refresh.").Default("1").Note(orderTrap),
+	Value("vrrp_garp_master_delay", Seconds(0, 4294), func(g *ir.Global) *duration { return &g.GARPMasterDelay }, "The time to the second burst of a new MASTER; 0 is none.").Default("5").Copied(),
+	Value("vrrp_garp_master_repeat", Int[int](1, 1<<32-1), func(g *ir.Global) *int { return &g.GARPMasterRepeat }, "Gratuitous ARPs for each address in a burst.").Default("5").Copied(),
+	Value("vrrp_garp_master_refresh", Seconds(0, 1<<32-1), func(g *ir.Global) *duration { return &g.GARPMasterRefresh }, "The time between bursts that refresh caches; 0 is never.").Default("0").Copied(),
+	Value("vrrp_garp_master_refresh_repeat", Int[int](1, 1<<32-1), func(g *ir.Global) *int { return &g.GARPMasterRefreshRepeat }, "Gratuitous ARPs for each address in a refresh.").Default("1").Copied(),
 	Value("vrrp_garp_lower_prio_delay", Seconds(0, 4294), func(g *ir.Global) *duration { return &g.GARPLowerPrioDelay }, "The time to the second burst after an advertisement of a lower priority.").Otherwise("vrrp_garp_master_delay"),
 	Value("vrrp_garp_lower_prio_repeat", Int[int](0, 1<<31-1), func(g *ir.Global) *int { return &g.GARPLowerPrioRepeat }, "Gratuitous ARPs for each address after an advertisement of a lower priority.").Otherwise("vrrp_garp_master_repeat"),
 	Checked[ir.Global]("vrrp_garp_interval", Decimal(0.000001, 4294.967295), "The time between two gratuitous ARPs on an interface.").Otherwise("0"),
@@ -213,6 +213,12 @@ var global = block(Head[ir.Global]{}, newGlobal,
 	Checked[ir.Global]("plugin_dir", Path, "Once the directory of plugins.").Removed("1.2.19"),
 	Value("lvs_id", String, func(g *ir.Global) *string { return &g.RouterID }, "The name of router_id up to 1.1.7.").Instead("router_id"),
 )
+
+// Copied tells whether an instance takes a copy of a value of global_defs when its block opens.
+func Copied(word string) bool {
+	i, ok := global.index[word]
+	return ok && global.rows[i].Keyword.Copied
+}
 
 // orderTrap is what happens to values that blocks copy when they are opened.
 const orderTrap = "keepalived loses it at a reload when global_defs stands behind the instances."

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"keepc/compiler/diff"
+	"keepc/compiler/ir"
+	"keepc/compiler/report"
+	"keepc/grammar/diag"
+)
+
+// A diffRun is one run of the verb diff.
+type diffRun struct {
+	*App
+	as       string
+	all      bool
+	exitCode bool
+}
+
+func (a *App) diff() *cobra.Command {
+	run := &diffRun{App: a}
+	c := &cobra.Command{
+		Use:   "diff OLD NEW",
+		Short: "Show what changes between two files",
+		Long: "Compare two files: what a reload from OLD to NEW changes in the kernel, and everything else; what becomes of every instance\n" +
+			"(untouched, retuned in place, addresses change, re-election, restart needed) and of every real server (kept with its state,\n" +
+			"re-checked, drained, removed). Comments, layout, the order of blocks and defaults that are written out are no change.\n\n" +
+			"OLD and NEW are files, or REV:path as in git, whose includes are read from that revision; or two directories with a file\n" +
+			"of the same name, *.conf, for each director.",
+		Example: `  keepc diff /etc/keepalived/keepalived.conf new.conf
+  keepc diff HEAD:lb1.conf lb1.conf
+  keepc diff --exit-code --format json HEAD~1:cluster/ HEAD:cluster/`,
+		Annotations: formats("human", "json"),
+		Args:        cobra.ExactArgs(2),
+		RunE:        func(_ *cobra.Command, args []string) error { return run.main(args[0], args[1]) },
+	}
+	f := c.Flags()
+	f.SortFlags = false
+	f.StringVar(&run.as, "as", "master", "the `ROLE` assumed: master or backup for all instances")
+	f.BoolVar(&run.all, "all", false, "show what is untouched, too")
+	f.BoolVar(&run.exitCode, "exit-code", false, "exit with 4 when there are changes")
+	register(c, "as", func(*cobra.Command, string) []string { return []string{"master", "backup"} })
+	return c
+}
+
+func (r *diffRun) main(before, after string) error {
+	role := diff.Role(r.as == "master")
+	if !role && r.as != "backup" {
+		return fmt.Errorf("--as %s: expected master or backup", r.as)
+	}
+	colors, err := r.colors()
+	if err != nil {
+		return err
+	}
+	pairs, err := r.pairs(before, after)
+	if err != nil {
+		return failed(err)
+	}
+	m := report.Diff{Version: report.DiffVersion, Directors: []report.DirectorDiff{}}
+	for _, p := range pairs {
+		m.Directors = append(m.Directors, p.compare(role, len(pairs) > 1))
+	}
+	if !r.quiet {
+		if r.format == "json" {
+			err = report.DiffJSON(r.Stdout, m)
+		} else {
+			err = report.DiffScreen(r.Stdout, m, colors, r.all)
+		}
+	}
+	if err == nil && r.exitCode && !m.Empty() {
+		return exit{code: exitChanges}
+	}
+	return failed(err)
+}
+
+// A side is the old or the new file of a director.
+type side struct {
+	diff.Side
+	name   string // as the user gave it
+	errors int
+}
+
+// A filePair is both files of a director.
+type filePair struct {
+	director      string // empty: not named yet
+	before, after side
+}
+
+// pairs reads what is to be compared: one file, one file with several ids, or the files of two directories.
+func (r *diffRun) pairs(before, after string) (pairs []filePair, err error) {
+	old, err := r.list(before)
+	if err != nil {
+		return nil, err
+	}
+	now, err := r.list(after)
+	if err != nil {
+		return nil, err
+	}
+	if (old == nil) != (now == nil) {
+		return nil, errors.New("a directory can be compared with another directory only")
+	}
+	if old == nil {
+		return r.readPair(before, after)
+	}
+	for _, name := range now {
+		if !slices.Contains(old, name) {
+			fmt.Fprintf(r.Stderr, "keepc: %s is in %s only, and left out\n", name, after)
+			continue
+		}
+		more, err := r.readPair(within(before, name), within(after, name))
+		if err != nil {
+			return nil, err
+		}
+		pairs = append(pairs, more...)
+	}
+	for _, name := range old {
+		if !slices.Contains(now, name) {
+			fmt.Fprintf(r.Stderr, "keepc: %s is in %s only, and left out\n", name, before)
+		}
+	}
+	if len(pairs) == 0 {
+		return nil, fmt.Errorf("%s and %s have no file *.conf in common", before, after)
+	}
+	return pairs, nil
+}
+
+// within is a file of a directory, which may be that of a revision.
+func within(dir, name string) string {
+	if strings.HasSuffix(dir, ":") {
+		return dir + name
+	}
+	return strings.TrimSuffix(dir, "/") + "/" + name
+}
+
+// list returns the names of the configurations in a directory; nil: it is none.
+func (r *diffRun) list(name string) ([]string, error) {
+	if name == "-" {
+		return nil, nil
+	}
+	app, there, err := r.at(name)
+	if err != nil {
+		return nil, err
+	}
+	dir := strings.TrimPrefix(app.abs(there), "/")
+	if info, err := fs.Stat(app.FS, cmp.Or(dir, ".")); err != nil || !info.IsDir() {
+		return nil, nil // what is wrong with it, reading it will tell
+	}
+	entries, err := fs.ReadDir(app.FS, cmp.Or(dir, "."))
+	if err != nil {
+		return nil, fileError(name, err)
+	}
+	names := []string{}
+	for _, e := range entries {
+		if path.Ext(e.Name()) == ".conf" && !e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// readPair reads an old and a new file, once for each id.
+func (r *diffRun) readPair(before, after string) ([]filePair, error) {
+	old, err := r.readSides(before)
+	if err != nil {
+		return nil, err
+	}
+	now, err := r.readSides(after)
+	if err != nil {
+		return nil, err
+	}
+	pairs := make([]filePair, len(now))
+	for i := range pairs {
+		pairs[i] = filePair{before: old[i], after: now[i]}
+		if len(r.ids) > 1 {
+			pairs[i].director = r.ids[i]
+		}
+	}
+	return pairs, nil
+}
+
+// readSides reads a file, once for each id. Mistakes in it are understood as they were meant, or left out.
+func (r *diffRun) readSides(name string) ([]side, error) {
+	app, there, err := r.at(name)
+	if err != nil {
+		return nil, err
+	}
+	f := app.file(job{name: there, ids: r.ids, version: r.forVersion})
+	if f.err != nil {
+		return nil, f.err
+	}
+	var sides []side
+	for _, x := range f.readings {
+		sides = append(sides, side{diff.Side{File: x.tree, Config: x.config}, r.shown(name), f.Findings.Count(diag.Error)})
+	}
+	return sides, nil
+}
+
+// compare makes the page of a director. several: there are other pages.
+func (p filePair) compare(role diff.Role, several bool) report.DirectorDiff {
+	assumed := "BACKUP"
+	if role == diff.Master {
+		assumed = "MASTER"
+	}
+	head := fmt.Sprintf("%s -> %s: %s; assuming %s for all.", p.before.name, p.after.name, inventory(p.after.Config), assumed)
+	if several && p.director != "" {
+		head = p.director + ": " + head
+	}
+	m := report.NewDirectorDiff(p.director, p.before.name, p.after.name, head, diff.Compare(p.before.Side, p.after.Side, role))
+	if n := p.before.errors; n > 0 {
+		m.Notes = append(m.Notes, fmt.Sprintf("%s has %s; what is compared is what was meant, see keepc check.", p.before.name, report.Count(n, "error")))
+	}
+	if n := p.after.errors; n > 0 {
+		m.Notes = append(m.Notes, fmt.Sprintf("%s has %s; run would refuse it, see keepc check.", p.after.name, report.Count(n, "error")))
+	}
+	return m
+}
+
+// inventory counts what a configuration has.
+func inventory(cfg *ir.Config) string {
+	return report.Count(len(cfg.Instances), "instance") + ", " + report.Count(len(cfg.VirtualServers), "virtual server")
+}

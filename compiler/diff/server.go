@@ -1,0 +1,158 @@
+package diff
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"keepc/compiler/ir"
+	"keepc/compiler/state"
+	"keepc/grammar/source"
+)
+
+// What becomes of a real server at the reload.
+const (
+	Kept      Verdict = "kept with its state"
+	Rechecked Verdict = "re-checked"
+	Drained   Verdict = "drained"
+	Removed   Verdict = "removed"
+	Added     Verdict = "added" // it was not there before
+)
+
+// A Server is what becomes of a real server of a service.
+type Server struct {
+	Key     state.DestinationKey
+	Verdict Verdict
+	Reason  string
+	Origin  source.Span // in the new file; zero: it is gone
+}
+
+func (s Server) verdict() Verdict { return s.Verdict }
+
+// servers judges every real server of both sides.
+func servers(before, after *ir.Config, changes []Setting) (list []Server) {
+	old, now := realServers(before), realServers(after)
+	for _, x := range now.list {
+		b := old.byKey[x.key]
+		s := Server{Key: x.key, Origin: x.Span()}
+		if b == nil {
+			s.Verdict, s.Reason = Added, beginning(x)
+		} else {
+			s.Verdict, s.Reason = judgeServer(b, x, of(changes, x.key))
+		}
+		list = append(list, s)
+	}
+	for _, x := range old.list {
+		switch {
+		case now.byKey[x.key] != nil:
+		case now.services[x.key.Service]:
+			list = append(list, Server{Key: x.key, Verdict: Removed, Reason: "not in the configuration any more"})
+		default:
+			list = append(list, Server{Key: x.key, Verdict: Removed, Reason: "its service goes"})
+		}
+	}
+	return list
+}
+
+// A realServer is one with its place.
+type realServer struct {
+	*ir.RealServer
+	service *ir.VirtualServer
+	key     state.DestinationKey
+}
+
+type serverSet struct {
+	list     []*realServer
+	byKey    map[state.DestinationKey]*realServer
+	services map[ir.ServiceKey]bool
+}
+
+func realServers(cfg *ir.Config) serverSet {
+	set := serverSet{byKey: map[state.DestinationKey]*realServer{}, services: map[ir.ServiceKey]bool{}}
+	for _, v := range cfg.VirtualServers {
+		if set.services[v.Key] {
+			continue // twice the same service: the first one counts
+		}
+		set.services[v.Key] = true
+		for _, r := range v.RealServers {
+			x := &realServer{r, v, state.DestinationKey{Service: v.Key, Server: r.Addr}}
+			if set.byKey[x.key] == nil {
+				set.byKey[x.key] = x
+				set.list = append(set.list, x)
+			}
+		}
+	}
+	return set
+}
+
+// beginning says how a new real server begins.
+func beginning(x *realServer) string {
+	switch {
+	case len(x.Checks) == 0:
+		return "always up: it has no check"
+	case x.service.Alpha || x.Alpha || slices.ContainsFunc(x.Checks, func(c *ir.Check) bool { return c.Alpha }):
+		return "down until its first check succeeds: alpha"
+	}
+	return "up until its first check fails"
+}
+
+func judgeServer(old, now *realServer, changes []Setting) (Verdict, string) {
+	if old.Weight > 0 && now.Weight == 0 {
+		return Drained, "no new connections; those that it has go on"
+	}
+	if gone, come := compareChecks(old.Checks, now.Checks); gone+come > 0 {
+		return Rechecked, recheck(now, gone, come, changes)
+	}
+	if old.Weight == 0 && now.Weight > 0 {
+		return Kept, fmt.Sprintf("weight 0 -> %d: it gets connections again", now.Weight)
+	}
+	return Kept, "its checks and their counters go on"
+}
+
+// maxReasons is how many of several reasons are told.
+const maxReasons = 3
+
+// recheck says why and how a server is checked anew.
+func recheck(now *realServer, gone, come int, changes []Setting) string {
+	if come == 0 && len(now.Checks) == 0 {
+		return "no check is left: it counts as up"
+	}
+	var what []string
+	for _, c := range changes {
+		if strings.HasSuffix(c.key.Word, "_CHECK") || strings.HasSuffix(c.key.Word, "_GET") || checkPath(c.Path) {
+			what = append(what, c.String())
+		}
+	}
+	standing := "it keeps its standing until the new check has a result"
+	if come == 0 {
+		standing = "the others decide"
+	}
+	if n := len(what) - maxReasons; n > 0 {
+		what = append(what[:maxReasons], fmt.Sprintf("%d more", n))
+	}
+	return strings.Join(append(what, standing), "; ")
+}
+
+// checkPath tells whether a keyword stands in a check.
+func checkPath(path string) bool {
+	words := strings.Split(path, ".")
+	return len(words) > 3 && words[1] == "real_server"
+}
+
+// compareChecks counts the checks that end and those that begin, by what a reload tells them apart by.
+func compareChecks(old, now []*ir.Check) (gone, come int) {
+	has := func(list []*ir.Check, c *ir.Check) bool {
+		return slices.ContainsFunc(list, func(d *ir.Check) bool { return c.CheckSpec == d.CheckSpec })
+	}
+	for _, c := range old {
+		if !has(now, c) {
+			gone++
+		}
+	}
+	for _, c := range now {
+		if !has(old, c) {
+			come++
+		}
+	}
+	return gone, come
+}

@@ -1,0 +1,307 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"keepc/compiler/diff"
+)
+
+// DiffVersion is the version of the JSON form of a diff; it grows when a field changes its meaning or goes.
+const DiffVersion = 1
+
+// A Diff is the JSON form of a diff of one or several directors, and what the screen is made from.
+type Diff struct {
+	Version   int            `json:"version"`
+	Directors []DirectorDiff `json:"directors"`
+}
+
+// A DirectorDiff is what changes on one director.
+type DirectorDiff struct {
+	Director    string          `json:"director"`
+	Old         string          `json:"old"`
+	New         string          `json:"new"`
+	Head        string          `json:"head"`
+	Changes     []PlanChange    `json:"changes"`  // of kernel objects
+	Settings    []SettingChange `json:"settings"` // of all that is no kernel object
+	Instances   []Verdict       `json:"instances"`
+	RealServers []Verdict       `json:"real_servers"`
+	Summary     DiffSummary     `json:"summary"`
+	Notes       []string        `json:"notes,omitempty"`
+}
+
+// A SettingChange is one keyword that differs, or a block that comes or goes.
+type SettingChange struct {
+	Action  string `json:"action"`          // add change remove
+	Keyword string `json:"keyword"`         // the way to it from the top level: vrrp_instance.priority
+	Block   string `json:"block,omitempty"` // that it stands in: VI_1, global_defs
+	Name    string `json:"name"`            // priority, track_script chk_http
+	Before  string `json:"before,omitempty"`
+	After   string `json:"after,omitempty"`
+	Secret  bool   `json:"secret,omitempty"` // the values differ and are not shown
+	At      *Place `json:"at,omitempty"`
+
+	mark string
+}
+
+// A Verdict says what becomes of an instance or a real server.
+type Verdict struct {
+	Name    string `json:"name"`
+	Service string `json:"service,omitempty"` // of a real server
+	// Interface, VirtualRouterID and Family are what a reload knows an instance by.
+	Interface       string `json:"interface,omitempty"`
+	VirtualRouterID int    `json:"virtual_router_id,omitempty"`
+	Family          string `json:"family,omitempty"`
+	// Verdict is one of: untouched, retuned in place, addresses change, re-election, restart needed; of a real server one of: kept
+	// with its state, re-checked, drained, removed, added.
+	Verdict string `json:"verdict"`
+	Reason  string `json:"reason"`
+	At      *Place `json:"at,omitempty"`
+
+	quiet bool // nothing happens to it
+}
+
+// DiffSummary counts the changes.
+type DiffSummary struct {
+	PlanSummary
+	Settings int `json:"settings"`
+}
+
+// NewDirectorDiff makes the model of what changes on one director. head says what is compared and assumed.
+func NewDirectorDiff(name, before, after, head string, d diff.Diff) DirectorDiff {
+	kernel := NewPlan(after, head, d.Kernel)
+	m := DirectorDiff{
+		Director: name, Old: before, New: after, Head: head, Changes: kernel.Changes,
+		Settings: []SettingChange{}, Instances: []Verdict{}, RealServers: []Verdict{},
+		Summary: DiffSummary{kernel.Summary, len(d.Settings)}, Notes: d.Notes,
+	}
+	for _, s := range d.Settings {
+		m.Settings = append(m.Settings, settingChange(s))
+	}
+	for _, i := range d.Instances {
+		family := "IPv4"
+		if i.Key.IPv6 {
+			family = "IPv6"
+		}
+		m.Instances = append(m.Instances, Verdict{
+			Name: i.Name, Interface: i.Key.Interface, VirtualRouterID: int(i.Key.VRID), Family: family,
+			Verdict: string(i.Verdict), Reason: i.Reason, At: place(i.Origin), quiet: i.Verdict == diff.Untouched,
+		})
+	}
+	for _, s := range d.Servers {
+		v := Verdict{
+			Name: s.Key.Server.String(), Service: s.Key.Service.String(), Verdict: string(s.Verdict), Reason: s.Reason, At: place(s.Origin),
+			quiet: s.Verdict == diff.Kept,
+		}
+		m.RealServers = append(m.RealServers, v)
+		m.explain(v)
+	}
+	return m
+}
+
+// explain gives the changes of a real server's kernel object its verdict as their reason.
+func (m *DirectorDiff) explain(v Verdict) {
+	for i := range m.Changes {
+		if c := &m.Changes[i]; c.Kind == "destination" && c.Name == v.Name && c.Service == v.Service {
+			c.Why = v.Verdict + ": " + v.Reason
+		}
+	}
+}
+
+func settingChange(s diff.Setting) SettingChange {
+	c := SettingChange{
+		Action: actionWord(s.Action), Keyword: s.Path, Block: s.Block, Name: s.Name, At: place(s.Origin), Secret: s.Secret,
+		Before: hideValue(s.Name, s.Before), After: hideValue(s.Name, s.After), mark: string(s.Action),
+	}
+	c.Secret = c.Secret || s.Before != s.After && c.Before == c.After
+	return c
+}
+
+// hideValue hides what in a value is secret by the words around it.
+func hideValue(name, value string) string {
+	return strings.TrimPrefix(Hide(name+" "+value), name+" ")
+}
+
+// Empty tells whether nothing changes.
+func (m DirectorDiff) Empty() bool {
+	loud := func(v Verdict) bool { return !v.quiet }
+	return m.Summary == DiffSummary{} && !slices.ContainsFunc(m.Instances, loud) && !slices.ContainsFunc(m.RealServers, loud)
+}
+
+// Empty tells whether nothing changes on any director.
+func (m Diff) Empty() bool {
+	return !slices.ContainsFunc(m.Directors, func(d DirectorDiff) bool { return !d.Empty() })
+}
+
+// DiffJSON writes the diff for programs.
+func DiffJSON(w io.Writer, m Diff) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(m); err != nil {
+		return fmt.Errorf("write the diff: %w", err)
+	}
+	return nil
+}
+
+// DiffScreen writes the diff for a person. all shows what is untouched, too.
+func DiffScreen(w io.Writer, m Diff, c Colors, all bool) error {
+	s := planScreen{c: c}
+	for i, d := range m.Directors {
+		if i > 0 {
+			s.line("", "", "")
+		}
+		s.director(d, all)
+	}
+	if _, err := io.WriteString(w, s.b.String()); err != nil {
+		return fmt.Errorf("write the diff: %w", err)
+	}
+	return nil
+}
+
+func (s *planScreen) director(d DirectorDiff, all bool) {
+	s.line("", d.Head, "")
+	if d.Empty() && !all {
+		s.line("", "No changes. "+d.New+" configures what "+d.Old+" does.", "")
+	} else {
+		s.line("", "", "")
+		s.changes(d.Changes, false)
+		s.settings(d, all)
+		s.line("", d.total(), "")
+	}
+	for _, n := range d.Notes {
+		s.line("", n, "")
+	}
+}
+
+// settings writes what is no kernel object, block by block, under what becomes of the block.
+func (s *planScreen) settings(d DirectorDiff, all bool) {
+	blocks := map[string][]SettingChange{}
+	var order []string
+	for _, c := range d.Settings {
+		if blocks[c.Block] == nil {
+			order = append(order, c.Block)
+		}
+		blocks[c.Block] = append(blocks[c.Block], c)
+	}
+	group := func(title, reason, block string, at *Place) {
+		s.line("#", "  # "+title, at.String())
+		if reason != "" {
+			s.line("", "    "+reason, "")
+		}
+		for _, c := range blocks[block] {
+			s.setting(c)
+		}
+		s.line("", "", "")
+		delete(blocks, block)
+	}
+	for _, v := range d.Instances {
+		if all || !v.quiet || blocks[v.Name] != nil {
+			group(v.Name+": "+v.Verdict, v.Reason, v.Name, v.At)
+		}
+	}
+	for i := 0; i < len(d.RealServers); {
+		n := alike(d.RealServers[i:], blocks)
+		v := d.RealServers[i]
+		block := v.Name + " of " + v.Service
+		if blocks[v.Service] != nil {
+			group(v.Service, "", v.Service, nil)
+		}
+		if all || v.Verdict == string(diff.Rechecked) || blocks[block] != nil {
+			group(fmt.Sprintf("%s of %s: %s", names(d.RealServers[i:i+n]), v.Service, v.Verdict), v.Reason, block, v.At)
+		}
+		i += n
+	}
+	for _, b := range order {
+		if blocks[b] == nil {
+			continue
+		}
+		title := b
+		if b == "" {
+			title = "top level"
+		}
+		group(title, "", b, nil)
+	}
+}
+
+// alike counts the first real servers that have one service, verdict and reason, and nothing of their own to show.
+func alike(list []Verdict, blocks map[string][]SettingChange) int {
+	n := 1
+	same := func(v Verdict) bool {
+		return v.Service == list[0].Service && v.Verdict == list[0].Verdict && v.Reason == list[0].Reason
+	}
+	own := func(v Verdict) bool { return blocks[v.Name+" of "+v.Service] != nil }
+	for !own(list[0]) && n < len(list) && same(list[n]) && !own(list[n]) {
+		n++
+	}
+	return n
+}
+
+// maxNames is how many of a kind are named.
+const maxNames = 6
+
+func names(list []Verdict) string {
+	var all []string
+	for _, v := range list[:min(len(list), maxNames)] {
+		all = append(all, v.Name)
+	}
+	text := strings.Join(all, ", ")
+	if n := len(list) - maxNames; n > 0 {
+		text += fmt.Sprintf(" and %d more", n)
+	}
+	return text
+}
+
+// setting writes one changed setting.
+func (s *planScreen) setting(c SettingChange) {
+	text := "  " + c.mark + " "
+	if !strings.Contains(c.Block, " of ") && c.Block != "" {
+		text += c.Block + " "
+	}
+	text += c.Name
+	switch {
+	case c.Secret:
+		text += "  differs"
+	case c.Action == "change":
+		text += "  " + orNone(c.Before) + " -> " + orNone(c.After)
+	case c.Before+c.After != "":
+		text += "  " + c.Before + c.After
+	}
+	s.line(c.mark, text, c.At.String())
+}
+
+// total is the last line: what is to be done, and how many instances and real servers it leaves alone.
+func (d DirectorDiff) total() string {
+	text := fmt.Sprintf("Diff: %d to add, %d to change, %d to remove", d.Summary.Add, d.Summary.Change, d.Summary.Remove)
+	if d.Summary.Settings > 0 {
+		text += "; " + Count(d.Summary.Settings, "other setting")
+	}
+	text += "."
+	if len(d.Instances) > 0 {
+		text += " " + tally(d.Instances, "instance")
+	}
+	if len(d.RealServers) > 0 {
+		text += " " + tally(d.RealServers, "real server")
+	}
+	return text
+}
+
+// tally counts verdicts in the order in which they appear.
+func tally(list []Verdict, noun string) string {
+	var order []string
+	count := map[string]int{}
+	for _, v := range list {
+		if count[v.Verdict] == 0 {
+			order = append(order, v.Verdict)
+		}
+		count[v.Verdict]++
+	}
+	var parts []string
+	for _, v := range order {
+		parts = append(parts, fmt.Sprintf("%d %s", count[v], v))
+	}
+	return Count(len(list), noun) + ": " + strings.Join(parts, ", ") + "."
+}
