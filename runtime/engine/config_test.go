@@ -18,6 +18,11 @@ import (
 //	VI_1 priority 150 state MASTER nopreempt …
 //	service 192.0.2.10:80 quorum 2 sorry 10.0.0.9:80 …
 //	server 10.0.0.2:80 weight 3 retry 2 …
+//	script web weight 20 interval 2s rise 3 …
+//	file load weight -1
+//	process bird weight 5
+//
+// An instance tracks things by name: track script:web,interface:eth1=-40,file:load.
 func parseConfig(lines []string) (*ir.Config, error) {
 	cfg := &ir.Config{}
 	for _, line := range lines {
@@ -28,6 +33,14 @@ func parseConfig(lines []string) (*ir.Config, error) {
 			var v *ir.VirtualServer
 			v, err = parseService(words[1:])
 			cfg.VirtualServers = append(cfg.VirtualServers, v)
+		case "script":
+			var x *ir.Script
+			x, err = parseScript(words[1:])
+			cfg.Scripts = append(cfg.Scripts, x)
+		case "file":
+			cfg.TrackFiles = append(cfg.TrackFiles, &ir.TrackFile{Name: words[1], Weight: ir.Weight{N: signed(words[3])}})
+		case "process":
+			cfg.TrackProcesses = append(cfg.TrackProcesses, &ir.TrackProcess{Name: words[1], Weight: ir.Weight{N: signed(words[3])}})
 		case "server":
 			v := cfg.VirtualServers[len(cfg.VirtualServers)-1]
 			var r *ir.RealServer
@@ -94,6 +107,10 @@ func parseInstance(words []string) (*ir.VRRPInstance, error) {
 			v.GARPMasterRefresh = duration(x)
 		case "garp_delay":
 			v.GARPMasterDelay = duration(x)
+		case "track":
+			for _, t := range strings.Split(x, ",") {
+				addTracker(v, t)
+			}
 		default:
 			return nil, fmt.Errorf("unknown word %s", k)
 		}
@@ -103,6 +120,41 @@ func parseInstance(words []string) (*ir.VRRPInstance, error) {
 		v.Addresses = append(v.Addresses, ir.Address{Prefix: netip.MustParsePrefix(a), Dev: v.Interface, Excluded: excluded})
 	}
 	return v, nil
+}
+
+// addTracker adds "script:web" or "script:web=-20" to what an instance tracks.
+func addTracker(v *ir.VRRPInstance, text string) {
+	kind, name, _ := strings.Cut(text, ":")
+	name, weight, own := strings.Cut(name, "=")
+	t := ir.Track{Name: name}
+	if own {
+		t.Weight = &ir.Weight{N: signed(weight)}
+	}
+	list := map[string]*[]ir.Track{
+		"script": &v.TrackScripts, "interface": &v.TrackInterfaces, "file": &v.TrackFiles, "process": &v.TrackProcesses,
+	}[kind]
+	*list = append(*list, t)
+}
+
+func parseScript(words []string) (*ir.Script, error) {
+	s := &ir.Script{Name: words[0], Command: ir.Command{Args: []string{words[0]}}, Interval: time.Second, Timeout: time.Second, Rise: 1, Fall: 1}
+	for words = words[1:]; len(words) > 0; words = words[2:] {
+		switch k, x := words[0], words[1]; k {
+		case "weight":
+			s.Weight.N = signed(x)
+		case "interval":
+			s.Interval = duration(x)
+		case "rise":
+			s.Rise = number[int](x)
+		case "fall":
+			s.Fall = number[int](x)
+		case "command":
+			s.Command.Args = []string{x}
+		default:
+			return nil, fmt.Errorf("unknown word %s", k)
+		}
+	}
+	return s, nil
 }
 
 func parseService(words []string) (*ir.VirtualServer, error) {
@@ -177,6 +229,14 @@ func number[T ~int | ~uint8 | ~uint32](s string) T {
 		panic(err)
 	}
 	return T(n)
+}
+
+func signed(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		panic(err)
+	}
+	return n
 }
 
 func duration(s string) time.Duration {

@@ -7,6 +7,7 @@ import (
 
 	"keepc/compiler/ir"
 	"keepc/compiler/state"
+	"keepc/runtime/track"
 	"keepc/runtime/vrrp"
 )
 
@@ -22,8 +23,10 @@ type Engine struct {
 	settled bool // the first Tick has come: what is not in links is missing
 
 	routers map[ir.InstanceKey]*router
-	order   []*router           // as in the file
-	virtual map[netip.Addr]bool // the addresses that this director hands around
+	order   []*router                    // as in the file
+	virtual map[netip.Addr]bool          // the addresses that this director hands around
+	scripts map[string]*script           // by name
+	things  map[track.Thing]track.Status // files and processes
 
 	services map[ir.ServiceKey]*service
 	servers  map[state.DestinationKey]*server
@@ -49,7 +52,8 @@ func New(now time.Time, cfg *ir.Config, o Options) *Engine {
 		situation: state.Situation{
 			Master: map[ir.InstanceKey]string{}, Down: map[state.DestinationKey]string{}, NoQuorum: map[ir.ServiceKey]bool{},
 		},
-		links: map[string]LinkChanged{},
+		links:  map[string]LinkChanged{},
+		things: map[track.Thing]track.Status{},
 	}
 	e.load(now, cfg)
 	return e
@@ -98,6 +102,10 @@ func (e *Engine) Step(now time.Time, ev Event) []Effect {
 		e.packetReceived(now, ev)
 	case ProbeDone:
 		e.probeDone(now, ev)
+	case ScriptDone:
+		e.scriptDone(now, ev)
+	case Tracked:
+		e.tracked(now, ev)
 	case Reload:
 		e.load(now, ev.Config)
 	case Stop:

@@ -7,6 +7,7 @@ import (
 
 	"keepc/compiler/ir"
 	"keepc/compiler/state"
+	"keepc/runtime/track"
 )
 
 // An Event is something that happened to the director.
@@ -38,6 +39,18 @@ type ProbeDone struct {
 	Cause string // empty: success; otherwise why it failed, e.g. "connect: connection refused"
 }
 
+// ScriptDone tells the result of a run that StartScript asked for: one for each, after a timeout too.
+type ScriptDone struct {
+	ID    ScriptID
+	Cause string // empty: exit status 0; otherwise why it failed, e.g. "exit status 1"
+}
+
+// Tracked tells the whole new state of a track_file or vrrp_track_process. Interfaces and scripts have events of their own.
+type Tracked struct {
+	Thing  track.Thing
+	Status track.Status
+}
+
 // Reload brings a new configuration: what did not change keeps its role, timers and health.
 type Reload struct{ Config *ir.Config }
 
@@ -48,6 +61,8 @@ func (Tick) event()           {}
 func (LinkChanged) event()    {}
 func (PacketReceived) event() {}
 func (ProbeDone) event()      {}
+func (ScriptDone) event()     {}
+func (Tracked) event()        {}
 func (Reload) event()         {}
 func (Stop) event()           {}
 
@@ -82,6 +97,14 @@ type RoleChanged struct {
 	Reason   string
 }
 
+// PriorityChanged tells that trackers, or a reload, changed the effective priority of an instance.
+type PriorityChanged struct {
+	Instance ir.InstanceKey
+	Name     string
+	From, To uint8
+	Reason   string // e.g. "100 + 20 (script web)"
+}
+
 // ServerChanged tells that a real server came or went.
 type ServerChanged struct {
 	Server state.DestinationKey
@@ -102,16 +125,25 @@ type StartProbe struct {
 	Timeout time.Duration
 }
 
+// StartScript asks for one run of a vrrp_script; its result comes back as ScriptDone.
+type StartScript struct {
+	ID      ScriptID
+	Args    []string
+	Timeout time.Duration
+}
+
 // Note is a line for the log: something odd on the wire, rate limited by the machine that says it.
 type Note struct {
 	Subject string // instance name or server
 	Text    string
 }
 
-func (SendAdvert) effect()    {}
-func (Announce) effect()      {}
-func (RoleChanged) effect()   {}
-func (ServerChanged) effect() {}
-func (QuorumChanged) effect() {}
-func (StartProbe) effect()    {}
-func (Note) effect()          {}
+func (SendAdvert) effect()      {}
+func (Announce) effect()        {}
+func (RoleChanged) effect()     {}
+func (PriorityChanged) effect() {}
+func (StartScript) effect()     {}
+func (ServerChanged) effect()   {}
+func (QuorumChanged) effect()   {}
+func (StartProbe) effect()      {}
+func (Note) effect()            {}

@@ -12,6 +12,7 @@ import (
 	"keepc/compiler/ir"
 	"keepc/compiler/state"
 	"keepc/runtime/health"
+	"keepc/runtime/track"
 	"keepc/runtime/vrrp"
 )
 
@@ -24,6 +25,7 @@ import (
 // lets traffic to a dead server nor takes it from a live one.
 func (e *Engine) load(now time.Time, cfg *ir.Config) {
 	e.cfg = cfg
+	e.loadScripts(now)
 	e.loadRouters(now)
 	e.loadServices(now)
 }
@@ -42,6 +44,7 @@ func (e *Engine) loadRouters(now time.Time) {
 		}
 		e.routers[k] = r
 		e.order = append(e.order, r)
+		r.trackers = track.Of(v, e.cfg)
 		for _, a := range v.Addresses {
 			e.virtual[a.Prefix.Addr()] = true
 		}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -8,20 +9,27 @@ import (
 
 	"keepc/compiler/ir"
 	"keepc/compiler/state"
+	"keepc/runtime/track"
 	"keepc/runtime/vrrp"
 )
 
 // A router is one VRRP instance of the configuration in force.
 type router struct {
 	timer
-	cfg     *ir.VRRPInstance
-	machine *vrrp.Machine
-	reason  string    // of the last transition
-	since   time.Time // of that
+	cfg      *ir.VRRPInstance
+	machine  *vrrp.Machine
+	reason   string    // of the last transition
+	since    time.Time // of that
+	trackers []track.Tracker
+	priority uint8 // the effective one that was told last
+}
+
+func (r *router) tracks(t track.Thing) bool {
+	return slices.ContainsFunc(r.trackers, func(x track.Tracker) bool { return x.Thing == t })
 }
 
 func newRouter(cfg *ir.VRRPInstance) *router {
-	r := &router{cfg: cfg, machine: vrrp.New(cfg)}
+	r := &router{cfg: cfg, machine: vrrp.New(cfg), priority: cfg.Priority}
 	r.tick = func(e *Engine, now time.Time) { e.drive(now, r, vrrp.Tick{}) }
 	return r
 }
@@ -78,7 +86,7 @@ func (e *Engine) linkChanged(now time.Time, l LinkChanged) {
 		delete(e.links, l.Name)
 	}
 	for _, r := range e.order {
-		if r.cfg.Interface == l.Name {
+		if r.cfg.Interface == l.Name || r.tracks(track.Thing{Kind: track.Interface, Name: l.Name}) {
 			e.inform(now, r)
 		}
 	}
@@ -95,14 +103,21 @@ func (e *Engine) settle(now time.Time) {
 	}
 }
 
-// inform tells a router whether its interface works.
+// inform tells a router whether its interface and what it tracks work, and its priority. One that has not started yet waits for what
+// it does not know.
 func (e *Engine) inform(now time.Time, r *router) {
 	source, fault := e.source(r.cfg)
-	if fault != "" {
+	v := track.Judge(r.cfg.Priority, r.trackers, e.status)
+	if r.machine.Priority() != v.Priority {
+		e.drive(now, r, vrrp.Reprioritize{Priority: v.Priority})
+	}
+	switch fault = cmp.Or(fault, v.Fault); {
+	case fault != "":
 		e.drive(now, r, vrrp.Fault{Reason: fault})
-	} else {
+	case v.Waiting == "" || r.machine.Role() != vrrp.Init:
 		e.drive(now, r, vrrp.Ready{Source: source})
 	}
+	e.tell(r, v)
 }
 
 // source is where the advertisements of an instance come from: mcast_src_ip, or the first address of the family on the interface

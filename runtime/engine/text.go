@@ -42,6 +42,14 @@ func (e Announce) String() string {
 
 func (e RoleChanged) String() string { return fmt.Sprintf("%s %s: %s", e.Name, e.Role, e.Reason) }
 
+func (e PriorityChanged) String() string {
+	return fmt.Sprintf("%s priority %d -> %d: %s", e.Name, e.From, e.To, e.Reason)
+}
+
+func (e StartScript) String() string {
+	return fmt.Sprintf("run %s %s, at most %v", e.ID.Name, e.ID.Command, e.Timeout)
+}
+
 func (e ServerChanged) String() string {
 	return fmt.Sprintf("%v %s: %s", e.Server, upDown(e.Up), e.Reason)
 }

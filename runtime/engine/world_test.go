@@ -11,6 +11,7 @@ import (
 
 	"keepc/compiler/ir"
 	"keepc/runtime/engine"
+	"keepc/runtime/track"
 	"keepc/runtime/vrrp"
 )
 
@@ -21,6 +22,7 @@ type world struct {
 	cut     map[string]bool   // who is off the wire, though its link is up
 	oneway  map[string]bool   // "lb1 lb2": what lb1 sends does not reach lb2
 	servers map[string]string // by address: why checks fail
+	scripts map[string]string // "lb1 web": why runs fail
 	trace   strings.Builder
 }
 
@@ -42,7 +44,7 @@ type said struct {
 }
 
 func newWorld() *world {
-	return &world{now: time.Unix(0, 0), cut: map[string]bool{}, oneway: map[string]bool{}, servers: map[string]string{}}
+	return &world{now: time.Unix(0, 0), cut: map[string]bool{}, oneway: map[string]bool{}, servers: map[string]string{}, scripts: map[string]string{}}
 }
 
 // do performs one command; lines are those indented below it.
@@ -75,6 +77,10 @@ func (w *world) do(words, lines []string) error {
 	case "roles":
 		w.roles()
 		return nil
+	case "script": // script NODE NAME CAUSE|good: what its next runs give
+		w.say("--- %s ---", strings.Join(words, " "))
+		w.scripts[args[0]+" "+args[1]] = strings.TrimPrefix(strings.Join(args[2:], " "), "good")
+		return nil
 	}
 	n := w.node(args[0])
 	if n == nil {
@@ -106,6 +112,14 @@ func (w *world) do(words, lines []string) error {
 		n.inbox = append(n.inbox, engine.Reload{Config: cfg})
 	case "inject": // inject NAME key value …: a packet for the node from nobody
 		return w.inject(n, args[1:])
+	case "thing": // thing NAME file|process THING VALUE: for a process 1 is good
+		w.say("--- %s ---", strings.Join(words, " "))
+		value := signed(args[3])
+		n.inbox = append(n.inbox, engine.Tracked{Thing: track.Thing{Kind: track.Kind(args[1]), Name: args[2]},
+			Status: track.Status{Known: true, Good: value == 1, Value: value}})
+	case "other": // other NAME INTERFACE up|down|missing
+		w.say("--- %s ---", strings.Join(words, " "))
+		n.inbox = append(n.inbox, engine.LinkChanged{Name: args[1], Present: args[2] != "missing", Up: args[2] == "up"})
 	case "want": // want NAME: what should exist
 		w.want(n)
 	default:
@@ -201,6 +215,16 @@ func (w *world) run(until time.Time) {
 	}
 }
 
+// interval is the time between two runs of a script.
+func (n *node) interval(script string) time.Duration {
+	for _, s := range n.engine.Config().Scripts {
+		if s.Name == script {
+			return s.Interval
+		}
+	}
+	return 0
+}
+
 func (n *node) idle() bool { return n.dead || n.paused }
 
 // settle delivers all that is under way.
@@ -232,6 +256,10 @@ func (w *world) step(n *node, ev engine.Event) {
 			text := fmt.Sprintf("probe %v: %s", f.ID.Spec.Target, cmp.Or(cause, "good"))
 			w.sayPeriodic(n, fmt.Sprint("probes of ", f.ID.Spec.Target), text, f.ID.Spec.DelayLoop)
 			n.inbox = append(n.inbox, engine.ProbeDone{ID: f.ID, Cause: cause})
+		case engine.StartScript:
+			cause := w.scripts[n.name+" "+f.ID.Name]
+			w.sayPeriodic(n, "runs of "+f.ID.Name, fmt.Sprintf("run %s: %s", f.ID.Name, cmp.Or(cause, "good")), n.interval(f.ID.Name))
+			n.inbox = append(n.inbox, engine.ScriptDone{ID: f.ID, Cause: cause})
 		case engine.RoleChanged:
 			w.sayNode(n, fmt.Sprintf("%s %-6s  %s", f.Name, f.Role, f.Reason))
 			n.inbox = append(n.inbox, n.linkEvent())

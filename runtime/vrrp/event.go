@@ -26,18 +26,24 @@ type Received struct {
 	Payload  []byte // of the IP packet
 }
 
-// Reconfigure brings a new configuration for the same virtual router. It keeps role and timers.
+// Reprioritize sets the effective priority, which trackers change. Nothing follows at once: the next advertisement carries it, and
+// the comparison with the next one that is heard uses it.
+type Reprioritize struct{ Priority uint8 }
+
+// Reconfigure brings a new configuration for the same virtual router. It keeps role and timers; the effective priority is that of the
+// configuration until the next Reprioritize.
 type Reconfigure struct{ Config *ir.VRRPInstance }
 
 // Stop ends the router.
 type Stop struct{ Reason string }
 
-func (Tick) event()        {}
-func (Ready) event()       {}
-func (Fault) event()       {}
-func (Received) event()    {}
-func (Reconfigure) event() {}
-func (Stop) event()        {}
+func (Tick) event()         {}
+func (Ready) event()        {}
+func (Fault) event()        {}
+func (Received) event()     {}
+func (Reprioritize) event() {}
+func (Reconfigure) event()  {}
+func (Stop) event()         {}
 
 // An Effect is something to do once, in order.
 type Effect interface{ effect() }

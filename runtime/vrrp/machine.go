@@ -15,9 +15,10 @@ import (
 // Time goes forward only through the arguments of Step. Timers run in Tick alone: a shell that has both a packet and a due deadline
 // at hand gives the packet first, because it may be the advertisement that the deadline misses.
 type Machine struct {
-	cfg    *ir.VRRPInstance
-	role   Role
-	source netip.Addr // of our advertisements
+	cfg      *ir.VRRPInstance
+	priority uint8 // the effective one: that of the configuration with what trackers make of it
+	role     Role
+	source   netip.Addr // of our advertisements
 
 	// A backup takes over when it has heard nothing acceptable for wait() since silence began.
 	silent   time.Time
@@ -49,11 +50,14 @@ const notePeriod = time.Minute
 // New returns a router that waits for its interface: for Ready or Fault. The configuration is one that the compiler has corrected,
 // e.g. without nopreempt for an owner; it must not change while the machine uses it.
 func New(cfg *ir.VRRPInstance) *Machine {
-	return &Machine{cfg: cfg, interval: cfg.AdvertInterval, noted: map[string]time.Time{}}
+	return &Machine{cfg: cfg, priority: cfg.Priority, interval: cfg.AdvertInterval, noted: map[string]time.Time{}}
 }
 
 // Role of the router now.
 func (m *Machine) Role() Role { return m.role }
+
+// Priority is the effective one.
+func (m *Machine) Priority() uint8 { return m.priority }
 
 // Step takes an event and returns what to do about it, in order: an advertisement precedes the transition that it belongs to.
 func (m *Machine) Step(now time.Time, ev Event) []Effect {
@@ -70,6 +74,8 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.leave(now, Faulty, ev.Reason)
 	case Received:
 		m.received(now, ev)
+	case Reprioritize:
+		m.priority = ev.Priority
 	case Reconfigure:
 		m.reconfigure(now, ev.Config)
 	case Stop:
@@ -101,7 +107,7 @@ func (m *Machine) skew() time.Duration {
 	if m.cfg.Version == 3 {
 		unit = m.interval
 	}
-	return time.Duration(256-int(m.cfg.Priority)) * unit / 256
+	return time.Duration(256-int(m.priority)) * unit / 256
 }
 
 // wait is the length of the silence after which a backup takes over.
@@ -139,7 +145,7 @@ func (m *Machine) tick(now time.Time) {
 		}
 	case Master:
 		if due(now, m.advert) {
-			m.send(now, m.cfg.Priority)
+			m.send(now, m.priority)
 			m.advert = next(now, m.advert, m.cfg.AdvertInterval)
 		}
 		if due(now, m.second) {
@@ -163,7 +169,7 @@ func (m *Machine) why(now time.Time) string {
 	case m.resigned.IsValid():
 		return fmt.Sprintf("%v gave up: priority 0", m.resigned)
 	case m.rival != nil:
-		return fmt.Sprintf("preempts %v: %d > %d", m.rival.addr, m.cfg.Priority, m.rival.priority)
+		return fmt.Sprintf("preempts %v: %d > %d", m.rival.addr, m.priority, m.rival.priority)
 	}
 	return fmt.Sprintf("no advert for %v", round(now.Sub(m.silent)))
 }
@@ -191,7 +197,7 @@ func (m *Machine) heardAsBackup(now time.Time, src netip.Addr, p Packet) {
 	switch {
 	case p.Priority == 0:
 		m.silent, m.resigned = now, src
-	case p.Priority >= m.cfg.Priority:
+	case p.Priority >= m.priority:
 		m.preempt = time.Time{}
 		m.listen(now, p.Interval)
 	case m.cfg.NoPreempt:
@@ -217,11 +223,11 @@ func (m *Machine) heardAsMaster(now time.Time, src netip.Addr, p Packet) {
 	switch {
 	case p.Priority == 0:
 		m.advertise(now)
-	case p.Priority > m.cfg.Priority:
-		m.yield(now, p, fmt.Sprintf("%v has a higher priority: %d > %d", src, p.Priority, m.cfg.Priority))
-	case p.Priority == m.cfg.Priority && higher > 0:
+	case p.Priority > m.priority:
+		m.yield(now, p, fmt.Sprintf("%v has a higher priority: %d > %d", src, p.Priority, m.priority))
+	case p.Priority == m.priority && higher > 0:
 		m.yield(now, p, fmt.Sprintf("%v has the same priority %d and the higher address", src, p.Priority))
-	case p.Priority == m.cfg.Priority && higher == 0:
+	case p.Priority == m.priority && higher == 0:
 		m.note(now, "address", fmt.Sprintf("another router uses our address %v and priority %d", src, p.Priority))
 	default:
 		m.contested(now, src, p)
@@ -231,7 +237,7 @@ func (m *Machine) heardAsMaster(now time.Time, src netip.Addr, p Packet) {
 // yield makes a master give way to a better one, without priority 0: the better one speaks already.
 func (m *Machine) yield(now time.Time, p Packet, reason string) {
 	if m.cfg.HigherPrioSendAdvert {
-		m.send(now, m.cfg.Priority)
+		m.send(now, m.priority)
 	}
 	m.listen(now, p.Interval)
 	m.become(Backup, reason)
@@ -248,13 +254,13 @@ func (m *Machine) contested(now time.Time, src netip.Addr, p Packet) {
 		m.announce(m.cfg.Addresses, m.cfg.GARPLowerPrioRepeat)
 		m.contest = after(now, m.cfg.GARPLowerPrioDelay)
 	}
-	m.note(now, "contest", fmt.Sprintf("%v is MASTER too, with priority %d; ours is %d", src, p.Priority, m.cfg.Priority))
+	m.note(now, "contest", fmt.Sprintf("%v is MASTER too, with priority %d; ours is %d", src, p.Priority, m.priority))
 }
 
 // reconfigure moves to a new configuration of the same router. Timers keep what has passed of them.
 func (m *Machine) reconfigure(now time.Time, cfg *ir.VRRPInstance) {
 	old := m.cfg
-	m.cfg = cfg
+	m.cfg, m.priority = cfg, cfg.Priority
 	if learnt := cfg.Version == 3 && m.interval != old.AdvertInterval; !learnt {
 		m.interval = cfg.AdvertInterval
 	}
@@ -318,7 +324,7 @@ func (m *Machine) listen(now time.Time, interval time.Duration) {
 
 // advertise sends an advertisement out of turn; the next one comes an interval later.
 func (m *Machine) advertise(now time.Time) {
-	m.send(now, m.cfg.Priority)
+	m.send(now, m.priority)
 	m.advert = now.Add(m.cfg.AdvertInterval)
 }
 

@@ -1,0 +1,176 @@
+// Package track judges what instances track: scripts, interfaces, files and processes become weights and faults. It knows no clock.
+package track
+
+import (
+	"fmt"
+	"strings"
+
+	"keepc/compiler/ir"
+)
+
+// A Kind of thing that instances track.
+type Kind string
+
+const (
+	Interface Kind = "interface"
+	Script    Kind = "script"
+	File      Kind = "file"
+	Process   Kind = "process"
+	BFD       Kind = "bfd"
+)
+
+// A Thing is what an instance tracks: an interface, or what a block of the file names.
+type Thing struct {
+	Kind Kind
+	Name string
+}
+
+func (t Thing) String() string { return string(t.Kind) + " " + t.Name }
+
+// A Status is what is known of a thing. The zero Status is that of one nobody has looked at yet: it neither adds to a priority nor
+// takes from it.
+type Status struct {
+	Known bool
+	Good  bool // of all but files
+	Value int  // of a file
+}
+
+// A Tracker is a thing with what it weighs in one instance. Weight 0 makes its failure a FAULT.
+type Tracker struct {
+	Thing
+	Weight ir.Weight
+}
+
+// Of lists the trackers of an instance in the order of the file. What nothing defines is left out: the compiler has complained.
+func Of(v *ir.VRRPInstance, cfg *ir.Config) (list []Tracker) {
+	add := func(kind Kind, lines []ir.Track, standard func(name string) (ir.Weight, bool)) {
+		for _, t := range lines {
+			w, defined := standard(t.Name)
+			if !defined {
+				continue
+			}
+			if t.Weight != nil {
+				w = *t.Weight
+			}
+			list = append(list, Tracker{Thing{kind, t.Name}, w})
+		}
+	}
+	add(Interface, v.TrackInterfaces, func(string) (ir.Weight, bool) { return ir.Weight{}, true })
+	add(Script, v.TrackScripts, func(name string) (ir.Weight, bool) {
+		s := named(cfg.Scripts, func(s *ir.Script) bool { return s.Name == name })
+		return s.Weight, s.Name != ""
+	})
+	add(File, v.TrackFiles, func(name string) (ir.Weight, bool) {
+		f := named(cfg.TrackFiles, func(f *ir.TrackFile) bool { return f.Name == name })
+		return f.Weight, f.Name != ""
+	})
+	add(Process, v.TrackProcesses, func(name string) (ir.Weight, bool) {
+		p := named(cfg.TrackProcesses, func(p *ir.TrackProcess) bool { return p.Name == name })
+		return p.Weight, p.Name != ""
+	})
+	add(BFD, v.TrackBFDs, func(name string) (ir.Weight, bool) {
+		b := named(cfg.BFDs, func(b *ir.BFD) bool { return b.Name == name })
+		return b.Weight, b.Name != ""
+	})
+	return list
+}
+
+// named returns the first element that is it, or a zero one.
+func named[T any](list []*T, it func(*T) bool) T {
+	for _, x := range list {
+		if it(x) {
+			return *x
+		}
+	}
+	var none T
+	return none
+}
+
+// A Verdict is what trackers make of an instance.
+type Verdict struct {
+	Priority uint8  // the effective one, 1..254; 255 stays
+	Sum      string // how it comes about, as "100 + 20 (script web)"
+	Fault    string // why the instance is in FAULT, as "script web fails"; empty: it is not
+	Waiting  string // what may become a fault and is not known yet; an instance does not start before
+}
+
+// Judge sums up what an instance tracks. The rules are those of keepalived: a weight above 0 is added while the thing is good, one
+// below 0 while it is not, reverse turns the sign; a file's number is multiplied by its weight. The owner of the addresses, priority
+// 255, ignores weights.
+func Judge(base uint8, trackers []Tracker, status func(Thing) Status) Verdict {
+	var v Verdict
+	var sum strings.Builder
+	fmt.Fprint(&sum, base)
+	total := int(base)
+	for _, t := range trackers {
+		s := status(t.Thing)
+		switch {
+		case t.fails(s):
+			if v.Fault == "" {
+				v.Fault = t.failure(s)
+			}
+		case t.Weight.N == 0 && !s.Known && t.Kind != File:
+			if v.Waiting == "" {
+				v.Waiting = t.String()
+			}
+		case base == 255:
+		default:
+			n := t.contribution(s)
+			total += n
+			switch {
+			case n > 0:
+				fmt.Fprintf(&sum, " + %d (%v)", n, t.Thing)
+			case n < 0:
+				fmt.Fprintf(&sum, " - %d (%v)", -n, t.Thing)
+			}
+		}
+	}
+	if base != 255 {
+		total = min(max(total, 1), 254)
+	}
+	v.Priority, v.Sum = uint8(total), sum.String()
+	return v
+}
+
+// faultBelow is the contribution of a file from which on it is a fault.
+const faultBelow = -254
+
+// fails tells whether the thing is a fault.
+func (t Tracker) fails(s Status) bool {
+	switch {
+	case t.Kind == File && t.Weight.N == 0:
+		return s.Value != 0
+	case t.Kind == File:
+		return t.contribution(s) <= faultBelow
+	}
+	return t.Weight.N == 0 && s.Known && s.Good == t.Weight.Reverse
+}
+
+func (t Tracker) failure(s Status) string {
+	switch {
+	case t.Kind == File:
+		return fmt.Sprintf("%v says %d", t.Thing, s.Value)
+	case t.Kind == Interface && !s.Good:
+		return t.Name + " is down"
+	case t.Kind == Interface:
+		return t.Name + " is up"
+	case s.Good:
+		return t.String() + " succeeds"
+	}
+	return t.String() + " fails"
+}
+
+// contribution is what the thing adds to the priority.
+func (t Tracker) contribution(s Status) int {
+	n := 0
+	switch w := t.Weight.N; {
+	case t.Kind == File:
+		n = w * s.Value
+	case s.Known && (w > 0) == s.Good:
+		n = w
+	}
+	if t.Weight.Reverse {
+		return -n
+	}
+	return n
+}
