@@ -8,6 +8,7 @@ import (
 
 	"keepc/compiler/ir"
 	"keepc/compiler/state"
+	"keepc/runtime/track"
 )
 
 // A Case is one failure and its repair, with time to come to rest before, between and after.
@@ -38,8 +39,8 @@ type Verdict struct {
 }
 
 // Cases returns what can happen to a cluster: its start; that a node loses power, stops, or that its daemon crashes; that each link
-// goes down, or silently loses packets both ways or in either direction; that all reboot; and that each real server, or all of a service
-// at once, fail.
+// goes down, or silently loses packets both ways or in either direction; that each thing that it tracks fails; that all reboot; and that
+// each real server, or all of a service at once, fail.
 //
 // A virtual server neither sees nor changes what happens to another one or to an instance, nor does a real server that is well: a case
 // leaves out what it does not concern.
@@ -82,6 +83,12 @@ func (c *Cluster) directorCases(o Options) (cases []Case) {
 			add(a.text, a, link(c, n, p.Interface, true))
 		}
 	}
+	for n := range c.nodes {
+		for _, t := range things(c.nodes[n].Config) {
+			fails, mends := c.thingFails(n, t)
+			add(fails.text, fails, mends)
+		}
+	}
 	if len(c.nodes) == 1 {
 		return cases
 	}
@@ -96,6 +103,18 @@ func (c *Cluster) directorCases(o Options) (cases []Case) {
 		}
 	}
 	return append(cases, c.rebootCase(rest, moments, o))
+}
+
+// thingFails is the failure of what a node tracks, and its end. A file fails by a number that lowers the priority, or is a fault.
+func (c *Cluster) thingFails(node int, t track.Tracker) (fails, mends act) {
+	if t.Kind != track.File {
+		return fail(c, node, t.Thing, true), fail(c, node, t.Thing, false)
+	}
+	value := 1
+	if (t.Weight.N > 0) != t.Weight.Reverse {
+		value = -1
+	}
+	return write(c, node, t.Thing, value), write(c, node, t.Thing, 0)
 }
 
 // rebootCase is that of a power failure: all start again at once.

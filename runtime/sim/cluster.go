@@ -8,6 +8,7 @@ import (
 
 	"keepc/compiler/cluster"
 	"keepc/compiler/ir"
+	"keepc/runtime/track"
 )
 
 // A Node is one director, and what its file says. Nobody may change the configuration while it is simulated.
@@ -87,7 +88,7 @@ func (c *Cluster) port(node int, name string) *Port {
 }
 
 // Settle is how long the cluster needs at most to come to rest after an event, whole tens of seconds: two takeovers one after the
-// other, and the verdict of every check.
+// other, and the verdict of every check and script.
 func (c *Cluster) Settle() time.Duration {
 	const unit = 10 * time.Second
 	d := c.longest(func(v *ir.VRRPInstance) time.Duration {
@@ -95,7 +96,13 @@ func (c *Cluster) Settle() time.Duration {
 	}, func(k *ir.Check) time.Duration {
 		return k.Warmup + k.DelayLoop + time.Duration(k.Retry+1)*(k.DelayBeforeRetry+k.ConnectTimeout) + time.Second
 	})
-	return (d/unit + 1) * unit
+	var verdict time.Duration
+	for _, n := range c.nodes {
+		for _, s := range n.Config.Scripts {
+			verdict = max(verdict, time.Duration(max(s.Rise, s.Fall))*s.Interval)
+		}
+	}
+	return ((d+verdict)/unit + 1) * unit
 }
 
 // longest is the longest of some times of all instances and checks, a second at least.
@@ -118,4 +125,17 @@ func (c *Cluster) longest(instance func(*ir.VRRPInstance) time.Duration, check f
 		}
 	}
 	return d
+}
+
+// things lists what the instances of a node track beside interfaces, each once with its first weight. BFD sessions are nobody's
+// business yet.
+func things(cfg *ir.Config) (list []track.Tracker) {
+	for _, v := range cfg.Instances {
+		for _, t := range track.Of(v, cfg) {
+			if t.Kind != track.Interface && t.Kind != track.BFD && !slices.ContainsFunc(list, func(x track.Tracker) bool { return x.Thing == t.Thing }) {
+				list = append(list, t)
+			}
+		}
+	}
+	return list
 }

@@ -4,8 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"keepc/runtime/track"
 )
 
 // An act is something that happens to the cluster.
@@ -45,8 +49,9 @@ func verbs() []verb {
 		{"up", "NODE INTERFACE", "the interface has its carrier again", parseLink(true)},
 		{"cut", "NODE [to NODE] [on SEGMENT]", "packets get lost while links stay up; with \"to\" in this direction alone", parseCut(true)},
 		{"heal", "NODE [to NODE] [on SEGMENT]", "packets get through again", parseCut(false)},
-		{"fail", "ADDRESS[:PORT]", "a real server refuses connections, or is gone if no port is named", parseServer(true)},
-		{"mend", "ADDRESS[:PORT]", "the real server is back", parseServer(false)},
+		{"fail", "ADDRESS[:PORT] | NODE NAME", "a real server refuses connections, or is gone without a port; a node's script or process fails", parseFail(true)},
+		{"mend", "ADDRESS[:PORT] | NODE NAME", "it is well again", parseFail(false)},
+		{"write", "NODE FILE NUMBER", "the number comes to stand in a track_file of the node", parseWrite},
 	}
 }
 
@@ -236,8 +241,12 @@ func cutText(c *Cluster, from, to []int, oneWay, lost bool) string {
 	return text(" hears nobody", " hears again", to)
 }
 
-func parseServer(fails bool) func(*parser) (act, error) {
+// parseFail reads what fails: a real server, or what a node tracks.
+func parseFail(fails bool) func(*parser) (act, error) {
 	return func(p *parser) (act, error) {
+		if len(p.words) > 1 {
+			return parseThing(p, fails)
+		}
 		word := p.next()
 		if a, err := netip.ParseAddr(word); err == nil {
 			return host(a, fails), nil
@@ -262,4 +271,78 @@ func server(a netip.AddrPort, fails bool) act {
 		return act{text: a.String() + " refuses connections", do: func(w *world) { w.refusing[a] = true }}
 	}
 	return act{text: a.String() + " answers again", do: func(w *world) { delete(w.refusing, a) }}
+}
+
+func parseThing(p *parser, fails bool) (act, error) {
+	nodes, err := p.nodes()
+	if err != nil {
+		return act{}, err
+	}
+	name := p.next()
+	things := make([]track.Thing, len(p.cluster.nodes))
+	for _, n := range nodes {
+		if things[n], err = p.thing(n, name, track.Script, track.Process); err != nil {
+			return act{}, err
+		}
+	}
+	return several(p.cluster, nodes, func(c *Cluster, node int) act { return fail(c, node, things[node], fails) }), nil
+}
+
+// thing finds what a node tracks by its name.
+func (p *parser) thing(node int, name string, kinds ...track.Kind) (track.Thing, error) {
+	var names []string
+	for _, t := range things(p.cluster.nodes[node].Config) {
+		switch {
+		case !slices.Contains(kinds, t.Kind):
+		case t.Name == name:
+			return t.Thing, nil
+		default:
+			names = append(names, t.Name)
+		}
+	}
+	what := "script or process"
+	if kinds[0] == track.File {
+		what = "file"
+	}
+	if len(names) == 0 {
+		return track.Thing{}, fmt.Errorf("the instances of %s track no %s", p.cluster.nodes[node].Name, what)
+	}
+	return track.Thing{}, fmt.Errorf("the instances of %s track no %s %q; they track %s", p.cluster.nodes[node].Name, what, name, strings.Join(names, ", "))
+}
+
+func fail(c *Cluster, node int, t track.Thing, fails bool) act {
+	text := " succeeds"
+	if fails {
+		text = " fails"
+	}
+	return act{
+		text: fmt.Sprintf("%s's %v%s", c.nodes[node].Name, t, text),
+		do:   func(w *world) { w.setThing(w.nodes[node], t, track.Status{Known: true, Good: !fails}) },
+	}
+}
+
+func parseWrite(p *parser) (act, error) {
+	nodes, err := p.nodes()
+	if err != nil {
+		return act{}, err
+	}
+	name, number := p.next(), p.next()
+	things := make([]track.Thing, len(p.cluster.nodes))
+	for _, n := range nodes {
+		if things[n], err = p.thing(n, name, track.File); err != nil {
+			return act{}, err
+		}
+	}
+	value, err := strconv.ParseInt(number, 10, 32)
+	if err != nil {
+		return act{}, fmt.Errorf("%q is no whole number", number)
+	}
+	return several(p.cluster, nodes, func(c *Cluster, node int) act { return write(c, node, things[node], int(value)) }), nil
+}
+
+func write(c *Cluster, node int, t track.Thing, value int) act {
+	return act{
+		text: fmt.Sprintf("%s's %v says %d", c.nodes[node].Name, t, value),
+		do:   func(w *world) { w.setThing(w.nodes[node], t, track.Status{Known: true, Value: value}) },
+	}
 }

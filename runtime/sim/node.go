@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"keepc/compiler/ir"
 	"keepc/compiler/state"
 	"keepc/runtime/engine"
+	"keepc/runtime/track"
 )
 
 // A node is one director: what the daemon and the kernel are in reality.
@@ -20,8 +22,9 @@ type node struct {
 	ports  []*port
 	engine *engine.Engine // nil: it does not run
 	roles  map[ir.InstanceKey]string
-	held   map[state.AddressKey]bool // in its kernel
-	shown  map[netip.Addr]bool       // of these, what the world can see: the interface works
+	held   map[state.AddressKey]bool    // in its kernel
+	shown  map[netip.Addr]bool          // of these, what the world can see: the interface works
+	things map[track.Thing]track.Status // what it tracks beside interfaces
 	timer  event
 	paused bool
 	inbox  []engine.Event // what came while it was paused
@@ -43,7 +46,7 @@ const reboot = 30 * time.Second
 func newNode(w *world, index int) *node {
 	n := &node{
 		name: w.cluster.nodes[index].Name, index: index, cfg: w.cluster.nodes[index].Config,
-		held: map[state.AddressKey]bool{}, shown: map[netip.Addr]bool{}, timer: event{rank: deadline},
+		held: map[state.AddressKey]bool{}, shown: map[netip.Addr]bool{}, things: map[track.Thing]track.Status{}, timer: event{rank: deadline},
 	}
 	n.timer.do = func() { w.step(n, engine.Tick{}) }
 	w.plug(n, w.cluster.ports[index])
@@ -79,6 +82,9 @@ func (w *world) start(n *node) {
 	n.engine = engine.New(w.time(), n.cfg, engine.Options{Seed: w.Seed + uint64(n.index)})
 	for _, p := range n.ports {
 		w.step(n, n.linkEvent(p))
+	}
+	for _, ev := range n.thingEvents() {
+		w.step(n, ev)
 	}
 	w.enforce(n, nil)
 	w.schedule(n)
@@ -117,6 +123,9 @@ func (w *world) reload(n *node, cfg *ir.Config) {
 	for _, p := range n.ports[known:] {
 		w.deliver(n, n.linkEvent(p))
 	}
+	for _, ev := range n.thingEvents() {
+		w.deliver(n, ev)
+	}
 	w.deliver(n, engine.Reload{Config: cfg})
 	w.forget(old)
 }
@@ -129,6 +138,45 @@ func (w *world) setLink(n *node, p *port, up bool) {
 	p.up = up
 	w.show(n)
 	w.deliver(n, n.linkEvent(p))
+}
+
+// setThing changes what a node tracks. A script tells it by its next run.
+func (w *world) setThing(n *node, t track.Thing, s track.Status) {
+	n.things[t] = s
+	if t.Kind != track.Script {
+		w.deliver(n, engine.Tracked{Thing: t, Status: s})
+	}
+}
+
+// thingEvents tell how the files and processes are that the node tracks.
+func (n *node) thingEvents() (list []engine.Event) {
+	for _, t := range things(n.cfg) {
+		if t.Kind != track.Script {
+			list = append(list, engine.Tracked{Thing: t.Thing, Status: n.status(t.Thing)})
+		}
+	}
+	return list
+}
+
+// status is how a thing is: well, and a file empty, unless the script of the simulation says otherwise.
+func (n *node) status(t track.Thing) track.Status {
+	if s, told := n.things[t]; told {
+		return s
+	}
+	return track.Status{Known: true, Good: true}
+}
+
+// runScript gives the result of a vrrp_script at once.
+func (w *world) runScript(n *node, s engine.StartScript) {
+	asker, cause := n.engine, ""
+	if !n.status(track.Thing{Kind: track.Script, Name: s.ID.Name}).Good {
+		cause = "exit status 1"
+	}
+	w.plan(&event{rank: arrival, do: func() {
+		if n.engine == asker { // it may have ended meanwhile
+			w.deliver(n, engine.ScriptDone{ID: s.ID, Cause: cause})
+		}
+	}}, w.now)
 }
 
 // linkEvent is an interface as the node's kernel tells it: its own addresses first, then the virtual ones.
@@ -182,6 +230,10 @@ func (w *world) step(n *node, ev engine.Event) {
 			w.transmit(n, f)
 		case engine.StartProbe:
 			w.probe(n, f)
+		case engine.StartScript:
+			w.runScript(n, f)
+		case engine.PriorityChanged:
+			w.record(Entry{Kind: Priority, Node: n.name, Subject: f.Name, State: fmt.Sprint(f.To), Text: fmt.Sprintf("%d -> %d: %s", f.From, f.To, f.Reason)})
 		case engine.RoleChanged:
 			n.roles[f.Instance] = f.Role
 			roles = append(roles, f)

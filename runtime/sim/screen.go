@@ -99,6 +99,8 @@ func layout(trace []Entry) (lines []line) {
 		switch e.Kind {
 		case Done, Gap, Overlap, Expected:
 			continue
+		case Priority:
+			r.state = "priority" // the text says from which to which
 		case Noted, Advert, Probe, Quorum:
 			r.state = strings.TrimSpace(map[Kind]string{Noted: "note", Advert: "sends", Probe: "probe", Quorum: "quorum"}[e.Kind] + " " + e.State)
 		}
