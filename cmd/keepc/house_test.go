@@ -148,11 +148,11 @@ func machine(path string) bool {
 }
 
 func mayTouchMachine(room string) bool {
-	return in(room, "runtime/kernel", "runtime/probe", "runtime/script", "runtime/daemon", "runtime/status", "runtime/lab", "cmd")
+	return in(room, "runtime/kernel", "runtime/probe", "runtime/script", "runtime/watch", "runtime/daemon", "runtime/status", "runtime/lab", "cmd")
 }
 
 func mayLookAtClock(room string) bool {
-	return in(room, "runtime/daemon", "runtime/probe", "runtime/status", "runtime/lab")
+	return in(room, "runtime/daemon", "runtime/probe", "runtime/watch", "runtime/status", "runtime/lab")
 }
 
 func in(room string, rooms ...string) bool {

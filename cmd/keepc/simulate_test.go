@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -104,12 +105,16 @@ func newTimeline(t *testing.T, n *lab.Net, file string, p program, number int) *
 
 	lan := n.Segment(fmt.Sprintf("timeline%d", number))
 	for i, name := range names {
-		h := n.Host(fmt.Sprintf("lb%d-%d", i+1, number), lab.On(lan, "eth0", fmt.Sprintf("192.0.2.%d/24", i+1), fmt.Sprintf("fe80::%d/64", i+1)))
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(x.conf(h), text, 0o600); err != nil {
+		plugs := []lab.Port{lab.On(lan, "eth0", fmt.Sprintf("192.0.2.%d/24", i+1), fmt.Sprintf("fe80::%d/64", i+1))}
+		if bytes.Contains(text, []byte("eth1")) {
+			plugs = append(plugs, lab.On(n.Segment(fmt.Sprintf("other%d-%d", number, i)), "eth1", "198.51.100.1/24"))
+		}
+		h := n.Host(fmt.Sprintf("lb%d-%d", i+1, number), plugs...)
+		if err := os.WriteFile(x.conf(h), bytes.ReplaceAll(text, []byte("/run/timeline"), []byte(h.Dir())), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		h.Run("nft", "add table inet wire; add chain inet wire in { type filter hook input priority 0; }")
@@ -223,6 +228,14 @@ func (x *timeline) perform(words []string) {
 			x.hosts[i].Link(words[2]).Up()
 		case "reload":
 			x.reload(i, words[2])
+		case "fail":
+			x.write(i, words[2]+".failed", "")
+		case "mend":
+			if err := os.Remove(filepath.Join(x.hosts[i].Dir(), words[2]+".failed")); err != nil {
+				x.t.Error(err)
+			}
+		case "write":
+			x.write(i, words[2], words[3])
 		default:
 			x.t.Errorf("%s: %q is not played here", x.name, verb)
 		}
@@ -277,6 +290,13 @@ func (x *timeline) reload(i int, file string) {
 		x.t.Error(err)
 	}
 	x.daemons[i].Signal(syscall.SIGHUP)
+}
+
+// write puts a text into a file of the host, which its configuration finds below /run/timeline.
+func (x *timeline) write(i int, name, text string) {
+	if err := os.WriteFile(filepath.Join(x.hosts[i].Dir(), name), []byte(text), 0o600); err != nil {
+		x.t.Error(err)
+	}
 }
 
 // cut drops packets at the receivers: from one node to others, or both ways.

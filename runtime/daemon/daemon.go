@@ -20,7 +20,9 @@ import (
 	"keepc/runtime/kernel"
 	"keepc/runtime/probe"
 	"keepc/runtime/reconcile"
+	"keepc/runtime/script"
 	"keepc/runtime/status"
+	"keepc/runtime/watch"
 )
 
 // Options of a director.
@@ -61,6 +63,8 @@ func Run(ctx context.Context, o Options) error {
 		links:     map[string]kernel.Link{},
 		wires:     newWires(o.Kernel, o.Log),
 		probes:    probe.NewRunner(work, maxProbes),
+		scripts:   script.NewRunner(work),
+		things:    watch.New(),
 		loaded:    make(chan Loaded, 1),
 		asked:     make(chan chan<- status.Snapshot),
 		watcher:   newWatcher(),
@@ -68,6 +72,7 @@ func Run(ctx context.Context, o Options) error {
 		ipvs:      newEnforcer("ipvs", reconcile.IPVS(o.Kernel), o.Log),
 		work:      work,
 	}
+	d.secure(first.Config)
 	d.addresses.announce = d.announce
 	d.ipvs.unavailable = noIPVS(o.Log)
 	defer d.end(stop)
@@ -77,6 +82,7 @@ func Run(ctx context.Context, o Options) error {
 	if o.Status != nil {
 		d.workers.Go(func() { status.Serve(work, o.Status, d.document) })
 	}
+	d.workers.Go(func() { d.things.Run(work, func(err error) { o.Log.Warn(err.Error(), "subject", "track") }) })
 	if o.Watch {
 		d.workers.Go(func() { d.watcher.run(work, func(err error) { o.Log.Warn(err.Error(), "subject", "watch") }) })
 		d.watcher.watch(first.Files)
@@ -95,6 +101,7 @@ func (d *director) end(stop context.CancelFunc) {
 	go func() {
 		defer close(ended)
 		d.probes.Close()
+		d.scripts.Close()
 		d.workers.Wait()
 	}()
 	limit := time.NewTimer(stopTimeout)
@@ -117,6 +124,8 @@ type director struct {
 	links     map[string]kernel.Link
 	wires     *wires
 	probes    *probe.Runner
+	scripts   *script.Runner
+	things    *watch.Watcher // of files and processes
 	addresses *enforcer
 	ipvs      *enforcer
 	watcher   *watcher
@@ -153,6 +162,7 @@ func (d *director) start() error {
 		report.Count(len(cfg.VirtualServers), "virtual server"), report.Count(realServers(cfg), "real server")), "subject", "ready")
 	d.unenforced(cfg)
 	d.missing(cfg)
+	d.things.Look(cfg)
 	for _, name := range slices.Sorted(maps.Keys(d.links)) {
 		d.step(d.linkEvent(d.links[name]))
 	}
@@ -203,6 +213,10 @@ func (d *director) loop(ctx context.Context, links <-chan kernel.Link) error {
 			d.link(l)
 		case r := <-d.probes.Results():
 			d.results(r)
+		case done := <-d.scripts.Results():
+			d.step(done)
+		case seen := <-d.things.Seen():
+			d.step(seen)
 		case <-d.Reload:
 			d.reload("asked to")
 		case <-d.watcher.changed:
@@ -260,6 +274,10 @@ func (d *director) step(ev engine.Event) {
 			d.bursts = append(d.bursts, burst{e.Targets, e.Repeat})
 		case engine.StartProbe:
 			d.probes.Start(e.ID, e.Timeout)
+		case engine.StartScript:
+			d.scripts.Start(e)
+		case engine.PriorityChanged:
+			d.Log.Info(fmt.Sprintf("%d -> %d: %s", e.From, e.To, e.Reason), "subject", e.Name+" priority")
 		case engine.RoleChanged:
 			d.dirty = true
 			d.Log.Info(e.Reason, "subject", e.Name+" "+e.Role)

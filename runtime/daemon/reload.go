@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"keepc/compiler/plan"
 	"keepc/compiler/state"
 	"keepc/runtime/engine"
+	"keepc/runtime/script"
 	"keepc/runtime/status"
 )
 
@@ -60,7 +62,9 @@ func (d *director) apply(l Loaded) {
 	if err := d.wires.open(l.Config, d.links); err != nil {
 		d.Log.Error(fmt.Sprintf("%v; trying again", err), "subject", "reload")
 	}
+	d.secure(l.Config)
 	d.step(engine.Reload{Config: l.Config})
+	d.things.Look(l.Config)
 	if err := d.wires.sync(l.Config, d.links); err == nil {
 		for _, name := range slices.Sorted(maps.Keys(d.links)) {
 			d.step(d.linkEvent(d.links[name])) // an interface may be of interest only now
@@ -99,6 +103,24 @@ func (d *director) roles() string {
 		fmt.Fprintf(&b, "; %s is %s", v.Name, role)
 	}
 	return b.String()
+}
+
+// secure takes away the vrrp_scripts that enable_script_security keeps from running as root, and says so; instances that track them
+// go on without.
+func (d *director) secure(cfg *ir.Config) {
+	if !cfg.Global.ScriptSecurity {
+		return
+	}
+	cfg.Scripts = slices.DeleteFunc(slices.Clone(cfg.Scripts), func(s *ir.Script) bool {
+		if len(s.Command.Args) == 0 || !script.AsRoot(cmp.Or(s.Command.User, s.User)) {
+			return false
+		}
+		err := script.Secure(s.Command.Args[0])
+		if err != nil {
+			d.Log.Error(fmt.Sprintf("%s: not run: %v, and enable_script_security is set", s.At("script"), err), "subject", "script "+s.Name)
+		}
+		return err != nil
+	})
 }
 
 func tally(p plan.Plan) (add, change, remove int) {

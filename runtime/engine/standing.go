@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"keepc/compiler/ir"
+	"keepc/runtime/track"
 	"keepc/runtime/vrrp"
 )
 
@@ -13,14 +14,19 @@ type Standing struct {
 	Role     vrrp.Role
 	Reason   string
 	Since    time.Time
-	Priority uint8 // the effective one
+	Priority uint8  // the effective one
+	Sum      string // how it comes about, as "100 + 20 (script web)"
 }
 
 // Standings lists the virtual routers in the order of the file.
 func (e *Engine) Standings() []Standing {
 	all := make([]Standing, len(e.order))
 	for i, r := range e.order {
-		all[i] = Standing{r.cfg, r.machine.Role(), r.reason, r.since, r.cfg.Priority}
+		v := track.Judge(r.cfg.Priority, r.trackers, e.status)
+		all[i] = Standing{r.cfg, r.machine.Role(), r.reason, r.since, v.Priority, v.Sum}
+		if r.machine.Role() == vrrp.Init && v.Waiting != "" {
+			all[i].Reason = "waits for the first result of " + v.Waiting
+		}
 	}
 	return all
 }

@@ -52,7 +52,8 @@ type Instance struct {
 	Role      string    `json:"role"` // INIT, BACKUP, MASTER or FAULT
 	Since     time.Time `json:"since"`
 	Why       string    `json:"why"`
-	Priority  uint8     `json:"priority"`
+	Priority  uint8     `json:"priority"`               // the effective one
+	Sum       string    `json:"priority_sum,omitempty"` // as "100 + 20 (script web)"
 }
 
 // A Service is a virtual server.
@@ -93,7 +94,7 @@ func (s Snapshot) Document(file string, pid int) Document {
 		k := r.Config.Key()
 		d.Instances = append(d.Instances, Instance{
 			Name: r.Config.Name, Interface: k.Interface, VRID: k.VRID, IPv6: k.IPv6,
-			Role: r.Role.String(), Since: r.Since, Why: r.Reason, Priority: r.Priority,
+			Role: r.Role.String(), Since: r.Since, Why: r.Reason, Priority: r.Priority, Sum: r.Sum,
 		})
 	}
 	for _, v := range s.Config.VirtualServers {

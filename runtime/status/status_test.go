@@ -69,7 +69,7 @@ func sample() Snapshot {
 			NoQuorum: map[ir.ServiceKey]bool{web: true},
 		},
 		Standings: []engine.Standing{
-			{Config: cfg.Instances[0], Role: vrrp.Master, Reason: "no advert for 3.61s", Since: day.Add(4 * time.Second), Priority: 100},
+			{Config: cfg.Instances[0], Role: vrrp.Master, Reason: "no advert for 3.61s", Since: day.Add(4 * time.Second), Priority: 120, Sum: "100 + 20 (script web)"},
 			{Config: cfg.Instances[1], Role: vrrp.Faulty, Reason: "eth0 has no IPv6 link-local address", Since: day, Priority: 100},
 		},
 		At: day.Add(2 * time.Hour), Started: day.Add(-48 * time.Hour), Since: day,

@@ -1,0 +1,74 @@
+package script
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"strconv"
+	"syscall"
+
+	"keepc/compiler/ir"
+)
+
+// standard is who runs scripts when the file names nobody, if there is such a user.
+const standard = "keepalived_script"
+
+// prepare makes a command run as the user, in a process group of its own.
+func prepare(cmd *exec.Cmd, who ir.User) error {
+	credential, err := lookup(who)
+	if err != nil {
+		return err
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM, Credential: credential}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	return nil
+}
+
+// endGroup ends what is left of a command that was asked to end: children that did not listen.
+func endGroup(cmd *exec.Cmd) {
+	if cmd.Process != nil {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // none may be left
+	}
+}
+
+// AsRoot tells whether scripts of the user run as root.
+func AsRoot(who ir.User) bool {
+	c, err := lookup(who)
+	return err == nil && (c == nil && os.Geteuid() == 0 || c != nil && c.Uid == 0)
+}
+
+// lookup returns the user and group as numbers; nil: who runs this process.
+func lookup(who ir.User) (*syscall.Credential, error) {
+	name := who.Name
+	if name == "" {
+		if _, err := user.Lookup(standard); err != nil {
+			return nil, nil
+		}
+		name = standard
+	}
+	u, err := user.Lookup(name)
+	if err != nil {
+		return nil, fmt.Errorf("user %s: %w", name, err)
+	}
+	gid := u.Gid
+	if who.Group != "" {
+		g, err := user.LookupGroup(who.Group)
+		if err != nil {
+			return nil, fmt.Errorf("group %s: %w", who.Group, err)
+		}
+		gid = g.Gid
+	}
+	id, err := strconv.ParseUint(u.Uid, 10, 32)
+	if err != nil {
+		return nil, fmt.Errorf("user %s: %w", name, err)
+	}
+	group, err := strconv.ParseUint(gid, 10, 32)
+	if err != nil {
+		return nil, fmt.Errorf("group of user %s: %w", name, err)
+	}
+	if int(id) == os.Geteuid() && int(group) == os.Getegid() {
+		return nil, nil // only root may change, and need not here
+	}
+	return &syscall.Credential{Uid: uint32(id), Gid: uint32(group)}, nil
+}

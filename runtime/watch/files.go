@@ -1,0 +1,101 @@
+package watch
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/fsnotify/fsnotify"
+
+	"keepc/compiler/ir"
+	"keepc/runtime/track"
+)
+
+// files watches the directories of track_files, since writers replace files.
+type files struct {
+	list   []*ir.TrackFile
+	notify *fsnotify.Watcher // nil: there was nothing to watch yet, or it does not work and files are only read now and then
+	dirs   map[string]bool
+	warn   func(error)
+}
+
+func newFiles(warn func(error)) *files { return &files{dirs: map[string]bool{}, warn: warn} }
+
+func (f *files) close() {
+	if f.notify != nil {
+		_ = f.notify.Close() // nothing was written
+	}
+}
+
+// events is nil, so silent, where nothing is watched.
+func (f *files) events() <-chan fsnotify.Event {
+	if f.notify == nil {
+		return nil
+	}
+	return f.notify.Events
+}
+
+func (f *files) errors() <-chan error {
+	if f.notify == nil {
+		return nil
+	}
+	return f.notify.Errors
+}
+
+// follow watches the directories of the files and no others. One that is not there is tried again whenever files are read.
+func (f *files) follow(list []*ir.TrackFile) {
+	f.list = list
+	if f.notify == nil {
+		if len(list) == 0 {
+			return
+		}
+		notify, err := fsnotify.NewWatcher()
+		if err != nil {
+			f.warn(fmt.Errorf("watch track_files: %w; reading them every %v instead", err, fileInterval))
+			return
+		}
+		f.notify = notify
+	}
+	want := map[string]bool{}
+	for _, t := range list {
+		want[filepath.Dir(t.File)] = true
+	}
+	for d := range f.dirs {
+		if !want[d] {
+			_ = f.notify.Remove(d) // it may be gone already
+			delete(f.dirs, d)
+		}
+	}
+	for d := range want {
+		watched, known := f.dirs[d]
+		err := f.notify.Add(d)
+		if f.dirs[d] = err == nil; err != nil && (watched || !known) {
+			f.warn(fmt.Errorf("watch %s: %w; looking every %v instead", d, err, fileInterval))
+		}
+	}
+}
+
+func (f *files) read(tell func(track.Thing, track.Status)) {
+	for _, t := range f.list {
+		tell(track.Thing{Kind: track.File, Name: t.Name}, track.Status{Known: true, Value: value(t.File)})
+	}
+}
+
+// value is the number that a file begins with; 0 where there is none, or no file.
+func value(name string) int {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return 0
+	}
+	words := strings.Fields(string(text))
+	if len(words) == 0 {
+		return 0
+	}
+	n, err := strconv.ParseInt(words[0], 10, 32)
+	if err != nil {
+		return 0
+	}
+	return int(n)
+}

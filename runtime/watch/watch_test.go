@@ -1,0 +1,159 @@
+package watch_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"keepc/compiler/ir"
+	"keepc/runtime/engine"
+	"keepc/runtime/track"
+	"keepc/runtime/watch"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// start runs a watcher that looks at what one instance tracks.
+func start(t *testing.T, cfg *ir.Config) *watch.Watcher {
+	t.Helper()
+	v := &ir.VRRPInstance{Name: "VI_1"}
+	for _, f := range cfg.TrackFiles {
+		v.TrackFiles = append(v.TrackFiles, ir.Track{Name: f.Name})
+	}
+	for _, p := range cfg.TrackProcesses {
+		v.TrackProcesses = append(v.TrackProcesses, ir.Track{Name: p.Name})
+	}
+	cfg.Instances = []*ir.VRRPInstance{v}
+	w := watch.New()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.Run(t.Context(), func(err error) { t.Log(err) })
+	}()
+	t.Cleanup(func() { <-done })
+	w.Look(cfg)
+	return w
+}
+
+// expect waits for the next thing that is seen.
+func expect(t *testing.T, w *watch.Watcher, name string, want track.Status) {
+	t.Helper()
+	select {
+	case got := <-w.Seen():
+		if got.Thing.Name != name || got.Status != want {
+			t.Fatalf("got %v, want %s %v", got, name, want)
+		}
+	case <-time.After(15 * time.Second):
+		t.Fatalf("%s %v does not come", name, want)
+	}
+}
+
+func quiet(t *testing.T, w *watch.Watcher) {
+	t.Helper()
+	select {
+	case got := <-w.Seen():
+		t.Fatalf("nothing changed, got %v", got)
+	case <-time.After(200 * time.Millisecond):
+	}
+}
+
+func number(n int) track.Status { return track.Status{Known: true, Value: n} }
+
+func TestFiles(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "later")
+	file := filepath.Join(dir, "load")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w := start(t, &ir.Config{TrackFiles: []*ir.TrackFile{{Name: "load", File: file, Weight: ir.Weight{N: 1}}}})
+	expect(t, w, "load", number(0)) // there is no file
+	write("17\n")
+	expect(t, w, "load", number(17))
+	write("17")
+	quiet(t, w)
+	write(" -3 of 5")
+	expect(t, w, "load", number(-3))
+	write("many")
+	expect(t, w, "load", number(0))
+
+	// Editors put another file in its place.
+	if err := os.WriteFile(file+".new", []byte("5"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(file+".new", file); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, w, "load", number(5))
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, w, "load", number(0))
+}
+
+func TestProcesses(t *testing.T) {
+	if _, err := os.Stat("/proc/self/comm"); err != nil {
+		t.Skip("no /proc here")
+	}
+	// A name that nothing else has.
+	sleep, err := os.ReadFile("/bin/sleep")
+	if err != nil {
+		t.Skip(err)
+	}
+	program := filepath.Join(t.TempDir(), "keepc-watched-process")
+	if err := os.WriteFile(program, sleep, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	good, bad := track.Status{Known: true, Good: true}, track.Status{Known: true}
+	w := start(t, &ir.Config{TrackProcesses: []*ir.TrackProcess{
+		{Name: "any", Process: []string{program}},
+		{Name: "exact", Process: []string{program, "61"}},
+	}})
+	expect(t, w, "any", bad)
+	expect(t, w, "exact", bad)
+	run := func(seconds string) *exec.Cmd {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), program, seconds)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return cmd
+	}
+	one := run("60")
+	expect(t, w, "any", good)
+	two := run("61")
+	expect(t, w, "exact", good)
+	for _, cmd := range []*exec.Cmd{two, one} {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // it was killed
+	}
+	var seen [2]engine.Tracked
+	for i := range seen {
+		seen[i] = <-w.Seen()
+	}
+	for _, s := range seen {
+		if s.Status != bad {
+			t.Errorf("got %v", seen)
+		}
+	}
+}
+
+// Nothing tracks it, so nobody looks at it; a reload changes that.
+func TestLook(t *testing.T) {
+	w := start(t, &ir.Config{})
+	quiet(t, w)
+	f := &ir.TrackFile{Name: "load", File: filepath.Join(t.TempDir(), "load"), Weight: ir.Weight{N: 1}}
+	w.Look(&ir.Config{TrackFiles: []*ir.TrackFile{f}})
+	quiet(t, w)
+	w.Look(&ir.Config{TrackFiles: []*ir.TrackFile{f}, Instances: []*ir.VRRPInstance{{TrackFiles: []ir.Track{{Name: "load"}}}}})
+	expect(t, w, "load", number(0))
+}
