@@ -131,3 +131,39 @@ func walk(stmts []*Stmt, depth int, visit func(*Stmt, int)) {
 		}
 	}
 }
+
+// Around returns the statements that a place lies in, the outermost first. A place in an included file or in a definition also
+// lies in the blocks around the line that brings it in.
+func (f *File) Around(at source.Span) (chain []*Stmt) {
+	places := []source.Span{at}
+	for src := at.Source; src != nil && !src.Via.IsZero(); src = src.Via.Source {
+		places = append(places, src.Via)
+	}
+	for stmts := f.Stmts; ; {
+		s := over(stmts, places)
+		if s == nil {
+			return chain
+		}
+		chain = append(chain, s)
+		if s.Block == nil {
+			return chain
+		}
+		stmts = s.Block.Stmts
+	}
+}
+
+// over returns the statement that one of the places lies in; nil: there is none.
+func over(stmts []*Stmt, places []source.Span) *Stmt {
+	for _, s := range stmts {
+		at := s.Span()
+		if s.Block != nil && !s.Block.Close.IsZero() {
+			at = at.To(s.Block.Close)
+		}
+		for _, p := range places {
+			if p.Source == at.Source && at.Start <= p.Start && p.Start <= at.End {
+				return s
+			}
+		}
+	}
+	return nil
+}

@@ -245,7 +245,7 @@ func (a *App) file(j job) (f checked) {
 		f.readings = append(f.readings, reading{id, tree, cfg})
 		f.Secrets = append(f.Secrets, cfg.Secrets...)
 	}
-	f.Findings = diag.Join(ids, lists)
+	f.Findings, f.Tree = diag.Join(ids, lists), f.readings[0].tree
 	return f
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"keepc/grammar"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
 )
@@ -49,6 +50,7 @@ type Finding struct {
 	Severity  string   `json:"severity"`
 	Message   string   `json:"message"`
 	File      string   `json:"file"`
+	Path      string   `json:"path,omitempty"` // the statement and those around it: "vrrp_instance VI_1/priority"
 	Line      int      `json:"line,omitempty"`
 	Column    int      `json:"column,omitempty"`
 	EndLine   int      `json:"end_line,omitempty"`
@@ -103,6 +105,7 @@ type File struct {
 	Name     string
 	Findings diag.List
 	Secrets  []source.Span // never shown
+	Tree     *grammar.File // nil: not known
 }
 
 // NewCheck makes the model of the findings of some files, in the order of the files.
@@ -132,7 +135,7 @@ func (f File) finding(d diag.Diagnostic) Finding {
 	from, to := d.Span.Position(), d.Span.EndPosition()
 	m := Finding{
 		Rule: d.Rule, Severity: d.Severity.String(), Message: d.Message,
-		File: cmp.Or(from.File, f.Name), Line: from.Line, Column: from.Col, EndLine: to.Line, EndColumn: to.Col,
+		File: cmp.Or(from.File, f.Name), Path: f.path(d.Span), Line: from.Line, Column: from.Col, EndLine: to.Line, EndColumn: to.Col,
 		Excerpt: f.excerpt(d.Span), Label: d.Label, Help: d.Help, Host: d.Host, IDs: d.IDs,
 	}
 	f.scrub(d.Span, &m.Message, &m.Label, &m.Help)
@@ -148,6 +151,24 @@ func (f File) finding(d diag.Diagnostic) Finding {
 		m.Fixes = append(m.Fixes, newFix(fix))
 	}
 	return m
+}
+
+// path names the statement in which a place lies, with the blocks around it. A value in it makes no other path.
+func (f File) path(at source.Span) string {
+	if f.Tree == nil || at.IsZero() {
+		return ""
+	}
+	var parts []string
+	for _, s := range f.Tree.Around(at) {
+		words := []string{s.Keyword()}
+		if s.Block != nil {
+			for _, w := range s.Args() {
+				words = append(words, w.Text)
+			}
+		}
+		parts = append(parts, Hide(printable(strings.Join(words, " "))))
+	}
+	return strings.Join(parts, "/")
 }
 
 func newFix(fix diag.Fix) Fix {

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -37,7 +38,10 @@ func GitHub(w io.Writer, c Check, _ Colors) error {
 			}
 			fmt.Fprintf(&b, "::%s file=%s", command, property.Replace(f.File))
 			if f.Line > 0 {
-				fmt.Fprintf(&b, ",line=%d,endLine=%d,col=%d,endColumn=%d", f.Line, f.EndLine, f.Column, f.EndColumn)
+				fmt.Fprintf(&b, ",line=%d,endLine=%d", f.Line, f.EndLine)
+			}
+			if f.Line > 0 && f.Line == f.EndLine { // columns are for one line
+				fmt.Fprintf(&b, ",col=%d,endColumn=%d", f.Column, f.EndColumn)
 			}
 			fmt.Fprintf(&b, ",title=%s::%s\n", property.Replace(f.Rule), data.Replace(f.Text()))
 		}
@@ -59,7 +63,7 @@ var (
 func Checkstyle(w io.Writer, c Check, _ Colors) error {
 	type fault struct {
 		Line     int    `xml:"line,attr"`
-		Column   int    `xml:"column,attr"`
+		Column   int    `xml:"column,attr,omitempty"`
 		Severity string `xml:"severity,attr"`
 		Message  string `xml:"message,attr"`
 		Source   string `xml:"source,attr"`
@@ -101,6 +105,7 @@ func JUnit(w io.Writer, c Check, _ Colors) error {
 		Name     string `xml:"name,attr"`
 		Tests    int    `xml:"tests,attr"`
 		Failures int    `xml:"failures,attr"`
+		Errors   int    `xml:"errors,attr"`
 		Cases    []test `xml:"testcase"`
 	}
 	doc := struct {
@@ -127,17 +132,15 @@ func JUnit(w io.Writer, c Check, _ Colors) error {
 // fileNames lists the files that were checked, and those that they include and that have findings.
 func (c Check) fileNames() []string {
 	names := append([]string(nil), c.Files...)
-	seen := map[string]bool{}
-	for _, n := range names {
-		seen[n] = true
-	}
 	for _, f := range c.Findings {
-		if !seen[f.File] {
-			seen[f.File] = true
-			names = append(names, f.File)
-		}
+		names = append(names, f.File)
 	}
-	return names
+	seen := map[string]bool{}
+	return slices.DeleteFunc(names, func(name string) bool {
+		again := seen[name]
+		seen[name] = true
+		return again
+	})
 }
 
 func writeXML(w io.Writer, doc any) error {

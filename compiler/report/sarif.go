@@ -4,16 +4,20 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
+	"net/url"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"keepc/compiler/lint"
 )
 
 // SARIF writes findings in the Static Analysis Results Interchange Format, version 2.1.0 (OASIS).
 //
-// GitHub shows neither related locations nor Markdown, so other places are in the text of the message.
+// GitHub shows neither related locations nor Markdown, so other places are in the text of the message. Few of the standard's
+// parts are needed, so they are types of our own; a test holds the text against the standard's schema.
 func SARIF(w io.Writer, c Check, _ Colors) error {
 	run := sarifRun{
 		Tool:        sarifTool{sarifDriver{Name: "keepc", Rules: []sarifRule{}}},
@@ -21,8 +25,11 @@ func SARIF(w io.Writer, c Check, _ Colors) error {
 		ColumnKind:  "unicodeCodePoints",
 		Results:     []sarifResult{},
 	}
+	seen := map[string]int{}
 	for _, f := range c.Findings {
-		run.Results = append(run.Results, newSarifResult(f))
+		print := fingerprint(f)
+		seen[print]++
+		run.Results = append(run.Results, newSarifResult(f, fmt.Sprintf("%s:%d", print, seen[print])))
 	}
 	for _, r := range lint.Rules() {
 		if slices.ContainsFunc(c.Findings, func(f Finding) bool { return f.Rule == r.Name }) {
@@ -92,7 +99,8 @@ type (
 		Region   *sarifRegion  `json:"region,omitempty"`
 	}
 	sarifArtifact struct {
-		URI string `json:"uri"`
+		URI  string `json:"uri"`
+		Base string `json:"uriBaseId,omitempty"`
 	}
 	sarifRegion struct {
 		StartLine   int `json:"startLine"`
@@ -114,25 +122,36 @@ type (
 	}
 )
 
-func newSarifResult(f Finding) sarifResult {
+func newSarifResult(f Finding, print string) sarifResult {
 	r := sarifResult{
 		RuleID: f.Rule, Level: sarifLevel(f.Severity), Message: sarifText{f.Text()},
-		Locations:    []sarifLocation{{sarifPhysical{Artifact: sarifArtifact{filepath.ToSlash(f.File)}}}},
-		Fingerprints: map[string]string{"line/v1": fingerprint(f)},
+		Locations:    []sarifLocation{{sarifPhysical{Artifact: newSarifArtifact(f.File)}}},
+		Fingerprints: map[string]string{"primaryLocationLineHash": print}, // the one that GitHub looks at
 	}
-	if f.Line > 0 {
-		r.Locations[0].Physical.Region = &sarifRegion{f.Line, f.Column, f.EndLine, f.EndColumn}
+	region := sarifRegion{f.Line, f.Column, f.EndLine, f.EndColumn}
+	if f.Line == 0 {
+		region = sarifRegion{StartLine: 1} // GitHub wants one
 	}
+	r.Locations[0].Physical.Region = &region
 	for _, fix := range f.Fixes {
 		s := sarifFix{Description: sarifText{fix.Title}}
 		for _, e := range fix.Edits {
-			s.Changes = append(s.Changes, sarifChange{sarifArtifact{filepath.ToSlash(e.File)}, []sarifReplacement{{
+			s.Changes = append(s.Changes, sarifChange{newSarifArtifact(e.File), []sarifReplacement{{
 				sarifRegion{e.Line, e.Column, e.EndLine, e.EndColumn}, sarifText{e.Text},
 			}}})
 		}
 		r.Fixes = append(r.Fixes, s)
 	}
 	return r
+}
+
+// newSarifArtifact names a file: relative to the root of the checkout, or absolute.
+func newSarifArtifact(name string) sarifArtifact {
+	name = filepath.ToSlash(name)
+	if strings.HasPrefix(name, "/") {
+		return sarifArtifact{URI: (&url.URL{Scheme: "file", Path: name}).String()}
+	}
+	return sarifArtifact{URI: (&url.URL{Path: name}).String(), Base: "%SRCROOT%"}
 }
 
 func sarifLevel(severity string) string {
@@ -142,12 +161,13 @@ func sarifLevel(severity string) string {
 	return severity
 }
 
-// fingerprint is the same for a finding whose line moved.
+// fingerprint is the same for a finding whose line moved: it is made of the rule, the file and the path of the statement, or
+// what the line says where no statement is.
 func fingerprint(f Finding) string {
-	text := f.Rule + "\n" + f.File
-	if f.Excerpt != nil {
-		text += "\n" + f.Excerpt.Text
+	place := f.Path
+	if place == "" && f.Excerpt != nil {
+		place = f.Excerpt.Text
 	}
-	sum := sha256.Sum256([]byte(text))
+	sum := sha256.Sum256([]byte(strings.Join([]string{f.Rule, f.File, place}, "\n")))
 	return hex.EncodeToString(sum[:8])
 }
