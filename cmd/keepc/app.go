@@ -65,6 +65,8 @@ func (a *App) verbs() []*cobra.Command {
 		a.status(),
 		a.simulate(),
 		a.graph(),
+		a.export(),
+		a.importing(),
 		a.explain(),
 		a.show(),
 		a.version(),

@@ -29,6 +29,7 @@ type Host struct {
 	Rules      []Rule            `json:"rules"`
 	IPVS       IPVS              `json:"ipvs"`
 	Services   []Service         `json:"services"`
+	Timeouts   []int             `json:"ipvs_timeouts,omitempty"` // tcp, tcpfin and udp, in seconds
 	Users      []string          `json:"users"`
 	Files      []File            `json:"files"` // those that the configuration names
 	Sysctls    map[string]string `json:"sysctls"`

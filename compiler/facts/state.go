@@ -24,6 +24,10 @@ func (h *Host) SetState(s state.State) {
 	for _, l := range h.Links {
 		slices.SortFunc(l.Addresses, func(a, b Address) int { return comparePrefixes(a.Prefix, b.Prefix) })
 	}
+	h.Timeouts = nil
+	if t, ok := s.Timeouts[state.TimeoutsKey{}]; ok {
+		h.Timeouts = []int{int(t.TCP / time.Second), int(t.TCPFin / time.Second), int(t.UDP / time.Second)}
+	}
 	h.Routes, h.Rules, h.Services = []Route{}, []Rule{}, []Service{}
 	for k, r := range s.Routes {
 		h.Routes = append(h.Routes, Route{k, r})
@@ -72,6 +76,11 @@ func (h *Host) State() state.State {
 	}
 	for _, r := range h.Rules {
 		s.Rules[r.RuleKey] = r.Rule
+	}
+	if t := h.Timeouts; len(t) == 3 {
+		s.Timeouts[state.TimeoutsKey{}] = state.Timeouts{Timeouts: ir.Timeouts{
+			TCP: time.Duration(t[0]) * time.Second, TCPFin: time.Duration(t[1]) * time.Second, UDP: time.Duration(t[2]) * time.Second,
+		}}
 	}
 	for _, v := range h.Services {
 		k := v.key()

@@ -13,6 +13,8 @@ type Global struct {
 	Recipients        []Name `json:"notification_email"` // of mail
 	SMTPServer        string `json:"smtp_server"`
 
+	LVSTimeouts Timeouts
+
 	Version              uint8 `json:"vrrp_version"` // of VRRP
 	Strict               bool  `json:"vrrp_strict"`
 	LowerPrioNoAdvert    bool  `json:"vrrp_lower_prio_no_advert"`

@@ -1,6 +1,7 @@
 package ir
 
 import (
+	"cmp"
 	"net/netip"
 	"time"
 )
@@ -72,6 +73,13 @@ const (
 
 func (c TunnelChecksum) String() string { return [...]string{"nocsum", "csum", "remcsum"}[c] }
 
+// Timeouts are how long IPVS remembers silent connections (lvs_timeouts). 0: as the kernel has it.
+type Timeouts struct {
+	TCP    time.Duration
+	TCPFin time.Duration // of TCP connections that are closing
+	UDP    time.Duration
+}
+
 // Family is a family of addresses that the file names.
 type Family uint8
 
@@ -91,6 +99,14 @@ type ServiceKey struct {
 	FWMark   uint32 `json:"fwmark"`
 	IPv6     bool   `json:"ipv6"` // the family of a firewall mark
 }
+
+// Compare orders services by protocol, address and port; firewall marks come last.
+func (k ServiceKey) Compare(o ServiceKey) int {
+	return cmp.Or(cmp.Compare(k.FWMark, o.FWMark), cmp.Compare(k.Protocol, o.Protocol), k.Addr.Compare(o.Addr), cmp.Compare(k.Port, o.Port))
+}
+
+// Is6 tells whether clients reach the service by IPv6.
+func (k ServiceKey) Is6() bool { return k.IPv6 || k.Addr.Is6() }
 
 func (k ServiceKey) String() string {
 	if k.FWMark != 0 {

@@ -62,6 +62,7 @@ type Owned func(state.Key) bool
 // the address that brings their traffic arrives; what is not wanted any more goes last. owned may be nil.
 func Diff(have, want state.State, owned Owned) Plan {
 	d := differ{want: want, owned: owned}
+	compare(&d, have.Timeouts, filled(have.Timeouts, want.Timeouts), timeouts, Edit, "the kernel has others")
 	compare(&d, have.Services, want.Services, service, Edit, "exists with other settings")
 	compare(&d, have.Destinations, want.Destinations, destination, Edit, "exists with other settings")
 	compare(&d, have.Addresses, want.Addresses, address, Replace, "the kernel cannot change it in place")
@@ -146,6 +147,22 @@ func destination(d state.Destination) state.Destination {
 	return d
 }
 
+func timeouts(t state.Timeouts) state.Timeouts {
+	t.Provenance = state.Provenance{}
+	return t
+}
+
+// filled is what is wanted, with what the kernel has where nothing is.
+func filled(have, want map[state.TimeoutsKey]state.Timeouts) map[state.TimeoutsKey]state.Timeouts {
+	all := map[state.TimeoutsKey]state.Timeouts{}
+	for k, w := range want {
+		h := have[k]
+		w.Timeouts = ir.Timeouts{TCP: cmp.Or(w.TCP, h.TCP), TCPFin: cmp.Or(w.TCPFin, h.TCPFin), UDP: cmp.Or(w.UDP, h.UDP)}
+		all[k] = w
+	}
+	return all
+}
+
 func (d *differ) sort() {
 	slices.SortFunc(d.plan, func(a, b Change) int {
 		if c := cmp.Or(cmp.Compare(phase(a), phase(b)), compareOrigin(a.Origin, b.Origin)); c != 0 {
@@ -166,6 +183,8 @@ func phase(c Change) int {
 			return 7
 		}
 		return 3
+	case state.TimeoutsKey:
+		return 1
 	case ir.ServiceKey:
 		switch c.Action {
 		case Remove:

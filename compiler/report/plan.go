@@ -29,7 +29,7 @@ type Plan struct {
 // A PlanChange is one change of one object.
 type PlanChange struct {
 	Action   string            `json:"action"` // add change replace remove foreign
-	Kind     string            `json:"kind"`   // address service destination
+	Kind     string            `json:"kind"`   // address service destination timeouts
 	Name     string            `json:"name"`
 	Service  string            `json:"service,omitempty"` // of a destination
 	Why      string            `json:"why"`
@@ -97,6 +97,8 @@ func planChange(c plan.Change) PlanChange {
 		m.Kind = "address"
 	case ir.ServiceKey:
 		m.Kind = "service"
+	case state.TimeoutsKey:
+		m.Kind, m.Name = "timeouts", "of ipvs"
 	case state.DestinationKey:
 		m.Kind, m.Name, m.Service = "destination", k.Server.String(), k.Service.String()
 	}

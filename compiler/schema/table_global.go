@@ -123,7 +123,7 @@ var global = block(Head[ir.Global]{}, newGlobal,
 	Checked[ir.Global]("vrrp_vmac_garp_intvl", AllSeconds(1, 86400), "Old name of vrrp_garp_extra_if.").Since("2.2.0").Deprecated("vrrp_garp_extra_if").Build("vmac"),
 
 	// IPVS.
-	Checked[ir.Global]("lvs_timeouts", AnyWords("tcp, tcpfin or udp and 0..2678400 seconds"), "How long IPVS remembers silent connections.").Otherwise("the kernel's"),
+	Value("lvs_timeouts", timeouts, func(g *ir.Global) *ir.Timeouts { return &g.LVSTimeouts }, "How long IPVS remembers silent connections.").Otherwise("the kernel's"),
 	Checked[ir.Global]("lvs_flush", Flag, "Removes all of IPVS at the start."),
 	Checked[ir.Global]("lvs_flush_on_stop", Optional(Choice("VS"), ""), "Removes all of IPVS at the stop; with VS only the virtual servers of this file.").Since("2.2.0"),
 	Checked[ir.Global]("lvs_flush_onstop", Optional(Choice("VS"), ""), "Old name of lvs_flush_on_stop.").Since("2.0.15").Deprecated("lvs_flush_on_stop"),

@@ -36,6 +36,9 @@ func Desired(cfg *ir.Config, s Situation) State {
 	for _, v := range cfg.VirtualServers {
 		want.virtualServer(v, s)
 	}
+	if t := cfg.Global.LVSTimeouts; t != (ir.Timeouts{}) && !s.Stopping {
+		want.Timeouts[TimeoutsKey{}] = Timeouts{t, Provenance{Origin: cfg.Global.At("lvs_timeouts"), Why: "lvs_timeouts"}}
+	}
 	// An address that one instance gives up and another one holds stays where it is.
 	for k := range want.Addresses {
 		delete(want.Absent, k)

@@ -18,6 +18,7 @@ type State struct {
 	Rules        map[RuleKey]Rule
 	Services     map[ir.ServiceKey]Service
 	Destinations map[DestinationKey]Destination
+	Timeouts     map[TimeoutsKey]Timeouts
 	// Absent holds the objects that the configuration knows and the situation does not want now, with the reason. They
 	// are ours to remove where they exist.
 	Absent map[Key]string
@@ -31,11 +32,12 @@ func New() State {
 		Rules:        map[RuleKey]Rule{},
 		Services:     map[ir.ServiceKey]Service{},
 		Destinations: map[DestinationKey]Destination{},
+		Timeouts:     map[TimeoutsKey]Timeouts{},
 		Absent:       map[Key]string{},
 	}
 }
 
-// A Key identifies a kernel object: AddressKey, RouteKey, RuleKey, ir.ServiceKey or DestinationKey. Keys are comparable.
+// A Key identifies a kernel object: AddressKey, RouteKey, RuleKey, ir.ServiceKey, DestinationKey or TimeoutsKey. Keys are comparable.
 type Key interface{ String() string }
 
 // An Object is the settings of a kernel object.
@@ -110,6 +112,19 @@ type Service struct {
 	Provenance
 }
 
+// Granularity is the client group of a persistent service as a file says it: a netmask, or a prefix length of IPv6; empty where
+// each client stands alone.
+func (s Service) Granularity(v6 bool) string {
+	switch {
+	case s.Persistence == 0 || s.Mask == 0 || s.Mask == 128 || s.Mask == 32 && !v6:
+		return ""
+	case v6:
+		return strconv.Itoa(int(s.Mask))
+	}
+	mask := ^uint32(0) << (32 - min(s.Mask, 32))
+	return netip.AddrFrom4([4]byte{byte(mask >> 24), byte(mask >> 16), byte(mask >> 8), byte(mask)}).String()
+}
+
 // Fields implements Object.
 func (s Service) Fields() []Field {
 	f := []Field{{"scheduler", s.Scheduler}, {"persistent", ""}, {"granularity", ""}, {"engine", s.Engine}, {"flags", ""}}
@@ -150,6 +165,28 @@ func (d Destination) Fields() []Field {
 	}
 	if d.LowerThreshold != 0 {
 		f[3].Value = strconv.FormatUint(uint64(d.LowerThreshold), 10)
+	}
+	return f
+}
+
+// TimeoutsKey is the key of the timeouts of IPVS: a kernel has them once, and has them always.
+type TimeoutsKey struct{}
+
+func (TimeoutsKey) String() string { return "timeouts of ipvs" }
+
+// Timeouts are how long IPVS remembers silent connections, in whole seconds. A wish of 0 leaves one as it is.
+type Timeouts struct {
+	ir.Timeouts
+	Provenance
+}
+
+// Fields implements Object.
+func (t Timeouts) Fields() []Field {
+	f := []Field{{"tcp", ""}, {"tcpfin", ""}, {"udp", ""}}
+	for i, d := range []time.Duration{t.TCP, t.TCPFin, t.UDP} {
+		if d > 0 {
+			f[i].Value = strconv.Itoa(int(d / time.Second))
+		}
 	}
 	return f
 }

@@ -22,6 +22,7 @@ type Fake struct {
 	rules        map[state.RuleKey]state.Rule
 	services     map[ir.ServiceKey]state.Service
 	destinations map[state.DestinationKey]state.Destination
+	timeouts     state.Timeouts
 	noIPVS       bool
 	faults       map[string][]error // verb → what its next calls return
 	announced    []Announcement
@@ -56,6 +57,7 @@ func NewFake(links ...Link) *Fake {
 		rules:        map[state.RuleKey]state.Rule{},
 		services:     map[ir.ServiceKey]state.Service{},
 		destinations: map[state.DestinationKey]state.Destination{},
+		timeouts:     DefaultTimeouts(),
 		faults:       map[string][]error{},
 		watches:      map[*linkWatch]struct{}{},
 		hubs:         map[string]*Hub{},
@@ -346,6 +348,25 @@ func (f *Fake) DeleteDestination(k state.DestinationKey) error {
 		return err
 	}
 	delete(f.destinations, k)
+	return nil
+}
+
+// Timeouts implements Kernel.
+func (f *Fake) Timeouts() (state.Timeouts, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.timeouts, f.ipvs("Timeouts")
+}
+
+// SetTimeouts implements Kernel.
+func (f *Fake) SetTimeouts(t state.Timeouts) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.ipvs("SetTimeouts"); err != nil {
+		return err
+	}
+	old := f.timeouts.Timeouts
+	f.timeouts.Timeouts = ir.Timeouts{TCP: cmp.Or(t.TCP, old.TCP), TCPFin: cmp.Or(t.TCPFin, old.TCPFin), UDP: cmp.Or(t.UDP, old.UDP)}
 	return nil
 }
 

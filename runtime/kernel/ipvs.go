@@ -3,6 +3,7 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"keepc/compiler/ir"
 	"keepc/compiler/state"
@@ -10,8 +11,8 @@ import (
 
 // An IPVSChange is one write to the table of virtual servers.
 type IPVSChange struct {
-	Key    state.Key    // ir.ServiceKey or state.DestinationKey
-	Object state.Object // state.Service or state.Destination, to set; nil: to delete
+	Key    state.Key    // ir.ServiceKey, state.DestinationKey or state.TimeoutsKey
+	Object state.Object // state.Service, state.Destination or state.Timeouts, to set; nil: to delete
 }
 
 func (c IPVSChange) String() string {
@@ -21,10 +22,18 @@ func (c IPVSChange) String() string {
 	return "set " + c.Key.String()
 }
 
+// DefaultTimeouts are those that a kernel starts with (net/netfilter/ipvs in its source).
+func DefaultTimeouts() state.Timeouts {
+	return state.Timeouts{Timeouts: ir.Timeouts{TCP: 15 * time.Minute, TCPFin: 2 * time.Minute, UDP: 5 * time.Minute}}
+}
+
 // verb is the name of the method of IPVS that makes the change.
 func (c IPVSChange) verb() string {
 	_, service := c.Key.(ir.ServiceKey)
+	_, timeouts := c.Key.(state.TimeoutsKey)
 	switch {
+	case timeouts:
+		return "SetTimeouts"
 	case c.Object == nil && service:
 		return "DeleteService"
 	case c.Object == nil:
@@ -60,8 +69,15 @@ func applyOne(k IPVS, c IPVSChange) error {
 			return k.SetDestination(key, d)
 		}
 		return k.DeleteDestination(key)
+	case state.TimeoutsKey:
+		if t, ok := c.Object.(state.Timeouts); ok {
+			return k.SetTimeouts(t)
+		}
+		return errTimeouts
 	}
 	return fmt.Errorf("%T is no key of a virtual server", c.Key)
 }
+
+var errTimeouts = errors.New("the timeouts of ipvs cannot be deleted")
 
 var errNoService = errors.New("no such virtual server")

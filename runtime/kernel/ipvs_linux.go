@@ -166,6 +166,22 @@ func (l *Linux) Services() (map[ir.ServiceKey]state.Service, map[state.Destinati
 	return services, destinations, nil
 }
 
+// Timeouts implements IPVS.
+func (l *Linux) Timeouts() (t state.Timeouts, err error) {
+	err = l.table.use(func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), ipvsPatience)
+		defer cancel()
+		defer context.AfterFunc(ctx, l.table.reader.Close)()
+		c, err := l.table.reader.GetConfig()
+		if err != nil {
+			return fmt.Errorf("read the timeouts of ipvs: %w", err)
+		}
+		t.Timeouts = ir.Timeouts{TCP: c.TimeoutTCP, TCPFin: c.TimeoutTCPFin, UDP: c.TimeoutUDP}
+		return nil
+	})
+	return t, permission(err, netAdmin)
+}
+
 func serviceKey(s *ipvs.Service) ir.ServiceKey {
 	if s.FWMark != 0 {
 		return ir.ServiceKey{FWMark: s.FWMark, IPv6: s.AddressFamily == unix.AF_INET6}

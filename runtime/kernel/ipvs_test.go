@@ -23,6 +23,7 @@ var ipvsBehaviour = []struct {
 	{"edit in place", testEdit},
 	{"absent virtual servers", testAbsent},
 	{"many at once", testBatch},
+	{"timeouts", testTimeouts},
 }
 
 func server(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
@@ -162,4 +163,20 @@ func testBatch(t *testing.T, k kernel.IPVS) {
 	if errs := kernel.ApplyIPVS(k, nil); len(errs) != 0 {
 		t.Error(errs)
 	}
+}
+
+func testTimeouts(t *testing.T, k kernel.IPVS) {
+	expect := func(want ir.Timeouts) {
+		t.Helper()
+		got, err := k.Timeouts()
+		check(t, err)
+		if got.Timeouts != want {
+			t.Errorf("got %v, want %v", got.Timeouts, want)
+		}
+	}
+	expect(ir.Timeouts{TCP: 15 * time.Minute, TCPFin: 2 * time.Minute, UDP: 5 * time.Minute}) // the kernel's own
+	check(t, k.SetTimeouts(state.Timeouts{Timeouts: ir.Timeouts{TCP: 30 * time.Second, TCPFin: 5 * time.Second, UDP: time.Minute}}))
+	expect(ir.Timeouts{TCP: 30 * time.Second, TCPFin: 5 * time.Second, UDP: time.Minute})
+	check(t, k.SetTimeouts(state.Timeouts{Timeouts: ir.Timeouts{TCPFin: 7 * time.Second}}))
+	expect(ir.Timeouts{TCP: 30 * time.Second, TCPFin: 7 * time.Second, UDP: time.Minute})
 }

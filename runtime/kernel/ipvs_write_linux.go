@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/moby/ipvs"
 	"github.com/vishvananda/netlink/nl"
@@ -35,6 +36,11 @@ func (l *Linux) SetDestination(k state.DestinationKey, d state.Destination) erro
 // DeleteDestination implements IPVS.
 func (l *Linux) DeleteDestination(k state.DestinationKey) error {
 	return l.ApplyIPVS([]IPVSChange{{k, nil}})[0]
+}
+
+// SetTimeouts implements IPVS.
+func (l *Linux) SetTimeouts(t state.Timeouts) error {
+	return l.ApplyIPVS([]IPVSChange{{state.TimeoutsKey{}, t}})[0]
 }
 
 // ApplyIPVS makes many changes with few system calls, see the function of that name.
@@ -93,6 +99,10 @@ func (c IPVSChange) command(add bool) command {
 			return command{pick(cmdNewDest, cmdSetDest), []*nl.RtAttr{service, destinationAttrs(k.Server, &d)}}
 		}
 		return command{cmdDelDest, []*nl.RtAttr{service, destinationAttrs(k.Server, nil)}}
+	case state.TimeoutsKey:
+		if t, ok := c.Object.(state.Timeouts); ok {
+			return command{cmdSetConfig, timeoutAttrs(t)}
+		}
 	}
 	return command{} // the kernel answers EOPNOTSUPP
 }
@@ -125,11 +135,15 @@ const (
 	cmdNewDest    = 5
 	cmdSetDest    = 6
 	cmdDelDest    = 7
+	cmdSetConfig  = 12
 
 	ipvsVersion = 1
 
 	attrService = 1
 	attrDest    = 2
+	attrTCP     = 4 // timeouts
+	attrTCPFin  = 5
+	attrUDP     = 6
 
 	svcFamily    = 1
 	svcProtocol  = 2
@@ -197,6 +211,14 @@ func destinationAttrs(k netip.AddrPort, d *state.Destination) *nl.RtAttr {
 	a.AddRtAttr(dstUpper, nl.Uint32Attr(d.UpperThreshold))
 	a.AddRtAttr(dstLower, nl.Uint32Attr(d.LowerThreshold))
 	return a
+}
+
+// timeoutAttrs describes the timeouts; the kernel leaves those of 0 as they are.
+func timeoutAttrs(t state.Timeouts) []*nl.RtAttr {
+	seconds := func(attr int, d time.Duration) *nl.RtAttr {
+		return nl.NewRtAttr(attr, nl.Uint32Attr(uint32(d.Seconds())))
+	}
+	return []*nl.RtAttr{seconds(attrTCP, t.TCP), seconds(attrTCPFin, t.TCPFin), seconds(attrUDP, t.UDP)}
 }
 
 func family(v6 bool) uint16 {

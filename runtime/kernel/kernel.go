@@ -45,6 +45,10 @@ type IPVS interface {
 	// SetDestination adds the destination, or edits it in place where it exists; connections stay.
 	SetDestination(state.DestinationKey, state.Destination) error
 	DeleteDestination(state.DestinationKey) error
+	// Timeouts returns how long silent connections are remembered. Errors: as Services.
+	Timeouts() (state.Timeouts, error)
+	// SetTimeouts sets those that are not 0.
+	SetTimeouts(state.Timeouts) error
 }
 
 // A Link is an interface as VRRP sees it.

@@ -110,6 +110,18 @@ func (i inside) Services() (s map[ir.ServiceKey]state.Service, d map[state.Desti
 	return s, d, err
 }
 
+func (i inside) Timeouts() (t state.Timeouts, err error) {
+	err = i.host.Do(func() (err error) {
+		t, err = i.Kernel.Timeouts()
+		return err
+	})
+	return t, err
+}
+
+func (i inside) SetTimeouts(t state.Timeouts) error {
+	return i.host.Do(func() error { return i.Kernel.SetTimeouts(t) })
+}
+
 func (i inside) SetService(k ir.ServiceKey, s state.Service) error {
 	return i.host.Do(func() error { return i.Kernel.SetService(k, s) })
 }

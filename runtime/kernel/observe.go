@@ -27,5 +27,10 @@ func Observe(k Kernel) (have state.State, ipvs, err error) {
 		return have, nil, err
 	}
 	have.Services, have.Destinations = services, destinations
+	timeouts, err := k.Timeouts()
+	if err != nil {
+		return have, nil, err
+	}
+	have.Timeouts[state.TimeoutsKey{}] = timeouts
 	return have, nil, nil
 }

@@ -50,6 +50,10 @@ func (r recorder) DeleteDestination(k state.DestinationKey) error {
 	return r.tell("DeleteDestination", k, r.Kernel.DeleteDestination(k))
 }
 
+func (r recorder) SetTimeouts(t state.Timeouts) error {
+	return r.tell("SetTimeouts", state.TimeoutsKey{}, r.Kernel.SetTimeouts(t))
+}
+
 // ApplyIPVS keeps batches batches.
 func (r recorder) ApplyIPVS(changes []IPVSChange) []error {
 	errs := ApplyIPVS(r.Kernel, changes)

@@ -46,7 +46,11 @@ func Addresses(k kernel.Addresses) *Reconciler {
 func IPVS(k kernel.IPVS) *Reconciler {
 	return &Reconciler{
 		observe: func() (s state.State, err error) {
-			s.Services, s.Destinations, err = k.Services()
+			if s.Services, s.Destinations, err = k.Services(); err != nil {
+				return s, err
+			}
+			t, err := k.Timeouts()
+			s.Timeouts = map[state.TimeoutsKey]state.Timeouts{{}: t}
 			return s, err
 		},
 		apply: func(changes []plan.Change, _ func() bool) []error {
@@ -57,7 +61,7 @@ func IPVS(k kernel.IPVS) *Reconciler {
 			return kernel.ApplyIPVS(k, batch)
 		},
 		part: func(s state.State) state.State {
-			return state.State{Services: s.Services, Destinations: s.Destinations, Absent: s.Absent}
+			return state.State{Services: s.Services, Destinations: s.Destinations, Timeouts: s.Timeouts, Absent: s.Absent}
 		},
 		made: map[state.Key]struct{}{},
 	}
