@@ -16,6 +16,7 @@ import (
 type Options struct {
 	Host    lint.Host // facts of this machine; nil: findings that depend on the machine are left out
 	Version string    // the keepalived that will read the file, as "2.2.7"; empty: any
+	Peers   bool      // the file will be compared with those of the other directors: see lint.Compare
 }
 
 // Compile returns what a file means and what is wrong with it, in the order of the file. The configuration is the best
@@ -23,7 +24,7 @@ type Options struct {
 func Compile(file *grammar.File, opts Options) (*ir.Config, diag.List) {
 	cfg, found := schema.Decode(file, opts.Version)
 	resolve(cfg)
-	found = append(found, lint.Run(cfg, file, opts.Host)...)
+	found = append(found, lint.Run(cfg, file, opts.Host, opts.Peers)...)
 	found.Sort()
 	return cfg, found
 }

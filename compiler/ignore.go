@@ -88,7 +88,7 @@ func newIgnore(c grammar.Comment, wrong *diag.List) *ignore {
 		if k < 0 {
 			return bad(fmt.Sprintf("there is no rule %q", rule), "keepc explain lists them")
 		}
-		i.used[n] = rules[k].Host // it may find something on another machine
+		i.used[n] = rules[k].Host || rules[k].Peers != nil // it may find something on another machine, or beside another file
 	}
 	if words[0] == "ignore-file" {
 		i.scope = c.Span.Source.Span(0, len(c.Span.Source.Text))

@@ -131,7 +131,7 @@ func (c *Cluster) namesake(node int, name string) bool {
 func (c *Cluster) peerInterface(i, j int, name string) string {
 	for _, a := range c.Nodes[i].Config.Instances {
 		for _, b := range c.Nodes[j].Config.Instances {
-			if a.Interface == name && sameNumber(a, b) && (shareAddress(a, b) || callEachOther(a, b)) {
+			if a.Interface == name && sameNumber(a, b) && (shareGlobal(a, b) || callEachOther(a, b)) {
 				return b.Interface
 			}
 		}

@@ -19,14 +19,15 @@ type Group struct {
 // A Member is the instance of one node in a group.
 type Member struct {
 	*ir.VRRPInstance
-	Node int
+	Node   int
+	Config *ir.Config // of the node
 }
 
 // Groups returns the virtual routers of the cluster, in the order in which the files mention them. An instance is in one group.
 func (c *Cluster) Groups() (groups []Group) {
 	for node, n := range c.Nodes {
 		for _, v := range n.Config.Instances {
-			m := Member{v, node}
+			m := Member{v, node, n.Config}
 			i := slices.IndexFunc(groups, func(g Group) bool { return c.belongs(g, m) })
 			if i < 0 {
 				i, groups = len(groups), append(groups, Group{Segment: c.Segment(m)})
@@ -63,13 +64,10 @@ func (c *Cluster) belongs(g Group, m Member) bool {
 // alike tells whether two instances of one number and family are one virtual router.
 func (c *Cluster) alike(a, b Member) bool {
 	v, w := a.VRRPInstance, b.VRRPInstance
-	switch {
-	case shareAddress(v, w), callEachOther(v, w):
-		return true
-	case c.Segment(a) != c.Segment(b):
-		return false
+	if c.Segment(a) != c.Segment(b) {
+		return shareGlobal(v, w) || callEachOther(v, w)
 	}
-	return len(v.Addresses) == 0 || len(w.Addresses) == 0
+	return shareAddress(v, w) || callEachOther(v, w) || len(v.Addresses) == 0 || len(w.Addresses) == 0
 }
 
 // Hear tells whether two instances advertise to one multicast group on one segment, and would so disturb each other when they are
@@ -82,10 +80,22 @@ func (c *Cluster) Hear(a, b Member) bool {
 // sameNumber tells whether two instances have one number and family.
 func sameNumber(a, b *ir.VRRPInstance) bool { return a.VRID == b.VRID && a.IPv6() == b.IPv6() }
 
-func shareAddress(a, b *ir.VRRPInstance) bool {
-	return slices.ContainsFunc(a.Addresses, func(x ir.Address) bool {
-		return slices.ContainsFunc(b.Addresses, func(y ir.Address) bool { return x.Prefix.Addr() == y.Prefix.Addr() })
-	})
+// shareAddress tells whether two instances of one segment hold the same address.
+func shareAddress(a, b *ir.VRRPInstance) bool { return len(Shared(a, b)) > 0 }
+
+// shareGlobal tells whether two instances hold the same address and mean the same by it: a link-local one is another on each link.
+func shareGlobal(a, b *ir.VRRPInstance) bool {
+	return slices.ContainsFunc(Shared(a, b), func(a netip.Addr) bool { return !a.IsLinkLocalUnicast() })
+}
+
+// Shared lists the addresses that both of two instances hold.
+func Shared(a, b *ir.VRRPInstance) (both []netip.Addr) {
+	for _, x := range a.Addresses {
+		if slices.ContainsFunc(b.Addresses, func(y ir.Address) bool { return x.Prefix.Addr() == y.Prefix.Addr() }) {
+			both = append(both, x.Prefix.Addr())
+		}
+	}
+	return both
 }
 
 // callEachOther tells whether one instance names the source of the other as its unicast peer.

@@ -46,12 +46,12 @@ func groupRules() []Rule {
 			},
 		},
 		{
-			Name: "nopreempt-weight", Severity: diag.Warning,
+			Name: "nopreempt-weight", Severity: diag.Warning, Peers: nobodyPreempts,
 			Title: "A weight cannot take the role from an instance with nopreempt.",
 			Text: "A failing tracker lowers the priority of the MASTER, but a BACKUP with nopreempt does not take over from a living MASTER, " +
 				"whatever its priority. A tracker without weight works: its failure is a FAULT.",
-			Bad:  scriptText + instanceText("    state BACKUP\n    nopreempt\n    track_script {\n        web weight -20\n    }\n"),
-			Good: scriptText + instanceText("    state BACKUP\n    nopreempt\n    track_script {\n        web\n    }\n"),
+			Bad:  scriptText + pair("    state BACKUP\n    nopreempt\n    track_script {\n        web weight -20\n    }\n"),
+			Good: scriptText + pair("    state BACKUP\n    nopreempt\n    track_script {\n        web\n    }\n"),
 			Check: func(p *pass) {
 				own := p.weights()
 				for _, v := range p.Instances {

@@ -21,17 +21,20 @@ type Rule struct {
 	Severity diag.Severity
 	Title    string // one sentence
 	Text     string // why it matters, and what keepalived does
-	Bad      string // a file with this mistake and no other
+	Bad      string // a file with this mistake and no other; lines that begin with @lb1 or @lb2 are for that director alone
 	Good     string // the same file without it
 	Host     bool   // wrong only on this machine
 
-	// Check finds the mistake; nil: it is found while the file is read.
+	// Check finds the mistake in a file. Peers finds it among the files of a cluster, where Check is then not asked. Neither: it is
+	// found while the file is read.
 	Check func(*pass)
+	Peers func(*peerPass)
 }
 
 // Rules returns every rule, by what it looks at.
 func Rules() []Rule {
-	return slices.Concat(textRules(), expansionRules(), wordRules(), valueRules(), fileRules(), instanceRules(), strictRules(), unicastRules(), groupRules(), trackRules(), scriptRules(), serviceRules(), hostRules())
+	return slices.Concat(textRules(), expansionRules(), wordRules(), valueRules(), fileRules(), instanceRules(), strictRules(), unicastRules(), groupRules(), trackRules(), scriptRules(), serviceRules(), hostRules(),
+		groupPeerRules(), unicastPeerRules(), electionPeerRules(), directorPeerRules())
 }
 
 // A Host tells facts of the machine that the file is for.
@@ -44,11 +47,12 @@ type Host interface {
 	Mode(path string) (fs.FileMode, bool)
 }
 
-// Run applies every rule to a file. A nil host leaves out the rules about the machine.
-func Run(cfg *ir.Config, file *grammar.File, host Host) diag.List {
+// Run applies every rule to a file. A nil host leaves out the rules about the machine; with peers, those that Peers decides better
+// are left to it.
+func Run(cfg *ir.Config, file *grammar.File, host Host, peers bool) diag.List {
 	p := &pass{Config: cfg, file: file, host: host}
 	for _, r := range Rules() {
-		if r.Check != nil && (host != nil || !r.Host) {
+		if r.Check != nil && (host != nil || !r.Host) && !(peers && r.Peers != nil) {
 			p.rule = r
 			r.Check(p)
 		}

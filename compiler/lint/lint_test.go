@@ -13,18 +13,41 @@ import (
 	"testing/fstest"
 
 	"keepc/compiler"
+	"keepc/compiler/cluster"
+	"keepc/compiler/ir"
 	"keepc/compiler/lint"
 	"keepc/grammar"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
 )
 
+// check judges a file for lb1, and by itself.
 func check(text string) diag.List {
+	_, found := read(text, "lb1", false)
+	return found
+}
+
+// read returns what a file means for a director and what is wrong with it. peers leaves out what a comparison knows better.
+func read(text, id string, peers bool) (*ir.Config, diag.List) {
 	file, found := grammar.LoadText(source.New("test.conf", []byte(text)), grammar.Options{
-		ID: "lb1", IDs: []string{"lb1", "lb2"}, Files: grammar.Files{Root: fstest.MapFS{}, Dir: "/"},
+		ID: id, IDs: []string{"lb1", "lb2"}, Files: grammar.Files{Root: fstest.MapFS{}, Dir: "/"},
 	})
-	_, more := compiler.Compile(file, compiler.Options{Host: machine{}})
-	return compiler.Merge(file, found, more)
+	cfg, more := compiler.Compile(file, compiler.Options{Host: machine{}, Peers: peers})
+	return cfg, compiler.Merge(file, found, more)
+}
+
+// compare judges a file for lb1 and lb2, each by itself and both together.
+func compare(text string) (all diag.List) {
+	var nodes []cluster.Node
+	for _, id := range []string{"lb1", "lb2"} {
+		cfg, found := read(text, id, true)
+		nodes = append(nodes, cluster.Node{Name: id, Config: cfg})
+		all = append(all, found...)
+	}
+	for _, found := range lint.Compare(cluster.New(nodes)).Findings {
+		all = append(all, found...)
+	}
+	return all
 }
 
 // A machine is the one that Bad and Good are judged for.
@@ -71,19 +94,30 @@ func TestRules(t *testing.T) {
 				}
 				return
 			}
-			found := check(r.Bad)
-			if len(found) == 0 {
-				t.Errorf("Bad has no finding:\n%s", r.Bad)
+			if r.Check != nil || r.Peers == nil {
+				try(t, r, check)
 			}
-			for _, d := range found {
-				if d.Rule != r.Name || d.Severity != r.Severity {
-					t.Errorf("Bad has another finding: %s: %s: %s [%s]\n%s", d.Span, d.Severity, d.Message, d.Rule, r.Bad)
-				}
-			}
-			for _, d := range check(r.Good) {
-				t.Errorf("Good has a finding: %s: %s [%s]\n%s", d.Span, d.Message, d.Rule, r.Good)
+			if r.Peers != nil {
+				try(t, r, compare)
 			}
 		})
+	}
+}
+
+// try holds that a way to judge finds exactly the mistake of a rule in its Bad, and nothing in its Good.
+func try(t *testing.T, r lint.Rule, judge func(string) diag.List) {
+	t.Helper()
+	found := judge(r.Bad)
+	if len(found) == 0 {
+		t.Errorf("Bad has no finding:\n%s", r.Bad)
+	}
+	for _, d := range found {
+		if d.Rule != r.Name || d.Severity != r.Severity {
+			t.Errorf("Bad has another finding: %s: %s: %s [%s]\n%s", d.Span, d.Severity, d.Message, d.Rule, r.Bad)
+		}
+	}
+	for _, d := range judge(r.Good) {
+		t.Errorf("Good has a finding: %s: %s [%s]\n%s", d.Span, d.Message, d.Rule, r.Good)
 	}
 }
 
@@ -117,7 +151,7 @@ func TestRepairs(t *testing.T) {
 // TestMessages holds the style of messages: lower case where no name begins them, no full stop, no "I", no "please".
 func TestMessages(t *testing.T) {
 	for _, r := range lint.Rules() {
-		for _, d := range check(r.Bad) {
+		for _, d := range append(check(r.Bad), compare(r.Bad)...) {
 			for _, s := range append([]string{d.Message, d.Label, d.Help}, notes(d)...) {
 				words := strings.Fields(s)
 				if strings.HasSuffix(s, ".") || slices.Contains(words, "I") || strings.Contains(strings.ToLower(s), "please") {

@@ -20,6 +20,7 @@ type Check struct {
 	Files    []string  `json:"files"` // those that were named
 	Summary  Summary   `json:"summary"`
 	Findings []Finding `json:"findings"`
+	Groups   []Group   `json:"groups,omitempty"` // of a cluster: the virtual routers that a finding is about
 }
 
 // A Summary counts findings.

@@ -27,11 +27,14 @@ func Formats() []Format {
 	}
 }
 
-// Human writes findings with excerpts, and a last line that counts them. It writes nothing when there is no finding.
+// Human writes findings with excerpts, the tables of a cluster, and a last line that counts. It writes nothing when there is nothing.
 func Human(w io.Writer, c Check, colors Colors) error {
 	s := screen{c: colors}
 	for _, f := range c.Findings {
 		s.finding(f)
+	}
+	for _, g := range c.Groups {
+		s.group(g)
 	}
 	if len(c.Findings) > 0 {
 		s.summary(c)
@@ -40,10 +43,15 @@ func Human(w io.Writer, c Check, colors Colors) error {
 	return err
 }
 
-// Short writes one line for each finding: file:line:column: severity: message [rule].
+// Short writes one line for each finding: file:line:column: severity: message [rule]. A finding about two files names the other place.
 func Short(w io.Writer, c Check, colors Colors) error {
 	s := screen{c: colors}
 	for _, f := range c.Findings {
+		for _, n := range f.Notes {
+			if n.Line > 0 && n.File != f.File {
+				f.Message += fmt.Sprintf(" (%s:%d: %s)", n.File, n.Line, n.Message)
+			}
+		}
 		s.head(f)
 	}
 	_, err := io.WriteString(w, s.b.String())

@@ -224,3 +224,24 @@ func (p *path) failures(router int) (all []Failure) {
 	slices.Reverse(all)
 	return all
 }
+
+// After returns the lowest effective priority of a router when one tracker has failed and nothing else.
+func (e *Election) After(router, tracker int) int {
+	r, rest := e.routers[router], 0
+	for i, t := range r.Trackers {
+		if i != tracker {
+			rest += t.Adds[0]
+		}
+	}
+	return r.effective(rest + slices.Min(r.Trackers[tracker].Adds))
+}
+
+// Most returns the highest effective priority that a router can have.
+func (e *Election) Most(router int) int {
+	for p := owner; p > 0; p-- {
+		if e.reach[router][p] != nil {
+			return p
+		}
+	}
+	return 0
+}

@@ -1,0 +1,352 @@
+package lint
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"keepc/compiler/cluster"
+	"keepc/compiler/ir"
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+// directorPeerRules are about what directors that take over from each other must have in common beside VRRP.
+func directorPeerRules() []Rule {
+	return []Rule{
+		{
+			Name: "service-mismatch", Severity: diag.Error,
+			Title: "A virtual_server stands on one director of a cluster and not on another one.",
+			Text:  "The director that takes over the address does not balance its traffic.",
+			Bad:   pair("") + serviceText("") + at1(serviceWith("443", "")),
+			Good:  pair("") + serviceText("") + serviceWith("443", ""),
+			Peers: serviceMismatch,
+		},
+		{
+			Name: "server-mismatch", Severity: diag.Warning,
+			Title: "A virtual_server has other real servers on another director of the cluster.",
+			Text:  "After a take-over the traffic goes to others than before: a server that was added or taken away in one file was forgotten in the other.",
+			Bad:   pair("") + serviceText("@lb1 real_server 192.0.2.22 80 {\n@lb1     TCP_CHECK {\n@lb1     }\n@lb1 }\n"),
+			Good:  pair("") + serviceText(""),
+			Peers: serverMismatch,
+		},
+		{
+			Name: "service-setting-mismatch", Severity: diag.Warning,
+			Title: "A virtual_server balances in another way on another director of the cluster.",
+			Text:  "A take-over should change nothing for clients: scheduler, forwarding method, persistence, quorum, sorry server and weights belong into all files.",
+			Bad:   pair("") + serviceText("@lb1 persistence_timeout 50\n"),
+			Good:  pair("") + serviceText("    persistence_timeout 50\n"),
+			Peers: serviceSettingMismatch,
+		},
+		{
+			Name: "director-is-server", Severity: diag.Warning,
+			Title: "A real server is also a director of the cluster, with direct routing.",
+			Text: "A BACKUP has the IPVS rules loaded, too. What the MASTER sends it as to a real server it balances once more, perhaps back to the " +
+				"MASTER, and the packet goes round. A firewall mark that is set only for packets from elsewhere than the other director prevents it.",
+			Bad:  pair("@lb1 mcast_src_ip 192.0.2.2\n@lb2 mcast_src_ip 192.0.2.21\n") + serviceText(""),
+			Good: pair("@lb1 mcast_src_ip 192.0.2.2\n@lb2 mcast_src_ip 192.0.2.3\n") + serviceText(""),
+			Peers: func(p *peerPass) {
+				for node := range p.Nodes {
+					p.eachService(node, func(v service) {
+						for _, rs := range v.RealServers {
+							at, who := p.speaker(rs.Addr.Addr())
+							if v.Key.FWMark != 0 || rs.Forwarding == ir.NAT || who < 0 {
+								continue
+							}
+							p.report(node, diag.Diagnostic{
+								Message: fmt.Sprintf("real_server %s of %s is the director %s", rs.Addr.Addr(), v.name(), p.Nodes[who].Name),
+								Span:    rs.Span(), Label: "balances again what it gets", Notes: note(at, p.Nodes[who].Name+" speaks from it"),
+							})
+						}
+					})
+				}
+			},
+		},
+		{
+			Name: "sync-daemon-mismatch", Severity: diag.Warning,
+			Title: "The IPVS sync daemons of a cluster do not understand each other.",
+			Text: "lvs_sync_daemon sends connections to the other directors, so that they survive a take-over. The daemons must have one id; one that " +
+				"is alone sends to nobody.",
+			Bad:  "global_defs {\n@lb1 lvs_sync_daemon eth0 VI_1 id 3\n@lb2 lvs_sync_daemon eth0 VI_1 id 4\n}\n" + pair(""),
+			Good: "global_defs {\n    lvs_sync_daemon eth0 VI_1 id 3\n}\n" + pair(""),
+			Peers: func(p *peerPass) {
+				odd(p.everyNode(), func(n int) string { return syncID(p.Nodes[n].Config) }, func(n, o int) {
+					g, h := &p.Nodes[n].Config.Global, &p.Nodes[o].Config.Global
+					says := func(id string) string {
+						if id == "" {
+							return "has no lvs_sync_daemon"
+						}
+						return "has lvs_sync_daemon id " + id
+					}
+					p.report(n, diag.Diagnostic{
+						Message: fmt.Sprintf("%s %s, its peer %s %s", p.Nodes[n].Name, says(syncID(p.Nodes[n].Config)), p.Nodes[o].Name, says(syncID(p.Nodes[o].Config))),
+						Span:    p.globalLine(n, g, "lvs_sync_daemon"), Label: "not as " + p.Nodes[o].Name,
+						Notes: note(p.globalLine(o, h, "lvs_sync_daemon"), p.Nodes[o].Name+" "+says(syncID(p.Nodes[o].Config))),
+					})
+				})
+			},
+		},
+		{
+			Name: "router-id-equal", Severity: diag.Info,
+			Title: "Two directors of a cluster have one router_id.",
+			Text:  "Mails, logs and SNMP do not tell them apart. Without the line it is the host name.",
+			Bad:   "global_defs {\n    router_id lb1\n}\n" + pair(""),
+			Good:  "global_defs {\n@lb1 router_id lb1\n@lb2 router_id lb2\n}\n" + pair(""),
+			Peers: func(p *peerPass) {
+				for i, n := range p.Nodes {
+					k := slices.IndexFunc(p.Nodes[:i], func(o cluster.Node) bool { return o.Config.Global.RouterID == n.Config.Global.RouterID })
+					if k < 0 || n.Config.Global.RouterID == "" {
+						continue
+					}
+					g, h := n.Config.Global, p.Nodes[k].Config.Global
+					p.report(i, diag.Diagnostic{
+						Message: fmt.Sprintf("%s has router_id %s, and so has its peer %s", n.Name, g.RouterID, p.Nodes[k].Name),
+						Span:    g.At("router_id"), Label: "taken", Notes: note(h.At("router_id"), "by "+p.Nodes[k].Name),
+					})
+				}
+			},
+		},
+	}
+}
+
+// serviceWith is a virtual_server with another port.
+func serviceWith(port, more string) string {
+	return strings.ReplaceAll(serviceText(more), " 80 {", " "+port+" {")
+}
+
+// at1 makes lines for lb1 alone.
+func at1(text string) string {
+	return "@lb1 " + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n@lb1 ") + "\n"
+}
+
+// eachService calls f for every virtual_server of the file of a node once, whatever number of services its group makes.
+func (p *peerPass) eachService(node int, f func(service)) {
+	(&pass{Config: p.Nodes[node].Config}).services(func(v service) bool {
+		f(v)
+		return true
+	})
+}
+
+func (p *peerPass) everyNode() (all []int) {
+	for i := range p.Nodes {
+		all = append(all, i)
+	}
+	return all
+}
+
+// globalLine is where a node says something in global_defs, or else its first instance.
+func (p *peerPass) globalLine(n int, g *ir.Global, word string) source.Span {
+	if g.Stmt != nil || len(p.Nodes[n].Config.Instances) == 0 {
+		return g.At(word)
+	}
+	return p.Nodes[n].Config.Instances[0].Span()
+}
+
+// syncID is the id of the sync daemon; empty: there is none.
+func syncID(cfg *ir.Config) string {
+	if !cfg.Global.Has("lvs_sync_daemon") {
+		return ""
+	}
+	words := cfg.Global.Stmt.Block.Find("lvs_sync_daemon").Words
+	for i, w := range words[:len(words)-1] {
+		if w.Text == "id" {
+			return words[i+1].Text
+		}
+	}
+	for _, v := range cfg.Instances { // without an id it is the number of the instance that the daemon follows
+		for _, w := range words[1:] {
+			if w.Text == v.Name {
+				return fmt.Sprint(v.VRID)
+			}
+		}
+	}
+	return "of its instance"
+}
+
+// speaker returns the node that advertises from an address, and where it says so; -1: none.
+func (p *peerPass) speaker(a netip.Addr) (source.Span, int) {
+	for i, n := range p.Nodes {
+		for _, v := range n.Config.Instances {
+			if v.SourceAddr == a {
+				word := "mcast_src_ip"
+				if v.Has("unicast_src_ip") {
+					word = "unicast_src_ip"
+				}
+				return v.At(word), i
+			}
+		}
+	}
+	return source.Span{}, -1
+}
+
+// alike lists the nodes that take over from a node: those with a virtual router in common, or all where a file has none.
+func (p *peerPass) alike(n int) (all []int) {
+	for o := range p.Nodes {
+		common := slices.ContainsFunc(p.groups, func(g *group) bool {
+			in := nodes(g.Members)
+			return slices.Contains(in, n) && slices.Contains(in, o)
+		})
+		if o == n || common || len(p.Nodes[n].Config.Instances) == 0 || len(p.Nodes[o].Config.Instances) == 0 {
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+// on returns the virtual_server of a node that serves what another one does; nil: there is none.
+func (p *peerPass) on(n int, key ir.ServiceKey) *ir.VirtualServer {
+	if p.byKey == nil {
+		p.byKey = make([]map[ir.ServiceKey]*ir.VirtualServer, len(p.Nodes))
+		for i, n := range p.Nodes {
+			p.byKey[i] = map[ir.ServiceKey]*ir.VirtualServer{}
+			for _, v := range n.Config.VirtualServers {
+				p.byKey[i][v.Key] = v
+			}
+		}
+	}
+	return p.byKey[n][key]
+}
+
+func serviceMismatch(p *peerPass) {
+	bare := map[int]bool{}
+	for n := range p.Nodes {
+		p.eachService(n, func(v service) {
+			for _, o := range p.alike(n) {
+				others := p.Nodes[o].Config.VirtualServers
+				switch {
+				case o == n || p.on(o, v.Key) != nil || bare[o]:
+				case len(others) == 0:
+					bare[o] = true
+					p.report(n, diag.Diagnostic{
+						Severity: diag.Warning,
+						Message:  fmt.Sprintf("%s has no virtual_server, and its peer %s has", p.Nodes[o].Name, p.Nodes[n].Name),
+						Span:     v.Span(), Label: "only on " + p.Nodes[n].Name,
+						Notes: append(p.fileOf(o), diag.Note{Message: "when " + p.Nodes[o].Name + " takes over, nobody balances the traffic"}),
+					})
+				default:
+					p.report(n, diag.Diagnostic{
+						Message: fmt.Sprintf("%s is not on %s", v.name(), p.Nodes[o].Name), Span: v.Span(), Label: "only on " + p.Nodes[n].Name,
+						Notes: append(note(others[0].Span(), "the services of "+p.Nodes[o].Name+" begin here"), diag.Note{Message: "when " + p.Nodes[o].Name + " takes over, nobody balances its traffic"}),
+					})
+				}
+			}
+		})
+	}
+}
+
+// fileOf is a note with a place in the file of a node.
+func (p *peerPass) fileOf(n int) []diag.Note {
+	for _, v := range p.Nodes[n].Config.Instances {
+		return note(v.Span(), "the file of "+p.Nodes[n].Name)
+	}
+	return nil
+}
+
+// twins calls f with every virtual_server that several directors have, once for each director after the first that has it.
+func (p *peerPass) twins(f func(n int, v service, o int, w *ir.VirtualServer)) {
+	for n := range p.Nodes {
+		p.eachService(n, func(v service) {
+			for _, o := range p.alike(n) {
+				if o >= n {
+					return
+				}
+				if w := p.on(o, v.Key); w != nil {
+					f(n, v, o, w)
+					return
+				}
+			}
+		})
+	}
+}
+
+func serverMismatch(p *peerPass) {
+	p.twins(func(n int, v service, o int, w *ir.VirtualServer) {
+		lacks, more := without(serverAddrs(w), serverAddrs(v.VirtualServer)), without(serverAddrs(v.VirtualServer), serverAddrs(w))
+		if len(lacks) > 0 {
+			p.report(n, diag.Diagnostic{
+				Message: fmt.Sprintf("%s lacks real_server %s, which its peer %s has", v.name(), list(lacks), p.Nodes[o].Name),
+				Span:    v.Span(), Label: "not here", Notes: note(server(w, lacks[0]).Span(), "here"),
+			})
+		}
+		if len(more) > 0 {
+			p.report(n, diag.Diagnostic{
+				Message: fmt.Sprintf("%s has real_server %s, which its peer %s lacks", v.name(), list(more), p.Nodes[o].Name),
+				Span:    server(v.VirtualServer, more[0]).Span(), Label: "only here", Notes: note(w.Span(), "not here"),
+			})
+		}
+	})
+}
+
+func serverAddrs(v *ir.VirtualServer) (all []netip.AddrPort) {
+	for _, s := range v.RealServers {
+		all = append(all, s.Addr)
+	}
+	return all
+}
+
+// server returns the real server with an address; nil: there is none.
+func server(v *ir.VirtualServer, a netip.AddrPort) *ir.RealServer {
+	if i := slices.IndexFunc(v.RealServers, func(s *ir.RealServer) bool { return s.Addr == a }); i >= 0 {
+		return v.RealServers[i]
+	}
+	return nil
+}
+
+func serviceSettingMismatch(p *peerPass) {
+	p.twins(func(n int, v service, o int, w *ir.VirtualServer) {
+		tell := func(what, mine, theirs string, at, there source.Span) {
+			if mine != theirs {
+				p.report(n, diag.Diagnostic{
+					Message: fmt.Sprintf("%s has %s %s, on its peer %s %s", v.name(), what, or(mine, "none"), p.Nodes[o].Name, or(theirs, "none")),
+					Span:    at, Label: "not as on " + p.Nodes[o].Name, Notes: note(there, or(theirs, "none")+" on "+p.Nodes[o].Name),
+				})
+			}
+		}
+		for _, s := range serviceSettings() {
+			tell(s.word, s.text(v.VirtualServer), s.text(w), wordOf(v.Origin, s.word, s.alias), wordOf(w.Origin, s.word, s.alias))
+		}
+		for _, a := range v.RealServers {
+			if b := server(w, a.Addr); b != nil {
+				tell(fmt.Sprintf("real_server %s with weight", a.Addr), fmt.Sprint(a.Weight), fmt.Sprint(b.Weight), a.At("weight"), b.At("weight"))
+				if a.Forwarding != v.Forwarding || b.Forwarding != w.Forwarding {
+					tell(fmt.Sprintf("real_server %s with lvs_method", a.Addr), a.Forwarding.String(), b.Forwarding.String(), a.At("lvs_method"), b.At("lvs_method"))
+				}
+			}
+		}
+	})
+}
+
+// A serviceSetting is what a virtual_server must say alike on all directors.
+type serviceSetting struct {
+	word, alias string
+	text        func(*ir.VirtualServer) string
+}
+
+func serviceSettings() []serviceSetting {
+	return []serviceSetting{
+		{"lb_algo", "lvs_sched", func(v *ir.VirtualServer) string { return v.Scheduler }},
+		{"lb_kind", "lvs_method", func(v *ir.VirtualServer) string { return v.Forwarding.String() }},
+		{"persistence_timeout", "", func(v *ir.VirtualServer) string {
+			if v.PersistenceTimeout == 0 {
+				return ""
+			}
+			return seconds(v.PersistenceTimeout)
+		}},
+		{"quorum", "", func(v *ir.VirtualServer) string { return fmt.Sprint(v.Quorum) }},
+		{"sorry_server", "", func(v *ir.VirtualServer) string {
+			if v.SorryServer == nil {
+				return ""
+			}
+			return v.SorryServer.Addr.String()
+		}},
+	}
+}
+
+// wordOf is the line of a keyword that has another name as well.
+func wordOf(o ir.Origin, word, alias string) source.Span {
+	if !o.Has(word) && o.Has(alias) {
+		return o.At(alias)
+	}
+	return o.At(word)
+}

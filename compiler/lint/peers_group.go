@@ -1,0 +1,398 @@
+package lint
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"keepc/compiler/cluster"
+	"keepc/compiler/ir"
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+// pair is the file of two directors that back each other up.
+func pair(more string) string { return instanceText("@lb1 priority 150\n@lb2 priority 100\n" + more) }
+
+// groupPeerRules are about what the routers of a group must share to hear each other, and to hold the same.
+func groupPeerRules() []Rule {
+	return []Rule{
+		{
+			Name: "version-mismatch", Severity: diag.Error,
+			Title: "Two routers of a group speak different versions of VRRP.",
+			Text:  "Each drops the advertisements of the other one, and both become MASTER.",
+			Bad:   pair("@lb1 version 2\n@lb2 version 3\n"),
+			Good:  pair("    version 3\n"),
+			Peers: mismatch("version", func(m cluster.Member) string { return fmt.Sprintf("speaks version %d", m.Version) }, func(d *diag.Diagnostic, m, o cluster.Member) {
+				d.Help = "write the same version in both files, or the same vrrp_version in global_defs"
+			}),
+		},
+		{
+			Name: "advert-int-mismatch", Severity: diag.Error,
+			Title: "Two routers of a group advertise at different intervals.",
+			Text: "Routers of version 2 drop advertisements with another interval than their own, and both become MASTER. With version 3 a BACKUP " +
+				"takes over the interval of its MASTER, so only the time to a take-over depends on who is MASTER; keepalived logs the difference.",
+			Bad:  pair("@lb1 advert_int 3\n@lb2 advert_int 1\n"),
+			Good: pair("    advert_int 1\n"),
+			Peers: mismatch("advert_int", func(m cluster.Member) string { return "sends adverts every " + seconds(m.AdvertInterval) }, func(d *diag.Diagnostic, m, o cluster.Member) {
+				note := "version 2 routers drop adverts with another interval: both would be MASTER at once"
+				if m.Version == 3 && o.Version == 3 {
+					d.Severity, note = diag.Warning, "a version 3 router takes over the interval of its MASTER; a failure is noticed sooner or later, depending on who is MASTER"
+				}
+				d.Notes = append(d.Notes, diag.Note{Message: note})
+				d.Help = "write the same advert_int in both files"
+			}),
+		},
+		{
+			Name: "auth-mismatch", Severity: diag.Error,
+			Title: "Two routers of a group have different authentication.",
+			Text: "Routers of version 2 drop advertisements with another type of authentication or another password, and both become MASTER. Of a " +
+				"password the first eight characters count. keepc compares passwords and never shows them.",
+			Bad:   pair("    authentication {\n        auth_type PASS\n@lb1    auth_pass k2t9\n@lb2    auth_pass k2t8\n    }\n"),
+			Good:  pair("    authentication {\n        auth_type PASS\n        auth_pass k2t9\n    }\n"),
+			Peers: authMismatch,
+		},
+		{
+			Name: "hmac-mismatch", Severity: diag.Error,
+			Title: "Two routers of a group sign their advertisements differently.",
+			Text: "A router that enforces auth_hmac drops advertisements that are not signed, or signed with a key that it does not have under that " +
+				"number, and both become MASTER. For a roll-out give all routers both keys first, with mode permissive or receive-only, and change " +
+				"active_key last. keepalived 2.4.1 and 2.4.2 changed the form of signatures: run one version on all routers.",
+			Bad:   pair("    auth_hmac {\n        key 1 k2t9k2t9k2t9k2t9\n@lb1    key 2 x7x7x7x7x7x7x7x7\n@lb1    active_key 2\n    }\n"),
+			Good:  pair("    auth_hmac {\n        key 1 k2t9k2t9k2t9k2t9\n        key 2 x7x7x7x7x7x7x7x7\n        active_key 2\n    }\n"),
+			Peers: hmacMismatch,
+		},
+		{
+			Name: "address-mismatch", Severity: diag.Error,
+			Title: "Two routers of a group hold different addresses.",
+			Text: "After a take-over the address that only one has is gone or on two hosts. keepalived 2.2.7 also drops advertisements with another " +
+				"number of addresses, or without one of its own, and both routers become MASTER; later versions log it. Add an address to the router " +
+				"that is MASTER first, or to all at once.",
+			Bad:  "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n@lb1 priority 150\n@lb2 priority 100\n    virtual_ipaddress {\n        192.0.2.10/24\n@lb1    192.0.2.11/24\n    }\n}\n",
+			Good: "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n@lb1 priority 150\n@lb2 priority 100\n    virtual_ipaddress {\n        192.0.2.10/24\n        192.0.2.11/24\n    }\n}\n",
+			Peers: func(p *peerPass) {
+				for _, g := range p.groups {
+					odd(g.Members, sorted(advertised), func(m, o cluster.Member) { p.addressMismatch(g, m, o, "virtual_ipaddress", advertised) })
+					odd(g.Members, sorted(excluded), func(m, o cluster.Member) { p.addressMismatch(g, m, o, "virtual_ipaddress_excluded", excluded) })
+				}
+			},
+		},
+		{
+			Name: "address-order", Severity: diag.Info,
+			Title: "Two routers of a group list their addresses in another order.",
+			Text:  "keepalived and keepc compare the lists as sets. Routers of other makers may not, and the first address is that of the rest of the network's logs.",
+			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n@lb1 priority 150\n@lb2 priority 100\n    virtual_ipaddress {\n@lb1    192.0.2.11/24\n        192.0.2.10/24\n@lb2    192.0.2.11/24\n    }\n}\n",
+			Good:  "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n@lb1 priority 150\n@lb2 priority 100\n    virtual_ipaddress {\n        192.0.2.10/24\n        192.0.2.11/24\n    }\n}\n",
+			Peers: func(p *peerPass) {
+				for _, g := range p.groups {
+					odd(g.Members, ordered(advertised), func(m, o cluster.Member) {
+						if sorted(advertised)(m) == sorted(advertised)(o) {
+							p.about(g, m, diag.Diagnostic{
+								Message: fmt.Sprintf("%s lists its addresses in another order than its peer %s", named(m.VRRPInstance), p.name(o)),
+								Span:    m.At("virtual_ipaddress"), Label: "another order", Notes: note(o.At("virtual_ipaddress"), "that of "+p.name(o)),
+							})
+						}
+					})
+				}
+			},
+		},
+		{
+			Name: "prefix-mismatch", Severity: diag.Warning,
+			Title: "Two routers of a group hold an address with different prefix lengths.",
+			Text:  "The kernel makes another route of it: after a take-over the way to the network of the address may be another one, or none.",
+			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n@lb1 priority 150\n@lb2 priority 100\n    virtual_ipaddress {\n@lb1    192.0.2.10/24\n@lb2    192.0.2.10/32\n    }\n}\n",
+			Good:  pair(""),
+			Peers: func(p *peerPass) {
+				for _, g := range p.groups {
+					for _, m := range g.Members[1:] {
+						p.prefixMismatch(g, m, g.Members[0])
+					}
+				}
+			},
+		},
+		{
+			Name: "vrid-mismatch", Severity: diag.Error,
+			Title: "Two directors hold an address under different numbers.",
+			Text:  "Routers find their group by virtual_router_id. These two do not listen to each other: both become MASTER and hold the address.",
+			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n@lb1 virtual_router_id 7\n@lb2 virtual_router_id 8\n    virtual_ipaddress {\n        192.0.2.10/24\n    }\n}\n",
+			Good:  pair(""),
+			Peers: func(p *peerPass) {
+				p.pairs(func(a, b cluster.Member) {
+					if both := cluster.Shared(a.VRRPInstance, b.VRRPInstance); a.VRID != b.VRID && len(both) > 0 && p.Segment(a) == p.Segment(b) {
+						p.report(b.Node, diag.Diagnostic{
+							Message: fmt.Sprintf("%s has virtual_router_id %d, its peer %s has %d for %s", named(b.VRRPInstance), b.VRID, p.name(a), a.VRID, both[0]),
+							Span:    b.At("virtual_router_id"), Label: "another group",
+							Notes: append(note(a.At("virtual_router_id"), p.name(a)+" has another number"), diag.Note{Message: "they do not listen to each other: both become MASTER"}),
+							Help:  "write the same virtual_router_id in both files",
+						})
+					}
+				})
+			},
+		},
+		{
+			Name: "vrid-collision", Severity: diag.Error,
+			Title: "Two groups have one number on a segment.",
+			Text: "Routers find their group by virtual_router_id alone. keepalived drops or logs every advertisement of the other group, and the " +
+				"router with the lower priority never becomes MASTER where the addresses are not compared.",
+			Bad:  "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n@lb1    192.0.2.10/24\n@lb2    192.0.2.20/24\n    }\n}\n",
+			Good: pair(""),
+			Peers: func(p *peerPass) {
+				for i, g := range p.all {
+					for _, h := range p.all[:i] {
+						a, b := h.Members[0], g.Members[0]
+						if a.Node == b.Node || !p.Hear(a, b) || p.movedAway(h, g) {
+							continue
+						}
+						p.report(b.Node, diag.Diagnostic{
+							Message: fmt.Sprintf("%s has virtual_router_id %d on %s, and so has %s of %s for other addresses", named(b.VRRPInstance), b.VRID, b.Interface, named(a.VRRPInstance), p.name(a)),
+							Span:    b.At("virtual_router_id"), Label: "taken",
+							Notes: append(note(a.At("virtual_router_id"), "by "+p.name(a)), diag.Note{
+								Message: fmt.Sprintf("%s holds %s, %s holds %s: not one address is the same", p.name(b), list(advertised(b)), p.name(a), list(advertised(a))),
+							}),
+							Help: "write the same addresses if they are one group, else another virtual_router_id",
+						})
+					}
+				}
+			},
+		},
+		{
+			Name: "no-peer", Severity: diag.Warning,
+			Title: "No other director of the cluster has this virtual router.",
+			Text:  "Nobody takes over when this director fails. Instances are matched by virtual_router_id, address family and segment, not by name.",
+			Bad:   pair("") + "@lb1 vrrp_instance VI_2 {\n@lb1     interface eth0\n@lb1     virtual_router_id 8\n@lb1     virtual_ipaddress {\n@lb1         192.0.2.11/24\n@lb1     }\n@lb1 }\n",
+			Good:  pair(""),
+			Peers: func(p *peerPass) {
+				for _, g := range p.all {
+					m := g.Members[0]
+					if len(g.Members) > 1 || len(p.Nodes) < 2 || p.explained(m) {
+						continue
+					}
+					p.report(m.Node, diag.Diagnostic{
+						Message: fmt.Sprintf("no peer has virtual router %d of %s: nobody takes over when %s fails", m.VRID, named(m.VRRPInstance), p.name(m)),
+						Span:    m.Span(), Label: "alone",
+					})
+				}
+			},
+		},
+		{
+			Name: "multicast-group-mismatch", Severity: diag.Error,
+			Title: "Two routers of a group advertise to different multicast groups.",
+			Text:  "They do not hear each other, and both become MASTER.",
+			Bad:   pair("@lb1 mcast_dst_ip 224.0.0.19\n@lb2 mcast_dst_ip 224.0.0.20\n"),
+			Good:  pair("    mcast_dst_ip 224.0.0.19\n"),
+			Peers: mismatch("mcast_dst_ip", func(m cluster.Member) string { return "advertises to " + or(multicastGroup(m), "the usual group") }, nil),
+		},
+		{
+			Name: "checksum-mismatch", Severity: diag.Error,
+			Title: "Two routers of a group compute checksums differently.",
+			Text:  "v3_checksum_as_v2 leaves the pseudo header out of the checksum of version 3 over IPv4. A router without it drops such advertisements.",
+			Bad:   pair("    version 3\n@lb1 v3_checksum_as_v2\n"),
+			Good:  pair("    version 3\n    v3_checksum_as_v2\n"),
+			Peers: mismatch("v3_checksum_as_v2", func(m cluster.Member) string { return or(checksum(m), "no") + " v3_checksum_as_v2" }, nil),
+		},
+		{
+			Name: "skip-check-mismatch", Severity: diag.Info,
+			Title: "skip_check_adv_addr is set on one router of a group only.",
+			Text:  "The routers notice differences of their address lists in different ways. Nothing fails by it alone.",
+			Bad:   pair("@lb1 skip_check_adv_addr\n"),
+			Good:  pair("    skip_check_adv_addr\n"),
+			Peers: mismatch("skip_check_adv_addr", func(m cluster.Member) string {
+				if setting("skip_check_adv_addr").Text(m) != "" {
+					return "has skip_check_adv_addr"
+				}
+				return "has not"
+			}, nil),
+		},
+		{
+			Name: "vmac-mismatch", Severity: diag.Warning,
+			Title: "One router of a group uses the virtual MAC address, another one its own.",
+			Text: "With use_vmac on all routers the address keeps its MAC address when it moves. With it on some, every take-over changes the MAC " +
+				"address, and hosts that overlook the gratuitous ARP lose the address until their cache ends.",
+			Bad:  pair("@lb1 use_vmac\n"),
+			Good: pair("    use_vmac\n"),
+			Peers: mismatch("use_vmac", func(m cluster.Member) string {
+				if m.UseVMAC {
+					return "uses the virtual MAC address"
+				}
+				return "uses its own"
+			}, nil),
+		},
+	}
+}
+
+func or(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}
+
+// pairs calls f with every two instances of different nodes and of one family, in the order of the nodes.
+func (p *peerPass) pairs(f func(a, b cluster.Member)) {
+	var all []cluster.Member
+	for _, g := range p.all {
+		all = append(all, g.Members...)
+	}
+	slices.SortStableFunc(all, func(a, b cluster.Member) int { return a.Node - b.Node })
+	for i, b := range all {
+		for _, a := range all[:i] {
+			if a.Node != b.Node && a.IPv6() == b.IPv6() {
+				f(a, b)
+			}
+		}
+	}
+}
+
+// movedAway tells whether two groups of one number are so because an instance has the wrong number, which is another finding.
+func (p *peerPass) movedAway(groups ...cluster.Group) bool {
+	return slices.ContainsFunc(groups, func(g cluster.Group) bool { return slices.ContainsFunc(g.Members, p.strays) })
+}
+
+// strays tells whether another node holds an address of the instance under another number.
+func (p *peerPass) strays(m cluster.Member) (found bool) {
+	p.pairs(func(a, b cluster.Member) {
+		mine := a.VRRPInstance == m.VRRPInstance || b.VRRPInstance == m.VRRPInstance
+		found = found || mine && a.VRID != b.VRID && p.Segment(a) == p.Segment(b) && len(cluster.Shared(a.VRRPInstance, b.VRRPInstance)) > 0
+	})
+	return found
+}
+
+// explained tells whether another finding says why an instance has no peer.
+func (p *peerPass) explained(m cluster.Member) bool {
+	return m.VRID == 0 || p.strays(m) || slices.ContainsFunc(p.all, func(g cluster.Group) bool {
+		return slices.ContainsFunc(g.Members, func(o cluster.Member) bool { return o.Node != m.Node && p.Hear(o, m) })
+	})
+}
+
+func authMismatch(p *peerPass) {
+	says := func(m cluster.Member) string {
+		if t := authType(m); t != "" {
+			return "authenticates with " + t
+		}
+		return "does not authenticate"
+	}
+	mismatch("auth_type", says, nil)(p)
+	s := setting("auth_pass")
+	for _, g := range p.groups {
+		odd(g.Members, func(m cluster.Member) string { return authType(m) + s.Key(m) }, func(m, o cluster.Member) {
+			if authType(m) != authType(o) {
+				return
+			}
+			p.about(g, m, diag.Diagnostic{
+				Message: fmt.Sprintf("%s has another password than its peer %s", named(m.VRRPInstance), p.name(o)),
+				Span:    s.At(m), Label: "differs",
+				Notes: append(note(s.At(o), "from that of "+p.name(o)), diag.Note{Message: "each drops what the other one sends: both become MASTER"}),
+			})
+		})
+	}
+}
+
+// addressMismatch reports what one list lacks, or has more than, another one.
+func (p *peerPass) addressMismatch(g *group, m, o cluster.Member, word string, of func(cluster.Member) []netip.Addr) {
+	lacks, more := without(of(o), of(m)), without(of(m), of(o))
+	d := diag.Diagnostic{Span: m.At(word)}
+	switch {
+	case len(lacks) == 0 && len(more) == 0:
+		return // one of them stands twice, which is another finding
+	case len(more) == 0:
+		d.Message = fmt.Sprintf("%s lacks %s, which its peer %s holds", named(m.VRRPInstance), list(lacks), p.name(o))
+		d.Label, d.Notes = "not here", note(lineOf(o, lacks[0]), "here")
+	case len(lacks) == 0:
+		d.Message = fmt.Sprintf("%s holds %s, which its peer %s lacks", named(m.VRRPInstance), list(more), p.name(o))
+		d.Span, d.Label, d.Notes = lineOf(m, more[0]), "only here", note(o.At(word), "not here")
+	default:
+		d.Message = fmt.Sprintf("%s holds %s and its peer %s %s instead", named(m.VRRPInstance), list(more), p.name(o), list(lacks))
+		d.Span, d.Label, d.Notes = lineOf(m, more[0]), "only here", note(lineOf(o, lacks[0]), p.name(o)+" has this")
+	}
+	if word == "virtual_ipaddress" {
+		d.Notes = append(d.Notes, diag.Note{Message: "keepalived up to 2.2 drops adverts with other addresses than its own: both become MASTER"})
+	}
+	p.about(g, m, d)
+}
+
+// lineOf is where an instance names an address.
+func lineOf(m cluster.Member, a netip.Addr) source.Span {
+	i := slices.IndexFunc(m.Addresses, func(x ir.Address) bool { return x.Prefix.Addr() == a })
+	return m.Addresses[i].Span()
+}
+
+func (p *peerPass) prefixMismatch(g *group, m, o cluster.Member) {
+	for _, a := range m.Addresses {
+		i := slices.IndexFunc(o.Addresses, func(x ir.Address) bool { return x.Prefix.Addr() == a.Prefix.Addr() })
+		if i < 0 || o.Addresses[i].Prefix == a.Prefix {
+			continue
+		}
+		b := o.Addresses[i]
+		p.about(g, m, diag.Diagnostic{
+			Message: fmt.Sprintf("%s holds %s, its peer %s holds %s", named(m.VRRPInstance), a.Prefix, p.name(o), b.Prefix),
+			Span:    a.Span(), Label: fmt.Sprintf("/%d", a.Prefix.Bits()), Notes: note(b.Span(), fmt.Sprintf("/%d", b.Prefix.Bits())),
+		})
+	}
+}
+
+// hmacMismatch compares the presence of auth_hmac, then the keys that each side signs with.
+func hmacMismatch(p *peerPass) {
+	for _, g := range p.groups {
+		signs := func(m cluster.Member) string { return yes(m.Has("auth_hmac")) }
+		odd(g.Members, signs, func(m, o cluster.Member) {
+			says := map[string]string{"yes": "signs its adverts", "": "does not sign"}
+			p.about(g, m, diag.Diagnostic{
+				Message: fmt.Sprintf("%s %s, its peer %s %s", named(m.VRRPInstance), says[signs(m)], p.name(o), says[signs(o)]),
+				Span:    m.At("auth_hmac"), Label: "not as " + p.name(o), Notes: note(o.At("auth_hmac"), p.name(o)+" "+says[signs(o)]),
+			})
+		})
+		for _, m := range g.Members {
+			for _, o := range g.Members {
+				if m.Node == o.Node || !m.Has("auth_hmac") || !o.Has("auth_hmac") {
+					continue
+				}
+				active := activeKey(o)
+				mine, there := keys(m)[active], keys(o)[active]
+				if there == nil || mine != nil && mine.text == there.text {
+					continue
+				}
+				d := diag.Diagnostic{
+					Message: fmt.Sprintf("%s has no key %s, with which its peer %s signs", named(m.VRRPInstance), active, p.name(o)),
+					Span:    m.At("auth_hmac"), Label: "drops what it sends", Notes: note(there.at, "key "+active+" of "+p.name(o)),
+				}
+				if mine != nil {
+					d.Message = fmt.Sprintf("key %s of %s is another one on its peer %s", active, named(m.VRRPInstance), p.name(o))
+					d.Span, d.Label = mine.at, "differs"
+				}
+				p.about(g, m, d)
+			}
+		}
+	}
+}
+
+// An hmacKey is a key of auth_hmac; its text is never shown.
+type hmacKey struct {
+	text string
+	at   source.Span
+}
+
+// keys of auth_hmac, by their numbers.
+func keys(m cluster.Member) map[string]*hmacKey {
+	all := map[string]*hmacKey{}
+	for _, s := range m.Stmt.Block.Find("auth_hmac").Block.Stmts {
+		if s.Keyword() == "key" && len(s.Words) > 2 {
+			all[s.Words[1].Text] = &hmacKey{s.Words[2].Text, s.Span()}
+		}
+	}
+	return all
+}
+
+// activeKey is the number of the key that a member signs with.
+func activeKey(m cluster.Member) string {
+	first := ""
+	for _, s := range m.Stmt.Block.Find("auth_hmac").Block.Stmts {
+		switch {
+		case len(s.Words) < 2:
+		case s.Keyword() == "active_key":
+			return s.Words[1].Text
+		case s.Keyword() == "key" && first == "":
+			first = s.Words[1].Text
+		}
+	}
+	return first
+}

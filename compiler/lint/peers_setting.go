@@ -1,0 +1,243 @@
+package lint
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"keepc/compiler/cluster"
+	"keepc/compiler/ir"
+	"keepc/grammar/source"
+)
+
+// A Setting is a line of the table that lays the members of a virtual router side by side.
+type Setting struct {
+	Word   string
+	Rules  []string // those that judge it
+	Secret bool     // Text is no text to be shown
+
+	text func(cluster.Member) string
+	key  func(cluster.Member) string      // nil: text
+	at   func(cluster.Member) source.Span // nil: the word of the instance
+}
+
+// Text is what a member says, for people; empty: nothing.
+func (s Setting) Text(m cluster.Member) string { return s.text(m) }
+
+// Key is equal for members that say the same. It may hold a password.
+func (s Setting) Key(m cluster.Member) string {
+	if s.key == nil {
+		return s.text(m)
+	}
+	return s.key(m)
+}
+
+// At is where a member says it, or would.
+func (s Setting) At(m cluster.Member) source.Span {
+	if s.at == nil {
+		return m.At(s.Word)
+	}
+	return s.at(m)
+}
+
+// Settings returns the lines of the table.
+func Settings() []Setting {
+	return []Setting{
+		{Word: "state", Rules: []string{"two-masters", "backup-above-master"}, text: func(m cluster.Member) string { return m.State.String() }},
+		{Word: "priority", Rules: []string{"equal-priority", "order-at-rest", "dead-weight", "weak-weight"}, text: func(m cluster.Member) string { return fmt.Sprint(m.Priority) }},
+		{Word: "nopreempt", Rules: []string{"nopreempt-one-side", "nopreempt-weight"}, text: func(m cluster.Member) string { return yes(m.NoPreempt) }},
+		{Word: "version", Rules: []string{"version-mismatch"}, text: func(m cluster.Member) string { return fmt.Sprint(m.Version) }},
+		{Word: "advert_int", Rules: []string{"advert-int-mismatch"}, text: func(m cluster.Member) string { return seconds(m.AdvertInterval) }},
+		{Word: "auth_type", Rules: []string{"auth-mismatch"}, text: authType, at: inAuth("auth_type")},
+		{Word: "auth_pass", Rules: []string{"auth-mismatch"}, Secret: true, text: password, at: inAuth("auth_pass")},
+		{Word: "auth_hmac", Rules: []string{"hmac-mismatch"}, Secret: true, text: signature},
+		{Word: "virtual_ipaddress", Rules: []string{"address-mismatch", "address-order", "prefix-mismatch"}, text: count(advertised), key: ordered(advertised)},
+		{Word: "virtual_ipaddress_excluded", Rules: []string{"address-mismatch", "prefix-mismatch"}, text: count(excluded), key: sorted(excluded)},
+		{Word: "unicast_peer", Rules: []string{"unicast-multicast", "unicast-asymmetry", "same-source"}, text: count(peerAddresses), key: func(m cluster.Member) string { return yes(len(m.Unicast) > 0) }},
+		{Word: "mcast_dst_ip", Rules: []string{"multicast-group-mismatch"}, text: multicastGroup},
+		{Word: "use_vmac", Rules: []string{"vmac-mismatch"}, text: func(m cluster.Member) string { return yes(m.UseVMAC) }},
+		{Word: "v3_checksum_as_v2", Rules: []string{"checksum-mismatch"}, text: checksum},
+		{Word: "skip_check_adv_addr", Rules: []string{"skip-check-mismatch"}, text: func(m cluster.Member) string { return yes(flag(m, "skip_check_adv_addr", "vrrp_skip_check_adv_addr")) }},
+		{Word: "track_interface", Rules: []string{"track-one-side"}, text: tracks("track_interface")},
+		{Word: "track_script", Rules: []string{"track-one-side"}, text: tracks("track_script")},
+		{Word: "track_file", Rules: []string{"track-one-side"}, text: tracks("track_file")},
+		{Word: "track_process", Rules: []string{"track-one-side"}, text: tracks("track_process")},
+		{Word: "track_bfd", Rules: []string{"track-one-side"}, text: tracks("track_bfd")},
+		{Word: "vrrp_sync_group", Rules: []string{"sync-group-mismatch", "sync-group-order"}, text: syncGroupName, at: func(m cluster.Member) source.Span {
+			if g := syncGroup(m); g != nil {
+				return g.Span()
+			}
+			return m.Span()
+		}},
+	}
+}
+
+// setting returns the line of the table with a word.
+func setting(word string) Setting {
+	all := Settings()
+	return all[slices.IndexFunc(all, func(s Setting) bool { return s.Word == word })]
+}
+
+func yes(on bool) string {
+	if on {
+		return "yes"
+	}
+	return ""
+}
+
+// seconds writes a time as a person does: 1s, 0.25s.
+func seconds(d time.Duration) string { return fmt.Sprintf("%gs", d.Seconds()) }
+
+// flag tells whether a switch is on for an instance: by its own line, or by that of global_defs.
+func flag(m cluster.Member, word, global string) bool {
+	return m.Has(word) || m.Config.Global.Has(global)
+}
+
+// authType is the authentication that a packet shows; version 3 has none.
+func authType(m cluster.Member) string {
+	if m.Version == 3 || m.Auth.Pass.IsZero() && m.Auth.Type == ir.AuthNone {
+		return ""
+	}
+	return m.Auth.Type.String()
+}
+
+// password is what the wire carries of a password, or is signed with.
+func password(m cluster.Member) string {
+	if m.Version == 3 || m.Auth.Type == ir.AuthNone {
+		return ""
+	}
+	const carried = 8
+	p := m.Auth.Pass.Reveal()
+	return p[:min(len(p), carried)]
+}
+
+func inAuth(word string) func(cluster.Member) source.Span {
+	return func(m cluster.Member) source.Span {
+		if a := auth(m.VRRPInstance); a.Stmt != nil {
+			return a.At(word)
+		}
+		return m.Span()
+	}
+}
+
+// signature is what auth_hmac says but for the order of its lines.
+func signature(m cluster.Member) string {
+	if m.Stmt == nil {
+		return ""
+	}
+	s := m.Stmt.Block.Find("auth_hmac")
+	if s == nil || s.Block == nil {
+		return ""
+	}
+	var lines []string
+	for _, s := range s.Block.Stmts {
+		lines = append(lines, s.String())
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+// advertised lists the addresses that a member advertises, excluded the others that it holds.
+func advertised(m cluster.Member) []netip.Addr { return held(m, false) }
+func excluded(m cluster.Member) []netip.Addr   { return held(m, true) }
+
+func held(m cluster.Member, excluded bool) (all []netip.Addr) {
+	for _, a := range m.Addresses {
+		if a.Excluded == excluded {
+			all = append(all, a.Prefix.Addr())
+		}
+	}
+	return all
+}
+
+func peerAddresses(m cluster.Member) (all []netip.Addr) {
+	for _, p := range m.Unicast {
+		all = append(all, p.Addr)
+	}
+	return all
+}
+
+func count(of func(cluster.Member) []netip.Addr) func(cluster.Member) string {
+	return func(m cluster.Member) string {
+		if n := len(of(m)); n > 0 {
+			return fmt.Sprint(n)
+		}
+		return ""
+	}
+}
+
+func ordered(of func(cluster.Member) []netip.Addr) func(cluster.Member) string {
+	return func(m cluster.Member) string { return fmt.Sprint(of(m)) }
+}
+
+func sorted(of func(cluster.Member) []netip.Addr) func(cluster.Member) string {
+	return func(m cluster.Member) string {
+		return fmt.Sprint(slices.SortedFunc(slices.Values(of(m)), netip.Addr.Compare))
+	}
+}
+
+// multicastGroup is where a member advertises to, if its file says so.
+func multicastGroup(m cluster.Member) string {
+	word := "vrrp_mcast_group4"
+	if m.IPv6() {
+		word = "vrrp_mcast_group6"
+	}
+	switch {
+	case len(m.Unicast) > 0:
+		return ""
+	case m.MulticastGroup.IsValid():
+		return m.MulticastGroup.String()
+	}
+	return value(m.Config.Global.Origin, word)
+}
+
+// checksum tells which members of version 3 over IPv4 leave the pseudo header out of it.
+func checksum(m cluster.Member) string {
+	return yes(m.Version == 3 && !m.IPv6() && flag(m, "v3_checksum_as_v2", "v3_checksum_as_v2"))
+}
+
+// tracks lists the names in a block of trackers.
+func tracks(word string) func(cluster.Member) string {
+	return func(m cluster.Member) string {
+		var names []string
+		for _, t := range tracked(m, word) {
+			names = append(names, t.Name)
+		}
+		return strings.Join(names, ",")
+	}
+}
+
+// tracked returns what an instance tracks in the block of a keyword.
+func tracked(m cluster.Member, word string) []ir.Track {
+	switch word {
+	case "track_interface":
+		return m.TrackInterfaces
+	case "track_script":
+		return m.TrackScripts
+	case "track_file":
+		return m.TrackFiles
+	case "track_process":
+		return m.TrackProcesses
+	}
+	return m.TrackBFDs
+}
+
+// syncGroup returns the sync group of an instance; nil: none.
+func syncGroup(m cluster.Member) *ir.SyncGroup {
+	i := slices.IndexFunc(m.Config.SyncGroups, func(g *ir.SyncGroup) bool {
+		return slices.ContainsFunc(g.Members, func(n ir.Name) bool { return n.Text == m.Name })
+	})
+	if i < 0 {
+		return nil
+	}
+	return m.Config.SyncGroups[i]
+}
+
+func syncGroupName(m cluster.Member) string {
+	if g := syncGroup(m); g != nil {
+		return g.Name
+	}
+	return ""
+}

@@ -1,0 +1,112 @@
+package lint
+
+import (
+	"fmt"
+	"slices"
+
+	"keepc/compiler/cluster"
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+// unicastPeerRules are about routers that advertise to each other by unicast.
+func unicastPeerRules() []Rule {
+	return []Rule{
+		{
+			Name: "unicast-multicast", Severity: diag.Error,
+			Title: "One router of a group advertises by unicast, another one by multicast.",
+			Text:  "keepalived drops an advertisement that came the other way than its own go, and both become MASTER.",
+			Bad:   pair("@lb1 unicast_peer {\n@lb1     192.0.2.3\n@lb1 }\n"),
+			Good:  pair("@lb1 unicast_src_ip 192.0.2.2\n@lb2 unicast_src_ip 192.0.2.3\n    unicast_peer {\n@lb1    192.0.2.3\n@lb2    192.0.2.2\n    }\n"),
+			Peers: mismatch("unicast_peer", func(m cluster.Member) string {
+				if len(m.Unicast) > 0 {
+					return "advertises by unicast"
+				}
+				return "by multicast"
+			}, func(d *diag.Diagnostic, _, _ cluster.Member) {
+				d.Notes = append(d.Notes, diag.Note{Message: "neither hears the other one: both become MASTER"})
+				d.Help = "write unicast_peer in both files, or in none"
+			}),
+		},
+		{
+			Name: "unicast-asymmetry", Severity: diag.Error,
+			Title: "A router does not name another router of its group as a unicast_peer.",
+			Text: "The other one never hears it, and becomes MASTER beside it. Every router names the source address of every other one: its " +
+				"unicast_src_ip, or the first address of its interface.",
+			Bad:   pair("@lb1 unicast_src_ip 192.0.2.2\n@lb2 unicast_src_ip 192.0.2.3\n    unicast_peer {\n@lb1    192.0.2.4\n@lb2    192.0.2.2\n    }\n"),
+			Good:  pair("@lb1 unicast_src_ip 192.0.2.2\n@lb2 unicast_src_ip 192.0.2.3\n    unicast_peer {\n@lb1    192.0.2.3\n@lb2    192.0.2.2\n    }\n"),
+			Peers: unicastAsymmetry,
+		},
+		{
+			Name: "same-source", Severity: diag.Error,
+			Title: "Two routers of a group have one source address.",
+			Text: "Each takes the advertisements of the other one for its own, and a tie between them is never broken. The line was copied from one " +
+				"file to the other.",
+			Bad:  pair("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n"),
+			Good: pair("@lb1 unicast_src_ip 192.0.2.2\n@lb2 unicast_src_ip 192.0.2.3\n    unicast_peer {\n@lb1    192.0.2.3\n@lb2    192.0.2.2\n    }\n"),
+			Peers: func(p *peerPass) {
+				for _, g := range p.groups {
+					for i, m := range g.Members {
+						k := slices.IndexFunc(g.Members[:i], func(o cluster.Member) bool { return o.SourceAddr.IsValid() && o.SourceAddr == m.SourceAddr })
+						if k < 0 {
+							continue
+						}
+						o := g.Members[k]
+						p.about(g, m, diag.Diagnostic{
+							Message: fmt.Sprintf("%s speaks from %s, and so does its peer %s", named(m.VRRPInstance), m.SourceAddr, p.name(o)),
+							Span:    sourceLine(m), Label: "taken", Notes: note(sourceLine(o), "by "+p.name(o)),
+						})
+					}
+				}
+			},
+		},
+	}
+}
+
+func unicastAsymmetry(p *peerPass) {
+	for _, g := range p.groups {
+		for _, m := range g.Members {
+			if len(m.Unicast) == 0 {
+				continue
+			}
+			missing := false
+			for _, o := range g.Members {
+				from, known := p.Source(o)
+				if o.Node == m.Node || len(o.Unicast) == 0 || !known || from == m.SourceAddr || slices.Contains(peerAddresses(m), from) {
+					continue
+				}
+				missing = true
+				p.about(g, m, diag.Diagnostic{
+					Message: fmt.Sprintf("%s does not name %s, the source of its peer %s, as a unicast_peer", named(m.VRRPInstance), from, p.name(o)),
+					Span:    m.At("unicast_peer"), Label: fmt.Sprintf("%s hears nothing from %s", p.name(o), p.name(m)),
+					Notes: note(sourceLine(o), fmt.Sprintf("%s speaks from %s", p.name(o), from)),
+					Help:  fmt.Sprintf("write %s into this unicast_peer", from),
+				})
+			}
+			if others := without(nodes(g.Members), []int{m.Node}); len(m.Unicast) < len(others) && !missing {
+				o := g.Members[slices.Index(nodes(g.Members), others[0])]
+				p.about(g, m, diag.Diagnostic{
+					Message: fmt.Sprintf("%s has %d unicast_peer, and its group has %d other routers", named(m.VRRPInstance), len(m.Unicast), len(others)),
+					Span:    m.At("unicast_peer"), Label: "one of them hears nothing from " + p.name(m), Notes: note(o.Span(), "one of the others, "+p.name(o)),
+				})
+			}
+		}
+	}
+}
+
+func nodes(members []cluster.Member) (all []int) {
+	for _, m := range members {
+		all = append(all, m.Node)
+	}
+	return all
+}
+
+// sourceLine is where a member says what address it speaks from.
+func sourceLine(m cluster.Member) source.Span {
+	for _, word := range []string{"unicast_src_ip", "mcast_src_ip"} {
+		if m.Has(word) {
+			return m.At(word)
+		}
+	}
+	return m.Span()
+}
