@@ -28,6 +28,7 @@ const defaultFile = "/etc/keepalived/keepalived.conf"
 type checkRun struct {
 	*App
 	fix, diff   bool
+	peers       bool // all files are one cluster
 	host        bool
 	failOn      string
 	only, skip  []string
@@ -52,6 +53,8 @@ type reading struct {
 	id     string
 	tree   *grammar.File
 	config *ir.Config
+	text   diag.List // what is wrong with the text
+	means  diag.List // what is wrong with its meaning
 }
 
 func (a *App) check() *cobra.Command {
@@ -60,8 +63,10 @@ func (a *App) check() *cobra.Command {
 		Use:   "check [files...]",
 		Short: "Find mistakes",
 		Long: "Find mistakes in configuration files. Without an argument, in those of the clusters that the nearest " + settingsName + " upward\n" +
-			"names, or else in " + defaultFile + ".",
+			"names, or else in " + defaultFile + ". Files of directors that back each other up are also compared: all with --peers, those of\n" +
+			"a cluster in " + settingsName + ", and the readings of one file with several --id.",
 		Example: `  keepc check keepalived.conf
+  keepc check --peers lb01.conf lb02.conf
   keepc check --fix lb01.conf lb02.conf
   cat keepalived.conf | keepc check --format json -`,
 		Annotations: formats(formatNames()...),
@@ -71,6 +76,7 @@ func (a *App) check() *cobra.Command {
 	f.SortFlags = false
 	f.BoolVar(&run.fix, "fix", false, "repair what has exactly one right repair")
 	f.BoolVar(&run.diff, "diff", false, "show the repairs as a patch")
+	f.BoolVar(&run.peers, "peers", false, "also compare the files: they are the directors of one cluster")
 	f.BoolVar(&run.host, "host", false, "also judge what depends on this machine: interfaces, users, scripts")
 	f.StringVar(&run.failOn, "fail-on", "error", "the least `SEVERITY` that exits with 1: error, warning or info")
 	f.StringSliceVar(&run.only, "only", nil, "look for these `RULES` only")
@@ -110,9 +116,15 @@ func (r *checkRun) main(names []string) error {
 	}
 	// What a check makes lives until it is told: to collect more often takes a quarter of the time and frees next to nothing.
 	defer debug.SetGCPercent(debug.SetGCPercent(500))
+	clusters, err := r.clusters(jobs)
+	if err != nil {
+		return err
+	}
 	files := make([]checked, len(jobs))
+	each(len(jobs), func(i int) { files[i] = r.readAll(jobs[i]) })
+	compared := compareAll(clusters, jobs, files)
 	each(len(jobs), func(i int) {
-		files[i] = r.file(jobs[i])
+		files[i].merge()
 		files[i].Findings = r.judge(jobs[i], files[i].Findings)
 	})
 
@@ -129,7 +141,9 @@ func (r *checkRun) main(names []string) error {
 		bad = bad || f.Findings.Has(jobs[i].failOn)
 	}
 	if !r.quiet {
-		if err := write(r.Stdout, report.NewCheck(found), colors); err != nil {
+		model := report.NewCheck(found)
+		model.Groups = r.groups(compared, files)
+		if err := write(r.Stdout, model, colors); err != nil {
 			return failed(fmt.Errorf("write the findings: %w", err))
 		}
 	}
@@ -217,7 +231,14 @@ func knownRule(name string) error {
 }
 
 // file checks one file.
-func (a *App) file(j job) (f checked) {
+func (a *App) file(j job) checked {
+	f := a.readAll(j)
+	f.merge()
+	return f
+}
+
+// readAll reads a file for each of its ids; merge then says what is wrong with it.
+func (a *App) readAll(j job) (f checked) {
 	f.Name = a.shown(j.name)
 	var text []byte
 	if text, f.err = a.read(j.name); f.err != nil {
@@ -228,7 +249,7 @@ func (a *App) file(j job) (f checked) {
 		f.Findings = a.parseSettings(f.Name, text).Findings
 		return f
 	}
-	opts := compiler.Options{Version: j.version, Host: j.about}
+	opts := compiler.Options{Version: j.version, Host: j.about, Peers: j.peers}
 	ids, all := j.ids, j.ids
 	switch len(ids) {
 	case 0:
@@ -237,16 +258,26 @@ func (a *App) file(j job) (f checked) {
 		all = nil // one host of who knows how many
 	}
 	src := source.New(f.Name, text)
-	lists := make([]diag.List, len(ids))
-	for i, id := range ids {
+	for _, id := range ids {
 		tree, found := grammar.LoadText(src, grammar.Options{Files: a.files(), ID: id, IDs: all, Env: a.Env})
 		cfg, more := compiler.Compile(tree, opts)
-		lists[i] = compiler.Merge(tree, found, more)
-		f.readings = append(f.readings, reading{id, tree, cfg})
+		f.readings = append(f.readings, reading{id, tree, cfg, found, more})
 		f.Secrets = append(f.Secrets, cfg.Secrets...)
 	}
-	f.Findings, f.Tree = diag.Join(ids, lists), f.readings[0].tree
 	return f
+}
+
+// merge joins what was found in the readings of a file, without what its comments silence.
+func (f *checked) merge() {
+	var ids []string
+	var lists []diag.List
+	for _, r := range f.readings {
+		ids = append(ids, r.id)
+		lists = append(lists, compiler.Merge(r.tree, r.text, r.means))
+	}
+	if len(lists) > 0 {
+		f.Findings, f.Tree = diag.Join(ids, lists), f.readings[0].tree
+	}
 }
 
 // tell says what was looked at, and which keywords keepc reads but does not act on yet.

@@ -111,6 +111,7 @@ type job struct {
 	ids      []string  // of the readings; empty: one, for this host
 	about    lint.Host // the machine that is judged as well; nil: none
 	version  string    // of the keepalived that will read it; empty: any
+	peers    bool      // it is compared with others
 	failOn   diag.Severity
 	settings *settings
 }

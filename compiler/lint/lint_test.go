@@ -39,12 +39,14 @@ func read(text, id string, peers bool) (*ir.Config, diag.List) {
 // compare judges a file for lb1 and lb2, each by itself and both together.
 func compare(text string) (all diag.List) {
 	var nodes []cluster.Node
+	var known []diag.List
 	for _, id := range []string{"lb1", "lb2"} {
 		cfg, found := read(text, id, true)
 		nodes = append(nodes, cluster.Node{Name: id, Config: cfg})
+		known = append(known, found)
 		all = append(all, found...)
 	}
-	for _, found := range lint.Compare(cluster.New(nodes)).Findings {
+	for _, found := range lint.Compare(cluster.New(nodes), known).Findings {
 		all = append(all, found...)
 	}
 	return all

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"keepc/compiler/ir"
 	"keepc/compiler/solver"
 	"keepc/grammar/diag"
+	"keepc/grammar/source"
 )
 
 // A Comparison is what was found when the files of a cluster were laid side by side.
@@ -23,12 +25,25 @@ type ComparedGroup struct {
 	Findings diag.List
 }
 
-// Compare applies the rules about several directors to a cluster.
-func Compare(c *cluster.Cluster) Comparison {
-	p := &peerPass{Cluster: c, all: c.Groups(), found: make([]diag.Bounded, len(c.Nodes))}
+// Compare applies the rules about several directors to a cluster. known is what is wrong with the files by themselves: a line with an
+// error is not compared, for nobody knows what it was meant to say.
+func Compare(c *cluster.Cluster, known []diag.List) Comparison {
+	p := &peerPass{Cluster: c, all: c.Groups(), errors: map[place]bool{}, found: make([]diag.Bounded, len(c.Nodes))}
+	for _, list := range known {
+		for _, d := range list {
+			if d.Severity == diag.Error {
+				p.errors[placeOf(d.Span)] = true
+			}
+		}
+	}
 	for _, g := range p.all {
-		if len(g.Members) > 1 {
-			p.groups = append(p.groups, &group{ComparedGroup{Group: g}, solver.Of(c, g)})
+		if len(g.Members) < 2 {
+			continue
+		}
+		one := &group{ComparedGroup{Group: g}, solver.Of(c, g)}
+		p.groups = append(p.groups, one)
+		if !slices.ContainsFunc(g.Members, func(m cluster.Member) bool { return p.errors[placeOf(m.At("priority"))] }) {
+			p.elections = append(p.elections, one)
 		}
 	}
 	for _, r := range Rules() {
@@ -50,13 +65,25 @@ func Compare(c *cluster.Cluster) Comparison {
 // A peerPass is one rule on its way over one cluster.
 type peerPass struct {
 	*cluster.Cluster
-	all    []cluster.Group // also those of one member
-	groups []*group        // of two members at least
-
-	byKey []map[ir.ServiceKey]*ir.VirtualServer // by node
+	all       []cluster.Group                       // also those of one member
+	groups    []*group                              // of two members at least
+	elections []*group                              // those whose priorities are known
+	byKey     []map[ir.ServiceKey]*ir.VirtualServer // by node
+	errors    map[place]bool                        // lines with one
 
 	rule  Rule
 	found []diag.Bounded // by node
+}
+
+// A place is a line of a file.
+type place struct {
+	file string
+	line int
+}
+
+func placeOf(at source.Span) place {
+	p := at.Position()
+	return place{p.File, p.Line}
 }
 
 // A group is a virtual router with what failures can do to it.
@@ -65,19 +92,24 @@ type group struct {
 	election solver.Group
 }
 
-// report adds a finding of the rule in the file of a node.
-func (p *peerPass) report(node int, d diag.Diagnostic) {
-	d.Rule = p.rule.Name
-	if d.Severity == 0 {
-		d.Severity = p.rule.Severity
+// report adds a finding of the rule in the file of a node, unless it is about a line with an error.
+func (p *peerPass) report(node int, d diag.Diagnostic) (added bool) {
+	places := []source.Span{d.Span}
+	for _, n := range d.Notes {
+		places = append(places, n.Span)
 	}
+	if slices.ContainsFunc(places, func(at source.Span) bool { return p.errors[placeOf(at)] }) {
+		return false
+	}
+	d.Rule, d.Severity = p.rule.Name, cmp.Or(d.Severity, p.rule.Severity)
 	p.found[node].Add(d)
+	return true
 }
 
 // about adds a finding of the rule about a virtual router, in the file of a member.
 func (p *peerPass) about(g *group, m cluster.Member, d diag.Diagnostic) {
-	p.report(m.Node, d)
-	if list := p.found[m.Node].List; len(list) > 0 {
+	if p.report(m.Node, d) {
+		list := p.found[m.Node].List
 		g.Findings.Add(list[len(list)-1])
 	}
 }
@@ -94,16 +126,16 @@ func (p *peerPass) names(members []cluster.Member) string {
 	return list(all)
 }
 
-// mismatch makes the check of a setting that all members must share. says tells what a member does by it, as "sends every 1s".
-func mismatch(word string, says func(cluster.Member) string, more func(d *diag.Diagnostic, m, o cluster.Member)) func(*peerPass) {
+// mismatch makes the check of a setting that all members must share. What it says reads "VI_1 VERB VALUE, its peer lb1 VALUE".
+func mismatch(word, verb string, value func(cluster.Member) string, more func(d *diag.Diagnostic, m, o cluster.Member)) func(*peerPass) {
 	return func(p *peerPass) {
 		s := setting(word)
 		for _, g := range p.groups {
 			odd(g.Members, s.Key, func(m, o cluster.Member) {
 				d := diag.Diagnostic{
-					Message: fmt.Sprintf("%s %s, its peer %s %s", named(m.VRRPInstance), says(m), p.name(o), says(o)),
+					Message: fmt.Sprintf("%s %s %s, its peer %s %s", named(m.VRRPInstance), verb, value(m), p.name(o), value(o)),
 					Span:    s.At(m), Label: "not as " + p.name(o),
-					Notes: note(s.At(o), p.name(o)+" "+says(o)),
+					Notes: note(s.At(o), p.name(o)+" "+verb+" "+value(o)),
 				}
 				if more != nil {
 					more(&d, m, o)

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -298,8 +299,8 @@ func serviceSettingMismatch(p *peerPass) {
 		tell := func(what, mine, theirs string, at, there source.Span) {
 			if mine != theirs {
 				p.report(n, diag.Diagnostic{
-					Message: fmt.Sprintf("%s has %s %s, on its peer %s %s", v.name(), what, or(mine, "none"), p.Nodes[o].Name, or(theirs, "none")),
-					Span:    at, Label: "not as on " + p.Nodes[o].Name, Notes: note(there, or(theirs, "none")+" on "+p.Nodes[o].Name),
+					Message: fmt.Sprintf("%s has %s %s, on its peer %s %s", v.name(), what, cmp.Or(mine, "none"), p.Nodes[o].Name, cmp.Or(theirs, "none")),
+					Span:    at, Label: "not as on " + p.Nodes[o].Name, Notes: note(there, cmp.Or(theirs, "none")+" on "+p.Nodes[o].Name),
 				})
 			}
 		}

@@ -34,7 +34,7 @@ func electionPeerRules() []Rule {
 			Bad:  pair("    state MASTER\n"),
 			Good: pair("@lb1 state MASTER\n@lb2 state BACKUP\n"),
 			Peers: func(p *peerPass) {
-				for _, g := range p.groups {
+				for _, g := range p.elections {
 					masters := slices.DeleteFunc(slices.Clone(g.Members), func(m cluster.Member) bool { return m.State != ir.Master || !m.Has("state") })
 					slices.SortStableFunc(masters, func(a, b cluster.Member) int { return cmp.Compare(b.Priority, a.Priority) })
 					for _, m := range masters[min(1, len(masters)):] {
@@ -60,7 +60,7 @@ func electionPeerRules() []Rule {
 			Bad:  instanceText("@lb1 state MASTER\n@lb1 priority 100\n@lb2 state BACKUP\n@lb2 priority 150\n"),
 			Good: pair("@lb1 state MASTER\n@lb2 state BACKUP\n"),
 			Peers: func(p *peerPass) {
-				for _, g := range p.groups {
+				for _, g := range p.elections {
 					for _, m := range g.Members {
 						i := slices.IndexFunc(g.Members, func(o cluster.Member) bool {
 							return o.State == ir.Master && o.Has("state") && o.Priority < m.Priority
@@ -100,7 +100,7 @@ func electionPeerRules() []Rule {
 			Bad:  scriptText + pair("@lb2 track_script {\n@lb2     web weight 60\n@lb2 }\n@lb1 track_script {\n@lb1     web weight 2\n@lb1 }\n"),
 			Good: scriptText + pair("    track_script {\n        web weight 60\n    }\n"),
 			Peers: func(p *peerPass) {
-				for _, g := range p.groups {
+				for _, g := range p.elections {
 					top, first := 0, g.election.Order()[0]
 					for i, m := range g.Members {
 						if m.Priority > g.Members[top].Priority {
@@ -175,7 +175,7 @@ func electionPeerRules() []Rule {
 var twoPair = pair("") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n@lb1 priority 150\n@lb2 priority 100\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n"
 
 func equalPriority(p *peerPass) {
-	for _, g := range p.groups {
+	for _, g := range p.elections {
 		by := map[int][]cluster.Member{}
 		for i, m := range g.Members {
 			by[g.election.Rest(i)] = append(by[g.election.Rest(i)], m)
@@ -240,7 +240,7 @@ func (p *peerPass) tie(equal []cluster.Member) string {
 }
 
 func nopreemptOneSide(p *peerPass) {
-	for _, g := range p.groups {
+	for _, g := range p.elections {
 		top := slices.MaxFunc(g.Members, func(a, b cluster.Member) int { return cmp.Compare(a.Priority, b.Priority) })
 		lazy := func(m cluster.Member) bool { return m.NoPreempt }
 		with := slices.IndexFunc(g.Members, lazy)
@@ -280,7 +280,7 @@ type verdict struct {
 // verdicts calls f for every tracker whose weight counts, but for those of the last router, from which nobody could take over, of
 // owners, and of files, which may hold any number.
 func (p *peerPass) verdicts(f func(verdict)) {
-	for _, g := range p.groups {
+	for _, g := range p.elections {
 		order := g.election.Order()
 		for _, r := range order[:len(order)-1] {
 			m := g.Members[r]
@@ -392,7 +392,7 @@ func nobodyPreempts(p *peerPass) {
 }
 
 func trackOneSide(p *peerPass) {
-	for _, g := range p.groups {
+	for _, g := range p.elections {
 		for _, word := range []string{"track_script", "track_process", "track_file", "track_bfd", "track_interface"} {
 			var told []string
 			for _, m := range g.Members {
@@ -444,7 +444,7 @@ func (p *peerPass) together(m cluster.Member) (all []*group) {
 	if s == nil {
 		return nil
 	}
-	for _, g := range p.groups {
+	for _, g := range p.elections {
 		if slices.ContainsFunc(g.Members, func(o cluster.Member) bool { return o.Node == m.Node && syncGroup(o) == s }) {
 			all = append(all, g)
 		}
@@ -459,7 +459,7 @@ func syncGroupMismatch(p *peerPass) {
 	type pair struct{ a, b *ir.SyncGroup }
 	told := map[pair]bool{}
 	at := setting("vrrp_sync_group").At
-	for _, g := range p.groups {
+	for _, g := range p.elections {
 		odd(g.Members, func(m cluster.Member) string { return fmt.Sprint(p.together(m)) }, func(m, o cluster.Member) {
 			mine, theirs := syncGroup(m), syncGroup(o)
 			if told[pair{mine, theirs}] {
@@ -489,7 +489,7 @@ func company(s *ir.SyncGroup) string {
 
 func syncGroupOrder(p *peerPass) {
 	told := map[*group]bool{}
-	for _, g := range p.groups {
+	for _, g := range p.elections {
 		m := g.Members[slices.IndexFunc(g.Members, func(m cluster.Member) bool { return p.together(m) != nil || m.Node == g.Members[len(g.Members)-1].Node })]
 		first := g.first()
 		for _, h := range p.together(m) {

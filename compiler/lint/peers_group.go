@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -23,7 +24,7 @@ func groupPeerRules() []Rule {
 			Text:  "Each drops the advertisements of the other one, and both become MASTER.",
 			Bad:   pair("@lb1 version 2\n@lb2 version 3\n"),
 			Good:  pair("    version 3\n"),
-			Peers: mismatch("version", func(m cluster.Member) string { return fmt.Sprintf("speaks version %d", m.Version) }, func(d *diag.Diagnostic, m, o cluster.Member) {
+			Peers: mismatch("version", "speaks version", func(m cluster.Member) string { return fmt.Sprint(m.Version) }, func(d *diag.Diagnostic, m, o cluster.Member) {
 				d.Help = "write the same version in both files, or the same vrrp_version in global_defs"
 			}),
 		},
@@ -34,7 +35,7 @@ func groupPeerRules() []Rule {
 				"takes over the interval of its MASTER, so only the time to a take-over depends on who is MASTER; keepalived logs the difference.",
 			Bad:  pair("@lb1 advert_int 3\n@lb2 advert_int 1\n"),
 			Good: pair("    advert_int 1\n"),
-			Peers: mismatch("advert_int", func(m cluster.Member) string { return "sends adverts every " + seconds(m.AdvertInterval) }, func(d *diag.Diagnostic, m, o cluster.Member) {
+			Peers: mismatch("advert_int", "sends adverts every", func(m cluster.Member) string { return seconds(m.AdvertInterval) }, func(d *diag.Diagnostic, m, o cluster.Member) {
 				note := "version 2 routers drop adverts with another interval: both would be MASTER at once"
 				if m.Version == 3 && o.Version == 3 {
 					d.Severity, note = diag.Warning, "a version 3 router takes over the interval of its MASTER; a failure is noticed sooner or later, depending on who is MASTER"
@@ -46,11 +47,19 @@ func groupPeerRules() []Rule {
 		{
 			Name: "auth-mismatch", Severity: diag.Error,
 			Title: "Two routers of a group have different authentication.",
-			Text: "Routers of version 2 drop advertisements with another type of authentication or another password, and both become MASTER. Of a " +
-				"password the first eight characters count. keepc compares passwords and never shows them.",
+			Text:  "Routers of version 2 drop advertisements with another type of authentication than their own, and both become MASTER.",
+			Bad:   pair("@lb1 authentication {\n@lb1     auth_type PASS\n@lb1     auth_pass k2t9\n@lb1 }\n"),
+			Good:  pair("    authentication {\n        auth_type PASS\n        auth_pass k2t9\n    }\n"),
+			Peers: mismatch("auth_type", "authenticates with", func(m cluster.Member) string { return cmp.Or(authType(m), "nothing") }, nil),
+		},
+		{
+			Name: "password-mismatch", Severity: diag.Error,
+			Title: "Two routers of a group have different passwords.",
+			Text: "Routers of version 2 drop advertisements with another password, and both become MASTER. Its first eight characters count. keepc " +
+				"compares passwords and never shows them.",
 			Bad:   pair("    authentication {\n        auth_type PASS\n@lb1    auth_pass k2t9\n@lb2    auth_pass k2t8\n    }\n"),
 			Good:  pair("    authentication {\n        auth_type PASS\n        auth_pass k2t9\n    }\n"),
-			Peers: authMismatch,
+			Peers: passwordMismatch,
 		},
 		{
 			Name: "hmac-mismatch", Severity: diag.Error,
@@ -66,7 +75,7 @@ func groupPeerRules() []Rule {
 			Name: "address-mismatch", Severity: diag.Error,
 			Title: "Two routers of a group hold different addresses.",
 			Text: "After a take-over the address that only one has is gone or on two hosts. keepalived 2.2.7 also drops advertisements with another " +
-				"number of addresses, or without one of its own, and both routers become MASTER; later versions log it. Add an address to the router " +
+				"number of addresses, or without one of its own, and both routers become MASTER; 2.4.3 logs it. Add an address to the router " +
 				"that is MASTER first, or to all at once.",
 			Bad:  "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n@lb1 priority 150\n@lb2 priority 100\n    virtual_ipaddress {\n        192.0.2.10/24\n@lb1    192.0.2.11/24\n    }\n}\n",
 			Good: "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n@lb1 priority 150\n@lb2 priority 100\n    virtual_ipaddress {\n        192.0.2.10/24\n        192.0.2.11/24\n    }\n}\n",
@@ -80,7 +89,7 @@ func groupPeerRules() []Rule {
 		{
 			Name: "address-order", Severity: diag.Info,
 			Title: "Two routers of a group list their addresses in another order.",
-			Text:  "keepalived and keepc compare the lists as sets. Routers of other makers may not, and the first address is that of the rest of the network's logs.",
+			Text:  "keepalived and keepc compare the lists as sets, so nothing fails by it. Routers of other makers may compare them in order.",
 			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n@lb1 priority 150\n@lb2 priority 100\n    virtual_ipaddress {\n@lb1    192.0.2.11/24\n        192.0.2.10/24\n@lb2    192.0.2.11/24\n    }\n}\n",
 			Good:  "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n@lb1 priority 150\n@lb2 priority 100\n    virtual_ipaddress {\n        192.0.2.10/24\n        192.0.2.11/24\n    }\n}\n",
 			Peers: func(p *peerPass) {
@@ -132,8 +141,8 @@ func groupPeerRules() []Rule {
 		{
 			Name: "vrid-collision", Severity: diag.Error,
 			Title: "Two groups have one number on a segment.",
-			Text: "Routers find their group by virtual_router_id alone. keepalived drops or logs every advertisement of the other group, and the " +
-				"router with the lower priority never becomes MASTER where the addresses are not compared.",
+			Text: "Routers find their group by virtual_router_id alone. keepalived 2.2.7 drops every advertisement of the other group and logs it; " +
+				"2.4.3 listens to it, so that one router of all becomes MASTER and the addresses of the other group are gone.",
 			Bad:  "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n@lb1    192.0.2.10/24\n@lb2    192.0.2.20/24\n    }\n}\n",
 			Good: pair(""),
 			Peers: func(p *peerPass) {
@@ -180,7 +189,7 @@ func groupPeerRules() []Rule {
 			Text:  "They do not hear each other, and both become MASTER.",
 			Bad:   pair("@lb1 mcast_dst_ip 224.0.0.19\n@lb2 mcast_dst_ip 224.0.0.20\n"),
 			Good:  pair("    mcast_dst_ip 224.0.0.19\n"),
-			Peers: mismatch("mcast_dst_ip", func(m cluster.Member) string { return "advertises to " + or(multicastGroup(m), "the usual group") }, nil),
+			Peers: mismatch("mcast_dst_ip", "advertises to", func(m cluster.Member) string { return cmp.Or(multicastGroup(m), "the usual group") }, nil),
 		},
 		{
 			Name: "checksum-mismatch", Severity: diag.Error,
@@ -188,7 +197,12 @@ func groupPeerRules() []Rule {
 			Text:  "v3_checksum_as_v2 leaves the pseudo header out of the checksum of version 3 over IPv4. A router without it drops such advertisements.",
 			Bad:   pair("    version 3\n@lb1 v3_checksum_as_v2\n"),
 			Good:  pair("    version 3\n    v3_checksum_as_v2\n"),
-			Peers: mismatch("v3_checksum_as_v2", func(m cluster.Member) string { return or(checksum(m), "no") + " v3_checksum_as_v2" }, nil),
+			Peers: mismatch("v3_checksum_as_v2", "computes checksums", func(m cluster.Member) string {
+				if checksum(m) != "" {
+					return "without the pseudo header"
+				}
+				return "with it"
+			}, nil),
 		},
 		{
 			Name: "skip-check-mismatch", Severity: diag.Info,
@@ -196,11 +210,11 @@ func groupPeerRules() []Rule {
 			Text:  "The routers notice differences of their address lists in different ways. Nothing fails by it alone.",
 			Bad:   pair("@lb1 skip_check_adv_addr\n"),
 			Good:  pair("    skip_check_adv_addr\n"),
-			Peers: mismatch("skip_check_adv_addr", func(m cluster.Member) string {
+			Peers: mismatch("skip_check_adv_addr", "compares addresses", func(m cluster.Member) string {
 				if setting("skip_check_adv_addr").Text(m) != "" {
-					return "has skip_check_adv_addr"
+					return "when the sender changes"
 				}
-				return "has not"
+				return "always"
 			}, nil),
 		},
 		{
@@ -210,21 +224,14 @@ func groupPeerRules() []Rule {
 				"address, and hosts that overlook the gratuitous ARP lose the address until their cache ends.",
 			Bad:  pair("@lb1 use_vmac\n"),
 			Good: pair("    use_vmac\n"),
-			Peers: mismatch("use_vmac", func(m cluster.Member) string {
+			Peers: mismatch("use_vmac", "sends from", func(m cluster.Member) string {
 				if m.UseVMAC {
-					return "uses the virtual MAC address"
+					return "the virtual MAC address"
 				}
-				return "uses its own"
+				return "its own"
 			}, nil),
 		},
 	}
-}
-
-func or(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
 }
 
 // pairs calls f with every two instances of different nodes and of one family, in the order of the nodes.
@@ -264,19 +271,12 @@ func (p *peerPass) explained(m cluster.Member) bool {
 	})
 }
 
-func authMismatch(p *peerPass) {
-	says := func(m cluster.Member) string {
-		if t := authType(m); t != "" {
-			return "authenticates with " + t
-		}
-		return "does not authenticate"
-	}
-	mismatch("auth_type", says, nil)(p)
+func passwordMismatch(p *peerPass) {
 	s := setting("auth_pass")
 	for _, g := range p.groups {
 		odd(g.Members, func(m cluster.Member) string { return authType(m) + s.Key(m) }, func(m, o cluster.Member) {
 			if authType(m) != authType(o) {
-				return
+				return // that is another finding
 			}
 			p.about(g, m, diag.Diagnostic{
 				Message: fmt.Sprintf("%s has another password than its peer %s", named(m.VRRPInstance), p.name(o)),
@@ -305,7 +305,7 @@ func (p *peerPass) addressMismatch(g *group, m, o cluster.Member, word string, o
 		d.Span, d.Label, d.Notes = lineOf(m, more[0]), "only here", note(lineOf(o, lacks[0]), p.name(o)+" has this")
 	}
 	if word == "virtual_ipaddress" {
-		d.Notes = append(d.Notes, diag.Note{Message: "keepalived up to 2.2 drops adverts with other addresses than its own: both become MASTER"})
+		d.Notes = append(d.Notes, diag.Note{Message: "keepalived 2.2.7 drops adverts with other addresses than its own: both become MASTER"})
 	}
 	p.about(g, m, d)
 }

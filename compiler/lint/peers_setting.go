@@ -51,7 +51,7 @@ func Settings() []Setting {
 		{Word: "version", Rules: []string{"version-mismatch"}, text: func(m cluster.Member) string { return fmt.Sprint(m.Version) }},
 		{Word: "advert_int", Rules: []string{"advert-int-mismatch"}, text: func(m cluster.Member) string { return seconds(m.AdvertInterval) }},
 		{Word: "auth_type", Rules: []string{"auth-mismatch"}, text: authType, at: inAuth("auth_type")},
-		{Word: "auth_pass", Rules: []string{"auth-mismatch"}, Secret: true, text: password, at: inAuth("auth_pass")},
+		{Word: "auth_pass", Rules: []string{"password-mismatch"}, Secret: true, text: password, at: inAuth("auth_pass")},
 		{Word: "auth_hmac", Rules: []string{"hmac-mismatch"}, Secret: true, text: signature},
 		{Word: "virtual_ipaddress", Rules: []string{"address-mismatch", "address-order", "prefix-mismatch"}, text: count(advertised), key: ordered(advertised)},
 		{Word: "virtual_ipaddress_excluded", Rules: []string{"address-mismatch", "prefix-mismatch"}, text: count(excluded), key: sorted(excluded)},
@@ -188,9 +188,17 @@ func multicastGroup(m cluster.Member) string {
 	case len(m.Unicast) > 0:
 		return ""
 	case m.MulticastGroup.IsValid():
-		return m.MulticastGroup.String()
+		return unusual(m.MulticastGroup.String())
 	}
-	return value(m.Config.Global.Origin, word)
+	return unusual(value(m.Config.Global.Origin, word))
+}
+
+// unusual is a multicast group; empty for those of the RFC.
+func unusual(group string) string {
+	if group == "224.0.0.18" || group == "ff02::12" {
+		return ""
+	}
+	return group
 }
 
 // checksum tells which members of version 3 over IPv4 leave the pseudo header out of it.

@@ -18,11 +18,11 @@ func unicastPeerRules() []Rule {
 			Text:  "keepalived drops an advertisement that came the other way than its own go, and both become MASTER.",
 			Bad:   pair("@lb1 unicast_peer {\n@lb1     192.0.2.3\n@lb1 }\n"),
 			Good:  pair("@lb1 unicast_src_ip 192.0.2.2\n@lb2 unicast_src_ip 192.0.2.3\n    unicast_peer {\n@lb1    192.0.2.3\n@lb2    192.0.2.2\n    }\n"),
-			Peers: mismatch("unicast_peer", func(m cluster.Member) string {
+			Peers: mismatch("unicast_peer", "advertises by", func(m cluster.Member) string {
 				if len(m.Unicast) > 0 {
-					return "advertises by unicast"
+					return "unicast"
 				}
-				return "by multicast"
+				return "multicast"
 			}, func(d *diag.Diagnostic, _, _ cluster.Member) {
 				d.Notes = append(d.Notes, diag.Note{Message: "neither hears the other one: both become MASTER"})
 				d.Help = "write unicast_peer in both files, or in none"

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"errors"
+	"slices"
+
+	"keepc/compiler/cluster"
+	"keepc/compiler/lint"
+	"keepc/compiler/report"
+	"keepc/grammar/diag"
+	"keepc/runtime/sim"
+)
+
+// A seat is the place of a reading among those of a check.
+type seat struct {
+	job, reading int
+	name         string // of the member in the settings; empty: it has none
+}
+
+// clusters says which readings back each other up: all with --peers, those of a file with several --id, and the members of a
+// cluster in the settings. It notes in the jobs that they are compared.
+func (r *checkRun) clusters(jobs []job) (all [][]seat, err error) {
+	switch {
+	case r.peers:
+		var one []seat
+		for i := range jobs {
+			one = append(one, jobs[i].seats(i)...)
+		}
+		if len(one) < 2 {
+			return nil, errors.New("--peers compares files: name two at least, or one with several --id")
+		}
+		all = [][]seat{one}
+	case len(r.ids) > 1:
+		for i := range jobs {
+			all = append(all, jobs[i].seats(i))
+		}
+	default:
+		all = r.settledClusters(jobs)
+	}
+	for _, seats := range all {
+		for _, s := range seats {
+			jobs[s.job].peers = true
+		}
+	}
+	return all, nil
+}
+
+// seats are the readings of a job, which is the ith.
+func (j job) seats(i int) (all []seat) {
+	if len(j.ids) < 2 {
+		return []seat{{job: i}}
+	}
+	for k, id := range j.ids {
+		all = append(all, seat{i, k, id})
+	}
+	return all
+}
+
+// settledClusters are those of the settings, as far as their files are checked.
+func (r *checkRun) settledClusters(jobs []job) (all [][]seat) {
+	for _, s := range r.settings.all {
+		for _, c := range s.Clusters {
+			var seats []seat
+			for _, m := range c.Members {
+				for i, j := range jobs {
+					if k := slices.Index(j.ids, m.ID); k >= 0 && j.settings == s && r.abs(j.name) == s.path(m.File) {
+						seats = append(seats, seat{i, k, m.Name.Text})
+						break
+					}
+				}
+			}
+			if len(seats) > 1 {
+				all = append(all, seats)
+			}
+		}
+	}
+	return all
+}
+
+// A compared is a cluster and what was found in it.
+type compared struct {
+	*cluster.Cluster
+	lint.Comparison
+}
+
+// compareAll lays the readings of each cluster side by side, and adds what is found to them.
+func compareAll(clusters [][]seat, jobs []job, files []checked) (all []compared) {
+	for _, seats := range clusters {
+		seats = slices.DeleteFunc(seats, func(s seat) bool { return s.reading >= len(files[s.job].readings) })
+		if len(seats) < 2 {
+			continue // the others cannot be read
+		}
+		var nodes []sim.Node
+		var names []string
+		var known []diag.List
+		for _, s := range seats {
+			r := files[s.job].readings[s.reading]
+			known = append(known, slices.Concat(r.text, r.means))
+			nodes = append(nodes, sim.Node{Name: s.name, Config: r.config})
+			names = append(names, jobs[s.job].name)
+		}
+		nameNodes(nodes, names)
+		var members []cluster.Node
+		for _, n := range nodes {
+			members = append(members, cluster.Node(n))
+		}
+		c := cluster.New(members)
+		found := lint.Compare(c, known)
+		for i, s := range seats {
+			f := &files[s.job]
+			f.readings[s.reading].means = append(f.readings[s.reading].means, found.Findings[i]...)
+			for _, o := range seats {
+				f.Secrets = append(f.Secrets, files[o.job].readings[o.reading].config.Secrets...) // a finding shows lines of other files
+			}
+		}
+		all = append(all, compared{c, found})
+	}
+	return all
+}
+
+// groups lays out the virtual routers that a finding is about, or all with -v.
+func (r *checkRun) groups(all []compared, files []checked) (groups []report.Group) {
+	type finding struct{ rule, message, at string }
+	key := func(d diag.Diagnostic) finding { return finding{d.Rule, d.Message, d.Span.String()} }
+	shown := map[finding]bool{}
+	for _, f := range files {
+		for _, d := range f.Findings {
+			shown[key(d)] = true
+		}
+	}
+	for _, c := range all {
+		for _, g := range report.NewGroups(c.Cluster, c.Comparison, func(d diag.Diagnostic) bool { return shown[key(d)] }) {
+			if g.Found() || r.verbose {
+				groups = append(groups, g)
+			}
+		}
+	}
+	return groups
+}
