@@ -15,6 +15,7 @@ import (
 	"keepc/compiler/ir"
 	"keepc/compiler/report"
 	"keepc/grammar/diag"
+	"keepc/runtime/sim"
 )
 
 // A diffRun is one run of the verb diff.
@@ -64,6 +65,7 @@ func (r *diffRun) main(before, after string) error {
 	if err != nil {
 		return failed(err)
 	}
+	r.name(pairs)
 	m := report.Diff{Version: report.DiffVersion, Directors: []report.DirectorDiff{}}
 	for _, p := range pairs {
 		m.Directors = append(m.Directors, p.compare(role, len(pairs) > 1))
@@ -130,6 +132,18 @@ func (r *diffRun) pairs(before, after string) (pairs []filePair, err error) {
 		return nil, fmt.Errorf("%s and %s have no file *.conf in common", before, after)
 	}
 	return pairs, nil
+}
+
+// name gives directors the names that simulate gives them.
+func (r *diffRun) name(pairs []filePair) {
+	nodes, files := make([]sim.Node, len(pairs)), make([]string, len(pairs))
+	for i, p := range pairs {
+		nodes[i], files[i] = sim.Node{Name: p.director, Config: p.after.Config}, p.after.name
+	}
+	nameNodes(nodes, files)
+	for i := range pairs {
+		pairs[i].director = nodes[i].Name
+	}
 }
 
 // within is a file of a directory, which may be that of a revision.

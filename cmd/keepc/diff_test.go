@@ -50,3 +50,14 @@ func TestDiff(t *testing.T) {
 		})
 	}
 }
+
+// TestDiffWithoutGit wants a sentence where git is not installed.
+func TestDiffWithoutGit(t *testing.T) {
+	t.Setenv("PATH", "")
+	var out bytes.Buffer
+	app := App{Stdout: &out, Stderr: &out, Env: os.Getenv, FS: fstest.MapFS{}, Dir: t.TempDir()}
+	code := app.Main([]string{"diff", "HEAD:lb1.conf", "lb1.conf"})
+	if want := "keepc: HEAD:lb1.conf: no such file, and git, which reads revisions, is not installed\n"; code != exitFailed || out.String() != want {
+		t.Errorf("exit code %d, said %q, want %q", code, out.String(), want)
+	}
+}
