@@ -174,7 +174,7 @@ func (d *draft) virtualServer(s state.State, k ir.ServiceKey) {
 		d.line("#", k, "has no real server and is left out: a file cannot say that")
 		return
 	}
-	method := s.Destinations[servers[0]].Forwarding
+	method := methodOf(s.Destinations[servers[0]])
 	if k.FWMark != 0 {
 		d.line("virtual_server fwmark", k.FWMark, "{")
 	} else {
@@ -182,7 +182,7 @@ func (d *draft) virtualServer(s state.State, k ir.ServiceKey) {
 	}
 	d.line("delay_loop 6")
 	d.line("lb_algo", v.Scheduler)
-	d.line("lb_kind", methodWord(method))
+	d.line("lb_kind", method)
 	d.persistence(v, k)
 	for i, word := range []string{"ops", "flag-1", "flag-2", "flag-3"} {
 		if v.Flags&(4<<i) != 0 {
@@ -200,8 +200,13 @@ func (d *draft) virtualServer(s state.State, k ir.ServiceKey) {
 	d.line("}")
 }
 
-func methodWord(f ir.Forwarding) string {
-	return [...]string{ir.NAT: "NAT", ir.DR: "DR", ir.TUN: "TUN"}[f]
+// methodOf is a forwarding method as a file says it.
+func methodOf(d state.Destination) string {
+	text := [...]string{ir.NAT: "NAT", ir.DR: "DR", ir.TUN: "TUN"}[d.Forwarding]
+	if d.Forwarding == ir.TUN && d.Tunnel != (ir.Tunnel{}) {
+		text += " " + d.Tunnel.String()
+	}
+	return text
 }
 
 func (d *draft) persistence(v state.Service, k ir.ServiceKey) {
@@ -217,11 +222,11 @@ func (d *draft) persistence(v state.Service, k ir.ServiceKey) {
 	}
 }
 
-func (d *draft) realServer(k state.DestinationKey, s state.Destination, method ir.Forwarding) {
+func (d *draft) realServer(k state.DestinationKey, s state.Destination, method string) {
 	d.line("real_server", k.Server.Addr(), strconv.Itoa(int(k.Server.Port())), "{")
 	d.line("weight", s.Weight)
-	if s.Forwarding != method {
-		d.line("lvs_method", methodWord(s.Forwarding))
+	if own := methodOf(s); own != method {
+		d.line("lvs_method", own)
 	}
 	if s.UpperThreshold > 0 {
 		d.line("uthreshold", s.UpperThreshold)

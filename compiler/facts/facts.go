@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"keepc/compiler/ir"
 	"keepc/compiler/state"
 )
 
@@ -93,6 +94,7 @@ type Server struct {
 	Forwarding     string         `json:"forwarding"` // masq, route or tunnel
 	UpperThreshold uint32         `json:"upper_threshold,omitempty"`
 	LowerThreshold uint32         `json:"lower_threshold,omitempty"`
+	Tunnel         ir.Tunnel      `json:"tunnel,omitzero"`
 }
 
 // A File is one that somebody asked about.

@@ -43,7 +43,7 @@ func (h *Host) SetState(s state.State) {
 	})
 	servers := map[ir.ServiceKey][]Server{}
 	for k, d := range s.Destinations {
-		servers[k.Service] = append(servers[k.Service], Server{k.Server, d.Weight, d.Forwarding.String(), d.UpperThreshold, d.LowerThreshold})
+		servers[k.Service] = append(servers[k.Service], Server{k.Server, d.Weight, d.Forwarding.String(), d.UpperThreshold, d.LowerThreshold, d.Tunnel})
 	}
 	for k, v := range s.Services {
 		list := append([]Server{}, servers[k]...)
@@ -89,7 +89,7 @@ func (h *Host) State() state.State {
 		}
 		for _, d := range v.Servers {
 			s.Destinations[state.DestinationKey{Service: k, Server: d.Address}] = state.Destination{
-				Weight: d.Weight, Forwarding: forwarding(d.Forwarding), UpperThreshold: d.UpperThreshold, LowerThreshold: d.LowerThreshold,
+				Weight: d.Weight, Forwarding: forwarding(d.Forwarding), UpperThreshold: d.UpperThreshold, LowerThreshold: d.LowerThreshold, Tunnel: d.Tunnel,
 			}
 		}
 	}

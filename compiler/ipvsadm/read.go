@@ -90,6 +90,10 @@ type rule struct {
 	weight            int32
 	upper, lower      uint32
 
+	tunnel                string
+	tunnelPort            uint16
+	noSum, sum, remoteSum bool
+
 	rest []string
 }
 
@@ -124,6 +128,11 @@ func parse(words []string) (r rule, err error) {
 	f.Int32VarP(&r.weight, "weight", "w", 1, "")
 	f.Uint32VarP(&r.upper, "u-threshold", "x", 0, "")
 	f.Uint32VarP(&r.lower, "l-threshold", "y", 0, "")
+	f.StringVar(&r.tunnel, "tun-type", ir.IPIP.String(), "")
+	f.Uint16Var(&r.tunnelPort, "tun-port", 0, "")
+	f.BoolVar(&r.noSum, "tun-nocsum", false, "")
+	f.BoolVar(&r.sum, "tun-csum", false, "")
+	f.BoolVar(&r.remoteSum, "tun-remcsum", false, "")
 	f.BoolP("numeric", "n", false, "")
 
 	if err := f.Parse(joinPersistence(words)); err != nil {
@@ -293,6 +302,9 @@ func (r rule) server(s *state.State, k ir.ServiceKey) error {
 		d.Forwarding = ir.NAT
 	case r.ipip:
 		d.Forwarding = ir.TUN
+		if d.Tunnel, err = r.tunnelOf(); err != nil {
+			return err
+		}
 	}
 	key := state.DestinationKey{Service: k, Server: at}
 	if err := known(s.Destinations, key, r.editServer); err != nil {
@@ -300,6 +312,29 @@ func (r rule) server(s *state.State, k ir.ServiceKey) error {
 	}
 	s.Destinations[key] = d
 	return nil
+}
+
+// tunnelOf is the tunnel of a real server.
+func (r rule) tunnelOf() (t ir.Tunnel, err error) {
+	for _, kind := range []ir.TunnelType{ir.IPIP, ir.GUE, ir.GRE} {
+		if kind.String() == r.tunnel {
+			t.Type = kind
+		}
+	}
+	switch {
+	case t.Type.String() != r.tunnel:
+		return t, fmt.Errorf("%q is not a type of tunnel: expected ipip, gue or gre", r.tunnel)
+	case (t.Type == ir.GUE) != (r.tunnelPort != 0):
+		return t, errors.New("--tun-port belongs to gue, which needs it")
+	case t.Type == ir.IPIP:
+		return t, nil
+	case r.remoteSum:
+		t.Checksum = ir.RemoteChecksum
+	case r.sum:
+		t.Checksum = ir.Checksum
+	}
+	t.Port = r.tunnelPort
+	return t, nil
 }
 
 // setTimeouts sets the timeouts of TCP connections, of those with FIN, and of UDP; 0 leaves one as it is.

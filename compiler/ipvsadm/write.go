@@ -90,6 +90,15 @@ func schedulerFlags(flags uint32) (list []string) {
 
 func serverWords(d state.Destination) string {
 	text := " " + [...]string{ir.NAT: "-m", ir.DR: "-g", ir.TUN: "-i"}[d.Forwarding] + fmt.Sprint(" -w ", d.Weight)
+	if d.Forwarding == ir.TUN && d.Tunnel != (ir.Tunnel{}) {
+		text += " --tun-type " + d.Tunnel.Type.String()
+		if d.Tunnel.Port > 0 {
+			text += fmt.Sprint(" --tun-port ", d.Tunnel.Port)
+		}
+		if d.Tunnel.Type != ir.IPIP {
+			text += " --tun-" + d.Tunnel.Checksum.String()
+		}
+	}
 	if d.UpperThreshold > 0 {
 		text += fmt.Sprint(" -x ", d.UpperThreshold)
 	}

@@ -2,6 +2,7 @@ package ir
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"time"
 )
@@ -49,6 +50,18 @@ type Tunnel struct {
 	Type     TunnelType
 	Checksum TunnelChecksum
 	Port     uint16 // of gue
+}
+
+// String says what a file says behind TUN.
+func (t Tunnel) String() string {
+	text := "type " + t.Type.String()
+	if t.Port != 0 {
+		text += fmt.Sprint(" port ", t.Port)
+	}
+	if t.Checksum != NoChecksum {
+		text += " " + t.Checksum.String()
+	}
+	return text
 }
 
 // TunnelType is the kind of a tunnel, as the kernel numbers it (linux/ip_vs.h).

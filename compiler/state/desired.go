@@ -125,7 +125,7 @@ func (w *State) virtualServer(v *ir.VirtualServer, s Situation) {
 
 func destination(r *ir.RealServer, why string) Destination {
 	return Destination{
-		Weight: r.Weight, Forwarding: r.Forwarding, UpperThreshold: r.UpperThreshold, LowerThreshold: r.LowerThreshold,
+		Weight: r.Weight, Forwarding: r.Forwarding, UpperThreshold: r.UpperThreshold, LowerThreshold: r.LowerThreshold, Tunnel: r.Tunnel,
 		Provenance: Provenance{Origin: r.Span(), Why: why},
 	}
 }

@@ -107,7 +107,7 @@ type Service struct {
 	Scheduler   string
 	Persistence time.Duration // whole seconds; 0: not persistent
 	Mask        uint8         // prefix length of the client group
-	Engine      string        // persistence engine; the kernel does not tell it back through moby/ipvs
+	Engine      string        // persistence engine
 	Flags       uint32        // without the persistent and hashed bits
 	Provenance
 }
@@ -154,17 +154,21 @@ type Destination struct {
 	Forwarding     ir.Forwarding
 	UpperThreshold uint32
 	LowerThreshold uint32
+	Tunnel         ir.Tunnel // of TUN
 	Provenance
 }
 
 // Fields implements Object.
 func (d Destination) Fields() []Field {
-	f := []Field{{"weight", strconv.Itoa(d.Weight)}, {"forwarding", d.Forwarding.String()}, {"u-threshold", ""}, {"l-threshold", ""}}
+	f := []Field{{"weight", strconv.Itoa(d.Weight)}, {"forwarding", d.Forwarding.String()}, {"u-threshold", ""}, {"l-threshold", ""}, {"tunnel", ""}}
 	if d.UpperThreshold != 0 {
 		f[2].Value = strconv.FormatUint(uint64(d.UpperThreshold), 10)
 	}
 	if d.LowerThreshold != 0 {
 		f[3].Value = strconv.FormatUint(uint64(d.LowerThreshold), 10)
+	}
+	if d.Tunnel != (ir.Tunnel{}) {
+		f[4].Value = d.Tunnel.String()
 	}
 	return f
 }

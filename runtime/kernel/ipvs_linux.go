@@ -39,8 +39,6 @@ type ipvsTable struct {
 	reader *ipvs.Handle // nil: not open
 	writer *ipvsWriter
 	first  uint16 // the family's number when the table was first open: moby/ipvs keeps to it for ever
-	// engines are the persistence engines as set here: moby/ipvs writes them and does not read them.
-	engines map[ir.ServiceKey]string
 }
 
 // use calls f with the open table. Errors: ErrNoIPVS, those of f.
@@ -118,22 +116,9 @@ func (t *ipvsTable) reset() {
 	t.reader, t.writer = nil, nil
 }
 
-// remember keeps the engine of a service that was set or deleted.
-func (t *ipvsTable) remember(c IPVSChange, err error) {
-	k, ok := c.Key.(ir.ServiceKey)
-	if !ok || err != nil {
-		return
-	}
-	delete(t.engines, k)
-	if s, ok := c.Object.(state.Service); ok && s.Engine != "" {
-		t.engines[k] = s.Engine
-	}
-}
-
 // Services implements IPVS. The kernel demands CAP_NET_ADMIN for reading too.
 //
-// What moby/ipvs does not tell: the persistence engine, unless it was set through l, and a weight beyond 65535, which it cuts
-// to 16 bits.
+// What moby/ipvs does not tell: a weight beyond 65535, which it cuts to 16 bits.
 func (l *Linux) Services() (map[ir.ServiceKey]state.Service, map[state.DestinationKey]state.Destination, error) {
 	services := map[ir.ServiceKey]state.Service{}
 	destinations := map[state.DestinationKey]state.Destination{}
@@ -146,16 +131,28 @@ func (l *Linux) Services() (map[ir.ServiceKey]state.Service, map[state.Destinati
 		if err != nil {
 			return fmt.Errorf("list virtual servers: %w", err)
 		}
+		engines, err := l.table.engines()
+		if err != nil {
+			return err
+		}
 		for _, s := range list {
 			k := serviceKey(s)
-			services[k] = service(s, l.table.engines[k])
+			services[k] = service(s, engines[k])
 			servers, err := l.table.reader.GetDestinations(s)
 			if err != nil {
 				return fmt.Errorf("list the real servers of %s: %w", k, err)
 			}
+			tunnels := false
 			for _, d := range servers {
+				tunnels = tunnels || d.ConnectionFlags&ipvs.ConnFwdMask == ipvs.ConnFwdTunnel
 				addr, _ := netip.AddrFromSlice(d.Address)
 				destinations[state.DestinationKey{Service: k, Server: netip.AddrPortFrom(addr, d.Port)}] = destination(d)
+			}
+			if !tunnels {
+				continue
+			}
+			if err := l.table.tunnels(k, destinations); err != nil {
+				return fmt.Errorf("list the tunnels of %s: %w", k, err)
 			}
 		}
 		return nil

@@ -81,6 +81,8 @@ func testServices(t *testing.T, k kernel.IPVS) {
 			{Service: web4, Server: server("10.2.0.1:8080")}:    {Weight: 1},
 			{Service: web4, Server: server("10.2.0.2:80")}:      {Weight: 65535, Forwarding: ir.DR, UpperThreshold: 100, LowerThreshold: 50},
 			{Service: web4, Server: server("[2001:db8::9]:80")}: {Weight: 2, Forwarding: ir.TUN},
+			{Service: web4, Server: server("10.2.0.3:80")}:      {Weight: 2, Forwarding: ir.TUN, Tunnel: ir.Tunnel{Type: ir.GUE, Port: 5555, Checksum: ir.Checksum}},
+			{Service: web4, Server: server("10.2.0.4:80")}:      {Weight: 2, Forwarding: ir.TUN, Tunnel: ir.Tunnel{Type: ir.GRE}},
 			{Service: web6, Server: server("[2001:db8::9]:80")}: {Weight: 0},
 			{Service: dns, Server: server("10.2.0.1:53")}:       {Weight: 3},
 			{Service: mark4, Server: server("10.2.0.1:0")}:      {Weight: 1, Forwarding: ir.DR},

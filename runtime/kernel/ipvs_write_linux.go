@@ -67,7 +67,6 @@ func (l *Linux) ApplyIPVS(changes []IPVSChange) []error {
 		}
 		for i, c := range changes {
 			errs[i] = c.explain(errs[i])
-			l.table.remember(c, errs[i])
 		}
 		return errors.Join(errs...)
 	})
@@ -135,6 +134,8 @@ const (
 	cmdNewDest    = 5
 	cmdSetDest    = 6
 	cmdDelDest    = 7
+	cmdGetService = 4
+	cmdGetDest    = 8
 	cmdSetConfig  = 12
 
 	ipvsVersion = 1
@@ -156,13 +157,16 @@ const (
 	svcNetmask   = 9
 	svcEngine    = 11
 
-	dstAddr       = 1
-	dstPort       = 2
-	dstForwarding = 3
-	dstWeight     = 4
-	dstUpper      = 5
-	dstLower      = 6
-	dstFamily     = 11
+	dstAddr        = 1
+	dstPort        = 2
+	dstForwarding  = 3
+	dstWeight      = 4
+	dstUpper       = 5
+	dstLower       = 6
+	dstFamily      = 11
+	dstTunnelType  = 13
+	dstTunnelPort  = 14
+	dstTunnelFlags = 15
 )
 
 // serviceAttrs describes a service by its key and, for those commands that set it, its settings.
@@ -210,6 +214,11 @@ func destinationAttrs(k netip.AddrPort, d *state.Destination) *nl.RtAttr {
 	a.AddRtAttr(dstWeight, nl.Uint32Attr(uint32(d.Weight)))
 	a.AddRtAttr(dstUpper, nl.Uint32Attr(d.UpperThreshold))
 	a.AddRtAttr(dstLower, nl.Uint32Attr(d.LowerThreshold))
+	if d.Tunnel != (ir.Tunnel{}) {
+		a.AddRtAttr(dstTunnelType, nl.Uint8Attr(uint8(d.Tunnel.Type)))
+		a.AddRtAttr(dstTunnelPort, nl.BEUint16Attr(d.Tunnel.Port))
+		a.AddRtAttr(dstTunnelFlags, nl.Uint16Attr(uint16(d.Tunnel.Checksum)))
+	}
 	return a
 }
 

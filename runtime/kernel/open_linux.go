@@ -9,8 +9,6 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
-
-	"keepc/compiler/ir"
 )
 
 // Linux is the kernel of this host, in the network namespace of the thread that opened it. Its methods may be called
@@ -35,7 +33,7 @@ func Open() (*Linux, error) {
 		h.Close()
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
-	return &Linux{routes: h, rules: &nl.SocketHandle{Socket: rules}, table: ipvsTable{engines: map[ir.ServiceKey]string{}}}, nil
+	return &Linux{routes: h, rules: &nl.SocketHandle{Socket: rules}}, nil
 }
 
 // Close gives the sockets back. Wires and watches have their own ends.
