@@ -2,7 +2,6 @@ package compiler
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 
 	"keepc/compiler/ir"
@@ -11,11 +10,14 @@ import (
 // resolve fills in what depends on other lines: defaults, and what blocks take from those around them. The values are
 // those of the reference; see the Otherwise texts of the table.
 func resolve(cfg *ir.Config) {
-	setDefault(&cfg.Global.GARPLowerPrioDelay, ir.Unset, cfg.Global.GARPMasterDelay)
-	setDefault(&cfg.Global.GARPLowerPrioRepeat, ir.Unset, cfg.Global.GARPMasterRepeat)
+	resolveGlobal(&cfg.Global)
 	for _, v := range cfg.Instances {
 		resolveInstance(v, &cfg.Global)
 	}
+	for _, g := range cfg.SyncGroups {
+		resolveGroup(g, &cfg.Global)
+	}
+	resolveTracks(cfg)
 	for i := range cfg.StaticAddresses {
 		setDefault(&cfg.StaticAddresses[i].Dev, "", cfg.Global.DefaultInterface)
 		resolveLifetime(&cfg.StaticAddresses[i])
@@ -48,66 +50,6 @@ func resolve(cfg *ir.Config) {
 func setDefault[V comparable](at *V, unset, value V) {
 	if *at == unset {
 		*at = value
-	}
-}
-
-func resolveInstance(v *ir.VRRPInstance, g *ir.Global) {
-	// Advertised addresses come first, for the first one tells the family.
-	slices.SortStableFunc(v.Addresses, func(a, b ir.Address) int {
-		switch {
-		case a.Excluded == b.Excluded:
-			return 0
-		case b.Excluded:
-			return -1
-		}
-		return 1
-	})
-	for i := range v.Addresses {
-		setDefault(&v.Addresses[i].Dev, "", v.Interface)
-		resolveLifetime(&v.Addresses[i])
-	}
-	if v.Priority == 0 {
-		v.Priority = 100
-		if v.State == ir.Master {
-			v.Priority = 255 // the owner of the addresses, by the silence of the file
-		}
-	}
-	if v.Priority == 255 && !v.Has("state") {
-		v.State = ir.Master
-	}
-	setDefault(&v.Version, 0, g.Version)
-	if v.IPv6() {
-		v.Version = 3
-	}
-	if v.Version == 2 {
-		v.AdvertInterval = max(time.Second, v.AdvertInterval.Round(time.Second))
-	}
-	if v.Priority == 255 || v.State == ir.Master {
-		v.NoPreempt = false
-	}
-	if v.NoPreempt || v.State == ir.Master {
-		v.PreemptDelay = 0
-	}
-	setDefault(&v.DownTimerAdverts, ir.Unset, g.DownTimerAdverts)
-	setDefault(&v.GARPMasterDelay, ir.Unset, g.GARPMasterDelay)
-	setDefault(&v.GARPMasterRepeat, ir.Unset, g.GARPMasterRepeat)
-	setDefault(&v.GARPMasterRefresh, ir.Unset, g.GARPMasterRefresh)
-	setDefault(&v.GARPMasterRefreshRepeat, ir.Unset, g.GARPMasterRefreshRepeat)
-	setDefault(&v.GARPLowerPrioDelay, ir.Unset, g.GARPLowerPrioDelay)
-	setDefault(&v.GARPLowerPrioRepeat, ir.Unset, g.GARPLowerPrioRepeat)
-	if !v.Has("strict_mode") {
-		v.Strict = g.Strict
-	}
-	if !v.Has("lower_prio_no_advert") {
-		v.LowerPrioNoAdvert = g.LowerPrioNoAdvert
-	}
-	if !v.Has("higher_prio_send_advert") {
-		v.HigherPrioSendAdvert = g.HigherPrioSendAdvert
-	}
-	if v.Strict { // the RFC knows none of these
-		v.LowerPrioNoAdvert, v.HigherPrioSendAdvert = true, false
-		v.GARPLowerPrioDelay, v.GARPLowerPrioRepeat = 0, 0
-		v.DownTimerAdverts, v.PreemptDelay = 3, 0
 	}
 }
 

@@ -8,18 +8,18 @@ import (
 	"keepc/compiler/ir"
 )
 
-// firstPriority is the priority of the first rule that names none; the next one gets one less.
+// firstPriority is the priority of the first rule of a family that names none; the next one gets one less.
 const firstPriority = 16384
 
 // resolveRoutes fills in what lines of routes and rules leave to others: families, destinations, priorities.
 func resolveRoutes(cfg *ir.Config) {
-	priority := uint32(firstPriority)
+	priority := map[bool]uint32{false: firstPriority, true: firstPriority} // of IPv4, of IPv6
 	cfg.StaticRoutes = slices.DeleteFunc(cfg.StaticRoutes, func(r ir.Route) bool { return !r.To.IsValid() })
 	for i := range cfg.StaticRoutes {
 		resolveRoute(&cfg.StaticRoutes[i])
 	}
 	for i := range cfg.StaticRules {
-		resolveRule(&cfg.StaticRules[i], &priority)
+		resolveRule(&cfg.StaticRules[i], priority)
 	}
 	for _, v := range cfg.Instances {
 		v.Routes = slices.DeleteFunc(v.Routes, func(r ir.Route) bool { return !r.To.IsValid() }) // as the reference does
@@ -27,7 +27,7 @@ func resolveRoutes(cfg *ir.Config) {
 			resolveRoute(&v.Routes[i])
 		}
 		for i := range v.Rules {
-			resolveRule(&v.Rules[i], &priority)
+			resolveRule(&v.Rules[i], priority)
 		}
 	}
 }
@@ -67,7 +67,7 @@ func all(ipv6 bool) netip.Prefix {
 	return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 }
 
-func resolveRule(r *ir.Rule, priority *uint32) {
+func resolveRule(r *ir.Rule, priority map[bool]uint32) {
 	for _, p := range []*netip.Prefix{&r.From, &r.To} {
 		if p.IsValid() && p.Addr().Is6() {
 			r.IPv6 = true
@@ -77,9 +77,9 @@ func resolveRule(r *ir.Rule, priority *uint32) {
 		}
 	}
 	if r.Priority == nil {
-		own := *priority
+		own := priority[r.IPv6]
 		r.Priority = &own
-		*priority--
+		priority[r.IPv6]--
 	}
 	if r.L3MDev || r.Action != ir.Lookup {
 		r.Table = ir.Number{}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"keepc/grammar"
 	"keepc/grammar/source"
@@ -15,22 +16,33 @@ import (
 
 // A Config is all that one director is told.
 type Config struct {
-	Global          Global           `json:"global_defs"`
-	StaticAddresses []Address        `json:"static_ipaddress"`
-	StaticRoutes    []Route          `json:"static_routes"`
-	StaticRules     []Rule           `json:"static_rules"`
-	Scripts         []*Script        `json:"vrrp_script"`
-	TrackFiles      []*TrackFile     `json:"track_file"`
-	TrackProcesses  []*TrackProcess  `json:"vrrp_track_process"`
-	BFDs            []*BFD           `json:"bfd_instance"`
-	SyncGroups      []*SyncGroup     `json:"vrrp_sync_group"`
-	TrackGroups     []*TrackGroup    `json:"track_group"`
-	Instances       []*VRRPInstance  `json:"vrrp_instance"`
-	Groups          []*ServerGroup   `json:"virtual_server_group"`
-	VirtualServers  []*VirtualServer `json:"virtual_server"` // a virtual_server of a group stands once for each member
-	Commands        []*Command       `json:"-"`              // every script of the file
-	NotEnforced     []Use            `json:"not_enforced"`   // keywords of the file that keepc reads but does not act on yet
-	Secrets         []source.Span    `json:"-"`              // where passwords and keys stand; never to be shown
+	Global              Global          `json:"global_defs"`
+	StaticAddresses     []Address       `json:"static_ipaddress"`
+	StaticRoutes        []Route         `json:"static_routes"`
+	StaticRules         []Rule          `json:"static_rules"`
+	Scripts             []*Script       `json:"vrrp_script"`
+	TrackFiles          []*TrackFile    `json:"track_file"`
+	TrackProcesses      []*TrackProcess `json:"vrrp_track_process"`
+	GARPGroups          []*GARPGroup    `json:"garp_group"`
+	Linkbeats           []Linkbeat      `json:"linkbeat_interfaces"`
+	UpDownDelays        []UpDownDelay   `json:"interface_up_down_delays"`
+	LinkbeatPolling     bool            `json:"linkbeat_use_polling"`
+	NetNamespace        string
+	NetNamespaceIPVS    *string `json:"net_namespace_ipvs"` // nil: NetNamespace
+	NamespaceWithIPSets bool    `json:"namespace_with_ipsets"`
+	UsePIDDir           bool    `json:"use_pid_dir"`
+	Instance            string
+	ChildWaitTime       time.Duration
+	TLS                 *TLS             `json:"SSL"`
+	BFDs                []*BFD           `json:"bfd_instance"`
+	SyncGroups          []*SyncGroup     `json:"vrrp_sync_group"`
+	TrackGroups         []*TrackGroup    `json:"track_group"`
+	Instances           []*VRRPInstance  `json:"vrrp_instance"`
+	Groups              []*ServerGroup   `json:"virtual_server_group"`
+	VirtualServers      []*VirtualServer `json:"virtual_server"` // a virtual_server of a group stands once for each member
+	Commands            []*Command       `json:"-"`              // every script of the file
+	NotEnforced         []Use            `json:"not_enforced"`   // keywords of the file that keepc reads but does not act on yet
+	Secrets             []source.Span    `json:"-"`              // where passwords and keys stand; never to be shown
 }
 
 // A Use is the first place in a file of a keyword.

@@ -69,13 +69,95 @@ type VRRPInstance struct {
 	Unicast          []UnicastPeer `json:"unicast_peer"`
 	NoVirtualAddress bool          `json:"no_virtual_ipaddress"` // no_virtual_ipaddress: it may hold none
 	UseVMAC          bool          `json:"use_vmac"`
-	Routes           []Route       `json:"virtual_routes"`
-	Rules            []Rule        `json:"virtual_rules"`
-	TrackInterfaces  []Track       `json:"track_interface"`
-	TrackScripts     []Track       `json:"track_script"`
-	TrackFiles       []Track       `json:"track_file"`
-	TrackProcesses   []Track       `json:"track_process"`
-	TrackBFDs        []Track       `json:"track_bfd"`
+	VMAC             VMAC
+	Routes           []Route `json:"virtual_routes"`
+	Rules            []Rule  `json:"virtual_rules"`
+	TrackInterfaces  []Track `json:"track_interface"`
+	TrackScripts     []Track `json:"track_script"`
+	TrackFiles       []Track `json:"track_file"`
+	TrackProcesses   []Track `json:"track_process"`
+	TrackBFDs        []Track `json:"track_bfd"`
+
+	AuthHMAC *AuthHMAC `json:"auth_hmac"`
+
+	OwnerIgnoreAdverts bool
+	TimerExpiredBackup int    // priority at which an own timer that fired too late makes it BACKUP; 0: never
+	SkipCheckAdvAddr   bool   `json:"skip_check_adv_addr"`
+	V3ChecksumAsV2     bool   `json:"v3_checksum_as_v2"`
+	OldUnicastChecksum string // always or never; empty: as the peer does
+	KernelRxBufSize    uint32 // of the socket in bytes; 0: the policy of global_defs
+	Accept             bool   // takes traffic to the addresses while not their owner
+	PromoteSecondaries bool
+	Debug              int
+
+	UnicastFaultNoPeer bool
+	UnicastTTL         *uint8 // nil: the kernel's
+	CheckUnicastSource bool   `json:"check_unicast_src"`
+	TrackSourceAddr    bool   `json:"track_src_ip"`
+	NativeIPv6         bool   `json:"native_ipv6"`
+	DontTrackPrimary   bool
+	LinkbeatPolling    bool `json:"linkbeat_use_polling"`
+
+	UseVMACAddr        bool      `json:"use_vmac_addr"`
+	VMACXmitBase       bool      `json:"vmac_xmit_base"`
+	IPVLAN             *IPVLAN   `json:"use_ipvlan"`
+	GARPExtraInterface ExtraGARP `json:"garp_extra_if"`
+	VRF                string
+
+	Notify                Notify  `json:",inline"`
+	NotifyLowerPriority   Command `json:"notify_master_rx_lower_pri"`
+	NotifiesDeleted       bool    `json:"-"` // tells DELETED instead of FAULT when a reload takes it away
+	NotifyDeleted         Command
+	NotifyPriorityChanges bool
+	SMTPAlert             bool
+	LVSSyncInterface      string `json:"lvs_sync_daemon_interface"`
+}
+
+// Notify is the scripts of an instance or sync group, which run at transitions.
+type Notify struct {
+	Any    Command `json:"notify"`
+	Master Command `json:"notify_master"`
+	Backup Command `json:"notify_backup"`
+	Fault  Command `json:"notify_fault"`
+	Stop   Command `json:"notify_stop"`
+}
+
+// AuthHMAC signs advertisements with HMAC-SHA256, as keepalived 2.4 does.
+type AuthHMAC struct {
+	Origin
+	Keys       []HMACKey `json:"key"`
+	ActiveKey  uint8     // that signs
+	TimeWindow time.Duration
+	AntiReplay string // time or monotonic
+	Mode       string // enforce, permissive or receive-only
+}
+
+// An HMACKey is a key by its number.
+type HMACKey struct {
+	ID  uint8 `json:"id"`
+	Key Secret
+}
+
+// VMAC is the macvlan interface of use_vmac.
+type VMAC struct {
+	Name          string // empty: made of vmac_prefix and the VRID
+	MAC           string // empty: that of the group
+	NetlinkNotify bool   `json:"netlink_notify_msg"`
+	Group         Number // of interfaces
+}
+
+// IPVLAN is the ipvlan interface of use_ipvlan.
+type IPVLAN struct {
+	Name    string
+	Address string
+	Mode    string // bridge, private or vepa
+	Group   Number // of interfaces
+}
+
+// ExtraGARP is how often a virtual MAC address is announced on the interfaces below too.
+type ExtraGARP struct {
+	All   bool
+	Every time.Duration // 0: never
 }
 
 // A UnicastPeer is one line of unicast_peer.
@@ -109,9 +191,10 @@ type Script struct {
 // A TrackFile is a track_file: a number in a file that changes priorities.
 type TrackFile struct {
 	Origin
-	Name   string
-	File   string
-	Weight Weight `json:",inline"`
+	Name     string
+	File     string
+	Weight   Weight    `json:",inline"`
+	InitFile *InitFile // nil: the file is made by others
 }
 
 // A TrackProcess is a vrrp_track_process.
@@ -120,6 +203,19 @@ type TrackProcess struct {
 	Name    string
 	Process []string
 	Weight  Weight `json:",inline"`
+
+	ParamMatch     string // exact, initial or partial
+	FullCommand    bool
+	Quorum         int
+	QuorumMax      *int // nil: no limit
+	TerminateDelay time.Duration
+	ForkDelay      time.Duration
+}
+
+// InitFile is what a track_file begins with.
+type InitFile struct {
+	Value     int
+	Overwrite bool
 }
 
 // A Weight is what a tracker adds to a priority.
@@ -148,6 +244,11 @@ type SyncGroup struct {
 	TrackFiles      []Track `json:"track_file"`
 	TrackProcesses  []Track `json:"track_process"`
 	TrackBFDs       []Track `json:"track_bfd"`
+
+	TrackingWeight        bool   `json:"sync_group_tracking_weight"`
+	Notify                Notify `json:",inline"`
+	NotifyPriorityChanges bool
+	SMTPAlert             bool
 }
 
 // A TrackGroup is a track_group: instances that static objects follow.
@@ -194,4 +295,26 @@ type Address struct {
 	PreferredLft   *time.Duration // nil: forever
 	NoTrack        bool           // removed by others, it is left away
 	TrackGroup     string         // of static addresses
+}
+
+// A GARPGroup limits gratuitous ARPs over several interfaces together.
+type GARPGroup struct {
+	Origin
+	GARPInterval time.Duration
+	GNAInterval  time.Duration
+	Interfaces   []Name
+}
+
+// A Linkbeat is an interface whose link is polled.
+type Linkbeat struct {
+	Origin
+	Interface string
+	Method    string // MII, ETHTOOL or IOCTL; empty: what works
+}
+
+// An UpDownDelay is how long an interface must be down or up before it counts.
+type UpDownDelay struct {
+	Origin
+	Interface string
+	Down, Up  time.Duration
 }

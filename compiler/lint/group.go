@@ -153,7 +153,7 @@ func groupRules() []Rule {
 				case len(g.Recipients) > 0:
 				case g.Has("notification_email"):
 					p.report(g.At("notification_email"), "notification_email is empty", "nobody gets mail")
-				case g.SMTPServer != "":
+				case g.SMTPServer.Host != "":
 					p.report(g.At("smtp_server"), "nobody gets the mail that this server would send", "").Help = "add notification_email"
 				}
 			},

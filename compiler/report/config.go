@@ -131,8 +131,11 @@ func (e *configEncoder) place(at source.Span) {
 // words writes the words of a command without the passwords among them, as an excerpt shows them.
 func (e *configEncoder) words(words []string) {
 	secret := false
+	e.WriteByte('[')
 	for i, w := range words {
-		e.WriteByte("[,"[min(i, 1)])
+		if i > 0 {
+			e.WriteByte(',')
+		}
 		if secret {
 			e.text(hidden)
 			continue

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"keepc/compiler/ir"
 	"keepc/grammar"
 	"keepc/grammar/diag"
 )
@@ -321,12 +322,13 @@ func decimal(unit string, one time.Duration, places int, lo, hi float64) Kind[ti
 }
 
 // AllSeconds is a time in seconds that may have all before it.
-func AllSeconds(lo, hi int64) Kind[time.Duration] {
+func AllSeconds(lo, hi int64) Kind[ir.ExtraGARP] {
 	seconds := Seconds(lo, hi)
-	return Kind[time.Duration]{"[all] " + seconds.Expect, func(r *reader) (time.Duration, bool) {
-		if r.peek() == "all" {
+	return Kind[ir.ExtraGARP]{"[all] " + seconds.Expect, func(r *reader) (e ir.ExtraGARP, ok bool) {
+		if e.All = r.peek() == "all"; e.All {
 			r.optional()
 		}
-		return seconds.read(r)
+		e.Every, ok = seconds.read(r)
+		return e, ok
 	}}
 }

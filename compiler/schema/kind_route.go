@@ -52,7 +52,7 @@ func (r *reader) lock() bool {
 // metric is an option of a route that goes into its metrics. scale is how often the kernel counts a unit of the file; a time
 // without a unit is as the kernel counts.
 func metric(word string, expect string, scale uint32, text string) Row[ir.Route] {
-	return Add(word, one(Kind[ir.RouteMetric]{expect, func(r *reader) (m ir.RouteMetric, ok bool) {
+	return Add(word, list(Kind[ir.RouteMetric]{expect, func(r *reader) (m ir.RouteMetric, ok bool) {
 		m.Name, m.Locked = word, r.lock()
 		w, ok := r.word(expect)
 		if !ok {
@@ -225,9 +225,6 @@ func numberRange(hi uint64) Kind[*ir.Range] {
 		return &ir.Range{First: uint32(first), Last: uint32(last)}, true
 	}}
 }
-
-// one is a kind whose value is a list of one.
-func one[V any](k Kind[V]) Kind[[]V] { return as(k, func(v V) []V { return []V{v} }) }
 
 // lifetime is seconds or forever, which is nil.
 var lifetime = Kind[*time.Duration]{"seconds or forever", func(r *reader) (*time.Duration, bool) {

@@ -86,13 +86,13 @@ var Account = Kind[ir.User]{"a user [and a group]", func(r *reader) (u ir.User, 
 	return u, true
 }}
 
-// Fifo is the path of a named pipe and who owns it.
-var Fifo = Kind[string]{"a path [user [group]]", func(r *reader) (string, bool) {
-	path, ok := Path.read(r)
+// FIFO is the path of a named pipe and who owns it.
+var FIFO = Kind[ir.FIFO]{"a path [user [group]]", func(r *reader) (f ir.FIFO, ok bool) {
+	f.Path, ok = Path.read(r)
 	if ok && len(r.rest) > 0 {
-		_, ok = Account.read(r)
+		f.User, ok = Account.read(r)
 	}
-	return path, ok
+	return f, ok
 }}
 
 // Weighted is what a tracker adds to a priority, and whether the sense is reversed.

@@ -120,9 +120,9 @@ func unenforced[T any](rows ...Row[T]) []Row[T] {
 	return rows
 }
 
-// Checked is a keyword whose value is checked and goes nowhere, for keepc does not act on it yet.
+// Checked is a keyword that no keepalived of today acts on: its value is checked and goes nowhere.
 func Checked[T, V any](word string, k Kind[V], text string) Row[T] {
-	key := &Keyword{Word: word, Expect: k.Expect, Text: text, Unenforced: true}
+	key := &Keyword{Word: word, Expect: k.Expect, Text: text}
 	return Row[T]{Keyword: key, read: func(r *reader, _ *T) { k.read(r) }, show: showChecked[T](key, k)}
 }
 
@@ -142,6 +142,20 @@ func Nested[T, U any](word string, b *Block[U], at func(*T) *U, text string) Row
 		read:    func(r *reader, t *T) { b.read(r, at(t)) },
 		init:    func(t *T) { *at(t) = b.proto },
 		show:    showNested(key, b, at),
+	}
+}
+
+// Part is a block whose content goes to a part of T that is not there without the block.
+func Part[T, U any](word string, b *Block[U], at func(*T) **U, text string) Row[T] {
+	key := b.keyword(word, text)
+	return Row[T]{
+		Keyword: key,
+		read: func(r *reader, t *T) {
+			u := b.fresh()
+			b.read(r, u)
+			*at(t) = u
+		},
+		show: showPart(key, b, at),
 	}
 }
 
@@ -177,21 +191,6 @@ func Lines[T, U any](word string, e *Entry[U], at func(*T) *[]U, text string) Ro
 			})
 		},
 	}
-}
-
-// CheckedLines is a block of entries that are checked and go nowhere, for keepc does not act on them yet.
-func CheckedLines[T, U any](word string, e *Entry[U], text string) Row[T] {
-	row := Lines(word, e, func(*T) *[]U { return new([]U) }, text)
-	row.Keyword.Unenforced = true
-	return row
-}
-
-// CheckedBlock is a block that is checked and goes nowhere, for keepc does not act on it yet.
-func CheckedBlock[T, U any](word string, b *Block[U], text string) Row[T] {
-	row := Nested(word, b, func(*T) *U { return b.fresh() }, text)
-	row.Keyword.Unenforced = true
-	row.show = showBlocks[T](row.Keyword, b)
-	return row
 }
 
 // Skipped is a block that no keepalived of today reads; nor does keepc.

@@ -145,17 +145,15 @@ func showEach[T, U any](key *Keyword, b *Block[U], at func(*T) *[]*U) func(t, un
 	}
 }
 
-// showBlocks shows blocks that make no part of the configuration.
-func showBlocks[T, U any](key *Keyword, b *Block[U]) func(t, unset *T, lines []*grammar.Stmt) view {
-	return func(_, _ *T, lines []*grammar.Stmt) (v view) {
-		for _, line := range lines {
-			u := b.fresh()
-			b.read(&reader{line: lineOf(key, line)}, u)
-			v.settings = append(v.settings, Setting{
-				Key: key, Name: words(line), Span: line.Span(), Inside: b.settings(u, content([]*grammar.Stmt{line})),
-			})
+// showPart shows a block that makes a part of the configuration.
+func showPart[T, U any](key *Keyword, b *Block[U], at func(*T) **U) func(t, unset *T, lines []*grammar.Stmt) view {
+	return func(t, _ *T, lines []*grammar.Stmt) view {
+		u := *at(t)
+		if u == nil {
+			return view{}
 		}
-		return v
+		s := Setting{Key: key, Span: last(lines), Part: u, Inside: b.settings(u, content(lines))}
+		return view{settings: []Setting{s}}
 	}
 }
 

@@ -96,16 +96,26 @@ var memberHead = Head[ir.GroupMember]{expect: "an address, range or prefix and a
 	return ok
 }}
 
-var linkbeat = entry("linkbeat_interfaces line", head(Interface, func(*none) *string { return new(string) }), none{},
-	Checked[none]("MII", Flag, "Asks the link by MII."),
-	Checked[none]("ETHTOOL", Flag, "Asks the link by ethtool."),
-	Checked[none]("IOCTL", Flag, "Asks the link by the flags of the interface."),
+var linkbeat = entry("linkbeat_interfaces line", head(Interface, func(l *ir.Linkbeat) *string { return &l.Interface }), ir.Linkbeat{},
+	linkbeatMethod("MII", "Asks the link by MII."),
+	linkbeatMethod("ETHTOOL", "Asks the link by ethtool."),
+	linkbeatMethod("IOCTL", "Asks the link by the flags of the interface."),
 )
 
-var upDownDelay = entry("interface_up_down_delays line", Head[none]{expect: "an interface and seconds", read: func(r *reader, _ *none) bool {
-	_, ok := Interface.read(r)
-	for n := 0; ok && n < 2 && (n == 0 || len(r.rest) > 0); n++ {
-		_, ok = Seconds(0, 255).read(r)
+func linkbeatMethod(word, text string) Row[ir.Linkbeat] {
+	return Value(word, constant(word), func(l *ir.Linkbeat) *string { return &l.Method }, text)
+}
+
+var upDownDelay = entry("interface_up_down_delays line", Head[ir.UpDownDelay]{expect: "an interface and seconds", read: func(r *reader, d *ir.UpDownDelay) (ok bool) {
+	if d.Interface, ok = Interface.read(r); !ok {
+		return false
+	}
+	if d.Down, ok = Seconds(0, 255).read(r); !ok {
+		return false
+	}
+	d.Up = d.Down
+	if len(r.rest) > 0 {
+		d.Up, ok = Seconds(0, 255).read(r)
 	}
 	return ok
-}}, none{})
+}}, ir.UpDownDelay{})

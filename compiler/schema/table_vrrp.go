@@ -1,6 +1,10 @@
 package schema
 
-import "keepc/compiler/ir"
+import (
+	"strings"
+
+	"keepc/compiler/ir"
+)
 
 var instance = block(head(Name, func(v *ir.VRRPInstance) *string { return &v.Name }), newInstance,
 	Value("state", Enum(ir.Master, ir.Backup), func(v *ir.VRRPInstance) *ir.State { return &v.State },
@@ -23,8 +27,8 @@ var instance = block(head(Name, func(v *ir.VRRPInstance) *string { return &v.Nam
 		"Allows an instance without addresses.").Since("2.2.8").Unenforced(),
 	Nested("authentication", authentication, func(v *ir.VRRPInstance) *ir.Authentication { return &v.Auth },
 		"The password of the group; version 3 has none.").Build("vrrp-auth"),
-	CheckedBlock[ir.VRRPInstance]("auth_hmac", authHMAC,
-		"Signs every advertisement with HMAC-SHA256; only keepalived understands it.").Since("2.4.0").Build("vrrp-auth"),
+	Part("auth_hmac", authHMAC, func(v *ir.VRRPInstance) **ir.AuthHMAC { return &v.AuthHMAC },
+		"Signs every advertisement with HMAC-SHA256; only keepalived understands it.").Since("2.4.0").Build("vrrp-auth").Unenforced(),
 
 	Value("nopreempt", Flag, func(v *ir.VRRPInstance) *bool { return &v.NoPreempt },
 		"A higher priority does not take the role from a living MASTER.").Note("Has no effect with state MASTER or priority 255."),
@@ -38,12 +42,12 @@ var instance = block(head(Name, func(v *ir.VRRPInstance) *string { return &v.Nam
 		"A MASTER leaves advertisements of a lower priority unanswered.").Otherwise("vrrp_lower_prio_no_advert"),
 	Value("higher_prio_send_advert", Bool, func(v *ir.VRRPInstance) *bool { return &v.HigherPrioSendAdvert },
 		"A MASTER sends one more advertisement when it yields to a higher priority.").Otherwise("vrrp_higher_prio_send_advert"),
-	Checked[ir.VRRPInstance]("owner_ignore_adverts", Bool,
-		"The owner of the addresses (priority 255) ignores what others advertise.").Otherwise("vrrp_owner_ignore_adverts").Since("2.3.3"),
-	Checked[ir.VRRPInstance]("timer_expired_backup", Optional(Int[int](1, 254), 254),
-		"Become BACKUP instead of MASTER when the own timer fired too late; needs nopreempt.").Since("2.2.8"),
-	Checked[ir.VRRPInstance]("thread_timer_expired", Optional(Int[int](1, 254), 254),
-		"Old name of timer_expired_backup.").Since("2.3.2").Deprecated("timer_expired_backup"),
+	Value("owner_ignore_adverts", Bool, func(v *ir.VRRPInstance) *bool { return &v.OwnerIgnoreAdverts },
+		"The owner of the addresses (priority 255) ignores what others advertise.").Otherwise("vrrp_owner_ignore_adverts").Since("2.3.3").Unenforced(),
+	Value("timer_expired_backup", Optional(Int[int](1, 254), 254), func(v *ir.VRRPInstance) *int { return &v.TimerExpiredBackup },
+		"Become BACKUP instead of MASTER when the own timer fired too late; needs nopreempt.").Since("2.2.8").Unenforced(),
+	Value("thread_timer_expired", Optional(Int[int](1, 254), 254), func(v *ir.VRRPInstance) *int { return &v.TimerExpiredBackup },
+		"Old name of timer_expired_backup.").Since("2.3.2").Deprecated("timer_expired_backup").Unenforced(),
 
 	Value("mcast_src_ip", Addr, func(v *ir.VRRPInstance) *address { return &v.SourceAddr },
 		"The source address of advertisements.").Otherwise("the first address of the interface"),
@@ -53,36 +57,36 @@ var instance = block(head(Name, func(v *ir.VRRPInstance) *string { return &v.Nam
 		"The group that advertisements of this instance are sent to.").Otherwise("vrrp_mcast_group4 or vrrp_mcast_group6").Since("2.2.5").Unenforced(),
 	Lines("unicast_peer", unicastPeer, func(v *ir.VRRPInstance) *[]ir.UnicastPeer { return &v.Unicast },
 		"The routers that get advertisements by unicast instead of multicast.").Unenforced(),
-	Checked[ir.VRRPInstance]("unicast_fault_no_peer", Flag,
-		"Without a peer the instance is in FAULT instead of using multicast.").Since("2.2.5"),
-	Checked[ir.VRRPInstance]("unicast_ttl", Int[int](0, 255),
-		"The TTL or hop limit of unicast advertisements.").Otherwise("255 with IPv4, the kernel's with IPv6").Since("2.1.0"),
-	Checked[ir.VRRPInstance]("check_unicast_src", Flag,
-		"Drops advertisements that do not come from a peer.").Otherwise("vrrp_check_unicast_src").Since("2.1.0"),
-	Checked[ir.VRRPInstance]("old_unicast_checksum", Optional(Choice("never"), ""),
-		"Uses the unicast checksum of version 1.3.6 and before in VRRP version 3.").Build("checksum-compat"),
-	Checked[ir.VRRPInstance]("track_src_ip", Flag,
-		"FAULT while the source address is missing."),
-	Checked[ir.VRRPInstance]("native_ipv6", Flag,
-		"Makes the instance one of IPv6; the addresses tell that by themselves.").Deprecated("IPv6 addresses alone"),
+	Value("unicast_fault_no_peer", Flag, func(v *ir.VRRPInstance) *bool { return &v.UnicastFaultNoPeer },
+		"Without a peer the instance is in FAULT instead of using multicast.").Since("2.2.5").Unenforced(),
+	Value("unicast_ttl", as(Int[uint8](0, 255), pointer), func(v *ir.VRRPInstance) **uint8 { return &v.UnicastTTL },
+		"The TTL or hop limit of unicast advertisements.").Otherwise("255 with IPv4, the kernel's with IPv6").Since("2.1.0").Unenforced(),
+	Value("check_unicast_src", Flag, func(v *ir.VRRPInstance) *bool { return &v.CheckUnicastSource },
+		"Drops advertisements that do not come from a peer.").Otherwise("vrrp_check_unicast_src").Since("2.1.0").Unenforced(),
+	Value("old_unicast_checksum", Optional(Choice("never"), "always"), func(v *ir.VRRPInstance) *string { return &v.OldUnicastChecksum },
+		"Uses the unicast checksum of version 1.3.6 and before in VRRP version 3.").Build("checksum-compat").Unenforced(),
+	Value("track_src_ip", Flag, func(v *ir.VRRPInstance) *bool { return &v.TrackSourceAddr },
+		"FAULT while the source address is missing.").Unenforced(),
+	Value("native_ipv6", Flag, func(v *ir.VRRPInstance) *bool { return &v.NativeIPv6 },
+		"Makes the instance one of IPv6; the addresses tell that by themselves.").Deprecated("IPv6 addresses alone").Unenforced(),
 
-	Value("use_vmac", as(AnyWords("[name] [MAC] [netlink_notify_msg] [group G]"), func([]string) bool { return true }), func(v *ir.VRRPInstance) *bool { return &v.UseVMAC },
+	Value("use_vmac", vmac, func(v *ir.VRRPInstance) *ir.VMAC { v.UseVMAC = true; return &v.VMAC },
 		"Sends from the virtual MAC address of the group, through a macvlan interface.").Build("vmac").Unenforced(),
-	Checked[ir.VRRPInstance]("use_vmac_addr", Flag,
-		"Makes macvlan interfaces for addresses on other interfaces too.").Since("2.2.0").Build("vmac"),
-	Checked[ir.VRRPInstance]("vmac_xmit_base", Flag,
-		"Sends advertisements from the real interface although there is a virtual MAC address.").Build("vmac"),
-	Checked[ir.VRRPInstance]("use_ipvlan", AnyWords("[name] [address] [bridge|private|vepa] [group G]"),
-		"Uses an ipvlan interface instead of macvlan.").Since("2.0.17").Build("ipvlan"),
-	Checked[ir.VRRPInstance]("garp_extra_if", AllSeconds(0, 86400),
-		"Also announces on the other interfaces when a virtual MAC address is used, every so many seconds; 0 is off.").Otherwise("vrrp_garp_extra_if").Since("2.2.3").Build("vmac"),
-	Checked[ir.VRRPInstance]("vmac_garp_intvl", AllSeconds(0, 86400),
-		"Old name of garp_extra_if.").Since("2.2.0").Deprecated("garp_extra_if").Build("vmac"),
-	Checked[ir.VRRPInstance]("vrf", Interface,
-		"The VRF of an instance that names no interface.").Since("2.2.5").Build("vrf"),
+	Value("use_vmac_addr", Flag, func(v *ir.VRRPInstance) *bool { return &v.UseVMACAddr },
+		"Makes macvlan interfaces for addresses on other interfaces too.").Since("2.2.0").Build("vmac").Unenforced(),
+	Value("vmac_xmit_base", Flag, func(v *ir.VRRPInstance) *bool { return &v.VMACXmitBase },
+		"Sends advertisements from the real interface although there is a virtual MAC address.").Build("vmac").Unenforced(),
+	Value("use_ipvlan", ipvlan, func(v *ir.VRRPInstance) **ir.IPVLAN { return &v.IPVLAN },
+		"Uses an ipvlan interface instead of macvlan.").Since("2.0.17").Build("ipvlan").Unenforced(),
+	Value("garp_extra_if", AllSeconds(0, 86400), func(v *ir.VRRPInstance) *ir.ExtraGARP { return &v.GARPExtraInterface },
+		"Also announces on the other interfaces when a virtual MAC address is used, every so many seconds; 0 is off.").Otherwise("vrrp_garp_extra_if").Since("2.2.3").Build("vmac").Unenforced(),
+	Value("vmac_garp_intvl", AllSeconds(0, 86400), func(v *ir.VRRPInstance) *ir.ExtraGARP { return &v.GARPExtraInterface },
+		"Old name of garp_extra_if.").Since("2.2.0").Deprecated("garp_extra_if").Build("vmac").Unenforced(),
+	Value("vrf", Interface, func(v *ir.VRRPInstance) *string { return &v.VRF },
+		"The VRF of an instance that names no interface.").Since("2.2.5").Build("vrf").Unenforced(),
 
-	Checked[ir.VRRPInstance]("dont_track_primary", Flag,
-		"A dead interface does not put its own instance into FAULT."),
+	Value("dont_track_primary", Flag, func(v *ir.VRRPInstance) *bool { return &v.DontTrackPrimary },
+		"A dead interface does not put its own instance into FAULT.").Unenforced(),
 	Lines("track_interface", trackInterface, func(v *ir.VRRPInstance) *[]ir.Track { return &v.TrackInterfaces },
 		"Interfaces whose state changes the priority, or is a FAULT when they have no weight."),
 	Lines("track_script", trackScript, func(v *ir.VRRPInstance) *[]ir.Track { return &v.TrackScripts },
@@ -96,10 +100,10 @@ var instance = block(head(Name, func(v *ir.VRRPInstance) *string { return &v.Nam
 
 	Lines("virtual_routes", route, func(v *ir.VRRPInstance) *[]ir.Route { return &v.Routes }, "Routes that exist while the instance is MASTER.").Unenforced(),
 	Lines("virtual_rules", rule, func(v *ir.VRRPInstance) *[]ir.Rule { return &v.Rules }, "Routing rules that exist while the instance is MASTER.").Unenforced(),
-	Checked[ir.VRRPInstance]("promote_secondaries", Flag,
-		"Removing an address of a network leaves the others of that network alone."),
-	Checked[ir.VRRPInstance]("accept", Flag, "Takes traffic to the addresses while not their owner.").Otherwise("on; off in strict mode"),
-	Checked[ir.VRRPInstance]("no_accept", Flag, "Drops traffic to the addresses while not their owner.").Build("firewall"),
+	Value("promote_secondaries", Flag, func(v *ir.VRRPInstance) *bool { return &v.PromoteSecondaries },
+		"Removing an address of a network leaves the others of that network alone.").Unenforced(),
+	Value("accept", Flag, func(v *ir.VRRPInstance) *bool { return &v.Accept }, "Takes traffic to the addresses while not their owner.").Otherwise("on; off in strict mode").Unenforced(),
+	Value("no_accept", Not, func(v *ir.VRRPInstance) *bool { return &v.Accept }, "Drops traffic to the addresses while not their owner.").Build("firewall").Unenforced(),
 
 	Value("garp_master_delay", Seconds(0, 4294), func(v *ir.VRRPInstance) *duration { return &v.GARPMasterDelay },
 		"The time to the second burst of gratuitous ARPs of a new MASTER; 0 is none.").Otherwise("vrrp_garp_master_delay"),
@@ -116,32 +120,33 @@ var instance = block(head(Name, func(v *ir.VRRPInstance) *string { return &v.Nam
 
 	Value("strict_mode", Bool, func(v *ir.VRRPInstance) *bool { return &v.Strict },
 		"Follows the RFC to the letter.").Otherwise("vrrp_strict").Unenforced(),
-	Checked[ir.VRRPInstance]("skip_check_adv_addr", Bool,
-		"Compares the addresses of an advertisement only when its sender changes.").Otherwise("vrrp_skip_check_adv_addr").Note("keepalived sets it even when the value is off."),
-	Checked[ir.VRRPInstance]("v3_checksum_as_v2", Bool,
-		"Leaves the pseudo header out of the checksum of version 3 over IPv4.").Otherwise("v3_checksum_as_v2 of global_defs").Since("2.2.8"),
-	Checked[ir.VRRPInstance]("kernel_rx_buf_size", Int[int](0, 1<<32-1),
-		"The receive buffer of the socket in bytes.").Otherwise("vrrp_rx_bufs_policy").Since("2.0.3"),
-	Checked[ir.VRRPInstance]("debug", Int[int](0, 4), "How much the instance writes to the log.").Default("0"),
+	Value("skip_check_adv_addr", Bool, func(v *ir.VRRPInstance) *bool { return &v.SkipCheckAdvAddr },
+		"Compares the addresses of an advertisement only when its sender changes.").Otherwise("vrrp_skip_check_adv_addr").Note("keepalived sets it even when the value is off.").Unenforced(),
+	Value("v3_checksum_as_v2", Bool, func(v *ir.VRRPInstance) *bool { return &v.V3ChecksumAsV2 },
+		"Leaves the pseudo header out of the checksum of version 3 over IPv4.").Otherwise("v3_checksum_as_v2 of global_defs").Since("2.2.8").Unenforced(),
+	Value("kernel_rx_buf_size", Int[uint32](0, 1<<32-1), func(v *ir.VRRPInstance) *uint32 { return &v.KernelRxBufSize },
+		"The receive buffer of the socket in bytes.").Otherwise("vrrp_rx_bufs_policy").Since("2.0.3").Unenforced(),
+	Value("debug", Int[int](0, 4), func(v *ir.VRRPInstance) *int { return &v.Debug }, "How much the instance writes to the log.").Default("0").Unenforced(),
 
-	Checked[ir.VRRPInstance]("notify", Script, `Runs at every transition, with "INSTANCE name state priority" behind its arguments.`),
-	Checked[ir.VRRPInstance]("notify_master", Script, "Runs when the instance becomes MASTER."),
-	Checked[ir.VRRPInstance]("notify_backup", Script, "Runs when the instance becomes BACKUP."),
-	Checked[ir.VRRPInstance]("notify_fault", Script, "Runs when the instance goes into FAULT."),
-	Checked[ir.VRRPInstance]("notify_stop", Script, "Runs when the daemon stops."),
-	Checked[ir.VRRPInstance]("notify_deleted", Optional(Script, ir.Command{}), "Runs when a reload takes the instance away, which then reports DELETED instead of FAULT.").Since("2.1.0"),
-	Checked[ir.VRRPInstance]("notify_master_rx_lower_pri", Script, "Runs when a MASTER hears a lower priority.").Since("2.0.6"),
-	Checked[ir.VRRPInstance]("notify_priority_changes", Bool, "Tells changes of the effective priority too.").Otherwise("vrrp_notify_priority_changes").Since("2.0.16"),
-	Checked[ir.VRRPInstance]("smtp_alert", Bool, "Sends mail at transitions.").Otherwise("smtp_alert_vrrp"),
+	Value("notify", Script, func(v *ir.VRRPInstance) *ir.Command { return &v.Notify.Any }, `Runs at every transition, with "INSTANCE name state priority" behind its arguments.`).Unenforced(),
+	Value("notify_master", Script, func(v *ir.VRRPInstance) *ir.Command { return &v.Notify.Master }, "Runs when the instance becomes MASTER.").Unenforced(),
+	Value("notify_backup", Script, func(v *ir.VRRPInstance) *ir.Command { return &v.Notify.Backup }, "Runs when the instance becomes BACKUP.").Unenforced(),
+	Value("notify_fault", Script, func(v *ir.VRRPInstance) *ir.Command { return &v.Notify.Fault }, "Runs when the instance goes into FAULT.").Unenforced(),
+	Value("notify_stop", Script, func(v *ir.VRRPInstance) *ir.Command { return &v.Notify.Stop }, "Runs when the daemon stops.").Unenforced(),
+	Value("notify_deleted", Optional(Script, ir.Command{}), func(v *ir.VRRPInstance) *ir.Command { v.NotifiesDeleted = true; return &v.NotifyDeleted }, "Runs when a reload takes the instance away, which then reports DELETED instead of FAULT.").Since("2.1.0").Unenforced(),
+	Value("notify_master_rx_lower_pri", Script, func(v *ir.VRRPInstance) *ir.Command { return &v.NotifyLowerPriority }, "Runs when a MASTER hears a lower priority.").Since("2.0.6").Unenforced(),
+	Value("notify_priority_changes", Bool, func(v *ir.VRRPInstance) *bool { return &v.NotifyPriorityChanges }, "Tells changes of the effective priority too.").Otherwise("vrrp_notify_priority_changes").Since("2.0.16").Unenforced(),
+	Value("smtp_alert", Bool, func(v *ir.VRRPInstance) *bool { return &v.SMTPAlert }, "Sends mail at transitions.").Otherwise("smtp_alert_vrrp").Unenforced(),
 
-	Checked[ir.VRRPInstance]("lvs_sync_daemon_interface", Interface,
-		"The interface of the IPVS sync daemon.").Deprecated("lvs_sync_daemon in global_defs"),
-	Checked[ir.VRRPInstance]("linkbeat_use_polling", Flag,
-		"Polls the link of the interface.").Deprecated("linkbeat_interfaces at the top level").Build("linkbeat"),
+	Value("lvs_sync_daemon_interface", Interface, func(v *ir.VRRPInstance) *string { return &v.LVSSyncInterface },
+		"The interface of the IPVS sync daemon.").Deprecated("lvs_sync_daemon in global_defs").Unenforced(),
+	Value("linkbeat_use_polling", Flag, func(v *ir.VRRPInstance) *bool { return &v.LinkbeatPolling },
+		"Polls the link of the interface.").Deprecated("linkbeat_interfaces at the top level").Build("linkbeat").Unenforced(),
 )
 
 // newInstance says what a vrrp_instance holds where nothing is said: what it takes from global_defs is filled in last.
 var newInstance = ir.VRRPInstance{
+	Accept:                  true,
 	DownTimerAdverts:        ir.Unset,
 	GARPMasterDelay:         ir.Unset,
 	GARPMasterRepeat:        ir.Unset,
@@ -158,20 +163,59 @@ var authentication = block(Head[ir.Authentication]{}, ir.Authentication{},
 		"The password; the wire carries its first eight bytes, readable for everyone on the network.").Secret().Build("vrrp-auth"),
 )
 
-var authHMAC = block(Head[none]{}, none{},
-	Checked[none]("key", hmacKey, "A key by its number; several may be given.").Repeat().Secret().Since("2.4.0").Build("vrrp-auth"),
-	Checked[none]("active_key", Int[int](1, 255), "The key that signs.").Otherwise("the first key").Since("2.4.0").Build("vrrp-auth"),
-	Checked[none]("time_window", Seconds(1, 300), "How far clocks may differ.").Otherwise("3 x advert_int, at least 5").Since("2.4.0").Build("vrrp-auth"),
-	Checked[none]("anti_replay", Choice("time", "monotonic"), "How a repeated advertisement is recognised.").Default("time").Since("2.4.0").Build("vrrp-auth"),
-	Checked[none]("mode", Choice("enforce", "permissive", "receive-only"), "For a step by step roll-out.").Default("enforce").Since("2.4.0").Build("vrrp-auth"),
+var authHMAC = block(Head[ir.AuthHMAC]{}, ir.AuthHMAC{},
+	Add("key", list(hmacKey), func(a *ir.AuthHMAC) *[]ir.HMACKey { return &a.Keys }, "A key by its number; several may be given.").Secret().Since("2.4.0").Build("vrrp-auth"),
+	Value("active_key", Int[uint8](1, 255), func(a *ir.AuthHMAC) *uint8 { return &a.ActiveKey }, "The key that signs.").Otherwise("the first key").Since("2.4.0").Build("vrrp-auth"),
+	Value("time_window", Seconds(1, 300), func(a *ir.AuthHMAC) *duration { return &a.TimeWindow }, "How far clocks may differ.").Otherwise("3 x advert_int, at least 5").Since("2.4.0").Build("vrrp-auth"),
+	Value("anti_replay", Choice("time", "monotonic"), func(a *ir.AuthHMAC) *string { return &a.AntiReplay }, "How a repeated advertisement is recognised.").Default("time").Since("2.4.0").Build("vrrp-auth"),
+	Value("mode", Choice("enforce", "permissive", "receive-only"), func(a *ir.AuthHMAC) *string { return &a.Mode }, "For a step by step roll-out.").Default("enforce").Since("2.4.0").Build("vrrp-auth"),
 )
 
 // hmacKey is the number and the text of a key.
-var hmacKey = Kind[ir.Secret]{"1..255 and a key (hex:..., file:PATH or text)", func(r *reader) (ir.Secret, bool) {
-	if _, ok := Int[int](1, 255).read(r); !ok {
-		return ir.Secret{}, false
+var hmacKey = Kind[ir.HMACKey]{"1..255 and a key (hex:..., file:PATH or text)", func(r *reader) (k ir.HMACKey, ok bool) {
+	if k.ID, ok = Int[uint8](1, 255).read(r); ok {
+		k.Key, ok = Secret.read(r)
 	}
-	return Secret.read(r)
+	return k, ok
+}}
+
+// vmac is how the macvlan interface of an instance is made.
+var vmac = Kind[ir.VMAC]{"[name] [MAC] [netlink_notify_msg] [group G]", func(r *reader) (v ir.VMAC, ok bool) {
+	for ok = true; ok && len(r.rest) > 0; {
+		w, _ := r.optional()
+		switch {
+		case w.Text == "netlink_notify_msg":
+			v.NetlinkNotify = true
+		case w.Text == "group":
+			v.Group, ok = interfaceGroup.read(r)
+		case strings.Count(w.Text, ":") == 5:
+			v.MAC = w.Text
+		default:
+			v.Name = w.Text
+		}
+	}
+	return v, ok
+}}
+
+// ipvlan is how the ipvlan interface of an instance is made.
+var ipvlan = Kind[*ir.IPVLAN]{"[name] [address] [bridge|private|vepa] [group G]", func(r *reader) (*ir.IPVLAN, bool) {
+	v, ok := &ir.IPVLAN{Mode: "bridge"}, true
+	for ok && len(r.rest) > 0 {
+		w, _ := r.optional()
+		addr, _, _ := strings.Cut(w.Text, "/")
+		_, err := parseAddr(addr)
+		switch {
+		case w.Text == "bridge", w.Text == "private", w.Text == "vepa":
+			v.Mode = w.Text
+		case w.Text == "group":
+			v.Group, ok = interfaceGroup.read(r)
+		case err == nil:
+			v.Address = w.Text
+		default:
+			v.Name = w.Text
+		}
+	}
+	return v, ok
 }}
 
 var syncGroup = block(head(Name, func(g *ir.SyncGroup) *string { return &g.Name }), ir.SyncGroup{},
@@ -181,27 +225,35 @@ var syncGroup = block(head(Name, func(g *ir.SyncGroup) *string { return &g.Name 
 	Lines("track_file", trackFileLine, func(g *ir.SyncGroup) *[]ir.Track { return &g.TrackFiles }, "Files that every member tracks."),
 	Lines("track_process", trackProcessLine, func(g *ir.SyncGroup) *[]ir.Track { return &g.TrackProcesses }, "Processes that every member tracks.").Since("2.0.11").Build("track-process"),
 	Lines("track_bfd", trackBFD, func(g *ir.SyncGroup) *[]ir.Track { return &g.TrackBFDs }, "BFD sessions that every member tracks.").Build("bfd"),
-	Checked[ir.SyncGroup]("sync_group_tracking_weight", Flag, "Lets trackers with a weight work inside the group."),
-	Checked[ir.SyncGroup]("global_tracking", Flag, "Old name of sync_group_tracking_weight.").Deprecated("sync_group_tracking_weight"),
-	Checked[ir.SyncGroup]("notify", Script, `Runs at every transition, with "GROUP name state 0" behind its arguments.`),
-	Checked[ir.SyncGroup]("notify_master", Script, "Runs when the group becomes MASTER."),
-	Checked[ir.SyncGroup]("notify_backup", Script, "Runs when the group becomes BACKUP."),
-	Checked[ir.SyncGroup]("notify_fault", Script, "Runs when the group goes into FAULT."),
-	Checked[ir.SyncGroup]("notify_stop", Script, "Runs when the daemon stops."),
-	Checked[ir.SyncGroup]("notify_priority_changes", Bool, "Tells changes of the effective priority too.").Otherwise("vrrp_notify_priority_changes").Since("2.2.0"),
-	Checked[ir.SyncGroup]("smtp_alert", Bool, "Sends mail at transitions.").Otherwise("smtp_alert_vrrp"),
+	Value("sync_group_tracking_weight", Flag, func(g *ir.SyncGroup) *bool { return &g.TrackingWeight }, "Lets trackers with a weight work inside the group.").Unenforced(),
+	Value("global_tracking", Flag, func(g *ir.SyncGroup) *bool { return &g.TrackingWeight }, "Old name of sync_group_tracking_weight.").Deprecated("sync_group_tracking_weight").Unenforced(),
+	Value("notify", Script, func(g *ir.SyncGroup) *ir.Command { return &g.Notify.Any }, `Runs at every transition, with "GROUP name state 0" behind its arguments.`).Unenforced(),
+	Value("notify_master", Script, func(g *ir.SyncGroup) *ir.Command { return &g.Notify.Master }, "Runs when the group becomes MASTER.").Unenforced(),
+	Value("notify_backup", Script, func(g *ir.SyncGroup) *ir.Command { return &g.Notify.Backup }, "Runs when the group becomes BACKUP.").Unenforced(),
+	Value("notify_fault", Script, func(g *ir.SyncGroup) *ir.Command { return &g.Notify.Fault }, "Runs when the group goes into FAULT.").Unenforced(),
+	Value("notify_stop", Script, func(g *ir.SyncGroup) *ir.Command { return &g.Notify.Stop }, "Runs when the daemon stops.").Unenforced(),
+	Value("notify_priority_changes", Bool, func(g *ir.SyncGroup) *bool { return &g.NotifyPriorityChanges }, "Tells changes of the effective priority too.").Otherwise("vrrp_notify_priority_changes").Since("2.2.0").Unenforced(),
+	Value("smtp_alert", Bool, func(g *ir.SyncGroup) *bool { return &g.SMTPAlert }, "Sends mail at transitions.").Otherwise("smtp_alert_vrrp").Unenforced(),
 )
 
 var trackGroup = block(head(Name, func(g *ir.TrackGroup) *string { return &g.Name }), ir.TrackGroup{},
 	Names("group", func(g *ir.TrackGroup) *[]ir.Name { return &g.Members }, "The instances of the group.").Required().Since("2.0.3"),
 )
 
-var garpGroup = block(Head[none]{}, none{},
-	Checked[none]("garp_interval", Decimal(0, 4294.967295), "The time between two gratuitous ARPs.").Default("0"),
-	Checked[none]("gna_interval", Decimal(0, 4294.967295), "The time between two neighbour advertisements.").Default("0"),
-	Checked[none]("interface", Interface, "An interface that shares the limit.").Repeat(),
-	Names("interfaces", func(*none) *[]ir.Name { return new([]ir.Name) }, "Interfaces that share the limit.").Unenforced(),
+var garpGroup = block(Head[ir.GARPGroup]{}, ir.GARPGroup{},
+	Value("garp_interval", Decimal(0, 4294.967295), func(g *ir.GARPGroup) *duration { return &g.GARPInterval }, "The time between two gratuitous ARPs.").Default("0"),
+	Value("gna_interval", Decimal(0, 4294.967295), func(g *ir.GARPGroup) *duration { return &g.GNAInterval }, "The time between two neighbour advertisements.").Default("0"),
+	Add("interface", list(interfaceName), func(g *ir.GARPGroup) *[]ir.Name { return &g.Interfaces }, "An interface that shares the limit."),
+	Names("interfaces", func(g *ir.GARPGroup) *[]ir.Name { return &g.Interfaces }, "Interfaces that share the limit."),
 )
 
-// none is the content of blocks that keepc checks but does not keep.
-type none struct{}
+// interfaceName is an interface and where it is named.
+var interfaceName = Kind[ir.Name]{Interface.Expect, func(r *reader) (ir.Name, bool) {
+	if len(r.rest) == 0 {
+		_, ok := Interface.read(r)
+		return ir.Name{}, ok
+	}
+	at := r.rest[0].Span
+	name, ok := Interface.read(r)
+	return ir.Name{Text: name, Span: at}, ok
+}}

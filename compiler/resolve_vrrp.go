@@ -1,0 +1,195 @@
+package compiler
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"keepc/compiler/ir"
+)
+
+func resolveInstance(v *ir.VRRPInstance, g *ir.Global) {
+	// Advertised addresses come first, for the first one tells the family.
+	slices.SortStableFunc(v.Addresses, func(a, b ir.Address) int {
+		switch {
+		case a.Excluded == b.Excluded:
+			return 0
+		case b.Excluded:
+			return -1
+		}
+		return 1
+	})
+	for i := range v.Addresses {
+		setDefault(&v.Addresses[i].Dev, "", v.Interface)
+		resolveLifetime(&v.Addresses[i])
+	}
+	if v.Priority == 0 {
+		v.Priority = 100
+		if v.State == ir.Master {
+			v.Priority = 255 // the owner of the addresses, by the silence of the file
+		}
+	}
+	if v.Priority == 255 && !v.Has("state") {
+		v.State = ir.Master
+	}
+	setDefault(&v.Version, 0, g.Version)
+	if v.IPv6() {
+		v.Version = 3
+	}
+	if v.Version == 2 {
+		v.AdvertInterval = max(time.Second, v.AdvertInterval.Round(time.Second))
+	}
+	if v.Priority == 255 || v.State == ir.Master {
+		v.NoPreempt = false
+	}
+	if v.NoPreempt || v.State == ir.Master {
+		v.PreemptDelay = 0
+	}
+	setDefault(&v.DownTimerAdverts, ir.Unset, g.DownTimerAdverts)
+	setDefault(&v.GARPMasterDelay, ir.Unset, g.GARPMasterDelay)
+	setDefault(&v.GARPMasterRepeat, ir.Unset, g.GARPMasterRepeat)
+	setDefault(&v.GARPMasterRefresh, ir.Unset, g.GARPMasterRefresh)
+	setDefault(&v.GARPMasterRefreshRepeat, ir.Unset, g.GARPMasterRefreshRepeat)
+	setDefault(&v.GARPLowerPrioDelay, ir.Unset, g.GARPLowerPrioDelay)
+	setDefault(&v.GARPLowerPrioRepeat, ir.Unset, g.GARPLowerPrioRepeat)
+	inherit(v, "strict_mode", &v.Strict, g.Strict)
+	inherit(v, "lower_prio_no_advert", &v.LowerPrioNoAdvert, g.LowerPrioNoAdvert)
+	inherit(v, "higher_prio_send_advert", &v.HigherPrioSendAdvert, g.HigherPrioSendAdvert)
+	inherit(v, "owner_ignore_adverts", &v.OwnerIgnoreAdverts, g.OwnerIgnoreAdverts)
+	if v.Strict { // the RFC knows none of these
+		v.LowerPrioNoAdvert, v.HigherPrioSendAdvert = true, false
+		v.GARPLowerPrioDelay, v.GARPLowerPrioRepeat = 0, 0
+		v.DownTimerAdverts, v.PreemptDelay = 3, 0
+		v.OwnerIgnoreAdverts = v.OwnerIgnoreAdverts || v.Priority == 255
+		v.Accept = v.Priority == 255 || v.Version == 2 && v.Has("accept")
+	}
+	inherit(v, "skip_check_adv_addr", &v.SkipCheckAdvAddr, g.SkipCheckAdvAddr)
+	inherit(v, "v3_checksum_as_v2", &v.V3ChecksumAsV2, g.V3ChecksumAsV2)
+	inherit(v, "check_unicast_src", &v.CheckUnicastSource, g.CheckUnicastSource)
+	inherit(v, "notify_priority_changes", &v.NotifyPriorityChanges, g.NotifyPriorityChanges)
+	inherit(v, "smtp_alert", &v.SMTPAlert, alerts(g))
+	setDefault(&v.GARPExtraInterface, ir.ExtraGARP{}, g.GARPExtraInterface)
+	resolveUnicast(v, g)
+	if !v.NoPreempt {
+		v.TimerExpiredBackup = 0 // another router would have the role by right
+	}
+	for _, c := range []*ir.Command{&v.NotifyLowerPriority, &v.NotifyDeleted} {
+		resolveCommand(c, g)
+	}
+	resolveNotify(&v.Notify, g)
+}
+
+// resolveUnicast fills in where advertisements go.
+func resolveUnicast(v *ir.VRRPInstance, g *ir.Global) {
+	if len(v.Unicast) > 0 {
+		v.MulticastGroup = netip.Addr{}
+		v.VMACXmitBase = v.VMACXmitBase || v.UseVMAC
+		if v.UnicastTTL == nil && !v.IPv6() {
+			ttl := uint8(255)
+			v.UnicastTTL = &ttl
+		}
+		return
+	}
+	group := g.MulticastGroup4
+	if v.IPv6() {
+		group = g.MulticastGroup6
+	}
+	setDefault(&v.MulticastGroup, netip.Addr{}, group)
+}
+
+// inherit takes a value of global_defs where the block does not have the keyword.
+func inherit[V any](o interface{ Has(string) bool }, keyword string, at *V, global V) {
+	if !o.Has(keyword) {
+		*at = global
+	}
+}
+
+// alerts tells whether instances and groups that do not say send mail.
+func alerts(g *ir.Global) bool {
+	switch {
+	case g.SMTPAlertVRRP != nil:
+		return *g.SMTPAlertVRRP
+	case g.SMTPAlert != nil:
+		return *g.SMTPAlert
+	}
+	return false
+}
+
+func resolveGroup(s *ir.SyncGroup, g *ir.Global) {
+	inherit(s, "notify_priority_changes", &s.NotifyPriorityChanges, g.NotifyPriorityChanges)
+	inherit(s, "smtp_alert", &s.SMTPAlert, alerts(g))
+	resolveNotify(&s.Notify, g)
+}
+
+func resolveNotify(n *ir.Notify, g *ir.Global) {
+	for _, c := range []*ir.Command{&n.Any, &n.Master, &n.Backup, &n.Fault, &n.Stop} {
+		resolveCommand(c, g)
+	}
+}
+
+// resolveCommand gives a command that names no user the script_user.
+func resolveCommand(c *ir.Command, g *ir.Global) {
+	if len(c.Args) > 0 {
+		setDefault(&c.User, ir.User{}, g.ScriptUser)
+	}
+}
+
+func resolveGlobal(g *ir.Global) {
+	if g.MinGARP { // one gratuitous ARP where the file does not say more
+		setDefault(&g.GARPMasterDelay, defaultGARPDelay, 0)
+		setDefault(&g.GARPMasterRepeat, defaultGARPRepeat, 1)
+		setDefault(&g.GARPMasterRefreshRepeat, 1, 0)
+	}
+	setDefault(&g.GARPLowerPrioDelay, ir.Unset, g.GARPMasterDelay)
+	setDefault(&g.GARPLowerPrioRepeat, ir.Unset, g.GARPMasterRepeat)
+	for _, c := range []*ir.Command{
+		&g.StartupScript, &g.ShutdownScript, &g.NotifyFIFOScript, &g.VRRPNotifyFIFOScript, &g.LVSNotifyFIFOScript,
+	} {
+		resolveCommand(c, g)
+	}
+}
+
+// The defaults of global_defs that vrrp_min_garp takes for silence.
+const (
+	defaultGARPDelay  = 5 * time.Second
+	defaultGARPRepeat = 5
+)
+
+// resolveTracks gives the lines that track something the weight of it, unless they have one of their own.
+func resolveTracks(cfg *ir.Config) {
+	weights := map[string]map[string]ir.Weight{"script": {}, "file": {}, "process": {}, "bfd": {}}
+	for _, s := range cfg.Scripts {
+		weights["script"][s.Name] = s.Weight
+	}
+	for _, f := range cfg.TrackFiles {
+		weights["file"][f.Name] = f.Weight
+	}
+	for _, p := range cfg.TrackProcesses {
+		weights["process"][p.Name] = p.Weight
+	}
+	for _, b := range cfg.BFDs {
+		weights["bfd"][b.Name] = b.Weight
+	}
+	fill := func(tracks []ir.Track, kind string) {
+		for i := range tracks {
+			if t := &tracks[i]; t.Weight == nil {
+				weight := weights[kind][t.Name] // of an interface, and of what is not defined, none
+				t.Weight = &weight
+			}
+		}
+	}
+	for _, v := range cfg.Instances {
+		fill(v.TrackInterfaces, "interface")
+		fill(v.TrackScripts, "script")
+		fill(v.TrackFiles, "file")
+		fill(v.TrackProcesses, "process")
+		fill(v.TrackBFDs, "bfd")
+	}
+	for _, g := range cfg.SyncGroups {
+		fill(g.TrackInterfaces, "interface")
+		fill(g.TrackScripts, "script")
+		fill(g.TrackFiles, "file")
+		fill(g.TrackProcesses, "process")
+		fill(g.TrackBFDs, "bfd")
+	}
+}
