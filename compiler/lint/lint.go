@@ -34,7 +34,7 @@ type Rule struct {
 // Rules returns every rule, by what it looks at.
 func Rules() []Rule {
 	return slices.Concat(textRules(), expansionRules(), wordRules(), valueRules(), fileRules(), instanceRules(), strictRules(), unicastRules(), groupRules(), trackRules(), scriptRules(), serviceRules(), hostRules(),
-		groupPeerRules(), unicastPeerRules(), electionPeerRules(), directorPeerRules())
+		groupPeerRules(), unicastPeerRules(), electionPeerRules(), weightPeerRules(), trackPeerRules(), directorPeerRules())
 }
 
 // A Host tells facts of the machine that the file is for.

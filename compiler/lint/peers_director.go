@@ -264,16 +264,23 @@ func (p *peerPass) twins(f func(n int, v service, o int, w *ir.VirtualServer)) {
 func serverMismatch(p *peerPass) {
 	p.twins(func(n int, v service, o int, w *ir.VirtualServer) {
 		lacks, more := without(serverAddrs(w), serverAddrs(v.VirtualServer)), without(serverAddrs(v.VirtualServer), serverAddrs(w))
-		if len(lacks) > 0 {
+		peer := p.Nodes[o].Name
+		switch {
+		case len(lacks) == 0 && len(more) == 0:
+		case len(more) == 0:
 			p.report(n, diag.Diagnostic{
-				Message: fmt.Sprintf("%s lacks real_server %s, which its peer %s has", v.name(), list(lacks), p.Nodes[o].Name),
+				Message: fmt.Sprintf("%s lacks real_server %s, which its peer %s has", v.name(), list(lacks), peer),
 				Span:    v.Span(), Label: "not here", Notes: note(server(w, lacks[0]).Span(), "here"),
 			})
-		}
-		if len(more) > 0 {
+		case len(lacks) == 0:
 			p.report(n, diag.Diagnostic{
-				Message: fmt.Sprintf("%s has real_server %s, which its peer %s lacks", v.name(), list(more), p.Nodes[o].Name),
+				Message: fmt.Sprintf("%s has real_server %s, which its peer %s lacks", v.name(), list(more), peer),
 				Span:    server(v.VirtualServer, more[0]).Span(), Label: "only here", Notes: note(w.Span(), "not here"),
+			})
+		default:
+			p.report(n, diag.Diagnostic{
+				Message: fmt.Sprintf("%s has real_server %s, and on its peer %s %s instead", v.name(), list(more), peer, list(lacks)),
+				Span:    server(v.VirtualServer, more[0]).Span(), Label: "only here", Notes: note(server(w, lacks[0]).Span(), "only on "+peer),
 			})
 		}
 	})
@@ -311,7 +318,7 @@ func serviceSettingMismatch(p *peerPass) {
 			if b := server(w, a.Addr); b != nil {
 				tell(fmt.Sprintf("real_server %s with weight", a.Addr), fmt.Sprint(a.Weight), fmt.Sprint(b.Weight), a.At("weight"), b.At("weight"))
 				if a.Forwarding != v.Forwarding || b.Forwarding != w.Forwarding {
-					tell(fmt.Sprintf("real_server %s with lvs_method", a.Addr), a.Forwarding.String(), b.Forwarding.String(), a.At("lvs_method"), b.At("lvs_method"))
+					tell(fmt.Sprintf("real_server %s with lvs_method", a.Addr), kindWord(a.Forwarding), kindWord(b.Forwarding), a.At("lvs_method"), b.At("lvs_method"))
 				}
 			}
 		}
@@ -327,7 +334,7 @@ type serviceSetting struct {
 func serviceSettings() []serviceSetting {
 	return []serviceSetting{
 		{"lb_algo", "lvs_sched", func(v *ir.VirtualServer) string { return v.Scheduler }},
-		{"lb_kind", "lvs_method", func(v *ir.VirtualServer) string { return v.Forwarding.String() }},
+		{"lb_kind", "lvs_method", func(v *ir.VirtualServer) string { return kindWord(v.Forwarding) }},
 		{"persistence_timeout", "", func(v *ir.VirtualServer) string {
 			if v.PersistenceTimeout == 0 {
 				return ""
@@ -351,3 +358,6 @@ func wordOf(o ir.Origin, word, alias string) source.Span {
 	}
 	return o.At(word)
 }
+
+// kindWord is the word of a file for a forwarding method.
+func kindWord(f ir.Forwarding) string { return [...]string{"NAT", "DR", "TUN"}[f] }

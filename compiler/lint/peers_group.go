@@ -201,7 +201,7 @@ func groupPeerRules() []Rule {
 				if checksum(m) != "" {
 					return "without the pseudo header"
 				}
-				return "with it"
+				return "with the pseudo header"
 			}, nil),
 		},
 		{
@@ -228,7 +228,7 @@ func groupPeerRules() []Rule {
 				if m.UseVMAC {
 					return "the virtual MAC address"
 				}
-				return "its own"
+				return "its own MAC address"
 			}, nil),
 		},
 	}
@@ -348,8 +348,8 @@ func hmacMismatch(p *peerPass) {
 				}
 				active := activeKey(o)
 				mine, there := keys(m)[active], keys(o)[active]
-				if there == nil || mine != nil && mine.text == there.text {
-					continue
+				if there == nil || mine != nil && (mine.text == there.text || keys(o)[activeKey(m)] != nil && activeKey(m) == active && m.Node < o.Node) {
+					continue // the same, or told for the other one
 				}
 				d := diag.Diagnostic{
 					Message: fmt.Sprintf("%s has no key %s, with which its peer %s signs", named(m.VRRPInstance), active, p.name(o)),

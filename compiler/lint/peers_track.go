@@ -1,0 +1,164 @@
+package lint
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"keepc/compiler/cluster"
+	"keepc/compiler/ir"
+	"keepc/compiler/solver"
+	"keepc/grammar/diag"
+)
+
+// trackPeerRules are about what the instances of a group follow: trackers and sync groups.
+func trackPeerRules() []Rule {
+	return []Rule{
+		{
+			Name: "track-one-side", Severity: diag.Warning,
+			Title: "A tracker stands on one router of a group only.",
+			Text:  "When the other router holds the addresses, nobody looks: what the tracker would notice there does not move them back.",
+			Bad:   at1(scriptText) + pair("@lb1 track_script {\n@lb1     web weight -60\n@lb1 }\n"),
+			Good:  scriptText + pair("    track_script {\n        web weight -60\n    }\n"),
+			Peers: trackOneSide,
+		},
+		{
+			Name: "sync-group-mismatch", Severity: diag.Warning,
+			Title: "The members of a vrrp_sync_group move together on one router and not on another one.",
+			Text:  "After a failure of one of them the group may be MASTER in part on each router, which is what a sync group is there to avoid.",
+			Bad:   twoPair + "@lb1 vrrp_sync_group G {\n@lb1     group {\n@lb1         VI_1\n@lb1         VI_2\n@lb1     }\n@lb1 }\n",
+			Good:  twoPair + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n}\n",
+			Peers: syncGroupMismatch,
+		},
+		{
+			Name: "sync-group-order", Severity: diag.Warning,
+			Title: "The members of a vrrp_sync_group prefer different routers.",
+			Text: "A sync group becomes MASTER when every member wants it, and leaves the role when one member does. With the first place of one member " +
+				"here and of another one there, no router can hold the group for long.",
+			Bad:   strings.Replace(twoPair, "@lb2 priority 100", "@lb2 priority 200", 1) + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n}\n",
+			Good:  twoPair + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n}\n",
+			Peers: syncGroupOrder,
+		},
+	}
+}
+
+// twoPair is two instances of two directors that back each other up.
+var twoPair = pair("") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n@lb1 priority 150\n@lb2 priority 100\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n"
+
+func trackOneSide(p *peerPass) {
+	for _, g := range p.elections {
+		for _, word := range []string{"track_script", "track_process", "track_file", "track_bfd", "track_interface"} {
+			var told []string
+			for _, m := range g.Members {
+				mine := watched(m, word)
+				blind := slices.DeleteFunc(slices.Clone(g.Members), func(o cluster.Member) bool {
+					theirs := watched(o, word) // names may differ where something else is tracked, and those of interfaces do
+					return len(without(mine, theirs)) == 0 || len(without(theirs, mine)) > 0 || word == "track_interface" && len(theirs) > 0
+				})
+				for _, w := range solver.Watches(m.Config, m.VRRPInstance) {
+					if w.Kind == word && !slices.Contains(told, w.Name) {
+						told = append(told, w.Name)
+						p.untracked(g, m, w, slices.DeleteFunc(slices.Clone(blind), func(o cluster.Member) bool { return slices.Contains(watched(o, word), w.Name) }))
+					}
+				}
+			}
+		}
+	}
+}
+
+// untracked tells that some members do not look at what another one tracks.
+func (p *peerPass) untracked(g *group, m cluster.Member, w solver.Watch, blind []cluster.Member) {
+	if len(blind) == 0 {
+		return
+	}
+	do, o := "does", blind[0]
+	if len(blind) > 1 {
+		do = "do"
+	}
+	p.about(g, m, diag.Diagnostic{
+		Message: fmt.Sprintf("%s tracks %v, %s %s not", p.name(m), w, p.names(blind), do),
+		Span:    w.Span(), Label: "only here",
+		Notes: append(note(o.Span(), named(o.VRRPInstance)+" of "+p.name(o)), diag.Note{Message: fmt.Sprintf("while %s holds %s, nobody looks at %v", p.name(o), holds(g), w)}),
+	})
+}
+
+// watched lists the names that an instance tracks in blocks of one keyword, those of its sync group too.
+func watched(m cluster.Member, word string) (names []string) {
+	for _, w := range solver.Watches(m.Config, m.VRRPInstance) {
+		if w.Kind == word {
+			names = append(names, w.Name)
+		}
+	}
+	return names
+}
+
+// together lists the virtual routers that move with an instance on its node; nil where it moves alone.
+func (p *peerPass) together(m cluster.Member) (all []*group) {
+	s := syncGroup(m)
+	if s == nil {
+		return nil
+	}
+	for _, g := range p.elections {
+		if slices.ContainsFunc(g.Members, func(o cluster.Member) bool { return o.Node == m.Node && syncGroup(o) == s }) {
+			all = append(all, g)
+		}
+	}
+	if len(all) < 2 {
+		return nil
+	}
+	return all
+}
+
+func syncGroupMismatch(p *peerPass) {
+	type pair struct{ a, b *ir.SyncGroup }
+	told := map[pair]bool{}
+	at := setting("vrrp_sync_group").At
+	for _, g := range p.elections {
+		odd(g.Members, func(m cluster.Member) string { return fmt.Sprint(p.together(m)) }, func(m, o cluster.Member) {
+			mine, theirs := syncGroup(m), syncGroup(o)
+			if told[pair{mine, theirs}] {
+				return
+			}
+			told[pair{mine, theirs}] = true
+			p.about(g, m, diag.Diagnostic{
+				Message: fmt.Sprintf("%s moves %s, on its peer %s %s", named(m.VRRPInstance), company(mine), p.name(o), company(theirs)),
+				Span:    at(m), Label: "not as " + p.name(o), Notes: note(at(o), company(theirs)),
+				Help: "write the same vrrp_sync_group in both files",
+			})
+		})
+	}
+}
+
+// company says with what the members of a sync group move.
+func company(s *ir.SyncGroup) string {
+	if s == nil || len(s.Members) < 2 {
+		return "alone"
+	}
+	var names []string
+	for _, n := range s.Members {
+		names = append(names, n.Text)
+	}
+	return "in a vrrp_sync_group of " + list(names)
+}
+
+func syncGroupOrder(p *peerPass) {
+	told := map[*group]bool{}
+	for _, g := range p.elections {
+		m := g.Members[slices.IndexFunc(g.Members, func(m cluster.Member) bool { return p.together(m) != nil || m.Node == g.Members[len(g.Members)-1].Node })]
+		first := g.first()
+		for _, h := range p.together(m) {
+			if other := h.first(); other.Node != first.Node && !told[g] {
+				s := syncGroup(m)
+				p.about(g, m, diag.Diagnostic{
+					Message: fmt.Sprintf("vrrp_sync_group %s: %s prefers %s, %s prefers %s", s.Name, named(first.VRRPInstance), p.name(first), named(other.VRRPInstance), p.name(other)),
+					Span:    s.Span(), Label: "moves as one",
+					Notes: append(note(first.At("priority"), "the highest of its group"), note(other.At("priority"), "the highest of its group")...),
+				})
+				told[g], told[h] = true, true
+			}
+		}
+	}
+}
+
+// first is the member with the highest priority while all is well.
+func (g *group) first() cluster.Member { return g.Members[g.election.Order()[0]] }

@@ -1,0 +1,225 @@
+package lint
+
+import (
+	"fmt"
+	"slices"
+
+	"keepc/compiler/cluster"
+	"keepc/compiler/ir"
+	"keepc/compiler/solver"
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+// weightPeerRules are about what the weights of trackers do to an election; package solver knows.
+func weightPeerRules() []Rule {
+	return []Rule{
+		{
+			Name: "order-at-rest", Severity: diag.Warning,
+			Title: "The weights of trackers put another router first than the priorities do.",
+			Text: "A positive weight is added while its tracker is well, a negative one with reverse, too. So the router with the highest priority in " +
+				"the file need not be the one that becomes MASTER.",
+			Bad:   scriptText + pair("@lb2 track_script {\n@lb2     web weight 60\n@lb2 }\n@lb1 track_script {\n@lb1     web weight 2\n@lb1 }\n"),
+			Good:  scriptText + pair("    track_script {\n        web weight 60\n    }\n"),
+			Peers: orderAtRest,
+		},
+		{
+			Name: "dead-weight", Severity: diag.Warning,
+			Title: "The weight of a tracker cannot take the role from its router.",
+			Text: "keepc tries all combinations of failed trackers and routers of the group: the failure of this tracker never leaves its router with " +
+				"less than another one has. The weight must be greater than the gap between the priorities, for equals do not take over.",
+			Bad:  scriptText + pair("    track_script {\n        web weight -20\n    }\n"),
+			Good: scriptText + pair("    track_script {\n        web weight -60\n    }\n"),
+			Peers: func(p *peerPass) {
+				p.verdicts(func(v verdict) {
+					if !v.moves && !v.blocked() {
+						p.about(v.group, v.member, v.dead(p))
+					}
+				})
+			},
+		},
+		{
+			Name: "weak-weight", Severity: diag.Warning,
+			Title: "The weight of a tracker takes the role from its router only when something else fails, too.",
+			Text: "One failure alone leaves the router with more than the others have. This may be meant, where only several failures together are " +
+				"reason enough.",
+			Bad:   scriptText + pair("    track_script {\n        web weight -30\n    }\n    track_interface {\n        eth1 weight -30\n    }\n"),
+			Good:  scriptText + pair("    track_script {\n        web weight -60\n    }\n    track_interface {\n        eth1 weight -60\n    }\n"),
+			Peers: weakWeight,
+		},
+	}
+}
+
+func orderAtRest(p *peerPass) {
+	for _, g := range p.elections {
+		top, first := 0, g.election.Order()[0]
+		for i, m := range g.Members {
+			if m.Priority > g.Members[top].Priority {
+				top = i
+			}
+		}
+		m, o := g.Members[first], g.Members[top]
+		meant := m.State == ir.Master && o.State == ir.Backup // the states say so, too
+		if m.Priority == o.Priority || g.election.Rest(first) <= g.election.Rest(top) || meant {
+			continue
+		}
+		p.about(g, m, diag.Diagnostic{
+			Message: fmt.Sprintf("while all is well %s has priority %d, above the %d of %s", p.name(m), g.election.Rest(first), g.election.Rest(top), p.name(o)),
+			Span:    m.At("priority"), Label: fmt.Sprintf("%+d by its trackers", g.election.Rest(first)-int(m.Priority)),
+			Notes: append(note(o.At("priority"), fmt.Sprintf("%+d by its trackers", g.election.Rest(top)-int(o.Priority))), p.assumptions(g)...),
+		})
+	}
+}
+
+// A verdict says what the failure of a tracker with a weight does.
+type verdict struct {
+	group   *group
+	member  cluster.Member
+	router  int // of the election
+	tracker int
+	move    solver.Move
+	moves   bool
+	nobody  bool // because all others have nopreempt
+}
+
+// verdicts calls f for every tracker whose weight counts, but for those of the last router, from which nobody could take over, of
+// owners, and of files, which may hold any number.
+func (p *peerPass) verdicts(f func(verdict)) {
+	for _, g := range p.elections {
+		order := g.election.Order()
+		for _, r := range order[:len(order)-1] {
+			m := g.Members[r]
+			if m.Priority == 255 {
+				continue
+			}
+			nobody := !slices.ContainsFunc(g.Members, func(o cluster.Member) bool { return o.Node != m.Node && !o.NoPreempt })
+			for t, w := range g.election.Watches[r] {
+				if w.Weight.N == 0 || w.Kind == "track_file" {
+					continue
+				}
+				move, moves := g.election.Move(r, t)
+				f(verdict{g, m, r, t, move, moves, nobody})
+			}
+		}
+	}
+}
+
+func (v verdict) watch() solver.Watch { return v.group.election.Watches[v.router][v.tracker] }
+
+// at is the line of the tracker.
+func (v verdict) at() source.Span { return v.watch().Span() }
+
+// blocked tells whether nobody takes over because of nopreempt.
+func (v verdict) blocked() bool { return !v.moves && v.nobody && v.watch().Ignored == nil }
+
+// blocked tells whether nopreempt makes a weight of a group dead.
+func (p *peerPass) blocked(g *group) (found bool) {
+	p.verdicts(func(v verdict) { found = found || v.group == g && v.blocked() })
+	return found
+}
+
+// dead tells that no failure of the tracker moves anything.
+func (v verdict) dead(p *peerPass) diag.Diagnostic {
+	e, w := v.group.election, v.watch()
+	d := diag.Diagnostic{
+		Message: fmt.Sprintf("no failure of %v can ever move %s from %s", w, holds(v.group), p.name(v.member)),
+		Span:    v.at(), Label: fmt.Sprintf("leaves %s with %d", p.name(v.member), e.After(v.router, v.tracker)),
+		Help: "a tracker without weight is a FAULT, which always moves the address; a weight must exceed the gap between the priorities",
+	}
+	if w.Ignored != nil {
+		d.Label = "ignored"
+		d.Notes = note(w.Ignored.Span(), "without sync_group_tracking_weight the members' weights do not count")
+		d.Help = "write sync_group_tracking_weight into the group, or no weight: a failure is then a FAULT"
+		return d
+	}
+	next, most := -1, 0
+	for i, o := range v.group.Members {
+		if i != v.router && !o.NoPreempt && o.Priority != 255 && e.Most(i) > most && (next < 0 || e.Rest(i) <= e.Rest(v.router)) {
+			next, most = i, e.Most(i)
+		}
+	}
+	if next >= 0 {
+		o := v.group.Members[next]
+		says := fmt.Sprintf("%s has %d", p.name(o), most)
+		if most > e.Rest(next) {
+			says += " at most"
+		}
+		if most == e.After(v.router, v.tracker) {
+			says += ", and equals do not take over"
+		}
+		d.Notes = note(o.At("priority"), says)
+	}
+	d.Notes = append(d.Notes, p.assumptions(v.group)...)
+	return d
+}
+
+func weakWeight(p *peerPass) {
+	told := map[string]bool{}
+	p.verdicts(func(v verdict) {
+		e := v.group.election
+		above := func(r int) bool { return r != v.router && e.Rest(r) >= e.Rest(v.router) }
+		needed := slices.DeleteFunc(slices.Clone(v.move.Failures), func(f solver.Failure) bool {
+			return above(f.Router) // a router above must be out of the way before this one can have the role at all
+		})
+		var failed []string
+		for _, f := range needed {
+			failed = append(failed, e.Name(p.Cluster, f))
+		}
+		slices.Sort(failed)
+		key := fmt.Sprintf("%p %d %v", v.group, v.router, failed)
+		if !v.moves || len(needed) < 2 || told[key] {
+			return
+		}
+		told[key] = true
+		next := v.group.Members[v.move.To]
+		d := diag.Diagnostic{
+			Message: fmt.Sprintf("%s can outrank %s only when %d things fail: %s", p.name(next), p.name(v.member), len(failed), list(failed)),
+			Span:    v.at(), Label: fmt.Sprintf("alone leaves %s with %d", p.name(v.member), e.After(v.router, v.tracker)),
+			Notes: append(note(next.At("priority"), fmt.Sprintf("%s has %d", p.name(next), e.Rest(v.move.To))), p.assumptions(v.group)...),
+		}
+		if v.others() { // each alone does what this one does not
+			d.Severity = diag.Info
+			d.Message = fmt.Sprintf("the failure of %v moves %s from %s only together with another one: %s", v.watch(), holds(v.group), p.name(v.member), list(failed))
+		}
+		p.about(v.group, v.member, d)
+	})
+}
+
+// others tells whether another tracker of the router moves the role alone.
+func (v verdict) others() bool {
+	for t, w := range v.group.election.Watches[v.router] {
+		if w.Kind == "track_file" && w.Weight.N != 0 && w.Ignored == nil {
+			return true
+		}
+		if move, moves := v.group.election.Move(v.router, t); moves && len(move.Failures) < 2 {
+			return true
+		}
+	}
+	return false
+}
+
+// assumptions says what keepc could not know about an election.
+func (p *peerPass) assumptions(g *group) []diag.Note {
+	for _, watches := range g.election.Watches {
+		if slices.ContainsFunc(watches, func(w solver.Watch) bool { return w.Kind == "track_file" && w.Weight.N != 0 }) {
+			return []diag.Note{{Message: "tracked files are taken to hold 0 while all is well"}}
+		}
+	}
+	return nil
+}
+
+// nobodyPreempts is nopreempt-weight where the peers are known.
+func nobodyPreempts(p *peerPass) {
+	p.verdicts(func(v verdict) {
+		if !v.blocked() {
+			return
+		}
+		i := slices.IndexFunc(v.group.Members, func(o cluster.Member) bool { return o.Node != v.member.Node })
+		o := v.group.Members[i]
+		p.about(v.group, v.member, diag.Diagnostic{
+			Message: fmt.Sprintf("the weight of %v cannot move %s from %s: no other router preempts", v.watch(), holds(v.group), p.name(v.member)),
+			Span:    v.at(), Label: "moves nothing", Notes: note(o.At("nopreempt"), p.name(o)+" does not take over from a living MASTER"),
+			Help: "drop the weight: a failure is then a FAULT, after which the others take over",
+		})
+	})
+}
