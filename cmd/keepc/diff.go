@@ -22,6 +22,7 @@ import (
 type diffRun struct {
 	*App
 	as       string
+	peers    []string
 	all      bool
 	exitCode bool
 }
@@ -35,9 +36,12 @@ func (a *App) diff() *cobra.Command {
 			"(untouched, retuned in place, addresses change, re-election, restart needed) and of every real server (kept with its state,\n" +
 			"re-checked, drained, removed). Comments, layout, the order of blocks and defaults that are written out are no change.\n\n" +
 			"OLD and NEW are files, or REV:path as in git, whose includes are read from that revision; or two directories with a file\n" +
-			"of the same name, *.conf, for each director.",
+			"of the same name, *.conf, for each director; or, with several --id, one file for several directors.\n\n" +
+			"With --peers, or for several directors, the reload is rehearsed on a virtual network (see simulate): what the others do, and\n" +
+			"an order of reloads in which no address is ever without a MASTER or has two, or that there is none. Where routers with\n" +
+			"keepalived, which drops advertisements with other addresses than its own, need another order, that is told, too.",
 		Example: `  keepc diff /etc/keepalived/keepalived.conf new.conf
-  keepc diff HEAD:lb1.conf lb1.conf
+  keepc diff HEAD:lb1.conf lb1.conf --peers lb2.conf,lb3.conf
   keepc diff --exit-code --format json HEAD~1:cluster/ HEAD:cluster/`,
 		Annotations: formats("human", "json"),
 		Args:        cobra.ExactArgs(2),
@@ -46,6 +50,7 @@ func (a *App) diff() *cobra.Command {
 	f := c.Flags()
 	f.SortFlags = false
 	f.StringVar(&run.as, "as", "master", "the `ROLE` assumed: master or backup for all instances")
+	f.StringSliceVar(&run.peers, "peers", nil, "the `FILES` of the other directors, which stay as they are")
 	f.BoolVar(&run.all, "all", false, "show what is untouched, too")
 	f.BoolVar(&run.exitCode, "exit-code", false, "exit with 4 when there are changes")
 	register(c, "as", func(*cobra.Command, string) []string { return []string{"master", "backup"} })
@@ -62,13 +67,23 @@ func (r *diffRun) main(before, after string) error {
 		return err
 	}
 	pairs, err := r.pairs(before, after)
+	if err == nil {
+		pairs, err = r.withPeers(pairs)
+	}
 	if err != nil {
 		return failed(err)
 	}
 	r.name(pairs)
 	m := report.Diff{Version: report.DiffVersion, Directors: []report.DirectorDiff{}}
 	for _, p := range pairs {
-		m.Directors = append(m.Directors, p.compare(role, len(pairs) > 1))
+		if p.peer {
+			m.Peers = append(m.Peers, p.director)
+		} else {
+			m.Directors = append(m.Directors, p.compare(role, len(pairs) > 1))
+		}
+	}
+	if err := r.rehearse(&m, pairs); err != nil {
+		return failed(err)
 	}
 	if !r.quiet {
 		if r.format == "json" {
@@ -94,6 +109,7 @@ type side struct {
 type filePair struct {
 	director      string // empty: not named yet
 	before, after side
+	peer          bool // it keeps its file
 }
 
 // pairs reads what is to be compared: one file, one file with several ids, or the files of two directories.
@@ -138,7 +154,8 @@ func (r *diffRun) pairs(before, after string) (pairs []filePair, err error) {
 func (r *diffRun) name(pairs []filePair) {
 	nodes, files := make([]sim.Node, len(pairs)), make([]string, len(pairs))
 	for i, p := range pairs {
-		nodes[i], files[i] = sim.Node{Name: p.director, Config: p.after.Config}, p.after.name
+		nodes[i] = sim.Node{Name: p.director, Config: p.after.Config}
+		files[i] = p.before.name[strings.LastIndexByte(p.before.name, ':')+1:] // without a revision
 	}
 	nameNodes(nodes, files)
 	for i := range pairs {

@@ -266,7 +266,7 @@ func nameNodes(nodes []sim.Node, files []string) {
 }
 
 // notSimulated says which keywords of the files have no effect here, because they have none in run either.
-func (r *simulateRun) notSimulated(nodes []sim.Node) {
+func (a *App) notSimulated(nodes []sim.Node) {
 	var list, paths []string
 	for _, n := range nodes {
 		for _, use := range n.Config.NotEnforced {
@@ -277,7 +277,7 @@ func (r *simulateRun) notSimulated(nodes []sim.Node) {
 			}
 		}
 	}
-	if len(list) > 0 && !r.quiet {
-		fmt.Fprintf(r.Stderr, "keepc: not enforced yet, so without effect here: %s\n", strings.Join(list, ", "))
+	if len(list) > 0 && !a.quiet {
+		fmt.Fprintf(a.Stderr, "keepc: not enforced yet, so without effect here: %s\n", strings.Join(list, ", "))
 	}
 }

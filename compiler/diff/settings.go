@@ -89,6 +89,9 @@ func (in scope) edit(before, after schema.Setting) Setting {
 	s.Before, s.After = before.Value, after.Value
 	s.Secret = after.Key.Secret && before.Value != "" && after.Value != ""
 	s.Inherited = before.Span.IsZero() && after.Span.IsZero()
+	if after.Span.IsZero() {
+		s.Origin = before.Span // the line that went
+	}
 	return s
 }
 
@@ -180,8 +183,17 @@ func match(before, after []schema.Setting) []pair {
 		pairs[i].after = &after[i]
 	}
 	free := make([]*schema.Setting, len(before))
+	left := 0
 	for i := range before {
+		if i < len(after) && single(before[i], after[i]) {
+			pairs[i].before = &before[i] // which is so for most
+			continue
+		}
 		free[i] = &before[i]
+		left++
+	}
+	if left == 0 {
+		return pairs
 	}
 	for _, same := range []func(schema.Setting) any{equality, identity, likeness} {
 		at := map[any][]int{}
@@ -206,6 +218,11 @@ func match(before, after []schema.Setting) []pair {
 		}
 	}
 	return pairs
+}
+
+// single tells whether two settings stand for one keyword of which there is no other.
+func single(a, b schema.Setting) bool {
+	return a.Key == b.Key && !a.Key.Repeat && a.Name == "" && b.Name == "" && a.Part == nil && b.Part == nil
 }
 
 // A mark is what two settings must have in common.

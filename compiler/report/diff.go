@@ -17,6 +17,9 @@ const DiffVersion = 1
 type Diff struct {
 	Version   int            `json:"version"`
 	Directors []DirectorDiff `json:"directors"`
+	Peers     []string       `json:"peers,omitempty"` // directors that keep their files
+	// Rollouts are for clusters: one that is true of all routers; or one for keepc and one for keepalived, where these differ.
+	Rollouts []Rollout `json:"rollouts,omitempty"`
 }
 
 // A DirectorDiff is what changes on one director.
@@ -59,7 +62,9 @@ type Verdict struct {
 	// with its state, re-checked, drained, removed, added.
 	Verdict string `json:"verdict"`
 	Reason  string `json:"reason"`
-	At      *Place `json:"at,omitempty"`
+	// Consequence is what the other directors make of it: "would take MASTER from lb2 (priority 120)".
+	Consequence string `json:"consequence,omitempty"`
+	At          *Place `json:"at,omitempty"`
 
 	quiet bool // nothing happens to it
 }
@@ -125,6 +130,24 @@ func hideValue(name, value string) string {
 	return strings.TrimPrefix(Hide(name+" "+value), name+" ")
 }
 
+// Suffer notes what a step of a rollout makes of the director's instances. One that does not keep its role is elected again.
+func (m *DirectorDiff) Suffer(s RolloutStep) {
+	for _, move := range s.Moves {
+		for i := range m.Instances {
+			v := &m.Instances[i]
+			if v.Name != move.Instance || v.Consequence != "" || v.At == nil || len(move.From) == 0 {
+				continue
+			}
+			v.Consequence = move.Consequence(m.Director)
+			if v.Verdict == string(diff.Retuned) || v.Verdict == string(diff.Addresses) {
+				if keeps := move.kept() || slices.Contains(move.To, m.Director) && slices.Contains(move.From, m.Director); !keeps {
+					v.Verdict, v.Reason = string(diff.Election), "with these peers it does not keep its role"
+				}
+			}
+		}
+	}
+}
+
 // Empty tells whether nothing changes.
 func (m DirectorDiff) Empty() bool {
 	loud := func(v Verdict) bool { return !v.quiet }
@@ -155,6 +178,10 @@ func DiffScreen(w io.Writer, m Diff, c Colors, all bool) error {
 			s.line("", "", "")
 		}
 		s.director(d, all)
+	}
+	for _, r := range m.Rollouts {
+		s.line("", "", "")
+		s.rollout(r)
 	}
 	if _, err := io.WriteString(w, s.b.String()); err != nil {
 		return fmt.Errorf("write the diff: %w", err)
@@ -187,7 +214,7 @@ func (s *planScreen) settings(d DirectorDiff, all bool) {
 		}
 		blocks[c.Block] = append(blocks[c.Block], c)
 	}
-	group := func(title, reason, block string, at *Place) {
+	group := func(title, reason, block, consequence string, at *Place) {
 		s.line("#", "  # "+title, at.String())
 		if reason != "" {
 			s.line("", "    "+reason, "")
@@ -195,12 +222,15 @@ func (s *planScreen) settings(d DirectorDiff, all bool) {
 		for _, c := range blocks[block] {
 			s.setting(c)
 		}
+		if consequence != "" {
+			s.line("~", "      "+consequence, "")
+		}
 		s.line("", "", "")
 		delete(blocks, block)
 	}
 	for _, v := range d.Instances {
 		if all || !v.quiet || blocks[v.Name] != nil {
-			group(v.Name+": "+v.Verdict, v.Reason, v.Name, v.At)
+			group(v.Name+": "+v.Verdict, v.Reason, v.Name, v.Consequence, v.At)
 		}
 	}
 	for i := 0; i < len(d.RealServers); {
@@ -208,10 +238,10 @@ func (s *planScreen) settings(d DirectorDiff, all bool) {
 		v := d.RealServers[i]
 		block := v.Name + " of " + v.Service
 		if blocks[v.Service] != nil {
-			group(v.Service, "", v.Service, nil)
+			group(v.Service, "", v.Service, "", nil)
 		}
 		if all || v.Verdict == string(diff.Rechecked) || blocks[block] != nil {
-			group(fmt.Sprintf("%s of %s: %s", names(d.RealServers[i:i+n]), v.Service, v.Verdict), v.Reason, block, v.At)
+			group(fmt.Sprintf("%s of %s: %s", names(d.RealServers[i:i+n]), v.Service, v.Verdict), v.Reason, block, "", v.At)
 		}
 		i += n
 	}
@@ -223,7 +253,7 @@ func (s *planScreen) settings(d DirectorDiff, all bool) {
 		if b == "" {
 			title = "top level"
 		}
-		group(title, "", b, nil)
+		group(title, "", b, "", nil)
 	}
 }
 

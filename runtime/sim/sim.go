@@ -19,6 +19,9 @@ type Options struct {
 	Delay  time.Duration // of every packet
 	Jitter time.Duration // a packet is delayed by up to so much more
 	Seed   uint64        // of what is random: loss, jitter, the spread of first health checks
+	// SameAddresses lets routers drop advertisements with other addresses than theirs, as keepalived does (measured with 2.2.7,
+	// issue 1603) unless skip_check_adv_addr says otherwise; the protocol does not ask for it.
+	SameAddresses bool
 	// Packets puts every advertisement and probe into the trace.
 	Packets bool
 }

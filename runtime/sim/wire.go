@@ -6,7 +6,9 @@ import (
 	"slices"
 	"time"
 
+	"keepc/compiler/ir"
 	"keepc/runtime/engine"
+	"keepc/runtime/vrrp"
 )
 
 // A station is a node's interface on a segment.
@@ -41,12 +43,44 @@ func (w *world) transmit(n *node, a engine.SendAdvert) {
 		default:
 			packet := engine.PacketReceived{Interface: s.port.name, Src: a.Src, Dst: a.Dst, TTL: 255, Payload: a.Payload}
 			w.plan(&event{rank: arrival, do: func() {
-				if s.port.up {
+				if s.port.up && !(w.SameAddresses && s.node.differs(packet)) {
 					w.deliver(s.node, packet)
 				}
 			}}, w.now+w.latency())
 		}
 	}
+}
+
+// differs tells whether an advertisement is for an instance of the node that has other addresses.
+func (n *node) differs(p engine.PacketReceived) bool {
+	packet, err := vrrp.Unmarshal(p.Payload, p.Src, p.Dst)
+	if err != nil {
+		return false
+	}
+	for _, v := range n.cfg.Instances {
+		if v.Key() != (ir.InstanceKey{Interface: p.Interface, VRID: packet.VRID, IPv6: p.Src.Is6()}) {
+			continue
+		}
+		if v.Has("skip_check_adv_addr") || n.cfg.Global.Has("vrrp_skip_check_adv_addr") {
+			return false
+		}
+		return !sameSet(advertised(v), packet.Addresses)
+	}
+	return false
+}
+
+// advertised lists the addresses that the advertisements of an instance carry.
+func advertised(v *ir.VRRPInstance) (list []netip.Addr) {
+	for _, a := range v.Addresses {
+		if ip := a.Prefix.Addr(); !a.Excluded && ip.Is6() == v.IPv6() {
+			list = append(list, ip)
+		}
+	}
+	return list
+}
+
+func sameSet(a, b []netip.Addr) bool {
+	return len(a) == len(b) && !slices.ContainsFunc(a, func(x netip.Addr) bool { return !slices.Contains(b, x) })
 }
 
 // latency is how long the next packet is under way.
