@@ -25,14 +25,7 @@ type ignore struct {
 
 // silence takes out the findings that comments of the file silence, and adds what is wrong with such comments.
 func silence(file *grammar.File, found diag.List) diag.List {
-	var ignores []*ignore
-	var wrong diag.List
-	for _, c := range file.Comments {
-		if i := newIgnore(c, &wrong); i != nil {
-			i.scope = scope(file, c, i.scope)
-			ignores = append(ignores, i)
-		}
-	}
+	ignores, wrong := ignoresOf(file)
 	if len(ignores) == 0 && len(wrong) == 0 {
 		return found
 	}
@@ -61,6 +54,24 @@ func silence(file *grammar.File, found diag.List) diag.List {
 		}
 	}
 	return append(found, wrong...)
+}
+
+// Silences tells whether a comment of a file silences a rule at a place. A finding that shows places of several files is silent when
+// one of them is: nobody knows beforehand in which file it is told.
+func Silences(file *grammar.File, rule string, at source.Span) bool {
+	ignores, _ := ignoresOf(file)
+	return slices.ContainsFunc(ignores, func(i *ignore) bool { return slices.Contains(i.rules, rule) && contains(i.scope, at) })
+}
+
+// ignoresOf reads the comments of a file that silence something, and says what is wrong with such comments.
+func ignoresOf(file *grammar.File) (ignores []*ignore, wrong diag.List) {
+	for _, c := range file.Comments {
+		if i := newIgnore(c, &wrong); i != nil {
+			i.scope = scope(file, c, i.scope)
+			ignores = append(ignores, i)
+		}
+	}
+	return ignores, wrong
 }
 
 // newIgnore reads a comment; nil: it is another one. A scope that is not zero is the whole text.

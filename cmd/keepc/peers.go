@@ -4,10 +4,12 @@ import (
 	"errors"
 	"slices"
 
+	"keepc/compiler"
 	"keepc/compiler/cluster"
 	"keepc/compiler/lint"
 	"keepc/compiler/report"
 	"keepc/grammar/diag"
+	"keepc/grammar/source"
 	"keepc/runtime/sim"
 )
 
@@ -90,32 +92,49 @@ func compareAll(clusters [][]seat, jobs []job, files []checked) (all []compared)
 		if len(seats) < 2 {
 			continue // the others cannot be read
 		}
-		var nodes []sim.Node
-		var names []string
-		var known []diag.List
-		for _, s := range seats {
-			r := files[s.job].readings[s.reading]
-			known = append(known, slices.Concat(r.text, r.means))
-			nodes = append(nodes, sim.Node{Name: s.name, Config: r.config})
-			names = append(names, jobs[s.job].name)
-		}
-		nameNodes(nodes, names)
-		var members []cluster.Node
-		for _, n := range nodes {
-			members = append(members, cluster.Node(n))
-		}
-		c := cluster.New(members)
-		found := lint.Compare(c, known)
-		for i, s := range seats {
-			f := &files[s.job]
-			f.readings[s.reading].means = append(f.readings[s.reading].means, found.Findings[i]...)
-			for _, o := range seats {
-				f.Secrets = append(f.Secrets, files[o.job].readings[o.reading].config.Secrets...) // a finding shows lines of other files
-			}
-		}
-		all = append(all, compared{c, found})
+		all = append(all, compareSeats(seats, jobs, files))
 	}
 	return all
+}
+
+func compareSeats(seats []seat, jobs []job, files []checked) compared {
+	var nodes []sim.Node
+	var names []string
+	var readings []*reading
+	var known []diag.List
+	var secrets []source.Span
+	for _, s := range seats {
+		r := &files[s.job].readings[s.reading]
+		readings = append(readings, r)
+		known = append(known, slices.Concat(r.text, r.means))
+		secrets = append(secrets, r.config.Secrets...)
+		nodes = append(nodes, sim.Node{Name: s.name, Config: r.config})
+		names = append(names, jobs[s.job].name)
+	}
+	nameNodes(nodes, names)
+	var members []cluster.Node
+	for _, n := range nodes {
+		members = append(members, cluster.Node(n))
+	}
+	c := compared{Cluster: cluster.New(members)}
+	c.Comparison = lint.Compare(c.Cluster, known)
+	for i, s := range seats {
+		for _, d := range c.Findings[i] {
+			if !silent(d, readings) {
+				readings[i].means.Add(d)
+			}
+		}
+		f := &files[s.job]
+		f.Secrets = append(f.Secrets, secrets...) // a finding shows lines of other files
+	}
+	return c
+}
+
+// silent tells whether a comment at another place that a finding shows silences it; those at its own are seen later.
+func silent(d diag.Diagnostic, readings []*reading) bool {
+	return slices.ContainsFunc(d.Notes, func(n diag.Note) bool {
+		return slices.ContainsFunc(readings, func(r *reading) bool { return compiler.Silences(r.tree, d.Rule, n.Span) })
+	})
 }
 
 // groups lays out the virtual routers that a finding is about, or all with -v.

@@ -25,7 +25,7 @@ func groupPeerRules() []Rule {
 			Bad:   pair("@lb1 version 2\n@lb2 version 3\n"),
 			Good:  pair("    version 3\n"),
 			Peers: mismatch("version", "speaks version", func(m cluster.Member) string { return fmt.Sprint(m.Version) }, func(d *diag.Diagnostic, m, o cluster.Member) {
-				d.Help = "write the same version in both files, or the same vrrp_version in global_defs"
+				d.Help = "write the same version for both, or the same vrrp_version in global_defs"
 			}),
 		},
 		{
@@ -41,7 +41,7 @@ func groupPeerRules() []Rule {
 					d.Severity, note = diag.Warning, "a version 3 router takes over the interval of its MASTER; a failure is noticed sooner or later, depending on who is MASTER"
 				}
 				d.Notes = append(d.Notes, diag.Note{Message: note})
-				d.Help = "write the same advert_int in both files"
+				d.Help = "write the same advert_int for both"
 			}),
 		},
 		{
@@ -132,7 +132,7 @@ func groupPeerRules() []Rule {
 							Message: fmt.Sprintf("%s has virtual_router_id %d, its peer %s has %d for %s", named(b.VRRPInstance), b.VRID, p.name(a), a.VRID, both[0]),
 							Span:    b.At("virtual_router_id"), Label: "another group",
 							Notes: append(note(a.At("virtual_router_id"), p.name(a)+" has another number"), diag.Note{Message: "they do not listen to each other: both become MASTER"}),
-							Help:  "write the same virtual_router_id in both files",
+							Help:  "write the same virtual_router_id for both",
 						})
 					}
 				})

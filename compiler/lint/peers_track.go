@@ -123,7 +123,7 @@ func syncGroupMismatch(p *peerPass) {
 			p.about(g, m, diag.Diagnostic{
 				Message: fmt.Sprintf("%s moves %s, on its peer %s %s", named(m.VRRPInstance), company(mine), p.name(o), company(theirs)),
 				Span:    at(m), Label: "not as " + p.name(o), Notes: note(at(o), company(theirs)),
-				Help: "write the same vrrp_sync_group in both files",
+				Help: "write the same vrrp_sync_group for both",
 			})
 		})
 	}

@@ -25,7 +25,7 @@ func unicastPeerRules() []Rule {
 				return "multicast"
 			}, func(d *diag.Diagnostic, _, _ cluster.Member) {
 				d.Notes = append(d.Notes, diag.Note{Message: "neither hears the other one: both become MASTER"})
-				d.Help = "write unicast_peer in both files, or in none"
+				d.Help = "write unicast_peer for both, or for none"
 			}),
 		},
 		{

@@ -118,13 +118,16 @@ func (p *peerPass) blocked(g *group) (found bool) {
 	return found
 }
 
+// weightHelp says how a failure moves the role.
+const weightHelp = "a weight must exceed the gap between the priorities; a tracker without weight is a FAULT, which always moves the address"
+
 // dead tells that no failure of the tracker moves anything.
 func (v verdict) dead(p *peerPass) diag.Diagnostic {
 	e, w := v.group.election, v.watch()
 	d := diag.Diagnostic{
 		Message: fmt.Sprintf("no failure of %v can ever move %s from %s", w, holds(v.group), p.name(v.member)),
 		Span:    v.at(), Label: fmt.Sprintf("leaves %s with %d", p.name(v.member), e.After(v.router, v.tracker)),
-		Help: "a tracker without weight is a FAULT, which always moves the address; a weight must exceed the gap between the priorities",
+		Help: weightHelp,
 	}
 	if w.Ignored != nil {
 		d.Label = "ignored"
@@ -176,6 +179,7 @@ func weakWeight(p *peerPass) {
 			Message: fmt.Sprintf("%s can outrank %s only when %d things fail: %s", p.name(next), p.name(v.member), len(failed), list(failed)),
 			Span:    v.at(), Label: fmt.Sprintf("alone leaves %s with %d", p.name(v.member), e.After(v.router, v.tracker)),
 			Notes: append(note(next.At("priority"), fmt.Sprintf("%s has %d", p.name(next), e.Rest(v.move.To))), p.assumptions(v.group)...),
+			Help:  weightHelp,
 		}
 		if v.others() { // each alone does what this one does not
 			d.Severity = diag.Info
