@@ -99,3 +99,18 @@ func value(name string) int {
 	}
 	return int(n)
 }
+
+// create makes the files that the configuration wants made at the start.
+func create(list []*ir.TrackFile, warn func(error)) {
+	for _, t := range list {
+		if t.InitFile == nil {
+			continue
+		}
+		if _, err := os.Stat(t.File); err == nil && !t.InitFile.Overwrite {
+			continue
+		}
+		if err := os.WriteFile(t.File, fmt.Appendln(nil, t.InitFile.Value), 0o644); err != nil {
+			warn(fmt.Errorf("init_file of track_file %s: %w", t.Name, err))
+		}
+	}
+}

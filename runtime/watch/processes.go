@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"keepc/compiler/ir"
 	"keepc/runtime/track"
@@ -18,9 +19,22 @@ type process struct {
 	args []string // the command line, which kernel threads have not
 }
 
-// countProcesses tells of each tracked process whether one runs.
-func countProcesses(list []*ir.TrackProcess, tell func(track.Thing, track.Status), warn func(error)) {
-	if len(list) == 0 {
+// A census counts tracked processes again and again, and remembers what it told of them.
+type census struct {
+	list     []*ir.TrackProcess
+	standing map[string]standing // by the name of the block
+}
+
+// A standing is what was told of a process, and since when it is otherwise.
+type standing struct {
+	good  bool
+	other time.Time // zero: it is not
+}
+
+// count tells of each tracked process whether as many run as the file wants. A change is told when it has lasted as long as the file
+// says; the first count at once.
+func (c *census) count(now time.Time, tell func(track.Thing, track.Status), warn func(error)) {
+	if len(c.list) == 0 {
 		return
 	}
 	all, err := processes()
@@ -28,21 +42,77 @@ func countProcesses(list []*ir.TrackProcess, tell func(track.Thing, track.Status
 		warn(err)
 		return
 	}
-	for _, p := range list {
-		runs := slices.ContainsFunc(all, func(x process) bool { return matches(p, x) })
-		tell(track.Thing{Kind: track.Process, Name: p.Name}, track.Status{Known: true, Good: runs})
+	for _, p := range c.list {
+		good := enough(p, all)
+		s, known := c.standing[p.Name]
+		switch delay := p.TerminateDelay; {
+		case !known:
+			s = standing{good: good}
+		case good == s.good:
+			s.other = time.Time{}
+		default:
+			if good {
+				delay = p.ForkDelay
+			}
+			if s.other.IsZero() {
+				s.other = now
+			}
+			if now.Sub(s.other) >= delay {
+				s = standing{good: good}
+			}
+		}
+		c.standing[p.Name] = s
+		tell(track.Thing{Kind: track.Process, Name: p.Name}, track.Status{Known: true, Good: s.good})
 	}
 }
 
-// matches tells whether a process is one of those that are tracked: by its short name, or by its whole command line where the file
-// gives parameters.
-func matches(want *ir.TrackProcess, x process) bool {
-	if len(want.Process) > 1 {
-		return slices.Equal(want.Process, x.args)
+// enough tells whether the number of processes is within the quorum. A limit below the quorum is what is wanted: with 0 the process
+// must not run.
+func enough(p *ir.TrackProcess, all []process) bool {
+	n := 0
+	for _, x := range all {
+		if matches(p, x) {
+			n++
+		}
 	}
-	const most = 15 // bytes, of which the kernel keeps no more
-	name := filepath.Base(want.Process[0])
-	return x.comm == name[:min(len(name), most)]
+	if p.QuorumMax != nil {
+		return n >= min(p.Quorum, *p.QuorumMax) && n <= *p.QuorumMax
+	}
+	return n >= p.Quorum
+}
+
+// The ways in which parameters match: man page block vrrp_track_process.
+const (
+	exact   = "exact"   // all of them
+	partial = "partial" // the first ones
+	initial = "initial" // the first ones, and the last of those may go on
+)
+
+// matches tells whether a process is one of those that are tracked: by its short name, or by its command line where the file asks for
+// that or gives parameters.
+func matches(want *ir.TrackProcess, x process) bool {
+	params := want.Process[1:]
+	if len(params) == 0 && want.ParamMatch == "" && !want.FullCommand {
+		const most = 15 // bytes, of which the kernel keeps no more
+		name := filepath.Base(want.Process[0])
+		return x.comm == name[:min(len(name), most)]
+	}
+	if len(x.args) == 0 || x.args[0] != want.Process[0] {
+		return false
+	}
+	has := x.args[1:]
+	switch {
+	case len(params) == 0 && want.ParamMatch == "":
+		return true
+	case len(has) < len(params):
+		return false
+	case want.ParamMatch == partial:
+		return slices.Equal(has[:len(params)], params)
+	case want.ParamMatch == initial && len(params) > 0:
+		last := len(params) - 1
+		return slices.Equal(has[:last], params[:last]) && strings.HasPrefix(has[last], params[last])
+	}
+	return slices.Equal(has, params)
 }
 
 // processes lists what runs.

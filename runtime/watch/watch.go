@@ -69,7 +69,8 @@ const (
 func (w *Watcher) Run(ctx context.Context, warn func(error)) {
 	f := newFiles(warn)
 	defer f.close()
-	var processes []*ir.TrackProcess
+	c := census{standing: map[string]standing{}}
+	begun := false
 	told := map[track.Thing]track.Status{}
 	count, read := time.NewTicker(processInterval), time.NewTimer(fileInterval)
 	defer count.Stop()
@@ -89,11 +90,15 @@ func (w *Watcher) Run(ctx context.Context, warn func(error)) {
 		case <-ctx.Done():
 			return
 		case next := <-w.want:
-			processes = next.processes
+			if !begun {
+				begun = true
+				create(next.files, warn)
+			}
+			c.list = next.processes
 			f.follow(next.files)
 			clear(told) // the receiver may have forgotten what another configuration did not name
 			f.read(tell)
-			countProcesses(processes, tell, warn)
+			c.count(time.Now(), tell, warn)
 		case <-f.events():
 			read.Reset(settle)
 		case err := <-f.errors():
@@ -104,7 +109,7 @@ func (w *Watcher) Run(ctx context.Context, warn func(error)) {
 			f.follow(f.list)
 			f.read(tell)
 		case <-count.C:
-			countProcesses(processes, tell, warn)
+			c.count(time.Now(), tell, warn)
 		}
 	}
 }

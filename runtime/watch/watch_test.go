@@ -1,4 +1,4 @@
-package watch_test
+package watch
 
 import (
 	"os"
@@ -12,13 +12,12 @@ import (
 	"keepc/compiler/ir"
 	"keepc/runtime/engine"
 	"keepc/runtime/track"
-	"keepc/runtime/watch"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // start runs a watcher that looks at what one instance tracks.
-func start(t *testing.T, cfg *ir.Config) *watch.Watcher {
+func start(t *testing.T, cfg *ir.Config) *Watcher {
 	t.Helper()
 	v := &ir.VRRPInstance{Name: "VI_1"}
 	for _, f := range cfg.TrackFiles {
@@ -28,7 +27,7 @@ func start(t *testing.T, cfg *ir.Config) *watch.Watcher {
 		v.TrackProcesses = append(v.TrackProcesses, ir.Track{Name: p.Name})
 	}
 	cfg.Instances = []*ir.VRRPInstance{v}
-	w := watch.New()
+	w := New()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -40,7 +39,7 @@ func start(t *testing.T, cfg *ir.Config) *watch.Watcher {
 }
 
 // expect waits for the next thing that is seen.
-func expect(t *testing.T, w *watch.Watcher, name string, want track.Status) {
+func expect(t *testing.T, w *Watcher, name string, want track.Status) {
 	t.Helper()
 	select {
 	case got := <-w.Seen():
@@ -52,7 +51,7 @@ func expect(t *testing.T, w *watch.Watcher, name string, want track.Status) {
 	}
 }
 
-func quiet(t *testing.T, w *watch.Watcher) {
+func quiet(t *testing.T, w *Watcher) {
 	t.Helper()
 	select {
 	case got := <-w.Seen():
@@ -75,8 +74,8 @@ func TestFiles(t *testing.T) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	w := start(t, &ir.Config{TrackFiles: []*ir.TrackFile{{Name: "load", File: file, Weight: ir.Weight{N: 1}}}})
-	expect(t, w, "load", number(0)) // there is no file
+	w := start(t, &ir.Config{TrackFiles: []*ir.TrackFile{{Name: "load", File: file, Weight: ir.Weight{N: 1}, InitFile: &ir.InitFile{Value: 4}}}})
+	expect(t, w, "load", number(4))
 	write("17\n")
 	expect(t, w, "load", number(17))
 	write("17")
@@ -115,8 +114,8 @@ func TestProcesses(t *testing.T) {
 	}
 	good, bad := track.Status{Known: true, Good: true}, track.Status{Known: true}
 	w := start(t, &ir.Config{TrackProcesses: []*ir.TrackProcess{
-		{Name: "any", Process: []string{program}},
-		{Name: "exact", Process: []string{program, "61"}},
+		{Name: "any", Process: []string{program}, Quorum: 1},
+		{Name: "exact", Process: []string{program, "61"}, Quorum: 1},
 	}})
 	expect(t, w, "any", bad)
 	expect(t, w, "exact", bad)
@@ -156,4 +155,64 @@ func TestLook(t *testing.T) {
 	quiet(t, w)
 	w.Look(&ir.Config{TrackFiles: []*ir.TrackFile{f}, Instances: []*ir.VRRPInstance{{TrackFiles: []ir.Track{{Name: "load"}}}}})
 	expect(t, w, "load", number(0))
+}
+
+func TestMatches(t *testing.T) {
+	running := []process{
+		{"nginx", []string{"/usr/sbin/nginx", "-c", "/etc/nginx.conf"}},
+		{"nginx", []string{"nginx: worker process"}},
+		{"systemd-timesyn", []string{"/lib/systemd/systemd-timesyncd"}},
+		{"kthreadd", nil},
+	}
+	two := 2
+	none := 0
+	for _, c := range []struct {
+		name string
+		want ir.TrackProcess
+		good bool
+	}{
+		{"by name", ir.TrackProcess{Process: []string{"nginx"}, Quorum: 2}, true},
+		{"by the name in a path", ir.TrackProcess{Process: []string{"/opt/nginx"}, Quorum: 2}, true},
+		{"a long name", ir.TrackProcess{Process: []string{"systemd-timesyncd"}, Quorum: 1}, true},
+		{"a kernel thread", ir.TrackProcess{Process: []string{"kthreadd"}, Quorum: 1}, true},
+		{"too few", ir.TrackProcess{Process: []string{"nginx"}, Quorum: 3}, false},
+		{"not too many", ir.TrackProcess{Process: []string{"nginx"}, Quorum: 1, QuorumMax: &two}, true},
+		{"must not run", ir.TrackProcess{Process: []string{"nginx"}, Quorum: 1, QuorumMax: &none}, false},
+		{"does not run", ir.TrackProcess{Process: []string{"bird"}, Quorum: 1, QuorumMax: &none}, true},
+		{"the whole command", ir.TrackProcess{Process: []string{"/usr/sbin/nginx"}, FullCommand: true, Quorum: 1}, true},
+		{"the whole command of another", ir.TrackProcess{Process: []string{"nginx"}, FullCommand: true, Quorum: 1}, false},
+		{"all parameters", ir.TrackProcess{Process: []string{"/usr/sbin/nginx", "-c", "/etc/nginx.conf"}, Quorum: 1}, true},
+		{"not all parameters", ir.TrackProcess{Process: []string{"/usr/sbin/nginx", "-c"}, Quorum: 1}, false},
+		{"the first parameters", ir.TrackProcess{Process: []string{"/usr/sbin/nginx", "-c"}, ParamMatch: partial, Quorum: 1}, true},
+		{"the beginning of the last", ir.TrackProcess{Process: []string{"/usr/sbin/nginx", "-c", "/etc/"}, ParamMatch: initial, Quorum: 1}, true},
+		{"no parameters", ir.TrackProcess{Process: []string{"/usr/sbin/nginx"}, ParamMatch: exact, Quorum: 1}, false},
+	} {
+		if got := enough(&c.want, running); got != c.good {
+			t.Errorf("%s: got %v", c.name, got)
+		}
+	}
+}
+
+// A change counts when it has lasted; what comes back in time was never away.
+func TestDelays(t *testing.T) {
+	all, err := processes()
+	if err != nil {
+		t.Skip(err)
+	}
+	self := all[len(all)-1] // anything that runs
+	p := &ir.TrackProcess{Name: "p", Process: []string{self.comm}, Quorum: 1, TerminateDelay: 3 * time.Second, ForkDelay: 2 * time.Second}
+	c := census{list: []*ir.TrackProcess{p}, standing: map[string]standing{}}
+	var got []byte
+	for i, runs := range "rrmrmmmmmrrr" { // r runs, m is missing; a second each
+		p.Quorum = 1
+		if runs == 'm' {
+			p.Quorum = 1 << 20
+		}
+		c.count(time.Unix(int64(i), 0), func(_ track.Thing, s track.Status) {
+			got = append(got, map[bool]byte{true: 'r', false: 'm'}[s.Good])
+		}, func(err error) { t.Error(err) })
+	}
+	if want := "rrrrrrrmmmmr"; string(got) != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
 }
