@@ -29,17 +29,17 @@ func full() state.State {
 	s.Addresses[state.AddressKey{Dev: "eth0", Prefix: prefix("10.0.0.3/24")}] = state.Address{Label: "eth0:0", Broadcast: addr("10.0.0.255")}
 	s.Addresses[state.AddressKey{Dev: "eth0", Prefix: prefix("10.0.2.7/32")}] = state.Address{Scope: 253, Peer: prefix("10.0.2.9/32")}
 	s.Addresses[state.AddressKey{Dev: "eth0", Prefix: prefix("2001:db8::3/64")}] = state.Address{NoDAD: true}
-	s.Routes[state.RouteKey{Table: 254, Dst: prefix("0.0.0.0/0")}] = state.Route{Type: 1, Protocol: 3, Hops: []state.Hop{{Via: addr("10.0.0.1"), Dev: "eth0"}}}
-	s.Routes[state.RouteKey{Table: 100, Dst: prefix("10.8.0.0/16"), TOS: 4, Metric: 7}] = state.Route{
-		Type: 1, Protocol: 18, Scope: 253, PrefSrc: addr("10.0.0.3"), Options: map[string]string{"mtu": "1400"},
+	s.Routes[state.RouteKey{Table: 254, Dst: prefix("0.0.0.0/0"), Protocol: 3}] = state.Route{Type: 1, Hops: []state.Hop{{Via: addr("10.0.0.1"), Dev: "eth0"}}}
+	s.Routes[state.RouteKey{Table: 100, Dst: prefix("10.8.0.0/16"), TOS: 4, Metric: 7, Protocol: 18}] = state.Route{
+		Type: 1, Scope: 253, PrefSrc: addr("10.0.0.3"), Options: map[string]string{"mtu": "1400"},
 		Hops: []state.Hop{{Via: addr("10.0.0.8"), Dev: "eth0", Weight: 1, OnLink: true}, {Via: addr("10.0.0.9"), Dev: "eth0", Weight: 3}},
 	}
-	s.Routes[state.RouteKey{Table: 254, Dst: prefix("2001:db8:1::/48"), Metric: 1024}] = state.Route{Type: 6, Protocol: 18}
-	s.Rules[state.RuleKey{Priority: 100, From: prefix("10.8.0.0/16"), Action: 1, Table: 100, SuppressBelow: 1}] = state.Rule{Protocol: 18}
+	s.Routes[state.RouteKey{Table: 254, Dst: prefix("2001:db8:1::/48"), Metric: 1024, Protocol: 18}] = state.Route{Type: 6}
+	s.Rules[state.RuleKey{Priority: 100, From: prefix("10.8.0.0/16"), Action: 1, Table: 100, SuppressBelow: 1, Protocol: 18}] = state.Rule{}
 	s.Rules[state.RuleKey{
 		IPv6: true, Priority: 200, Not: true, To: prefix("2001:db8::/32"), IIF: "eth0", TOS: 16, Mark: 7, Mask: 15, IPProto: 6,
-		DPort: state.Range{First: 80, Last: 90}, Action: 8,
-	}] = state.Rule{Protocol: 4}
+		DPort: state.Range{First: 80, Last: 90}, Action: 8, Protocol: 4,
+	}] = state.Rule{}
 	web := ir.ServiceKey{Protocol: ir.TCP, Addr: addr("10.0.0.3"), Port: 80}
 	mark := ir.ServiceKey{FWMark: 7, IPv6: true}
 	s.Services[web] = state.Service{Scheduler: "wrr", Persistence: 50 * time.Second, Mask: 24, Flags: 8}

@@ -33,7 +33,8 @@ func (h *Host) SetState(s state.State) {
 		h.Routes = append(h.Routes, Route{k, r})
 	}
 	slices.SortFunc(h.Routes, func(a, b Route) int {
-		return cmp.Or(cmp.Compare(a.Table, b.Table), comparePrefixes(a.Dst, b.Dst), cmp.Compare(a.Metric, b.Metric), cmp.Compare(a.TOS, b.TOS))
+		return cmp.Or(cmp.Compare(a.Table, b.Table), comparePrefixes(a.Dst, b.Dst), cmp.Compare(a.Metric, b.Metric), cmp.Compare(a.TOS, b.TOS),
+			cmp.Compare(a.Protocol, b.Protocol))
 	})
 	for k, r := range s.Rules {
 		h.Rules = append(h.Rules, Rule{k, r})

@@ -8,20 +8,18 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"keepc/compiler/ir"
 )
 
-// Keepalived is the owner mark of routes and rules (RTPROT_KEEPALIVED): what carries it was made by keepalived or by keepc.
-const Keepalived = 18
-
-// MainTable is where routes go that name no table.
-const MainTable = 254
-
-// A RouteKey is what the kernel tells routes apart by. Its JSON form is part of the facts of a host.
+// A RouteKey is what the kernel tells routes apart by, and who made the route: what carries ir.KeepalivedProtocol is ours. Its JSON
+// form is part of the facts of a host.
 type RouteKey struct {
-	Table  uint32       `json:"table"`
-	Dst    netip.Prefix `json:"dst"` // of zero length: the default route of its family
-	TOS    uint8        `json:"tos,omitempty"`
-	Metric uint32       `json:"metric,omitempty"` // the smallest wins; the kernel has 1024 for IPv6 where nobody says
+	Table    uint32       `json:"table"`
+	Dst      netip.Prefix `json:"dst"` // of zero length: the default route of its family
+	TOS      uint8        `json:"tos,omitempty"`
+	Metric   uint32       `json:"metric,omitempty"` // the smallest wins; the kernel has 1024 for IPv6 where nobody says
+	Protocol uint8        `json:"protocol"`         // who made it
 }
 
 func (k RouteKey) String() string {
@@ -32,7 +30,7 @@ func (k RouteKey) String() string {
 			text = "default inet6"
 		}
 	}
-	if k.Table != MainTable {
+	if k.Table != ir.MainTable {
 		text += " table " + TableName(k.Table)
 	}
 	if k.TOS != 0 {
@@ -41,16 +39,18 @@ func (k RouteKey) String() string {
 	if k.Metric != 0 && !(k.Dst.Addr().Is6() && k.Metric == 1024) {
 		text += " metric " + strconv.FormatUint(uint64(k.Metric), 10)
 	}
+	if k.Protocol != ir.KeepalivedProtocol {
+		text += " proto " + protocolName(k.Protocol)
+	}
 	return text
 }
 
 // A Route as the kernel holds it; numbers are the kernel's (rtnetlink(7)). The JSON form is part of the facts of a host.
 type Route struct {
-	Type     uint8      `json:"type"` // 1 unicast, 6 blackhole, 7 unreachable, 8 prohibit, 9 throw
-	Scope    uint8      `json:"scope,omitempty"`
-	Protocol uint8      `json:"protocol"` // who made it
-	PrefSrc  netip.Addr `json:"src,omitzero"`
-	Hops     []Hop      `json:"hops,omitempty"` // several: the kernel spreads the traffic
+	Type    uint8      `json:"type"` // 1 unicast, 6 blackhole, 7 unreachable, 8 prohibit, 9 throw
+	Scope   uint8      `json:"scope,omitempty"`
+	PrefSrc netip.Addr `json:"src,omitzero"`
+	Hops    []Hop      `json:"hops,omitempty"` // several: the kernel spreads the traffic
 	// Options are the rest, by the words of ip-route(8): "mtu": "1400".
 	Options    map[string]string `json:"options,omitempty"`
 	Provenance `json:"-"`
@@ -83,16 +83,30 @@ func (h Hop) String() string {
 
 // Fields implements Object.
 func (r Route) Fields() []Field {
-	f := []Field{{"type", named(r.Type, routeTypes())}, {"", ""}, {"src", ""}, {"scope", scopeName(r.Scope)}, {"proto", protocolName(r.Protocol)}}
+	f := []Field{{"type", named(r.Type, routeTypes())}, {"", ""}, {"src", ""}, {"scope", scopeName(r.Scope)}}
 	var hops []string
 	for _, h := range r.Hops {
 		hops = append(hops, h.String())
 	}
-	f[1] = Field{"to", strings.Join(hops, ", ")}
+	f[1] = Field{"nexthop", strings.Join(hops, ", ")}
 	if r.PrefSrc.IsValid() {
 		f[2].Value = r.PrefSrc.String()
 	}
 	return append(f, Field{"options", optionText(r.Options)})
+}
+
+// Serves tells whether a kernel that has the route has what is wanted. Where nobody asks for an interface, the kernel chooses it.
+func (r Route) Serves(want Route) bool {
+	if len(r.Hops) != len(want.Hops) {
+		return false
+	}
+	r.Hops = slices.Clone(r.Hops)
+	for i, h := range want.Hops {
+		if h.Dev == "" {
+			r.Hops[i].Dev = ""
+		}
+	}
+	return slices.Equal(r.Fields(), want.Fields())
 }
 
 func optionText(options map[string]string) string {
@@ -103,8 +117,8 @@ func optionText(options map[string]string) string {
 	return strings.Join(words, " ")
 }
 
-// A RuleKey is all of a routing rule but who made it: the kernel tells rules apart by everything that they say. The JSON form is
-// part of the facts of a host.
+// A RuleKey is all of a routing rule: the kernel tells rules apart by everything that they say. The JSON form is part of the facts of
+// a host.
 type RuleKey struct {
 	IPv6     bool         `json:"ipv6,omitempty"`
 	Priority uint32       `json:"priority"` // the smallest is looked at first
@@ -131,6 +145,7 @@ type RuleKey struct {
 	SuppressBelow uint32 `json:"suppress_below,omitempty"`
 	// SuppressGroup passes over the routes out of the interfaces of a group; it is one more than the group's number. 0: none.
 	SuppressGroup uint32 `json:"suppress_group,omitempty"`
+	Protocol      uint8  `json:"protocol"` // who made it
 }
 
 // A Range of numbers, both ends included.
@@ -177,6 +192,7 @@ func (k RuleKey) String() string {
 	word(k.Realms != 0, "realms ", k.Realms)
 	word(k.Action == 2, "goto ", k.Goto)
 	word(k.Action != 1 && k.Action != 2, "", cmp.Or(named(k.Action, ruleActions()), "nop"))
+	word(k.Protocol != ir.KeepalivedProtocol, "proto ", protocolName(k.Protocol))
 	return strings.Join(words, " ")
 }
 
@@ -187,21 +203,20 @@ func markText(mark, mask uint32) string {
 	return fmt.Sprintf("%#x/%#x", mark, mask)
 }
 
-// A Rule is what a routing rule has beside its key.
+// A Rule has nothing beside its key.
 type Rule struct {
-	Protocol   uint8 `json:"protocol"` // who made it
 	Provenance `json:"-"`
 }
 
 // Fields implements Object.
-func (r Rule) Fields() []Field { return []Field{{"proto", protocolName(r.Protocol)}} }
+func (Rule) Fields() []Field { return nil }
 
 // TableName is the word for a routing table in every distribution's rt_tables; its number where there is none.
 func TableName(n uint32) string {
 	switch n {
 	case 255:
 		return "local"
-	case MainTable:
+	case ir.MainTable:
 		return "main"
 	case 253:
 		return "default"
@@ -232,8 +247,8 @@ func ruleActions() []name {
 	return []name{{3, "nop"}, {6, "blackhole"}, {7, "unreachable"}, {8, "prohibit"}}
 }
 
-// protocolName is the word for who made a route; keepalived, and so keepc, is what goes without saying.
+// protocolName is the word for who made a route or a rule.
 func protocolName(n uint8) string {
-	return named(n, []name{{Keepalived, ""}, {1, "redirect"}, {2, "kernel"}, {3, "boot"}, {4, "static"}, {9, "ra"}, {11, "zebra"}, {12, "bird"}, {16, "dhcp"},
+	return named(n, []name{{0, "unspec"}, {ir.KeepalivedProtocol, "keepalived"}, {1, "redirect"}, {2, "kernel"}, {3, "boot"}, {4, "static"}, {9, "ra"}, {11, "zebra"}, {12, "bird"}, {16, "dhcp"},
 		{186, "bgp"}, {187, "isis"}, {188, "ospf"}, {189, "rip"}, {192, "eigrp"}})
 }

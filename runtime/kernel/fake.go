@@ -98,6 +98,7 @@ func (f *Fake) Down(name string) {
 	if l := f.link(name); l != nil {
 		l.Up = false
 		l.addrs = slices.DeleteFunc(l.addrs, func(a fakeAddr) bool { return a.Addr().Is6() })
+		f.lose(name, netip.Addr{})
 		f.changed()
 	}
 }
@@ -155,6 +156,7 @@ func (f *Fake) link(name string) *fakeLink {
 
 func (f *Fake) remove(name string) {
 	f.links = slices.DeleteFunc(f.links, func(l *fakeLink) bool { return l.Name == name })
+	f.lose(name, netip.Addr{})
 }
 
 func (f *Fake) changed() {
@@ -218,6 +220,7 @@ func (f *Fake) DeleteAddress(k state.AddressKey) error {
 	if l := f.link(k.Dev); l != nil {
 		if i := l.find(k.Prefix); i >= 0 {
 			l.delete(i)
+			f.lose("", k.Prefix.Addr())
 			f.changed()
 		}
 	}

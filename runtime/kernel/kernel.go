@@ -19,6 +19,8 @@ var (
 	ErrPermission = errors.New("not permitted")
 	// ErrNoInterface: there is no such interface.
 	ErrNoInterface = errors.New("no such interface")
+	// ErrUnreachable: the gateway of a route is on no network of this host.
+	ErrUnreachable = errors.New("the gateway cannot be reached")
 )
 
 // Addresses of the interfaces.
@@ -32,7 +34,13 @@ type Addresses interface {
 type Routing interface {
 	// Routes lists the routes of all tables but the local one.
 	Routes() (map[state.RouteKey]state.Route, error)
+	// AddRoute adds the route, an IPv4 one before those of others with the same destination and metric. One of the same key that has
+	// other settings is to be deleted first. Errors: ErrNoInterface, ErrUnreachable.
+	AddRoute(state.RouteKey, state.Route) error
+	DeleteRoute(state.RouteKey) error
 	Rules() (map[state.RuleKey]state.Rule, error)
+	AddRule(state.RuleKey) error
+	DeleteRule(state.RuleKey) error
 }
 
 // IPVS is the table of virtual servers.

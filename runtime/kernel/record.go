@@ -34,6 +34,22 @@ func (r recorder) DeleteAddress(k state.AddressKey) error {
 	return r.tell("DeleteAddress", k, r.Kernel.DeleteAddress(k))
 }
 
+func (r recorder) AddRoute(k state.RouteKey, x state.Route) error {
+	return r.tell("AddRoute", k, r.Kernel.AddRoute(k, x))
+}
+
+func (r recorder) DeleteRoute(k state.RouteKey) error {
+	return r.tell("DeleteRoute", k, r.Kernel.DeleteRoute(k))
+}
+
+func (r recorder) AddRule(k state.RuleKey) error {
+	return r.tell("AddRule", k, r.Kernel.AddRule(k))
+}
+
+func (r recorder) DeleteRule(k state.RuleKey) error {
+	return r.tell("DeleteRule", k, r.Kernel.DeleteRule(k))
+}
+
 func (r recorder) SetService(k ir.ServiceKey, s state.Service) error {
 	return r.tell("SetService", k, r.Kernel.SetService(k, s))
 }

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -44,11 +45,11 @@ func (l *Linux) Routes() (map[state.RouteKey]state.Route, error) {
 }
 
 func routeKey(r netlink.Route) state.RouteKey {
-	return state.RouteKey{Table: uint32(r.Table), Dst: prefix(r.Dst), TOS: uint8(r.Tos), Metric: uint32(r.Priority)}
+	return state.RouteKey{Table: uint32(r.Table), Dst: prefix(r.Dst), TOS: uint8(r.Tos), Metric: uint32(r.Priority), Protocol: uint8(r.Protocol)}
 }
 
 func route(r netlink.Route, names map[int]string) state.Route {
-	out := state.Route{Type: uint8(r.Type), Scope: uint8(r.Scope), Protocol: uint8(r.Protocol), PrefSrc: plain(r.Src)}
+	out := state.Route{Type: uint8(r.Type), Scope: uint8(r.Scope), PrefSrc: plain(r.Src)}
 	hop := func(gw net.IP, via netlink.Destination, link, weight, flags int) state.Hop {
 		h := state.Hop{Via: plain(gw), Dev: names[link], Weight: weight, OnLink: flags&unix.RTNH_F_ONLINK != 0}
 		if v, ok := via.(*netlink.Via); ok {
@@ -72,6 +73,94 @@ func route(r netlink.Route, names map[int]string) state.Route {
 		}
 	}
 	return out
+}
+
+// AddRoute adds the route as keepalived does. IPv6 has no order among routes with the same destination and metric: somebody else's is
+// an error.
+func (l *Linux) AddRoute(k state.RouteKey, r state.Route) error {
+	n, err := l.netlinkRoute(k, r)
+	if err != nil {
+		return fmt.Errorf("add route %s: %w", k, err)
+	}
+	add := l.routes.RouteAddEcmp // neither exclusive nor at the end: before the others
+	if k.Dst.Addr().Is6() {
+		add = l.routes.RouteAdd
+	}
+	err = add(n)
+	switch {
+	case errors.Is(err, unix.EEXIST) && l.serves(k, r):
+		return nil
+	case errors.Is(err, unix.EEXIST):
+		err = errors.New("there is another route with the same destination and metric")
+	case errors.Is(err, unix.ENETUNREACH), errors.Is(err, unix.EHOSTUNREACH):
+		err = ErrUnreachable
+	}
+	if err != nil {
+		return fmt.Errorf("add route %s: %w", k, permission(err, netAdmin))
+	}
+	return nil
+}
+
+func (l *Linux) serves(k state.RouteKey, r state.Route) bool {
+	all, err := l.Routes()
+	have, there := all[k]
+	return err == nil && there && have.Serves(r)
+}
+
+// DeleteRoute deletes the route of whatever settings.
+func (l *Linux) DeleteRoute(k state.RouteKey) error {
+	err := l.routes.RouteDel(&netlink.Route{
+		Dst: ipNet(k.Dst), Table: int(k.Table), Tos: int(k.TOS), Priority: int(k.Metric), Protocol: netlink.RouteProtocol(k.Protocol),
+		Scope: netlink.SCOPE_NOWHERE, // which is any
+	})
+	if err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("delete route %s: %w", k, permission(err, netAdmin))
+	}
+	return nil
+}
+
+func (l *Linux) netlinkRoute(k state.RouteKey, r state.Route) (*netlink.Route, error) {
+	n := &netlink.Route{
+		Dst: ipNet(k.Dst), Table: int(k.Table), Tos: int(k.TOS), Priority: int(k.Metric), Protocol: netlink.RouteProtocol(k.Protocol),
+		Type: int(r.Type), Scope: netlink.Scope(r.Scope),
+	}
+	if r.PrefSrc.IsValid() {
+		n.Src = r.PrefSrc.AsSlice()
+	}
+	for _, h := range r.Hops {
+		hop := &netlink.NexthopInfo{Hops: max(h.Weight-1, 0)}
+		if h.Dev != "" {
+			link, err := l.link(h.Dev)
+			if err != nil {
+				return nil, err
+			}
+			hop.LinkIndex = link.Index
+		}
+		if h.OnLink {
+			hop.Flags = unix.RTNH_F_ONLINK
+		}
+		switch {
+		case h.Via.Is4() && k.Dst.Addr().Is4(), h.Via.Is6() && k.Dst.Addr().Is6():
+			hop.Gw = h.Via.AsSlice()
+		case h.Via.Is6():
+			hop.Via = &netlink.Via{AddrFamily: unix.AF_INET6, Addr: h.Via.AsSlice()}
+		case h.Via.Is4():
+			return nil, errors.New("an IPv6 route has no IPv4 gateway")
+		}
+		n.MultiPath = append(n.MultiPath, hop)
+	}
+	if len(n.MultiPath) == 1 {
+		hop := n.MultiPath[0]
+		n.LinkIndex, n.Flags, n.Gw, n.Via, n.MultiPath = hop.LinkIndex, hop.Flags, hop.Gw, hop.Via, nil
+	}
+	for _, o := range routeOptions() {
+		if text, set := r.Options[o.name]; set {
+			if err := o.set(n, text); err != nil {
+				return nil, fmt.Errorf("%s %s: %w", o.name, text, err)
+			}
+		}
+	}
+	return n, nil
 }
 
 // A routeOption is one of the words of a route that the kernel keeps and nobody reckons with.

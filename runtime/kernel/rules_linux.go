@@ -2,10 +2,12 @@ package kernel
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
 
+	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
@@ -28,21 +30,73 @@ func (l *Linux) Rules() (map[state.RuleKey]state.Rule, error) {
 		if family := nl.DeserializeRtMsg(m).Family; family != unix.AF_INET && family != unix.AF_INET6 {
 			continue // multicast routing has rules of its own
 		}
-		k, r, err := readRule(m)
+		k, err := readRule(m)
 		if err != nil {
 			return nil, fmt.Errorf("list rules: %w", err)
 		}
-		all[k] = r
+		all[k] = state.Rule{}
 	}
 	return all, nil
 }
 
+// AddRule adds the rule, unless it is there.
+func (l *Linux) AddRule(k state.RuleKey) error {
+	if err := l.routes.RuleAdd(netlinkRule(k)); err != nil && !errors.Is(err, unix.EEXIST) {
+		return fmt.Errorf("add rule %s: %w", k, permission(err, netAdmin))
+	}
+	return nil
+}
+
+// DeleteRule deletes the rule.
+func (l *Linux) DeleteRule(k state.RuleKey) error {
+	if err := l.routes.RuleDel(netlinkRule(k)); err != nil && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("delete rule %s: %w", k, permission(err, netAdmin))
+	}
+	return nil
+}
+
+// netlinkRule is what the library knows of a rule: state.Desired asks for no tunnel and no VRF.
+func netlinkRule(k state.RuleKey) *netlink.Rule {
+	n := netlink.NewRule()
+	n.Family, n.Priority, n.Invert, n.Type, n.Protocol = unix.AF_INET, int(k.Priority), k.Not, k.Action, k.Protocol
+	if k.IPv6 {
+		n.Family = unix.AF_INET6
+	}
+	if k.From.IsValid() {
+		n.Src = ipNet(k.From)
+	}
+	if k.To.IsValid() {
+		n.Dst = ipNet(k.To)
+	}
+	n.IifName, n.OifName, n.Tos, n.IPProto, n.Table = k.IIF, k.OIF, uint(k.TOS), int(k.IPProto), int(k.Table)
+	if k.Mark != 0 || k.Mask != 0 {
+		n.Mark, n.Mask = k.Mark, &k.Mask
+	}
+	if k.SPort != (state.Range{}) {
+		n.Sport = netlink.NewRulePortRange(uint16(k.SPort.First), uint16(k.SPort.Last))
+	}
+	if k.DPort != (state.Range{}) {
+		n.Dport = netlink.NewRulePortRange(uint16(k.DPort.First), uint16(k.DPort.Last))
+	}
+	if k.UIDs != (state.Range{}) {
+		n.UIDRange = netlink.NewRuleUIDRange(k.UIDs.First, k.UIDs.Last)
+	}
+	if k.Goto != 0 {
+		n.Goto = int(k.Goto)
+	}
+	if k.Realms != 0 {
+		n.Flow = int(k.Realms)
+	}
+	n.SuppressPrefixlen, n.SuppressIfgroup = int(k.SuppressBelow)-1, int(k.SuppressGroup)-1
+	return n
+}
+
 // readRule reads a message of struct fib_rule_hdr, which has the shape of struct rtmsg, with the rule's action for a type.
-func readRule(m []byte) (k state.RuleKey, r state.Rule, err error) {
+func readRule(m []byte) (k state.RuleKey, err error) {
 	head := nl.DeserializeRtMsg(m)
 	attrs, err := nl.ParseRouteAttr(m[head.Len():])
 	if err != nil {
-		return k, r, err
+		return k, err
 	}
 	k = state.RuleKey{
 		IPv6: head.Family == unix.AF_INET6, Action: head.Type, TOS: head.Tos, Table: uint32(head.Table),
@@ -59,7 +113,7 @@ func readRule(m []byte) (k state.RuleKey, r state.Rule, err error) {
 		case unix.FRA_OIFNAME:
 			k.OIF = strings.TrimRight(string(v), "\x00")
 		case unix.FRA_PROTOCOL:
-			r.Protocol = v[0]
+			k.Protocol = v[0]
 		case unix.FRA_IP_PROTO:
 			k.IPProto = v[0]
 		case unix.FRA_L3MDEV:
@@ -90,7 +144,7 @@ func readRule(m []byte) (k state.RuleKey, r state.Rule, err error) {
 			k.Goto = native(v)
 		}
 	}
-	return k, r, nil
+	return k, nil
 }
 
 func rulePrefix(addr []byte, bits uint8) netip.Prefix {
