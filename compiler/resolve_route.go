@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"keepc/compiler/ir"
+	"keepc/compiler/state"
 )
 
 // firstPriority is the priority of the first rule of a family that names none; the next one gets one less.
@@ -30,6 +31,32 @@ func resolveRoutes(cfg *ir.Config) {
 			resolveRule(&v.Rules[i], priority)
 		}
 	}
+	leaveOut(cfg)
+}
+
+// leaveOut adds to what is not enforced the lines of routes and rules that state.Desired leaves out as a whole.
+func leaveOut(cfg *ir.Config) {
+	lines := func(block string, routes []ir.Route, rules []ir.Rule) {
+		for _, r := range routes {
+			cfg.NotEnforced = append(cfg.NotEnforced, left(block, state.Beyond(r), r.Origin)...)
+		}
+		for _, r := range rules {
+			cfg.NotEnforced = append(cfg.NotEnforced, left(block, state.BeyondRule(r), r.Origin)...)
+		}
+	}
+	lines("static_routes", cfg.StaticRoutes, nil)
+	lines("static_rules", nil, cfg.StaticRules)
+	for _, v := range cfg.Instances {
+		lines("vrrp_instance.virtual_routes", v.Routes, nil)
+		lines("vrrp_instance.virtual_rules", nil, v.Rules)
+	}
+}
+
+func left(block, what string, line ir.Origin) []ir.Use {
+	if what == "" {
+		return nil
+	}
+	return []ir.Use{{Path: block + ", a line with " + what, Span: line.Span()}}
 }
 
 func resolveRoute(r *ir.Route) {

@@ -3,6 +3,7 @@ package plan
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 
 	"keepc/compiler/ir"
@@ -58,14 +59,17 @@ type Plan []Change
 // configuration names is ours in any case.
 type Owned func(state.Key) bool
 
-// Diff returns the changes in the order in which they are safe: addresses leave first; services and destinations stand before
-// the address that brings their traffic arrives; what is not wanted any more goes last. owned may be nil.
+// Diff returns the changes in the order in which they are safe: rules, routes and addresses leave first; services and destinations
+// stand before the address that brings their traffic arrives; routes need addresses, and rules lead to routes; services that are not
+// wanted any more go last. owned may be nil.
 func Diff(have, want state.State, owned Owned) Plan {
 	d := differ{want: want, owned: owned}
-	compare(&d, have.Timeouts, filled(have.Timeouts, want.Timeouts), timeouts, Edit, "the kernel has others")
-	compare(&d, have.Services, want.Services, service, Edit, "exists with other settings")
-	compare(&d, have.Destinations, want.Destinations, destination, Edit, "exists with other settings")
-	compare(&d, have.Addresses, want.Addresses, address, Replace, "the kernel cannot change it in place")
+	compare(&d, have.Timeouts, filled(have.Timeouts, want.Timeouts), sameTimeouts, Edit, "the kernel has others")
+	compare(&d, have.Services, want.Services, sameService, Edit, "exists with other settings")
+	compare(&d, have.Destinations, want.Destinations, sameDestination, Edit, "exists with other settings")
+	compare(&d, have.Addresses, want.Addresses, sameAddress, Replace, "the kernel cannot change it in place")
+	compare(&d, have.Routes, want.Routes, state.Route.Serves, Replace, "the kernel cannot change it in place")
+	compare(&d, have.Rules, want.Rules, func(_, _ state.Rule) bool { return true }, Replace, "")
 	for k, h := range have.Services {
 		if _, ok := want.Services[k]; !ok {
 			d.strange(k, h, false)
@@ -84,6 +88,7 @@ func Diff(have, want state.State, owned Owned) Plan {
 			d.strange(k, h, false)
 		}
 	}
+	d.strangeRoutes(have)
 	d.sort()
 	return d.plan
 }
@@ -94,21 +99,17 @@ type differ struct {
 	plan  Plan
 }
 
-// compare adds what is wanted of one kind and is not there, or is there with other settings. bare leaves of an object what is to
-// be compared.
+// compare adds what is wanted of one kind and is not there, or is there with other settings.
 func compare[K interface {
 	comparable
 	state.Key
-}, V interface {
-	comparable
-	state.Object
-}](d *differ, have, want map[K]V, bare func(V) V, change Action, why string) {
+}, V state.Object](d *differ, have, want map[K]V, same func(have, want V) bool, change Action, why string) {
 	for k, w := range want {
 		h, ok := have[k]
 		switch {
 		case !ok:
 			d.plan = append(d.plan, Change{Add, k, nil, w, w.From().Why, w.From().Origin})
-		case bare(h) != bare(w):
+		case !same(h, w):
 			d.plan = append(d.plan, Change{change, k, h, w, why, w.From().Origin})
 		}
 	}
@@ -128,29 +129,75 @@ func (d *differ) strange(k state.Key, h state.Object, ours bool) {
 	d.plan = append(d.plan, Change{Remove, k, h, nil, why, source.Span{}})
 }
 
-// The functions below leave of an object what is to be compared. NoDAD is an order for the moment of creation, and no setting.
-func address(a state.Address) state.Address {
-	a.NoDAD, a.Provenance = false, state.Provenance{}
-	return a
-}
-
-func service(s state.Service) state.Service {
-	s.Provenance = state.Provenance{}
-	if s.Persistence == 0 {
-		s.Mask = 0
+// strangeRoutes decides on the routes and rules that exist and are not wanted. Those that carry our mark are ours, whoever made
+// them. Of the others, which may be a million, those count that share their destination or their priority with one of the file.
+func (d *differ) strangeRoutes(have state.State) {
+	type place struct {
+		table uint32
+		dst   netip.Prefix
 	}
-	return s
+	type rank struct {
+		ipv6     bool
+		priority uint32
+	}
+	places, ranks := map[place]bool{}, map[rank]bool{}
+	known := func(k state.Key) {
+		switch k := k.(type) {
+		case state.RouteKey:
+			places[place{k.Table, k.Dst}] = true
+		case state.RuleKey:
+			ranks[rank{k.IPv6, k.Priority}] = true
+		}
+	}
+	for k := range d.want.Routes {
+		known(k)
+	}
+	for k := range d.want.Rules {
+		known(k)
+	}
+	for k := range d.want.Absent {
+		known(k)
+	}
+	for k, h := range have.Routes {
+		_, wanted := d.want.Routes[k]
+		ours := k.Protocol == ir.KeepalivedProtocol
+		if !wanted && (ours || places[place{k.Table, k.Dst}] || d.owned != nil && d.owned(k)) {
+			d.strange(k, h, ours)
+		}
+	}
+	for k, h := range have.Rules {
+		_, wanted := d.want.Rules[k]
+		ours := k.Protocol == ir.KeepalivedProtocol
+		if !wanted && (ours || ranks[rank{k.IPv6, k.Priority}] || d.owned != nil && d.owned(k)) {
+			d.strange(k, h, ours)
+		}
+	}
 }
 
-func destination(d state.Destination) state.Destination {
-	d.Provenance = state.Provenance{}
-	return d
+// The functions below compare what is a setting. NoDAD is an order for the moment of creation, and no setting.
+func sameAddress(have, want state.Address) bool {
+	have.NoDAD, want.NoDAD = false, false
+	have.Provenance, want.Provenance = state.Provenance{}, state.Provenance{}
+	return want.AsFound || have == want
 }
 
-func timeouts(t state.Timeouts) state.Timeouts {
-	t.Provenance = state.Provenance{}
-	return t
+func sameService(have, want state.Service) bool {
+	if have.Persistence == 0 {
+		have.Mask = 0
+	}
+	if want.Persistence == 0 {
+		want.Mask = 0
+	}
+	have.Provenance, want.Provenance = state.Provenance{}, state.Provenance{}
+	return have == want
 }
+
+func sameDestination(have, want state.Destination) bool {
+	have.Provenance, want.Provenance = state.Provenance{}, state.Provenance{}
+	return have == want
+}
+
+func sameTimeouts(have, want state.Timeouts) bool { return have.Timeouts == want.Timeouts }
 
 // filled is what is wanted, with what the kernel has where nothing is.
 func filled(have, want map[state.TimeoutsKey]state.Timeouts) map[state.TimeoutsKey]state.Timeouts {
@@ -172,33 +219,26 @@ func (d *differ) sort() {
 	})
 }
 
-// phase orders the kinds of change; a service stands before its destinations.
+// phase orders the kinds of change: what is removed, and what is added or changed.
 func phase(c Change) int {
+	remove, add := 8, 4 // of destinations, which stand only with their service
 	switch c.Key.(type) {
+	case state.RuleKey:
+		remove, add = 0, 7
+	case state.RouteKey:
+		remove, add = 1, 6
 	case state.AddressKey:
-		switch c.Action {
-		case Remove:
-			return 0
-		case Foreign:
-			return 7
-		}
-		return 3
-	case state.TimeoutsKey:
-		return 1
-	case ir.ServiceKey:
-		switch c.Action {
-		case Remove:
-			return 5
-		case Foreign:
-			return 7
-		}
-		return 1
-	default:
-		if c.Action == Remove {
-			return 4
-		}
-		return 2
+		remove, add = 2, 5
+	case ir.ServiceKey, state.TimeoutsKey:
+		remove, add = 9, 3
 	}
+	switch c.Action {
+	case Remove:
+		return remove
+	case Foreign:
+		return 10
+	}
+	return add
 }
 
 func compareOrigin(a, b source.Span) int {

@@ -104,6 +104,69 @@ func TestDiff(t *testing.T) {
 - tcp 10.0.0.3:80 (not in the configuration any more)
 . 10.0.0.3/24 dev eth0`,
 		},
+		{
+			name: "routes need their addresses, and rules lead to routes",
+			have: func(s *state.State) { *s = state.New() },
+			want: routed(false),
+			plan: `
++ tcp 10.0.0.3:80
++ 10.0.0.7:80 of tcp 10.0.0.3:80
++ 10.0.0.8:80 of tcp 10.0.0.3:80
++ 10.0.0.3/24 dev eth0
++ 10.8.0.0/16
++ 100: from 10.8.0.0/16 lookup 100`,
+		},
+		{
+			name: "they leave the other way round",
+			have: routed(true),
+			want: func(s *state.State) {
+				*s = state.New()
+				for _, k := range []state.Key{vip, http, toward("10.8.0.0/16"), table100} {
+					s.Absent[k] = "oldboy is not MASTER here"
+				}
+			},
+			plan: `
+- 100: from 10.8.0.0/16 lookup 100 (oldboy is not MASTER here)
+- 10.8.0.0/16 (oldboy is not MASTER here)
+- 10.0.0.3/24 dev eth0 (oldboy is not MASTER here)
+- tcp 10.0.0.3:80 (oldboy is not MASTER here)`,
+		},
+		{
+			name: "the interface that the kernel found for a gateway is no difference, another gateway is",
+			have: func(s *state.State) {
+				routed(true)(s)
+				s.Routes[toward("10.9.0.0/16")] = state.Route{Type: 1, Hops: []state.Hop{{Via: netip.MustParseAddr("10.0.0.8"), Dev: "eth0"}}}
+			},
+			want: func(s *state.State) {
+				routed(false)(s)
+				s.Routes[toward("10.9.0.0/16")] = state.Route{Type: 1, Hops: []state.Hop{{Via: netip.MustParseAddr("10.0.0.9")}}}
+			},
+			plan: "-/+ 10.9.0.0/16 [nexthop via 10.0.0.8 dev eth0->via 10.0.0.9]",
+		},
+		{
+			name: "what carries our mark is ours; of the others, those that touch ours are told",
+			have: func(s *state.State) {
+				routed(true)(s)
+				s.Routes[toward("10.7.0.0/16")] = state.Route{Type: 1}
+				same, other := toward("10.8.0.0/16"), toward("10.6.0.0/16")
+				same.Protocol, other.Protocol = 4, 4
+				s.Routes[same], s.Routes[other] = state.Route{Type: 1}, state.Route{Type: 1}
+				s.Rules[state.RuleKey{Priority: 7, Action: 1, Table: 100, Protocol: ir.KeepalivedProtocol}] = state.Rule{}
+				s.Rules[state.RuleKey{Priority: 100, Action: 1, Table: 100, Protocol: 4}] = state.Rule{}
+				s.Rules[state.RuleKey{Priority: 8, Action: 1, Table: 100, Protocol: 4}] = state.Rule{}
+			},
+			want: routed(true),
+			plan: `
+- 7: from all lookup 100
+- 10.7.0.0/16
+. 10.8.0.0/16 proto static
+. 100: from all lookup 100 proto static`,
+		},
+		{
+			name: "a static address is taken as it is found",
+			have: func(s *state.State) { s.Addresses[own] = state.Address{Broadcast: netip.MustParseAddr("10.0.0.255")} },
+			want: func(s *state.State) { s.Addresses[own] = state.Address{AsFound: true} },
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			have, want := tutorial(), tutorial()
@@ -126,6 +189,24 @@ func TestDiff(t *testing.T) {
 				t.Errorf("plan:\n%s\nwant:\n%s", got, want)
 			}
 		})
+	}
+}
+
+var table100 = state.RuleKey{Priority: 100, From: netip.MustParsePrefix("10.8.0.0/16"), Action: 1, Table: 100, Protocol: ir.KeepalivedProtocol}
+
+func toward(dst string) state.RouteKey {
+	return state.RouteKey{Table: ir.MainTable, Dst: netip.MustParsePrefix(dst), Protocol: ir.KeepalivedProtocol}
+}
+
+// routed adds a route and a rule; found: the kernel has found the interface for the gateway.
+func routed(found bool) func(*state.State) {
+	return func(s *state.State) {
+		hop := state.Hop{Via: netip.MustParseAddr("10.0.0.8")}
+		if found {
+			hop.Dev = "eth0"
+		}
+		s.Routes[toward("10.8.0.0/16")] = state.Route{Type: 1, Hops: []state.Hop{hop}}
+		s.Rules[table100] = state.Rule{}
 	}
 }
 

@@ -98,8 +98,8 @@ var instance = block(head(Name, func(v *ir.VRRPInstance) *string { return &v.Nam
 	Lines("track_bfd", trackBFD, func(v *ir.VRRPInstance) *[]ir.Track { return &v.TrackBFDs },
 		"BFD sessions whose state changes the priority, or is a FAULT when they have no weight.").Build("bfd").Unenforced(),
 
-	Lines("virtual_routes", route, func(v *ir.VRRPInstance) *[]ir.Route { return &v.Routes }, "Routes that exist while the instance is MASTER.").Unenforced(),
-	Lines("virtual_rules", rule, func(v *ir.VRRPInstance) *[]ir.Rule { return &v.Rules }, "Routing rules that exist while the instance is MASTER.").Unenforced(),
+	Lines("virtual_routes", route, func(v *ir.VRRPInstance) *[]ir.Route { return &v.Routes }, "Routes that exist while the instance is MASTER."),
+	Lines("virtual_rules", rule, func(v *ir.VRRPInstance) *[]ir.Rule { return &v.Rules }, "Routing rules that exist while the instance is MASTER."),
 	Value("promote_secondaries", Flag, func(v *ir.VRRPInstance) *bool { return &v.PromoteSecondaries },
 		"Removing an address of a network leaves the others of that network alone.").Unenforced(),
 	Value("accept", Flag, func(v *ir.VRRPInstance) *bool { return &v.Accept }, "Takes traffic to the addresses while not their owner.").Otherwise("on; off in strict mode").Unenforced(),

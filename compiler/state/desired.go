@@ -30,6 +30,7 @@ func AllMaster(cfg *ir.Config) Situation {
 // and diff share it.
 func Desired(cfg *ir.Config, s Situation) State {
 	want := New()
+	want.static(cfg, s)
 	for _, v := range cfg.Instances {
 		want.instance(v, s)
 	}
@@ -39,26 +40,55 @@ func Desired(cfg *ir.Config, s Situation) State {
 	if t := cfg.Global.LVSTimeouts; t != (ir.Timeouts{}) && !s.Stopping {
 		want.Timeouts[TimeoutsKey{}] = Timeouts{t, Provenance{Origin: cfg.Global.At("lvs_timeouts"), Why: "lvs_timeouts"}}
 	}
-	// An address that one instance gives up and another one holds stays where it is.
+	// What one instance gives up and another one holds stays where it is.
 	for k := range want.Addresses {
+		delete(want.Absent, k)
+	}
+	for k := range want.Routes {
+		delete(want.Absent, k)
+	}
+	for k := range want.Rules {
 		delete(want.Absent, k)
 	}
 	return want
 }
 
+// static takes in what exists always. It is nobody's role, so none of it is known to be absent: it goes when it is ours and nobody
+// wants it any more.
+func (w *State) static(cfg *ir.Config, s Situation) {
+	if s.Stopping {
+		return
+	}
+	for _, a := range cfg.StaticAddresses {
+		if a.Dev == "" || !a.Prefix.IsValid() {
+			continue // the compiler has complained
+		}
+		o := address(a, "static addresses exist always")
+		o.AsFound = true
+		w.Addresses[AddressKey{Dev: a.Dev, Prefix: a.Prefix}] = o
+	}
+	w.routing(cfg.StaticRoutes, cfg.StaticRules, true, "static routes and rules exist always")
+}
+
 func (w *State) instance(v *ir.VRRPInstance, s Situation) {
 	_, master := s.Master[v.Key()]
+	why := "stopping"
+	if !s.Stopping {
+		why = v.Name + " is not MASTER here"
+	}
+	wanted := master && !s.Stopping
 	for _, a := range v.Addresses {
 		k := AddressKey{Dev: a.Dev, Prefix: a.Prefix}
-		switch {
-		case s.Stopping:
-			w.Absent[k] = "stopping"
-		case !master:
-			w.Absent[k] = v.Name + " is not MASTER here"
-		default:
+		if wanted {
 			w.Addresses[k] = address(a, v.Name+" is MASTER: its addresses belong here")
+		} else {
+			w.Absent[k] = why
 		}
 	}
+	if wanted {
+		why = v.Name + " is MASTER: its routes and rules belong here"
+	}
+	w.routing(v.Routes, v.Rules, wanted, why)
 }
 
 // address is the line as the kernel tells it back: a label that is the interface's name is none, and IPv6 has neither labels nor

@@ -75,6 +75,7 @@ type Address struct {
 	Broadcast  netip.Addr   `json:"broadcast,omitzero"`
 	Peer       netip.Prefix `json:"peer,omitzero"`
 	NoDAD      bool         `json:"nodad,omitempty"` // asked for at creation; the kernel does not tell it back
+	AsFound    bool         `json:"-"`               // wanted as it is where it is there already; then it is not ours
 	Provenance `json:"-"`
 }
 

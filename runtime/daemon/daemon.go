@@ -68,7 +68,7 @@ func Run(ctx context.Context, o Options) error {
 		loaded:    make(chan Loaded, 1),
 		asked:     make(chan chan<- status.Snapshot),
 		watcher:   newWatcher(),
-		addresses: newEnforcer("addresses", reconcile.Addresses(o.Kernel), o.Log),
+		addresses: newEnforcer("network", reconcile.Network(o.Kernel), o.Log),
 		ipvs:      newEnforcer("ipvs", reconcile.IPVS(o.Kernel), o.Log),
 		work:      work,
 	}
@@ -386,8 +386,8 @@ func (d *director) link(l kernel.Link) {
 		d.Log.Error(fmt.Sprintf("%v; trying again", err), "subject", l.Name)
 	}
 	d.step(d.linkEvent(l))
-	// Somebody may have touched an address of ours.
-	if !known || !slices.Equal(old.Addrs, l.Addrs) || old.Index != l.Index {
+	// Somebody may have touched an address of ours; routes go with their interface, and do not come back with it.
+	if !known || !slices.Equal(old.Addrs, l.Addrs) || old.Index != l.Index || old.Up != l.Up {
 		d.addresses.poke()
 	}
 }

@@ -24,11 +24,16 @@ func (l *Linux) Routes() (map[state.RouteKey]state.Route, error) {
 	for _, k := range links {
 		names[k.Attrs().Index] = k.Attrs().Name
 	}
-	every := &netlink.Route{Table: unix.RT_TABLE_UNSPEC}
-	routes, err := dump(func() ([]netlink.Route, error) {
-		return l.routes.RouteListFiltered(netlink.FAMILY_ALL, every, netlink.RT_FILTER_TABLE)
+	routes, err := dump(func() (routes []netlink.Route, err error) {
+		every := &netlink.Route{Table: unix.RT_TABLE_UNSPEC}
+		err = l.routes.RouteListFilteredIter(netlink.FAMILY_ALL, every, netlink.RT_FILTER_TABLE, func(r netlink.Route) bool {
+			routes = append(routes, r)
+			return true
+		})
+		return routes, err
 	})
-	if err != nil {
+	// A table that never stands still, as that of a BGP router, is read as well as it can be: the next look sees the rest.
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
 		return nil, fmt.Errorf("list routes: %w", err)
 	}
 	all := make(map[state.RouteKey]state.Route, len(routes))

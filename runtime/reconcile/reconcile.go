@@ -4,9 +4,12 @@ package reconcile
 import (
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"slices"
 	"time"
 
+	"keepc/compiler/ir"
 	"keepc/compiler/plan"
 	"keepc/compiler/state"
 	"keepc/runtime/kernel"
@@ -15,37 +18,57 @@ import (
 // A Reconciler owns one part of the kernel. It remembers what it made, so that it removes what is its own and nothing else.
 // It is not safe for concurrent use.
 type Reconciler struct {
-	observe func() (state.State, error)
+	observe func(want state.State) (state.State, error)
 	apply   func(changes []plan.Change, stale func() bool) []error // one error, or nil, for each change
 	part    func(state.State) state.State
 	made    map[state.Key]struct{}
 }
 
-// Addresses returns the Reconciler of the interfaces' addresses.
-func Addresses(k kernel.Addresses) *Reconciler {
-	return &Reconciler{
-		observe: func() (s state.State, err error) {
-			s.Addresses, err = k.Addresses()
-			return s, err
-		},
+// Network returns the Reconciler of addresses, routes and rules.
+func Network(k interface {
+	kernel.Addresses
+	kernel.Routing
+}) *Reconciler {
+	r := &Reconciler{
 		apply: func(changes []plan.Change, stale func() bool) []error {
 			errs := make([]error, len(changes))
 			for i, c := range changes {
 				if errs[i] = ErrStale; !stale() {
-					errs[i] = applyAddress(k, c)
+					errs[i] = applyNetwork(k, k, c)
 				}
 			}
 			return errs
 		},
-		part: func(s state.State) state.State { return state.State{Addresses: s.Addresses, Absent: s.Absent} },
+		part: func(s state.State) state.State {
+			return state.State{Addresses: s.Addresses, Routes: s.Routes, Rules: s.Rules, Absent: s.Absent}
+		},
 		made: map[state.Key]struct{}{},
 	}
+	left := true // routes of an earlier run may be there
+	r.observe = func(want state.State) (s state.State, err error) {
+		if s.Addresses, err = k.Addresses(); err != nil {
+			return s, err
+		}
+		// A router's tables are long. Who has nothing to do with routes does not read them.
+		if !left && !routed(maps.Keys(want.Absent)) && !routed(maps.Keys(r.made)) && len(want.Routes)+len(want.Rules) == 0 {
+			return s, nil
+		}
+		if s.Routes, err = k.Routes(); err != nil {
+			return s, err
+		}
+		if s.Rules, err = k.Rules(); err != nil {
+			return s, err
+		}
+		left = marked(s)
+		return s, nil
+	}
+	return r
 }
 
 // IPVS returns the Reconciler of the virtual servers. Its Reconcile fails with kernel.ErrNoIPVS where there is none.
 func IPVS(k kernel.IPVS) *Reconciler {
 	return &Reconciler{
-		observe: func() (s state.State, err error) {
+		observe: func(state.State) (s state.State, err error) {
 			if s.Services, s.Destinations, err = k.Services(); err != nil {
 				return s, err
 			}
@@ -83,7 +106,7 @@ type Done struct {
 func (r *Reconciler) Reconcile(want state.State, stale func() bool) (done []Done, missing map[state.Key]bool, err error) {
 	want = r.part(want)
 	missing = map[state.Key]bool{}
-	have, err := r.observe()
+	have, err := r.observe(want)
 	if err != nil {
 		for k := range want.Addresses {
 			missing[k] = true // for all we know
@@ -91,18 +114,7 @@ func (r *Reconciler) Reconcile(want state.State, stale func() bool) (done []Done
 		return nil, missing, fmt.Errorf("read the kernel's state: %w", err)
 	}
 	changes := slices.DeleteFunc(plan.Diff(have, want, r.owns), func(c plan.Change) bool { return c.Action == plan.Foreign })
-	// What is there as wanted is ours as much as what we make.
-	made := map[state.Key]struct{}{}
-	for k := range want.Addresses {
-		if _, ok := have.Addresses[k]; ok {
-			made[k] = struct{}{}
-		}
-	}
-	for k := range want.Services {
-		if _, ok := have.Services[k]; ok {
-			made[k] = struct{}{}
-		}
-	}
+	made := r.inPlace(have, want)
 	var errs []error
 	for i, err := range r.apply(changes, stale) {
 		c := changes[i]
@@ -128,6 +140,33 @@ func (r *Reconciler) Reconcile(want state.State, stale func() bool) (done []Done
 	return done, missing, errors.Join(errs...)
 }
 
+// inPlace lists what is there as wanted and ours: as much as what we make, unless it is to be left as it was found or carries the mark
+// of somebody else, whom it may belong to.
+func (r *Reconciler) inPlace(have, want state.State) map[state.Key]struct{} {
+	made := map[state.Key]struct{}{}
+	for k, a := range want.Addresses {
+		if _, ok := have.Addresses[k]; ok && (!a.AsFound || r.owns(k)) {
+			made[k] = struct{}{}
+		}
+	}
+	for k := range want.Routes {
+		if _, ok := have.Routes[k]; ok && (k.Protocol == ir.KeepalivedProtocol || r.owns(k)) {
+			made[k] = struct{}{}
+		}
+	}
+	for k := range want.Rules {
+		if _, ok := have.Rules[k]; ok && (k.Protocol == ir.KeepalivedProtocol || r.owns(k)) {
+			made[k] = struct{}{}
+		}
+	}
+	for k := range want.Services {
+		if _, ok := have.Services[k]; ok {
+			made[k] = struct{}{}
+		}
+	}
+	return made
+}
+
 func (r *Reconciler) owns(k state.Key) bool {
 	_, ok := r.made[k]
 	return ok
@@ -143,20 +182,63 @@ func verb(a plan.Action) string {
 	return "change"
 }
 
-func applyAddress(k kernel.Addresses, c plan.Change) error {
-	key, ok := c.Key.(state.AddressKey)
-	if !ok {
-		return fmt.Errorf("a %T among the addresses", c.Key)
+// marked tells whether there are routes or rules that carry our mark.
+func marked(have state.State) bool {
+	for k := range have.Routes {
+		if k.Protocol == ir.KeepalivedProtocol {
+			return true
+		}
 	}
+	for k := range have.Rules {
+		if k.Protocol == ir.KeepalivedProtocol {
+			return true
+		}
+	}
+	return false
+}
+
+// routed tells whether a route or a rule is among the keys.
+func routed(keys iter.Seq[state.Key]) bool {
+	for k := range keys {
+		switch k.(type) {
+		case state.RouteKey, state.RuleKey:
+			return true
+		}
+	}
+	return false
+}
+
+func applyNetwork(addresses kernel.Addresses, routing kernel.Routing, c plan.Change) error {
 	if c.Action == plan.Remove || c.Action == plan.Replace {
-		if err := k.DeleteAddress(key); err != nil {
+		if err := remove(addresses, routing, c.Key); err != nil || c.After == nil {
 			return err
 		}
 	}
-	if a, ok := c.After.(state.Address); ok {
-		return k.AddAddress(key, a)
+	switch key := c.Key.(type) {
+	case state.AddressKey:
+		if a, ok := c.After.(state.Address); ok {
+			return addresses.AddAddress(key, a)
+		}
+	case state.RouteKey:
+		if r, ok := c.After.(state.Route); ok {
+			return routing.AddRoute(key, r)
+		}
+	case state.RuleKey:
+		return routing.AddRule(key)
 	}
-	return nil
+	return fmt.Errorf("%T is no key of an address, a route or a rule with %T", c.Key, c.After)
+}
+
+func remove(addresses kernel.Addresses, routing kernel.Routing, key state.Key) error {
+	switch key := key.(type) {
+	case state.AddressKey:
+		return addresses.DeleteAddress(key)
+	case state.RouteKey:
+		return routing.DeleteRoute(key)
+	case state.RuleKey:
+		return routing.DeleteRule(key)
+	}
+	return fmt.Errorf("%T is no key of an address, a route or a rule", key)
 }
 
 // Backoff returns how long to wait after the n-th failure in a row: 100 ms, doubled each time up to a minute.

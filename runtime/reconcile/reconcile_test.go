@@ -72,7 +72,7 @@ func TestOnlyWhatDiffersIsWritten(t *testing.T) {
 
 func TestWhatSomebodyElseRemovedComesBack(t *testing.T) {
 	h := newHost()
-	r := reconcile.Addresses(h.Kernel)
+	r := reconcile.Network(h.Kernel)
 	reconciled(t, r, tutorial())
 	if err := h.Fake.DeleteAddress(vip); err != nil {
 		t.Fatal(err)
@@ -133,8 +133,67 @@ func TestLeftOversOfAnEarlierRunGo(t *testing.T) {
 	}
 	want := state.New()
 	want.Absent[vip] = "oldboy is not MASTER here"
-	reconciled(t, reconcile.Addresses(h.Kernel), want)
+	reconciled(t, reconcile.Network(h.Kernel), want)
 	h.expect(t, "DeleteAddress 10.0.0.3/24 dev eth0")
+}
+
+// TestRoutes follows routes and rules through their life.
+func TestRoutes(t *testing.T) {
+	h := newHost()
+	ours := state.RouteKey{Table: ir.MainTable, Dst: netip.MustParsePrefix("10.8.0.0/16"), Protocol: ir.KeepalivedProtocol}
+	old, named := ours, ours
+	old.Dst, named.Protocol = netip.MustParsePrefix("10.7.0.0/16"), 4
+	rule := state.RuleKey{Priority: 100, From: ours.Dst, Action: 1, Table: 100, Protocol: ir.KeepalivedProtocol}
+	way := state.Route{Type: 1, PrefSrc: vip.Prefix.Addr(), Hops: []state.Hop{{Via: netip.MustParseAddr("10.0.0.8")}}}
+	if err := h.Fake.AddRoute(old, state.Route{Type: 6}); err != nil {
+		t.Fatal(err)
+	}
+	r := reconcile.Network(h.Kernel)
+
+	reconciled(t, r, state.New())
+	h.expect(t, "DeleteRoute 10.7.0.0/16") // an earlier run left it
+
+	reconciled(t, r, state.New()) // and is gone
+	h.Fail("Routes", 1, errors.New("who reads routes without need?"))
+	reconciled(t, r, state.New())
+	_, _ = h.Fake.Routes() // the failure is still to come
+
+	master := tutorial()
+	master.Routes[ours], master.Routes[named], master.Rules[rule] = way, way, state.Rule{}
+	reconciled(t, r, master)
+	h.expect(t, "AddAddress 10.0.0.3/24 dev eth0", "AddRoute 10.8.0.0/16", "AddRoute 10.8.0.0/16 proto static", "AddRule 100: from 10.8.0.0/16 lookup 100")
+	reconciled(t, r, master)
+	h.expect(t)
+
+	h.Down("eth0") // takes the routes along
+	h.SetLink(kernel.Link{Name: "eth0", Index: 2, Up: true})
+	for _, d := range reconciled(t, r, master) {
+		if !d.Repair {
+			t.Errorf("%s is no repair", d.Key)
+		}
+	}
+	h.expect(t, "AddRoute 10.8.0.0/16", "AddRoute 10.8.0.0/16 proto static")
+
+	elsewhere := master
+	elsewhere.Routes = map[state.RouteKey]state.Route{ours: {Type: 1, Hops: []state.Hop{{Via: netip.MustParseAddr("10.0.0.9")}}}, named: way}
+	reconciled(t, r, elsewhere)
+	h.expect(t, "DeleteRoute 10.8.0.0/16", "AddRoute 10.8.0.0/16")
+
+	reconciled(t, r, state.New()) // what we made is ours, whatever mark it was to carry
+	h.expect(t, "DeleteRule 100: from 10.8.0.0/16 lookup 100", "DeleteRoute 10.8.0.0/16", "DeleteRoute 10.8.0.0/16 proto static", "DeleteAddress 10.0.0.3/24 dev eth0")
+}
+
+func TestStaticAddressStaysAsFound(t *testing.T) {
+	h := newHost()
+	own := state.AddressKey{Dev: "eth0", Prefix: netip.MustParsePrefix("10.0.0.5/24")}
+	other := state.AddressKey{Dev: "eth0", Prefix: netip.MustParsePrefix("10.9.0.1/24")}
+	want := state.New()
+	want.Addresses[own], want.Addresses[other] = state.Address{AsFound: true}, state.Address{AsFound: true}
+	r := reconcile.Network(h.Kernel)
+	reconciled(t, r, want)
+	reconciled(t, r, want)
+	reconciled(t, r, state.New())
+	h.expect(t, "AddAddress 10.9.0.1/24 dev eth0", "DeleteAddress 10.9.0.1/24 dev eth0")
 }
 
 func TestBackoff(t *testing.T) {
@@ -158,7 +217,7 @@ func reconciled(t *testing.T, r *reconcile.Reconciler, want state.State) []recon
 
 func TestWhatNobodyWantsAnyMoreIsNotCarriedThrough(t *testing.T) {
 	h := newHost()
-	done, missing, err := reconcile.Addresses(h.Kernel).Reconcile(tutorial(), func() bool { return true })
+	done, missing, err := reconcile.Network(h.Kernel).Reconcile(tutorial(), func() bool { return true })
 	if err != nil || len(done) != 0 || !missing[vip] {
 		t.Errorf("done %v, missing %v, error %v; want nothing done, and no error", done, missing, err)
 	}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"keepc/runtime/lab"
+)
+
+// routed is a director with routes and rules of every kind that is enforced. Its lines are keepalived's language, so that both
+// programs read them.
+const routed = `static_ipaddress {
+    10.9.0.1/24 dev eth0
+}
+static_routes {
+    10.7.0.0/16 via 10.0.0.9 dev eth0
+}
+static_rules {
+    from 10.7.0.0/16 table 77 priority 701
+}
+vrrp_instance VI_1 {
+    state MASTER
+    interface eth0
+    virtual_router_id 51
+    priority 255
+    virtual_ipaddress {
+        10.0.0.3/24
+    }
+    virtual_routes {
+        src 10.0.0.3 to 10.8.0.0/16 via 10.0.0.8 dev eth0 metric 5
+        10.8.1.0/24 dev eth0 scope link
+        10.8.2.0/24 dev eth0
+        default via 10.0.0.8 dev eth0 table 100
+        blackhole 10.8.3.0/24
+        unreachable 10.8.4.0/24 table 100 metric 9
+        10.8.5.0/24 nexthop via 10.0.0.8 dev eth0 weight 2 nexthop via 10.0.0.9 dev eth0
+        10.8.6.0/24 via 10.0.0.8 mtu 1400 advmss 1300 hoplimit 9 rtt 300ms initcwnd 20
+        10.8.7.0/24 via 10.0.0.8 dev eth0 mtu lock 1400
+        10.8.8.8 via 10.0.0.8
+        10.8.9.0/24 via 10.10.10.1 dev eth0 onlink
+        10.8.10.0/24 via 10.0.0.8 realms 7
+        10.8.11.0/24 via 10.0.0.8 tos 0x10
+        throw 10.8.12.0/24 table 1000
+        10.8.13.0/24 via 10.0.0.8 dev eth0 no_track protocol static
+        10.99.0.0/16 via 10.0.0.8 dev eth0
+        2001:db8:1::/48 via fe80::8 dev eth0
+        2001:db8:2::/48 dev eth0 metric 77
+        unreachable 2001:db8:3::/48
+        2001:db8:4::/48 nexthop via fe80::8 dev eth0 nexthop via fe80::9 dev eth0 weight 3
+    }
+    virtual_rules {
+        from 10.8.0.0/16 table 100
+        to 10.8.0.0/16 table 100 priority 300
+        from 10.8.0.0/16 to 10.9.0.0/16 fwmark 0x5/0xff iif eth0 lookup 100 priority 301
+        from 10.8.1.0/24 blackhole priority 302
+        from 10.8.2.0/24 goto 305 priority 303
+        not from 10.8.3.0/24 table 100 priority 305
+        from 10.8.4.0/24 table main suppress_prefixlength 0 priority 306
+        to 10.8.5.0/24 ipproto tcp dport 80-90 table 100 priority 307
+        from 2001:db8::/32 table 100
+        from 10.8.6.0/24 uidrange 100-200 table 100 priority 308
+        from 10.8.7.0/24 oif eth0 tos 0x10 prohibit priority 309
+        from 10.8.8.0/24 table 1000 priority 310 no_track
+    }
+}
+`
+
+// TestSameRoutes: as MASTER, keepc leaves the routes and rules that keepalived leaves, beside those of somebody else; and as little
+// when it goes.
+func TestSameRoutes(t *testing.T) {
+	lab.NeedPrograms(t, "keepalived", "ip")
+	traces := map[program]string{}
+	for _, p := range []program{keepalived, keepc} {
+		h := oneHost(t)
+		h.Run("ip", "route", "add", "10.99.0.0/16", "via", "10.0.0.7", "proto", "static")
+		before := routing(t, h)
+		file := filepath.Join(h.Dir(), "routed.conf")
+		if err := os.WriteFile(file, []byte(routed), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		line := keepcArgs(t, "run", "-v", file)
+		if p == keepalived {
+			line = []string{"keepalived", "--vrrp", "--dont-fork", "--log-console", "--use-file", file, "--pid", "/run/keepalived.pid"}
+		}
+		director := h.Start(line[0], line[1:]...)
+		last := "310:" // rules come last, in both
+		lab.Eventually(t, 15*time.Second, string(p)+" to make its last rule", func() bool {
+			return strings.Contains(h.Run("ip", "rule"), last) && strings.Contains(h.Run("ip", "-6", "rule"), "2001:db8::/32")
+		})
+		traces[p] = routing(t, h)
+		director.Stop()
+		lab.Eventually(t, 5*time.Second, string(p)+" to take all away", func() bool { return routing(t, h) == before })
+	}
+	if d := cmp.Diff(strings.Split(traces[keepalived], "\n"), strings.Split(traces[keepc], "\n")); d != "" {
+		t.Errorf("-keepalived +keepc:\n%s", d)
+	}
+	t.Log(traces[keepc])
+}
+
+// oneHost is a host with 10.0.0.1/24 on a segment of its own.
+func oneHost(t *testing.T) *lab.Host {
+	t.Helper()
+	n := lab.New(t)
+	return n.Host("lb01", lab.On(n.Segment("lan"), "eth0", "10.0.0.1/24"))
+}
+
+// routing is all that ip tells of addresses, routes and rules, the local table aside.
+func routing(t *testing.T, h *lab.Host) string {
+	t.Helper()
+	var all []string
+	for _, family := range []string{"-4", "-6"} {
+		routes := h.Run("ip", family, "-d", "route", "show", "table", "all")
+		lines := slices.DeleteFunc(strings.Split(routes, "\n"), func(line string) bool { return strings.Contains(line, "table local") })
+		all = append(all, strings.Join(lines, "\n"), h.Run("ip", family, "-d", "rule"))
+	}
+	return strings.Join(append(all, h.Run("ip", "-4", "-brief", "addr")), "\n")
+}
