@@ -155,7 +155,7 @@ virtual_server 10.0.0.9 80 {
 		{"forwarding", dr.Forwarding, ir.DR},
 		{"own forwarding", nat.Forwarding, ir.NAT},
 		{"forwarding of the sorry server", vs.SorryServer.Forwarding, ir.DR},
-		{"target", dr.Checks[0].Target.String(), "10.0.0.2:80"},
+		{"target", dr.Checks[0].Target.String(), "10.0.0.2:8080"},
 		{"retry of the virtual server", dr.Checks[0].Retry, 4},
 		{"own retry", nat.Checks[0].Retry, 2},
 		{"delay_loop", dr.Checks[0].DelayLoop, time.Minute},

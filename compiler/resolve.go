@@ -2,6 +2,7 @@ package compiler
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"keepc/compiler/ir"
@@ -33,16 +34,22 @@ func resolve(cfg *ir.Config) {
 	var all []*ir.VirtualServer
 	for _, vs := range cfg.VirtualServers {
 		resolveService(vs)
+		for _, rs := range vs.RealServers {
+			rs.Checks = withHosts(rs.Checks)
+		}
 		all = append(all, members(vs, cfg.Groups, ir.MaxGroupServices-len(all))...)
 	}
 	cfg.VirtualServers = all
 	for _, vs := range cfg.VirtualServers {
 		for _, rs := range vs.RealServers {
 			resolveServer(rs, vs)
+			for _, c := range rs.Checks {
+				resolveCheck(c, rs, cfg)
+			}
 		}
-		if sorry := vs.SorryServer; sorry != nil && !vs.Has("sorry_server_lvs_method") {
-			sorry.Method = vs.Method
-		}
+		resolveAlerts(vs, &cfg.Global)
+		resolveSorry(vs)
+		resolveQuorum(vs)
 	}
 }
 
@@ -62,14 +69,19 @@ func resolveService(vs *ir.VirtualServer) {
 		setDefault(&vs.Key.Protocol, 0, ir.UDP)
 	} else {
 		vs.Key.Protocol = 0
-		vs.Key.IPv6 = vs.Key.IPv6 || vs.Family == ir.IPv6
-		for _, rs := range vs.RealServers {
-			vs.Key.IPv6 = vs.Key.IPv6 || rs.Addr.Addr().Is6()
-		}
+		vs.Key.IPv6 = vs.Key.IPv6 || marksIPv6(vs)
 	}
 	if vs.PersistenceMask != 0 || vs.Group == "" && vs.Key.FWMark == 0 && vs.Key.Port == 0 {
 		setDefault(&vs.PersistenceTimeout, 0, persistent)
 	}
+}
+
+// marksIPv6 tells whether the packets with the firewall marks of a virtual server are those of IPv6, where the marks do not.
+func marksIPv6(vs *ir.VirtualServer) bool {
+	if vs.Family != ir.AnyFamily {
+		return vs.Family == ir.IPv6
+	}
+	return slices.ContainsFunc(vs.RealServers, func(rs *ir.RealServer) bool { return rs.Addr.Addr().Is6() })
 }
 
 // members returns a virtual server of a group once for each service of the group, as far as there is room; another one as
@@ -88,9 +100,12 @@ func members(vs *ir.VirtualServer, groups []*ir.ServerGroup, room int) []*ir.Vir
 			for a := m.First; len(all) < room; a = a.Next() {
 				one := *vs
 				one.RealServers = cloneServers(vs.RealServers)
+				if vs.SorryServer != nil {
+					one.SorryServer = cloneServers([]*ir.RealServer{vs.SorryServer})[0]
+				}
 				one.Key = ir.ServiceKey{Protocol: vs.Key.Protocol, Addr: a, Port: m.Port, FWMark: m.FWMark, IPv6: m.IPv6}
 				if m.FWMark != 0 {
-					one.Key.Protocol = 0
+					one.Key.Protocol, one.Key.IPv6 = 0, m.IPv6 || marksIPv6(vs)
 				}
 				setMask(&one)
 				all = append(all, &one)
@@ -119,9 +134,6 @@ func cloneChecks(checks []*ir.Check) []*ir.Check {
 	all := make([]*ir.Check, len(checks))
 	for i, c := range checks {
 		one := *c
-		if c.SMTP != nil {
-			one.SMTP = &ir.SMTP{Helo: c.SMTP.Helo, Hosts: cloneChecks(c.SMTP.Hosts)}
-		}
 		all[i] = &one
 	}
 	return all
@@ -140,10 +152,7 @@ func resolveServer(rs *ir.RealServer, vs *ir.VirtualServer) {
 	if !rs.Has("lvs_method") {
 		rs.Method = vs.Method
 	}
-	rs.Port = rs.Addr.Port()
-	if rs.Forwarding != ir.NAT || rs.Addr.Port() == 0 {
-		rs.Addr = netip.AddrPortFrom(rs.Addr.Addr(), vs.Key.Port) // only address translation can change a port
-	}
+	resolvePort(rs, vs)
 	rs.InhibitOnFailure = rs.InhibitOnFailure || vs.InhibitOnFailure && !rs.Has("inhibit_on_failure")
 	rs.Alpha = rs.Alpha || vs.Alpha && !rs.Has("alpha")
 	setDefault(&rs.VirtualHost, "", vs.VirtualHost)
@@ -153,70 +162,6 @@ func resolveServer(rs *ir.RealServer, vs *ir.VirtualServer) {
 	setDefault(&t.DelayBeforeRetry, ir.Unset, vs.Checks.DelayBeforeRetry)
 	setDefault(&t.Warmup, ir.Unset, vs.Checks.Warmup)
 	setDefault(&t.Retry, ir.Unset, vs.Checks.Retry)
-	for _, c := range rs.Checks {
-		resolveCheck(c, rs)
-	}
-}
-
-func resolveCheck(c *ir.Check, rs *ir.RealServer) {
-	if c.Kind != ir.MiscCheck && c.Kind != ir.FileCheck && c.Kind != ir.BFDCheck {
-		addr, port := c.Target.Addr(), c.Target.Port()
-		setDefault(&addr, netip.Addr{}, rs.Addr.Addr())
-		setDefault(&port, 0, rs.Addr.Port())
-		c.Target = netip.AddrPortFrom(addr, port)
-	}
-	retry, pause := 1, time.Second
-	switch c.Kind {
-	case ir.MiscCheck:
-		retry = 0
-	case ir.HTTPCheck, ir.SSLCheck:
-		pause = 3 * time.Second
-	}
-	setDefault(&c.DelayLoop, ir.Unset, rs.Timing.DelayLoop)
-	setDefault(&c.DelayLoop, ir.Unset, 60*time.Second)
-	if c.Kind == ir.DNSCheck {
-		retry, pause = 3, c.DelayLoop
-	}
-	setDefault(&c.ConnectTimeout, ir.Unset, rs.Timing.ConnectTimeout)
-	setDefault(&c.ConnectTimeout, ir.Unset, 5*time.Second)
-	setDefault(&c.DelayBeforeRetry, ir.Unset, rs.Timing.DelayBeforeRetry)
-	setDefault(&c.DelayBeforeRetry, ir.Unset, pause)
-	setDefault(&c.Warmup, ir.Unset, rs.Timing.Warmup)
-	setDefault(&c.Warmup, ir.Unset, c.DelayLoop)
-	setDefault(&c.Retry, ir.Unset, rs.Timing.Retry)
-	setDefault(&c.Retry, ir.Unset, retry)
-	c.Alpha = c.Alpha || rs.Alpha && !c.Has("alpha")
-	resolvePart(c, rs)
-	c.SetPart()
-}
-
-// resolvePart fills in what only a kind of checks has.
-func resolvePart(c *ir.Check, rs *ir.RealServer) {
-	switch {
-	case c.HTTP != nil:
-		resolveHTTP(c.HTTP, rs)
-	case c.SMTP != nil:
-		for _, host := range c.SMTP.Hosts {
-			resolveCheck(host, rs)
-		}
-	case c.Misc != nil:
-		setDefault(&c.Misc.Timeout, 0, c.DelayLoop)
-		c.Misc.Command.User = c.Misc.User
-	}
-}
-
-func resolveHTTP(h *ir.HTTP, rs *ir.RealServer) {
-	setDefault(&h.VirtualHost, "", rs.VirtualHost)
-	for _, u := range h.URLs {
-		setDefault(&u.VirtualHost, "", h.VirtualHost)
-		if u.Status == nil {
-			u.Status = []ir.StatusRange{{First: 200, Last: 299}}
-		}
-		if u.Regex.Pattern == "" {
-			u.Regex = ir.Regex{} // options of nothing
-		}
-		u.TLSCompliant = u.TLSCompliant || h.TLSCompliant && !u.Has("tls_compliant")
-	}
 }
 
 // The TTL of BFD packets: an IPv4 packet that was not routed has all of it, IPv6 starts with what hosts start with.
@@ -233,5 +178,50 @@ func resolveBFD(b *ir.BFD) {
 	setDefault(&b.TTL, 0, ttl)
 	if !b.VRRP && !b.Checker {
 		b.VRRP, b.Checker = true, true
+	}
+}
+
+// resolveAlerts says who sends mail: real servers, unlike all else, also where nothing says it.
+func resolveAlerts(vs *ir.VirtualServer, g *ir.Global) {
+	inherit(vs, "smtp_alert", &vs.SMTPAlert, alerts(g.SMTPAlertChecker, g, false))
+	if alerts(g.SMTPAlertChecker, g, true) {
+		return
+	}
+	for _, rs := range vs.RealServers {
+		inherit(rs, "smtp_alert", &rs.SMTPAlert, false)
+	}
+}
+
+// resolveSorry gives the sorry server what the virtual server says.
+func resolveSorry(vs *ir.VirtualServer) {
+	sorry := vs.SorryServer
+	if sorry == nil {
+		return
+	}
+	if !vs.Has("sorry_server_lvs_method") {
+		sorry.Method = vs.Method
+	}
+	resolvePort(sorry, vs)
+}
+
+// resolvePort gives a server the port of its service, for only address translation can change it.
+func resolvePort(rs *ir.RealServer, vs *ir.VirtualServer) {
+	rs.Port = rs.Addr.Port()
+	if rs.Forwarding != ir.NAT || rs.Port == 0 {
+		rs.Addr = netip.AddrPortFrom(rs.Addr.Addr(), vs.Key.Port)
+	}
+}
+
+// resolveQuorum lowers what could never be reached.
+func resolveQuorum(vs *ir.VirtualServer) {
+	total := uint64(0)
+	for _, rs := range vs.RealServers {
+		total += uint64(rs.Weight)
+	}
+	if vs.Hysteresis >= vs.Quorum {
+		vs.Hysteresis = vs.Quorum - 1
+	}
+	if total > 0 {
+		vs.Quorum = uint32(min(uint64(vs.Quorum), total))
 	}
 }

@@ -67,7 +67,7 @@ func resolveInstance(v *ir.VRRPInstance, g *ir.Global) {
 	inherit(v, "v3_checksum_as_v2", &v.V3ChecksumAsV2, g.V3ChecksumAsV2)
 	inherit(v, "check_unicast_src", &v.CheckUnicastSource, g.CheckUnicastSource)
 	inherit(v, "notify_priority_changes", &v.NotifyPriorityChanges, g.NotifyPriorityChanges)
-	inherit(v, "smtp_alert", &v.SMTPAlert, alerts(g))
+	inherit(v, "smtp_alert", &v.SMTPAlert, alerts(g.SMTPAlertVRRP, g, false))
 	setDefault(&v.GARPExtraInterface, ir.ExtraGARP{}, g.GARPExtraInterface)
 	resolveUnicast(v, g)
 	if !v.NoPreempt {
@@ -104,20 +104,20 @@ func inherit[V any](o interface{ Has(string) bool }, keyword string, at *V, glob
 	}
 }
 
-// alerts tells whether instances and groups that do not say send mail.
-func alerts(g *ir.Global) bool {
+// alerts tells whether blocks of a kind that do not say send mail.
+func alerts(kind *bool, g *ir.Global, otherwise bool) bool {
 	switch {
-	case g.SMTPAlertVRRP != nil:
-		return *g.SMTPAlertVRRP
+	case kind != nil:
+		return *kind
 	case g.SMTPAlert != nil:
 		return *g.SMTPAlert
 	}
-	return false
+	return otherwise
 }
 
 func resolveGroup(s *ir.SyncGroup, g *ir.Global) {
 	inherit(s, "notify_priority_changes", &s.NotifyPriorityChanges, g.NotifyPriorityChanges)
-	inherit(s, "smtp_alert", &s.SMTPAlert, alerts(g))
+	inherit(s, "smtp_alert", &s.SMTPAlert, alerts(g.SMTPAlertVRRP, g, false))
 	resolveNotify(&s.Notify, g)
 }
 

@@ -3,6 +3,7 @@ package lint
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -197,8 +198,8 @@ func serviceRules() []Rule {
 			Good:  serviceText("    quorum 1\n"),
 			Check: func(p *pass) {
 				for v := range p.services {
-					if total := v.total(); total > 0 && int(v.Quorum) > total {
-						p.report(v.At("quorum"), fmt.Sprintf("quorum %d is above the sum of all weights, %d", v.Quorum, total), "cannot be reached")
+					if total, quorum := v.total(), v.asked("quorum", 1); total > 0 && quorum > total {
+						p.report(v.At("quorum"), fmt.Sprintf("quorum %d is above the sum of all weights, %d", quorum, total), "cannot be reached")
 					}
 				}
 			},
@@ -211,8 +212,8 @@ func serviceRules() []Rule {
 			Good:  serviceText("    quorum 1\n    hysteresis 0\n"),
 			Check: func(p *pass) {
 				for v := range p.services {
-					if v.Hysteresis >= v.Quorum && v.Has("hysteresis") {
-						p.report(v.At("hysteresis"), fmt.Sprintf("hysteresis %d is not below the quorum, %d", v.Hysteresis, v.Quorum), "")
+					if hysteresis, quorum := v.asked("hysteresis", 0), v.asked("quorum", 1); hysteresis >= quorum {
+						p.report(v.At("hysteresis"), fmt.Sprintf("hysteresis %d is not below the quorum, %d", hysteresis, quorum), "")
 					}
 				}
 			},
@@ -393,6 +394,19 @@ func (v service) total() int {
 	n := 0
 	for _, s := range v.RealServers {
 		n += s.Weight
+	}
+	return n
+}
+
+// asked is the number that the file gives a keyword, which Compile may have lowered.
+func (v service) asked(keyword string, otherwise int) int {
+	s := v.Stmt.Block.Find(keyword)
+	if s == nil || len(s.Words) < 2 {
+		return otherwise
+	}
+	n, err := strconv.Atoi(s.Words[1].Text)
+	if err != nil {
+		return otherwise // a finding already
 	}
 	return n
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"keepc/compiler/ir"
+	"keepc/grammar"
 )
 
 // bare is a block that makes a check of a kind without a part of its own.
@@ -27,7 +28,11 @@ func checker[P any](kind ir.CheckKind, part func(*ir.Check) **P, shared []Row[ir
 	*part(&proto) = new(P)
 	rows := shared[:len(shared):len(shared)]
 	for _, row := range own {
-		rows = append(rows, Row[ir.Check]{Keyword: row.Keyword, read: func(r *reader, c *ir.Check) { row.read(r, *part(c)) }}.Unenforced())
+		rows = append(rows, Row[ir.Check]{
+			Keyword: row.Keyword,
+			read:    func(r *reader, c *ir.Check) { row.read(r, *part(c)) },
+			show:    func(c, unset *ir.Check, lines []*grammar.Stmt) view { return row.show(*part(c), *part(unset), lines) },
+		}.Unenforced())
 	}
 	b := block(Head[ir.Check]{}, proto, rows...)
 	b.own = func(c *ir.Check) {

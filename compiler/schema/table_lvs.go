@@ -184,7 +184,7 @@ var realServer = block(head(Endpoint, func(s *ir.RealServer) *netip.AddrPort { r
 	Value("notify_down", as(Script, pointer), func(s *ir.RealServer) **ir.Command { return &s.NotifyDown },
 		"Runs when the server dies.").Unenforced(),
 	Value("smtp_alert", Bool, func(s *ir.RealServer) *bool { return &s.SMTPAlert },
-		"Sends mail when the server comes or goes.").Otherwise("on").Unenforced(),
+		"Sends mail when the server comes or goes.").Otherwise("smtp_alert_checker, else on").Unenforced(),
 	Value("virtualhost", String, func(s *ir.RealServer) *string { return &s.VirtualHost },
 		"The Host header of HTTP checks that name none.").Otherwise("that of the virtual server").Unenforced(),
 	Value("snmp_name", String, func(s *ir.RealServer) *string { return &s.SNMPName },
