@@ -47,7 +47,7 @@ func instances(before, after *ir.Config, changes []Setting) (list []Instance) {
 		case old == nil:
 			i.Verdict, i.Reason = Election, arrival(v, before, kept)
 		default:
-			i.Verdict, i.Reason = judge(old, v, of(changes, v.Key()), before, after)
+			i.Verdict, i.Reason = judge(old, v, changes, before, after)
 		}
 		list = append(list, i)
 	}
@@ -89,14 +89,53 @@ func judge(old, now *ir.VRRPInstance, changes []Setting, before, after *ir.Confi
 	if moves := addressChanges(old, now, before, after); len(moves) > 0 {
 		return Addresses, strings.Join(moves, "; ") + "; role and timers stay"
 	}
-	if len(changes) == 0 {
+	around := concerned(now, after, changes)
+	if len(of(changes, now.Key())) == 0 && len(around) == 0 {
 		return Untouched, "nothing of it changes"
 	}
 	reason := "role and timers stay"
+	if len(around) > 0 {
+		reason += "; it depends on " + strings.Join(around, " and ")
+	}
 	if words := unheard(old, now); len(words) > 0 {
 		reason += "; peers drop its advertisements, and it theirs, until they have the new " + strings.Join(words, " and ")
 	}
 	return Retuned, reason
+}
+
+// concerned names the blocks that change and that an instance depends on: what it tracks, and its sync group.
+func concerned(v *ir.VRRPInstance, cfg *ir.Config, changes []Setting) (blocks []string) {
+	mine := map[string]bool{}
+	add := func(list []ir.Track, words ...string) {
+		for _, t := range list {
+			for _, word := range words {
+				mine[word+" "+t.Name] = true
+			}
+		}
+	}
+	tracks := func(scripts, files, processes, bfds []ir.Track) {
+		add(scripts, "vrrp_script")
+		add(files, "track_file", "vrrp_track_file")
+		add(processes, "vrrp_track_process")
+		add(bfds, "bfd_instance")
+	}
+	tracks(v.TrackScripts, v.TrackFiles, v.TrackProcesses, v.TrackBFDs)
+	for _, g := range cfg.SyncGroups {
+		if slices.ContainsFunc(g.Members, func(n ir.Name) bool { return n.Text == v.Name }) {
+			mine["vrrp_sync_group "+g.Name] = true
+			tracks(g.TrackScripts, g.TrackFiles, g.TrackProcesses, g.TrackBFDs)
+		}
+	}
+	for _, c := range changes {
+		block := c.Block
+		if block == "" {
+			block = c.Name
+		}
+		if mine[block] && !slices.Contains(blocks, block) {
+			blocks = append(blocks, block)
+		}
+	}
+	return blocks
 }
 
 // unheard names what makes routers drop each other's advertisements when only one has it.

@@ -21,7 +21,7 @@ import (
 )
 
 // TestDiffAgreesWithReload makes random edits of random files, and holds what diff says of every instance and real server against what
-// an engine does that is MASTER, with some servers down, when it gets the new file.
+// an engine does that is MASTER, with all that it tracks well and some servers down, when it gets the new file.
 func TestDiffAgreesWithReload(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		old := drawFile(t)
@@ -116,6 +116,8 @@ func touches(effects []engine.Effect, key ir.InstanceKey) bool {
 			return f.Instance == key
 		case engine.Announce:
 			return f.Instance == key
+		case engine.PriorityChanged:
+			return f.Instance == key
 		}
 		return false
 	})
@@ -167,6 +169,9 @@ func (r *runner) probes(d time.Duration) map[state.DestinationKey]map[string]boo
 		}
 		r.now = at
 		for _, f := range r.e.Step(at, engine.Tick{}) {
+			if run, ok := f.(engine.StartScript); ok {
+				r.e.Step(at, engine.ScriptDone{ID: run.ID})
+			}
 			p, ok := f.(engine.StartProbe)
 			if !ok {
 				continue
@@ -195,6 +200,7 @@ var hosts = []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}
 
 // A file is a small configuration that can be edited.
 type file struct {
+	script    map[string]string // vrrp_script chk
 	instances []instance
 	services  []service
 }
@@ -219,7 +225,7 @@ type server struct {
 }
 
 func drawFile(t *rapid.T) *file {
-	f := &file{}
+	f := &file{script: drawLines(t, scriptLines)}
 	for n := range rapid.IntRange(0, 3).Draw(t, "instances") {
 		v := instance{name: fmt.Sprint("VI_", n), dev: "eth0", vrid: n + 1, lines: drawLines(t, instanceLines), held: []string{fmt.Sprintf("192.0.2.%d/24", 10*(n+1))}}
 		f.instances = append(f.instances, v)
@@ -246,8 +252,9 @@ var (
 	instanceLines = map[string][]string{
 		"priority": {"100", "150", "255"}, "state": {"BACKUP", "MASTER"}, "advert_int": {"1", "2"}, "nopreempt": {""},
 		"preempt_delay": {"5"}, "garp_master_refresh": {"60"}, "version": {"2", "3"}, "mcast_src_ip": {"169.254.0.9"},
-		"notify_master": {"/bin/true"},
+		"notify_master": {"/bin/true"}, "track_script": {"{\n        chk weight -5\n    }", "{\n        chk\n    }"},
 	}
+	scriptLines  = map[string][]string{"weight": {"-3", "10"}, "interval": {"2"}, "fall": {"2"}, "init_fail": {""}}
 	serviceLines = map[string][]string{"delay_loop": {"5", "7"}, "quorum": {"1", "2"}, "lb_algo": {"rr", "wlc"}, "persistence_timeout": {"50"}, "retry": {"2"}}
 	serverLines  = map[string][]string{"weight": {"0", "1", "3"}, "alpha": {""}, "inhibit_on_failure": {""}, "delay_loop": {"4"}, "uthreshold": {"9"}}
 	checkLines   = map[string][]string{"connect_port": {"81", "82"}, "connect_timeout": {"2", "3"}, "retry": {"3"}, "warmup": {"0", "1"}}
@@ -263,7 +270,10 @@ func drawLines(t *rapid.T, of map[string][]string) map[string]string {
 
 // edit returns the file after some edits.
 func (f *file) edit(t *rapid.T) *file {
-	g := &file{}
+	g := &file{script: maps.Clone(f.script)}
+	if rapid.IntRange(0, 3).Draw(t, "edit of the script") == 0 {
+		g.script = drawLines(t, scriptLines)
+	}
 	for _, v := range f.instances {
 		v.lines, v.held, v.outside = maps.Clone(v.lines), slices.Clone(v.held), slices.Clone(v.outside)
 		switch rapid.IntRange(0, 9).Draw(t, "edit of an instance") {
@@ -335,6 +345,7 @@ func (f *file) String() string {
 			fmt.Fprintf(&b, "    %s {\n        %s\n    }\n", word, strings.Join(entries, "\n        "))
 		}
 	}
+	block("", "vrrp_script chk", f.script, func() { b.WriteString("    script /bin/chk\n") })
 	for _, v := range f.instances {
 		block("", "vrrp_instance "+v.name, v.lines, func() {
 			fmt.Fprintf(&b, "    interface %s\n    virtual_router_id %d\n", v.dev, v.vrid)
