@@ -69,6 +69,7 @@ type peerPass struct {
 	groups    []*group                              // of two members at least
 	elections []*group                              // those whose priorities are known
 	byKey     []map[ir.ServiceKey]*ir.VirtualServer // by node
+	stray     map[*ir.VRRPInstance]bool             // whose addresses another node holds under another number; nil: not known yet
 	errors    map[place]bool                        // lines with one
 
 	rule  Rule

@@ -126,15 +126,13 @@ func groupPeerRules() []Rule {
 			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n@lb1 virtual_router_id 7\n@lb2 virtual_router_id 8\n    virtual_ipaddress {\n        192.0.2.10/24\n    }\n}\n",
 			Good:  pair(""),
 			Peers: func(p *peerPass) {
-				p.pairs(func(a, b cluster.Member) {
-					if both := cluster.Shared(a.VRRPInstance, b.VRRPInstance); a.VRID != b.VRID && len(both) > 0 && p.Segment(a) == p.Segment(b) {
-						p.report(b.Node, diag.Diagnostic{
-							Message: fmt.Sprintf("%s has virtual_router_id %d, its peer %s has %d for %s", named(b.VRRPInstance), b.VRID, p.name(a), a.VRID, both[0]),
-							Span:    b.At("virtual_router_id"), Label: "another group",
-							Notes: append(note(a.At("virtual_router_id"), p.name(a)+" has another number"), diag.Note{Message: "they do not listen to each other: both become MASTER"}),
-							Help:  "write the same virtual_router_id for both",
-						})
-					}
+				p.strangers(func(a, b cluster.Member, held netip.Addr) {
+					p.report(b.Node, diag.Diagnostic{
+						Message: fmt.Sprintf("%s has virtual_router_id %d, its peer %s has %d for %s", named(b.VRRPInstance), b.VRID, p.name(a), a.VRID, held),
+						Span:    b.At("virtual_router_id"), Label: "another group",
+						Notes: append(note(a.At("virtual_router_id"), p.name(a)+" has another number"), diag.Note{Message: "they do not listen to each other: both become MASTER"}),
+						Help:  "write the same virtual_router_id for both",
+					})
 				})
 			},
 		},
@@ -234,17 +232,25 @@ func groupPeerRules() []Rule {
 	}
 }
 
-// pairs calls f with every two instances of different nodes and of one family, in the order of the nodes.
-func (p *peerPass) pairs(f func(a, b cluster.Member)) {
-	var all []cluster.Member
-	for _, g := range p.all {
-		all = append(all, g.Members...)
+// strangers calls f with every two instances of different nodes that hold an address of one segment under different numbers.
+func (p *peerPass) strangers(f func(a, b cluster.Member, held netip.Addr)) {
+	type place struct {
+		segment string
+		addr    netip.Addr
 	}
-	slices.SortStableFunc(all, func(a, b cluster.Member) int { return a.Node - b.Node })
-	for i, b := range all {
-		for _, a := range all[:i] {
-			if a.Node != b.Node && a.IPv6() == b.IPv6() {
-				f(a, b)
+	holders := map[place][]cluster.Member{}
+	for node, n := range p.Nodes {
+		for _, v := range n.Config.Instances {
+			b, told := cluster.Member{VRRPInstance: v, Node: node, Config: n.Config}, map[*ir.VRRPInstance]bool{}
+			for _, addr := range v.Addresses {
+				at := place{p.Segment(b), addr.Prefix.Addr()}
+				for _, a := range holders[at] {
+					if a.Node != node && a.VRID != b.VRID && !told[a.VRRPInstance] {
+						told[a.VRRPInstance] = true
+						f(a, b, at.addr)
+					}
+				}
+				holders[at] = append(holders[at], b)
 			}
 		}
 	}
@@ -256,12 +262,12 @@ func (p *peerPass) movedAway(groups ...cluster.Group) bool {
 }
 
 // strays tells whether another node holds an address of the instance under another number.
-func (p *peerPass) strays(m cluster.Member) (found bool) {
-	p.pairs(func(a, b cluster.Member) {
-		mine := a.VRRPInstance == m.VRRPInstance || b.VRRPInstance == m.VRRPInstance
-		found = found || mine && a.VRID != b.VRID && p.Segment(a) == p.Segment(b) && len(cluster.Shared(a.VRRPInstance, b.VRRPInstance)) > 0
-	})
-	return found
+func (p *peerPass) strays(m cluster.Member) bool {
+	if p.stray == nil {
+		p.stray = map[*ir.VRRPInstance]bool{}
+		p.strangers(func(a, b cluster.Member, _ netip.Addr) { p.stray[a.VRRPInstance], p.stray[b.VRRPInstance] = true, true })
+	}
+	return p.stray[m.VRRPInstance]
 }
 
 // explained tells whether another finding says why an instance has no peer.
