@@ -224,6 +224,25 @@ type Weight struct {
 	Reverse bool
 }
 
+// Adds is what a tracker that is good, or is not, adds to a priority: a weight above 0 counts while it is good, one below 0 while it is
+// not, and reverse turns the sign.
+func (w Weight) Adds(good bool) int {
+	if (w.N > 0) != good {
+		return 0
+	}
+	return w.sign() * w.N
+}
+
+// Times is what a tracked file with a number adds to a priority.
+func (w Weight) Times(number int) int { return w.sign() * w.N * number }
+
+func (w Weight) sign() int {
+	if w.Reverse {
+		return -1
+	}
+	return 1
+}
+
 // A Command is a program with its arguments.
 type Command struct {
 	Origin // the line

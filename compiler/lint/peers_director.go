@@ -146,20 +146,16 @@ func (p *peerPass) globalLine(n int, g *ir.Global, word string) source.Span {
 
 // syncID is the id of the sync daemon; empty: there is none.
 func syncID(cfg *ir.Config) string {
-	if !cfg.Global.Has("lvs_sync_daemon") {
+	daemon := cfg.Global.LVSSyncDaemon
+	if daemon == nil {
 		return ""
 	}
-	words := cfg.Global.Stmt.Block.Find("lvs_sync_daemon").Words
-	for i, w := range words[:len(words)-1] {
-		if w.Text == "id" {
-			return words[i+1].Text
-		}
+	if daemon.ID != nil {
+		return fmt.Sprint(*daemon.ID)
 	}
 	for _, v := range cfg.Instances { // without an id it is the number of the instance that the daemon follows
-		for _, w := range words[1:] {
-			if w.Text == v.Name {
-				return fmt.Sprint(v.VRID)
-			}
+		if v.Name == daemon.Instance {
+			return fmt.Sprint(v.VRID)
 		}
 	}
 	return "of its instance"

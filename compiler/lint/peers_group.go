@@ -209,7 +209,7 @@ func groupPeerRules() []Rule {
 			Bad:   pair("@lb1 skip_check_adv_addr\n"),
 			Good:  pair("    skip_check_adv_addr\n"),
 			Peers: mismatch("skip_check_adv_addr", "compares addresses", func(m cluster.Member) string {
-				if setting("skip_check_adv_addr").Text(m) != "" {
+				if m.SkipCheckAdvAddr {
 					return "when the sender changes"
 				}
 				return "always"
@@ -339,66 +339,62 @@ func (p *peerPass) prefixMismatch(g *group, m, o cluster.Member) {
 // hmacMismatch compares the presence of auth_hmac, then the keys that each side signs with.
 func hmacMismatch(p *peerPass) {
 	for _, g := range p.groups {
-		signs := func(m cluster.Member) string { return yes(m.Has("auth_hmac")) }
+		signs := func(m cluster.Member) string {
+			if m.AuthHMAC != nil {
+				return "signs its adverts"
+			}
+			return "does not sign"
+		}
 		odd(g.Members, signs, func(m, o cluster.Member) {
-			says := map[string]string{"yes": "signs its adverts", "": "does not sign"}
 			p.about(g, m, diag.Diagnostic{
-				Message: fmt.Sprintf("%s %s, its peer %s %s", named(m.VRRPInstance), says[signs(m)], p.name(o), says[signs(o)]),
-				Span:    m.At("auth_hmac"), Label: "not as " + p.name(o), Notes: note(o.At("auth_hmac"), p.name(o)+" "+says[signs(o)]),
+				Message: fmt.Sprintf("%s %s, its peer %s %s", named(m.VRRPInstance), signs(m), p.name(o), signs(o)),
+				Span:    m.At("auth_hmac"), Label: "not as " + p.name(o), Notes: note(o.At("auth_hmac"), p.name(o)+" "+signs(o)),
 			})
 		})
 		for _, m := range g.Members {
 			for _, o := range g.Members {
-				if m.Node == o.Node || !m.Has("auth_hmac") || !o.Has("auth_hmac") {
-					continue
+				if m.Node != o.Node && m.AuthHMAC != nil && o.AuthHMAC != nil {
+					p.keyMismatch(g, m, o)
 				}
-				active := activeKey(o)
-				mine, there := keys(m)[active], keys(o)[active]
-				if there == nil || mine != nil && (mine.text == there.text || keys(o)[activeKey(m)] != nil && activeKey(m) == active && m.Node < o.Node) {
-					continue // the same, or told for the other one
-				}
-				d := diag.Diagnostic{
-					Message: fmt.Sprintf("%s has no key %s, with which its peer %s signs", named(m.VRRPInstance), active, p.name(o)),
-					Span:    m.At("auth_hmac"), Label: "drops what it sends", Notes: note(there.at, "key "+active+" of "+p.name(o)),
-				}
-				if mine != nil {
-					d.Message = fmt.Sprintf("key %s of %s is another one on its peer %s", active, named(m.VRRPInstance), p.name(o))
-					d.Span, d.Label = mine.at, "differs"
-				}
-				p.about(g, m, d)
 			}
 		}
 	}
 }
 
-// An hmacKey is a key of auth_hmac; its text is never shown.
-type hmacKey struct {
-	text string
-	at   source.Span
+// keyMismatch tells when a member cannot verify what another one signs.
+func (p *peerPass) keyMismatch(g *group, m, o cluster.Member) {
+	active := activeKey(o)
+	mine, theirs := hmacKey(m, active), hmacKey(o, active)
+	if theirs.IsZero() || mine == theirs {
+		return
+	}
+	d := diag.Diagnostic{
+		Message: fmt.Sprintf("%s has no key %d, with which its peer %s signs", named(m.VRRPInstance), active, p.name(o)),
+		Span:    m.At("auth_hmac"), Label: "drops what " + p.name(o) + " sends", Notes: note(o.At("auth_hmac"), "signs with key "+fmt.Sprint(active)),
+	}
+	if !mine.IsZero() {
+		if activeKey(m) == active && m.Node < o.Node {
+			return // told for the other one
+		}
+		d.Message = fmt.Sprintf("key %d of %s is another one on its peer %s", active, named(m.VRRPInstance), p.name(o))
+	}
+	p.about(g, m, d)
 }
 
-// keys of auth_hmac, by their numbers.
-func keys(m cluster.Member) map[string]*hmacKey {
-	all := map[string]*hmacKey{}
-	for _, s := range m.Stmt.Block.Find("auth_hmac").Block.Stmts {
-		if s.Keyword() == "key" && len(s.Words) > 2 {
-			all[s.Words[1].Text] = &hmacKey{s.Words[2].Text, s.Span()}
-		}
+// activeKey is the number of the key that a member signs with: the first one where the file does not say.
+func activeKey(m cluster.Member) uint8 {
+	if h := m.AuthHMAC; h.ActiveKey == 0 && len(h.Keys) > 0 {
+		return h.Keys[0].ID
 	}
-	return all
+	return m.AuthHMAC.ActiveKey
 }
 
-// activeKey is the number of the key that a member signs with.
-func activeKey(m cluster.Member) string {
-	first := ""
-	for _, s := range m.Stmt.Block.Find("auth_hmac").Block.Stmts {
-		switch {
-		case len(s.Words) < 2:
-		case s.Keyword() == "active_key":
-			return s.Words[1].Text
-		case s.Keyword() == "key" && first == "":
-			first = s.Words[1].Text
+// hmacKey returns the key with a number; zero: there is none.
+func hmacKey(m cluster.Member, id uint8) ir.Secret {
+	for _, k := range m.AuthHMAC.Keys {
+		if k.ID == id {
+			return k.Key
 		}
 	}
-	return first
+	return ir.Secret{}
 }

@@ -59,7 +59,7 @@ func Settings() []Setting {
 		{Word: "mcast_dst_ip", Rules: []string{"multicast-group-mismatch"}, text: multicastGroup},
 		{Word: "use_vmac", Rules: []string{"vmac-mismatch"}, text: func(m cluster.Member) string { return yes(m.UseVMAC) }},
 		{Word: "v3_checksum_as_v2", Rules: []string{"checksum-mismatch"}, text: checksum},
-		{Word: "skip_check_adv_addr", Rules: []string{"skip-check-mismatch"}, text: func(m cluster.Member) string { return yes(flag(m, "skip_check_adv_addr", "vrrp_skip_check_adv_addr")) }},
+		{Word: "skip_check_adv_addr", Rules: []string{"skip-check-mismatch"}, text: func(m cluster.Member) string { return yes(m.SkipCheckAdvAddr) }},
 		{Word: "track_interface", Rules: []string{"track-one-side"}, text: tracks("track_interface")},
 		{Word: "track_script", Rules: []string{"track-one-side"}, text: tracks("track_script")},
 		{Word: "track_file", Rules: []string{"track-one-side"}, text: tracks("track_file")},
@@ -90,11 +90,6 @@ func yes(on bool) string {
 // seconds writes a time as a person does: 1s, 0.25s.
 func seconds(d time.Duration) string { return fmt.Sprintf("%gs", d.Seconds()) }
 
-// flag tells whether a switch is on for an instance: by its own line, or by that of global_defs.
-func flag(m cluster.Member, word, global string) bool {
-	return m.Has(word) || m.Config.Global.Has(global)
-}
-
 // authType is the authentication that a packet shows; version 3 has none.
 func authType(m cluster.Member) string {
 	if m.Version == 3 || m.Auth.Pass.IsZero() && m.Auth.Type == ir.AuthNone {
@@ -122,21 +117,18 @@ func inAuth(word string) func(cluster.Member) source.Span {
 	}
 }
 
-// signature is what auth_hmac says but for the order of its lines.
+// signature is the keys of auth_hmac and how they are used.
 func signature(m cluster.Member) string {
-	if m.Stmt == nil {
+	h := m.AuthHMAC
+	if h == nil {
 		return ""
 	}
-	s := m.Stmt.Block.Find("auth_hmac")
-	if s == nil || s.Block == nil {
-		return ""
+	var keys []string
+	for _, k := range h.Keys {
+		keys = append(keys, fmt.Sprint(k.ID, " ", k.Key.Reveal()))
 	}
-	var lines []string
-	for _, s := range s.Block.Stmts {
-		lines = append(lines, s.String())
-	}
-	slices.Sort(lines)
-	return strings.Join(lines, "\n")
+	slices.Sort(keys)
+	return fmt.Sprint(h.ActiveKey, h.Mode, h.AntiReplay, h.TimeWindow, keys)
 }
 
 // advertised lists the addresses that a member advertises, excluded the others that it holds.
@@ -178,33 +170,17 @@ func sorted(of func(cluster.Member) []netip.Addr) func(cluster.Member) string {
 	}
 }
 
-// multicastGroup is where a member advertises to, if its file says so.
+// multicastGroup is where a member advertises to; empty: to its peers, or to the group of the RFC.
 func multicastGroup(m cluster.Member) string {
-	word := "vrrp_mcast_group4"
-	if m.IPv6() {
-		word = "vrrp_mcast_group6"
+	usual := map[bool]string{false: "224.0.0.18", true: "ff02::12"}[m.IPv6()]
+	if group := m.MulticastGroup; len(m.Unicast) == 0 && group.IsValid() && group.String() != usual {
+		return group.String()
 	}
-	switch {
-	case len(m.Unicast) > 0:
-		return ""
-	case m.MulticastGroup.IsValid():
-		return unusual(m.MulticastGroup.String())
-	}
-	return unusual(value(m.Config.Global.Origin, word))
-}
-
-// unusual is a multicast group; empty for those of the RFC.
-func unusual(group string) string {
-	if group == "224.0.0.18" || group == "ff02::12" {
-		return ""
-	}
-	return group
+	return ""
 }
 
 // checksum tells which members of version 3 over IPv4 leave the pseudo header out of it.
-func checksum(m cluster.Member) string {
-	return yes(m.Version == 3 && !m.IPv6() && flag(m, "v3_checksum_as_v2", "v3_checksum_as_v2"))
-}
+func checksum(m cluster.Member) string { return yes(m.Version == 3 && !m.IPv6() && m.V3ChecksumAsV2) }
 
 // tracks lists the names in a block of trackers.
 func tracks(word string) func(cluster.Member) string {

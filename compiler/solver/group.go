@@ -33,7 +33,7 @@ func (w Watch) String() string {
 func Watches(cfg *ir.Config, v *ir.VRRPInstance) (all []Watch) {
 	group := syncGroup(cfg, v)
 	ignored := group
-	if group != nil && (group.Has("sync_group_tracking_weight") || group.Has("global_tracking")) {
+	if group != nil && group.TrackingWeight {
 		ignored = nil
 	}
 	add := func(kind string, tracks []ir.Track, own func(name string) ir.Weight) {
@@ -91,20 +91,17 @@ func syncGroup(cfg *ir.Config, v *ir.VRRPInstance) *ir.SyncGroup {
 // adds returns what the tracker may add to a priority, the first while all is well. A file is taken to hold 0 then; it may come to
 // hold any number.
 func (w Watch) adds() []int {
-	n := w.Weight.N
-	switch {
-	case w.Ignored != nil || n == 0:
+	switch step := max(w.Weight.N, -w.Weight.N); {
+	case w.Ignored != nil || step == 0:
 		return []int{0}
 	case w.Kind == "track_file":
 		all := []int{0}
-		for k := max(n, -n); k <= most; k += max(n, -n) {
+		for k := step; k <= most; k += step {
 			all = append(all, k, -k)
 		}
 		return all
-	case (n > 0) != w.Weight.Reverse:
-		return []int{n, 0}
 	}
-	return []int{0, n}
+	return []int{w.Weight.Adds(true), w.Weight.Adds(false)}
 }
 
 // A Group is the election of a virtual router, with what the files call its trackers.

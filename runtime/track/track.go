@@ -162,15 +162,11 @@ func (t Tracker) failure(s Status) string {
 
 // contribution is what the thing adds to the priority.
 func (t Tracker) contribution(s Status) int {
-	n := 0
-	switch w := t.Weight.N; {
+	switch {
 	case t.Kind == File:
-		n = w * s.Value
-	case s.Known && (w > 0) == s.Good:
-		n = w
+		return t.Weight.Times(s.Value)
+	case s.Known:
+		return t.Weight.Adds(s.Good)
 	}
-	if t.Weight.Reverse {
-		return -n
-	}
-	return n
+	return 0
 }
