@@ -149,7 +149,7 @@ func setMask(vs *ir.VirtualServer) {
 
 func resolveServer(rs *ir.RealServer, vs *ir.VirtualServer) {
 	setDefault(&rs.Weight, ir.Unset, vs.Weight)
-	if !rs.Has("lvs_method") {
+	if rs.Forwarding == ir.Unsaid {
 		rs.Method = vs.Method
 	}
 	resolvePort(rs, vs)

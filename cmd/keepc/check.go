@@ -121,12 +121,18 @@ func (r *checkRun) main(names []string) error {
 		return err
 	}
 	files := make([]checked, len(jobs))
-	each(len(jobs), func(i int) { files[i] = r.readAll(jobs[i]) })
-	compared := compareAll(clusters, jobs, files)
 	each(len(jobs), func(i int) {
-		files[i].merge()
-		files[i].Findings = r.judge(jobs[i], files[i].Findings)
+		if files[i] = r.readAll(jobs[i]); !jobs[i].peers {
+			r.conclude(jobs[i], &files[i])
+			files[i].forget(r.verbose)
+		}
 	})
+	compared := compareAll(clusters, jobs, files)
+	for i := range jobs {
+		if jobs[i].peers {
+			r.conclude(jobs[i], &files[i])
+		}
+	}
 
 	found := r.aboutSettings(jobs)
 	bad := slices.ContainsFunc(found, func(f report.File) bool { return f.Findings.Has(diag.Error) })
@@ -277,6 +283,22 @@ func (f *checked) merge() {
 	}
 	if len(lists) > 0 {
 		f.Findings, f.Tree = diag.Join(ids, lists), f.readings[0].tree
+	}
+}
+
+// conclude leaves of what was found in a file that which is to be shown.
+func (r *checkRun) conclude(j job, f *checked) {
+	f.merge()
+	f.Findings = r.judge(j, f.Findings)
+}
+
+// forget lets go of what nobody asks for any more, for there may be thousands of files.
+func (f *checked) forget(verbose bool) {
+	if !verbose {
+		f.readings = nil
+	}
+	if len(f.Findings) == 0 {
+		f.File = report.File{Name: f.Name}
 	}
 }
 

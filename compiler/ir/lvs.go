@@ -35,9 +35,10 @@ const (
 	NAT Forwarding = iota
 	DR
 	TUN
+	Unsaid // the file does not say; Compile leaves none behind
 )
 
-func (f Forwarding) String() string { return [...]string{"masq", "route", "tunnel"}[f] }
+func (f Forwarding) String() string { return [...]string{"masq", "route", "tunnel", "not said"}[f] }
 
 // A Method is how packets reach a real server (lb_kind, lvs_method).
 type Method struct {

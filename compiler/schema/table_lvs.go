@@ -143,7 +143,7 @@ var virtualServer = block(serviceHead, ir.VirtualServer{Checks: ir.NoTiming},
 	Checked[ir.VirtualServer]("laddr_group_name", Name, "The local addresses of FULLNAT.").Foreign(fullNAT),
 )
 
-var realServer = block(head(Endpoint, func(s *ir.RealServer) *netip.AddrPort { return &s.Addr }), ir.RealServer{Weight: ir.Unset, Timing: ir.NoTiming, SMTPAlert: true},
+var realServer = block(head(Endpoint, func(s *ir.RealServer) *netip.AddrPort { return &s.Addr }), ir.RealServer{Weight: ir.Unset, Method: ir.Method{Forwarding: ir.Unsaid}, Timing: ir.NoTiming, SMTPAlert: true},
 	Value("weight", Int[int](0, 1<<31-1), func(s *ir.RealServer) *int { return &s.Weight },
 		"The share of the server; 0 gets no new connections.").Otherwise("that of the virtual server").Kernel(),
 	With("lvs_method", forwarding, func(s *ir.RealServer) *ir.Method { return &s.Method },

@@ -81,7 +81,7 @@ func (l *List) Sort() {
 		return strings.Compare(a.Rule, b.Rule)
 	})
 	*l = slices.CompactFunc(*l, func(a, b Diagnostic) bool {
-		return a.Rule == b.Rule && a.Message == b.Message && a.Span.String() == b.Span.String()
+		return a.Rule == b.Rule && a.Message == b.Message && a.Span.Starts(b.Span)
 	})
 }
 

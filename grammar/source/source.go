@@ -57,9 +57,9 @@ func (s *Source) table() []int32 {
 	r := s.root()
 	r.once.Do(func() {
 		r.lines = make([]int32, 1, 1+bytes.Count(r.Text, []byte("\n")))
-		for i, b := range r.Text {
-			if b == '\n' {
-				r.lines = append(r.lines, int32(i+1))
+		for at, n := 0, 0; n >= 0; at += n + 1 {
+			if n = bytes.IndexByte(r.Text[at:], '\n'); n >= 0 {
+				r.lines = append(r.lines, int32(at+n+1))
 			}
 		}
 	})
@@ -107,6 +107,14 @@ func (p Span) To(q Span) Span {
 		return p
 	}
 	return Span{Source: p.Source, Start: p.Start, End: q.End}
+}
+
+// Starts tells whether two spans start at one place of one file.
+func (p Span) Starts(q Span) bool {
+	if p.IsZero() || q.IsZero() {
+		return p.IsZero() == q.IsZero()
+	}
+	return p.Source.Name == q.Source.Name && p.Start == q.Start
 }
 
 // Before orders spans by file name, then by place.
