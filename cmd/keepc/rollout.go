@@ -75,6 +75,9 @@ func rollout(c *sim.Cluster, routers string, found sim.Result) report.Rollout {
 		Routers: routers, Safe: found.Best.Clean(), Orders: found.Orders, Tried: found.Played,
 		Steps: rolloutSteps(c, found.Best.Steps), Before: troubles(c, found.Best.Before),
 	}
+	if found.Backwards != nil {
+		r.Unsafe = rolloutSteps(c, found.Backwards.Steps)
+	}
 	if found.Standby != nil {
 		r.Instead = rolloutSteps(c, found.Standby.Steps)
 	}

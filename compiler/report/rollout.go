@@ -13,6 +13,7 @@ type Rollout struct {
 	Routers string           `json:"routers"`
 	Safe    bool             `json:"safe"`
 	Steps   []RolloutStep    `json:"steps"`             // the safe order, or the least bad one
+	Unsafe  []RolloutStep    `json:"unsafe,omitempty"`  // the safe order backwards, when that is not safe
 	Instead []RolloutStep    `json:"instead,omitempty"` // safe, but without a standby meanwhile
 	Before  []RolloutTrouble `json:"before,omitempty"`  // what is wrong before the first step
 	Orders  int              `json:"orders"`            // that there are
@@ -106,7 +107,7 @@ func (s *planScreen) rollout(r Rollout) {
 	case r.Safe && len(r.Steps) == 1:
 		s.line("#", title+": reload "+r.Steps[0].Director+". No address is ever without a MASTER, or has two.", "")
 	case r.Safe:
-		s.line("#", title+": "+r.order()+". No address is ever without a MASTER, or has two.", "")
+		s.line("#", title+": "+order(r.Steps)+". No address is ever without a MASTER, or has two.", "")
 	case len(r.Steps) == 1:
 		s.line("-", title+": not safe.", "")
 	case r.Tried < r.Orders:
@@ -118,15 +119,19 @@ func (s *planScreen) rollout(r Rollout) {
 		s.line("", "  "+keepalivedRule, "")
 	}
 	s.steps(r.Steps)
+	if len(r.Unsafe) > 0 {
+		s.line("-", "Not in the order "+order(r.Unsafe)+":", "")
+		s.steps(r.Unsafe)
+	}
 	if len(r.Instead) > 0 {
 		s.line("#", "Safe instead, without a standby meanwhile:", "")
 		s.steps(r.Instead)
 	}
 }
 
-func (r Rollout) order() string {
+func order(steps []RolloutStep) string {
 	var names []string
-	for _, s := range r.Steps {
+	for _, s := range steps {
 		names = append(names, s.Director)
 	}
 	return strings.Join(names, ", then ")

@@ -91,13 +91,15 @@ type Result struct {
 	Best   Trial
 	Played int // orders that were played, or ruled out by how they begin
 	Orders int // all that there are
+	// Backwards is the best order backwards, when that is clean and this is not: the order matters.
+	Backwards *Trial
 	// Standby is a way around where no order is clean: all but one node stop, that one reloads, the others start again. Nil: no need,
 	// or it is not clean either.
 	Standby *Trial
 }
 
 // maxTrials bounds how often the cluster is played in the search for an order.
-const maxTrials = 600
+const maxTrials = 300
 
 // Search looks for an order of reloads in which no address is ever without a holder or has two. Where there is none, the result is
 // the one with the least of that.
@@ -111,11 +113,20 @@ func (r *Rollout) Search() Result {
 			all = append(all, i)
 		}
 	}
+	if len(all) == 0 {
+		return Result{}
+	}
 	s.orders = factorial(len(all))
 	s.extend(nil, r.idleFirst(all))
 	result := Result{Best: s.best, Played: s.played, Orders: s.orders}
 	if !s.best.Clean() {
 		result.Standby = r.aroundStandby(all)
+		return result
+	}
+	steps := slices.Clone(s.best.Steps)
+	slices.Reverse(steps)
+	if t := r.Play(steps); !t.Clean() {
+		result.Backwards = &t
 	}
 	return result
 }

@@ -66,6 +66,14 @@ func TestRollout(t *testing.T) {
 			[]*ir.Config{router("priority 150;version 3", one), router("priority 100;version 3", one)},
 			[]*ir.Config{router("priority 150;version 3;advert_int 10", one), router("priority 100;version 3;advert_int 10", one)}, false,
 			"b, a; clean, 1 of 2"},
+		{"and a MASTER that does not answer",
+			[]*ir.Config{router("priority 150;version 3;lower_prio_no_advert", one), router("priority 100;version 3", one)},
+			[]*ir.Config{router("priority 150;version 3;advert_int 10;lower_prio_no_advert", one), router("priority 100;version 3;advert_int 10", one)}, false,
+			"b, a: 192.0.2.10 gap 0.0s overlap 6.4s, 2 of 2; around: stop b, a, start b"},
+		{"a shorter one: the MASTER first",
+			[]*ir.Config{router("priority 150;version 3;advert_int 10;lower_prio_no_advert", one), router("priority 100;version 3;advert_int 10", one)},
+			[]*ir.Config{router("priority 150;version 3;lower_prio_no_advert", one), router("priority 100;version 3", one)}, false,
+			"a, b; clean, 2 of 2; not: b: 192.0.2.10 gap 0.0s overlap 6.4s, a"},
 		{"a password",
 			[]*ir.Config{router("priority 150", one), router("priority 100", one)},
 			[]*ir.Config{router("priority 150;authentication {;auth_type PASS;auth_pass x;}", one), router("priority 100;authentication {;auth_type PASS;auth_pass x;}", one)}, false,
@@ -95,6 +103,26 @@ func TestRollout(t *testing.T) {
 	}
 }
 
+// TestRolloutOfMany bounds the search: the order of six routers makes no difference to the one whose new file nobody understands.
+func TestRolloutOfMany(t *testing.T) {
+	var nodes []Node
+	var next []*ir.Config
+	for i := range 6 {
+		nodes = append(nodes, Node{string(rune('a' + i)), router(fmt.Sprintf("priority %d", 150-10*i), one)})
+		next = append(next, router(fmt.Sprintf("priority %d", 151-10*i), one))
+	}
+	next[0] = router("priority 150;version 3", one)
+	c := newCluster(t, nodes...)
+	r := c.NewRollout(next, Options{}).Search()
+	if r.Orders != 720 || r.Played == 0 || r.Played >= r.Orders || r.Best.Clean() || len(r.Best.Steps) != 6 {
+		t.Errorf("%d of %d: %s", r.Played, r.Orders, r.Best.tell(c))
+	}
+	next[0] = nil
+	if r := c.NewRollout(next, Options{}).Search(); !r.Best.Clean() {
+		t.Errorf("%d of %d: %s", r.Played, r.Orders, r.Best.tell(c))
+	}
+}
+
 // tell writes a result in a line.
 func tell(c *Cluster, r Result) string {
 	text := r.Best.tell(c)
@@ -105,6 +133,9 @@ func tell(c *Cluster, r Result) string {
 		text += "; clean"
 	}
 	text += fmt.Sprintf(", %d of %d", r.Played, r.Orders)
+	if r.Backwards != nil {
+		text += "; not: " + r.Backwards.tell(c)
+	}
 	if r.Standby != nil {
 		text += "; around: " + r.Standby.tell(c)
 	}
