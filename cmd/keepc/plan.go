@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -81,7 +82,7 @@ func (r *planRun) main(name string) error {
 		if r.format == "json" {
 			err = report.PlanJSON(r.Stdout, m)
 		} else {
-			err = report.PlanScreen(r.Stdout, m, colors, r.all)
+			err = report.PlanScreen(r.Stdout, m, colors, r.all, r.verbose)
 		}
 	}
 	if err == nil && r.exitCode && !m.Empty() {
@@ -113,7 +114,10 @@ func (r *planRun) compare(file string, cfg *ir.Config, host *facts.Host) (report
 	daemon, running := r.daemon()
 	situation, assumed := assume(cfg, have, r.as, daemon)
 	m := report.NewPlan(file, planHead(host, cfg, assumed)+running, plan.Diff(have, state.Desired(cfg, situation), nil))
-	m.Notes = append(notes, announcements(cfg, m)...)
+	if daemon != nil {
+		m.NeedRestart(daemon.AtStart, cfg.AtStart)
+	}
+	m.Notes = slices.Concat(notes, announcements(cfg, m), waits(host, m), notEnforced(cfg))
 	return m, nil
 }
 
@@ -192,6 +196,46 @@ func planHead(host *facts.Host, cfg *ir.Config, assumed string) string {
 	}
 	parts = append(parts, report.Count(len(cfg.Instances), "instance"), report.Count(len(cfg.VirtualServers), "virtual server"))
 	return strings.Join(parts, ", ") + "; " + assumed + "."
+}
+
+// waits says which of the changes wait for an interface.
+func waits(host *facts.Host, m report.Plan) (lines []string) {
+	count := map[string]int{}
+	for _, c := range m.Changes {
+		if c.Action != "add" && c.Action != "replace" {
+			continue
+		}
+		for _, dev := range c.Devices {
+			switch l := host.Link(dev); {
+			case l == nil:
+				count[dev+" is missing"]++
+			case !l.Up && c.Kind == "route":
+				count[dev+" is down"]++
+			}
+		}
+	}
+	for _, what := range slices.Sorted(maps.Keys(count)) {
+		verb := "wait"
+		if count[what] == 1 {
+			verb = "waits"
+		}
+		lines = append(lines, fmt.Sprintf("%s: %s %s for it.", what, report.Count(count[what], "object"), verb))
+	}
+	return lines
+}
+
+// notEnforced says what the file asks for and no plan shows.
+func notEnforced(cfg *ir.Config) (lines []string) {
+	var paths []string
+	for _, use := range cfg.NotEnforced {
+		if !slices.Contains(paths, use.Path) {
+			paths = append(paths, use.Path)
+		}
+	}
+	if len(paths) == 0 {
+		return nil
+	}
+	return []string{"Read, but not enforced yet (keepc check -v says where): " + strings.Join(paths, "; ") + "."}
 }
 
 // announcements says what follows on the wire for the instances whose addresses come.

@@ -42,7 +42,15 @@ type Config struct {
 	VirtualServers      []*VirtualServer `json:"virtual_server"` // a virtual_server of a group stands once for each member
 	Commands            []*Command       `json:"-"`              // every script of the file
 	NotEnforced         []Use            `json:"not_enforced"`   // keywords of the file that keepc reads but does not act on yet
+	AtStart             []StartSetting   `json:"-"`              // what a reload does not change
 	Secrets             []source.Span    `json:"-"`              // where passwords and keys stand; never to be shown
+}
+
+// A StartSetting is a keyword that a running daemon does not change: a reload with another value waits for a restart.
+type StartSetting struct {
+	Path  string // "net_namespace"
+	Value string // the words behind it
+	Span  source.Span
 }
 
 // A Use is the first place in a file of a keyword.

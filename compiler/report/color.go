@@ -29,7 +29,7 @@ func (c Colors) Mark(mark, text string) string {
 		return c.paint(green, text)
 	case "-":
 		return c.paint("31", text)
-	case "~", "-/+":
+	case "~", "-/+", "!":
 		return c.paint("33", text)
 	case "#":
 		return c.paint(bold, text)

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,20 +20,30 @@ const PlanVersion = 1
 
 // A Plan is the JSON form of a plan, and what the screen is made from.
 type Plan struct {
-	Version int          `json:"version"`
-	File    string       `json:"file"`
-	Head    string       `json:"head"`
-	Changes []PlanChange `json:"changes"`
-	Summary PlanSummary  `json:"summary"`
-	Notes   []string     `json:"notes,omitempty"`
+	Version int           `json:"version"`
+	File    string        `json:"file"`
+	Head    string        `json:"head"`
+	Changes []PlanChange  `json:"changes"`
+	Summary PlanSummary   `json:"summary"`
+	Restart []StartChange `json:"restart,omitempty"` // what takes effect only after a restart of the running daemon
+	Notes   []string      `json:"notes,omitempty"`
+}
+
+// A StartChange is a setting that the running daemon keeps until it ends.
+type StartChange struct {
+	Keyword string `json:"keyword"` // global_defs.dynamic_interfaces
+	Before  string `json:"before"`
+	After   string `json:"after"`
+	At      *Place `json:"at,omitempty"`
 }
 
 // A PlanChange is one change of one object.
 type PlanChange struct {
 	Action   string            `json:"action"` // add change replace remove foreign
-	Kind     string            `json:"kind"`   // address service destination timeouts
+	Kind     string            `json:"kind"`   // address route rule service destination timeouts
 	Name     string            `json:"name"`
 	Service  string            `json:"service,omitempty"` // of a destination
+	Devices  []string          `json:"devices,omitempty"` // the interfaces that an address or a route needs
 	Why      string            `json:"why"`
 	At       *Place            `json:"at,omitempty"`
 	Before   map[string]string `json:"before,omitempty"`
@@ -88,13 +100,43 @@ func NewPlan(file, head string, p plan.Plan) Plan {
 }
 
 // Empty tells whether the plan changes nothing.
-func (m Plan) Empty() bool { return m.Summary == PlanSummary{} }
+func (m Plan) Empty() bool { return m.Summary == PlanSummary{} && len(m.Restart) == 0 }
+
+// NeedRestart adds what takes effect only after a restart: the settings that differ from those that a daemon has had since its start,
+// by keyword.
+func (m *Plan) NeedRestart(running map[string]string, wanted []ir.StartSetting) {
+	gone := maps.Clone(running)
+	for _, w := range wanted {
+		if was, set := running[w.Path]; !set || was != w.Value {
+			m.Restart = append(m.Restart, StartChange{w.Path, startValue(was, set), startValue(w.Value, true), place(w.Span)})
+		}
+		delete(gone, w.Path)
+	}
+	for _, path := range slices.Sorted(maps.Keys(gone)) {
+		m.Restart = append(m.Restart, StartChange{Keyword: path, Before: startValue(gone[path], true)})
+	}
+}
+
+// startValue is the value of a setting that may have none.
+func startValue(value string, set bool) string {
+	if set && value == "" {
+		return "on"
+	}
+	return value
+}
 
 func planChange(c plan.Change) PlanChange {
 	m := PlanChange{Action: actionWord(c.Action), Name: c.Key.String(), Why: c.Why, At: place(c.Origin), mark: string(c.Action)}
 	switch k := c.Key.(type) {
 	case state.AddressKey:
-		m.Kind = "address"
+		m.Kind, m.Devices = "address", []string{k.Dev}
+	case state.RouteKey:
+		m.Kind = "route"
+		if r, ok := c.After.(state.Route); ok {
+			m.Devices = r.Devices()
+		}
+	case state.RuleKey:
+		m.Kind = "rule"
 	case ir.ServiceKey:
 		m.Kind = "service"
 	case state.TimeoutsKey:
@@ -164,8 +206,8 @@ func PlanJSON(w io.Writer, m Plan) error {
 	return nil
 }
 
-// PlanScreen writes the plan for a person. all shows foreign addresses, too.
-func PlanScreen(w io.Writer, m Plan, c Colors, all bool) error {
+// PlanScreen writes the plan for a person. all shows foreign addresses, too; verbose explains the marks.
+func PlanScreen(w io.Writer, m Plan, c Colors, all, verbose bool) error {
 	s := planScreen{c: c}
 	s.line("", m.Head, "")
 	s.line("", "", "")
@@ -173,8 +215,19 @@ func PlanScreen(w io.Writer, m Plan, c Colors, all bool) error {
 		s.line("", "No changes. This host already matches "+m.File+".", "")
 	}
 	s.changes(m.Changes, all)
+	s.restart(m.Restart)
+	if verbose {
+		s.legend()
+	}
 	if !m.Empty() {
-		s.line("", fmt.Sprintf("Plan: %d to add, %d to change, %d to remove.", m.Summary.Add, m.Summary.Change, m.Summary.Remove), "")
+		text := fmt.Sprintf("Plan: %d to add, %d to change, %d to remove.", m.Summary.Add, m.Summary.Change, m.Summary.Remove)
+		switch n := len(m.Restart); {
+		case n == 1:
+			text += " 1 needs a restart."
+		case n > 1:
+			text += fmt.Sprintf(" %d need a restart.", n)
+		}
+		s.line("", text, "")
 	}
 	for _, n := range m.Notes {
 		s.line("", n, "")
@@ -190,8 +243,9 @@ func PlanScreen(w io.Writer, m Plan, c Colors, all bool) error {
 const placeColumn = 72
 
 type planScreen struct {
-	b strings.Builder
-	c Colors
+	b     strings.Builder
+	c     Colors
+	marks []string // of the lines so far
 }
 
 // line writes one line: a coloured mark's line, with the place in the right column.
@@ -199,64 +253,76 @@ func (s *planScreen) line(mark, text, at string) {
 	if at != "" {
 		text += strings.Repeat(" ", max(1, placeColumn-len(text))) + at
 	}
+	s.marks = append(s.marks, mark)
 	s.b.WriteString(s.c.Mark(mark, text))
 	s.b.WriteByte('\n')
 }
 
+// changes writes what changes, in groups with a reason each: where the first of a group stands, there stands all of it.
 func (s *planScreen) changes(changes []PlanChange, all bool) {
-	var why string
-	shown := false
-	services := byService(changes)
+	var groups []string
+	members := map[string][]PlanChange{}
 	for _, c := range changes {
+		group := "# " + c.Why
 		switch {
-		case c.Kind == "destination" || c.Kind == "service" && c.Action != "foreign":
-			// Printed with its service, where the first of the two stands.
-			name := c.Service
-			if c.Kind == "service" {
-				name = c.Name
-			}
-			if g := services[name]; g != nil {
-				if shown {
-					s.line("", "", "")
-				}
-				s.service(name, g)
-				delete(services, name)
-				why, shown = "", false
-			}
+		case c.Action == "foreign" && (c.Kind == "destination" || c.Kind == "address" && !all):
+			continue
 		case c.Action == "foreign":
-			if all || c.Kind == "service" {
+			group = "."
+		case c.Kind == "destination":
+			group = c.Service
+		case c.Kind == "service":
+			group = c.Name
+		}
+		if members[group] == nil {
+			groups = append(groups, group)
+		}
+		members[group] = append(members[group], c)
+	}
+	for _, group := range groups {
+		g := members[group]
+		switch {
+		case group == ".":
+			for _, c := range g {
 				s.line(".", "  . "+c.Kind+" "+c.Name+" is not ours; left alone", "")
-				shown = true
+			}
+		case strings.HasPrefix(group, "# "):
+			s.line("#", "  "+group, "")
+			for _, c := range g {
+				s.object("  ", c)
 			}
 		default:
-			if c.Why != why {
-				if shown {
-					s.line("", "", "")
-				}
-				s.line("#", "  # "+c.Why, "")
-				why = c.Why
-			}
-			s.object("  ", c)
-			shown = true
+			s.service(group, g)
+			continue
 		}
-	}
-	if shown {
 		s.line("", "", "")
 	}
 }
 
-// byService groups the changes of each service with those of its destinations, in the order of the plan.
-func byService(changes []PlanChange) map[string][]PlanChange {
-	m := map[string][]PlanChange{}
+// restart writes what waits for a restart.
+func (s *planScreen) restart(changes []StartChange) {
 	for _, c := range changes {
-		switch {
-		case c.Kind == "destination":
-			m[c.Service] = append(m[c.Service], c)
-		case c.Kind == "service" && c.Action != "foreign":
-			m[c.Name] = append(m[c.Name], c)
+		s.line("!", fmt.Sprintf("  ! %s %s -> %s: takes effect only after a restart", c.Keyword, orNone(c.Before), orNone(c.After)), c.At.String())
+	}
+	if len(changes) > 0 {
+		s.line("", "", "")
+	}
+}
+
+// legend explains the marks that occur.
+func (s *planScreen) legend() {
+	var words []string
+	for _, e := range []struct{ mark, text string }{
+		{"+", "add"}, {"~", "change in place"}, {"-/+", "remove and add again"}, {"-", "remove"}, {"!", "needs a restart"}, {".", "not ours"},
+	} {
+		if slices.Contains(s.marks, e.mark) {
+			words = append(words, e.mark+" "+e.text)
 		}
 	}
-	return m
+	if len(words) > 0 {
+		s.line("", strings.Join(words, "   "), "")
+		s.line("", "", "")
+	}
 }
 
 func (s *planScreen) service(name string, g []PlanChange) {
@@ -292,7 +358,7 @@ func (s *planScreen) object(indent string, c PlanChange) {
 	switch {
 	case c.Action == "add":
 		for _, f := range c.Settings {
-			text += "  " + f.Name + " " + f.After
+			text += "  " + c.label(f.Name) + f.After
 		}
 	case len(c.Settings) == 1 && c.Kind != "service":
 		text += "  " + arrow(c.Settings[0], 0)
@@ -316,6 +382,14 @@ func (s *planScreen) object(indent string, c PlanChange) {
 	if c.Same > 0 {
 		s.line("", fmt.Sprintf("%s      (%s unchanged)", indent, Count(c.Same, "setting")), "")
 	}
+}
+
+// label is what stands before the value of a setting: its name, unless the value says by itself what it is.
+func (c PlanChange) label(name string) string {
+	if c.Kind == "route" && (name == "nexthop" || name == "options" || name == "type") {
+		return ""
+	}
+	return name + " "
 }
 
 func arrow(f Setting, width int) string {

@@ -13,6 +13,6 @@ func Decode(file *grammar.File, version string) (*ir.Config, diag.List) {
 	r := &reader{table: root.keywords(), version: version}
 	cfg := root.fresh()
 	root.statements(r, file.Stmts, cfg)
-	cfg.NotEnforced, cfg.Secrets, cfg.Commands = r.used, r.secrets, r.commands
+	cfg.NotEnforced, cfg.AtStart, cfg.Secrets, cfg.Commands = r.used, r.atStart, r.secrets, r.commands
 	return cfg, r.found.List
 }

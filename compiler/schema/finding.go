@@ -252,6 +252,9 @@ func (r *reader) remarks() {
 		}
 		r.report(d)
 	}
+	if key.Reload == Restart && key.current() {
+		r.atStart = append(r.atStart, ir.StartSetting{Path: r.path(key), Value: words(r.stmt), Span: r.stmt.Span()})
+	}
 	if key.Unenforced && key.current() && !r.unenforced[key] {
 		if r.unenforced == nil {
 			r.unenforced = map[*Keyword]bool{}

@@ -23,6 +23,7 @@ type reader struct {
 	own        bool       // the file is for keepc: there is nothing to say about keepalived
 	unenforced map[*Keyword]bool
 	used       []ir.Use
+	atStart    []ir.StartSetting
 	secrets    []source.Span
 	commands   []*ir.Command
 }

@@ -63,12 +63,14 @@ func (w *State) static(cfg *ir.Config, s Situation) {
 		if a.Dev == "" || !a.Prefix.IsValid() {
 			continue // the compiler has complained
 		}
-		o := address(a, "static addresses exist always")
+		o := address(a, always)
 		o.AsFound = true
 		w.Addresses[AddressKey{Dev: a.Dev, Prefix: a.Prefix}] = o
 	}
-	w.routing(cfg.StaticRoutes, cfg.StaticRules, true, "static routes and rules exist always")
+	w.routing(cfg.StaticRoutes, cfg.StaticRules, true, always)
 }
+
+const always = "static lines hold in every role"
 
 func (w *State) instance(v *ir.VRRPInstance, s Situation) {
 	_, master := s.Master[v.Key()]
@@ -77,18 +79,30 @@ func (w *State) instance(v *ir.VRRPInstance, s Situation) {
 		why = v.Name + " is not MASTER here"
 	}
 	wanted := master && !s.Stopping
+	if wanted {
+		why = v.Name + " is MASTER: its " + belongings(v) + " belong here"
+	}
 	for _, a := range v.Addresses {
 		k := AddressKey{Dev: a.Dev, Prefix: a.Prefix}
 		if wanted {
-			w.Addresses[k] = address(a, v.Name+" is MASTER: its addresses belong here")
+			w.Addresses[k] = address(a, why)
 		} else {
 			w.Absent[k] = why
 		}
 	}
-	if wanted {
-		why = v.Name + " is MASTER: its routes and rules belong here"
-	}
 	w.routing(v.Routes, v.Rules, wanted, why)
+}
+
+func belongings(v *ir.VRRPInstance) string {
+	switch {
+	case len(v.Routes) > 0 && len(v.Rules) > 0:
+		return "addresses, routes and rules"
+	case len(v.Routes) > 0:
+		return "addresses and routes"
+	case len(v.Rules) > 0:
+		return "addresses and rules"
+	}
+	return "addresses"
 }
 
 // address is the line as the kernel tells it back: a label that is the interface's name is none, and IPv6 has neither labels nor

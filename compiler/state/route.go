@@ -81,6 +81,16 @@ func (h Hop) String() string {
 	return strings.Join(words, " ")
 }
 
+// Devices lists the interfaces that the route names.
+func (r Route) Devices() (names []string) {
+	for _, h := range r.Hops {
+		if h.Dev != "" && !slices.Contains(names, h.Dev) {
+			names = append(names, h.Dev)
+		}
+	}
+	return names
+}
+
 // Fields implements Object.
 func (r Route) Fields() []Field {
 	f := []Field{{"type", named(r.Type, routeTypes())}, {"", ""}, {"src", ""}, {"scope", scopeName(r.Scope)}}

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"keepc/compiler/ir"
 	"keepc/compiler/report"
 	"keepc/compiler/state"
 	"keepc/grammar/source"
@@ -66,6 +67,7 @@ func Run(ctx context.Context, o Options) error {
 		scripts:   script.NewRunner(work),
 		things:    watch.New(),
 		loaded:    make(chan Loaded, 1),
+		first:     first.Config,
 		asked:     make(chan chan<- status.Snapshot),
 		watcher:   newWatcher(),
 		addresses: newEnforcer("network", reconcile.Network(o.Kernel), o.Log),
@@ -133,6 +135,7 @@ type director struct {
 	loading   bool
 	again     bool // another reload was asked for while one was loading
 	asked     chan chan<- status.Snapshot
+	first     *ir.Config // that it began with
 	begun     time.Time
 	since     time.Time       // of the configuration in force
 	reloaded  *status.Reload  // the last one; nil: none so far

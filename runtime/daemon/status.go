@@ -34,7 +34,7 @@ func (d *director) document(ctx context.Context) (status.Document, error) {
 // snapshot is taken by the event loop.
 func (d *director) snapshot() status.Snapshot {
 	return status.Snapshot{
-		Config: d.engine.Config(), Situation: d.engine.Situation(), Standings: d.engine.Standings(),
+		First: d.first, Config: d.engine.Config(), Situation: d.engine.Situation(), Standings: d.engine.Standings(),
 		At: time.Now(), Started: d.begun, Since: d.since, Reload: d.reloaded,
 	}
 }

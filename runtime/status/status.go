@@ -34,7 +34,9 @@ type Document struct {
 	Reload    *Reload    `json:"reload,omitempty"` // the last one
 	Instances []Instance `json:"instances"`
 	Services  []Service  `json:"services"`
-	Problems  []string   `json:"problems"` // what the kernel refuses, and is tried again
+	// AtStart are the settings that this process keeps until it ends, by keyword.
+	AtStart  map[string]string `json:"at_start"`
+	Problems []string          `json:"problems"` // what the kernel refuses, and is tried again
 }
 
 // A Reload was asked for.
@@ -74,6 +76,7 @@ type Server struct {
 
 // A Snapshot is what the event loop hands over for a Document: little enough to take between two advertisements.
 type Snapshot struct {
+	First     *ir.Config // that the director began with
 	Config    *ir.Config
 	Situation state.Situation
 	Standings []engine.Standing
@@ -88,7 +91,10 @@ type Snapshot struct {
 func (s Snapshot) Document(file string, pid int) Document {
 	d := Document{
 		Version: Version, At: s.At, PID: pid, File: file, Started: s.Started, Since: s.Since, Reload: s.Reload,
-		Instances: []Instance{}, Services: []Service{}, Problems: append([]string{}, s.Problems...),
+		Instances: []Instance{}, Services: []Service{}, AtStart: map[string]string{}, Problems: append([]string{}, s.Problems...),
+	}
+	for _, a := range s.First.AtStart {
+		d.AtStart[a.Path] = a.Value
 	}
 	for _, r := range s.Standings {
 		k := r.Config.Key()

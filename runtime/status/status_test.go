@@ -63,7 +63,7 @@ func sample() Snapshot {
 	cfg, day := config(conf), time.Date(2026, 5, 4, 5, 12, 32, 0, time.Local)
 	web := cfg.VirtualServers[0].Key
 	return Snapshot{
-		Config: cfg,
+		First: cfg, Config: cfg,
 		Situation: state.Situation{
 			Down:     map[state.DestinationKey]string{{Service: web, Server: netip.MustParseAddrPort("10.0.0.8:80")}: "connect: connection refused (4th time)"},
 			NoQuorum: map[ir.ServiceKey]bool{web: true},
