@@ -89,7 +89,7 @@ func judge(old, now *ir.VRRPInstance, changes []Setting, before, after *ir.Confi
 	if moves := addressChanges(old, now, before, after); len(moves) > 0 {
 		return Addresses, strings.Join(moves, "; ") + "; role and timers stay"
 	}
-	around := concerned(now, after, changes)
+	around := concerned(now, slices.Concat(before.SyncGroups, after.SyncGroups), changes)
 	if len(of(changes, now.Key())) == 0 && len(around) == 0 {
 		return Untouched, "nothing of it changes"
 	}
@@ -104,7 +104,7 @@ func judge(old, now *ir.VRRPInstance, changes []Setting, before, after *ir.Confi
 }
 
 // concerned names the blocks that change and that an instance depends on: what it tracks, and its sync group.
-func concerned(v *ir.VRRPInstance, cfg *ir.Config, changes []Setting) (blocks []string) {
+func concerned(v *ir.VRRPInstance, groups []*ir.SyncGroup, changes []Setting) (blocks []string) {
 	mine := map[string]bool{}
 	add := func(list []ir.Track, words ...string) {
 		for _, t := range list {
@@ -120,7 +120,7 @@ func concerned(v *ir.VRRPInstance, cfg *ir.Config, changes []Setting) (blocks []
 		add(bfds, "bfd_instance")
 	}
 	tracks(v.TrackScripts, v.TrackFiles, v.TrackProcesses, v.TrackBFDs)
-	for _, g := range cfg.SyncGroups {
+	for _, g := range groups {
 		if slices.ContainsFunc(g.Members, func(n ir.Name) bool { return n.Text == v.Name }) {
 			mine["vrrp_sync_group "+g.Name] = true
 			tracks(g.TrackScripts, g.TrackFiles, g.TrackProcesses, g.TrackBFDs)

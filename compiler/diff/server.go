@@ -119,8 +119,12 @@ func recheck(now *realServer, gone, come int, changes []Setting) string {
 	}
 	var what []string
 	for _, c := range changes {
-		if strings.HasSuffix(c.key.Word, "_CHECK") || strings.HasSuffix(c.key.Word, "_GET") || checkPath(c.Path) {
+		switch {
+		case !inCheck(c.Path):
+		case c.Inherited:
 			what = append(what, c.String())
+		default:
+			what = append(what, "another "+c.Name) // which is a Setting of its own
 		}
 	}
 	standing := "it keeps its standing until the new check has a result"
@@ -133,10 +137,10 @@ func recheck(now *realServer, gone, come int, changes []Setting) string {
 	return strings.Join(append(what, standing), "; ")
 }
 
-// checkPath tells whether a keyword stands in a check.
-func checkPath(path string) bool {
+// inCheck tells whether a keyword is a check, or stands in one.
+func inCheck(path string) bool {
 	words := strings.Split(path, ".")
-	return len(words) > 3 && words[1] == "real_server"
+	return len(words) > 3 || strings.HasSuffix(path, "_CHECK") || strings.HasSuffix(path, "_GET")
 }
 
 // compareChecks counts the checks that end and those that begin, by what a reload tells them apart by.
