@@ -43,6 +43,7 @@ func FuzzCheck(f *testing.F) {
 			file, reading := grammar.LoadText(src, grammar.Options{Files: grammar.Files{Root: fstest.MapFS{}}})
 			cfg, meaning := Compile(file, Options{Host: caseHost{}, Version: "2.2.7"})
 			found := Merge(file, reading, meaning)
+			Settings(grammar.Parse(src))
 			state.Desired(cfg, state.AllMaster(cfg))
 			model := report.NewCheck([]report.File{{Name: "f", Findings: found, Secrets: cfg.Secrets}})
 			for _, format := range report.Formats() {
