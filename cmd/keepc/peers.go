@@ -101,12 +101,12 @@ func compareSeats(seats []seat, jobs []job, files []checked) compared {
 	var nodes []sim.Node
 	var names []string
 	var readings []*reading
-	var known []diag.List
+	var about []lint.About
 	var secrets []source.Span
 	for _, s := range seats {
 		r := &files[s.job].readings[s.reading]
 		readings = append(readings, r)
-		known = append(known, slices.Concat(r.text, r.means))
+		about = append(about, lint.About{Findings: slices.Concat(r.text, r.means), Version: jobs[s.job].version})
 		secrets = append(secrets, r.config.Secrets...)
 		nodes = append(nodes, sim.Node{Name: s.name, Config: r.config})
 		names = append(names, jobs[s.job].name)
@@ -117,7 +117,7 @@ func compareSeats(seats []seat, jobs []job, files []checked) compared {
 		members = append(members, cluster.Node(n))
 	}
 	c := compared{Cluster: cluster.New(members)}
-	c.Comparison = lint.Compare(c.Cluster, known)
+	c.Comparison = lint.Compare(c.Cluster, about)
 	for i, s := range seats {
 		for _, d := range c.Findings[i] {
 			if !silent(d, readings) {

@@ -39,14 +39,14 @@ func read(text, id string, peers bool) (*ir.Config, diag.List) {
 // compare judges a file for lb1 and lb2, each by itself and both together.
 func compare(text string) (all diag.List) {
 	var nodes []cluster.Node
-	var known []diag.List
+	var about []lint.About
 	for _, id := range []string{"lb1", "lb2"} {
 		cfg, found := read(text, id, true)
 		nodes = append(nodes, cluster.Node{Name: id, Config: cfg})
-		known = append(known, found)
+		about = append(about, lint.About{Findings: found})
 		all = append(all, found...)
 	}
-	for _, found := range lint.Compare(cluster.New(nodes), known).Findings {
+	for _, found := range lint.Compare(cluster.New(nodes), about).Findings {
 		all = append(all, found...)
 	}
 	return all
@@ -91,7 +91,7 @@ func TestRules(t *testing.T) {
 				t.Errorf("title, text or severity is missing: %+v", r)
 			}
 			if r.Bad == "" {
-				if r.Check != nil && r.Name != "readable-password" { // see TestReadable
+				if (r.Check != nil || r.Peers != nil) && r.Name != "readable-password" && r.Name != "hmac-version" { // see TestReadable and TestVersions
 					t.Errorf("no Bad")
 				}
 				return
@@ -130,6 +130,27 @@ func TestReadable(t *testing.T) {
 		file, _ := grammar.Parse(source.New(name, []byte(text)))
 		if _, found := compiler.Compile(file, compiler.Options{Host: machine{}}); len(found) != want {
 			t.Errorf("%s: %v", name, found)
+		}
+	}
+}
+
+// TestVersions tries the rule about versions of keepalived, which no file tells.
+func TestVersions(t *testing.T) {
+	const text = "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n@lb1 priority 150\n@lb2 priority 100\n    auth_hmac {\n        key 1 k2t9k2t9k2t9k2t9\n    }\n    virtual_ipaddress {\n        192.0.2.10/24\n    }\n}\n"
+	for _, k := range []struct {
+		a, b string
+		want int
+	}{
+		{"2.4.2", "2.4.3", 0}, {"2.4.0", "2.4.1", 1}, {"2.4.1", "2.4.2", 1}, {"2.4", "2.4.10", 1}, {"2.3.4", "2.4.2", 1}, {"", "2.4.2", 0},
+	} {
+		var nodes []cluster.Node
+		for _, id := range []string{"lb1", "lb2"} {
+			cfg, _ := read(text, id, true)
+			nodes = append(nodes, cluster.Node{Name: id, Config: cfg})
+		}
+		done := lint.Compare(cluster.New(nodes), []lint.About{{Version: k.a}, {Version: k.b}})
+		if got := len(done.Findings[0]) + len(done.Findings[1]); got != k.want {
+			t.Errorf("%s and %s: %v", k.a, k.b, done.Findings)
 		}
 	}
 }

@@ -25,12 +25,18 @@ type ComparedGroup struct {
 	Findings diag.List
 }
 
-// Compare applies the rules about several directors to a cluster. known is what is wrong with the files by themselves: a line with an
-// error is not compared, for nobody knows what it was meant to say.
-func Compare(c *cluster.Cluster, known []diag.List) Comparison {
-	p := &peerPass{Cluster: c, all: c.Groups(), errors: map[place]bool{}, found: make([]diag.Bounded, len(c.Nodes))}
-	for _, list := range known {
-		for _, d := range list {
+// About is what else is known of a node of a cluster.
+type About struct {
+	// Findings is what is wrong with its file by itself: a line with an error is not compared, for nobody knows what it was meant to say.
+	Findings diag.List
+	Version  string // the keepalived that reads the file, as "2.4.1"; empty: not known
+}
+
+// Compare applies the rules about several directors to a cluster. about has an element for each node.
+func Compare(c *cluster.Cluster, about []About) Comparison {
+	p := &peerPass{Cluster: c, about: about, all: c.Groups(), errors: map[place]bool{}, found: make([]diag.Bounded, len(c.Nodes))}
+	for _, a := range about {
+		for _, d := range a.Findings {
 			if d.Severity == diag.Error {
 				p.errors[placeOf(d.Span)] = true
 			}
@@ -65,6 +71,7 @@ func Compare(c *cluster.Cluster, known []diag.List) Comparison {
 // A peerPass is one rule on its way over one cluster.
 type peerPass struct {
 	*cluster.Cluster
+	about     []About                               // by node
 	all       []cluster.Group                       // also those of one member
 	groups    []*group                              // of two members at least
 	elections []*group                              // those whose priorities are known
@@ -107,8 +114,8 @@ func (p *peerPass) report(node int, d diag.Diagnostic) (added bool) {
 	return true
 }
 
-// about adds a finding of the rule about a virtual router, in the file of a member.
-func (p *peerPass) about(g *group, m cluster.Member, d diag.Diagnostic) {
+// tell adds a finding of the rule about a virtual router, in the file of a member.
+func (p *peerPass) tell(g *group, m cluster.Member, d diag.Diagnostic) {
 	if p.report(m.Node, d) {
 		list := p.found[m.Node].List
 		g.Findings.Add(list[len(list)-1])
@@ -141,7 +148,7 @@ func mismatch(word, verb string, value func(cluster.Member) string, more func(d 
 				if more != nil {
 					more(&d, m, o)
 				}
-				p.about(g, m, d)
+				p.tell(g, m, d)
 			})
 		}
 	}

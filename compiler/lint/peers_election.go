@@ -40,7 +40,7 @@ func electionPeerRules() []Rule {
 						if m.Priority == top.Priority {
 							continue // that is another finding
 						}
-						p.about(g, m, diag.Diagnostic{
+						p.tell(g, m, diag.Diagnostic{
 							Message: fmt.Sprintf("%s is \"state MASTER\", and so is %s", p.name(m), p.name(top)),
 							Span:    m.At("state"), Label: "two of them",
 							Notes: append(note(top.At("state"), p.name(top)+" is MASTER by its higher priority"), diag.Note{Message: "when they start together, both hold the addresses for a moment"}),
@@ -108,7 +108,7 @@ func equalPriority(p *peerPass) {
 				d.Notes = append(d.Notes, note(o.At("priority"), p.name(o)+" has the same")...)
 			}
 			d.Notes = append(d.Notes, diag.Note{Message: p.tie(equal)})
-			p.about(g, m, d)
+			p.tell(g, m, d)
 		}
 	}
 }
@@ -148,7 +148,7 @@ func backupAboveMaster(p *peerPass) {
 			if m.NoPreempt {
 				why = "whoever starts first becomes MASTER"
 			}
-			p.about(g, m, diag.Diagnostic{
+			p.tell(g, m, diag.Diagnostic{
 				Message: fmt.Sprintf("%s is BACKUP with priority %d, above %s, which is MASTER with %d", p.name(m), m.Priority, p.name(o), o.Priority),
 				Span:    m.At("state"), Label: fmt.Sprintf("priority %d", m.Priority),
 				Notes: append(note(o.At("state"), fmt.Sprintf("priority %d", o.Priority)), diag.Note{Message: why}),
@@ -184,6 +184,6 @@ func nopreemptOneSide(p *peerPass) {
 		if p.blocked(g) {
 			continue // by this nopreempt a weight is dead, which says more
 		}
-		p.about(g, m, d)
+		p.tell(g, m, d)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"keepc/compiler/cluster"
 	"keepc/compiler/ir"
+	"keepc/compiler/schema"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
 )
@@ -66,10 +67,17 @@ func groupPeerRules() []Rule {
 			Title: "Two routers of a group sign their advertisements differently.",
 			Text: "A router that enforces auth_hmac drops advertisements that are not signed, or signed with a key that it does not have under that " +
 				"number, and both become MASTER. For a roll-out give all routers both keys first, with mode permissive or receive-only, and change " +
-				"active_key last. keepalived 2.4.1 and 2.4.2 changed the form of signatures: run one version on all routers.",
+				"active_key last.",
 			Bad:   pair("    auth_hmac {\n        key 1 k2t9k2t9k2t9k2t9\n@lb1    key 2 x7x7x7x7x7x7x7x7\n@lb1    active_key 2\n    }\n"),
 			Good:  pair("    auth_hmac {\n        key 1 k2t9k2t9k2t9k2t9\n        key 2 x7x7x7x7x7x7x7x7\n        active_key 2\n    }\n"),
 			Peers: hmacMismatch,
+		},
+		{
+			Name: "hmac-version", Severity: diag.Error,
+			Title: "The routers of a group run versions of keepalived that sign in different ways.",
+			Text: "keepalived 2.4.1 and 2.4.2 changed the form of signatures (auth_hmac): versions before and after do not understand each other. The " +
+				"versions are those that --keepalived-version, or a keepalived_version in the settings beside each file, tells.",
+			Peers: hmacVersion,
 		},
 		{
 			Name: "address-mismatch", Severity: diag.Error,
@@ -96,7 +104,7 @@ func groupPeerRules() []Rule {
 				for _, g := range p.groups {
 					odd(g.Members, ordered(advertised), func(m, o cluster.Member) {
 						if sorted(advertised)(m) == sorted(advertised)(o) {
-							p.about(g, m, diag.Diagnostic{
+							p.tell(g, m, diag.Diagnostic{
 								Message: fmt.Sprintf("%s lists its addresses in another order than its peer %s", named(m.VRRPInstance), p.name(o)),
 								Span:    m.At("virtual_ipaddress"), Label: "another order", Notes: note(o.At("virtual_ipaddress"), "that of "+p.name(o)),
 							})
@@ -284,7 +292,7 @@ func passwordMismatch(p *peerPass) {
 			if authType(m) != authType(o) {
 				return // that is another finding
 			}
-			p.about(g, m, diag.Diagnostic{
+			p.tell(g, m, diag.Diagnostic{
 				Message: fmt.Sprintf("%s has another password than its peer %s", named(m.VRRPInstance), p.name(o)),
 				Span:    s.At(m), Label: "differs",
 				Notes: append(note(s.At(o), "from that of "+p.name(o)), diag.Note{Message: "each drops what the other one sends: both become MASTER"}),
@@ -313,7 +321,7 @@ func (p *peerPass) addressMismatch(g *group, m, o cluster.Member, word string, o
 	if word == "virtual_ipaddress" {
 		d.Notes = append(d.Notes, diag.Note{Message: "keepalived 2.2.7 drops adverts with other addresses than its own: both become MASTER"})
 	}
-	p.about(g, m, d)
+	p.tell(g, m, d)
 }
 
 // lineOf is where an instance names an address.
@@ -329,7 +337,7 @@ func (p *peerPass) prefixMismatch(g *group, m, o cluster.Member) {
 			continue
 		}
 		b := o.Addresses[i]
-		p.about(g, m, diag.Diagnostic{
+		p.tell(g, m, diag.Diagnostic{
 			Message: fmt.Sprintf("%s holds %s, its peer %s holds %s", named(m.VRRPInstance), a.Prefix, p.name(o), b.Prefix),
 			Span:    a.Span(), Label: fmt.Sprintf("/%d", a.Prefix.Bits()), Notes: note(b.Span(), fmt.Sprintf("/%d", b.Prefix.Bits())),
 		})
@@ -346,7 +354,7 @@ func hmacMismatch(p *peerPass) {
 			return "does not sign"
 		}
 		odd(g.Members, signs, func(m, o cluster.Member) {
-			p.about(g, m, diag.Diagnostic{
+			p.tell(g, m, diag.Diagnostic{
 				Message: fmt.Sprintf("%s %s, its peer %s %s", named(m.VRRPInstance), signs(m), p.name(o), signs(o)),
 				Span:    m.At("auth_hmac"), Label: "not as " + p.name(o), Notes: note(o.At("auth_hmac"), p.name(o)+" "+signs(o)),
 			})
@@ -378,7 +386,7 @@ func (p *peerPass) keyMismatch(g *group, m, o cluster.Member) {
 		}
 		d.Message = fmt.Sprintf("key %d of %s is another one on its peer %s", active, named(m.VRRPInstance), p.name(o))
 	}
-	p.about(g, m, d)
+	p.tell(g, m, d)
 }
 
 // activeKey is the number of the key that a member signs with: the first one where the file does not say.
@@ -397,4 +405,32 @@ func hmacKey(m cluster.Member, id uint8) ir.Secret {
 		}
 	}
 	return ir.Secret{}
+}
+
+// hmacVersion compares the versions of keepalived where they matter.
+func hmacVersion(p *peerPass) {
+	for _, g := range p.groups {
+		signing := slices.DeleteFunc(slices.Clone(g.Members), func(m cluster.Member) bool { return m.AuthHMAC == nil || p.about[m.Node].Version == "" })
+		if len(signing) < 2 {
+			continue
+		}
+		odd(signing, func(m cluster.Member) string { return hmacForm(p.about[m.Node].Version) }, func(m, o cluster.Member) {
+			p.tell(g, m, diag.Diagnostic{
+				Message: fmt.Sprintf("%s is signed by keepalived %s, on its peer %s by %s", named(m.VRRPInstance), p.about[m.Node].Version, p.name(o), p.about[o.Node].Version),
+				Span:    m.At("auth_hmac"), Label: "another form of signatures", Notes: note(o.At("auth_hmac"), "keepalived "+p.about[o.Node].Version),
+				Help: "run one version on all routers of the group",
+			})
+		})
+	}
+}
+
+// hmacForm names the form of signatures of a version of keepalived by the first one that has it; empty: it has none.
+func hmacForm(version string) (form string) {
+	for _, v := range []string{"2.4", "2.4.1", "2.4.2"} {
+		if schema.Older(version, v) {
+			break
+		}
+		form = v
+	}
+	return form
 }

@@ -52,7 +52,7 @@ func Settings() []Setting {
 		{Word: "advert_int", Rules: []string{"advert-int-mismatch"}, text: func(m cluster.Member) string { return seconds(m.AdvertInterval) }},
 		{Word: "auth_type", Rules: []string{"auth-mismatch"}, text: authType, at: inAuth("auth_type")},
 		{Word: "auth_pass", Rules: []string{"password-mismatch"}, Secret: true, text: password, at: inAuth("auth_pass")},
-		{Word: "auth_hmac", Rules: []string{"hmac-mismatch"}, Secret: true, text: signature},
+		{Word: "auth_hmac", Rules: []string{"hmac-mismatch", "hmac-version"}, Secret: true, text: signature},
 		{Word: "virtual_ipaddress", Rules: []string{"address-mismatch", "address-order", "prefix-mismatch"}, text: count(advertised), key: ordered(advertised)},
 		{Word: "virtual_ipaddress_excluded", Rules: []string{"address-mismatch", "prefix-mismatch"}, text: count(excluded), key: sorted(excluded)},
 		{Word: "unicast_peer", Rules: []string{"unicast-multicast", "unicast-asymmetry", "same-source"}, text: count(peerAddresses), key: func(m cluster.Member) string { return yes(len(m.Unicast) > 0) }},

@@ -75,7 +75,7 @@ func (p *peerPass) untracked(g *group, m cluster.Member, w solver.Watch, blind [
 	if len(blind) > 1 {
 		do = "do"
 	}
-	p.about(g, m, diag.Diagnostic{
+	p.tell(g, m, diag.Diagnostic{
 		Message: fmt.Sprintf("%s tracks %v, %s %s not", p.name(m), w, p.names(blind), do),
 		Span:    w.Span(), Label: "only here",
 		Notes: append(note(o.Span(), named(o.VRRPInstance)+" of "+p.name(o)), diag.Note{Message: fmt.Sprintf("while %s holds %s, nobody looks at %v", p.name(o), holds(g), w)}),
@@ -120,7 +120,7 @@ func syncGroupMismatch(p *peerPass) {
 				return
 			}
 			told[pair{mine, theirs}] = true
-			p.about(g, m, diag.Diagnostic{
+			p.tell(g, m, diag.Diagnostic{
 				Message: fmt.Sprintf("%s moves %s, on its peer %s %s", named(m.VRRPInstance), company(mine), p.name(o), company(theirs)),
 				Span:    at(m), Label: "not as " + p.name(o), Notes: note(at(o), company(theirs)),
 				Help: "write the same vrrp_sync_group for both",
@@ -149,7 +149,7 @@ func syncGroupOrder(p *peerPass) {
 		for _, h := range p.together(m) {
 			if other := h.first(); other.Node != first.Node && !told[g] {
 				s := syncGroup(m)
-				p.about(g, m, diag.Diagnostic{
+				p.tell(g, m, diag.Diagnostic{
 					Message: fmt.Sprintf("vrrp_sync_group %s: %s prefers %s, %s prefers %s", s.Name, named(first.VRRPInstance), p.name(first), named(other.VRRPInstance), p.name(other)),
 					Span:    s.Span(), Label: "moves as one",
 					Notes: append(note(first.At("priority"), "the highest of its group"), note(other.At("priority"), "the highest of its group")...),

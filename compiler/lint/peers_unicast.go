@@ -40,8 +40,8 @@ func unicastPeerRules() []Rule {
 		{
 			Name: "same-source", Severity: diag.Error,
 			Title: "Two routers of a group have one source address.",
-			Text: "Each takes the advertisements of the other one for its own, and a tie between them is never broken. The line was copied from one " +
-				"file to the other.",
+			Text: "An address is on one host. The other one cannot send from it; or both have it, and no answer finds the right one. The line was " +
+				"copied from one file to the other.",
 			Bad:  pair("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n"),
 			Good: pair("@lb1 unicast_src_ip 192.0.2.2\n@lb2 unicast_src_ip 192.0.2.3\n    unicast_peer {\n@lb1    192.0.2.3\n@lb2    192.0.2.2\n    }\n"),
 			Peers: func(p *peerPass) {
@@ -52,7 +52,7 @@ func unicastPeerRules() []Rule {
 							continue
 						}
 						o := g.Members[k]
-						p.about(g, m, diag.Diagnostic{
+						p.tell(g, m, diag.Diagnostic{
 							Message: fmt.Sprintf("%s speaks from %s, and so does its peer %s", named(m.VRRPInstance), m.SourceAddr, p.name(o)),
 							Span:    sourceLine(m), Label: "taken", Notes: note(sourceLine(o), "by "+p.name(o)),
 						})
@@ -76,7 +76,7 @@ func unicastAsymmetry(p *peerPass) {
 					continue
 				}
 				missing = true
-				p.about(g, m, diag.Diagnostic{
+				p.tell(g, m, diag.Diagnostic{
 					Message: fmt.Sprintf("%s does not name %s, the source of its peer %s, as a unicast_peer", named(m.VRRPInstance), from, p.name(o)),
 					Span:    m.At("unicast_peer"), Label: fmt.Sprintf("%s hears nothing from %s", p.name(o), p.name(m)),
 					Notes: note(sourceLine(o), fmt.Sprintf("%s speaks from %s", p.name(o), from)),
@@ -85,7 +85,7 @@ func unicastAsymmetry(p *peerPass) {
 			}
 			if others := without(nodes(g.Members), []int{m.Node}); len(m.Unicast) < len(others) && !missing {
 				o := g.Members[slices.Index(nodes(g.Members), others[0])]
-				p.about(g, m, diag.Diagnostic{
+				p.tell(g, m, diag.Diagnostic{
 					Message: fmt.Sprintf("%s has %d unicast_peer, and its group has %d other routers", named(m.VRRPInstance), len(m.Unicast), len(others)),
 					Span:    m.At("unicast_peer"), Label: "one of them hears nothing from " + p.name(m), Notes: note(o.Span(), "one of the others, "+p.name(o)),
 				})

@@ -33,7 +33,7 @@ func weightPeerRules() []Rule {
 			Peers: func(p *peerPass) {
 				p.verdicts(func(v verdict) {
 					if !v.moves && !v.blocked() {
-						p.about(v.group, v.member, v.dead(p))
+						p.tell(v.group, v.member, v.dead(p))
 					}
 				})
 			},
@@ -63,7 +63,7 @@ func orderAtRest(p *peerPass) {
 		if m.Priority == o.Priority || g.election.Rest(first) <= g.election.Rest(top) || meant {
 			continue
 		}
-		p.about(g, m, diag.Diagnostic{
+		p.tell(g, m, diag.Diagnostic{
 			Message: fmt.Sprintf("while all is well %s has priority %d, above the %d of %s", p.name(m), g.election.Rest(first), g.election.Rest(top), p.name(o)),
 			Span:    m.At("priority"), Label: fmt.Sprintf("%+d by its trackers", g.election.Rest(first)-int(m.Priority)),
 			Notes: append(note(o.At("priority"), fmt.Sprintf("%+d by its trackers", g.election.Rest(top)-int(o.Priority))), p.assumptions(g)...),
@@ -185,7 +185,7 @@ func weakWeight(p *peerPass) {
 			d.Severity = diag.Info
 			d.Message = fmt.Sprintf("the failure of %v moves %s from %s only together with another one: %s", v.watch(), holds(v.group), p.name(v.member), list(failed))
 		}
-		p.about(v.group, v.member, d)
+		p.tell(v.group, v.member, d)
 	})
 }
 
@@ -220,7 +220,7 @@ func nobodyPreempts(p *peerPass) {
 		}
 		i := slices.IndexFunc(v.group.Members, func(o cluster.Member) bool { return o.Node != v.member.Node })
 		o := v.group.Members[i]
-		p.about(v.group, v.member, diag.Diagnostic{
+		p.tell(v.group, v.member, diag.Diagnostic{
 			Message: fmt.Sprintf("the weight of %v cannot move %s from %s: no other router preempts", v.watch(), holds(v.group), p.name(v.member)),
 			Span:    v.at(), Label: "moves nothing", Notes: note(o.At("nopreempt"), p.name(o)+" does not take over from a living MASTER"),
 			Help: "drop the weight: a failure is then a FAULT, after which the others take over",

@@ -233,7 +233,7 @@ func (r *reader) remarks() {
 			Label:   fmt.Sprintf("the word is %q", key.Instead),
 			Fixes:   []diag.Fix{replace(w.Span, key.Instead)},
 		})
-	case key.Since != "" && r.version != "" && older(r.version, key.Since):
+	case key.Since != "" && r.version != "" && Older(r.version, key.Since):
 		r.report(diag.Diagnostic{
 			Rule: "newer-keyword", Severity: diag.Error,
 			Message: fmt.Sprintf("%s needs keepalived %s", key.Word, key.Since),
@@ -264,8 +264,8 @@ func (r *reader) remarks() {
 	}
 }
 
-// older tells whether a version comes before another one; parts that are no numbers count as 0.
-func older(version, than string) bool {
+// Older tells whether a version comes before another one; parts that are no numbers count as 0.
+func Older(version, than string) bool {
 	a, b := strings.Split(version, "."), strings.Split(than, ".")
 	for i := range b {
 		var m, n int
