@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
 
@@ -161,4 +162,32 @@ func TestPeersOfCorpus(t *testing.T) {
 	if len(order) < 29 || !*update && b.String() != string(text) {
 		t.Errorf("the findings differ; go test -update rewrites them:\n%s", &b)
 	}
+}
+
+// FuzzPeers holds that no two files make a comparison panic or hang, and that what is found has its place in them.
+func FuzzPeers(f *testing.F) {
+	paths, err := filepath.Glob(filepath.Join("..", "testdata", "peers", "*.txtar"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, path := range paths {
+		a, err := txtar.ParseFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, c := range clustersOf(a) {
+			f.Add(c.directors[0].file.Text, c.directors[1].file.Text)
+		}
+	}
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		start := time.Now()
+		for _, d := range together([]director{{"lb1", "lb1", source.New("a", a)}, {"lb2", "lb2", source.New("b", b)}}) {
+			if d.Span.IsZero() || d.Message == "" {
+				t.Errorf("%s has no place, or no text: %+v", d.Rule, d)
+			}
+		}
+		if d := time.Since(start); d > 10*time.Second {
+			t.Errorf("%v for %d bytes", d, len(a)+len(b))
+		}
+	})
 }

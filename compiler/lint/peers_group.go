@@ -179,7 +179,7 @@ func groupPeerRules() []Rule {
 			Peers: func(p *peerPass) {
 				for _, g := range p.all {
 					m := g.Members[0]
-					if len(g.Members) > 1 || len(p.Nodes) < 2 || p.explained(m) {
+					if len(g.Members) > 1 || p.explained(m) {
 						continue
 					}
 					p.report(m.Node, diag.Diagnostic{
@@ -278,10 +278,18 @@ func (p *peerPass) strays(m cluster.Member) bool {
 	return p.stray[m.VRRPInstance]
 }
 
-// explained tells whether another finding says why an instance has no peer.
+// explained tells whether another finding says why an instance has no peer, or there is none to look for.
 func (p *peerPass) explained(m cluster.Member) bool {
-	return m.VRID == 0 || p.strays(m) || slices.ContainsFunc(p.all, func(g cluster.Group) bool {
-		return slices.ContainsFunc(g.Members, func(o cluster.Member) bool { return o.Node != m.Node && p.Hear(o, m) })
+	if m.VRID == 0 || p.strays(m) {
+		return true
+	}
+	for _, g := range p.all {
+		if slices.ContainsFunc(g.Members, func(o cluster.Member) bool { return o.Node != m.Node && p.Hear(o, m) }) {
+			return true
+		}
+	}
+	return !slices.ContainsFunc(p.everyNode(), func(n int) bool { // a file that nobody can read may have had one
+		return n != m.Node && (len(p.Nodes[n].Config.Instances) > 0 || !p.about[n].Findings.Has(diag.Error))
 	})
 }
 
