@@ -59,27 +59,27 @@ func Run(ctx context.Context, o Options) error {
 		return fmt.Errorf("watch the interfaces: %w", err)
 	}
 	d := &director{
-		Options:   o,
-		engine:    engine.New(time.Now(), first.Config, engine.Options{Seed: o.Seed}),
-		links:     map[string]kernel.Link{},
-		wires:     newWires(o.Kernel, o.Log),
-		probes:    probe.NewRunner(work, maxProbes),
-		scripts:   script.NewRunner(work),
-		things:    watch.New(),
-		loaded:    make(chan Loaded, 1),
-		first:     first.Config,
-		asked:     make(chan chan<- status.Snapshot),
-		watcher:   newWatcher(),
-		addresses: newEnforcer("network", reconcile.Network(o.Kernel), o.Log),
-		ipvs:      newEnforcer("ipvs", reconcile.IPVS(o.Kernel), o.Log),
-		work:      work,
+		Options: o,
+		engine:  engine.New(time.Now(), first.Config, engine.Options{Seed: o.Seed}),
+		links:   map[string]kernel.Link{},
+		wires:   newWires(o.Kernel, o.Log),
+		probes:  probe.NewRunner(work, maxProbes),
+		scripts: script.NewRunner(work),
+		things:  watch.New(),
+		loaded:  make(chan Loaded, 1),
+		first:   first.Config,
+		asked:   make(chan chan<- status.Snapshot),
+		watcher: newWatcher(),
+		network: newEnforcer("network", reconcile.Network(o.Kernel), o.Log),
+		ipvs:    newEnforcer("ipvs", reconcile.IPVS(o.Kernel), o.Log),
+		work:    work,
 	}
 	d.secure(first.Config)
-	d.addresses.announce = d.announce
+	d.network.announce = d.announce
 	d.ipvs.unavailable = noIPVS(o.Log)
 	defer d.end(stop)
 
-	d.workers.Go(func() { d.addresses.run(work) })
+	d.workers.Go(func() { d.network.run(work) })
 	d.workers.Go(func() { d.ipvs.run(work) })
 	if o.Status != nil {
 		d.workers.Go(func() { status.Serve(work, o.Status, d.document) })
@@ -122,28 +122,28 @@ func (e *RefusedError) Error() string { return e.Findings }
 // A director is the state of the event loop; everything here belongs to the loop's goroutine, the workers' fields aside.
 type director struct {
 	Options
-	engine    *engine.Engine
-	links     map[string]kernel.Link
-	wires     *wires
-	probes    *probe.Runner
-	scripts   *script.Runner
-	things    *watch.Watcher // of files and processes
-	addresses *enforcer
-	ipvs      *enforcer
-	watcher   *watcher
-	loaded    chan Loaded
-	loading   bool
-	again     bool // another reload was asked for while one was loading
-	asked     chan chan<- status.Snapshot
-	first     *ir.Config // that it began with
-	begun     time.Time
-	since     time.Time       // of the configuration in force
-	reloaded  *status.Reload  // the last one; nil: none so far
-	started   bool            // the engine knows all interfaces: what it wants is full
-	dirty     bool            // what is wanted changed since it was handed to the enforcers
-	bursts    []burst         // for addresses among that
-	work      context.Context // of the workers: it ends after the farewell
-	workers   sync.WaitGroup
+	engine   *engine.Engine
+	links    map[string]kernel.Link
+	wires    *wires
+	probes   *probe.Runner
+	scripts  *script.Runner
+	things   *watch.Watcher // of files and processes
+	network  *enforcer
+	ipvs     *enforcer
+	watcher  *watcher
+	loaded   chan Loaded
+	loading  bool
+	again    bool // another reload was asked for while one was loading
+	asked    chan chan<- status.Snapshot
+	first    *ir.Config // that it began with
+	begun    time.Time
+	since    time.Time       // of the configuration in force
+	reloaded *status.Reload  // the last one; nil: none so far
+	started  bool            // the engine knows all interfaces: what it wants is full
+	dirty    bool            // what is wanted changed since it was handed to the enforcers
+	bursts   []burst         // for addresses among that
+	work     context.Context // of the workers: it ends after the farewell
+	workers  sync.WaitGroup
 }
 
 // start tells the engine about the interfaces as they are, and enforces the first want, which clears left-overs of an earlier run.
@@ -311,7 +311,7 @@ func quorumText(e engine.QuorumChanged) string {
 }
 
 // A result tells how the first attempt to enforce something went, for each part of the kernel.
-type result struct{ addresses, ipvs <-chan error }
+type result struct{ network, ipvs <-chan error }
 
 // enforce hands what is wanted now to the workers, if that changed. It never waits for them. first says which part goes first;
 // nil: neither.
@@ -320,7 +320,7 @@ func (d *director) enforce(first *enforcer) (r result) {
 	d.bursts = nil
 	if !d.dirty {
 		for _, b := range bursts {
-			d.addresses.later(b)
+			d.network.later(b)
 		}
 		return r
 	}
@@ -330,13 +330,13 @@ func (d *director) enforce(first *enforcer) (r result) {
 	switch first {
 	case d.ipvs:
 		// Nobody listens to the first channel but the other enforcer, so the loop gets one of its own.
-		r.addresses = d.addresses.set(order{want: want, after: d.ipvs.set(order{want: want})}, bursts...)
+		r.network = d.network.set(order{want: want, after: d.ipvs.set(order{want: want})}, bursts...)
 		r.ipvs = d.ipvs.set(order{want: want})
-	case d.addresses:
-		r.ipvs = d.ipvs.set(order{want: want, after: d.addresses.set(order{want: want}, bursts...)})
-		r.addresses = d.addresses.set(order{want: want})
+	case d.network:
+		r.ipvs = d.ipvs.set(order{want: want, after: d.network.set(order{want: want}, bursts...)})
+		r.network = d.network.set(order{want: want})
 	default:
-		r.addresses, r.ipvs = d.addresses.set(order{want: want}, bursts...), d.ipvs.set(order{want: want})
+		r.network, r.ipvs = d.network.set(order{want: want}, bursts...), d.ipvs.set(order{want: want})
 	}
 	return r
 }
@@ -344,7 +344,7 @@ func (d *director) enforce(first *enforcer) (r result) {
 // wait waits for both parts.
 func (r result) wait(done <-chan struct{}) error {
 	var errs []error
-	for _, c := range []<-chan error{r.addresses, r.ipvs} {
+	for _, c := range []<-chan error{r.network, r.ipvs} {
 		select {
 		case err := <-c:
 			errs = append(errs, err)
@@ -391,7 +391,7 @@ func (d *director) link(l kernel.Link) {
 	d.step(d.linkEvent(l))
 	// Somebody may have touched an address of ours; routes go with their interface, and do not come back with it.
 	if !known || !slices.Equal(old.Addrs, l.Addrs) || old.Index != l.Index || old.Up != l.Up {
-		d.addresses.poke()
+		d.network.poke()
 	}
 }
 
@@ -417,12 +417,12 @@ func (d *director) reopen() {
 	}
 }
 
-// stop says farewell: priority 0 on the wire first, then addresses go, then services.
+// stop says farewell: priority 0 on the wire first, then routes and addresses go, then services.
 func (d *director) stop() error {
 	d.step(engine.Stop{})
 	limit, cancel := context.WithTimeout(d.work, stopTimeout)
 	defer cancel()
-	err := d.enforce(d.addresses).wait(limit.Done())
+	err := d.enforce(d.network).wait(limit.Done())
 	switch {
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("stop: the kernel did not give up everything within %v", stopTimeout)

@@ -20,7 +20,7 @@ func (d *director) document(ctx context.Context) (status.Document, error) {
 	}
 	select {
 	case s := <-reply:
-		for _, e := range []*enforcer{d.addresses, d.ipvs} {
+		for _, e := range []*enforcer{d.network, d.ipvs} {
 			if problem := e.trouble(); problem != "" {
 				s.Problems = append(s.Problems, e.name+": "+problem)
 			}
