@@ -33,7 +33,7 @@ type Rule struct {
 
 // Rules returns every rule, by what it looks at.
 func Rules() []Rule {
-	return slices.Concat(textRules(), expansionRules(), wordRules(), valueRules(), fileRules(), instanceRules(), strictRules(), unicastRules(), groupRules(), trackRules(), scriptRules(), serviceRules(), hostRules(),
+	return slices.Concat(textRules(), expansionRules(), wordRules(), valueRules(), fileRules(), instanceRules(), strictRules(), unicastRules(), groupRules(), trackRules(), scriptRules(), serviceRules(), regexRules(), hostRules(),
 		groupPeerRules(), unicastPeerRules(), electionPeerRules(), weightPeerRules(), trackPeerRules(), directorPeerRules())
 }
 

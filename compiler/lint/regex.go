@@ -1,0 +1,80 @@
+package lint
+
+import (
+	"errors"
+	"regexp"
+	"slices"
+
+	"github.com/dlclark/regexp2/syntax"
+
+	"keepc/compiler/ir"
+	"keepc/grammar/diag"
+)
+
+func regexRules() []Rule {
+	return []Rule{
+		{
+			Name: "invalid-regex", Severity: diag.Error,
+			Title: "A regular expression does not compile.",
+			Text: "keepalived -t accepts the file. The running program logs \"Invalid regex\", frees the expression and, as of 2.2.7, goes on with " +
+				"the freed memory. What only PCRE2 knows is not judged here.",
+			Bad:  pageText(`regex "(ok"`),
+			Good: pageText(`regex "(ok)"`),
+			Check: func(p *pass) {
+				for v := range p.services {
+					for _, s := range v.RealServers {
+						for _, c := range s.Checks {
+							p.regexes(c.HTTP)
+						}
+					}
+				}
+			},
+		},
+	}
+}
+
+func pageText(line string) string {
+	return "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n" +
+		"        HTTP_GET {\n            url {\n                path /\n                " + line + "\n            }\n        }\n    }\n}\n"
+}
+
+func (p *pass) regexes(h *ir.HTTP) {
+	if h == nil {
+		return
+	}
+	for _, u := range h.URLs {
+		if why := uncompilable(u.Regex); why != "" {
+			p.report(u.At("regex"), "the regular expression does not compile: "+why, "dropped")
+		}
+	}
+}
+
+// uncompilable says why PCRE2 does not compile a regular expression; empty: it may. The parser that is asked knows another dialect,
+// so that only those of its objections count that PCRE2 shares, and none where it would read on in the wrong place.
+func uncompilable(r ir.Regex) string {
+	if r.Pattern == "" || dialect.MatchString(r.Pattern) || slices.ContainsFunc(r.Options, func(o string) bool { return o == "allow_empty_class" || o == "alt_bsux" }) {
+		return ""
+	}
+	var options syntax.RegexOptions
+	if slices.Contains(r.Options, "extended") {
+		options |= syntax.IgnorePatternWhitespace
+	}
+	_, err := syntax.Parse(r.Pattern, options)
+	var objection *syntax.Error
+	if !errors.As(err, &objection) {
+		return ""
+	}
+	return map[syntax.ErrorCode]string{
+		syntax.ErrMissingParen:          `a ")" is missing`,
+		syntax.ErrUnexpectedParen:       `a ")" closes nothing`,
+		syntax.ErrUnterminatedBracket:   `a "]" is missing`,
+		syntax.ErrReversedCharRange:     "a range in [ ] ends before it begins",
+		syntax.ErrMissingRepeatArgument: "there is nothing to repeat",
+		syntax.ErrInvalidRepeatSize:     "a repetition ends before it begins",
+		syntax.ErrIllegalEndEscape:      "a backslash ends it",
+		syntax.ErrUnterminatedComment:   "a comment has no end",
+	}[objection.Code]
+}
+
+// dialect finds what is said with brackets in PCRE2 alone: literal text, verbs, classes of POSIX.
+var dialect = regexp.MustCompile(`\\Q|\(\*|\[[:.=]`)
