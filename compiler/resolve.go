@@ -176,6 +176,7 @@ func resolveBFD(b *ir.BFD) {
 		ttl = bfdTTL6
 	}
 	setDefault(&b.TTL, 0, ttl)
+	b.MaxHops = min(b.MaxHops, b.TTL)
 	if !b.VRRP && !b.Checker {
 		b.VRRP, b.Checker = true, true
 	}

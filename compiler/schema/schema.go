@@ -102,13 +102,15 @@ func Value[T, V any](word string, k Kind[V], at func(*T) *V, text string) Row[T]
 
 // Add is a keyword whose values join a list, wherever it stands.
 func Add[T, V any](word string, k Kind[[]V], at func(*T) *[]V, text string) Row[T] {
+	key := &Keyword{Word: word, Expect: k.Expect, Text: text, Repeat: true}
 	return Row[T]{
-		Keyword: &Keyword{Word: word, Expect: k.Expect, Text: text, Repeat: true},
+		Keyword: key,
 		read: func(r *reader, t *T) {
 			if v, ok := k.read(r); ok {
 				*at(t) = append(*at(t), v...)
 			}
 		},
+		show: showValue(key, at),
 	}
 }
 

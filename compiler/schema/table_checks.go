@@ -60,13 +60,13 @@ var timing = []Row[ir.Check]{
 
 // connecting is the words of every check that opens a connection.
 var connecting = append([]Row[ir.Check]{
-	end("connect_ip", Addr, farEnd, withAddr,
+	end("connect_ip", Addr, farEnd, netip.AddrPort.Addr, withAddr,
 		"The address to connect to.").Otherwise("that of the real server"),
-	end("connect_port", Port, farEnd, withPort,
+	end("connect_port", Port, farEnd, netip.AddrPort.Port, withPort,
 		"The port to connect to.").Otherwise("that of the real server"),
-	end("bindto", Addr, nearEnd, withAddr,
+	end("bindto", Addr, nearEnd, netip.AddrPort.Addr, withAddr,
 		"The source address.").Otherwise("any"),
-	end("bind_port", Port, nearEnd, withPort,
+	end("bind_port", Port, nearEnd, netip.AddrPort.Port, withPort,
 		"The source port.").Otherwise("any"),
 	Value("bind_if", Interface, func(c *ir.Check) *string { return &c.BindIf },
 		"The interface to connect through; needed for link-local addresses.").Otherwise("any"),
@@ -77,13 +77,21 @@ var connecting = append([]Row[ir.Check]{
 }, timing...)
 
 // end is a keyword for the address or the port of one end of the connection of a check.
-func end[V any](word string, k Kind[V], at func(*ir.Check) *netip.AddrPort, with func(netip.AddrPort, V) netip.AddrPort, text string) Row[ir.Check] {
+func end[V comparable](word string, k Kind[V], at func(*ir.Check) *netip.AddrPort, of func(netip.AddrPort) V, with func(netip.AddrPort, V) netip.AddrPort, text string) Row[ir.Check] {
+	key := &Keyword{Word: word, Expect: k.Expect, Text: text}
 	return Row[ir.Check]{
-		Keyword: &Keyword{Word: word, Expect: k.Expect, Text: text},
+		Keyword: key,
 		read: func(r *reader, c *ir.Check) {
 			if v, ok := k.read(r); ok {
 				*at(c) = with(*at(c), v)
 			}
+		},
+		show: func(c, _ *ir.Check, lines []*grammar.Stmt) view {
+			s := Setting{Key: key}
+			if v := of(*at(c)); v != *new(V) {
+				s = valueOf(key, v, lines)
+			}
+			return view{settings: []Setting{s}}
 		},
 	}
 }
