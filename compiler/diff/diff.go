@@ -18,7 +18,7 @@ type Side struct {
 // A Diff is what differs.
 type Diff struct {
 	Kernel    plan.Plan
-	Settings  []Setting  // in the order of the new file; what the kernel plan tells is not among them
+	Settings  []Setting  // in the order of the table; what the kernel plan tells is not among them
 	Instances []Instance // those of the new file in its order, then those that are gone
 	Servers   []Server   // as the instances
 	Notes     []string

@@ -58,6 +58,33 @@ func TestEqual(t *testing.T) {
 	t.Log(len(files), "files")
 }
 
+// TestRestart wants a restart for all that keepalived cannot change by a reload, and for nothing else of global_defs.
+func TestRestart(t *testing.T) {
+	const instance = "vrrp_instance VI_1 {\n interface eth0\n virtual_router_id 51\n virtual_ipaddress {\n  192.0.2.10/24\n }\n}\n"
+	for _, k := range []struct {
+		text string
+		want diff.Verdict
+	}{
+		{"net_namespace blue", diff.Restart},
+		{"net_namespace_ipvs blue", diff.Restart},
+		{"instance blue", diff.Restart},
+		{"global_defs {\n nftables blue\n}", diff.Restart},
+		{"global_defs {\n nftables_ipvs blue\n}", diff.Restart},
+		{"global_defs {\n tmp_config_directory /tmp\n}", diff.Restart},
+		{"global_defs {\n disable_local_igmp\n}", diff.Restart},
+		{"global_defs {\n dynamic_interfaces\n}", diff.Restart},
+		{"global_defs {\n router_id blue\n}", diff.Untouched},
+		{"global_defs {\n vrrp_garp_master_delay 9\n}", diff.Retuned},
+		{"vrrp_script chk {\n script /bin/true\n}", diff.Untouched},
+	} {
+		before, _ := read([]byte(instance), "/")
+		after, _ := read([]byte(k.text+"\n"+instance), "/")
+		if got := diff.Compare(before, after, diff.Master).Instances[0]; got.Verdict != k.want {
+			t.Errorf("%s: %s (%s), want %s", k.text, got.Verdict, got.Reason, k.want)
+		}
+	}
+}
+
 func summary(d diff.Diff) string {
 	var b strings.Builder
 	for _, s := range d.Settings {
