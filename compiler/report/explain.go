@@ -13,6 +13,10 @@ func ExplainRule(r lint.Rule) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s (%s)\n%s\n", r.Name, r.Severity, r.Title)
 	paragraph(&b, r.Text)
+	if r.Peers != nil && r.Check == nil {
+		paragraph(&b, "Found among the files of a cluster: keepc check --peers lb1.conf lb2.conf. In the example, a line that begins with @lb1 is of that "+
+			"director alone.")
+	}
 	if r.Bad != "" {
 		beside(&b, lines("Bad", r.Bad), lines("Good", r.Good))
 	}

@@ -49,7 +49,7 @@ func NewGroups(c *cluster.Cluster, found lint.Comparison, shown func(diag.Diagno
 			for _, m := range g.Members {
 				text := s.Text(m)
 				said = said || text != ""
-				row.Same = row.Same && s.Key(m) == s.Key(g.Members[0])
+				row.Same = row.Same && s.Key(m) == s.Key(g.Members[0]) && text == s.Text(g.Members[0])
 				if s.Secret && text != "" {
 					text = hidden
 				}
