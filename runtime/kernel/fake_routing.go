@@ -10,13 +10,17 @@ import (
 )
 
 // Routes implements Kernel. The fake knows the routes that were added, and none of those that Linux makes by itself.
-func (f *Fake) Routes() (map[state.RouteKey]state.Route, error) {
+func (f *Fake) Routes(protocols ...uint8) (map[state.RouteKey]state.Route, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.fault("Routes"); err != nil {
 		return nil, err
 	}
-	return maps.Clone(f.routes), nil
+	routes := maps.Clone(f.routes)
+	maps.DeleteFunc(routes, func(k state.RouteKey, _ state.Route) bool {
+		return len(protocols) > 0 && !slices.Contains(protocols, k.Protocol)
+	})
+	return routes, nil
 }
 
 // AddRoute implements Kernel.

@@ -32,8 +32,9 @@ type Addresses interface {
 
 // Routing is the routes and the rules that choose among their tables.
 type Routing interface {
-	// Routes lists the routes of all tables but the local one.
-	Routes() (map[state.RouteKey]state.Route, error)
+	// Routes lists the routes of all tables but the local one: those that carry one of the protocols, which is cheap where others have
+	// a million; without any, all.
+	Routes(protocols ...uint8) (map[state.RouteKey]state.Route, error)
 	// AddRoute adds the route, an IPv4 one before those of others with the same destination and metric. One of the same key that has
 	// other settings is to be deleted first. Errors: ErrNoInterface, ErrUnreachable.
 	AddRoute(state.RouteKey, state.Route) error

@@ -15,6 +15,7 @@ import (
 // concurrently.
 type Linux struct {
 	routes     *netlink.Handle
+	strict     *netlink.Handle // for lists that the kernel filters
 	rules      *nl.SocketHandle
 	table      ipvsTable
 	neighbours neighbourSocket
@@ -28,17 +29,25 @@ func Open() (*Linux, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
-	rules, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), unix.NETLINK_ROUTE)
+	strict, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		h.Close()
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
-	return &Linux{routes: h, rules: &nl.SocketHandle{Socket: rules}}, nil
+	_ = strict.SetStrictCheck(true) // a kernel before 4.20 does not filter, and says so
+	rules, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), unix.NETLINK_ROUTE)
+	if err != nil {
+		h.Close()
+		strict.Close()
+		return nil, fmt.Errorf("open a netlink socket: %w", err)
+	}
+	return &Linux{routes: h, strict: strict, rules: &nl.SocketHandle{Socket: rules}}, nil
 }
 
 // Close gives the sockets back. Wires and watches have their own ends.
 func (l *Linux) Close() error {
 	l.routes.Close()
+	l.strict.Close()
 	l.rules.Close()
 	l.table.close()
 	return l.neighbours.close()

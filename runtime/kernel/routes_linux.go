@@ -15,7 +15,7 @@ import (
 
 // Routes lists the routes of all tables but the local one, which the kernel fills by itself. It needs no capability. Of routes
 // that share a key the first one counts, for the kernel as well.
-func (l *Linux) Routes() (map[state.RouteKey]state.Route, error) {
+func (l *Linux) Routes(protocols ...uint8) (map[state.RouteKey]state.Route, error) {
 	links, err := dump(l.routes.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list interfaces: %w", err)
@@ -24,16 +24,8 @@ func (l *Linux) Routes() (map[state.RouteKey]state.Route, error) {
 	for _, k := range links {
 		names[k.Attrs().Index] = k.Attrs().Name
 	}
-	routes, err := dump(func() (routes []netlink.Route, err error) {
-		every := &netlink.Route{Table: unix.RT_TABLE_UNSPEC}
-		err = l.routes.RouteListFilteredIter(netlink.FAMILY_ALL, every, netlink.RT_FILTER_TABLE, func(r netlink.Route) bool {
-			routes = append(routes, r)
-			return true
-		})
-		return routes, err
-	})
-	// A table that never stands still, as that of a BGP router, is read as well as it can be: the next look sees the rest.
-	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+	routes, err := l.listRoutes(protocols)
+	if err != nil {
 		return nil, fmt.Errorf("list routes: %w", err)
 	}
 	all := make(map[state.RouteKey]state.Route, len(routes))
@@ -44,6 +36,32 @@ func (l *Linux) Routes() (map[state.RouteKey]state.Route, error) {
 		k := routeKey(r)
 		if _, twice := all[k]; !twice {
 			all[k] = route(r, names)
+		}
+	}
+	return all, nil
+}
+
+// listRoutes asks the kernel for the routes of each protocol. One before 4.20 sends all of them, and the library sorts them out.
+func (l *Linux) listRoutes(protocols []uint8) (all []netlink.Route, err error) {
+	mask := netlink.RT_FILTER_TABLE | netlink.RT_FILTER_PROTOCOL
+	if len(protocols) == 0 {
+		protocols, mask = []uint8{unix.RTPROT_UNSPEC}, netlink.RT_FILTER_TABLE
+	}
+	for _, p := range protocols {
+		for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
+			filter := &netlink.Route{Table: unix.RT_TABLE_UNSPEC, Protocol: netlink.RouteProtocol(p)}
+			routes, err := dump(func() (routes []netlink.Route, err error) {
+				err = l.strict.RouteListFilteredIter(family, filter, mask, func(r netlink.Route) bool {
+					routes = append(routes, r)
+					return true
+				})
+				return routes, err
+			})
+			// A table that never stands still, as that of a BGP router, is read as well as it can be: the next look sees the rest.
+			if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+				return nil, err
+			}
+			all = append(all, routes...)
 		}
 	}
 	return all, nil
@@ -107,7 +125,7 @@ func (l *Linux) AddRoute(k state.RouteKey, r state.Route) error {
 }
 
 func (l *Linux) serves(k state.RouteKey, r state.Route) bool {
-	all, err := l.Routes()
+	all, err := l.Routes(k.Protocol)
 	have, there := all[k]
 	return err == nil && there && have.Serves(r)
 }

@@ -56,6 +56,13 @@ func testRoutes(t *testing.T, h host) {
 	}
 	all, err := h.Routes()
 	check(t, err)
+	ours, err := h.Routes(ir.KeepalivedProtocol, 4)
+	check(t, err)
+	for k := range all {
+		if _, there := ours[k]; there != (k.Protocol == ir.KeepalivedProtocol || k.Protocol == 4) {
+			t.Errorf("%s is among those of keepalived and static: %v", k, there)
+		}
+	}
 	for k, r := range wishes() {
 		if have, there := all[k]; !there || !have.Serves(r) {
 			t.Errorf("%s: %v %+v", k, there, have)
@@ -73,22 +80,22 @@ func testRoutes(t *testing.T, h host) {
 	}
 
 	// Whose a route is, is part of its key: ours comes and goes beside that of somebody else.
-	ours := toward("10.9.0.0/16", 254, 0)
-	theirs := ours
+	mine := toward("10.9.0.0/16", 254, 0)
+	theirs := mine
 	theirs.Protocol = 4
 	check(t, h.AddRoute(theirs, state.Route{Type: 1, Hops: []state.Hop{via("10.0.0.7")}}))
-	check(t, h.AddRoute(ours, state.Route{Type: 1, Hops: []state.Hop{via("10.0.0.2")}}))
-	check(t, h.DeleteRoute(ours))
+	check(t, h.AddRoute(mine, state.Route{Type: 1, Hops: []state.Hop{via("10.0.0.2")}}))
+	check(t, h.DeleteRoute(mine))
 	all, err = h.Routes()
 	check(t, err)
 	if r := all[theirs]; len(r.Hops) != 1 || r.Hops[0].Via != addr("10.0.0.7") {
 		t.Errorf("somebody else's route: %+v", r)
 	}
 
-	if err := h.AddRoute(ours, state.Route{Type: 1, Hops: []state.Hop{via("10.77.0.1")}}); !errors.Is(err, kernel.ErrUnreachable) {
+	if err := h.AddRoute(mine, state.Route{Type: 1, Hops: []state.Hop{via("10.77.0.1")}}); !errors.Is(err, kernel.ErrUnreachable) {
 		t.Errorf("a gateway on no network: %v", err)
 	}
-	if err := h.AddRoute(ours, state.Route{Type: 1, Hops: []state.Hop{{Dev: "eth7"}}}); !errors.Is(err, kernel.ErrNoInterface) {
+	if err := h.AddRoute(mine, state.Route{Type: 1, Hops: []state.Hop{{Dev: "eth7"}}}); !errors.Is(err, kernel.ErrNoInterface) {
 		t.Errorf("an interface that is not there: %v", err)
 	}
 }

@@ -49,11 +49,11 @@ func Network(k interface {
 		if s.Addresses, err = k.Addresses(); err != nil {
 			return s, err
 		}
-		// A router's tables are long. Who has nothing to do with routes does not read them.
+		// A router's tables are long. Who has nothing to do with routes does not read them; nobody reads those of others.
 		if !left && !routed(maps.Keys(want.Absent)) && !routed(maps.Keys(r.made)) && len(want.Routes)+len(want.Rules) == 0 {
 			return s, nil
 		}
-		if s.Routes, err = k.Routes(); err != nil {
+		if s.Routes, err = k.Routes(protocols(want, r.made)...); err != nil {
 			return s, err
 		}
 		if s.Rules, err = k.Rules(); err != nil {
@@ -195,6 +195,26 @@ func marked(have state.State) bool {
 		}
 	}
 	return false
+}
+
+// protocols are the marks that routes of ours may carry.
+func protocols(want state.State, made map[state.Key]struct{}) []uint8 {
+	list := []uint8{ir.KeepalivedProtocol}
+	add := func(k state.Key) {
+		if r, ok := k.(state.RouteKey); ok && !slices.Contains(list, r.Protocol) {
+			list = append(list, r.Protocol)
+		}
+	}
+	for k := range want.Routes {
+		add(k)
+	}
+	for k := range want.Absent {
+		add(k)
+	}
+	for k := range made {
+		add(k)
+	}
+	return list
 }
 
 // routed tells whether a route or a rule is among the keys.
