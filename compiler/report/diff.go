@@ -154,6 +154,11 @@ func (m DirectorDiff) Empty() bool {
 	return m.Summary == DiffSummary{} && !slices.ContainsFunc(m.Instances, loud) && !slices.ContainsFunc(m.RealServers, loud)
 }
 
+// alone tells whether something happens to an instance of a director whose peers are not known.
+func (m Diff) alone() bool {
+	return len(m.Directors) == 1 && len(m.Peers) == 0 && slices.ContainsFunc(m.Directors[0].Instances, func(v Verdict) bool { return !v.quiet })
+}
+
 // Empty tells whether nothing changes on any director.
 func (m Diff) Empty() bool {
 	return !slices.ContainsFunc(m.Directors, func(d DirectorDiff) bool { return !d.Empty() })
@@ -182,6 +187,9 @@ func DiffScreen(w io.Writer, m Diff, c Colors, all bool) error {
 	for _, r := range m.Rollouts {
 		s.line("", "", "")
 		s.rollout(r)
+	}
+	if m.alone() {
+		s.line("", "What the other directors make of it, their files tell: --peers FILES.", "")
 	}
 	if _, err := io.WriteString(w, s.b.String()); err != nil {
 		return fmt.Errorf("write the diff: %w", err)
