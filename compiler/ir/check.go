@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strconv"
 	"time"
+	"unique"
 )
 
 // CheckKind is the keyword of a checker.
@@ -76,8 +77,8 @@ func (c *Check) SetPart() {
 	default:
 		return
 	}
-	text, _ := json.Marshal(part) // words and numbers, which JSON can always write
-	c.Part = string(text)
+	text, _ := json.Marshal(part)              // words and numbers, which JSON can always write
+	c.Part = unique.Make(string(text)).Value() // most servers of a service are asked the same
 }
 
 // HTTP is the pages that must be right, and how to ask for them.
