@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"path"
 	"slices"
+	"strings"
 
 	"keepc/compiler/ir"
 	"keepc/grammar/diag"
@@ -23,7 +24,7 @@ func hostRules() []Rule {
 			Good: instanceText(""),
 			Check: func(p *pass) {
 				missing := func(name string, at source.Span) {
-					if _, here := p.host.Networks(name); !here && name != "" {
+					if _, here := p.host.Networks(name); !here && name != "" && !strings.Contains(name, ":") {
 						p.report(at, "this machine has no interface "+name, "not here")
 					}
 				}

@@ -307,7 +307,7 @@ func instanceRules() []Rule {
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					for _, a := range v.Addresses {
-						if a.Prefix.IsSingleIP() && a.Stmt != nil && !strings.Contains(a.Stmt.Keyword(), "/") {
+						if a.Prefix.IsSingleIP() && a.Stmt != nil && !strings.Contains(a.Stmt.Keyword(), "/") && !a.HasWord("peer") {
 							p.report(a.Span(), fmt.Sprintf("%s has no prefix length", a.Prefix.Addr()), fmt.Sprintf("/%d is assumed", a.Prefix.Bits()))
 						}
 					}

@@ -33,7 +33,9 @@ type Rule struct {
 
 // Rules returns every rule, by what it looks at.
 func Rules() []Rule {
-	return slices.Concat(textRules(), expansionRules(), wordRules(), valueRules(), fileRules(), instanceRules(), strictRules(), unicastRules(), groupRules(), trackRules(), scriptRules(), serviceRules(), regexRules(), hostRules(),
+	return slices.Concat(textRules(), expansionRules(), wordRules(), valueRules(), fileRules(),
+		instanceRules(), strictRules(), unicastRules(), addressRules(), vmacRules(), groupRules(), weightRules(), nameRules(), trackRules(), bfdRules(), routeRules(),
+		scriptRules(), commandRules(), serviceRules(), balanceRules(), hostRules(), regexRules(),
 		groupPeerRules(), unicastPeerRules(), electionPeerRules(), weightPeerRules(), trackPeerRules(), directorPeerRules())
 }
 

@@ -177,9 +177,9 @@ func serviceRules() []Rule {
 			},
 		},
 		{
-			Name: "all-weights-zero", Severity: diag.Warning,
+			Name: "all-weights-zero", Severity: diag.Error,
 			Title: "Every real server of a virtual server has weight 0.",
-			Text:  "None gets new connections, and the quorum cannot be reached.",
+			Text:  "None gets new connections, and the quorum cannot be reached. keepalived lowers the quorum to 0, and miscounts the hysteresis as 4294967295.",
 			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        weight 0\n        TCP_CHECK {\n        }\n    }\n}\n",
 			Good:  serviceText(""),
 			Check: func(p *pass) {
@@ -318,8 +318,8 @@ func serviceRules() []Rule {
 			Title: "A virtual_server_group makes more services than a director can hold.",
 			Text: "Every address of a range or prefix is a service of its own in the kernel. keepc makes 65536 of them for a file and leaves out the " +
 				"rest. A firewall mark takes any number of addresses with one service.",
-			Bad:  "virtual_server_group web {\n    10.0.0.0/8 80\n}\n",
-			Good: "virtual_server_group web {\n    fwmark 8\n}\n",
+			Bad:  "virtual_server_group web {\n    10.0.0.0/8 80\n}\n" + grouped,
+			Good: "virtual_server_group web {\n    fwmark 8\n}\n" + strings.Replace(grouped, "    protocol TCP\n", "", 1),
 			Check: func(p *pass) {
 				for _, g := range p.Groups {
 					for _, m := range g.Members {
@@ -334,8 +334,8 @@ func serviceRules() []Rule {
 			Name: "empty-group", Severity: diag.Error,
 			Title: "A virtual_server_group has no member.",
 			Text:  "keepalived reports it and drops the group.",
-			Bad:   "virtual_server_group web {\n}\n",
-			Good:  "virtual_server_group web {\n    192.0.2.10 80\n}\n",
+			Bad:   "virtual_server_group web {\n}\n" + grouped,
+			Good:  "virtual_server_group web {\n    192.0.2.10 80\n}\n" + grouped,
 			Check: func(p *pass) {
 				for _, g := range p.Groups {
 					if len(g.Members) == 0 && g.Stmt != nil && g.Stmt.Block != nil && len(g.Stmt.Block.Stmts) == 0 {

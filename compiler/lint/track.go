@@ -12,28 +12,6 @@ import (
 func trackRules() []Rule {
 	return []Rule{
 		{
-			Name: "undefined-name", Severity: diag.Error,
-			Title: "A name is used that nothing in the file has.",
-			Text:  "keepalived reports it and goes on without the tracker, member or group.",
-			Bad:   instanceText("    track_script {\n        web\n    }\n"),
-			Good:  scriptText + instanceText("    track_script {\n        web\n    }\n"),
-			Check: func(p *pass) {
-				names := p.names()
-				for _, u := range p.uses() {
-					if slices.Contains(names[u.kind], u.name) {
-						continue
-					}
-					d := p.report(u.at, fmt.Sprintf("there is no %s %q", u.kind, u.name), "undefined")
-					if best, sure := diag.Suggest(u.name, names[u.kind]); best != "" {
-						d.Label = fmt.Sprintf("did you mean %q?", best)
-						if sure && u.at.Text() == u.name {
-							d.Fixes = []diag.Fix{{Title: fmt.Sprintf("write %q", best), Edits: []diag.Edit{{Span: u.at, Text: best}}}}
-						}
-					}
-				}
-			},
-		},
-		{
 			Name: "own-interface-tracked", Severity: diag.Error,
 			Title: "track_interface names the interface of the instance itself.",
 			Text:  "keepalived refuses the line, also one with a weight: the own interface is tracked anyway, and its loss is a FAULT.",
@@ -49,20 +27,6 @@ func trackRules() []Rule {
 				}
 			},
 		},
-		{
-			Name: "missing-neighbor", Severity: diag.Error,
-			Title: "A bfd_instance has no neighbour.",
-			Text:  "keepalived disables it.",
-			Bad:   "bfd_instance b {\n    min_rx 100\n}\n",
-			Good:  "bfd_instance b {\n    neighbor_ip 192.0.2.3\n}\n",
-			Check: func(p *pass) {
-				for _, b := range p.BFDs {
-					if !b.Has("neighbor_ip") && !b.Has("neighbour_ip") {
-						p.report(b.Span(), "bfd_instance "+b.Name+" has no neighbor_ip", "needs neighbor_ip")
-					}
-				}
-			},
-		},
 	}
 }
 
@@ -70,6 +34,26 @@ func trackRules() []Rule {
 type use struct {
 	kind, name string
 	at         source.Span
+}
+
+// undefined reports the uses of names that nothing has.
+func (p *pass) undefined() {
+	names := map[string][]string{}
+	for _, d := range p.definitions() {
+		names[d.kind] = append(names[d.kind], d.name)
+	}
+	for _, u := range p.uses() {
+		if slices.Contains(names[u.kind], u.name) {
+			continue
+		}
+		d := p.report(u.at, fmt.Sprintf("there is no %s %q", u.kind, u.name), "undefined")
+		if best, sure := diag.Suggest(u.name, names[u.kind]); best != "" {
+			d.Label = fmt.Sprintf("did you mean %q?", best)
+			if sure && u.at.Text() == u.name {
+				d.Fixes = []diag.Fix{{Title: fmt.Sprintf("write %q", best), Edits: []diag.Edit{{Span: u.at, Text: best}}}}
+			}
+		}
+	}
 }
 
 // uses lists every place where a block is named.
@@ -101,28 +85,66 @@ func (p *pass) uses() (all []use) {
 			all = append(all, use{"vrrp_instance", m.Text, m.Span})
 		}
 	}
+	follows := func(group string, o ir.Origin) {
+		if group != "" {
+			all = append(all, use{"track_group", group, o.Span()})
+		}
+	}
+	for _, a := range p.StaticAddresses {
+		follows(a.TrackGroup, a.Origin)
+	}
+	for _, r := range p.StaticRoutes {
+		follows(r.TrackGroup, r.Origin)
+	}
+	for _, r := range p.StaticRules {
+		follows(r.TrackGroup, r.Origin)
+	}
+	for v := range p.services {
+		for _, s := range v.RealServers {
+			for _, c := range s.Checks {
+				if c.BFD != nil && c.BFD.Text != "" {
+					all = append(all, use{"bfd_instance", c.BFD.Text, c.BFD.Span})
+				}
+				if c.File != nil && c.File.TrackFile.Text != "" {
+					all = append(all, use{"track_file", c.File.TrackFile.Text, c.File.TrackFile.Span})
+				}
+			}
+		}
+	}
 	return all
 }
 
-// names lists the names of blocks by their kind.
-func (p *pass) names() map[string][]string {
-	m := map[string][]string{}
+// A definition is a block that others name.
+type definition = use
+
+// definitions lists every block that others can name.
+func (p *pass) definitions() (all []definition) {
+	add := func(kind, name string, o ir.Origin) { all = append(all, definition{kind, name, o.Span()}) }
 	for _, b := range p.Instances {
-		m["vrrp_instance"] = append(m["vrrp_instance"], b.Name)
+		add("vrrp_instance", b.Name, b.Origin)
+	}
+	for _, b := range p.SyncGroups {
+		add("vrrp_sync_group", b.Name, b.Origin)
+	}
+	for _, b := range p.TrackGroups {
+		add("track_group", b.Name, b.Origin)
 	}
 	for _, b := range p.Scripts {
-		m["vrrp_script"] = append(m["vrrp_script"], b.Name)
+		add("vrrp_script", b.Name, b.Origin)
 	}
 	for _, b := range p.TrackFiles {
-		m["track_file"] = append(m["track_file"], b.Name)
+		add("track_file", b.Name, b.Origin)
 	}
 	for _, b := range p.TrackProcesses {
-		m["vrrp_track_process"] = append(m["vrrp_track_process"], b.Name)
+		add("vrrp_track_process", b.Name, b.Origin)
 	}
 	for _, b := range p.BFDs {
-		m["bfd_instance"] = append(m["bfd_instance"], b.Name)
+		add("bfd_instance", b.Name, b.Origin)
 	}
-	return m
+	for _, b := range p.Groups {
+		add("virtual_server_group", b.Name, b.Origin)
+	}
+	return all
 }
 
 // weights maps the names of trackers to their own weights.

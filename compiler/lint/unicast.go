@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"keepc/compiler/ir"
 	"keepc/grammar/diag"
@@ -27,20 +26,6 @@ func unicastRules() []Rule {
 							p.report(v.At(word), named(v)+" has "+word+" and no unicast_peer", "multicast is used")
 							break
 						}
-					}
-				}
-			},
-		},
-		{
-			Name: "vmac-unicast", Severity: diag.Warning,
-			Title: "A virtual MAC address and unicast need vmac_xmit_base.",
-			Text:  "Unicast advertisements must leave by the real interface. keepalived reports it and sets vmac_xmit_base by itself.",
-			Bad:   instanceText("    use_vmac\n    unicast_peer {\n        192.0.2.3\n    }\n"),
-			Good:  instanceText("    use_vmac\n    vmac_xmit_base\n    unicast_peer {\n        192.0.2.3\n    }\n"),
-			Check: func(p *pass) {
-				for _, v := range p.Instances {
-					if v.UseVMAC && v.Has("unicast_peer") && !v.Has("vmac_xmit_base") {
-						p.report(v.At("use_vmac"), named(v)+" has use_vmac with unicast and no vmac_xmit_base", "vmac_xmit_base is set").Notes = note(v.At("unicast_peer"), "unicast")
 					}
 				}
 			},
@@ -112,51 +97,29 @@ func unicastRules() []Rule {
 				}
 			},
 		},
-		{
-			Name: "vmac-name-taken", Severity: diag.Error,
-			Title: "Two instances name one macvlan interface.",
-			Text:  "Every instance with use_vmac has an interface of its own. keepalived reports the second name and makes up another one.",
-			Bad:   instanceText("    use_vmac web\n") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    use_vmac web\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n",
-			Good:  instanceText("    use_vmac web\n") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    use_vmac mail\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n",
-			Check: func(p *pass) {
-				first := map[string]*ir.VRRPInstance{}
-				for _, v := range p.Instances {
-					for _, word := range []string{"use_vmac", "use_ipvlan"} {
-						name := value(v.Origin, word)
-						if name == "" || strings.Contains(name, ":") || name == "netlink_notify_msg" || name == "group" || name == "bridge" || name == "private" || name == "vepa" {
-							continue // no name at all
-						}
-						if o := first[name]; o != nil {
-							p.report(v.At(word), named(o)+" and "+named(v)+" both call their interface "+name, "the name is ignored").Notes = note(o.Span(), "the first one")
-							continue
-						}
-						first[name] = v
-					}
-				}
-			},
-		},
 	}
 }
 
 // A voice is an address that an instance speaks from, to or for.
 type voice struct {
-	addr netip.Addr
-	at   source.Span
+	addr    netip.Addr
+	at      source.Span
+	virtual bool // one that the instance moves
 }
 
 // spoken lists the source and the peers of an instance and its first address, in the order of the file.
 func spoken(v *ir.VRRPInstance) (all []voice) {
 	for _, word := range []string{"mcast_src_ip", "unicast_src_ip"} {
 		if v.Has(word) && v.SourceAddr.IsValid() {
-			all = append(all, voice{v.SourceAddr, v.At(word)})
+			all = append(all, voice{v.SourceAddr, v.At(word), false})
 			break
 		}
 	}
 	for _, peer := range v.Unicast {
-		all = append(all, voice{peer.Addr, peer.Span()})
+		all = append(all, voice{peer.Addr, peer.Span(), false})
 	}
 	if len(v.Addresses) > 0 && !v.Addresses[0].Excluded {
-		all = append(all, voice{v.Addresses[0].Prefix.Addr(), v.Addresses[0].Span()})
+		all = append(all, voice{v.Addresses[0].Prefix.Addr(), v.Addresses[0].Span(), true})
 	}
 	slices.SortStableFunc(all, func(a, b voice) int {
 		switch {

@@ -1,0 +1,335 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"keepc/compiler"
+	"keepc/compiler/ir"
+	"keepc/grammar"
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+	"keepc/runtime/lab"
+)
+
+// A remark is a kind of complaint of keepalived -t that keepc need not share, and why.
+type remark struct {
+	text *regexp.Regexp
+	why  string
+}
+
+// surroundings are complaints about the machine and not about the file; keepc has them with --host.
+var surroundings = []remark{
+	{regexp.MustCompile(`interface .* doesn't exist|[Nn]on-existent interface|Unknown interface!|interface .* already exists`), "an interface of this machine"},
+	{regexp.MustCompile(`set (default user|uid/gid)|setting global script uid/gid|Invalid user|unknown user`), "a user of this machine"},
+	{regexp.MustCompile(`not found/accessible|script security|SECURITY VIOLATION|insecure`), "a script of this machine"},
+	{regexp.MustCompile(`iptables not supported|nftables already specified|'vrrp_ipsets?'|not supported by|Unknown keyword 'vrrp_iptables'`), "what this build can do"},
+	{regexp.MustCompile(`Unable to (open|access)|No such file|not readable|Configuration file .* not found|errors? opening|Config files missing`), "a file of this machine"},
+	{regexp.MustCompile(`VROUTE|gateway .* unreachable`), "an interface of this machine"},
+}
+
+// follows are complaints that follow from another one.
+var follows = []remark{
+	{regexp.MustCompile(`track (script|file|process|bfd) .* not found, ignoring`), "what it tracks was removed"},
+	{regexp.MustCompile(`track_file .* not found|FILE_CHECK has no track_file`), "the track_file was removed"},
+	{regexp.MustCompile(`no matching virtual router found|has no virtual router`), "the members were removed"},
+}
+
+// lostPlace are complaints after which keepalived takes lines for those of another block.
+var lostPlace = regexp.MustCompile(`Unexpected '\{'|Missing '\{'|Extra '\}'|Unknown keyword '[{}]'|skipping`)
+
+// astray are the complaints that keepalived makes where it has lost its place.
+var astray = regexp.MustCompile(`Unknown keyword|Unexpected '\{'|Missing '\{'|Extra '\}'|Invalid virtual server group|must be (set|specified)|invalid number|tracked interface`)
+
+// A complaint is one message of keepalived -t.
+type complaint struct {
+	file string // base name; empty: not told
+	line int    // 0: not told
+	text string
+}
+
+var complaintForm = regexp.MustCompile(`^\((?:(\S+): )?Line (\d+)\) (.*)$`)
+
+// complaints reads what keepalived -t printed; each pass over the file repeats most of it.
+func complaints(out string) (all []complaint) {
+	seen := map[complaint]bool{}
+	for line := range strings.Lines(out) {
+		c := complaint{text: strings.TrimSpace(line)}
+		if m := complaintForm.FindStringSubmatch(c.text); m != nil {
+			c.line, _ = strconv.Atoi(m[2])
+			c.file, c.text = filepath.Base(m[1]), m[3]
+			if m[1] == "" {
+				c.file = ""
+			}
+		}
+		if c.text != "" && !seen[c] {
+			all = append(all, c)
+		}
+		seen[c] = true
+	}
+	return all
+}
+
+var quoted, prefixed, numbered = regexp.MustCompile(`'[^']*'|"[^"]*"`), regexp.MustCompile(`^\([^)]*\):?`), regexp.MustCompile(`\S*\d\S*`)
+
+// shape is the text of a complaint without names and numbers.
+func (c complaint) shape() string {
+	return numbered.ReplaceAllString(prefixed.ReplaceAllString(quoted.ReplaceAllString(c.text, "'_'"), "(_)"), "#")
+}
+
+// A judged is one file, and what both programs say of it.
+type judged struct {
+	complaints []complaint
+	rules      map[place]string // the rule of a finding on each line that has one
+	blocks     []block          // outermost first
+}
+
+// A place is a line of a file; without a name, of any.
+type place struct {
+	file string
+	line int
+}
+
+// A block is where a block of the file stands.
+type block struct {
+	names    []string // the words between the keyword and the brace
+	from, to int      // the first and the last line
+	ends     []int    // the lines of the closing brace: where it is, and where the definition is used that it stands in
+	top      bool
+}
+
+func newJudged(tree *grammar.File, found diag.List) judged {
+	j := judged{rules: map[place]string{}}
+	for _, d := range found {
+		for at := d.Span; !at.IsZero(); at = at.Source.Via {
+			p := at.Position()
+			j.rules[place{"", p.Line}], j.rules[place{filepath.Base(p.File), p.Line}] = d.Rule, d.Rule
+		}
+	}
+	j.add(tree.Stmts, true)
+	return j
+}
+
+// add notes the blocks of a list of statements, and those inside.
+func (j *judged) add(stmts []*grammar.Stmt, top bool) {
+	for _, s := range stmts {
+		if s.Block == nil {
+			continue
+		}
+		b := block{from: s.Span().Position().Line, top: top}
+		b.to = b.from
+		for at := s.Block.Close; !at.IsZero(); at = at.Source.Via {
+			b.ends = append(b.ends, at.Position().Line)
+		}
+		if len(b.ends) > 0 {
+			b.to = max(b.from, b.ends[0])
+		}
+		for _, w := range s.Args() {
+			b.names = append(b.names, w.Text)
+		}
+		j.blocks = append(j.blocks, b)
+		j.add(s.Block.Stmts, false)
+	}
+}
+
+// finds returns the rule of a finding where the complaint is; "" when there is none. What is wrong with a block as a whole
+// keepalived tells at its closing brace, or without a line, but with the name of the block.
+func (j judged) finds(c complaint) string {
+	if rule := j.rules[place{c.file, c.line}]; rule != "" && c.line > 0 {
+		return rule
+	}
+	subjects := c.subjects()
+	for _, b := range j.blocks {
+		whole := c.line == 0 && strings.Contains(c.text, "missing '}'")
+		if !whole && !slices.Contains(b.ends, c.line) &&
+			!(c.line == 0 && b.top && slices.ContainsFunc(b.names, func(s string) bool { return slices.Contains(subjects, s) })) {
+			continue
+		}
+		for n := b.from; n <= b.to; n++ {
+			if rule := j.rules[place{"", n}]; rule != "" {
+				return rule
+			}
+		}
+	}
+	return ""
+}
+
+var subjectForm = regexp.MustCompile(`^\(([^)]+)\)|[Ss]ync group ([^\s,]+)|\[([^\]]+)\]|FWM (\d+)|(\S+) and \S+ both use`)
+
+// subjects lists the names that a complaint without a line has.
+func (c complaint) subjects() (all []string) {
+	for _, m := range subjectForm.FindAllStringSubmatch(c.text, -1) {
+		all = append(all, slices.DeleteFunc(m[1:], func(s string) bool { return s == "" })...)
+	}
+	return all
+}
+
+// adrift lists the lines where keepalived has lost its place: from the complaint that says so to the end of the block at the
+// top level, or to where it says that it found back.
+func (j judged) adrift() map[int]bool {
+	lost := map[int]bool{}
+	for _, c := range j.complaints {
+		if c.line == 0 || !lostPlace.MatchString(c.text) {
+			continue
+		}
+		end := c.line
+		for _, b := range j.blocks {
+			if b.top && b.from <= c.line && c.line <= b.to {
+				end = max(end, b.to)
+			}
+		}
+		for _, o := range j.complaints {
+			if o.line > c.line && astray.MatchString(o.text) && strings.Contains(o.text, "'}'") {
+				end = max(end, o.line)
+			}
+		}
+		for n := c.line; n <= end; n++ {
+			lost[n] = true
+		}
+	}
+	return lost
+}
+
+// excused returns why keepc need not share a complaint; "" when it should.
+func (j judged) excused(c complaint, adrift map[int]bool) string {
+	for _, r := range slices.Concat(surroundings, follows) {
+		if r.text.MatchString(c.text) {
+			return r.why
+		}
+	}
+	if astray.MatchString(c.text) && adrift[c.line] {
+		return "keepalived has lost its place"
+	}
+	return ""
+}
+
+// TestAgreement holds that keepc finds something on every line of the corpus that Debian's keepalived -t complains about,
+// apart from what is wrong with this machine and from what follows from another complaint. With -v it prints a table.
+func TestAgreement(t *testing.T) {
+	dir := filepath.Join("..", "..", "..", "shared", "corpus", "files")
+	names, _ := filepath.Glob(filepath.Join(absolute(t, dir), "*"))
+	if len(names) == 0 {
+		t.Skip("../shared/corpus is not here")
+	}
+	lab.NeedPrograms(t, "keepalived", "timeout")
+	host := lab.New(t).Host("judge")
+
+	start0 := time.Now()
+	files, links := make([]judged, len(names)), map[string]bool{}
+	for i, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tree, reading := grammar.LoadText(source.New(filepath.Base(name), text), grammar.Options{ID: host.Name(), Files: grammar.Files{Root: os.DirFS("/"), Dir: filepath.Dir(name)}})
+		cfg, meaning := compiler.Compile(tree, compiler.Options{})
+		files[i] = newJudged(tree, compiler.Merge(tree, reading, meaning))
+		maps.Copy(links, interfaces(cfg))
+	}
+	t.Logf("keepc took %v", time.Since(start0))
+	plug(t, host, slices.Sorted(maps.Keys(links)))
+
+	start := time.Now()
+	var wg sync.WaitGroup
+	work := make(chan int)
+	for range 4 {
+		wg.Go(func() {
+			for i := range work {
+				out, _ := host.Try("timeout", "5", "keepalived", "-t", "-f", names[i]) // it fails where it complains
+				files[i].complaints = complaints(out)
+			}
+		})
+	}
+	for i := range names {
+		work <- i
+	}
+	close(work)
+	wg.Wait()
+	t.Logf("keepalived took %v", time.Since(start))
+
+	agreed, excused := map[string]int{}, map[string]int{}
+	total, missing := 0, 0
+	for i, j := range files {
+		adrift := j.adrift()
+		for _, c := range j.complaints {
+			total++
+			if rule := j.finds(c); rule != "" {
+				agreed[fmt.Sprintf("%-24s %s", rule, c.shape())]++
+			} else if why := j.excused(c, adrift); why != "" {
+				excused[why]++
+			} else {
+				missing++
+				t.Errorf("%s:%d: %s", filepath.Base(names[i]), c.line, c.text)
+			}
+		}
+	}
+	table(t, "keepc finds it too", agreed)
+	table(t, "left out on purpose", excused)
+	t.Logf("%d files, %d complaints of keepalived -t, %d missing", len(files), total, missing)
+}
+
+// interfaces lists the interfaces that a configuration names.
+func interfaces(cfg *ir.Config) map[string]bool {
+	all := map[string]bool{}
+	for _, v := range cfg.Instances {
+		all[v.Interface] = true
+		for _, a := range v.Addresses {
+			all[a.Dev] = true
+		}
+		for _, t := range v.TrackInterfaces {
+			all[t.Name] = true
+		}
+	}
+	for _, g := range cfg.SyncGroups {
+		for _, t := range g.TrackInterfaces {
+			all[t.Name] = true
+		}
+	}
+	for _, a := range cfg.StaticAddresses {
+		all[a.Dev] = true
+	}
+	delete(all, "")
+	delete(all, "lo")
+	return all
+}
+
+// plug gives a host interfaces of these names, two to a cable.
+func plug(t *testing.T, host *lab.Host, names []string) {
+	t.Helper()
+	const most = 600 // more than so many have no file to themselves
+	names = slices.DeleteFunc(names, func(s string) bool { return strings.ContainsAny(s, ":%$@{}*?") })
+	for pair := range slices.Chunk(names[:min(len(names), most)], 2) {
+		if len(pair) == 1 {
+			pair = append(pair, "spare0")
+		}
+		link := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: pair[0]}, PeerName: pair[1]}
+		if err := host.Netlink().LinkAdd(link); err != nil {
+			t.Logf("no interfaces %v: %v", pair, err)
+		}
+	}
+}
+
+// table logs counts, the largest first.
+func table(t *testing.T, title string, counts map[string]int) {
+	t.Helper()
+	var b strings.Builder
+	keys := slices.SortedFunc(maps.Keys(counts), func(x, y string) int {
+		return cmp.Or(cmp.Compare(counts[y], counts[x]), strings.Compare(x, y))
+	})
+	for _, k := range keys {
+		fmt.Fprintf(&b, "%6d  %s\n", counts[k], k)
+	}
+	t.Logf("%s\n%s", title, &b)
+}

@@ -1,0 +1,161 @@
+package lint
+
+import (
+	"fmt"
+	"strings"
+
+	"keepc/compiler/ir"
+	"keepc/grammar/diag"
+)
+
+// balanceRules are about what a virtual server asks of the kernel and of its sorry server.
+func balanceRules() []Rule {
+	return []Rule{
+		{
+			Name: "scheduler-flag", Severity: diag.Error,
+			Title: "A flag belongs to another scheduler.",
+			Text:  "sh-fallback and sh-port are flags of sh, mh-fallback and mh-port of mh, and lb_algo must stand before them. keepalived reports the line and ignores it.",
+			Bad:   serviceText("    sh-port\n"),
+			Good:  strings.Replace(serviceText("    sh-port\n"), "lb_algo rr", "lb_algo sh", 1),
+			Check: func(p *pass) {
+				for v := range p.services {
+					for _, word := range []string{"sh-fallback", "sh-port", "mh-fallback", "mh-port"} {
+						if scheduler, _, _ := strings.Cut(word, "-"); v.Has(word) && v.Scheduler != scheduler {
+							p.report(v.At(word), fmt.Sprintf("%s is a flag of %s, and %s has %s", word, scheduler, v.name(), v.Scheduler), "ignored")
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "ops-protocol", Severity: diag.Error,
+			Title: "One-packet scheduling is for UDP.",
+			Text:  "ops chooses a real server for every packet; TCP and SCTP have connections of many. keepalived reports it and clears ops.",
+			Bad:   serviceText("    ops\n"),
+			Good:  serviceText(""),
+			Check: func(p *pass) {
+				for v := range p.services {
+					if v.Has("ops") && v.Key.FWMark == 0 && v.Key.Protocol != ir.UDP {
+						p.report(v.At("ops"), v.name()+" has ops and is no service of UDP", "cleared")
+					}
+				}
+			},
+		},
+		{
+			Name: "sorry-order", Severity: diag.Error,
+			Title: "A line about the sorry server stands before it.",
+			Text:  "keepalived reads the block from top to bottom, finds no sorry server yet, and ignores the line.",
+			Bad:   serviceText("    sorry_server_inhibit\n    sorry_server 192.0.2.99 80\n"),
+			Good:  serviceText("    sorry_server 192.0.2.99 80\n    sorry_server_inhibit\n"),
+			Check: func(p *pass) {
+				for v := range p.services {
+					for _, word := range []string{"sorry_server_inhibit", "sorry_server_lvs_method"} {
+						if v.Has(word) && (!v.Has("sorry_server") || v.At(word).Before(v.At("sorry_server"))) {
+							p.report(v.At(word), word+" stands before or without sorry_server", "ignored")
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "sorry-port", Severity: diag.Error,
+			Title: "The sorry server has another port than its virtual server, and only NAT can change it.",
+			Text:  "With DR and TUN the packet arrives as it was sent. keepalived reports it and uses the port of the virtual server.",
+			Bad:   serviceText("    sorry_server 192.0.2.99 8080\n"),
+			Good:  serviceText("    sorry_server 192.0.2.99 80\n"),
+			Check: func(p *pass) {
+				for v := range p.services {
+					if s := v.SorryServer; s != nil && s.Forwarding != ir.NAT && v.Group == "" && v.Key.FWMark == 0 && v.Key.Port != 0 && s.Addr.Port() != 0 && s.Addr.Port() != v.Key.Port {
+						p.report(v.At("sorry_server"), fmt.Sprintf("the sorry server has port %d, its virtual server %d", s.Addr.Port(), v.Key.Port), fmt.Sprintf("port %d is used", v.Key.Port))
+					}
+				}
+			},
+		},
+		{
+			Name: "sorry-family", Severity: diag.Error,
+			Title: "The sorry server is of another family than its virtual server.",
+			Text:  "Only a tunnel (TUN) can carry one family to the other. keepalived reports it and goes without the sorry server.",
+			Bad:   serviceText("    sorry_server 2001:db8::99 80\n"),
+			Good:  serviceText("    sorry_server 192.0.2.99 80\n"),
+			Check: func(p *pass) {
+				for v := range p.services {
+					if s := v.SorryServer; s != nil && s.Addr.IsValid() && v.Key.Addr.IsValid() && s.Forwarding != ir.TUN && s.Addr.Addr().Is6() != v.Key.Addr.Is6() {
+						p.report(v.At("sorry_server"), fmt.Sprintf("the sorry server %s is of another family than %s", s.Addr.Addr(), v.Key.Addr), "dropped")
+					}
+				}
+			},
+		},
+		{
+			Name: "family-of-mark", Severity: diag.Error,
+			Title: "ip_family and the real servers do not agree.",
+			Text:  "A firewall mark has the family that ip_family says. keepalived drops real servers of the other one.",
+			Bad:   "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind DR\n    ip_family inet6\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
+			Good:  "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind DR\n    ip_family inet\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
+			Check: func(p *pass) {
+				for v := range p.services {
+					said := value(v.Origin, "ip_family")
+					for _, s := range v.RealServers {
+						if said != "" && s.Addr.IsValid() && s.Forwarding != ir.TUN && s.Addr.Addr().Is6() != (said == "inet6") {
+							p.report(s.Span(), fmt.Sprintf("real_server %s is not of the family %s", s.Addr.Addr(), said), "dropped").Notes = note(v.At("ip_family"), "the family")
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "mixed-group", Severity: diag.Error,
+			Title: "A virtual_server_group has members of another family than the real servers.",
+			Text:  "A service and its real servers are of one family unless a tunnel (TUN) is used. The kernel refuses the others, and keepalived -t does not look.",
+			Bad:   "virtual_server_group web {\n    192.0.2.10 80\n    2001:db8::10 80\n}\n" + grouped,
+			Good:  "virtual_server_group web {\n    192.0.2.10 80\n    192.0.2.11 80\n}\n" + grouped,
+			Check: func(p *pass) {
+				for v := range p.services {
+					for _, g := range p.Groups {
+						if g.Name != v.Group || v.Group == "" || len(v.RealServers) == 0 || v.Forwarding == ir.TUN {
+							continue
+						}
+						server := v.RealServers[0]
+						for _, m := range g.Members {
+							if m.First.IsValid() && server.Addr.IsValid() && m.First.Is6() != server.Addr.Addr().Is6() {
+								p.report(m.Span(), fmt.Sprintf("%s is of another family than the real servers of %s", m.First, v.name()), "the kernel refuses them").Notes = note(server.Span(), "a real server")
+							}
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "threshold-order", Severity: diag.Warning,
+			Title: "The lower threshold of a real server is not below the upper one.",
+			Text: "Above uthreshold connections a server gets no new ones, below lthreshold it gets them again. The wrong way round it flutters " +
+				"with every connection.",
+			Bad:  "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        uthreshold 100\n        lthreshold 200\n        TCP_CHECK {\n        }\n    }\n}\n",
+			Good: "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        uthreshold 200\n        lthreshold 100\n        TCP_CHECK {\n        }\n    }\n}\n",
+			Check: func(p *pass) {
+				for v := range p.services {
+					for _, s := range v.RealServers {
+						if s.UpperThreshold > 0 && s.LowerThreshold > s.UpperThreshold {
+							p.report(s.At("lthreshold"), fmt.Sprintf("lthreshold %d is above uthreshold %d", s.LowerThreshold, s.UpperThreshold), "").Notes = note(s.At("uthreshold"), "the upper one")
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "server-is-service", Severity: diag.Warning,
+			Title: "A real server has the address of its virtual server.",
+			Text:  "The address of a real server is one that it has always, and nobody else; that of the service moves between directors.",
+			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.10 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
+			Good:  serviceText(""),
+			Check: func(p *pass) {
+				for v := range p.services {
+					for _, s := range v.RealServers {
+						if v.Group == "" && s.Addr.IsValid() && s.Addr.Addr() == v.Key.Addr {
+							p.report(s.Span(), fmt.Sprintf("real_server %s has the address of its virtual server", s.Addr.Addr()), "expected the server's own address")
+						}
+					}
+				}
+			},
+		},
+	}
+}

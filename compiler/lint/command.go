@@ -1,0 +1,101 @@
+package lint
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"unicode/utf8"
+
+	"keepc/grammar/diag"
+)
+
+// commandRules are about the programs that a file names, wherever it does.
+func commandRules() []Rule {
+	const security = "global_defs {\n    enable_script_security\n}\n"
+	script := func(command string) string {
+		return security + "vrrp_script web {\n    script \"" + command + "\"\n}\n" + tracking
+	}
+	return []Rule{
+		{
+			Name: "script-shell", Severity: diag.Warning,
+			Title: "A script has words of the shell.",
+			Text: "keepalived starts the program itself, without a shell: ||, &&, |, > and ; become arguments of the program, and $(...) is not " +
+				"replaced. A shell can be named: \"/bin/sh -c 'a || b'\".",
+			Bad:  script("/usr/bin/pgrep nginx || exit 1"),
+			Good: script("/bin/sh -c 'pgrep nginx || exit 1'"),
+			Check: func(p *pass) {
+				for _, c := range p.Commands {
+					for _, a := range c.Args {
+						if shell(a) {
+							p.report(c.Span(), fmt.Sprintf("%q is for a shell, and there is none", a), "an argument of the program").Help = "write the command into a file, or start it with /bin/sh -c"
+							break
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "unsafe-script", Severity: diag.Warning,
+			Title: "A script lies where others than root can write.",
+			Text: "Whoever can change the file, or a directory above it, has the rights of the one who runs it, mostly root. " +
+				"With enable_script_security keepalived does not run it.",
+			Bad:  script("/tmp/check.sh"),
+			Good: script("/usr/bin/check.sh"),
+			Check: func(p *pass) {
+				for _, c := range p.Commands {
+					if len(c.Args) > 0 && open(c.Args[0]) {
+						p.report(c.Span(), c.Args[0]+" lies where others than root can write", "").Help = "move it to /etc/keepalived or /usr/local/libexec"
+					}
+				}
+			},
+		},
+		{
+			Name: "relative-script", Severity: diag.Warning,
+			Title: "The path of a script does not begin at the root.",
+			Text:  "A name without a slash is looked for in the directories of PATH; another path is taken from the working directory of the daemon, which is / as a rule.",
+			Bad:   script("scripts/check.sh"),
+			Good:  script("/usr/bin/check.sh"),
+			Check: func(p *pass) {
+				for _, c := range p.Commands {
+					if len(c.Args) > 0 && strings.Contains(c.Args[0], "/") && !path.IsAbs(c.Args[0]) && c.Args[0][0] < utf8.RuneSelf && c.Args[0][0] != '$' {
+						p.report(c.Span(), c.Args[0]+" does not begin with a slash", "taken from the working directory")
+					}
+				}
+			},
+		},
+		{
+			Name: "long-process", Severity: diag.Warning,
+			Title: "The name of a tracked process is longer than the kernel keeps.",
+			Text: "The kernel keeps 15 bytes of the name of a program, and vrrp_track_process compares with that unless full_command says that " +
+				"the whole command line counts: a longer name matches nothing.",
+			Bad:  "vrrp_track_process web {\n    process averylongprogramname\n}\n" + instanceText("    track_process {\n        web\n    }\n"),
+			Good: "vrrp_track_process web {\n    process /usr/bin/averylongprogramname\n    full_command\n}\n" + instanceText("    track_process {\n        web\n    }\n"),
+			Check: func(p *pass) {
+				for _, t := range p.TrackProcesses {
+					if len(t.Process) == 1 && len(t.Process[0]) > 15 && !strings.Contains(t.Process[0], "/") && !t.Has("full_command") && !t.Has("param_match") {
+						p.report(t.At("process"), t.Process[0]+" is longer than 15 bytes", "matches nothing").Help = "write the first 15 bytes, or the whole command line with full_command"
+					}
+				}
+			},
+		},
+	}
+}
+
+// shell tells whether an argument means something to a shell alone.
+func shell(argument string) bool {
+	switch argument {
+	case "||", "&&", "|", ">", ">>", "<", "&>", "2>", "2>&1", ">&", "&", ";", ">/dev/null", "2>/dev/null", "&>/dev/null", "1>/dev/null":
+		return true
+	}
+	return strings.Contains(argument, "$(") || strings.HasPrefix(argument, "`")
+}
+
+// open tells whether a path lies in a directory where others than root can write, as a rule.
+func open(name string) bool {
+	for _, dir := range []string{"/tmp/", "/var/tmp/", "/dev/shm/", "/home/"} {
+		if strings.HasPrefix(path.Clean(name)+"/", dir) {
+			return true
+		}
+	}
+	return false
+}

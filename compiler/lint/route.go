@@ -1,0 +1,92 @@
+package lint
+
+import (
+	"fmt"
+	"slices"
+
+	"keepc/compiler/ir"
+	"keepc/grammar/diag"
+)
+
+// routeRules are about routes and routing rules, those of instances and those that are there always.
+func routeRules() []Rule {
+	return []Rule{
+		{
+			Name: "route-untracked", Severity: diag.Info,
+			Title: "A route names no interface.",
+			Text: "keepalived watches the interface of a route, and reports a route that has none: when the kernel removes it, nobody notices. " +
+				"no_track says that this is meant.",
+			Bad:  instanceText("    virtual_routes {\n        198.51.100.0/24 via 192.0.2.1\n    }\n"),
+			Good: instanceText("    virtual_routes {\n        198.51.100.0/24 via 192.0.2.1 dev eth0\n    }\n"),
+			Check: func(p *pass) {
+				for of, r := range p.routes {
+					if r.Dev == "" && !r.HasWord("no_track") && len(r.Nexthops) == 0 {
+						p.report(r.Span(), "a route of "+of+" names no interface", "not tracked").Help = "add dev, or no_track"
+					}
+				}
+			},
+		},
+		{
+			Name: "route-protocol", Severity: diag.Error,
+			Title: "A route has the protocol of another program.",
+			Text: "keepalived knows its routes by their protocol, and watches those alone. It reports another one and uses its own; no_track " +
+				"allows it.",
+			Bad:  "static_routes {\n    198.51.100.0/24 dev eth0 protocol bird\n}\n",
+			Good: "static_routes {\n    198.51.100.0/24 dev eth0 protocol bird no_track\n}\n",
+			Check: func(p *pass) {
+				for of, r := range p.routes {
+					if r.Origin.HasWord("protocol") && !r.HasWord("no_track") && r.Dev != "" && (r.Protocol.Name != "" && r.Protocol.Name != "keepalived" || r.Protocol.Name == "" && r.Protocol.N != ir.KeepalivedProtocol) {
+						p.report(r.Span(), fmt.Sprintf("a route of %s has the protocol %s", of, r.Protocol), "keepalived is used").Help = "delete it, or add no_track"
+					}
+				}
+			},
+		},
+		{
+			Name: "rule-preference", Severity: diag.Warning,
+			Title: "A routing rule has no preference.",
+			Text: "Rules are looked at in the order of their preferences. keepalived reports a rule without one and gives it 16384, the next one " +
+				"16383: a new line in the file moves those behind it.",
+			Bad:  instanceText("    virtual_rules {\n        from 198.51.100.0/24 table 100\n    }\n"),
+			Good: instanceText("    virtual_rules {\n        from 198.51.100.0/24 table 100 preference 100\n    }\n"),
+			Check: func(p *pass) {
+				for of, r := range p.rules {
+					if r.Stmt != nil && !slices.ContainsFunc([]string{"preference", "order", "priority"}, func(w string) bool { return r.Origin.HasWord(w) }) {
+						p.report(r.Span(), "a rule of "+of+" has no preference", "expected preference and a number")
+					}
+				}
+			},
+		},
+	}
+}
+
+// routes yields every route with what it belongs to.
+func (p *pass) routes(yield func(of string, r ir.Route) bool) {
+	for _, r := range p.StaticRoutes {
+		if !yield("static_routes", r) {
+			return
+		}
+	}
+	for _, v := range p.Instances {
+		for _, r := range v.Routes {
+			if !yield(named(v), r) {
+				return
+			}
+		}
+	}
+}
+
+// rules yields every routing rule with what it belongs to.
+func (p *pass) rules(yield func(of string, r ir.Rule) bool) {
+	for _, r := range p.StaticRules {
+		if !yield("static_rules", r) {
+			return
+		}
+	}
+	for _, v := range p.Instances {
+		for _, r := range v.Rules {
+			if !yield(named(v), r) {
+				return
+			}
+		}
+	}
+}

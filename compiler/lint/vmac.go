@@ -1,0 +1,115 @@
+package lint
+
+import (
+	"slices"
+	"strings"
+
+	"keepc/compiler/ir"
+	"keepc/grammar/diag"
+)
+
+// vmacRules are about instances with a virtual MAC address.
+func vmacRules() []Rule {
+	return []Rule{
+		{
+			Name: "vmac-unicast", Severity: diag.Warning,
+			Title: "A virtual MAC address and unicast need vmac_xmit_base.",
+			Text:  "Unicast advertisements must leave by the real interface. keepalived reports it and sets vmac_xmit_base by itself.",
+			Bad:   instanceText("    use_vmac\n    unicast_peer {\n        192.0.2.3\n    }\n"),
+			Good:  instanceText("    use_vmac\n    vmac_xmit_base\n    unicast_peer {\n        192.0.2.3\n    }\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					if v.UseVMAC && v.Has("unicast_peer") && !v.Has("vmac_xmit_base") {
+						p.report(v.At("use_vmac"), named(v)+" has use_vmac with unicast and no vmac_xmit_base", "vmac_xmit_base is set").Notes = note(v.At("unicast_peer"), "unicast")
+					}
+				}
+			},
+		},
+		{
+			Name: "vmac-promote", Severity: diag.Info,
+			Title: "promote_secondaries is set for virtual MAC addresses anyway.",
+			Text:  "keepalived reports the line and ignores it.",
+			Bad:   instanceText("    use_vmac\n    promote_secondaries\n"),
+			Good:  instanceText("    use_vmac\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					if v.UseVMAC && v.Has("promote_secondaries") {
+						p.report(v.At("promote_secondaries"), "promote_secondaries of "+named(v)+" is set by use_vmac anyway", "ignored")
+					}
+				}
+			},
+		},
+		{
+			Name: "vmac-name-taken", Severity: diag.Error,
+			Title: "Two instances name one macvlan interface.",
+			Text:  "Every instance with use_vmac has an interface of its own. keepalived reports the second name and makes up another one.",
+			Bad:   instanceText("    use_vmac web\n") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    use_vmac web\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n",
+			Good:  instanceText("    use_vmac web\n") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    use_vmac mail\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n",
+			Check: func(p *pass) {
+				first := map[string]*ir.VRRPInstance{}
+				for _, v := range p.Instances {
+					for _, word := range []string{"use_vmac", "use_ipvlan"} {
+						name := vmacName(v, word)
+						if name == "" {
+							continue
+						}
+						if o := first[name]; o != nil {
+							p.report(v.At(word), named(o)+" and "+named(v)+" both call their interface "+name, "the name is ignored").Notes = note(o.Span(), "the first one")
+							continue
+						}
+						first[name] = v
+					}
+				}
+			},
+		},
+		{
+			Name: "vmac-without-interface", Severity: diag.Error,
+			Title: "A unicast instance has a virtual MAC address and no interface.",
+			Text:  "The macvlan interface needs one that it stands on. keepalived clears use_vmac.",
+			Bad:   "vrrp_instance VI_1 {\n    virtual_router_id 7\n    use_vmac\n    vmac_xmit_base\n    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n    virtual_ipaddress {\n        192.0.2.10/24 dev eth0\n    }\n}\n",
+			Good:  "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    use_vmac\n    vmac_xmit_base\n    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n    virtual_ipaddress {\n        192.0.2.10/24 dev eth0\n    }\n}\n",
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					for _, word := range []string{"use_vmac", "use_ipvlan"} {
+						if v.Has(word) && v.Has("unicast_peer") && !v.Has("interface") {
+							p.report(v.At(word), named(v)+" has "+word+" with unicast and no interface", "cleared").Help = "name the interface"
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "vmac-name", Severity: diag.Error,
+			Title: "The name of a macvlan interface cannot be used.",
+			Text:  "A name has at most 15 bytes, without blanks and slashes, and belongs to one interface. keepalived reports another one and makes up a name.",
+			Bad:   instanceText("    use_vmac averyveryverylongname\n"),
+			Good:  instanceText("    use_vmac vmac7\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					for _, word := range []string{"use_vmac", "use_ipvlan"} {
+						switch name := vmacName(v, word); {
+						case name == "":
+						case len(name) > 15 || strings.Contains(name, "/"):
+							p.report(v.At(word), name+" cannot be the name of an interface", "expected 1 to 15 bytes without a slash")
+						case slices.ContainsFunc(p.Instances, func(o *ir.VRRPInstance) bool { return o.Interface == name }):
+							p.report(v.At(word), name+" is an interface already", "expected a name that is free")
+						}
+					}
+				}
+			},
+		},
+	}
+}
+
+// vmacName is the name that use_vmac or use_ipvlan gives the interface; "" when keepalived makes one up.
+func vmacName(v *ir.VRRPInstance, word string) string {
+	switch name := value(v.Origin, word); name {
+	case "netlink_notify_msg", "group", "bridge", "private", "vepa":
+		return ""
+	default:
+		if strings.ContainsAny(name, ":.") {
+			return "" // a MAC or an IP address; a name with a dot is left alone
+		}
+		return name
+	}
+}

@@ -1,0 +1,159 @@
+package lint
+
+import (
+	"fmt"
+	"slices"
+
+	"keepc/compiler/ir"
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+// weightRules are about what trackers add to a priority.
+func weightRules() []Rule {
+	return []Rule{
+		{
+			Name: "nopreempt-weight", Severity: diag.Warning, Peers: nobodyPreempts,
+			Title: "A weight cannot take the role from an instance with nopreempt.",
+			Text: "A failing tracker lowers the priority of the MASTER, but a BACKUP with nopreempt does not take over from a living MASTER, " +
+				"whatever its priority. A tracker without weight works: its failure is a FAULT.",
+			Bad:  scriptText + pair("    state BACKUP\n    nopreempt\n    track_script {\n        web weight -20\n    }\n"),
+			Good: scriptText + pair("    state BACKUP\n    nopreempt\n    track_script {\n        web\n    }\n"),
+			Check: func(p *pass) {
+				own := p.weights()
+				for _, v := range p.Instances {
+					for _, t := range trackers(v) {
+						if v.NoPreempt && effective(t, own) != 0 {
+							p.report(t.Span(), "the weight of "+t.Name+" moves no role while "+named(v)+" has nopreempt", "no one takes over").Notes = note(v.At("nopreempt"), "because of this")
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "owner-weight", Severity: diag.Warning,
+			Title: "A tracker with a weight has no effect at priority 255.",
+			Text:  "The owner of the addresses keeps its priority whatever fails.",
+			Bad:   scriptText + instanceText("    priority 255\n    track_script {\n        web weight -20\n    }\n"),
+			Good:  scriptText + instanceText("    priority 254\n    track_script {\n        web weight -20\n    }\n"),
+			Check: func(p *pass) {
+				own := p.weights()
+				for _, v := range p.Instances {
+					for _, t := range trackers(v) {
+						if v.Priority == 255 && v.Has("priority") && effective(t, own) != 0 {
+							p.report(t.Span(), "the weight of "+t.Name+" has no effect on "+named(v), "ignored").Notes = note(v.At("priority"), "the owner of the addresses")
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "weight-clamped", Severity: diag.Warning,
+			Title: "A weight takes the priority beyond what it can be.",
+			Text: "An effective priority is 1 to 254: keepalived cuts what a tracker would take beyond. Of priority 250 and weight 20 only 4 " +
+				"count, and another router needs to be that much closer.",
+			Bad:  scriptText + instanceText("    priority 250\n    track_script {\n        web weight 20\n    }\n"),
+			Good: scriptText + instanceText("    priority 230\n    track_script {\n        web weight 20\n    }\n"),
+			Check: func(p *pass) {
+				own := p.weights()
+				for _, v := range p.Instances {
+					for _, t := range slices.Concat(v.TrackInterfaces, v.TrackScripts, v.TrackProcesses, v.TrackBFDs) {
+						n := int(v.Priority) + effective(t, own)
+						if v.Priority == 255 || effective(t, own) == 0 || n >= 1 && n <= 254 {
+							continue
+						}
+						d := p.report(t.Span(), fmt.Sprintf("priority %d and the weight %d of %s make %d", v.Priority, effective(t, own), t.Name, n), fmt.Sprintf("%d is used", min(max(n, 1), 254)))
+						if v.Has("priority") {
+							d.Notes = note(v.At("priority"), "the priority")
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "weight-taken-back", Severity: diag.Info,
+			Title: "A line takes the weight of what it tracks back to 0.",
+			Text:  "Without a weight the failure of a tracker is a FAULT: the instance gives up its addresses, whatever its priority.",
+			Bad:   "global_defs {\n    enable_script_security\n}\nvrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n    weight 20\n}\n" + instanceText("    track_script {\n        web weight 0\n    }\n"),
+			Good:  scriptText + tracking,
+			Check: func(p *pass) {
+				own := p.weights()
+				for _, v := range p.Instances {
+					for _, t := range slices.Concat(v.TrackScripts, v.TrackProcesses, v.TrackBFDs) {
+						if t.Weight != nil && t.Weight.N == 0 && own[t.Name] != 0 {
+							p.report(t.Span(), fmt.Sprintf("%s has weight %d, and 0 in %s", t.Name, own[t.Name], named(v)), "its failure is a FAULT")
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "sync-weight", Severity: diag.Error,
+			Title: "A tracker with a weight does nothing in a member of a sync group.",
+			Text: "The members of a sync group move together, and their priorities with them. keepalived reports trackers with weights in a member " +
+				"and ignores them, so that their failure moves nothing, unless the group has sync_group_tracking_weight.",
+			Bad:  scriptText + withWeight + other + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n}\n",
+			Good: scriptText + withWeight + other + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n    sync_group_tracking_weight\n}\n",
+			Check: func(p *pass) {
+				own := p.weights()
+				group := map[string]*ir.SyncGroup{}
+				for _, g := range p.SyncGroups {
+					for _, m := range g.Members {
+						group[m.Text] = g
+					}
+				}
+				for _, v := range p.Instances {
+					g := group[v.Name]
+					if g == nil || len(g.Members) < 2 || g.Has("sync_group_tracking_weight") || g.Has("global_tracking") || v.Priority == 255 {
+						continue
+					}
+					for _, t := range trackers(v) {
+						if effective(t, own) != 0 {
+							p.report(t.Span(), fmt.Sprintf("the weight of %s does nothing in %s, a member of %s", t.Name, named(v), g.Name), "ignored").Notes = note(g.Span(), "the sync group")
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "tracked-twice", Severity: diag.Error,
+			Title: "An instance tracks a thing twice.",
+			Text:  "keepalived reports the second line and ignores it, with its weight.",
+			Bad:   scriptText + instanceText("    track_script {\n        web\n        web weight 20\n    }\n"),
+			Good:  scriptText + tracking,
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					for _, list := range [][]ir.Track{v.TrackInterfaces, v.TrackScripts, v.TrackFiles, v.TrackProcesses, v.TrackBFDs} {
+						first := map[string]source.Span{}
+						for _, t := range list {
+							if at, taken := first[t.Name]; taken {
+								p.report(t.Span(), fmt.Sprintf("%s tracks %s twice", named(v), t.Name), "ignored").Notes = note(at, "the first time")
+								continue
+							}
+							first[t.Name] = t.Span()
+						}
+					}
+				}
+			},
+		},
+	}
+}
+
+// withWeight is an instance whose priority follows a script, and other one beside it.
+var (
+	withWeight = instanceText("    track_script {\n        web weight 20\n    }\n")
+	other      = "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n"
+)
+
+// trackers lists what an instance tracks.
+func trackers(v *ir.VRRPInstance) []ir.Track {
+	return slices.Concat(v.TrackInterfaces, v.TrackScripts, v.TrackFiles, v.TrackProcesses, v.TrackBFDs)
+}
+
+// effective is the weight that counts: that of the line, else that of what is tracked.
+func effective(t ir.Track, own map[string]int) int {
+	if t.Weight != nil {
+		return t.Weight.N
+	}
+	return own[t.Name]
+}
