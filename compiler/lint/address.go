@@ -57,6 +57,22 @@ func addressRules() []Rule {
 			},
 		},
 		{
+			Name: "too-many-addresses", Severity: diag.Error,
+			Title: "An instance has more addresses than an advertisement can name.",
+			Text:  "An advertisement counts its addresses in one byte: 255. keepalived treats those beyond as virtual_ipaddress_excluded, so that no other router compares them.",
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					n := 0
+					for _, a := range v.Addresses {
+						if n++; !a.Excluded && n == 256 {
+							d := p.report(a.Span(), named(v)+" has more than 255 addresses", "this one and those behind it are not advertised")
+							d.Help = "move them to virtual_ipaddress_excluded, or to an instance of their own"
+						}
+					}
+				}
+			},
+		},
+		{
 			Name: "unusable-address", Severity: diag.Warning,
 			Title: "An address cannot be that of a host.",
 			Text: "The first address of an IPv4 network is the network itself, the last one its broadcast address; multicast, loopback and " +

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path"
 	"strings"
-	"unicode/utf8"
 
 	"keepc/grammar/diag"
 )
@@ -57,7 +56,7 @@ func commandRules() []Rule {
 			Good:  script("/usr/bin/check.sh"),
 			Check: func(p *pass) {
 				for _, c := range p.Commands {
-					if len(c.Args) > 0 && strings.Contains(c.Args[0], "/") && !path.IsAbs(c.Args[0]) && c.Args[0][0] < utf8.RuneSelf && c.Args[0][0] != '$' {
+					if len(c.Args) > 0 && strings.Contains(c.Args[0], "/") && !path.IsAbs(c.Args[0]) && plain(c.Args[0][0]) {
 						p.report(c.Span(), c.Args[0]+" does not begin with a slash", "taken from the working directory")
 					}
 				}
@@ -87,7 +86,7 @@ func shell(argument string) bool {
 	case "||", "&&", "|", ">", ">>", "<", "&>", "2>", "2>&1", ">&", "&", ";", ">/dev/null", "2>/dev/null", "&>/dev/null", "1>/dev/null":
 		return true
 	}
-	return strings.Contains(argument, "$(") || strings.HasPrefix(argument, "`")
+	return strings.Contains(argument, "$(") || strings.HasPrefix(argument, "`") || strings.HasPrefix(argument, "</") || strings.HasPrefix(argument, ">/")
 }
 
 // open tells whether a path lies in a directory where others than root can write, as a rule.
@@ -99,3 +98,6 @@ func open(name string) bool {
 	}
 	return false
 }
+
+// plain tells whether a byte can be the first of a relative path that is meant as one.
+func plain(b byte) bool { return b == '.' || b == '_' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' }

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"keepc/compiler/ir"
+	"keepc/grammar"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
 )
@@ -19,6 +20,53 @@ func groupRules() []Rule {
 				for _, g := range p.SyncGroups {
 					if len(g.Members) == 1 {
 						p.report(g.Members[0].Span, "vrrp_sync_group "+g.Name+" has one member", "nothing to keep in step with")
+					}
+				}
+			},
+		},
+		{
+			Name: "empty-sync-group", Severity: diag.Error,
+			Title: "A vrrp_sync_group has no member.",
+			Text:  "keepalived reports it and drops the group, with its scripts.",
+			Bad:   instanceText("") + "vrrp_sync_group G {\n    group {\n    }\n}\n",
+			Good:  instanceText(""),
+			Check: func(p *pass) {
+				for _, g := range p.SyncGroups {
+					if g.Has("group") && len(g.Members) == 0 {
+						p.report(g.At("group"), "vrrp_sync_group "+g.Name+" has no member", "dropped")
+					}
+				}
+			},
+		},
+		{
+			Name: "idle-garp-group", Severity: diag.Error,
+			Title: "A garp_group has no interval.",
+			Text:  "It is there to hold gratuitous ARPs apart. keepalived reports a group without garp_interval and gna_interval, and drops it.",
+			Bad:   "garp_group {\n    interface eth0\n}\n",
+			Good:  "garp_group {\n    garp_interval 0.01\n    interface eth0\n}\n",
+			Check: func(p *pass) {
+				for _, g := range p.GARPGroups {
+					if !g.Has("garp_interval") && !g.Has("gna_interval") {
+						p.report(g.Span(), "garp_group has no garp_interval and no gna_interval", "dropped")
+					}
+				}
+			},
+		},
+		{
+			Name: "repeated-global", Severity: diag.Info,
+			Title: "There are several global_defs.",
+			Text:  "All of them count, and of a line that stands in two the last one. Whoever reads one of them does not see the other.",
+			Bad:   "global_defs {\n    router_id lb1\n}\nglobal_defs {\n    process_names\n}\n",
+			Good:  "global_defs {\n    router_id lb1\n    process_names\n}\n",
+			Check: func(p *pass) {
+				var first *grammar.Stmt
+				for _, s := range p.file.Stmts {
+					switch {
+					case s.Keyword() != "global_defs":
+					case first == nil:
+						first = s
+					case s.Span().Source == first.Span().Source: // an included file has its own by intent
+						p.report(s.Span(), "a second global_defs", "counts too").Notes = note(first.Span(), "the first one")
 					}
 				}
 			},

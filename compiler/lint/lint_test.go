@@ -1,6 +1,7 @@
 package lint_test
 
 import (
+	"fmt"
 	"io/fs"
 	"net/netip"
 	"os"
@@ -91,7 +92,7 @@ func TestRules(t *testing.T) {
 				t.Errorf("title, text or severity is missing: %+v", r)
 			}
 			if r.Bad == "" {
-				if (r.Check != nil || r.Peers != nil) && r.Name != "readable-password" && r.Name != "hmac-version" { // see TestReadable and TestVersions
+				if (r.Check != nil || r.Peers != nil) && !slices.Contains([]string{"readable-password", "hmac-version", "too-many-addresses"}, r.Name) { // see TestReadable, TestVersions, TestCrowded
 					t.Errorf("no Bad")
 				}
 				return
@@ -151,6 +152,21 @@ func TestVersions(t *testing.T) {
 		done := lint.Compare(cluster.New(nodes), []lint.About{{Version: k.a}, {Version: k.b}})
 		if got := len(done.Findings[0]) + len(done.Findings[1]); got != k.want {
 			t.Errorf("%s and %s: %v", k.a, k.b, done.Findings)
+		}
+	}
+}
+
+// TestCrowded tries the rule whose example would fill several screens.
+func TestCrowded(t *testing.T) {
+	for n, want := range map[int]int{255: 0, 256: 1, 300: 1} {
+		var b strings.Builder
+		b.WriteString("vrrp_instance VI_1 {\ninterface eth1\nvirtual_router_id 7\nvirtual_ipaddress {\n")
+		for i := range n {
+			fmt.Fprintf(&b, "10.0.%d.%d/16\n", i/100, 1+i%100)
+		}
+		found := check(b.String() + "}\nvirtual_ipaddress_excluded {\n10.0.9.1/16\n}\n}\n")
+		if got := slices.DeleteFunc(found, func(d diag.Diagnostic) bool { return d.Rule != "too-many-addresses" }); len(got) != want {
+			t.Errorf("%d addresses: %v", n, got)
 		}
 	}
 }

@@ -20,7 +20,7 @@ func routeRules() []Rule {
 			Good: instanceText("    virtual_routes {\n        198.51.100.0/24 via 192.0.2.1 dev eth0\n    }\n"),
 			Check: func(p *pass) {
 				for of, r := range p.routes {
-					if r.Dev == "" && !r.HasWord("no_track") && len(r.Nexthops) == 0 {
+					if r.Dev == "" && !r.HasWord("no_track") {
 						p.report(r.Span(), "a route of "+of+" names no interface", "not tracked").Help = "add dev, or no_track"
 					}
 				}
@@ -36,7 +36,7 @@ func routeRules() []Rule {
 			Check: func(p *pass) {
 				for of, r := range p.routes {
 					if r.Origin.HasWord("protocol") && !r.HasWord("no_track") && r.Dev != "" && (r.Protocol.Name != "" && r.Protocol.Name != "keepalived" || r.Protocol.Name == "" && r.Protocol.N != ir.KeepalivedProtocol) {
-						p.report(r.Span(), fmt.Sprintf("a route of %s has the protocol %s", of, r.Protocol), "keepalived is used").Help = "delete it, or add no_track"
+						p.report(r.Span(), fmt.Sprintf("a route of %s has the protocol %s", of, option(r.Origin, "protocol")), "keepalived is used").Help = "delete it, or add no_track"
 					}
 				}
 			},
@@ -89,4 +89,18 @@ func (p *pass) rules(yield func(of string, r ir.Rule) bool) {
 			}
 		}
 	}
+}
+
+// option returns the word behind an option of a line.
+func option(o ir.Origin, word string) string {
+	if o.Stmt == nil {
+		return ""
+	}
+	words := o.Stmt.Words
+	for i := range words[:len(words)-1] {
+		if words[i].Text == word {
+			return words[i+1].Text
+		}
+	}
+	return ""
 }

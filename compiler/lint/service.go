@@ -3,6 +3,7 @@ package lint
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ func serviceRules() []Rule {
 			Good:  serviceText(""),
 			Check: func(p *pass) {
 				for v := range p.services {
-					if v.Key.FWMark == 0 && !v.Has("protocol") {
+					if v.Key.FWMark == 0 && !p.marked(v) && !v.Has("protocol") {
 						p.report(v.Span(), v.name()+" has no protocol", "UDP is assumed").Help = "add \"protocol TCP\""
 					}
 				}
@@ -289,7 +290,7 @@ func serviceRules() []Rule {
 			Good:  "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind DR\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
 			Check: func(p *pass) {
 				for v := range p.services {
-					if v.Key.FWMark != 0 && v.Group == "" && v.Has("protocol") {
+					if p.marked(v) && v.Has("protocol") {
 						p.report(v.At("protocol"), v.name()+" has no protocol", "ignored")
 					}
 				}
@@ -360,6 +361,16 @@ func (p *pass) services(yield func(service) bool) {
 			return
 		}
 	}
+}
+
+// marked tells whether a virtual server has firewall marks alone.
+func (p *pass) marked(v service) bool {
+	for _, g := range p.Groups {
+		if g.Name == v.Group && v.Group != "" {
+			return len(g.Members) > 0 && !slices.ContainsFunc(g.Members, func(m ir.GroupMember) bool { return m.FWMark == 0 })
+		}
+	}
+	return v.Group == "" && v.Key.FWMark != 0
 }
 
 // name is how messages call a virtual server.

@@ -22,10 +22,15 @@ func unicastRules() []Rule {
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					for _, word := range []string{"unicast_src_ip", "unicast_ttl", "check_unicast_src", "unicast_peer"} {
-						if v.Has(word) && len(v.Unicast) == 0 && !v.Has("unicast_fault_no_peer") {
-							p.report(v.At(word), named(v)+" has "+word+" and no unicast_peer", "multicast is used")
-							break
+						if !v.Has(word) || len(v.Unicast) > 0 || v.Has("unicast_fault_no_peer") || !empty(v.Origin, "unicast_peer") {
+							continue
 						}
+						message := named(v) + " has " + word + " and no unicast_peer"
+						if v.Has("unicast_peer") {
+							message = "unicast_peer of " + named(v) + " is empty"
+						}
+						p.report(v.At(word), message, "multicast is used")
+						break
 					}
 				}
 			},

@@ -40,8 +40,14 @@ func weightRules() []Rule {
 				own := p.weights()
 				for _, v := range p.Instances {
 					for _, t := range trackers(v) {
-						if v.Priority == 255 && v.Has("priority") && effective(t, own) != 0 {
-							p.report(t.Span(), "the weight of "+t.Name+" has no effect on "+named(v), "ignored").Notes = note(v.At("priority"), "the owner of the addresses")
+						if v.Priority != 255 || effective(t, own) == 0 {
+							continue
+						}
+						d := p.report(t.Span(), "the weight of "+t.Name+" has no effect on "+named(v), "ignored")
+						if v.Has("priority") {
+							d.Notes = note(v.At("priority"), "the owner of the addresses")
+						} else {
+							d.Notes = note(v.At("state"), "without a priority this is the owner of the addresses")
 						}
 					}
 				}
@@ -116,6 +122,27 @@ func weightRules() []Rule {
 			},
 		},
 		{
+			Name: "tracked-in-group", Severity: diag.Error,
+			Title: "An instance tracks an interface that its sync group tracks, too.",
+			Text:  "What the group tracks counts for every member. keepalived reports the second place and asks to remove one of them.",
+			Bad:   two + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n        VI_3\n    }\n    track_interface {\n        eth1\n    }\n}\n" + third("    track_interface {\n        eth1\n    }\n"),
+			Good:  two + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n        VI_3\n    }\n    track_interface {\n        eth1\n    }\n}\n" + third(""),
+			Check: func(p *pass) {
+				for _, g := range p.SyncGroups {
+					for _, v := range p.Instances {
+						if !slices.ContainsFunc(g.Members, func(m ir.Name) bool { return m.Text == v.Name }) {
+							continue
+						}
+						for _, t := range v.TrackInterfaces {
+							if i := slices.IndexFunc(g.TrackInterfaces, func(o ir.Track) bool { return o.Name == t.Name }); i >= 0 {
+								p.report(t.Span(), t.Name+" is tracked by "+named(v)+" and by its sync group "+g.Name, "remove one of the two").Notes = note(g.TrackInterfaces[i].Span(), "the sync group")
+							}
+						}
+					}
+				}
+			},
+		},
+		{
 			Name: "tracked-twice", Severity: diag.Error,
 			Title: "An instance tracks a thing twice.",
 			Text:  "keepalived reports the second line and ignores it, with its weight.",
@@ -156,4 +183,9 @@ func effective(t ir.Track, own map[string]int) int {
 		return t.Weight.N
 	}
 	return own[t.Name]
+}
+
+// third is one more instance beside two.
+func third(more string) string {
+	return "vrrp_instance VI_3 {\n    interface eth0\n    virtual_router_id 9\n" + more + "    virtual_ipaddress {\n        192.0.2.12/24\n    }\n}\n"
 }
