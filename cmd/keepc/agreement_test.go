@@ -42,6 +42,11 @@ var surroundings = []remark{
 	{regexp.MustCompile(`Invalid smtp server [^0-9:]+`), "a name that this machine does not resolve"},
 }
 
+// mistaken are complaints that are mistakes of keepalived.
+var mistaken = []remark{
+	{regexp.MustCompile(`is configured on VRRP instance and sync group`), "keepalived takes the interface of another instance for one that is tracked"},
+}
+
 // follows are complaints that follow from another one.
 var follows = []remark{
 	{regexp.MustCompile(`track (script|file|process|bfd) .* not found, ignoring`), "what it tracks was removed"},
@@ -283,7 +288,7 @@ func (j judged) adrift() map[int]bool {
 
 // excused returns why keepc need not share a complaint; "" when it should.
 func (j judged) excused(c complaint, adrift map[int]bool) string {
-	for _, r := range slices.Concat(surroundings, follows) {
+	for _, r := range slices.Concat(surroundings, mistaken, follows) {
 		if r.text.MatchString(c.text) {
 			return r.why
 		}
