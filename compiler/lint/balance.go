@@ -65,8 +65,8 @@ func balanceRules() []Rule {
 			Good:  serviceText("    sorry_server 192.0.2.99 80\n"),
 			Check: func(p *pass) {
 				for v := range p.services {
-					if s := v.SorryServer; s != nil && s.Forwarding != ir.NAT && v.Group == "" && v.Key.FWMark == 0 && v.Key.Port != 0 && s.Addr.Port() != 0 && s.Addr.Port() != v.Key.Port {
-						p.report(v.At("sorry_server"), fmt.Sprintf("the sorry server has port %d, its virtual server %d", s.Addr.Port(), v.Key.Port), fmt.Sprintf("port %d is used", v.Key.Port))
+					if s := v.SorryServer; s != nil && s.Forwarding != ir.NAT && v.Group == "" && v.Key.FWMark == 0 && v.Key.Port != 0 && s.Port != 0 && s.Port != v.Key.Port {
+						p.report(v.At("sorry_server"), fmt.Sprintf("the sorry server has port %d, its virtual server %d", s.Port, v.Key.Port), fmt.Sprintf("port %d is used", v.Key.Port))
 					}
 				}
 			},
