@@ -52,6 +52,20 @@ func unicastRules() []Rule {
 			},
 		},
 		{
+			Name: "down-timer-crash", Severity: diag.Error,
+			Title: "down_timer_adverts 1 stands in a unicast instance without an interface.",
+			Text:  "Newer versions of keepalived crash on it; 2.2.7 refuses the instance for its missing interface.",
+			Bad:   "vrrp_instance VI_1 {\n    virtual_router_id 7\n    down_timer_adverts 1\n    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n    virtual_ipaddress {\n        192.0.2.10/24 dev eth0\n    }\n}\n",
+			Good:  instanceText("    down_timer_adverts 1\n    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					if v.Has("unicast_peer") && !v.Has("interface") && v.Has("down_timer_adverts") && v.DownTimerAdverts == 1 {
+						p.report(v.At("down_timer_adverts"), named(v)+" has down_timer_adverts 1 and no interface", "keepalived crashes on it").Help = "name the interface"
+					}
+				}
+			},
+		},
+		{
 			Name: "repeated-peer", Severity: diag.Warning,
 			Title: "A unicast peer stands twice.",
 			Text:  "The peer gets every advertisement twice.",
@@ -83,6 +97,26 @@ func unicastRules() []Rule {
 					for i, s := range all {
 						if i > 0 && s.addr.Is6() != all[0].addr.Is6() {
 							p.report(s.at, fmt.Sprintf("%s is of another family than %s", s.addr, all[0].addr), "skipped").Notes = note(all[0].at, "the first address of "+named(v))
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "address-off-source", Severity: diag.Info,
+			Title: "An address is in another network than the source of the instance.",
+			Text: "The source address is one that the interface has, so its network is on the link. An address of another network reaches the " +
+				"hosts of that network only by a route to this router.",
+			Bad:  instanceText("    mcast_src_ip 203.0.113.2\n"),
+			Good: instanceText("    mcast_src_ip 192.0.2.2\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					if !v.SourceAddr.IsValid() || !v.Has("mcast_src_ip") && !v.Has("unicast_src_ip") {
+						continue
+					}
+					for _, a := range v.Addresses {
+						if n := a.Prefix; n.IsValid() && !n.IsSingleIP() && !n.Contains(v.SourceAddr) && n.Addr().Is6() == v.SourceAddr.Is6() && a.Dev == v.Interface && !n.Addr().IsLinkLocalUnicast() && !v.SourceAddr.IsLinkLocalUnicast() {
+							p.report(a.Span(), fmt.Sprintf("%s is not in the network of %s", n.Addr(), v.SourceAddr), "another network")
 						}
 					}
 				}

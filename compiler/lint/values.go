@@ -56,10 +56,11 @@ func valueRules() []Rule {
 		},
 		{
 			Name: "password-cut", Severity: diag.Error,
-			Title: "Only the first eight bytes of auth_pass count.",
-			Text:  "VRRP version 2 has eight bytes for the password. keepalived cuts the rest, and so lets in every router whose password begins alike.",
-			Bad:   instanceText("    authentication {\n        auth_type PASS\n        auth_pass correcthorse\n    }\n"),
-			Good:  instanceText("    authentication {\n        auth_type PASS\n        auth_pass c0rr3cth\n    }\n"),
+			Title: "A part of auth_pass does not count.",
+			Text: "VRRP version 2 has eight bytes for the password. keepalived cuts the rest, and so lets in every router whose password begins " +
+				"alike. At a # or ! a comment begins, also inside a word: ab#cd is the password ab, without a word from keepalived.",
+			Bad:  instanceText("    authentication {\n        auth_type PASS\n        auth_pass correcthorse\n    }\n"),
+			Good: instanceText("    authentication {\n        auth_type PASS\n        auth_pass c0rr3cth\n    }\n"),
 		},
 	}
 }

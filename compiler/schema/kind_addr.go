@@ -50,7 +50,7 @@ func (r *reader) addr(w grammar.Word, expect string) (netip.Addr, bool) {
 		a, err = parseAddr(w.Text[:i])
 	}
 	if err != nil {
-		r.invalid(w, "an IP address", expect)
+		r.noAddress(w, expect)
 		return netip.Addr{}, false
 	}
 	what := "prefix length"
@@ -65,6 +65,23 @@ func (r *reader) addr(w grammar.Word, expect string) (netip.Addr, bool) {
 		Help:    "write one address; a virtual_server_group takes prefixes and ranges",
 	})
 	return a, true
+}
+
+// noAddress reports a word that is no address; one in brackets was meant as one.
+func (r *reader) noAddress(w grammar.Word, expect string) {
+	inner, bracketed := strings.CutPrefix(w.Text, "[")
+	inner = strings.TrimSuffix(inner, "]")
+	if _, err := parseAddr(inner); err != nil || !bracketed || w.Span.Text() != w.Text {
+		r.invalid(w, "an IP address", expect)
+		return
+	}
+	r.fail(diag.Diagnostic{
+		Rule: "invalid-value", Severity: diag.Error,
+		Message: r.quote(w) + " is not an IP address",
+		Span:    w.Span,
+		Label:   "an address has no brackets",
+		Fixes:   []diag.Fix{replace(w.Span, inner)},
+	})
 }
 
 // parseAddr reads an address without a zone, as inet_pton(3) does.

@@ -120,6 +120,15 @@ var Password = Kind[ir.Secret]{"a word of at most 8 bytes", func(r *reader) (ir.
 		return ir.Secret{}, false
 	}
 	r.secrets = append(r.secrets, w.Span)
+	if commented(w) {
+		r.report(diag.Diagnostic{
+			Rule: "password-cut", Severity: diag.Error,
+			Message: r.key.Word + " ends where a comment begins",
+			Span:    w.Span,
+			Label:   "the rest is a comment",
+			Help:    "put the password in double quotes, which is all that saves # and !",
+		})
+	}
 	if len(w.Text) > 8 {
 		r.report(diag.Diagnostic{
 			Rule: "password-cut", Severity: diag.Error,
@@ -133,6 +142,15 @@ var Password = Kind[ir.Secret]{"a word of at most 8 bytes", func(r *reader) (ir.
 	}
 	return ir.NewSecret(w.Text), true
 }}
+
+// commented tells whether a comment begins right behind a word, so that the word was longer once.
+func commented(w grammar.Word) bool {
+	if w.Text == "" || w.Span.IsZero() || w.Span.Text() != w.Text {
+		return false
+	}
+	text, end := w.Span.Source.Text, int(w.Span.End)
+	return end < len(text) && (text[end] == '#' || text[end] == '!')
+}
 
 // Secret is a word that is never shown.
 var Secret = Kind[ir.Secret]{"a word", func(r *reader) (ir.Secret, bool) {
