@@ -69,24 +69,9 @@ func directorPeerRules() []Rule {
 			Title: "The IPVS sync daemons of a cluster do not understand each other.",
 			Text: "lvs_sync_daemon sends connections to the other directors, so that they survive a take-over. The daemons must have one id; one that " +
 				"is alone sends to nobody.",
-			Bad:  "global_defs {\n@lb1 lvs_sync_daemon eth0 VI_1 id 3\n@lb2 lvs_sync_daemon eth0 VI_1 id 4\n}\n" + pair(""),
-			Good: "global_defs {\n    lvs_sync_daemon eth0 VI_1 id 3\n}\n" + pair(""),
-			Peers: func(p *peerPass) {
-				odd(p.everyNode(), func(n int) string { return syncID(p.Nodes[n].Config) }, func(n, o int) {
-					g, h := &p.Nodes[n].Config.Global, &p.Nodes[o].Config.Global
-					says := func(id string) string {
-						if id == "" {
-							return "has no lvs_sync_daemon"
-						}
-						return "has lvs_sync_daemon id " + id
-					}
-					p.report(n, diag.Diagnostic{
-						Message: fmt.Sprintf("%s %s, its peer %s %s", p.Nodes[n].Name, says(syncID(p.Nodes[n].Config)), p.Nodes[o].Name, says(syncID(p.Nodes[o].Config))),
-						Span:    p.globalLine(n, g, "lvs_sync_daemon"), Label: "not as " + p.Nodes[o].Name,
-						Notes: note(p.globalLine(o, h, "lvs_sync_daemon"), p.Nodes[o].Name+" "+says(syncID(p.Nodes[o].Config))),
-					})
-				})
-			},
+			Bad:   "global_defs {\n@lb1 lvs_sync_daemon eth0 VI_1 id 3\n@lb2 lvs_sync_daemon eth0 VI_1 id 4\n}\n" + pair(""),
+			Good:  "global_defs {\n    lvs_sync_daemon eth0 VI_1 id 3\n}\n" + pair(""),
+			Peers: syncDaemonMismatch,
 		},
 		{
 			Name: "router-id-equal", Severity: diag.Info,
@@ -137,11 +122,32 @@ func (p *peerPass) everyNode() (all []int) {
 }
 
 // globalLine is where a node says something in global_defs, or else its first instance.
-func (p *peerPass) globalLine(n int, g *ir.Global, word string) source.Span {
+func (p *peerPass) globalLine(n int, word string) source.Span {
+	g := p.Nodes[n].Config.Global
 	if g.Stmt != nil || len(p.Nodes[n].Config.Instances) == 0 {
 		return g.At(word)
 	}
 	return p.Nodes[n].Config.Instances[0].Span()
+}
+
+func syncDaemonMismatch(p *peerPass) {
+	says := func(n int) string {
+		if id := syncID(p.Nodes[n].Config); id != "" {
+			return "has lvs_sync_daemon id " + id
+		}
+		return "has no lvs_sync_daemon"
+	}
+	for n := range p.Nodes {
+		o := p.alike(n)[0] // the first director that takes over from it, perhaps itself
+		if says(n) == says(o) {
+			continue
+		}
+		p.report(n, diag.Diagnostic{
+			Message: fmt.Sprintf("%s %s, its peer %s %s", p.Nodes[n].Name, says(n), p.Nodes[o].Name, says(o)),
+			Span:    p.globalLine(n, "lvs_sync_daemon"), Label: "not as " + p.Nodes[o].Name,
+			Notes: note(p.globalLine(o, "lvs_sync_daemon"), p.Nodes[o].Name+" "+says(o)),
+		})
+	}
 }
 
 // syncID is the id of the sync daemon; empty: there is none.
