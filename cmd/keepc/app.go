@@ -67,6 +67,7 @@ func (a *App) verbs() []*cobra.Command {
 		a.graph(),
 		a.export(),
 		a.importing(),
+		a.realserver(),
 		a.explain(),
 		a.show(),
 		a.version(),

@@ -65,6 +65,8 @@ type Owned func(state.Key) bool
 func Diff(have, want state.State, owned Owned) Plan {
 	d := differ{want: want, owned: owned}
 	compare(&d, have.Timeouts, filled(have.Timeouts, want.Timeouts), sameTimeouts, Edit, "the kernel has others")
+	compare(&d, have.Sysctls, want.Sysctls, sameSysctl, Edit, "it has another value")
+	compare(&d, have.Tunnels, want.Tunnels, sameTunnel, Replace, "it is of another kind")
 	compare(&d, have.Services, want.Services, sameService, Edit, "exists with other settings")
 	compare(&d, have.Destinations, want.Destinations, sameDestination, Edit, "exists with other settings")
 	compare(&d, have.Addresses, want.Addresses, sameAddress, Replace, "the kernel cannot change it in place")
@@ -85,6 +87,11 @@ func Diff(have, want state.State, owned Owned) Plan {
 	}
 	for k, h := range have.Addresses {
 		if _, ok := want.Addresses[k]; !ok {
+			d.strange(k, h, false)
+		}
+	}
+	for k, h := range have.Tunnels {
+		if _, ok := want.Tunnels[k]; !ok {
 			d.strange(k, h, false)
 		}
 	}
@@ -197,6 +204,10 @@ func sameDestination(have, want state.Destination) bool {
 	return have == want
 }
 
+func sameSysctl(have, want state.Sysctl) bool { return have.Value == want.Value }
+
+func sameTunnel(have, want state.Tunnel) bool { return have.Kind == want.Kind }
+
 func sameTimeouts(have, want state.Timeouts) bool { return have.Timeouts == want.Timeouts }
 
 // filled is what is wanted, with what the kernel has where nothing is.
@@ -229,7 +240,9 @@ func phase(c Change) int {
 		remove, add = 1, 6
 	case state.AddressKey:
 		remove, add = 2, 5
-	case ir.ServiceKey, state.TimeoutsKey:
+	case state.TunnelKey: // its settings come with it
+		remove, add = 9, 2
+	case ir.ServiceKey, state.TimeoutsKey, state.SysctlKey: // a host is silent about an address before it has it
 		remove, add = 9, 3
 	}
 	switch c.Action {

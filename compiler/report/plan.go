@@ -40,7 +40,7 @@ type StartChange struct {
 // A PlanChange is one change of one object.
 type PlanChange struct {
 	Action   string            `json:"action"` // add change replace remove foreign
-	Kind     string            `json:"kind"`   // address route rule service destination timeouts
+	Kind     string            `json:"kind"`   // address route rule service destination timeouts sysctl tunnel
 	Name     string            `json:"name"`
 	Service  string            `json:"service,omitempty"` // of a destination
 	Devices  []string          `json:"devices,omitempty"` // the interfaces that an address or a route needs
@@ -139,6 +139,10 @@ func planChange(c plan.Change) PlanChange {
 		m.Kind = "rule"
 	case ir.ServiceKey:
 		m.Kind = "service"
+	case state.SysctlKey:
+		m.Kind = "sysctl"
+	case state.TunnelKey:
+		m.Kind = "tunnel"
 	case state.TimeoutsKey:
 		m.Kind, m.Name = "timeouts", "of ipvs"
 	case state.DestinationKey:

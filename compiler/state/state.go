@@ -19,6 +19,8 @@ type State struct {
 	Services     map[ir.ServiceKey]Service
 	Destinations map[DestinationKey]Destination
 	Timeouts     map[TimeoutsKey]Timeouts
+	Sysctls      map[SysctlKey]Sysctl
+	Tunnels      map[TunnelKey]Tunnel
 	// Absent holds the objects that the configuration knows and the situation does not want now, with the reason. They
 	// are ours to remove where they exist.
 	Absent map[Key]string
@@ -33,6 +35,8 @@ func New() State {
 		Services:     map[ir.ServiceKey]Service{},
 		Destinations: map[DestinationKey]Destination{},
 		Timeouts:     map[TimeoutsKey]Timeouts{},
+		Sysctls:      map[SysctlKey]Sysctl{},
+		Tunnels:      map[TunnelKey]Tunnel{},
 		Absent:       map[Key]string{},
 	}
 }

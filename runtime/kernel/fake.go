@@ -23,6 +23,8 @@ type Fake struct {
 	services     map[ir.ServiceKey]state.Service
 	destinations map[state.DestinationKey]state.Destination
 	timeouts     state.Timeouts
+	sysctls      map[state.SysctlKey]state.Sysctl
+	tunnels      map[state.TunnelKey]state.Tunnel
 	noIPVS       bool
 	faults       map[string][]error // verb → what its next calls return
 	announced    []Announcement
@@ -57,6 +59,8 @@ func NewFake(links ...Link) *Fake {
 		rules:        map[state.RuleKey]state.Rule{},
 		services:     map[ir.ServiceKey]state.Service{},
 		destinations: map[state.DestinationKey]state.Destination{},
+		sysctls:      map[state.SysctlKey]state.Sysctl{},
+		tunnels:      map[state.TunnelKey]state.Tunnel{},
 		timeouts:     DefaultTimeouts(),
 		faults:       map[string][]error{},
 		watches:      map[*linkWatch]struct{}{},

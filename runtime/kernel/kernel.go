@@ -80,6 +80,19 @@ type Links interface {
 	WatchLinks(ctx context.Context) (<-chan Link, error)
 }
 
+// Settings are what a real server needs beside addresses. They are none of a director's, so Observe leaves them out.
+type Settings interface {
+	// Sysctls returns those of the settings that the kernel has.
+	Sysctls([]state.SysctlKey) (map[state.SysctlKey]state.Sysctl, error)
+	SetSysctl(state.SysctlKey, state.Sysctl) error
+	// Tunnels lists the tunnels that unwrap the packets of any sender and are up.
+	Tunnels() (map[state.TunnelKey]state.Tunnel, error)
+	// AddTunnel brings the tunnel up, and makes it where there is none of the name.
+	AddTunnel(state.TunnelKey, state.Tunnel) error
+	// DeleteTunnel takes it down. It stays, for most kernels keep the one that their module makes.
+	DeleteTunnel(state.TunnelKey) error
+}
+
 // A Wire carries the advertisements of one interface and family.
 type Wire interface {
 	// Send sends a VRRP payload (without IP header) from src to dst with TTL 255 and TOS 0xC0. It never blocks.
@@ -115,6 +128,7 @@ type Kernel interface {
 	Routing
 	IPVS
 	Links
+	Settings
 	Wires
 	Neighbours
 	Close() error

@@ -55,6 +55,7 @@ var behaviour = []struct {
 	{"rules", testRules},
 	{"missing interface", testMissing},
 	{"links", testLinks},
+	{"settings", testSettings},
 	{"watch", testWatch},
 	{"watch by a slow consumer", testSlow},
 	{"wire", testWire},

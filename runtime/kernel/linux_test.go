@@ -122,6 +122,18 @@ func (i inside) SetTimeouts(t state.Timeouts) error {
 	return i.host.Do(func() error { return i.Kernel.SetTimeouts(t) })
 }
 
+func (i inside) Sysctls(keys []state.SysctlKey) (s map[state.SysctlKey]state.Sysctl, err error) {
+	err = i.host.Do(func() (err error) {
+		s, err = i.Kernel.Sysctls(keys)
+		return err
+	})
+	return s, err
+}
+
+func (i inside) SetSysctl(k state.SysctlKey, s state.Sysctl) error {
+	return i.host.Do(func() error { return i.Kernel.SetSysctl(k, s) })
+}
+
 func (i inside) SetService(k ir.ServiceKey, s state.Service) error {
 	return i.host.Do(func() error { return i.Kernel.SetService(k, s) })
 }

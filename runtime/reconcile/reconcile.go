@@ -228,6 +228,22 @@ func routed(keys iter.Seq[state.Key]) bool {
 	return false
 }
 
+// Apply makes one change of a plan for a real server: of an address, a route, a tunnel or a setting.
+func Apply(k kernel.Kernel, c plan.Change) error {
+	switch key := c.Key.(type) {
+	case state.SysctlKey:
+		if s, ok := c.After.(state.Sysctl); ok {
+			return k.SetSysctl(key, s)
+		}
+	case state.TunnelKey:
+		if t, ok := c.After.(state.Tunnel); ok {
+			return k.AddTunnel(key, t)
+		}
+		return k.DeleteTunnel(key)
+	}
+	return applyNetwork(k, k, c)
+}
+
 func applyNetwork(addresses kernel.Addresses, routing kernel.Routing, c plan.Change) error {
 	if c.Action == plan.Remove || c.Action == plan.Replace {
 		if err := remove(addresses, routing, c.Key); err != nil || c.After == nil {

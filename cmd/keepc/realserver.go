@@ -1,0 +1,357 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"keepc/compiler/ir"
+	"keepc/compiler/plan"
+	"keepc/compiler/realserver"
+	"keepc/compiler/report"
+	"keepc/compiler/state"
+	"keepc/runtime/kernel"
+	"keepc/runtime/reconcile"
+)
+
+// defaultJournal is where apply remembers what it changed. It is forgotten at the next boot, and so are the changes.
+const defaultJournal = "/run/keepc/realserver.json"
+
+// A realserverRun is one run of the verb realserver.
+type realserverRun struct {
+	*App
+	addrs   []string
+	journal string
+}
+
+func (a *App) realserver() *cobra.Command {
+	run := &realserverRun{App: a}
+	c := &cobra.Command{
+		Use:   "realserver check|plan|apply|undo [file]",
+		Short: "Make this host fit to be a real server of the file's virtual servers",
+		Long: "Find the virtual servers of a director's file that have an address of this host as a real server, and what that asks of it:\n" +
+			"DR the virtual address on lo, and silence about it on the link; TUN a tunnel that is up, the address on it, and a reverse path\n" +
+			"filter that lets its packets in; NAT a default route through the director.\n\n" +
+			"check says what is missing, plan shows the changes, apply makes them, undo takes them back: it removes what apply added and\n" +
+			"restores settings that still are as apply set them. What was there before is kept in a file that does not outlive a reboot,\n" +
+			"as the changes do not.",
+		Example: `  keepc realserver check lb01.conf
+  keepc realserver apply lb01.conf
+  keepc realserver undo`,
+		Args:      cobra.RangeArgs(1, 2),
+		ValidArgs: []string{"check", "plan", "apply", "undo"},
+		RunE:      func(_ *cobra.Command, args []string) error { return run.main(args[0], args[1:]) },
+	}
+	f := c.Flags()
+	f.SortFlags = false
+	f.StringSliceVar(&run.addrs, "addr", nil, "the `ADDRESS` of this host, instead of all that its interfaces have")
+	f.StringVar(&run.journal, "journal", defaultJournal, "the `FILE` that remembers what undo takes back")
+	return c
+}
+
+func (r *realserverRun) main(verb string, args []string) error {
+	work, ok := map[string]func(*fitting) error{"check": r.check, "plan": r.plan, "apply": r.apply}[verb]
+	if !ok && verb != "undo" {
+		return fmt.Errorf("realserver %s: expected check, plan, apply or undo", verb)
+	}
+	k, err := kernel.Open()
+	if err != nil {
+		return failed(err)
+	}
+	defer k.Close()
+	memory, err := r.memory()
+	if err != nil {
+		return failed(err)
+	}
+	if verb == "undo" {
+		return r.undo(k, memory)
+	}
+	own, err := r.own()
+	if err != nil {
+		return err
+	}
+	file := r.oneFile(args)
+	l := r.load(file)
+	if l.Config == nil {
+		fmt.Fprintln(r.Stderr, l.Refused)
+		return exit{code: l.code}
+	}
+	f := &fitting{kernel: k, journal: memory}
+	if err := f.fit(r.shown(file), l.Config, own); err != nil {
+		return failed(err)
+	}
+	return work(f)
+}
+
+// own reads --addr.
+func (r *realserverRun) own() (own []netip.Addr, err error) {
+	for _, text := range r.addrs {
+		a, err := netip.ParseAddr(text)
+		if err != nil {
+			return nil, fmt.Errorf("--addr %s: expected an address", text)
+		}
+		own = append(own, a)
+	}
+	return own, nil
+}
+
+// A fitting is a host beside what a file asks of it.
+type fitting struct {
+	kernel   kernel.Kernel
+	journal  realserver.Journal
+	file     string
+	head     string
+	changes  plan.Plan
+	problems []realserver.Problem
+}
+
+// fit finds out what is to be changed.
+func (f *fitting) fit(file string, cfg *ir.Config, own []netip.Addr) error {
+	f.file = file
+	have, err := f.observe(nil)
+	if err != nil {
+		return err
+	}
+	roles := realserver.Roles(cfg, have, own)
+	if len(roles) == 0 && f.journal.Empty() {
+		return fmt.Errorf("no virtual server of %s has an address of this host as a real server; --addr says which it has", file)
+	}
+	want, problems := realserver.Want(cfg, roles, have)
+	f.problems = problems
+	if have, err = f.observe(realserver.Sysctls(want)); err != nil {
+		return err
+	}
+	realserver.Accept(have, want)
+	// The routes of others are theirs, also where a director on this host marks them as its own.
+	maps.DeleteFunc(have.Routes, func(k state.RouteKey, _ state.Route) bool {
+		_, wanted := want.Routes[k]
+		return !wanted && !f.journal.Owned(k)
+	})
+	f.changes = slices.DeleteFunc(plan.Diff(have, want, f.journal.Owned), func(c plan.Change) bool { return c.Action == plan.Foreign })
+	var names []string
+	for _, role := range roles {
+		if name := role.Server.String(); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	f.head = fmt.Sprintf("Real server %s of %s.", strings.Join(names, ", "), report.Count(len(roles), "virtual server"))
+	return nil
+}
+
+// observe reads what the verb is about, and those settings.
+func (f *fitting) observe(keys []state.SysctlKey) (have state.State, err error) {
+	have = state.New()
+	if have.Addresses, err = f.kernel.Addresses(); err != nil {
+		return have, err
+	}
+	if have.Routes, err = f.kernel.Routes(); err != nil {
+		return have, err
+	}
+	if have.Tunnels, err = f.kernel.Tunnels(); err != nil {
+		return have, err
+	}
+	have.Sysctls, err = f.kernel.Sysctls(keys)
+	return have, err
+}
+
+// check says what is missing, one line each.
+func (r *realserverRun) check(f *fitting) error {
+	var lines []string
+	for _, c := range f.changes {
+		at := ""
+		if !c.Origin.IsZero() {
+			at = fmt.Sprint(c.Origin, ": ")
+		}
+		lines = append(lines, at+missing(c))
+	}
+	for _, p := range f.problems {
+		lines = append(lines, fmt.Sprintf("%s: %s", p.At, p.Text))
+	}
+	if len(lines) == 0 {
+		if r.verbose {
+			fmt.Fprintln(r.Stdout, f.head, "Nothing is missing.")
+		}
+		return nil
+	}
+	if !r.quiet {
+		fmt.Fprintln(r.Stdout, strings.Join(lines, "\n"))
+	}
+	return exit{code: exitFindings}
+}
+
+// missing says what is not as it should be.
+func missing(c plan.Change) string {
+	why := ""
+	if c.After != nil {
+		why = ": " + c.After.From().Why
+	}
+	switch {
+	case c.Action == plan.Remove:
+		return fmt.Sprintf("%s is not wanted any more", c.Key)
+	case c.Before == nil:
+		return fmt.Sprintf("%s is missing%s", c.Key, why)
+	}
+	differ, _ := c.Differences()
+	for _, d := range differ {
+		return fmt.Sprintf("%s is %s, not %s%s", c.Key, d.Before, d.After, why)
+	}
+	return fmt.Sprintf("%s is otherwise%s", c.Key, why)
+}
+
+// plan shows the changes.
+func (r *realserverRun) plan(f *fitting) error {
+	m := report.NewPlan(f.file, f.head, f.changes)
+	for _, p := range f.problems {
+		m.Notes = append(m.Notes, fmt.Sprintf("%s: %s", p.At, p.Text))
+	}
+	return r.show(m)
+}
+
+func (r *realserverRun) show(m report.Plan) error {
+	colors, err := r.colors()
+	if err != nil || r.quiet {
+		return err
+	}
+	return failed(report.PlanScreen(r.Stdout, m, colors, false, false))
+}
+
+// apply makes the changes, and says how they last.
+func (r *realserverRun) apply(f *fitting) error {
+	if err := r.plan(f); err != nil {
+		return err
+	}
+	if err := r.change(f, func(c plan.Change, before string) { f.journal.Note(c, before) }); err != nil {
+		return failed(fmt.Errorf("%w; keepc realserver undo takes back what was done", err))
+	}
+	if lines := lasting(f.changes); len(lines) > 0 && !r.quiet {
+		fmt.Fprintf(r.Stdout, "\nDone, until the next boot. For good:\n%s\n", strings.Join(lines, "\n"))
+	}
+	if len(f.problems) > 0 {
+		return exit{code: exitFindings}
+	}
+	return nil
+}
+
+// change makes the changes one by one; each is noted in the journal before.
+func (r *realserverRun) change(f *fitting, note func(c plan.Change, before string)) error {
+	for _, c := range f.changes {
+		before := ""
+		if k, ok := c.Key.(state.SysctlKey); ok { // a tunnel has settings only once it is there
+			now, err := f.kernel.Sysctls([]state.SysctlKey{k})
+			if err != nil {
+				return err
+			}
+			before = now[k].Value
+		}
+		note(c, before)
+		if err := r.remember(f.journal); err != nil {
+			return err
+		}
+		if err := reconcile.Apply(f.kernel, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lasting are the lines that make the changes last, for sysctl.d and for whatever brings the interfaces up.
+func lasting(changes plan.Plan) (lines []string) {
+	for _, c := range changes {
+		switch k := c.Key.(type) {
+		case state.SysctlKey:
+			if s, ok := c.After.(state.Sysctl); ok {
+				lines = append(lines, fmt.Sprintf("  %s = %s   # a file in /etc/sysctl.d", k, s.Value))
+			}
+		case state.AddressKey:
+			if c.After != nil {
+				lines = append(lines, "  ip addr add "+k.String())
+			}
+		case state.RouteKey:
+			if r, ok := c.After.(state.Route); ok && len(r.Hops) > 0 {
+				lines = append(lines, "  ip route add default via "+r.Hops[0].Via.String())
+			}
+		case state.TunnelKey:
+			if t, ok := c.After.(state.Tunnel); ok {
+				lines = append(lines, fmt.Sprintf("  modprobe %s; ip link set %s up", map[string]string{state.TunnelIPIP: "ipip", state.TunnelIP6Tnl: "ip6_tunnel"}[t.Kind], k))
+			}
+		}
+	}
+	return lines
+}
+
+// undo takes back what apply did.
+func (r *realserverRun) undo(k kernel.Kernel, j realserver.Journal) error {
+	if j.Empty() {
+		if !r.quiet {
+			fmt.Fprintf(r.Stdout, "Nothing to undo: %s remembers no change.\n", r.journal)
+		}
+		return nil
+	}
+	f := &fitting{kernel: k, journal: j}
+	have, err := f.observe(j.Keys())
+	if err != nil {
+		return failed(err)
+	}
+	want, left := j.Undo(have)
+	maps.DeleteFunc(have.Routes, func(k state.RouteKey, _ state.Route) bool { return !j.Owned(k) })
+	f.changes = slices.DeleteFunc(plan.Diff(have, want, nil), func(c plan.Change) bool { return c.Action == plan.Foreign })
+	m := report.NewPlan("what it was before", "What keepc realserver apply changed goes back.", f.changes)
+	m.Notes = left
+	if err := r.show(m); err != nil {
+		return err
+	}
+	if err := r.change(f, func(plan.Change, string) {}); err != nil {
+		return failed(err)
+	}
+	if err := os.Remove(r.abs(r.journal)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return failed(fmt.Errorf("forget what was changed: %w", err))
+	}
+	return nil
+}
+
+// memory reads the journal; a missing one is empty.
+func (r *realserverRun) memory() (j realserver.Journal, err error) {
+	text, err := os.ReadFile(r.abs(r.journal))
+	if errors.Is(err, fs.ErrNotExist) {
+		return j, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &j)
+	}
+	if err == nil && j.Version != realserver.JournalVersion {
+		err = fmt.Errorf("%s: version %d is not %d", r.journal, j.Version, realserver.JournalVersion)
+	}
+	if err != nil {
+		return j, fmt.Errorf("read what was changed before: %w", err)
+	}
+	return j, nil
+}
+
+// remember writes the journal.
+func (r *realserverRun) remember(j realserver.Journal) error {
+	text, err := json.MarshalIndent(j, "", "  ")
+	if err != nil {
+		return fmt.Errorf("remember what is changed: %w", err)
+	}
+	path := r.abs(r.journal)
+	err = os.MkdirAll(filepath.Dir(path), 0o755)
+	if err == nil {
+		err = os.WriteFile(path+".new", append(text, '\n'), 0o644)
+	}
+	if err == nil {
+		err = os.Rename(path+".new", path)
+	}
+	if err != nil {
+		return fmt.Errorf("remember what is changed: %w", err)
+	}
+	return nil
+}
