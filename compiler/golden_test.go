@@ -2,10 +2,13 @@ package compiler
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
 
 	"keepc/compiler/report"
 	"keepc/grammar"
@@ -69,4 +72,37 @@ func files(t *testing.T, dir string) []string {
 		t.Fatalf("no files in testdata/%s: %v", dir, err)
 	}
 	return paths
+}
+
+// TestOwn holds what is found in the small files of testdata/reference/own.txtar, which keepalived -t was asked about too.
+func TestOwn(t *testing.T) {
+	dir := filepath.Join("..", "testdata", "reference")
+	a, err := txtar.ParseFile(filepath.Join(dir, "own.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, f := range a.Files {
+		fmt.Fprintf(&b, "%s\n", f.Name)
+		file, reading := grammar.LoadText(source.New(f.Name, f.Data), grammar.Options{ID: "lb1", Files: grammar.Files{Root: os.DirFS("/nonexistent"), Dir: "/"}})
+		_, meaning := Compile(file, Options{Host: caseHost{}})
+		for _, d := range Merge(file, reading, meaning) {
+			if d.Rule != "no-check" && d.Rule != "missing-script" { // in nearly all of them
+				fmt.Fprintf(&b, "    %d %s %s\n", d.Span.Position().Line, d.Severity, d.Rule)
+			}
+		}
+	}
+	golden := filepath.Join(dir, "own.txt")
+	if *update {
+		if err := os.WriteFile(golden, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.String() != string(want) {
+		t.Errorf("the findings differ; go test -update rewrites them:\n%s", &b)
+	}
 }

@@ -60,10 +60,10 @@ func Differences() []Difference {
 			Milder:     []string{"missing-addresses", "mail-without-recipients"},
 		},
 		{
-			Keepalived: "exits with 5 for a route without an interface, which it does not watch",
-			Keepc:      "an info",
-			Why:        "the route is made all the same",
-			Milder:     []string{"route-untracked"},
+			Keepalived: "exits with 5 for a route without an interface, which it does not watch, and for a rule without a preference, which it chooses",
+			Keepc:      "an info for the first, a warning for the second",
+			Why:        "the route and the rule are made all the same",
+			Milder:     []string{"route-untracked", "rule-preference"},
 		},
 		{
 			Keepalived: "exits with 5 for a number that it rounds",
@@ -75,7 +75,7 @@ func Differences() []Difference {
 			Keepalived: "exits with 5 for a line that another one makes meaningless, as nopreempt with state MASTER, and drops it",
 			Keepc:      "a warning; an info for what is set anyway",
 			Why:        "what counts is written in the file, too",
-			Milder:     []string{"nopreempt-master", "preempt-delay-unused", "hysteresis-too-high", "vmac-unicast", "vmac-promote", "type-without-password", "scope-ipv6", "version-2-ipv6"},
+			Milder:     []string{"nopreempt-master", "preempt-delay-unused", "hysteresis-too-high", "vmac-unicast", "vmac-promote", "type-without-password", "owner-weight", "scope-ipv6", "label-ipv6", "version-2-ipv6"},
 		},
 		{
 			Keepalived: "exits with 5 for unicast keywords without unicast_peer, calls that deprecated, and uses multicast",

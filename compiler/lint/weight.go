@@ -114,7 +114,7 @@ func weightRules() []Rule {
 						continue
 					}
 					for _, t := range trackers(v) {
-						if effective(t, own) != 0 {
+						if effective(t, own) != 0 && t.Name != v.Interface {
 							p.report(t.Span(), fmt.Sprintf("the weight of %s does nothing in %s, a member of %s", t.Name, named(v), g.Name), "ignored").Notes = note(g.Span(), "the sync group")
 						}
 					}

@@ -72,7 +72,7 @@ func Short(n int) Kind[string] {
 // Interface is the name of a network interface.
 var Interface = Kind[string]{"an interface name", func(r *reader) (string, bool) {
 	w, ok := r.word("an interface name")
-	if ok && (len(w.Text) > 15 || w.Text == "" || strings.ContainsAny(w.Text, "/ \t")) {
+	if ok && (len(w.Text) > 15 || w.Text == "" || strings.ContainsAny(w.Text, "/ \t'")) {
 		r.invalid(w, "an interface name", "1 to 15 bytes without a slash")
 		return "", false
 	}
