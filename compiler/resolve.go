@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"keepc/compiler/ir"
+	"keepc/grammar"
 )
 
 // resolve fills in what depends on other lines: defaults, and what blocks take from those around them. The values are
 // those of the reference; see the Otherwise texts of the table.
-func resolve(cfg *ir.Config) {
+func resolve(cfg *ir.Config, file *grammar.File) {
 	resolveGlobal(&cfg.Global)
 	for _, v := range cfg.Instances {
 		resolveInstance(v, &cfg.Global)
@@ -20,13 +21,15 @@ func resolve(cfg *ir.Config) {
 	}
 	resolveTracks(cfg)
 	for i := range cfg.StaticAddresses {
-		setDefault(&cfg.StaticAddresses[i].Dev, "", cfg.Global.DefaultInterface)
-		resolveLifetime(&cfg.StaticAddresses[i])
+		resolveAddress(&cfg.StaticAddresses[i], cfg.Global.DefaultInterface)
 	}
-	resolveRoutes(cfg)
+	resolveRoutes(cfg, file)
 	for _, s := range cfg.Scripts {
 		setDefault(&s.Timeout, ir.Unset, s.Interval)
 		setDefault(&s.User, ir.User{}, cfg.Global.ScriptUser)
+	}
+	for _, p := range cfg.TrackProcesses {
+		p.FullCommand = p.FullCommand || len(p.Process) > 1 // parameters stand there alone
 	}
 	for _, b := range cfg.BFDs {
 		resolveBFD(b)

@@ -7,30 +7,33 @@ import (
 
 	"keepc/compiler/ir"
 	"keepc/compiler/state"
+	"keepc/grammar"
 )
 
 // firstPriority is the priority of the first rule of a family that names none; the next one gets one less.
 const firstPriority = 16384
 
 // resolveRoutes fills in what lines of routes and rules leave to others: families, destinations, priorities.
-func resolveRoutes(cfg *ir.Config) {
-	priority := map[bool]uint32{false: firstPriority, true: firstPriority} // of IPv4, of IPv6
-	cfg.StaticRoutes = slices.DeleteFunc(cfg.StaticRoutes, func(r ir.Route) bool { return !r.To.IsValid() })
+func resolveRoutes(cfg *ir.Config, file *grammar.File) {
 	for i := range cfg.StaticRoutes {
 		resolveRoute(&cfg.StaticRoutes[i])
 	}
+	var rules []*ir.Rule
 	for i := range cfg.StaticRules {
-		resolveRule(&cfg.StaticRules[i], priority)
+		rules = append(rules, &cfg.StaticRules[i])
 	}
 	for _, v := range cfg.Instances {
-		v.Routes = slices.DeleteFunc(v.Routes, func(r ir.Route) bool { return !r.To.IsValid() }) // as the reference does
 		for i := range v.Routes {
 			resolveRoute(&v.Routes[i])
 		}
 		for i := range v.Rules {
-			resolveRule(&v.Rules[i], priority)
+			rules = append(rules, &v.Rules[i])
 		}
 	}
+	for _, r := range rules {
+		resolveRule(r)
+	}
+	givePriorities(rules, file)
 	leaveOut(cfg)
 }
 
@@ -59,6 +62,23 @@ func left(block, what string, line ir.Origin) []ir.Use {
 	return []ir.Use{{Path: block + ", a line with " + what, Span: line.Span()}}
 }
 
+// givePriorities gives rules that name no priority theirs: 16384 and down, for each family, in the order of the file.
+func givePriorities(rules []*ir.Rule, file *grammar.File) {
+	rules = slices.DeleteFunc(rules, func(r *ir.Rule) bool { return r.Priority != nil })
+	if len(rules) == 0 {
+		return
+	}
+	place := map[*grammar.Stmt]int{}
+	grammar.Walk(file.Stmts, func(s *grammar.Stmt, _ int) { place[s] = len(place) })
+	slices.SortStableFunc(rules, func(a, b *ir.Rule) int { return place[a.Stmt] - place[b.Stmt] })
+	next := map[bool]uint32{false: firstPriority, true: firstPriority}
+	for _, r := range rules {
+		own := next[r.IPv6]
+		r.Priority = &own
+		next[r.IPv6]--
+	}
+}
+
 func resolveRoute(r *ir.Route) {
 	everything := r.To.Bits() == 0 && r.To.Addr().IsUnspecified()
 	r.IPv6 = r.IPv6 || r.To.Addr().Is6() || r.Src.Is6() || r.From.Addr().Is6() && r.From.Bits() > 0 || everything && r.Via.Is6()
@@ -82,8 +102,9 @@ func resolveRoute(r *ir.Route) {
 			r.Install = ir.InstallPrepend
 		}
 	}
-	// What has no interface goes unwatched, and so does what is not marked as the director's.
-	r.NoTrack = r.NoTrack || r.Dev == "" || r.Protocol.N != ir.KeepalivedProtocol
+	if r.NoTrack = r.NoTrack || r.Dev == ""; !r.NoTrack {
+		r.Protocol = ir.Number{N: ir.KeepalivedProtocol} // what is watched is marked as the director's
+	}
 }
 
 // all is the prefix of every address of a family.
@@ -94,7 +115,7 @@ func all(ipv6 bool) netip.Prefix {
 	return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 }
 
-func resolveRule(r *ir.Rule, priority map[bool]uint32) {
+func resolveRule(r *ir.Rule) {
 	for _, p := range []*netip.Prefix{&r.From, &r.To} {
 		if p.IsValid() && p.Addr().Is6() {
 			r.IPv6 = true
@@ -103,17 +124,25 @@ func resolveRule(r *ir.Rule, priority map[bool]uint32) {
 			*p = netip.Prefix{}
 		}
 	}
-	if r.Priority == nil {
-		own := priority[r.IPv6]
-		r.Priority = &own
-		priority[r.IPv6]--
-	}
 	if r.L3MDev || r.Action != ir.Lookup {
 		r.Table = ir.Number{}
 	}
 	if !r.NoTrack {
-		r.Protocol = ir.Number{N: ir.KeepalivedProtocol} // what is watched is marked as the director's
+		r.Protocol = ir.Number{N: ir.KeepalivedProtocol}
 	}
+}
+
+// resolveAddress fills in what a line leaves open: the interface, the lifetime, and the prefix of a point-to-point link, which is
+// that of the other end.
+func resolveAddress(a *ir.Address, dev string) {
+	setDefault(&a.Dev, "", dev)
+	if a.Peer.IsValid() {
+		a.Prefix = netip.PrefixFrom(a.Prefix.Addr(), a.Peer.Bits())
+	}
+	if a.Prefix.Addr().Is6() {
+		a.Scope = ir.ScopeGlobal // the kernel knows the scope of IPv6 addresses by themselves
+	}
+	resolveLifetime(a)
 }
 
 // resolveLifetime gives an IPv6 address of one host its lifetime: it is no source for connections of the host itself.

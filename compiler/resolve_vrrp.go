@@ -9,20 +9,9 @@ import (
 )
 
 func resolveInstance(v *ir.VRRPInstance, g *ir.Global) {
-	// Advertised addresses come first, for the first one tells the family.
-	slices.SortStableFunc(v.Addresses, func(a, b ir.Address) int {
-		switch {
-		case a.Excluded == b.Excluded:
-			return 0
-		case b.Excluded:
-			return -1
-		}
-		return 1
-	})
-	for i := range v.Addresses {
-		setDefault(&v.Addresses[i].Dev, "", v.Interface)
-		resolveLifetime(&v.Addresses[i])
-	}
+	resolveAddresses(v)
+	// The own interface is followed anyway.
+	v.TrackInterfaces = slices.DeleteFunc(v.TrackInterfaces, func(t ir.Track) bool { return t.Name == v.Interface })
 	if v.Priority == 0 {
 		v.Priority = 100
 		if v.State == ir.Master {
@@ -77,6 +66,32 @@ func resolveInstance(v *ir.VRRPInstance, g *ir.Global) {
 		resolveCommand(c, g)
 	}
 	resolveNotify(&v.Notify, g)
+}
+
+// most is how many addresses an advertisement can carry: its count has one byte, and of IPv6 an Ethernet frame holds no more.
+func most(v *ir.VRRPInstance) int {
+	if v.IPv6() {
+		return 90
+	}
+	return 255
+}
+
+// resolveAddresses brings advertised addresses before the others, for the first one tells the family. Those that no advertisement
+// can carry are held without.
+func resolveAddresses(v *ir.VRRPInstance) {
+	slices.SortStableFunc(v.Addresses, func(a, b ir.Address) int {
+		switch {
+		case a.Excluded == b.Excluded:
+			return 0
+		case b.Excluded:
+			return -1
+		}
+		return 1
+	})
+	for i := range v.Addresses {
+		resolveAddress(&v.Addresses[i], v.Interface)
+		v.Addresses[i].Excluded = v.Addresses[i].Excluded || i >= most(v)
+	}
 }
 
 // resolveUnicast fills in where advertisements go.
@@ -140,6 +155,7 @@ func resolveGlobal(g *ir.Global) {
 		setDefault(&g.GARPMasterRepeat, defaultGARPRepeat, 1)
 		setDefault(&g.GARPMasterRefreshRepeat, 1, 0)
 	}
+	setDefault(&g.SNMPRSStatsInterval, 0, g.SNMPVSStatsInterval)
 	setDefault(&g.GARPLowerPrioDelay, ir.Unset, g.GARPMasterDelay)
 	setDefault(&g.GARPLowerPrioRepeat, ir.Unset, g.GARPMasterRepeat)
 	for _, c := range []*ir.Command{

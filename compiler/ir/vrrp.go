@@ -81,14 +81,14 @@ type VRRPInstance struct {
 	AuthHMAC *AuthHMAC `json:"auth_hmac"`
 
 	OwnerIgnoreAdverts bool
-	TimerExpiredBackup int    // priority at which an own timer that fired too late makes it BACKUP; 0: never
+	TimerExpiredBackup int    `json:",omitzero"` // priority at which an own timer that fired too late makes it BACKUP; 0: never
 	SkipCheckAdvAddr   bool   `json:"skip_check_adv_addr"`
 	V3ChecksumAsV2     bool   `json:"v3_checksum_as_v2"`
 	OldUnicastChecksum string // always or never; empty: as the peer does
-	KernelRxBufSize    uint32 // of the socket in bytes; 0: the policy of global_defs
+	KernelRxBufSize    uint32 `json:",omitzero"` // of the socket in bytes; 0: the policy of global_defs
 	Accept             bool   // takes traffic to the addresses while not their owner
 	PromoteSecondaries bool
-	Debug              int
+	Debug              int `json:",omitzero"` // how much it writes to the log
 
 	UnicastFaultNoPeer bool
 	UnicastTTL         *uint8 // nil: the kernel's
@@ -171,7 +171,7 @@ type UnicastPeer struct {
 type Track struct {
 	Origin
 	Name   string
-	Weight *Weight `json:",inline"` // nil: that of what is tracked
+	Weight *Weight `json:",inline"` // that of what is tracked where the line has none; of an interface, none
 }
 
 // A Script is a vrrp_script.

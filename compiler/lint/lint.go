@@ -83,3 +83,16 @@ func (p *pass) report(at source.Span, message, label string) *diag.Diagnostic {
 func note(at source.Span, message string) []diag.Note {
 	return []diag.Note{{Message: message, Span: at}}
 }
+
+// linesOf lists the lines of the blocks with a keyword.
+func linesOf(o ir.Origin, keyword string) (lines []*grammar.Stmt) {
+	if o.Stmt == nil || o.Stmt.Block == nil {
+		return nil
+	}
+	for _, s := range o.Stmt.Block.Stmts {
+		if s.Keyword() == keyword && s.Block != nil {
+			lines = append(lines, s.Block.Stmts...)
+		}
+	}
+	return lines
+}

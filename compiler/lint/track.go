@@ -19,9 +19,9 @@ func trackRules() []Rule {
 			Good:  instanceText("    track_interface {\n        eth1\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
-					for _, t := range v.TrackInterfaces {
-						if t.Name == v.Interface {
-							p.report(t.Span(), t.Name+" is the interface of "+named(v)+" itself", "tracked anyway").Notes = note(v.At("interface"), "the interface")
+					for _, t := range linesOf(v.Origin, "track_interface") {
+						if name := t.Keyword(); name == v.Interface {
+							p.report(t.Span(), name+" is the interface of "+named(v)+" itself", "tracked anyway").Notes = note(v.At("interface"), "the interface")
 						}
 					}
 				}

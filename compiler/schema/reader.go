@@ -149,7 +149,7 @@ func (r *reader) readEntries(read func()) {
 
 // read reads one entry: its subject and its options, in any order. It tells whether the subject was there.
 func (e *Entry[T]) read(r *reader, t *T) bool {
-	key, subject := r.key, e.options.head.read == nil
+	key, subject, before := r.key, e.options.head.read == nil, len(r.found.List)
 	if o, ok := any(t).(origin); ok {
 		o.SetOrigin(r.stmt)
 	}
@@ -172,11 +172,13 @@ func (e *Entry[T]) read(r *reader, t *T) bool {
 			return false
 		}
 	}
-	if !subject && e.options.head.expect != "" {
+	switch {
+	case e.whole != nil && e.whole(t), e.whole == nil && (subject || e.options.head.expect == ""):
+		return true
+	case len(r.found.List) == before: // else an option hides the subject
 		r.missingSubject(e.name, e.options.head.expect)
-		return false
 	}
-	return true
+	return false
 }
 
 // preset reads a default of the table as if the file said it.

@@ -291,10 +291,17 @@ func head[T, V any](k Kind[V], at func(*T) *V) Head[T] {
 type Entry[T any] struct {
 	name    string // "address line"
 	options *Block[T]
+	whole   func(*T) bool // tells whether the subject is there, where an option may say it; nil: the head alone does
 }
 
 func entry[T any](name string, subject Head[T], proto T, options ...Row[T]) *Entry[T] {
-	return &Entry[T]{name, block(subject, proto, options...)}
+	return &Entry[T]{name: name, options: block(subject, proto, options...)}
+}
+
+// mustHave says when an entry is whole.
+func (e *Entry[T]) mustHave(whole func(*T) bool) *Entry[T] {
+	e.whole = whole
+	return e
 }
 
 // origin is implemented by every part of the configuration that remembers the line that made it.

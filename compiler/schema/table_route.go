@@ -67,10 +67,10 @@ var route = entry("route line", routeTarget, newRoute,
 	routeType(ir.Blackhole, "Packets are dropped without a word."),
 	routeType(ir.Unreachable, "Packets are answered with host unreachable."),
 	routeType(ir.Prohibit, "Packets are answered with administratively prohibited."),
-)
+).mustHave(func(r *ir.Route) bool { return r.To.IsValid() })
 
 // routeTarget is the destination of a route, which may stand behind the option to instead.
-var routeTarget = head(Kind[prefixOf]{read: target.read}, func(r *ir.Route) *prefixOf { return &r.To })
+var routeTarget = head(Kind[prefixOf]{"a destination", target.read}, func(r *ir.Route) *prefixOf { return &r.To })
 
 func routeType(t ir.RouteType, text string) Row[ir.Route] {
 	return Value(t.String(), constant(t), func(r *ir.Route) *ir.RouteType { return &r.Type }, text)

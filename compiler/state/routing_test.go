@@ -36,7 +36,7 @@ func TestRouteLines(t *testing.T) {
 		{"10.8.0.0/16 via 10.0.0.8 dev eth0", "10.8.0.0/16: nexthop via 10.0.0.8 dev eth0"},
 		{"src 10.0.0.3 to 10.8.1.7/16 via 10.0.0.8 metric 5", "10.8.0.0/16 metric 5: nexthop via 10.0.0.8, src 10.0.0.3"},
 		{"default via 10.0.0.8 table 100", "default table 100: nexthop via 10.0.0.8"},
-		{"10.8.0.0/16 dev eth0 scope link tos 0x10 protocol static", "10.8.0.0/16 tos 0x10 proto static: nexthop dev eth0, scope link"},
+		{"10.8.0.0/16 dev eth0 scope link tos 0x10 protocol static no_track", "10.8.0.0/16 tos 0x10 proto static: nexthop dev eth0, scope link"},
 		{"blackhole 10.8.0.0/16", "10.8.0.0/16: type blackhole"},
 		{"2001:db8::/32 via fe80::8 dev eth0", "2001:db8::/32: nexthop via fe80::8 dev eth0"},
 		{"unreachable 2001:db8::/32 metric 7", "2001:db8::/32 metric 7: type unreachable"},
