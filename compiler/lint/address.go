@@ -62,12 +62,9 @@ func addressRules() []Rule {
 			Text:  "An advertisement counts its addresses in one byte: 255. keepalived treats those beyond as virtual_ipaddress_excluded, so that no other router compares them.",
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
-					n := 0
-					for _, a := range v.Addresses {
-						if n++; !a.Excluded && n == 256 {
-							d := p.report(a.Span(), named(v)+" has more than 255 addresses", "this one and those behind it are not advertised")
-							d.Help = "move them to virtual_ipaddress_excluded, or to an instance of their own"
-						}
+					if lines := linesOf(v.Origin, "virtual_ipaddress"); len(lines) > 255 {
+						d := p.report(lines[255].Span(), named(v)+" has more than 255 addresses", "this one and those behind it are not advertised")
+						d.Help = "move them to virtual_ipaddress_excluded, or to an instance of their own"
 					}
 				}
 			},

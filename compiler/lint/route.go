@@ -3,6 +3,7 @@ package lint
 import (
 	"fmt"
 	"slices"
+	"strconv"
 
 	"keepc/compiler/ir"
 	"keepc/grammar/diag"
@@ -35,8 +36,9 @@ func routeRules() []Rule {
 			Good: "static_routes {\n    198.51.100.0/24 dev eth0 protocol bird no_track\n}\n",
 			Check: func(p *pass) {
 				for of, r := range p.routes {
-					if r.Origin.HasWord("protocol") && !r.HasWord("no_track") && r.Dev != "" && (r.Protocol.Name != "" && r.Protocol.Name != "keepalived" || r.Protocol.Name == "" && r.Protocol.N != ir.KeepalivedProtocol) {
-						p.report(r.Span(), fmt.Sprintf("a route of %s has the protocol %s", of, option(r.Origin, "protocol")), "keepalived is used").Help = "delete it, or add no_track"
+					own := option(r.Origin, "protocol")
+					if own != "" && own != "keepalived" && own != strconv.Itoa(ir.KeepalivedProtocol) && r.Dev != "" && !r.HasWord("no_track") {
+						p.report(r.Span(), fmt.Sprintf("a route of %s has the protocol %s", of, own), "keepalived is used").Help = "delete it, or add no_track"
 					}
 				}
 			},
