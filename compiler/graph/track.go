@@ -15,18 +15,13 @@ func trackers(cfg *ir.Config, v *ir.VRRPInstance) (list []string, bonus int) {
 			if t.Weight != nil {
 				w = *t.Weight
 			}
-			n := w.N
-			if w.Reverse {
-				n = -n
-			}
-			text := fmt.Sprintf("%s %s: %+d", t.Name, good, n)
+			bonus += w.Adds(true)
+			text := fmt.Sprintf("%s %s: %+d", t.Name, good, w.Adds(true))
 			switch {
 			case w.N == 0:
 				text = fmt.Sprintf("%s %s: FAULT", t.Name, bad)
-			case w.N < 0:
-				text = fmt.Sprintf("%s %s: %+d", t.Name, bad, n)
-			default:
-				bonus += n
+			case w.Adds(true) == 0:
+				text = fmt.Sprintf("%s %s: %+d", t.Name, bad, w.Adds(false))
 			}
 			addUnique(&list, text)
 		}
