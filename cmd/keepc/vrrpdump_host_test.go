@@ -57,7 +57,7 @@ func runForDump(t *testing.T, file string, cfg *ir.Config) (d dump, why string) 
 	lan := net.Segment("lan")
 	var ports []lab.Port
 	for i, name := range interfacesOf(cfg) {
-		ports = append(ports, lab.On(lan, name, append(sourcesOf(cfg, name), fmt.Sprintf("10.%d.0.1/16", 200+i))...))
+		ports = append(ports, lab.On(lan, name, append(sourcesOf(cfg, name), fmt.Sprintf("10.%d.%d.1/24", 200+i/200, i%200))...))
 	}
 	host := net.Host(dumpHost, ports...)
 	root := sandbox(t, host, cfg, file)
