@@ -70,15 +70,21 @@ func (r *runRun) main(ctx context.Context, name string) error {
 	defer k.Close()
 	// One director a network namespace: two would fight for the addresses. The socket that it answers on is the lock.
 	only, err := status.Listen()
-	if err != nil {
-		return failed(fmt.Errorf("run: another keepc runs here already, or so it seems: %w", err))
+	var taken *status.TakenError
+	if err != nil && !errors.As(err, &taken) {
+		return failed(fmt.Errorf("run: %w", err))
 	}
-	defer only.Close()
+	if only != nil {
+		defer only.Close()
+	}
 
 	signal.Ignore(syscall.SIGPIPE) // who reads the log may go; the director stays
 	out := daemon.NewWriter(r.Stdout)
 	defer out.Close(time.Second)
 	log := slog.New(r.handler(out))
+	if taken != nil {
+		log.Error(taken.Error(), "subject", "status")
+	}
 
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()

@@ -2,15 +2,20 @@ package main
 
 import (
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"keepc/runtime/kernel"
 	"keepc/runtime/lab"
 	"keepc/runtime/lab/tutorial"
+	"keepc/runtime/status"
 )
 
 // refused runs "keepc run" on a host with some capabilities taken away; it must end by itself.
@@ -142,4 +147,38 @@ func TestRunWatchesIncludes(t *testing.T) {
 	if !strings.HasPrefix(status, "exit status 3") || !strings.Contains(out, "another keepc runs here already") {
 		t.Errorf("a second director: %s\n%s", status, out)
 	}
+}
+
+// TestRunWithoutSocket: a user who takes the name of the status socket does not keep a director from its work.
+func TestRunWithoutSocket(t *testing.T) {
+	h := lab.New(t).Host("lb01")
+	var l net.Listener
+	if err := h.Do(func() (err error) {
+		l, err = listenAs(65534, status.Socket)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	s := &stage{Cluster: &tutorial.Cluster{LB01: h, LB02: h}, t: t}
+	s.lb01 = s.start(h, keepc)
+	s.lb01.WaitLog("the socket @keepc is taken: user 65534 has it", 5*time.Second)
+	s.lb01.WaitLog("enforcing", 5*time.Second)
+}
+
+// listenAs takes a socket as another user: the kernel notes who calls listen.
+func listenAs(uid uintptr, socket string) (net.Listener, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	become := func(uid uintptr) error { // this thread alone
+		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, ^uintptr(0), uid, ^uintptr(0)); errno != 0 {
+			return errno
+		}
+		return nil
+	}
+	if err := become(uid); err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("unix", socket)
+	return l, errors.Join(err, become(0))
 }

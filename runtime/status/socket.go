@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -24,12 +26,47 @@ const (
 // ErrNone: no director runs in this network namespace.
 var ErrNone = errors.New("no keepc runs here")
 
-// Listen takes the socket of the network namespace, and lets in who may ask. An error says that somebody else has the socket.
+// ErrRuns: a director runs in this network namespace already.
+var ErrRuns = errors.New("another keepc runs here already")
+
+// A TakenError says that the socket is taken and no director has it: two directors are root, or the same user.
+type TakenError struct {
+	Socket string
+	Cause  error // who has it, or why nobody knows
+}
+
+func (e *TakenError) Error() string {
+	return fmt.Sprintf("nobody can ask this keepc, for the socket %s is taken: %v", e.Socket, e.Cause)
+}
+
+func (e *TakenError) Unwrap() error { return e.Cause }
+
+// Listen takes the socket of the network namespace, and lets in who may ask. Errors: ErrRuns; a *TakenError, for any user can
+// take a name that is no file's, and no user may keep a director from its work by that.
 func Listen() (net.Listener, error) { return listen(Socket) }
 
 func listen(socket string) (net.Listener, error) {
-	l, err := net.Listen("unix", socket)
-	return guard{l}, err
+	for limit := time.Now().Add(patience); ; time.Sleep(patience / 20) {
+		l, err := net.Listen("unix", socket)
+		if err == nil {
+			return guard{l}, nil
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return nil, err
+		}
+		c, err := net.DialTimeout("unix", socket, patience)
+		if err == nil {
+			defer c.Close()
+			uid, err := trusted(c)
+			if err == nil {
+				return nil, ErrRuns
+			}
+			return nil, &TakenError{socket, fmt.Errorf("user %d has it: %w", uid, err)}
+		}
+		if time.Now().After(limit) { // a director that begins or ends would have been through with it
+			return nil, &TakenError{socket, err}
+		}
+	}
 }
 
 // A guard sends away who may not ask.
@@ -105,8 +142,11 @@ func ask(ctx context.Context, socket string) (*Document, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience+time.Second)
 	defer cancel()
 	c, err := new(net.Dialer).DialContext(ctx, "unix", socket)
-	if err != nil {
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist): // the latter where names of sockets are files
 		return nil, ErrNone
+	case err != nil:
+		return nil, fmt.Errorf("ask the running keepc: %w", err)
 	}
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })()

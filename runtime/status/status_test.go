@@ -128,6 +128,9 @@ func TestAsk(t *testing.T) {
 	if _, err := ask(t.Context(), filepath.Join(t.TempDir(), "nobody")); !errors.Is(err, ErrNone) {
 		t.Errorf("nobody: %v", err)
 	}
+	if _, err := ask(t.Context(), strings.Repeat("long", 50)); err == nil || errors.Is(err, ErrNone) {
+		t.Errorf("a name that cannot be: %v", err)
+	}
 	good := sample().Document("lb01.conf", 1234)
 	later := good
 	later.Version = Version + 1
@@ -146,6 +149,22 @@ func TestAsk(t *testing.T) {
 		if c.want == "" && (err != nil || d.File != "lb01.conf" || len(d.Instances) != 2) || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v, %v", c.name, d, err)
 		}
+	}
+}
+
+// TestListen: a name belongs to who took it first; it is a director's when that user is trusted.
+func TestListen(t *testing.T) {
+	socket := stand(t, func(context.Context) (Document, error) { return Document{}, nil })
+	if l, err := listen(socket); l != nil || !errors.Is(err, ErrRuns) {
+		t.Errorf("a second director: %v, %v", l, err)
+	}
+	mute := filepath.Join(t.TempDir(), "mute") // bound, and nobody listens
+	if err := os.WriteFile(mute, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var taken *TakenError
+	if l, err := listen(mute); l != nil || !errors.As(err, &taken) {
+		t.Errorf("a name without a listener: %v, %v", l, err)
 	}
 }
 
