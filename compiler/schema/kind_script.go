@@ -49,6 +49,10 @@ func (r *reader) command() (ir.Command, bool) {
 		r.invalid(w, "a command: "+err.Error(), `"program arguments"`)
 		return ir.Command{}, false
 	}
+	if len(argv) == 0 || argv[0] == "" {
+		r.invalid(w, "a command: it is empty", `"program arguments"`)
+		return ir.Command{}, false
+	}
 	r.rest = r.rest[max(0, len(r.rest)-len(more)):] // single quotes join words
 	c := ir.Command{Origin: ir.Origin{Stmt: r.stmt}, Args: argv}
 	r.commands = append(r.commands, &c)

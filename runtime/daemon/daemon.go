@@ -74,7 +74,7 @@ func Run(ctx context.Context, o Options) error {
 		ipvs:    newEnforcer("ipvs", reconcile.IPVS(o.Kernel), o.Log),
 		work:    work,
 	}
-	d.secure(first.Config)
+	secure(first.Config, o.Log)
 	d.network.announce = d.announce
 	d.ipvs.unavailable = noIPVS(o.Log)
 	defer d.end(stop)
@@ -291,7 +291,11 @@ func (d *director) step(ev engine.Event) {
 			d.dirty = true
 			d.Log.Warn(quorumText(e), "subject", "quorum")
 		case engine.Note:
-			d.Log.Warn(e.Text, "subject", e.Subject)
+			level := slog.LevelWarn
+			if e.Fine {
+				level = slog.LevelInfo
+			}
+			d.Log.Log(d.work, level, e.Text, "subject", e.Subject)
 		}
 	}
 }

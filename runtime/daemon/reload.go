@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -35,7 +36,13 @@ func (d *director) reload(why string) {
 	}
 	d.Log.Info(why, "subject", "reload")
 	d.loading = true
-	go func() { d.loaded <- d.Load() }() // ends by itself: the channel has room for the one that is under way
+	go func() { // ends by itself: the channel has room for the one that is under way
+		l := d.Load()
+		if l.Config != nil {
+			secure(l.Config, d.Log)
+		}
+		d.loaded <- l
+	}()
 }
 
 // apply puts a new configuration into force, or says why not and keeps the old one.
@@ -62,7 +69,6 @@ func (d *director) apply(l Loaded) {
 	if err := d.wires.open(l.Config, d.links); err != nil {
 		d.Log.Error(fmt.Sprintf("%v; trying again", err), "subject", "reload")
 	}
-	d.secure(l.Config)
 	d.step(engine.Reload{Config: l.Config})
 	d.things.Look(l.Config)
 	if err := d.wires.sync(l.Config, d.links); err == nil {
@@ -106,8 +112,8 @@ func (d *director) roles() string {
 }
 
 // secure takes away the vrrp_scripts that enable_script_security keeps from running as root, and says so; instances that track them
-// go on without.
-func (d *director) secure(cfg *ir.Config) {
+// go on without. It asks for users and files, which may take time: never on the event loop.
+func secure(cfg *ir.Config, log *slog.Logger) {
 	if !cfg.Global.ScriptSecurity {
 		return
 	}
@@ -117,7 +123,7 @@ func (d *director) secure(cfg *ir.Config) {
 		}
 		err := script.Secure(s.Command.Args[0])
 		if err != nil {
-			d.Log.Error(fmt.Sprintf("%s: not run: %v, and enable_script_security is set", s.At("script"), err), "subject", "script "+s.Name)
+			log.Error(fmt.Sprintf("%s: not run: %v, and enable_script_security is set", s.At("script"), err), "subject", "script "+s.Name)
 		}
 		return err != nil
 	})

@@ -19,7 +19,7 @@ import (
 //	service 192.0.2.10:80 quorum 2 sorry 10.0.0.9:80 …
 //	server 10.0.0.2:80 weight 3 retry 2 …
 //	script web weight 20 interval 2s rise 3 …
-//	file load weight -1
+//	file load weight -1 file /run/load
 //	process bird weight 5
 //
 // An instance tracks things by name: track script:web,interface:eth1=-40,file:load.
@@ -38,7 +38,11 @@ func parseConfig(lines []string) (*ir.Config, error) {
 			x, err = parseScript(words[1:])
 			cfg.Scripts = append(cfg.Scripts, x)
 		case "file":
-			cfg.TrackFiles = append(cfg.TrackFiles, &ir.TrackFile{Name: words[1], Weight: ir.Weight{N: signed(words[3])}})
+			f := &ir.TrackFile{Name: words[1], Weight: ir.Weight{N: signed(words[3])}}
+			if len(words) > 5 {
+				f.File = words[5]
+			}
+			cfg.TrackFiles = append(cfg.TrackFiles, f)
 		case "process":
 			cfg.TrackProcesses = append(cfg.TrackProcesses, &ir.TrackProcess{Name: words[1], Weight: ir.Weight{N: signed(words[3])}})
 		case "server":

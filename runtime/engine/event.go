@@ -136,6 +136,7 @@ type StartScript struct {
 type Note struct {
 	Subject string // instance name or server
 	Text    string
+	Fine    bool // good news
 }
 
 func (SendAdvert) effect()      {}

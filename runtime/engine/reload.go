@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -58,6 +59,7 @@ func (e *Engine) loadRouters(now time.Time) {
 			e.drive(now, r, vrrp.Stop{Reason: "not in the configuration any more"})
 		}
 	}
+	maps.DeleteFunc(e.things, func(t track.Thing, _ track.Status) bool { return !e.isTracked(t) })
 	// Another configuration may name another source, or another interface that is long known.
 	for _, r := range e.order {
 		if _, present := e.links[r.cfg.Interface]; present || e.settled {

@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -95,16 +96,20 @@ func (e *Engine) scriptDone(now time.Time, d ScriptDone) {
 		text = "fails: " + d.Cause
 	}
 	thing := track.Thing{Kind: track.Script, Name: d.ID.Name}
-	e.emit(Note{Subject: thing.String(), Text: text})
+	e.emit(Note{Subject: thing.String(), Text: text, Fine: d.Cause == ""})
 	e.changed(now, thing)
 }
 
-// tracked takes note of a file or process.
+// tracked takes note of a file or process. One that a reload has taken out of the file is nobody's business any more.
 func (e *Engine) tracked(now time.Time, t Tracked) {
-	if e.things[t.Thing] != t.Status {
+	if e.things[t.Thing] != t.Status && e.isTracked(t.Thing) {
 		e.things[t.Thing] = t.Status
 		e.changed(now, t.Thing)
 	}
+}
+
+func (e *Engine) isTracked(t track.Thing) bool {
+	return slices.ContainsFunc(e.order, func(r *router) bool { return r.tracks(t) })
 }
 
 // changed judges anew who tracks a thing.

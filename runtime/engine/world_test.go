@@ -112,11 +112,10 @@ func (w *world) do(words, lines []string) error {
 		n.inbox = append(n.inbox, engine.Reload{Config: cfg})
 	case "inject": // inject NAME key value …: a packet for the node from nobody
 		return w.inject(n, args[1:])
-	case "thing": // thing NAME file|process THING VALUE: for a process 1 is good
+	case "thing": // thing NAME THING VALUE: for a process 1 is good
 		w.say("--- %s ---", strings.Join(words, " "))
-		value := signed(args[3])
-		n.inbox = append(n.inbox, engine.Tracked{Thing: track.Thing{Kind: track.Kind(args[1]), Name: args[2]},
-			Status: track.Status{Known: true, Good: value == 1, Value: value}})
+		value := signed(args[2])
+		n.inbox = append(n.inbox, engine.Tracked{Thing: n.thing(args[1]), Status: track.Status{Known: true, Good: value == 1, Value: value}})
 	case "other": // other NAME INTERFACE up|down|missing
 		w.say("--- %s ---", strings.Join(words, " "))
 		n.inbox = append(n.inbox, engine.LinkChanged{Name: args[1], Present: args[2] != "missing", Up: args[2] == "up"})
@@ -213,6 +212,21 @@ func (w *world) run(until time.Time) {
 		}
 		w.settle()
 	}
+}
+
+// thing finds a file or process by the name of its block.
+func (n *node) thing(name string) track.Thing {
+	for _, f := range n.engine.Config().TrackFiles {
+		if f.Name == name {
+			return track.OfFile(f)
+		}
+	}
+	for _, p := range n.engine.Config().TrackProcesses {
+		if p.Name == name {
+			return track.OfProcess(p)
+		}
+	}
+	return track.Thing{Name: name}
 }
 
 // interval is the time between two runs of a script.

@@ -20,6 +20,9 @@ const grace = 2 * time.Second
 // At the timeout, and when ctx ends, the command and its children get SIGTERM; SIGKILL follows when the command has ended, two seconds
 // later at the latest. The command ends with this process in any case. What it writes is dropped.
 func Do(ctx context.Context, args []string, user ir.User, timeout time.Duration) error {
+	if len(args) == 0 || args[0] == "" {
+		return errors.New("there is no command")
+	}
 	// The kernel ends a child with the thread that began it, so that thread stays until the child has ended.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

@@ -36,6 +36,8 @@ func TestDo(t *testing.T) {
 		{"slow", []string{"/bin/sleep", "60"}, ir.User{}, "timed out after 100ms"},
 		{"missing", []string{"/bin/there-is-none"}, ir.User{}, "/bin/there-is-none: no such file or directory"},
 		{"a directory", []string{dir}, ir.User{}, dir + ": permission denied"},
+		{"nothing", nil, ir.User{}, "there is no command"},
+		{"an empty word", []string{""}, ir.User{}, "there is no command"},
 		{"nobody's user", []string{"/bin/true"}, ir.User{Name: "there-is-none"}, "user there-is-none: user: unknown user there-is-none"},
 		{"nobody's group", []string{"/bin/true"}, ir.User{Name: "root", Group: "there-is-none"}, "group there-is-none: group: unknown group there-is-none"},
 	} {
@@ -133,6 +135,19 @@ func TestSecure(t *testing.T) {
 	}
 	if err := script.Secure(open); err == nil || err.Error() != open+" can be written by everybody (mode 0757)" {
 		t.Error(err)
+	}
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink("/bin/true", link); err != nil {
+		t.Fatal(err)
+	}
+	if err := script.Secure(link); err != nil {
+		t.Error(err)
+	}
+	if err := os.Lchown(link, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if err := script.Secure(link); err == nil {
+		t.Error("somebody else's link can point elsewhere tomorrow")
 	}
 	if err := os.Chmod(dir, 0o777); err != nil {
 		t.Fatal(err)

@@ -127,12 +127,11 @@ func (c *Cluster) longest(instance func(*ir.VRRPInstance) time.Duration, check f
 	return d
 }
 
-// things lists what the instances of a node track beside interfaces, each once with its first weight. BFD sessions are nobody's
-// business yet.
+// things lists what the instances of a node track beside interfaces, each once with its first weight.
 func things(cfg *ir.Config) (list []track.Tracker) {
 	for _, v := range cfg.Instances {
 		for _, t := range track.Of(v, cfg) {
-			if t.Kind != track.Interface && t.Kind != track.BFD && !slices.ContainsFunc(list, func(x track.Tracker) bool { return x.Thing == t.Thing }) {
+			if t.Kind != track.Interface && !slices.ContainsFunc(list, func(x track.Tracker) bool { return x.Thing == t.Thing }) {
 				list = append(list, t)
 			}
 		}

@@ -123,10 +123,10 @@ func (w *world) reload(n *node, cfg *ir.Config) {
 	for _, p := range n.ports[known:] {
 		w.deliver(n, n.linkEvent(p))
 	}
+	w.deliver(n, engine.Reload{Config: cfg})
 	for _, ev := range n.thingEvents() {
 		w.deliver(n, ev)
 	}
-	w.deliver(n, engine.Reload{Config: cfg})
 	w.forget(old)
 }
 

@@ -3,12 +3,14 @@ package track
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"keepc/compiler/ir"
 )
 
-// A Kind of thing that instances track.
+// A Kind of thing that instances track. BFD sessions will be one more.
 type Kind string
 
 const (
@@ -16,16 +18,29 @@ const (
 	Script    Kind = "script"
 	File      Kind = "file"
 	Process   Kind = "process"
-	BFD       Kind = "bfd"
 )
 
 // A Thing is what an instance tracks: an interface, or what a block of the file names.
 type Thing struct {
 	Kind Kind
 	Name string
+	// What is the file or the processes behind the name: a reload may give it to others, whose status is another one.
+	What string
 }
 
 func (t Thing) String() string { return string(t.Kind) + " " + t.Name }
+
+// OfFile is the thing that a track_file names.
+func OfFile(f *ir.TrackFile) Thing { return Thing{File, f.Name, f.File} }
+
+// OfProcess is the thing that a vrrp_track_process names.
+func OfProcess(p *ir.TrackProcess) Thing {
+	most := "any"
+	if p.QuorumMax != nil {
+		most = strconv.Itoa(*p.QuorumMax)
+	}
+	return Thing{Process, p.Name, fmt.Sprintf("%d to %s of %q %s %v", p.Quorum, most, p.Process, p.ParamMatch, p.FullCommand)}
+}
 
 // A Status is what is known of a thing. The zero Status is that of one nobody has looked at yet: it neither adds to a priority nor
 // takes from it.
@@ -41,49 +56,41 @@ type Tracker struct {
 	Weight ir.Weight
 }
 
-// Of lists the trackers of an instance in the order of the file. What nothing defines is left out: the compiler has complained.
+// Of lists the trackers of an instance in the order of the file. What nothing defines is left out: the compiler has complained. So are
+// BFD sessions, as long as nobody tells how they are.
 func Of(v *ir.VRRPInstance, cfg *ir.Config) (list []Tracker) {
-	add := func(kind Kind, lines []ir.Track, standard func(name string) (ir.Weight, bool)) {
-		for _, t := range lines {
-			w, defined := standard(t.Name)
-			if !defined {
-				continue
-			}
-			if t.Weight != nil {
-				w = *t.Weight
-			}
-			list = append(list, Tracker{Thing{kind, t.Name}, w})
+	add := func(t ir.Track, thing Thing, w ir.Weight) {
+		if t.Weight != nil {
+			w = *t.Weight
+		}
+		list = append(list, Tracker{thing, w})
+	}
+	for _, t := range v.TrackInterfaces {
+		add(t, Thing{Kind: Interface, Name: t.Name}, ir.Weight{})
+	}
+	for _, t := range v.TrackScripts {
+		if s, ok := first(cfg.Scripts, func(s *ir.Script) bool { return s.Name == t.Name }); ok {
+			add(t, Thing{Kind: Script, Name: t.Name}, s.Weight)
 		}
 	}
-	add(Interface, v.TrackInterfaces, func(string) (ir.Weight, bool) { return ir.Weight{}, true })
-	add(Script, v.TrackScripts, func(name string) (ir.Weight, bool) {
-		s := named(cfg.Scripts, func(s *ir.Script) bool { return s.Name == name })
-		return s.Weight, s.Name != ""
-	})
-	add(File, v.TrackFiles, func(name string) (ir.Weight, bool) {
-		f := named(cfg.TrackFiles, func(f *ir.TrackFile) bool { return f.Name == name })
-		return f.Weight, f.Name != ""
-	})
-	add(Process, v.TrackProcesses, func(name string) (ir.Weight, bool) {
-		p := named(cfg.TrackProcesses, func(p *ir.TrackProcess) bool { return p.Name == name })
-		return p.Weight, p.Name != ""
-	})
-	add(BFD, v.TrackBFDs, func(name string) (ir.Weight, bool) {
-		b := named(cfg.BFDs, func(b *ir.BFD) bool { return b.Name == name })
-		return b.Weight, b.Name != ""
-	})
+	for _, t := range v.TrackFiles {
+		if f, ok := first(cfg.TrackFiles, func(f *ir.TrackFile) bool { return f.Name == t.Name }); ok {
+			add(t, OfFile(f), f.Weight)
+		}
+	}
+	for _, t := range v.TrackProcesses {
+		if p, ok := first(cfg.TrackProcesses, func(p *ir.TrackProcess) bool { return p.Name == t.Name }); ok {
+			add(t, OfProcess(p), p.Weight)
+		}
+	}
 	return list
 }
 
-// named returns the first element that is it, or a zero one.
-func named[T any](list []*T, it func(*T) bool) T {
-	for _, x := range list {
-		if it(x) {
-			return *x
-		}
+func first[T any](list []*T, it func(*T) bool) (*T, bool) {
+	if i := slices.IndexFunc(list, it); i >= 0 {
+		return list[i], true
 	}
-	var none T
-	return none
+	return nil, false
 }
 
 // A Verdict is what trackers make of an instance.

@@ -1,7 +1,9 @@
 package watch
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -79,25 +81,35 @@ func (f *files) follow(list []*ir.TrackFile) {
 
 func (f *files) read(tell func(track.Thing, track.Status)) {
 	for _, t := range f.list {
-		tell(track.Thing{Kind: track.File, Name: t.Name}, track.Status{Known: true, Value: value(t.File)})
+		tell(track.OfFile(t), track.Status{Known: true, Value: value(t.File)})
 	}
 }
 
-// value is the number that a file begins with; 0 where there is none, or no file.
+// value is the number that a file begins with; 0 where there is none, or no file. A pipe or a device is no file: reading it could take
+// for ever.
 func value(name string) int {
-	text, err := os.ReadFile(name)
+	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+		return 0
+	}
+	f, err := os.Open(name)
 	if err != nil {
 		return 0
 	}
-	words := strings.Fields(string(text))
+	defer f.Close()
+	var text [64]byte
+	n, err := io.ReadFull(f, text[:])
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return 0
+	}
+	words := strings.Fields(string(text[:n]))
 	if len(words) == 0 {
 		return 0
 	}
-	n, err := strconv.ParseInt(words[0], 10, 32)
+	number, err := strconv.ParseInt(words[0], 10, 32)
 	if err != nil {
 		return 0
 	}
-	return int(n)
+	return int(number)
 }
 
 // create makes the files that the configuration wants made at the start.

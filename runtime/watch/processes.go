@@ -22,7 +22,7 @@ type process struct {
 // A census counts tracked processes again and again, and remembers what it told of them.
 type census struct {
 	list     []*ir.TrackProcess
-	standing map[string]standing // by the name of the block
+	standing map[track.Thing]standing
 }
 
 // A standing is what was told of a process, and since when it is otherwise.
@@ -31,9 +31,8 @@ type standing struct {
 	other time.Time // zero: it is not
 }
 
-// count tells of each tracked process whether as many run as the file wants. A change is told when it has lasted as long as the file
-// says; the first count at once.
-func (c *census) count(now time.Time, tell func(track.Thing, track.Status), warn func(error)) {
+// take counts what runs now.
+func (c *census) take(tell func(track.Thing, track.Status), warn func(error)) {
 	if len(c.list) == 0 {
 		return
 	}
@@ -42,9 +41,16 @@ func (c *census) count(now time.Time, tell func(track.Thing, track.Status), warn
 		warn(err)
 		return
 	}
+	c.count(time.Now(), all, tell)
+}
+
+// count tells of each tracked process whether as many run as the file wants. A change is told when it has lasted as long as the file
+// says; the first count at once.
+func (c *census) count(now time.Time, all []process, tell func(track.Thing, track.Status)) {
 	for _, p := range c.list {
 		good := enough(p, all)
-		s, known := c.standing[p.Name]
+		thing := track.OfProcess(p)
+		s, known := c.standing[thing]
 		switch delay := p.TerminateDelay; {
 		case !known:
 			s = standing{good: good}
@@ -61,8 +67,19 @@ func (c *census) count(now time.Time, tell func(track.Thing, track.Status), warn
 				s = standing{good: good}
 			}
 		}
-		c.standing[p.Name] = s
-		tell(track.Thing{Kind: track.Process, Name: p.Name}, track.Status{Known: true, Good: s.good})
+		c.standing[thing] = s
+		tell(thing, track.Status{Known: true, Good: s.good})
+	}
+}
+
+// look counts other processes from now on. What is not among them is forgotten.
+func (c *census) look(list []*ir.TrackProcess) {
+	old := c.standing
+	c.list, c.standing = list, map[track.Thing]standing{}
+	for _, p := range list {
+		if s, known := old[track.OfProcess(p)]; known {
+			c.standing[track.OfProcess(p)] = s
+		}
 	}
 }
 

@@ -37,12 +37,12 @@ func (w *Watcher) Look(cfg *ir.Config) {
 	}
 	var next want
 	for _, f := range cfg.TrackFiles {
-		if tracked[track.Thing{Kind: track.File, Name: f.Name}] {
+		if tracked[track.OfFile(f)] {
 			next.files = append(next.files, f)
 		}
 	}
 	for _, p := range cfg.TrackProcesses {
-		if tracked[track.Thing{Kind: track.Process, Name: p.Name}] {
+		if tracked[track.OfProcess(p)] {
 			next.processes = append(next.processes, p)
 		}
 	}
@@ -69,7 +69,7 @@ const (
 func (w *Watcher) Run(ctx context.Context, warn func(error)) {
 	f := newFiles(warn)
 	defer f.close()
-	c := census{standing: map[string]standing{}}
+	var c census
 	begun := false
 	told := map[track.Thing]track.Status{}
 	count, read := time.NewTicker(processInterval), time.NewTimer(fileInterval)
@@ -94,11 +94,11 @@ func (w *Watcher) Run(ctx context.Context, warn func(error)) {
 				begun = true
 				create(next.files, warn)
 			}
-			c.list = next.processes
+			c.look(next.processes)
 			f.follow(next.files)
 			clear(told) // the receiver may have forgotten what another configuration did not name
 			f.read(tell)
-			c.count(time.Now(), tell, warn)
+			c.take(tell, warn)
 		case <-f.events():
 			read.Reset(settle)
 		case err := <-f.errors():
@@ -109,7 +109,7 @@ func (w *Watcher) Run(ctx context.Context, warn func(error)) {
 			f.follow(f.list)
 			f.read(tell)
 		case <-count.C:
-			c.count(time.Now(), tell, warn)
+			c.take(tell, warn)
 		}
 	}
 }

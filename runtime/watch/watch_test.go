@@ -195,24 +195,41 @@ func TestMatches(t *testing.T) {
 
 // A change counts when it has lasted; what comes back in time was never away.
 func TestDelays(t *testing.T) {
-	all, err := processes()
-	if err != nil {
-		t.Skip(err)
-	}
-	self := all[len(all)-1] // anything that runs
-	p := &ir.TrackProcess{Name: "p", Process: []string{self.comm}, Quorum: 1, TerminateDelay: 3 * time.Second, ForkDelay: 2 * time.Second}
-	c := census{list: []*ir.TrackProcess{p}, standing: map[string]standing{}}
+	p := &ir.TrackProcess{Name: "p", Process: []string{"nginx"}, Quorum: 1, TerminateDelay: 3 * time.Second, ForkDelay: 2 * time.Second}
+	var c census
+	c.look([]*ir.TrackProcess{p})
 	var got []byte
 	for i, runs := range "rrmrmmmmmrrr" { // r runs, m is missing; a second each
-		p.Quorum = 1
-		if runs == 'm' {
-			p.Quorum = 1 << 20
+		var all []process
+		if runs == 'r' {
+			all = []process{{comm: "nginx"}}
 		}
-		c.count(time.Unix(int64(i), 0), func(_ track.Thing, s track.Status) {
+		c.count(time.Unix(int64(i), 0), all, func(_ track.Thing, s track.Status) {
 			got = append(got, map[bool]byte{true: 'r', false: 'm'}[s.Good])
-		}, func(err error) { t.Error(err) })
+		})
 	}
 	if want := "rrrrrrrmmmmr"; string(got) != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+
+	// A block that gets another process begins anew.
+	other := *p
+	other.Process = []string{"haproxy"}
+	c.look([]*ir.TrackProcess{&other})
+	c.count(time.Unix(100, 0), nil, func(x track.Thing, s track.Status) {
+		if s.Good || x == track.OfProcess(p) {
+			t.Errorf("got %v %v", x, s)
+		}
+	})
+}
+
+// What is no file is not read: nobody may ever write to a pipe.
+func TestPipe(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := exec.Command("mkfifo", pipe).Run(); err != nil {
+		t.Skip(err)
+	}
+	if n := value(pipe); n != 0 {
+		t.Errorf("got %d", n)
 	}
 }
