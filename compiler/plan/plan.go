@@ -130,14 +130,34 @@ func (d *differ) strange(k state.Key, h state.Object, ours bool) {
 	case ours || d.owned != nil && d.owned(k):
 		why = "not in the configuration any more"
 	default:
-		d.plan = append(d.plan, Change{Foreign, k, h, nil, "not ours; left alone", source.Span{}})
+		d.plan = append(d.plan, Change{Foreign, k, h, nil, foreign(k), source.Span{}})
 		return
 	}
 	d.plan = append(d.plan, Change{Remove, k, h, nil, why, source.Span{}})
 }
 
-// strangeRoutes decides on the routes and rules that exist and are not wanted. Those that carry our mark are ours, whoever made
-// them. Of the others, which may be a million, those count that share their destination or their priority with one of the file.
+// foreign says why an object is left alone.
+func foreign(k state.Key) string {
+	if marked(k) {
+		return "marked keepalived, not ours; left alone"
+	}
+	return "not ours; left alone"
+}
+
+// marked tells whether a route or a rule carries the mark of keepalived and keepc: which of them made it, nobody can tell.
+func marked(k state.Key) bool {
+	switch k := k.(type) {
+	case state.RouteKey:
+		return k.Protocol == ir.KeepalivedProtocol
+	case state.RuleKey:
+		return k.Protocol == ir.KeepalivedProtocol
+	}
+	return false
+}
+
+// strangeRoutes decides on the routes and rules that exist and are not wanted. The mark alone does not make them ours: a keepalived
+// beside us has it, and so may people. Of those without it, which may be a million, those count that share their destination or their
+// priority with one of the file.
 func (d *differ) strangeRoutes(have state.State) {
 	type place struct {
 		table uint32
@@ -167,16 +187,14 @@ func (d *differ) strangeRoutes(have state.State) {
 	}
 	for k, h := range have.Routes {
 		_, wanted := d.want.Routes[k]
-		ours := k.Protocol == ir.KeepalivedProtocol
-		if !wanted && (ours || places[place{k.Table, k.Dst}] || d.owned != nil && d.owned(k)) {
-			d.strange(k, h, ours)
+		if !wanted && (marked(k) || places[place{k.Table, k.Dst}] || d.owned != nil && d.owned(k)) {
+			d.strange(k, h, false)
 		}
 	}
 	for k, h := range have.Rules {
 		_, wanted := d.want.Rules[k]
-		ours := k.Protocol == ir.KeepalivedProtocol
-		if !wanted && (ours || ranks[rank{k.IPv6, k.Priority}] || d.owned != nil && d.owned(k)) {
-			d.strange(k, h, ours)
+		if !wanted && (marked(k) || ranks[rank{k.IPv6, k.Priority}] || d.owned != nil && d.owned(k)) {
+			d.strange(k, h, false)
 		}
 	}
 }

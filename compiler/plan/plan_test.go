@@ -144,7 +144,7 @@ func TestDiff(t *testing.T) {
 			plan: "-/+ 10.9.0.0/16 [nexthop via 10.0.0.8 dev eth0->via 10.0.0.9]",
 		},
 		{
-			name: "what carries our mark is ours; of the others, those that touch ours are told",
+			name: "the mark alone makes nothing ours; of what has no mark, what touches ours is told",
 			have: func(s *state.State) {
 				routed(true)(s)
 				s.Routes[toward("10.7.0.0/16")] = state.Route{Type: 1}
@@ -157,10 +157,22 @@ func TestDiff(t *testing.T) {
 			},
 			want: routed(true),
 			plan: `
-- 7: from all lookup 100
-- 10.7.0.0/16
+. 10.7.0.0/16 (marked keepalived, not ours; left alone)
 . 10.8.0.0/16 proto static
-. 100: from all lookup 100 proto static`,
+. 100: from all lookup 100 proto static
+. 7: from all lookup 100 (marked keepalived, not ours; left alone)`,
+		},
+		{
+			name: "a route that this director made and the file does not name any more goes",
+			have: func(s *state.State) {
+				routed(true)(s)
+				s.Routes[toward("10.7.0.0/16")] = state.Route{Type: 1}
+			},
+			owned: []state.Key{table100, toward("10.8.0.0/16")},
+			plan: `
+- 100: from 10.8.0.0/16 lookup 100
+- 10.8.0.0/16
+. 10.7.0.0/16 (marked keepalived, not ours; left alone)`,
 		},
 		{
 			name: "a static address is taken as it is found",
@@ -217,7 +229,7 @@ func text(p plan.Plan) string {
 		if d, _ := c.Differences(); len(d) > 0 {
 			fmt.Fprintf(&b, " [%s %s->%s]", d[0].Name, d[0].Before, d[0].After)
 		}
-		if _, service := c.Key.(ir.ServiceKey); c.Action == plan.Remove && (service || c.Why[0] == 'o') {
+		if _, service := c.Key.(ir.ServiceKey); c.Action == plan.Remove && (service || c.Why[0] == 'o') || strings.HasPrefix(c.Why, "marked") {
 			fmt.Fprintf(&b, " (%s)", c.Why)
 		}
 		b.WriteByte('\n')

@@ -288,7 +288,7 @@ func (s *planScreen) changes(changes []PlanChange, all bool) {
 		switch {
 		case group == ".":
 			for _, c := range g {
-				s.line(".", "  . "+c.Kind+" "+c.Name+" is not ours; left alone", "")
+				s.line(".", "  . "+c.Kind+" "+c.Name+" is "+c.Why, "")
 			}
 		case strings.HasPrefix(group, "# "):
 			s.line("#", "  "+group, "")

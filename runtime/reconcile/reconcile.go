@@ -18,10 +18,11 @@ import (
 // A Reconciler owns one part of the kernel. It remembers what it made, so that it removes what is its own and nothing else.
 // It is not safe for concurrent use.
 type Reconciler struct {
-	observe func(want state.State) (state.State, error)
+	// observe reads the kernel. An error goes with what could not be read; unread tells for each key whether it is among that.
+	observe func(want state.State) (have state.State, unread func(state.Key) bool, err error)
 	apply   func(changes []plan.Change, stale func() bool) []error // one error, or nil, for each change
 	part    func(state.State) state.State
-	made    map[state.Key]struct{}
+	made    map[state.Key]struct{} // replaced, never changed
 }
 
 // Network returns the Reconciler of addresses, routes and rules.
@@ -44,23 +45,26 @@ func Network(k interface {
 		},
 		made: map[state.Key]struct{}{},
 	}
-	left := true // routes of an earlier run may be there
-	r.observe = func(want state.State) (s state.State, err error) {
+	r.observe = func(want state.State) (s state.State, unread func(state.Key) bool, err error) {
 		if s.Addresses, err = k.Addresses(); err != nil {
-			return s, err
+			return s, everything, err
 		}
 		// A router's tables are long. Who has nothing to do with routes does not read them; nobody reads those of others.
-		if !left && !routed(maps.Keys(want.Absent)) && !routed(maps.Keys(r.made)) && len(want.Routes)+len(want.Rules) == 0 {
-			return s, nil
+		if !routed(maps.Keys(want.Absent)) && !routed(maps.Keys(r.made)) && len(want.Routes)+len(want.Rules) == 0 {
+			return s, nothing, nil
 		}
-		if s.Routes, err = k.Routes(protocols(want, r.made)...); err != nil {
-			return s, err
-		}
-		if s.Rules, err = k.Rules(); err != nil {
-			return s, err
-		}
-		left = marked(s)
-		return s, nil
+		var noRoutes, noRules error // addresses, and with them the service, do not wait for these
+		s.Routes, noRoutes = k.Routes(protocols(want, r.made)...)
+		s.Rules, noRules = k.Rules()
+		return s, func(key state.Key) bool {
+			switch key.(type) {
+			case state.RouteKey:
+				return noRoutes != nil
+			case state.RuleKey:
+				return noRules != nil
+			}
+			return false
+		}, errors.Join(noRoutes, noRules)
 	}
 	return r
 }
@@ -68,13 +72,16 @@ func Network(k interface {
 // IPVS returns the Reconciler of the virtual servers. Its Reconcile fails with kernel.ErrNoIPVS where there is none.
 func IPVS(k kernel.IPVS) *Reconciler {
 	return &Reconciler{
-		observe: func(state.State) (s state.State, err error) {
+		observe: func(state.State) (s state.State, unread func(state.Key) bool, err error) {
 			if s.Services, s.Destinations, err = k.Services(); err != nil {
-				return s, err
+				return s, everything, err
 			}
 			t, err := k.Timeouts()
+			if err != nil {
+				return s, everything, err
+			}
 			s.Timeouts = map[state.TimeoutsKey]state.Timeouts{{}: t}
-			return s, err
+			return s, nothing, nil
 		},
 		apply: func(changes []plan.Change, _ func() bool) []error {
 			batch := make([]kernel.IPVSChange, len(changes))
@@ -90,6 +97,10 @@ func IPVS(k kernel.IPVS) *Reconciler {
 	}
 }
 
+func everything(state.Key) bool { return true }
+
+func nothing(state.Key) bool { return false }
+
 // ErrStale: a newer want made the change pointless before its turn came.
 var ErrStale = errors.New("a newer configuration or role came first")
 
@@ -100,22 +111,31 @@ type Done struct {
 }
 
 // Reconcile brings the kernel to want with the smallest set of writes. A change that fails does not stop the others; the error
-// joins all failures, what was done is returned in any case, and so are the keys that are wanted and not in place. stale tells
+// joins all failures, what was done is returned in any case, and so are the keys that are wanted and not in place. What cannot be read
+// is left as it is, and stops nothing else either. stale tells
 // whether a newer want is there, so that a slow kernel is not made to do what nobody wants any more. The next call starts from a
 // new observation.
 func (r *Reconciler) Reconcile(want state.State, stale func() bool) (done []Done, missing map[state.Key]bool, err error) {
 	want = r.part(want)
 	missing = map[state.Key]bool{}
-	have, err := r.observe(want)
+	have, unread, err := r.observe(want)
+	var errs []error
 	if err != nil {
-		for k := range want.Addresses {
+		errs = append(errs, fmt.Errorf("read the kernel's state: %w", err))
+	}
+	changes := plan.Diff(have, want, r.owns)
+	changes = slices.DeleteFunc(changes, func(c plan.Change) bool { return c.Action == plan.Foreign || unread(c.Key) })
+	made := r.inPlace(have, want)
+	for k := range r.made {
+		if unread(k) {
+			made[k] = struct{}{}
+		}
+	}
+	for k := range want.Addresses {
+		if unread(k) {
 			missing[k] = true // for all we know
 		}
-		return nil, missing, fmt.Errorf("read the kernel's state: %w", err)
 	}
-	changes := slices.DeleteFunc(plan.Diff(have, want, r.owns), func(c plan.Change) bool { return c.Action == plan.Foreign })
-	made := r.inPlace(have, want)
-	var errs []error
 	for i, err := range r.apply(changes, stale) {
 		c := changes[i]
 		switch {
@@ -167,6 +187,9 @@ func (r *Reconciler) inPlace(have, want state.State) map[state.Key]struct{} {
 	return made
 }
 
+// Made is what the Reconciler holds for its own since the last Reconcile. The map does not change any more.
+func (r *Reconciler) Made() map[state.Key]struct{} { return r.made }
+
 func (r *Reconciler) owns(k state.Key) bool {
 	_, ok := r.made[k]
 	return ok
@@ -180,21 +203,6 @@ func verb(a plan.Action) string {
 		return "remove"
 	}
 	return "change"
-}
-
-// marked tells whether there are routes or rules that carry our mark.
-func marked(have state.State) bool {
-	for k := range have.Routes {
-		if k.Protocol == ir.KeepalivedProtocol {
-			return true
-		}
-	}
-	for k := range have.Rules {
-		if k.Protocol == ir.KeepalivedProtocol {
-			return true
-		}
-	}
-	return false
 }
 
 // protocols are the marks that routes of ours may carry.

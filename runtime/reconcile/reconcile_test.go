@@ -145,12 +145,16 @@ func TestRoutes(t *testing.T) {
 	old.Dst, named.Protocol = netip.MustParsePrefix("10.7.0.0/16"), 4
 	rule := state.RuleKey{Priority: 100, From: ours.Dst, Action: 1, Table: 100, Protocol: ir.KeepalivedProtocol}
 	way := state.Route{Type: 1, PrefSrc: vip.Prefix.Addr(), Hops: []state.Hop{{Via: netip.MustParseAddr("10.0.0.8")}}}
-	if err := h.Fake.AddRoute(old, state.Route{Type: 6}); err != nil {
+	others := ours // of a keepalived beside us, for all we know
+	others.Dst = netip.MustParsePrefix("172.31.0.0/16")
+	if err := errors.Join(h.Fake.AddRoute(old, state.Route{Type: 6}), h.Fake.AddRoute(others, state.Route{Type: 6})); err != nil {
 		t.Fatal(err)
 	}
 	r := reconcile.Network(h.Kernel)
 
-	reconciled(t, r, state.New())
+	backup := state.New()
+	backup.Absent[old] = "oldboy is not MASTER here"
+	reconciled(t, r, backup)
 	h.expect(t, "DeleteRoute 10.7.0.0/16") // an earlier run left it
 
 	reconciled(t, r, state.New()) // and is gone
@@ -181,6 +185,41 @@ func TestRoutes(t *testing.T) {
 
 	reconciled(t, r, state.New()) // what we made is ours, whatever mark it was to carry
 	h.expect(t, "DeleteRule 100: from 10.8.0.0/16 lookup 100", "DeleteRoute 10.8.0.0/16", "DeleteRoute 10.8.0.0/16 proto static", "DeleteAddress 10.0.0.3/24 dev eth0")
+}
+
+// TestRoutesThatCannotBeReadHoldNothingElseUp: the addresses come at once, and what was made stays known.
+func TestRoutesThatCannotBeReadHoldNothingElseUp(t *testing.T) {
+	route := state.RouteKey{Table: ir.MainTable, Dst: netip.MustParsePrefix("10.8.0.0/16"), Protocol: ir.KeepalivedProtocol}
+	rule := state.RuleKey{Priority: 100, From: route.Dst, Action: 1, Table: 100, Protocol: ir.KeepalivedProtocol}
+	for _, c := range []struct {
+		fails string
+		wrote []string // in spite of it
+		later string
+	}{
+		{"Routes", []string{"AddAddress 10.0.0.3/24 dev eth0", "AddRule 100: from 10.8.0.0/16 lookup 100"}, "AddRoute 10.8.0.0/16"},
+		{"Rules", []string{"AddAddress 10.0.0.3/24 dev eth0", "AddRoute 10.8.0.0/16"}, "AddRule 100: from 10.8.0.0/16 lookup 100"},
+	} {
+		h := newHost()
+		r := reconcile.Network(h.Kernel)
+		master := tutorial()
+		master.Routes[route], master.Rules[rule] = state.Route{Type: 6}, state.Rule{}
+		h.Fail(c.fails, 1, errors.New("no buffer space available"))
+		_, missing, err := r.Reconcile(master, fresh)
+		if err == nil || !strings.Contains(err.Error(), "no buffer space available") || missing[vip] {
+			t.Errorf("%s: missing %v, error %v", c.fails, missing, err)
+		}
+		h.expect(t, c.wrote...)
+		reconciled(t, r, master)
+		h.expect(t, c.later)
+
+		h.Fail(c.fails, 1, errors.New("no buffer space available"))
+		if _, _, err := r.Reconcile(state.New(), fresh); err == nil {
+			t.Errorf("%s: no error", c.fails)
+		}
+		h.wrote = nil
+		reconciled(t, r, state.New())
+		h.expect(t, strings.Replace(c.later, "Add", "Delete", 1))
+	}
 }
 
 func TestStaticAddressStaysAsFound(t *testing.T) {
