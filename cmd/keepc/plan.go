@@ -113,7 +113,11 @@ func (r *planRun) compare(file string, cfg *ir.Config, host *facts.Host) (report
 	have := host.State()
 	daemon, running := r.daemon()
 	situation, assumed := assume(cfg, have, r.as, daemon)
-	m := report.NewPlan(file, planHead(host, cfg, assumed)+running, plan.Diff(have, state.Desired(cfg, situation), nil))
+	var owned plan.Owned
+	if daemon != nil {
+		owned = daemon.Owns()
+	}
+	m := report.NewPlan(file, planHead(host, cfg, assumed)+running, plan.Diff(have, state.Desired(cfg, situation), owned))
 	if daemon != nil {
 		m.NeedRestart(daemon.AtStart, cfg.AtStart)
 	}

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -101,6 +103,48 @@ func TestSameRoutes(t *testing.T) {
 		t.Errorf("-keepalived +keepc:\n%s", d)
 	}
 	t.Log(traces[keepc])
+}
+
+// TestPlanOfWhatIsRemoved: a plan beside a running director shows what the reload then removes; routes that merely carry the mark of
+// both programs stay in either.
+func TestPlanOfWhatIsRemoved(t *testing.T) {
+	h := oneHost(t)
+	file := func(name, addresses, routes string) string {
+		t.Helper()
+		path := filepath.Join(h.Dir(), name)
+		text := "vrrp_instance VI_1 {\n\tstate MASTER\n\tinterface eth0\n\tvirtual_router_id 51\n\tpriority 255\n\tvirtual_ipaddress {\n\t\t" + addresses + "\n\t}\n" + routes + "}\n"
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	h.Run("ip", "route", "add", "172.31.0.0/16", "via", "10.0.0.9", "proto", "18")
+	running := file("lb01.conf", "10.0.0.50/24\n\t\t10.0.0.60/24", "\tvirtual_routes {\n\t\t10.8.0.0/16 via 10.0.0.8\n\t}\n")
+	line := keepcArgs(t, "run", "-v", running)
+	director := h.Start(line[0], line[1:]...)
+	lab.Eventually(t, 10*time.Second, "the route", func() bool { return strings.Contains(h.Run("ip", "route"), "10.8.0.0/16") })
+
+	next := file("new.conf", "10.0.0.50/24", "")
+	line = keepcArgs(t, "plan", next)
+	want := "\n  # not in the configuration any more\n  - route 10.8.0.0/16\n  - address 10.0.0.60/24 dev eth0\n\n  . route 172.31.0.0/16 is marked keepalived, not ours; left alone\n"
+	lab.Eventually(t, 5*time.Second, "the plan", func() bool { return strings.Contains(h.Run(line[0], line[1:]...), want) })
+
+	text, err := os.ReadFile(next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(running, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	director.Signal(syscall.SIGHUP)
+	director.WaitLog("2 removed", 5*time.Second)
+	if h.HasAddr(netip.MustParseAddr("10.0.0.60")) || strings.Contains(h.Run("ip", "route"), "10.8.0.0/16") {
+		t.Errorf("the reload did not do what was planned:\n%s", routing(t, h))
+	}
+	director.Stop()
+	if routes := h.Run("ip", "route"); !strings.Contains(routes, "172.31.0.0/16") {
+		t.Errorf("somebody else's route is gone:\n%s", routes)
+	}
 }
 
 // oneHost is a host with 10.0.0.1/24 on a segment of its own.

@@ -42,6 +42,7 @@ type enforcer struct {
 	version int // of next
 	waiters []waiter
 	problem string // that lasts; empty: none
+	made    map[state.Key]struct{}
 }
 
 // An order says what to enforce.
@@ -181,6 +182,7 @@ func (e *enforcer) wait(ctx context.Context, version int, after <-chan error) {
 func (e *enforcer) enforce(want state.State, version int) error {
 	stale := func() bool { _, newest, _ := e.newest(); return newest != version }
 	done, missing, err := e.reconciler.Reconcile(want, stale)
+	e.setMade(e.reconciler.Made())
 	var added []state.AddressKey
 	for _, c := range done {
 		e.logChange(c)
@@ -224,6 +226,19 @@ func (e *enforcer) tell(want state.State, added []state.AddressKey, missing map[
 	for _, k := range added {
 		e.announce(k, 1)
 	}
+}
+
+// owned is what this enforcer made and has not given up.
+func (e *enforcer) owned() map[state.Key]struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.made
+}
+
+func (e *enforcer) setMade(made map[state.Key]struct{}) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.made = made
 }
 
 // trouble is what the kernel refuses, and is tried again; empty: nothing.

@@ -3,7 +3,9 @@ package daemon
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"keepc/runtime/status"
@@ -24,6 +26,7 @@ func (d *director) document(ctx context.Context) (status.Document, error) {
 			if problem := e.trouble(); problem != "" {
 				s.Problems = append(s.Problems, e.name+": "+problem)
 			}
+			s.Made = slices.AppendSeq(s.Made, maps.Keys(e.owned()))
 		}
 		return s.Document(d.File, os.Getpid()), nil
 	case <-ctx.Done():

@@ -3,6 +3,7 @@ package daemon
 import (
 	"encoding/json"
 	"net"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,6 +70,9 @@ func TestStatus(t *testing.T) {
 		after(5 * time.Second)
 		if i := snapshot().Instances[0]; i.Role != "MASTER" || i.Since.Sub(start.Started) < 3*time.Second {
 			t.Errorf("after 5s: %+v", i)
+		}
+		if made := snapshot().Made; !slices.Equal(start.Made, []string{"tcp 10.0.0.3:80"}) || !slices.Equal(made, []string{"10.0.0.3/24 dev eth0", "tcp 10.0.0.3:80"}) {
+			t.Errorf("made %q as BACKUP, %q as MASTER", start.Made, made)
 		}
 		b.reload("vrrp_instance {")
 		after(time.Second)

@@ -7,9 +7,11 @@ package status
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"keepc/compiler/ir"
+	"keepc/compiler/plan"
 	"keepc/compiler/state"
 	"keepc/runtime/engine"
 	"keepc/runtime/vrrp"
@@ -37,6 +39,9 @@ type Document struct {
 	// AtStart are the settings that this process keeps until it ends, by keyword.
 	AtStart  map[string]string `json:"at_start"`
 	Problems []string          `json:"problems"` // what the kernel refuses, and is tried again
+	// Made are the addresses, routes, rules and virtual servers that the director made and would remove, by the names that a plan has
+	// for them. The real servers of a virtual server go with it.
+	Made []string `json:"made"`
 }
 
 // A Reload was asked for.
@@ -85,17 +90,25 @@ type Snapshot struct {
 	Since     time.Time
 	Reload    *Reload
 	Problems  []string
+	Made      []state.Key
 }
 
 // Document writes the snapshot down.
 func (s Snapshot) Document(file string, pid int) Document {
 	d := Document{
 		Version: Version, At: s.At, PID: pid, File: file, Started: s.Started, Since: s.Since, Reload: s.Reload,
-		Instances: []Instance{}, Services: []Service{}, AtStart: map[string]string{}, Problems: append([]string{}, s.Problems...),
+		Instances: []Instance{}, Services: []Service{}, AtStart: map[string]string{}, Problems: append([]string{}, s.Problems...), Made: []string{},
 	}
 	for _, a := range s.First.AtStart {
 		d.AtStart[a.Path] = a.Value
 	}
+	for _, k := range s.Made {
+		switch k.(type) {
+		case state.AddressKey, state.RouteKey, state.RuleKey, ir.ServiceKey:
+			d.Made = append(d.Made, k.String())
+		}
+	}
+	slices.Sort(d.Made)
 	for _, r := range s.Standings {
 		k := r.Config.Key()
 		d.Instances = append(d.Instances, Instance{
@@ -112,6 +125,15 @@ func (s Snapshot) Document(file string, pid int) Document {
 		d.Services = append(d.Services, service)
 	}
 	return d
+}
+
+// Owns returns the function that tells whether the director made an object.
+func (d Document) Owns() plan.Owned {
+	made := map[string]bool{}
+	for _, name := range d.Made {
+		made[name] = true
+	}
+	return func(k state.Key) bool { return made[k.String()] }
 }
 
 // Situation is that of the director for what it has in common with a configuration. The rest of the configuration would start anew:

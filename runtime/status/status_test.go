@@ -109,6 +109,28 @@ func TestSituation(t *testing.T) {
 	}
 }
 
+// TestOwns: what the director made is known by its name; a real server goes with its service, and the rest is nobody's.
+func TestOwns(t *testing.T) {
+	s := sample()
+	vip := state.AddressKey{Dev: "eth0", Prefix: netip.MustParsePrefix("10.0.0.3/24")}
+	route := state.RouteKey{Table: 100, Dst: netip.MustParsePrefix("0.0.0.0/0"), Protocol: ir.KeepalivedProtocol}
+	rule := state.RuleKey{Priority: 7, Action: 1, Table: 100, Protocol: ir.KeepalivedProtocol}
+	web := s.Config.VirtualServers[0].Key
+	s.Made = []state.Key{web, vip, route, rule, state.DestinationKey{Service: web, Server: netip.MustParseAddrPort("10.0.0.7:80")}}
+	d := s.Document("lb01.conf", 1234)
+	if want := "10.0.0.3/24 dev eth0; 7: from all lookup 100; default table 100; tcp 10.0.0.3:80"; strings.Join(d.Made, "; ") != want {
+		t.Errorf("made %q, want %q", d.Made, want)
+	}
+	owns := d.Owns()
+	other, static := vip, route
+	other.Dev, static.Protocol = "eth1", 4
+	for k, want := range map[state.Key]bool{web: true, vip: true, route: true, rule: true, other: false, static: false} {
+		if owns(k) != want {
+			t.Errorf("owns %s: %v", k, !want)
+		}
+	}
+}
+
 // A stand is a socket with somebody who answers.
 func stand(t *testing.T, answer func(context.Context) (Document, error)) (socket string) {
 	t.Helper()
