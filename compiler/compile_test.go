@@ -205,3 +205,31 @@ virtual_server group web {
 		t.Errorf("got %q\nwant %q", keys, want)
 	}
 }
+
+// TestNotEnforced: of what is not enforced as a whole, the inside is not told.
+func TestNotEnforced(t *testing.T) {
+	cfg, _ := compile(t, "f", `
+virtual_server 10.0.0.3 80 {
+	lb_algo rr
+	lb_kind DR
+	protocol TCP
+	real_server 10.0.0.9 80 {
+		notify_up /bin/true
+		HTTP_GET {
+			url {
+				path /
+				status_code 200
+			}
+			connect_timeout 3
+		}
+	}
+}
+`)
+	var paths []string
+	for _, use := range cfg.NotEnforced {
+		paths = append(paths, use.Path)
+	}
+	if want := []string{"virtual_server.real_server.notify_up", "virtual_server.real_server.HTTP_GET"}; !slices.Equal(paths, want) {
+		t.Errorf("%v, want %v", paths, want)
+	}
+}

@@ -292,12 +292,19 @@ func (a *App) read(name string) ([]byte, error) {
 }
 
 // fileError names the file and says what was wrong with it.
-func fileError(name string, err error) error {
+func fileError(name string, err error) error { return fmt.Errorf("%s: %w", name, cause(err)) }
+
+// cause is what was wrong, without the names of files.
+func cause(err error) error {
 	var p *fs.PathError
-	if errors.As(err, &p) {
-		err = p.Err
+	var l *os.LinkError
+	switch {
+	case errors.As(err, &p):
+		return p.Err
+	case errors.As(err, &l):
+		return l.Err
 	}
-	return fmt.Errorf("%s: %w", name, err)
+	return err
 }
 
 // abs is the absolute path of a file that a user names.
@@ -333,7 +340,7 @@ func (a *App) shown(name string) string {
 	switch {
 	case name == "-":
 		return a.stdinName
-	case !filepath.IsAbs(name):
+	case !filepath.IsAbs(name), a.Dir == "/": // all is below that
 		return name
 	}
 	if rel, err := filepath.Rel(a.Dir, name); err == nil && filepath.IsLocal(rel) {

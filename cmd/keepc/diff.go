@@ -44,8 +44,12 @@ func (a *App) diff() *cobra.Command {
   keepc diff HEAD:lb1.conf lb1.conf --peers lb2.conf,lb3.conf
   keepc diff --exit-code --format json HEAD~1:cluster/ HEAD:cluster/`,
 		Annotations: formats("human", "json"),
-		Args:        cobra.ExactArgs(2),
-		RunE:        func(_ *cobra.Command, args []string) error { return run.main(args[0], args[1]) },
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return fmt.Errorf("expected OLD and NEW, got %s", cmp.Or(strings.Join(args, " "), "neither"))
+			}
+			return run.main(args[0], args[1])
+		},
 	}
 	f := c.Flags()
 	f.SortFlags = false
@@ -224,7 +228,10 @@ func (r *diffRun) readSides(name string) ([]side, error) {
 		return nil, err
 	}
 	f := app.file(job{name: there, ids: r.ids, version: r.forVersion})
-	if f.err != nil {
+	switch {
+	case errors.Is(f.err, fs.ErrNotExist) && app == r.App && r.isRevision(name):
+		return nil, fmt.Errorf("%w; a file of that revision is written %s:FILE", f.err, name)
+	case f.err != nil:
 		return nil, f.err
 	}
 	var sides []side

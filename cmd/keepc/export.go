@@ -21,14 +21,14 @@ func (a *App) export() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "export [file]",
 		Short: "Write the virtual servers for another program",
-		Long: "Write the virtual servers of a file, with every real server up and no sorry server, in the words of another program.\n" +
-			"--ipvsadm: the rules that ipvsadm -R restores, lvs_timeouts as --set.",
-		Example: `  keepc export --ipvsadm lb01.conf
-  keepc export --ipvsadm lb01.conf | ipvsadm -R`,
+		Long: "Write the virtual servers of a file, with every real server up and no sorry server, in the words of another program:\n" +
+			"as the rules that ipvsadm -R restores, lvs_timeouts as --set.",
+		Example: `  keepc export lb01.conf
+  keepc export lb01.conf | ipvsadm -R`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return run.main(run.oneFile(args)) },
 	}
-	c.Flags().BoolVar(&run.ipvsadm, "ipvsadm", false, "rules for ipvsadm")
+	c.Flags().BoolVar(&run.ipvsadm, "ipvsadm", true, "rules for ipvsadm")
 	return c
 }
 

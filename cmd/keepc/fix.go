@@ -115,7 +115,14 @@ func sources(found diag.List) iter.Seq[*source.Source] {
 
 // replaceFile gives a file another content in one step: a reader sees the old or the new one, and a failure leaves the old
 // one. The mode stays; a symbolic link stays one.
-func replaceFile(name string, text []byte) (err error) {
+func replaceFile(name string, text []byte) error {
+	if err := replaceBy(name, text); err != nil {
+		return fmt.Errorf("cannot be replaced: %w", cause(err))
+	}
+	return nil
+}
+
+func replaceBy(name string, text []byte) (err error) {
 	name, err = filepath.EvalSymlinks(name)
 	if err != nil {
 		return err
@@ -133,7 +140,7 @@ func replaceFile(name string, text []byte) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
+			_ = os.Remove(f.Name()) // what failed first is told
 		}
 	}()
 	_, err = f.Write(text)

@@ -42,6 +42,15 @@ func (a *App) at(name string) (*App, string, error) {
 	return &there, tree.prefix + file, nil
 }
 
+// isRevision tells whether git knows a commit by a name.
+func (a *App) isRevision(name string) bool {
+	if strings.HasPrefix(name, "-") {
+		return false
+	}
+	_, err := a.git("rev-parse", "--verify", "--quiet", name+"^{commit}")
+	return err == nil
+}
+
 // git asks git about the repository of the working directory.
 func (a *App) git(args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), gitTime)

@@ -9,7 +9,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"keepc/compiler/draft"
+	"keepc/compiler/schema"
 	"keepc/compiler/state"
+	"keepc/grammar"
+	"keepc/grammar/source"
 	"keepc/runtime/kernel"
 )
 
@@ -74,12 +77,33 @@ func (r *importRun) host(names []string) (h draft.Host, found bool, err error) {
 		if err != nil {
 			return h, false, err
 		}
-		for _, f := range h.Read(text) {
-			found = true
+		if isConfig(text) {
+			return h, false, fmt.Errorf("%s is a keepalived.conf: expected what ipvsadm or ip addr print, or their commands", r.shown(name))
+		}
+		odd := h.Read(text)
+		for i, f := range odd {
+			if i == maxTold {
+				fmt.Fprintf(r.Stderr, "%s: %d more lines like these\n", r.shown(name), len(odd)-i)
+				break
+			}
 			fmt.Fprintf(r.Stderr, "%s:%s\n", r.shown(name), f)
 		}
+		found = found || len(odd) > 0
 	}
 	return h, found, nil
+}
+
+// maxTold is how many lines of a file are told that were not understood.
+const maxTold = 10
+
+// isConfig tells whether a text begins with a keyword of keepalived.conf.
+func isConfig(text []byte) bool {
+	file, _ := grammar.Parse(source.New("", text))
+	if len(file.Stmts) == 0 {
+		return false
+	}
+	word := file.Stmts[0].Keyword()
+	return slices.ContainsFunc(schema.Find(word), func(path []*schema.Keyword) bool { return len(path) == 1 })
 }
 
 // live is what this host has.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"keepc/compiler/ir"
 	"keepc/compiler/plan"
@@ -255,7 +256,7 @@ type planScreen struct {
 // line writes one line: a coloured mark's line, with the place in the right column.
 func (s *planScreen) line(mark, text, at string) {
 	if at != "" {
-		text += strings.Repeat(" ", max(1, placeColumn-len(text))) + at
+		text += strings.Repeat(" ", max(2, placeColumn-utf8.RuneCountInString(text))) + at
 	}
 	s.marks = append(s.marks, mark)
 	s.b.WriteString(s.c.Mark(mark, text))

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -255,7 +256,7 @@ func (r *reader) remarks() {
 	if key.Reload == Restart && key.current() {
 		r.atStart = append(r.atStart, ir.StartSetting{Path: r.path(key), Value: words(r.stmt), Span: r.stmt.Span()})
 	}
-	if key.Unenforced && key.current() && !r.unenforced[key] {
+	if key.Unenforced && key.current() && !r.unenforced[key] && !slices.ContainsFunc(r.inside, func(f frame) bool { return f.key.Unenforced }) {
 		if r.unenforced == nil {
 			r.unenforced = map[*Keyword]bool{}
 		}
