@@ -147,6 +147,40 @@ func TestPlanOfWhatIsRemoved(t *testing.T) {
 	}
 }
 
+// TestRoutesAsTheKernelKeepsThem: what the kernel keeps otherwise than it was asked for is no difference afterwards.
+func TestRoutesAsTheKernelKeepsThem(t *testing.T) {
+	h := oneHost(t)
+	file := filepath.Join(h.Dir(), "lb01.conf")
+	text := `vrrp_instance VI_1 {
+    state MASTER
+    interface eth0
+    virtual_router_id 51
+    priority 255
+    virtual_ipaddress {
+        10.0.0.3/24
+    }
+    virtual_routes {
+        10.8.1.0/24 via 10.0.0.8 mtu 99999
+        10.8.2.0/24 via 10.0.0.8 advmss 70000
+        10.8.3.0/24 via 10.0.0.8 table 0
+        2001:db8:1::/48 via fe80::8 dev eth0 mtu 99999
+        10.8.4.0/24 via 10.0.0.8 hoplimit 64
+    }
+}
+`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	line := keepcArgs(t, "run", file)
+	director := h.Start(line[0], line[1:]...)
+	lab.Eventually(t, 10*time.Second, "the routes", func() bool { return strings.Contains(h.Run("ip", "route"), "10.8.4.0/24") })
+	line = keepcArgs(t, "plan", file)
+	if out := h.Run(line[0], line[1:]...); !strings.Contains(out, "No changes.") {
+		t.Errorf("the plan of what is in force:\n%s\n%s", out, routing(t, h))
+	}
+	director.Stop()
+}
+
 // oneHost is a host with 10.0.0.1/24 on a segment of its own.
 func oneHost(t *testing.T) *lab.Host {
 	t.Helper()

@@ -81,6 +81,8 @@ func BeyondRule(r ir.Rule) string {
 		return "realms by name"
 	case r.L3MDev:
 		return "l3mdev"
+	case r.Action == ir.Lookup && r.Table == ir.Number{}: // the kernel would choose another free table each time
+		return "table 0"
 	case r.TunnelID != 0:
 		return "tunnel-id"
 	case r.UIDs != nil && *r.UIDs == ir.Range{}:
@@ -104,7 +106,7 @@ func realms(text string) (n uint32, ok bool) {
 }
 
 func routeKey(r ir.Route) RouteKey {
-	k := RouteKey{Table: r.Table.N, Dst: r.To.Masked(), TOS: uint8(r.TOS.N), Metric: r.Metric, Protocol: uint8(r.Protocol.N)}
+	k := RouteKey{Table: cmp.Or(r.Table.N, ir.MainTable), Dst: r.To.Masked(), TOS: uint8(r.TOS.N), Metric: r.Metric, Protocol: uint8(r.Protocol.N)}
 	if k.Dst.Addr().Is6() { // the kernel has no TOS there, and always a metric
 		k.TOS, k.Metric = 0, cmp.Or(k.Metric, 1024)
 	}
@@ -120,7 +122,7 @@ func route(r ir.Route, k RouteKey, why string) Route {
 		case m.Text != "":
 			options[m.Name] = m.Text
 		case m.Value != 0:
-			options[m.Name] = strconv.FormatUint(uint64(m.Value), 10)
+			options[m.Name] = strconv.FormatUint(uint64(held(m)), 10)
 		}
 		if m.Locked {
 			options[m.Name+" lock"] = "on"
@@ -148,6 +150,19 @@ func route(r ir.Route, k RouteKey, why string) Route {
 		}
 	}
 	return o
+}
+
+// held is the number that the kernel keeps of a metric: it cuts what is larger than a packet can be.
+func held(m ir.RouteMetric) uint32 {
+	switch m.Name {
+	case "mtu":
+		return min(m.Value, 65535-15)
+	case "advmss":
+		return min(m.Value, 65535-40)
+	case "hoplimit":
+		return min(m.Value, 255)
+	}
+	return m.Value
 }
 
 func ruleKey(r ir.Rule) RuleKey {

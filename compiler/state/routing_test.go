@@ -42,6 +42,9 @@ func TestRouteLines(t *testing.T) {
 		{"unreachable 2001:db8::/32 metric 7", "2001:db8::/32 metric 7: type unreachable"},
 		{"10.8.0.0/16 nexthop via 10.0.0.8 dev eth0 weight 2 nexthop via 10.0.0.9", "10.8.0.0/16: nexthop via 10.0.0.8 dev eth0 weight 2, via 10.0.0.9 weight 1"},
 		{"10.8.0.0/16 via 10.0.0.8 dev eth0 onlink mtu lock 1400 realms 3/4", "10.8.0.0/16: nexthop via 10.0.0.8 dev eth0 onlink, options mtu 1400 mtu lock on realm 196612"},
+		{"10.8.0.0/16 via 10.0.0.8 table 0", "10.8.0.0/16: nexthop via 10.0.0.8"},
+		{"10.8.0.0/16 via 10.0.0.8 mtu 99999 advmss 70000", "10.8.0.0/16: nexthop via 10.0.0.8, options advmss 65495 mtu 65520"},
+		{"2001:db8::/32 via fe80::8 dev eth0 mtu 99999", "2001:db8::/32: nexthop via fe80::8 dev eth0, options mtu 65520"},
 
 		// What would be another route without the rest of its line is left out, and listed.
 		{"10.8.0.0/16 via 10.0.0.8 table office", "left out: a line with the name office"},
@@ -79,6 +82,7 @@ func TestRuleLines(t *testing.T) {
 		{"from 10.8.0.0/16 table 100 priority 7 no_track", "7: from 10.8.0.0/16 lookup 100 proto unspec"},
 
 		{"from 10.8.0.0/16 table office priority 7", "left out: a line with the name office"},
+		{"from 10.8.0.0/16 table 0 priority 7", "left out: a line with table 0"},
 		{"iif eth0 l3mdev priority 7", "left out: a line with l3mdev"},
 	} {
 		cfg := compile(t, with("virtual_rules", c.line))

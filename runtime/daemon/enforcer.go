@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -272,9 +273,21 @@ func (e *enforcer) settle(version int, err error) {
 
 func (e *enforcer) logChange(c reconcile.Done) {
 	switch {
+	case c.Left:
+		e.log.Warn(leftText(c.Change), "subject", c.Key.String())
 	case c.Repair:
 		e.log.Warn("was removed by someone else; added again", "subject", c.Key.String())
 	default:
 		e.log.Debug(fmt.Sprintf("%s (%s)", c.Action, c.Why), "subject", c.Key.String())
 	}
+}
+
+// leftText says how an object stays that does not stay as it is made.
+func leftText(c plan.Change) string {
+	var words []string
+	differ, _ := c.Differences()
+	for _, d := range differ {
+		words = append(words, fmt.Sprintf("%s is %q again, not %q", d.Name, d.Before, d.After))
+	}
+	return "was made anew, and " + strings.Join(words, ", ") + "; left so"
 }

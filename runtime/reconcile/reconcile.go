@@ -23,6 +23,7 @@ type Reconciler struct {
 	apply   func(changes []plan.Change, stale func() bool) []error // one error, or nil, for each change
 	part    func(state.State) state.State
 	made    map[state.Key]struct{} // replaced, never changed
+	tried   map[state.Key]attempt
 }
 
 // Network returns the Reconciler of addresses, routes and rules.
@@ -104,10 +105,40 @@ func nothing(state.Key) bool { return false }
 // ErrStale: a newer want made the change pointless before its turn came.
 var ErrStale = errors.New("a newer configuration or role came first")
 
-// A Done change was applied. Repair: it was in place before, and somebody else undid it.
+// A Done change was applied. Repair: it was in place before, and somebody else undid it. Left: it is applied no more, for it was, and
+// what it found is there again; this is told once.
 type Done struct {
 	plan.Change
-	Repair bool
+	Repair, Left bool
+}
+
+// An attempt is a Replace that was carried out at the last look, or is left since.
+type attempt struct {
+	plan.Change
+	left bool
+}
+
+// undone takes out of the changes those that were carried out and that the kernel, or somebody else, undid before this look. An
+// object that goes and comes for ever serves nobody.
+func (r *Reconciler) undone(changes []plan.Change) (rest []plan.Change, done []Done) {
+	still := map[state.Key]attempt{}
+	for _, c := range changes {
+		last, again := r.tried[c.Key]
+		if c.Action != plan.Replace || !again || !sameChange(last.Change, c) {
+			rest = append(rest, c)
+			continue
+		}
+		if !last.left {
+			done = append(done, Done{Change: c, Left: true})
+		}
+		still[c.Key] = attempt{c, true}
+	}
+	r.tried = still
+	return rest, done
+}
+
+func sameChange(a, b plan.Change) bool {
+	return slices.Equal(a.Before.Fields(), b.Before.Fields()) && slices.Equal(a.After.Fields(), b.After.Fields())
 }
 
 // Reconcile brings the kernel to want with the smallest set of writes. A change that fails does not stop the others; the error
@@ -125,6 +156,7 @@ func (r *Reconciler) Reconcile(want state.State, stale func() bool) (done []Done
 	}
 	changes := plan.Diff(have, want, r.owns)
 	changes = slices.DeleteFunc(changes, func(c plan.Change) bool { return c.Action == plan.Foreign || unread(c.Key) })
+	changes, done = r.undone(changes)
 	made := r.inPlace(have, want)
 	for k := range r.made {
 		if unread(k) {
@@ -143,6 +175,9 @@ func (r *Reconciler) Reconcile(want state.State, stale func() bool) (done []Done
 			done = append(done, Done{Change: c, Repair: c.Action == plan.Add && r.owns(c.Key)})
 			if c.Action != plan.Remove {
 				made[c.Key] = struct{}{}
+			}
+			if c.Action == plan.Replace {
+				r.tried[c.Key] = attempt{Change: c}
 			}
 			continue
 		case c.Action == plan.Remove:

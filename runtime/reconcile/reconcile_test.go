@@ -222,6 +222,45 @@ func TestRoutesThatCannotBeReadHoldNothingElseUp(t *testing.T) {
 	}
 }
 
+// A stubborn kernel keeps another MTU than it is asked for.
+type stubborn struct{ kernel.Kernel }
+
+func (k stubborn) AddRoute(key state.RouteKey, r state.Route) error {
+	r.Options = map[string]string{"mtu": "1280"}
+	return k.Kernel.AddRoute(key, r)
+}
+
+// TestNoFightForEver: what is undone at once after it was replaced is left so, and said once, until something else is wanted.
+func TestNoFightForEver(t *testing.T) {
+	h := newHost()
+	r := reconcile.Network(stubborn{h.Kernel})
+	route := state.RouteKey{Table: ir.MainTable, Dst: netip.MustParsePrefix("10.8.0.0/16"), Protocol: ir.KeepalivedProtocol}
+	want := state.New()
+	ask := func(mtu string) []reconcile.Done {
+		t.Helper()
+		want.Routes[route] = state.Route{Type: 6, Options: map[string]string{"mtu": mtu}}
+		return reconciled(t, r, want)
+	}
+	ask("1400")
+	h.expect(t, "AddRoute 10.8.0.0/16")
+	ask("1400")
+	h.expect(t, "DeleteRoute 10.8.0.0/16", "AddRoute 10.8.0.0/16") // somebody may have come between
+	if done := ask("1400"); len(done) != 1 || !done[0].Left {
+		t.Errorf("done %+v, want it said that the route is left", done)
+	}
+	if done := ask("1400"); len(done) != 0 {
+		t.Errorf("done %+v, want nothing", done)
+	}
+	h.expect(t)
+	ask("1300")
+	h.expect(t, "DeleteRoute 10.8.0.0/16", "AddRoute 10.8.0.0/16")
+	ask("1280") // as it is
+	h.expect(t)
+	delete(want.Routes, route)
+	reconciled(t, r, want)
+	h.expect(t, "DeleteRoute 10.8.0.0/16")
+}
+
 func TestStaticAddressStaysAsFound(t *testing.T) {
 	h := newHost()
 	own := state.AddressKey{Dev: "eth0", Prefix: netip.MustParsePrefix("10.0.0.5/24")}
