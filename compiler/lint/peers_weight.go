@@ -28,15 +28,9 @@ func weightPeerRules() []Rule {
 			Title: "The weight of a tracker cannot take the role from its router.",
 			Text: "keepc tries all combinations of failed trackers and routers of the group: the failure of this tracker never leaves its router with " +
 				"less than another one has. The weight must be greater than the gap between the priorities, for equals do not take over.",
-			Bad:  scriptText + pair("    track_script {\n        web weight -20\n    }\n"),
-			Good: scriptText + pair("    track_script {\n        web weight -60\n    }\n"),
-			Peers: func(p *peerPass) {
-				p.verdicts(func(v verdict) {
-					if !v.moves && !v.blocked() {
-						p.tell(v.group, v.member, v.dead(p))
-					}
-				})
-			},
+			Bad:   scriptText + pair("    track_script {\n        web weight -20\n    }\n"),
+			Good:  scriptText + pair("    track_script {\n        web weight -60\n    }\n"),
+			Peers: deadWeight,
 		},
 		{
 			Name: "weak-weight", Severity: diag.Warning,
@@ -118,6 +112,37 @@ func (p *peerPass) blocked(g *group) (found bool) {
 	return found
 }
 
+// deadWeight tells a weight that a sync group ignores once for each line, whatever members the group has.
+func deadWeight(p *peerPass) {
+	type line struct {
+		node int
+		at   place
+	}
+	told := map[line]bool{}
+	p.verdicts(func(v verdict) {
+		here := line{v.member.Node, placeOf(v.at())}
+		switch {
+		case v.moves || v.blocked():
+		case v.watch().Ignored == nil:
+			p.tell(v.group, v.member, v.dead(p))
+		case !told[here]:
+			told[here] = true
+			p.tell(v.group, v.member, v.ignored())
+		}
+	})
+}
+
+// ignored tells that the sync group of the tracker takes no notice of weights.
+func (v verdict) ignored() diag.Diagnostic {
+	w := v.watch()
+	return diag.Diagnostic{
+		Message: fmt.Sprintf("no failure of %v can ever move an address of %s", w, w.Ignored.Name),
+		Span:    v.at(), Label: "ignored",
+		Notes: note(w.Ignored.Span(), "without sync_group_tracking_weight the members' weights do not count"),
+		Help:  "write sync_group_tracking_weight into the group, or no weight: a failure is then a FAULT",
+	}
+}
+
 // weightHelp says how a failure moves the role.
 const weightHelp = "a weight must exceed the gap between the priorities; a tracker without weight is a FAULT, which always moves the address"
 
@@ -128,12 +153,6 @@ func (v verdict) dead(p *peerPass) diag.Diagnostic {
 		Message: fmt.Sprintf("no failure of %v can ever move %s from %s", w, holds(v.group), p.name(v.member)),
 		Span:    v.at(), Label: fmt.Sprintf("leaves %s with %d", p.name(v.member), e.After(v.router, v.tracker)),
 		Help: weightHelp,
-	}
-	if w.Ignored != nil {
-		d.Label = "ignored"
-		d.Notes = note(w.Ignored.Span(), "without sync_group_tracking_weight the members' weights do not count")
-		d.Help = "write sync_group_tracking_weight into the group, or no weight: a failure is then a FAULT"
-		return d
 	}
 	next, most := -1, 0
 	for i, o := range v.group.Members {
