@@ -2,9 +2,7 @@ package grammar
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -34,24 +32,8 @@ type Options struct {
 	limit int // for tests, instead of maxExpansion
 }
 
-// Load reads a file, by a name that is absolute or relative to the directory of the options, with its includes and
-// definitions expanded.
-func Load(name string, opts Options) (*File, diag.List) {
-	text, err := opts.Files.read(opts.Files.abs(name))
-	src := source.New(name, text)
-	if err == nil {
-		return LoadText(src, opts)
-	}
-	var cause *fs.PathError
-	if errors.As(err, &cause) {
-		err = cause.Err
-	}
-	return &File{Source: src}, diag.List{{
-		Rule: "file-unread", Severity: diag.Error, Message: fmt.Sprintf("%s cannot be read: %v", name, err), Span: src.Span(0, 0),
-	}}
-}
-
-// LoadText is Load for a text that was read already. The name of the source says where relative includes start.
+// LoadText reads the text of a file, with its includes and definitions expanded. The name of the source says where relative includes
+// start.
 func LoadText(src *source.Source, opts Options) (*File, diag.List) {
 	texts := map[string]*source.Source{}
 	return parse(src, func(r *record) lines { return newExpander(src, opts, texts, r) })

@@ -122,10 +122,3 @@ func TestSpansOfExpansion(t *testing.T) {
 		t.Errorf("%+v", inc)
 	}
 }
-
-func TestLoadMissingFile(t *testing.T) {
-	file, list := Load("none.conf", Options{Files: Files{Root: fstest.MapFS{}}})
-	if len(file.Stmts) != 0 || findingsOf(list) != "1:1 file-unread" {
-		t.Error(list)
-	}
-}

@@ -51,26 +51,11 @@ func Compare(before, after Side, role Role) Diff {
 	return d
 }
 
-// Empty tells whether nothing differs.
-func (d Diff) Empty() bool {
-	return len(d.Kernel)+len(d.Settings) == 0 && !changed(d.Instances, Untouched) && !changed(d.Servers, Kept)
-}
-
 func want(cfg *ir.Config, role Role) state.State {
 	if role == Master {
 		return state.Desired(cfg, state.AllMaster(cfg))
 	}
 	return state.Desired(cfg, state.Situation{})
-}
-
-// changed tells whether a verdict among some is another than the quiet one.
-func changed[V interface{ verdict() Verdict }](list []V, quiet Verdict) bool {
-	for _, v := range list {
-		if v.verdict() != quiet {
-			return true
-		}
-	}
-	return false
 }
 
 // A Verdict says what becomes of an instance or a real server.

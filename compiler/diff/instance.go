@@ -29,8 +29,6 @@ type Instance struct {
 	Origin  source.Span // in the new file; zero: it is gone
 }
 
-func (i Instance) verdict() Verdict { return i.Verdict }
-
 // instances judges every instance of both sides.
 func instances(before, after *ir.Config, changes []Setting) (list []Instance) {
 	restart := restarts(changes)

@@ -27,8 +27,6 @@ type Server struct {
 	Origin  source.Span // in the new file; zero: it is gone
 }
 
-func (s Server) verdict() Verdict { return s.Verdict }
-
 // servers judges every real server of both sides.
 func servers(before, after *ir.Config, changes []Setting) (list []Server) {
 	old, now := realServers(before), realServers(after)

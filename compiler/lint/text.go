@@ -49,11 +49,6 @@ func textRules() []Rule {
 			Good:  "! a remark\nglobal_defs {\n    router_id lb1\n}\n",
 		},
 		{
-			Name: "file-unread", Severity: diag.Error,
-			Title: "The file cannot be read.",
-			Text:  "It is not there, is no file, or the permission is missing.",
-		},
-		{
 			Name: "nesting-too-deep", Severity: diag.Error,
 			Title: "Blocks stand in each other deeper than any configuration needs.",
 			Text:  "The text is no keepalived.conf, or closing braces are missing.",

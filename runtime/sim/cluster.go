@@ -65,9 +65,6 @@ func (c *Cluster) Names() []string {
 	return names
 }
 
-// Ports of a node, in the order in which its file mentions them.
-func (c *Cluster) Ports(node int) []Port { return c.ports[node] }
-
 func (c *Cluster) everybody() (all []int) {
 	for i := range c.nodes {
 		all = append(all, i)
