@@ -130,6 +130,7 @@ func (w *State) virtualServer(v *ir.VirtualServer, s Situation) {
 		Scheduler: v.Scheduler, Persistence: v.PersistenceTimeout, Mask: v.PersistenceMask, Engine: v.PersistenceEngine, Flags: v.Flags,
 		Provenance: Provenance{Origin: v.Span(), Why: "configured"},
 	}
+	const sorryWhy = "the quorum is lost, the sorry server serves"
 	sorry := v.SorryServer != nil && s.NoQuorum[v.Key]
 	for _, r := range v.RealServers {
 		k := DestinationKey{Service: v.Key, Server: r.Addr}
@@ -140,15 +141,18 @@ func (w *State) virtualServer(v *ir.VirtualServer, s Situation) {
 		cause, down := s.Down[k]
 		switch {
 		case sorry && !r.InhibitOnFailure:
-			w.Absent[k] = "the quorum is lost, the sorry server serves"
+			w.Absent[k] = sorryWhy
 			continue
 		case down && !r.InhibitOnFailure:
 			w.Absent[k] = cause
 			continue
 		}
 		d := destination(r, why)
-		if down || sorry {
+		switch {
+		case down:
 			d.Weight, d.Why = 0, "inhibited: "+cause
+		case sorry:
+			d.Weight, d.Why = 0, "inhibited: "+sorryWhy
 		}
 		w.Destinations[k] = d
 	}

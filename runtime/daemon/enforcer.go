@@ -121,7 +121,7 @@ func (e *enforcer) run(ctx context.Context) {
 		}
 		if newest != version {
 			e.wait(ctx, newest, o.after)
-			want, version = o.want(), newest
+			want, version, failures = o.want(), newest, 0 // what failed for long says nothing of what is wanted now
 		}
 		err := e.enforce(want, version)
 		next := resyncInterval

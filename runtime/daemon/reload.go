@@ -69,12 +69,17 @@ func (d *director) apply(l Loaded) {
 	if err := d.wires.open(l.Config, d.links); err != nil {
 		d.Log.Error(fmt.Sprintf("%v; trying again", err), "subject", "reload")
 	}
+	names := slices.Sorted(maps.Keys(d.links))
+	for _, name := range names {
+		if !d.wires.ready(l.Config, name) { // its instances must not start deaf
+			d.step(engine.LinkChanged{Name: name, Present: true, Addrs: d.links[name].Addrs})
+		}
+	}
 	d.step(engine.Reload{Config: l.Config})
 	d.things.Look(l.Config)
-	if err := d.wires.sync(l.Config, d.links); err == nil {
-		for _, name := range slices.Sorted(maps.Keys(d.links)) {
-			d.step(d.linkEvent(d.links[name])) // an interface may be of interest only now
-		}
+	d.wires.trim(l.Config, d.links)
+	for _, name := range names {
+		d.step(d.linkEvent(d.links[name])) // an interface may be of interest only now
 	}
 	d.unenforced(l.Config)
 	d.missing(l.Config)
@@ -100,13 +105,8 @@ func (d *director) apply(l Loaded) {
 // roles says what every instance is, for the log.
 func (d *director) roles() string {
 	var b strings.Builder
-	s := d.engine.Situation()
-	for _, v := range d.engine.Config().Instances {
-		role := "BACKUP"
-		if _, ok := s.Master[v.Key()]; ok {
-			role = "MASTER"
-		}
-		fmt.Fprintf(&b, "; %s is %s", v.Name, role)
+	for _, s := range d.engine.Standings() {
+		fmt.Fprintf(&b, "; %s is %s", s.Config.Name, s.Role)
 	}
 	return b.String()
 }

@@ -57,6 +57,7 @@ func TestStatus(t *testing.T) {
 		b.status = p
 		b.start()
 		snapshot := func() status.Document { t.Helper(); return p.ask(t) }
+		synctest.Wait() // the first want is in force
 		start := snapshot()
 		if start.Version != status.Version || start.File != "test.conf" || start.Reload != nil || len(start.Problems) != 0 {
 			t.Errorf("%+v", start)

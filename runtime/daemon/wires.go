@@ -61,13 +61,18 @@ func needed(cfg *ir.Config, links map[string]kernel.Link) map[wireKey]int {
 
 // sync opens what the configuration needs and closes the rest.
 func (w *wires) sync(cfg *ir.Config, links map[string]kernel.Link) error {
+	w.trim(cfg, links)
+	return w.open(cfg, links)
+}
+
+// trim closes what the configuration does not need.
+func (w *wires) trim(cfg *ir.Config, links map[string]kernel.Link) {
 	need := needed(cfg, links)
 	for k, o := range w.opened {
 		if need[k] != o.index {
 			w.drop(k)
 		}
 	}
-	return w.open(cfg, links)
 }
 
 // open opens what the configuration needs. A missing interface is no error.

@@ -1,0 +1,74 @@
+package daemon
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"keepc/compiler/state"
+	"keepc/runtime/kernel"
+)
+
+// A refusing kernel takes no real server for a number of times.
+type refusing struct {
+	*kernel.Fake
+	times atomic.Int64
+}
+
+func (k *refusing) SetDestination(key state.DestinationKey, d state.Destination) error {
+	if k.times.Add(-1) >= 0 {
+		return errors.New("no buffer space available")
+	}
+	return k.Fake.SetDestination(key, d)
+}
+
+// TestNewOrderIsTriedSoon: what failed for minutes does not make a new configuration wait after its first failure.
+func TestNewOrderIsTriedSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBox("10.0.0.5", first)
+		k := &refusing{Fake: b.Fake}
+		k.times.Store(1 << 30)
+		b.kernel = k
+		b.start()
+		after(5 * time.Minute)
+		k.times.Store(2)
+		b.reload(strings.Replace(first, "weight 1", "weight 7", 1))
+		after(2 * time.Second)
+		if _, destinations, err := b.Services(); err != nil || destinations[web1].Weight != 7 {
+			t.Errorf("%v, %v\n%s", destinations, err, b.log.String())
+		}
+		b.stop(t)
+	})
+}
+
+// A deaf kernel opens no wire on eth1.
+type deaf struct{ *kernel.Fake }
+
+func (k deaf) OpenWire(iface string, ipv6 bool, group netip.Addr) (kernel.Wire, error) {
+	if iface == "eth1" {
+		return nil, errors.New("too many open files")
+	}
+	return k.Fake.OpenWire(iface, ipv6, group)
+}
+
+// TestReloadOfWhoCannotHear: an instance whose wire does not open is FAULT from the start, and the log says so.
+func TestReloadOfWhoCannotHear(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBox("10.0.0.5", first)
+		b.kernel = deaf{b.Fake}
+		b.SetLink(kernel.Link{Name: "eth1", Index: 3, Up: true, Addrs: []netip.Addr{netip.MustParseAddr("10.0.1.5")}})
+		b.start()
+		after(5 * time.Second)
+		second := strings.NewReplacer("oldboy", "two", "eth0", "eth1", "10.0.0.3/24", "10.0.1.3/24", "priority 100", "priority 255").Replace(first[:strings.Index(first, "virtual_server")])
+		b.reload(first + second)
+		after(100 * time.Millisecond)
+		if !b.said("open VRRP on eth1: too many open files; trying again") || !b.said("; oldboy is MASTER; two is FAULT") || b.said("two MASTER") {
+			t.Error(b.log.String())
+		}
+		b.stop(t)
+	})
+}
