@@ -5,12 +5,14 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"keepc/runtime/watch"
 )
 
 const (
@@ -76,7 +78,7 @@ func (w *watcher) run(ctx context.Context, warn func(error)) {
 	}
 	var (
 		files Files
-		dirs  = map[string]bool{}
+		dirs  = watch.Dirs{}
 		first time.Time // event since the files were read; a busy directory must not put that off for ever
 	)
 	timer := time.NewTimer(pollInterval)
@@ -87,7 +89,7 @@ func (w *watcher) run(ctx context.Context, warn func(error)) {
 			return
 		case files = <-w.files:
 			if notify != nil {
-				follow(notify, dirs, files, warn)
+				dirs.Follow(notify, maps.Keys(files), pollInterval, warn)
 			}
 			timer.Reset(debounce) // an edit may have come between the reading and the watch
 		case <-events:
@@ -104,7 +106,7 @@ func (w *watcher) run(ctx context.Context, warn func(error)) {
 			first = time.Time{}
 			timer.Reset(pollInterval)
 			if notify != nil {
-				follow(notify, dirs, files, warn) // a directory that was replaced needs another watch
+				dirs.Follow(notify, maps.Keys(files), pollInterval, warn) // a directory that was replaced needs another watch
 			}
 			if files.look() {
 				select {
@@ -112,31 +114,6 @@ func (w *watcher) run(ctx context.Context, warn func(error)) {
 				default:
 				}
 			}
-		}
-	}
-}
-
-// follow makes the watched directories those of the files, symbolic links resolved as well. dirs tells of each whether its watch
-// works.
-func follow(notify *fsnotify.Watcher, dirs map[string]bool, files Files, warn func(error)) {
-	want := map[string]bool{}
-	for f := range files {
-		want[filepath.Dir(f)] = true
-		if real, err := filepath.EvalSymlinks(f); err == nil {
-			want[filepath.Dir(real)] = true
-		}
-	}
-	for d := range dirs {
-		if !want[d] {
-			_ = notify.Remove(d) // it may be gone already
-			delete(dirs, d)
-		}
-	}
-	for d := range want {
-		watched, known := dirs[d]
-		err := notify.Add(d)
-		if dirs[d] = err == nil; err != nil && (watched || !known) {
-			warn(fmt.Errorf("watch %s: %w; looking every %v instead", d, err, pollInterval))
 		}
 	}
 }

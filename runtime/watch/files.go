@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -19,11 +18,11 @@ import (
 type files struct {
 	list   []*ir.TrackFile
 	notify *fsnotify.Watcher // nil: there was nothing to watch yet, or it does not work and files are only read now and then
-	dirs   map[string]bool
+	dirs   Dirs
 	warn   func(error)
 }
 
-func newFiles(warn func(error)) *files { return &files{dirs: map[string]bool{}, warn: warn} }
+func newFiles(warn func(error)) *files { return &files{dirs: Dirs{}, warn: warn} }
 
 func (f *files) close() {
 	if f.notify != nil {
@@ -60,23 +59,13 @@ func (f *files) follow(list []*ir.TrackFile) {
 		}
 		f.notify = notify
 	}
-	want := map[string]bool{}
-	for _, t := range list {
-		want[filepath.Dir(t.File)] = true
-	}
-	for d := range f.dirs {
-		if !want[d] {
-			_ = f.notify.Remove(d) // it may be gone already
-			delete(f.dirs, d)
+	f.dirs.Follow(f.notify, func(yield func(string) bool) {
+		for _, t := range list {
+			if !yield(t.File) {
+				return
+			}
 		}
-	}
-	for d := range want {
-		watched, known := f.dirs[d]
-		err := f.notify.Add(d)
-		if f.dirs[d] = err == nil; err != nil && (watched || !known) {
-			f.warn(fmt.Errorf("watch %s: %w; looking every %v instead", d, err, fileInterval))
-		}
-	}
+	}, fileInterval, f.warn)
 }
 
 func (f *files) read(tell func(track.Thing, track.Status)) {
