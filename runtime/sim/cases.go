@@ -30,6 +30,9 @@ type Verdict struct {
 	// How the addresses fared, at the worst moment for the failure: until its repair, and from there to the end, unless it
 	// repairs itself.
 	Failed, Repaired []Outcome
+	// Dead: what failed lowers the priority of a node that has addresses by it, and all addresses stay where they are: the weight is
+	// too small, or the others do not preempt.
+	Dead bool
 
 	// Server: real servers fail, not directors. By the slowest node, at the worst moment: how long after the failure the last of
 	// them was out, how long after the repair the last was back; negative: not at all.
@@ -55,9 +58,8 @@ func (c *Cluster) directorCases(o Options) (cases []Case) {
 	rest := c.Settle()
 	interval := c.longest(func(v *ir.VRRPInstance) time.Duration { return v.AdvertInterval }, nil)
 	moments := c.moments(nil, rest, interval, func(e Entry) bool { return e.Kind == Advert }, o)
-	cases = []Case{{Title: "all start", play: func() Verdict {
-		return Verdict{Failed: Play(c, Script{End: rest}, o).History.Outcomes(0, rest)}
-	}}}
+	calm := Play(c, Script{End: rest}, o).History.Outcomes(0, rest)
+	cases = []Case{{Title: "all start", play: func() Verdict { return Verdict{Failed: calm} }}}
 	add := func(title string, fails, repairs act) {
 		cases = append(cases, Case{Title: title, play: func() (v Verdict) {
 			for _, at := range moments {
@@ -87,6 +89,14 @@ func (c *Cluster) directorCases(o Options) (cases []Case) {
 		for _, t := range things(c.nodes[n].Config) {
 			fails, mends := c.thingFails(n, t)
 			add(fails.text, fails, mends)
+			if k := &cases[len(cases)-1]; len(c.nodes) > 1 && c.lowers(n, t.Thing, calm) {
+				play := k.play
+				k.play = func() Verdict {
+					v := play()
+					v.Dead = slices.EqualFunc(calm, v.Failed, unmoved)
+					return v
+				}
+			}
 		}
 	}
 	if len(c.nodes) == 1 {
@@ -103,6 +113,22 @@ func (c *Cluster) directorCases(o Options) (cases []Case) {
 		}
 	}
 	return append(cases, c.rebootCase(rest, moments, o))
+}
+
+// lowers tells whether a node has an address of an instance that a thing gives a weight.
+func (c *Cluster) lowers(node int, thing track.Thing, have []Outcome) bool {
+	cfg := c.nodes[node].Config
+	return slices.ContainsFunc(cfg.Instances, func(v *ir.VRRPInstance) bool {
+		return slices.ContainsFunc(track.Of(v, cfg), func(t track.Tracker) bool { return t.Thing == thing && t.Weight.N != 0 }) &&
+			slices.ContainsFunc(have, func(o Outcome) bool {
+				return slices.Contains(o.Holders, node) && slices.ContainsFunc(v.Addresses, func(a ir.Address) bool { return a.Prefix.Addr() == o.Address })
+			})
+	})
+}
+
+// unmoved tells whether an address stays where it was.
+func unmoved(was, is Outcome) bool {
+	return was.Address == is.Address && is.Gap == 0 && is.Flaps == 0 && slices.Equal(was.Holders, is.Holders)
 }
 
 // thingFails is the failure of what a node tracks, and its end. A file fails by a number that lowers the priority, or is a fault.

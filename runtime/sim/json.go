@@ -54,6 +54,7 @@ type jsonCase struct {
 	Case     string           `json:"case"`
 	Failed   []jsonOutcome    `json:"failed,omitempty"`
 	Repaired []jsonOutcome    `json:"repaired,omitempty"`
+	Dead     bool             `json:"dead_weight,omitempty"` // the failure lowers a priority and moves nothing
 	Out      *Seconds         `json:"out,omitempty"`
 	Back     *Seconds         `json:"back,omitempty"`
 	Serving  []netip.AddrPort `json:"serving,omitempty"`
@@ -75,7 +76,7 @@ func (c *Cluster) JSON(w io.Writer, r Run) error {
 func (c *Cluster) CasesJSON(w io.Writer, verdicts []Verdict) error {
 	lines := []any{c.jsonHead()}
 	for _, v := range verdicts {
-		k := jsonCase{Event: "case", Case: v.Title, Failed: c.jsonOutcomes(v.Failed), Repaired: c.jsonOutcomes(v.Repaired), Serving: v.Serving}
+		k := jsonCase{Event: "case", Case: v.Title, Failed: c.jsonOutcomes(v.Failed), Repaired: c.jsonOutcomes(v.Repaired), Dead: v.Dead, Serving: v.Serving}
 		if v.Server {
 			k.Out, k.Back = happened(v.Out), happened(v.Back)
 		}

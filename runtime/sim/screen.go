@@ -271,7 +271,11 @@ func (t *table) directors(names []string, verdicts []Verdict, width int, all boo
 			t.text("#", fmt.Sprintf("%-*s  %7s  %7s  %5s  %-*s  %s\n", width, "case", "gap", "overlap", "flaps", held, "held by", "after the repair"))
 			first = false
 		}
-		t.outcome(names, v.Title, v.Failed, v.Repaired, width, held)
+		remark := ""
+		if v.Dead {
+			remark = "its weight moves nothing"
+		}
+		t.outcome(names, v.Title, v.Failed, v.Repaired, remark, width, held)
 		if !all {
 			continue
 		}
@@ -280,12 +284,12 @@ func (t *table) directors(names []string, verdicts []Verdict, width int, all boo
 			if i < len(v.Repaired) {
 				repaired = v.Repaired[i : i+1]
 			}
-			t.outcome(names, "  "+o.Address.String(), v.Failed[i:i+1], repaired, width, held)
+			t.outcome(names, "  "+o.Address.String(), v.Failed[i:i+1], repaired, "", width, held)
 		}
 	}
 }
 
-func (t *table) outcome(names []string, title string, failed, repaired []Outcome, width, held int) {
+func (t *table) outcome(names []string, title string, failed, repaired []Outcome, remark string, width, held int) {
 	f := worst(failed)
 	text := fmt.Sprintf("%-*s  %7s  %7s  %5s  %-*s", width, title, orDash(f.gap), orDash(f.overlap), orDash(f.flaps), held, holders(names, failed))
 	if len(repaired) > 0 {
@@ -296,6 +300,9 @@ func (t *table) outcome(names []string, title string, failed, repaired []Outcome
 				text += ", " + x.what + " " + x.value
 			}
 		}
+	}
+	if remark != "" {
+		text += "; " + remark
 	}
 	mark := ""
 	if f.gap == stays || f.overlap == stays {
