@@ -54,6 +54,8 @@ func (f Files) read(abs string) ([]byte, error) {
 		return nil, errNotRegular
 	case info.Mode().Perm()&0o111 != 0:
 		return nil, errExecutable
+	case info.Size() > maxText:
+		return nil, errTooLarge
 	}
 	return fs.ReadFile(f.Root, inFS(abs))
 }
@@ -62,6 +64,7 @@ var (
 	errDirectory  = errors.New("is a directory")
 	errNotRegular = errors.New("is not a regular file")
 	errExecutable = errors.New("is executable")
+	errTooLarge   = fmt.Errorf("is larger than %d MiB", maxText>>20)
 )
 
 // glob returns the files that match a pattern without braces, sorted. Unlike path.Match, but like glob(3), a wildcard does
@@ -343,7 +346,7 @@ func (e *expander) unread(at source.Span, name string, err error, demanded bool)
 		Rule: "include-unread", Severity: diag.Warning, Message: fmt.Sprintf("%s %v", name, err),
 		Span: at, Label: "keepalived skips it", Host: true,
 	}
-	if !errors.Is(err, errDirectory) && !errors.Is(err, errNotRegular) && !errors.Is(err, errExecutable) {
+	if !slices.Contains([]error{errDirectory, errNotRegular, errExecutable, errTooLarge}, err) {
 		d.Message = fmt.Sprintf("%s cannot be read: %v", name, err)
 	}
 	if demanded {

@@ -135,8 +135,8 @@ type lines interface {
 // maxLine is how many bytes of a line the reference can read: its buffer is 1024 bytes with the newline and a zero.
 const maxLine = 1022
 
-// maxText is the size of a text that a Span can address with room to spare.
-const maxText = 1 << 30
+// maxText is the size above which a text is no configuration.
+const maxText = 128 << 20
 
 // A textLines reads the lines of one text as they are.
 type textLines struct {
@@ -154,7 +154,7 @@ func newTextLines(src *source.Source, record *record) *textLines {
 		record.add(diag.Diagnostic{
 			Rule: "file-too-large", Severity: diag.Error,
 			Message: fmt.Sprintf("%s has %d bytes and is not read", src.Name, len(src.Text)),
-			Span:    src.Span(0, 0), Label: "at most 1 GiB is",
+			Span:    src.Span(0, 0), Label: "at most 128 MiB is",
 		})
 		return t
 	}

@@ -261,7 +261,7 @@ func (a *App) colors() (report.Colors, error) {
 }
 
 // maxFile is the size above which a file is no configuration.
-const maxFile = 1 << 30
+const maxFile = 128 << 20
 
 // read returns the text of a file; "-" is standard input.
 func (a *App) read(name string) ([]byte, error) {

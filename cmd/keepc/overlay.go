@@ -21,6 +21,17 @@ func (o overlay) Open(name string) (fs.File, error) {
 	return memoryFile{bytes.NewReader(text), path.Base(name), 0o644}, nil
 }
 
+// Stat implements fs.StatFS: a named pipe that is opened would wait for a writer for ever.
+func (o overlay) Stat(name string) (fs.FileInfo, error) {
+	if text, ok := o.texts[name]; ok {
+		return memoryFile{bytes.NewReader(text), path.Base(name), 0o644}, nil
+	}
+	return fs.Stat(o.FS, name)
+}
+
+// ReadDir implements fs.ReadDirFS. An overlay adds no files.
+func (o overlay) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(o.FS, name) }
+
 // A memoryFile is a file in memory.
 type memoryFile struct {
 	*bytes.Reader

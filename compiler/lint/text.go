@@ -71,7 +71,7 @@ func textRules() []Rule {
 		{
 			Name: "file-too-large", Severity: diag.Error,
 			Title: "The file is larger than any configuration.",
-			Text:  "Files above 1 GiB are not read.",
+			Text:  "Files above 128 MiB are not read.",
 		},
 		{
 			Name: "too-many-findings", Severity: diag.Error,

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -129,8 +130,11 @@ func (f Files) look() bool {
 	return changed
 }
 
-// digest reads a file, or lists a directory.
+// digest reads a file, or lists a directory. What is neither, a device or a named pipe, may have no end.
 func digest(name string) Digest {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return NewDigest(nil, errNotRegular)
+	}
 	text, err := os.ReadFile(name)
 	if err != nil {
 		if list, failed := os.ReadDir(name); failed == nil {
@@ -139,3 +143,5 @@ func digest(name string) Digest {
 	}
 	return NewDigest(text, err)
 }
+
+var errNotRegular = errors.New("is not a regular file")
