@@ -24,7 +24,7 @@ const maxRounds = 10
 func (r *checkRun) repair(jobs []job) error {
 	unread := false
 	for _, j := range jobs {
-		texts, done, err := r.rounds(j)
+		texts, done, secrets, err := r.rounds(j)
 		if err != nil {
 			unread = true
 			if r.diff { // else the check that follows says so
@@ -34,7 +34,7 @@ func (r *checkRun) repair(jobs []job) error {
 		}
 		for _, file := range slices.Sorted(maps.Keys(texts)) {
 			if r.diff {
-				if _, err := fmt.Fprint(r.Stdout, patch(file, texts[file])); err != nil {
+				if _, err := fmt.Fprint(r.Stdout, patch(file, texts[file], secrets)); err != nil {
 					return failed(fmt.Errorf("write the patch: %w", err))
 				}
 			} else if err := replaceFile(r.abs(file), texts[file].after); err != nil {
@@ -57,17 +57,20 @@ func (r *checkRun) repair(jobs []job) error {
 type change struct{ before, after []byte }
 
 // rounds repairs a file in memory until nothing is left to repair. It returns the texts that changed, by the names of their
-// files, and the findings that were repaired.
-func (r *checkRun) rounds(j job) (map[string]change, diag.List, error) {
+// files, the findings that were repaired, and where secrets stand in all the texts.
+func (r *checkRun) rounds(j job) (changes map[string]change, all diag.List, secrets []source.Span, err error) {
 	memory := overlay{r.FS, map[string][]byte{}}
 	app := *r.App
 	app.FS = memory
-	changes := map[string]change{}
-	var all diag.List
-	for range maxRounds {
+	changes = map[string]change{}
+	for round := 0; ; round++ {
 		f := app.file(j)
 		if f.err != nil {
-			return nil, nil, f.err
+			return nil, nil, nil, f.err
+		}
+		secrets = append(secrets, f.Secrets...)
+		if round == maxRounds {
+			break
 		}
 		f.Findings = r.judge(j, f.Findings)
 		repaired := 0
@@ -90,7 +93,7 @@ func (r *checkRun) rounds(j job) (map[string]change, diag.List, error) {
 			break
 		}
 	}
-	return changes, all, nil
+	return changes, all, secrets, nil
 }
 
 // sources yields each text that a repair edits, once.

@@ -7,7 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keepc/compiler"
 	"keepc/grammar"
+	"keepc/grammar/source"
 )
 
 // A fmtRun is one run of the verb fmt.
@@ -77,7 +79,7 @@ func (r *fmtRun) show(name string, c change, same bool) error {
 		}
 	case r.write:
 	case r.diff && !same:
-		_, err = fmt.Fprint(r.Stdout, patch(r.shown(name), c))
+		_, err = fmt.Fprint(r.Stdout, patch(r.shown(name), c, append(r.secrets(name, c.before), r.secrets(name, c.after)...)))
 	case r.check && !same:
 		_, err = fmt.Fprintln(r.Stdout, r.shown(name))
 	case r.diff, r.check:
@@ -85,4 +87,14 @@ func (r *fmtRun) show(name string, c change, same bool) error {
 		_, err = r.Stdout.Write(c.after)
 	}
 	return err
+}
+
+// secrets returns where secrets stand in a text of a file.
+func (r *fmtRun) secrets(name string, text []byte) (places []source.Span) {
+	for _, id := range append(r.ids, r.id()) {
+		file, _ := grammar.LoadText(source.New(r.shown(name), text), grammar.Options{Files: r.files(), ID: id, Env: r.Env})
+		cfg, _ := compiler.Compile(file, compiler.Options{})
+		places = append(places, cfg.Secrets...)
+	}
+	return places
 }

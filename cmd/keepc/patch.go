@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"keepc/compiler/report"
+	"keepc/grammar/source"
 )
 
 const (
@@ -17,9 +18,10 @@ const (
 type hunk struct{ old, oldEnd, new, newEnd int }
 
 // patch shows a change of a file in the unified format. Lines with secrets are shown without them, so such a patch is for
-// reading only.
-func patch(name string, c change) string {
+// reading only. The secrets are places in texts of files before and after their changes.
+func patch(name string, c change, secrets []source.Span) string {
 	old, new := split(c.before), split(c.after)
+	oldShown, newShown := report.HideLines(name, c.before, secrets), report.HideLines(name, c.after, secrets)
 	hunks := compare(old, new)
 	var b strings.Builder
 	fmt.Fprintf(&b, "--- a/%s\n+++ b/%s\n", name, name)
@@ -34,12 +36,12 @@ func patch(name string, c change) string {
 		fmt.Fprintf(&b, "@@ -%d,%d +%d,%d @@\n", from+1, to-from, from+shift+1, newTo-from-shift)
 		at := from
 		for ; i <= last; i++ {
-			write(&b, " ", old[at:hunks[i].old])
-			write(&b, "-", old[hunks[i].old:hunks[i].oldEnd])
-			write(&b, "+", new[hunks[i].new:hunks[i].newEnd])
+			write(&b, " ", oldShown[at:hunks[i].old])
+			write(&b, "-", oldShown[hunks[i].old:hunks[i].oldEnd])
+			write(&b, "+", newShown[hunks[i].new:hunks[i].newEnd])
 			at = hunks[i].oldEnd
 		}
-		write(&b, " ", old[at:to])
+		write(&b, " ", oldShown[at:to])
 	}
 	return b.String()
 }
@@ -47,7 +49,7 @@ func patch(name string, c change) string {
 func write(b *strings.Builder, mark string, lines []string) {
 	for _, l := range lines {
 		text, ended := strings.CutSuffix(l, "\n")
-		b.WriteString(mark + report.Hide(text) + "\n")
+		b.WriteString(mark + text + "\n")
 		if !ended {
 			b.WriteString("\\ No newline at end of file\n")
 		}

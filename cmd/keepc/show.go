@@ -18,7 +18,8 @@ func (a *App) show() *cobra.Command {
 		Use:   "show [file]",
 		Short: "Show what a file means",
 		Long: "Show what a file means: the configuration with its defaults, as JSON. Durations are seconds; numbers stand always, what is\n" +
-			"off, empty or not there is left out. Secrets are hidden. Mistakes are left out or understood as they were meant: see check.",
+			"off, empty or not there is left out. Mistakes are left out or understood as they were meant: see check. Hidden are passwords and\n" +
+			"keys, in commands and URLs only what stands behind -p, --password, password=, token=, key= and the like.",
 		Example: `  keepc show keepalived.conf | jq '.vrrp_instance[] | {name, priority}'
   keepc show --expand --id lb1 keepalived.conf
   keepc show --tree keepalived.conf`,

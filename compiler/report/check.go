@@ -4,6 +4,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"keepc/grammar"
@@ -143,12 +144,18 @@ func (f File) finding(d diag.Diagnostic) Finding {
 	m.Message, m.Label, m.Help = printable(m.Message), printable(m.Label), printable(m.Help)
 	for _, n := range d.Notes {
 		at := n.Span.Position()
+		f.scrub(d.Span, &n.Message)
+		f.scrub(n.Span, &n.Message)
 		m.Notes = append(m.Notes, Note{Message: printable(n.Message), File: at.File, Line: at.Line, Column: at.Col, Excerpt: f.excerpt(n.Span)})
 	}
 	for src := d.Span.Source; src != nil && !src.Via.IsZero(); src = src.Via.Source {
 		m.Notes = append(m.Notes, Note{Message: src.How + " " + src.Via.String()})
 	}
 	for _, fix := range d.Fixes {
+		if slices.ContainsFunc(fix.Edits, func(e diag.Edit) bool { return Hide(e.Text) != e.Text }) {
+			continue // it would tell
+		}
+		f.scrub(d.Span, &fix.Title)
 		m.Fixes = append(m.Fixes, newFix(fix))
 	}
 	return m
@@ -160,14 +167,13 @@ func (f File) path(at source.Span) string {
 		return ""
 	}
 	var parts []string
+	secret := func(at source.Span) bool { return slices.Contains(f.Secrets, at) }
 	for _, s := range f.Tree.Around(at) {
-		words := []string{s.Keyword()}
+		words := s.Words[:1]
 		if s.Block != nil {
-			for _, w := range s.Args() {
-				words = append(words, w.Text)
-			}
+			words = s.Words
 		}
-		parts = append(parts, Hide(printable(strings.Join(words, " "))))
+		parts = append(parts, printable(hideWords(words, secret)))
 	}
 	return strings.Join(parts, "/")
 }

@@ -141,7 +141,7 @@ func (e *configEncoder) words(words []string) {
 			continue
 		}
 		e.text(Hide(w))
-		secret = schema.Secretive(w)
+		secret = w == "-p" || schema.Secretive(w)
 	}
 	e.WriteByte(']')
 }

@@ -6,7 +6,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"keepc/compiler/schema"
 	"keepc/grammar/source"
 )
 
@@ -73,23 +72,54 @@ func join(parts []part, p part) []part {
 	return append(others, p)
 }
 
-// scrub takes out of texts about a place what they quote of a secret there.
+// scrub takes out of texts about a place what they tell of a secret there.
 func (f File) scrub(at source.Span, texts ...*string) {
 	if at.IsZero() {
 		return
 	}
 	line, _, secrets := f.line(at)
 	for _, p := range secrets {
+		secret := string(line[p.from:p.to])
 		for _, t := range texts {
 			parts := strings.Split(*t, `"`)
-			for i := 1; i < len(parts); i += 2 { // what stands in quotes
-				if parts[i] != "" && bytes.Contains(line[p.from:p.to], []byte(parts[i])) {
+			for i := range parts {
+				switch quoted := i%2 == 1; {
+				case quoted && parts[i] != "" && strings.Contains(secret, parts[i]):
 					parts[i] = hidden
+				default:
+					parts[i] = without(parts[i], strings.FieldsFunc(secret, func(c rune) bool { return strings.ContainsRune("\"' \t=", c) }))
 				}
 			}
 			*t = strings.Join(parts, `"`)
 		}
 	}
+}
+
+// without hides words in a text, where they stand as words.
+func without(text string, words []string) string {
+	for _, w := range words {
+		for at := 0; ; {
+			n := strings.Index(text[at:], w)
+			if n < 0 {
+				break
+			}
+			from, to := at+n, at+n+len(w)
+			if at = to; letterAt(text, from-1) || letterAt(text, to) {
+				continue
+			}
+			text, at = text[:from]+hidden+text[to:], from+len(hidden)
+		}
+	}
+	return text
+}
+
+// letterAt tells whether a letter, a digit or _ stands at a place of a text.
+func letterAt(text string, at int) bool {
+	if at < 0 || at >= len(text) {
+		return false
+	}
+	c := rune(text[at])
+	return c == '_' || c >= utf8.RuneSelf || unicode.IsLetter(c) || unicode.IsDigit(c)
 }
 
 // render makes a line fit to be shown.
@@ -163,47 +193,3 @@ func (e *Excerpt) cut() {
 	}
 	e.Width = min(e.Width, longest-before)
 }
-
-// Hide returns a line without its secrets.
-func Hide(line string) string {
-	parts := secretParts(line)
-	for i := len(parts) - 1; i >= 0; i-- {
-		line = line[:parts[i].from] + hidden + line[parts[i].to:]
-	}
-	return line
-}
-
-// secretParts finds what must not be shown in a line, by its words alone: what follows a word that speaks of a secret, up
-// to the next brace. It also serves lines that nobody could read, and hides too much rather than too little.
-func secretParts(line string) (parts []part) {
-	for at := 0; at < len(line); {
-		end := len(line)
-		if n := strings.IndexAny(line[at:], "{}"); n >= 0 {
-			end = at + n
-		}
-		if p := afterSecretWord(line[:end], at); p.from < p.to {
-			parts = append(parts, p)
-		}
-		at = end + 1
-	}
-	return parts
-}
-
-// afterSecretWord returns what follows the first word from a place on that speaks of a secret.
-func afterSecretWord(line string, at int) part {
-	for at < len(line) {
-		at = len(line) - len(strings.TrimLeft(line[at:], wordEnds))
-		end := len(line)
-		if n := strings.IndexAny(line[at:], wordEnds); n >= 0 {
-			end = at + n
-		}
-		if schema.Secretive(line[at:end]) {
-			return part{len(line) - len(strings.TrimLeft(line[end:], wordEnds)), len(strings.TrimRight(line, " \t"))}
-		}
-		at = end
-	}
-	return part{}
-}
-
-// wordEnds is what stands between words, and between the name and the value of a definition.
-const wordEnds = " \t="

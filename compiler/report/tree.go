@@ -7,23 +7,24 @@ import (
 	"strings"
 
 	"keepc/grammar"
+	"keepc/grammar/source"
 )
 
 // Expanded writes the statements of a file as keepalived sees them after its expansions, in the canonical layout: one a
 // line. Secrets are hidden.
 func Expanded(w io.Writer, file *grammar.File) error {
 	out := bufio.NewWriter(w)
-	expand(out, file.Stmts, 0)
+	expand(out, file.Stmts, 0, secretPlaces(file))
 	return out.Flush()
 }
 
-func expand(w *bufio.Writer, stmts []*grammar.Stmt, depth int) {
+func expand(w *bufio.Writer, stmts []*grammar.Stmt, depth int, secret func(source.Span) bool) {
 	indent := strings.Repeat("\t", depth)
 	for _, s := range stmts {
-		w.WriteString(indent + Hide(s.String()))
+		w.WriteString(indent + hideStatement(s, secret))
 		if s.Block != nil {
 			w.WriteString(" {\n")
-			expand(w, s.Block.Stmts, depth+1)
+			expand(w, s.Block.Stmts, depth+1, secret)
 			w.WriteString(indent + "}")
 		}
 		w.WriteByte('\n')
@@ -33,14 +34,14 @@ func expand(w *bufio.Writer, stmts []*grammar.Stmt, depth int) {
 // Tree writes the statements of a file with the place where each was written. Secrets are hidden.
 func Tree(w io.Writer, file *grammar.File) error {
 	out := bufio.NewWriter(w)
-	width := 0
+	width, secret := 0, secretPlaces(file)
 	grammar.Walk(file.Stmts, func(s *grammar.Stmt, _ int) { width = max(width, len(s.Span().String())) })
 	grammar.Walk(file.Stmts, func(s *grammar.Stmt, depth int) {
 		brace := ""
 		if s.Block != nil {
 			brace = " {"
 		}
-		fmt.Fprintf(out, "%-*s  %s%s%s\n", width, s.Span(), strings.Repeat("    ", depth), Hide(s.String()), brace)
+		fmt.Fprintf(out, "%-*s  %s%s%s\n", width, s.Span(), strings.Repeat("    ", depth), hideStatement(s, secret), brace)
 	})
 	return out.Flush()
 }

@@ -10,7 +10,7 @@ import (
 // those of the file: what depends on other lines is still Unset. Keywords that a version of keepalived does not know yet are
 // reported too, when one is given.
 func Decode(file *grammar.File, version string) (*ir.Config, diag.List) {
-	r := &reader{table: root.keywords(), version: version}
+	r := &reader{table: root.keywords(), version: version, secrets: SecretWords(file.Stmts)}
 	cfg := root.fresh()
 	root.statements(r, file.Stmts, cfg)
 	cfg.NotEnforced, cfg.AtStart, cfg.Secrets, cfg.Commands = r.used, r.atStart, r.secrets, r.commands

@@ -149,7 +149,7 @@ func (r *reader) headEnds() {
 	extra := r.rest
 	r.report(diag.Diagnostic{
 		Rule: "block-head", Severity: diag.Error,
-		Message: fmt.Sprintf("%s does not belong between %s and its brace", r.quoteAll(extra), name(r.key, &grammar.Stmt{Words: r.stmt.Words[:len(r.stmt.Words)-len(extra)]})),
+		Message: fmt.Sprintf("%s does not belong between %s and its brace", r.quoteAll(extra), r.name(r.key, &grammar.Stmt{Words: r.stmt.Words[:len(r.stmt.Words)-len(extra)]})),
 		Span:    extra[0].Span.To(extra[len(extra)-1].Span),
 		Label:   `expected "{"`,
 	})
@@ -158,7 +158,7 @@ func (r *reader) headEnds() {
 func (r *reader) missingBrace(key *Keyword, s *grammar.Stmt, content []*grammar.Stmt) {
 	d := diag.Diagnostic{
 		Rule: "missing-brace", Severity: diag.Error,
-		Message: fmt.Sprintf("%s has no block", name(key, s)),
+		Message: fmt.Sprintf("%s has no block", r.name(key, s)),
 		Span:    after(s),
 		Label:   `expected "{"`,
 	}
@@ -312,9 +312,19 @@ func (r *reader) unknownOption(entry string, w grammar.Word, known []string) {
 // quote shows a word of the file in a message: short, printable, and hidden when it is a secret.
 func (r *reader) quote(w grammar.Word) string {
 	if r.key != nil && r.key.Secret {
-		return "(hidden)"
+		return hidden
 	}
-	return strconv.Quote(short(w.Text))
+	return strconv.Quote(r.text(w))
+}
+
+const hidden = "(hidden)" // stands where a secret stands
+
+// text is a word as it is shown.
+func (r *reader) text(w grammar.Word) string {
+	if slices.Contains(r.secrets, w.Span) && !w.Span.IsZero() {
+		return hidden
+	}
+	return short(w.Text)
 }
 
 // show is quote without the quotation marks, for numbers.
@@ -326,8 +336,7 @@ func (r *reader) show(w grammar.Word) string {
 func (r *reader) quoteAll(words []grammar.Word) string {
 	texts := make([]string, 0, len(words))
 	for _, w := range words {
-		if texts = append(texts, w.Text); secretive(secrets(r.table), w.Text) {
-			texts = append(texts, "(hidden)")
+		if texts = append(texts, r.text(w)); texts[len(texts)-1] == hidden {
 			break
 		}
 		if len(texts) == 8 {

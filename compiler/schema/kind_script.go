@@ -71,7 +71,8 @@ func (r *reader) looseArguments(message string) {
 	if rest := r.stmt.Rest(); !strings.ContainsAny(rest, `"'\\`) {
 		all := r.stmt.Words[1].Span.To(d.Span)
 		if all.Text() == rest {
-			d.Fixes = []diag.Fix{replace(all, `"`+rest+`"`)}
+			begin, end := all.Source.Span(int(all.Start), int(all.Start)), all.Source.Span(int(all.End), int(all.End))
+			d.Fixes = []diag.Fix{{Title: "add the quotes", Edits: []diag.Edit{{Span: begin, Text: `"`}, {Span: end, Text: `"`}}}}
 		}
 	}
 	r.fail(d)

@@ -224,14 +224,14 @@ func (r *reader) where() string {
 		return "the file"
 	}
 	f := r.inside[len(r.inside)-1]
-	return name(f.key, f.stmt)
+	return r.name(f.key, f.stmt)
 }
 
 // name names a block by its keyword and what stands before its brace.
-func name(key *Keyword, s *grammar.Stmt) string {
+func (r *reader) name(key *Keyword, s *grammar.Stmt) string {
 	words := []string{key.Word}
 	for _, w := range s.Args() {
-		words = append(words, w.Text)
+		words = append(words, r.text(w))
 	}
 	return strings.Join(words, " ")
 }

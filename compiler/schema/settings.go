@@ -189,7 +189,7 @@ func asWritten(key *Keyword, lines []*grammar.Stmt) (list []Setting) {
 		s := Setting{Key: key, Span: line.Span()}
 		switch {
 		case key.Secret:
-			s.Value, s.secret = "(hidden)", ir.NewSecret(words(line))
+			s.Value, s.secret = hidden, ir.NewSecret(words(line))
 		case key.Block:
 			s.Name = words(line)
 			for _, entry := range content([]*grammar.Stmt{line}) {
@@ -250,7 +250,7 @@ func valueOf(key *Keyword, v any, lines []*grammar.Stmt) Setting {
 	s := Setting{Key: key, Span: last(lines)}
 	if secret, ok := v.(ir.Secret); ok {
 		if s.secret = secret; !secret.IsZero() {
-			s.Value = "(hidden)"
+			s.Value = hidden
 		}
 		return s
 	}

@@ -45,7 +45,7 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 	}
 	d := diag.Diagnostic{
 		Rule: "unknown-keyword", Severity: diag.Error,
-		Message: fmt.Sprintf("unknown %s %q in %s", kind, short(word), r.where()),
+		Message: fmt.Sprintf("unknown %s %q in %s", kind, r.text(s.Words[0]), r.where()),
 		Span:    s.Words[0].Span,
 		Label:   "keepalived does not know this word",
 	}
@@ -82,7 +82,7 @@ func (r *reader) lost(b *grammar.Block, rest []*grammar.Stmt) []diag.Note {
 	}
 	text := fmt.Sprintf(`keepalived ignores the word and its "{", so the "}" on line %d would end %s there`, b.Close.Position().Line, r.where())
 	if len(rest) > 0 {
-		text += fmt.Sprintf(" and %s (line %d) would be lost", short(rest[0].Keyword()), rest[0].Span().Position().Line)
+		text += fmt.Sprintf(" and %s (line %d) would be lost", r.text(rest[0].Words[0]), rest[0].Span().Position().Line)
 	}
 	return []diag.Note{{Message: text}}
 }

@@ -1,0 +1,187 @@
+package schema
+
+import (
+	"slices"
+	"strings"
+
+	"keepc/grammar"
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+// Secretive tells whether what stands behind a word is not to be shown, wherever the word stands: a secret of the table, or what
+// may be a misspelt one or a definition of one.
+func Secretive(word string) bool {
+	if slices.Contains(secretWords, word) {
+		return true
+	}
+	switch {
+	case speaks(word):
+		return true
+	case strings.Contains(word, "/") || knownWords[word]:
+		return false
+	}
+	word = strings.TrimLeft(word, `"#!@`)
+	if lower := strings.ToLower(word); strings.HasPrefix(lower, "auth_") || strings.HasPrefix(lower, "auth-") {
+		return !knownWords[word]
+	}
+	best, _ := diag.Suggest(word, longSecretWords)
+	return best != ""
+}
+
+// speaks tells whether a word plainly speaks of a secret. Paths do not, nor do other words of the table.
+func speaks(word string) bool {
+	lower := strings.ToLower(word)
+	if slices.Contains(longSecretWords, word) {
+		return true
+	}
+	return !strings.Contains(word, "/") && !knownWords[word] &&
+		(strings.Contains(lower, "pass") || strings.Contains(lower, "secret") || strings.HasPrefix(word, "$") && strings.Contains(lower, "key"))
+}
+
+var (
+	// secretWords is every word whose value is secret.
+	secretWords = secrets(root.keywords())
+	// longSecretWords are those that no word of a person or a program is near to.
+	longSecretWords = slices.DeleteFunc(slices.Clone(secretWords), func(w string) bool { return len(w) < 6 })
+	// guarded is every block that holds secrets and next to nothing else.
+	guarded = holders(root.keywords(), "auth_pass", "key")
+	// knownWords is every word of the table.
+	knownWords = known(root.keywords())
+)
+
+// secrets lists the words whose values are secret.
+func secrets(table []*Keyword) (words []string) {
+	walk(nil, table, func(path []*Keyword) {
+		if k := path[len(path)-1]; k.Secret && !slices.Contains(words, k.Word) {
+			words = append(words, k.Word)
+		}
+	})
+	return words
+}
+
+// holders lists the blocks with secret words of these.
+func holders(table []*Keyword, words ...string) (blocks []*Keyword) {
+	walk(nil, table, func(path []*Keyword) {
+		k := path[len(path)-1]
+		if slices.ContainsFunc(k.Words, func(w *Keyword) bool { return w.Secret && slices.Contains(words, w.Word) }) {
+			blocks = append(blocks, k)
+		}
+	})
+	return blocks
+}
+
+func known(table []*Keyword) map[string]bool {
+	words := map[string]bool{}
+	walk(nil, table, func(path []*Keyword) { words[path[len(path)-1].Word] = true })
+	return words
+}
+
+// SecretWords finds the words of statements that are not to be shown, by their places, before anybody has understood them: what
+// stands behind a word that speaks of a secret, also on the line after it, and in a block for secrets all that is neither a word
+// of it nor a plain value of one. It hides too much rather than too little.
+func SecretWords(stmts []*grammar.Stmt) (places []source.Span) {
+	hide := func(words ...grammar.Word) {
+		for _, w := range words {
+			if !w.Span.IsZero() {
+				places = append(places, w.Span)
+			}
+		}
+	}
+	var read func(stmts []*grammar.Stmt, in *Keyword)
+	read = func(stmts []*grammar.Stmt, in *Keyword) {
+		waits := false // the line before is a secret word without its value
+		for _, s := range stmts {
+			word, inside := s.Keyword(), in
+			if n := slices.IndexFunc(s.Args(), func(w grammar.Word) bool { return speaks(w.Text) }); n >= 0 {
+				hide(s.Args()[n+1:]...)
+			}
+			own := in.find(word)
+			switch isKnown := knownWords[word]; {
+			case own == nil && !isKnown && strings.ContainsAny(word, " \t") && Secretive(strings.Fields(word)[0]):
+				hide(s.Words...) // quotes around all of it
+			case guard(word, s.Block != nil) != nil:
+				inside = guard(word, s.Block != nil)
+				hide(s.Args()...)
+			case own != nil && !own.Secret:
+				hide(odd(own, s.Args())...)
+			case Secretive(word):
+				hide(s.Args()...)
+				if waits = len(s.Words) == 1 && s.Block == nil; waits {
+					continue
+				}
+			case waits && !isKnown:
+				hide(s.Words...)
+			case in != nil && isKnown:
+				inside = nil // the brace before it is missing
+				hide(s.Args()...)
+			case in != nil:
+				if len(s.Words) == 1 || in.misspells(word) == "" {
+					hide(s.Words[0])
+				}
+				hide(s.Args()...)
+			}
+			waits = false
+			if s.Block != nil {
+				read(s.Block.Stmts, inside)
+			} else if inside != in && inside != nil {
+				in = inside // its brace is missing
+			} else if in != nil && inside == nil {
+				in = nil
+			}
+		}
+	}
+	read(stmts, nil)
+	return places
+}
+
+// find returns the word of the block, if it has it.
+func (k *Keyword) find(word string) *Keyword {
+	if k == nil {
+		return nil
+	}
+	if i := slices.IndexFunc(k.Words, func(w *Keyword) bool { return w.Word == word }); i >= 0 {
+		return k.Words[i]
+	}
+	return nil
+}
+
+// misspells returns the word of the block that a word may mean.
+func (k *Keyword) misspells(word string) string {
+	var words []string
+	for _, w := range k.Words {
+		words = append(words, w.Word)
+	}
+	best, _ := diag.Suggest(word, words)
+	return best
+}
+
+// guard returns the block for secrets that a word names or may misspell.
+func guard(word string, block bool) *Keyword {
+	for _, k := range guarded {
+		if k.Word == word {
+			return k
+		}
+	}
+	if !block || knownWords[word] {
+		return nil
+	}
+	for _, k := range guarded {
+		if best, _ := diag.Suggest(word, []string{k.Word}); best != "" {
+			return k
+		}
+	}
+	return nil
+}
+
+// odd returns the words behind a keyword that are no plain values of it: one that its row names, or a number.
+func odd(k *Keyword, words []grammar.Word) []grammar.Word {
+	plain := strings.FieldsFunc(k.Expect, func(c rune) bool { return strings.ContainsRune(" ,|[]", c) })
+	for i, w := range words {
+		number := strings.Contains(k.Expect, "..") && len(w.Text) <= 4 && strings.Trim(w.Text, ".0123456789") == ""
+		if !number && !slices.Contains(plain, w.Text) {
+			return words[i:]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,22 @@
+package schema
+
+import "testing"
+
+// TestSecretive holds that a misspelt secret word counts as one, and no other word of the table does.
+func TestSecretive(t *testing.T) {
+	for _, word := range []string{"auth_pass", "auth_pas", "auth_psas", "auth_pss", "authpas", "auth-pas", "AUTH_PAS", "password", "pasword", "$PASS", "$API_KEY", "key"} {
+		if !Secretive(word) {
+			t.Errorf("%s is not secretive", word)
+		}
+	}
+	for _, word := range []string{"", "they", "192.0.2.1", "/etc/passwd", "eth0", "backup", "keys", "author", "$VIPS"} {
+		if Secretive(word) {
+			t.Errorf("%s is secretive", word)
+		}
+	}
+	Walk(func(path []*Keyword) {
+		if k := path[len(path)-1]; Secretive(k.Word) && !k.Secret && k.Word != "key" {
+			t.Errorf("%s is secretive", Join(path))
+		}
+	})
+}
