@@ -172,6 +172,7 @@ type Track struct {
 	Origin
 	Name   string
 	Weight *Weight `json:",inline"` // that of what is tracked where the line has none; of an interface, none
+	Late   bool    // what it names is defined further down, so nothing is tracked
 }
 
 // A Script is a vrrp_script.

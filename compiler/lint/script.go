@@ -14,6 +14,25 @@ const scriptText = "global_defs {\n    enable_script_security\n}\nvrrp_script we
 // tracking is an instance that tracks that script.
 var tracking = instanceText("    track_script {\n        web\n    }\n")
 
+// loadText is a track_file without a mistake.
+const loadText = "track_file load {\n    file /run/load\n    weight 2\n}\n"
+
+// late reports the trackers that keepalived does not find, for their block stands further down.
+func late[B any](p *pass, tracks []ir.Track, word string, blocks []B, of func(B) (string, ir.Origin)) {
+	for _, t := range tracks {
+		if !t.Late {
+			continue
+		}
+		d := p.report(t.Span(), word+" "+t.Name+" is defined further down", "not found")
+		for _, b := range blocks {
+			if name, origin := of(b); name == t.Name {
+				d.Notes = note(origin.Span(), "the definition")
+				break
+			}
+		}
+	}
+}
+
 func scriptRules() []Rule {
 	return []Rule{
 		{
@@ -43,18 +62,21 @@ func scriptRules() []Rule {
 			Bad:   instanceText("    track_script {\n        web\n    }\n") + scriptText,
 			Good:  scriptText + instanceText("    track_script {\n        web\n    }\n"),
 			Check: func(p *pass) {
-				defined := map[string]*ir.Script{}
-				for _, s := range p.Scripts {
-					if defined[s.Name] == nil {
-						defined[s.Name] = s
-					}
-				}
 				for _, v := range p.Instances {
-					for _, t := range v.TrackScripts {
-						if s := defined[t.Name]; s != nil && v.Span().Before(s.Span()) {
-							p.report(t.Span(), "vrrp_script "+t.Name+" is defined further down", "not found").Notes = note(s.Span(), "the definition")
-						}
-					}
+					late(p, v.TrackScripts, "vrrp_script", p.Scripts, func(s *ir.Script) (string, ir.Origin) { return s.Name, s.Origin })
+				}
+			},
+		},
+		{
+			Name: "tracker-order", Severity: diag.Warning,
+			Title: "A track_file or vrrp_track_process stands behind an instance that tracks it.",
+			Text:  "keepalived reads the file once, from top to bottom, and does not find it: the instance runs without it.",
+			Bad:   instanceText("    track_file {\n        load\n    }\n") + loadText,
+			Good:  loadText + instanceText("    track_file {\n        load\n    }\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					late(p, v.TrackFiles, "track_file", p.TrackFiles, func(f *ir.TrackFile) (string, ir.Origin) { return f.Name, f.Origin })
+					late(p, v.TrackProcesses, "vrrp_track_process", p.TrackProcesses, func(x *ir.TrackProcess) (string, ir.Origin) { return x.Name, x.Origin })
 				}
 			},
 		},

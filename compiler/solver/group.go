@@ -38,6 +38,9 @@ func Watches(cfg *ir.Config, v *ir.VRRPInstance) (all []Watch) {
 	}
 	add := func(kind string, tracks []ir.Track, own func(name string) ir.Weight) {
 		for _, t := range tracks {
+			if t.Late {
+				continue
+			}
 			w := Watch{Track: t, Kind: kind, Ignored: ignored}
 			switch {
 			case t.Weight != nil:

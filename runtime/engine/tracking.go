@@ -52,7 +52,9 @@ func (e *Engine) loadScripts(now time.Time) {
 	tracked := map[string]bool{}
 	for _, v := range e.cfg.Instances {
 		for _, t := range v.TrackScripts {
-			tracked[t.Name] = true
+			if !t.Late {
+				tracked[t.Name] = true
+			}
 		}
 	}
 	old := e.scripts

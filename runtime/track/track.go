@@ -56,10 +56,13 @@ type Tracker struct {
 	Weight ir.Weight
 }
 
-// Of lists the trackers of an instance in the order of the file. What nothing defines is left out: the compiler has complained. So are
-// BFD sessions, as long as nobody tells how they are.
+// Of lists the trackers of an instance in the order of the file. What nothing defines, or nothing above
+// the instance, is left out: the compiler has complained. So are BFD sessions, as long as nobody tells how they are.
 func Of(v *ir.VRRPInstance, cfg *ir.Config) (list []Tracker) {
 	add := func(t ir.Track, thing Thing, w ir.Weight) {
+		if t.Late {
+			return
+		}
 		if t.Weight != nil {
 			w = *t.Weight
 		}
