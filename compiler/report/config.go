@@ -130,18 +130,25 @@ func (e *configEncoder) place(at source.Span) {
 
 // words writes the words of a command without the passwords among them, as an excerpt shows them.
 func (e *configEncoder) words(words []string) {
-	secret := false
+	flag := ""
 	e.WriteByte('[')
 	for i, w := range words {
 		if i > 0 {
 			e.WriteByte(',')
 		}
-		if secret {
+		switch {
+		case flag != "" && !isPort(flag, w):
 			e.text(hidden)
+			if flag == "-p" {
+				flag = ""
+			}
 			continue
+		case w == "-p", schema.Secretive(w):
+			flag = w
+		default:
+			flag = ""
 		}
 		e.text(Hide(w))
-		secret = w == "-p" || schema.Secretive(w)
 	}
 	e.WriteByte(']')
 }

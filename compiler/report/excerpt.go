@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -87,12 +88,22 @@ func (f File) scrub(at source.Span, texts ...*string) {
 				case quoted && parts[i] != "" && strings.Contains(secret, parts[i]):
 					parts[i] = hidden
 				default:
-					parts[i] = without(parts[i], strings.FieldsFunc(secret, func(c rune) bool { return strings.ContainsRune("\"' \t=", c) }))
+					parts[i] = without(parts[i], secretFields(secret))
 				}
 			}
 			*t = strings.Join(parts, `"`)
 		}
 	}
+}
+
+// secretFields returns the words of a secret part of a line, without those of a comment behind it.
+func secretFields(secret string) []string {
+	words := strings.FieldsFunc(secret, func(c rune) bool { return strings.ContainsRune("\"' \t=", c) })
+	if n := slices.IndexFunc(words, func(w string) bool { return strings.ContainsAny(w, "#!") }); n >= 0 {
+		first, _, _ := strings.Cut(strings.ReplaceAll(words[n], "!", "#"), "#")
+		return slices.DeleteFunc(append(words[:n:n], words[n], first), func(w string) bool { return strings.Trim(w, "#!") == "" })
+	}
+	return words
 }
 
 // without hides words in a text, where they stand as words.

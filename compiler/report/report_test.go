@@ -141,3 +141,25 @@ func TestScrub(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestHide holds what is hidden in commands and addresses.
+func TestHide(t *testing.T) {
+	for line, want := range map[string]string{
+		`misc_path "/bin/x -p abc -v"`:            `misc_path "/bin/x -p (hidden) -v"`,
+		`misc_path "/bin/dig -p 53 x"`:            `misc_path "/bin/dig -p 53 x"`,
+		"path /x?user=me&token=abc&v=1":           "path /x?user=me&token=(hidden)&v=1",
+		"path /x?KEY=abc":                         "path /x?KEY=(hidden)",
+		"path /x?monkey=abc":                      "path /x?monkey=abc",
+		"auth_pas abc # note":                     "auth_pas (hidden)",
+		"authentication { auth_pass1234 } auth_x": "authentication { auth_pass(hidden) } auth_x",
+	} {
+		if got := Hide(line); got != want {
+			t.Errorf("%s: got %s, want %s", line, got, want)
+		}
+	}
+	src := source.New("f", []byte("auth_pass abc # the rest\n"))
+	c := NewCheck([]File{{Findings: diag.List{{Rule: "x-y", Message: "the abc ends", Span: src.Span(10, 13)}}}})
+	if got := c.Findings[0].Message; got != "the (hidden) ends" {
+		t.Errorf("a text about a secret: %q", got)
+	}
+}

@@ -111,13 +111,20 @@ func secretParts(line string) (parts []part) {
 		at = end + 1
 	}
 	for _, at := range inCommand.FindAllStringSubmatchIndex(line, -1) {
-		parts = join(parts, part{at[2], at[3]})
+		if p := (part{at[4], at[5]}); !isPort(line[at[2]:at[3]], line[p.from:p.to]) {
+			parts = join(parts, p)
+		}
 	}
 	return parts
 }
 
 // inCommand finds passwords in commands and addresses: password=X, ?token=X, -p X.
-var inCommand = regexp.MustCompile(`(?i)(?:\b(?:token|secret|password|passwd|pass|api_?key|key)=|(?:^|[\s"'])(?:-p|--pass|--password)\s+)([^\s"'&;]+)`)
+var inCommand = regexp.MustCompile(`(?i)(\b(?:token|secret|password|passwd|pass|api_?key|key)=|(?:^|[\s"'])(?:-p|--pass|--password)\s+)([^\s"'&;]+)`)
+
+// isPort tells whether a value behind a flag of a command is rather a port than a password.
+func isPort(flag, value string) bool {
+	return strings.Trim(flag, " \t\"'") == "-p" && len(value) <= 5 && strings.Trim(value, "0123456789") == ""
+}
 
 // afterSecretWord returns what follows the first word from a place on that speaks of a secret. It may stand in the word itself,
 // as in auth_pass1234.
