@@ -71,10 +71,14 @@ func settled(text string) string {
 	var lines []string
 	for line := range strings.Lines(text) {
 		if !unsettled.MatchString(line) {
-			lines = append(lines, strings.TrimRight(line, "\n"))
+			line = strings.TrimSuffix(strings.TrimRight(line, "\n"), " set") // an address that a MASTER holds
+			lines = append(lines, syncState.ReplaceAllString(line, "$1"))
 		}
 	}
 	return strings.Join(lines, "\n")
 }
 
-var unsettled = regexp.MustCompile(`^\s*(Status|State|Result|Init state|Effective priority|Total priority|Master |Number of|Last |fd_in|Read timeout)|\d{4}\.\d{6}|\d\d:\d\d:\d\d|(?i)\bpid\b|\bmac\b|link-local`)
+var unsettled = regexp.MustCompile(`^\s*(Status|State|Result|Init state|Num member fault|Effective priority|Total priority|Master |Number of|Last |fd_in|Read timeout)|\d{4}\.\d{6}|\d\d:\d\d:\d\d|(?i)\bpid\b|\bmac\b|link-local`)
+
+// syncState is the state behind the name of a sync group.
+var syncState = regexp.MustCompile(`^(\s*VRRP Sync Group = .*), [A-Z]+$`)

@@ -250,8 +250,13 @@ func TestCorpus(t *testing.T) {
 			t.Fatal(err)
 		}
 		wellFormed(t, b.String())
+		hidden := map[string]int{}
 		for _, s := range n.Config.Secrets {
-			if secret := s.Text(); len(secret) > 5 && strings.Contains(b.String(), secret) {
+			hidden[s.Text()]++
+		}
+		for secret, times := range hidden {
+			elsewhere := strings.Count(string(text), secret) > times // as a name, say
+			if len(secret) > 5 && !elsewhere && strings.Contains(b.String(), secret) {
 				t.Errorf("%s: the secret %q is in the picture", e.Name(), secret)
 			}
 		}

@@ -116,7 +116,14 @@ type ServiceKey struct {
 
 // Compare orders services by protocol, address and port; firewall marks come last.
 func (k ServiceKey) Compare(o ServiceKey) int {
-	return cmp.Or(cmp.Compare(k.FWMark, o.FWMark), cmp.Compare(k.Protocol, o.Protocol), k.Addr.Compare(o.Addr), cmp.Compare(k.Port, o.Port))
+	family := 0
+	switch {
+	case k.IPv6 && !o.IPv6:
+		family = 1
+	case o.IPv6 && !k.IPv6:
+		family = -1
+	}
+	return cmp.Or(cmp.Compare(k.FWMark, o.FWMark), cmp.Compare(k.Protocol, o.Protocol), family, k.Addr.Compare(o.Addr), cmp.Compare(k.Port, o.Port))
 }
 
 // Is6 tells whether clients reach the service by IPv6.
