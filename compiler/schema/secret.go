@@ -31,12 +31,25 @@ func Secretive(word string) bool {
 
 // speaks tells whether a word plainly speaks of a secret. Paths do not, nor do other words of the table.
 func speaks(word string) bool {
+	if !lettered(word) {
+		return false // most words are numbers and addresses
+	}
 	lower := strings.ToLower(word)
 	if slices.Contains(longSecretWords, word) {
 		return true
 	}
 	return !strings.Contains(word, "/") && !knownWords[word] &&
 		(strings.Contains(lower, "pass") || strings.Contains(lower, "secret") || strings.HasPrefix(word, "$") && strings.Contains(lower, "key"))
+}
+
+// lettered tells whether a word has anything beyond what numbers and IPv4 addresses are written with.
+func lettered(word string) bool {
+	for i := range len(word) {
+		if c := word[i]; c < '.' || c > ':' {
+			return true
+		}
+	}
+	return false
 }
 
 var (
@@ -46,6 +59,8 @@ var (
 	longSecretWords = slices.DeleteFunc(slices.Clone(secretWords), func(w string) bool { return len(w) < 6 })
 	// guarded is every block that holds secrets and next to nothing else.
 	guarded = holders(root.keywords(), "auth_pass", "key")
+	// quietWords are the words of the table that neither have secrets behind them nor in their block.
+	quietWords = quiet(root.keywords())
 	// knownWords is every word of the table.
 	knownWords = known(root.keywords())
 )
@@ -77,6 +92,17 @@ func known(table []*Keyword) map[string]bool {
 	return words
 }
 
+func quiet(table []*Keyword) map[string]bool {
+	words := known(table)
+	for _, w := range secrets(table) {
+		delete(words, w)
+	}
+	for _, k := range holders(table, "auth_pass", "key") {
+		delete(words, k.Word)
+	}
+	return words
+}
+
 // SecretWords finds the words of statements that are not to be shown, by their places, before anybody has understood them: what
 // stands behind a word that speaks of a secret, also on the line after it, and in a block for secrets all that is neither a word
 // of it nor a plain value of one. It hides too much rather than too little.
@@ -95,6 +121,13 @@ func SecretWords(stmts []*grammar.Stmt) (places []source.Span) {
 			word, inside := s.Keyword(), in
 			if n := slices.IndexFunc(s.Args(), func(w grammar.Word) bool { return speaks(w.Text) }); n >= 0 {
 				hide(s.Args()[n+1:]...)
+			}
+			if in == nil && quietWords[word] {
+				waits = false
+				if s.Block != nil {
+					read(s.Block.Stmts, nil)
+				}
+				continue
 			}
 			own := in.find(word)
 			switch isKnown := knownWords[word]; {
