@@ -107,14 +107,14 @@ func groupRules() []Rule {
 		{
 			Name: "mail-without-recipients", Severity: diag.Warning,
 			Title: "There is a mail server and nobody to write to.",
-			Text:  "Without addresses in notification_email no mail is sent.",
+			Text:  "Without addresses in notification_email no mail is sent. keepalived rejects a notification_email that is empty: that is an error.",
 			Bad:   "global_defs {\n    smtp_server 192.0.2.25\n}\n" + instanceText(""),
 			Good:  "global_defs {\n    smtp_server 192.0.2.25\n    notification_email {\n        root@example.net\n    }\n}\n" + instanceText(""),
 			Check: func(p *pass) {
 				switch g := p.Global; {
 				case len(g.Recipients) > 0:
 				case g.Has("notification_email"):
-					p.report(g.At("notification_email"), "notification_email is empty", "nobody gets mail")
+					p.report(g.At("notification_email"), "notification_email is empty", "nobody gets mail").Severity = diag.Error
 				case g.SMTPServer.Host != "":
 					p.report(g.At("smtp_server"), "nobody gets the mail that this server would send", "").Help = "add notification_email"
 				}

@@ -15,14 +15,20 @@ func routeRules() []Rule {
 		{
 			Name: "route-untracked", Severity: diag.Info,
 			Title: "A route names no interface.",
-			Text: "keepalived watches the interface of a route, and reports a route that has none: when the kernel removes it, nobody notices. " +
-				"no_track says that this is meant.",
+			Text: "keepalived watches the interface of a route, and reports a route that names none: nobody notices when it is removed. When the " +
+				"gateway is in no network of the addresses that the instance holds on its own interface, that is an error: the kernel removes the " +
+				"route when the other interface goes down, and nothing brings it back, though the instance stays MASTER. no_track says that it is meant.",
 			Bad:  instanceText("    virtual_routes {\n        198.51.100.0/24 via 192.0.2.1\n    }\n"),
 			Good: instanceText("    virtual_routes {\n        198.51.100.0/24 via 192.0.2.1 dev eth0\n    }\n"),
 			Check: func(p *pass) {
-				for of, r := range p.routes {
-					if r.Dev == "" && !r.HasWord("no_track") {
-						p.report(r.Span(), "a route of "+of+" names no interface", "not tracked").Help = "add dev, or no_track"
+				for v, r := range p.routes {
+					if r.Dev != "" || r.HasWord("no_track") {
+						continue
+					}
+					d := p.report(r.Span(), "a route of "+owner(v, "static_routes")+" names no interface", "not tracked")
+					d.Help = "add dev, or no_track"
+					if !staysWith(v, r) {
+						d.Severity, d.Label = diag.Error, "not tracked: gone for good when its interface goes down"
 					}
 				}
 			},
@@ -35,10 +41,10 @@ func routeRules() []Rule {
 			Bad:  "static_routes {\n    198.51.100.0/24 dev eth0 protocol bird\n}\n",
 			Good: "static_routes {\n    198.51.100.0/24 dev eth0 protocol bird no_track\n}\n",
 			Check: func(p *pass) {
-				for of, r := range p.routes {
+				for v, r := range p.routes {
 					own := option(r.Origin, "protocol")
 					if own != "" && own != "keepalived" && own != strconv.Itoa(ir.KeepalivedProtocol) && r.Dev != "" && !r.HasWord("no_track") {
-						p.report(r.Span(), fmt.Sprintf("a route of %s has the protocol %s", of, own), "keepalived is used").Help = "delete it, or add no_track"
+						p.report(r.Span(), fmt.Sprintf("a route of %s has the protocol %s", owner(v, "static_routes"), own), "keepalived is used").Help = "delete it, or add no_track"
 					}
 				}
 			},
@@ -61,20 +67,49 @@ func routeRules() []Rule {
 	}
 }
 
-// routes yields every route with what it belongs to.
-func (p *pass) routes(yield func(of string, r ir.Route) bool) {
+// routes yields every route with the instance that it belongs to; nil: it is static.
+func (p *pass) routes(yield func(of *ir.VRRPInstance, r ir.Route) bool) {
 	for _, r := range p.StaticRoutes {
-		if !yield("static_routes", r) {
+		if !yield(nil, r) {
 			return
 		}
 	}
 	for _, v := range p.Instances {
 		for _, r := range v.Routes {
-			if !yield(named(v), r) {
+			if !yield(v, r) {
 				return
 			}
 		}
 	}
+}
+
+// owner is how messages call what a route belongs to; static is the block of those of no instance.
+func owner(v *ir.VRRPInstance, static string) string {
+	if v == nil {
+		return static
+	}
+	return named(v)
+}
+
+// staysWith tells whether a route is lost with the interface of its instance alone, which then is in FAULT and sets the route
+// again when it is MASTER again, or with no interface at all.
+func staysWith(v *ir.VRRPInstance, r ir.Route) bool {
+	switch r.Type {
+	case ir.Blackhole, ir.Unreachable, ir.Prohibit, ir.Throw:
+		return true
+	}
+	ways := r.Nexthops
+	if len(ways) == 0 {
+		ways = []ir.Nexthop{{Via: r.Via}}
+	}
+	if unread := !ways[0].Via.IsValid() && ways[0].Dev == "" && len(r.Stmt.Words) > 1; unread || v == nil {
+		return unread
+	}
+	return !slices.ContainsFunc(ways, func(n ir.Nexthop) bool {
+		return n.Dev != v.Interface && !slices.ContainsFunc(v.Addresses, func(a ir.Address) bool {
+			return n.Dev == "" && a.Dev == v.Interface && a.Prefix.Contains(n.Via)
+		})
+	})
 }
 
 // rules yields every routing rule with what it belongs to.

@@ -26,15 +26,20 @@ func vmacRules() []Rule {
 			},
 		},
 		{
-			Name: "vmac-promote", Severity: diag.Info,
-			Title: "promote_secondaries is set for virtual MAC addresses anyway.",
-			Text:  "keepalived reports the line and ignores it.",
+			Name: "vmac-promote", Severity: diag.Error,
+			Title: "promote_secondaries is set for virtual interfaces anyway.",
+			Text:  "keepalived sets it for the interface that use_vmac or use_ipvlan makes, for this one only. It rejects the line and ignores it.",
 			Bad:   instanceText("    use_vmac\n    promote_secondaries\n"),
 			Good:  instanceText("    use_vmac\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
-					if v.UseVMAC && v.Has("promote_secondaries") {
-						p.report(v.At("promote_secondaries"), "promote_secondaries of "+named(v)+" is set by use_vmac anyway", "ignored")
+					for _, word := range []string{"use_vmac", "use_ipvlan"} {
+						if v.Has(word) && v.Has("promote_secondaries") {
+							d := p.report(v.At("promote_secondaries"), "promote_secondaries of "+named(v)+" is set by "+word+" anyway", "ignored")
+							d.Notes = note(v.At(word), "because of this")
+							d.Help = "delete it"
+							break
+						}
 					}
 				}
 			},

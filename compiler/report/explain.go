@@ -28,9 +28,13 @@ func ExplainDifferences(all []lint.Difference) string {
 	var b strings.Builder
 	b.WriteString("drop-in\nWhat keepc check does otherwise than keepalived -t, on purpose.\n")
 	for _, d := range all {
+		files := ""
+		if d.Files > 0 {
+			files = fmt.Sprintf("%d of %d real files that keepalived faults have nothing worse, and no error therefore", d.Files, lint.Faulty)
+		}
 		b.WriteByte('\n')
 		for _, part := range []struct{ who, text string }{
-			{"keepalived", d.Keepalived}, {"keepc", d.Keepc}, {"because", d.Why}, {"rules", strings.Join(d.Milder, ", ")},
+			{"keepalived", d.Keepalived}, {"keepc", d.Keepc}, {"because", d.Why}, {"rules", strings.Join(d.Milder, ", ")}, {"files", files},
 		} {
 			if part.text == "" {
 				continue
