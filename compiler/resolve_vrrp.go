@@ -25,6 +25,8 @@ func resolveInstance(v *ir.VRRPInstance, g *ir.Global) {
 	if v.IPv6() {
 		v.Version = 3
 	}
+	inherit(v, "strict_mode", &v.Strict, g.Strict)
+	resolveRole(v)
 	if v.Version == 2 {
 		v.AdvertInterval = max(time.Second, v.AdvertInterval.Round(time.Second))
 	}
@@ -41,7 +43,6 @@ func resolveInstance(v *ir.VRRPInstance, g *ir.Global) {
 	setDefault(&v.GARPMasterRefreshRepeat, ir.Unset, g.GARPMasterRefreshRepeat)
 	setDefault(&v.GARPLowerPrioDelay, ir.Unset, g.GARPLowerPrioDelay)
 	setDefault(&v.GARPLowerPrioRepeat, ir.Unset, g.GARPLowerPrioRepeat)
-	inherit(v, "strict_mode", &v.Strict, g.Strict)
 	inherit(v, "lower_prio_no_advert", &v.LowerPrioNoAdvert, g.LowerPrioNoAdvert)
 	inherit(v, "higher_prio_send_advert", &v.HigherPrioSendAdvert, g.HigherPrioSendAdvert)
 	inherit(v, "owner_ignore_adverts", &v.OwnerIgnoreAdverts, g.OwnerIgnoreAdverts)
@@ -66,6 +67,25 @@ func resolveInstance(v *ir.VRRPInstance, g *ir.Global) {
 		resolveCommand(c, g)
 	}
 	resolveNotify(&v.Notify, g)
+}
+
+// resolveRole takes back a password that does not count, and a state that does not fit the password or strict mode.
+func resolveRole(v *ir.VRRPInstance) {
+	owner := v.Priority == 255
+	if v.Strict {
+		v.State = ir.Backup
+		if owner {
+			v.State = ir.Master
+		}
+	}
+	switch {
+	case v.Strict, v.Version == 3:
+		v.Auth = ir.Authentication{}
+	case v.Auth.Pass.IsZero():
+		v.Auth.Type = ir.AuthNone
+	case v.Auth.Type == ir.AuthAH && !owner: // it must hear the sequence number of the group first
+		v.State = ir.Backup
+	}
 }
 
 // most is how many addresses an advertisement can carry: its count has one byte, and of IPv6 an Ethernet frame holds no more.
@@ -142,7 +162,8 @@ func resolveNotify(n *ir.Notify, g *ir.Global) {
 	}
 }
 
-// resolveCommand gives a command that names no user the script_user.
+// resolveCommand gives a command that names no user the script_user: the last one of the file, wherever it stands, for keepalived reads
+// all of global_defs before everything else when it starts.
 func resolveCommand(c *ir.Command, g *ir.Global) {
 	if len(c.Args) > 0 {
 		setDefault(&c.User, ir.User{}, g.ScriptUser)
@@ -158,11 +179,6 @@ func resolveGlobal(g *ir.Global) {
 	setDefault(&g.SNMPRSStatsInterval, 0, g.SNMPVSStatsInterval)
 	setDefault(&g.GARPLowerPrioDelay, ir.Unset, g.GARPMasterDelay)
 	setDefault(&g.GARPLowerPrioRepeat, ir.Unset, g.GARPMasterRepeat)
-	for _, c := range []*ir.Command{
-		&g.StartupScript, &g.ShutdownScript, &g.NotifyFIFOScript, &g.VRRPNotifyFIFOScript, &g.LVSNotifyFIFOScript,
-	} {
-		resolveCommand(c, g)
-	}
 }
 
 // The defaults of global_defs that vrrp_min_garp takes for silence.

@@ -272,6 +272,9 @@ func (c *comparison) instance(v *ir.VRRPInstance, cfg *ir.Config) {
 	c.value("Send advert after receive higher priority advert", v.HigherPrioSendAdvert)
 	c.value("Virtual Router ID", v.VRID)
 	c.value("Priority", v.Priority)
+	if c.got.values["Wantstate"] != "FAULT" { // the fault of something tracked hides it
+		c.value("Wantstate", v.State)
+	}
 	if v.Version == 3 {
 		c.value("Advert interval", fmt.Sprintf("%d milli-sec", v.AdvertInterval.Milliseconds()))
 	} else {
@@ -352,6 +355,17 @@ func (c *comparison) command(key string, want ir.Command) {
 	if got, w := shortProgram(c.got.values[key]), inQuotes(want.Args); got != w {
 		c.all = append(c.all, fmt.Sprintf("%s: %s: keepalived %s, keepc %s", c.what, key, got, w))
 	}
+	if _, ids, told := strings.Cut(c.got.values[key], "uid:gid "); told && len(want.Args) > 0 {
+		c.account(key, ids, want.User)
+	}
+}
+
+// account compares who runs a script, where that is one of the users that every Debian has.
+func (c *comparison) account(key, ids string, want ir.User) {
+	known := map[string]string{"root": "0:0", "daemon": "1:1", "nobody": "65534:65534"}
+	if w := known[want.Name]; w != "" && want.Group == "" && ids != w {
+		c.all = append(c.all, fmt.Sprintf("%s: %s: keepalived runs it as %s, keepc as %s", c.what, key, ids, want.Name))
+	}
 }
 
 func shortProgram(text string) string {
@@ -384,6 +398,7 @@ func (c *comparison) group(g *ir.SyncGroup) {
 
 func (c *comparison) script(s *ir.Script) {
 	c.command("Command", s.Command)
+	c.account("Command", c.got.values["Script uid:gid"], s.User)
 	c.value("Interval", inSeconds(s.Interval))
 	if c.got.values["Timeout"] != "0 sec" { // it takes the interval then
 		c.value("Timeout", inSeconds(s.Timeout))
@@ -476,6 +491,11 @@ func (c *comparison) global(cfg *ir.Config) {
 	}
 	security := map[bool]string{true: "Script security enabled", false: "Script security disabled"}
 	c.flag(security[g.ScriptSecurity], true)
+	if path := g.VRRPNotifyFIFO.Path; path != "" && len(g.VRRPNotifyFIFOScript.Args) > 0 {
+		script := g.VRRPNotifyFIFOScript
+		script.Args = append(slices.Clone(script.Args), path)
+		c.command("VRRP notify fifo script", script)
+	}
 	if g.StartupDelay > 0 {
 		c.value("vrrp_startup_delay", strconv.FormatFloat(g.StartupDelay.Seconds(), 'f', -1, 64))
 	}

@@ -251,7 +251,7 @@ type Command struct {
 	User   User
 }
 
-// A User is who runs a command; empty: the script_user.
+// A User is who runs a command; empty: keepalived_script, else root.
 type User struct{ Name, Group string }
 
 // A SyncGroup is a vrrp_sync_group: instances that change their state together.

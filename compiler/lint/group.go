@@ -98,8 +98,8 @@ func groupRules() []Rule {
 			Good:  instanceText("    state BACKUP\n    priority 150\n    authentication {\n        auth_type AH\n        auth_pass k2t9\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
-					if v.Auth.Type == ir.AuthAH && v.State == ir.Master && v.Version == 2 && v.Priority != 255 {
-						p.report(v.At("state"), named(v)+" is MASTER with AH authentication", "starts as BACKUP").Notes = note(auth(v).At("auth_type"), "because of this")
+					if v.Auth.Type == ir.AuthAH && v.State == ir.Backup && value(v.Origin, "state") == "MASTER" {
+						p.report(v.At("state"), named(v)+" is MASTER with AH authentication", "starts as BACKUP").Notes = note(auth(v, "auth_type").Span(), "because of this")
 					}
 				}
 			},

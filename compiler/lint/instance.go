@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"keepc/compiler/ir"
+	"keepc/grammar"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
 )
@@ -322,8 +323,8 @@ func instanceRules() []Rule {
 			Good:  instanceText("    authentication {\n        auth_type PASS\n        auth_pass k2t9\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
-					if a := auth(v); v.Auth.Type == ir.AuthNone && !v.Auth.Pass.IsZero() && !a.Has("auth_type") {
-						p.report(a.At("auth_pass"), "the password of "+named(v)+" has no effect without auth_type", "").Help = "add \"auth_type PASS\""
+					if pass := auth(v, "auth_pass"); pass != nil && auth(v, "auth_type") == nil {
+						p.report(pass.Span(), "the password of "+named(v)+" has no effect without auth_type", "").Help = "add \"auth_type PASS\""
 					}
 				}
 			},
@@ -336,8 +337,8 @@ func instanceRules() []Rule {
 			Good:  instanceText("    authentication {\n        auth_type PASS\n        auth_pass k2t9\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
-					if a := auth(v); v.Auth.Type != ir.AuthNone && !a.Has("auth_pass") {
-						p.report(a.At("auth_type"), named(v)+" has an auth_type and no auth_pass", "has no effect")
+					if kind := auth(v, "auth_type"); kind != nil && auth(v, "auth_pass") == nil {
+						p.report(kind.Span(), named(v)+" has an auth_type and no auth_pass", "has no effect")
 					}
 				}
 			},
@@ -350,7 +351,7 @@ func instanceRules() []Rule {
 			Good:  instanceText("    version 3\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
-					if v.Version == 3 && v.Auth.Type != ir.AuthNone {
+					if v.Version == 3 && auth(v, "auth_type") != nil {
 						p.report(v.At("authentication"), named(v)+" is of version 3, which has no authentication", "ignored")
 					}
 				}
@@ -366,7 +367,7 @@ func instanceRules() []Rule {
 				for _, v := range p.Instances {
 					switch v.Auth.Pass.Reveal() {
 					case "1111", "1234", "12345", "123456", "12345678", "password", "secret":
-						p.report(auth(v).At("auth_pass"), "the password of "+named(v)+" is a well-known one", "")
+						p.report(auth(v, "auth_pass").Span(), "the password of "+named(v)+" is a well-known one", "")
 					}
 				}
 			},
@@ -396,12 +397,19 @@ func named(v *ir.VRRPInstance) string {
 	return v.Name
 }
 
-// auth leads to the lines of the authentication block.
-func auth(v *ir.VRRPInstance) ir.Origin {
-	if v.Stmt == nil {
-		return ir.Origin{}
+// auth returns the last line with a keyword in the authentication blocks of an instance; nil: there is none.
+func auth(v *ir.VRRPInstance, keyword string) (line *grammar.Stmt) {
+	if v.Stmt == nil || v.Stmt.Block == nil {
+		return nil
 	}
-	return ir.Origin{Stmt: v.Stmt.Block.Find("authentication")}
+	for _, s := range v.Stmt.Block.Stmts {
+		if s.Keyword() == "authentication" {
+			if found := s.Block.Find(keyword); found != nil {
+				line = found
+			}
+		}
+	}
+	return line
 }
 
 // value returns the first word behind a keyword of a block.

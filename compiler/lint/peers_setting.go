@@ -90,9 +90,9 @@ func yes(on bool) string {
 // seconds writes a time as a person does: 1s, 0.25s.
 func seconds(d time.Duration) string { return fmt.Sprintf("%gs", d.Seconds()) }
 
-// authType is the authentication that a packet shows; version 3 has none.
+// authType is the authentication that a packet shows; empty: the file asks for none that counts.
 func authType(m cluster.Member) string {
-	if m.Version == 3 || m.Auth.Pass.IsZero() && m.Auth.Type == ir.AuthNone {
+	if m.Auth.Pass.IsZero() {
 		return ""
 	}
 	return m.Auth.Type.String()
@@ -100,7 +100,7 @@ func authType(m cluster.Member) string {
 
 // password is what the wire carries of a password, or is signed with.
 func password(m cluster.Member) string {
-	if m.Version == 3 || m.Auth.Type == ir.AuthNone {
+	if m.Auth.Type == ir.AuthNone {
 		return ""
 	}
 	const carried = 8
@@ -110,10 +110,10 @@ func password(m cluster.Member) string {
 
 func inAuth(word string) func(cluster.Member) source.Span {
 	return func(m cluster.Member) source.Span {
-		if a := auth(m.VRRPInstance); a.Stmt != nil {
-			return a.At(word)
+		if line := auth(m.VRRPInstance, word); line != nil {
+			return line.Span()
 		}
-		return m.Span()
+		return m.At("authentication")
 	}
 }
 

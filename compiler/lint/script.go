@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"keepc/compiler/ir"
+	"keepc/grammar"
 	"keepc/grammar/diag"
 )
 
@@ -122,12 +123,19 @@ func scriptRules() []Rule {
 		{
 			Name: "script-user-order", Severity: diag.Warning,
 			Title: "script_user stands behind scripts.",
-			Text:  "It counts for the scripts that keepalived reads after it. Those before it run as keepalived_script, or as root.",
-			Bad:   "vrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n}\n" + tracking + "global_defs {\n    enable_script_security\n    script_user root\n}\n",
-			Good:  "global_defs {\n    enable_script_security\n    script_user root\n}\nvrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n}\n" + tracking,
+			Text: "At the start keepalived reads global_defs before everything else: the last script_user counts for all scripts, but for those that " +
+				"stand above it in global_defs. At a reload it reads from top to bottom: a script above runs as keepalived_script, or as root, and " +
+				"where script security is on and there is no keepalived_script, it is dropped.",
+			Bad:  "vrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n}\n" + tracking + "global_defs {\n    enable_script_security\n    script_user root\n}\n",
+			Good: "global_defs {\n    enable_script_security\n    script_user root\n}\nvrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n}\n" + tracking,
 			Check: func(p *pass) {
-				if at := p.Global.At("script_user"); p.Global.Has("script_user") && len(p.Commands) > 0 && p.Commands[0].Span().Before(at) {
-					p.report(at, "script_user does not count for the scripts above", "put global_defs at the top").Notes = note(p.Commands[0].Span(), "a script before it")
+				line, global, elsewhere := p.aboveUser()
+				switch {
+				case line == nil:
+				case global != nil:
+					p.report(line.Span(), "script_user does not count for "+global.Keyword()+" above it", "put it at the top of global_defs").Notes = note(global.Span(), "read before")
+				case elsewhere != nil:
+					p.report(line.Span(), "at a reload script_user does not count for the scripts above", "put global_defs at the top").Notes = note(elsewhere.Span(), "read before")
 				}
 			},
 		},
@@ -146,6 +154,65 @@ func scriptRules() []Rule {
 			},
 		},
 	}
+}
+
+// aboveUser returns the last script_user of the file, and the first scripts above it that name no user: one in global_defs and one in
+// another block.
+func (p *pass) aboveUser() (line, global, elsewhere *grammar.Stmt) {
+	var inGlobal, inOther *grammar.Stmt
+	scripts := p.nobodys()
+	for _, s := range p.file.Stmts {
+		if s.Keyword() != "global_defs" {
+			if inOther == nil {
+				inOther = find(s, scripts)
+			}
+			continue
+		}
+		for _, t := range blockOf(s) {
+			switch {
+			case t.Keyword() == "script_user":
+				line, global, elsewhere = t, inGlobal, inOther
+			case scripts[t] && inGlobal == nil:
+				inGlobal = t
+			}
+		}
+	}
+	return line, global, elsewhere
+}
+
+// nobodys is the lines with scripts whose user the file does not name.
+func (p *pass) nobodys() map[*grammar.Stmt]bool {
+	lines := map[*grammar.Stmt]bool{}
+	for _, c := range p.Commands {
+		lines[c.Stmt] = c.User == ir.User{}
+	}
+	for _, s := range p.Scripts {
+		if s.Has("user") {
+			delete(lines, s.Command.Stmt)
+		}
+	}
+	return lines
+}
+
+// find returns the first line of a block, or of one inside, that is among those given; nil: there is none.
+func find(s *grammar.Stmt, lines map[*grammar.Stmt]bool) *grammar.Stmt {
+	for _, t := range blockOf(s) {
+		if lines[t] {
+			return t
+		}
+		if found := find(t, lines); found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+// blockOf is the lines of the block that a statement opens, if it does.
+func blockOf(s *grammar.Stmt) []*grammar.Stmt {
+	if s.Block == nil {
+		return nil
+	}
+	return s.Block.Stmts
 }
 
 // secure adds enable_script_security to the first global_defs, or a global_defs before everything else.

@@ -36,7 +36,7 @@ func strictRules() []Rule {
 			Good:  "global_defs {\n    vrrp_version 3\n}\n" + instanceText("    state MASTER\n    priority 150\n    accept\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
-					if v.Strict && v.State == ir.Master && v.Priority != 255 && v.Has("state") {
+					if v.Strict && v.Priority != 255 && value(v.Origin, "state") == "MASTER" {
 						p.report(v.At("state"), named(v)+" is MASTER without owning its addresses, which strict mode does not allow", "becomes BACKUP").Notes = note(strictAt(p, v), "strict mode")
 					}
 				}

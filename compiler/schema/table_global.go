@@ -66,19 +66,19 @@ var global = block(Head[ir.Global]{}, newGlobal,
 
 	// Scripts.
 	Value("enable_script_security", Flag, func(g *ir.Global) *bool { return &g.ScriptSecurity }, "Scripts that others than root may change are not run."),
-	Value("script_user", Account, func(g *ir.Global) *ir.User { return &g.ScriptUser }, "Who runs scripts that name no user and stand behind this line.").Otherwise("keepalived_script, else root"),
+	Value("script_user", Account, func(g *ir.Global) *ir.User { return &g.ScriptUser }, "Who runs scripts that name no user.").Otherwise("keepalived_script, else root").Note(userOrder),
 	Value("use_symlink_paths", Bool, func(g *ir.Global) *bool { return &g.UseSymlinkPaths }, "Keeps symbolic links in the paths of scripts.").Since("2.3.0").Unenforced(),
 	Value("set_supplementary_groups", Bool, func(g *ir.Global) *bool { return &g.SetSupplementaryGroups }, "Scripts run with all groups of their user.").Since("2.4.4").Unenforced(),
-	Value("startup_script", Script, func(g *ir.Global) *ir.Command { return &g.StartupScript }, "Runs before anything else.").Since("2.1.0").Unenforced(),
+	early("startup_script", func(g *ir.Global) *ir.Command { return &g.StartupScript }, "Runs before anything else.").Since("2.1.0").Unenforced(),
 	Value("startup_script_timeout", Seconds(1, 1000), func(g *ir.Global) *duration { return &g.StartupScriptTimeout }, "How long the startup_script may take.").Default("10").Since("2.1.0").Unenforced(),
-	Value("shutdown_script", Script, func(g *ir.Global) *ir.Command { return &g.ShutdownScript }, "Runs after everything else.").Since("2.1.0").Unenforced(),
+	early("shutdown_script", func(g *ir.Global) *ir.Command { return &g.ShutdownScript }, "Runs after everything else.").Since("2.1.0").Unenforced(),
 	Value("shutdown_script_timeout", Seconds(1, 1000), func(g *ir.Global) *duration { return &g.ShutdownScriptTimeout }, "How long the shutdown_script may take.").Default("10").Since("2.1.0").Unenforced(),
 	Value("notify_fifo", FIFO, func(g *ir.Global) *ir.FIFO { return &g.NotifyFIFO }, "A named pipe that gets all transitions.").Unenforced(),
-	Value("notify_fifo_script", Script, func(g *ir.Global) *ir.Command { return &g.NotifyFIFOScript }, "Reads notify_fifo, whose path is its last argument.").Unenforced(),
+	early("notify_fifo_script", func(g *ir.Global) *ir.Command { return &g.NotifyFIFOScript }, "Reads notify_fifo, whose path is its last argument.").Unenforced(),
 	Value("vrrp_notify_fifo", FIFO, func(g *ir.Global) *ir.FIFO { return &g.VRRPNotifyFIFO }, "A named pipe that gets the transitions of instances and groups.").Unenforced(),
-	Value("vrrp_notify_fifo_script", Script, func(g *ir.Global) *ir.Command { return &g.VRRPNotifyFIFOScript }, "Reads vrrp_notify_fifo, whose path is its last argument.").Unenforced(),
+	early("vrrp_notify_fifo_script", func(g *ir.Global) *ir.Command { return &g.VRRPNotifyFIFOScript }, "Reads vrrp_notify_fifo, whose path is its last argument.").Unenforced(),
 	Value("lvs_notify_fifo", FIFO, func(g *ir.Global) *ir.FIFO { return &g.LVSNotifyFIFO }, "A named pipe that gets the changes of virtual and real servers.").Unenforced(),
-	Value("lvs_notify_fifo_script", Script, func(g *ir.Global) *ir.Command { return &g.LVSNotifyFIFOScript }, "Reads lvs_notify_fifo, whose path is its last argument.").Unenforced(),
+	early("lvs_notify_fifo_script", func(g *ir.Global) *ir.Command { return &g.LVSNotifyFIFOScript }, "Reads lvs_notify_fifo, whose path is its last argument.").Unenforced(),
 	Value("vrrp_notify_priority_changes", Bool, func(g *ir.Global) *bool { return &g.NotifyPriorityChanges }, "Whether instances that do not say tell changes of their priority.").Since("2.0.16").Unenforced(),
 	Value("fifo_write_vrrp_states_on_reload", Flag, func(g *ir.Global) *bool { return &g.FIFOWriteStatesOnReload }, "Writes all states to the named pipes after a reload.").Since("2.2.5").Unenforced(),
 	Value("rs_init_notifies", Bool, func(g *ir.Global) *bool { return &g.RSInitNotifies }, "Tells the first state of real servers too.").Unenforced(),
@@ -223,6 +223,22 @@ func Copied(word string) bool {
 
 // orderTrap is what happens to values that blocks copy when they are opened.
 const orderTrap = "keepalived loses it at a reload when global_defs stands behind the instances."
+
+// userOrder is where script_user must stand.
+const userOrder = "A script in global_defs must stand behind it; others must, too, or a reload forgets it for them."
+
+// early is a script of global_defs. It runs as the script_user above it: a later one is not known yet when it is read.
+func early(word string, at func(*ir.Global) *ir.Command, text string) Row[ir.Global] {
+	row := Value(word, Script, at, text)
+	read := row.read
+	row.read = func(r *reader, g *ir.Global) {
+		read(r, g)
+		if c := at(g); len(c.Args) > 0 && c.User == (ir.User{}) {
+			c.User = g.ScriptUser
+		}
+	}
+	return row
+}
 
 // mailServer is an address or a host name, and a port.
 var mailServer = Kind[ir.MailServer]{"an address or a host name [port]", func(r *reader) (m ir.MailServer, ok bool) {
