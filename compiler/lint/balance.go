@@ -93,7 +93,7 @@ func balanceRules() []Rule {
 			Good:  "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind DR\n    ip_family inet\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
 			Check: func(p *pass) {
 				for v := range p.services {
-					said := value(v.Origin, "ip_family")
+					said := v.value("ip_family")
 					for _, s := range v.RealServers {
 						if said != "" && s.Addr.IsValid() && s.Forwarding != ir.TUN && s.Addr.Addr().Is6() != (said == "inet6") {
 							p.report(s.Span(), fmt.Sprintf("real_server %s is not of the family %s", s.Addr.Addr(), said), "dropped").Notes = note(v.At("ip_family"), "the family")

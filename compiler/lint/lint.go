@@ -52,7 +52,7 @@ type Host interface {
 // Run applies every rule to a file. A nil host leaves out the rules about the machine; with peers, those that Peers decides better
 // are left to it.
 func Run(cfg *ir.Config, file *grammar.File, host Host, peers bool) diag.List {
-	p := &pass{Config: cfg, file: file, host: host}
+	p := &pass{Config: cfg, blocks: servicesOf(cfg), file: file, host: host}
 	for _, r := range Rules() {
 		if r.Check != nil && (host != nil || !r.Host) && !(peers && r.Peers != nil) {
 			p.rule = r
@@ -65,8 +65,9 @@ func Run(cfg *ir.Config, file *grammar.File, host Host, peers bool) diag.List {
 // A pass is one rule on its way over one file.
 type pass struct {
 	*ir.Config
-	file *grammar.File
-	host Host
+	blocks []service // the virtual_server blocks
+	file   *grammar.File
+	host   Host
 
 	rule  Rule
 	found diag.Bounded

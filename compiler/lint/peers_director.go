@@ -108,10 +108,9 @@ func at1(text string) string {
 
 // eachService calls f for every virtual_server of the file of a node once, whatever number of services its group makes.
 func (p *peerPass) eachService(node int, f func(service)) {
-	(&pass{Config: p.Nodes[node].Config}).services(func(v service) bool {
+	for _, v := range servicesOf(p.Nodes[node].Config) {
 		f(v)
-		return true
-	})
+	}
 }
 
 func (p *peerPass) everyNode() (all []int) {

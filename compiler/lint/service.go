@@ -11,6 +11,7 @@ import (
 	"keepc/compiler/ir"
 	"keepc/grammar"
 	"keepc/grammar/diag"
+	"keepc/grammar/source"
 )
 
 func serviceRules() []Rule {
@@ -259,7 +260,7 @@ func serviceRules() []Rule {
 				for v := range p.services {
 					for _, s := range v.RealServers {
 						for _, c := range s.Checks {
-							if spoken := protocolOf(c.Kind); spoken != 0 && v.Key.Protocol != 0 && spoken != v.Key.Protocol && strings.EqualFold(value(v.Origin, "protocol"), v.Key.Protocol.String()) {
+							if spoken := protocolOf(c.Kind); spoken != 0 && v.Key.Protocol != 0 && spoken != v.Key.Protocol && strings.EqualFold(v.value("protocol"), v.Key.Protocol.String()) {
 								p.report(c.Span(), fmt.Sprintf("%s speaks %s, its service %s", c.Kind, spoken, v.Key.Protocol), "")
 							}
 						}
@@ -348,16 +349,52 @@ func serviceRules() []Rule {
 	}
 }
 
-// A service is a virtual_server block, once even when a group makes several services of it.
-type service struct{ *ir.VirtualServer }
+// A service is a virtual_server block and its own lines by their keywords: its real servers make it long, and the rules ask often.
+type service struct {
+	*ir.VirtualServer
+	lines map[string]*grammar.Stmt // the last one of each
+}
+
+// servicesOf returns every virtual_server block of a file, once even when a group makes several services of it.
+func servicesOf(cfg *ir.Config) (all []service) {
+	for i, v := range cfg.VirtualServers {
+		if i > 0 && v.Stmt == cfg.VirtualServers[i-1].Stmt {
+			continue
+		}
+		lines := map[string]*grammar.Stmt{}
+		if v.Stmt != nil && v.Stmt.Block != nil {
+			for _, s := range v.Stmt.Block.Stmts {
+				lines[s.Keyword()] = s
+			}
+		}
+		all = append(all, service{v, lines})
+	}
+	return all
+}
+
+// Has tells whether the block has the keyword.
+func (v service) Has(keyword string) bool { return v.lines[keyword] != nil }
+
+// At returns the place of the last line with the keyword; the head of the block when there is none.
+func (v service) At(keyword string) source.Span {
+	if s := v.lines[keyword]; s != nil {
+		return s.Span()
+	}
+	return v.Span()
+}
+
+// value returns the word behind a keyword of the block; "" when there is none.
+func (v service) value(keyword string) string {
+	if s := v.lines[keyword]; s != nil && len(s.Words) > 1 {
+		return s.Words[1].Text
+	}
+	return ""
+}
 
 // services yields every virtual_server block of the file.
 func (p *pass) services(yield func(service) bool) {
-	for i, v := range p.VirtualServers {
-		if i > 0 && v.Stmt == p.VirtualServers[i-1].Stmt {
-			continue
-		}
-		if p.found.Full(p.rule.Severity) || !yield(service{v}) {
+	for _, v := range p.blocks {
+		if p.found.Full(p.rule.Severity) || !yield(v) {
 			return
 		}
 	}
@@ -411,13 +448,9 @@ func (v service) total() int {
 
 // asked is the number that the file gives a keyword, which Compile may have lowered.
 func (v service) asked(keyword string, otherwise int) int {
-	s := v.Stmt.Block.Find(keyword)
-	if s == nil || len(s.Words) < 2 {
-		return otherwise
-	}
-	n, err := strconv.Atoi(s.Words[1].Text)
+	n, err := strconv.Atoi(v.value(keyword))
 	if err != nil {
-		return otherwise // a finding already
+		return otherwise // not said, or a finding already
 	}
 	return n
 }
