@@ -202,36 +202,56 @@ func (e *expander) value(l *line, ref reference) (line, bool) {
 	if len(d.lines) == 0 {
 		return madeLine("", at), true
 	}
-	views := map[*source.Source]*source.Source{}
-	used := make([]line, len(d.lines))
-	for i, value := range d.lines {
-		used[i] = e.usedAt(value, at, d, views)
+	u := &use{e: e, def: d, rest: d.lines, at: at}
+	var first line
+	u.next(&first)
+	if len(u.rest) > 0 {
+		e.push(u)
 	}
-	if len(used) > 1 {
-		e.push(&lineList{used[1:]})
-	}
-	return used[0], true
+	return first, true
 }
 
-// usedAt returns a line of a definition as seen through its use.
-func (e *expander) usedAt(l line, via source.Span, d *definition, views map[*source.Source]*source.Source) line {
-	view := func(src *source.Source) *source.Source {
-		if views[src] == nil {
-			views[src] = src.View(via, "used at")
-			e.views[views[src]] = d
-		}
-		return views[src]
+// A use gives the lines of a definition as seen through the reference that brings them in.
+type use struct {
+	e     *expander
+	def   *definition
+	rest  []line
+	at    source.Span // the reference
+	views []view
+}
+
+// A view is a text as seen through a reference.
+type view struct{ of, as *source.Source }
+
+// next implements lines.
+func (u *use) next(l *line) bool {
+	if len(u.rest) == 0 {
+		return false
 	}
+	*l, u.rest = u.rest[0], u.rest[1:]
 	if l.pieces == nil {
-		l.src = view(l.src)
+		l.src = u.view(l.src)
 		l.pieces = []piece{{span: l.src.Span(l.at, l.at+len(l.text))}}
-		return l
+		return true
 	}
 	l.pieces = slices.Clone(l.pieces)
 	for i := range l.pieces {
-		l.pieces[i].span.Source = view(l.pieces[i].span.Source)
+		l.pieces[i].span.Source = u.view(l.pieces[i].span.Source)
 	}
-	return l
+	return true
+}
+
+// view returns a text of the definition as seen through the reference.
+func (u *use) view(src *source.Source) *source.Source {
+	for _, v := range u.views {
+		if v.of == src {
+			return v.as
+		}
+	}
+	as := src.View(u.at, "used at")
+	u.views = append(u.views, view{src, as})
+	u.e.views[as] = u.def
+	return as
 }
 
 // within tells whether a text was brought in by a use of the definition.
@@ -247,19 +267,6 @@ func (e *expander) within(src *source.Source, d *definition) bool {
 // madeLine returns a text that a reference stands for and that is written nowhere.
 func madeLine(text string, at source.Span) line {
 	return line{text: text, src: at.Source, at: int(at.Start), pieces: []piece{{span: at, made: true}}}
-}
-
-// A lineList is lines that are known already.
-type lineList struct{ rest []line }
-
-// next implements lines.
-func (l *lineList) next(next *line) bool {
-	if len(l.rest) == 0 {
-		return false
-	}
-	*next = l.rest[0]
-	l.rest = l.rest[1:]
-	return true
 }
 
 // builtIn returns the value of a definition that the reference brings along.

@@ -206,7 +206,7 @@ func (e *expander) spend(n int, at source.Span) bool {
 
 // process expands a line, or takes it away; written tells that it stands in a file and was not made by an expansion.
 func (e *expander) process(l line, written bool) (line, bool) {
-	end := l.span(max(0, len(l.text)-1), len(l.text))
+	whole := l
 	l, continued := e.strip(l, written)
 	if e.defining != nil && e.extend(l, continued) {
 		return line{}, false
@@ -240,7 +240,7 @@ func (e *expander) process(l line, written bool) (line, bool) {
 		l, _ = e.strip(expanded, false)
 	}
 	if continued {
-		e.lineContinuation(end)
+		e.lineContinuation(whole.span(len(whole.text)-1, len(whole.text)))
 	}
 	if add, pattern, ok := isInclude(l); ok && pattern.text != "" {
 		e.includeMade(l, add, pattern)
@@ -271,8 +271,7 @@ func (e *expander) strip(l line, written bool) (stripped line, continued bool) {
 	case continued:
 		cut--
 	}
-	l = l.sub(0, cut)
-	return l.trim(), continued
+	return l.sub(l.trimmed(0, cut)), continued
 }
 
 // condition takes "@id" or "@^id" from the start of a line; false when the line is not for this host.

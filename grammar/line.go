@@ -74,11 +74,18 @@ func depth(s *source.Source) int {
 
 // sub returns the bytes [from, to) of the line as a line.
 func (l *line) sub(from, to int) line {
-	part := line{text: l.text[from:to], src: l.src, at: l.at + from}
-	if l.pieces == nil {
-		return part
+	part := line{text: l.text[from:to], src: l.src, at: l.at + from, pieces: l.pieces}
+	if l.pieces != nil && len(part.text) < len(l.text) {
+		part.pieces = l.appendTo(make([]piece, 0, len(l.pieces)), from, to, 0)
 	}
-	part.pieces = []piece{}
+	return part
+}
+
+// appendTo appends the pieces of the bytes [from, to) of the line to those of a line that these are put at a place of.
+func (l *line) appendTo(pieces []piece, from, to, at int) []piece {
+	if l.pieces == nil && from < to {
+		return append(pieces, piece{at: at, span: l.src.Span(l.at+from, l.at+to)})
+	}
 	for i, p := range l.pieces {
 		next := len(l.text)
 		if i+1 < len(l.pieces) {
@@ -92,38 +99,29 @@ func (l *line) sub(from, to int) line {
 				p.span.Start += int32(cut)
 			}
 		}
-		p.at -= from
-		part.pieces = append(part.pieces, p)
+		p.at += at - from
+		pieces = append(pieces, p)
 	}
-	return part
+	return pieces
 }
 
-// trim returns the line without white space at its ends, of the kinds that the reference removes there.
-func (l *line) trim() line {
-	from := len(l.text) - len(strings.TrimLeft(l.text, " \t"))
-	return l.sub(from, max(from, len(strings.TrimRight(l.text, " \t"))))
+// trimmed returns where the bytes [from, to) of the line start and end without white space, of the kinds that the reference removes.
+func (l *line) trimmed(from, to int) (int, int) {
+	text := strings.TrimRight(l.text[from:to], " \t")
+	to = from + len(text)
+	return to - len(strings.TrimLeft(text, " \t")), to
 }
+
+// trim returns the line without white space at its ends.
+func (l *line) trim() line { return l.sub(l.trimmed(0, len(l.text))) }
 
 // splice returns the line with the bytes [from, to) replaced by another line.
 func (l *line) splice(from, to int, with line) line {
-	var out line
-	var text strings.Builder
-	head, tail := l.sub(0, from), l.sub(to, len(l.text))
-	for _, part := range []line{head, with, tail} {
-		if part.text == "" {
-			continue
-		}
-		if part.pieces == nil {
-			part.pieces = []piece{{span: part.src.Span(part.at, part.at+len(part.text))}}
-		}
-		for _, p := range part.pieces {
-			p.at += text.Len()
-			out.pieces = append(out.pieces, p)
-		}
-		text.WriteString(part.text)
-	}
-	out.text, out.src, out.at = text.String(), l.src, l.at
-	return out
+	pieces := make([]piece, 0, len(l.pieces)+len(with.pieces)+3)
+	pieces = l.appendTo(pieces, 0, from, 0)
+	pieces = with.appendTo(pieces, 0, len(with.text), from)
+	pieces = l.appendTo(pieces, to, len(l.text), from+len(with.text))
+	return line{text: l.text[:from] + with.text + l.text[to:], src: l.src, at: l.at, pieces: pieces}
 }
 
 // lines are what a parse reads: a text, or a text with its includes and definitions expanded.

@@ -22,53 +22,47 @@ type Source struct {
 	// How says what Via did: "included from", "used at". Empty when Via is zero.
 	How string
 
-	base  *Source
+	table *table
+}
+
+// A table knows where the lines of a text start, once somebody asks. All views of the text have it in common.
+type table struct {
 	once  sync.Once
 	lines []int32
 }
 
 // New returns a Source for a file that the user named.
-func New(name string, text []byte) *Source { return &Source{Name: name, Text: text} }
+func New(name string, text []byte) *Source { return &Source{Name: name, Text: text, table: &table{}} }
 
 // View returns a Source with the same text, reached through via.
 func (s *Source) View(via Span, how string) *Source {
-	base := s
-	if s.base != nil {
-		base = s.base
-	}
-	return &Source{Name: s.Name, Text: s.Text, Via: via, How: how, base: base}
+	return &Source{Name: s.Name, Text: s.Text, Via: via, How: how, table: s.table}
 }
 
 // Same tells whether two Sources are views of one text.
-func (s *Source) Same(o *Source) bool { return s.root() == o.root() }
-
-func (s *Source) root() *Source {
-	if s.base != nil {
-		return s.base
-	}
-	return s
-}
+func (s *Source) Same(o *Source) bool { return s.table == o.table }
 
 // String returns Text as a string that shares its bytes, which is safe because they never change. Large configurations
 // are held in memory once.
 func (s *Source) String() string { return unsafe.String(unsafe.SliceData(s.Text), len(s.Text)) }
 
-func (s *Source) table() []int32 {
-	r := s.root()
-	r.once.Do(func() {
-		r.lines = make([]int32, 1, 1+bytes.Count(r.Text, []byte("\n")))
+// starts returns where each line of the text starts.
+func (s *Source) starts() []int32 {
+	t := s.table
+	t.once.Do(func() {
+		t.lines = make([]int32, 1, 1+bytes.Count(s.Text, []byte("\n")))
 		for at, n := 0, 0; n >= 0; at += n + 1 {
-			if n = bytes.IndexByte(r.Text[at:], '\n'); n >= 0 {
-				r.lines = append(r.lines, int32(at+n+1))
+			if n = bytes.IndexByte(s.Text[at:], '\n'); n >= 0 {
+				t.lines = append(t.lines, int32(at+n+1))
 			}
 		}
 	})
-	return r.lines
+	return t.lines
 }
 
 // Line returns the text of line n (from 1) without its line end; empty when there is no such line.
 func (s *Source) Line(n int) string {
-	t := s.table()
+	t := s.starts()
 	if n < 1 || n > len(t) {
 		return ""
 	}
@@ -149,7 +143,7 @@ func (p Span) position(off int32) Position {
 	if p.IsZero() {
 		return Position{}
 	}
-	t := p.Source.table()
+	t := p.Source.starts()
 	n := sort.Search(len(t), func(i int) bool { return t[i] > off })
 	start := t[n-1]
 	return Position{File: p.Source.Name, Line: n, Col: utf8.RuneCount(p.Source.Text[start:off]) + 1}
