@@ -134,19 +134,19 @@ func NewCheck(files []File) Check {
 }
 
 func (f File) finding(d diag.Diagnostic) Finding {
-	from, to := d.Span.Position(), d.Span.EndPosition()
+	from, to, here := d.Span.Position(), d.Span.EndPosition(), f.spot(d.Span)
 	m := Finding{
 		Rule: d.Rule, Severity: d.Severity.String(), Message: d.Message,
 		File: cmp.Or(from.File, f.Name), Path: f.path(d.Span), Line: from.Line, Column: from.Col, EndLine: to.Line, EndColumn: to.Col,
-		Excerpt: f.excerpt(d.Span), Label: d.Label, Help: d.Help, Host: d.Host, IDs: d.IDs,
+		Excerpt: here.excerpt(), Label: d.Label, Help: d.Help, Host: d.Host, IDs: d.IDs,
 	}
-	f.scrub(d.Span, &m.Message, &m.Label, &m.Help)
+	here.scrub(&m.Message, &m.Label, &m.Help)
 	m.Message, m.Label, m.Help = printable(m.Message), printable(m.Label), printable(m.Help)
 	for _, n := range d.Notes {
-		at := n.Span.Position()
-		f.scrub(d.Span, &n.Message)
-		f.scrub(n.Span, &n.Message)
-		m.Notes = append(m.Notes, Note{Message: printable(n.Message), File: at.File, Line: at.Line, Column: at.Col, Excerpt: f.excerpt(n.Span)})
+		at, there := n.Span.Position(), f.spot(n.Span)
+		here.scrub(&n.Message)
+		there.scrub(&n.Message)
+		m.Notes = append(m.Notes, Note{Message: printable(n.Message), File: at.File, Line: at.Line, Column: at.Col, Excerpt: there.excerpt()})
 	}
 	for src := d.Span.Source; src != nil && !src.Via.IsZero(); src = src.Via.Source {
 		m.Notes = append(m.Notes, Note{Message: src.How + " " + src.Via.String()})
@@ -155,7 +155,7 @@ func (f File) finding(d diag.Diagnostic) Finding {
 		if slices.ContainsFunc(fix.Edits, func(e diag.Edit) bool { return Hide(e.Text) != e.Text }) {
 			continue // it would tell
 		}
-		f.scrub(d.Span, &fix.Title)
+		here.scrub(&fix.Title)
 		m.Fixes = append(m.Fixes, newFix(fix))
 	}
 	return m

@@ -30,34 +30,43 @@ const (
 // A part is a range of bytes of a line.
 type part struct{ from, to int }
 
-// excerpt shows the line in which a span starts.
-func (f File) excerpt(at source.Span) *Excerpt {
-	if at.IsZero() {
-		return nil
-	}
-	line, begin, secrets := f.line(at)
-	e := render(line, part{int(at.Start) - begin, int(at.End) - begin}, secrets)
-	e.Line = at.Position().Line
-	return &e
+// A spot is a span, with the line in which it starts and what must not be shown of that line.
+type spot struct {
+	at      source.Span
+	line    []byte
+	begin   int // where the line begins
+	secrets []part
 }
 
-// line returns the line in which a span starts, where that line begins, and what must not be shown of it.
-func (f File) line(at source.Span) (line []byte, begin int, secrets []part) {
+func (f File) spot(at source.Span) spot {
+	if at.IsZero() {
+		return spot{}
+	}
 	text := at.Source.Text
-	begin = max(0, int(at.Start)-nearby)
+	begin := max(0, int(at.Start)-nearby)
 	begin += bytes.LastIndexByte(text[begin:at.Start], '\n') + 1
-	line = text[begin:min(len(text), int(at.Start)+nearby)]
+	line := text[begin:min(len(text), int(at.Start)+nearby)]
 	if n := bytes.IndexByte(line, '\n'); n >= 0 {
 		line = line[:n]
 	}
 	line = bytes.TrimRight(line, "\r")
-	secrets = secretParts(string(line))
+	secrets := secretParts(string(line))
 	for _, s := range f.Secrets {
 		if s.Source.Same(at.Source) && int(s.Start) >= begin && int(s.Start) < begin+len(line) {
 			secrets = join(secrets, part{int(s.Start) - begin, int(s.End) - begin})
 		}
 	}
-	return line, begin, secrets
+	return spot{at, line, begin, secrets}
+}
+
+// excerpt shows the line.
+func (s spot) excerpt() *Excerpt {
+	if s.at.IsZero() {
+		return nil
+	}
+	e := render(s.line, part{int(s.at.Start) - s.begin, int(s.at.End) - s.begin}, s.secrets)
+	e.Line = s.at.Position().Line
+	return &e
 }
 
 // join adds a part to others, or makes those that it touches larger.
@@ -74,13 +83,9 @@ func join(parts []part, p part) []part {
 }
 
 // scrub takes out of texts about a place what they tell of a secret there.
-func (f File) scrub(at source.Span, texts ...*string) {
-	if at.IsZero() {
-		return
-	}
-	line, _, secrets := f.line(at)
-	for _, p := range secrets {
-		secret := string(line[p.from:p.to])
+func (s spot) scrub(texts ...*string) {
+	for _, p := range s.secrets {
+		secret := string(s.line[p.from:p.to])
 		for _, t := range texts {
 			parts := strings.Split(*t, `"`)
 			for i := range parts {

@@ -121,12 +121,12 @@ func TestExcerpt(t *testing.T) {
 		{"no secret", "script /etc/passwd x\n", 0, 1, Excerpt{1, "script /etc/passwd x", 0, 1}},
 	} {
 		src := source.New("f", []byte(c.text))
-		if got := (File{}).excerpt(src.Span(c.from, c.to)); !reflect.DeepEqual(*got, c.want) {
+		if got := (File{}).spot(src.Span(c.from, c.to)).excerpt(); !reflect.DeepEqual(*got, c.want) {
 			t.Errorf("%s: got %+v, want %+v", c.name, *got, c.want)
 		}
 	}
 	src := source.New("f", []byte("key $x\n"))
-	if got := (File{Secrets: []source.Span{src.Span(4, 6)}}).excerpt(src.Span(0, 3)); got.Text != "key (hidden)" {
+	if got := (File{Secrets: []source.Span{src.Span(4, 6)}}).spot(src.Span(0, 3)).excerpt(); got.Text != "key (hidden)" {
 		t.Errorf("a secret by its place: %q", got.Text)
 	}
 }

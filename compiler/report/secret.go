@@ -110,6 +110,9 @@ func secretParts(line string) (parts []part) {
 		}
 		at = end + 1
 	}
+	if !strings.ContainsAny(line, "=-") {
+		return parts
+	}
 	for _, at := range inCommand.FindAllStringSubmatchIndex(line, -1) {
 		if p := (part{at[4], at[5]}); !isPort(line[at[2]:at[3]], line[p.from:p.to]) {
 			parts = join(parts, p)
