@@ -48,7 +48,7 @@ func Merge(file *grammar.File, reading, meaning diag.List) diag.List {
 }
 
 // oneCause leaves one finding where reading and meaning have each one for the same cause: a value that is a reference to
-// nothing, and a password that a comment cuts.
+// nothing or a template, and a password that a comment cuts.
 func oneCause(reading, meaning diag.List) (diag.List, diag.List) {
 	kept := slices.Clone(reading)
 	for i := range kept {
@@ -60,7 +60,11 @@ func oneCause(reading, meaning diag.List) (diag.List, diag.List) {
 				if same && d.Severity < o.Severity {
 					d.Severity = o.Severity
 				}
-				return same && o.Rule == "invalid-value"
+				return same && (o.Rule == "invalid-value" || o.Rule == "password-cut")
+			})
+		case "unfilled-template":
+			meaning = slices.DeleteFunc(slices.Clone(meaning), func(o diag.Diagnostic) bool {
+				return o.Severity == diag.Error && o.Span.Source == d.Span.Source && o.Span.Start < d.Span.End && d.Span.Start < o.Span.End
 			})
 		}
 	}

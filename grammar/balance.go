@@ -43,9 +43,11 @@ type balancer struct {
 
 	// count is what was missing and superfluous; budget is the count of a reading before this one.
 	count, budget braces
-	column        int // of the first token of the line, counted in a second reading only
-	margin        int // the column of the line where the statement started
-	doubt         source.Span
+	column        int         // of the first token of the line, counted in a second reading only
+	margin        int         // the column of the line where the statement started
+	doubt         source.Span // a closing brace that may be too many
+	doubtColumn   int         // of its line
+	inset         bool        // closing braces are indented like what stands in the block
 }
 
 // braces are how many a text lacks and how many it has too many. A first reading finds both, but finds them where the
@@ -100,6 +102,10 @@ func (b *balancer) read(l *line) {
 		}
 		at := l.span(start, s.pos)
 		if b.budget != (braces{}) {
+			if b.inWord(k, l.text, start) {
+				b.braceInWord(l, &s, at)
+				continue
+			}
 			b.judge(k, first, at)
 		}
 		switch k {
@@ -112,6 +118,11 @@ func (b *balancer) read(l *line) {
 			fallthrough
 		default:
 			b.word(l, unquote(k, l.text[start:s.pos]), s.pos, at)
+			if s.hole >= start {
+				b.template(l.span(s.hole, s.pos))
+			} else if n := s.pos - start - 2; k == quoted && n > 0 && templateEnd(l.text[start+1:s.pos-1]) == n {
+				b.template(at)
+			}
 		}
 		if first = false; b.row != k {
 			b.row = blank
@@ -152,6 +163,12 @@ func (b *balancer) open(at source.Span) {
 	case b.skipped > 0:
 		b.skipped++
 	case len(b.words.open) == 0:
+		if b.budget.missing > 0 {
+			b.budget.missing--
+			b.count.missing++
+			b.doubleBrace(at)
+			return
+		}
 		b.top().stray++
 		b.strayBrace(at)
 	case len(b.blocks) > maxDepth:
@@ -177,8 +194,8 @@ func (b *balancer) close(at source.Span, first bool) {
 		top.stray--
 	case len(b.blocks) == 1:
 		b.extraBrace(at)
-	case first && b.budget.extra > 0 && top.inner > top.margin:
-		b.doubt = at
+	case b.budget.extra > 0 && top.inner > top.margin && (first || b.column > top.margin):
+		b.doubt, b.doubtColumn = at, b.column
 	default:
 		b.closeBlock(at)
 	}
@@ -196,11 +213,13 @@ func (b *balancer) judge(k kind, first bool, at source.Span) {
 		b.column = columns(indentOf(at))
 	}
 	if top := b.top(); !b.doubt.IsZero() {
-		// A line that continues the block which the brace before it would close, shows that the brace is too many.
-		if first && k != closing && b.column >= top.inner {
+		// A line that continues the block which the brace before it would close, shows that the brace is too many; so does a
+		// closing brace that stands where the block wants it.
+		if first && (k != closing && b.column >= top.inner || k == closing && b.column == top.margin && b.doubtColumn > top.margin && !b.inset) {
 			b.extraBrace(b.doubt)
 			b.budget.extra--
 		} else {
+			b.inset = b.inset || b.doubtColumn == top.inner
 			b.closeBlock(b.doubt)
 		}
 		b.doubt = source.Span{}
@@ -278,6 +297,15 @@ func (b *balancer) strayBrace(at source.Span) {
 	})
 }
 
+// doubleBrace reports an opening brace that has neither a keyword nor a closing brace.
+func (b *balancer) doubleBrace(at source.Span) {
+	b.record.add(diag.Diagnostic{
+		Rule: "stray-brace", Severity: diag.Error, Message: `"{" without a keyword before it`,
+		Span: at, Label: "there is no brace that closes it",
+		Fixes: []diag.Fix{{Title: "delete the brace", Edits: []diag.Edit{{Span: at}}}},
+	})
+}
+
 func (b *balancer) extraBrace(at source.Span) {
 	b.count.extra++
 	if b.row == closing {
@@ -296,6 +324,43 @@ func (b *balancer) tooDeep(at source.Span) {
 		Rule: "nesting-too-deep", Severity: diag.Error, Message: fmt.Sprintf("blocks nest deeper than %d", maxDepth),
 		Span: at, Label: "what stands in this block is not read",
 		Help: `look for a missing "}" above`,
+	})
+}
+
+// inWord tells whether a brace that the count has no partner for stands in the middle of a value.
+func (b *balancer) inWord(k kind, text string, at int) bool {
+	spare := k == opening && b.budget.missing > 0 || k == closing && b.budget.extra > 0
+	glued := func(i int) bool { return i >= 0 && i < len(text) && !endsWord(text[i]) }
+	return spare && len(b.words.open) > 1 && !b.broken && glued(at-1) && glued(at+1)
+}
+
+// braceInWord reads on a word that a brace interrupts.
+func (b *balancer) braceInWord(l *line, s *scanner, at source.Span) {
+	if text := l.text[s.pos-1 : s.pos]; text == "{" {
+		b.budget.missing--
+		b.count.missing++
+	} else {
+		b.budget.extra--
+		b.count.extra++
+	}
+	brace := s.pos - 1
+	s.word()
+	w := &b.words.open[len(b.words.open)-1]
+	w.Text += l.text[brace:s.pos]
+	w.Span = w.Span.To(l.span(brace, s.pos))
+	b.record.add(diag.Diagnostic{
+		Rule: "brace-in-word", Severity: diag.Error, Message: "a brace within a word",
+		Span: at, Label: "keepalived ends the word before it",
+		Help: "put the word in double quotes",
+	})
+}
+
+// template reports what another program should have put a value in the place of.
+func (b *balancer) template(at source.Span) {
+	b.record.add(diag.Diagnostic{
+		Rule: "unfilled-template", Severity: diag.Error, Message: "a template stands where its value should",
+		Span: at, Label: "expected what the template stands for",
+		Help: "check the file that the template makes",
 	})
 }
 

@@ -27,14 +27,16 @@ type scanner struct {
 	cut int
 	// odd tells that the search for the comment met an odd number of quotes.
 	odd bool
+	// hole is where the first template of the last word with one starts, else -1.
+	hole int
 }
 
 func newScanner(text string) scanner {
 	if strings.IndexByte(text, '\\') < 0 {
-		return scanner{text: text, cut: -1}
+		return scanner{text: text, cut: -1, hole: -1}
 	}
 	cut, odd := commentStart(text)
-	return scanner{text: text, cut: cut, odd: odd}
+	return scanner{text: text, cut: cut, odd: odd, hole: -1}
 }
 
 // commentStart returns where the comment of a line starts, or its length, and whether a quote is open there.
@@ -73,7 +75,7 @@ func (s *scanner) next() (k kind, start int, ok bool) {
 	case isBlank(c):
 		s.blanks()
 		return blank, start, true
-	case c == '{':
+	case c == '{' && templateEnd(s.text[start:s.limit()]) == 0:
 		s.pos++
 		return opening, start, true
 	case c == '}':
@@ -114,15 +116,23 @@ func (s *scanner) word() {
 		if !endsWord(c) || (s.cut >= 0 && (c == '#' || c == '!')) {
 			continue
 		}
-		// The braces of ${NAME} are part of the word.
-		n := 0
-		if c == '{' && i > 0 && text[i-1] == '$' {
+		// The braces of ${NAME} are part of the word, and so is a template, also with the blanks in it.
+		from, n := i, 0
+		switch {
+		case c == '{' && i > 0 && text[i-1] == '$':
 			n = referenceEnd(text[i:])
+		case c == ' ' && i > s.pos && strings.IndexByte("=%-", text[i-1]) >= 0:
+			from = s.pos + max(0, strings.LastIndex(text[s.pos:i], "<%"))
 		}
 		if n == 0 {
-			break
+			if n = templateEnd(text[from:]); from+n <= i {
+				break
+			}
+			if s.hole < s.pos {
+				s.hole = from
+			}
 		}
-		i += n - 1
+		i = from + n - 1
 	}
 	s.pos = i
 }
@@ -165,6 +175,33 @@ func referenceEnd(text string) int {
 		}
 	}
 	return n + 1
+}
+
+// maxTemplate is how many bytes a template has at most.
+const maxTemplate = 256
+
+// templateEnd returns the length of the {{ name }}, {% word %} or <% word %> that text starts with, or 0. Such a thing is for another
+// program, which should have put a value there.
+func templateEnd(text string) int {
+	if len(text) < 2 || text[0] != '{' && text[0] != '<' {
+		return 0
+	}
+	var closer string
+	switch text[:2] {
+	case "{{":
+		closer = "}}"
+	case "{%":
+		closer = "%}"
+	case "<%":
+		closer = "%>"
+	default:
+		return 0
+	}
+	inner, _, closed := strings.Cut(text[2:min(len(text), 2+maxTemplate)], closer)
+	if !closed || strings.TrimLeft(inner, blanks) == "" || strings.IndexByte(inner, '#') >= 0 {
+		return 0
+	}
+	return 2 + len(inner) + 2
 }
 
 const blanks = " \t\f\r\v"

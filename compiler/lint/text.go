@@ -28,6 +28,21 @@ func textRules() []Rule {
 			Good:  "global_defs {\n    router_id lb1\n}\n",
 		},
 		{
+			Name: "brace-in-word", Severity: diag.Error,
+			Title: "A brace stands within a word.",
+			Text:  "Braces end words and open or close blocks wherever they stand; only double quotes make them part of a word. A password made by a program may have one.",
+			Bad:   instanceText("    authentication {\n        auth_type PASS\n        auth_pass k2}t9\n    }\n"),
+			Good:  instanceText("    authentication {\n        auth_type PASS\n        auth_pass \"k2}t9\"\n    }\n"),
+		},
+		{
+			Name: "unfilled-template", Severity: diag.Error,
+			Title: "A template has not been filled in.",
+			Text: "{{ name }}, {% if %} and <%= name %> are for another program (Ansible, Salt, Helm, Puppet, Chef), which puts a value there. " +
+				"keepalived takes the braces for blocks, or reads the text as the value.",
+			Bad:  instanceText("    priority {{ vrrp_priority }}\n"),
+			Good: instanceText("    priority 150\n"),
+		},
+		{
 			Name: "unmatched-quote", Severity: diag.Error,
 			Title: "A quotation mark has no partner on its line.",
 			Text:  "Quotes do not go on over the end of a line. keepalived drops the word.",
