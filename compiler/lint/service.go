@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"keepc/compiler/ir"
+	"keepc/compiler/schema"
 	"keepc/grammar"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
@@ -24,7 +25,7 @@ func serviceRules() []Rule {
 			Good:  serviceText(""),
 			Check: func(p *pass) {
 				for v := range p.services {
-					if v.Key.FWMark == 0 && !p.marked(v) && !v.Has("protocol") {
+					if v.Key.FWMark == 0 && !p.marked(v) && !v.Has("protocol") && !v.dropped() {
 						p.report(v.Span(), v.name()+" has no protocol", "UDP is assumed").Help = "add \"protocol TCP\""
 					}
 				}
@@ -38,7 +39,7 @@ func serviceRules() []Rule {
 			Good:  serviceText(""),
 			Check: func(p *pass) {
 				for v := range p.services {
-					if !v.Has("lb_algo") && !v.Has("lvs_sched") {
+					if !v.Has("lb_algo") && !v.Has("lvs_sched") && !v.dropped() {
 						p.report(v.Span(), v.name()+" has no lb_algo", "wlc is assumed").Help = "add \"lb_algo wlc\""
 					}
 				}
@@ -86,7 +87,7 @@ func serviceRules() []Rule {
 			Good:  serviceText(""),
 			Check: func(p *pass) {
 				for v := range p.services {
-					if len(v.RealServers) == 0 && !v.Has("real_server") {
+					if v.dropped() {
 						p.report(v.Span(), v.name()+" has no real_server", "dropped")
 					}
 				}
@@ -99,9 +100,11 @@ func serviceRules() []Rule {
 			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        weight 1\n    }\n}\n",
 			Good:  serviceText(""),
 			Check: func(p *pass) {
+				below := schema.Below("real_server") // a line of a check outside of its block is another finding
 				for v := range p.services {
 					for _, s := range v.RealServers {
-						if len(s.Checks) == 0 && !hasBlock(s.Stmt) {
+						if len(s.Checks) == 0 && !hasBlock(s.Stmt) && !s.Stmt.Block.Open.IsZero() &&
+							!slices.ContainsFunc(s.Stmt.Block.Stmts, func(t *grammar.Stmt) bool { return below[t.Keyword()] }) {
 							p.report(s.Span(), fmt.Sprintf("real_server %s has no check", s.Addr.Addr()), "counts as alive always").Help = "add TCP_CHECK { }"
 						}
 					}
@@ -171,7 +174,7 @@ func serviceRules() []Rule {
 			Check: func(p *pass) {
 				for v := range p.services {
 					for _, s := range v.RealServers {
-						if v.Key.Addr.IsValid() && s.Addr.IsValid() && s.Forwarding != ir.TUN && s.Addr.Addr().Is6() != v.Key.Addr.Is6() {
+						if v.Group == "" && v.Key.Addr.IsValid() && s.Addr.IsValid() && s.Forwarding != ir.TUN && s.Addr.Addr().Is6() != v.Key.Addr.Is6() {
 							p.report(s.Span(), fmt.Sprintf("real_server %s is of another family than %s", s.Addr.Addr(), v.Key.Addr), "dropped")
 						}
 					}
@@ -214,7 +217,7 @@ func serviceRules() []Rule {
 			Good:  serviceText("    quorum 1\n    hysteresis 0\n"),
 			Check: func(p *pass) {
 				for v := range p.services {
-					if hysteresis, quorum := v.asked("hysteresis", 0), v.asked("quorum", 1); hysteresis >= quorum {
+					if hysteresis, quorum := v.asked("hysteresis", 0), v.asked("quorum", 1); v.Has("hysteresis") && quorum > 0 && hysteresis >= quorum {
 						p.report(v.At("hysteresis"), fmt.Sprintf("hysteresis %d is not below the quorum, %d", hysteresis, quorum), "")
 					}
 				}
@@ -474,6 +477,11 @@ func size(first, last netip.Addr) int {
 		n = min(n*256+int(b[i])-int(a[i]), 1<<40)
 	}
 	return n + 1
+}
+
+// dropped tells whether keepalived drops the virtual server, for it has no real server, nor anything that may be meant as one.
+func (v service) dropped() bool {
+	return len(v.RealServers) == 0 && !v.Has("real_server") && !v.Has("server") && !hasBlock(v.Stmt)
 }
 
 // hasBlock tells whether a block holds a block: a check that could not be read is one all the same.

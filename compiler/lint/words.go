@@ -1,6 +1,10 @@
 package lint
 
-import "keepc/grammar/diag"
+import (
+	"strings"
+
+	"keepc/grammar/diag"
+)
 
 // wordRules documents what package schema finds about keywords.
 func wordRules() []Rule {
@@ -88,9 +92,9 @@ func wordRules() []Rule {
 		{
 			Name: "block-head", Severity: diag.Error,
 			Title: "There is a word too many between a keyword and its brace.",
-			Text:  "keepalived skips a vrrp_instance with two names as a whole. Names with blanks need quotes.",
-			Bad:   "global_defs main {\n    router_id lb1\n}\n",
-			Good:  "global_defs {\n    router_id lb1\n}\n",
+			Text:  "keepalived drops the word. A vrrp_instance or vrrp_sync_group with two names it skips as a whole. Names with blanks need quotes.",
+			Bad:   strings.Replace(instanceText(""), "VI_1", "VI 1", 1),
+			Good:  instanceText(""),
 		},
 		{
 			Name: "extra-words", Severity: diag.Warning,

@@ -141,18 +141,30 @@ func (r *reader) lineEnds() {
 	})
 }
 
-// headEnds reports words between the keyword of a block and its brace that do not belong there.
-func (r *reader) headEnds() {
+// headEnds reports words between the keyword of a block and its brace that do not belong there. The reference drops them; of
+// some blocks it drops all, and a block that lacks a keyword because of them is lost too.
+func (r *reader) headEnds(lacks *Keyword, known func() []string) {
 	if len(r.rest) == 0 {
 		return
 	}
 	extra := r.rest
-	r.report(diag.Diagnostic{
-		Rule: "block-head", Severity: diag.Error,
+	d := diag.Diagnostic{
+		Rule: "block-head", Severity: diag.Warning,
 		Message: fmt.Sprintf("%s does not belong between %s and its brace", r.quoteAll(extra), r.name(r.key, &grammar.Stmt{Words: r.stmt.Words[:len(r.stmt.Words)-len(extra)]})),
 		Span:    extra[0].Span.To(extra[len(extra)-1].Span),
-		Label:   `expected "{"`,
-	})
+		Label:   "keepalived drops it",
+	}
+	if lacks != nil || r.key.Alone || r.key.Lines != "" {
+		d.Severity, d.Label = diag.Error, `expected "{"`
+	}
+	switch {
+	case known == nil:
+	case lacks != nil:
+		d.Help = fmt.Sprintf("write a line %s %s in the block", lacks.Word, r.text(extra[0]))
+	case slices.Contains(known(), extra[0].Text):
+		d.Help = fmt.Sprintf("write %s into the block", extra[0].Text)
+	}
+	r.report(d)
 }
 
 func (r *reader) missingBrace(key *Keyword, s *grammar.Stmt, content []*grammar.Stmt) {

@@ -25,6 +25,25 @@ func Join(path []*Keyword) string {
 	return strings.Join(words, ".")
 }
 
+// Below returns the words that stand in the blocks within a block, and not in that block itself.
+func Below(block string) map[string]bool {
+	words := map[string]bool{}
+	for _, path := range Find(block) {
+		key := path[len(path)-1]
+		for _, k := range key.Words {
+			for _, l := range k.Words {
+				words[l.Word] = true
+			}
+		}
+		for _, k := range key.Words {
+			if k.current() {
+				delete(words, k.Word)
+			}
+		}
+	}
+	return words
+}
+
 // Find returns the keywords whose path is, or ends with, the given one.
 func Find(path string) (found [][]*Keyword) {
 	visit := func(p []*Keyword) {

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -67,21 +68,42 @@ func (r *reader) addr(w grammar.Word, expect string) (netip.Addr, bool) {
 	return a, true
 }
 
-// noAddress reports a word that is no address; one in brackets was meant as one.
+// noAddress reports a word that is no address, and what it would be without what people put around addresses.
 func (r *reader) noAddress(w grammar.Word, expect string) {
-	inner, bracketed := strings.CutPrefix(w.Text, "[")
-	inner = strings.TrimSuffix(inner, "]")
-	if _, err := parseAddr(inner); err != nil || !bracketed || w.Span.Text() != w.Text {
-		r.invalid(w, "an IP address", expect)
-		return
-	}
-	r.fail(diag.Diagnostic{
+	d := diag.Diagnostic{
 		Rule: "invalid-value", Severity: diag.Error,
 		Message: r.quote(w) + " is not an IP address",
 		Span:    w.Span,
-		Label:   "an address has no brackets",
-		Fixes:   []diag.Fix{replace(w.Span, inner)},
-	})
+		Label:   "expected " + expect,
+	}
+	inner := strings.TrimSuffix(strings.TrimPrefix(w.Text, "["), "]")
+	bare := strings.Trim(w.Text, "',;<>()")
+	switch both, _, joined := addrPort(w.Text); {
+	case inner != w.Text && isAddr(inner):
+		d.Label, bare = "an address has no brackets", inner
+	case joined:
+		d.Label = fmt.Sprintf("expected %s without the port", both.Addr())
+	case bare != w.Text && isAddr(bare):
+		d.Label = "expected " + bare
+	case looksLikeName(w.Text):
+		d.Notes = []diag.Note{{Message: "keepalived resolves no names here"}}
+	}
+	if isAddr(bare) && w.Span.Text() == w.Text {
+		d.Fixes = []diag.Fix{replace(w.Span, bare)}
+	}
+	r.fail(d)
+}
+
+func isAddr(s string) bool {
+	_, err := parseAddr(s)
+	return err == nil
+}
+
+// looksLikeName tells whether a text can be the name of a host with its domain.
+func looksLikeName(s string) bool {
+	letter := func(c rune) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
+	other := func(c rune) bool { return !letter(c) && (c < '0' || c > '9') && c != '-' && c != '.' }
+	return strings.Contains(s, ".") && strings.ContainsFunc(s, letter) && !strings.ContainsFunc(s, other)
 }
 
 // parseAddr reads an address without a zone, as inet_pton(3) does.
@@ -94,7 +116,45 @@ func parseAddr(s string) (netip.Addr, error) {
 }
 
 // Port is the number of a port; names of services are not known here.
-var Port = Int[uint16](1, 65535)
+var Port = port(1)
+
+// AnyPort is a port, or 0 for all.
+var AnyPort = port(0)
+
+func port(lo int64) Kind[uint16] {
+	expect := fmt.Sprintf("a port %d..65535", lo)
+	return Kind[uint16]{expect, func(r *reader) (uint16, bool) {
+		w, ok := r.word(expect)
+		if !ok {
+			return 0, false
+		}
+		text := r.number(w)
+		n, err := strconv.ParseInt(text, 10, 32)
+		if err == nil && n >= lo && n <= 65535 {
+			return uint16(n), true
+		}
+		d := diag.Diagnostic{Rule: "invalid-value", Severity: diag.Error, Message: r.quote(w) + " is not a port", Span: w.Span, Label: "expected " + expect}
+		switch known, first, _ := strings.Cut(text, "-"); {
+		case isNumber(text):
+			d.Rule, d.Message = "value-range", fmt.Sprintf("port %s is outside %d..65535", r.show(w), lo)
+		case wellKnown[text] != "":
+			d.Label = "expected a number: " + wellKnown[text]
+			d.Fixes = []diag.Fix{replace(w.Span, wellKnown[text])}
+		case isNumber(known) && isNumber(first), strings.Contains(text, ","):
+			d.Label = "expected one port"
+			d.Help = "for several ports mark the packets in the firewall, and write virtual_server fwmark; or use a virtual_server_group"
+		}
+		r.fail(d)
+		return 0, false
+	}}
+}
+
+// wellKnown is ports that people write by their names (services(5)).
+var wellKnown = map[string]string{
+	"ftp": "21", "ssh": "22", "telnet": "23", "smtp": "25", "domain": "53", "dns": "53", "tftp": "69", "http": "80", "www": "80", "pop3": "110",
+	"ntp": "123", "imap": "143", "snmp": "161", "ldap": "389", "https": "443", "syslog": "514", "ldaps": "636", "imaps": "993", "pop3s": "995",
+	"radius": "1812", "mysql": "3306", "rdp": "3389", "sip": "5060", "postgresql": "5432", "redis": "6379", "http-alt": "8080",
+}
 
 // Endpoint is an address and a port as two words; the port may be left out: 0.
 var Endpoint = Kind[netip.AddrPort]{"an address and a port", func(r *reader) (none netip.AddrPort, ok bool) {
@@ -109,30 +169,44 @@ var Endpoint = Kind[netip.AddrPort]{"an address and a port", func(r *reader) (no
 	if !ok || len(r.rest) == 0 {
 		return netip.AddrPortFrom(a, 0), ok
 	}
-	w, _ = r.optional()
-	port, ok := r.int(w, 0, 65535, "a port 0..65535")
-	return netip.AddrPortFrom(a, uint16(port)), ok
+	port, ok := AnyPort.read(r)
+	return netip.AddrPortFrom(a, port), ok
 }}
 
-// joined reads "10.0.0.3:80", which people write and the reference does not understand.
+// joined reads "10.0.0.3:80", which people write and the reference does not understand, and "10.0.0.3/80", of which it drops the port.
 func (r *reader) joined(w grammar.Word) (netip.AddrPort, bool) {
-	if i := strings.IndexByte(w.Text, ':'); i < 0 || w.Text[0] != '[' && i != strings.LastIndexByte(w.Text, ':') {
-		return netip.AddrPort{}, false // an address alone
-	}
-	both, err := netip.ParseAddrPort(w.Text)
-	if err != nil || both.Addr().Zone() != "" {
+	both, sign, ok := addrPort(w.Text)
+	if !ok {
 		return netip.AddrPort{}, false
 	}
 	two := fmt.Sprintf("%s %d", both.Addr(), both.Port())
+	lost := fmt.Sprintf("keepalived finds no address here and drops the %s", r.key.Word)
+	if sign == '/' {
+		lost = fmt.Sprintf("keepalived reads %s and drops what follows", both.Addr())
+	}
 	r.report(diag.Diagnostic{
 		Rule: "address-port", Severity: diag.Error,
 		Message: fmt.Sprintf("%s %s: address and port are two words", r.key.Word, short(w.Text)),
 		Span:    w.Span,
 		Label:   fmt.Sprintf("write %q", two),
-		Notes:   []diag.Note{{Message: fmt.Sprintf("keepalived finds no address here and drops the %s", r.key.Word)}},
+		Notes:   []diag.Note{{Message: lost}},
 		Fixes:   []diag.Fix{replace(w.Span, two)},
 	})
 	return both, true
+}
+
+// addrPort reads an address and a port that are joined by a sign: a colon, or a slash in front of what is too large for a prefix length.
+func addrPort(s string) (both netip.AddrPort, sign byte, ok bool) {
+	if text, port, cut := strings.Cut(s, "/"); cut {
+		a, err := parseAddr(text)
+		n, err2 := strconv.ParseUint(port, 10, 16)
+		return netip.AddrPortFrom(a, uint16(n)), '/', err == nil && err2 == nil && int(n) > a.BitLen()
+	}
+	if i := strings.IndexByte(s, ':'); i < 0 || s[0] != '[' && i != strings.LastIndexByte(s, ':') {
+		return both, 0, false // an address alone
+	}
+	both, err := netip.ParseAddrPort(s)
+	return both, ':', err == nil && both.Addr().Zone() == ""
 }
 
 // Prefix is an address with a prefix length; without one it is that of a single host.
@@ -215,7 +289,7 @@ var serviceHead = Head[ir.VirtualServer]{expect: "an address and a port, fwmark 
 		r.optional()
 		mark, ok := Int[uint32](1, 1<<32-1).read(r)
 		v.Key.FWMark = mark
-		if ok && len(r.rest) > 0 {
+		if next := r.peek(); ok && (next == "inet" || next == "inet6") {
 			v.Key.IPv6, ok = family.read(r)
 		}
 		return ok
@@ -224,6 +298,10 @@ var serviceHead = Head[ir.VirtualServer]{expect: "an address and a port, fwmark 
 		name, ok := Name.read(r)
 		v.Group = name
 		return ok
+	}
+	if best, sure := diag.Suggest(r.peek(), []string{"fwmark", "group"}); sure || r.peek() == "mark" {
+		r.oneOf(r.rest[0], []string{cmp.Or(best, "fwmark")})
+		return false
 	}
 	at, ok := Endpoint.read(r)
 	v.Key.Addr, v.Key.Port = at.Addr(), at.Port()
@@ -247,6 +325,9 @@ func addrRange(r *reader) (first, last netip.Addr, port uint16, ok bool) {
 	prefix, err := netip.ParsePrefix(text)
 	switch {
 	case !ranged && err == nil:
+		if masked := prefix.Masked(); masked != prefix {
+			r.hostBits(w, masked)
+		}
 		return prefix.Masked().Addr(), lastOf(prefix), 0, true
 	case !ranged:
 		first, ok = r.addr(w, expect)
@@ -259,11 +340,23 @@ func addrRange(r *reader) (first, last netip.Addr, port uint16, ok bool) {
 	if last, err = parseAddr(end); err != nil {
 		last, err = parseAddr(first.String()[:1+strings.LastIndexAny(first.String(), ".:")] + end)
 	}
-	if err != nil || last.Less(first) || last.Is4() != first.Is4() {
-		r.invalid(w, "a range of addresses", "first-last")
+	if err != nil || !first.Less(last) || last.Is4() != first.Is4() {
+		r.invalid(w, "a range of addresses", "a last address above the first one, as 192.0.2.1-9")
 		return first, last, 0, false
 	}
 	return first, last, 0, true
+}
+
+// hostBits reports a prefix that is no network: the reference drops such a line.
+func (r *reader) hostBits(w grammar.Word, network netip.Prefix) {
+	d := diag.Diagnostic{
+		Rule: "invalid-value", Severity: diag.Error,
+		Message: r.quote(w) + " is not a network",
+		Span:    w.Span,
+		Label:   fmt.Sprintf("expected %s, or one address without a prefix length", network),
+		Notes:   []diag.Note{{Message: "keepalived drops the line"}},
+	}
+	r.report(d)
 }
 
 // lastOf returns the last address of a prefix.

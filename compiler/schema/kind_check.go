@@ -2,10 +2,12 @@ package schema
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"keepc/compiler/ir"
 	"keepc/grammar"
+	"keepc/grammar/diag"
 )
 
 // Hex is n hexadecimal digits.
@@ -41,22 +43,43 @@ var StatusCodes = Kind[[]ir.StatusRange]{"100..599 or ranges, as 200-299", func(
 		if !ok {
 			return nil, false
 		}
-		from, to, ranged := strings.Cut(w.Text, "-")
-		if !ranged {
-			to = from
-		}
-		first, ok1 := r.int(grammar.Word{Text: from, Span: w.Span}, 100, 599, "a status code")
-		if !ok1 {
+		codes, ok := r.statusRange(w)
+		if !ok {
 			return nil, false
 		}
-		last, ok2 := r.int(grammar.Word{Text: to, Span: w.Span}, first, 599, "a status code")
-		if !ok2 {
-			return nil, false
-		}
-		list = append(list, ir.StatusRange{First: int(first), Last: int(last)})
+		list = append(list, codes)
 	}
 	return list, true
 }}
+
+// statusRange reads a status code, or the first and the last one of a range.
+func (r *reader) statusRange(w grammar.Word) (ir.StatusRange, bool) {
+	const expect = "100..599 or a range, as 200-299"
+	text := r.number(w)
+	from, to, ranged := strings.Cut(text, "-")
+	if !ranged {
+		to = from
+	}
+	first, err := strconv.Atoi(from)
+	last, err2 := strconv.Atoi(to)
+	if err == nil && err2 == nil && first >= 100 && last <= 599 && first <= last {
+		return ir.StatusRange{First: first, Last: last}, true
+	}
+	if !ranged && isNumber(text) {
+		r.outside(w, "100", "599", expect)
+		return ir.StatusRange{}, false
+	}
+	d := diag.Diagnostic{Rule: "invalid-value", Severity: diag.Error, Message: r.quote(w) + " is not a status code or a range", Span: w.Span, Label: "expected " + expect}
+	switch list := strings.ReplaceAll(text, ",", " "); {
+	case len(text) == 3 && strings.EqualFold(text[1:], "xx") && text[0] >= '1' && text[0] <= '5':
+		all := text[:1] + "00-" + text[:1] + "99"
+		d.Label, d.Fixes = "expected "+all, []diag.Fix{replace(w.Span, all)}
+	case list != text && isNumber(strings.ReplaceAll(list, " ", "")):
+		d.Label, d.Fixes = "blanks stand between codes", []diag.Fix{replace(w.Span, list)}
+	}
+	r.fail(d)
+	return ir.StatusRange{}, false
+}
 
 // Octets is bytes in hexadecimal, with or without blanks between them.
 var Octets = Kind[ir.Octets]{"bytes in hex", func(r *reader) (ir.Octets, bool) {

@@ -30,8 +30,10 @@ type reader struct {
 
 // A frame is an open block.
 type frame struct {
-	key  *Keyword
-	stmt *grammar.Stmt
+	key   *Keyword
+	stmt  *grammar.Stmt
+	spare []grammar.Word // words before its brace that do not belong there
+	lacks *Keyword       // the keyword that the block cannot do without and that it lacks because of them
 }
 
 // A line is the words of one statement and how far they are read.
@@ -52,15 +54,18 @@ func (b *Block[T]) read(r *reader, t *T) bool {
 	if b.head.read != nil {
 		good = b.head.read(r, t)
 	}
-	if good {
-		r.headEnds()
+	f := frame{key: key, stmt: s}
+	if good && (s.Block == nil || !s.Block.Open.IsZero()) {
+		f.spare = r.rest
 	}
-	if s.Block == nil {
-		return good
+	if s.Block != nil {
+		r.inside = append(r.inside, f)
+		b.statements(r, s.Block.Stmts, t)
+		f = r.inside[len(r.inside)-1]
+		r.inside = r.inside[:len(r.inside)-1]
 	}
-	r.inside = append(r.inside, frame{key, s})
-	b.statements(r, s.Block.Stmts, t)
-	r.inside = r.inside[:len(r.inside)-1]
+	r.line = line{key, s, f.spare}
+	r.headEnds(f.lacks, b.candidates)
 	return good
 }
 
@@ -101,11 +106,33 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) {
 		}
 	}
 	for _, n := range b.required {
-		if r.seen[base+n] == 0 {
-			r.missingKeyword(b.rows[n].Keyword)
+		if r.seen[base+n] == 0 && !meantInside(stmts, b.rows[n].Keyword) {
+			r.lacking(b.rows[n].Keyword)
 		}
 	}
 	r.seen = r.seen[:base]
+}
+
+// lacking reports a keyword that the innermost open block lacks, unless what stands before its brace, or instead of it, tells already.
+func (r *reader) lacking(key *Keyword) {
+	if len(r.inside) == 0 {
+		r.missingKeyword(key)
+		return
+	}
+	switch f := &r.inside[len(r.inside)-1]; {
+	case len(f.spare) > 0:
+		f.lacks = key
+	case f.stmt.Block.Open.IsZero() && len(f.stmt.Block.Stmts) == 0: // no block at all
+	default:
+		r.missingKeyword(key)
+	}
+}
+
+// meantInside tells whether some of the lines of a block should stand in a block of the keyword, which is missing.
+func meantInside(stmts []*grammar.Stmt, key *Keyword) bool {
+	return key.Block && slices.ContainsFunc(stmts, func(s *grammar.Stmt) bool {
+		return slices.ContainsFunc(key.Words, func(k *Keyword) bool { return k.Required && k.Word == s.Keyword() })
+	})
 }
 
 // without returns the statements that follow a block keyword without its brace and belong to the block: those that the
@@ -131,11 +158,13 @@ func (b *Block[T]) without(key *Keyword, rest []*grammar.Stmt) []*grammar.Stmt {
 // readEntries calls read for each line of the block that the current statement opens.
 func (r *reader) readEntries(read func()) {
 	key, s := r.key, r.stmt
-	r.headEnds()
 	if s.Block == nil {
 		return
 	}
-	r.inside = append(r.inside, frame{key, s})
+	if !s.Block.Open.IsZero() {
+		r.headEnds(key, nil)
+	}
+	r.inside = append(r.inside, frame{key: key, stmt: s})
 	for _, e := range s.Block.Stmts {
 		r.line = line{key, e, e.Words}
 		if e.Block != nil {

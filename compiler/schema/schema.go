@@ -19,6 +19,7 @@ type Keyword struct {
 	Text   string     // one plain sentence
 	Block  bool       // opens a block
 	Bare   bool       // that block may be left out
+	Alone  bool       // with more words before its brace keepalived drops the whole block
 	Lines  string     // each line of the block is such an entry, as "address line"; empty: a block of keywords
 	Words  []*Keyword // the keywords of the block, or the options of its entries
 
@@ -67,6 +68,7 @@ func (w Row[T]) Default(value string) Row[T]      { w.Keyword.Default = value; r
 func (w Row[T]) Otherwise(text string) Row[T]     { w.Keyword.Otherwise = text; return w }
 func (w Row[T]) Required() Row[T]                 { w.Keyword.Required = true; return w }
 func (w Row[T]) Bare() Row[T]                     { w.Keyword.Bare = true; return w }
+func (w Row[T]) Alone() Row[T]                    { w.Keyword.Alone = true; return w }
 func (w Row[T]) Repeat() Row[T]                   { w.Keyword.Repeat = true; return w }
 func (w Row[T]) Since(version string) Row[T]      { w.Keyword.Since = version; return w }
 func (w Row[T]) Deprecated(instead string) Row[T] { w.Keyword.Deprecated = instead; return w }

@@ -10,8 +10,8 @@ import (
 // root is the top level of the file.
 var root = block(Head[ir.Config]{}, ir.Config{},
 	Nested("global_defs", global, func(c *ir.Config) *ir.Global { return &c.Global }, "Settings of the whole director, and what other blocks take where they are silent.").Repeat(),
-	Each("vrrp_instance", instance, func(c *ir.Config) *[]*ir.VRRPInstance { return &c.Instances }, "One virtual router of this director."),
-	Each("vrrp_sync_group", syncGroup, func(c *ir.Config) *[]*ir.SyncGroup { return &c.SyncGroups }, "Instances that change their state together.").Unenforced(),
+	Each("vrrp_instance", instance, func(c *ir.Config) *[]*ir.VRRPInstance { return &c.Instances }, "One virtual router of this director.").Alone(),
+	Each("vrrp_sync_group", syncGroup, func(c *ir.Config) *[]*ir.SyncGroup { return &c.SyncGroups }, "Instances that change their state together.").Alone().Unenforced(),
 	Each("vrrp_script", script, func(c *ir.Config) *[]*ir.Script { return &c.Scripts }, "A program whose result instances track; it must stand before them."),
 	Each("track_file", trackFile, func(c *ir.Config) *[]*ir.TrackFile { return &c.TrackFiles }, "A file whose number changes priorities.").Since("2.1.0"),
 	Each("vrrp_track_file", trackFile, func(c *ir.Config) *[]*ir.TrackFile { return &c.TrackFiles }, "Old name of track_file.").Deprecated("track_file"),

@@ -91,7 +91,7 @@ var memberHead = Head[ir.GroupMember]{expect: "an address, range or prefix and a
 		return false
 	}
 	if m.Port == 0 && len(r.rest) > 0 {
-		m.Port, ok = Int[uint16](0, 65535).read(r)
+		m.Port, ok = AnyPort.read(r)
 	}
 	return ok
 }}
