@@ -64,7 +64,7 @@ func wordRules() []Rule {
 		{
 			Name: "duplicate-keyword", Severity: diag.Warning,
 			Title: "A line that counts once stands twice in a block.",
-			Text:  "The last line counts, without a word from keepalived.",
+			Text:  "The last line counts, without a word from keepalived; of scripts and names of files the first does, and keepalived reports the others.",
 			Bad:   instanceText("    priority 100\n    priority 150\n"),
 			Good:  instanceText("    priority 150\n"),
 		},

@@ -82,13 +82,25 @@ func (r *reader) oneOf(w grammar.Word, allowed []string) {
 		Span:    w.Span,
 		Label:   "expected " + or(allowed),
 	}
-	if best, sure := diag.Suggest(w.Text, allowed); best != "" {
+	best, sure := diag.Suggest(w.Text, allowed)
+	if other := elsewhere[strings.ToLower(w.Text)]; slices.Contains(allowed, other) {
+		best, sure = other, false
+	}
+	if best != "" {
 		d.Label = fmt.Sprintf("did you mean %q?", best)
 		if sure {
 			d.Fixes = []diag.Fix{replace(w.Span, best)}
 		}
 	}
 	r.fail(d)
+}
+
+// elsewhere is what schedulers and forwarding methods are called by ipvsadm, ldirectord, HAProxy and nginx, and their words here.
+var elsewhere = map[string]string{
+	"roundrobin": "rr", "round_robin": "rr", "round-robin": "rr", "leastconn": "lc", "least_conn": "lc", "least-conn": "lc",
+	"source": "sh", "ip_hash": "sh", "hash": "sh", "maglev": "mh", "weighted": "wrr",
+	"masq": "NAT", "masquerade": "NAT", "masquerading": "NAT", "gate": "DR", "gatewaying": "DR", "route": "DR", "direct": "DR", "dsr": "DR",
+	"ipip": "TUN", "tunnel": "TUN", "tunneling": "TUN",
 }
 
 // equalsSign reports a = between a keyword and its value, which then counts for the value.
@@ -197,7 +209,13 @@ func (r *reader) duplicate(key *Keyword, first, s *grammar.Stmt) {
 		Label:   "this line counts",
 		Notes:   []diag.Note{{Message: "this line has no effect", Span: first.Span()}},
 	}
-	if key.Block {
+	if other := first.Keyword(); other != s.Keyword() {
+		d.Message = fmt.Sprintf("%s and %s of %s are one setting", other, s.Keyword(), r.where())
+	}
+	switch {
+	case key.First:
+		d.Label, d.Notes[0].Message = "this line has no effect", "the first line counts"
+	case key.Block:
 		d.Label, d.Notes[0].Message = "the second block", "the first block"
 	}
 	r.report(d)

@@ -83,10 +83,20 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) {
 			stmts[i] = s // later readers of the tree find what was meant
 		}
 		row := &b.rows[n]
-		if first := r.seen[base+n]; first == 0 {
-			r.seen[base+n] = int32(i + 1)
+		if row.Keyword.Instead != "" {
+			r.line = line{row.Keyword, s, s.Words[1:]}
+			r.remarks()
+			s, n = renamed(s, row.Keyword.Instead), b.index[row.Keyword.Instead]
+			row, stmts[i] = &b.rows[n], s
+		}
+		seen := &r.seen[base+b.setting(n)]
+		if *seen == 0 {
+			*seen = int32(i + 1)
 		} else if !row.Keyword.Repeat {
-			r.duplicate(row.Keyword, stmts[first-1], s)
+			r.duplicate(row.Keyword, stmts[*seen-1], s)
+			if row.Keyword.First {
+				continue
+			}
 		}
 		if row.Block && s.Block == nil && !row.Keyword.Bare {
 			content := b.without(row.Keyword, stmts[i+1:])
@@ -133,6 +143,14 @@ func meantInside(stmts []*grammar.Stmt, key *Keyword) bool {
 	return key.Block && slices.ContainsFunc(stmts, func(s *grammar.Stmt) bool {
 		return slices.ContainsFunc(key.Words, func(k *Keyword) bool { return k.Required && k.Word == s.Keyword() })
 	})
+}
+
+// setting returns the row of the setting that a row is about: its own, or that of the other word for it.
+func (b *Block[T]) setting(n int) int {
+	if same := b.rows[n].Keyword.Same; same != "" {
+		return b.index[same]
+	}
+	return n
 }
 
 // without returns the statements that follow a block keyword without its brace and belong to the block: those that the

@@ -27,6 +27,8 @@ type Keyword struct {
 	Otherwise  string // the default in words, where it depends on other lines
 	Required   bool
 	Repeat     bool   // may stand more than once
+	First      bool   // of several lines the first counts, not the last
+	Same       string // another word of the block for the same setting
 	Since      string // the first version of keepalived that knows it; empty: 2.0.0 or earlier
 	Deprecated string // the word to write instead, or advice
 	Removed    string // the last version of keepalived that knew it
@@ -70,6 +72,8 @@ func (w Row[T]) Required() Row[T]                 { w.Keyword.Required = true; r
 func (w Row[T]) Bare() Row[T]                     { w.Keyword.Bare = true; return w }
 func (w Row[T]) Alone() Row[T]                    { w.Keyword.Alone = true; return w }
 func (w Row[T]) Repeat() Row[T]                   { w.Keyword.Repeat = true; return w }
+func (w Row[T]) First() Row[T]                    { w.Keyword.First = true; return w }
+func (w Row[T]) Same(word string) Row[T]          { w.Keyword.Same = word; return w }
 func (w Row[T]) Since(version string) Row[T]      { w.Keyword.Since = version; return w }
 func (w Row[T]) Deprecated(instead string) Row[T] { w.Keyword.Deprecated = instead; return w }
 func (w Row[T]) Removed(last string) Row[T]       { w.Keyword.Removed = last; return w }
@@ -128,6 +132,13 @@ func unenforced[T any](rows ...Row[T]) []Row[T] {
 func Checked[T, V any](word string, k Kind[V], text string) Row[T] {
 	key := &Keyword{Word: word, Expect: k.Expect, Text: text}
 	return Row[T]{Keyword: key, read: func(r *reader, _ *T) { k.read(r) }, show: showChecked[T](key, k)}
+}
+
+// misnamed is a word that people take for that of a setting; a line with it is read as one with the right word.
+func misnamed[T any](word, instead string) Row[T] {
+	key := &Keyword{Word: word, Text: "No word of keepalived.", Repeat: true}
+	row := Row[T]{Keyword: key, read: func(*reader, *T) {}, show: func(_, _ *T, _ []*grammar.Stmt) view { return view{} }}
+	return row.Instead(instead)
 }
 
 // With is a keyword whose value is an entry: a subject and options behind it.

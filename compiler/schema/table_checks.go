@@ -2,6 +2,7 @@ package schema
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"keepc/compiler/ir"
@@ -111,12 +112,20 @@ func oldRetry() Row[ir.Check] {
 
 // connects is the words of a check that opens a connection, and never had nb_get_retry.
 func connects() []Row[ir.Check] {
-	return append(connecting[:len(connecting):len(connecting)], oldRetry().Instead("retry"))
+	return slices.Concat(connecting, connectingMisnamed, []Row[ir.Check]{misnamed[ir.Check]("nb_get_retry", "retry")})
 }
 
 // asks is the words of a check by HTTP that have no part in the pages.
 func asks() []Row[ir.Check] {
-	return append(connecting[:len(connecting):len(connecting)], oldRetry().Deprecated("retry"))
+	return slices.Concat(connecting, connectingMisnamed, []Row[ir.Check]{oldRetry().Same("retry").Deprecated("retry")})
+}
+
+// connectingMisnamed is what people call some words of checks that open a connection.
+var connectingMisnamed = []Row[ir.Check]{
+	misnamed[ir.Check]("port", "connect_port"),
+	misnamed[ir.Check]("timeout", "connect_timeout"),
+	misnamed[ir.Check]("retries", "retry"),
+	misnamed[ir.Check]("interval", "delay_loop"),
 }
 
 var (
@@ -130,13 +139,16 @@ var (
 	)
 	smtpCheck = checker(ir.SMTPCheck, func(c *ir.Check) **ir.SMTP { return &c.SMTP }, connects(),
 		Value("helo_name", String, func(s *ir.SMTP) *string { return &s.Helo }, "The name in HELO.").Default("smtpchecker.keepalived.org"),
+		misnamed[ir.SMTP]("helo", "helo_name"),
 		Each("host", bare(ir.SMTPCheck, connecting...), func(s *ir.SMTP) *[]*ir.Check { return &s.Hosts },
 			"One more target of the check.").Deprecated("one SMTP_CHECK for each target").Build("host-entries"),
 	)
 	dnsCheck = checker(ir.DNSCheck, func(c *ir.Check) **ir.DNS { return &c.DNS }, connects(),
 		Value("type", FoldedChoice("A", "NS", "CNAME", "SOA", "MX", "TXT", "AAAA", "RRSIG", "DNSKEY"), func(d *ir.DNS) *string { return &d.Type },
 			"The type of record that is asked for.").Default("SOA"),
-		Value("name", String, func(d *ir.DNS) *string { return &d.Name }, "The name that is asked for.").Default("."),
+		Value("name", String, func(d *ir.DNS) *string { return &d.Name }, "The name that is asked for.").Default(".").First(),
+		misnamed[ir.DNS]("query", "name"),
+		misnamed[ir.DNS]("query_type", "type"),
 	)
 	httpGet = checker(ir.HTTPCheck, http, asks(), pages(url)...)
 	sslGet  = checker(ir.SSLCheck, http, asks(), append(pages(sslURL),
@@ -146,6 +158,11 @@ var (
 		Value("misc_timeout", Seconds(0, 4294), func(m *ir.Misc) *duration { return &m.Timeout }, "A run that takes longer is a failure.").Otherwise("delay_loop"),
 		Value("misc_dynamic", Flag, func(m *ir.Misc) *bool { return &m.Dynamic }, "Exit status 2..255 sets the weight to 0..253."),
 		Value("user", Account, func(m *ir.Misc) *ir.User { return &m.User }, "Who runs the program.").Otherwise("script_user"),
+		misnamed[ir.Misc]("script", "misc_path"),
+		misnamed[ir.Misc]("path", "misc_path"),
+		misnamed[ir.Misc]("misc_script", "misc_path"),
+		misnamed[ir.Misc]("timeout", "misc_timeout"),
+		misnamed[ir.Misc]("dynamic", "misc_dynamic"),
 	)
 	fileCheck = checker(ir.FileCheck, func(c *ir.Check) **ir.File { return &c.File }, nil,
 		Value("track_file", Reference, func(f *ir.File) *ir.Name { return &f.TrackFile }, "The name of a track_file that stands before.").Required().Since("2.1.0"),
@@ -167,6 +184,7 @@ func pages(url *Block[ir.URL]) []Row[ir.HTTP] {
 	return []Row[ir.HTTP]{
 		Each("url", url, func(h *ir.HTTP) *[]*ir.URL { return &h.URLs }, "A page that must be right.").Required(),
 		Value("virtualhost", String, func(h *ir.HTTP) *string { return &h.VirtualHost }, "The Host header.").Otherwise("that of the real server"),
+		misnamed[ir.HTTP]("host", "virtualhost"),
 		Value("http_protocol", as(Choice("1.0", "1.1", "1.0C", "1.0c"), strings.ToUpper), func(h *ir.HTTP) *string { return &h.Version },
 			"The version of HTTP; 1.0C is 1.0 that closes the connection.").Default("1.0").Since("2.0.17"),
 		Value("enable_sni", Bool, func(h *ir.HTTP) *bool { return &h.SNI }, "Tells the server its name in TLS.").Build("sni"),
@@ -186,7 +204,10 @@ var urlRows = unenforced(
 	Value("path", String, func(u *ir.URL) *string { return &u.Path }, "The path of the page.").Required(),
 	Add("digest", list(as(Hex(32), strings.ToLower)), func(u *ir.URL) *[]string { return &u.Digests }, "The MD5 digest of the page."),
 	Add("status_code", StatusCodes, func(u *ir.URL) *[]ir.StatusRange { return &u.Status }, "The status that is right.").Otherwise("200-299"),
+	misnamed[ir.URL]("status", "status_code"),
+	misnamed[ir.URL]("http_code", "status_code"),
 	Value("virtualhost", String, func(u *ir.URL) *string { return &u.VirtualHost }, "The Host header.").Otherwise("that of the check"),
+	misnamed[ir.URL]("host", "virtualhost"),
 	Value("regex", Pattern, func(u *ir.URL) *string { return &u.Regex.Pattern }, "A regular expression (PCRE) that the page must match.").Since("2.0.7").Build("regex"),
 	Value("regex_no_match", Flag, func(u *ir.URL) *bool { return &u.Regex.NoMatch }, "The page must not match.").Since("2.0.7").Build("regex"),
 	Value("regex_options", ChoiceList("allow_empty_class", "alt_bsux", "auto_callout", "caseless", "dollar_endonly", "dotall", "dupnames",
@@ -200,7 +221,7 @@ var urlRows = unenforced(
 
 var bfd = block(head(Short(31), func(b *ir.BFD) *string { return &b.Name }), ir.BFD{},
 	Value("neighbor_ip", Addr, func(b *ir.BFD) *address { return &b.Neighbor }, "The other end of the session."),
-	Value("neighbour_ip", Addr, func(b *ir.BFD) *address { return &b.Neighbor }, "Same as neighbor_ip."),
+	Value("neighbour_ip", Addr, func(b *ir.BFD) *address { return &b.Neighbor }, "Same as neighbor_ip.").Same("neighbor_ip"),
 	Value("source_ip", Addr, func(b *ir.BFD) *address { return &b.Source }, "The own address, of the family of the neighbour.").Otherwise("any"),
 	Value("min_rx", Milliseconds(1, 4294967), func(b *ir.BFD) *duration { return &b.MinRX }, "The shortest time between packets that can be received.").Default("10").Unenforced(),
 	Value("min_tx", Milliseconds(1, 4294967), func(b *ir.BFD) *duration { return &b.MinTX }, "The shortest time between packets that are sent.").Default("10").Unenforced(),
@@ -208,10 +229,14 @@ var bfd = block(head(Short(31), func(b *ir.BFD) *string { return &b.Name }), ir.
 	Value("multiplier", Int[int](1, 255), func(b *ir.BFD) *int { return &b.Multiplier }, "Packets that must be missed before the session is down.").Default("5").Unenforced(),
 	Value("passive", Flag, func(b *ir.BFD) *bool { return &b.Passive }, "Waits for the other end to begin.").Unenforced(),
 	Value("ttl", Int[int](1, 255), func(b *ir.BFD) *int { return &b.TTL }, "The TTL of packets.").Otherwise("255 with IPv4, 64 with IPv6").Unenforced(),
-	Value("hoplimit", Int[int](1, 255), func(b *ir.BFD) *int { return &b.TTL }, "Same as ttl.").Otherwise("255 with IPv4, 64 with IPv6").Unenforced(),
+	Value("hoplimit", Int[int](1, 255), func(b *ir.BFD) *int { return &b.TTL }, "Same as ttl.").Same("ttl").Otherwise("255 with IPv4, 64 with IPv6").Unenforced(),
 	Value("max_hops", Int[int](-1, 255), func(b *ir.BFD) *int { return &b.MaxHops }, "How many routers may stand between; -1 accepts all.").Default("0").Unenforced(),
 	Value("multihop", Bool, func(b *ir.BFD) *bool { return &b.Multihop }, "Uses the port of multihop sessions, 4784.").Since("2.2.8").Unenforced(),
 	Value("weight", Weighted(-253, 253), func(b *ir.BFD) *ir.Weight { return &b.Weight }, "What the session adds to the priority of instances that track it.").Default("0"),
 	Value("vrrp", Flag, func(b *ir.BFD) *bool { return &b.VRRP }, "Tells instances about the session.").Otherwise("both vrrp and checker").Unenforced(),
 	Value("checker", Flag, func(b *ir.BFD) *bool { return &b.Checker }, "Tells checkers about the session.").Otherwise("both vrrp and checker").Unenforced(),
+	misnamed[ir.BFD]("neighbor", "neighbor_ip"),
+	misnamed[ir.BFD]("neighbour", "neighbor_ip"),
+	misnamed[ir.BFD]("peer", "neighbor_ip"),
+	misnamed[ir.BFD]("src_ip", "source_ip"),
 )

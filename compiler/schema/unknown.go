@@ -61,8 +61,7 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 		d.Label = fmt.Sprintf("did you mean %q?", best)
 		d.Fixes = []diag.Fix{replace(s.Words[0].Span, best)}
 		r.report(d)
-		words := append([]grammar.Word{{Text: best, Span: s.Words[0].Span}}, s.Words[1:]...)
-		return &grammar.Stmt{Words: words, Block: s.Block}, n, true
+		return renamed(s, best), n, true
 	}
 	if places := places(r.table, word); len(places) > 0 {
 		d.Rule = "misplaced-keyword"
@@ -73,6 +72,12 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 	}
 	r.report(d)
 	return nil, 0, false
+}
+
+// renamed returns a statement with another word in front, at the same place.
+func renamed(s *grammar.Stmt, word string) *grammar.Stmt {
+	words := append([]grammar.Word{{Text: word, Span: s.Words[0].Span}}, s.Words[1:]...)
+	return &grammar.Stmt{Words: words, Block: s.Block}
 }
 
 // lost says what the reference makes of a block that it does not know.
