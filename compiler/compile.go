@@ -23,7 +23,6 @@ type Options struct {
 // reading even when there are errors: what was plainly misspelt is understood, what makes no sense is left out.
 func Compile(file *grammar.File, opts Options) (*ir.Config, diag.List) {
 	cfg, found := schema.Decode(file, opts.Version)
-	markLate(cfg, file)
 	resolve(cfg, file)
 	found = append(found, lint.Run(cfg, file, opts.Host, opts.Peers)...)
 	found.Sort()

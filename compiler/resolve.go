@@ -19,7 +19,7 @@ func resolve(cfg *ir.Config, file *grammar.File) {
 	for _, g := range cfg.SyncGroups {
 		resolveGroup(g, &cfg.Global)
 	}
-	resolveTracks(cfg)
+	resolveTracks(cfg, file)
 	for i := range cfg.StaticAddresses {
 		resolveAddress(&cfg.StaticAddresses[i], cfg.Global.DefaultInterface)
 	}

@@ -115,7 +115,7 @@ var madeLink = regexp.MustCompile(`dev \S+@`)
 // differences says where keepalived and keepc understand a configuration otherwise.
 func differences(cfg *ir.Config, d dump) (all []string) {
 	for _, v := range cfg.Instances {
-		v.TrackScripts = slices.DeleteFunc(v.TrackScripts, func(t ir.Track) bool { return t.Late || slices.Contains(d.disabled, t.Name) })
+		v.TrackScripts = slices.DeleteFunc(v.TrackScripts, func(t ir.Track) bool { return t.Unknown || slices.Contains(d.disabled, t.Name) })
 	}
 	each := func(part, title, what string, names []string, compare func(c *comparison, i int)) {
 		found := partsOf(d.text, part, title)

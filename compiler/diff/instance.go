@@ -102,26 +102,23 @@ func judge(old, now *ir.VRRPInstance, changes []Setting, before, after *ir.Confi
 }
 
 // concerned names the blocks that change and that an instance depends on: what it tracks, and its sync group.
-func concerned(v *ir.VRRPInstance, groups []*ir.SyncGroup, changes []Setting) (blocks []string) {
+func concerned(v *ir.VRRPInstance, groups []*ir.SyncGroup, changes []Setting) (found []string) {
 	mine := map[string]bool{}
-	add := func(list []ir.Track, words ...string) {
-		for _, t := range list {
-			for _, word := range words {
+	blocks := map[ir.TrackKind][]string{
+		ir.ScriptTracker: {"vrrp_script"}, ir.FileTracker: {"track_file", "vrrp_track_file"}, ir.ProcessTracker: {"vrrp_track_process"}, ir.BFDTracker: {"bfd_instance"},
+	}
+	add := func(of *ir.Tracked) {
+		for t := range of.Lines() {
+			for _, word := range blocks[t.Kind] {
 				mine[word+" "+t.Name] = true
 			}
 		}
 	}
-	tracks := func(scripts, files, processes, bfds []ir.Track) {
-		add(scripts, "vrrp_script")
-		add(files, "track_file", "vrrp_track_file")
-		add(processes, "vrrp_track_process")
-		add(bfds, "bfd_instance")
-	}
-	tracks(v.TrackScripts, v.TrackFiles, v.TrackProcesses, v.TrackBFDs)
+	add(&v.Tracked)
 	for _, g := range groups {
 		if slices.ContainsFunc(g.Members, func(n ir.Name) bool { return n.Text == v.Name }) {
 			mine["vrrp_sync_group "+g.Name] = true
-			tracks(g.TrackScripts, g.TrackFiles, g.TrackProcesses, g.TrackBFDs)
+			add(&g.Tracked)
 		}
 	}
 	for _, c := range changes {
@@ -129,11 +126,11 @@ func concerned(v *ir.VRRPInstance, groups []*ir.SyncGroup, changes []Setting) (b
 		if block == "" {
 			block = c.Name
 		}
-		if mine[block] && !slices.Contains(blocks, block) {
-			blocks = append(blocks, block)
+		if mine[block] && !slices.Contains(found, block) {
+			found = append(found, block)
 		}
 	}
-	return blocks
+	return found
 }
 
 // unheard names what makes routers drop each other's advertisements when only one has it.

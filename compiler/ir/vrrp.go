@@ -1,6 +1,7 @@
 package ir
 
 import (
+	"iter"
 	"net/netip"
 	"time"
 )
@@ -72,11 +73,7 @@ type VRRPInstance struct {
 	VMAC             VMAC
 	Routes           []Route `json:"virtual_routes"`
 	Rules            []Rule  `json:"virtual_rules"`
-	TrackInterfaces  []Track `json:"track_interface"`
-	TrackScripts     []Track `json:"track_script"`
-	TrackFiles       []Track `json:"track_file"`
-	TrackProcesses   []Track `json:"track_process"`
-	TrackBFDs        []Track `json:"track_bfd"`
+	Tracked
 
 	AuthHMAC *AuthHMAC `json:"auth_hmac"`
 
@@ -167,12 +164,68 @@ type UnicastPeer struct {
 	MinTTL, MaxTTL uint8
 }
 
+// Tracked is what an instance or a sync group tracks.
+type Tracked struct {
+	TrackInterfaces []Track `json:"track_interface"`
+	TrackScripts    []Track `json:"track_script"`
+	TrackFiles      []Track `json:"track_file"`
+	TrackProcesses  []Track `json:"track_process"`
+	TrackBFDs       []Track `json:"track_bfd"`
+}
+
 // A Track is one line of track_interface, track_script, track_file, track_process or track_bfd.
 type Track struct {
 	Origin
-	Name   string
-	Weight *Weight `json:",inline"` // that of what is tracked where the line has none; of an interface, none
-	Late   bool    // what it names is defined further down, so nothing is tracked
+	Name    string
+	Weight  *Weight `json:",inline"` // that of what is tracked where the line has none; of an interface, none
+	Unknown bool    // nothing above the instance or group has the name, so nothing is tracked
+}
+
+// A TrackKind is the sort of a thing that is tracked; "track_" before it makes the keyword of its block.
+type TrackKind string
+
+const (
+	InterfaceTracker TrackKind = "interface"
+	ScriptTracker    TrackKind = "script"
+	FileTracker      TrackKind = "file"
+	ProcessTracker   TrackKind = "process"
+	BFDTracker       TrackKind = "bfd"
+)
+
+// A Tracker is a Track with its kind.
+type Tracker struct {
+	*Track
+	Kind TrackKind
+}
+
+// Lines yields every line, block by block.
+func (t *Tracked) Lines() iter.Seq[Tracker] {
+	return func(yield func(Tracker) bool) {
+		for _, block := range []struct {
+			kind  TrackKind
+			lines []Track
+		}{
+			{InterfaceTracker, t.TrackInterfaces}, {ScriptTracker, t.TrackScripts}, {FileTracker, t.TrackFiles},
+			{ProcessTracker, t.TrackProcesses}, {BFDTracker, t.TrackBFDs},
+		} {
+			for i := range block.lines {
+				if !yield(Tracker{&block.lines[i], block.kind}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Trackers yields the lines that count: those that name something.
+func (t *Tracked) Trackers() iter.Seq[Tracker] {
+	return func(yield func(Tracker) bool) {
+		for line := range t.Lines() {
+			if !line.Unknown && !yield(line) {
+				return
+			}
+		}
+	}
 }
 
 // A Script is a vrrp_script.
@@ -257,13 +310,9 @@ type User struct{ Name, Group string }
 // A SyncGroup is a vrrp_sync_group: instances that change their state together.
 type SyncGroup struct {
 	Origin
-	Name            string
-	Members         []Name  `json:"group"`
-	TrackInterfaces []Track `json:"track_interface"`
-	TrackScripts    []Track `json:"track_script"`
-	TrackFiles      []Track `json:"track_file"`
-	TrackProcesses  []Track `json:"track_process"`
-	TrackBFDs       []Track `json:"track_bfd"`
+	Name    string
+	Members []Name `json:"group"`
+	Tracked
 
 	TrackingWeight        bool   `json:"sync_group_tracking_weight"`
 	Notify                Notify `json:",inline"`

@@ -60,11 +60,11 @@ func Settings() []Setting {
 		{Word: "use_vmac", Rules: []string{"vmac-mismatch"}, text: func(m cluster.Member) string { return yes(m.UseVMAC) }},
 		{Word: "v3_checksum_as_v2", Rules: []string{"checksum-mismatch"}, text: checksum},
 		{Word: "skip_check_adv_addr", Rules: []string{"skip-check-mismatch"}, text: func(m cluster.Member) string { return yes(m.SkipCheckAdvAddr) }},
-		{Word: "track_interface", Rules: []string{"track-one-side"}, text: tracks("track_interface")},
-		{Word: "track_script", Rules: []string{"track-one-side"}, text: tracks("track_script")},
-		{Word: "track_file", Rules: []string{"track-one-side"}, text: tracks("track_file")},
-		{Word: "track_process", Rules: []string{"track-one-side"}, text: tracks("track_process")},
-		{Word: "track_bfd", Rules: []string{"track-one-side"}, text: tracks("track_bfd")},
+		{Word: "track_interface", Rules: []string{"track-one-side"}, text: tracks(ir.InterfaceTracker)},
+		{Word: "track_script", Rules: []string{"track-one-side"}, text: tracks(ir.ScriptTracker)},
+		{Word: "track_file", Rules: []string{"track-one-side"}, text: tracks(ir.FileTracker)},
+		{Word: "track_process", Rules: []string{"track-one-side"}, text: tracks(ir.ProcessTracker)},
+		{Word: "track_bfd", Rules: []string{"track-one-side"}, text: tracks(ir.BFDTracker)},
 		{Word: "vrrp_sync_group", Rules: []string{"sync-group-mismatch", "sync-group-order"}, text: syncGroupName, at: func(m cluster.Member) source.Span {
 			if g := syncGroup(m); g != nil {
 				return g.Span()
@@ -182,30 +182,17 @@ func multicastGroup(m cluster.Member) string {
 // checksum tells which members of version 3 over IPv4 leave the pseudo header out of it.
 func checksum(m cluster.Member) string { return yes(m.Version == 3 && !m.IPv6() && m.V3ChecksumAsV2) }
 
-// tracks lists the names in a block of trackers.
-func tracks(word string) func(cluster.Member) string {
+// tracks lists the names of what an instance tracks of a kind.
+func tracks(kind ir.TrackKind) func(cluster.Member) string {
 	return func(m cluster.Member) string {
 		var names []string
-		for _, t := range tracked(m, word) {
-			names = append(names, t.Name)
+		for t := range m.Lines() {
+			if t.Kind == kind {
+				names = append(names, t.Name)
+			}
 		}
 		return strings.Join(names, ",")
 	}
-}
-
-// tracked returns what an instance tracks in the block of a keyword.
-func tracked(m cluster.Member, word string) []ir.Track {
-	switch word {
-	case "track_interface":
-		return m.TrackInterfaces
-	case "track_script":
-		return m.TrackScripts
-	case "track_file":
-		return m.TrackFiles
-	case "track_process":
-		return m.TrackProcesses
-	}
-	return m.TrackBFDs
 }
 
 // syncGroup returns the sync group of an instance; nil: none.

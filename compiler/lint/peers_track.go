@@ -47,18 +47,18 @@ var twoPair = pair("") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_
 
 func trackOneSide(p *peerPass) {
 	for _, g := range p.elections {
-		for _, word := range []string{"track_script", "track_process", "track_file", "track_bfd", "track_interface"} {
+		for _, kind := range []ir.TrackKind{ir.ScriptTracker, ir.ProcessTracker, ir.FileTracker, ir.BFDTracker, ir.InterfaceTracker} {
 			var told []string
 			for _, m := range g.Members {
-				mine := watched(m, word)
+				mine := watched(m, kind)
 				blind := slices.DeleteFunc(slices.Clone(g.Members), func(o cluster.Member) bool {
-					theirs := watched(o, word) // names may differ where something else is tracked, and those of interfaces do
-					return len(without(mine, theirs)) == 0 || len(without(theirs, mine)) > 0 || word == "track_interface" && len(theirs) > 0
+					theirs := watched(o, kind) // names may differ where something else is tracked, and those of interfaces do
+					return len(without(mine, theirs)) == 0 || len(without(theirs, mine)) > 0 || kind == ir.InterfaceTracker && len(theirs) > 0
 				})
 				for _, w := range solver.Watches(m.Config, m.VRRPInstance) {
-					if w.Kind == word && !slices.Contains(told, w.Name) {
+					if w.Kind == kind && !slices.Contains(told, w.Name) {
 						told = append(told, w.Name)
-						p.untracked(g, m, w, slices.DeleteFunc(slices.Clone(blind), func(o cluster.Member) bool { return slices.Contains(watched(o, word), w.Name) }))
+						p.untracked(g, m, w, slices.DeleteFunc(slices.Clone(blind), func(o cluster.Member) bool { return slices.Contains(watched(o, kind), w.Name) }))
 					}
 				}
 			}
@@ -82,10 +82,10 @@ func (p *peerPass) untracked(g *group, m cluster.Member, w solver.Watch, blind [
 	})
 }
 
-// watched lists the names that an instance tracks in blocks of one keyword, those of its sync group too.
-func watched(m cluster.Member, word string) (names []string) {
+// watched lists the names of what an instance tracks of a kind, and its sync group.
+func watched(m cluster.Member, kind ir.TrackKind) (names []string) {
 	for _, w := range solver.Watches(m.Config, m.VRRPInstance) {
-		if w.Kind == word {
+		if w.Kind == kind {
 			names = append(names, w.Name)
 		}
 	}

@@ -18,19 +18,25 @@ var tracking = instanceText("    track_script {\n        web\n    }\n")
 // loadText is a track_file without a mistake.
 const loadText = "track_file load {\n    file /run/load\n    weight 2\n}\n"
 
-// late reports the trackers that keepalived does not find, for their block stands further down.
-func late[B any](p *pass, tracks []ir.Track, word string, blocks []B, of func(B) (string, ir.Origin)) {
-	for _, t := range tracks {
-		if !t.Late {
-			continue
-		}
-		d := p.report(t.Span(), word+" "+t.Name+" is defined further down", "not found")
-		for _, b := range blocks {
-			if name, origin := of(b); name == t.Name {
-				d.Notes = note(origin.Span(), "the definition")
-				break
+// late reports the trackers that keepalived does not find, for the blocks that they name stand further down.
+func (p *pass) late(kinds ...ir.TrackKind) {
+	defined := p.definitions()
+	report := func(of *ir.Tracked) {
+		for t := range of.Lines() {
+			if !t.Unknown || !slices.Contains(kinds, t.Kind) {
+				continue
+			}
+			word := trackedBlock[t.Kind]
+			if i := slices.IndexFunc(defined, func(d definition) bool { return d.kind == word && d.name == t.Name }); i >= 0 {
+				p.report(t.Span(), word+" "+t.Name+" is defined further down", "not found").Notes = note(defined[i].at, "the definition")
 			}
 		}
+	}
+	for _, v := range p.Instances {
+		report(&v.Tracked)
+	}
+	for _, g := range p.SyncGroups {
+		report(&g.Tracked)
 	}
 }
 
@@ -62,24 +68,15 @@ func scriptRules() []Rule {
 			Text:  "keepalived reads the file once, from top to bottom, and does not find the script: the instance runs without it.",
 			Bad:   instanceText("    track_script {\n        web\n    }\n") + scriptText,
 			Good:  scriptText + instanceText("    track_script {\n        web\n    }\n"),
-			Check: func(p *pass) {
-				for _, v := range p.Instances {
-					late(p, v.TrackScripts, "vrrp_script", p.Scripts, func(s *ir.Script) (string, ir.Origin) { return s.Name, s.Origin })
-				}
-			},
+			Check: func(p *pass) { p.late(ir.ScriptTracker) },
 		},
 		{
 			Name: "tracker-order", Severity: diag.Warning,
-			Title: "A track_file or vrrp_track_process stands behind an instance that tracks it.",
+			Title: "A track_file, vrrp_track_process or bfd_instance stands behind an instance that tracks it.",
 			Text:  "keepalived reads the file once, from top to bottom, and does not find it: the instance runs without it.",
 			Bad:   instanceText("    track_file {\n        load\n    }\n") + loadText,
 			Good:  loadText + instanceText("    track_file {\n        load\n    }\n"),
-			Check: func(p *pass) {
-				for _, v := range p.Instances {
-					late(p, v.TrackFiles, "track_file", p.TrackFiles, func(f *ir.TrackFile) (string, ir.Origin) { return f.Name, f.Origin })
-					late(p, v.TrackProcesses, "vrrp_track_process", p.TrackProcesses, func(x *ir.TrackProcess) (string, ir.Origin) { return x.Name, x.Origin })
-				}
-			},
+			Check: func(p *pass) { p.late(ir.FileTracker, ir.ProcessTracker, ir.BFDTracker) },
 		},
 		{
 			Name: "script-security", Severity: diag.Warning,

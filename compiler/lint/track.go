@@ -56,29 +56,28 @@ func (p *pass) undefined() {
 	}
 }
 
+// trackedBlock is the keyword of the blocks that lines of a kind name.
+var trackedBlock = map[ir.TrackKind]string{
+	ir.ScriptTracker: "vrrp_script", ir.FileTracker: "track_file", ir.ProcessTracker: "vrrp_track_process", ir.BFDTracker: "bfd_instance",
+}
+
 // uses lists every place where a block is named.
 func (p *pass) uses() (all []use) {
-	add := func(kind string, tracks []ir.Track) {
-		for _, t := range tracks {
-			if t.Stmt != nil {
-				all = append(all, use{kind, t.Name, t.Stmt.Words[0].Span})
+	tracked := func(of *ir.Tracked) {
+		for t := range of.Lines() {
+			if word := trackedBlock[t.Kind]; word != "" && t.Stmt != nil {
+				all = append(all, use{word, t.Name, t.Stmt.Words[0].Span})
 			}
 		}
 	}
 	for _, v := range p.Instances {
-		add("vrrp_script", v.TrackScripts)
-		add("track_file", v.TrackFiles)
-		add("vrrp_track_process", v.TrackProcesses)
-		add("bfd_instance", v.TrackBFDs)
+		tracked(&v.Tracked)
 	}
 	for _, g := range p.SyncGroups {
 		for _, m := range g.Members {
 			all = append(all, use{"vrrp_instance", m.Text, m.Span})
 		}
-		add("vrrp_script", g.TrackScripts)
-		add("track_file", g.TrackFiles)
-		add("vrrp_track_process", g.TrackProcesses)
-		add("bfd_instance", g.TrackBFDs)
+		tracked(&g.Tracked)
 	}
 	for _, g := range p.TrackGroups {
 		for _, m := range g.Members {

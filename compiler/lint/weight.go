@@ -20,10 +20,9 @@ func weightRules() []Rule {
 			Bad:  scriptText + pair("    state BACKUP\n    nopreempt\n    track_script {\n        web weight -20\n    }\n"),
 			Good: scriptText + pair("    state BACKUP\n    nopreempt\n    track_script {\n        web\n    }\n"),
 			Check: func(p *pass) {
-				own := p.weights()
 				for _, v := range p.Instances {
-					for _, t := range trackers(v) {
-						if v.NoPreempt && effective(t, own) != 0 {
+					for t := range v.Trackers() {
+						if v.NoPreempt && t.Weight.N != 0 {
 							p.report(t.Span(), "the weight of "+t.Name+" moves no role while "+named(v)+" has nopreempt", "no one takes over").Notes = note(v.At("nopreempt"), "because of this")
 						}
 					}
@@ -37,10 +36,9 @@ func weightRules() []Rule {
 			Bad:   scriptText + instanceText("    priority 255\n    track_script {\n        web weight -20\n    }\n"),
 			Good:  scriptText + instanceText("    priority 254\n    track_script {\n        web weight -20\n    }\n"),
 			Check: func(p *pass) {
-				own := p.weights()
 				for _, v := range p.Instances {
-					for _, t := range trackers(v) {
-						if v.Priority != 255 || effective(t, own) == 0 {
+					for t := range v.Trackers() {
+						if v.Priority != 255 || t.Weight.N == 0 {
 							continue
 						}
 						d := p.report(t.Span(), "the weight of "+t.Name+" has no effect on "+named(v), "ignored")
@@ -61,14 +59,13 @@ func weightRules() []Rule {
 			Bad:  scriptText + instanceText("    priority 250\n    track_script {\n        web weight 20\n    }\n"),
 			Good: scriptText + instanceText("    priority 230\n    track_script {\n        web weight 20\n    }\n"),
 			Check: func(p *pass) {
-				own := p.weights()
 				for _, v := range p.Instances {
-					for _, t := range slices.Concat(v.TrackInterfaces, v.TrackScripts, v.TrackProcesses, v.TrackBFDs) {
-						n := int(v.Priority) + effective(t, own)
-						if v.Priority == 255 || effective(t, own) == 0 || n >= 1 && n <= 254 {
+					for t := range v.Trackers() {
+						n := int(v.Priority) + t.Weight.N
+						if t.Kind == ir.FileTracker || v.Priority == 255 || t.Weight.N == 0 || n >= 1 && n <= 254 {
 							continue
 						}
-						d := p.report(t.Span(), fmt.Sprintf("priority %d and the weight %d of %s make %d", v.Priority, effective(t, own), t.Name, n), fmt.Sprintf("%d is used", min(max(n, 1), 254)))
+						d := p.report(t.Span(), fmt.Sprintf("priority %d and the weight %d of %s make %d", v.Priority, t.Weight.N, t.Name, n), fmt.Sprintf("%d is used", min(max(n, 1), 254)))
 						if v.Has("priority") {
 							d.Notes = note(v.At("priority"), "the priority")
 						}
@@ -85,8 +82,8 @@ func weightRules() []Rule {
 			Check: func(p *pass) {
 				own := p.weights()
 				for _, v := range p.Instances {
-					for _, t := range slices.Concat(v.TrackScripts, v.TrackProcesses, v.TrackBFDs) {
-						if t.Weight != nil && t.Weight.N == 0 && own[t.Name] != 0 {
+					for t := range v.Trackers() {
+						if t.Kind != ir.InterfaceTracker && t.Kind != ir.FileTracker && t.Weight.N == 0 && own[t.Name] != 0 {
 							p.report(t.Span(), fmt.Sprintf("%s has weight %d, and 0 in %s", t.Name, own[t.Name], named(v)), "its failure is a FAULT")
 						}
 					}
@@ -101,7 +98,6 @@ func weightRules() []Rule {
 			Bad:  scriptText + withWeight + other + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n}\n",
 			Good: scriptText + withWeight + other + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n    sync_group_tracking_weight\n}\n",
 			Check: func(p *pass) {
-				own := p.weights()
 				group := map[string]*ir.SyncGroup{}
 				for _, g := range p.SyncGroups {
 					for _, m := range g.Members {
@@ -113,8 +109,8 @@ func weightRules() []Rule {
 					if g == nil || len(g.Members) < 2 || g.Has("sync_group_tracking_weight") || g.Has("global_tracking") || v.Priority == 255 {
 						continue
 					}
-					for _, t := range trackers(v) {
-						if effective(t, own) != 0 && t.Name != v.Interface {
+					for t := range v.Trackers() {
+						if t.Weight.N != 0 && t.Name != v.Interface {
 							p.report(t.Span(), fmt.Sprintf("the weight of %s does nothing in %s, a member of %s", t.Name, named(v), g.Name), "ignored").Notes = note(g.Span(), "the sync group")
 						}
 					}
@@ -171,19 +167,6 @@ var (
 	withWeight = instanceText("    track_script {\n        web weight 20\n    }\n")
 	other      = "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n"
 )
-
-// trackers lists what an instance tracks.
-func trackers(v *ir.VRRPInstance) []ir.Track {
-	return slices.Concat(v.TrackInterfaces, v.TrackScripts, v.TrackFiles, v.TrackProcesses, v.TrackBFDs)
-}
-
-// effective is the weight that counts: that of the line, else that of what is tracked.
-func effective(t ir.Track, own map[string]int) int {
-	if t.Weight != nil {
-		return t.Weight.N
-	}
-	return own[t.Name]
-}
 
 // third is one more instance beside two.
 func third(more string) string {

@@ -10,10 +10,7 @@ import (
 
 // A Watch is a tracker as the files of a cluster name it.
 type Watch struct {
-	ir.Track
-	Kind string // the keyword of its block: "track_script"
-	// Weight is what counts: that of the line, else that of what is tracked.
-	Weight ir.Weight
+	ir.Tracker
 	// Ignored is the sync group that takes no notice of weights; nil: they count.
 	Ignored *ir.SyncGroup
 }
@@ -21,9 +18,9 @@ type Watch struct {
 // String names the tracker as a person does: "chk_haproxy", "interface eth1", "file /run/prio".
 func (w Watch) String() string {
 	switch w.Kind {
-	case "track_interface":
+	case ir.InterfaceTracker:
 		return "interface " + w.Name
-	case "track_file":
+	case ir.FileTracker:
 		return "file " + w.Name
 	}
 	return w.Name
@@ -36,49 +33,16 @@ func Watches(cfg *ir.Config, v *ir.VRRPInstance) (all []Watch) {
 	if group != nil && group.TrackingWeight {
 		ignored = nil
 	}
-	add := func(kind string, tracks []ir.Track, own func(name string) ir.Weight) {
-		for _, t := range tracks {
-			if t.Late {
-				continue
-			}
-			w := Watch{Track: t, Kind: kind, Ignored: ignored}
-			switch {
-			case t.Weight != nil:
-				w.Weight = *t.Weight
-			case own != nil:
-				w.Weight = own(t.Name)
-			}
-			all = append(all, w)
+	add := func(of *ir.Tracked) {
+		for t := range of.Trackers() {
+			all = append(all, Watch{t, ignored})
 		}
 	}
-	from := func(interfaces, scripts, files, processes, sessions []ir.Track) {
-		add("track_interface", interfaces, nil)
-		add("track_script", scripts, func(name string) ir.Weight {
-			return find(cfg.Scripts, func(s *ir.Script) bool { return s.Name == name }).Weight
-		})
-		add("track_file", files, func(name string) ir.Weight {
-			return find(cfg.TrackFiles, func(f *ir.TrackFile) bool { return f.Name == name }).Weight
-		})
-		add("track_process", processes, func(name string) ir.Weight {
-			return find(cfg.TrackProcesses, func(p *ir.TrackProcess) bool { return p.Name == name }).Weight
-		})
-		add("track_bfd", sessions, func(name string) ir.Weight {
-			return find(cfg.BFDs, func(b *ir.BFD) bool { return b.Name == name }).Weight
-		})
-	}
-	from(v.TrackInterfaces, v.TrackScripts, v.TrackFiles, v.TrackProcesses, v.TrackBFDs)
+	add(&v.Tracked)
 	if group != nil {
-		from(group.TrackInterfaces, group.TrackScripts, group.TrackFiles, group.TrackProcesses, group.TrackBFDs)
+		add(&group.Tracked)
 	}
 	return all
-}
-
-// find returns the block that a test holds for, an empty one when there is none.
-func find[B any](blocks []*B, test func(*B) bool) *B {
-	if i := slices.IndexFunc(blocks, test); i >= 0 {
-		return blocks[i]
-	}
-	return new(B)
 }
 
 // syncGroup returns the group that an instance follows; nil: none.
@@ -97,7 +61,7 @@ func (w Watch) adds() []int {
 	switch step := max(w.Weight.N, -w.Weight.N); {
 	case w.Ignored != nil || step == 0:
 		return []int{0}
-	case w.Kind == "track_file":
+	case w.Kind == ir.FileTracker:
 		all := []int{0}
 		for k := step; k <= most; k += step {
 			all = append(all, k, -k)

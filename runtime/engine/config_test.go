@@ -59,6 +59,7 @@ func parseConfig(lines []string) (*ir.Config, error) {
 			return nil, fmt.Errorf("%s: %w", line, err)
 		}
 	}
+	link(cfg)
 	return cfg, nil
 }
 
@@ -124,6 +125,28 @@ func parseInstance(words []string) (*ir.VRRPInstance, error) {
 		v.Addresses = append(v.Addresses, ir.Address{Prefix: netip.MustParsePrefix(a), Dev: v.Interface, Excluded: excluded})
 	}
 	return v, nil
+}
+
+// link gives what instances track the weights of the blocks, as the compiler does.
+func link(cfg *ir.Config) {
+	weights := map[string]*ir.Weight{}
+	for _, s := range cfg.Scripts {
+		weights["script "+s.Name] = &s.Weight
+	}
+	for _, f := range cfg.TrackFiles {
+		weights["file "+f.Name] = &f.Weight
+	}
+	for _, p := range cfg.TrackProcesses {
+		weights["process "+p.Name] = &p.Weight
+	}
+	for _, v := range cfg.Instances {
+		for t := range v.Lines() {
+			own, known := weights[string(t.Kind)+" "+t.Name]
+			if t.Unknown = !known && t.Kind != ir.InterfaceTracker; t.Weight == nil {
+				t.Weight = cmp.Or(own, &ir.Weight{})
+			}
+		}
+	}
 }
 
 // addTracker adds "script:web" or "script:web=-20" to what an instance tracks.

@@ -51,8 +51,8 @@ func (e *Engine) await(x *script) {
 func (e *Engine) loadScripts(now time.Time) {
 	tracked := map[string]bool{}
 	for _, v := range e.cfg.Instances {
-		for _, t := range v.TrackScripts {
-			if !t.Late {
+		for t := range v.Trackers() {
+			if t.Kind == ir.ScriptTracker {
 				tracked[t.Name] = true
 			}
 		}

@@ -11,13 +11,13 @@ import (
 )
 
 // A Kind of thing that instances track. BFD sessions will be one more.
-type Kind string
+type Kind = ir.TrackKind
 
 const (
-	Interface Kind = "interface"
-	Script    Kind = "script"
-	File      Kind = "file"
-	Process   Kind = "process"
+	Interface = ir.InterfaceTracker
+	Script    = ir.ScriptTracker
+	File      = ir.FileTracker
+	Process   = ir.ProcessTracker
 )
 
 // A Thing is what an instance tracks: an interface, or what a block of the file names.
@@ -56,44 +56,34 @@ type Tracker struct {
 	Weight ir.Weight
 }
 
-// Of lists the trackers of an instance in the order of the file. What nothing defines, or nothing above
-// the instance, is left out: the compiler has complained. So are BFD sessions, as long as nobody tells how they are.
+// Of lists the trackers of an instance in the order of the file. BFD sessions are left out, as long as nobody tells how they are.
 func Of(v *ir.VRRPInstance, cfg *ir.Config) (list []Tracker) {
-	add := func(t ir.Track, thing Thing, w ir.Weight) {
-		if t.Late {
-			return
-		}
-		if t.Weight != nil {
-			w = *t.Weight
-		}
-		list = append(list, Tracker{thing, w})
-	}
-	for _, t := range v.TrackInterfaces {
-		add(t, Thing{Kind: Interface, Name: t.Name}, ir.Weight{})
-	}
-	for _, t := range v.TrackScripts {
-		if s, ok := first(cfg.Scripts, func(s *ir.Script) bool { return s.Name == t.Name }); ok {
-			add(t, Thing{Kind: Script, Name: t.Name}, s.Weight)
-		}
-	}
-	for _, t := range v.TrackFiles {
-		if f, ok := first(cfg.TrackFiles, func(f *ir.TrackFile) bool { return f.Name == t.Name }); ok {
-			add(t, OfFile(f), f.Weight)
-		}
-	}
-	for _, t := range v.TrackProcesses {
-		if p, ok := first(cfg.TrackProcesses, func(p *ir.TrackProcess) bool { return p.Name == t.Name }); ok {
-			add(t, OfProcess(p), p.Weight)
+	for t := range v.Trackers() {
+		if thing, ok := thingOf(t, cfg); ok {
+			list = append(list, Tracker{thing, *t.Weight})
 		}
 	}
 	return list
 }
 
-func first[T any](list []*T, it func(*T) bool) (*T, bool) {
-	if i := slices.IndexFunc(list, it); i >= 0 {
-		return list[i], true
+func thingOf(t ir.Tracker, cfg *ir.Config) (Thing, bool) {
+	switch t.Kind {
+	case File:
+		i := slices.IndexFunc(cfg.TrackFiles, func(f *ir.TrackFile) bool { return f.Name == t.Name })
+		if i < 0 {
+			return Thing{}, false
+		}
+		return OfFile(cfg.TrackFiles[i]), true
+	case Process:
+		i := slices.IndexFunc(cfg.TrackProcesses, func(p *ir.TrackProcess) bool { return p.Name == t.Name })
+		if i < 0 {
+			return Thing{}, false
+		}
+		return OfProcess(cfg.TrackProcesses[i]), true
+	case ir.BFDTracker:
+		return Thing{}, false
 	}
-	return nil, false
+	return Thing{Kind: t.Kind, Name: t.Name}, true
 }
 
 // A Verdict is what trackers make of an instance.

@@ -21,10 +21,10 @@ func start(t *testing.T, cfg *ir.Config) *Watcher {
 	t.Helper()
 	v := &ir.VRRPInstance{Name: "VI_1"}
 	for _, f := range cfg.TrackFiles {
-		v.TrackFiles = append(v.TrackFiles, ir.Track{Name: f.Name})
+		v.TrackFiles = append(v.TrackFiles, ir.Track{Name: f.Name, Weight: &f.Weight})
 	}
 	for _, p := range cfg.TrackProcesses {
-		v.TrackProcesses = append(v.TrackProcesses, ir.Track{Name: p.Name})
+		v.TrackProcesses = append(v.TrackProcesses, ir.Track{Name: p.Name, Weight: &p.Weight})
 	}
 	cfg.Instances = []*ir.VRRPInstance{v}
 	w := New()
@@ -153,7 +153,7 @@ func TestLook(t *testing.T) {
 	f := &ir.TrackFile{Name: "load", File: filepath.Join(t.TempDir(), "load"), Weight: ir.Weight{N: 1}}
 	w.Look(&ir.Config{TrackFiles: []*ir.TrackFile{f}})
 	quiet(t, w)
-	w.Look(&ir.Config{TrackFiles: []*ir.TrackFile{f}, Instances: []*ir.VRRPInstance{{TrackFiles: []ir.Track{{Name: "load"}}}}})
+	w.Look(&ir.Config{TrackFiles: []*ir.TrackFile{f}, Instances: []*ir.VRRPInstance{{Tracked: ir.Tracked{TrackFiles: []ir.Track{{Name: "load", Weight: &f.Weight}}}}}})
 	expect(t, w, "load", number(0))
 }
 
