@@ -110,7 +110,7 @@ func TestRules(t *testing.T) {
 // try holds that a way to judge finds exactly the mistake of a rule in its Bad, and nothing in its Good.
 func try(t *testing.T, r lint.Rule, judge func(string) diag.List) {
 	t.Helper()
-	found := judge(r.Bad)
+	found := mistakes(judge(r.Bad), r)
 	if len(found) == 0 {
 		t.Errorf("Bad has no finding:\n%s", r.Bad)
 	}
@@ -119,9 +119,16 @@ func try(t *testing.T, r lint.Rule, judge func(string) diag.List) {
 			t.Errorf("Bad has another finding: %s: %s: %s [%s]\n%s", d.Span, d.Severity, d.Message, d.Rule, r.Bad)
 		}
 	}
-	for _, d := range judge(r.Good) {
+	for _, d := range mistakes(judge(r.Good), r) {
 		t.Errorf("Good has a finding: %s: %s [%s]\n%s", d.Span, d.Message, d.Rule, r.Good)
 	}
+}
+
+// mistakes leaves out what only says which keepalived can read an example, where the rule is about something else.
+func mistakes(found diag.List, about lint.Rule) diag.List {
+	return slices.DeleteFunc(found, func(d diag.Diagnostic) bool {
+		return d.Rule != about.Name && (d.Rule == "needs-build" || d.Rule == "recent-keyword")
+	})
 }
 
 // TestReadable tries the rule about the mode of the file itself, which is the same for every Bad.

@@ -53,6 +53,23 @@ func wordRules() []Rule {
 			Text:  "check --keepalived-version says which version that is. To that version the word is an unknown keyword.",
 		},
 		{
+			Name: "recent-keyword", Severity: diag.Info,
+			Title: "The keepalived of many a machine does not know the word yet.",
+			Text: "Debian 12 has keepalived 2.2.7, and the other distributions of its time about the same. To them a younger word is an unknown keyword. " +
+				"keepalived_version in .keepc.conf, or check --keepalived-version, says which one will read the file: then this is an error, or nothing.",
+			Bad:  instanceText("    owner_ignore_adverts\n"),
+			Good: instanceText(""),
+		},
+		{
+			Name: "needs-build", Severity: diag.Info,
+			Title: "A word needs a keepalived that is built with something that not all of them have.",
+			Text: "BFD, D-Bus, JSON, regular expressions and SNMP are in a keepalived only where its builder asked for them: Debian's has all of them. " +
+				"iptables and ipsets are where their libraries were: Debian's has nftables instead. To another build the word is an unknown keyword. " +
+				"\"rule needs-build off\" in .keepc.conf says that all machines have what the files need.",
+			Bad:  "global_defs {\n    enable_dbus\n}\n" + instanceText(""),
+			Good: instanceText(""),
+		},
+		{
 			Name: "foreign-keyword", Severity: diag.Error,
 			Title: "A word comes from another program that reads such files.",
 			Text: "DPVS and kernels with the FULLNAT patch have words of their own: lb_kind FNAT, local_address_group, laddr_group_name. The " +

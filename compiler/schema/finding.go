@@ -264,7 +264,7 @@ func (r *reader) remarks() {
 			Label:   fmt.Sprintf("the word is %q", key.Instead),
 			Fixes:   []diag.Fix{replace(w.Span, key.Instead)},
 		})
-	case key.Since != "" && r.version != "" && Older(r.version, key.Since):
+	case key.Since != "" && r.version != "" && Older(r.version, key.Since) && !r.asYoung(key):
 		r.report(diag.Diagnostic{
 			Rule: "newer-keyword", Severity: diag.Error,
 			Message: fmt.Sprintf("%s needs keepalived %s", key.Word, key.Since),
@@ -283,6 +283,7 @@ func (r *reader) remarks() {
 		}
 		r.report(d)
 	}
+	r.provided(key)
 	if key.Reload == Restart && key.current() {
 		r.atStart = append(r.atStart, ir.StartSetting{Path: r.path(key), Value: words(r.stmt), Span: r.stmt.Span()})
 	}

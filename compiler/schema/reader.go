@@ -22,6 +22,7 @@ type reader struct {
 	version    string     // of the keepalived that will read the file; empty: any
 	own        bool       // the file is for keepc: there is nothing to say about keepalived
 	unenforced map[*Keyword]bool
+	provisions map[string]bool // versions and build options that are reported already
 	used       []ir.Use
 	atStart    []ir.StartSetting
 	secrets    []source.Span

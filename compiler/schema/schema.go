@@ -248,7 +248,7 @@ func block[T any](head Head[T], proto T, rows ...Row[T]) *Block[T] {
 	b := &Block[T]{head: head, proto: proto, rows: rows, index: make(map[string]int, len(rows)), plain: make([]bool, len(rows))}
 	for i, row := range rows {
 		b.index[row.Word] = i
-		b.plain[i] = row.current() && row.Keyword.Deprecated == "" && !row.Keyword.Unenforced
+		b.plain[i] = row.current() && row.Keyword.Deprecated == "" && !row.Keyword.Unenforced && row.everywhere()
 		if row.Keyword.Required {
 			b.required = append(b.required, i)
 		}

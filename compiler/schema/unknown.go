@@ -63,12 +63,14 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 		r.report(d)
 		return renamed(s, best), n, true
 	}
-	if places := places(r.table, word); len(places) > 0 {
+	if places, path := places(r.table, word); len(places) > 0 {
 		d.Rule = "misplaced-keyword"
 		d.Message = fmt.Sprintf("%s does not belong in %s", word, r.where())
 		d.Label = "valid inside " + or(places)
+		d.Notes = append(d.Notes, r.provisos(path...)...)
 	} else if fits {
 		d.Label = fmt.Sprintf("did you mean %q?", best)
+		d.Notes = append(d.Notes, r.provisos(b.rows[n].Keyword)...)
 	}
 	r.report(d)
 	return nil, 0, false
@@ -184,9 +186,8 @@ func (b *Block[T]) glued(r *reader, s *grammar.Stmt) (*grammar.Stmt, bool) {
 	return &grammar.Stmt{Words: append(words, s.Words[1:]...), Block: s.Block}, true
 }
 
-// places lists the blocks that know a word, the outermost first.
-func places(table []*Keyword, word string) []string {
-	var found []string
+// places lists the blocks that know a word, the outermost first, with the way to that one.
+func places(table []*Keyword, word string) (found []string, first []*Keyword) {
 	walk(nil, table, func(path []*Keyword) {
 		k := path[len(path)-1]
 		if k.Word != word || !k.current() {
@@ -199,6 +200,9 @@ func places(table []*Keyword, word string) []string {
 		if len(path) > 1 && path[len(path)-2].Lines != "" {
 			return // an option of an entry
 		}
+		if first == nil {
+			first = path
+		}
 		if !slices.Contains(found, in) {
 			found = append(found, in)
 		}
@@ -206,5 +210,5 @@ func places(table []*Keyword, word string) []string {
 	if len(found) > 4 {
 		found = append(found[:4], "others")
 	}
-	return found
+	return found, first
 }

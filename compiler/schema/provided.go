@@ -1,0 +1,110 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+
+	"keepc/grammar/diag"
+)
+
+// widespread is a keepalived that no distribution of today is behind by much: that of Debian 12. What is younger is worth a word.
+const widespread = "2.2.7"
+
+// A provision is a part of keepalived that only some of its builds have.
+type provision struct {
+	name  string // as in "built with BFD"
+	label string // what the others do
+	help  string
+}
+
+// provision returns what a keyword needs that not every build has; false: nothing, or what is on by default.
+func (k *Keyword) provision() (provision, bool) {
+	const unknown, debian = "unknown to other builds", "Debian's has it; keepalived --version lists what another one has"
+	const tables = "Debian's has nftables instead, which the keyword nftables turns on"
+	switch k.Build {
+	case "bfd":
+		return provision{"BFD (--enable-bfd)", unknown, debian}, true
+	case "dbus":
+		return provision{"D-Bus (--enable-dbus)", unknown, debian}, true
+	case "json":
+		return provision{"JSON (--enable-json)", unknown, debian}, true
+	case "regex":
+		return provision{"regular expressions (--enable-regex)", unknown, debian}, true
+	case "snmp":
+		return provision{"SNMP (--enable-snmp)", unknown, debian}, true
+	case "iptables":
+		return provision{"iptables", "others use nftables", tables}, true
+	case "ipset":
+		return provision{"ipsets", unknown, tables}, true
+	}
+	return provision{}, false
+}
+
+// recent tells whether a keyword is younger than the keepalived of many a machine.
+func (k *Keyword) recent() bool { return k.Since != "" && Older(widespread, k.Since) }
+
+// everywhere tells whether every keepalived of today knows the word.
+func (k *Keyword) everywhere() bool {
+	_, optional := k.provision()
+	return !optional && !k.recent()
+}
+
+// provided reports what the keepalived that will read the file must have for a keyword: each version and build option once a file.
+func (r *reader) provided(key *Keyword) {
+	if r.own || !key.current() {
+		return
+	}
+	if p, optional := key.provision(); optional && r.first("build "+key.Build) {
+		r.report(diag.Diagnostic{
+			Rule: "needs-build", Severity: diag.Info,
+			Message: fmt.Sprintf("%s needs a keepalived that is built with %s", key.Word, p.name),
+			Span:    r.keyword().Span,
+			Label:   p.label,
+			Help:    p.help,
+		})
+	}
+	if key.recent() && r.version == "" && !r.asYoung(key) && r.first(r.path(key)) {
+		r.report(diag.Diagnostic{
+			Rule: "recent-keyword", Severity: diag.Info,
+			Message: fmt.Sprintf("%s needs keepalived %s", key.Word, key.Since),
+			Span:    r.keyword().Span,
+			Label:   "unknown to " + widespread + " (Debian 12)",
+			Help:    "keepalived_version in .keepc.conf, or --keepalived-version, says which one will read the file",
+		})
+	}
+}
+
+// asYoung tells whether a block around the current line is as young as a keyword, so that nothing is left to say of it.
+func (r *reader) asYoung(key *Keyword) bool {
+	return slices.ContainsFunc(r.inside, func(f frame) bool { return f.key.Since == key.Since })
+}
+
+// first tells whether something is to be reported for the first time.
+func (r *reader) first(what string) bool {
+	if r.provisions == nil {
+		r.provisions = map[string]bool{}
+	}
+	seen := r.provisions[what]
+	r.provisions[what] = true
+	return !seen
+}
+
+// provisos says the same of a word that is suggested, or of the block that it is valid in.
+func (r *reader) provisos(path ...*Keyword) (notes []diag.Note) {
+	reads := r.version
+	if reads == "" {
+		reads = widespread
+	}
+	for _, k := range path {
+		if k.Since != "" && Older(reads, k.Since) {
+			notes = append(notes, diag.Note{Message: fmt.Sprintf("%s needs keepalived %s", k.Word, k.Since)})
+		}
+		if p, optional := k.provision(); optional {
+			notes = append(notes, diag.Note{Message: fmt.Sprintf("%s needs a keepalived that is built with %s", k.Word, p.name)})
+		}
+		if len(notes) > 0 {
+			return notes // what stands in it needs no more
+		}
+	}
+	return nil
+}
