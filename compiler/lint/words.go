@@ -95,9 +95,23 @@ func wordRules() []Rule {
 		{
 			Name: "missing-brace", Severity: diag.Error,
 			Title: "A keyword that opens a block is not followed by a brace.",
-			Text:  "keepalived then reads every line of the block as a line of the block around it.",
+			Text:  "keepalived then reads every line of the block as a line of the block around it. Only braces make a block, and what it holds stands between them.",
 			Bad:   "global_defs {\n    router_id lb1\n}\nSSL\n",
 			Good:  "global_defs {\n    router_id lb1\n}\nSSL {\n}\n",
+		},
+		{
+			Name: "joined-lines", Severity: diag.Error,
+			Title: "Two keywords stand on one line.",
+			Text:  "The end of a line ends it, and nothing else does: what stands behind the value is dropped without a word, be it a keyword. A block on one line holds one line.",
+			Bad:   instanceText("    priority 150 advert_int 1\n"),
+			Good:  instanceText("    priority 150\n    advert_int 1\n"),
+		},
+		{
+			Name: "list-dash", Severity: diag.Error,
+			Title: "A dash stands before a line.",
+			Text:  "Lists have no dashes here, unlike in YAML: every line of the block is an item. keepalived takes the dash for the first word of the line.",
+			Bad:   instanceText("    unicast_peer {\n        - 192.0.2.3\n    }\n"),
+			Good:  instanceText("    unicast_peer {\n        192.0.2.3\n    }\n"),
 		},
 		{
 			Name: "unexpected-block", Severity: diag.Error,

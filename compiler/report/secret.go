@@ -138,7 +138,8 @@ func afterSecretWord(line string, at int) part {
 		if n := strings.IndexAny(line[at:], wordEnds); n >= 0 {
 			end = at + n
 		}
-		if word := line[at:end]; schema.Secretive(word) {
+		next, _, _ := strings.Cut(strings.TrimLeft(line[end:], wordEnds), " ")
+		if word := line[at:end]; schema.Secretive(word) && !schema.Leads(word, next) {
 			if n := strings.IndexAny(word, "0123456789;:,"); strings.HasPrefix(word, "auth_pass") && n >= 0 {
 				end = at + n
 			}

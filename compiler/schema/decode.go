@@ -12,7 +12,7 @@ import (
 func Decode(file *grammar.File, version string) (*ir.Config, diag.List) {
 	r := &reader{table: root.keywords(), version: version, secrets: SecretWords(file.Stmts)}
 	cfg := root.fresh()
-	root.statements(r, file.Stmts, cfg)
+	file.Stmts = root.statements(r, file.Stmts, cfg)
 	cfg.NotEnforced, cfg.AtStart, cfg.Secrets, cfg.Commands = r.used, r.atStart, r.secrets, r.commands
 	return cfg, r.found.List
 }

@@ -24,13 +24,17 @@ func (r *reader) fail(d diag.Diagnostic) {
 }
 
 func (r *reader) missingValue(expect string) {
+	if r.stmt.Block != nil && !r.key.Block && len(r.stmt.Words) == 1 {
+		r.rest = nil // the end of the line reports the block that stands there instead
+		return
+	}
 	d := diag.Diagnostic{
 		Rule: "missing-value", Severity: diag.Error,
 		Message: r.key.Word + " needs a value",
 		Span:    after(r.stmt),
 		Label:   "expected " + expect,
 	}
-	if !r.own {
+	if !r.own && !r.key.Block {
 		d.Notes = []diag.Note{{Message: "keepalived stops reading here and exits with code 2"}}
 	}
 	r.fail(d)

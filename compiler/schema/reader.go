@@ -27,6 +27,7 @@ type reader struct {
 	atStart    []ir.StartSetting
 	secrets    []source.Span
 	commands   []*ir.Command
+	jointed    source.Span // the end of the last line that was found to be several
 }
 
 // A frame is an open block.
@@ -61,7 +62,7 @@ func (b *Block[T]) read(r *reader, t *T) bool {
 	}
 	if s.Block != nil {
 		r.inside = append(r.inside, f)
-		b.statements(r, s.Block.Stmts, t)
+		s.Block.Stmts = b.statements(r, s.Block.Stmts, t)
 		f = r.inside[len(r.inside)-1]
 		r.inside = r.inside[:len(r.inside)-1]
 	}
@@ -70,8 +71,8 @@ func (b *Block[T]) read(r *reader, t *T) bool {
 	return good
 }
 
-// statements reads the content of a block.
-func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) {
+// statements reads the content of a block, and returns it as it was understood, for later readers of the tree.
+func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) []*grammar.Stmt {
 	base := len(r.seen)
 	r.seen = append(r.seen, make([]int32, len(b.rows))...)
 	for i := 0; i < len(stmts); i++ {
@@ -81,7 +82,7 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) {
 			if s, n, ok = b.understand(r, s, stmts[i+1:]); !ok {
 				continue
 			}
-			stmts[i] = s // later readers of the tree find what was meant
+			stmts[i] = s
 		}
 		row := &b.rows[n]
 		if row.Keyword.Instead != "" {
@@ -99,12 +100,10 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) {
 				continue
 			}
 		}
-		if row.Block && s.Block == nil && !row.Keyword.Bare {
-			content := b.without(row.Keyword, stmts[i+1:])
-			r.missingBrace(row.Keyword, s, content)
-			s = &grammar.Stmt{Words: s.Words, Block: &grammar.Block{Stmts: content}}
-			stmts[i] = s
-			i += len(content)
+		if row.Block {
+			meant, more := b.opens(r, row.Keyword, s, stmts[i+1:])
+			s, stmts[i] = meant, meant
+			i += more
 		}
 		r.line = line{row.Keyword, s, s.Words[1:]}
 		if !b.plain[n] || r.version != "" {
@@ -113,7 +112,12 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) {
 		row.read(r, t)
 		if !row.Block {
 			r.line.key, r.line.stmt = row.Keyword, s
-			r.lineEnds()
+			if one, two := b.joined(r, s); two != nil {
+				stmts = slices.Insert(slices.Clip(stmts), i+1, two)
+				stmts[i] = one
+			} else {
+				r.lineEnds()
+			}
 		}
 	}
 	for _, n := range b.required {
@@ -122,6 +126,7 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) {
 		}
 	}
 	r.seen = r.seen[:base]
+	return stmts
 }
 
 // lacking reports a keyword that the innermost open block lacks, unless what stands before its brace, or instead of it, tells already.
@@ -184,11 +189,12 @@ func (r *reader) readEntries(read func()) {
 		r.headEnds(key, nil)
 	}
 	r.inside = append(r.inside, frame{key: key, stmt: s})
-	for _, e := range s.Block.Stmts {
+	for i, e := range s.Block.Stmts {
+		e = r.undashed(e)
+		s.Block.Stmts[i] = e
 		r.line = line{key, e, e.Words}
 		if e.Block != nil {
 			r.unexpectedBlock("the lines of " + key.Word + " take no block")
-			continue
 		}
 		read()
 	}

@@ -42,6 +42,9 @@ func speaks(word string) bool {
 		(strings.Contains(lower, "pass") || strings.Contains(lower, "secret") || strings.HasPrefix(word, "$") && strings.Contains(lower, "key"))
 }
 
+// Leads tells whether a word that speaks of a secret is the type of authentication only, and the one behind it leads to the secret.
+func Leads(word, next string) bool { return strings.EqualFold(word, "PASS") && next == "auth_pass" }
+
 // lettered tells whether a word has anything beyond what numbers and IPv4 addresses are written with.
 func lettered(word string) bool {
 	for i := range len(word) {
@@ -119,8 +122,11 @@ func SecretWords(stmts []*grammar.Stmt) (places []source.Span) {
 		waits := false // the line before is a secret word without its value
 		for _, s := range stmts {
 			word, inside := s.Keyword(), in
-			if n := slices.IndexFunc(s.Args(), func(w grammar.Word) bool { return speaks(w.Text) }); n >= 0 {
-				hide(s.Args()[n+1:]...)
+			for n, w := range s.Args() {
+				if rest := s.Args()[n+1:]; speaks(w.Text) && (len(rest) == 0 || !Leads(w.Text, rest[0].Text)) {
+					hide(rest...)
+					break
+				}
 			}
 			if in == nil && quietWords[word] {
 				waits = false
@@ -207,12 +213,17 @@ func guard(word string, block bool) *Keyword {
 	return nil
 }
 
-// odd returns the words behind a keyword that are no plain values of it: one that its row names, or a number.
+// odd returns the words behind a keyword that are no plain values of it: one that its row names, or a number. Words of the table and
+// names of other kinds of authentication are none either, though they are wrong there.
 func odd(k *Keyword, words []grammar.Word) []grammar.Word {
 	plain := strings.FieldsFunc(k.Expect, func(c rune) bool { return strings.ContainsRune(" ,|[]", c) })
+	plain = append(plain, "PASSWORD", "SIMPLE", "NONE", "MD5", "SHA1")
 	for i, w := range words {
 		number := strings.Contains(k.Expect, "..") && len(w.Text) <= 4 && strings.Trim(w.Text, ".0123456789") == ""
-		if !number && !slices.Contains(plain, w.Text) {
+		if !number && !slices.ContainsFunc(plain, func(p string) bool { return strings.EqualFold(p, strings.TrimRight(w.Text, ";")) }) && w.Text != "=" {
+			if knownWords[w.Text] {
+				i++
+			}
 			return words[i:]
 		}
 	}

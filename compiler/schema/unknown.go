@@ -31,6 +31,10 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 	if r.leftover(s) {
 		return nil, 0, false
 	}
+	if t := r.undashed(s); t != s {
+		n, ok := b.index[t.Keyword()]
+		return t, n, ok
+	}
 	if strings.HasPrefix(s.Keyword(), "//") {
 		r.slashes(s.Words[0], diag.Error, "an unknown keyword")
 		return nil, 0, false

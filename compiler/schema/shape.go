@@ -1,0 +1,136 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+
+	"keepc/grammar"
+	"keepc/grammar/diag"
+)
+
+// This file understands statements whose words are right and stand in the wrong shape: a block without braces of its own, two
+// lines in one, the dash of a list.
+
+// opens returns the statement of a block keyword as it was meant, and how many of those that follow it belong to it. It reports
+// what is wrong: no brace, another bracket instead of one, or content that stands before it.
+func (b *Block[T]) opens(r *reader, key *Keyword, s *grammar.Stmt, rest []*grammar.Stmt) (*grammar.Stmt, int) {
+	last := s.Words[len(s.Words)-1]
+	switch {
+	case key.Lines != "" && key.Expect == "" && len(s.Words) > 1 && (s.Block == nil && closer[last.Text] == "" || s.Block != nil && len(s.Block.Stmts) == 0):
+		return r.inline(key, s), 0
+	case s.Block != nil || key.Bare:
+		return s, 0
+	}
+	content := b.without(key, rest)
+	taken := len(content)
+	if end := closer[last.Text]; end != "" && len(s.Words) > 1 {
+		r.otherBracket(last)
+		content = slices.DeleteFunc(slices.Clone(content), func(c *grammar.Stmt) bool { return len(c.Words) == 1 && c.Keyword() == end })
+		s = &grammar.Stmt{Words: s.Words[:len(s.Words)-1]}
+	} else {
+		r.missingBrace(key, s, content)
+	}
+	return &grammar.Stmt{Words: s.Words, Block: &grammar.Block{Stmts: content}}, taken
+}
+
+// closer leads from the brackets of other languages to what closes them.
+var closer = map[string]string{"(": ")", "[": "]", "<": ">"}
+
+func (r *reader) otherBracket(at grammar.Word) {
+	r.report(diag.Diagnostic{
+		Rule: "missing-brace", Severity: diag.Error,
+		Message: r.quote(at) + " does not open a block",
+		Span:    at.Span,
+		Label:   `expected "{", and "}" at its end`,
+		Fixes:   []diag.Fix{replace(at.Span, "{")},
+	})
+}
+
+// inline reads the words behind the keyword of a block as the line that should stand in it.
+func (r *reader) inline(key *Keyword, s *grammar.Stmt) *grammar.Stmt {
+	words := s.Args()
+	if len(words) > 1 && words[0].Text == "=" {
+		words = words[1:]
+	}
+	at := words[0].Span.To(words[len(words)-1].Span)
+	d := diag.Diagnostic{
+		Rule: "missing-brace", Severity: diag.Error,
+		Message: fmt.Sprintf("what %s holds stands between braces", key.Word),
+		Span:    at,
+		Label:   "expected { before it and } behind it",
+	}
+	if gap := s.Words[0].Span.To(at); s.Block == nil && gap.Source == at.Source && !at.IsZero() {
+		gap.Start = s.Words[0].Span.End
+		indent := indentOf(s.Words[0])
+		d.Fixes = []diag.Fix{{Title: "add the braces", Edits: []diag.Edit{{Span: gap, Text: " {\n" + indent + "    " + at.Text() + "\n" + indent + "}"}}}}
+	}
+	r.report(d)
+	return &grammar.Stmt{Words: s.Words[:1], Block: &grammar.Block{Stmts: []*grammar.Stmt{{Words: words}}}}
+}
+
+// joined finds a keyword among the words that a line has too many: it should have a line of its own. It reports that once for
+// the line, and returns both.
+func (b *Block[T]) joined(r *reader, s *grammar.Stmt) (first, second *grammar.Stmt) {
+	if len(r.rest) == 0 {
+		return nil, nil
+	}
+	w := r.rest[0]
+	n, known := b.index[w.Text]
+	if !known || !b.rows[n].current() || w.Span.Text() != w.Text {
+		return nil, nil
+	}
+	words := len(s.Words) - len(r.rest)
+	first = &grammar.Stmt{Words: s.Words[:words]}
+	second = &grammar.Stmt{Words: s.Words[words:], Block: s.Block}
+	if end := s.Words[len(s.Words)-1].Span; r.jointed != end {
+		r.jointed = end
+		gap := s.Words[words-1].Span
+		gap.Start, gap.End = gap.End, w.Span.Start
+		d := diag.Diagnostic{
+			Rule: "joined-lines", Severity: diag.Error,
+			Message: fmt.Sprintf("%s needs a line of its own", w.Text),
+			Span:    w.Span,
+			Label:   "dropped: one keyword a line",
+		}
+		if gap.Source == w.Span.Source && gap.Start < gap.End {
+			d.Fixes = []diag.Fix{{Title: "begin a line", Edits: []diag.Edit{{Span: gap, Text: "\n" + indentOf(s.Words[0])}}}}
+		}
+		r.report(d)
+	}
+	return first, second
+}
+
+// undashed returns a line without the dash that lists have in YAML, which it reports.
+func (r *reader) undashed(s *grammar.Stmt) *grammar.Stmt {
+	if len(s.Words) < 2 || s.Keyword() != "-" {
+		return s
+	}
+	d := diag.Diagnostic{
+		Rule: "list-dash", Severity: diag.Error,
+		Message: "a dash stands before a line",
+		Span:    s.Words[0].Span,
+		Label:   "keepalived takes it for the first word",
+	}
+	if gap := s.Words[0].Span; gap.Source == s.Words[1].Span.Source && !gap.IsZero() {
+		gap.End = s.Words[1].Span.Start
+		d.Fixes = []diag.Fix{{Title: "delete it", Edits: []diag.Edit{{Span: gap}}}}
+	}
+	r.report(d)
+	return &grammar.Stmt{Words: s.Words[1:], Block: s.Block}
+}
+
+// indentOf is the white space before the line of a word.
+func indentOf(w grammar.Word) string {
+	if w.Span.IsZero() {
+		return ""
+	}
+	text, start := w.Span.Source.Text, int(w.Span.Start)
+	for start > 0 && text[start-1] != '\n' {
+		start--
+	}
+	end := start
+	for end < len(text) && isBlank(text[end]) {
+		end++
+	}
+	return string(text[start:min(end, int(w.Span.Start))])
+}
