@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -27,8 +28,9 @@ type App struct {
 	Stdout, Stderr io.Writer
 	Env            func(string) string
 	// FS is the file tree from its "/"; Dir is the working directory.
-	FS  fs.FS
-	Dir string
+	FS      fs.FS
+	Dir     string
+	Started time.Time
 
 	flags
 }

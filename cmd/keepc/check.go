@@ -153,6 +153,7 @@ func (r *checkRun) main(names []string) error {
 	}
 	if !r.quiet {
 		model := report.NewCheck(found)
+		model.Time = r.Started
 		model.Groups = r.groups(compared, files)
 		if err := write(r.Stdout, model, colors); err != nil {
 			return failed(fmt.Errorf("write the findings: %w", err))

@@ -1,10 +1,13 @@
 // Command keepc checks, plans and enforces keepalived.conf.
 package main
 
-import "os"
+import (
+	"os"
+	"time"
+)
 
 func main() {
 	dir, _ := os.Getwd() // without one, only absolute names lead anywhere
-	app := App{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Env: os.Getenv, FS: os.DirFS("/"), Dir: dir}
+	app := App{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Env: os.Getenv, FS: os.DirFS("/"), Dir: dir, Started: time.Now()}
 	os.Exit(app.Main(os.Args[1:]))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"keepc/grammar"
 	"keepc/grammar/diag"
@@ -22,6 +23,7 @@ type Check struct {
 	Summary  Summary   `json:"summary"`
 	Findings []Finding `json:"findings"`
 	Groups   []Group   `json:"groups,omitempty"` // of a cluster: the virtual routers that a finding is about
+	Time     time.Time `json:"-"`                // of the check
 }
 
 // A Summary counts findings.

@@ -89,7 +89,8 @@ func Checkstyle(w io.Writer, c Check, _ Colors) error {
 	return writeXML(w, doc)
 }
 
-// JUnit writes findings as the XML of JUnit: a file is a suite, a finding is a failed test.
+// JUnit writes findings as the XML of JUnit: a file is a suite, a finding is a failed test. Ant's schema demands most of what is empty
+// here, and Jenkins lets it pass.
 func JUnit(w io.Writer, c Check, _ Colors) error {
 	type failure struct {
 		Message string `xml:"message,attr"`
@@ -99,25 +100,34 @@ func JUnit(w io.Writer, c Check, _ Colors) error {
 	type test struct {
 		Name    string   `xml:"name,attr"`
 		Class   string   `xml:"classname,attr"`
+		Time    int      `xml:"time,attr"` // seconds
 		Failure *failure `xml:"failure,omitempty"`
 	}
 	type suite struct {
-		Name     string `xml:"name,attr"`
-		Tests    int    `xml:"tests,attr"`
-		Failures int    `xml:"failures,attr"`
-		Errors   int    `xml:"errors,attr"`
-		Cases    []test `xml:"testcase"`
+		Name       string   `xml:"name,attr"`
+		Package    string   `xml:"package,attr"`
+		ID         int      `xml:"id,attr"`
+		Timestamp  string   `xml:"timestamp,attr"`
+		Host       string   `xml:"hostname,attr"`
+		Tests      int      `xml:"tests,attr"`
+		Failures   int      `xml:"failures,attr"`
+		Errors     int      `xml:"errors,attr"`
+		Time       int      `xml:"time,attr"`
+		Properties struct{} `xml:"properties"`
+		Cases      []test   `xml:"testcase"`
+		Out        string   `xml:"system-out"`
+		Err        string   `xml:"system-err"`
 	}
 	doc := struct {
 		XMLName xml.Name `xml:"testsuites"`
 		Suites  []suite  `xml:"testsuite"`
 	}{}
-	for _, name := range c.fileNames() {
-		s := suite{Name: name}
+	for i, name := range c.fileNames() {
+		s := suite{Name: name, Package: "keepc", ID: i, Timestamp: c.Time.UTC().Format("2006-01-02T15:04:05"), Host: "localhost"}
 		for _, f := range c.Findings {
 			if f.File == name {
 				at := place3(f.File, f.Line, f.Column)
-				s.Cases = append(s.Cases, test{at, name, &failure{f.Text(), f.Rule, at + ": " + f.Severity + ": " + f.Text()}})
+				s.Cases = append(s.Cases, test{Name: at, Class: name, Failure: &failure{f.Text(), f.Rule, at + ": " + f.Severity + ": " + f.Text()}})
 			}
 		}
 		if s.Failures = len(s.Cases); s.Failures == 0 {
