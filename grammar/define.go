@@ -317,7 +317,7 @@ func (e *expander) randomNumber(ref reference, at source.Span) (string, bool) {
 	low, high := bounds[0], bounds[1]
 	if low > high {
 		e.report(diag.Diagnostic{
-			Rule: "random-range", Severity: diag.Error, Message: fmt.Sprintf("%d is more than %d", low, high),
+			Rule: "random-range", Severity: diag.Warning, Message: fmt.Sprintf("%d is more than %d", low, high),
 			Span: at, Label: "the lower bound comes first", Notes: []diag.Note{{Message: "keepalived uses the first number"}},
 		})
 		high = low

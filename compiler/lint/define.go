@@ -66,9 +66,9 @@ func expansionRules() []Rule {
 			Text:  "The forms are ~SEQ(var, [start, [step,]] end) and ~LST(var, value, ...) or ~LST({var, ...}, {value, ...}, ...). keepalived drops the line.",
 		},
 		{
-			Name: "random-range", Severity: diag.Error,
+			Name: "random-range", Severity: diag.Warning,
 			Title: "The bounds of ${_RANDOM} are the wrong way round.",
-			Text:  "keepalived reports it and uses the first number always.",
+			Text:  "keepalived uses the first number always.",
 			Bad:   "global_defs {\n    router_id lb${_RANDOM 9 1}\n}\n",
 			Good:  "global_defs {\n    router_id lb${_RANDOM 1 9}\n}\n",
 		},
