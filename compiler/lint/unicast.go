@@ -104,19 +104,18 @@ func unicastRules() []Rule {
 		},
 		{
 			Name: "address-off-source", Severity: diag.Info,
-			Title: "An address is in another network than the source of the instance.",
-			Text: "The source address is one that the interface has, so its network is on the link. An address of another network reaches the " +
-				"hosts of that network only by a route to this router.",
+			Title: "An address is in no network that the file shows on its interface.",
+			Text: "The sources of instances and their unicast peers say which network is on the link, and where there are none, virtual addresses that share " +
+				"one; static_ipaddress adds more. An address of another network reaches the hosts of that network only by a route to this router.",
 			Bad:  instanceText("    mcast_src_ip 203.0.113.2\n"),
 			Good: instanceText("    mcast_src_ip 192.0.2.2\n"),
 			Check: func(p *pass) {
+				links := p.links()
 				for _, v := range p.Instances {
-					if !v.SourceAddr.IsValid() || !v.Has("mcast_src_ip") && !v.Has("unicast_src_ip") {
-						continue
-					}
 					for _, a := range v.Addresses {
-						if n := a.Prefix; n.IsValid() && !n.IsSingleIP() && !n.Contains(v.SourceAddr) && n.Addr().Is6() == v.SourceAddr.Is6() && a.Dev == v.Interface && !n.Addr().IsLinkLocalUnicast() && !v.SourceAddr.IsLinkLocalUnicast() {
-							p.report(a.Span(), fmt.Sprintf("%s is not in the network of %s", n.Addr(), v.SourceAddr), "another network")
+						if n, other := off(a, links[link{a.Dev, a.Prefix.Addr().Is6()}]); other {
+							d := p.report(a.Span(), fmt.Sprintf("%s is in no network that the file shows on %s", a.Prefix.Addr(), a.Dev), "another network")
+							d.Notes = note(n.at, n.addr.String()+" is on "+a.Dev)
 						}
 					}
 				}
@@ -137,6 +136,90 @@ func unicastRules() []Rule {
 			},
 		},
 	}
+}
+
+// A neighbor is an address of a link, of this router or of another one.
+type neighbor struct {
+	addr    netip.Addr
+	network netip.Prefix // zero: the file does not tell
+	at      source.Span
+}
+
+// A link is an interface, and a family of addresses on it.
+type link struct {
+	dev string
+	ip6 bool
+}
+
+// links is what the file shows of the networks of each interface.
+func (p *pass) links() map[link][]neighbor {
+	links := map[link][]neighbor{}
+	add := func(dev string, n neighbor) {
+		if !n.addr.IsLinkLocalUnicast() {
+			l := link{dev, n.addr.Is6()}
+			links[l] = append(links[l], n)
+		}
+	}
+	for _, v := range p.Instances {
+		for _, s := range spoken(v) {
+			if !s.virtual {
+				add(v.Interface, neighbor{addr: s.addr, at: s.at})
+			}
+		}
+	}
+	for l, shared := range p.sharing() {
+		if len(links[l]) == 0 {
+			links[l] = shared
+		}
+	}
+	for _, a := range p.StaticAddresses {
+		if l := (link{a.Dev, a.Prefix.Addr().Is6()}); placed(a) && len(links[l]) > 0 { // alone it may be of a network beside the others
+			add(a.Dev, neighbor{a.Prefix.Addr(), a.Prefix.Masked(), a.Span()})
+		}
+	}
+	return links
+}
+
+// sharing is the virtual addresses of each link that are in one network with another one.
+func (p *pass) sharing() map[link][]neighbor {
+	type network struct {
+		link
+		netip.Prefix
+	}
+	first, shared := map[network]netip.Addr{}, map[link][]neighbor{}
+	for _, v := range p.Instances {
+		for _, a := range v.Addresses {
+			if !placed(a) {
+				continue
+			}
+			addr := a.Prefix.Addr()
+			n := network{link{a.Dev, addr.Is6()}, a.Prefix.Masked()}
+			if o, known := first[n]; known && o != addr {
+				shared[n.link] = append(shared[n.link], neighbor{addr, n.Prefix, a.Span()})
+			} else {
+				first[n] = addr
+			}
+		}
+	}
+	return shared
+}
+
+// placed tells whether an address says which network it is in.
+func placed(a ir.Address) bool {
+	return a.Prefix.IsValid() && !a.Prefix.IsSingleIP() && !a.Prefix.Addr().IsLinkLocalUnicast()
+}
+
+// off returns the first neighbor of a virtual address, when there are some and none is in one network with it.
+func off(a ir.Address, neighbors []neighbor) (neighbor, bool) {
+	if len(neighbors) == 0 || !placed(a) {
+		return neighbor{}, false
+	}
+	for _, n := range neighbors {
+		if a.Prefix.Contains(n.addr) || n.network.IsValid() && n.network.Contains(a.Prefix.Addr()) {
+			return neighbor{}, false
+		}
+	}
+	return neighbors[0], true
 }
 
 // A voice is an address that an instance speaks from, to or for.
