@@ -184,8 +184,9 @@ virtual_server group web {
 	lb_algo rr
 	lb_kind DR
 	protocol TCP
-	real_server 10.0.0.9 80 {
+	real_server 10.0.0.9 {
 		TCP_CHECK {
+			connect_port 80
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"keepc/compiler/ir"
 	"keepc/grammar/diag"
+	"keepc/grammar/source"
 )
 
 // balanceRules are about what a virtual server asks of the kernel and of its sorry server.
@@ -14,14 +15,23 @@ func balanceRules() []Rule {
 		{
 			Name: "scheduler-flag", Severity: diag.Error,
 			Title: "A flag belongs to another scheduler.",
-			Text:  "sh-fallback and sh-port are flags of sh, mh-fallback and mh-port of mh, and lb_algo must stand before them. keepalived reports the line and ignores it.",
-			Bad:   serviceText("    sh-port\n"),
-			Good:  strings.Replace(serviceText("    sh-port\n"), "lb_algo rr", "lb_algo sh", 1),
+			Text: "sh-fallback and sh-port are flags of sh, mh-fallback and mh-port of mh, and lb_algo must stand before them. keepalived reports the " +
+				"line and ignores it. The word hashed it ignores always, and reports it unless the scheduler is sh.",
+			Bad:  serviceText("    sh-port\n"),
+			Good: strings.Replace(serviceText("    sh-port\n"), "lb_algo rr", "lb_algo sh", 1),
 			Check: func(p *pass) {
 				for v := range p.services {
+					if v.Has("hashed") && v.Scheduler != "sh" {
+						p.report(v.At("hashed"), "hashed has no meaning", "ignored")
+					}
 					for _, word := range []string{"sh-fallback", "sh-port", "mh-fallback", "mh-port"} {
-						if scheduler, _, _ := strings.Cut(word, "-"); v.Has(word) && v.Scheduler != scheduler {
+						scheduler, _, _ := strings.Cut(word, "-")
+						switch {
+						case !v.Has(word):
+						case v.Scheduler != scheduler:
 							p.report(v.At(word), fmt.Sprintf("%s is a flag of %s, and %s has %s", word, scheduler, v.name(), v.Scheduler), "ignored")
+						case v.At(word).Before(v.schedulerAt()):
+							p.report(v.At(word), word+" stands before lb_algo "+scheduler, "ignored").Notes = note(v.schedulerAt(), "the scheduler")
 						}
 					}
 				}
@@ -65,6 +75,7 @@ func balanceRules() []Rule {
 			Good:  serviceText("    sorry_server 192.0.2.99 80\n"),
 			Check: func(p *pass) {
 				for v := range p.services {
+					p.sorryPort(v)
 					if s := v.SorryServer; s != nil && s.Forwarding != ir.NAT && v.Group == "" && v.Key.FWMark == 0 && v.Key.Port != 0 && s.Port != 0 && s.Port != v.Key.Port {
 						p.report(v.At("sorry_server"), fmt.Sprintf("the sorry server has port %d, its virtual server %d", s.Port, v.Key.Port), fmt.Sprintf("port %d is used", v.Key.Port))
 					}
@@ -89,10 +100,13 @@ func balanceRules() []Rule {
 			Name: "family-of-mark", Severity: diag.Error,
 			Title: "ip_family and the real servers do not agree.",
 			Text:  "A firewall mark has the family that ip_family says. keepalived drops real servers of the other one.",
-			Bad:   "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind DR\n    ip_family inet6\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
-			Good:  "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind DR\n    ip_family inet\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
+			Bad:   "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind DR\n    ip_family inet6\n    real_server 192.0.2.21 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
+			Good:  "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind DR\n    ip_family inet\n    real_server 192.0.2.21 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
 			Check: func(p *pass) {
 				for v := range p.services {
+					if v.Group == "" && v.Key.FWMark != 0 && !v.Has("ip_family") {
+						p.familyOfHead(v)
+					}
 					said := v.value("ip_family")
 					for _, s := range v.RealServers {
 						if said != "" && s.Addr.IsValid() && s.Forwarding != ir.TUN && s.Addr.Addr().Is6() != (said == "inet6") {
@@ -157,5 +171,25 @@ func balanceRules() []Rule {
 				}
 			},
 		},
+	}
+}
+
+// schedulerAt is the line that names the scheduler.
+func (v service) schedulerAt() source.Span {
+	if v.Has("lvs_sched") {
+		return v.At("lvs_sched")
+	}
+	return v.At("lb_algo")
+}
+
+// familyOfHead compares the family that stands behind a firewall mark, which versions up to 2.2 do not read, with the real servers.
+func (p *pass) familyOfHead(v service) {
+	for _, said := range []string{"inet", "inet6"} {
+		for _, s := range v.RealServers {
+			if v.HasWord(said) && s.Addr.IsValid() && s.Forwarding != ir.TUN && s.Addr.Addr().Is6() != (said == "inet6") {
+				d := p.report(s.Span(), fmt.Sprintf("real_server %s is not of the family %s", s.Addr.Addr(), said), "dropped")
+				d.Severity, d.Notes = diag.Warning, note(v.Span(), "the family")
+			}
+		}
 	}
 }

@@ -3,6 +3,7 @@ package lint
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 
 	"keepc/compiler/ir"
 	"keepc/grammar/diag"
@@ -54,6 +55,22 @@ func bfdRules() []Rule {
 				for _, b := range p.BFDs {
 					if b.Source.IsValid() && b.Neighbor.IsValid() && b.Source.Is6() != b.Neighbor.Is6() {
 						p.report(b.At("source_ip"), fmt.Sprintf("%s is of another family than the neighbour %s", b.Source, b.Neighbor), "the session is disabled").Notes = note(neighborAt(b), "the neighbour")
+					}
+				}
+			},
+		},
+		{
+			Name: "hops-above-ttl", Severity: diag.Warning,
+			Title: "A BFD session allows more hops than its packets can make.",
+			Text:  "Every router takes one from the TTL. keepalived reports it and lowers max_hops to the TTL.",
+			Bad:   "bfd_instance b {\n    neighbor_ip 192.0.2.3\n    ttl 2\n    max_hops 5\n}\n",
+			Good:  "bfd_instance b {\n    neighbor_ip 192.0.2.3\n    ttl 255\n    max_hops 5\n}\n",
+			Check: func(p *pass) {
+				for _, b := range p.BFDs {
+					if s := b.Stmt.Block.Find("max_hops"); s != nil && len(s.Words) > 1 { // Compile has lowered it
+						if hops, err := strconv.Atoi(s.Words[1].Text); err == nil && hops > b.TTL && hops <= 255 {
+							p.report(s.Span(), fmt.Sprintf("max_hops %d is above the TTL, %d", hops, b.TTL), "lowered")
+						}
 					}
 				}
 			},

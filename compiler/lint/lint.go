@@ -35,7 +35,7 @@ type Rule struct {
 func Rules() []Rule {
 	return slices.Concat(textRules(), expansionRules(), wordRules(), valueRules(), fileRules(),
 		instanceRules(), strictRules(), unicastRules(), addressRules(), vmacRules(), groupRules(), weightRules(), nameRules(), trackRules(), bfdRules(), routeRules(),
-		scriptRules(), commandRules(), serviceRules(), balanceRules(), hostRules(), regexRules(),
+		scriptRules(), commandRules(), serviceRules(), balanceRules(), memberRules(), checkRules(), hostRules(), regexRules(),
 		groupPeerRules(), unicastPeerRules(), electionPeerRules(), weightPeerRules(), trackPeerRules(), directorPeerRules())
 }
 

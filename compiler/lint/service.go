@@ -68,13 +68,21 @@ func serviceRules() []Rule {
 		{
 			Name: "missing-port", Severity: diag.Warning,
 			Title: "A virtual server has no port.",
-			Text:  "Port 0 takes the traffic of all ports, and keepalived makes the service persistent, with a report.",
-			Bad:   "virtual_server 192.0.2.10 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
+			Text:  "Port 0 takes the traffic of all ports, and keepalived makes the service persistent, with a report. With persistence_timeout it is meant so.",
+			Bad:   "virtual_server 192.0.2.10 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
 			Good:  serviceText(""),
 			Check: func(p *pass) {
 				for v := range p.services {
+					if v.Has("persistence_timeout") || v.Has("persistence_granularity") {
+						continue // meant so
+					}
 					if v.Key.Addr.IsValid() && v.Key.Port == 0 && v.Group == "" {
 						p.report(v.Span(), v.name()+" has no port", "takes all ports")
+					}
+					for _, m := range p.members(v) {
+						if m.First.IsValid() && m.Port == 0 {
+							p.report(m.Span(), fmt.Sprintf("%s of %s has no port", m.First, v.name()), "takes all ports")
+						}
 					}
 				}
 			},
@@ -157,6 +165,7 @@ func serviceRules() []Rule {
 			Good:  serviceText(""),
 			Check: func(p *pass) {
 				for v := range p.services {
+					p.memberPorts(v)
 					for _, s := range v.RealServers {
 						if s.Forwarding != ir.NAT && v.Group == "" && v.Key.FWMark == 0 && v.Key.Port != 0 && s.Port != 0 && s.Port != v.Key.Port {
 							p.report(s.Span(), fmt.Sprintf("real_server %s has port %d, its virtual server %d", s.Addr.Addr(), s.Port, v.Key.Port), fmt.Sprintf("port %d is used", v.Key.Port))
@@ -290,12 +299,12 @@ func serviceRules() []Rule {
 			Name: "protocol-of-mark", Severity: diag.Error,
 			Title: "A virtual server by firewall mark has a protocol.",
 			Text:  "The mark takes packets of every protocol. keepalived reports the line and ignores it.",
-			Bad:   "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
-			Good:  "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind DR\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
+			Bad:   "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
+			Good:  "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind DR\n    real_server 192.0.2.21 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
 			Check: func(p *pass) {
 				for v := range p.services {
 					if p.marked(v) && v.Has("protocol") {
-						p.report(v.At("protocol"), v.name()+" has no protocol", "ignored")
+						p.report(v.At("protocol"), v.name()+" takes packets of every protocol", "ignored")
 					}
 				}
 			},
@@ -405,10 +414,8 @@ func (p *pass) services(yield func(service) bool) {
 
 // marked tells whether a virtual server has firewall marks alone.
 func (p *pass) marked(v service) bool {
-	for _, g := range p.Groups {
-		if g.Name == v.Group && v.Group != "" {
-			return len(g.Members) > 0 && !slices.ContainsFunc(g.Members, func(m ir.GroupMember) bool { return m.FWMark == 0 })
-		}
+	if members := p.members(v); members != nil {
+		return !slices.ContainsFunc(members, func(m ir.GroupMember) bool { return m.First.IsValid() })
 	}
 	return v.Group == "" && v.Key.FWMark != 0
 }

@@ -23,6 +23,16 @@ func Hex(n int) Kind[string] {
 	}}
 }
 
+// Domain is a name of the domain name system.
+var Domain = Kind[string]{"a domain name", func(r *reader) (string, bool) {
+	w, ok := r.word("a domain name")
+	if ok && w.Text != "." && (strings.HasPrefix(w.Text, ".") || strings.Contains(w.Text, "..")) {
+		r.invalid(w, "a domain name: a label is empty", "a name, as www.example.com")
+		return "", false
+	}
+	return w.Text, ok
+}}
+
 // ChoiceList is one or more of the words.
 func ChoiceList(words ...string) Kind[[]string] {
 	one := Choice(words...)

@@ -146,7 +146,7 @@ var (
 	dnsCheck = checker(ir.DNSCheck, func(c *ir.Check) **ir.DNS { return &c.DNS }, connects(),
 		Value("type", FoldedChoice("A", "NS", "CNAME", "SOA", "MX", "TXT", "AAAA", "RRSIG", "DNSKEY"), func(d *ir.DNS) *string { return &d.Type },
 			"The type of record that is asked for.").Default("SOA"),
-		Value("name", String, func(d *ir.DNS) *string { return &d.Name }, "The name that is asked for.").Default(".").First(),
+		Value("name", Domain, func(d *ir.DNS) *string { return &d.Name }, "The name that is asked for.").Default(".").First(),
 		misnamed[ir.DNS]("query", "name"),
 		misnamed[ir.DNS]("query_type", "type"),
 	)

@@ -1,0 +1,255 @@
+package lint
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"keepc/compiler/ir"
+	"keepc/grammar"
+	"keepc/grammar/diag"
+)
+
+// checkRules are about health checks.
+func checkRules() []Rule {
+	return []Rule{
+		{
+			Name: "check-source-family", Severity: diag.Error,
+			Title: "A check shall connect from an address of another family than the one that it connects to.",
+			Text:  "keepalived reports it and goes without the source address.",
+			Bad:   checkedText("TCP_CHECK {\n            bindto 2001:db8::2\n        }"),
+			Good:  checkedText("TCP_CHECK {\n            bindto 192.0.2.2\n        }"),
+			Check: func(p *pass) {
+				for _, c := range p.checks {
+					if from, to := c.BindTo.Addr(), c.Target.Addr(); from.IsValid() && to.IsValid() && from.Is6() != to.Is6() {
+						p.report(c.At("bindto"), fmt.Sprintf("%s is of another family than %s, which is checked", from, to), "ignored")
+					}
+				}
+			},
+		},
+		{
+			Name: "check-without-link", Severity: diag.Error,
+			Title: "A check connects to a link-local address and names no interface.",
+			Text:  "Such an address is of one link, and there may be several with it. keepalived asks for bind_if, and the check fails.",
+			Bad:   "virtual_server 2001:db8::10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server fe80::21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
+			Good:  "virtual_server 2001:db8::10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server fe80::21 80 {\n        TCP_CHECK {\n            bind_if eth0\n        }\n    }\n}\n",
+			Check: func(p *pass) {
+				for _, c := range p.checks {
+					if to := c.Target.Addr(); to.Is6() && to.IsLinkLocalUnicast() && c.BindIf == "" {
+						p.report(c.Span(), fmt.Sprintf("%s connects to %s and names no interface", c.Kind, to), "needs bind_if")
+					}
+				}
+			},
+		},
+		{
+			Name: "reply-length", Severity: diag.Error,
+			Title: "A UDP_CHECK wants answers that are longer than it allows.",
+			Text:  "keepalived reports that the check always fails.",
+			Bad:   checkedText("UDP_CHECK {\n            require_reply\n            min_reply_length 300\n        }"),
+			Good:  checkedText("UDP_CHECK {\n            require_reply\n            min_reply_length 300\n            max_reply_length 400\n        }"),
+			Check: func(p *pass) {
+				for _, c := range p.checks {
+					if u := c.UDP; u != nil && u.MinLength > u.MaxLength {
+						p.report(c.At("min_reply_length"), fmt.Sprintf("an answer of at least %d bytes has no more than %d", u.MinLength, u.MaxLength), "always fails")
+					}
+				}
+			},
+		},
+		{
+			Name: "url-path", Severity: diag.Warning,
+			Title: "The path of a page does not begin with a slash.",
+			Text:  "keepalived sends the path as it stands: GET index.html is no request that web servers understand, and most answer 400.",
+			Bad:   checkedText("HTTP_GET {\n            url {\n                path index.html\n            }\n        }"),
+			Good:  checkedText("HTTP_GET {\n            url {\n                path /index.html\n            }\n        }"),
+			Check: func(p *pass) {
+				for _, u := range p.pages {
+					if u.Path != "" && u.Path[0] != '/' && u.Path != "*" && !strings.Contains(u.Path, "://") {
+						p.report(u.At("path"), "the path of a page does not begin with a slash", "").Help = "write /" + u.Path
+					}
+				}
+			},
+		},
+		{
+			Name: "regex-missing", Severity: diag.Warning,
+			Title: "A page has words about a regular expression and none.",
+			Text:  "regex_no_match, regex_options and the like say how regex is used. Without it they do nothing.",
+			Bad:   checkedText("HTTP_GET {\n            url {\n                path /\n                regex_no_match\n            }\n        }"),
+			Good:  checkedText("HTTP_GET {\n            url {\n                path /\n                regex \"busy\"\n                regex_no_match\n            }\n        }"),
+			Check: func(p *pass) {
+				for _, u := range p.pages {
+					for _, s := range u.Stmt.Block.Stmts {
+						if strings.HasPrefix(s.Keyword(), "regex_") && !u.Has("regex") {
+							p.report(s.Span(), s.Keyword()+" stands without regex", "without effect")
+							break
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "dynamic-twice", Severity: diag.Warning,
+			Title: "Two MISC_CHECKs set the weight of a real server.",
+			Text:  "Each sets what its exit status says, and the last one counts until the other runs again.",
+			Bad:   checkedText("MISC_CHECK {\n            misc_path \"/usr/bin/a\"\n            misc_dynamic\n        }\n        MISC_CHECK {\n            misc_path \"/usr/bin/b\"\n            misc_dynamic\n        }"),
+			Good:  checkedText("MISC_CHECK {\n            misc_path \"/usr/bin/a\"\n            misc_dynamic\n        }\n        MISC_CHECK {\n            misc_path \"/usr/bin/b\"\n        }"),
+			Check: func(p *pass) {
+				for v := range p.services {
+					for _, s := range v.RealServers {
+						var first *ir.Check
+						for _, c := range s.Checks {
+							switch {
+							case c.Misc == nil || !c.Misc.Dynamic:
+							case first == nil:
+								first = c
+							default:
+								d := p.report(c.At("misc_dynamic"), fmt.Sprintf("another check sets the weight of %s too", s.Addr.Addr()), "")
+								d.Notes = note(first.At("misc_dynamic"), "the other one")
+							}
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "check-order", Severity: diag.Error,
+			Title: "What a FILE_CHECK or BFD_CHECK follows stands behind it.",
+			Text:  "keepalived reads the file once, from top to bottom, does not find the track_file or bfd_instance, and drops the check: the server counts as alive always.",
+			Bad:   checkedText("BFD_CHECK {\n            name b\n        }") + "bfd_instance b {\n    neighbor_ip 192.0.2.3\n}\n",
+			Good:  "bfd_instance b {\n    neighbor_ip 192.0.2.3\n}\n" + checkedText("BFD_CHECK {\n            name b\n        }"),
+			Check: func(p *pass) {
+				blocks, place := map[string]ir.Origin{}, map[*grammar.Stmt]int{}
+				for i, s := range p.file.Stmts {
+					place[s] = i
+				}
+				for _, f := range p.TrackFiles {
+					define(blocks, "track_file "+f.Name, f.Origin)
+				}
+				for _, b := range p.BFDs {
+					define(blocks, "bfd_instance "+b.Name, b.Origin)
+				}
+				for v := range p.services {
+					for _, s := range v.RealServers {
+						for _, c := range s.Checks {
+							kind, name := followed(c)
+							if block, ok := blocks[kind+" "+name.Text]; ok && place[block.Stmt] > place[v.Stmt] {
+								p.report(name.Span, fmt.Sprintf("%s %s is defined further down", kind, name.Text), "not found").Notes = note(block.Span(), "the definition")
+							}
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "session-untold", Severity: diag.Error,
+			Title: "A BFD session is followed by those whom it does not tell.",
+			Text:  "A bfd_instance with the word vrrp alone tells no checks, and one with checker alone no instances. keepalived does not find it there.",
+			Bad:   "bfd_instance b {\n    neighbor_ip 192.0.2.3\n    vrrp\n}\n" + checkedText("BFD_CHECK {\n            name b\n        }"),
+			Good:  "bfd_instance b {\n    neighbor_ip 192.0.2.3\n}\n" + checkedText("BFD_CHECK {\n            name b\n        }"),
+			Check: func(p *pass) {
+				sessions := map[string]*ir.BFD{}
+				for _, b := range p.BFDs {
+					if sessions[b.Name] == nil {
+						sessions[b.Name] = b
+					}
+				}
+				for _, c := range p.checks {
+					if c.BFD != nil {
+						p.untold(sessions[c.BFD.Text], "vrrp", "checker", ir.Track{Name: c.BFD.Text, Origin: c.Origin})
+					}
+				}
+				for _, v := range p.Instances {
+					for _, t := range v.TrackBFDs {
+						p.untold(sessions[t.Name], "checker", "vrrp", t)
+					}
+				}
+			},
+		},
+		{
+			Name: "session-twice", Severity: diag.Warning,
+			Title: "Two BFD_CHECKs of a real server follow one session.",
+			Text:  "keepalived reports it and drops the second one.",
+			Bad:   "bfd_instance b {\n    neighbor_ip 192.0.2.3\n}\n" + checkedText("BFD_CHECK {\n            name b\n        }\n        BFD_CHECK {\n            name b\n        }"),
+			Good:  "bfd_instance b {\n    neighbor_ip 192.0.2.3\n}\n" + checkedText("BFD_CHECK {\n            name b\n        }"),
+			Check: func(p *pass) {
+				for v := range p.services {
+					for _, s := range v.RealServers {
+						for i, c := range s.Checks {
+							same := func(o *ir.Check) bool { return o.BFD != nil && c.BFD != nil && o.BFD.Text == c.BFD.Text }
+							if first := slices.IndexFunc(s.Checks[:i], same); first >= 0 {
+								p.report(c.At("name"), "the server follows "+c.BFD.Text+" already", "dropped").Notes = note(s.Checks[first].Span(), "the first check")
+							}
+						}
+					}
+				}
+			},
+		},
+	}
+}
+
+// checks calls yield for each check of the file with its number.
+func (p *pass) checks(yield func(int, *ir.Check) bool) {
+	n := 0
+	for v := range p.services {
+		for _, s := range v.RealServers {
+			for _, c := range s.Checks {
+				if !yield(n, c) {
+					return
+				}
+				n++
+			}
+		}
+	}
+}
+
+// pages calls yield for each page that a check asks for.
+func (p *pass) pages(yield func(int, *ir.URL) bool) {
+	for n, c := range p.checks {
+		if c.HTTP == nil {
+			continue
+		}
+		for _, u := range c.HTTP.URLs {
+			if !yield(n, u) {
+				return
+			}
+		}
+	}
+}
+
+// followed is the kind and the name of the block that a check follows.
+func followed(c *ir.Check) (string, ir.Name) {
+	switch {
+	case c.File != nil:
+		return "track_file", c.File.TrackFile
+	case c.BFD != nil:
+		return "bfd_instance", *c.BFD
+	}
+	return "", ir.Name{}
+}
+
+// define notes the first block of a name.
+func define(blocks map[string]ir.Origin, name string, block ir.Origin) {
+	if _, known := blocks[name]; !known {
+		blocks[name] = block
+	}
+}
+
+// untold reports one who follows a session that has only the word for others.
+func (p *pass) untold(b *ir.BFD, others, word string, by ir.Track) {
+	if b != nil && b.Has(others) && !b.Has(word) {
+		p.report(by.Span(), fmt.Sprintf("bfd_instance %s does not tell here: it has %s alone", b.Name, others), "not found").Notes = note(b.At(others), "add "+word+", or delete this line")
+	}
+}
+
+// checkedText is a virtual_server without a mistake whose real server has a check.
+func checkedText(check string) string {
+	return "global_defs {\n    enable_script_security\n}\n" +
+		"virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol " + protocolText(check) + "\n    real_server 192.0.2.21 80 {\n        " + check + "\n    }\n}\n"
+}
+
+// protocolText is the protocol of a service that fits a check.
+func protocolText(check string) string {
+	if strings.HasPrefix(check, "UDP") {
+		return "UDP"
+	}
+	return "TCP"
+}

@@ -1,0 +1,266 @@
+package lint
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"keepc/compiler/ir"
+	"keepc/grammar"
+	"keepc/grammar/diag"
+)
+
+// memberRules are about the addresses, ports and marks of services, and what their kind of service cannot do.
+func memberRules() []Rule {
+	const marked = "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind NAT\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n"
+	return []Rule{
+		{
+			Name: "overlapping-members", Severity: diag.Warning,
+			Title: "Two members of a virtual_server_group are one service.",
+			Text:  "The kernel has one service for an address and a port. keepalived adds it twice, and the second time fails.",
+			Bad:   "virtual_server_group web {\n    192.0.2.10-19 80\n    192.0.2.12 80\n}\n" + grouped,
+			Good:  "virtual_server_group web {\n    192.0.2.10-19 80\n    192.0.2.20 80\n}\n" + grouped,
+			Check: func(p *pass) {
+				for _, g := range p.Groups {
+					for i, m := range g.Members[:min(len(g.Members), maxMembers)] {
+						for _, o := range g.Members[:i] {
+							if m.FWMark != 0 && m.FWMark == o.FWMark && m.IPv6 == o.IPv6 || m.Port == o.Port && overlap(m, o) {
+								p.report(m.Span(), "this member of "+g.Name+" is, or holds, one that stands above", "the same service").Notes = note(o.Span(), "the first one")
+								break
+							}
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "zero-mark", Severity: diag.Error,
+			Title: "A member of a virtual_server_group is the firewall mark 0.",
+			Text:  "Packets without a mark have mark 0, and IPVS has no service for it. keepalived does not complain.",
+			Bad:   "virtual_server_group web {\n    fwmark 0\n    192.0.2.10 80\n}\n" + grouped,
+			Good:  "virtual_server_group web {\n    fwmark 3\n    192.0.2.10 80\n}\n" + grouped,
+			Check: func(p *pass) {
+				for _, g := range p.Groups {
+					for _, m := range g.Members {
+						if !m.First.IsValid() && m.FWMark == 0 && m.HasWord("0") {
+							p.report(m.Span(), "firewall mark 0 is no mark", "matches no packet")
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "nowhere-address", Severity: diag.Warning,
+			Title: "A virtual or real server has an address that no host can have.",
+			Text:  "0.0.0.0 and :: are no wildcards to IPVS, and a group of hosts (multicast) or all of them (broadcast) cannot be balanced.",
+			Bad:   strings.Replace(serviceText(""), "192.0.2.10", "0.0.0.0", 1),
+			Good:  serviceText(""),
+			Check: func(p *pass) {
+				for v := range p.services {
+					if v.Group == "" && nowhere(v.Key.Addr) {
+						p.report(v.Span(), fmt.Sprintf("no host has the address %s", v.Key.Addr), "matches no packet")
+					}
+					for _, s := range v.RealServers {
+						if nowhere(s.Addr.Addr()) {
+							p.report(s.Span(), fmt.Sprintf("no host has the address %s", s.Addr.Addr()), "expected the server's own address")
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "port-of-mark", Severity: diag.Info,
+			Title: "A real server of a firewall mark has a port, and only NAT could use it.",
+			Text:  "With DR and TUN the packet arrives as it was sent. keepalived reports it and clears the port; only checks go there.",
+			Bad:   strings.Replace(marked, "NAT", "DR", 1),
+			Good:  marked,
+			Check: func(p *pass) {
+				for v := range p.services {
+					if v.Group != "" || v.Key.FWMark == 0 {
+						continue
+					}
+					if s := v.SorryServer; s != nil && s.Forwarding != ir.NAT && s.Port != 0 {
+						p.report(v.At("sorry_server"), "the port of the sorry server is not used", "for checks alone")
+					}
+					for _, s := range v.RealServers {
+						if s.Forwarding != ir.NAT && s.Port != 0 {
+							p.report(s.Span(), fmt.Sprintf("port %d of real_server %s is not used", s.Port, s.Addr.Addr()), "for checks alone").Help = "leave it out, and write connect_port in the check"
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "suspend-of-mark", Severity: diag.Warning,
+			Title: "A service by firewall mark has ha_suspend.",
+			Text:  "ha_suspend checks servers only while the address of the service is here. A mark has no address; keepalived reports it and clears ha_suspend.",
+			Bad:   strings.Replace(marked, "    real", "    ha_suspend\n    real", 1),
+			Good:  marked,
+			Check: func(p *pass) {
+				for v := range p.services {
+					if v.Has("ha_suspend") && p.marked(v) {
+						p.report(v.At("ha_suspend"), v.name()+" has no address that could go away", "cleared")
+					}
+				}
+			},
+		},
+		{
+			Name: "granularity-family", Severity: diag.Error,
+			Title: "persistence_granularity is for the other family.",
+			Text: "IPv4 wants a netmask, as 255.255.255.0, and IPv6 a prefix length, as 64. Of an IPv4 service keepalived reads 24 as the " +
+				"netmask 0.0.0.24; elsewhere it reports the line, or takes the service for one of the other family and drops its real servers.",
+			Bad:  serviceText("    persistence_timeout 50\n    persistence_granularity 24\n"),
+			Good: serviceText("    persistence_timeout 50\n    persistence_granularity 255.255.255.0\n"),
+			Check: func(p *pass) {
+				for v := range p.services {
+					mask := v.value("persistence_granularity")
+					six, known := v.family()
+					_, err := strconv.Atoi(mask)
+					if !known || err != nil && !strings.Contains(mask, ".") || six == (err == nil) {
+						continue
+					}
+					d := p.report(v.At("persistence_granularity"), fmt.Sprintf("persistence_granularity %s is not for IPv4", mask), "expected a netmask, as 255.255.255.0")
+					if six {
+						d.Message, d.Label = fmt.Sprintf("persistence_granularity %s is not for IPv6", mask), "expected a prefix length, as 64"
+					}
+				}
+			},
+		},
+		{
+			Name: "idle-engine", Severity: diag.Warning,
+			Title: "A persistence engine has nothing to do.",
+			Text: "An engine says which packets belong to one client, for a service that is persistent. The kernel has one engine, sip, and that is " +
+				"for UDP. It refuses a service with another.",
+			Bad:  serviceText("    persistence_engine sip\n"),
+			Good: strings.Replace(strings.Replace(serviceText("    persistence_engine sip\n    persistence_timeout 50\n"), "TCP\n", "UDP\n", 1), "TCP_CHECK", "UDP_CHECK", 1),
+			Check: func(p *pass) {
+				for v := range p.services {
+					at := v.At("persistence_engine")
+					switch {
+					case v.PersistenceEngine == "":
+					case v.PersistenceEngine != "sip":
+						p.report(at, fmt.Sprintf("the kernel has no persistence engine %q", v.PersistenceEngine), "expected sip")
+					case v.Key.FWMark == 0 && v.Key.Protocol != ir.UDP:
+						p.report(at, "the persistence engine sip is for UDP", "")
+					case v.PersistenceTimeout == 0:
+						p.report(at, v.name()+" has a persistence engine and is not persistent", "without effect").Help = "add persistence_timeout"
+					}
+				}
+			},
+		},
+		{
+			Name: "tunnel-options", Severity: diag.Error,
+			Title: "A tunnel has options that its type does not take.",
+			Text:  "A gue tunnel needs a port, and others have none. ipip has no checksum, and gre no remote one. keepalived reports the line and uses NAT.",
+			Bad:   strings.Replace(serviceText(""), "DR", "TUN type gue", 1),
+			Good:  strings.Replace(serviceText(""), "DR", "TUN type gue port 6080", 1),
+			Check: func(p *pass) {
+				for v := range p.services {
+					p.tunnel(v.Method, v.Origin, "lb_kind", "lvs_method")
+					p.tunnel(sorryMethod(v), v.Origin, "sorry_server_lvs_method")
+					for _, s := range v.RealServers {
+						p.tunnel(s.Method, s.Origin, "lvs_method")
+					}
+				}
+			},
+		},
+	}
+}
+
+// maxMembers is how many members of a group are compared with each other.
+const maxMembers = 1000
+
+// tunnel reports options that do not fit the type of a tunnel, when one of the words says it.
+func (p *pass) tunnel(m ir.Method, o ir.Origin, words ...string) {
+	problem, label := "", ""
+	switch t := m.Tunnel; {
+	case t.Type == ir.GUE && t.Port == 0:
+		problem, label = "a gue tunnel has no port", "needs port 1..65535"
+	case t.Type != ir.GUE && t.Port != 0:
+		problem, label = fmt.Sprintf("a tunnel of type %s has a port", t.Type), "only type gue has one"
+	case t.Type == ir.IPIP && t.Checksum != ir.NoChecksum:
+		problem, label = "a tunnel of type ipip has a checksum", "only gue and gre have one"
+	case t.Type == ir.GRE && t.Checksum == ir.RemoteChecksum:
+		problem, label = "a tunnel of type gre has a remote checksum", "only gue has one"
+	}
+	for _, word := range words {
+		if problem == "" || !o.Has(word) {
+			continue
+		}
+		s := o.Stmt.Block.Find(word)
+		if m.Tunnel.Port == 0 && slices.ContainsFunc(s.Words, func(w grammar.Word) bool { return w.Text == "port" }) {
+			return // the port is a finding already
+		}
+		p.report(s.Span(), problem, label)
+		return
+	}
+}
+
+// sorryMethod is how packets reach the sorry server, if there is one.
+func sorryMethod(v service) ir.Method {
+	if v.SorryServer == nil {
+		return ir.Method{}
+	}
+	return v.SorryServer.Method
+}
+
+// family tells whether a service is of IPv6, by its own address or that of a real server; false when neither tells.
+func (v service) family() (six, known bool) {
+	if v.Group == "" && v.Key.Addr.IsValid() {
+		return v.Key.Addr.Is6(), true
+	}
+	for _, s := range v.RealServers {
+		if s.Addr.IsValid() && s.Forwarding != ir.TUN {
+			return s.Addr.Addr().Is6(), true
+		}
+	}
+	return false, false
+}
+
+// overlap tells whether two ranges of addresses have one in common.
+func overlap(a, b ir.GroupMember) bool {
+	return a.First.IsValid() && b.First.IsValid() && a.First.Is4() == b.First.Is4() && !a.Last.Less(b.First) && !b.Last.Less(a.First)
+}
+
+// nowhere tells whether no host has the address.
+func nowhere(a netip.Addr) bool {
+	return a.IsValid() && (a.IsUnspecified() || a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}))
+}
+
+// members are those of the group of a virtual server.
+func (p *pass) members(v service) []ir.GroupMember {
+	for _, g := range p.Groups {
+		if g.Name == v.Group && v.Group != "" {
+			return g.Members
+		}
+	}
+	return nil
+}
+
+// memberPorts reports members of a group that have another port than a real server, where only NAT could change it.
+func (p *pass) memberPorts(v service) {
+	for _, m := range p.members(v) {
+		for _, s := range v.RealServers {
+			if s.Forwarding != ir.NAT && m.First.IsValid() && m.Port != 0 && s.Port != 0 && s.Port != m.Port {
+				p.report(m.Span(), fmt.Sprintf("%s has port %d, its real server %s port %d", m.First, m.Port, s.Addr.Addr(), s.Port), fmt.Sprintf("port %d is used", m.Port)).Notes = note(s.Span(), "the real server")
+				break
+			}
+		}
+	}
+}
+
+// sorryPort reports a sorry server with another port than a member of its group.
+func (p *pass) sorryPort(v service) {
+	s := v.SorryServer
+	if s == nil || s.Forwarding == ir.NAT || s.Port == 0 {
+		return
+	}
+	for _, m := range p.members(v) {
+		if m.First.IsValid() && m.Port != s.Port {
+			p.report(v.At("sorry_server"), fmt.Sprintf("the sorry server has port %d, and %s port %d", s.Port, m.First, m.Port), "the port is ignored").Notes = note(m.Span(), "the member of the group")
+			return
+		}
+	}
+}
