@@ -18,7 +18,7 @@ func groupRules() []Rule {
 			Good:  instanceText(""),
 			Check: func(p *pass) {
 				for _, g := range p.SyncGroups {
-					if len(g.Members) == 1 {
+					if len(g.Members) == 1 && len(linesOf(g.Origin, "group")) == 1 {
 						p.report(g.Members[0].Span, "vrrp_sync_group "+g.Name+" has one member", "nothing to keep in step with")
 					}
 				}

@@ -335,11 +335,19 @@ func (r *reader) unknownOption(entry string, w grammar.Word, known []string) {
 		Message: fmt.Sprintf("%s is no option of %s", r.quote(w), article(entry)),
 		Span:    w.Span,
 	}
-	if best, sure := diag.Suggest(w.Text, known); best != "" {
+	best, sure := diag.Suggest(w.Text, known)
+	bare, _, _ := strings.Cut(strings.TrimRight(w.Text, ",;"), "/")
+	switch {
+	case best != "":
 		d.Label = fmt.Sprintf("did you mean %q?", best)
 		if sure {
 			d.Fixes = []diag.Fix{replace(w.Span, best)}
 		}
+	case isNumber(w.Text) && slices.Contains(known, "weight"):
+		d.Label = fmt.Sprintf("did you mean \"weight %s\"?", w.Text)
+		d.Fixes = []diag.Fix{replace(w.Span, "weight "+w.Text)}
+	case isAddr(bare):
+		d.Label = "expected one address a line"
 	}
 	r.fail(d)
 }

@@ -72,12 +72,34 @@ func Short(n int) Kind[string] {
 // Interface is the name of a network interface.
 var Interface = Kind[string]{"an interface name", func(r *reader) (string, bool) {
 	w, ok := r.word("an interface name")
-	if ok && (len(w.Text) > 15 || w.Text == "" || strings.ContainsAny(w.Text, "/ \t'")) {
-		r.invalid(w, "an interface name", "1 to 15 bytes without a slash")
-		return "", false
+	if !ok || isInterface(w.Text) {
+		return w.Text, ok
 	}
-	return w.Text, ok
+	d := diag.Diagnostic{
+		Rule: "invalid-value", Severity: diag.Error,
+		Message: r.quote(w) + " is not an interface name",
+		Span:    w.Span,
+		Label:   "expected 1 to 15 bytes without a slash or blank",
+	}
+	switch bare := strings.Trim(w.Text, "',;<>"); {
+	case isAddr(strings.TrimRight(w.Text, "/0123456789")) || isAddr(w.Text):
+		d.Label = "expected a name such as eth0, not an address"
+	case bare != w.Text && isInterface(bare):
+		d.Label = fmt.Sprintf("expected %s", bare)
+		if w.Span.Text() == w.Text {
+			d.Fixes = []diag.Fix{replace(w.Span, bare)}
+		}
+	case strings.Contains(bare, ","):
+		d.Label = "expected one interface"
+	}
+	r.fail(d)
+	return "", false
 }}
+
+// isInterface tells whether an interface can have the name, and does not look like something else.
+func isInterface(name string) bool {
+	return len(name) > 0 && len(name) <= 15 && !strings.ContainsAny(name, "/ \t',;<>") && !isAddr(name)
+}
 
 // Words is one or more words.
 func Words(expect string) Kind[[]string] {

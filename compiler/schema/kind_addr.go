@@ -2,6 +2,7 @@ package schema
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -220,16 +221,16 @@ func prefix(expect string) Kind[netip.Prefix] {
 		}
 		text, length, cut := strings.Cut(w.Text, "/")
 		a, err := parseAddr(text)
-		if err != nil {
-			r.invalid(w, "an address", expect)
-			return none, false
+		if err == nil && !cut {
+			return r.prefixLength(w, a), true
 		}
-		if !cut {
-			return netip.PrefixFrom(a, a.BitLen()), true
-		}
-		bits, err := strconv.ParseUint(length, 10, 16)
-		if err != nil {
-			r.invalid(w, "an address with a prefix length", expect)
+		bits, err2 := strconv.ParseUint(length, 10, 16)
+		if err != nil || err2 != nil {
+			what := "an address"
+			if err == nil {
+				what = expect
+			}
+			r.noPrefix(w, what, expect)
 			return none, false
 		}
 		if int(bits) > a.BitLen() {
@@ -249,6 +250,92 @@ func prefix(expect string) Kind[netip.Prefix] {
 	}}
 }
 
+// prefixLength adds the prefix length to an address that has none in its own word: that of a single host, or that of a mask that
+// stands behind a blank, which it reports.
+func (r *reader) prefixLength(w grammar.Word, a netip.Addr) netip.Prefix {
+	words := 0
+	if next := r.peek(); next == "netmask" || next == "mask" {
+		words++
+	}
+	if len(r.rest) == words {
+		return netip.PrefixFrom(a, a.BitLen())
+	}
+	last := r.rest[words]
+	bits, ok := maskLength(strings.TrimPrefix(last.Text, "/"), a)
+	if !ok || !strings.HasPrefix(last.Text, "/") && !strings.Contains(last.Text, ".") && words == 0 {
+		return netip.PrefixFrom(a, a.BitLen())
+	}
+	p, at := netip.PrefixFrom(a, bits), w.Span.To(last.Span)
+	d := diag.Diagnostic{
+		Rule: "invalid-value", Severity: diag.Error,
+		Message: fmt.Sprintf("%s does not give %s a prefix length", r.quoteAll(r.rest[:words+1]), a),
+		Span:    at,
+		Label:   fmt.Sprintf("expected %s in one word", p),
+		Fixes:   []diag.Fix{replace(at, p.String())},
+	}
+	r.rest = r.rest[words+1:]
+	r.report(d)
+	return p
+}
+
+// maskLength reads a netmask or the prefix length of an address.
+func maskLength(s string, of netip.Addr) (int, bool) {
+	if n, err := strconv.Atoi(s); err == nil {
+		return n, n >= 0 && n <= of.BitLen()
+	}
+	mask, err := netip.ParseAddr(s)
+	if err != nil || !mask.Is4() || !of.Is4() {
+		return 0, false
+	}
+	n, bits := ones(mask)
+	return n, bits == 0 && n > 0
+}
+
+// ones returns how many ones a netmask begins with, and the bits behind them.
+func ones(mask netip.Addr) (n int, rest uint32) {
+	four := mask.As4()
+	for rest = binary.BigEndian.Uint32(four[:]); rest&(1<<31) != 0; rest <<= 1 {
+		n++
+	}
+	return n, rest
+}
+
+// noPrefix reports a word that is no address with a prefix length, and what was likely meant.
+func (r *reader) noPrefix(w grammar.Word, what, expect string) {
+	d := diag.Diagnostic{
+		Rule: "invalid-value", Severity: diag.Error,
+		Message: r.quote(w) + " is not " + what,
+		Span:    w.Span,
+		Label:   "expected " + expect,
+	}
+	text, length, cut := strings.Cut(strings.Trim(w.Text, `'",;<>()*`), "/")
+	text, zone, _ := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]"), "%")
+	a, err := parseAddr(text)
+	meant := netip.PrefixFrom(a, a.BitLen())
+	if bits, ok := maskLength(length, a); err == nil && ok {
+		meant = netip.PrefixFrom(a, bits)
+	} else if cut && length != "" {
+		err = strconv.ErrSyntax
+	}
+	both, _, joined := addrPort(text)
+	switch {
+	case err == nil && zone != "":
+		d.Label = fmt.Sprintf("expected %s dev %s", meant, zone)
+	case err == nil:
+		d.Label = fmt.Sprintf("expected %s", meant)
+		if w.Span.Text() == w.Text {
+			d.Fixes = []diag.Fix{replace(w.Span, meant.String())}
+		}
+	case joined:
+		d.Label = fmt.Sprintf("expected %s without the port", both.Addr())
+	case strings.Contains(text, "-") && !looksLikeName(text):
+		d.Label = "expected one address a line"
+	case looksLikeName(text):
+		d.Notes = []diag.Note{{Message: "keepalived resolves no names here"}}
+	}
+	r.fail(d)
+}
+
 // Mask is the granularity of persistence: a netmask of IPv4 or a prefix length of IPv6, as prefix length.
 var Mask = Kind[uint8]{"a netmask (IPv4) or a prefix length 1..128 (IPv6)", func(r *reader) (uint8, bool) {
 	const expect = "a netmask or a prefix length"
@@ -265,20 +352,16 @@ var Mask = Kind[uint8]{"a netmask (IPv4) or a prefix length 1..128 (IPv6)", func
 		r.invalid(w, "a netmask", expect)
 		return 0, false
 	}
-	four := a.As4()
-	bits, ones := uint32(four[0])<<24|uint32(four[1])<<16|uint32(four[2])<<8|uint32(four[3]), uint8(0)
-	for ; bits&(1<<31) != 0; bits <<= 1 {
-		ones++
-	}
+	n, bits := ones(a)
 	if bits != 0 {
 		r.report(diag.Diagnostic{
 			Rule: "mask-with-holes", Severity: diag.Warning,
 			Message: fmt.Sprintf("netmask %s has ones behind zeros", a),
 			Span:    w.Span,
-			Label:   fmt.Sprintf("/%d is used", ones),
+			Label:   fmt.Sprintf("/%d is used", n),
 		})
 	}
-	return ones, true
+	return uint8(n), true
 }}
 
 // serviceHead reads what stands between virtual_server and its brace: an address and a port, a firewall mark or the name

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"keepc/compiler/ir"
@@ -53,14 +54,29 @@ func (r *reader) command() (ir.Command, bool) {
 		r.invalid(w, "a command: it is empty", `"program arguments"`)
 		return ir.Command{}, false
 	}
-	r.rest = r.rest[max(0, len(r.rest)-len(more)):] // single quotes join words
+	r.rest = behind(r.rest, more)
 	c := ir.Command{Origin: ir.Origin{Stmt: r.stmt}, Args: argv}
 	r.commands = append(r.commands, &c)
 	return c, true
 }
 
+// behind returns the last of some words: those that the quotes of scripts, which join words, leave behind the command.
+func behind(rest []grammar.Word, more []string) []grammar.Word {
+	from := max(0, len(rest)-len(more))
+	if len(more) > 0 && rest[from].Text != more[0] {
+		if i := slices.IndexFunc(rest, func(w grammar.Word) bool { return w.Text == more[0] }); i >= 0 {
+			from = i
+		}
+	}
+	return rest[from:]
+}
+
 // looseArguments reports the arguments of a script that stand without quotes.
 func (r *reader) looseArguments(message string) {
+	if slices.ContainsFunc(r.stmt.Args(), func(w grammar.Word) bool { return strings.ContainsAny(w.Text, quotes) }) {
+		r.rest = nil // the quotes of a word processor are no quotes, which is a finding already
+		return
+	}
 	d := diag.Diagnostic{
 		Rule: "script-arguments", Severity: diag.Error,
 		Message: message,
@@ -125,6 +141,15 @@ var Password = Kind[ir.Secret]{"a word of at most 8 bytes", func(r *reader) (ir.
 		return ir.Secret{}, false
 	}
 	r.secrets = append(r.secrets, w.Span)
+	if w.Text == "" {
+		r.fail(diag.Diagnostic{
+			Rule: "invalid-value", Severity: diag.Error,
+			Message: r.key.Word + " is empty",
+			Span:    w.Span,
+			Label:   "expected a word of at most 8 bytes",
+		})
+		return ir.Secret{}, false
+	}
 	if commented(w) {
 		r.report(diag.Diagnostic{
 			Rule: "password-cut", Severity: diag.Error,

@@ -70,6 +70,10 @@ var scope = Kind[ir.Scope]{"global, site, link, host, nowhere or 0..255", func(r
 			return s, true
 		}
 	}
+	if !isNumber(r.peek()) && len(r.rest) > 0 {
+		r.oneOf(r.rest[0], []string{"global", "site", "link", "host", "nowhere"})
+		return 0, false
+	}
 	return Int[ir.Scope](0, 255).read(r)
 }}
 

@@ -15,6 +15,7 @@ var script = block(head(Name, func(s *ir.Script) *string { return &s.Name }), ir
 	Value("fall", Int[int](1, 1<<31-1), func(s *ir.Script) *int { return &s.Fall }, "Failures until the script counts as bad.").Default("1"),
 	Value("user", Account, func(s *ir.Script) *ir.User { return &s.User }, "Who runs the script.").Otherwise("script_user"),
 	Value("init_fail", Flag, func(s *ir.Script) *bool { return &s.InitFail }, "The script counts as bad until its first success."),
+	misnamed[ir.Script]("command", "script"),
 )
 
 // trackFile is track_file; vrrp_track_file is its old name.

@@ -142,6 +142,12 @@ var instance = block(head(Name, func(v *ir.VRRPInstance) *string { return &v.Nam
 		"The interface of the IPVS sync daemon.").Deprecated("lvs_sync_daemon in global_defs").Unenforced(),
 	Value("linkbeat_use_polling", Flag, func(v *ir.VRRPInstance) *bool { return &v.LinkbeatPolling },
 		"Polls the link of the interface.").Deprecated("linkbeat_interfaces at the top level").Build("linkbeat").Unenforced(),
+
+	misnamed[ir.VRRPInstance]("vrid", "virtual_router_id"),
+	misnamed[ir.VRRPInstance]("vip", "virtual_ipaddress"),
+	misnamed[ir.VRRPInstance]("vips", "virtual_ipaddress"),
+	misnamed[ir.VRRPInstance]("virtual_ip", "virtual_ipaddress"),
+	misnamed[ir.VRRPInstance]("notify_slave", "notify_backup"),
 )
 
 // newInstance says what a vrrp_instance holds where nothing is said: what it takes from global_defs is filled in last.
@@ -161,6 +167,9 @@ var authentication = block(Head[ir.Authentication]{}, ir.Authentication{},
 		"PASS sends the password in every advertisement, AH signs with it.").Build("vrrp-auth"),
 	Value("auth_pass", Password, func(a *ir.Authentication) *ir.Secret { return &a.Pass },
 		"The password; the wire carries its first eight bytes, readable for everyone on the network.").Secret().Build("vrrp-auth"),
+	misnamed[ir.Authentication]("type", "auth_type"),
+	misnamed[ir.Authentication]("password", "auth_pass").Secret(),
+	misnamed[ir.Authentication]("auth_password", "auth_pass").Secret(),
 )
 
 var authHMAC = block(Head[ir.AuthHMAC]{}, ir.AuthHMAC{},
@@ -219,7 +228,9 @@ var ipvlan = Kind[*ir.IPVLAN]{"[name] [address] [bridge|private|vepa] [group G]"
 }}
 
 var syncGroup = block(head(Name, func(g *ir.SyncGroup) *string { return &g.Name }), ir.SyncGroup{},
-	Names("group", func(g *ir.SyncGroup) *[]ir.Name { return &g.Members }, "The instances of the group.").Required(),
+	Names("group", func(g *ir.SyncGroup) *[]ir.Name { return &g.Members }, "The instances of the group.").Required().First(),
+	misnamed[ir.SyncGroup]("instances", "group"),
+	misnamed[ir.SyncGroup]("members", "group"),
 	Lines("track_interface", trackInterface, func(g *ir.SyncGroup) *[]ir.Track { return &g.TrackInterfaces }, "Interfaces that every member tracks."),
 	Lines("track_script", trackScript, func(g *ir.SyncGroup) *[]ir.Track { return &g.TrackScripts }, "Scripts that every member tracks."),
 	Lines("track_file", trackFileLine, func(g *ir.SyncGroup) *[]ir.Track { return &g.TrackFiles }, "Files that every member tracks."),
