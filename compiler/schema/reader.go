@@ -201,14 +201,14 @@ func (r *reader) readEntries(read func()) {
 	r.inside = r.inside[:len(r.inside)-1]
 }
 
-// read reads one entry: its subject and its options, in any order. It tells whether the subject was there.
+// read reads one entry: its subject and its options. It tells whether the subject was there.
 func (e *Entry[T]) read(r *reader, t *T) bool {
 	key, subject, before := r.key, e.options.head.read == nil, len(r.found.List)
 	if o, ok := any(t).(origin); ok {
 		o.SetOrigin(r.stmt)
 	}
 	for len(r.rest) > 0 {
-		if n, ok := e.options.index[r.peek()]; ok {
+		if n, ok := e.options.index[r.peek()]; ok && (subject || e.whole != nil) {
 			row := &e.options.rows[n]
 			r.key, r.rest = row.Keyword, r.rest[1:]
 			if !e.options.plain[n] || r.version != "" {

@@ -299,8 +299,8 @@ func head[T, V any](k Kind[V], at func(*T) *V) Head[T] {
 	}}
 }
 
-// An Entry is a line that is a little language of its own: a subject, which the head of the options reads, and options in
-// any order.
+// An Entry is a line that is a little language of its own: a subject, which the head of the options reads, and behind it options
+// in any order. Where an option may say the subject, options may also stand before it.
 type Entry[T any] struct {
 	name    string // "address line"
 	options *Block[T]
