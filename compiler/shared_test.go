@@ -71,6 +71,10 @@ func (caseHost) Networks(name string) ([]netip.Prefix, bool) {
 }
 func (caseHost) User(name string) bool { return name == "root" || name == "nobody" }
 func (caseHost) Mode(path string) (fs.FileMode, bool) {
+	switch path {
+	case "/run", "/tmp", "/var/tmp", "/etc/keepalived":
+		return fs.ModeDir | 0o755, true
+	}
 	return 0o755, strings.HasPrefix(path, "/bin/") || strings.HasPrefix(path, "/usr/bin/")
 }
 

@@ -162,13 +162,19 @@ func (h *Host) Mode(path string) (mode fs.FileMode, here bool) {
 		return 0o700, true
 	}
 	f := h.Files[at]
-	perm, _ := strconv.ParseUint(f.Perm, 8, 9)
-	mode = fs.FileMode(perm)
+	perm, _ := strconv.ParseUint(f.Perm, 8, 10)
+	mode = fs.FileMode(perm).Perm()
 	if f.Dir {
 		mode |= fs.ModeDir
 	}
+	if perm&sticky != 0 {
+		mode |= fs.ModeSticky
+	}
 	return mode, !f.Missing
 }
+
+// sticky is the bit of a directory where only the owner of a file can replace it, as chmod(1) writes it.
+const sticky = 0o1000
 
 // AddFile notes the mode of a file, or that there is none.
 func (h *Host) AddFile(path string, mode fs.FileMode, here bool) {
@@ -178,7 +184,11 @@ func (h *Host) AddFile(path string, mode fs.FileMode, here bool) {
 	}
 	f := File{Path: path, Missing: !here}
 	if here {
-		f.Dir, f.Perm = mode.IsDir(), fmt.Sprintf("%04o", mode.Perm())
+		perm := mode.Perm()
+		if mode&fs.ModeSticky != 0 {
+			perm |= sticky
+		}
+		f.Dir, f.Perm = mode.IsDir(), fmt.Sprintf("%04o", uint32(perm))
 	}
 	h.Files = slices.Insert(h.Files, at, f)
 }

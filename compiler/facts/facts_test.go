@@ -97,11 +97,12 @@ func TestHost(t *testing.T) {
 	h.AddUser("root")
 	h.AddFile("/no/such", 0, false)
 	h.AddFile("/usr/bin", fs.ModeDir|0o755, true)
+	h.AddFile("/var/spool", fs.ModeDir|fs.ModeSticky|0o777, true)
 	h.AddFile("/etc/keepalived/keepalived.conf", 0o644, true)
 	if got := strings.Join(h.Users, " "); got != "daemon ldapuser root" {
 		t.Errorf("users: %s", got)
 	}
-	for path, want := range map[string]fs.FileMode{"/usr/bin": fs.ModeDir | 0o755, "/etc/keepalived/keepalived.conf": 0o644, "/never/asked": 0o700} {
+	for path, want := range map[string]fs.FileMode{"/usr/bin": fs.ModeDir | 0o755, "/var/spool": fs.ModeDir | fs.ModeSticky | 0o777, "/etc/keepalived/keepalived.conf": 0o644, "/never/asked": 0o700} {
 		if mode, here := h.Mode(path); !here || mode != want {
 			t.Errorf("%s: %v, %v", path, mode, here)
 		}

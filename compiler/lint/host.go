@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"path"
 	"slices"
@@ -84,6 +85,42 @@ func hostRules() []Rule {
 			},
 		},
 		{
+			Name: "address-owned", Severity: diag.Error, Host: true,
+			Title: "A virtual address is the own address of its interface.",
+			Text: "keepalived removes the address when it starts, and an instance whose interface had no other one is in FAULT for good, for it has none to " +
+				"speak from. The owner of an address has priority 255; for the others a virtual address is one more.",
+			Bad:  owned("150", "192.0.2.2"),
+			Good: owned("255", "192.0.2.2"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					source := p.sourceHere(v)
+					for _, a := range v.Addresses {
+						if v.Priority != 255 && source.IsValid() && a.Prefix.Addr() == source {
+							p.report(a.Span(), fmt.Sprintf("%s is the own address of %s", source, v.Interface), "keepalived removes it").Help = "take another address, or priority 255 on the router that owns this one"
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "vmac-not-free", Severity: diag.Error, Host: true,
+			Title: "This machine has an interface with the name of a macvlan to be.",
+			Text:  "keepalived reports the name and makes up another one.",
+			Bad:   instanceText("    use_vmac eth2\n"),
+			Good:  instanceText("    use_vmac vmac7\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					for _, word := range []string{"use_vmac", "use_ipvlan"} {
+						name := vmacName(v, word)
+						networks, _ := p.host.Networks(name)
+						if name != "" && slices.ContainsFunc(networks, foreign(v)) { // else it may be that of a keepalived that runs
+							p.report(v.At(word), "this machine has an interface "+name+" already", "the name is ignored")
+						}
+					}
+				}
+			},
+		},
+		{
 			Name: "unknown-user", Severity: diag.Error, Host: true,
 			Title: "A script runs as a user that this machine does not have.",
 			Text:  "keepalived drops the script; for notify scripts without a word.",
@@ -123,6 +160,38 @@ func hostRules() []Rule {
 			},
 		},
 		{
+			Name: "writable-script", Severity: diag.Warning, Host: true,
+			Title: "Everybody on this machine can change a script, or put another one in its place.",
+			Text:  "Whoever can has the rights of the one who runs it, mostly root. With enable_script_security keepalived does not run it.",
+			Bad:   "global_defs {\n    enable_script_security\n}\n" + instanceText("    notify_master \"/srv/open/notify\"\n"),
+			Good:  "global_defs {\n    enable_script_security\n}\n" + instanceText("    notify_master \"/usr/bin/notify\"\n"),
+			Check: func(p *pass) {
+				for _, c := range p.Commands {
+					if len(c.Args) == 0 || !path.IsAbs(c.Args[0]) || open(c.Args[0]) {
+						continue
+					}
+					if at := p.writable(path.Clean(c.Args[0])); at != "" {
+						p.report(c.Span(), "everybody can write "+at, "the script can be replaced").Help = "chmod o-w " + at
+					}
+				}
+			},
+		},
+		{
+			Name: "missing-track-file", Severity: diag.Warning, Host: true,
+			Title: "This machine does not have the directory of a track_file.",
+			Text:  "keepalived removes the track_file then, and what tracks it. A file that is missing in a directory that is there counts as 0 until it comes.",
+			Bad:   "track_file load {\n    file /run/nothere/load\n}\n" + instanceText("    track_file {\n        load\n    }\n"),
+			Good:  loadText + instanceText("    track_file {\n        load\n    }\n"),
+			Check: func(p *pass) {
+				for _, f := range p.TrackFiles {
+					dir := path.Dir(f.File)
+					if _, here := p.host.Mode(dir); !here && path.IsAbs(dir) {
+						p.report(f.At("file"), "there is no directory "+dir, "the track_file is removed")
+					}
+				}
+			},
+		},
+		{
 			Name: "readable-password", Severity: diag.Warning, Host: true,
 			Title: "Everybody on this machine can read a file with passwords.",
 			Text:  "chmod 600 keeps the passwords of VRRP and the keys of TLS to root.",
@@ -137,6 +206,40 @@ func hostRules() []Rule {
 			},
 		},
 	}
+}
+
+// sourceHere is the first IPv4 address of the interface of an instance: those that come later stand behind it; zero: there is none.
+func (p *pass) sourceHere(v *ir.VRRPInstance) netip.Addr {
+	networks, _ := p.host.Networks(v.Interface)
+	for _, n := range networks {
+		if n.Addr().Is4() {
+			return n.Addr()
+		}
+	}
+	return netip.Addr{}
+}
+
+// foreign tells whether an address of an interface is none that an instance put there.
+func foreign(v *ir.VRRPInstance) func(netip.Prefix) bool {
+	return func(n netip.Prefix) bool {
+		return !n.Addr().IsLinkLocalUnicast() && !slices.ContainsFunc(v.Addresses, func(a ir.Address) bool { return a.Prefix.Addr() == n.Addr() })
+	}
+}
+
+// writable returns the first of a file and the directories above it that everybody can write; empty: there is none. A directory where
+// only the owner of a file can replace it is none.
+func (p *pass) writable(name string) string {
+	for ; name != "/" && name != "."; name = path.Dir(name) {
+		if mode, here := p.host.Mode(name); here && mode.Perm()&0o002 != 0 && mode&fs.ModeSticky == 0 {
+			return name
+		}
+	}
+	return ""
+}
+
+// owned is an instance with a priority and an address.
+func owned(priority, address string) string {
+	return "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    priority " + priority + "\n    virtual_ipaddress {\n        " + address + "/24\n    }\n}\n"
 }
 
 // covered tells whether an address is in one of the networks.

@@ -344,6 +344,20 @@ func instanceRules() []Rule {
 			},
 		},
 		{
+			Name: "empty-authentication", Severity: diag.Warning,
+			Title: "An authentication block is empty.",
+			Text:  "The instance has no password then, without a word from keepalived.",
+			Bad:   instanceText("    authentication {\n    }\n"),
+			Good:  instanceText("    authentication {\n        auth_type PASS\n        auth_pass k2t9\n    }\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					if v.Has("authentication") && empty(v.Origin, "authentication") && auth(v, "auth_type") == nil && auth(v, "auth_pass") == nil {
+						p.report(v.At("authentication"), "authentication of "+named(v)+" is empty", "no password")
+					}
+				}
+			},
+		},
+		{
 			Name: "password-version-3", Severity: diag.Error,
 			Title: "VRRP version 3 has no authentication.",
 			Text:  "keepalived reports it and ignores the block. RFC 5798 took authentication out because it protected nothing.",

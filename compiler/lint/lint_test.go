@@ -59,9 +59,11 @@ type machine struct{}
 func (machine) Networks(name string) ([]netip.Prefix, bool) {
 	switch name {
 	case "eth0":
-		return []netip.Prefix{netip.MustParsePrefix("192.0.2.10/24"), netip.MustParsePrefix("2001:db8::2/64")}, true
+		return []netip.Prefix{netip.MustParsePrefix("192.0.2.2/24"), netip.MustParsePrefix("192.0.2.10/24"), netip.MustParsePrefix("2001:db8::2/64")}, true
 	case "eth1":
 		return nil, true
+	case "eth2":
+		return []netip.Prefix{netip.MustParsePrefix("198.51.100.2/24")}, true
 	}
 	return nil, false
 }
@@ -70,8 +72,14 @@ func (machine) User(name string) bool { return name == "root" }
 
 func (machine) Mode(name string) (fs.FileMode, bool) {
 	switch path.Dir(name) {
-	case "/usr/bin", "/bin", "/tmp":
+	case "/usr/bin", "/bin", "/tmp", "/srv/open":
 		return 0o755, path.Base(name) != "nothere"
+	}
+	switch name {
+	case "/srv/open":
+		return fs.ModeDir | 0o777, true
+	case "/run", "/srv", "/usr/bin":
+		return fs.ModeDir | 0o755, true
 	}
 	if name == "open.conf" {
 		return 0o644, true

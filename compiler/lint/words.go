@@ -86,6 +86,13 @@ func wordRules() []Rule {
 			Good:  instanceText("    priority 150\n"),
 		},
 		{
+			Name: "repeated-block", Severity: diag.Info,
+			Title: "A list stands in several blocks of a kind.",
+			Text:  "The lines of all of them count. Whoever reads one does not see the other.",
+			Bad:   instanceText("    unicast_peer {\n        192.0.2.3\n    }\n    unicast_peer {\n        192.0.2.4\n    }\n"),
+			Good:  instanceText("    unicast_peer {\n        192.0.2.3\n        192.0.2.4\n    }\n"),
+		},
+		{
 			Name: "missing-keyword", Severity: diag.Error,
 			Title: "A block lacks a line that it cannot do without.",
 			Text:  "keepalived drops the block or refuses to start.",
@@ -148,6 +155,14 @@ func wordRules() []Rule {
 			Text:  "Only \" quotes. keepalived takes others for characters of the word, so a program is not found, and blanks end the word.",
 			Bad:   "global_defs {\n    router_id “lb1”\n}\n",
 			Good:  "global_defs {\n    router_id \"lb1\"\n}\n",
+		},
+		{
+			Name: "single-quotes", Severity: diag.Warning,
+			Title: "A word stands in single quotes.",
+			Text: "Only double quotes quote, apart from scripts and regular expressions. keepalived takes single quotes for characters of the word: " +
+				"auth_pass 'abc' is a password of five characters, and 'lb 1' are two words.",
+			Bad:  "global_defs {\n    router_id 'lb1'\n}\n",
+			Good: "global_defs {\n    router_id \"lb1\"\n}\n",
 		},
 		{
 			Name: "invisible-character", Severity: diag.Error,

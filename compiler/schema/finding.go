@@ -20,6 +20,10 @@ func (r *reader) report(d diag.Diagnostic) { r.found.Add(d) }
 // fail reports that the line cannot be read any further.
 func (r *reader) fail(d diag.Diagnostic) {
 	r.rest = nil
+	if i := slices.IndexFunc(r.found.List, func(o diag.Diagnostic) bool { return o.Rule == "single-quotes" && o.Span == r.single }); i >= 0 {
+		r.found.List[i].Severity = diag.Error // the quotes are why
+		return
+	}
 	r.report(d)
 }
 
@@ -122,6 +126,31 @@ func (r *reader) equalsSign(at, value grammar.Word) {
 	r.report(d)
 }
 
+// singleQuotes reports words between single quotes, which do not quote.
+func (r *reader) singleQuotes(words []grammar.Word) {
+	last := slices.IndexFunc(words, func(w grammar.Word) bool { return len(w.Text) > 1 && strings.HasSuffix(w.Text, "'") })
+	if last < 0 {
+		return // an apostrophe
+	}
+	r.single = words[0].Span.To(words[last].Span)
+	d := diag.Diagnostic{
+		Rule: "single-quotes", Severity: diag.Warning,
+		Message: fmt.Sprintf("%s has single quotes, which do not quote", r.key.Word),
+		Span:    r.single,
+		Label:   "the quotes are a part of the word",
+		Help:    `write double quotes, or none`,
+	}
+	if last > 0 {
+		d.Label = "the word ends at the first blank"
+	}
+	if text := r.single.Text(); r.key.Secret {
+		d.Help = "write double quotes, or none, on every router of the group at once"
+	} else if inner := strings.Trim(text, "'"); len(inner)+2 == len(text) && !strings.ContainsAny(inner, `"'`) {
+		d.Fixes = []diag.Fix{{Title: "write double quotes", Edits: []diag.Edit{{Span: r.single, Text: `"` + inner + `"`}}}}
+	}
+	r.report(d)
+}
+
 // slashes reports a comment of another language.
 func (r *reader) slashes(at grammar.Word, severity diag.Severity, label string) {
 	d := diag.Diagnostic{
@@ -141,7 +170,7 @@ func (r *reader) lineEnds() {
 	if r.stmt.Block != nil {
 		r.unexpectedBlock(r.key.Word + " takes no block")
 	}
-	if len(r.rest) == 0 {
+	if len(r.rest) == 0 || !r.single.IsZero() {
 		return
 	}
 	extra := r.rest
@@ -223,6 +252,17 @@ func (r *reader) duplicate(key *Keyword, first, s *grammar.Stmt) {
 		d.Label, d.Notes[0].Message = "the second block", "the first block"
 	}
 	r.report(d)
+}
+
+// again reports a second block whose lines join those of the first one.
+func (r *reader) again(key *Keyword, first, s *grammar.Stmt) {
+	r.report(diag.Diagnostic{
+		Rule: "repeated-block", Severity: diag.Info,
+		Message: fmt.Sprintf("a second %s in %s", key.Word, r.where()),
+		Span:    s.Span(),
+		Label:   "counts too",
+		Notes:   []diag.Note{{Message: "the first one", Span: first.Span()}},
+	})
 }
 
 func (r *reader) missingKeyword(key *Keyword) {

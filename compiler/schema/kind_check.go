@@ -133,6 +133,7 @@ func (r *reader) octets(wildcards string) (value, mask ir.Octets, ok bool) {
 
 // Pattern is a regular expression, which has quotes and escapes of its own.
 var Pattern = Kind[string]{"a regular expression", func(r *reader) (string, bool) {
+	r.quotes = true
 	w, ok := r.word("a regular expression")
 	if !ok {
 		return "", false

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"keepc/compiler/ir"
+	"keepc/grammar/diag"
 )
 
 // numbered is a number that may be written as a name. Those of the list are the same on every host; others are kept for the
@@ -34,6 +35,19 @@ var (
 	interfaceGroup = numbered("a word", map[string]uint32{"default": 0})
 	ipProtocol     = numbered("a word", map[string]uint32{"icmp": 1, "tcp": 6, "udp": 17, "dccp": 33, "gre": 47, "esp": 50, "ah": 51, "ipv6-icmp": 58, "sctp": 132})
 )
+
+// ruleTable is a routing table that a rule looks in. There is no table 0, but the line is read to its end.
+var ruleTable = Kind[ir.Number]{routingTable.Expect, func(r *reader) (ir.Number, bool) {
+	if len(r.rest) > 0 && r.rest[0].Text == "0" {
+		r.report(diag.Diagnostic{
+			Rule: "value-range", Severity: diag.Error,
+			Message: "a rule cannot look in table 0",
+			Span:    r.rest[0].Span,
+			Label:   "expected a number above 0, or a name",
+		})
+	}
+	return routingTable.read(r)
+}}
 
 // constant is a keyword without a value that stands for one.
 func constant[V any](v V) Kind[V] {

@@ -37,6 +37,7 @@ var Program = Kind[ir.Command]{`"program arguments"`, func(r *reader) (ir.Comman
 // command reads a program with its arguments. Scripts have quotes and escapes of their own, and only the first word is the
 // command: arguments stand in quotes with it.
 func (r *reader) command() (ir.Command, bool) {
+	r.quotes = true
 	w, ok := r.word("a program, with its arguments in quotes")
 	if !ok {
 		return ir.Command{}, false

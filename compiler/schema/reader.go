@@ -43,6 +43,9 @@ type line struct {
 	key  *Keyword
 	stmt *grammar.Stmt
 	rest []grammar.Word
+
+	quotes bool        // single quotes quote here, as in scripts
+	single source.Span // words in single quotes that are reported
 }
 
 // read reads the head and the content of the block that the current statement opens. It tells whether the head could be
@@ -66,7 +69,7 @@ func (b *Block[T]) read(r *reader, t *T) bool {
 		f = r.inside[len(r.inside)-1]
 		r.inside = r.inside[:len(r.inside)-1]
 	}
-	r.line = line{key, s, f.spare}
+	r.line = line{key: key, stmt: s, rest: f.spare}
 	r.headEnds(f.lacks, b.candidates)
 	return good
 }
@@ -86,7 +89,7 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) []*grammar
 		}
 		row := &b.rows[n]
 		if row.Keyword.Instead != "" {
-			r.line = line{row.Keyword, s, s.Words[1:]}
+			r.line = line{key: row.Keyword, stmt: s, rest: s.Words[1:]}
 			r.remarks()
 			s, n = renamed(s, row.Keyword.Instead), b.index[row.Keyword.Instead]
 			row, stmts[i] = &b.rows[n], s
@@ -99,13 +102,15 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) []*grammar
 			if row.Keyword.First {
 				continue
 			}
+		} else if row.Lines != "" && len(r.inside) > 0 {
+			r.again(row.Keyword, stmts[*seen-1], s)
 		}
 		if row.Block {
 			meant, more := b.opens(r, row.Keyword, s, stmts[i+1:])
 			s, stmts[i] = meant, meant
 			i += more
 		}
-		r.line = line{row.Keyword, s, s.Words[1:]}
+		r.line = line{key: row.Keyword, stmt: s, rest: s.Words[1:]}
 		if !b.plain[n] || r.version != "" {
 			r.remarks()
 		}
@@ -192,7 +197,7 @@ func (r *reader) readEntries(read func()) {
 	for i, e := range s.Block.Stmts {
 		e = r.undashed(e)
 		s.Block.Stmts[i] = e
-		r.line = line{key, e, e.Words}
+		r.line = line{key: key, stmt: e, rest: e.Words}
 		if e.Block != nil {
 			r.unexpectedBlock("the lines of " + key.Word + " take no block")
 		}
@@ -260,6 +265,9 @@ func (r *reader) optional() (grammar.Word, bool) {
 		return grammar.Word{}, false
 	}
 	w := r.clean(r.rest[0])
+	if strings.HasPrefix(w.Text, "'") && !r.quotes && r.single.IsZero() {
+		r.singleQuotes(r.rest)
+	}
 	r.rest = r.rest[1:]
 	return w, true
 }

@@ -216,7 +216,7 @@ func entryAsWritten(key *Keyword, entry *grammar.Stmt) []Setting {
 	return []Setting{{Key: key, Name: strings.TrimSpace(entry.Keyword() + " " + words(entry)), Span: entry.Span()}}
 }
 
-func lineOf(key *Keyword, s *grammar.Stmt) line { return line{key, s, s.Words[1:]} }
+func lineOf(key *Keyword, s *grammar.Stmt) line { return line{key: key, stmt: s, rest: s.Words[1:]} }
 
 // last is the place of the last of some lines.
 func last(lines []*grammar.Stmt) source.Span {

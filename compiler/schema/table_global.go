@@ -289,9 +289,15 @@ var syncDaemon = Kind[*ir.SyncDaemon]{"an interface [inst NAME] [id 0..255] [max
 	return d, ok
 }}
 
+// The longest names of chains of iptables and of ipsets that keepalived takes.
+const (
+	maxChain = 27
+	maxSet   = 30
+)
+
 // chains are those of iptables, for what comes in and what goes out.
 var chains = Kind[[]string]{"[chain in [chain out]]", func(r *reader) ([]string, bool) {
-	names, ok := AnyWords("").read(r)
+	names, ok := shortWords(r, 2, maxChain)
 	if len(names) == 0 {
 		names = []string{"INPUT", "OUTPUT"}
 	}
@@ -299,7 +305,22 @@ var chains = Kind[[]string]{"[chain in [chain out]]", func(r *reader) ([]string,
 }}
 
 // ipsets are the names of sets; none are used when none are named.
-var ipsets = Kind[*[]string]{"[names of six sets]", as(AnyWords(""), pointer).read}
+var ipsets = Kind[*[]string]{"[names of six sets]", func(r *reader) (*[]string, bool) {
+	names, ok := shortWords(r, 6, maxSet)
+	return &names, ok
+}}
+
+// shortWords reads up to some words of a limited length.
+func shortWords(r *reader, most, length int) (words []string, ok bool) {
+	for len(words) < most && len(r.rest) > 0 {
+		w, ok := Short(length).read(r)
+		if !ok {
+			return words, false
+		}
+		words = append(words, w)
+	}
+	return words, true
+}
 
 // bufferPolicy is MTU, ADVERT or a size.
 var bufferPolicy = Kind[string]{"MTU, ADVERT or bytes", func(r *reader) (string, bool) {
