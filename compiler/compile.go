@@ -25,6 +25,7 @@ func Compile(file *grammar.File, opts Options) (*ir.Config, diag.List) {
 	cfg, found := schema.Decode(file, opts.Version)
 	resolve(cfg, file)
 	found = append(found, lint.Run(cfg, file, opts.Host, opts.Peers)...)
+	found = withoutConsequences(file, found)
 	found.Sort()
 	return cfg, found
 }
@@ -44,33 +45,4 @@ func Merge(file *grammar.File, reading, meaning diag.List) diag.List {
 	all := silence(file, slices.Concat(reading, meaning))
 	all.Sort()
 	return all
-}
-
-// oneCause leaves one finding where reading and meaning have each one for the same cause: a value that is a reference to
-// nothing or a template, and a password that a comment cuts.
-func oneCause(reading, meaning diag.List) (diag.List, diag.List) {
-	kept := slices.Clone(reading)
-	for i := range kept {
-		d := &kept[i]
-		switch d.Rule {
-		case "undefined-reference", "definition-cycle":
-			meaning = slices.DeleteFunc(slices.Clone(meaning), func(o diag.Diagnostic) bool {
-				same := o.Span.Source == d.Span.Source && o.Span.Start <= d.Span.Start && d.Span.End <= o.Span.End && o.Severity == diag.Error
-				if same && d.Severity < o.Severity {
-					d.Severity = o.Severity
-				}
-				return same && (o.Rule == "invalid-value" || o.Rule == "password-cut")
-			})
-		case "unfilled-template":
-			meaning = slices.DeleteFunc(slices.Clone(meaning), func(o diag.Diagnostic) bool {
-				return o.Severity == diag.Error && o.Span.Source == d.Span.Source && o.Span.Start < d.Span.End && d.Span.Start < o.Span.End
-			})
-		}
-	}
-	kept = slices.DeleteFunc(kept, func(d diag.Diagnostic) bool {
-		return d.Rule == "comment-in-word" && slices.ContainsFunc(meaning, func(o diag.Diagnostic) bool {
-			return o.Rule == "password-cut" && o.Span.Source == d.Span.Source && o.Span.End == d.Span.Start
-		})
-	})
-	return kept, meaning
 }

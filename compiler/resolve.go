@@ -13,6 +13,7 @@ import (
 // those of the reference; see the Otherwise texts of the table.
 func resolve(cfg *ir.Config, file *grammar.File) {
 	resolveGlobal(&cfg.Global)
+	cfg.Instances = firstOfName(cfg.Instances)
 	for _, v := range cfg.Instances {
 		resolveInstance(v, &cfg.Global)
 	}
@@ -54,6 +55,16 @@ func resolve(cfg *ir.Config, file *grammar.File) {
 		resolveSorry(vs)
 		resolveQuorum(vs)
 	}
+}
+
+// firstOfName returns the instances without those that have the name of one before them: keepalived skips these.
+func firstOfName(instances []*ir.VRRPInstance) []*ir.VRRPInstance {
+	taken := make(map[string]bool, len(instances))
+	return slices.DeleteFunc(instances, func(v *ir.VRRPInstance) bool {
+		again := taken[v.Name]
+		taken[v.Name] = true
+		return again
+	})
 }
 
 // setDefault gives a value that is still the unset one another.

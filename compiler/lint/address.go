@@ -7,6 +7,7 @@ import (
 
 	"keepc/compiler/ir"
 	"keepc/grammar/diag"
+	"keepc/grammar/source"
 )
 
 // addressRules are about single addresses and interfaces.
@@ -80,6 +81,8 @@ func addressRules() []Rule {
 				for of, a := range p.addresses {
 					if what := unusable(a.Prefix); what != "" {
 						p.report(a.Span(), fmt.Sprintf("%s of %s is %s", a.Prefix.Addr(), of, what), "expected an address of a host")
+					} else if a.Prefix.Bits() == 0 {
+						p.report(a.Span(), fmt.Sprintf("%s of %s has the prefix length 0", a.Prefix.Addr(), of), "makes every address one of the link")
 					}
 				}
 			},
@@ -110,9 +113,22 @@ func addressRules() []Rule {
 			Bad:   "vrrp_instance VI_1 {\n    interface eth0:1\n    virtual_router_id 7\n    virtual_ipaddress {\n        192.0.2.10/24 dev eth0\n    }\n}\n",
 			Good:  "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        192.0.2.10/24 label eth0:1\n    }\n}\n",
 			Check: func(p *pass) {
+				alias := func(at source.Span, label, help string) {
+					if name, _, colon := strings.Cut(label, ":"); colon {
+						p.report(at, label+" is a label and no interface", "expected "+name).Help = help
+					}
+				}
 				for _, v := range p.Instances {
-					if name, _, colon := strings.Cut(v.Interface, ":"); colon && v.Has("interface") {
-						p.report(v.At("interface"), v.Interface+" is a label and no interface", "expected "+name).Help = "a label stands behind an address: label " + v.Interface
+					if v.Has("interface") {
+						alias(v.At("interface"), v.Interface, "a label stands behind an address: label "+v.Interface)
+					}
+					for _, t := range v.TrackInterfaces {
+						alias(t.Span(), t.Name, "the label shares the link of the interface")
+					}
+				}
+				for _, a := range p.addresses {
+					if a.HasWord("dev") {
+						alias(a.Span(), a.Dev, "write label "+a.Dev)
 					}
 				}
 			},

@@ -3,6 +3,7 @@ package lint
 import (
 	"fmt"
 	"path"
+	"regexp"
 	"strings"
 
 	"keepc/grammar/diag"
@@ -18,17 +19,22 @@ func commandRules() []Rule {
 		{
 			Name: "script-shell", Severity: diag.Warning,
 			Title: "A script has words of the shell.",
-			Text: "keepalived starts the program itself, without a shell: ||, &&, |, > and ; become arguments of the program, and $(...) is not " +
-				"replaced. A shell can be named: \"/bin/sh -c 'a || b'\".",
+			Text: "keepalived starts the program itself, without a shell: ||, &&, |, > and ; become arguments of the program, $(...), ~ and " +
+				"$HOME are not replaced, and exit is no program. A shell can be named: \"/bin/sh -c 'a || b'\".",
 			Bad:  script("/usr/bin/pgrep nginx || exit 1"),
 			Good: script("/bin/sh -c 'pgrep nginx || exit 1'"),
 			Check: func(p *pass) {
 				for _, c := range p.Commands {
-					for _, a := range c.Args {
-						if shell(a) {
-							p.report(c.Span(), fmt.Sprintf("%q is for a shell, and there is none", a), "an argument of the program").Help = "write the command into a file, or start it with /bin/sh -c"
-							break
+					for i, a := range c.Args {
+						if !shell(a) && (i > 0 || !builtIn(a)) {
+							continue
 						}
+						label := "an argument of the program"
+						if i == 0 {
+							label = "no program has this name"
+						}
+						p.report(c.Span(), fmt.Sprintf("%q is for a shell, and there is none", a), label).Help = "write the command into a file, or start it with /bin/sh -c"
+						break
 					}
 				}
 			},
@@ -86,8 +92,24 @@ func shell(argument string) bool {
 	case "||", "&&", "|", ">", ">>", "<", "&>", "2>", "2>&1", ">&", "&", ";", ">/dev/null", "2>/dev/null", "&>/dev/null", "1>/dev/null":
 		return true
 	}
-	return strings.Contains(argument, "$(") || strings.HasPrefix(argument, "`") || strings.HasPrefix(argument, "</") || strings.HasPrefix(argument, ">/")
+	return strings.Contains(argument, "$(") || strings.HasPrefix(argument, "`") || strings.HasPrefix(argument, "</") || strings.HasPrefix(argument, ">/") ||
+		strings.HasPrefix(argument, "~/") || len(argument) > 1 && strings.HasSuffix(argument, ";") || variable.MatchString(argument)
 }
+
+// variable finds a variable of the environment in a path.
+var variable = regexp.MustCompile(`(^|/)\$\{?[A-Za-z_]+\}?/`)
+
+// builtIn tells whether a shell alone knows the command.
+func builtIn(command string) bool {
+	switch command {
+	case "exit", "cd", "source", ".", "if", "for", "while", "export", "eval", "exec":
+		return true
+	}
+	return assignment.MatchString(command)
+}
+
+// assignment is a variable with its value in front of a command.
+var assignment = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)
 
 // open tells whether a path lies in a directory where others than root can write, as a rule.
 func open(name string) bool {

@@ -78,10 +78,17 @@ func groupRules() []Rule {
 			Bad:   two + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n}\nvrrp_sync_group H {\n    group {\n        VI_2\n        VI_1\n    }\n}\n",
 			Good:  two + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n}\n",
 			Check: func(p *pass) {
-				first := map[string]source.Span{}
+				first, groups, instances := map[string]source.Span{}, map[string]bool{}, map[string]bool{}
+				for _, v := range p.Instances {
+					instances[v.Name] = true
+				}
 				for _, g := range p.SyncGroups {
+					if groups[g.Name] {
+						continue // keepalived skips the second of a name
+					}
+					groups[g.Name] = true
 					for _, m := range g.Members {
-						if at, taken := first[m.Text]; taken {
+						if at, taken := first[m.Text]; taken && instances[m.Text] {
 							p.report(m.Span, m.Text+" is a member of a vrrp_sync_group already", "the second time").Notes = note(at, "the first time")
 							continue
 						}

@@ -37,8 +37,12 @@ func instanceRules() []Rule {
 			Good:  instanceText(""),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
-					if len(v.Addresses) == 0 && !v.NoVirtualAddress && empty(v.Origin, "virtual_ipaddress") && empty(v.Origin, "virtual_ipaddress_excluded") {
-						d := p.report(v.At("virtual_ipaddress"), named(v)+" has no address", "holds none")
+					if !v.NoVirtualAddress && empty(v.Origin, "virtual_ipaddress") {
+						message, label := named(v)+" has no address", "holds none"
+						if !empty(v.Origin, "virtual_ipaddress_excluded") {
+							message, label = named(v)+" has no address to advertise", "virtual_ipaddress_excluded alone"
+						}
+						d := p.report(v.At("virtual_ipaddress"), message, label)
 						if v.Version == 3 || v.Strict {
 							d.Severity = diag.Error
 						}
@@ -53,14 +57,17 @@ func instanceRules() []Rule {
 			Bad:   instanceText("") + "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 8\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n",
 			Good:  instanceText("") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n",
 			Check: func(p *pass) {
-				first := map[string]*ir.VRRPInstance{}
-				for _, v := range p.Instances {
-					if o := first[v.Name]; o != nil && v.Name != "" {
-						d := p.report(v.Span(), "a second instance is called "+v.Name, "keepalived skips this block")
-						d.Notes = note(o.Span(), "the first one")
+				first := map[string]source.Span{}
+				for _, s := range p.file.Stmts { // the configuration has the first of a name only
+					if s.Keyword() != "vrrp_instance" || len(s.Words) < 2 {
 						continue
 					}
-					first[v.Name] = v
+					name := s.Words[1].Text
+					if at, taken := first[name]; taken {
+						p.report(s.Span(), "a second instance is called "+name, "keepalived skips this block").Notes = note(at, "the first one")
+						continue
+					}
+					first[name] = s.Span()
 				}
 			},
 		},

@@ -49,9 +49,15 @@ func scriptRules() []Rule {
 			Bad:   scriptText + instanceText(""),
 			Good:  scriptText + instanceText("    track_script {\n        web\n    }\n"),
 			Check: func(p *pass) {
-				used := map[string]bool{}
+				used, defined := map[string]bool{}, map[string]bool{}
+				for _, s := range p.Scripts {
+					defined[s.Name] = true
+				}
 				for _, u := range p.uses() {
 					if u.kind == "vrrp_script" {
+						if !defined[u.name] {
+							return // the name that nothing has may be meant for one of them
+						}
 						used[u.name] = true
 					}
 				}

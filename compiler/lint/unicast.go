@@ -52,6 +52,30 @@ func unicastRules() []Rule {
 			},
 		},
 		{
+			Name: "unusable-peer", Severity: diag.Warning,
+			Title: "A unicast peer is no address of a router.",
+			Text: "A peer is one other router. Groups, networks and this host itself are none: keepalived sends there, and nobody answers. " +
+				"Where min_ttl is above max_ttl every advertisement of the peer is dropped.",
+			Bad:  instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        224.0.0.18\n    }\n"),
+			Good: instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					for _, peer := range v.Unicast {
+						what := unusable(netip.PrefixFrom(peer.Addr, peer.Addr.BitLen()))
+						if peer.Addr.IsLoopback() {
+							what = "a loopback address"
+						}
+						if what != "" {
+							p.report(peer.Span(), fmt.Sprintf("%s is %s", peer.Addr, what), "expected an address of a router")
+						}
+						if peer.MinTTL > peer.MaxTTL && peer.HasWord("min_ttl") && peer.HasWord("max_ttl") {
+							p.report(peer.Span(), fmt.Sprintf("min_ttl %d of %s is above max_ttl %d", peer.MinTTL, peer.Addr, peer.MaxTTL), "drops all its advertisements").Severity = diag.Error
+						}
+					}
+				}
+			},
+		},
+		{
 			Name: "down-timer-crash", Severity: diag.Error,
 			Title: "down_timer_adverts 1 stands in a unicast instance without an interface.",
 			Text:  "Newer versions of keepalived crash on it; 2.2.7 refuses the instance for its missing interface.",

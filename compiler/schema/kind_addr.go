@@ -321,6 +321,9 @@ func (r *reader) noPrefix(w grammar.Word, what, expect string) {
 	switch {
 	case err == nil && zone != "":
 		d.Label = fmt.Sprintf("expected %s dev %s", meant, zone)
+	case err == nil && cut && length == "":
+		d.Label = `expected a number behind "/"`
+		d.Notes = []diag.Note{{Message: "keepalived reads 0: every address is then one of the link"}}
 	case err == nil:
 		d.Label = fmt.Sprintf("expected %s", meant)
 		if w.Span.Text() == w.Text {

@@ -7,7 +7,7 @@ import (
 )
 
 var instance = block(head(Name, func(v *ir.VRRPInstance) *string { return &v.Name }), newInstance,
-	Value("state", Enum(ir.Master, ir.Backup), func(v *ir.VRRPInstance) *ir.State { return &v.State },
+	Value("state", role, func(v *ir.VRRPInstance) *ir.State { return &v.State },
 		"The role that the instance asks for at its start; priorities decide what it becomes.").Otherwise("MASTER with priority 255, else BACKUP"),
 	Value("interface", Interface, func(v *ir.VRRPInstance) *string { return &v.Interface },
 		"The interface that carries the advertisements, and the addresses that name no other."),
@@ -149,6 +149,21 @@ var instance = block(head(Name, func(v *ir.VRRPInstance) *string { return &v.Nam
 	misnamed[ir.VRRPInstance]("virtual_ip", "virtual_ipaddress"),
 	misnamed[ir.VRRPInstance]("notify_slave", "notify_backup"),
 )
+
+// role is MASTER or BACKUP; what other programs call them is reported with the word that it means.
+var role = Kind[ir.State]{masterOrBackup.Expect, func(r *reader) (ir.State, bool) {
+	switch strings.ToUpper(strings.Trim(r.peek(), ";,'")) {
+	case "SLAVE", "STANDBY", "SECONDARY", "PASSIVE", "REPLICA":
+		r.oneOf(r.rest[0], []string{ir.Backup.String()})
+		return ir.Backup, false
+	case "PRIMARY", "ACTIVE", "LEADER":
+		r.oneOf(r.rest[0], []string{ir.Master.String()})
+		return ir.Master, false
+	}
+	return masterOrBackup.read(r)
+}}
+
+var masterOrBackup = Enum(ir.Master, ir.Backup)
 
 // newInstance says what a vrrp_instance holds where nothing is said: what it takes from global_defs is filled in last.
 var newInstance = ir.VRRPInstance{

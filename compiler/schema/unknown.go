@@ -67,6 +67,13 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 		r.report(d)
 		return renamed(s, best), n, true
 	}
+	if n, ok := b.byContent(s); ok && !isBlock(r.table, word) {
+		best := b.rows[n].Word
+		d.Label = fmt.Sprintf("did you mean %q?", best)
+		d.Fixes = []diag.Fix{replace(s.Words[0].Span, best)}
+		r.report(d)
+		return renamed(s, best), n, true
+	}
 	if places, path := places(r.table, word); len(places) > 0 {
 		d.Rule = "misplaced-keyword"
 		d.Message = fmt.Sprintf("%s does not belong in %s", word, r.where())
@@ -143,6 +150,35 @@ func (w Row[T]) fits(s *grammar.Stmt) bool {
 		}
 	}
 	return 2*known >= len(s.Block.Stmts)
+}
+
+// byContent finds the one block of keywords that can hold all lines of a block.
+func (b *Block[T]) byContent(s *grammar.Stmt) (row int, ok bool) {
+	if s.Block == nil || len(s.Block.Stmts) < 2 {
+		return 0, false
+	}
+	for i, w := range b.rows {
+		knows := func(t *grammar.Stmt) bool {
+			return slices.ContainsFunc(w.Words, func(k *Keyword) bool { return k.Word == t.Keyword() && k.current() })
+		}
+		if !w.Block || w.Lines != "" || !w.current() || w.Keyword.Deprecated != "" || slices.ContainsFunc(s.Block.Stmts, func(t *grammar.Stmt) bool { return !knows(t) }) {
+			continue
+		}
+		if ok {
+			return 0, false
+		}
+		row, ok = i, true
+	}
+	return row, ok
+}
+
+// isBlock tells whether a word opens a block anywhere.
+func isBlock(table []*Keyword, word string) (found bool) {
+	walk(nil, table, func(path []*Keyword) {
+		k := path[len(path)-1]
+		found = found || k.Word == word && k.Block
+	})
+	return found
 }
 
 // glued finds a keyword that lacks the blank behind it, or has a sign of another language there: "priority=100",

@@ -1,0 +1,87 @@
+package compiler
+
+import (
+	"slices"
+
+	"keepc/grammar"
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+// oneCause leaves one finding where reading and meaning have each one for the same cause: a value that is a reference to
+// nothing or a template, and a password that a comment cuts.
+func oneCause(reading, meaning diag.List) (diag.List, diag.List) {
+	kept := slices.Clone(reading)
+	for i := range kept {
+		d := &kept[i]
+		switch d.Rule {
+		case "undefined-reference", "definition-cycle":
+			meaning = slices.DeleteFunc(slices.Clone(meaning), func(o diag.Diagnostic) bool {
+				same := o.Span.Source == d.Span.Source && o.Span.Start <= d.Span.Start && d.Span.End <= o.Span.End && o.Severity == diag.Error
+				if same && d.Severity < o.Severity {
+					d.Severity = o.Severity
+				}
+				return same && (o.Rule == "invalid-value" || o.Rule == "password-cut")
+			})
+		case "unfilled-template":
+			meaning = slices.DeleteFunc(slices.Clone(meaning), func(o diag.Diagnostic) bool {
+				return o.Severity == diag.Error && o.Span.Source == d.Span.Source && o.Span.Start < d.Span.End && d.Span.Start < o.Span.End
+			})
+		}
+	}
+	kept = slices.DeleteFunc(kept, func(d diag.Diagnostic) bool {
+		return d.Rule == "comment-in-word" && slices.ContainsFunc(meaning, func(o diag.Diagnostic) bool {
+			return o.Rule == "password-cut" && o.Span.Source == d.Span.Source && o.Span.End == d.Span.Start
+		})
+	})
+	return kept, meaning
+}
+
+// manyUnknown is how many unknown words make it pointless to ask which of them were to be what is missing.
+const manyUnknown = 20
+
+// withoutConsequences leaves out what follows from another finding: that something is missing where an unknown word stands, which may
+// be it; and that a line has a word too many whose name nothing has.
+func withoutConsequences(file *grammar.File, found diag.List) diag.List {
+	var around []*grammar.Stmt // the blocks with unknown words
+	var undefined []source.Span
+	for _, d := range found {
+		switch {
+		case d.Rule == "unknown-keyword" && len(d.Fixes) == 0 && len(around) < manyUnknown:
+			around = append(around, parent(file, d.Span))
+		case d.Rule == "undefined-name":
+			undefined = append(undefined, d.Span)
+		}
+	}
+	if len(around) == 0 && len(undefined) == 0 {
+		return found
+	}
+	return slices.DeleteFunc(found, func(d diag.Diagnostic) bool {
+		switch d.Rule {
+		case "missing-keyword", "missing-addresses", "missing-interface":
+			return slices.ContainsFunc(around, func(s *grammar.Stmt) bool {
+				return s != nil && (d.Span.Starts(s.Span()) || parent(file, d.Span) == s)
+			})
+		case "type-without-password", "password-without-type":
+			in := parent(file, d.Span)
+			return in != nil && slices.Contains(around, in)
+		case "unknown-option":
+			return slices.ContainsFunc(undefined, func(at source.Span) bool { return behind(at, d.Span) })
+		}
+		return false
+	})
+}
+
+// parent returns the block that a place lies in; nil: none.
+func parent(file *grammar.File, at source.Span) *grammar.Stmt {
+	chain := file.Around(at)
+	if len(chain) < 2 {
+		return nil
+	}
+	return chain[len(chain)-2]
+}
+
+// behind tells whether a place lies behind another one on its line.
+func behind(at, place source.Span) bool {
+	return at.Source == place.Source && at.End <= place.Start && at.Position().Line == place.Position().Line
+}
