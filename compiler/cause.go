@@ -17,7 +17,7 @@ func oneCause(reading, meaning diag.List) (diag.List, diag.List) {
 		switch d.Rule {
 		case "undefined-reference", "definition-cycle":
 			meaning = slices.DeleteFunc(slices.Clone(meaning), func(o diag.Diagnostic) bool {
-				same := o.Span.Source == d.Span.Source && o.Span.Start <= d.Span.Start && d.Span.End <= o.Span.End && o.Severity == diag.Error
+				same := oneText(o, *d) && o.Span.Start <= d.Span.Start && d.Span.End <= o.Span.End && o.Severity == diag.Error
 				if same && d.Severity < o.Severity {
 					d.Severity = o.Severity
 				}
@@ -25,13 +25,13 @@ func oneCause(reading, meaning diag.List) (diag.List, diag.List) {
 			})
 		case "unfilled-template":
 			meaning = slices.DeleteFunc(slices.Clone(meaning), func(o diag.Diagnostic) bool {
-				return o.Severity == diag.Error && o.Span.Source == d.Span.Source && o.Span.Start < d.Span.End && d.Span.Start < o.Span.End
+				return o.Severity == diag.Error && oneText(o, *d) && o.Span.Start < d.Span.End && d.Span.Start < o.Span.End
 			})
 		}
 	}
 	kept = slices.DeleteFunc(kept, func(d diag.Diagnostic) bool {
 		return d.Rule == "comment-in-word" && slices.ContainsFunc(meaning, func(o diag.Diagnostic) bool {
-			return o.Rule == "password-cut" && o.Span.Source == d.Span.Source && o.Span.End == d.Span.Start
+			return o.Rule == "password-cut" && oneText(o, d) && o.Span.End == d.Span.Start
 		})
 	})
 	return kept, meaning
@@ -84,4 +84,9 @@ func parent(file *grammar.File, at source.Span) *grammar.Stmt {
 // behind tells whether a place lies behind another one on its line.
 func behind(at, place source.Span) bool {
 	return at.Source == place.Source && at.End <= place.Start && at.Position().Line == place.Position().Line
+}
+
+// oneText tells whether two findings are about one text, whatever brought it in for the one and the other.
+func oneText(a, b diag.Diagnostic) bool {
+	return !a.Span.IsZero() && !b.Span.IsZero() && a.Span.Source.Same(b.Span.Source)
 }

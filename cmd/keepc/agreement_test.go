@@ -141,6 +141,7 @@ type judged struct {
 	rules      map[place][]string // the rules of findings, but for infos that keepalived has no complaint about
 	blocks     []block            // outermost first
 	full       bool               // there are too many findings
+	gap        bool               // a definition goes on behind a blank line
 	broken     string             // a rule about braces that fired
 	last       int                // the number of lines
 }
@@ -170,7 +171,8 @@ func newJudged(tree *grammar.File, found diag.List) judged {
 			continue
 		}
 		j.full = j.full || d.Rule == "too-many-findings"
-		spans := []source.Span{d.Span}
+		j.gap = j.gap || d.Rule == "gap-in-definition"
+		spans := append([]source.Span{d.Span}, d.More...)
 		for _, f := range d.Fixes {
 			for _, e := range f.Edits { // one finding may be about several lines
 				spans = append(spans, e.Span)
@@ -211,6 +213,12 @@ func (j *judged) add(stmts []*grammar.Stmt, top bool) {
 	}
 }
 
+// about tells whether a complaint names the block.
+func (b block) about(c complaint) bool {
+	subjects := c.subjects()
+	return b.top && slices.ContainsFunc(b.names, func(s string) bool { return slices.Contains(subjects, s) })
+}
+
 // finds returns the rule of a finding where the complaint is; "" when there is none. What is wrong with a block as a whole
 // keepalived tells at its closing brace, or without a line, but with the name of the block.
 func (j judged) finds(c complaint) string {
@@ -230,10 +238,10 @@ func (j judged) finds(c complaint) string {
 			break
 		}
 	}
-	follows, subjects := "", c.subjects()
+	follows := ""
 	for _, b := range j.blocks {
 		if !slices.Contains(b.ends, c.line) &&
-			!(c.line == 0 && b.top && slices.ContainsFunc(b.names, func(s string) bool { return slices.Contains(subjects, s) })) {
+			!(c.line == 0 && b.about(c)) {
 			continue
 		}
 		for n := b.from; n <= b.to; n++ {
@@ -296,6 +304,8 @@ func (j judged) excused(c complaint, adrift map[int]bool) string {
 	switch {
 	case adrift[c.line]:
 		return "keepalived has lost its place"
+	case c.line == 0 && j.gap && !slices.ContainsFunc(j.blocks, func(b block) bool { return b.about(c) }):
+		return "keepalived 2.2 ends a definition at a blank line"
 	case j.full:
 		return "keepc has more findings than it shows"
 	}

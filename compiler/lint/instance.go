@@ -115,13 +115,21 @@ func instanceRules() []Rule {
 					instance *ir.VRRPInstance
 					at       source.Span
 				}
-				first := map[netip.Addr]holder{}
+				type address struct {
+					netip.Addr
+					link string // of one that every link may have
+				}
+				first := map[address]holder{}
 				for _, v := range p.Instances {
 					for _, a := range v.Addresses {
-						o, taken := first[a.Prefix.Addr()]
+						own := address{Addr: a.Prefix.Addr()}
+						if own.IsLinkLocalUnicast() {
+							own.link = a.Dev
+						}
+						o, taken := first[own]
 						switch {
 						case !taken:
-							first[a.Prefix.Addr()] = holder{v, a.Span()}
+							first[own] = holder{v, a.Span()}
 						case o.instance != v:
 							p.report(a.Span(), fmt.Sprintf("%s is an address of both %s and %s", a.Prefix.Addr(), named(o.instance), named(v)), "two routers may hold it at once").Notes = note(o.at, "here of "+named(o.instance))
 						}

@@ -76,8 +76,7 @@ type pass struct {
 // report adds a finding of the rule. The notes and the rest may be added to what it returns.
 func (p *pass) report(at source.Span, message, label string) *diag.Diagnostic {
 	d := diag.Diagnostic{Rule: p.rule.Name, Severity: p.rule.Severity, Message: message, Span: at, Label: label, Host: p.rule.Host}
-	p.found.Add(d)
-	return &p.found.List[len(p.found.List)-1]
+	return p.found.Add(d)
 }
 
 // note is a list of one note: another place, and what it has to do with the finding.

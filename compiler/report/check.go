@@ -153,6 +153,7 @@ func (f File) finding(d diag.Diagnostic) Finding {
 	for src := d.Span.Source; src != nil && !src.Via.IsZero(); src = src.Via.Source {
 		m.Notes = append(m.Notes, Note{Message: src.How + " " + src.Via.String()})
 	}
+	m.Notes = append(m.Notes, again(d)...)
 	for _, fix := range d.Fixes {
 		if slices.ContainsFunc(fix.Edits, func(e diag.Edit) bool { return Hide(e.Text) != e.Text }) {
 			continue // it would tell
@@ -161,6 +162,27 @@ func (f File) finding(d diag.Diagnostic) Finding {
 		m.Fixes = append(m.Fixes, newFix(fix))
 	}
 	return m
+}
+
+// again says where else the words are brought in that a finding is about.
+func again(d diag.Diagnostic) (notes []Note) {
+	how, places := "", []string{}
+	for _, s := range d.More {
+		if at := s.Source.Via.String(); at != d.Span.Source.Via.String() && !slices.Contains(places, at) {
+			how, places = s.Source.How, append(places, at)
+		}
+	}
+	const few = 3
+	switch n := len(d.More); {
+	case n == 0:
+	case len(places) == n && n <= few:
+		for _, at := range places {
+			notes = append(notes, Note{Message: "also " + how + " " + at})
+		}
+	default:
+		notes = append(notes, Note{Message: fmt.Sprintf("and %d times more, where the text is used again", n)})
+	}
+	return notes
 }
 
 // path names the statement in which a place lies, with the blocks around it. A value in it makes no other path.

@@ -208,7 +208,7 @@ func (r *reader) readEntries(read func()) {
 
 // read reads one entry: its subject and its options. It tells whether the subject was there.
 func (e *Entry[T]) read(r *reader, t *T) bool {
-	key, subject, before := r.key, e.options.head.read == nil, len(r.found.List)
+	key, subject, before := r.key, e.options.head.read == nil, r.found.Added()
 	if o, ok := any(t).(origin); ok {
 		o.SetOrigin(r.stmt)
 	}
@@ -234,7 +234,7 @@ func (e *Entry[T]) read(r *reader, t *T) bool {
 	switch {
 	case e.whole != nil && e.whole(t), e.whole == nil && (subject || e.options.head.expect == ""):
 		return true
-	case len(r.found.List) == before: // else an option hides the subject
+	case r.found.Added() == before: // else an option hides the subject
 		r.missingSubject(e.name, e.options.head.expect)
 	}
 	return false

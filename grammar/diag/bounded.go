@@ -4,18 +4,35 @@ package diag
 const maxFindings = 1000
 
 // A Bounded is a List for texts that may be no configuration at all: of each severity it keeps the first thousand, and says
-// that there are more.
+// that there are more. What is wrong with a text that is brought in several times, by uses of a definition or by includes, is one
+// finding.
 type Bounded struct {
 	List  List
 	count [Error + 1]int
+	added int
+	once  map[place]int // the findings about what may be brought in again
 }
 
-// Add appends a finding, if there is room.
-func (b *Bounded) Add(d Diagnostic) {
+// A place is where a rule found something, as the text is written.
+type place struct {
+	rule, file string
+	from, to   int32
+}
+
+// Add appends a finding, if there is room. It returns the finding, for more to be said of it, wherever it went.
+func (b *Bounded) Add(d Diagnostic) *Diagnostic {
+	b.added++
+	if first := b.written(d); first != nil {
+		if n := len(first.More); n == 0 || first.More[n-1] != d.Span {
+			first.More = append(first.More, d.Span)
+		}
+		return &d
+	}
 	b.count[d.Severity]++
 	switch n := b.count[d.Severity]; {
 	case n <= maxFindings:
 		b.List.Add(d)
+		return &b.List[len(b.List)-1]
 	case n == maxFindings+1:
 		b.List.Add(Diagnostic{
 			Rule: "too-many-findings", Severity: d.Severity, Span: d.Span,
@@ -23,7 +40,31 @@ func (b *Bounded) Add(d Diagnostic) {
 			Label:   "the first " + d.Severity.String() + " that is left out",
 		})
 	}
+	return &d
 }
+
+// written returns the finding of the same rule about the same words, brought in from elsewhere; nil: there is none yet.
+func (b *Bounded) written(d Diagnostic) *Diagnostic {
+	src := d.Span.Source
+	if src == nil || src.Via.IsZero() {
+		return nil
+	}
+	p := place{d.Rule, src.Name, d.Span.Start, d.Span.End}
+	i, known := b.once[p]
+	switch {
+	case known && b.List[i].Span.Source != src:
+		return &b.List[i]
+	case !known && b.count[d.Severity] < maxFindings:
+		if b.once == nil {
+			b.once = map[place]int{}
+		}
+		b.once[p] = len(b.List)
+	}
+	return nil
+}
+
+// Added is how many findings there were, wherever they went.
+func (b *Bounded) Added() int { return b.added }
 
 // Full tells whether there is no room for findings of a severity.
 func (b *Bounded) Full(s Severity) bool { return b.count[s] > maxFindings }

@@ -35,14 +35,15 @@ func (s Severity) String() string {
 type Diagnostic struct {
 	Rule     string // kebab-case name, as in "keepc explain RULE"
 	Severity Severity
-	Message  string      // what was found, lower case, no full stop
-	Span     source.Span // where
-	Label    string      // what was expected; stands beside the caret
-	Notes    []Note      // why it matters, other places
-	Help     string      // what to do
-	Fixes    []Fix       // each alone repairs the finding; exactly one when --fix may apply it
-	Host     bool        // wrong only on this machine: an interface, user or file is missing here
-	IDs      []string    // of the readings that have it, where several are looked at; empty: all
+	Message  string        // what was found, lower case, no full stop
+	Span     source.Span   // where
+	More     []source.Span // the same words, brought in again
+	Label    string        // what was expected; stands beside the caret
+	Notes    []Note        // why it matters, other places
+	Help     string        // what to do
+	Fixes    []Fix         // each alone repairs the finding; exactly one when --fix may apply it
+	Host     bool          // wrong only on this machine: an interface, user or file is missing here
+	IDs      []string      // of the readings that have it, where several are looked at; empty: all
 }
 
 // A Note explains a finding; with a span it shows another place.
