@@ -162,8 +162,11 @@ func scriptRules() []Rule {
 // aboveUser returns the last script_user of the file, and the first scripts above it that name no user: one in global_defs and one in
 // another block.
 func (p *pass) aboveUser() (line, global, elsewhere *grammar.Stmt) {
-	var inGlobal, inOther *grammar.Stmt
 	scripts := p.nobodys()
+	if len(scripts) == 0 {
+		return nil, nil, nil
+	}
+	var inGlobal, inOther *grammar.Stmt
 	for _, s := range p.file.Stmts {
 		if s.Keyword() != "global_defs" {
 			if inOther == nil {
@@ -187,7 +190,9 @@ func (p *pass) aboveUser() (line, global, elsewhere *grammar.Stmt) {
 func (p *pass) nobodys() map[*grammar.Stmt]bool {
 	lines := map[*grammar.Stmt]bool{}
 	for _, c := range p.Commands {
-		lines[c.Stmt] = c.User == ir.User{}
+		if c.User == (ir.User{}) {
+			lines[c.Stmt] = true
+		}
 	}
 	for _, s := range p.Scripts {
 		if s.Has("user") {
