@@ -1,10 +1,12 @@
 package schema
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
 	"keepc/compiler/ir"
+	"keepc/grammar/diag"
 )
 
 // root is the top level of the file.
@@ -150,32 +152,32 @@ var global = block(Head[ir.Global]{}, newGlobal,
 	Value("vrrp_priority", Int[int](-20, 19), func(g *ir.Global) *int { return &g.VRRPProcess.Priority }, "The nice value of the VRRP process.").Default("0").Unenforced(),
 	Value("vrrp_no_swap", Flag, func(g *ir.Global) *bool { return &g.VRRPProcess.NoSwap }, "Keeps the VRRP process in memory.").Unenforced(),
 	Value("vrrp_rt_priority", Int[int](1, 99), func(g *ir.Global) *int { return &g.VRRPProcess.RTPriority }, "The real-time priority of the VRRP process.").Otherwise("none").Unenforced(),
-	Value("vrrp_cpu_affinity", Words("numbers of CPUs"), func(g *ir.Global) *[]string { return &g.VRRPProcess.CPUAffinity }, "The CPUs of the VRRP process.").Otherwise("all").Since("2.0.17").Unenforced(),
+	Value("vrrp_cpu_affinity", CPUs, func(g *ir.Global) *[]string { return &g.VRRPProcess.CPUAffinity }, "The CPUs of the VRRP process.").Otherwise("all").Since("2.0.17").Unenforced(),
 	Value("vrrp_rlimit_rttime", Microseconds(1, 1<<32-1), func(g *ir.Global) *duration { return &g.VRRPProcess.RLimitRTTime }, "How long the VRRP process may run without a pause.").Default("10000").Since("2.1.0").Unenforced(),
 	Value("vrrp_rlimit_rtime", Microseconds(1, 1<<32-1), func(g *ir.Global) *duration { return &g.VRRPProcess.RLimitRTTime }, "Old name of vrrp_rlimit_rttime.").Deprecated("vrrp_rlimit_rttime").Unenforced(),
 	Value("checker_priority", Int[int](-20, 19), func(g *ir.Global) *int { return &g.CheckerProcess.Priority }, "The nice value of the checker process.").Default("0").Unenforced(),
 	Value("checker_no_swap", Flag, func(g *ir.Global) *bool { return &g.CheckerProcess.NoSwap }, "Keeps the checker process in memory.").Unenforced(),
 	Value("checker_rt_priority", Int[int](1, 99), func(g *ir.Global) *int { return &g.CheckerProcess.RTPriority }, "The real-time priority of the checker process.").Otherwise("none").Unenforced(),
-	Value("checker_cpu_affinity", Words("numbers of CPUs"), func(g *ir.Global) *[]string { return &g.CheckerProcess.CPUAffinity }, "The CPUs of the checker process.").Otherwise("all").Since("2.0.17").Unenforced(),
+	Value("checker_cpu_affinity", CPUs, func(g *ir.Global) *[]string { return &g.CheckerProcess.CPUAffinity }, "The CPUs of the checker process.").Otherwise("all").Since("2.0.17").Unenforced(),
 	Value("checker_rlimit_rttime", Microseconds(1, 1<<32-1), func(g *ir.Global) *duration { return &g.CheckerProcess.RLimitRTTime }, "How long the checker process may run without a pause.").Default("10000").Since("2.1.0").Unenforced(),
 	Value("checker_rlimit_rtime", Microseconds(1, 1<<32-1), func(g *ir.Global) *duration { return &g.CheckerProcess.RLimitRTTime }, "Old name of checker_rlimit_rttime.").Deprecated("checker_rlimit_rttime").Unenforced(),
 	Value("bfd_priority", Int[int](-20, 19), func(g *ir.Global) *int { return &g.BFDProcess.Priority }, "The nice value of the BFD process.").Default("0").Build("bfd").Unenforced(),
 	Value("bfd_no_swap", Flag, func(g *ir.Global) *bool { return &g.BFDProcess.NoSwap }, "Keeps the BFD process in memory.").Build("bfd").Unenforced(),
 	Value("bfd_rt_priority", Int[int](1, 99), func(g *ir.Global) *int { return &g.BFDProcess.RTPriority }, "The real-time priority of the BFD process.").Otherwise("none").Build("bfd").Unenforced(),
-	Value("bfd_cpu_affinity", Words("numbers of CPUs"), func(g *ir.Global) *[]string { return &g.BFDProcess.CPUAffinity }, "The CPUs of the BFD process.").Otherwise("all").Since("2.0.17").Build("bfd").Unenforced(),
+	Value("bfd_cpu_affinity", CPUs, func(g *ir.Global) *[]string { return &g.BFDProcess.CPUAffinity }, "The CPUs of the BFD process.").Otherwise("all").Since("2.0.17").Build("bfd").Unenforced(),
 	Value("bfd_rlimit_rttime", Microseconds(1, 1<<32-1), func(g *ir.Global) *duration { return &g.BFDProcess.RLimitRTTime }, "How long the BFD process may run without a pause.").Default("10000").Since("2.1.0").Build("bfd").Unenforced(),
 	Value("bfd_rlimit_rtime", Microseconds(1, 1<<32-1), func(g *ir.Global) *duration { return &g.BFDProcess.RLimitRTTime }, "Old name of bfd_rlimit_rttime.").Deprecated("bfd_rlimit_rttime").Build("bfd").Unenforced(),
 
 	// Sockets.
-	Value("vrrp_netlink_cmd_rcv_bufs", Int[uint32](1, 1<<32-1), func(g *ir.Global) *uint32 { return &g.VRRPProcess.Commands.Size }, "The receive buffer of the VRRP process for answers of the kernel, in bytes.").Otherwise("the kernel's").Unenforced(),
+	Value("vrrp_netlink_cmd_rcv_bufs", Buffer, func(g *ir.Global) *uint32 { return &g.VRRPProcess.Commands.Size }, "The receive buffer of the VRRP process for answers of the kernel, in bytes.").Otherwise("the kernel's").Unenforced(),
 	Value("vrrp_netlink_cmd_rcv_bufs_force", Bool, func(g *ir.Global) *bool { return &g.VRRPProcess.Commands.Force }, "That buffer may pass the limit of the kernel.").Unenforced(),
-	Value("vrrp_netlink_monitor_rcv_bufs", Int[uint32](1, 1<<32-1), func(g *ir.Global) *uint32 { return &g.VRRPProcess.Monitor.Size }, "The receive buffer of the VRRP process for news of the kernel, in bytes.").Otherwise("the kernel's").Unenforced(),
+	Value("vrrp_netlink_monitor_rcv_bufs", Buffer, func(g *ir.Global) *uint32 { return &g.VRRPProcess.Monitor.Size }, "The receive buffer of the VRRP process for news of the kernel, in bytes.").Otherwise("the kernel's").Unenforced(),
 	Value("vrrp_netlink_monitor_rcv_bufs_force", Bool, func(g *ir.Global) *bool { return &g.VRRPProcess.Monitor.Force }, "That buffer may pass the limit of the kernel.").Unenforced(),
-	Value("lvs_netlink_cmd_rcv_bufs", Int[uint32](1, 1<<32-1), func(g *ir.Global) *uint32 { return &g.CheckerProcess.Commands.Size }, "The receive buffer of the checker process for answers of the kernel, in bytes.").Otherwise("the kernel's").Unenforced(),
+	Value("lvs_netlink_cmd_rcv_bufs", Buffer, func(g *ir.Global) *uint32 { return &g.CheckerProcess.Commands.Size }, "The receive buffer of the checker process for answers of the kernel, in bytes.").Otherwise("the kernel's").Unenforced(),
 	Value("lvs_netlink_cmd_rcv_bufs_force", Bool, func(g *ir.Global) *bool { return &g.CheckerProcess.Commands.Force }, "That buffer may pass the limit of the kernel.").Unenforced(),
-	Value("lvs_netlink_monitor_rcv_bufs", Int[uint32](1, 1<<32-1), func(g *ir.Global) *uint32 { return &g.CheckerProcess.Monitor.Size }, "The receive buffer of the checker process for news of the kernel, in bytes.").Otherwise("the kernel's").Unenforced(),
+	Value("lvs_netlink_monitor_rcv_bufs", Buffer, func(g *ir.Global) *uint32 { return &g.CheckerProcess.Monitor.Size }, "The receive buffer of the checker process for news of the kernel, in bytes.").Otherwise("the kernel's").Unenforced(),
 	Value("lvs_netlink_monitor_rcv_bufs_force", Bool, func(g *ir.Global) *bool { return &g.CheckerProcess.Monitor.Force }, "That buffer may pass the limit of the kernel.").Unenforced(),
-	Value("process_monitor_rcv_bufs", Int[uint32](1, 1<<32-1), func(g *ir.Global) *uint32 { return &g.ProcessMonitor.Size }, "The receive buffer for news of processes, in bytes.").Otherwise("the kernel's").Since("2.0.11").Build("track-process").Unenforced(),
+	Value("process_monitor_rcv_bufs", Buffer, func(g *ir.Global) *uint32 { return &g.ProcessMonitor.Size }, "The receive buffer for news of processes, in bytes.").Otherwise("the kernel's").Since("2.0.11").Build("track-process").Unenforced(),
 	Value("process_monitor_rcv_bufs_force", Bool, func(g *ir.Global) *bool { return &g.ProcessMonitor.Force }, "That buffer may pass the limit of the kernel.").Since("2.0.11").Build("track-process").Unenforced(),
 	Value("vrrp_rx_bufs_policy", bufferPolicy, func(g *ir.Global) *string { return &g.RxBufsPolicy }, "How large the receive buffers of instances are: by MTU, by advertisement, or bytes.").Otherwise("the kernel's").Since("2.0.3").Unenforced(),
 	Value("vrrp_rx_bufs_multiplier", Int[uint32](1, 1<<32-1), func(g *ir.Global) *uint32 { return &g.RxBufsMultiplier }, "Multiplies the size by MTU or advertisement.").Default("3").Since("2.0.3").Unenforced(),
@@ -198,7 +200,7 @@ var global = block(Head[ir.Global]{}, newGlobal,
 	// Files and reloads.
 	Value("umask", String, func(g *ir.Global) *string { return &g.Umask }, "The umask of files, as a number or as IRUSR|IWUSR.").Otherwise("that of the caller").Since("2.0.9").Unenforced(),
 	Value("random_seed", as(Int[uint32](0, 1<<32-1), pointer), func(g *ir.Global) **uint32 { return &g.RandomSeed }, "Makes ${_RANDOM} give the same numbers again.").Otherwise("the time").Since("2.0.15").Unenforced(),
-	Value("include_check", AnyWords("[+|-] read, match, wildcard_match, brace_match"), func(g *ir.Global) *[]string { return &g.IncludeCheck }, "How strict includes are from this line on; alone: all.").Since("2.2.0").Unenforced(),
+	Value("include_check", demands, func(g *ir.Global) *[]string { return &g.IncludeCheck }, "How strict includes are from this line on; alone: all.").Since("2.2.0").Unenforced(),
 	Value("reload_check_config", as(Optional(Path, ""), pointer), func(g *ir.Global) **string { return &g.ReloadCheckConfig }, "Tests a new configuration before it is used, and writes the findings to the file.").Otherwise("off").Since("2.2.0").Unenforced(),
 	Value("reload_time_file", Path, func(g *ir.Global) *string { return &g.ReloadTimeFile }, "The file that holds the time of the next reload.").Since("2.1.0").Unenforced(),
 	Value("reload_repeat", Flag, func(g *ir.Global) *bool { return &g.ReloadRepeat }, "Keeps reading reload_time_file after the first time.").Since("2.1.0").Unenforced(),
@@ -258,11 +260,20 @@ var mailServer = Kind[ir.MailServer]{"an address or a host name [port]", func(r 
 	return m, ok
 }}
 
-// syncDaemon is the IPVS sync daemon. The words behind the interface may be an instance and an id without their names.
+// syncDaemon is the IPVS sync daemon. Old files have an instance and an id without their words behind the interface.
 var syncDaemon = Kind[*ir.SyncDaemon]{"an interface [inst NAME] [id 0..255] [maxlen N] [port N] [ttl N] [group ADDRESS]", func(r *reader) (*ir.SyncDaemon, bool) {
 	d := &ir.SyncDaemon{}
 	var ok bool
 	d.Interface, ok = Interface.read(r)
+	options := []string{"inst", "id", "maxlen", "port", "ttl", "group"}
+	if ok && len(r.rest) > 0 && !slices.Contains(options, r.peek()) {
+		w, _ := r.optional()
+		d.Instance = w.Text
+		if n, err := strconv.ParseUint(r.peek(), 10, 8); err == nil {
+			r.positionalID()
+			d.ID = pointer(uint8(n))
+		}
+	}
 	for ok && len(r.rest) > 0 {
 		w, _ := r.optional()
 		switch w.Text {
@@ -271,7 +282,7 @@ var syncDaemon = Kind[*ir.SyncDaemon]{"an interface [inst NAME] [id 0..255] [max
 		case "id":
 			d.ID, ok = as(Int[uint8](0, 255), pointer).read(r)
 		case "maxlen":
-			d.MaxLen, ok = Int[uint16](0, 65535).read(r)
+			d.MaxLen, ok = Int[uint16](1, 65507).read(r)
 		case "port":
 			d.Port, ok = Port.read(r)
 		case "ttl":
@@ -279,11 +290,7 @@ var syncDaemon = Kind[*ir.SyncDaemon]{"an interface [inst NAME] [id 0..255] [max
 		case "group":
 			d.Group, ok = Multicast.read(r)
 		default:
-			if n, err := strconv.ParseUint(w.Text, 10, 8); err == nil {
-				d.ID = pointer(uint8(n))
-			} else {
-				d.Instance = w.Text
-			}
+			r.unknownOption("lvs_sync_daemon line", w, options)
 		}
 	}
 	return d, ok
@@ -294,6 +301,51 @@ const (
 	maxChain = 27
 	maxSet   = 30
 )
+
+// positionalID reads the id of a sync daemon that lacks its word.
+func (r *reader) positionalID() {
+	w, _ := r.optional()
+	r.report(diag.Diagnostic{
+		Rule: "deprecated-keyword", Severity: diag.Info,
+		Message: "the id of lvs_sync_daemon stands without its word",
+		Span:    w.Span,
+		Label:   "write id " + w.Text,
+		Fixes:   []diag.Fix{replace(w.Span, "id "+w.Text)},
+	})
+}
+
+// Buffer is the size of a buffer in bytes; 0 is accepted and says nothing.
+var Buffer = Kind[uint32]{"1..4294967295", Int[uint32](0, 1<<32-1).read}
+
+// CPUs is the numbers of processors.
+var CPUs = Kind[[]string]{"numbers of CPUs", func(r *reader) ([]string, bool) {
+	var words []string
+	for len(words) == 0 || len(r.rest) > 0 {
+		w, ok := r.word("numbers of CPUs")
+		if !ok {
+			return nil, false
+		}
+		if _, ok := r.int(w, 0, 1<<16, "the number of a CPU, one word for each"); !ok {
+			return nil, false
+		}
+		words = append(words, w.Text)
+	}
+	return words, true
+}}
+
+// demands is what includes must fulfil.
+var demands = Kind[[]string]{"[+|-] read, match, wildcard_match, brace_match", func(r *reader) ([]string, bool) {
+	var words []string
+	kinds := []string{"read", "readable", "match", "wildcard_match", "brace_match"}
+	for w, ok := r.optional(); ok; w, ok = r.optional() {
+		if kind := strings.TrimLeft(w.Text, "+-"); kind != "" && !slices.Contains(kinds, kind) {
+			r.oneOf(w, kinds)
+			return nil, false
+		}
+		words = append(words, w.Text)
+	}
+	return words, true
+}}
 
 // chains are those of iptables, for what comes in and what goes out.
 var chains = Kind[[]string]{"[chain in [chain out]]", func(r *reader) ([]string, bool) {
