@@ -2,6 +2,7 @@ package compiler
 
 import (
 	"slices"
+	"strings"
 
 	"keepc/grammar"
 	"keepc/grammar/diag"
@@ -12,22 +13,23 @@ import (
 // nothing or a template, and a password that a comment cuts.
 func oneCause(reading, meaning diag.List) (diag.List, diag.List) {
 	kept := slices.Clone(reading)
+	if slices.ContainsFunc(kept, func(d diag.Diagnostic) bool { return d.Rule == "expansion-too-large" }) {
+		kept = slices.DeleteFunc(kept, func(d diag.Diagnostic) bool { return d.Rule == "unclosed-block" }) // the rest was not read
+	}
 	for i := range kept {
 		d := &kept[i]
 		switch d.Rule {
-		case "undefined-reference", "definition-cycle":
-			meaning = slices.DeleteFunc(slices.Clone(meaning), func(o diag.Diagnostic) bool {
-				same := oneText(o, *d) && o.Span.Start <= d.Span.Start && d.Span.End <= o.Span.End && o.Severity == diag.Error
-				if same && d.Severity < o.Severity {
-					d.Severity = o.Severity
+		case "undefined-reference", "bare-reference", "brace-in-word", "definition-cycle":
+			for _, o := range meaning {
+				if o.Severity == diag.Error && oneText(o, *d) && holds(o.Span, d.Span) {
+					d.Severity = diag.Error
 				}
-				return same && (o.Rule == "invalid-value" || o.Rule == "password-cut")
-			})
-		case "unfilled-template":
-			meaning = slices.DeleteFunc(slices.Clone(meaning), func(o diag.Diagnostic) bool {
-				return o.Severity == diag.Error && oneText(o, *d) && o.Span.Start < d.Span.End && d.Span.Start < o.Span.End
-			})
+			}
+		case "condition-on-block", "text-after-lines", "definition-name", "unset-variable", "line-continuation", "unfilled-template":
+		default:
+			continue
 		}
+		meaning = slices.DeleteFunc(slices.Clone(meaning), func(o diag.Diagnostic) bool { return follows(o, *d) })
 	}
 	kept = slices.DeleteFunc(kept, func(d diag.Diagnostic) bool {
 		return d.Rule == "comment-in-word" && slices.ContainsFunc(meaning, func(o diag.Diagnostic) bool {
@@ -35,6 +37,35 @@ func oneCause(reading, meaning diag.List) (diag.List, diag.List) {
 		})
 	})
 	return kept, meaning
+}
+
+// follows tells whether a finding about the meaning follows from one of the reading.
+func follows(o, cause diag.Diagnostic) bool {
+	if !oneText(o, cause) {
+		return false
+	}
+	switch cause.Rule {
+	case "condition-on-block":
+		inside := cause.Span.Start < o.Span.Start && o.Span.End < cause.Notes[0].Span.End
+		return inside && (o.Rule == "misplaced-keyword" || o.Rule == "unknown-keyword")
+	case "text-after-lines":
+		return o.Rule == "unknown-keyword" && o.Span.Starts(cause.Notes[0].Span)
+	case "definition-name":
+		return o.Rule == "invalid-value" && strings.Contains(o.Span.Text(), cause.Span.Text())
+	case "unset-variable":
+		return o.Rule == "missing-value" && o.Span.End <= cause.Span.End && o.Span.Position().Line == cause.Span.Position().Line
+	case "line-continuation":
+		n := o.Span.Position().Line - cause.Span.Position().Line
+		return o.Rule == "missing-value" && n == 0 || o.Rule == "unknown-keyword" && n == 1
+	case "unfilled-template":
+		return o.Severity == diag.Error && o.Span.Start < cause.Span.End && cause.Span.Start < o.Span.End
+	}
+	return holds(o.Span, cause.Span) && o.Severity == diag.Error && (o.Rule == "invalid-value" || o.Rule == "password-cut")
+}
+
+// holds tells whether a span has another one of the same text within it.
+func holds(outer, inner source.Span) bool {
+	return outer.Start <= inner.Start && inner.End <= outer.End
 }
 
 // manyUnknown is how many unknown words make it pointless to ask which of them were to be what is missing.

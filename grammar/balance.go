@@ -348,11 +348,15 @@ func (b *balancer) braceInWord(l *line, s *scanner, at source.Span) {
 	w := &b.words.open[len(b.words.open)-1]
 	w.Text += l.text[brace:s.pos]
 	w.Span = w.Span.To(l.span(brace, s.pos))
-	b.record.add(diag.Diagnostic{
+	d := diag.Diagnostic{
 		Rule: "brace-in-word", Severity: diag.Error, Message: "a brace within a word",
 		Span: at, Label: "keepalived ends the word before it",
 		Help: "put the word in double quotes",
-	})
+	}
+	if open := strings.LastIndex(w.Text, "${"); open >= 0 && nameLength(w.Text[open+2:]) == len(w.Text)-open-2 {
+		d.Message, d.Help = "a reference without its closing brace", fmt.Sprintf("write %s}", w.Text[open:])
+	}
+	b.record.add(d)
 }
 
 // template reports what another program should have put a value in the place of.

@@ -31,7 +31,7 @@ func (e *expander) define(l line, continued bool) bool {
 	rest := l.text[1+n:]
 	value := strings.TrimLeft(rest, " \t")
 	if n == 0 || !strings.HasPrefix(value, "=") {
-		return false
+		return e.defineMisnamed(l)
 	}
 	at := l.span(0, 1+n)
 	if blanks := len(rest) - len(value); blanks > 0 {
@@ -46,6 +46,20 @@ func (e *expander) define(l line, continued bool) bool {
 	if continued {
 		e.defining = d
 	}
+	return true
+}
+
+// defineMisnamed takes a line that would be a definition if its name were one.
+func (e *expander) defineMisnamed(l line) bool {
+	n := strings.IndexAny(l.text, "= \t{\"'")
+	if n < 2 || l.text[n] != '=' {
+		return false
+	}
+	e.report(diag.Diagnostic{
+		Rule: "definition-name", Severity: diag.Error, Message: fmt.Sprintf("%q cannot be the name of a definition", l.text[1:n]),
+		Span: l.span(0, n), Label: "expected letters, digits and _, and no digit at the start",
+		Notes: []diag.Note{{Message: "keepalived takes the line for an unknown keyword, and replaces no " + l.text[:n]}},
+	})
 	return true
 }
 
@@ -145,6 +159,7 @@ func (e *expander) substitute(l line) (line, bool) {
 		at += n
 		ref, ok := referenceAt(l.text, at)
 		if !ok {
+			e.bareReference(l, ref)
 			at++
 			continue
 		}
@@ -290,10 +305,14 @@ func (e *expander) builtIn(ref reference, at source.Span) (string, bool) {
 		if nameLength(ref.params) == 0 || nameLength(ref.params) < len(ref.params) {
 			return "", false
 		}
-		if e.opts.Env == nil {
-			return "", true
+		text := ""
+		if e.opts.Env != nil {
+			text = e.opts.Env(ref.params)
 		}
-		return e.opts.Env(ref.params), true
+		if text == "" {
+			e.unsetVariable(ref, at)
+		}
+		return text, true
 	case "_RANDOM":
 		return e.randomNumber(ref, at)
 	}
@@ -350,13 +369,16 @@ const maxUndefined = 1000
 func (e *expander) notDefined(l *line, ref reference, at source.Span) {
 	inQuote := strings.Count(l.text[:ref.from], `"`)%2 == 1
 	ownWord := ref.from == 0 || isBlank(l.text[ref.from-1])
-	if !inQuote && (ref.braces || ownWord) && len(e.undefined) < maxUndefined && !e.reported("undefined-reference", at) {
+	if !inQuote && (ref.braces || ownWord) && !e.seen[place{"bare-reference", at.Source.Name, at.Start}] && len(e.undefined) < maxUndefined && !e.reported("undefined-reference", at) {
 		e.undefined = append(e.undefined, undefined{ref, at})
 	}
 }
 
 // finish reports what only the whole text can tell.
 func (e *expander) finish() {
+	for _, head := range e.heads {
+		e.conditionOnBlock(head)
+	}
 	names := slices.Sorted(maps.Keys(e.defs))
 	for _, ref := range e.undefined {
 		e.undefinedReference(ref, names)
@@ -376,6 +398,14 @@ func (e *expander) finish() {
 		}
 	}
 	e.defs = nil
+}
+
+func (e *expander) unsetVariable(ref reference, at source.Span) {
+	e.report(diag.Diagnostic{
+		Rule: "unset-variable", Severity: diag.Info, Message: fmt.Sprintf("the environment has no %s", ref.params),
+		Span: at, Label: "replaced by nothing",
+		Help: "set it for keepc as it is set for keepalived",
+	})
 }
 
 func (e *expander) undefinedReference(ref undefined, names []string) {
@@ -400,6 +430,24 @@ func (e *expander) undefinedReference(ref undefined, names []string) {
 	e.record.add(d)
 }
 
+// bareReference reports a $NAME of a definition that stays as it is, for the reference replaces it only in front of a blank and the like.
+func (e *expander) bareReference(l line, ref reference) {
+	d := e.defs[ref.name]
+	if d == nil || ref.braces {
+		return
+	}
+	d.used = true
+	at, next := l.span(ref.from, ref.to), strconv.Quote(l.text[ref.to:ref.to+1])
+	if l.text[ref.to] == '"' {
+		next = "a quote"
+	}
+	e.report(diag.Diagnostic{
+		Rule: "bare-reference", Severity: diag.Warning, Message: fmt.Sprintf("$%s is not replaced in front of %s", ref.name, next),
+		Span: at, Label: fmt.Sprintf("write ${%s}", ref.name),
+		Fixes: []diag.Fix{{Title: "put the name in braces", Edits: []diag.Edit{{Span: at, Text: "${" + ref.name + "}"}}}},
+	})
+}
+
 func (e *expander) cycle(d *definition, at source.Span) {
 	e.report(diag.Diagnostic{
 		Rule: "definition-cycle", Severity: diag.Error, Message: fmt.Sprintf("the value of $%s contains $%s", d.name, d.name),
@@ -412,7 +460,7 @@ func (e *expander) textAfter(d *definition, at, after source.Span) {
 	e.report(diag.Diagnostic{
 		Rule: "text-after-lines", Severity: diag.Error, Message: fmt.Sprintf("text after $%s, which has %d lines", d.name, len(d.lines)),
 		Span: after, Label: "keepalived replaces such a definition only at the end of a line",
-		Notes: []diag.Note{{Message: "stays as it is", Span: at}, {Message: "defined here", Span: d.at}},
+		Notes: []diag.Note{{Message: "keepalived leaves this as it is", Span: at}, {Message: "defined here", Span: d.at}},
 	})
 }
 

@@ -54,6 +54,7 @@ type expander struct {
 	defs      map[string]*definition
 	views     map[*source.Source]*definition // the uses of definitions
 	mentioned map[string]bool                // names in text that is not for this host
+	heads     []source.Span                  // lines that would open a block on other hosts
 	others    map[string]source.Span         // definitions that are not for this host
 	undefined []undefined
 	seen      map[place]bool
@@ -307,6 +308,11 @@ func (e *expander) condition(l line, continued bool) (line, bool) {
 // elsewhere notes what a line says that is for other hosts only.
 func (e *expander) elsewhere(l line, continued bool) {
 	e.mention(l.text)
+	if opened, closed, _ := braceCount(l.text); opened > closed {
+		e.heads = append(e.heads, l.span(0, len(l.text)))
+	} else if closed > opened && len(e.heads) > 0 {
+		e.heads = e.heads[:len(e.heads)-1]
+	}
 	n := 0
 	if strings.HasPrefix(l.text, "$") {
 		n = nameLength(l.text[1:])
@@ -323,6 +329,23 @@ func (e *expander) elsewhere(l line, continued bool) {
 			Span: at, Label: "keepalived skips the first line only, and reads the others as lines of the file",
 			Help: "define each line, or an own definition for each value, with a condition",
 		})
+	}
+}
+
+// conditionOnBlock explains a brace that closes nothing by the line that would have opened its block on another host.
+func (e *expander) conditionOnBlock(head source.Span) {
+	found := e.record.findings.List
+	i := slices.IndexFunc(found, func(d diag.Diagnostic) bool {
+		return d.Rule == "extra-brace" && d.Span.Source == head.Source && d.Span.Start > head.End
+	})
+	if i < 0 {
+		return
+	}
+	found[i] = diag.Diagnostic{
+		Rule: "condition-on-block", Severity: diag.Error, Message: "the condition takes away this line, and not the block that it opens",
+		Span: head, Label: fmt.Sprintf("not for the id %q", e.opts.ID),
+		Notes: []diag.Note{{Message: "keepalived reads the lines up to here as those of what is around the block", Span: found[i].Span}},
+		Help:  "write the condition before each line of the block",
 	}
 }
 

@@ -33,7 +33,8 @@ func TestExpand(t *testing.T) {
 
 		{"a definition", "$X=z\nstate $X", "<state> <z>", ""},
 		{"in braces, within a word", "$X=z\nstate a${X}b", "<state> <azb>", ""},
-		{"where $NAME counts", "$X=z\n$X.y $X-Y $X,Y $X)Y a$X \"$X\" $X\"b\"", "<$X.y> <$X-Y> <z,Y> <z)Y> <az> <$X> <$X> <b>", ""},
+		{"where $NAME counts", "$X=z\n$X.y $X-Y $X,Y $X)Y a$X \"$X\" $X\"b\"", "<$X.y> <$X-Y> <z,Y> <z)Y> <az> <$X> <$X> <b>",
+			"2:1 bare-reference, 2:6 bare-reference, 2:26 bare-reference, 2:30 bare-reference"},
 		{"a keyword", "$K=state\n${K} q", "<state> <q>", ""},
 		{"blanks before the value", "$X=  z\t\na $X b", "<a> <z> <b>", ""},
 		{"an empty value", "$X=\na ${X}b $X c", "<a> <b> <c>", ""},
@@ -68,7 +69,7 @@ func TestExpand(t *testing.T) {
 
 		{"the directory", "a ${_PWD}", "<a> </etc/keepalived>", ""},
 		{"the instance", "a ${_INSTANCE} $_INSTANCE", "<a> <lb1> <lb1>", ""},
-		{"the environment", "a ${_ENV HOME}${_ENV NONE}b", "<a> </rootb>", ""},
+		{"the environment", "a ${_ENV HOME}${_ENV NONE}b", "<a> </rootb>", "1:15 unset-variable"},
 		{"a random number", "a ${_RANDOM 5 5} ${_RANDOM 7 3}", "<a> <5> <7>", "1:18 random-range"},
 		{"bad bounds of a random number", "a ${_RANDOM x}", "<a> <${_RANDOM x}>", "1:3 undefined-reference"},
 		{"marks of comments", "a \"${_HASH}${_BANG}\" b", "<a> <#!> <b>", ""},
@@ -82,7 +83,7 @@ func TestExpand(t *testing.T) {
 		{"with steps", "~SEQ(i, 1, 2, 6) a $i\n~SEQ ( i , 0x10 , -8 , 010 ) b $i", "<a> <1>; <a> <3>; <a> <5>; <b> <16>; <b> <8>", ""},
 		{"in hexadecimal", "~SEQx(i, 9, 11) a:${i}", "<a:9>; <a:a>; <a:b>", ""},
 		{"of a definition", "$N=2\n~SEQ(i, $N) a $i", "<a> <1>; <a> <2>", ""},
-		{"nested", "~SEQ(i, 2) ~SEQ(j, 2) a $i$j ${i}${j}", "<a> <$i1> <11>; <a> <$i2> <12>; <a> <$i1> <21>; <a> <$i2> <22>", "1:25 undefined-reference"},
+		{"nested", "~SEQ(i, 2) ~SEQ(j, 2) a $i$j ${i}${j}", "<a> <$i1> <11>; <a> <$i2> <12>; <a> <$i1> <21>; <a> <$i2> <22>", "1:25 bare-reference"},
 		{"of a block in a definition", "$B=a ${i} {\\\n b\\\n}\n~SEQ(i, 2) $B", "<a> <1> { <b> }; <a> <2> { <b> }", ""},
 		{"that leads nowhere", "~SEQ(i, 1, -1, 3) a\n~SEQ(i, 1, 0, 3) a\n~SEQ(i, x) a\n~SEQ i\nb", "<b>",
 			"1:1 invalid-sequence, 2:1 invalid-sequence, 3:1 invalid-sequence, 4:1 invalid-sequence"},

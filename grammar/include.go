@@ -323,6 +323,9 @@ func (e *expander) unquoted(pattern line) string {
 }
 
 func (e *expander) noMatch(at source.Span, pattern string, demanded bool) {
+	if e.seen[place{"bare-reference", at.Source.Name, at.Start}] {
+		return
+	}
 	d := diag.Diagnostic{
 		Rule: "include-not-found", Severity: diag.Warning, Message: fmt.Sprintf("no file %s", pattern),
 		Span: at, Label: "keepalived goes on without it", Host: path.IsAbs(pattern) && e.opts.Files.Below == "",
@@ -333,6 +336,14 @@ func (e *expander) noMatch(at source.Span, pattern string, demanded bool) {
 	case hasWildcard(pattern):
 		d.Severity = diag.Info
 		d.Message = fmt.Sprintf("no file matches %s", pattern)
+	}
+	switch {
+	case strings.HasSuffix(pattern, ";"):
+		d.Help = "delete the semicolon: it is a part of the name"
+	case strings.ContainsAny(pattern, " \t"):
+		d.Help = "write one name on a line: a blank is a part of the name"
+	case strings.HasPrefix(path.Base(at.Text()), "~"), strings.Contains(pattern, "/~"), strings.ContainsAny(pattern, "$"):
+		d.Help = "write the name out: keepalived has no shell that replaces ~ and $"
 	}
 	e.report(d)
 }

@@ -63,7 +63,7 @@ func TestInclude(t *testing.T) {
 
 		{"a cycle", "include cycle.conf", "<in>; <out>", "2:9 include-cycle error"},
 		{"too many alternatives", "include " + strings.Repeat("{a,b}", 20), "", "1:9 include-braces error"},
-		{"a definition in the name", "$A=a\ninclude $A.conf\ninclude ${A}.conf", "<a>", "2:9 include-not-found warning; 3:9 include-expanded warning"},
+		{"a definition in the name", "$A=a\ninclude $A.conf\ninclude ${A}.conf", "<a>", "2:9 bare-reference warning; 3:9 include-expanded warning"},
 		{"a condition before it", "@lb1 include a.conf\n@lb2 include b.conf", "<a>", "1:6 include-expanded warning"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 func (e *expander) repeat(l line) bool {
 	var from lines
 	var problem string
+	l = e.misspeltRepeat(l)
 	switch {
 	case strings.HasPrefix(l.text, "~SEQ"):
 		from, problem = e.sequence(l)
@@ -31,6 +32,26 @@ func (e *expander) repeat(l line) bool {
 		e.push(from)
 	}
 	return true
+}
+
+// misspeltRepeat returns a line that starts with ~seq(, SEQ( or the like as it was meant, and reports it.
+func (e *expander) misspeltRepeat(l line) line {
+	open := strings.IndexByte(l.text, '(')
+	if open < 3 || open > 6 {
+		return l
+	}
+	word := strings.TrimRight(l.text[:open], " \t")
+	meant := "~" + strings.ToUpper(strings.TrimPrefix(word, "~"))
+	if meant == word || meant != "~SEQ" && meant != "~LST" {
+		return l
+	}
+	at := l.span(0, len(word))
+	e.report(diag.Diagnostic{
+		Rule: "invalid-sequence", Severity: diag.Error, Message: fmt.Sprintf("%s does not repeat the line", word),
+		Span: at, Label: "the word is " + meant,
+		Fixes: []diag.Fix{{Title: "write " + meant, Edits: []diag.Edit{{Span: at, Text: meant}}}},
+	})
+	return l.splice(0, len(word), madeLine(meant, at))
 }
 
 // arguments returns what stands between the parentheses, which start at a place of the line, expanded, and what follows.

@@ -47,6 +47,36 @@ func expansionRules() []Rule {
 				"Versions up to 2.2 end the definition at the blank line.",
 		},
 		{
+			Name: "definition-name", Severity: diag.Error,
+			Title: "The name of a definition has other characters than letters, digits and _, or starts with a digit.",
+			Text:  "keepalived takes the line for an unknown keyword, and finds nothing to replace where the name is used.",
+			Bad:   "$LB-NAME=lb1\nglobal_defs {\n    router_id lb1\n}\n",
+			Good:  "$LB_NAME=lb1\nglobal_defs {\n    router_id $LB_NAME\n}\n",
+		},
+		{
+			Name: "bare-reference", Severity: diag.Warning,
+			Title: "A definition is used without braces in front of another character.",
+			Text: "keepalived replaces $NAME only in front of a blank, a comma, a closing parenthesis or the end of the line, and leaves $NAME.5 and \"$NAME\" as " +
+				"they stand, without a word. ${NAME} is replaced everywhere.",
+			Bad:  "$NAME=lb1\nglobal_defs {\n    router_id $NAME-a\n}\n",
+			Good: "$NAME=lb1\nglobal_defs {\n    router_id ${NAME}-a\n}\n",
+		},
+		{
+			Name: "unset-variable", Severity: diag.Info,
+			Title: "A value comes from a variable that the environment does not have.",
+			Text:  "${_ENV NAME} is the value of NAME in the environment of keepalived, and nothing when that has none. keepc looks at its own environment.",
+			Bad:   "global_defs {\n    router_id lb${_ENV KEEPC_TEST_NONE}\n}\n",
+			Good:  good,
+		},
+		{
+			Name: "condition-on-block", Severity: diag.Error,
+			Title: "A condition stands before a line that opens a block.",
+			Text: "@id is for one line. On other hosts keepalived skips the line with the brace, reads the lines of the block as lines of what is around it, " +
+				"and finds a closing brace too many. A block for one host needs @id on each of its lines, or a file of its own.",
+			Bad:  "@lb2 global_defs {\n    process_names\n}\nvrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        192.0.2.10/24\n    }\n}\n",
+			Good: "@lb2 global_defs {\n@lb2     process_names\n@lb2 }\nvrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        192.0.2.10/24\n    }\n}\n",
+		},
+		{
 			Name: "line-continuation", Severity: diag.Error,
 			Title: "A backslash stands at the end of a line that is no definition.",
 			Text:  "Only definitions go on in the next line. keepalived takes the backslash for a word.",

@@ -246,7 +246,7 @@ func (r *reader) number(w grammar.Word) string {
 		return w.Text
 	}
 	text := strings.TrimLeft(w.Text, " \t")
-	digits := strings.TrimRight(text, ";")
+	digits := strings.TrimRight(text, ";,")
 	if digits == text || digits == "" {
 		return text
 	}
@@ -255,6 +255,9 @@ func (r *reader) number(w grammar.Word) string {
 		Message: "a semicolon does not end a line here",
 		Span:    w.Span,
 		Label:   fmt.Sprintf("expected %s", short(digits)),
+	}
+	if strings.HasSuffix(text, ",") {
+		d.Message = "a comma does not end a value here"
 	}
 	if w.Span.Text() == w.Text {
 		d.Fixes = []diag.Fix{replace(w.Span, digits)}

@@ -3,6 +3,7 @@ package schema
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -67,6 +68,11 @@ func (r *reader) leftover(s *grammar.Stmt) bool {
 	switch {
 	case strings.HasPrefix(word, "<<<<<<<"), strings.HasPrefix(word, ">>>>>>>"), strings.HasPrefix(word, "======="), strings.HasPrefix(word, "|||||||"):
 		d.Rule, d.Message, d.Label = "merge-conflict", "a merge left its mark here", "choose one of the two sides"
+		d.Fixes = nil
+	case strings.HasPrefix(word, "```"), word == "cat" && slices.ContainsFunc(s.Args(), func(w grammar.Word) bool { return strings.HasPrefix(w.Text, "<<") }):
+		d.Rule, d.Message, d.Label = "pasted-text", fmt.Sprintf("%q belongs to the text around the file", short(word)), "delete the line"
+	case (word == "+" || word == "-") && len(s.Words) > 1:
+		d.Rule, d.Message, d.Label = "pasted-text", "the line comes from a patch", "apply the patch, or delete the sign"
 		d.Fixes = nil
 	case editorCommand.MatchString(word) && len(s.Words) == 1:
 		d.Rule, d.Message, d.Label = "pasted-text", fmt.Sprintf("%q belongs to an editor or a shell", short(word)), "delete the line"

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -59,6 +60,10 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 	case s.Block != nil:
 		d.Notes = r.lost(s.Block, rest)
 	}
+	if s.Block == nil && !r.own && r.directive(s, &d) {
+		r.report(d)
+		return nil, 0, false
+	}
 	best, sure := diag.Suggest(word, near(s, b.keywords()))
 	n, fits := b.index[best]
 	if sure && b.rows[n].fits(s) {
@@ -86,6 +91,32 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 	r.report(d)
 	return nil, 0, false
 }
+
+// directive tells whether a line that the table does not know was meant as an include or a definition, and says so in the finding.
+func (r *reader) directive(s *grammar.Stmt, d *diag.Diagnostic) bool {
+	word := s.Keyword()
+	if name, value, ok := strings.Cut(word, "="); ok && name == "include" && value != "" {
+		d.Label, d.Fixes = fmt.Sprintf("write %q", "include "+value), []diag.Fix{replace(s.Words[0].Span, "include "+value)}
+		return true
+	} else if ok && len(r.inside) == 0 && len(s.Words) == 1 && definable.MatchString(name) {
+		d.Label = fmt.Sprintf("a definition starts with $: $%s=%s", name, r.text(grammar.Word{Text: value}))
+		return true
+	}
+	if word == "include" || strings.EqualFold(word, "include") && len(s.Words) == 1 {
+		d.Label = "expected the name of a file behind it"
+		return true
+	}
+	if best, sure := diag.Suggest(word, []string{"include", "includer", "includem", "includew", "includeb", "includea"}); best != "" && len(s.Words) > 1 && (sure || strings.HasPrefix(word, "includ")) {
+		if !sure {
+			best = "include"
+		}
+		d.Label, d.Fixes = fmt.Sprintf("did you mean %q?", best), []diag.Fix{replace(s.Words[0].Span, best)}
+		return true
+	}
+	return false
+}
+
+var definable = regexp.MustCompile(`^[A-Z_][A-Z0-9_]*$`)
 
 // renamed returns a statement with another word in front, at the same place.
 func renamed(s *grammar.Stmt, word string) *grammar.Stmt {
@@ -185,7 +216,7 @@ func isBlock(table []*Keyword, word string) (found bool) {
 // "virtual_server192.0.2.1", "//". It reports the slip and returns the statement as it was meant.
 func (b *Block[T]) glued(r *reader, s *grammar.Stmt) (*grammar.Stmt, bool) {
 	w := s.Words[0]
-	cut := strings.IndexFunc(w.Text, func(c rune) bool { return c == '=' || c >= '0' && c <= '9' || c == '/' || c == ';' })
+	cut := strings.IndexFunc(w.Text, func(c rune) bool { return c == '=' || c == ':' || c >= '0' && c <= '9' || c == '/' || c == ';' })
 	if cut <= 0 || w.Text != w.Span.Text() {
 		return nil, false
 	}
@@ -196,13 +227,16 @@ func (b *Block[T]) glued(r *reader, s *grammar.Stmt) (*grammar.Stmt, bool) {
 	at := w.Span.Source
 	first := grammar.Word{Text: word, Span: at.Span(int(w.Span.Start), int(w.Span.Start)+cut)}
 	d := diag.Diagnostic{Severity: diag.Error, Span: w.Span}
-	rest := strings.TrimLeft(w.Text[cut:], "=;")
+	rest := strings.TrimLeft(w.Text[cut:], "=:;")
 	second := grammar.Word{Text: rest, Span: at.Span(int(w.Span.End)-len(rest), int(w.Span.End))}
 	switch w.Text[cut] {
-	case '=':
+	case '=', ':':
 		d.Rule = "equals-sign"
-		d.Message = fmt.Sprintf("%s and its value are joined by =", word)
+		d.Message = fmt.Sprintf("%s and its value are joined by %c", word, w.Text[cut])
 		d.Label = "expected a blank"
+		if rest == "" {
+			d.Message = fmt.Sprintf("%s has %s behind it", word, w.Text[cut:])
+		}
 	case ';':
 		d.Rule = "stray-semicolon"
 		d.Message = "a semicolon does not end a line here"
