@@ -72,7 +72,7 @@ func Differences() []Difference {
 			Keepc:      "a warning",
 			Why:        "the instance runs as it was meant",
 			Milder:     []string{"vmac-unicast"},
-			Files:      2,
+			Files:      4,
 		},
 		{
 			Keepalived: "exits with 5 for a number that it rounds",
@@ -96,16 +96,17 @@ func Differences() []Difference {
 			Milder:     []string{"nopreempt-master", "preempt-delay-unused", "hysteresis-too-high", "type-without-password", "owner-weight", "scope-ipv6", "label-ipv6", "version-2-ipv6"},
 		},
 		{
+			Keepalived: "exits with 5 for unicast keywords without unicast_peer, calls that deprecated, and uses multicast",
+			Keepc:      "a warning; an error for unicast_ttl, which is ignored",
+			Why:        "a file for several hosts may have its peers on lines for other hosts",
+			Milder:     []string{"unicast-without-peers"},
+			Files:      1,
+		},
+		{
 			Keepalived: "exits with 5 for old names",
 			Keepc:      "an info, with the repair",
 			Why:        "what the file does is not changed by it",
 			Milder:     []string{"deprecated-keyword"},
-		},
-		{
-			Keepalived: "exits with 5 for unicast keywords without unicast_peer, calls that deprecated, and uses multicast",
-			Keepc:      "a warning",
-			Why:        "a file for several hosts may have its peers on lines for other hosts",
-			Milder:     []string{"unicast-without-peers"},
 		},
 		{
 			Keepalived: "exits with 5 for a virtual server without lb_kind or without a port",

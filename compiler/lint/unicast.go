@@ -16,21 +16,22 @@ func unicastRules() []Rule {
 		{
 			Name: "unicast-without-peers", Severity: diag.Warning,
 			Title: "An instance speaks of unicast and names no peer.",
-			Text:  "keepalived reports it and uses multicast.",
+			Text:  "keepalived calls that deprecated, and uses multicast. unicast_ttl is then ignored, which it reports as a mistake: an error.",
 			Bad:   instanceText("    unicast_src_ip 192.0.2.2\n"),
 			Good:  instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
-					for _, word := range []string{"unicast_src_ip", "unicast_ttl", "check_unicast_src", "unicast_peer"} {
-						if !v.Has(word) || len(v.Unicast) > 0 || v.Has("unicast_fault_no_peer") || !empty(v.Origin, "unicast_peer") {
-							continue
-						}
-						message := named(v) + " has " + word + " and no unicast_peer"
-						if v.Has("unicast_peer") {
-							message = "unicast_peer of " + named(v) + " is empty"
-						}
-						p.report(v.At(word), message, "multicast is used")
-						break
+					if len(v.Unicast) > 0 || !empty(v.Origin, "unicast_peer") {
+						continue
+					}
+					word := unicastWord(v)
+					switch {
+					case v.Has("unicast_ttl"):
+						p.report(v.At("unicast_ttl"), named(v)+" has unicast_ttl and no unicast_peer", "ignored").Severity = diag.Error
+					case word == "unicast_peer":
+						p.report(v.At(word), "unicast_peer of "+named(v)+" is empty", "multicast is used")
+					case word != "" && !v.Has("unicast_fault_no_peer"):
+						p.report(v.At(word), named(v)+" has "+word+" and no unicast_peer", "multicast is used")
 					}
 				}
 			},
@@ -244,6 +245,16 @@ func off(a ir.Address, neighbors []neighbor) (neighbor, bool) {
 		}
 	}
 	return neighbors[0], true
+}
+
+// unicastWord is a keyword that makes an instance one with unicast; "" when none does.
+func unicastWord(v *ir.VRRPInstance) string {
+	for _, word := range []string{"unicast_peer", "unicast_src_ip", "check_unicast_src", "unicast_fault_no_peer"} {
+		if v.Has(word) {
+			return word
+		}
+	}
+	return ""
 }
 
 // A voice is an address that an instance speaks from, to or for.

@@ -43,9 +43,10 @@ func valueRules() []Rule {
 		{
 			Name: "cut-address", Severity: diag.Error,
 			Title: "A prefix length or a range stands where one address is read.",
-			Text:  "keepalived reads the address up to the first / or - and drops the rest without a word. A virtual_server_group takes ranges and prefixes.",
-			Bad:   "virtual_server 192.0.2.10/24 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
-			Good:  serviceText(""),
+			Text: "keepalived reads the address up to the first / or - and drops the rest without a word. A virtual_server_group takes ranges and " +
+				"prefixes. A prefix length behind a source address or a peer is a warning: the address is the one that was meant.",
+			Bad:  "virtual_server 192.0.2.10/24 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
+			Good: serviceText(""),
 		},
 		{
 			Name: "mask-with-holes", Severity: diag.Warning,

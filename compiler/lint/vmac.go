@@ -19,8 +19,23 @@ func vmacRules() []Rule {
 			Good:  instanceText("    use_vmac\n    vmac_xmit_base\n    unicast_peer {\n        192.0.2.3\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
-					if v.UseVMAC && v.Has("unicast_peer") && !v.Has("vmac_xmit_base") {
-						p.report(v.At("use_vmac"), named(v)+" has use_vmac with unicast and no vmac_xmit_base", "vmac_xmit_base is set").Notes = note(v.At("unicast_peer"), "unicast")
+					if word := unicastWord(v); v.UseVMAC && word != "" && !v.Has("vmac_xmit_base") {
+						p.report(v.At("use_vmac"), named(v)+" has use_vmac with unicast and no vmac_xmit_base", "vmac_xmit_base is set").Notes = note(v.At(word), "unicast")
+					}
+				}
+			},
+		},
+		{
+			Name: "ipvlan-without-address", Severity: diag.Error,
+			Title: "An ipvlan interface has no address of its own.",
+			Text: "It shares the MAC address of the interface below, so that an IPv4 instance needs an address to speak from, behind use_ipvlan. " +
+				"keepalived keeps an instance without one in FAULT; mcast_src_ip is no help.",
+			Bad:  instanceText("    use_ipvlan ip7\n"),
+			Good: instanceText("    use_ipvlan ip7 192.0.2.7\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					if v.IPVLAN != nil && v.IPVLAN.Address == "" && !v.IPv6() && len(v.Addresses) > 0 {
+						p.report(v.At("use_ipvlan"), named(v)+" has use_ipvlan without an address", "FAULT for good").Help = "write the address behind use_ipvlan"
 					}
 				}
 			},

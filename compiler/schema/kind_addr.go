@@ -31,7 +31,7 @@ func addr(expect string, good func(netip.Addr) bool) Kind[netip.Addr] {
 		if !ok {
 			return netip.Addr{}, false
 		}
-		a, ok := r.addr(w, expect)
+		a, ok := r.addr(w, expect, diag.Warning)
 		if ok && !good(a) {
 			r.invalid(w, expect, expect)
 			return netip.Addr{}, false
@@ -41,8 +41,8 @@ func addr(expect string, good func(netip.Addr) bool) Kind[netip.Addr] {
 }
 
 // addr reads a word as an address. The reference reads up to the first "/" or "-" and drops the rest without a word; so
-// does keepc, and says so.
-func (r *reader) addr(w grammar.Word, expect string) (netip.Addr, bool) {
+// does keepc, and says so: mask is how bad it is to drop a prefix length, which behind the address of one host changes nothing.
+func (r *reader) addr(w grammar.Word, expect string, mask diag.Severity) (netip.Addr, bool) {
 	a, err := parseAddr(w.Text)
 	if err == nil {
 		return a, true
@@ -57,15 +57,18 @@ func (r *reader) addr(w grammar.Word, expect string) (netip.Addr, bool) {
 	}
 	what := "prefix length"
 	if w.Text[i] == '-' {
-		what = "range"
+		what, mask = "range", diag.Error
 	}
-	r.report(diag.Diagnostic{
-		Rule: "cut-address", Severity: diag.Error,
+	d := diag.Diagnostic{
+		Rule: "cut-address", Severity: mask,
 		Message: fmt.Sprintf("the %s of %s is dropped", what, r.quote(w)),
 		Span:    w.Span,
 		Label:   fmt.Sprintf("keepalived reads %s", a),
-		Help:    "write one address; a virtual_server_group takes prefixes and ranges",
-	})
+	}
+	if mask == diag.Error {
+		d.Help = "write one address; a virtual_server_group takes prefixes and ranges"
+	}
+	r.report(d)
 	return a, true
 }
 
@@ -166,7 +169,7 @@ var Endpoint = Kind[netip.AddrPort]{"an address and a port", func(r *reader) (no
 	if both, ok := r.joined(w); ok {
 		return both, true
 	}
-	a, ok := r.addr(w, "an address and a port")
+	a, ok := r.addr(w, "an address and a port", diag.Error)
 	if !ok || len(r.rest) == 0 {
 		return netip.AddrPortFrom(a, 0), ok
 	}
@@ -416,7 +419,7 @@ func addrRange(r *reader) (first, last netip.Addr, port uint16, ok bool) {
 		}
 		return prefix.Masked().Addr(), lastOf(prefix), 0, true
 	case !ranged:
-		first, ok = r.addr(w, expect)
+		first, ok = r.addr(w, expect, diag.Error)
 		return first, first, 0, ok
 	}
 	if first, err = parseAddr(text); err != nil {
