@@ -72,7 +72,7 @@ func Differences() []Difference {
 			Keepc:      "a warning",
 			Why:        "the instance runs as it was meant",
 			Milder:     []string{"vmac-unicast"},
-			Files:      4,
+			Files:      6,
 		},
 		{
 			Keepalived: "exits with 5 for a number that it rounds",
@@ -100,7 +100,6 @@ func Differences() []Difference {
 			Keepc:      "a warning; an error for unicast_ttl, which is ignored",
 			Why:        "a file for several hosts may have its peers on lines for other hosts",
 			Milder:     []string{"unicast-without-peers"},
-			Files:      1,
 		},
 		{
 			Keepalived: "exits with 5 for old names",
