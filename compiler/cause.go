@@ -10,7 +10,7 @@ import (
 )
 
 // oneCause leaves one finding where reading and meaning have each one for the same cause: a value that is a reference to
-// nothing or a template, and a password that a comment cuts.
+// nothing or a template, a line that was to go on in the next one, and a password that a comment cuts.
 func oneCause(reading, meaning diag.List) (diag.List, diag.List) {
 	kept := slices.Clone(reading)
 	if slices.ContainsFunc(kept, func(d diag.Diagnostic) bool { return d.Rule == "expansion-too-large" }) {

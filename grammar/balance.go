@@ -362,8 +362,8 @@ func (b *balancer) braceInWord(l *line, s *scanner, at source.Span) {
 // template reports what another program should have put a value in the place of.
 func (b *balancer) template(at source.Span) {
 	b.record.add(diag.Diagnostic{
-		Rule: "unfilled-template", Severity: diag.Error, Message: "a template stands where its value should",
-		Span: at, Label: "expected what the template stands for",
+		Rule: "unfilled-template", Severity: diag.Error, Message: "a template is not filled in",
+		Span: at, Label: "means nothing to keepalived",
 		Help: "check the file that the template makes",
 	})
 }

@@ -120,7 +120,12 @@ func (s *scanner) word() {
 		from, n := i, 0
 		switch {
 		case c == '{' && i > 0 && text[i-1] == '$':
-			n = referenceEnd(text[i:])
+			if n = referenceEnd(text[i:]); n > 0 {
+				break
+			}
+			if n = shellEnd(text[i:]); n > 0 && s.hole < s.pos {
+				s.hole = i - 1
+			}
 		case c == ' ' && i > s.pos && strings.IndexByte("=%-", text[i-1]) >= 0:
 			from = s.pos + max(0, strings.LastIndex(text[s.pos:i], "<%"))
 		}
@@ -177,6 +182,16 @@ func referenceEnd(text string) int {
 	return n + 1
 }
 
+// shellEnd returns the length of the {NAME:-value} or {name.of.another} that text starts with, or 0: shells and other programs write
+// more between the braces behind a $ than there can be here.
+func shellEnd(text string) int {
+	n := strings.IndexAny(text[1:], "}{ \t\"#")
+	if n < 1 || text[1+n] != '}' || !isNameStart(text[1]) {
+		return 0
+	}
+	return n + 2
+}
+
 // maxTemplate is how many bytes a template has at most.
 const maxTemplate = 256
 
@@ -194,11 +209,13 @@ func templateEnd(text string) int {
 		closer = "%}"
 	case "<%":
 		closer = "%>"
+	case "{#":
+		closer = "#}"
 	default:
 		return 0
 	}
 	inner, _, closed := strings.Cut(text[2:min(len(text), 2+maxTemplate)], closer)
-	if !closed || strings.TrimLeft(inner, blanks) == "" || strings.IndexByte(inner, '#') >= 0 {
+	if !closed || strings.TrimLeft(inner, blanks) == "" || strings.IndexByte(inner, '#') >= 0 && closer != "#}" {
 		return 0
 	}
 	return 2 + len(inner) + 2

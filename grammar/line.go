@@ -158,6 +158,7 @@ func newTextLines(src *source.Source, record *record) *textLines {
 	}
 	t.rest = src.String()
 	t.dropMark()
+	t.carriageReturns()
 	t.nulBytes()
 	return t
 }
@@ -195,6 +196,21 @@ func (t *textLines) dropMark() {
 		t.skip(len(t.rest))
 	}
 	t.record.add(finding)
+}
+
+// carriageReturns reports and drops a text whose lines end with carriage returns alone: the reference takes it for one line.
+func (t *textLines) carriageReturns() {
+	n := strings.IndexByte(t.rest, '\r')
+	if n < 0 || strings.Count(t.rest, "\r") < 3 || strings.IndexByte(t.rest, '\n') >= 0 {
+		return
+	}
+	t.record.add(diag.Diagnostic{
+		Rule: "carriage-return", Severity: diag.Error,
+		Message: t.src.Name + " is one line to keepalived",
+		Span:    t.src.Span(t.at+n, t.at+n+1), Label: "a carriage return does not end a line",
+		Help: "end lines with a newline",
+	})
+	t.skip(len(t.rest))
 }
 
 // nulBytes reports the lines with NUL bytes, all in one finding.

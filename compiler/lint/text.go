@@ -37,7 +37,7 @@ func textRules() []Rule {
 		{
 			Name: "unfilled-template", Severity: diag.Error,
 			Title: "A template has not been filled in.",
-			Text: "{{ name }}, {% if %} and <%= name %> are for another program (Ansible, Salt, Helm, Puppet, Chef), which puts a value there. " +
+			Text: "{{ name }}, {% if %}, <%= name %> and ${NAME:-value} are for another program (Ansible, Salt, Helm, Puppet, a shell), which puts a value there. " +
 				"keepalived takes the braces for blocks, or reads the text as the value.",
 			Bad:  instanceText("    priority {{ vrrp_priority }}\n"),
 			Good: instanceText("    priority 150\n"),
@@ -62,6 +62,13 @@ func textRules() []Rule {
 			Text:  "keepalived crashes on \\!, and takes \\# for the name of a file in its later messages.",
 			Bad:   "\\! a remark\nglobal_defs {\n    router_id lb1\n}\n",
 			Good:  "! a remark\nglobal_defs {\n    router_id lb1\n}\n",
+		},
+		{
+			Name: "carriage-return", Severity: diag.Error,
+			Title: "Lines end with carriage returns alone.",
+			Text:  "Old programs end lines so. keepalived ends them at a newline and reads the whole file as one line, of 1022 bytes.",
+			Bad:   "global_defs {\r    router_id lb1\r}\r",
+			Good:  "global_defs {\n    router_id lb1\n}\n",
 		},
 		{
 			Name: "nesting-too-deep", Severity: diag.Error,

@@ -137,7 +137,7 @@ func wordRules() []Rule {
 		{
 			Name: "extra-words", Severity: diag.Warning,
 			Title: "There are more words on the line than its keyword takes.",
-			Text:  "keepalived drops them without a word: \"priority 100 150\" is 100.",
+			Text:  "keepalived drops them without a word: \"priority 100 150\" is 100, and \"enable_script_security off\" enables it.",
 			Bad:   instanceText("    priority 100 150\n"),
 			Good:  instanceText("    priority 150\n"),
 		},
@@ -181,7 +181,7 @@ func wordRules() []Rule {
 		{
 			Name: "pasted-text", Severity: diag.Error,
 			Title: "A line came from a terminal or an editor.",
-			Text:  "It was pasted together with the configuration, or typed in the wrong window. keepalived calls it an unknown keyword.",
+			Text:  "It was pasted together with the configuration, or typed in the wrong window; or it belongs to the document that the configuration was copied from. keepalived calls it an unknown keyword.",
 			Bad:   "global_defs {\n    router_id lb1\n}\n:wq\n",
 			Good:  "global_defs {\n    router_id lb1\n}\n",
 		},
@@ -194,8 +194,8 @@ func wordRules() []Rule {
 		},
 		{
 			Name: "slash-comment", Severity: diag.Error,
-			Title: "A comment starts with //.",
-			Text:  "# and ! start comments. keepalived takes // at the start of a line for an unknown keyword, and ignores it behind a value.",
+			Title: "A comment starts with //, /*, ; or --.",
+			Text:  "# and ! start comments. keepalived takes the signs of other languages at the start of a line for an unknown keyword, and ignores them behind a value.",
 			Bad:   "// the first director\n" + instanceText(""),
 			Good:  "# the first director\n" + instanceText(""),
 		},

@@ -151,16 +151,21 @@ func (r *reader) singleQuotes(words []grammar.Word) {
 	r.report(d)
 }
 
+// foreignComments are what comments of other languages begin with.
+var foreignComments = []string{"//", "/*", ";", "--"}
+
 // slashes reports a comment of another language.
 func (r *reader) slashes(at grammar.Word, severity diag.Severity, label string) {
+	i := slices.IndexFunc(foreignComments, func(c string) bool { return strings.HasPrefix(at.Text, c) })
+	mark := foreignComments[i]
 	d := diag.Diagnostic{
 		Rule: "slash-comment", Severity: severity,
-		Message: "// does not start a comment",
+		Message: mark + " does not start a comment",
 		Span:    at.Span,
 		Label:   label,
 	}
-	if strings.HasPrefix(at.Span.Text(), "//") {
-		d.Fixes = []diag.Fix{{Title: `write "#"`, Edits: []diag.Edit{{Span: at.Span.Source.Span(int(at.Span.Start), int(at.Span.Start)+2), Text: "#"}}}}
+	if strings.HasPrefix(at.Span.Text(), mark) {
+		d.Fixes = []diag.Fix{{Title: `write "#"`, Edits: []diag.Edit{{Span: at.Span.Source.Span(int(at.Span.Start), int(at.Span.Start)+len(mark)), Text: "#"}}}}
 	}
 	r.report(d)
 }
@@ -176,6 +181,16 @@ func (r *reader) lineEnds() {
 	extra := r.rest
 	if strings.HasPrefix(extra[0].Text, "//") {
 		r.slashes(extra[0], diag.Warning, "ignored, as it happens")
+		return
+	}
+	if off := extra[0].Text; r.key.Expect == "" && (off == "off" || off == "false" || off == "no" || off == "0") {
+		r.report(diag.Diagnostic{
+			Rule: "extra-words", Severity: diag.Warning,
+			Message: fmt.Sprintf("%s counts, whatever %q says", r.key.Word, off),
+			Span:    extra[0].Span,
+			Label:   "ignored",
+			Help:    "delete the line if it should not count",
+		})
 		return
 	}
 	r.report(diag.Diagnostic{
@@ -235,6 +250,9 @@ func (r *reader) unexpectedBlock(message string) {
 }
 
 func (r *reader) duplicate(key *Keyword, first, s *grammar.Stmt) {
+	if r.conflict {
+		return // both sides of a merge have it
+	}
 	d := diag.Diagnostic{
 		Rule: "duplicate-keyword", Severity: diag.Warning,
 		Message: fmt.Sprintf("%s stands twice in %s", key.Word, r.where()),

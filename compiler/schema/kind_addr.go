@@ -19,8 +19,8 @@ var Addr = addr("an IP address", func(netip.Addr) bool { return true })
 // Multicast4 is a multicast address of IPv4.
 var Multicast4 = addr("an IPv4 multicast address", func(a netip.Addr) bool { return a.Is4() && a.IsMulticast() })
 
-// Multicast6 is a multicast address of IPv6.
-var Multicast6 = addr("an IPv6 multicast address", func(a netip.Addr) bool { return a.Is6() && a.IsMulticast() })
+// Multicast6 is a multicast address of IPv6 that stays on the link.
+var Multicast6 = addr("an IPv6 multicast address of the link", func(a netip.Addr) bool { return a.IsLinkLocalMulticast() && a.Is6() })
 
 // Multicast is a multicast address of either family; of IPv6, one that stays on the link.
 var Multicast = addr("a multicast address", func(a netip.Addr) bool { return a.IsMulticast() && (a.Is4() || a.IsLinkLocalMulticast()) })

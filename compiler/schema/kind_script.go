@@ -101,6 +101,19 @@ var Account = Kind[ir.User]{"a user [and a group]", func(r *reader) (u ir.User, 
 	if !ok {
 		return u, false
 	}
+	if user, group, cut := strings.Cut(w.Text, ":"); cut {
+		d := diag.Diagnostic{
+			Rule: "invalid-value", Severity: diag.Error,
+			Message: r.quote(w) + " is not a user",
+			Span:    w.Span,
+			Label:   fmt.Sprintf("expected %s %s: user and group are two words", user, group),
+		}
+		if w.Span.Text() == w.Text {
+			d.Fixes = []diag.Fix{replace(w.Span, user+" "+group)}
+		}
+		r.fail(d)
+		return u, false
+	}
 	u.Name = w.Text
 	if w, ok := r.optional(); ok {
 		u.Group = w.Text

@@ -66,7 +66,18 @@ func (r *reader) leftover(s *grammar.Stmt) bool {
 	word := s.Keyword()
 	d := diag.Diagnostic{Severity: diag.Error, Span: s.Span(), Fixes: []diag.Fix{remove(s)}}
 	switch {
+	case r.conflict && (strings.HasPrefix(word, "=======") || strings.HasPrefix(word, "|||||||") || strings.HasPrefix(word, ">>>>>>>")):
+		r.conflict = word[0] != '>'
+		n := len(r.found.List) - 1
+		for n >= 0 && r.found.List[n].Rule != "merge-conflict" {
+			n--
+		}
+		if n >= 0 {
+			r.found.List[n].Notes = append(r.found.List[n].Notes, diag.Note{Message: "another mark of it", Span: s.Span()})
+		}
+		return true
 	case strings.HasPrefix(word, "<<<<<<<"), strings.HasPrefix(word, ">>>>>>>"), strings.HasPrefix(word, "======="), strings.HasPrefix(word, "|||||||"):
+		r.conflict = word[0] == '<'
 		d.Rule, d.Message, d.Label = "merge-conflict", "a merge left its mark here", "choose one of the two sides"
 		d.Fixes = nil
 	case strings.HasPrefix(word, "```"), word == "cat" && slices.ContainsFunc(s.Args(), func(w grammar.Word) bool { return strings.HasPrefix(w.Text, "<<") }):
@@ -76,6 +87,8 @@ func (r *reader) leftover(s *grammar.Stmt) bool {
 		d.Fixes = nil
 	case editorCommand.MatchString(word) && len(s.Words) == 1:
 		d.Rule, d.Message, d.Label = "pasted-text", fmt.Sprintf("%q belongs to an editor or a shell", short(word)), "delete the line"
+	case strings.HasPrefix(word, "```"), word == "---" && s.Block == nil, word == "..." && len(s.Words) == 1, strings.HasPrefix(s.Words[len(s.Words)-1].Text, "<<"):
+		d.Rule, d.Message, d.Label = "pasted-text", fmt.Sprintf("%q is not for keepalived", short(s.String())), "delete the line"
 	case prompt.MatchString(word):
 		d.Rule, d.Message, d.Label = "pasted-text", "the line comes from a terminal", "a prompt"
 	default:

@@ -27,6 +27,7 @@ type reader struct {
 	atStart    []ir.StartSetting
 	secrets    []source.Span
 	commands   []*ir.Command
+	conflict   bool        // between the marks of a merge
 	jointed    source.Span // the end of the last line that was found to be several
 }
 

@@ -72,6 +72,7 @@ var global = block(Head[ir.Global]{}, newGlobal,
 
 	// Scripts.
 	Value("enable_script_security", Flag, func(g *ir.Global) *bool { return &g.ScriptSecurity }, "Scripts that others than root may change are not run."),
+	misnamed[ir.Global]("script_security", "enable_script_security"),
 	Value("script_user", Account, func(g *ir.Global) *ir.User { return &g.ScriptUser }, "Who runs scripts that name no user.").Otherwise("keepalived_script, else root").Note(userOrder),
 	Value("use_symlink_paths", Bool, func(g *ir.Global) *bool { return &g.UseSymlinkPaths }, "Keeps symbolic links in the paths of scripts.").Since("2.3.0").Unenforced(),
 	Value("set_supplementary_groups", Bool, func(g *ir.Global) *bool { return &g.SetSupplementaryGroups }, "Scripts run with all groups of their user.").Since("2.4.4").Unenforced(),
@@ -95,7 +96,7 @@ var global = block(Head[ir.Global]{}, newGlobal,
 	Value("default_interface", Interface, func(g *ir.Global) *string { return &g.DefaultInterface }, "The interface of static addresses that name none.").Default("eth0"),
 	Value("dynamic_interfaces", as(Optional(Choice("allow_if_changes"), ""), func(string) bool { return true }), func(g *ir.Global) *bool { return &g.DynamicInterfaces }, "Interfaces may come and go while the daemon runs.").Reload(Restart),
 	Value("vrrp_mcast_group4", Multicast4, func(g *ir.Global) *address { return &g.MulticastGroup4 }, "The group that advertisements over IPv4 are sent to.").Default("224.0.0.18").Unenforced(),
-	Value("vrrp_mcast_group6", Multicast6, func(g *ir.Global) *address { return &g.MulticastGroup6 }, "The group that advertisements over IPv6 are sent to.").Default("ff02::12").Unenforced(),
+	Value("vrrp_mcast_group6", Multicast6, func(g *ir.Global) *address { return &g.MulticastGroup6 }, "The group that advertisements over IPv6 are sent to; it stays on the link.").Default("ff02::12").Unenforced(),
 	Value("vrrp_down_timer_adverts", Int[int](1, 100), func(g *ir.Global) *int { return &g.DownTimerAdverts }, "Advertisements that must be missed before the take-over.").Default("3").Since("2.2.3").Copied(),
 	Value("vrrp_lower_prio_no_advert", Bool, func(g *ir.Global) *bool { return &g.LowerPrioNoAdvert }, "A MASTER leaves advertisements of a lower priority unanswered.").Otherwise("off; on in strict mode"),
 	Value("vrrp_higher_prio_send_advert", Bool, func(g *ir.Global) *bool { return &g.HigherPrioSendAdvert }, "A MASTER sends one more advertisement when it yields to a higher priority."),
@@ -198,7 +199,7 @@ var global = block(Head[ir.Global]{}, newGlobal,
 	Value("dbus_no_interface_name", String, func(g *ir.Global) *string { return &g.DBusNoInterfaceName }, "The part of the path for instances without an interface.").Since("2.3.0").Build("dbus").Unenforced(),
 
 	// Files and reloads.
-	Value("umask", String, func(g *ir.Global) *string { return &g.Umask }, "The umask of files, as a number or as IRUSR|IWUSR.").Otherwise("that of the caller").Since("2.0.9").Unenforced(),
+	Value("umask", umask, func(g *ir.Global) *string { return &g.Umask }, "The umask of files, as a number or as IRUSR|IWUSR.").Otherwise("that of the caller").Since("2.0.9").Unenforced(),
 	Value("random_seed", as(Int[uint32](0, 1<<32-1), pointer), func(g *ir.Global) **uint32 { return &g.RandomSeed }, "Makes ${_RANDOM} give the same numbers again.").Otherwise("the time").Since("2.0.15").Unenforced(),
 	Value("include_check", demands, func(g *ir.Global) *[]string { return &g.IncludeCheck }, "How strict includes are from this line on; alone: all.").Since("2.2.0").Unenforced(),
 	Value("reload_check_config", as(Optional(Path, ""), pointer), func(g *ir.Global) **string { return &g.ReloadCheckConfig }, "Tests a new configuration before it is used, and writes the findings to the file.").Otherwise("off").Since("2.2.0").Unenforced(),
@@ -246,12 +247,31 @@ func early(word string, at func(*ir.Global) *ir.Command, text string) Row[ir.Glo
 	return row
 }
 
+// umask is a number in the way of C, of which 0 in front means octal, or names of bits.
+var umask = Kind[string]{"a number such as 022, or IRUSR|IWUSR", func(r *reader) (string, bool) {
+	const expect = "a number such as 022, or names such as IRUSR|IWUSR"
+	w, ok := r.word(expect)
+	if !ok || w.Text == "" || w.Text[0] < '0' || w.Text[0] > '9' {
+		return w.Text, ok
+	}
+	if n, err := strconv.ParseUint(w.Text, 0, 32); err != nil || n > 0o777 {
+		r.invalid(w, "a umask", expect)
+		return "", false
+	}
+	return w.Text, true
+}}
+
 // mailServer is an address or a host name, and a port.
 var mailServer = Kind[ir.MailServer]{"an address or a host name [port]", func(r *reader) (m ir.MailServer, ok bool) {
 	w, ok := r.word("an address or a host name")
 	if _, err := parseAddr(w.Text); ok && err != nil && strings.Trim(w.Text, "0123456789.") == "" {
 		r.invalid(w, "an address", "an address or a host name")
 		return m, false
+	}
+	if ok {
+		if both, joined := r.joined(w); joined {
+			return ir.MailServer{Host: both.Addr().String(), Port: both.Port()}, true
+		}
 	}
 	m = ir.MailServer{Host: w.Text, Port: 25}
 	if ok && len(r.rest) > 0 {

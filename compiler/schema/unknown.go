@@ -36,7 +36,7 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 		n, ok := b.index[t.Keyword()]
 		return t, n, ok
 	}
-	if strings.HasPrefix(s.Keyword(), "//") {
+	if slices.ContainsFunc(foreignComments, func(c string) bool { return strings.HasPrefix(s.Keyword(), c) && s.Keyword() != "---" }) {
 		r.slashes(s.Words[0], diag.Error, "an unknown keyword")
 		return nil, 0, false
 	}
@@ -65,6 +65,9 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 		return nil, 0, false
 	}
 	best, sure := diag.Suggest(word, near(s, b.keywords()))
+	if _, known := b.index["vrrp_"+word]; known {
+		best, sure = "vrrp_"+word, true
+	}
 	n, fits := b.index[best]
 	if sure && b.rows[n].fits(s) {
 		d.Label = fmt.Sprintf("did you mean %q?", best)
