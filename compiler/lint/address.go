@@ -88,6 +88,27 @@ func addressRules() []Rule {
 			},
 		},
 		{
+			Name: "static-is-virtual", Severity: diag.Error,
+			Title: "A virtual address is a static address, too.",
+			Text: "A static address is there always, so a BACKUP has it beside the MASTER: two hosts answer for it. keepalived removes it when it starts, " +
+				"and adds it again.",
+			Bad:  "static_ipaddress {\n    192.0.2.10/24 dev eth0\n}\n" + instanceText(""),
+			Good: "static_ipaddress {\n    192.0.2.2/24 dev eth0\n}\n" + instanceText(""),
+			Check: func(p *pass) {
+				static := map[netip.Addr]ir.Address{}
+				for _, a := range p.StaticAddresses {
+					static[a.Prefix.Addr()] = a
+				}
+				for _, v := range p.Instances {
+					for _, a := range v.Addresses {
+						if s, both := static[a.Prefix.Addr()]; both && s.Dev == a.Dev && v.Priority != 255 {
+							p.report(a.Span(), fmt.Sprintf("%s is an address of %s and a static one", a.Prefix.Addr(), named(v)), "two hosts have it").Notes = note(s.Span(), "here it is held always")
+						}
+					}
+				}
+			},
+		},
+		{
 			Name: "source-is-virtual", Severity: diag.Warning,
 			Title: "An instance speaks from, or to, an address that it moves.",
 			Text: "Source and peers are addresses that the routers have always. A virtual address is on one of them only: a BACKUP cannot speak " +

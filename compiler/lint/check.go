@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"keepc/compiler/ir"
 	"keepc/grammar"
@@ -59,12 +60,56 @@ func checkRules() []Rule {
 			Name: "url-path", Severity: diag.Warning,
 			Title: "The path of a page does not begin with a slash.",
 			Text:  "keepalived sends the path as it stands: GET index.html is no request that web servers understand, and most answer 400.",
-			Bad:   checkedText("HTTP_GET {\n            url {\n                path index.html\n            }\n        }"),
-			Good:  checkedText("HTTP_GET {\n            url {\n                path /index.html\n            }\n        }"),
+			Bad:   checkedText("HTTP_GET {\n            url {\n                path index.html\n                status_code 200\n            }\n        }"),
+			Good:  checkedText("HTTP_GET {\n            url {\n                path /index.html\n                status_code 200\n            }\n        }"),
 			Check: func(p *pass) {
 				for _, u := range p.pages {
 					if u.Path != "" && u.Path[0] != '/' && u.Path != "*" && !strings.Contains(u.Path, "://") {
 						p.report(u.At("path"), "the path of a page does not begin with a slash", "").Help = "write /" + u.Path
+					}
+				}
+			},
+		},
+		{
+			Name: "slow-check", Severity: diag.Info,
+			Title: "The tries of a check take longer than the time between two checks.",
+			Text: "connect_timeout, retry and delay_before_retry together say when a silent server is given up. Longer than delay_loop means that " +
+				"it gets traffic for several rounds.",
+			Bad:  "virtual_server 192.0.2.10 80 {\n    delay_loop 6\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n            connect_timeout 10\n            retry 3\n        }\n    }\n}\n",
+			Good: "virtual_server 192.0.2.10 80 {\n    delay_loop 6\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n            connect_timeout 1\n            retry 1\n        }\n    }\n}\n",
+			Check: func(p *pass) {
+				for v := range p.services {
+					if c, takes := v.slowest(); c != nil {
+						p.report(c.Span(), fmt.Sprintf("a silent server is given up after %v", takes), fmt.Sprintf("delay_loop is %v", c.DelayLoop))
+					}
+				}
+			},
+		},
+		{
+			Name: "url-unjudged", Severity: diag.Info,
+			Title: "A page has no status_code, no digest and no regex.",
+			Text:  "Every answer with a status of 200 to 299 is good then, whatever it says. keepalived before version 2 took no answer at all for good.",
+			Bad:   pageText(""),
+			Good:  pageText("status_code 200"),
+			Check: func(p *pass) {
+				for _, u := range p.pages {
+					if !u.Has("status_code") && !u.Has("digest") && !u.Has("regex") && !u.Has("regex_no_match") {
+						p.report(u.Span(), "what the page must answer is not said", "200 to 299 are good")
+					}
+				}
+			},
+		},
+		{
+			Name: "idle-omega", Severity: diag.Info,
+			Title: "omega stands in a virtual server without scripts for lost servers.",
+			Text:  "At the stop of the daemon omega runs quorum_down and the notify_down of real servers. Without them it does nothing.",
+			Bad:   serviceText("    omega\n"),
+			Good:  serviceText(""),
+			Check: func(p *pass) {
+				for v := range p.services {
+					down := v.QuorumDown != nil || slices.ContainsFunc(v.RealServers, func(s *ir.RealServer) bool { return s.NotifyDown != nil })
+					if v.Omega && !down && !v.Has("quorum_down") {
+						p.report(v.At("omega"), v.name()+" has omega, and neither quorum_down nor notify_down", "does nothing")
 					}
 				}
 			},
@@ -238,6 +283,20 @@ func (p *pass) untold(b *ir.BFD, others, word string, by ir.Track) {
 	if b != nil && b.Has(others) && !b.Has(word) {
 		p.report(by.Span(), fmt.Sprintf("bfd_instance %s does not tell here: it has %s alone", b.Name, others), "not found").Notes = note(b.At(others), "add "+word+", or delete this line")
 	}
+}
+
+// slowest returns the first check whose tries take longer than the time between two checks, and how long they take.
+func (v service) slowest() (*ir.Check, time.Duration) {
+	for _, s := range v.RealServers {
+		for _, c := range s.Checks {
+			tries := time.Duration(min(c.Retry, 1000))
+			takes := c.ConnectTimeout*(tries+1) + c.DelayBeforeRetry*tries
+			if takes > c.DelayLoop && c.Kind != ir.MiscCheck && (c.Has("retry") || c.ConnectTimeout > c.DelayLoop) {
+				return c, takes
+			}
+		}
+	}
+	return nil, 0
 }
 
 // checkedText is a virtual_server without a mistake whose real server has a check.

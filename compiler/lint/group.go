@@ -124,10 +124,44 @@ func groupRules() []Rule {
 					p.report(g.At("notification_email"), "notification_email is empty", "nobody gets mail").Severity = diag.Error
 				case g.SMTPServer.Host != "":
 					p.report(g.At("smtp_server"), "nobody gets the mail that this server would send", "").Help = "add notification_email"
+				case g.Stmt != nil: // else this is a part of a configuration
+					if at := p.alert(); !at.IsZero() {
+						p.report(at, "nobody gets the mail that this line asks for", "no mail is sent").Help = "add notification_email and smtp_server to global_defs"
+					}
+				}
+			},
+		},
+		{
+			Name: "mail-without-server", Severity: diag.Warning,
+			Title: "There is somebody to write to and no mail server.",
+			Text:  "Without smtp_server keepalived sends no mail, also where one listens on the machine itself, and does not say so.",
+			Bad:   "global_defs {\n    notification_email {\n        root@example.net\n    }\n}\n" + instanceText(""),
+			Good:  "global_defs {\n    smtp_server 127.0.0.1\n    notification_email {\n        root@example.net\n    }\n}\n" + instanceText(""),
+			Check: func(p *pass) {
+				if g := p.Global; len(g.Recipients) > 0 && g.SMTPServer.Host == "" && !g.Has("smtp_server") {
+					p.report(g.Recipients[0].Span, "no mail is sent without smtp_server", "gets no mail").Help = "add smtp_server to global_defs"
 				}
 			},
 		},
 	}
+}
+
+// alert is the first line that asks for mail; zero: there is none.
+func (p *pass) alert() source.Span {
+	if on := p.Global.SMTPAlert; on != nil && *on && p.Global.Has("smtp_alert") {
+		return p.Global.At("smtp_alert")
+	}
+	for _, v := range p.Instances {
+		if v.SMTPAlert && v.Has("smtp_alert") {
+			return v.At("smtp_alert")
+		}
+	}
+	for _, g := range p.SyncGroups {
+		if g.SMTPAlert && g.Has("smtp_alert") {
+			return g.At("smtp_alert")
+		}
+	}
+	return source.Span{}
 }
 
 // two is two instances without a mistake.

@@ -3,6 +3,7 @@ package lint
 import (
 	"path"
 	"slices"
+	"strings"
 
 	"keepc/compiler/ir"
 	"keepc/grammar"
@@ -64,6 +65,27 @@ func scriptRules() []Rule {
 				for _, s := range p.Scripts {
 					if !used[s.Name] {
 						p.report(s.Span(), "nothing tracks vrrp_script "+s.Name, "never runs")
+					}
+				}
+			},
+		},
+		{
+			Name: "unused-tracker", Severity: diag.Info,
+			Title: "Nothing tracks a track_file or a vrrp_track_process.",
+			Text:  "It changes no priority and no server.",
+			Bad:   loadText + instanceText(""),
+			Good:  loadText + instanceText("    track_file {\n        load\n    }\n"),
+			Check: func(p *pass) {
+				used := map[definition]bool{}
+				for _, u := range p.uses() {
+					used[definition{kind: u.kind, name: u.name}] = true
+				}
+				for _, d := range p.definitions() {
+					switch d.kind {
+					case "track_file", "vrrp_track_process":
+						if !used[definition{kind: d.kind, name: d.name}] && d.name != "" {
+							p.report(d.at, "nothing tracks "+d.kind+" "+d.name, "without effect")
+						}
 					}
 				}
 			},
@@ -150,13 +172,31 @@ func scriptRules() []Rule {
 			Good:  "vrrp_track_process web {\n    process nginx\n}\n" + instanceText("    track_process {\n        web\n    }\n"),
 			Check: func(p *pass) {
 				for _, s := range p.Scripts {
-					if a := s.Command.Args; len(a) > 1 && (path.Base(a[0]) == "killall" && slices.Contains(a, "-0") || path.Base(a[0]) == "pidof") {
+					if asksForProcess(s.Command.Args) {
 						p.report(s.At("script"), s.Name+" asks whether a process runs", "vrrp_track_process knows")
 					}
 				}
 			},
 		},
 	}
+}
+
+// asksForProcess tells whether a command says with its exit status that a process runs, by killall -0 or pidof, also in a shell.
+func asksForProcess(args []string) bool {
+	if len(args) == 3 && args[1] == "-c" && strings.HasSuffix(args[0], "sh") {
+		args = strings.Fields(args[2])
+	}
+	if len(args) < 2 || slices.ContainsFunc(args, shell) {
+		return false
+	}
+	switch path.Base(args[0]) {
+	case "pidof":
+		return true
+	case "killall":
+		i := slices.IndexFunc(args, func(a string) bool { return a == "-s" || a == "--signal" })
+		return slices.Contains(args, "-0") || slices.Contains(args, "-s0") || i > 0 && i+1 < len(args) && args[i+1] == "0"
+	}
+	return false
 }
 
 // aboveUser returns the last script_user of the file, and the first scripts above it that name no user: one in global_defs and one in

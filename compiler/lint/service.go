@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"keepc/compiler/ir"
 	"keepc/compiler/schema"
@@ -281,21 +280,6 @@ func serviceRules() []Rule {
 			},
 		},
 		{
-			Name: "slow-check", Severity: diag.Info,
-			Title: "The tries of a check take longer than the time between two checks.",
-			Text: "connect_timeout, retry and delay_before_retry together say when a silent server is given up. Longer than delay_loop means that " +
-				"it gets traffic for several rounds.",
-			Bad:  "virtual_server 192.0.2.10 80 {\n    delay_loop 6\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n            connect_timeout 10\n            retry 3\n        }\n    }\n}\n",
-			Good: "virtual_server 192.0.2.10 80 {\n    delay_loop 6\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n            connect_timeout 1\n            retry 1\n        }\n    }\n}\n",
-			Check: func(p *pass) {
-				for v := range p.services {
-					if c, takes := v.slowest(); c != nil {
-						p.report(c.Span(), fmt.Sprintf("a silent server is given up after %v", takes), fmt.Sprintf("delay_loop is %v", c.DelayLoop))
-					}
-				}
-			},
-		},
-		{
 			Name: "protocol-of-mark", Severity: diag.Error,
 			Title: "A virtual server by firewall mark has a protocol.",
 			Text:  "The mark takes packets of every protocol. keepalived reports the line and ignores it.",
@@ -431,20 +415,6 @@ func (v service) name() string {
 		return "virtual_server " + v.Key.Addr.String()
 	}
 	return fmt.Sprintf("virtual_server %s %d", v.Key.Addr, v.Key.Port)
-}
-
-// slowest returns the first check whose tries take longer than the time between two checks, and how long they take.
-func (v service) slowest() (*ir.Check, time.Duration) {
-	for _, s := range v.RealServers {
-		for _, c := range s.Checks {
-			tries := time.Duration(min(c.Retry, 1000))
-			takes := c.ConnectTimeout*(tries+1) + c.DelayBeforeRetry*tries
-			if takes > c.DelayLoop && c.Kind != ir.MiscCheck && c.Has("retry") {
-				return c, takes
-			}
-		}
-	}
-	return nil, 0
 }
 
 // total is the sum of the weights.

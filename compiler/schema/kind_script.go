@@ -16,7 +16,7 @@ var Script = Kind[ir.Command]{`"program arguments" [user [group]]`, func(r *read
 	if !ok || len(r.rest) == 0 {
 		return c, ok
 	}
-	if w := r.rest[0]; strings.HasPrefix(w.Text, "-") || strings.HasPrefix(w.Text, "/") {
+	if w := r.rest[0]; noUser(w.Text) || len(r.rest) > 2 {
 		r.looseArguments(fmt.Sprintf("%s is taken for the user that runs the script", r.quote(w)))
 		return c, true
 	}
@@ -24,6 +24,15 @@ var Script = Kind[ir.Command]{`"program arguments" [user [group]]`, func(r *read
 	r.commands[len(r.commands)-1].User = c.User
 	return c, ok
 }}
+
+// noUser tells whether a word behind a command is rather an argument of it than a user.
+func noUser(word string) bool {
+	switch word {
+	case "MASTER", "BACKUP", "FAULT", "STOP":
+		return true
+	}
+	return strings.HasPrefix(word, "-") || strings.ContainsAny(word, "/:=,@%&|><;()*?")
+}
 
 // Program is a command alone.
 var Program = Kind[ir.Command]{`"program arguments"`, func(r *reader) (ir.Command, bool) {

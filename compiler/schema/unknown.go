@@ -220,6 +220,11 @@ func isBlock(table []*Keyword, word string) (found bool) {
 func (b *Block[T]) glued(r *reader, s *grammar.Stmt) (*grammar.Stmt, bool) {
 	w := s.Words[0]
 	cut := strings.IndexFunc(w.Text, func(c rune) bool { return c == '=' || c == ':' || c >= '0' && c <= '9' || c == '/' || c == ';' })
+	if len(s.Words) == 1 && s.Block != nil {
+		if n := slices.IndexFunc(b.rows, func(row Row[T]) bool { return row.Block && row.Expect != "" && joined(w.Text, row.Word) }); n >= 0 {
+			cut = len(b.rows[n].Word)
+		}
+	}
 	if cut <= 0 || w.Text != w.Span.Text() {
 		return nil, false
 	}
@@ -288,4 +293,10 @@ func places(table []*Keyword, word string) (found []string, first []*Keyword) {
 		found = append(found[:4], "others")
 	}
 	return found, first
+}
+
+// joined tells whether a word is a keyword and a name, in capitals, without a blank between them.
+func joined(word, keyword string) bool {
+	name, found := strings.CutPrefix(word, keyword)
+	return found && name != "" && 'A' <= name[0] && name[0] <= 'Z'
 }
