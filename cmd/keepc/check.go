@@ -118,7 +118,7 @@ func (r *checkRun) main(names []string) error {
 	// files only what was found lives on.
 	percent := 500
 	if len(jobs) == 1 {
-		percent = 2000
+		percent = 4000
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(percent))
 	clusters, err := r.clusters(jobs)
