@@ -111,35 +111,52 @@ func (s *scanner) blanks() {
 // word moves behind a word without quotes.
 func (s *scanner) word() {
 	text, i := s.text[:s.limit()], s.pos
-	for ; i < len(text); i++ {
+	for i < len(text) {
 		c := text[i]
 		if !endsWord(c) || (s.cut >= 0 && (c == '#' || c == '!')) {
+			i++
 			continue
 		}
-		// The braces of ${NAME} are part of the word, and so is a template, also with the blanks in it.
-		from, n := i, 0
-		switch {
-		case c == '{' && i > 0 && text[i-1] == '$':
-			if n = referenceEnd(text[i:]); n > 0 {
-				break
-			}
-			if n = shellEnd(text[i:]); n > 0 && s.hole < s.pos {
-				s.hole = i - 1
-			}
-		case c == ' ' && i > s.pos && strings.IndexByte("=%-", text[i-1]) >= 0:
-			from = s.pos + max(0, strings.LastIndex(text[s.pos:i], "<%"))
+		goesOn := i
+		if c == '{' || c == ' ' && i > s.pos && (text[i-1] == '=' || text[i-1] == '%' || text[i-1] == '-') {
+			goesOn = s.within(text, i)
 		}
-		if n == 0 {
-			if n = templateEnd(text[from:]); from+n <= i {
-				break
-			}
-			if s.hole < s.pos {
-				s.hole = from
-			}
+		if goesOn == i {
+			break
 		}
-		i = from + n - 1
+		i = goesOn
 	}
 	s.pos = i
+}
+
+// within returns where the word goes on behind a brace or blank that is a part of it, else the place of that: the braces of ${NAME}
+// are, and a template is with the blanks in it.
+func (s *scanner) within(text string, i int) int {
+	from := i
+	switch {
+	case text[i] == ' ':
+		from = s.pos + max(0, strings.LastIndex(text[s.pos:i], "<%"))
+	case i > 0 && text[i-1] == '$':
+		if n := referenceEnd(text[i:]); n > 0 {
+			return i + n
+		}
+		if n := shellEnd(text[i:]); n > 0 {
+			s.note(i - 1)
+			return i + n
+		}
+	}
+	if n := templateEnd(text[from:]); from+n > i {
+		s.note(from)
+		return from + n
+	}
+	return i
+}
+
+// note notes the first template of a word.
+func (s *scanner) note(hole int) {
+	if s.hole < s.pos {
+		s.hole = hole
+	}
 }
 
 // quote moves behind a quoted word. There are no escapes between quotes. One without a partner takes the rest of the line
