@@ -60,7 +60,7 @@ func balanceRules() []Rule {
 			Check: func(p *pass) {
 				for v := range p.services {
 					for _, word := range []string{"sorry_server_inhibit", "sorry_server_lvs_method"} {
-						if v.Has(word) && (!v.Has("sorry_server") || v.At(word).Before(v.At("sorry_server"))) {
+						if v.Has(word) && (!v.Has("sorry_server") || precedes(v.Origin, word, "sorry_server")) {
 							p.report(v.At(word), word+" stands before or without sorry_server", "ignored")
 						}
 					}

@@ -48,9 +48,10 @@ func fileRules() []Rule {
 				if len(p.Instances) == 0 {
 					return
 				}
-				first := p.Instances[0].Span()
+				first, behind := p.Instances[0].Span(), false
 				for _, s := range p.file.Stmts {
-					if s.Keyword() != "global_defs" || s.Block == nil || !first.Before(s.Span()) {
+					behind = behind || s == p.Instances[0].Stmt
+					if s.Keyword() != "global_defs" || s.Block == nil || !behind {
 						continue
 					}
 					for _, t := range s.Block.Stmts {

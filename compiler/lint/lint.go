@@ -96,3 +96,17 @@ func linesOf(o ir.Origin, keyword string) (lines []*grammar.Stmt) {
 	}
 	return lines
 }
+
+// precedes tells whether a keyword of a block stands before another one. Where they stand in the file does not tell: either may
+// come from a definition or another file.
+func precedes(o ir.Origin, keyword, other string) bool {
+	for _, s := range o.Stmt.Block.Stmts {
+		switch s.Keyword() {
+		case keyword:
+			return true
+		case other:
+			return false
+		}
+	}
+	return false
+}
