@@ -16,21 +16,26 @@ func balanceRules() []Rule {
 			Name: "scheduler-flag", Severity: diag.Error,
 			Title: "A flag belongs to another scheduler.",
 			Text: "sh-fallback and sh-port are flags of sh, mh-fallback and mh-port of mh, and lb_algo must stand before them. keepalived reports the " +
-				"line and ignores it. The word hashed it ignores always, and reports it unless the scheduler is sh.",
+				"line and ignores it. Those of sh and mh are the same for the kernel: one for the other is a warning. The word hashed it ignores " +
+				"always, and reports it unless the scheduler is one of the two.",
 			Bad:  serviceText("    sh-port\n"),
 			Good: strings.Replace(serviceText("    sh-port\n"), "lb_algo rr", "lb_algo sh", 1),
 			Check: func(p *pass) {
 				for v := range p.services {
-					if v.Has("hashed") && v.Scheduler != "sh" {
+					hashes := v.Scheduler == "sh" || v.Scheduler == "mh"
+					if v.Has("hashed") && !hashes {
 						p.report(v.At("hashed"), "hashed has no meaning", "ignored")
 					}
 					for _, word := range []string{"sh-fallback", "sh-port", "mh-fallback", "mh-port"} {
 						scheduler, _, _ := strings.Cut(word, "-")
 						switch {
 						case !v.Has(word):
-						case v.Scheduler != scheduler:
+						case !hashes:
 							p.report(v.At(word), fmt.Sprintf("%s is a flag of %s, and %s has %s", word, scheduler, v.name(), v.Scheduler), "ignored")
-						case v.At(word).Before(v.schedulerAt()):
+						case v.Scheduler != scheduler:
+							d := p.report(v.At(word), fmt.Sprintf("%s is the name of a flag of %s, and %s has %s", word, scheduler, v.name(), v.Scheduler), "the same flag")
+							d.Severity = diag.Warning
+						case precedes(v.Origin, word, "lb_algo") && precedes(v.Origin, word, "lvs_sched"):
 							p.report(v.At(word), word+" stands before lb_algo "+scheduler, "ignored").Notes = note(v.schedulerAt(), "the scheduler")
 						}
 					}

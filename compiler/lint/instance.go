@@ -209,14 +209,15 @@ func instanceRules() []Rule {
 		},
 		{
 			Name: "preempt-delay-unused", Severity: diag.Warning,
-			Title: "preempt_delay has no effect with nopreempt or state MASTER.",
+			Title: "preempt_delay has no effect with nopreempt, state MASTER or priority 255.",
 			Text:  "keepalived clears it and says so: a MASTER does not wait, and without preemption there is nothing to delay.",
 			Bad:   instanceText("    state BACKUP\n    nopreempt\n    preempt_delay 30\n"),
 			Good:  instanceText("    state BACKUP\n    preempt_delay 30\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
-					for _, word := range []string{"nopreempt", "state"} {
-						if v.Has("preempt_delay") && v.Has(word) && (word == "nopreempt" && v.NoPreempt || word == "state" && v.State == ir.Master) {
+					for _, word := range []string{"nopreempt", "state", "priority"} {
+						if v.Has("preempt_delay") && v.Has(word) &&
+							(word == "nopreempt" && v.NoPreempt || word == "state" && v.State == ir.Master || word == "priority" && v.Priority == 255) {
 							p.report(v.At("preempt_delay"), "preempt_delay of "+named(v)+" is cleared", "has no effect").Notes = note(v.At(word), "because of this")
 							break
 						}
@@ -268,11 +269,14 @@ func instanceRules() []Rule {
 			Name: "mixed-families", Severity: diag.Error,
 			Title: "virtual_ipaddress holds addresses of both families.",
 			Text: "An instance advertises one family. keepalived skips the addresses of the other one; they may stand in " +
-				"virtual_ipaddress_excluded, or in an instance of their own.",
+				"virtual_ipaddress_excluded, or in an instance of their own. native_ipv6, its old name for an instance with IPv6, says which.",
 			Bad:  "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        192.0.2.10/24\n        2001:db8::10/64\n    }\n}\n",
 			Good: "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        192.0.2.10/24\n    }\n    virtual_ipaddress_excluded {\n        2001:db8::10/64\n    }\n}\n",
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
+					if v.Has("native_ipv6") && len(v.Addresses) > 0 && !v.IPv6() {
+						p.report(v.At("native_ipv6"), named(v)+" has native_ipv6 and IPv4 addresses", "one of them is skipped").Notes = note(v.Addresses[0].Span(), "an IPv4 address")
+					}
 					for _, a := range v.Addresses {
 						if !a.Excluded && a.Prefix.Addr().Is6() != v.IPv6() {
 							d := p.report(a.Span(), fmt.Sprintf("%s is of another family than the first address of %s", a.Prefix.Addr(), named(v)), "skipped")

@@ -13,16 +13,21 @@ func strictRules() []Rule {
 		{
 			Name: "strict-conflict", Severity: diag.Error,
 			Title: "Strict mode does not allow what an instance asks for.",
-			Text: "vrrp_strict follows the RFC to the letter. keepalived refuses to start VRRP with unicast peers, and takes back what else " +
-				"does not fit: a password, preempt_delay, another count than 3 in down_timer_adverts, gratuitous ARPs after a lower " +
-				"priority, answers to it, vmac_xmit_base, accept in version 2, a MAC address of one's own.",
-			Bad:  global + instanceText("    unicast_peer {\n        192.0.2.3\n    }\n"),
-			Good: "global_defs {\n    vrrp_version 3\n}\n" + instanceText("    unicast_peer {\n        192.0.2.3\n    }\n"),
+			Text: "vrrp_strict follows the RFC to the letter. keepalived takes back what does not fit: a password, preempt_delay, another count " +
+				"than 3 in down_timer_adverts, gratuitous ARPs after a lower priority, answers to it, vmac_xmit_base, accept in version 2, a MAC " +
+				"address of one's own. Unicast peers 2.2 leaves alone, a warning; other versions refuse to start VRRP with them.",
+			Bad:  global + instanceText("    accept\n"),
+			Good: "global_defs {\n    vrrp_version 3\n    vrrp_strict\n}\n" + instanceText("    accept\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					for _, word := range notStrict(v) {
-						if v.Strict && v.Has(word) {
-							p.report(v.At(word), "strict mode does not allow "+word+" in "+named(v), "taken back").Notes = note(strictAt(p, v), "strict mode")
+						if !v.Strict || !v.Has(word) {
+							continue
+						}
+						d := p.report(v.At(word), "strict mode does not allow "+word+" in "+named(v), "taken back")
+						d.Notes = note(strictAt(p, v), "strict mode")
+						if word == "unicast_peer" {
+							d.Severity, d.Label = diag.Warning, "versions other than 2.2 refuse to start VRRP"
 						}
 					}
 				}
@@ -82,7 +87,7 @@ func notStrict(v *ir.VRRPInstance) []string {
 		}
 		return false
 	}
-	add(v.Version == 2, "authentication")
+	add(v.Version == 2 && v.Auth.Type != ir.AuthNone, "authentication")
 	add(v.Version == 2 && v.Priority != 255, "accept")
 	add(value(v.Origin, "down_timer_adverts") != "3", "down_timer_adverts")
 	add(value(v.Origin, "garp_lower_prio_delay") != "0", "garp_lower_prio_delay")
