@@ -72,11 +72,15 @@ func holds(outer, inner source.Span) bool {
 const manyUnknown = 20
 
 // withoutConsequences leaves out what follows from another finding: that something is missing where an unknown word stands, which may
-// be it; and that a line has a word too many whose name nothing has.
+// be it; that a line has a word too many whose name nothing has; and what is to be said of a route or rule that is dropped.
 func withoutConsequences(file *grammar.File, found diag.List) diag.List {
 	var around []*grammar.Stmt // the blocks with unknown words
 	var undefined []source.Span
+	wrong := map[place]bool{} // lines with errors
 	for _, d := range found {
+		if d.Severity == diag.Error && d.Rule != "route-untracked" && !d.Span.IsZero() {
+			wrong[placeOf(d.Span)] = true
+		}
 		switch {
 		case d.Rule == "unknown-keyword" && len(d.Fixes) == 0 && len(around) < manyUnknown:
 			around = append(around, parent(file, d.Span))
@@ -84,11 +88,13 @@ func withoutConsequences(file *grammar.File, found diag.List) diag.List {
 			undefined = append(undefined, d.Span)
 		}
 	}
-	if len(around) == 0 && len(undefined) == 0 {
+	if len(wrong) == 0 {
 		return found
 	}
 	return slices.DeleteFunc(found, func(d diag.Diagnostic) bool {
 		switch d.Rule {
+		case "route-untracked", "rule-preference":
+			return wrong[placeOf(d.Span)]
 		case "missing-keyword", "missing-addresses", "missing-interface":
 			return slices.ContainsFunc(around, func(s *grammar.Stmt) bool {
 				return s != nil && (d.Span.Starts(s.Span()) || parent(file, d.Span) == s)
@@ -102,6 +108,14 @@ func withoutConsequences(file *grammar.File, found diag.List) diag.List {
 		return false
 	})
 }
+
+// A place is a line of a text.
+type place struct {
+	text *source.Source
+	line int
+}
+
+func placeOf(at source.Span) place { return place{at.Source, at.Position().Line} }
 
 // parent returns the block that a place lies in; nil: none.
 func parent(file *grammar.File, at source.Span) *grammar.Stmt {

@@ -30,6 +30,20 @@ func instanceRules() []Rule {
 			},
 		},
 		{
+			Name: "vrf-with-interface", Severity: diag.Error,
+			Title: "An instance names an interface and a VRF.",
+			Text:  "The interface tells the VRF. keepalived reports vrf and ignores it.",
+			Bad:   instanceText("    vrf blue\n"),
+			Good:  instanceText(""),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					if v.Has("vrf") && v.Has("interface") {
+						p.report(v.At("vrf"), named(v)+" has vrf and interface", "ignored").Notes = note(v.At("interface"), "the interface")
+					}
+				}
+			},
+		},
+		{
 			Name: "missing-addresses", Severity: diag.Warning,
 			Title: "An instance has no address to hold.",
 			Text:  "keepalived reports an instance without virtual_ipaddress; with version 3 and in strict mode that is an error. no_virtual_ipaddress says that it is meant.",

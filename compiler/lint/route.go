@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 
@@ -45,6 +46,59 @@ func routeRules() []Rule {
 					own := option(r.Origin, "protocol")
 					if own != "" && own != "keepalived" && own != strconv.Itoa(ir.KeepalivedProtocol) && r.Dev != "" && !r.HasWord("no_track") {
 						p.report(r.Span(), fmt.Sprintf("a route of %s has the protocol %s", owner(v, "static_routes"), own), "keepalived is used").Help = "delete it, or add no_track"
+					}
+				}
+			},
+		},
+		{
+			Name: "route-family", Severity: diag.Error,
+			Title: "A route or rule has addresses of both families.",
+			Text:  "keepalived reports the line and drops it. A gateway of the other family needs inet or inet6 before it; inet6 makes a rule one of IPv6.",
+			Bad:   instanceText("    virtual_routes {\n        198.51.100.0/24 via 2001:db8::1 dev eth0\n    }\n"),
+			Good:  instanceText("    virtual_routes {\n        198.51.100.0/24 via 192.0.2.1 dev eth0\n    }\n"),
+			Check: func(p *pass) {
+				for v, r := range p.routes {
+					for _, a := range []netip.Addr{r.Via, r.Src} {
+						if a.IsValid() && r.To.Bits() > 0 && a.Is6() != r.To.Addr().Is6() && !r.HasWord("inet") && !r.HasWord("inet6") {
+							p.report(r.Span(), fmt.Sprintf("a route of %s to %s has the address %s", owner(v, "static_routes"), r.To, a), "dropped: two families")
+							break
+						}
+					}
+				}
+				for of, r := range p.rules {
+					for _, n := range []netip.Prefix{r.From, r.To} {
+						if n.IsValid() && n.Bits() > 0 && n.Addr().Is4() && r.HasWord("inet6") {
+							p.report(r.Span(), fmt.Sprintf("a rule of %s for IPv6 has the address %s", of, n.Addr()), "dropped: two families")
+							break
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "route-type-order", Severity: diag.Error,
+			Title: "The type of a route stands behind its destination.",
+			Text:  "The type comes first: \"blackhole 198.51.100.0/24\". keepalived takes the word behind a type for the destination, and stops reading when there is none.",
+			Bad:   instanceText("    virtual_routes {\n        198.51.100.0/24 blackhole\n    }\n"),
+			Good:  instanceText("    virtual_routes {\n        blackhole 198.51.100.0/24 no_track\n    }\n"),
+			Check: func(p *pass) {
+				for v, r := range p.routes {
+					if words := r.Stmt.Words; len(words) > 1 && r.Type != ir.Unicast && words[1].Text == r.Type.String() && words[0].Text != "to" {
+						p.report(words[1].Span, fmt.Sprintf("%s stands behind the destination of a route of %s", r.Type, owner(v, "static_routes")), "expected it first")
+					}
+				}
+			},
+		},
+		{
+			Name: "rule-without-action", Severity: diag.Error,
+			Title: "A routing rule does not say what to do.",
+			Text:  "A rule names a table to look in, or an action: goto, blackhole, unreachable, prohibit, nop. keepalived reports one that has neither and drops it.",
+			Bad:   instanceText("    virtual_rules {\n        from 198.51.100.0/24 preference 100\n    }\n"),
+			Good:  instanceText("    virtual_rules {\n        from 198.51.100.0/24 table 100 preference 100\n    }\n"),
+			Check: func(p *pass) {
+				for of, r := range p.rules {
+					if r.Stmt != nil && !slices.ContainsFunc([]string{"table", "lookup", "goto", "blackhole", "unreachable", "prohibit", "nop", "l3mdev"}, func(w string) bool { return r.Origin.HasWord(w) }) {
+						p.report(r.Span(), "a rule of "+of+" has neither a table nor an action", "dropped")
 					}
 				}
 			},

@@ -12,6 +12,20 @@ import (
 func trackRules() []Rule {
 	return []Rule{
 		{
+			Name: "quorum-order", Severity: diag.Error,
+			Title: "quorum_max of a tracked process is below its quorum.",
+			Text:  "The process would be too rare and too many at once. keepalived reports quorum_max and ignores it. 0 means that the process must not run.",
+			Bad:   "vrrp_track_process web {\n    process nginx\n    quorum 3\n    quorum_max 2\n}\n" + instanceText("    track_process {\n        web\n    }\n"),
+			Good:  "vrrp_track_process web {\n    process nginx\n    quorum 2\n    quorum_max 3\n}\n" + instanceText("    track_process {\n        web\n    }\n"),
+			Check: func(p *pass) {
+				for _, t := range p.TrackProcesses {
+					if t.QuorumMax != nil && *t.QuorumMax > 0 && *t.QuorumMax < t.Quorum {
+						p.report(t.At("quorum_max"), fmt.Sprintf("quorum_max %d of %s is below quorum %d", *t.QuorumMax, t.Name, t.Quorum), "ignored").Notes = note(t.At("quorum"), "the quorum")
+					}
+				}
+			},
+		},
+		{
 			Name: "own-interface-tracked", Severity: diag.Error,
 			Title: "track_interface names the interface of the instance itself.",
 			Text:  "keepalived refuses the line, also one with a weight: the own interface is tracked anyway, and its loss is a FAULT.",

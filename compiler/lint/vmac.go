@@ -41,6 +41,20 @@ func vmacRules() []Rule {
 			},
 		},
 		{
+			Name: "vmac-base-alone", Severity: diag.Error,
+			Title: "vmac_xmit_base stands without a virtual interface.",
+			Text:  "It says that advertisements leave by the interface below it. keepalived reports it and clears it.",
+			Bad:   instanceText("    vmac_xmit_base\n"),
+			Good:  instanceText("    use_vmac\n    vmac_xmit_base\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					if v.Has("vmac_xmit_base") && !v.Has("use_vmac") && !v.Has("use_ipvlan") {
+						p.report(v.At("vmac_xmit_base"), named(v)+" has vmac_xmit_base without use_vmac", "cleared")
+					}
+				}
+			},
+		},
+		{
 			Name: "vmac-promote", Severity: diag.Error,
 			Title: "promote_secondaries is set for virtual interfaces anyway.",
 			Text:  "keepalived sets it for the interface that use_vmac or use_ipvlan makes, for this one only. It rejects the line and ignores it.",

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"fmt"
 	"math"
 	"net/netip"
 	"strconv"
@@ -31,10 +32,19 @@ var (
 		"redirect": 1, "kernel": 2, "boot": 3, "static": 4, "gated": 8, "ra": 9, "mrt": 10, "zebra": 11, "bird": 12, "dnrouted": 13,
 		"xorp": 14, "ntk": 15, "dhcp": 16, "keepalived": ir.KeepalivedProtocol, "babel": 42, "bgp": 186, "isis": 187, "ospf": 188, "rip": 189, "eigrp": 192,
 	})
-	serviceClass   = numbered("a word", nil)
 	interfaceGroup = numbered("a word", map[string]uint32{"default": 0})
 	ipProtocol     = numbered("a word", map[string]uint32{"icmp": 1, "tcp": 6, "udp": 17, "dccp": 33, "gre": 47, "esp": 50, "ah": 51, "ipv6-icmp": 58, "sctp": 132})
 )
+
+// serviceClass is a type of service, by name or number.
+var serviceClass = Kind[ir.Number]{"a name or 0..255", func(r *reader) (ir.Number, bool) {
+	w, n := r.peek(), numbered("a name or 0..255", nil)
+	if v, err := strconv.ParseUint(w, 0, 32); err == nil && v > 255 {
+		r.outside(r.rest[0], "0", "255", n.Expect)
+		return ir.Number{}, false
+	}
+	return n.read(r)
+}}
 
 // ruleTable is a routing table that a rule looks in. There is no table 0, but the line is read to its end.
 var ruleTable = Kind[ir.Number]{routingTable.Expect, func(r *reader) (ir.Number, bool) {
@@ -78,6 +88,9 @@ func metric(word string, expect string, scale uint32, text string) Row[ir.Route]
 			m.Value = uint32(n)
 		case scale > 0 && timed:
 			m.Value = milliseconds * scale
+		case word != "congctl":
+			r.invalid(w, "a number", expect)
+			return m, false
 		default:
 			m.Text = w.Text
 		}
@@ -140,6 +153,10 @@ var target = Kind[netip.Prefix]{"an address, a prefix, default, any or all", fun
 	case "default6":
 		r.optional()
 		return netip.PrefixFrom(netip.IPv6Unspecified(), 0), true
+	}
+	if best, sure := diag.Suggest(r.peek(), []string{"default"}); sure {
+		r.oneOf(r.rest[0], []string{best})
+		return netip.Prefix{}, false
 	}
 	return Prefix.read(r)
 }}
@@ -239,6 +256,15 @@ func numberRange(hi uint64) Kind[*ir.Range] {
 		return &ir.Range{First: uint32(first), Last: uint32(last)}, true
 	}}
 }
+
+// userRange is the first and the last user, which keepalived wants both.
+var userRange = Kind[*ir.Range]{"two numbers, as 100-200", func(r *reader) (*ir.Range, bool) {
+	if w := r.peek(); isNumber(w) {
+		r.invalid(r.rest[0], "a range", fmt.Sprintf("two numbers, as %s-%s", w, w))
+		return nil, false
+	}
+	return numberRange(1<<32 - 1).read(r)
+}}
 
 // lifetime is seconds or forever, which is nil.
 var lifetime = Kind[*time.Duration]{"seconds or forever", func(r *reader) (*time.Duration, bool) {

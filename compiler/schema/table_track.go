@@ -21,6 +21,7 @@ var script = block(head(Name, func(s *ir.Script) *string { return &s.Name }), ir
 // trackFile is track_file; vrrp_track_file is its old name.
 var trackFile = block(head(Name, func(f *ir.TrackFile) *string { return &f.Name }), ir.TrackFile{},
 	Value("file", Path, func(f *ir.TrackFile) *string { return &f.File }, "The file that holds a number.").First().Required(),
+	misnamed[ir.TrackFile]("path", "file"),
 	Value("weight", Weighted(-254, 254), func(f *ir.TrackFile) *ir.Weight { return &f.Weight }, "The number in the file is multiplied by it.").Default("1"),
 	Value("init_file", initFile, func(f *ir.TrackFile) **ir.InitFile { return &f.InitFile }, "Creates the file at the start."),
 )
@@ -54,6 +55,7 @@ func both[T, V any](word string, k Kind[V], at func(*T) [2]*V, text string) Row[
 
 var trackProcess = block(head(Name, func(p *ir.TrackProcess) *string { return &p.Name }), ir.TrackProcess{},
 	Value("process", Words("a program [and its parameters]"), func(p *ir.TrackProcess) *[]string { return &p.Process }, "The program that must run; with parameters they must match too.").First().Required().Since("2.0.11").Build("track-process"),
+	misnamed[ir.TrackProcess]("name", "process"),
 	Value("param_match", Optional(Choice("initial", "partial"), "exact"), func(p *ir.TrackProcess) *string { return &p.ParamMatch }, "How parameters must match; alone: exactly.").Otherwise("exactly").Since("2.0.16").Build("track-process"),
 	Value("weight", Weighted(-254, 254), func(p *ir.TrackProcess) *ir.Weight { return &p.Weight }, "What the process adds to the priority; with 0 its absence is a FAULT.").Default("0").First().Since("2.0.11").Build("track-process"),
 	Value("quorum", Int[int](1, 65535), func(p *ir.TrackProcess) *int { return &p.Quorum }, "How many processes are wanted.").Default("1").Since("2.0.11").Build("track-process"),

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"strconv"
 	"strings"
 
 	"keepc/compiler/ir"
@@ -212,7 +213,10 @@ var vmac = Kind[ir.VMAC]{"[name] [MAC] [netlink_notify_msg] [group G]", func(r *
 			v.NetlinkNotify = true
 		case w.Text == "group":
 			v.Group, ok = interfaceGroup.read(r)
-		case strings.Count(w.Text, ":") == 5:
+		case strings.Contains(w.Text, ":"):
+			if ok = isMAC(w.Text); !ok {
+				r.invalid(w, "a MAC address of its own", "six pairs of digits that are not those of a group (00:00:5e:00:01:..)")
+			}
 			v.MAC = w.Text
 		default:
 			v.Name = w.Text
@@ -220,6 +224,17 @@ var vmac = Kind[ir.VMAC]{"[name] [MAC] [netlink_notify_msg] [group G]", func(r *
 	}
 	return v, ok
 }}
+
+// isMAC tells whether a text is a MAC address that an instance can have besides that of its group; behind five bytes comes the VRID.
+func isMAC(s string) bool {
+	pairs := strings.Split(s, ":")
+	for _, p := range pairs {
+		if _, err := strconv.ParseUint(p, 16, 8); err != nil {
+			return false
+		}
+	}
+	return (len(pairs) == 6 || len(pairs) == 5) && !strings.HasPrefix(s, "00:00:5e:00:01") && !strings.HasPrefix(s, "00:00:5e:00:02")
+}
 
 // ipvlan is how the ipvlan interface of an instance is made.
 var ipvlan = Kind[*ir.IPVLAN]{"[name] [address] [bridge|private|vepa] [group G]", func(r *reader) (*ir.IPVLAN, bool) {
