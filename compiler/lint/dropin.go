@@ -43,7 +43,7 @@ func Differences() []Difference {
 		},
 		{
 			Keepalived: "calls words unknown that its build lacks, and vrrp_iptables not supported",
-			Keepc:      "knows the words of all builds; --keepalived-version names the version that will read the file",
+			Keepc:      "knows the words of all builds, and says once a file, with -v, what a build or a version must have for them; --keepalived-version names the version that will read the file",
 			Why:        "the keepalived of this machine need not be the one that will read the file",
 		},
 		{
