@@ -41,7 +41,7 @@ func resolve(cfg *ir.Config, file *grammar.File) {
 		for _, rs := range vs.RealServers {
 			rs.Checks = withHosts(rs.Checks)
 		}
-		all = append(all, members(vs, cfg.Groups, ir.MaxGroupServices-len(all))...)
+		all = append(all, members(vs, cfg.Groups, min(ir.MaxGroupServices-len(all), ir.MaxGroupServers/max(1, len(vs.RealServers))))...)
 	}
 	cfg.VirtualServers = all
 	for _, vs := range cfg.VirtualServers {

@@ -168,7 +168,7 @@ func (e *expander) substitute(l line) (line, bool) {
 			at = ref.to
 			continue
 		}
-		if !e.spend(len(value.text)+len(l.text)/16+2*len(l.pieces), l.span(ref.from, ref.to)) {
+		if via := l.span(ref.from, ref.to); !e.spend(len(value.text)+len(l.text)/16+2*len(l.pieces)+nestingCost*depth(via.Source), via) {
 			return l, changed
 		}
 		l = l.splice(ref.from, ref.to, value)
@@ -186,6 +186,9 @@ func (e *expander) substitute(l line) (line, bool) {
 	})
 	return l, false
 }
+
+// nestingCost is what a reference counts for each text that it was brought in through.
+const nestingCost = 64
 
 // value returns what replaces a reference.
 func (e *expander) value(l *line, ref reference) (line, bool) {

@@ -186,12 +186,13 @@ const (
 	maxExpansion    = 64 << 20
 	maxExpandedLine = 8 << 10
 	maxRounds       = 64
+	shortCost       = 64 // what a short text counts at least, for its cost is not in the bytes
 )
 
 // spend counts n bytes of expansion, and more for short ones, whose cost is not in the bytes. It stops the reading, and
 // returns false, when that is too much.
 func (e *expander) spend(n int, at source.Span) bool {
-	if e.spent += max(n, 64); e.spent <= e.opts.limit {
+	if e.spent += max(n, shortCost); e.spent <= e.opts.limit {
 		return true
 	}
 	if len(e.stack) > 0 {

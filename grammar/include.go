@@ -50,7 +50,7 @@ func (f Files) read(abs string) ([]byte, error) {
 		return nil, err
 	case info.IsDir():
 		return nil, errDirectory
-	case !info.Mode().IsRegular():
+	case !info.Mode().IsRegular(), strings.HasPrefix(abs, "/proc/"): // some of these never end
 		return nil, errNotRegular
 	case info.Mode().Perm()&0o111 != 0:
 		return nil, errExecutable
@@ -80,7 +80,7 @@ func (f Files) glob(pattern string) []string {
 		return []string{path.Clean(pattern)}
 	}
 	pattern = path.Clean(pattern)
-	names, _ := fs.Glob(f.Root, inFS(pattern)) // a malformed pattern matches nothing
+	names, _ := fs.Glob(&limited{f.Root, maxDirectories}, inFS(pattern)) // a malformed pattern matches nothing
 	parts := strings.Split(pattern, "/")
 	var matches []string
 	for _, name := range names {
@@ -94,6 +94,23 @@ func (f Files) glob(pattern string) []string {
 		}
 	}
 	return matches
+}
+
+// maxDirectories is how many directories the wildcards of an include may look into; "/*/*/*/*" is all of a machine.
+const maxDirectories = 2000
+
+// A limited file system has only so many directories to read.
+type limited struct {
+	fs.FS
+	left int
+}
+
+// ReadDir implements fs.ReadDirFS.
+func (l *limited) ReadDir(name string) ([]fs.DirEntry, error) {
+	if l.left--; l.left < 0 {
+		return nil, fs.ErrNotExist
+	}
+	return fs.ReadDir(l.FS, name)
 }
 
 func hasWildcard(pattern string) bool { return strings.ContainsAny(pattern, "*?[") }
@@ -279,6 +296,9 @@ func (e *expander) path(name string) string {
 	return path.Join(e.file.dir, name)
 }
 
+// includeCost is what to include a file once more counts at least.
+const includeCost = 4 << 10
+
 // open pushes a file; it returns nil for one that is being read already.
 func (e *expander) open(abs string, at, via source.Span) (*source.Source, error) {
 	depth := 0
@@ -299,7 +319,7 @@ func (e *expander) open(abs string, at, via source.Span) (*source.Source, error)
 		}
 		base = source.New(e.shown(abs), text)
 		e.texts[abs] = base
-	} else if !e.spend(len(base.Text), at) {
+	} else if !e.spend(max(len(base.Text), includeCost), at) {
 		return nil, nil
 	}
 	src := base.View(via, "included from")
@@ -355,9 +375,10 @@ func (e *expander) unread(at source.Span, name string, err error, demanded bool)
 	}
 	d := diag.Diagnostic{
 		Rule: "include-unread", Severity: diag.Warning, Message: fmt.Sprintf("%s %v", name, err),
-		Span: at, Label: "keepalived skips it", Host: true,
+		Span: at, Label: "keepalived skips it", Host: path.IsAbs(at.Text()) && e.opts.Files.Below == "",
 	}
 	if !slices.Contains([]error{errDirectory, errNotRegular, errExecutable, errTooLarge}, err) {
+		d.Host = true
 		d.Message = fmt.Sprintf("%s cannot be read: %v", name, err)
 	}
 	if demanded {

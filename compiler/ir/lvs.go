@@ -192,6 +192,9 @@ type ServerGroup struct {
 // MaxGroupServices is how many services the groups of a file can make; lint reports a file that asks for more.
 const MaxGroupServices = 1 << 16
 
+// MaxGroupServers is how many real servers one group can make, counted in each of its services.
+const MaxGroupServers = 1 << 20
+
 // A GroupMember is one line of a virtual_server_group.
 type GroupMember struct {
 	Origin

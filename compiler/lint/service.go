@@ -319,6 +319,15 @@ func serviceRules() []Rule {
 			Bad:  "virtual_server_group web {\n    10.0.0.0/8 80\n}\n" + grouped,
 			Good: "virtual_server_group web {\n    fwmark 8\n}\n" + strings.Replace(grouped, "    protocol TCP\n", "", 1),
 			Check: func(p *pass) {
+				for v := range p.services {
+					n := 0
+					for _, m := range p.members(v) {
+						n += size(m.First, m.Last)
+					}
+					if n*len(v.RealServers) > ir.MaxGroupServers {
+						p.report(v.Span(), v.name()+" makes too many real servers", fmt.Sprintf("%d services with %d servers each", n, len(v.RealServers))).Help = "use a firewall mark"
+					}
+				}
 				for _, g := range p.Groups {
 					for _, m := range g.Members {
 						if m.First.IsValid() && size(m.First, m.Last) > ir.MaxGroupServices {

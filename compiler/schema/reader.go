@@ -118,7 +118,7 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) []*grammar
 		row.read(r, t)
 		if !row.Block {
 			r.line.key, r.line.stmt = row.Keyword, s
-			if one, two := b.joined(r, s); two != nil {
+			if one, two := b.joined(r, s); two != nil && !r.found.Full(diag.Error) {
 				stmts = slices.Insert(slices.Clip(stmts), i+1, two)
 				stmts[i] = one
 			} else {

@@ -10,6 +10,7 @@ type Bounded struct {
 	List  List
 	count [Error + 1]int
 	added int
+	again int           // how many of them were about words that have the finding already
 	once  map[place]int // the findings about what may be brought in again
 }
 
@@ -23,9 +24,10 @@ type place struct {
 func (b *Bounded) Add(d Diagnostic) *Diagnostic {
 	b.added++
 	if first := b.written(d); first != nil {
-		if n := len(first.More); n == 0 || first.More[n-1] != d.Span {
+		if n := len(first.More); n < maxFindings && (n == 0 || first.More[n-1] != d.Span) {
 			first.More = append(first.More, d.Span)
 		}
+		b.again++
 		return &d
 	}
 	b.count[d.Severity]++
@@ -66,5 +68,8 @@ func (b *Bounded) written(d Diagnostic) *Diagnostic {
 // Added is how many findings there were, wherever they went.
 func (b *Bounded) Added() int { return b.added }
 
+// maxAgain is how often what is written once is judged again.
+const maxAgain = 100 * maxFindings
+
 // Full tells whether there is no room for findings of a severity.
-func (b *Bounded) Full(s Severity) bool { return b.count[s] > maxFindings }
+func (b *Bounded) Full(s Severity) bool { return b.count[s] > maxFindings || b.again > maxAgain }
