@@ -44,6 +44,20 @@ func addressRules() []Rule {
 			},
 		},
 		{
+			Name: "broadcast-ipv6", Severity: diag.Error,
+			Title: "An IPv6 address has a broadcast address.",
+			Text:  "IPv6 has none. keepalived reports it and skips the whole line.",
+			Bad:   holding("fe80::10/64 brd +"),
+			Good:  holding("fe80::10/64"),
+			Check: func(p *pass) {
+				for of, a := range p.addresses {
+					if a.Prefix.Addr().Is6() && (a.HasWord("brd") || a.HasWord("broadcast")) {
+						p.report(a.Span(), fmt.Sprintf("%s of %s is an IPv6 address and has a broadcast address", a.Prefix.Addr(), of), "skipped")
+					}
+				}
+			},
+		},
+		{
 			Name: "peer-prefix", Severity: diag.Error,
 			Title: "An address with a peer has a prefix length.",
 			Text:  "With a peer the prefix length is that of the peer. keepalived reports the one of the address and ignores it.",

@@ -118,6 +118,20 @@ func routeRules() []Rule {
 				}
 			},
 		},
+		{
+			Name: "rule-family", Severity: diag.Error,
+			Title: "A routing rule has addresses of both families.",
+			Text:  "keepalived reports it and leaves it out.",
+			Bad:   instanceText("    virtual_rules {\n        from 198.51.100.0/24 to 2001:db8::/32 table 100 preference 100\n    }\n"),
+			Good:  instanceText("    virtual_rules {\n        from 198.51.100.0/24 to 203.0.113.0/24 table 100 preference 100\n    }\n"),
+			Check: func(p *pass) {
+				for of, r := range p.rules {
+					if r.From.IsValid() && r.To.IsValid() && r.From.Addr().Is6() != r.To.Addr().Is6() {
+						p.report(r.Span(), "a rule of "+of+" has addresses of both families", "left out")
+					}
+				}
+			},
+		},
 	}
 }
 
