@@ -52,6 +52,9 @@ func sorry(v *ir.VirtualServer) *ir.RealServer {
 	return v.SorryServer
 }
 
+// pause is the time before a retry. Versions up to 2.2 take 0, too.
+var pause = Kind[time.Duration]{Decimal(0.000001, forever).Expect, Decimal(0, forever).read}
+
 // Bits of the flags of an IPVS service (linux/ip_vs.h).
 const (
 	flagOnePacket = 0x0004
@@ -130,7 +133,7 @@ var virtualServer = block(serviceHead, ir.VirtualServer{Checks: ir.NoTiming},
 		"How long a check waits for the connection.").Otherwise("5").Since("2.0.13"),
 	Value("retry", Int[int](1, 1<<32-1), func(v *ir.VirtualServer) *int { return &v.Checks.Retry },
 		"Failures of a check beyond the first that are forgiven.").Otherwise("1; MISC_CHECK 0, DNS_CHECK 3"),
-	Value("delay_before_retry", Decimal(0.000001, forever), func(v *ir.VirtualServer) *duration { return &v.Checks.DelayBeforeRetry },
+	Value("delay_before_retry", pause, func(v *ir.VirtualServer) *duration { return &v.Checks.DelayBeforeRetry },
 		"The time from a failed check to the next try.").Otherwise("1; HTTP_GET and SSL_GET 3, DNS_CHECK delay_loop"),
 	Value("warmup", Decimal(0, forever), func(v *ir.VirtualServer) *duration { return &v.Checks.Warmup },
 		"First checks are spread at random over this time.").Otherwise("delay_loop"),
