@@ -25,7 +25,7 @@ func oneCause(reading, meaning diag.List) (diag.List, diag.List) {
 					d.Severity = diag.Error
 				}
 			}
-		case "condition-on-block", "text-after-lines", "definition-name", "unset-variable", "line-continuation", "unfilled-template":
+		case "condition-on-block", "text-after-lines", "definition-name", "unset-variable", "line-continuation", "unfilled-template", "unmatched-quote", "invalid-sequence":
 		default:
 			continue
 		}
@@ -57,6 +57,10 @@ func follows(o, cause diag.Diagnostic) bool {
 	case "line-continuation":
 		n := o.Span.Position().Line - cause.Span.Position().Line
 		return o.Rule == "missing-value" && n == 0 || o.Rule == "unknown-keyword" && n == 1
+	case "unmatched-quote":
+		return o.Rule == "extra-words" && holds(o.Span, cause.Span)
+	case "invalid-sequence":
+		return o.Rule == "missing-addresses" && o.Span.Start < cause.Span.Start
 	case "unfilled-template":
 		return o.Severity == diag.Error && o.Span.Start < cause.Span.End && cause.Span.Start < o.Span.End
 	}
@@ -101,7 +105,7 @@ func withoutConsequences(file *grammar.File, found diag.List) diag.List {
 			})
 		case "type-without-password", "password-without-type":
 			in := parent(file, d.Span)
-			return in != nil && slices.Contains(around, in)
+			return wrong[placeOf(d.Span)] || in != nil && slices.Contains(around, in)
 		case "unknown-option":
 			return slices.ContainsFunc(undefined, func(at source.Span) bool { return behind(at, d.Span) })
 		}

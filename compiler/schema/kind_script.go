@@ -73,7 +73,7 @@ func (r *reader) command() (ir.Command, bool) {
 // behind returns the last of some words: those that the quotes of scripts, which join words, leave behind the command.
 func behind(rest []grammar.Word, more []string) []grammar.Word {
 	from := max(0, len(rest)-len(more))
-	if len(more) > 0 && rest[from].Text != more[0] {
+	if len(more) > 0 && len(rest) > 0 && rest[from].Text != more[0] {
 		if i := slices.IndexFunc(rest, func(w grammar.Word) bool { return w.Text == more[0] }); i >= 0 {
 			from = i
 		}

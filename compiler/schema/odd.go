@@ -82,12 +82,12 @@ func (r *reader) leftover(s *grammar.Stmt) bool {
 		d.Fixes = nil
 	case strings.HasPrefix(word, "```"), word == "cat" && slices.ContainsFunc(s.Args(), func(w grammar.Word) bool { return strings.HasPrefix(w.Text, "<<") }):
 		d.Rule, d.Message, d.Label = "pasted-text", fmt.Sprintf("%q belongs to the text around the file", short(word)), "delete the line"
-	case (word == "+" || word == "-") && len(s.Words) > 1:
+	case (word == "+" || word == "-") && len(s.Words) > 1 && s.Span().Position().Col == 1:
 		d.Rule, d.Message, d.Label = "pasted-text", "the line comes from a patch", "apply the patch, or delete the sign"
 		d.Fixes = nil
 	case editorCommand.MatchString(word) && len(s.Words) == 1:
 		d.Rule, d.Message, d.Label = "pasted-text", fmt.Sprintf("%q belongs to an editor or a shell", short(word)), "delete the line"
-	case strings.HasPrefix(word, "```"), word == "---" && s.Block == nil, word == "..." && len(s.Words) == 1, strings.HasPrefix(s.Words[len(s.Words)-1].Text, "<<"):
+	case word == "---" && s.Block == nil, word == "..." && len(s.Words) == 1, strings.HasPrefix(s.Words[len(s.Words)-1].Text, "<<"):
 		d.Rule, d.Message, d.Label = "pasted-text", fmt.Sprintf("%q is not for keepalived", short(s.String())), "delete the line"
 	case prompt.MatchString(word):
 		d.Rule, d.Message, d.Label = "pasted-text", "the line comes from a terminal", "a prompt"
