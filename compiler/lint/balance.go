@@ -20,24 +20,22 @@ func balanceRules() []Rule {
 				"always, and reports it unless the scheduler is one of the two.",
 			Bad:  serviceText("    sh-port\n"),
 			Good: strings.Replace(serviceText("    sh-port\n"), "lb_algo rr", "lb_algo sh", 1),
-			Check: func(p *pass) {
-				for v := range p.services {
-					hashes := v.Scheduler == "sh" || v.Scheduler == "mh"
-					if v.Has("hashed") && !hashes {
-						p.report(v.At("hashed"), "hashed has no meaning", "ignored")
-					}
-					for _, word := range []string{"sh-fallback", "sh-port", "mh-fallback", "mh-port"} {
-						scheduler, _, _ := strings.Cut(word, "-")
-						switch {
-						case !v.Has(word):
-						case !hashes:
-							p.report(v.At(word), fmt.Sprintf("%s is a flag of %s, and %s has %s", word, scheduler, v.name(), v.Scheduler), "ignored")
-						case v.Scheduler != scheduler:
-							d := p.report(v.At(word), fmt.Sprintf("%s is the name of a flag of %s, and %s has %s", word, scheduler, v.name(), v.Scheduler), "the same flag")
-							d.Severity = diag.Warning
-						case precedes(v.Origin, word, "lb_algo") && precedes(v.Origin, word, "lvs_sched"):
-							p.report(v.At(word), word+" stands before lb_algo "+scheduler, "ignored").Notes = note(v.schedulerAt(), "the scheduler")
-						}
+			Service: func(p *pass, v service) {
+				hashes := v.Scheduler == "sh" || v.Scheduler == "mh"
+				if v.Has("hashed") && !hashes {
+					p.report(v.At("hashed"), "hashed has no meaning", "ignored")
+				}
+				for _, word := range []string{"sh-fallback", "sh-port", "mh-fallback", "mh-port"} {
+					scheduler, _, _ := strings.Cut(word, "-")
+					switch {
+					case !v.Has(word):
+					case !hashes:
+						p.report(v.At(word), fmt.Sprintf("%s is a flag of %s, and %s has %s", word, scheduler, v.name(), v.Scheduler), "ignored")
+					case v.Scheduler != scheduler:
+						d := p.report(v.At(word), fmt.Sprintf("%s is the name of a flag of %s, and %s has %s", word, scheduler, v.name(), v.Scheduler), "the same flag")
+						d.Severity = diag.Warning
+					case precedes(v.Origin, word, "lb_algo") && precedes(v.Origin, word, "lvs_sched"):
+						p.report(v.At(word), word+" stands before lb_algo "+scheduler, "ignored").Notes = note(v.schedulerAt(), "the scheduler")
 					}
 				}
 			},
@@ -48,11 +46,9 @@ func balanceRules() []Rule {
 			Text:  "ops chooses a real server for every packet; TCP and SCTP have connections of many. keepalived reports it and clears ops.",
 			Bad:   serviceText("    ops\n"),
 			Good:  serviceText(""),
-			Check: func(p *pass) {
-				for v := range p.services {
-					if v.Has("ops") && v.Key.FWMark == 0 && v.Key.Protocol != ir.UDP {
-						p.report(v.At("ops"), v.name()+" has ops and is no service of UDP", "cleared")
-					}
+			Service: func(p *pass, v service) {
+				if v.Has("ops") && v.Key.FWMark == 0 && v.Key.Protocol != ir.UDP {
+					p.report(v.At("ops"), v.name()+" has ops and is no service of UDP", "cleared")
 				}
 			},
 		},
@@ -62,12 +58,10 @@ func balanceRules() []Rule {
 			Text:  "keepalived reads the block from top to bottom, finds no sorry server yet, and ignores the line.",
 			Bad:   serviceText("    sorry_server_inhibit\n    sorry_server 192.0.2.99 80\n"),
 			Good:  serviceText("    sorry_server 192.0.2.99 80\n    sorry_server_inhibit\n"),
-			Check: func(p *pass) {
-				for v := range p.services {
-					for _, word := range []string{"sorry_server_inhibit", "sorry_server_lvs_method"} {
-						if v.Has(word) && (!v.Has("sorry_server") || precedes(v.Origin, word, "sorry_server")) {
-							p.report(v.At(word), word+" stands before or without sorry_server", "ignored")
-						}
+			Service: func(p *pass, v service) {
+				for _, word := range []string{"sorry_server_inhibit", "sorry_server_lvs_method"} {
+					if v.Has(word) && (!v.Has("sorry_server") || precedes(v.Origin, word, "sorry_server")) {
+						p.report(v.At(word), word+" stands before or without sorry_server", "ignored")
 					}
 				}
 			},
@@ -78,12 +72,10 @@ func balanceRules() []Rule {
 			Text:  "With DR and TUN the packet arrives as it was sent. keepalived reports it and uses the port of the virtual server.",
 			Bad:   serviceText("    sorry_server 192.0.2.99 8080\n"),
 			Good:  serviceText("    sorry_server 192.0.2.99 80\n"),
-			Check: func(p *pass) {
-				for v := range p.services {
-					p.sorryPort(v)
-					if s := v.SorryServer; s != nil && s.Forwarding != ir.NAT && v.Group == "" && v.Key.FWMark == 0 && v.Key.Port != 0 && s.Port != 0 && s.Port != v.Key.Port {
-						p.report(v.At("sorry_server"), fmt.Sprintf("the sorry server has port %d, its virtual server %d", s.Port, v.Key.Port), fmt.Sprintf("port %d is used", v.Key.Port))
-					}
+			Service: func(p *pass, v service) {
+				p.sorryPort(v)
+				if s := v.SorryServer; s != nil && s.Forwarding != ir.NAT && v.Group == "" && v.Key.FWMark == 0 && v.Key.Port != 0 && s.Port != 0 && s.Port != v.Key.Port {
+					p.report(v.At("sorry_server"), fmt.Sprintf("the sorry server has port %d, its virtual server %d", s.Port, v.Key.Port), fmt.Sprintf("port %d is used", v.Key.Port))
 				}
 			},
 		},
@@ -93,11 +85,9 @@ func balanceRules() []Rule {
 			Text:  "Only a tunnel (TUN) can carry one family to the other. keepalived reports it and goes without the sorry server.",
 			Bad:   serviceText("    sorry_server 2001:db8::99 80\n"),
 			Good:  serviceText("    sorry_server 192.0.2.99 80\n"),
-			Check: func(p *pass) {
-				for v := range p.services {
-					if s := v.SorryServer; s != nil && s.Addr.IsValid() && v.Key.Addr.IsValid() && s.Forwarding != ir.TUN && s.Addr.Addr().Is6() != v.Key.Addr.Is6() {
-						p.report(v.At("sorry_server"), fmt.Sprintf("the sorry server %s is of another family than %s", s.Addr.Addr(), v.Key.Addr), "dropped")
-					}
+			Service: func(p *pass, v service) {
+				if s := v.SorryServer; s != nil && s.Addr.IsValid() && v.Key.Addr.IsValid() && s.Forwarding != ir.TUN && s.Addr.Addr().Is6() != v.Key.Addr.Is6() {
+					p.report(v.At("sorry_server"), fmt.Sprintf("the sorry server %s is of another family than %s", s.Addr.Addr(), v.Key.Addr), "dropped")
 				}
 			},
 		},
@@ -107,16 +97,14 @@ func balanceRules() []Rule {
 			Text:  "A firewall mark has the family that ip_family says. keepalived drops real servers of the other one.",
 			Bad:   "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind DR\n    ip_family inet6\n    real_server 192.0.2.21 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
 			Good:  "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind DR\n    ip_family inet\n    real_server 192.0.2.21 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
-			Check: func(p *pass) {
-				for v := range p.services {
-					if v.Group == "" && v.Key.FWMark != 0 && !v.Has("ip_family") {
-						p.familyOfHead(v)
-					}
-					said := v.value("ip_family")
-					for _, s := range v.RealServers {
-						if said != "" && s.Addr.IsValid() && s.Forwarding != ir.TUN && s.Addr.Addr().Is6() != (said == "inet6") {
-							p.report(s.Span(), fmt.Sprintf("real_server %s is not of the family %s", s.Addr.Addr(), said), "dropped").Notes = note(v.At("ip_family"), "the family")
-						}
+			Service: func(p *pass, v service) {
+				if v.Group == "" && v.Key.FWMark != 0 && !v.Has("ip_family") {
+					p.familyOfHead(v)
+				}
+				said := v.value("ip_family")
+				for _, s := range v.RealServers {
+					if said != "" && s.Addr.IsValid() && s.Forwarding != ir.TUN && s.Addr.Addr().Is6() != (said == "inet6") {
+						p.report(s.Span(), fmt.Sprintf("real_server %s is not of the family %s", s.Addr.Addr(), said), "dropped").Notes = note(v.At("ip_family"), "the family")
 					}
 				}
 			},
@@ -127,17 +115,15 @@ func balanceRules() []Rule {
 			Text:  "A service and its real servers are of one family unless a tunnel (TUN) is used. The kernel refuses the others, and keepalived -t does not look.",
 			Bad:   "virtual_server_group web {\n    192.0.2.10 80\n    2001:db8::10 80\n}\n" + grouped,
 			Good:  "virtual_server_group web {\n    192.0.2.10 80\n    192.0.2.11 80\n}\n" + grouped,
-			Check: func(p *pass) {
-				for v := range p.services {
-					for _, g := range p.Groups {
-						if g.Name != v.Group || v.Group == "" || len(v.RealServers) == 0 || v.Forwarding == ir.TUN {
-							continue
-						}
-						server := v.RealServers[0]
-						for _, m := range g.Members {
-							if m.First.IsValid() && server.Addr.IsValid() && m.First.Is6() != server.Addr.Addr().Is6() {
-								p.report(m.Span(), fmt.Sprintf("%s is of another family than the real servers of %s", m.First, v.name()), "the kernel refuses them").Notes = note(server.Span(), "a real server")
-							}
+			Service: func(p *pass, v service) {
+				for _, g := range p.Groups {
+					if g.Name != v.Group || v.Group == "" || len(v.RealServers) == 0 || v.Forwarding == ir.TUN {
+						continue
+					}
+					server := v.RealServers[0]
+					for _, m := range g.Members {
+						if m.First.IsValid() && server.Addr.IsValid() && m.First.Is6() != server.Addr.Addr().Is6() {
+							p.report(m.Span(), fmt.Sprintf("%s is of another family than the real servers of %s", m.First, v.name()), "the kernel refuses them").Notes = note(server.Span(), "a real server")
 						}
 					}
 				}
@@ -150,12 +136,10 @@ func balanceRules() []Rule {
 				"with every connection.",
 			Bad:  "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        uthreshold 100\n        lthreshold 200\n        TCP_CHECK {\n        }\n    }\n}\n",
 			Good: "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        uthreshold 200\n        lthreshold 100\n        TCP_CHECK {\n        }\n    }\n}\n",
-			Check: func(p *pass) {
-				for v := range p.services {
-					for _, s := range v.RealServers {
-						if s.UpperThreshold > 0 && s.LowerThreshold > s.UpperThreshold {
-							p.report(s.At("lthreshold"), fmt.Sprintf("lthreshold %d is above uthreshold %d", s.LowerThreshold, s.UpperThreshold), "").Notes = note(s.At("uthreshold"), "the upper one")
-						}
+			Service: func(p *pass, v service) {
+				for _, s := range v.RealServers {
+					if s.UpperThreshold > 0 && s.LowerThreshold > s.UpperThreshold {
+						p.report(s.At("lthreshold"), fmt.Sprintf("lthreshold %d is above uthreshold %d", s.LowerThreshold, s.UpperThreshold), "").Notes = note(s.At("uthreshold"), "the upper one")
 					}
 				}
 			},
@@ -166,12 +150,10 @@ func balanceRules() []Rule {
 			Text:  "The address of a real server is one that it has always, and nobody else; that of the service moves between directors.",
 			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.10 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
 			Good:  serviceText(""),
-			Check: func(p *pass) {
-				for v := range p.services {
-					for _, s := range v.RealServers {
-						if v.Group == "" && s.Addr.IsValid() && s.Addr.Addr() == v.Key.Addr {
-							p.report(s.Span(), fmt.Sprintf("real_server %s has the address of its virtual server", s.Addr.Addr()), "expected the server's own address")
-						}
+			Service: func(p *pass, v service) {
+				for _, s := range v.RealServers {
+					if v.Group == "" && s.Addr.IsValid() && s.Addr.Addr() == v.Key.Addr {
+						p.report(s.Span(), fmt.Sprintf("real_server %s has the address of its virtual server", s.Addr.Addr()), "expected the server's own address")
 					}
 				}
 			},

@@ -20,8 +20,8 @@ func checkRules() []Rule {
 			Text:  "keepalived reports it and goes without the source address.",
 			Bad:   checkedText("TCP_CHECK {\n            bindto 2001:db8::2\n        }"),
 			Good:  checkedText("TCP_CHECK {\n            bindto 192.0.2.2\n        }"),
-			Check: func(p *pass) {
-				for _, c := range p.checks {
+			Service: func(p *pass, v service) {
+				for c := range v.checks {
 					if from, to := c.BindTo.Addr(), c.Target.Addr(); from.IsValid() && to.IsValid() && from.Is6() != to.Is6() {
 						p.report(c.At("bindto"), fmt.Sprintf("%s is of another family than %s, which is checked", from, to), "ignored")
 					}
@@ -34,8 +34,8 @@ func checkRules() []Rule {
 			Text:  "Such an address is of one link, and there may be several with it. keepalived asks for bind_if, and the check fails.",
 			Bad:   "virtual_server 2001:db8::10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server fe80::21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
 			Good:  "virtual_server 2001:db8::10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server fe80::21 80 {\n        TCP_CHECK {\n            bind_if eth0\n        }\n    }\n}\n",
-			Check: func(p *pass) {
-				for _, c := range p.checks {
+			Service: func(p *pass, v service) {
+				for c := range v.checks {
 					if to := c.Target.Addr(); to.Is6() && to.IsLinkLocalUnicast() && c.BindIf == "" {
 						p.report(c.Span(), fmt.Sprintf("%s connects to %s and names no interface", c.Kind, to), "needs bind_if")
 					}
@@ -48,8 +48,8 @@ func checkRules() []Rule {
 			Text:  "keepalived reports that the check always fails.",
 			Bad:   checkedText("UDP_CHECK {\n            require_reply\n            min_reply_length 300\n        }"),
 			Good:  checkedText("UDP_CHECK {\n            require_reply\n            min_reply_length 300\n            max_reply_length 400\n        }"),
-			Check: func(p *pass) {
-				for _, c := range p.checks {
+			Service: func(p *pass, v service) {
+				for c := range v.checks {
 					if u := c.UDP; u != nil && u.MinLength > u.MaxLength {
 						p.report(c.At("min_reply_length"), fmt.Sprintf("an answer of at least %d bytes has no more than %d", u.MinLength, u.MaxLength), "always fails")
 					}
@@ -62,8 +62,8 @@ func checkRules() []Rule {
 			Text:  "keepalived sends the path as it stands: GET index.html is no request that web servers understand, and most answer 400.",
 			Bad:   checkedText("HTTP_GET {\n            url {\n                path index.html\n                status_code 200\n            }\n        }"),
 			Good:  checkedText("HTTP_GET {\n            url {\n                path /index.html\n                status_code 200\n            }\n        }"),
-			Check: func(p *pass) {
-				for _, u := range p.pages {
+			Service: func(p *pass, v service) {
+				for u := range v.pages {
 					if u.Path != "" && u.Path[0] != '/' && u.Path != "*" && !strings.Contains(u.Path, "://") {
 						p.report(u.At("path"), "the path of a page does not begin with a slash", "").Help = "write /" + u.Path
 					}
@@ -77,11 +77,9 @@ func checkRules() []Rule {
 				"it gets traffic for several rounds.",
 			Bad:  "virtual_server 192.0.2.10 80 {\n    delay_loop 6\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n            connect_timeout 10\n            retry 3\n        }\n    }\n}\n",
 			Good: "virtual_server 192.0.2.10 80 {\n    delay_loop 6\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n            connect_timeout 1\n            retry 1\n        }\n    }\n}\n",
-			Check: func(p *pass) {
-				for v := range p.services {
-					if c, takes := v.slowest(); c != nil {
-						p.report(c.Span(), fmt.Sprintf("a silent server is given up after %v", takes), fmt.Sprintf("delay_loop is %v", c.DelayLoop))
-					}
+			Service: func(p *pass, v service) {
+				if c, takes := v.slowest(); c != nil {
+					p.report(c.Span(), fmt.Sprintf("a silent server is given up after %v", takes), fmt.Sprintf("delay_loop is %v", c.DelayLoop))
 				}
 			},
 		},
@@ -91,8 +89,8 @@ func checkRules() []Rule {
 			Text:  "Every answer with a status of 200 to 299 is good then, whatever it says. keepalived before version 2 took no answer at all for good.",
 			Bad:   pageText(""),
 			Good:  pageText("status_code 200"),
-			Check: func(p *pass) {
-				for _, u := range p.pages {
+			Service: func(p *pass, v service) {
+				for u := range v.pages {
 					if !u.Has("status_code") && !u.Has("digest") && !u.Has("regex") && !u.Has("regex_no_match") {
 						p.report(u.Span(), "what the page must answer is not said", "200 to 299 are good")
 					}
@@ -105,12 +103,10 @@ func checkRules() []Rule {
 			Text:  "At the stop of the daemon omega runs quorum_down and the notify_down of real servers. Without them it does nothing.",
 			Bad:   serviceText("    omega\n"),
 			Good:  serviceText(""),
-			Check: func(p *pass) {
-				for v := range p.services {
-					down := v.QuorumDown != nil || slices.ContainsFunc(v.RealServers, func(s *ir.RealServer) bool { return s.NotifyDown != nil })
-					if v.Omega && !down && !v.Has("quorum_down") {
-						p.report(v.At("omega"), v.name()+" has omega, and neither quorum_down nor notify_down", "does nothing")
-					}
+			Service: func(p *pass, v service) {
+				down := v.QuorumDown != nil || slices.ContainsFunc(v.RealServers, func(s *ir.RealServer) bool { return s.NotifyDown != nil })
+				if v.Omega && !down && !v.Has("quorum_down") {
+					p.report(v.At("omega"), v.name()+" has omega, and neither quorum_down nor notify_down", "does nothing")
 				}
 			},
 		},
@@ -120,8 +116,8 @@ func checkRules() []Rule {
 			Text:  "regex_no_match, regex_options and the like say how regex is used. Without it they do nothing.",
 			Bad:   checkedText("HTTP_GET {\n            url {\n                path /\n                regex_no_match\n            }\n        }"),
 			Good:  checkedText("HTTP_GET {\n            url {\n                path /\n                regex \"busy\"\n                regex_no_match\n            }\n        }"),
-			Check: func(p *pass) {
-				for _, u := range p.pages {
+			Service: func(p *pass, v service) {
+				for u := range v.pages {
 					for _, s := range u.Stmt.Block.Stmts {
 						if strings.HasPrefix(s.Keyword(), "regex_") && !u.Has("regex") {
 							p.report(s.Span(), s.Keyword()+" stands without regex", "without effect")
@@ -137,19 +133,17 @@ func checkRules() []Rule {
 			Text:  "Each sets what its exit status says, and the last one counts until the other runs again.",
 			Bad:   checkedText("MISC_CHECK {\n            misc_path \"/usr/bin/a\"\n            misc_dynamic\n        }\n        MISC_CHECK {\n            misc_path \"/usr/bin/b\"\n            misc_dynamic\n        }"),
 			Good:  checkedText("MISC_CHECK {\n            misc_path \"/usr/bin/a\"\n            misc_dynamic\n        }\n        MISC_CHECK {\n            misc_path \"/usr/bin/b\"\n        }"),
-			Check: func(p *pass) {
-				for v := range p.services {
-					for _, s := range v.RealServers {
-						var first *ir.Check
-						for _, c := range s.Checks {
-							switch {
-							case c.Misc == nil || !c.Misc.Dynamic:
-							case first == nil:
-								first = c
-							default:
-								d := p.report(c.At("misc_dynamic"), fmt.Sprintf("another check sets the weight of %s too", s.Addr.Addr()), "")
-								d.Notes = note(first.At("misc_dynamic"), "the other one")
-							}
+			Service: func(p *pass, v service) {
+				for _, s := range v.RealServers {
+					var first *ir.Check
+					for _, c := range s.Checks {
+						switch {
+						case c.Misc == nil || !c.Misc.Dynamic:
+						case first == nil:
+							first = c
+						default:
+							d := p.report(c.At("misc_dynamic"), fmt.Sprintf("another check sets the weight of %s too", s.Addr.Addr()), "")
+							d.Notes = note(first.At("misc_dynamic"), "the other one")
 						}
 					}
 				}
@@ -197,9 +191,11 @@ func checkRules() []Rule {
 						sessions[b.Name] = b
 					}
 				}
-				for _, c := range p.checks {
-					if c.BFD != nil {
-						p.untold(sessions[c.BFD.Text], "vrrp", "checker", ir.Track{Name: c.BFD.Text, Origin: c.Origin})
+				for v := range p.services {
+					for c := range v.checks {
+						if c.BFD != nil {
+							p.untold(sessions[c.BFD.Text], "vrrp", "checker", ir.Track{Name: c.BFD.Text, Origin: c.Origin})
+						}
 					}
 				}
 				for _, v := range p.Instances {
@@ -215,14 +211,12 @@ func checkRules() []Rule {
 			Text:  "keepalived reports it and drops the second one.",
 			Bad:   "bfd_instance b {\n    neighbor_ip 192.0.2.3\n}\n" + checkedText("BFD_CHECK {\n            name b\n        }\n        BFD_CHECK {\n            name b\n        }"),
 			Good:  "bfd_instance b {\n    neighbor_ip 192.0.2.3\n}\n" + checkedText("BFD_CHECK {\n            name b\n        }"),
-			Check: func(p *pass) {
-				for v := range p.services {
-					for _, s := range v.RealServers {
-						for i, c := range s.Checks {
-							same := func(o *ir.Check) bool { return o.BFD != nil && c.BFD != nil && o.BFD.Text == c.BFD.Text }
-							if first := slices.IndexFunc(s.Checks[:i], same); first >= 0 {
-								p.report(c.At("name"), "the server follows "+c.BFD.Text+" already", "dropped").Notes = note(s.Checks[first].Span(), "the first check")
-							}
+			Service: func(p *pass, v service) {
+				for _, s := range v.RealServers {
+					for i, c := range s.Checks {
+						same := func(o *ir.Check) bool { return o.BFD != nil && c.BFD != nil && o.BFD.Text == c.BFD.Text }
+						if first := slices.IndexFunc(s.Checks[:i], same); first >= 0 {
+							p.report(c.At("name"), "the server follows "+c.BFD.Text+" already", "dropped").Notes = note(s.Checks[first].Span(), "the first check")
 						}
 					}
 				}
@@ -231,29 +225,25 @@ func checkRules() []Rule {
 	}
 }
 
-// checks calls yield for each check of the file with its number.
-func (p *pass) checks(yield func(int, *ir.Check) bool) {
-	n := 0
-	for v := range p.services {
-		for _, s := range v.RealServers {
-			for _, c := range s.Checks {
-				if !yield(n, c) {
-					return
-				}
-				n++
+// checks yields each check of the real servers.
+func (v service) checks(yield func(*ir.Check) bool) {
+	for _, s := range v.RealServers {
+		for _, c := range s.Checks {
+			if !yield(c) {
+				return
 			}
 		}
 	}
 }
 
-// pages calls yield for each page that a check asks for.
-func (p *pass) pages(yield func(int, *ir.URL) bool) {
-	for n, c := range p.checks {
+// pages yields each page that a check asks for.
+func (v service) pages(yield func(*ir.URL) bool) {
+	for c := range v.checks {
 		if c.HTTP == nil {
 			continue
 		}
 		for _, u := range c.HTTP.URLs {
-			if !yield(n, u) {
+			if !yield(u) {
 				return
 			}
 		}

@@ -25,10 +25,11 @@ type Rule struct {
 	Good     string // the same file without it
 	Host     bool   // wrong only on this machine
 
-	// Check finds the mistake in a file. Peers finds it among the files of a cluster, where Check is then not asked. Neither: it is
-	// found while the file is read.
-	Check func(*pass)
-	Peers func(*peerPass)
+	// Check finds the mistake in a file, Service in a virtual server. Peers finds it among the files of a cluster, where the others are
+	// then not asked. None: it is found while the file is read.
+	Check   func(*pass)
+	Service func(*pass, service)
+	Peers   func(*peerPass)
 }
 
 // Rules returns every rule, by what it looks at.
@@ -53,10 +54,22 @@ type Host interface {
 // are left to it.
 func Run(cfg *ir.Config, file *grammar.File, host Host, peers bool) diag.List {
 	p := &pass{Config: cfg, blocks: servicesOf(cfg), file: file, host: host}
+	var ofServices []Rule
 	for _, r := range Rules() {
-		if r.Check != nil && (host != nil || !r.Host) && !(peers && r.Peers != nil) {
+		switch {
+		case host == nil && r.Host || peers && r.Peers != nil:
+		case r.Check != nil:
 			p.rule = r
 			r.Check(p)
+		case r.Service != nil:
+			ofServices = append(ofServices, r)
+		}
+	}
+	for _, v := range p.blocks { // each is looked at by all rules while it is at hand
+		for _, p.rule = range ofServices {
+			if !p.found.Full(p.rule.Severity) {
+				p.rule.Service(p, v)
+			}
 		}
 	}
 	return p.found.List

@@ -57,15 +57,13 @@ func memberRules() []Rule {
 			Text:  "0.0.0.0 and :: are no wildcards to IPVS, and a group of hosts (multicast) or all of them (broadcast) cannot be balanced.",
 			Bad:   strings.Replace(serviceText(""), "192.0.2.10", "0.0.0.0", 1),
 			Good:  serviceText(""),
-			Check: func(p *pass) {
-				for v := range p.services {
-					if v.Group == "" && nowhere(v.Key.Addr) {
-						p.report(v.Span(), fmt.Sprintf("no host has the address %s", v.Key.Addr), "matches no packet")
-					}
-					for _, s := range v.RealServers {
-						if nowhere(s.Addr.Addr()) {
-							p.report(s.Span(), fmt.Sprintf("no host has the address %s", s.Addr.Addr()), "expected the server's own address")
-						}
+			Service: func(p *pass, v service) {
+				if v.Group == "" && nowhere(v.Key.Addr) {
+					p.report(v.Span(), fmt.Sprintf("no host has the address %s", v.Key.Addr), "matches no packet")
+				}
+				for _, s := range v.RealServers {
+					if nowhere(s.Addr.Addr()) {
+						p.report(s.Span(), fmt.Sprintf("no host has the address %s", s.Addr.Addr()), "expected the server's own address")
 					}
 				}
 			},
@@ -76,18 +74,16 @@ func memberRules() []Rule {
 			Text:  "With DR and TUN the packet arrives as it was sent. keepalived reports it and clears the port; only checks go there.",
 			Bad:   strings.Replace(marked, "NAT", "DR", 1),
 			Good:  marked,
-			Check: func(p *pass) {
-				for v := range p.services {
-					if v.Group != "" || v.Key.FWMark == 0 {
-						continue
-					}
-					if s := v.SorryServer; s != nil && s.Forwarding != ir.NAT && s.Port != 0 {
-						p.report(v.At("sorry_server"), "the port of the sorry server is not used", "for checks alone")
-					}
-					for _, s := range v.RealServers {
-						if s.Forwarding != ir.NAT && s.Port != 0 {
-							p.report(s.Span(), fmt.Sprintf("port %d of real_server %s is not used", s.Port, s.Addr.Addr()), "for checks alone").Help = "leave it out, and write connect_port in the check"
-						}
+			Service: func(p *pass, v service) {
+				if v.Group != "" || v.Key.FWMark == 0 {
+					return
+				}
+				if s := v.SorryServer; s != nil && s.Forwarding != ir.NAT && s.Port != 0 {
+					p.report(v.At("sorry_server"), "the port of the sorry server is not used", "for checks alone")
+				}
+				for _, s := range v.RealServers {
+					if s.Forwarding != ir.NAT && s.Port != 0 {
+						p.report(s.Span(), fmt.Sprintf("port %d of real_server %s is not used", s.Port, s.Addr.Addr()), "for checks alone").Help = "leave it out, and write connect_port in the check"
 					}
 				}
 			},
@@ -98,11 +94,9 @@ func memberRules() []Rule {
 			Text:  "ha_suspend checks servers only while the address of the service is here. A mark has no address; keepalived reports it and clears ha_suspend.",
 			Bad:   strings.Replace(marked, "    real", "    ha_suspend\n    real", 1),
 			Good:  marked,
-			Check: func(p *pass) {
-				for v := range p.services {
-					if v.Has("ha_suspend") && p.marked(v) {
-						p.report(v.At("ha_suspend"), v.name()+" has no address that could go away", "cleared")
-					}
+			Service: func(p *pass, v service) {
+				if v.Has("ha_suspend") && p.marked(v) {
+					p.report(v.At("ha_suspend"), v.name()+" has no address that could go away", "cleared")
 				}
 			},
 		},
@@ -113,18 +107,16 @@ func memberRules() []Rule {
 				"netmask 0.0.0.24; elsewhere it reports the line, or takes the service for one of the other family and drops its real servers.",
 			Bad:  serviceText("    persistence_timeout 50\n    persistence_granularity 24\n"),
 			Good: serviceText("    persistence_timeout 50\n    persistence_granularity 255.255.255.0\n"),
-			Check: func(p *pass) {
-				for v := range p.services {
-					mask := v.value("persistence_granularity")
-					six, known := v.family()
-					_, err := strconv.Atoi(mask)
-					if !known || err != nil && !strings.Contains(mask, ".") || six == (err == nil) {
-						continue
-					}
-					d := p.report(v.At("persistence_granularity"), fmt.Sprintf("persistence_granularity %s is not for IPv4", mask), "expected a netmask, as 255.255.255.0")
-					if six {
-						d.Message, d.Label = fmt.Sprintf("persistence_granularity %s is not for IPv6", mask), "expected a prefix length, as 64"
-					}
+			Service: func(p *pass, v service) {
+				mask := v.value("persistence_granularity")
+				six, known := v.family()
+				_, err := strconv.Atoi(mask)
+				if !known || err != nil && !strings.Contains(mask, ".") || six == (err == nil) {
+					return
+				}
+				d := p.report(v.At("persistence_granularity"), fmt.Sprintf("persistence_granularity %s is not for IPv4", mask), "expected a netmask, as 255.255.255.0")
+				if six {
+					d.Message, d.Label = fmt.Sprintf("persistence_granularity %s is not for IPv6", mask), "expected a prefix length, as 64"
 				}
 			},
 		},
@@ -135,18 +127,16 @@ func memberRules() []Rule {
 				"for UDP. It refuses a service with another.",
 			Bad:  serviceText("    persistence_engine sip\n"),
 			Good: strings.Replace(strings.Replace(serviceText("    persistence_engine sip\n    persistence_timeout 50\n"), "TCP\n", "UDP\n", 1), "TCP_CHECK", "UDP_CHECK", 1),
-			Check: func(p *pass) {
-				for v := range p.services {
-					at := v.At("persistence_engine")
-					switch {
-					case v.PersistenceEngine == "":
-					case v.PersistenceEngine != "sip":
-						p.report(at, fmt.Sprintf("the kernel has no persistence engine %q", v.PersistenceEngine), "expected sip")
-					case v.Key.FWMark == 0 && v.Key.Protocol != ir.UDP:
-						p.report(at, "the persistence engine sip is for UDP", "")
-					case v.PersistenceTimeout == 0:
-						p.report(at, v.name()+" has a persistence engine and is not persistent", "without effect").Help = "add persistence_timeout"
-					}
+			Service: func(p *pass, v service) {
+				at := v.At("persistence_engine")
+				switch {
+				case v.PersistenceEngine == "":
+				case v.PersistenceEngine != "sip":
+					p.report(at, fmt.Sprintf("the kernel has no persistence engine %q", v.PersistenceEngine), "expected sip")
+				case v.Key.FWMark == 0 && v.Key.Protocol != ir.UDP:
+					p.report(at, "the persistence engine sip is for UDP", "")
+				case v.PersistenceTimeout == 0:
+					p.report(at, v.name()+" has a persistence engine and is not persistent", "without effect").Help = "add persistence_timeout"
 				}
 			},
 		},
@@ -156,13 +146,11 @@ func memberRules() []Rule {
 			Text:  "A gue tunnel needs a port, and others have none. ipip has no checksum, and gre no remote one. keepalived reports the line and uses NAT.",
 			Bad:   strings.Replace(serviceText(""), "DR", "TUN type gue", 1),
 			Good:  strings.Replace(serviceText(""), "DR", "TUN type gue port 6080", 1),
-			Check: func(p *pass) {
-				for v := range p.services {
-					p.tunnel(v.Method, v.Origin, "lb_kind", "lvs_method")
-					p.tunnel(sorryMethod(v), v.Origin, "sorry_server_lvs_method")
-					for _, s := range v.RealServers {
-						p.tunnel(s.Method, s.Origin, "lvs_method")
-					}
+			Service: func(p *pass, v service) {
+				p.tunnel(v.Method, v.Origin, "lb_kind", "lvs_method")
+				p.tunnel(sorryMethod(v), v.Origin, "sorry_server_lvs_method")
+				for _, s := range v.RealServers {
+					p.tunnel(s.Method, s.Origin, "lvs_method")
 				}
 			},
 		},

@@ -20,12 +20,10 @@ func regexRules() []Rule {
 				"the freed memory. What only PCRE2 knows is not judged here.",
 			Bad:  pageText(`regex "(ok"`),
 			Good: pageText(`regex "(ok)"`),
-			Check: func(p *pass) {
-				for v := range p.services {
-					for _, s := range v.RealServers {
-						for _, c := range s.Checks {
-							p.regexes(c.HTTP)
-						}
+			Service: func(p *pass, v service) {
+				for u := range v.pages {
+					if why := uncompilable(u.Regex); why != "" {
+						p.report(u.At("regex"), "the regular expression does not compile: "+why, "dropped")
 					}
 				}
 			},
@@ -36,17 +34,6 @@ func regexRules() []Rule {
 func pageText(line string) string {
 	return "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n" +
 		"        HTTP_GET {\n            url {\n                path /\n                " + line + "\n            }\n        }\n    }\n}\n"
-}
-
-func (p *pass) regexes(h *ir.HTTP) {
-	if h == nil {
-		return
-	}
-	for _, u := range h.URLs {
-		if why := uncompilable(u.Regex); why != "" {
-			p.report(u.At("regex"), "the regular expression does not compile: "+why, "dropped")
-		}
-	}
 }
 
 // uncompilable says why PCRE2 does not compile a regular expression; empty: it may. The parser that is asked knows another dialect,

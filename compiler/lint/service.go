@@ -22,11 +22,9 @@ func serviceRules() []Rule {
 			Text:  "keepalived reports it and balances UDP, so a web server gets nothing.",
 			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
 			Good:  serviceText(""),
-			Check: func(p *pass) {
-				for v := range p.services {
-					if v.Key.FWMark == 0 && !p.marked(v) && !v.Has("protocol") && !v.dropped() {
-						p.report(v.Span(), v.name()+" has no protocol", "UDP is assumed").Help = "add \"protocol TCP\""
-					}
+			Service: func(p *pass, v service) {
+				if v.Key.FWMark == 0 && !p.marked(v) && !v.Has("protocol") && !v.dropped() {
+					p.report(v.Span(), v.name()+" has no protocol", "UDP is assumed").Help = "add \"protocol TCP\""
 				}
 			},
 		},
@@ -36,11 +34,9 @@ func serviceRules() []Rule {
 			Text:  "keepalived reports it and uses wlc.",
 			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
 			Good:  serviceText(""),
-			Check: func(p *pass) {
-				for v := range p.services {
-					if !v.Has("lb_algo") && !v.Has("lvs_sched") && !v.dropped() {
-						p.report(v.Span(), v.name()+" has no lb_algo", "wlc is assumed").Help = "add \"lb_algo wlc\""
-					}
+			Service: func(p *pass, v service) {
+				if !v.Has("lb_algo") && !v.Has("lvs_sched") && !v.dropped() {
+					p.report(v.Span(), v.name()+" has no lb_algo", "wlc is assumed").Help = "add \"lb_algo wlc\""
 				}
 			},
 		},
@@ -50,16 +46,14 @@ func serviceRules() []Rule {
 			Text:  "keepalived reports it and uses NAT.",
 			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
 			Good:  serviceText(""),
-			Check: func(p *pass) {
-				for v := range p.services {
-					if v.Has("lb_kind") || v.Has("lvs_method") {
-						continue
-					}
-					for _, s := range v.RealServers {
-						if !s.Has("lvs_method") {
-							p.report(v.Span(), v.name()+" has no lb_kind", "NAT is assumed").Help = "add \"lb_kind NAT\""
-							break
-						}
+			Service: func(p *pass, v service) {
+				if v.Has("lb_kind") || v.Has("lvs_method") {
+					return
+				}
+				for _, s := range v.RealServers {
+					if !s.Has("lvs_method") {
+						p.report(v.Span(), v.name()+" has no lb_kind", "NAT is assumed").Help = "add \"lb_kind NAT\""
+						break
 					}
 				}
 			},
@@ -70,18 +64,16 @@ func serviceRules() []Rule {
 			Text:  "Port 0 takes the traffic of all ports, and keepalived makes the service persistent, with a report. With persistence_timeout it is meant so.",
 			Bad:   "virtual_server 192.0.2.10 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
 			Good:  serviceText(""),
-			Check: func(p *pass) {
-				for v := range p.services {
-					if v.Has("persistence_timeout") || v.Has("persistence_granularity") {
-						continue // meant so
-					}
-					if v.Key.Addr.IsValid() && v.Key.Port == 0 && v.Group == "" {
-						p.report(v.Span(), v.name()+" has no port", "takes all ports")
-					}
-					for _, m := range p.members(v) {
-						if m.First.IsValid() && m.Port == 0 {
-							p.report(m.Span(), fmt.Sprintf("%s of %s has no port", m.First, v.name()), "takes all ports")
-						}
+			Service: func(p *pass, v service) {
+				if v.Has("persistence_timeout") || v.Has("persistence_granularity") {
+					return // meant so
+				}
+				if v.Key.Addr.IsValid() && v.Key.Port == 0 && v.Group == "" {
+					p.report(v.Span(), v.name()+" has no port", "takes all ports")
+				}
+				for _, m := range p.members(v) {
+					if m.First.IsValid() && m.Port == 0 {
+						p.report(m.Span(), fmt.Sprintf("%s of %s has no port", m.First, v.name()), "takes all ports")
 					}
 				}
 			},
@@ -92,11 +84,9 @@ func serviceRules() []Rule {
 			Text:  "keepalived reports it and drops the whole block.",
 			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n}\n",
 			Good:  serviceText(""),
-			Check: func(p *pass) {
-				for v := range p.services {
-					if v.dropped() {
-						p.report(v.Span(), v.name()+" has no real_server", "dropped")
-					}
+			Service: func(p *pass, v service) {
+				if v.dropped() {
+					p.report(v.Span(), v.name()+" has no real_server", "dropped")
 				}
 			},
 		},
@@ -106,14 +96,14 @@ func serviceRules() []Rule {
 			Text:  "It counts as alive always, and gets traffic when it is dead.",
 			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        weight 1\n    }\n}\n",
 			Good:  serviceText(""),
-			Check: func(p *pass) {
-				below := schema.Below("real_server") // a line of a check outside of its block is another finding
-				for v := range p.services {
-					for _, s := range v.RealServers {
-						if len(s.Checks) == 0 && !hasBlock(s.Stmt) && !s.Stmt.Block.Open.IsZero() &&
-							!slices.ContainsFunc(s.Stmt.Block.Stmts, func(t *grammar.Stmt) bool { return below[t.Keyword()] }) {
-							p.report(s.Span(), fmt.Sprintf("real_server %s has no check", s.Addr.Addr()), "counts as alive always").Help = "add TCP_CHECK { }"
-						}
+			Service: func(p *pass, v service) {
+				for _, s := range v.RealServers {
+					if len(s.Checks) > 0 || hasBlock(s.Stmt) || s.Stmt.Block.Open.IsZero() {
+						continue
+					}
+					below := schema.Below("real_server") // a line of a check outside of its block is another finding
+					if !slices.ContainsFunc(s.Stmt.Block.Stmts, func(t *grammar.Stmt) bool { return below[t.Keyword()] }) {
+						p.report(s.Span(), fmt.Sprintf("real_server %s has no check", s.Addr.Addr()), "counts as alive always").Help = "add TCP_CHECK { }"
 					}
 				}
 			},
@@ -162,13 +152,11 @@ func serviceRules() []Rule {
 			Text:  "With DR and TUN the packet arrives as it was sent. keepalived uses the port of the virtual server.",
 			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 8080 {\n        TCP_CHECK {\n        }\n    }\n}\n",
 			Good:  serviceText(""),
-			Check: func(p *pass) {
-				for v := range p.services {
-					p.memberPorts(v)
-					for _, s := range v.RealServers {
-						if s.Forwarding != ir.NAT && v.Group == "" && v.Key.FWMark == 0 && v.Key.Port != 0 && s.Port != 0 && s.Port != v.Key.Port {
-							p.report(s.Span(), fmt.Sprintf("real_server %s has port %d, its virtual server %d", s.Addr.Addr(), s.Port, v.Key.Port), fmt.Sprintf("port %d is used", v.Key.Port))
-						}
+			Service: func(p *pass, v service) {
+				p.memberPorts(v)
+				for _, s := range v.RealServers {
+					if s.Forwarding != ir.NAT && v.Group == "" && v.Key.FWMark == 0 && v.Key.Port != 0 && s.Port != 0 && s.Port != v.Key.Port {
+						p.report(s.Span(), fmt.Sprintf("real_server %s has port %d, its virtual server %d", s.Addr.Addr(), s.Port, v.Key.Port), fmt.Sprintf("port %d is used", v.Key.Port))
 					}
 				}
 			},
@@ -179,12 +167,10 @@ func serviceRules() []Rule {
 			Text:  "Only a tunnel (TUN) can carry IPv6 to an IPv4 server or the other way. keepalived reports it and drops the server.",
 			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 2001:db8::21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
 			Good:  serviceText(""),
-			Check: func(p *pass) {
-				for v := range p.services {
-					for _, s := range v.RealServers {
-						if v.Group == "" && v.Key.Addr.IsValid() && s.Addr.IsValid() && s.Forwarding != ir.TUN && s.Addr.Addr().Is6() != v.Key.Addr.Is6() {
-							p.report(s.Span(), fmt.Sprintf("real_server %s is of another family than %s", s.Addr.Addr(), v.Key.Addr), "dropped")
-						}
+			Service: func(p *pass, v service) {
+				for _, s := range v.RealServers {
+					if v.Group == "" && v.Key.Addr.IsValid() && s.Addr.IsValid() && s.Forwarding != ir.TUN && s.Addr.Addr().Is6() != v.Key.Addr.Is6() {
+						p.report(s.Span(), fmt.Sprintf("real_server %s is of another family than %s", s.Addr.Addr(), v.Key.Addr), "dropped")
 					}
 				}
 			},
@@ -195,11 +181,9 @@ func serviceRules() []Rule {
 			Text:  "None gets new connections, and the quorum cannot be reached. keepalived lowers the quorum to 0, and miscounts the hysteresis as 4294967295.",
 			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        weight 0\n        TCP_CHECK {\n        }\n    }\n}\n",
 			Good:  serviceText(""),
-			Check: func(p *pass) {
-				for v := range p.services {
-					if len(v.RealServers) > 0 && v.total() == 0 {
-						p.report(v.Span(), "every real server of "+v.name()+" has weight 0", "gets no connections")
-					}
+			Service: func(p *pass, v service) {
+				if len(v.RealServers) > 0 && v.total() == 0 {
+					p.report(v.Span(), "every real server of "+v.name()+" has weight 0", "gets no connections")
 				}
 			},
 		},
@@ -209,11 +193,9 @@ func serviceRules() []Rule {
 			Text:  "It could never be reached. keepalived reports it and lowers it to the sum.",
 			Bad:   serviceText("    quorum 3\n"),
 			Good:  serviceText("    quorum 1\n"),
-			Check: func(p *pass) {
-				for v := range p.services {
-					if total, quorum := v.total(), v.asked("quorum", 1); total > 0 && quorum > total {
-						p.report(v.At("quorum"), fmt.Sprintf("quorum %d is above the sum of all weights, %d", quorum, total), "cannot be reached")
-					}
+			Service: func(p *pass, v service) {
+				if total, quorum := v.total(), v.asked("quorum", 1); total > 0 && quorum > total {
+					p.report(v.At("quorum"), fmt.Sprintf("quorum %d is above the sum of all weights, %d", quorum, total), "cannot be reached")
 				}
 			},
 		},
@@ -223,11 +205,9 @@ func serviceRules() []Rule {
 			Text:  "keepalived reports it and uses quorum - 1.",
 			Bad:   serviceText("    quorum 1\n    hysteresis 1\n"),
 			Good:  serviceText("    quorum 1\n    hysteresis 0\n"),
-			Check: func(p *pass) {
-				for v := range p.services {
-					if hysteresis, quorum := v.asked("hysteresis", 0), v.asked("quorum", 1); v.Has("hysteresis") && quorum > 0 && hysteresis >= quorum {
-						p.report(v.At("hysteresis"), fmt.Sprintf("hysteresis %d is not below the quorum, %d", hysteresis, quorum), "")
-					}
+			Service: func(p *pass, v service) {
+				if hysteresis, quorum := v.asked("hysteresis", 0), v.asked("quorum", 1); v.Has("hysteresis") && quorum > 0 && hysteresis >= quorum {
+					p.report(v.At("hysteresis"), fmt.Sprintf("hysteresis %d is not below the quorum, %d", hysteresis, quorum), "")
 				}
 			},
 		},
@@ -237,12 +217,10 @@ func serviceRules() []Rule {
 			Text:  "It should answer when the real servers are dead, and is one of them.",
 			Bad:   serviceText("    sorry_server 192.0.2.21 80\n"),
 			Good:  serviceText("    sorry_server 192.0.2.99 80\n"),
-			Check: func(p *pass) {
-				for v := range p.services {
-					for _, s := range v.RealServers {
-						if v.SorryServer != nil && v.SorryServer.Addr == s.Addr {
-							p.report(v.At("sorry_server"), "the sorry server of "+v.name()+" is one of its real servers", "").Notes = note(s.Span(), "the real server")
-						}
+			Service: func(p *pass, v service) {
+				for _, s := range v.RealServers {
+					if v.SorryServer != nil && v.SorryServer.Addr == s.Addr {
+						p.report(v.At("sorry_server"), "the sorry server of "+v.name()+" is one of its real servers", "").Notes = note(s.Span(), "the real server")
 					}
 				}
 			},
@@ -253,11 +231,9 @@ func serviceRules() []Rule {
 			Text:  "ops chooses a real server for every packet, and remembers nothing that persistence could keep.",
 			Bad:   "virtual_server 192.0.2.10 53 {\n    lb_algo rr\n    lb_kind DR\n    protocol UDP\n    ops\n    persistence_timeout 50\n    real_server 192.0.2.21 53 {\n        DNS_CHECK {\n        }\n    }\n}\n",
 			Good:  "virtual_server 192.0.2.10 53 {\n    lb_algo rr\n    lb_kind DR\n    protocol UDP\n    ops\n    real_server 192.0.2.21 53 {\n        DNS_CHECK {\n        }\n    }\n}\n",
-			Check: func(p *pass) {
-				for v := range p.services {
-					if v.Has("ops") && v.Has("persistence_timeout") {
-						p.report(v.At("persistence_timeout"), v.name()+" is persistent and has ops", "has no effect").Notes = note(v.At("ops"), "because of this")
-					}
+			Service: func(p *pass, v service) {
+				if v.Has("ops") && v.Has("persistence_timeout") {
+					p.report(v.At("persistence_timeout"), v.name()+" is persistent and has ops", "has no effect").Notes = note(v.At("ops"), "because of this")
 				}
 			},
 		},
@@ -267,13 +243,11 @@ func serviceRules() []Rule {
 			Text:  "A server whose TCP port answers may be dead for UDP, and the other way round.",
 			Bad:   serviceText("    real_server 192.0.2.22 80 {\n        UDP_CHECK {\n        }\n    }\n"),
 			Good:  serviceText("    real_server 192.0.2.22 80 {\n        TCP_CHECK {\n        }\n    }\n"),
-			Check: func(p *pass) {
-				for v := range p.services {
-					for _, s := range v.RealServers {
-						for _, c := range s.Checks {
-							if spoken := protocolOf(c.Kind); spoken != 0 && v.Key.Protocol != 0 && spoken != v.Key.Protocol && strings.EqualFold(v.value("protocol"), v.Key.Protocol.String()) {
-								p.report(c.Span(), fmt.Sprintf("%s speaks %s, its service %s", c.Kind, spoken, v.Key.Protocol), "")
-							}
+			Service: func(p *pass, v service) {
+				for _, s := range v.RealServers {
+					for _, c := range s.Checks {
+						if spoken := protocolOf(c.Kind); spoken != 0 && v.Key.Protocol != 0 && spoken != v.Key.Protocol && strings.EqualFold(v.value("protocol"), v.Key.Protocol.String()) {
+							p.report(c.Span(), fmt.Sprintf("%s speaks %s, its service %s", c.Kind, spoken, v.Key.Protocol), "")
 						}
 					}
 				}
@@ -285,11 +259,9 @@ func serviceRules() []Rule {
 			Text:  "The mark takes packets of every protocol. keepalived reports the line and ignores it.",
 			Bad:   "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
 			Good:  "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind DR\n    real_server 192.0.2.21 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
-			Check: func(p *pass) {
-				for v := range p.services {
-					if p.marked(v) && v.Has("protocol") {
-						p.report(v.At("protocol"), v.name()+" takes packets of every protocol", "ignored")
-					}
+			Service: func(p *pass, v service) {
+				if p.marked(v) && v.Has("protocol") {
+					p.report(v.At("protocol"), v.name()+" takes packets of every protocol", "ignored")
 				}
 			},
 		},
