@@ -94,7 +94,7 @@ var answers = []struct {
 }
 
 // unread are the rules of lines that keepc could not read: what keepalived says of their block may follow from them.
-const unread = "invalid-value value-range missing-value undefined-reference unknown-option unknown-keyword misplaced-keyword cut-address"
+const unread = "invalid-value value-range missing-value undefined-reference unknown-option unknown-keyword misplaced-keyword cut-address condition-on-block"
 
 // lostPlace are complaints after which keepalived takes lines for those of another block.
 var lostPlace = regexp.MustCompile(`Unexpected '\{'|Missing '\{'|Extra '\}'|Unknown keyword '[{}]'|skipping`)
@@ -142,6 +142,7 @@ type judged struct {
 	blocks     []block            // outermost first
 	full       bool               // there are too many findings
 	gap        bool               // a definition goes on behind a blank line
+	heads      []int              // the lines of block heads that are for another host
 	broken     string             // a rule about braces that fired
 	last       int                // the number of lines
 }
@@ -171,6 +172,9 @@ func newJudged(tree *grammar.File, found diag.List) judged {
 			continue
 		}
 		j.full = j.full || d.Rule == "too-many-findings"
+		if d.Rule == "condition-on-block" {
+			j.heads = append(j.heads, d.Span.Position().Line)
+		}
 		j.gap = j.gap || d.Rule == "gap-in-definition"
 		spans := append([]source.Span{d.Span}, d.More...)
 		for _, f := range d.Fixes {
@@ -213,9 +217,8 @@ func (j *judged) add(stmts []*grammar.Stmt, top bool) {
 	}
 }
 
-// about tells whether a complaint names the block.
-func (b block) about(c complaint) bool {
-	subjects := c.subjects()
+// about tells whether one of the names is that of the block.
+func (b block) about(subjects []string) bool {
 	return b.top && slices.ContainsFunc(b.names, func(s string) bool { return slices.Contains(subjects, s) })
 }
 
@@ -238,10 +241,10 @@ func (j judged) finds(c complaint) string {
 			break
 		}
 	}
-	follows := ""
+	follows, subjects := "", c.subjects()
 	for _, b := range j.blocks {
 		if !slices.Contains(b.ends, c.line) &&
-			!(c.line == 0 && b.about(c)) {
+			!(c.line == 0 && b.about(subjects)) {
 			continue
 		}
 		for n := b.from; n <= b.to; n++ {
@@ -273,7 +276,7 @@ func (c complaint) subjects() (all []string) {
 func (j judged) adrift() map[int]bool {
 	lost := map[int]bool{}
 	for _, c := range j.complaints {
-		if c.line == 0 || !lostPlace.MatchString(c.text) {
+		if c.line == 0 || !lostPlace.MatchString(c.text) && !j.headless(c.line) {
 			continue
 		}
 		end := c.line
@@ -294,6 +297,13 @@ func (j judged) adrift() map[int]bool {
 	return lost
 }
 
+// headless tells whether a line stands in a block of which a part has its head on another host.
+func (j judged) headless(line int) bool {
+	return slices.ContainsFunc(j.heads, func(head int) bool {
+		return slices.ContainsFunc(j.blocks, func(b block) bool { return b.from <= head && head <= line && line <= b.to })
+	})
+}
+
 // excused returns why keepc need not share a complaint; "" when it should.
 func (j judged) excused(c complaint, adrift map[int]bool) string {
 	for _, r := range slices.Concat(surroundings, mistaken, follows) {
@@ -301,10 +311,11 @@ func (j judged) excused(c complaint, adrift map[int]bool) string {
 			return r.why
 		}
 	}
+	subjects := c.subjects()
 	switch {
 	case adrift[c.line]:
 		return "keepalived has lost its place"
-	case c.line == 0 && j.gap && !slices.ContainsFunc(j.blocks, func(b block) bool { return b.about(c) }):
+	case c.line == 0 && j.gap && !slices.ContainsFunc(j.blocks, func(b block) bool { return b.about(subjects) }):
 		return "keepalived 2.2 ends a definition at a blank line"
 	case j.full:
 		return "keepc has more findings than it shows"

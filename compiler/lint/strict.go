@@ -87,7 +87,7 @@ func notStrict(v *ir.VRRPInstance) []string {
 		}
 		return false
 	}
-	add(v.Version == 2 && v.Auth.Type != ir.AuthNone, "authentication")
+	add(v.Version == 2 && auth(v, "auth_type") != nil && auth(v, "auth_pass") != nil, "authentication")
 	add(v.Version == 2 && v.Priority != 255, "accept")
 	add(value(v.Origin, "down_timer_adverts") != "3", "down_timer_adverts")
 	add(value(v.Origin, "garp_lower_prio_delay") != "0", "garp_lower_prio_delay")
