@@ -75,7 +75,10 @@ func depth(s *source.Source) int {
 // sub returns the bytes [from, to) of the line as a line.
 func (l *line) sub(from, to int) line {
 	part := line{text: l.text[from:to], src: l.src, at: l.at + from, pieces: l.pieces}
-	if l.pieces != nil && len(part.text) < len(l.text) {
+	switch {
+	case from == to:
+		part.pieces = nil
+	case l.pieces != nil && len(part.text) < len(l.text):
 		part.pieces = l.appendTo(make([]piece, 0, len(l.pieces)), from, to, 0)
 	}
 	return part
@@ -121,6 +124,9 @@ func (l *line) splice(from, to int, with line) line {
 	pieces = l.appendTo(pieces, 0, from, 0)
 	pieces = with.appendTo(pieces, 0, len(with.text), from)
 	pieces = l.appendTo(pieces, to, len(l.text), from+len(with.text))
+	if len(pieces) == 0 {
+		pieces = nil
+	}
 	return line{text: l.text[:from] + with.text + l.text[to:], src: l.src, at: l.at, pieces: pieces}
 }
 
@@ -200,10 +206,10 @@ func (t *textLines) dropMark() {
 
 // carriageReturns reports and drops a text whose lines end with carriage returns alone: the reference takes it for one line.
 func (t *textLines) carriageReturns() {
-	n := strings.IndexByte(t.rest, '\r')
-	if n < 0 || strings.Count(t.rest, "\r") < 3 || strings.IndexByte(t.rest, '\n') >= 0 {
+	if !endsWithReturns(t.rest) {
 		return
 	}
+	n := strings.IndexByte(t.rest, '\r')
 	t.record.add(diag.Diagnostic{
 		Rule: "carriage-return", Severity: diag.Error,
 		Message: t.src.Name + " is one line to keepalived",
@@ -211,6 +217,11 @@ func (t *textLines) carriageReturns() {
 		Help: "end lines with a newline",
 	})
 	t.skip(len(t.rest))
+}
+
+// endsWithReturns tells whether a text seems to have lines that end with carriage returns alone.
+func endsWithReturns(text string) bool {
+	return strings.IndexByte(text, '\n') < 0 && strings.Count(text, "\r") >= 3
 }
 
 // nulBytes reports the lines with NUL bytes, all in one finding.
