@@ -436,8 +436,8 @@ func (e *expander) undefinedReference(ref undefined, names []string) {
 // bareReference reports a $NAME of a definition that stays as it is, for the reference replaces it only in front of a blank and the like.
 func (e *expander) bareReference(l line, ref reference) {
 	d := e.defs[ref.name]
-	if d == nil || ref.braces {
-		return
+	if d == nil || ref.braces || l.text[ref.to] == '=' && strings.Trim(l.text[:ref.from], " \t") == "" {
+		return // nothing, or a definition within the lines of another one
 	}
 	d.used = true
 	at, next := l.span(ref.from, ref.to), strconv.Quote(l.text[ref.to:ref.to+1])
