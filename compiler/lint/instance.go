@@ -179,7 +179,7 @@ func instanceRules() []Rule {
 			Good: instanceText("    state MASTER\n    priority 150\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
-					if v.State == ir.Master && v.Has("state") && !v.Has("priority") {
+					if value(v.Origin, "state") == "MASTER" && !v.Has("priority") {
 						d := p.report(v.At("state"), named(v)+" has no priority and becomes the owner of its addresses", "priority 255 follows")
 						d.Help = "write the priority: 150 for a router that should win, 255 if this is meant"
 					}
@@ -194,8 +194,12 @@ func instanceRules() []Rule {
 			Good:  instanceText("    state MASTER\n    priority 255\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
-					if v.State == ir.Backup && v.Priority == 255 && v.Has("state") {
-						p.report(v.At("state"), named(v)+" is BACKUP with priority 255", "becomes MASTER at once").Notes = note(v.At("priority"), "the owner of the addresses")
+					if value(v.Origin, "state") == "BACKUP" && v.Priority == 255 {
+						d := p.report(v.At("state"), named(v)+" is BACKUP with priority 255", "becomes MASTER at once")
+						d.Notes = note(v.At("priority"), "the owner of the addresses")
+						if v.Strict {
+							d.Severity = diag.Error
+						}
 					}
 				}
 			},
@@ -211,7 +215,7 @@ func instanceRules() []Rule {
 				for _, v := range p.Instances {
 					switch {
 					case !v.Has("nopreempt"):
-					case v.State == ir.Master && v.Has("state"):
+					case v.State == ir.Master && value(v.Origin, "state") == "MASTER":
 						d := p.report(v.At("nopreempt"), "nopreempt is cleared because "+named(v)+" starts as MASTER", "has no effect")
 						d.Notes = note(v.At("state"), "this wins")
 						d.Help = "write state BACKUP on every router of the group; the priority still decides the first election"
@@ -231,7 +235,7 @@ func instanceRules() []Rule {
 				for _, v := range p.Instances {
 					for _, word := range []string{"nopreempt", "state", "priority"} {
 						if v.Has("preempt_delay") && v.Has(word) &&
-							(word == "nopreempt" && v.NoPreempt || word == "state" && v.State == ir.Master || word == "priority" && v.Priority == 255) {
+							(word == "nopreempt" && v.NoPreempt || word == "state" && v.State == ir.Master && value(v.Origin, "state") == "MASTER" || word == "priority" && v.Priority == 255) {
 							p.report(v.At("preempt_delay"), "preempt_delay of "+named(v)+" is cleared", "has no effect").Notes = note(v.At(word), "because of this")
 							break
 						}
@@ -412,9 +416,13 @@ func instanceRules() []Rule {
 			Good:  instanceText("    authentication {\n        auth_type PASS\n        auth_pass k2t9\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
-					switch v.Auth.Pass.Reveal() {
+					pass := auth(v, "auth_pass")
+					if v.Version == 3 || pass == nil || len(pass.Words) < 2 {
+						continue
+					}
+					switch pass.Words[1].Text {
 					case "1111", "1234", "12345", "123456", "12345678", "password", "secret":
-						p.report(auth(v, "auth_pass").Span(), "the password of "+named(v)+" is a well-known one", "")
+						p.report(pass.Span(), "the password of "+named(v)+" is a well-known one", "")
 					}
 				}
 			},

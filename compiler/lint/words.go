@@ -61,6 +61,14 @@ func wordRules() []Rule {
 			Good: instanceText(""),
 		},
 		{
+			Name: "recent-fraction", Severity: diag.Warning,
+			Title: "The keepalived of many a machine takes whole seconds only.",
+			Text: "interval and timeout of a vrrp_script may have a point since keepalived 2.3.2. An older one reports the line and ignores it: the " +
+				"interval is 1 then, and the timeout the interval. With --keepalived-version this is an error, or nothing.",
+			Bad:  strings.Replace(scriptText, "    script ", "    interval 2.5\n    script ", 1) + instanceText("    track_script {\n        web\n    }\n"),
+			Good: scriptText + instanceText("    track_script {\n        web\n    }\n"),
+		},
+		{
 			Name: "needs-build", Severity: diag.Info,
 			Title: "A word needs a keepalived that is built with something that not all of them have.",
 			Text: "BFD, D-Bus, JSON, regular expressions and SNMP are in a keepalived only where its builder asked for them: Debian's has all of them. " +

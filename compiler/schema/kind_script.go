@@ -20,6 +20,11 @@ var Script = Kind[ir.Command]{`"program arguments" [user [group]]`, func(r *read
 		r.looseArguments(fmt.Sprintf("%s is taken for the user that runs the script", r.quote(w)))
 		return c, true
 	}
+	if r.rest[0].Text == userBackup {
+		d := r.loose(`"backup" is taken for the user that runs the script`)
+		d.Severity = diag.Warning // who may be meant
+		r.report(d)
+	}
 	c.User, ok = Account.read(r)
 	r.commands[len(r.commands)-1].User = c.User
 	return c, ok
@@ -27,12 +32,17 @@ var Script = Kind[ir.Command]{`"program arguments" [user [group]]`, func(r *read
 
 // noUser tells whether a word behind a command is rather an argument of it than a user.
 func noUser(word string) bool {
-	switch word {
-	case "MASTER", "BACKUP", "FAULT", "STOP":
+	switch strings.ToLower(word) {
+	case "primary", "master", "slave", "up", "down", "fault", "start", "stop":
 		return true
+	case userBackup:
+		return word != userBackup // in lower case it may be meant
 	}
-	return strings.HasPrefix(word, "-") || strings.ContainsAny(word, "/:=,@%&|><;()*?")
+	return isNumber(word) || strings.HasPrefix(word, "-") || strings.ContainsAny(word, "/:=,@%&|><;()*?")
 }
+
+// userBackup is a user that Debian and others have, and a word that scripts are told.
+const userBackup = "backup"
 
 // Program is a command alone.
 var Program = Kind[ir.Command]{`"program arguments"`, func(r *reader) (ir.Command, bool) {
@@ -87,6 +97,11 @@ func (r *reader) looseArguments(message string) {
 		r.rest = nil // the quotes of a word processor are no quotes, which is a finding already
 		return
 	}
+	r.fail(r.loose(message))
+}
+
+// loose is the finding about the words that are left of a script.
+func (r *reader) loose(message string) diag.Diagnostic {
 	d := diag.Diagnostic{
 		Rule: "script-arguments", Severity: diag.Error,
 		Message: message,
@@ -101,7 +116,7 @@ func (r *reader) looseArguments(message string) {
 			d.Fixes = []diag.Fix{{Title: "add the quotes", Edits: []diag.Edit{{Span: begin, Text: `"`}, {Span: end, Text: `"`}}}}
 		}
 	}
-	r.fail(d)
+	return d
 }
 
 // Account is a user and a group.

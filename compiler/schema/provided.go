@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"keepc/grammar"
 	"keepc/grammar/diag"
 )
 
@@ -72,6 +73,24 @@ func (r *reader) provided(key *Keyword) {
 			Help:    "keepalived_version in .keepc.conf, or --keepalived-version, says which one will read the file",
 		})
 	}
+}
+
+// fraction reports a number with a point that keepalived takes whole before a version.
+func (r *reader) fraction(w grammar.Word, since string) {
+	if r.own || r.version != "" && !Older(r.version, since) {
+		return
+	}
+	d := diag.Diagnostic{
+		Rule: "recent-fraction", Severity: diag.Warning,
+		Message: fmt.Sprintf("%s %s needs keepalived %s", r.key.Word, r.show(w), since),
+		Span:    w.Span,
+		Label:   widespread + " (Debian 12) ignores the line",
+		Help:    "write whole seconds",
+	}
+	if r.version != "" {
+		d.Severity, d.Label = diag.Error, r.version+" ignores the line"
+	}
+	r.report(d)
 }
 
 // asYoung tells whether a block around the current line is as young as a keyword, so that nothing is left to say of it.

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -396,9 +397,9 @@ func shortWords(r *reader, most, length int) (words []string, ok bool) {
 
 // bufferPolicy is MTU, ADVERT or a size.
 var bufferPolicy = Kind[string]{"MTU, ADVERT or bytes", func(r *reader) (string, bool) {
-	if s := r.peek(); isNumber(s) {
-		r.optional()
-		return s, true
+	if isNumber(r.peek()) {
+		n, ok := Int[uint32](0, math.MaxUint32).read(r)
+		return strconv.FormatUint(uint64(n), 10), ok
 	}
 	return FoldedChoice("MTU", "ADVERT").read(r)
 }}

@@ -8,8 +8,8 @@ import (
 
 var script = block(head(Name, func(s *ir.Script) *string { return &s.Name }), ir.Script{Timeout: ir.Unset},
 	Value("script", Program, func(s *ir.Script) *ir.Command { return &s.Command }, "The program; exit status 0 is good.").Required(),
-	Value("interval", CoarseDecimal(0.001, 4294), func(s *ir.Script) *duration { return &s.Interval }, "The time between two runs.").Default("1"),
-	Value("timeout", CoarseDecimal(0.001, 4294), func(s *ir.Script) *duration { return &s.Timeout }, "A run that takes longer is ended and counts as a failure.").Otherwise("interval"),
+	Value("interval", scriptSeconds, func(s *ir.Script) *duration { return &s.Interval }, "The time between two runs.").Default("1"),
+	Value("timeout", scriptSeconds, func(s *ir.Script) *duration { return &s.Timeout }, "A run that takes longer is ended and counts as a failure.").Otherwise("interval"),
 	Value("weight", Weighted(-253, 253), func(s *ir.Script) *ir.Weight { return &s.Weight }, "What the script adds to the priority; with 0 a failure is a FAULT.").Default("0"),
 	Value("rise", Int[int](1, 1<<31-1), func(s *ir.Script) *int { return &s.Rise }, "Successes until the script counts as good.").Default("1"),
 	Value("fall", Int[int](1, 1<<31-1), func(s *ir.Script) *int { return &s.Fall }, "Failures until the script counts as bad.").Default("1"),
@@ -17,6 +17,16 @@ var script = block(head(Name, func(s *ir.Script) *string { return &s.Name }), ir
 	Value("init_fail", Flag, func(s *ir.Script) *bool { return &s.InitFail }, "The script counts as bad until its first success."),
 	misnamed[ir.Script]("command", "script"),
 )
+
+// scriptSeconds is a time of a script. To keepalived before 2.3.2 a point in it makes the line one to ignore.
+var scriptSeconds = Kind[duration]{CoarseDecimal(0.001, 4294).Expect, func(r *reader) (duration, bool) {
+	words := r.rest
+	d, ok := CoarseDecimal(0.001, 4294).read(r)
+	if ok && strings.Contains(words[0].Text, ".") {
+		r.fraction(words[0], "2.3.2")
+	}
+	return d, ok
+}}
 
 // trackFile is track_file; vrrp_track_file is its old name.
 var trackFile = block(head(Name, func(f *ir.TrackFile) *string { return &f.Name }), ir.TrackFile{},
