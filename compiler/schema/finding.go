@@ -15,7 +15,17 @@ import (
 
 // The findings of this package, each made in one place. Package lint documents their names.
 
-func (r *reader) report(d diag.Diagnostic) { r.found.Add(d) }
+func (r *reader) report(d diag.Diagnostic) {
+	d.Fixes = slices.DeleteFunc(d.Fixes, breaksDefinition)
+	r.found.Add(d)
+}
+
+// breaksDefinition tells whether a fix would begin a line within the value of a definition, which ends at the first one.
+func breaksDefinition(f diag.Fix) bool {
+	return slices.ContainsFunc(f.Edits, func(e diag.Edit) bool {
+		return strings.Contains(e.Text, "\n") && !e.Span.IsZero() && e.Span.Source.How == "used at"
+	})
+}
 
 // fail reports that the line cannot be read any further.
 func (r *reader) fail(d diag.Diagnostic) {
@@ -385,6 +395,24 @@ func (r *reader) block() string {
 		return "the top level"
 	}
 	return r.inside[len(r.inside)-1].key.Word
+}
+
+// bared is the fix that takes away what stands around a word, such as the comma of a list. In a block of lines an item that
+// follows on the line, whose part before a slash is as asked, begins a line; before anything else but an option there is no fix.
+func (r *reader) bared(w grammar.Word, bare string, item func(string) bool) []diag.Fix {
+	if w.Span.Text() != w.Text {
+		return nil
+	}
+	if r.key.Lines == "" || len(r.rest) == 0 || slices.ContainsFunc(r.key.Words, func(k *Keyword) bool { return k.Word == r.peek() }) {
+		return []diag.Fix{replace(w.Span, bare)}
+	}
+	next, gap := r.rest[0], w.Span
+	text, _, _ := strings.Cut(strings.Trim(next.Text, ",;"), "/")
+	if !item(text) || next.Span.Source != gap.Source || next.Span.Start <= gap.End {
+		return nil
+	}
+	gap.End = next.Span.Start
+	return []diag.Fix{{Title: "begin a line", Edits: []diag.Edit{{Span: gap, Text: bare + "\n" + indentOf(r.stmt.Words[0])}}}}
 }
 
 func (r *reader) unknownOption(entry string, w grammar.Word, known []string) {

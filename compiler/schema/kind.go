@@ -81,14 +81,12 @@ var Interface = Kind[string]{"an interface name", func(r *reader) (string, bool)
 		Span:    w.Span,
 		Label:   "expected 1 to 15 bytes without a slash or blank",
 	}
-	switch bare := strings.Trim(w.Text, "',;<>"); {
+	switch bare := strings.Trim(w.Text, "',;<>()[]"); {
 	case isAddr(strings.TrimRight(w.Text, "/0123456789")) || isAddr(w.Text):
 		d.Label = "expected a name such as eth0, not an address"
 	case bare != w.Text && isInterface(bare):
 		d.Label = fmt.Sprintf("expected %s", bare)
-		if w.Span.Text() == w.Text {
-			d.Fixes = []diag.Fix{replace(w.Span, bare)}
-		}
+		d.Fixes = r.bared(w, bare, isInterface)
 	case strings.Contains(bare, ","):
 		d.Label = "expected one interface"
 	}
@@ -98,7 +96,7 @@ var Interface = Kind[string]{"an interface name", func(r *reader) (string, bool)
 
 // isInterface tells whether an interface can have the name, and does not look like something else.
 func isInterface(name string) bool {
-	return len(name) > 0 && len(name) <= 15 && !strings.ContainsAny(name, "/ \t',;<>") && !isAddr(name)
+	return len(name) > 0 && len(name) <= 15 && !strings.ContainsAny(name, "/ \t',;<>()[]") && !isAddr(name)
 }
 
 // Words is one or more words.

@@ -92,8 +92,8 @@ func (r *reader) noAddress(w grammar.Word, expect string) {
 	case looksLikeName(w.Text):
 		d.Notes = []diag.Note{{Message: "keepalived resolves no names here"}}
 	}
-	if isAddr(bare) && w.Span.Text() == w.Text {
-		d.Fixes = []diag.Fix{replace(w.Span, bare)}
+	if isAddr(bare) {
+		d.Fixes = r.bared(w, bare, isAddr)
 	}
 	r.fail(d)
 }
@@ -257,7 +257,7 @@ func prefix(expect string) Kind[netip.Prefix] {
 // stands behind a blank, which it reports.
 func (r *reader) prefixLength(w grammar.Word, a netip.Addr) netip.Prefix {
 	words := 0
-	if next := r.peek(); next == "netmask" || next == "mask" {
+	if next := r.peek(); next == "netmask" || next == "mask" || next == "/" {
 		words++
 	}
 	if len(r.rest) == words {
@@ -329,9 +329,7 @@ func (r *reader) noPrefix(w grammar.Word, what, expect string) {
 		d.Notes = []diag.Note{{Message: "keepalived reads 0: every address is then one of the link"}}
 	case err == nil:
 		d.Label = fmt.Sprintf("expected %s", meant)
-		if w.Span.Text() == w.Text {
-			d.Fixes = []diag.Fix{replace(w.Span, meant.String())}
-		}
+		d.Fixes = r.bared(w, meant.String(), isAddr)
 	case joined:
 		d.Label = fmt.Sprintf("expected %s without the port", both.Addr())
 	case strings.Contains(text, "-") && !looksLikeName(text):

@@ -82,7 +82,7 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) []*grammar
 	for i := 0; i < len(stmts); i++ {
 		s := stmts[i]
 		n, ok := b.index[s.Keyword()]
-		if !ok {
+		if !ok || b.namesBlock(&b.rows[n], s) {
 			if s, n, ok = b.understand(r, s, stmts[i+1:]); !ok {
 				continue
 			}

@@ -3,6 +3,7 @@ package schema
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"keepc/grammar"
 	"keepc/grammar/diag"
@@ -24,8 +25,12 @@ func (b *Block[T]) opens(r *reader, key *Keyword, s *grammar.Stmt, rest []*gramm
 	content := b.without(key, rest)
 	taken := len(content)
 	if end := closer[last.Text]; end != "" && len(s.Words) > 1 {
-		r.otherBracket(last)
-		content = slices.DeleteFunc(slices.Clone(content), func(c *grammar.Stmt) bool { return len(c.Words) == 1 && c.Keyword() == end })
+		var closing *grammar.Stmt
+		n := slices.IndexFunc(rest[:min(taken+1, len(rest))], func(c *grammar.Stmt) bool { return len(c.Words) == 1 && c.Keyword() == end })
+		if n >= 0 {
+			content, closing, taken = rest[:n], rest[n], n+1
+		}
+		r.otherBracket(last, closing)
 		s = &grammar.Stmt{Words: s.Words[:len(s.Words)-1]}
 	} else {
 		r.missingBrace(key, s, content)
@@ -36,14 +41,38 @@ func (b *Block[T]) opens(r *reader, key *Keyword, s *grammar.Stmt, rest []*gramm
 // closer leads from the brackets of other languages to what closes them.
 var closer = map[string]string{"(": ")", "[": "]", "<": ">"}
 
-func (r *reader) otherBracket(at grammar.Word) {
-	r.report(diag.Diagnostic{
+// otherBracket reports a bracket that opens no block, and what closes it; nil: nothing does.
+func (r *reader) otherBracket(at grammar.Word, closing *grammar.Stmt) {
+	d := diag.Diagnostic{
 		Rule: "missing-brace", Severity: diag.Error,
 		Message: r.quote(at) + " does not open a block",
 		Span:    at.Span,
 		Label:   `expected "{", and "}" at its end`,
-		Fixes:   []diag.Fix{replace(at.Span, "{")},
-	})
+	}
+	if closing != nil {
+		d.Fixes = []diag.Fix{{Title: "write braces", Edits: []diag.Edit{{Span: at.Span, Text: "{"}, {Span: closing.Span(), Text: "}"}}}}
+	}
+	r.report(d)
+}
+
+// unbracketed returns words without the pair of brackets around them.
+func unbracketed(words []grammar.Word) []grammar.Word {
+	n := len(words) - 1
+	first, last := words[0], words[n]
+	if first.Text == "" || first.Text != first.Span.Text() || last.Text != last.Span.Text() {
+		return words
+	}
+	if end := closer[first.Text[:1]]; end == "" || !strings.HasSuffix(last.Text, end) {
+		return words
+	}
+	inner := slices.Clone(words)
+	inner[0].Text, inner[0].Span.Start = inner[0].Text[1:], inner[0].Span.Start+1
+	inner[n].Text, inner[n].Span.End = inner[n].Text[:len(inner[n].Text)-1], inner[n].Span.End-1
+	inner = slices.DeleteFunc(inner, func(w grammar.Word) bool { return w.Text == "" })
+	if len(inner) == 0 {
+		return words
+	}
+	return inner
 }
 
 // inline reads the words behind the keyword of a block as the line that should stand in it.
@@ -53,6 +82,8 @@ func (r *reader) inline(key *Keyword, s *grammar.Stmt) *grammar.Stmt {
 		words = words[1:]
 	}
 	at := words[0].Span.To(words[len(words)-1].Span)
+	words = unbracketed(words)
+	inner := words[0].Span.To(words[len(words)-1].Span)
 	d := diag.Diagnostic{
 		Rule: "missing-brace", Severity: diag.Error,
 		Message: fmt.Sprintf("what %s holds stands between braces", key.Word),
@@ -62,7 +93,7 @@ func (r *reader) inline(key *Keyword, s *grammar.Stmt) *grammar.Stmt {
 	if gap := s.Words[0].Span.To(at); s.Block == nil && gap.Source == at.Source && !at.IsZero() {
 		gap.Start = s.Words[0].Span.End
 		indent := indentOf(s.Words[0])
-		d.Fixes = []diag.Fix{{Title: "add the braces", Edits: []diag.Edit{{Span: gap, Text: " {\n" + indent + "    " + at.Text() + "\n" + indent + "}"}}}}
+		d.Fixes = []diag.Fix{{Title: "add the braces", Edits: []diag.Edit{{Span: gap, Text: " {\n" + indent + "    " + inner.Text() + "\n" + indent + "}"}}}}
 	}
 	r.report(d)
 	return &grammar.Stmt{Words: s.Words[:1], Block: &grammar.Block{Stmts: []*grammar.Stmt{{Words: words}}}}

@@ -206,6 +206,18 @@ func (b *Block[T]) byContent(s *grammar.Stmt) (row int, ok bool) {
 	return row, ok
 }
 
+// namesBlock tells whether a block has the word of a line before its brace, and is plainly meant to be another block.
+func (b *Block[T]) namesBlock(row *Row[T], s *grammar.Stmt) bool {
+	if s.Block == nil || len(s.Block.Stmts) == 0 || row.Block {
+		return false
+	}
+	if n, ok := b.index["vrrp_"+row.Word]; ok && b.rows[n].Block {
+		return b.rows[n].fits(s)
+	}
+	_, ok := b.byContent(s)
+	return ok
+}
+
 // isBlock tells whether a word opens a block anywhere.
 func isBlock(table []*Keyword, word string) (found bool) {
 	walk(nil, table, func(path []*Keyword) {
@@ -279,8 +291,8 @@ func places(table []*Keyword, word string) (found []string, first []*Keyword) {
 		if len(path) > 1 {
 			in = path[len(path)-2].Word
 		}
-		if len(path) > 1 && path[len(path)-2].Lines != "" {
-			return // an option of an entry
+		if len(path) > 1 && (path[len(path)-2].Lines != "" || !path[len(path)-2].Block) {
+			return // an option of a line
 		}
 		if first == nil {
 			first = path
