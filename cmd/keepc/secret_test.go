@@ -31,6 +31,9 @@ func TestSecrets(t *testing.T) {
 		"semicolon":                  auth("auth_pass;§"),
 		"no blank":                   auth("auth_pass1§"),
 		"the next line":              auth("auth_pass\n §"),
+		"the next line, speaking":    auth("auth_pass\n secret§"),
+		"a brace before it":          auth("auth_pass{§}"),
+		"short name":                 "$PW = §\nglobal_defs {\n smtp_alert_pw §\n}\n" + auth("auth_pass a"),
 		"continued line":             auth("auth_pass \\\n §"),
 		"braces lost":                instance("auth_pass §"),
 		"braces lost, the next line": instance("auth_pass\n§"),
@@ -70,7 +73,7 @@ func TestSecrets(t *testing.T) {
 	} {
 		configs["address "+place] = "virtual_server 192.0.2.1 80 {\n  lb_algoo rr\n lb_algo rr\n real_server 192.0.2.2 80 {\n HTTP_GET {\n url {\n path " + place + " x\n status_code 200\n}\n}\n}\n}\n"
 	}
-	for _, command := range []string{"-p §", "--password §", "--password=§", "--pass §", "token=§"} {
+	for _, command := range []string{"-p §", "--password §", "--password=§", "--pass §", "token=§", "https://me:§@example.com/", "-u me:§", "--user me:§", "; mysqladmin -u root -p§ ping", "; redis-cli -a § ping"} {
 		configs["command "+command] = "virtual_server 192.0.2.1 80 {\n  lb_algoo rr\n lb_algo rr\n real_server 192.0.2.2 80 {\n MISC_CHECK {\n misc_path \"/bin/x " + command + "\"\n misc_timout 7\n misc_pth \"/bin/x " + command + "\"\n}\n}\n}\n" +
 			"vrrp_script a {\n script /bin/x " + command + "\n}\n"
 	}

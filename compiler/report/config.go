@@ -13,7 +13,6 @@ import (
 	"unicode"
 
 	"keepc/compiler/ir"
-	"keepc/compiler/schema"
 	"keepc/grammar/source"
 )
 
@@ -130,25 +129,21 @@ func (e *configEncoder) place(at source.Span) {
 
 // words writes the words of a command without the passwords among them, as an excerpt shows them.
 func (e *configEncoder) words(words []string) {
-	flag := ""
+	secrets := secretParts(strings.Join(words, " "))
 	e.WriteByte('[')
+	at := 0
 	for i, w := range words {
 		if i > 0 {
 			e.WriteByte(',')
 		}
-		switch {
-		case flag != "" && !isPort(flag, w):
-			e.text(hidden)
-			if flag == "-p" {
-				flag = ""
+		var own []part
+		for _, p := range secrets {
+			if from, to := max(p.from-at, 0), min(p.to-at, len(w)); from < to {
+				own = append(own, part{from, to})
 			}
-			continue
-		case w == "-p", schema.Secretive(w):
-			flag = w
-		default:
-			flag = ""
 		}
-		e.text(Hide(w))
+		e.text(hideParts(w, own))
+		at += len(w) + 1
 	}
 	e.WriteByte(']')
 }

@@ -110,19 +110,27 @@ func secretParts(line string) (parts []part) {
 		}
 		at = end + 1
 	}
-	if !strings.ContainsAny(line, "=-") {
+	if !strings.ContainsAny(line, "=-:") {
 		return parts
 	}
-	for _, at := range inCommand.FindAllStringSubmatchIndex(line, -1) {
-		if p := (part{at[4], at[5]}); !isPort(line[at[2]:at[3]], line[p.from:p.to]) {
-			parts = join(parts, p)
+	for _, form := range inCommand {
+		for _, at := range form.FindAllStringSubmatchIndex(line, -1) {
+			if p := (part{at[4], at[5]}); !isPort(line[at[2]:at[3]], line[p.from:p.to]) {
+				parts = join(parts, p)
+			}
 		}
 	}
 	return parts
 }
 
-// inCommand finds passwords in commands and addresses: password=X, ?token=X, -p X.
-var inCommand = regexp.MustCompile(`(?i)(\b(?:token|secret|password|passwd|pass|api_?key|key)=|(?:^|[\s"'])(?:-p|--pass|--password)\s+)([^\s"'&;]+)`)
+// inCommand finds passwords in commands and addresses: password=X, ?token=X, -p X, //user:X@, curl -u user:X, mysql -pX, redis-cli -a X.
+var inCommand = []*regexp.Regexp{
+	regexp.MustCompile(`(?i)(\b(?:token|secret|password|passwd|pass|api_?key|key)=|(?:^|[\s"'])(?:-p|--pass|--password)\s+)([^\s"'&;]+)`),
+	regexp.MustCompile(`(://[^\s/:@]*:)([^\s/@]+)@`),
+	regexp.MustCompile(`((?:^|\s)(?:-u|--user)[\s=]*[^\s:"']+:)([^\s"']+)`),
+	regexp.MustCompile(`(\bmysql\w*\s(?:[^"']*\s)?)(-p[^\s"']+)`),
+	regexp.MustCompile(`(\bredis-cli\s(?:[^"']*\s)?-a\s+)([^\s"']+)`),
+}
 
 // isPort tells whether a value behind a flag of a command is rather a port than a password.
 func isPort(flag, value string) bool {

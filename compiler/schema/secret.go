@@ -39,11 +39,14 @@ func speaks(word string) bool {
 		return true
 	}
 	return !strings.Contains(word, "/") && !knownWords[word] &&
-		(strings.Contains(lower, "pass") || strings.Contains(lower, "secret") || strings.HasPrefix(word, "$") && strings.Contains(lower, "key"))
+		(strings.Contains(lower, "pass") || strings.Contains(lower, "secret") || strings.HasPrefix(word, "$") && strings.Contains(lower, "key") ||
+			slices.ContainsFunc(strings.FieldsFunc(lower, notLetter), func(part string) bool { return part == "pw" || part == "pwd" }))
 }
 
 // Leads tells whether a word that speaks of a secret is the type of authentication only, and the one behind it leads to the secret.
 func Leads(word, next string) bool { return strings.EqualFold(word, "PASS") && next == "auth_pass" }
+
+func notLetter(c rune) bool { return c < 'a' || c > 'z' }
 
 // lettered tells whether a word has anything beyond what numbers and IPv4 addresses are written with.
 func lettered(word string) bool {
@@ -144,13 +147,17 @@ func SecretWords(stmts []*grammar.Stmt) (places []source.Span) {
 				hide(s.Args()...)
 			case own != nil && !own.Secret:
 				hide(odd(own, s.Args())...)
-			case Secretive(word):
-				hide(s.Args()...)
-				if waits = len(s.Words) == 1 && s.Block == nil; waits {
-					continue
-				}
 			case waits && !isKnown:
 				hide(s.Words...)
+			case Secretive(word):
+				hide(s.Args()...)
+				if waits = len(s.Words) == 1 && s.Block == nil && !strings.ContainsAny(strings.TrimRight(word, "=:"), "=:"); waits {
+					continue
+				}
+				if s.Block != nil {
+					grammar.Walk(s.Block.Stmts, func(s *grammar.Stmt, _ int) { hide(s.Words...) })
+					continue
+				}
 			case in != nil && isKnown:
 				inside = nil // the brace before it is missing
 				hide(s.Args()...)
