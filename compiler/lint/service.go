@@ -69,11 +69,15 @@ func serviceRules() []Rule {
 					return // meant so
 				}
 				if v.Key.Addr.IsValid() && v.Key.Port == 0 && v.Group == "" {
-					p.report(v.Span(), v.name()+" has no port", "takes all ports")
+					problem := " has no port"
+					if len(v.Stmt.Words) > 2 {
+						problem = " has port 0"
+					}
+					p.report(v.Span(), v.name()+problem, "takes all ports and becomes persistent")
 				}
 				for _, m := range p.members(v) {
 					if m.First.IsValid() && m.Port == 0 {
-						p.report(m.Span(), fmt.Sprintf("%s of %s has no port", m.First, v.name()), "takes all ports")
+						p.report(m.Span(), fmt.Sprintf("%s of %s has no port", m.First, v.name()), "takes all ports and becomes persistent")
 					}
 				}
 			},
@@ -103,7 +107,7 @@ func serviceRules() []Rule {
 					}
 					below := schema.Below("real_server") // a line of a check outside of its block is another finding
 					if !slices.ContainsFunc(s.Stmt.Block.Stmts, func(t *grammar.Stmt) bool { return below[t.Keyword()] }) {
-						p.report(s.Span(), fmt.Sprintf("real_server %s has no check", s.Addr.Addr()), "counts as alive always").Help = "add TCP_CHECK { }"
+						p.report(s.Span(), fmt.Sprintf("real_server %s has no check", s.Addr.Addr()), "counts as alive always").Help = "add " + checkFor(v.Key.Protocol, s.Addr.Port()) + " { }"
 					}
 				}
 			},
@@ -440,6 +444,17 @@ func size(first, last netip.Addr) int {
 // dropped tells whether keepalived drops the virtual server, for it has no real server, nor anything that may be meant as one.
 func (v service) dropped() bool {
 	return len(v.RealServers) == 0 && !v.Has("real_server") && !v.Has("server") && !hasBlock(v.Stmt)
+}
+
+// checkFor is the check that asks the least of a real server.
+func checkFor(protocol ir.Protocol, port uint16) string {
+	switch {
+	case protocol == ir.UDP && port == 53:
+		return "DNS_CHECK"
+	case protocol == ir.UDP:
+		return "UDP_CHECK"
+	}
+	return "TCP_CHECK"
 }
 
 // hasBlock tells whether a block holds a block: a check that could not be read is one all the same.

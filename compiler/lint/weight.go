@@ -23,7 +23,7 @@ func weightRules() []Rule {
 				for _, v := range p.Instances {
 					for t := range v.Trackers() {
 						if v.NoPreempt && t.Weight.N != 0 {
-							p.report(t.Span(), "the weight of "+t.Name+" moves no role while "+named(v)+" has nopreempt", "no one takes over").Notes = note(v.At("nopreempt"), "because of this")
+							p.report(t.Span(), "the weight of "+t.Name+" moves no role from "+named(v)+" if its peers have nopreempt, too", "no one would take over").Notes = note(v.At("nopreempt"), "as this router has")
 						}
 					}
 				}

@@ -188,6 +188,12 @@ func (r *reader) joined(w grammar.Word) (netip.AddrPort, bool) {
 	if sign == '/' {
 		lost = fmt.Sprintf("keepalived reads %s and drops what follows", both.Addr())
 	}
+	r.twoWords(w, two, lost)
+	return both, true
+}
+
+// twoWords reports an address and a port in one word, and what keepalived loses by it.
+func (r *reader) twoWords(w grammar.Word, two, lost string) {
 	r.report(diag.Diagnostic{
 		Rule: "address-port", Severity: diag.Error,
 		Message: fmt.Sprintf("%s %s: address and port are two words", r.key.Word, short(w.Text)),
@@ -196,7 +202,6 @@ func (r *reader) joined(w grammar.Word) (netip.AddrPort, bool) {
 		Notes:   []diag.Note{{Message: lost}},
 		Fixes:   []diag.Fix{replace(w.Span, two)},
 	})
-	return both, true
 }
 
 // addrPort reads an address and a port that are joined by a sign: a colon, or a slash in front of what is too large for a prefix length.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"keepc/compiler/ir"
 	"keepc/grammar/diag"
@@ -274,12 +275,34 @@ var mailServer = Kind[ir.MailServer]{"an address or a host name [port]", func(r 
 			return ir.MailServer{Host: both.Addr().String(), Port: both.Port()}, true
 		}
 	}
+	if _, err := parseAddr(w.Text); ok && err != nil && !isHostName(w.Text) {
+		host, port, cut := strings.Cut(w.Text, ":")
+		if n, err := strconv.ParseUint(port, 10, 16); cut && err == nil && isHostName(host) {
+			r.twoWords(w, host+" "+port, "keepalived finds no host of this name and drops the smtp_server")
+			return ir.MailServer{Host: host, Port: uint16(n)}, true
+		}
+		r.invalid(w, "an address or a host name", "an address or a host name")
+		return m, false
+	}
 	m = ir.MailServer{Host: w.Text, Port: 25}
 	if ok && len(r.rest) > 0 {
 		m.Port, ok = Port.read(r)
 	}
 	return m, ok
 }}
+
+// isHostName tells whether a host can have the name. Of names beyond ASCII the resolver decides.
+func isHostName(name string) bool {
+	for label := range strings.SplitSeq(strings.TrimSuffix(name, "."), ".") {
+		outside := func(c rune) bool {
+			return c < utf8.RuneSelf && c != '-' && c != '_' && (c < '0' || c > '9') && (c|' ' < 'a' || c|' ' > 'z')
+		}
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' || strings.ContainsFunc(label, outside) {
+			return false
+		}
+	}
+	return len(name) <= 254
+}
 
 // syncDaemon is the IPVS sync daemon. Old files have an instance and an id without their words behind the interface.
 var syncDaemon = Kind[*ir.SyncDaemon]{"an interface [inst NAME] [id 0..255] [maxlen N] [port N] [ttl N] [group ADDRESS]", func(r *reader) (*ir.SyncDaemon, bool) {
