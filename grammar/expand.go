@@ -378,7 +378,8 @@ func (e *expander) includeMade(l line, add demand, pattern line) {
 // lineContinuation reports a backslash at the end of a line; those of a row of lines in one finding.
 func (e *expander) lineContinuation(at source.Span) {
 	edit := diag.Edit{Span: at}
-	if last := e.record.last("line-continuation"); last != nil {
+	alone := wordAlone(at)
+	if last := e.record.last("line-continuation"); last != nil && len(last.Fixes) > 0 && !alone {
 		edits := &last.Fixes[0].Edits
 		previous := (*edits)[len(*edits)-1].Span
 		if previous.Source == at.Source && bytes.Count(at.Source.Text[previous.End:at.Start], []byte("\n")) == 1 {
@@ -386,12 +387,22 @@ func (e *expander) lineContinuation(at source.Span) {
 			return
 		}
 	}
-	e.report(diag.Diagnostic{
+	d := diag.Diagnostic{
 		Rule: "line-continuation", Severity: diag.Error, Message: "backslash at the end of a line",
 		Span: at, Label: "keepalived reads it as a part of the last word, or as a word",
 		Notes: []diag.Note{{Message: "only the lines of a definition go on, also where the backslash ends a comment"}},
-		Fixes: []diag.Fix{{Title: "delete the backslash", Edits: []diag.Edit{edit}}},
-	})
+	}
+	if !alone {
+		d.Fixes = []diag.Fix{{Title: "delete the backslash", Edits: []diag.Edit{edit}}}
+	}
+	e.report(d)
+}
+
+// wordAlone tells whether one word stands before a place on its line, other than a brace: its value may stand on the next line.
+func wordAlone(at source.Span) bool {
+	before := at.Source.Text[:at.Start]
+	words := bytes.Fields(before[bytes.LastIndexByte(before, '\n')+1:])
+	return len(words) == 1 && len(bytes.Trim(words[0], "{}")) > 0
 }
 
 func (e *expander) escapedMark(l line) {

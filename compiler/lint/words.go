@@ -209,10 +209,11 @@ func wordRules() []Rule {
 		},
 		{
 			Name: "stray-semicolon", Severity: diag.Error,
-			Title: "A line ends with a semicolon.",
-			Text:  "The end of the line ends it; a semicolon is part of the value, which is then no number.",
-			Bad:   instanceText("    priority 150;\n"),
-			Good:  instanceText("    priority 150\n"),
+			Title: "A line ends with a semicolon, or a value with a comma.",
+			Text: "The end of the line ends it, and blanks stand between the words of a list. The sign is a part of the value, which is then no number; " +
+				"of a name, a path or an address for mail it changes what keepalived reads, without a message.",
+			Bad:  instanceText("    priority 150;\n"),
+			Good: instanceText("    priority 150\n"),
 		},
 		{
 			Name: "missing-space", Severity: diag.Error,

@@ -434,6 +434,16 @@ func (r *reader) unknownOption(entry string, w grammar.Word, known []string) {
 		d.Fixes = []diag.Fix{replace(w.Span, "weight "+w.Text)}
 	case isAddr(bare):
 		d.Label = "expected one address a line"
+	case slices.Contains(known, "dev") && isInterface(w.Text) && strings.ContainsAny(w.Text, "0123456789"):
+		d.Label = fmt.Sprintf("did you mean \"dev %s\"?", w.Text)
+	case strings.HasPrefix(entry, "track_interface") && isInterface(w.Text):
+		d.Label = "expected one interface a line"
+	case len(known) > 8:
+		d.Label = "expected " + or(append(slices.Clone(known[:8]), "others"))
+	case len(known) > 0:
+		d.Label = "expected " + or(known)
+	default:
+		d.Label = "expected nothing more on this line"
 	}
 	r.fail(d)
 }

@@ -49,8 +49,40 @@ var Path = text("a path")
 func text(expect string) Kind[string] {
 	return Kind[string]{expect, func(r *reader) (string, bool) {
 		w, ok := r.word(expect)
+		r.ended(w)
 		return w.Text, ok
 	}}
+}
+
+// ended reports a word that ends in a semicolon, which it has for one of its characters.
+func (r *reader) ended(w grammar.Word) {
+	bare := strings.TrimRight(w.Text, ";")
+	if bare == w.Text || bare == "" || w.Span.Text() != w.Text || r.key.Secret {
+		return
+	}
+	r.report(diag.Diagnostic{
+		Rule: "stray-semicolon", Severity: diag.Warning,
+		Message: "a semicolon does not end a line here",
+		Span:    w.Span,
+		Label:   "keepalived takes it for a part of the word",
+		Fixes:   []diag.Fix{replace(w.Span, bare)},
+	})
+}
+
+// listed reports a word of a list that ends in a comma or a semicolon.
+func (r *reader) listed(w grammar.Word) {
+	bare := strings.TrimRight(w.Text, ",")
+	if bare == w.Text || bare == "" || w.Span.Text() != w.Text {
+		r.ended(w)
+		return
+	}
+	r.report(diag.Diagnostic{
+		Rule: "stray-semicolon", Severity: diag.Warning,
+		Message: "a comma does not end a value here",
+		Span:    w.Span,
+		Label:   "keepalived takes it for a part of the word",
+		Fixes:   []diag.Fix{replace(w.Span, bare)},
+	})
 }
 
 // Name is the name of a block, shown in messages.

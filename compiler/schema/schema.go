@@ -223,6 +223,7 @@ func Names[T any](word string, at func(*T) *[]ir.Name, text string) Row[T] {
 		read: func(r *reader, t *T) {
 			r.readEntries(func() {
 				for w, ok := r.optional(); ok; w, ok = r.optional() {
+					r.listed(w)
 					*at(t) = append(*at(t), ir.Name{Text: w.Text, Span: w.Span})
 				}
 			})
