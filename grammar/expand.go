@@ -56,6 +56,7 @@ type expander struct {
 	mentioned map[string]bool                // names in text that is not for this host
 	heads     []source.Span                  // lines that would open a block on other hosts
 	others    map[string]source.Span         // definitions that are not for this host
+	ids       []string                       // of the conditions so far
 	undefined []undefined
 	seen      map[place]bool
 	random    func(n int) int
@@ -289,6 +290,9 @@ func (e *expander) condition(l line, continued bool) (line, bool) {
 	id := l.text[at:n]
 	if len(e.opts.IDs) > 0 && !slices.Contains(e.opts.IDs, id) {
 		e.unknownID(l.span(at, n), id, negated)
+	}
+	if !slices.Contains(e.ids, id) {
+		e.ids = append(e.ids, id)
 	}
 	rest := l.sub(n, len(l.text))
 	rest = rest.trim()
