@@ -37,6 +37,7 @@ type checkRun struct {
 
 	settings  settingsReader
 	threshold diag.Severity // of --fail-on; 0: it is not given
+	infos     bool          // are shown, also without a repair
 	about     lint.Host     // the machine that is judged as well; nil: none
 }
 
@@ -209,7 +210,9 @@ func (r *checkRun) options(names []string) (write formatter, colors report.Color
 		return nil, false, fmt.Errorf("--fix cannot write to standard input; use --diff")
 	}
 	colors, err = r.colors()
-	return report.Formats()[i].Write, colors, err
+	format := report.Formats()[i]
+	r.infos = format.Infos || r.verbose || len(r.only) > 0
+	return format.Write, colors, err
 }
 
 // meet finds out which machine is judged.

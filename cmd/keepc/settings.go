@@ -171,7 +171,7 @@ func (r *checkRun) judge(j job, found diag.List) (shown diag.List) {
 		} else {
 			off = off || setting != nil && setting.Off
 		}
-		quiet := d.Severity < diag.Warning && len(d.Fixes) == 0 && !r.verbose && j.failOn > d.Severity // what can be repaired is shown
+		quiet := d.Severity < diag.Warning && len(d.Fixes) == 0 && !r.infos && j.failOn > d.Severity // what can be repaired is shown
 		if !off && !quiet && (r.about != nil || !d.Host) {
 			shown.Add(d)
 		}

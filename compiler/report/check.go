@@ -164,23 +164,22 @@ func (f File) finding(d diag.Diagnostic) Finding {
 	return m
 }
 
-// again says where else the words are brought in that a finding is about.
+// again says where else the words are brought in that a finding is about: at the first few places, and how often besides.
 func again(d diag.Diagnostic) (notes []Note) {
-	how, places := "", []string{}
+	const few = 3
+	if len(d.More) == 0 {
+		return nil
+	}
+	seen, rest := []string{d.Span.Source.Via.String()}, len(d.More)
 	for _, s := range d.More {
-		if at := s.Source.Via.String(); at != d.Span.Source.Via.String() && !slices.Contains(places, at) {
-			how, places = s.Source.How, append(places, at)
+		if via := s.Source.Via.String(); len(notes) < few && !slices.Contains(seen, via) {
+			notes = append(notes, Note{Message: "also " + s.Source.How + " " + via})
+			seen = append(seen, via)
+			rest--
 		}
 	}
-	const few = 3
-	switch n := len(d.More); {
-	case n == 0:
-	case len(places) == n && n <= few:
-		for _, at := range places {
-			notes = append(notes, Note{Message: "also " + how + " " + at})
-		}
-	default:
-		notes = append(notes, Note{Message: fmt.Sprintf("and %d times more, where the text is used again", n)})
+	if rest > 0 {
+		notes = append(notes, Note{Message: fmt.Sprintf("and %d times more", rest)})
 	}
 	return notes
 }

@@ -17,6 +17,7 @@ type Bounded struct {
 // A place is where a rule found something, as the text is written.
 type place struct {
 	rule, file string
+	severity   Severity
 	from, to   int32
 }
 
@@ -51,7 +52,7 @@ func (b *Bounded) written(d Diagnostic) *Diagnostic {
 	if src == nil || src.Via.IsZero() {
 		return nil
 	}
-	p := place{d.Rule, src.Name, d.Span.Start, d.Span.End}
+	p := place{d.Rule, src.Name, d.Severity, d.Span.Start, d.Span.End}
 	i, known := b.once[p]
 	switch {
 	case known && b.List[i].Span.Source != src:
