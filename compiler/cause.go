@@ -76,7 +76,8 @@ func holds(outer, inner source.Span) bool {
 const manyUnknown = 20
 
 // withoutConsequences leaves out what follows from another finding: that something is missing where an unknown word stands, which may
-// be it; that a line has a word too many whose name nothing has; and what is to be said of a route or rule that is dropped.
+// be it; that a line has a word too many whose name nothing has, or that the name ends in a semicolon; and what is to be said of a
+// route or rule that is dropped.
 func withoutConsequences(file *grammar.File, found diag.List) diag.List {
 	var around []*grammar.Stmt // the blocks with unknown words
 	var undefined []source.Span
@@ -106,6 +107,8 @@ func withoutConsequences(file *grammar.File, found diag.List) diag.List {
 		case "type-without-password", "password-without-type":
 			in := parent(file, d.Span)
 			return wrong[placeOf(d.Span)] || in != nil && slices.Contains(around, in)
+		case "stray-semicolon":
+			return slices.Contains(undefined, d.Span)
 		case "unknown-option":
 			return slices.ContainsFunc(undefined, func(at source.Span) bool { return behind(at, d.Span) })
 		}

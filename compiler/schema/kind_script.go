@@ -138,8 +138,10 @@ var Account = Kind[ir.User]{"a user [and a group]", func(r *reader) (u ir.User, 
 		r.fail(d)
 		return u, false
 	}
+	r.ended(w)
 	u.Name = w.Text
 	if w, ok := r.optional(); ok {
+		r.ended(w)
 		u.Group = w.Text
 	}
 	return u, true
