@@ -18,18 +18,16 @@ func oneCause(reading, meaning diag.List) (diag.List, diag.List) {
 	}
 	for i := range kept {
 		d := &kept[i]
-		switch d.Rule {
-		case "undefined-reference", "bare-reference", "brace-in-word", "definition-cycle":
-			for _, o := range meaning {
-				if o.Severity == diag.Error && oneText(o, *d) && holds(o.Span, d.Span) {
-					d.Severity = diag.Error
-				}
-			}
-		case "condition-on-block", "text-after-lines", "definition-name", "unset-variable", "line-continuation", "unfilled-template", "unmatched-quote", "invalid-sequence":
-		default:
+		follows := consequences[d.Rule]
+		if follows == nil {
 			continue
 		}
-		meaning = slices.DeleteFunc(slices.Clone(meaning), func(o diag.Diagnostic) bool { return follows(o, *d) })
+		if slices.Contains(asBadAsValue, d.Rule) && slices.ContainsFunc(meaning, func(o diag.Diagnostic) bool {
+			return o.Severity == diag.Error && oneText(o, *d) && holds(o.Span, d.Span)
+		}) {
+			d.Severity = diag.Error
+		}
+		meaning = slices.DeleteFunc(slices.Clone(meaning), func(o diag.Diagnostic) bool { return oneText(o, *d) && follows(o, *d) })
 	}
 	kept = slices.DeleteFunc(kept, func(d diag.Diagnostic) bool {
 		return d.Rule == "comment-in-word" && slices.ContainsFunc(meaning, func(o diag.Diagnostic) bool {
@@ -39,32 +37,51 @@ func oneCause(reading, meaning diag.List) (diag.List, diag.List) {
 	return kept, meaning
 }
 
-// follows tells whether a finding about the meaning follows from one of the reading.
-func follows(o, cause diag.Diagnostic) bool {
-	if !oneText(o, cause) {
-		return false
-	}
-	switch cause.Rule {
-	case "condition-on-block":
+// asBadAsValue is the rules whose findings are as bad as the value is that they spoil.
+var asBadAsValue = []string{"undefined-reference", "bare-reference", "brace-in-word", "definition-cycle"}
+
+// consequences tells, for rules of the reading, whether a finding about the meaning of the same text follows from one of theirs.
+var consequences = map[string]func(o, cause diag.Diagnostic) bool{
+	"undefined-reference": spoils,
+	"bare-reference":      spoils,
+	"brace-in-word":       spoils,
+	"definition-cycle":    spoils,
+	"condition-on-block": func(o, cause diag.Diagnostic) bool {
 		inside := cause.Span.Start < o.Span.Start && o.Span.End < cause.Notes[0].Span.End
 		return inside && (o.Rule == "misplaced-keyword" || o.Rule == "unknown-keyword")
-	case "text-after-lines":
+	},
+	"text-after-lines": func(o, cause diag.Diagnostic) bool {
 		return o.Rule == "unknown-keyword" && o.Span.Starts(cause.Notes[0].Span)
-	case "definition-name":
+	},
+	"definition-name": func(o, cause diag.Diagnostic) bool {
 		return o.Rule == "invalid-value" && strings.Contains(o.Span.Text(), cause.Span.Text())
-	case "unset-variable":
-		return o.Rule == "missing-value" && o.Span.End <= cause.Span.End && o.Span.Position().Line == cause.Span.Position().Line
-	case "line-continuation":
-		n := o.Span.Position().Line - cause.Span.Position().Line
+	},
+	"unset-variable": func(o, cause diag.Diagnostic) bool {
+		return o.Rule == "missing-value" && o.Span.End <= cause.Span.End && linesApart(o, cause) == 0
+	},
+	"line-continuation": func(o, cause diag.Diagnostic) bool {
+		n := linesApart(o, cause)
 		return o.Rule == "missing-value" && n == 0 || o.Rule == "unknown-keyword" && n == 1
-	case "unmatched-quote":
+	},
+	"unmatched-quote": func(o, cause diag.Diagnostic) bool {
 		return o.Rule == "extra-words" && holds(o.Span, cause.Span)
-	case "invalid-sequence":
+	},
+	"invalid-sequence": func(o, cause diag.Diagnostic) bool {
 		return o.Rule == "missing-addresses" && o.Span.Start < cause.Span.Start
-	case "unfilled-template":
+	},
+	"unfilled-template": func(o, cause diag.Diagnostic) bool {
 		return o.Severity == diag.Error && o.Span.Start < cause.Span.End && cause.Span.Start < o.Span.End
-	}
+	},
+}
+
+// spoils tells whether a value is wrong because of what stands in it.
+func spoils(o, cause diag.Diagnostic) bool {
 	return holds(o.Span, cause.Span) && o.Severity == diag.Error && (o.Rule == "invalid-value" || o.Rule == "password-cut")
+}
+
+// linesApart is how many lines a finding stands below another one.
+func linesApart(o, cause diag.Diagnostic) int {
+	return o.Span.Position().Line - cause.Span.Position().Line
 }
 
 // holds tells whether a span has another one of the same text within it.
@@ -81,10 +98,10 @@ const manyUnknown = 20
 func withoutConsequences(file *grammar.File, found diag.List) diag.List {
 	var around []*grammar.Stmt // the blocks with unknown words
 	var undefined []source.Span
-	wrong := map[place]bool{} // lines with errors
+	wrong := map[line]bool{} // lines with errors
 	for _, d := range found {
 		if d.Severity == diag.Error && d.Rule != "route-untracked" && !d.Span.IsZero() {
-			wrong[placeOf(d.Span)] = true
+			wrong[lineOf(d.Span)] = true
 		}
 		switch {
 		case d.Rule == "unknown-keyword" && len(d.Fixes) == 0 && len(around) < manyUnknown:
@@ -99,14 +116,14 @@ func withoutConsequences(file *grammar.File, found diag.List) diag.List {
 	return slices.DeleteFunc(found, func(d diag.Diagnostic) bool {
 		switch d.Rule {
 		case "route-untracked", "rule-preference":
-			return wrong[placeOf(d.Span)]
+			return wrong[lineOf(d.Span)]
 		case "missing-keyword", "missing-addresses", "missing-interface":
 			return slices.ContainsFunc(around, func(s *grammar.Stmt) bool {
 				return s != nil && (d.Span.Starts(s.Span()) || parent(file, d.Span) == s)
 			})
 		case "type-without-password", "password-without-type":
 			in := parent(file, d.Span)
-			return wrong[placeOf(d.Span)] || in != nil && slices.Contains(around, in)
+			return wrong[lineOf(d.Span)] || in != nil && slices.Contains(around, in)
 		case "stray-semicolon":
 			return slices.Contains(undefined, d.Span)
 		case "unknown-option":
@@ -116,13 +133,13 @@ func withoutConsequences(file *grammar.File, found diag.List) diag.List {
 	})
 }
 
-// A place is a line of a text.
-type place struct {
-	text *source.Source
-	line int
+// A line is a line of a text.
+type line struct {
+	text   *source.Source
+	number int
 }
 
-func placeOf(at source.Span) place { return place{at.Source, at.Position().Line} }
+func lineOf(at source.Span) line { return line{at.Source, at.Position().Line} }
 
 // parent returns the block that a place lies in; nil: none.
 func parent(file *grammar.File, at source.Span) *grammar.Stmt {
@@ -134,8 +151,8 @@ func parent(file *grammar.File, at source.Span) *grammar.Stmt {
 }
 
 // behind tells whether a place lies behind another one on its line.
-func behind(at, place source.Span) bool {
-	return at.Source == place.Source && at.End <= place.Start && at.Position().Line == place.Position().Line
+func behind(at, other source.Span) bool {
+	return lineOf(at) == lineOf(other) && at.End <= other.Start
 }
 
 // oneText tells whether two findings are about one text, whatever brought it in for the one and the other.
