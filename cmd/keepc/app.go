@@ -193,6 +193,9 @@ func (a *App) accept(c *cobra.Command) error {
 	if a.forVersion != "" && !schema.IsVersion(a.forVersion) {
 		return fmt.Errorf("--keepalived-version %s: expected a version, as 2.2.8", a.forVersion)
 	}
+	if oldest := "2.0.0"; a.forVersion != "" && schema.Older(a.forVersion, oldest) {
+		fmt.Fprintf(a.Stderr, "keepc: keepalived %s is judged as %s: older versions are not told apart\n", a.forVersion, oldest)
+	}
 	if a.root == "" {
 		return nil
 	}

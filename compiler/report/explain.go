@@ -102,6 +102,9 @@ func ExplainKeyword(path []*schema.Keyword) string {
 	for _, fact := range facts(k) {
 		fmt.Fprintf(&b, "%s\n", fact)
 	}
+	if k.Current() && !schema.IsSetting(path[0]) {
+		fmt.Fprintf(&b, "Reload: %s. keepalived: %s.\n", reload(k), readers(k))
+	}
 	if words := inner(k); words != "" {
 		paragraph(&b, words)
 	}
@@ -131,23 +134,40 @@ func facts(k *schema.Keyword) (all []string) {
 	add(k.Note != "", "%s", k.Note)
 	add(k.Required, "It must be there.")
 	add(k.Repeat && !k.Block, "It may stand more than once.")
-	add(k.Since != "", "keepalived: since %s.", k.Since)
-	add(k.Build != "", "keepalived: in builds with %s.", k.Build)
 	add(k.Deprecated != "", "Deprecated: use %s.", k.Deprecated)
 	add(k.Removed != "", "Removed after %s; it has no effect.", k.Removed)
 	add(k.Foreign != "", "keepalived never knew this word; %s do.", k.Foreign)
 	add(k.Instead != "", "keepalived does not know this word here: write %s.", k.Instead)
 	add(k.Secret, "Its value is never shown.")
-	add(k.Reload == schema.Restart, "A change takes effect after a restart only.")
 	add(k.Unenforced, "keepc reads it and does not act on it yet.")
 	return all
+}
+
+// reload says when a changed value takes effect.
+func reload(k *schema.Keyword) string {
+	if k.Reload == schema.Restart {
+		return "waits for a restart"
+	}
+	return "applied live"
+}
+
+// readers says which versions and builds of keepalived know a keyword.
+func readers(k *schema.Keyword) string {
+	versions := "all versions since 2.0"
+	if k.Since != "" {
+		versions = k.Since + " and later"
+	}
+	if k.Build != "" {
+		versions += ", built with " + k.Build
+	}
+	return versions
 }
 
 // inner lists the words of a block, or the options of its lines.
 func inner(k *schema.Keyword) string {
 	var words []string
 	for _, w := range k.Words {
-		if w.Removed == "" && w.Instead == "" && w.Foreign == "" {
+		if w.Current() {
 			words = append(words, w.Word)
 		}
 	}
@@ -157,7 +177,11 @@ func inner(k *schema.Keyword) string {
 	case len(words) == 0:
 		return ""
 	case k.Lines != "":
-		return "Each line is a " + k.Lines + ", with the options " + strings.Join(words, ", ") + "."
+		options := "options"
+		if len(words) == 1 {
+			options = "option"
+		}
+		return fmt.Sprintf("Each line is a %s, with the %s %s.", k.Lines, options, strings.Join(words, ", "))
 	case k.Block:
 		return "Keywords: " + strings.Join(words, ", ") + "."
 	}

@@ -356,10 +356,10 @@ func (r *reader) remarks() {
 		r.report(d)
 	}
 	r.provided(key)
-	if key.Reload == Restart && key.current() {
+	if key.Reload == Restart && key.Current() {
 		r.atStart = append(r.atStart, ir.StartSetting{Path: r.path(key), Value: words(r.stmt), Span: r.stmt.Span()})
 	}
-	if key.Unenforced && key.current() && !r.unenforced[key] && !slices.ContainsFunc(r.inside, func(f frame) bool { return f.key.Unenforced }) {
+	if key.Unenforced && key.Current() && !r.unenforced[key] && !slices.ContainsFunc(r.inside, func(f frame) bool { return f.key.Unenforced }) {
 		if r.unenforced == nil {
 			r.unenforced = map[*Keyword]bool{}
 		}

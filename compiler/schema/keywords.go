@@ -1,12 +1,18 @@
 package schema
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Walk calls visit for every keyword of the table, with the keywords of the blocks around it: outermost first, itself last.
 func Walk(visit func(path []*Keyword)) { walk(nil, root.keywords(), visit) }
 
 // WalkSettings does the same for the keywords of .keepc.conf.
 func WalkSettings(visit func(path []*Keyword)) { walk(nil, settings.keywords(), visit) }
+
+// IsSetting tells whether a keyword at the top level is one of .keepc.conf.
+func IsSetting(k *Keyword) bool { return slices.Contains(settings.keywords(), k) }
 
 func walk(path []*Keyword, words []*Keyword, visit func([]*Keyword)) {
 	for _, k := range words {
@@ -36,7 +42,7 @@ func Below(block string) map[string]bool {
 			}
 		}
 		for _, k := range key.Words {
-			if k.current() {
+			if k.Current() {
 				delete(words, k.Word)
 			}
 		}

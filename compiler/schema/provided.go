@@ -52,7 +52,7 @@ func (k *Keyword) everywhere() bool {
 
 // provided reports what the keepalived that will read the file must have for a keyword: each version and build option once a file.
 func (r *reader) provided(key *Keyword) {
-	if r.own || !key.current() {
+	if r.own || !key.Current() {
 		return
 	}
 	if p, optional := key.provision(); optional && r.first("build "+key.Build) {

@@ -43,8 +43,8 @@ type Keyword struct {
 	Kernel     bool   // becomes a setting of a kernel object, which a plan shows
 }
 
-// current tells whether keepalived knows the word where it stands.
-func (k *Keyword) current() bool { return k.Removed == "" && k.Instead == "" && k.Foreign == "" }
+// Current tells whether keepalived knows the word where it stands.
+func (k *Keyword) Current() bool { return k.Removed == "" && k.Instead == "" && k.Foreign == "" }
 
 // Reload says how a changed value takes effect.
 type Reload int
@@ -249,7 +249,7 @@ func block[T any](head Head[T], proto T, rows ...Row[T]) *Block[T] {
 	b := &Block[T]{head: head, proto: proto, rows: rows, index: make(map[string]int, len(rows)), plain: make([]bool, len(rows))}
 	for i, row := range rows {
 		b.index[row.Word] = i
-		b.plain[i] = row.current() && row.Keyword.Deprecated == "" && !row.Keyword.Unenforced && row.everywhere()
+		b.plain[i] = row.Current() && row.Keyword.Deprecated == "" && !row.Keyword.Unenforced && row.everywhere()
 		if row.Keyword.Required {
 			b.required = append(b.required, i)
 		}

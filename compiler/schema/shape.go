@@ -107,7 +107,7 @@ func (b *Block[T]) joined(r *reader, s *grammar.Stmt) (first, second *grammar.St
 	}
 	w := r.rest[0]
 	n, known := b.index[w.Text]
-	if !known || !b.rows[n].current() || w.Span.Text() != w.Text {
+	if !known || !b.rows[n].Current() || w.Span.Text() != w.Text {
 		return nil, nil
 	}
 	words := len(s.Words) - len(r.rest)

@@ -143,7 +143,7 @@ func (r *reader) lost(b *grammar.Block, rest []*grammar.Stmt) []diag.Note {
 func near(s *grammar.Stmt, table []*Keyword) []string {
 	var words []string
 	for _, k := range table {
-		if k.Block == (s.Block != nil) && k.current() {
+		if k.Block == (s.Block != nil) && k.Current() {
 			words = append(words, k.Word)
 		}
 	}
@@ -193,9 +193,9 @@ func (b *Block[T]) byContent(s *grammar.Stmt) (row int, ok bool) {
 	}
 	for i, w := range b.rows {
 		knows := func(t *grammar.Stmt) bool {
-			return slices.ContainsFunc(w.Words, func(k *Keyword) bool { return k.Word == t.Keyword() && k.current() })
+			return slices.ContainsFunc(w.Words, func(k *Keyword) bool { return k.Word == t.Keyword() && k.Current() })
 		}
-		if !w.Block || w.Lines != "" || !w.current() || w.Keyword.Deprecated != "" || slices.ContainsFunc(s.Block.Stmts, func(t *grammar.Stmt) bool { return !knows(t) }) {
+		if !w.Block || w.Lines != "" || !w.Current() || w.Keyword.Deprecated != "" || slices.ContainsFunc(s.Block.Stmts, func(t *grammar.Stmt) bool { return !knows(t) }) {
 			continue
 		}
 		if ok {
@@ -284,7 +284,7 @@ func (b *Block[T]) glued(r *reader, s *grammar.Stmt) (*grammar.Stmt, bool) {
 func places(table []*Keyword, word string) (found []string, first []*Keyword) {
 	walk(nil, table, func(path []*Keyword) {
 		k := path[len(path)-1]
-		if k.Word != word || !k.current() {
+		if k.Word != word || !k.Current() {
 			return
 		}
 		in := "the top level"
