@@ -177,8 +177,8 @@ func (d *director) start() error {
 const (
 	// stoodStill is how late a deadline is when this process was stopped for a while, or its machine was.
 	stoodStill = 50 * time.Millisecond
-	// catchUp is the time that the receivers then have to hand over what waits in their sockets.
-	catchUp = 10 * time.Millisecond
+	// catchUp is the time that the receivers then have to hand over what waits in their sockets, on a busy machine too.
+	catchUp = 30 * time.Millisecond
 	// reopenInterval is how often a wire that did not open is tried again.
 	reopenInterval = time.Second
 )
