@@ -344,8 +344,11 @@ func servicesOf(cfg *ir.Config) (all []service) {
 		}
 		lines := map[string]*grammar.Stmt{}
 		if v.Stmt != nil && v.Stmt.Block != nil {
-			for _, s := range v.Stmt.Block.Stmts {
-				lines[s.Keyword()] = s
+			stmts := v.Stmt.Block.Stmts
+			for n, s := range stmts {
+				if n+1 == len(stmts) || stmts[n+1].Keyword() != s.Keyword() { // of a row of real servers the last one
+					lines[s.Keyword()] = s
+				}
 			}
 		}
 		all = append(all, service{v, lines})
