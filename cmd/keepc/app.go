@@ -27,7 +27,7 @@ type App struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Env            func(string) string
-	// FS is the file tree from its "/"; Dir is the working directory.
+	// FS is the file tree from its "/"; Dir is the working directory; Started is when it was started, for reports that tell.
 	FS      fs.FS
 	Dir     string
 	Started time.Time
