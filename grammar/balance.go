@@ -88,7 +88,7 @@ func (b *balancer) next() []token {
 
 // read makes the tokens of a line.
 func (b *balancer) read(l *line) {
-	s := newScanner(l.text)
+	s := l.scanner()
 	first, unmatched := true, -1
 	for {
 		s.blanks()
@@ -330,7 +330,7 @@ func (b *balancer) tooDeep(at source.Span) {
 // inWord tells whether a brace that the count has no partner for stands in the middle of a value.
 func (b *balancer) inWord(k kind, text string, at int) bool {
 	spare := k == opening && b.budget.missing > 0 || k == closing && b.budget.extra > 0
-	glued := func(i int) bool { return i >= 0 && i < len(text) && !endsWord(text[i]) }
+	glued := func(i int) bool { return i >= 0 && i < len(text) && classes[text[i]]&endsWord == 0 }
 	return spare && len(b.words.open) > 1 && !b.broken && glued(at-1) && glued(at+1)
 }
 

@@ -150,7 +150,7 @@ func (e *expander) next(l *line) bool {
 		if !written && !e.spend(len(l.text), l.span(0, len(l.text))) {
 			break
 		}
-		if e.defining == nil && isPlain(l.text) {
+		if e.defining == nil && isPlain(l) {
 			return true
 		}
 		var ok bool
@@ -163,8 +163,9 @@ func (e *expander) next(l *line) bool {
 }
 
 // isPlain tells whether a line needs no expansion.
-func isPlain(text string) bool {
-	if strings.IndexByte(text, '$') >= 0 || strings.HasSuffix(text, `\`) {
+func isPlain(l *line) bool {
+	text := l.text
+	if !l.dull && (strings.IndexByte(text, '$') >= 0 || strings.HasSuffix(text, `\`)) {
 		return false
 	}
 	for i := range len(text) {

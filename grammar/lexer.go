@@ -72,6 +72,7 @@ func (s *scanner) next() (k kind, start int, ok bool) {
 		return remark, start, true
 	}
 	switch c := s.text[start]; {
+	case classes[c] == 0: // most tokens
 	case isBlank(c):
 		s.blanks()
 		return blank, start, true
@@ -102,7 +103,7 @@ func (s *scanner) limit() int {
 // blanks moves behind white space.
 func (s *scanner) blanks() {
 	text, i := s.text[:s.limit()], s.pos
-	for i < len(text) && isBlank(text[i]) {
+	for i < len(text) && classes[text[i]]&isWhite != 0 {
 		i++
 	}
 	s.pos = i
@@ -111,9 +112,15 @@ func (s *scanner) blanks() {
 // word moves behind a word without quotes.
 func (s *scanner) word() {
 	text, i := s.text[:s.limit()], s.pos
-	for i < len(text) {
+	for {
+		for i < len(text) && classes[text[i]]&endsWord == 0 {
+			i++
+		}
+		if i == len(text) {
+			break
+		}
 		c := text[i]
-		if !endsWord(c) || (s.cut >= 0 && (c == '#' || c == '!')) {
+		if s.cut >= 0 && (c == '#' || c == '!') {
 			i++
 			continue
 		}
@@ -246,11 +253,20 @@ func isNameStart(c byte) bool { return c == '_' || 'a' <= c|0x20 && c|0x20 <= 'z
 
 func isName(c byte) bool { return isNameStart(c) || '0' <= c && c <= '9' }
 
-// endsWord tells whether a byte ends a word without quotes.
-func endsWord(c byte) bool {
-	const low = 1<<' ' | 1<<'\t' | 1<<'\n' | 1<<'\v' | 1<<'\f' | 1<<'\r' | 1<<'"' | 1<<'#' | 1<<'!'
-	if c < 64 {
-		return uint64(low)>>c&1 != 0
+// The classes of bytes.
+const (
+	isWhite  = 1 << iota // white space
+	endsWord             // ends a word without quotes
+)
+
+var classes = func() (all [256]uint8) {
+	for c := range all {
+		switch {
+		case isBlank(byte(c)):
+			all[c] = isWhite | endsWord
+		case strings.IndexByte(`"#!{}`, byte(c)) >= 0:
+			all[c] = endsWord
+		}
 	}
-	return c == '{' || c == '}'
-}
+	return all
+}()

@@ -14,7 +14,8 @@ import (
 type line struct {
 	text string
 	src  *source.Source
-	at   int // the place of text in src
+	at   int  // the place of text in src
+	dull bool // there is neither a $ nor a backslash
 
 	// pieces says the same of a line that was put together; nil when src and at do.
 	pieces []piece
@@ -34,6 +35,14 @@ func (l *line) span(from, to int) source.Span {
 		return l.src.Span(l.at+from, l.at+to)
 	}
 	return join(l.byteSpan(from), l.byteSpan(max(from, to-1)))
+}
+
+// scanner cuts the line.
+func (l *line) scanner() scanner {
+	if l.dull {
+		return scanner{text: l.text, cut: -1, hole: -1}
+	}
+	return newScanner(l.text)
 }
 
 // byteSpan returns where a byte of a line with pieces was written.
@@ -146,7 +155,8 @@ const maxText = 128 << 20
 type textLines struct {
 	src     *source.Source
 	rest    string
-	at      int // where rest starts
+	at      int  // where rest starts
+	dull    bool // see line
 	hasNULs bool
 	record  *record
 }
@@ -166,6 +176,7 @@ func newTextLines(src *source.Source, record *record) *textLines {
 	t.dropMark()
 	t.carriageReturns()
 	t.nulBytes()
+	t.dull = strings.IndexByte(t.rest, '$') < 0 && strings.IndexByte(t.rest, '\\') < 0
 	return t
 }
 
@@ -262,7 +273,7 @@ func (t *textLines) next(l *line) bool {
 	if t.hasNULs && strings.IndexByte(text, 0) >= 0 {
 		text = ""
 	}
-	*l = line{text: text, src: t.src, at: at}
+	*l = line{text: text, src: t.src, at: at, dull: t.dull}
 	return true
 }
 
