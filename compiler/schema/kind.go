@@ -3,6 +3,7 @@ package schema
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -205,7 +206,7 @@ func Enum[V fmt.Stringer](values ...V) Kind[V] {
 	for _, v := range values {
 		words = append(words, v.String())
 	}
-	return as(Choice(words...), func(s string) V { return values[index(words, s)] })
+	return as(Choice(words...), func(s string) V { return values[slices.Index(words, s)] })
 }
 
 // FoldedEnum is one of the values, written as their String in any case.
@@ -214,16 +215,7 @@ func FoldedEnum[V fmt.Stringer](values ...V) Kind[V] {
 	for _, v := range values {
 		words = append(words, strings.ToUpper(v.String()))
 	}
-	return as(FoldedChoice(words...), func(s string) V { return values[index(words, s)] })
-}
-
-func index(words []string, s string) int {
-	for i, w := range words {
-		if w == s {
-			return i
-		}
-	}
-	return 0
+	return as(FoldedChoice(words...), func(s string) V { return values[slices.Index(words, s)] })
 }
 
 // as turns the values of a kind into others.

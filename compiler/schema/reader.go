@@ -81,7 +81,7 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) []*grammar
 	r.seen = append(r.seen, make([]int32, len(b.rows))...)
 	for i := 0; i < len(stmts); i++ {
 		s := stmts[i]
-		n, ok := b.index[s.Keyword()]
+		n, ok := b.index.find(s.Keyword())
 		if !ok || b.namesBlock(&b.rows[n], s) {
 			if s, n, ok = b.understand(r, s, stmts[i+1:]); !ok {
 				continue
@@ -92,7 +92,8 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) []*grammar
 		if row.Keyword.Instead != "" {
 			r.line = line{key: row.Keyword, stmt: s, rest: s.Words[1:]}
 			r.remarks()
-			s, n = renamed(s, row.Keyword.Instead), b.index[row.Keyword.Instead]
+			s = renamed(s, row.Keyword.Instead)
+			n, _ = b.index.find(row.Keyword.Instead)
 			row, stmts[i] = &b.rows[n], s
 		}
 		seen := &r.seen[base+b.setting(n)]
@@ -160,7 +161,7 @@ func meantInside(stmts []*grammar.Stmt, key *Keyword) bool {
 // setting returns the row of the setting that a row is about: its own, or that of the other word for it.
 func (b *Block[T]) setting(n int) int {
 	if same := b.rows[n].Keyword.Same; same != "" {
-		return b.index[same]
+		n, _ = b.index.find(same)
 	}
 	return n
 }
@@ -170,7 +171,7 @@ func (b *Block[T]) setting(n int) int {
 func (b *Block[T]) without(key *Keyword, rest []*grammar.Stmt) []*grammar.Stmt {
 	lines := key.Lines != "" // what comes now may be lines of a block without keywords
 	for i, s := range rest {
-		if _, outside := b.index[s.Keyword()]; outside {
+		if _, outside := b.index.find(s.Keyword()); outside {
 			return rest[:i]
 		}
 		n := slices.IndexFunc(key.Words, func(k *Keyword) bool { return k.Word == meant(s, key.Words) })
@@ -214,7 +215,7 @@ func (e *Entry[T]) read(r *reader, t *T) bool {
 		o.SetOrigin(r.stmt)
 	}
 	for len(r.rest) > 0 {
-		if n, ok := e.options.index[r.peek()]; ok && (subject || e.whole != nil) {
+		if n, ok := e.options.index.find(r.peek()); ok && (subject || e.whole != nil) {
 			row := &e.options.rows[n]
 			r.key, r.rest = row.Keyword, r.rest[1:]
 			if !e.options.plain[n] || r.version != "" {

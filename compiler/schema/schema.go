@@ -236,7 +236,7 @@ type Block[T any] struct {
 	head  Head[T]
 	proto T // what a new T holds before its first line is read
 	rows  []Row[T]
-	index map[string]int // word to row
+	index index // of the words of the rows
 
 	own func(*T) // gives a copy of proto the parts that it must not share; nil: there are none
 
@@ -246,9 +246,10 @@ type Block[T any] struct {
 
 // block assembles a Block. The proto holds what the defaults of rows cannot say, such as "not set".
 func block[T any](head Head[T], proto T, rows ...Row[T]) *Block[T] {
-	b := &Block[T]{head: head, proto: proto, rows: rows, index: make(map[string]int, len(rows)), plain: make([]bool, len(rows))}
+	b := &Block[T]{head: head, proto: proto, rows: rows, plain: make([]bool, len(rows))}
+	var words []string
 	for i, row := range rows {
-		b.index[row.Word] = i
+		words = append(words, row.Word)
 		b.plain[i] = row.Current() && row.Keyword.Deprecated == "" && !row.Keyword.Unenforced && row.everywhere()
 		if row.Keyword.Required {
 			b.required = append(b.required, i)
@@ -260,6 +261,7 @@ func block[T any](head Head[T], proto T, rows ...Row[T]) *Block[T] {
 			new(reader).preset(row.Keyword, func(r *reader) { row.read(r, &b.proto) })
 		}
 	}
+	b.index = indexOf(words)
 	return b
 }
 

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -66,7 +67,7 @@ var (
 	// guarded is every block that holds secrets and next to nothing else.
 	guarded = holders(root.keywords(), "auth_pass", "key")
 	// quietWords are the words of the table that neither have secrets behind them nor in their block.
-	quietWords = quiet(root.keywords())
+	quietWords = indexOf(quiet(root.keywords()))
 	// knownWords is every word of the table.
 	knownWords = known(root.keywords())
 )
@@ -98,7 +99,7 @@ func known(table []*Keyword) map[string]bool {
 	return words
 }
 
-func quiet(table []*Keyword) map[string]bool {
+func quiet(table []*Keyword) []string {
 	words := known(table)
 	for _, w := range secrets(table) {
 		delete(words, w)
@@ -106,7 +107,7 @@ func quiet(table []*Keyword) map[string]bool {
 	for _, k := range holders(table, "auth_pass", "key") {
 		delete(words, k.Word)
 	}
-	return words
+	return slices.Collect(maps.Keys(words))
 }
 
 // SecretWords finds the words of statements that are not to be shown, by their places, before anybody has understood them: what
@@ -131,7 +132,7 @@ func SecretWords(stmts []*grammar.Stmt) (places []source.Span) {
 					break
 				}
 			}
-			if in == nil && quietWords[word] {
+			if _, quiet := quietWords.find(word); quiet && in == nil {
 				waits = false
 				if s.Block != nil {
 					read(s.Block.Stmts, nil)

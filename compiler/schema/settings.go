@@ -162,7 +162,7 @@ func showLines[T, U any](key *Keyword, e *Entry[U]) func(t, unset *T, lines []*g
 	return func(_, _ *T, lines []*grammar.Stmt) (v view) {
 		for _, line := range content(lines) {
 			s := Setting{Key: key, Name: line.Keyword(), Value: words(line), Span: line.Span()}
-			if _, option := e.options.index[line.Keyword()]; option {
+			if _, option := e.options.index.find(line.Keyword()); option {
 				s.Name, s.Value = line.Keyword()+" "+words(line), ""
 			}
 			v.settings = append(v.settings, s)

@@ -106,7 +106,7 @@ func (b *Block[T]) joined(r *reader, s *grammar.Stmt) (first, second *grammar.St
 		return nil, nil
 	}
 	w := r.rest[0]
-	n, known := b.index[w.Text]
+	n, known := b.index.find(w.Text)
 	if !known || !b.rows[n].Current() || w.Span.Text() != w.Text {
 		return nil, nil
 	}

@@ -226,7 +226,7 @@ var global = block(Head[ir.Global]{}, newGlobal,
 
 // Copied tells whether an instance takes a copy of a value of global_defs when its block opens.
 func Copied(word string) bool {
-	i, ok := global.index[word]
+	i, ok := global.index.find(word)
 	return ok && global.rows[i].Keyword.Copied
 }
 

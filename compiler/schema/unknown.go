@@ -25,7 +25,7 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 			return nil, 0, false
 		}
 		s = &grammar.Stmt{Words: append(words, s.Words[1:]...), Block: s.Block}
-		if n, ok := b.index[s.Keyword()]; ok {
+		if n, ok := b.index.find(s.Keyword()); ok {
 			return s, n, true
 		}
 	}
@@ -33,7 +33,7 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 		return nil, 0, false
 	}
 	if t := r.undashed(s); t != s {
-		n, ok := b.index[t.Keyword()]
+		n, ok := b.index.find(t.Keyword())
 		return t, n, ok
 	}
 	if slices.ContainsFunc(foreignComments, func(c string) bool { return strings.HasPrefix(s.Keyword(), c) && s.Keyword() != "---" }) {
@@ -41,7 +41,7 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 		return nil, 0, false
 	}
 	if t, ok := b.glued(r, s); ok {
-		n, ok := b.index[t.Keyword()]
+		n, ok := b.index.find(t.Keyword())
 		return t, n, ok
 	}
 	word, kind := s.Keyword(), "keyword"
@@ -65,10 +65,10 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 		return nil, 0, false
 	}
 	best, sure := diag.Suggest(word, near(s, b.keywords()))
-	if _, known := b.index["vrrp_"+word]; known {
+	if _, known := b.index.find("vrrp_" + word); known {
 		best, sure = "vrrp_"+word, true
 	}
-	n, fits := b.index[best]
+	n, fits := b.index.find(best)
 	if sure && b.rows[n].fits(s) {
 		d.Label = fmt.Sprintf("did you mean %q?", best)
 		d.Fixes = []diag.Fix{replace(s.Words[0].Span, best)}
@@ -211,7 +211,7 @@ func (b *Block[T]) namesBlock(row *Row[T], s *grammar.Stmt) bool {
 	if s.Block == nil || len(s.Block.Stmts) == 0 || row.Block {
 		return false
 	}
-	if n, ok := b.index["vrrp_"+row.Word]; ok && b.rows[n].Block {
+	if n, ok := b.index.find("vrrp_" + row.Word); ok && b.rows[n].Block {
 		return b.rows[n].fits(s)
 	}
 	_, ok := b.byContent(s)
@@ -241,7 +241,7 @@ func (b *Block[T]) glued(r *reader, s *grammar.Stmt) (*grammar.Stmt, bool) {
 		return nil, false
 	}
 	word := w.Text[:cut]
-	if _, known := b.index[word]; !known {
+	if _, known := b.index.find(word); !known {
 		return nil, false
 	}
 	at := w.Span.Source
