@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"slices"
+	"sync"
 
 	"keepc/compiler/ir"
 	"keepc/grammar"
@@ -32,13 +33,16 @@ type Rule struct {
 	Peers   func(*peerPass)
 }
 
-// Rules returns every rule, by what it looks at.
-func Rules() []Rule {
+// Rules returns every rule, by what it looks at. The list is the same for all who ask.
+func Rules() []Rule { return rules() }
+
+// rules makes the list once: to make it takes as long as to check a file.
+var rules = sync.OnceValue(func() []Rule {
 	return slices.Concat(textRules(), expansionRules(), wordRules(), valueRules(), fileRules(),
 		instanceRules(), strictRules(), unicastRules(), addressRules(), vmacRules(), groupRules(), weightRules(), nameRules(), trackRules(), bfdRules(), routeRules(),
 		scriptRules(), commandRules(), serviceRules(), balanceRules(), memberRules(), checkRules(), hostRules(), regexRules(),
 		groupPeerRules(), unicastPeerRules(), electionPeerRules(), weightPeerRules(), trackPeerRules(), directorPeerRules())
-}
+})
 
 // A Host tells facts of the machine that the file is for.
 type Host interface {
