@@ -8,10 +8,7 @@ import (
 // resolveTracks links the lines about what is tracked with the blocks that they name, and gives them their weights. keepalived reads
 // the file once, from top to bottom, and drops a line whose block stands further down; so must whoever acts on it.
 func resolveTracks(cfg *ir.Config, file *grammar.File) {
-	place := map[*grammar.Stmt]int{}
-	for i, s := range file.Stmts {
-		place[s] = i
-	}
+	place := file.Places()
 	blocks := map[ir.TrackKind]trackables{ir.ScriptTracker: {}, ir.FileTracker: {}, ir.ProcessTracker: {}, ir.BFDTracker: {}}
 	for _, s := range cfg.Scripts {
 		blocks[ir.ScriptTracker].add(s.Name, place[s.Stmt], s.Weight)

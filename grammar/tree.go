@@ -24,6 +24,16 @@ type File struct {
 	Includes []Include
 }
 
+// Places numbers the statements outside of blocks in the order in which they are read. Where they stand in a text does not tell: any may
+// come from a definition or another file.
+func (f *File) Places() map[*Stmt]int {
+	places := make(map[*Stmt]int, len(f.Stmts))
+	for i, s := range f.Stmts {
+		places[s] = i
+	}
+	return places
+}
+
 // A Stmt is one line: words, and the block that the line opens, if any. It has at least one word.
 type Stmt struct {
 	Words Words  `parser:"@Line"`

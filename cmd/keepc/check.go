@@ -126,6 +126,17 @@ func (r *checkRun) main(names []string) error {
 	if err != nil {
 		return err
 	}
+	files, compared := r.checkAll(jobs, clusters)
+	return r.tellAll(jobs, files, func(found []report.File) error {
+		model := report.NewCheck(found)
+		model.Time = r.Started
+		model.Groups = r.groups(compared, files)
+		return write(r.Stdout, model, colors)
+	})
+}
+
+// checkAll checks files, and compares those of each cluster.
+func (r *checkRun) checkAll(jobs []job, clusters [][]seat) ([]checked, []compared) {
 	files := make([]checked, len(jobs))
 	each(len(jobs), func(i int) {
 		if files[i] = r.readAll(jobs[i]); !jobs[i].peers {
@@ -133,13 +144,17 @@ func (r *checkRun) main(names []string) error {
 			files[i].forget(r.verbose)
 		}
 	})
-	compared := compareAll(clusters, jobs, files)
+	all := compareAll(clusters, jobs, files)
 	for i := range jobs {
 		if jobs[i].peers {
 			r.conclude(jobs[i], &files[i])
 		}
 	}
+	return files, all
+}
 
+// tellAll shows what was found, and exits with what it comes to.
+func (r *checkRun) tellAll(jobs []job, files []checked, show func([]report.File) error) error {
 	found := r.aboutSettings(jobs)
 	bad := slices.ContainsFunc(found, func(f report.File) bool { return f.Findings.Has(diag.Error) })
 	unread := false
@@ -153,10 +168,7 @@ func (r *checkRun) main(names []string) error {
 		bad = bad || f.Findings.Has(jobs[i].failOn)
 	}
 	if !r.quiet {
-		model := report.NewCheck(found)
-		model.Time = r.Started
-		model.Groups = r.groups(compared, files)
-		if err := write(r.Stdout, model, colors); err != nil {
+		if err := show(found); err != nil {
 			return failed(fmt.Errorf("write the findings: %w", err))
 		}
 	}

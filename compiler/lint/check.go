@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"keepc/compiler/ir"
-	"keepc/grammar"
 	"keepc/grammar/diag"
 )
 
@@ -156,23 +155,22 @@ func checkRules() []Rule {
 			Bad:   checkedText("BFD_CHECK {\n            name b\n        }") + "bfd_instance b {\n    neighbor_ip 192.0.2.3\n}\n",
 			Good:  "bfd_instance b {\n    neighbor_ip 192.0.2.3\n}\n" + checkedText("BFD_CHECK {\n            name b\n        }"),
 			Check: func(p *pass) {
-				blocks, place := map[string]ir.Origin{}, map[*grammar.Stmt]int{}
-				for i, s := range p.file.Stmts {
-					place[s] = i
-				}
+				blocks := map[string]ir.Origin{}
 				for _, f := range p.TrackFiles {
 					define(blocks, "track_file "+f.Name, f.Origin)
 				}
 				for _, b := range p.BFDs {
 					define(blocks, "bfd_instance "+b.Name, b.Origin)
 				}
+				if len(blocks) == 0 {
+					return
+				}
+				place := p.file.Places()
 				for v := range p.services {
-					for _, s := range v.RealServers {
-						for _, c := range s.Checks {
-							kind, name := followed(c)
-							if block, ok := blocks[kind+" "+name.Text]; ok && place[block.Stmt] > place[v.Stmt] {
-								p.report(name.Span, fmt.Sprintf("%s %s is defined further down", kind, name.Text), "not found").Notes = note(block.Span(), "the definition")
-							}
+					for c := range v.checks {
+						kind, name := followed(c)
+						if block, ok := blocks[kind+" "+name.Text]; ok && place[block.Stmt] > place[v.Stmt] {
+							p.report(name.Span, fmt.Sprintf("%s %s is defined further down", kind, name.Text), "not found").Notes = note(block.Span(), "the definition")
 						}
 					}
 				}
