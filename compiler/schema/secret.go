@@ -36,7 +36,7 @@ func speaks(word string) bool {
 		return false // most words are numbers and addresses
 	}
 	lower := strings.ToLower(word)
-	if slices.Contains(longSecretWords, word) {
+	if _, long := longSecrets.find(word); long {
 		return true
 	}
 	return !strings.Contains(word, "/") && !knownWords[word] &&
@@ -64,6 +64,7 @@ var (
 	secretWords = secrets(root.keywords())
 	// longSecretWords are those that no word of a person or a program is near to.
 	longSecretWords = slices.DeleteFunc(slices.Clone(secretWords), func(w string) bool { return len(w) < 6 })
+	longSecrets     = indexOf(longSecretWords)
 	// guarded is every block that holds secrets and next to nothing else.
 	guarded = holders(root.keywords(), "auth_pass", "key")
 	// quietWords are the words of the table that neither have secrets behind them nor in their block.
