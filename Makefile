@@ -20,6 +20,7 @@ build:
 lint:
 	test -z "$$(gofmt -l . | tee /dev/stderr)"
 	$(GO) vet ./...
+	GOOS=darwin $(GO) build -o /dev/null ./cmd/keepc
 	$(GO) run $(STATICCHECK) ./...
 
 # The Debian packages that tests compare with or are built by.

@@ -9,14 +9,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"golang.org/x/sys/unix"
 
 	"keepc/compiler/report"
 	"keepc/compiler/schema"
@@ -297,19 +295,6 @@ func (a *App) read(name string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: larger than %d MB", name, maxFile>>20)
 	}
 	return text.Bytes(), nil
-}
-
-// reserve makes the heap ready for a large text, of so many bytes, and for what becomes of it. Most of that is touched once, and faults
-// of small pages take a fifth of the time of a check. Some systems give pages of 2 MiB only to those who ask.
-func reserve(text int64) {
-	const large, room = 1 << 20, 256 << 20
-	if text < large {
-		return
-	}
-	heap := make([]byte, min(12*text, room))
-	_ = unix.Madvise(heap, unix.MADV_HUGEPAGE) // a wish
-	runtime.KeepAlive(heap)
-	runtime.GC() // what follows is put where it was
 }
 
 // fileError names the file and says what was wrong with it.
