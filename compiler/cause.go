@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"keepc/compiler/schema"
 	"keepc/grammar"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
@@ -92,11 +93,14 @@ func holds(outer, inner source.Span) bool {
 // manyUnknown is how many unknown words make it pointless to ask which of them were to be what is missing.
 const manyUnknown = 20
 
-// withoutConsequences leaves out what follows from another finding: that something is missing where an unknown word stands, which may
+// missing leads from the rules about what an instance lacks to its keyword.
+var missing = map[string]string{"missing-addresses": "virtual_ipaddress", "missing-interface": "interface"}
+
+// withoutConsequences leaves out what follows from another finding: that something is missing where a line with an unknown word may
 // be it; that a line has a word too many whose name nothing has, or that the name ends in a semicolon; and what is to be said of a
 // route or rule that is dropped.
 func withoutConsequences(file *grammar.File, found diag.List) diag.List {
-	var around []*grammar.Stmt // the blocks with unknown words
+	var unknown [][]*grammar.Stmt // the lines with unknown words, each behind the blocks that it lies in
 	var undefined []source.Span
 	wrong := map[line]bool{} // lines with errors
 	for _, d := range found {
@@ -104,8 +108,8 @@ func withoutConsequences(file *grammar.File, found diag.List) diag.List {
 			wrong[lineOf(d.Span)] = true
 		}
 		switch {
-		case d.Rule == "unknown-keyword" && len(d.Fixes) == 0 && len(around) < manyUnknown:
-			around = append(around, parent(file, d.Span))
+		case d.Rule == "unknown-keyword" && len(d.Fixes) == 0 && len(unknown) < manyUnknown:
+			unknown = append(unknown, file.Around(d.Span))
 		case d.Rule == "undefined-name":
 			undefined = append(undefined, d.Span)
 		}
@@ -117,13 +121,14 @@ func withoutConsequences(file *grammar.File, found diag.List) diag.List {
 		switch d.Rule {
 		case "route-untracked", "rule-preference":
 			return wrong[lineOf(d.Span)]
-		case "missing-keyword", "missing-addresses", "missing-interface":
-			return slices.ContainsFunc(around, func(s *grammar.Stmt) bool {
-				return s != nil && (d.Span.Starts(s.Span()) || parent(file, d.Span) == s)
+		case "missing-addresses", "missing-interface":
+			return slices.ContainsFunc(unknown, func(chain []*grammar.Stmt) bool {
+				in := last(chain, 1)
+				return in != nil && (d.Span.Starts(in.Span()) || parent(file, d.Span) == in) && schema.MayMean(last(chain, 0), missing[d.Rule])
 			})
 		case "type-without-password", "password-without-type":
 			in := parent(file, d.Span)
-			return wrong[lineOf(d.Span)] || in != nil && slices.Contains(around, in)
+			return wrong[lineOf(d.Span)] || in != nil && slices.ContainsFunc(unknown, func(chain []*grammar.Stmt) bool { return last(chain, 1) == in })
 		case "stray-semicolon":
 			return slices.Contains(undefined, d.Span)
 		case "unknown-option":
@@ -142,12 +147,14 @@ type line struct {
 func lineOf(at source.Span) line { return line{at.Source, at.Position().Line} }
 
 // parent returns the block that a place lies in; nil: none.
-func parent(file *grammar.File, at source.Span) *grammar.Stmt {
-	chain := file.Around(at)
-	if len(chain) < 2 {
-		return nil
+func parent(file *grammar.File, at source.Span) *grammar.Stmt { return last(file.Around(at), 1) }
+
+// last returns the last of a chain of statements, or one so many before it; nil: there is none.
+func last(chain []*grammar.Stmt, before int) *grammar.Stmt {
+	if n := len(chain) - 1 - before; n >= 0 {
+		return chain[n]
 	}
-	return chain[len(chain)-2]
+	return nil
 }
 
 // behind tells whether a place lies behind another one on its line.

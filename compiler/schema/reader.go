@@ -128,8 +128,8 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) []*grammar
 		}
 	}
 	for _, n := range b.required {
-		if r.seen[base+n] == 0 && !meantInside(stmts, b.rows[n].Keyword) {
-			r.lacking(b.rows[n].Keyword)
+		if row := &b.rows[n]; r.seen[base+n] == 0 && !meantInside(stmts, row.Keyword) && !b.meansOne(r, stmts, row) {
+			r.lacking(row.Keyword)
 		}
 	}
 	r.seen = r.seen[:base]

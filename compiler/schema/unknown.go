@@ -8,6 +8,7 @@ import (
 
 	"keepc/grammar"
 	"keepc/grammar/diag"
+	"keepc/grammar/source"
 )
 
 // understand reports a statement whose word the block does not know. When it is plain what was meant, it returns the
@@ -216,6 +217,66 @@ func (b *Block[T]) namesBlock(row *Row[T], s *grammar.Stmt) bool {
 	}
 	_, ok := b.byContent(s)
 	return ok
+}
+
+// MayMean tells whether a line of an instance that begins with an unknown word may be meant as one that begins with the keyword.
+func MayMean(s *grammar.Stmt, keyword string) bool {
+	n, ok := instance.index.find(keyword)
+	return ok && instance.mayMean(s, &instance.rows[n])
+}
+
+// meansOne tells whether a line of the block that begins with an unknown word may be meant as one of the row, which is missing.
+func (b *Block[T]) meansOne(r *reader, stmts []*grammar.Stmt, row *Row[T]) bool {
+	return slices.ContainsFunc(stmts, func(s *grammar.Stmt) bool {
+		if _, known := b.index.find(s.Keyword()); known || !b.mayMean(s, row) {
+			return false
+		}
+		places, _ := places(r.table, s.Keyword())
+		return len(places) == 0
+	})
+}
+
+// mayMean tells whether a line may be meant as one of the row: its word resembles the keyword, or what stands behind it would do there.
+// A number that stands where names and paths would do as well says nothing.
+func (b *Block[T]) mayMean(s *grammar.Stmt, row *Row[T]) bool {
+	word := s.Keyword()
+	if best, _ := diag.Suggest(word, []string{row.Word}); best != "" && (s.Block != nil) == row.Block || strings.HasPrefix(word, "$") || unfilled(word) {
+		return true
+	}
+	switch {
+	case row.Block && s.Block == nil: // an entry without the block around it
+		return row.Lines != "" && len(s.Words) == 1 && b.reads(row, &grammar.Stmt{Words: s.Words, Block: &grammar.Block{Stmts: []*grammar.Stmt{s}}})
+	case row.Block && row.Lines != "":
+		return len(s.Block.Stmts) > 0 && b.reads(row, s)
+	case row.Block:
+		return row.fits(s)
+	case s.Block != nil, len(s.Words) == 1, switches(s.Words[1].Text):
+		return false
+	case isNumber(s.Words[1].Text):
+		others, _ := grammar.Parse(source.New("", []byte(row.Word+" name\n"+row.Word+" /path")))
+		return b.reads(row, s) && !slices.ContainsFunc(others.Stmts, func(other *grammar.Stmt) bool { return b.reads(row, other) })
+	}
+	return b.reads(row, s)
+}
+
+// unfilled tells whether a word is, or holds, a template.
+func unfilled(word string) bool {
+	return strings.Contains(word, "{{") || strings.Contains(word, "{%") || strings.Contains(word, "<%")
+}
+
+// switches tells whether a word turns a setting on or off.
+func switches(word string) bool {
+	return slices.Contains([]string{"on", "off", "yes", "no", "true", "false"}, word)
+}
+
+// reads tells whether the row can read a line, whatever its first word is, without a finding.
+func (b *Block[T]) reads(row *Row[T], s *grammar.Stmt) bool {
+	if s.Block != nil {
+		s = &grammar.Stmt{Words: s.Words, Block: &grammar.Block{Stmts: slices.Clone(s.Block.Stmts)}}
+	}
+	try := &reader{line: line{key: row.Keyword, stmt: s, rest: s.Words[1:]}}
+	row.read(try, b.fresh())
+	return try.found.Added() == 0 && len(try.rest) == 0
 }
 
 // isBlock tells whether a word opens a block anywhere.
