@@ -11,6 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"keepc/compiler/report"
+	"keepc/compiler/schema"
 	"keepc/grammar"
 	"keepc/grammar/source"
 )
@@ -84,7 +85,7 @@ func TestOwn(t *testing.T) {
 	var b strings.Builder
 	for _, f := range a.Files {
 		fmt.Fprintf(&b, "%s\n", f.Name)
-		file, reading := grammar.LoadText(source.New(f.Name, f.Data), grammar.Options{ID: "lb1", Files: grammar.Files{Root: os.DirFS("/nonexistent"), Dir: "/"}})
+		file, reading := grammar.LoadText(source.New(f.Name, f.Data), grammar.Options{ID: "lb1", Files: grammar.Files{Root: os.DirFS("/nonexistent"), Dir: "/"}, Nests: schema.Nests()})
 		_, meaning := Compile(file, Options{Host: caseHost{}})
 		for _, d := range Merge(file, reading, meaning) {
 			if d.Rule != "no-check" && d.Rule != "missing-script" { // in nearly all of them

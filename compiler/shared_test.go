@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"keepc/compiler/lint"
+	"keepc/compiler/schema"
 	"keepc/grammar"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
@@ -52,7 +53,7 @@ func findings(t *testing.T, path string, opts Options) diag.List {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, reading := grammar.LoadText(source.New(filepath.Base(path), text), grammar.Options{Files: grammar.Files{Root: os.DirFS("/"), Dir: dir}})
+	file, reading := grammar.LoadText(source.New(filepath.Base(path), text), grammar.Options{Files: grammar.Files{Root: os.DirFS("/"), Dir: dir}, Nests: schema.Nests()})
 	_, meaning := Compile(file, opts)
 	return Merge(file, reading, meaning)
 }

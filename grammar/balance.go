@@ -48,6 +48,7 @@ type balancer struct {
 	doubt         source.Span // a closing brace that may be too many
 	doubtColumn   int         // of its line
 	inset         bool        // closing braces are indented like what stands in the block
+	crooked       bool        // a block starts left of the one around it, or right of the margin of the file
 }
 
 // braces are how many a text lacks and how many it has too many. A first reading finds both, but finds them where the
@@ -58,13 +59,14 @@ type braces struct{ missing, extra int }
 // An openBlock is a block whose closing brace has not come yet.
 type openBlock struct {
 	head  source.Span // the statement that opens it
+	at    int         // the place of the head in its line
 	stray int         // opening braces in it that belong to no statement and are still open
 	// margin is the column of the line that opens the block, inner that of its first line; -1 before there is one.
 	margin, inner int
 }
 
 func newBalancer(lines lines, record *record, budget braces) *balancer {
-	return &balancer{lines: lines, record: record, budget: budget, blocks: []openBlock{{margin: -1, inner: -1}}}
+	return &balancer{lines: lines, record: record, budget: budget, blocks: []openBlock{{at: -1, margin: -1, inner: -1}}}
 }
 
 func (b *balancer) top() *openBlock { return &b.blocks[len(b.blocks)-1] }
@@ -179,7 +181,9 @@ func (b *balancer) open(at source.Span) {
 		head := (&Stmt{Words: b.words.open}).Span()
 		b.endStatement()
 		b.tokens = append(b.tokens, token{kind: opening, span: at})
-		b.blocks = append(b.blocks, openBlock{head: head, margin: b.margin, inner: -1})
+		outer, place := b.top().at, max(0, int(head.Start)-b.line.at)
+		b.crooked = b.crooked || place <= outer || outer < 0 && place > 0
+		b.blocks = append(b.blocks, openBlock{head: head, at: place, margin: b.margin, inner: -1})
 	}
 }
 

@@ -28,6 +28,9 @@ type Options struct {
 	Seed uint64
 	// AllConfig makes every include demand its files, as the option -e of the reference does.
 	AllConfig bool
+	// Nests tells whether a block can stand in another one, or in the file where that is "". It helps to find a brace that is missing in
+	// one place where there is one too many in another; nil means that nobody knows.
+	Nests func(outer, word string) bool
 
 	limit int // for tests, instead of maxExpansion
 }
@@ -36,7 +39,7 @@ type Options struct {
 // start.
 func LoadText(src *source.Source, opts Options) (*File, diag.List) {
 	texts := map[string]*source.Source{}
-	return parse(src, func(r *record) lines { return newExpander(src, opts, texts, r) })
+	return parse(src, func(r *record) lines { return newExpander(src, opts, texts, r) }, opts.Nests)
 }
 
 // An expander reads the lines of a file and of what it includes, without the lines that are for other hosts, and with

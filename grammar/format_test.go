@@ -57,10 +57,10 @@ func sameMeaning(text []byte) (bool, string, string) {
 	// Indentation tells where a missing brace belongs: that is for texts whose braces match.
 	opts := Options{ID: "lb1", limit: 4 << 20}
 	read := func(text []byte) string {
-		file, _, _ := parseOnce(nil, func(r *record) lines {
+		once := parseOnce(nil, func(r *record) lines {
 			return newExpander(source.New("test.conf", text), opts, map[string]*source.Source{}, r)
 		}, braces{})
-		return outline(file.Stmts)
+		return outline(once.file.Stmts)
 	}
 	before, after := read(text), read(Format(text))
 	return before == after, before, after

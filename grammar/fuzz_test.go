@@ -69,7 +69,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fast, _, _ := parseOnce(src, plain(string(text)), braces{})
+		fast := parseOnce(src, plain(string(text)), braces{}).file
 		if outline(slow.Stmts) != outline(fast.Stmts) {
 			t.Fatalf("%q\ntags %s\nfast %s", text, outline(slow.Stmts), outline(fast.Stmts))
 		}

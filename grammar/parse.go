@@ -14,27 +14,65 @@ import (
 // Parse reads one text as it stands: includes, definitions and conditional lines are words like all others. Every text
 // has a tree; what had to be repaired to get one is in the list. Time and memory are linear in the text.
 func Parse(src *source.Source) (*File, diag.List) {
-	return parse(src, func(r *record) lines { return newTextLines(src, r) })
+	return parse(src, func(r *record) lines { return newTextLines(src, r) }, nil)
 }
 
-// parse makes a tree of the lines that open gives, and opens them again when their braces do not match.
-func parse(src *source.Source, open func(*record) lines) (*File, diag.List) {
-	file, list, count := parseOnce(src, open, braces{})
-	if count == (braces{}) {
-		return file, list
+// maxSwaps is how many braces a text may lack and have too many elsewhere, so that they match.
+const maxSwaps = 2
+
+// parse makes a tree of the lines that open gives, and opens them again when their braces do not match, or match and put blocks where
+// they cannot stand.
+func parse(src *source.Source, open func(*record) lines, nests func(outer, word string) bool) (*File, diag.List) {
+	first := parseOnce(src, open, braces{})
+	best := first
+	if first.count != (braces{}) {
+		// Where the indentation is misleading, the first reading counts.
+		if again := parseOnce(src, open, first.count); again.count.missing <= first.count.missing && again.count.extra <= first.count.extra {
+			best = again
+		}
 	}
-	again, better, recount := parseOnce(src, open, count)
-	if recount.missing > count.missing || recount.extra > count.extra {
-		return file, list // the indentation was misleading
+	if nests == nil || !first.crooked {
+		return best.file, best.findings
 	}
-	return again, better
+	wrong := misplaced("", best.file.Stmts, nests)
+	for n := 1; n <= maxSwaps && wrong > 0; n++ {
+		budget := braces{first.count.missing + n, first.count.extra + n}
+		again := parseOnce(src, open, budget)
+		if left := misplaced("", again.file.Stmts, nests); again.count == budget && left < wrong {
+			best, wrong = again, left
+		}
+	}
+	return best.file, best.findings
 }
 
-func parseOnce(src *source.Source, open func(*record) lines, budget braces) (*File, diag.List, braces) {
+// misplaced counts the blocks that cannot stand where they do.
+func misplaced(outer string, stmts []*Stmt, nests func(outer, word string) bool) int {
+	n := 0
+	for _, s := range stmts {
+		if s.Block == nil {
+			continue
+		}
+		if !nests(outer, s.Keyword()) {
+			n++
+		}
+		n += misplaced(s.Keyword(), s.Block.Stmts, nests)
+	}
+	return n
+}
+
+// A reading is what one way through a text finds.
+type reading struct {
+	file     *File
+	findings diag.List
+	count    braces
+	crooked  bool // see balancer
+}
+
+func parseOnce(src *source.Source, open func(*record) lines, budget braces) reading {
 	r := &record{}
 	p := &treeParser{in: newBalancer(open(r), r, budget)}
 	file := &File{Source: src, Stmts: p.parse(), Comments: r.comments, Includes: r.includes}
-	return file, r.findings.List, p.in.count
+	return reading{file, r.findings.List, p.in.count, p.in.crooked}
 }
 
 // A treeParser is the fast way through the grammar of tree.go, as a rule that participle calls. A test holds it against

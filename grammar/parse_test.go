@@ -195,7 +195,7 @@ func TestTagsAgree(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fast, _, _ := parseOnce(source.New("test.conf", []byte(text)), plain(text), braces{})
+		fast := parseOnce(source.New("test.conf", []byte(text)), plain(text), braces{}).file
 		if outline(slow.Stmts) != outline(fast.Stmts) {
 			t.Errorf("%q\ntags %s\nfast %s", text, outline(slow.Stmts), outline(fast.Stmts))
 		}

@@ -20,6 +20,7 @@ import (
 	"keepc/compiler"
 	"keepc/compiler/ir"
 	"keepc/compiler/lint"
+	"keepc/compiler/schema"
 	"keepc/grammar"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
@@ -340,7 +341,7 @@ func TestAgreement(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tree, reading := grammar.LoadText(source.New(filepath.Base(name), text), grammar.Options{ID: host.Name(), Files: grammar.Files{Root: os.DirFS("/"), Dir: filepath.Dir(name)}})
+		tree, reading := grammar.LoadText(source.New(filepath.Base(name), text), grammar.Options{ID: host.Name(), Files: grammar.Files{Root: os.DirFS("/"), Dir: filepath.Dir(name)}, Nests: schema.Nests()})
 		cfg, meaning := compiler.Compile(tree, compiler.Options{})
 		files[i] = newJudged(tree, compiler.Merge(tree, reading, meaning))
 		if own := interfaces(cfg); len(own) < 50 { // files with thousands are for measuring

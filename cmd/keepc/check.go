@@ -16,6 +16,7 @@ import (
 	"keepc/compiler/ir"
 	"keepc/compiler/lint"
 	"keepc/compiler/report"
+	"keepc/compiler/schema"
 	"keepc/grammar"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
@@ -286,7 +287,7 @@ func (a *App) readAll(j job) (f checked) {
 	}
 	src := source.New(f.Name, text)
 	for _, id := range ids {
-		tree, found := grammar.LoadText(src, grammar.Options{Files: a.files(), ID: id, IDs: all, Env: a.Env})
+		tree, found := grammar.LoadText(src, grammar.Options{Files: a.files(), ID: id, IDs: all, Env: a.Env, Nests: schema.Nests()})
 		cfg, more := compiler.Compile(tree, opts)
 		f.readings = append(f.readings, reading{id, tree, cfg, found, more})
 		f.Secrets = append(f.Secrets, cfg.Secrets...)

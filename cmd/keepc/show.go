@@ -7,6 +7,7 @@ import (
 
 	"keepc/compiler"
 	"keepc/compiler/report"
+	"keepc/compiler/schema"
 	"keepc/grammar"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
@@ -60,6 +61,6 @@ func (a *App) parse(name string) (*grammar.File, diag.List, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	file, found := grammar.LoadText(source.New(a.shown(name), text), grammar.Options{Files: a.files(), ID: a.id(), Env: a.Env})
+	file, found := grammar.LoadText(source.New(a.shown(name), text), grammar.Options{Files: a.files(), ID: a.id(), Env: a.Env, Nests: schema.Nests()})
 	return file, found, nil
 }

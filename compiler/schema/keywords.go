@@ -3,6 +3,7 @@ package schema
 import (
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Walk calls visit for every keyword of the table, with the keywords of the blocks around it: outermost first, itself last.
@@ -60,4 +61,27 @@ func Find(path string) (found [][]*Keyword) {
 	Walk(visit)
 	WalkSettings(visit)
 	return found
+}
+
+// Nests returns a function that tells whether a block can stand in another one, or at the top level, which is "". Of words that open no
+// block, and of lines that are no keywords, it knows nothing and says yes.
+func Nests() func(outer, word string) bool {
+	within := sync.OnceValue(func() map[string][]string {
+		outers := map[string][]string{}
+		walk(nil, root.keywords(), func(path []*Keyword) {
+			outer := ""
+			if n := len(path) - 2; n >= 0 {
+				outer = path[n].Word
+			}
+			if k := path[len(path)-1]; k.Block {
+				outers[k.Word] = append(outers[k.Word], outer)
+			}
+		})
+		return outers
+	})
+	return func(outer, word string) bool {
+		outers, known := within()[word]
+		_, open := within()[outer]
+		return !known || !open && outer != "" || slices.Contains(outers, outer)
+	}
 }
