@@ -35,20 +35,28 @@ func resolve(cfg *ir.Config, file *grammar.File) {
 	for _, b := range cfg.BFDs {
 		resolveBFD(b)
 	}
+	groups := map[string]*ir.ServerGroup{}
+	for _, g := range slices.Backward(cfg.Groups) {
+		groups[g.Name] = g // the first one
+	}
+	files := map[string]*ir.TrackFile{}
+	for _, f := range slices.Backward(cfg.TrackFiles) {
+		files[f.Name] = f
+	}
 	var all []*ir.VirtualServer
 	for _, vs := range cfg.VirtualServers {
 		resolveService(vs)
 		for _, rs := range vs.RealServers {
 			rs.Checks = withHosts(rs.Checks)
 		}
-		all = append(all, members(vs, cfg.Groups, min(ir.MaxGroupServices-len(all), ir.MaxGroupServers/max(1, len(vs.RealServers))))...)
+		all = append(all, members(vs, groups[vs.Group], min(ir.MaxGroupServices-len(all), ir.MaxGroupServers/max(1, len(vs.RealServers))))...)
 	}
 	cfg.VirtualServers = all
 	for _, vs := range cfg.VirtualServers {
 		for _, rs := range vs.RealServers {
 			resolveServer(rs, vs)
 			for _, c := range rs.Checks {
-				resolveCheck(c, rs, cfg)
+				resolveCheck(c, rs, files)
 			}
 		}
 		resolveAlerts(vs, &cfg.Global)
@@ -100,35 +108,32 @@ func marksIPv6(vs *ir.VirtualServer) bool {
 
 // members returns a virtual server of a group once for each service of the group, as far as there is room; another one as
 // it is.
-func members(vs *ir.VirtualServer, groups []*ir.ServerGroup, room int) []*ir.VirtualServer {
+func members(vs *ir.VirtualServer, group *ir.ServerGroup, room int) []*ir.VirtualServer {
 	if vs.Group == "" {
 		setMask(vs)
 		return []*ir.VirtualServer{vs}
 	}
+	if group == nil {
+		return nil
+	}
 	var all []*ir.VirtualServer
-	for _, g := range groups {
-		if g.Name != vs.Group {
-			continue
-		}
-		for _, m := range g.Members {
-			for a := m.First; len(all) < room; a = a.Next() {
-				one := *vs
-				one.RealServers = cloneServers(vs.RealServers)
-				if vs.SorryServer != nil {
-					one.SorryServer = cloneServers([]*ir.RealServer{vs.SorryServer})[0]
-				}
-				one.Key = ir.ServiceKey{Protocol: vs.Key.Protocol, Addr: a, Port: m.Port, FWMark: m.FWMark, IPv6: m.IPv6}
-				if m.FWMark != 0 {
-					one.Key.Protocol, one.Key.IPv6 = 0, m.IPv6 || marksIPv6(vs)
-				}
-				setMask(&one)
-				all = append(all, &one)
-				if a == m.Last {
-					break
-				}
+	for _, m := range group.Members {
+		for a := m.First; len(all) < room; a = a.Next() {
+			one := *vs
+			one.RealServers = cloneServers(vs.RealServers)
+			if vs.SorryServer != nil {
+				one.SorryServer = cloneServers([]*ir.RealServer{vs.SorryServer})[0]
+			}
+			one.Key = ir.ServiceKey{Protocol: vs.Key.Protocol, Addr: a, Port: m.Port, FWMark: m.FWMark, IPv6: m.IPv6}
+			if m.FWMark != 0 {
+				one.Key.Protocol, one.Key.IPv6 = 0, m.IPv6 || marksIPv6(vs)
+			}
+			setMask(&one)
+			all = append(all, &one)
+			if a == m.Last {
+				break
 			}
 		}
-		break
 	}
 	return all
 }

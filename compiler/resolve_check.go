@@ -34,7 +34,7 @@ func withHosts(checks []*ir.Check) []*ir.Check {
 	return all
 }
 
-func resolveCheck(c *ir.Check, rs *ir.RealServer, cfg *ir.Config) {
+func resolveCheck(c *ir.Check, rs *ir.RealServer, files map[string]*ir.TrackFile) {
 	if c.Kind != ir.MiscCheck && c.Kind != ir.FileCheck && c.Kind != ir.BFDCheck {
 		c.Target = target(c, rs)
 	}
@@ -66,7 +66,7 @@ func resolveCheck(c *ir.Check, rs *ir.RealServer, cfg *ir.Config) {
 		setDefault(&c.Misc.Timeout, 0, c.DelayLoop)
 		c.Misc.Command.User = c.Misc.User
 	case c.File != nil:
-		resolveFile(c.File, cfg.TrackFiles)
+		resolveFile(c.File, files[c.File.TrackFile.Text])
 	}
 	c.SetPart()
 }
@@ -95,9 +95,8 @@ func resolveHTTP(h *ir.HTTP, rs *ir.RealServer) {
 	}
 }
 
-func resolveFile(f *ir.File, files []*ir.TrackFile) {
-	i := slices.IndexFunc(files, func(t *ir.TrackFile) bool { return t.Name == f.TrackFile.Text })
-	if f.Weight == nil && i >= 0 {
-		f.Weight = &files[i].Weight
+func resolveFile(f *ir.File, named *ir.TrackFile) {
+	if f.Weight == nil && named != nil {
+		f.Weight = &named.Weight
 	}
 }

@@ -9,7 +9,9 @@
 package grammar
 
 import (
+	"sort"
 	"strings"
+	"sync"
 
 	"keepc/grammar/source"
 )
@@ -22,6 +24,9 @@ type File struct {
 	Comments []Comment
 	// Includes holds every include line that was followed, in the order of reading.
 	Includes []Include
+
+	sorted sync.Once
+	tops   map[*source.Source][]*Stmt // the statements outside of blocks by their texts, for Around
 }
 
 // Places numbers the statements outside of blocks in the order in which they are read. Where they stand in a text does not tell: any may
@@ -149,17 +154,32 @@ func (f *File) Around(at source.Span) (chain []*Stmt) {
 	for src := at.Source; src != nil && !src.Via.IsZero(); src = src.Via.Source {
 		places = append(places, src.Via)
 	}
-	for stmts := f.Stmts; ; {
-		s := over(stmts, places)
-		if s == nil {
-			return chain
-		}
+	for s := f.top(places); s != nil; s = over(s.Block.Stmts, places) {
 		chain = append(chain, s)
 		if s.Block == nil {
 			return chain
 		}
-		stmts = s.Block.Stmts
 	}
+	return chain
+}
+
+// top returns the statement outside of blocks that one of the places lies in; nil: there is none. There may be many thousands.
+func (f *File) top(places []source.Span) *Stmt {
+	f.sorted.Do(func() {
+		f.tops = map[*source.Source][]*Stmt{}
+		for _, s := range f.Stmts {
+			text := s.Span().Source
+			f.tops[text] = append(f.tops[text], s)
+		}
+	})
+	for _, p := range places {
+		all := f.tops[p.Source]
+		next := sort.Search(len(all), func(i int) bool { return all[i].Span().Start > p.Start })
+		if s := over(all[max(0, next-1):next], places); s != nil {
+			return s
+		}
+	}
+	return nil
 }
 
 // over returns the statement that one of the places lies in; nil: there is none.

@@ -116,15 +116,13 @@ func balanceRules() []Rule {
 			Bad:   "virtual_server_group web {\n    192.0.2.10 80\n    2001:db8::10 80\n}\n" + grouped,
 			Good:  "virtual_server_group web {\n    192.0.2.10 80\n    192.0.2.11 80\n}\n" + grouped,
 			Service: func(p *pass, v service) {
-				for _, g := range p.Groups {
-					if g.Name != v.Group || v.Group == "" || len(v.RealServers) == 0 || v.Forwarding == ir.TUN {
-						continue
-					}
-					server := v.RealServers[0]
-					for _, m := range g.Members {
-						if m.First.IsValid() && server.Addr.IsValid() && m.First.Is6() != server.Addr.Addr().Is6() {
-							p.report(m.Span(), fmt.Sprintf("%s is of another family than the real servers of %s", m.First, v.name()), "the kernel refuses them").Notes = note(server.Span(), "a real server")
-						}
+				if len(v.RealServers) == 0 || v.Forwarding == ir.TUN {
+					return
+				}
+				server := v.RealServers[0]
+				for _, m := range p.members(v) {
+					if m.First.IsValid() && server.Addr.IsValid() && m.First.Is6() != server.Addr.Addr().Is6() {
+						p.report(m.Span(), fmt.Sprintf("%s is of another family than the real servers of %s", m.First, v.name()), "the kernel refuses them").Notes = note(server.Span(), "a real server")
 					}
 				}
 			},

@@ -57,7 +57,10 @@ type Host interface {
 // Run applies every rule to a file. A nil host leaves out the rules about the machine; with peers, those that Peers decides better
 // are left to it.
 func Run(cfg *ir.Config, file *grammar.File, host Host, peers bool) diag.List {
-	p := &pass{Config: cfg, blocks: servicesOf(cfg), file: file, host: host}
+	p := &pass{Config: cfg, blocks: servicesOf(cfg), groups: map[string]*ir.ServerGroup{}, file: file, host: host}
+	for _, g := range slices.Backward(cfg.Groups) {
+		p.groups[g.Name] = g
+	}
 	var ofServices []Rule
 	for _, r := range Rules() {
 		switch {
@@ -82,7 +85,8 @@ func Run(cfg *ir.Config, file *grammar.File, host Host, peers bool) diag.List {
 // A pass is one rule on its way over one file.
 type pass struct {
 	*ir.Config
-	blocks []service // the virtual_server blocks
+	blocks []service                  // the virtual_server blocks
+	groups map[string]*ir.ServerGroup // by name, the first of each
 	file   *grammar.File
 	host   Host
 

@@ -219,10 +219,8 @@ func nowhere(a netip.Addr) bool {
 
 // members are those of the group of a virtual server.
 func (p *pass) members(v service) []ir.GroupMember {
-	for _, g := range p.Groups {
-		if g.Name == v.Group && v.Group != "" {
-			return g.Members
-		}
+	if g := p.groups[v.Group]; g != nil && v.Group != "" {
+		return g.Members
 	}
 	return nil
 }

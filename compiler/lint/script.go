@@ -8,6 +8,7 @@ import (
 	"keepc/compiler/ir"
 	"keepc/grammar"
 	"keepc/grammar/diag"
+	"keepc/grammar/source"
 )
 
 // scriptText is a vrrp_script without a mistake.
@@ -21,15 +22,18 @@ const loadText = "track_file load {\n    file /run/load\n    weight 2\n}\n"
 
 // late reports the trackers that keepalived does not find, for the blocks that they name stand further down.
 func (p *pass) late(kinds ...ir.TrackKind) {
-	defined := p.definitions()
+	defined := map[block]source.Span{}
+	for _, d := range slices.Backward(p.definitions()) {
+		defined[block{d.kind, d.name}] = d.at // the first one
+	}
 	report := func(of *ir.Tracked) {
 		for t := range of.Lines() {
 			if !t.Unknown || !slices.Contains(kinds, t.Kind) {
 				continue
 			}
 			word := trackedBlock[t.Kind]
-			if i := slices.IndexFunc(defined, func(d definition) bool { return d.kind == word && d.name == t.Name }); i >= 0 {
-				p.report(t.Span(), word+" "+t.Name+" is defined further down", "not found").Notes = note(defined[i].at, "the definition")
+			if at, ok := defined[block{word, t.Name}]; ok {
+				p.report(t.Span(), word+" "+t.Name+" is defined further down", "not found").Notes = note(at, "the definition")
 			}
 		}
 	}

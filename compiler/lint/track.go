@@ -2,7 +2,6 @@ package lint
 
 import (
 	"fmt"
-	"slices"
 
 	"keepc/compiler/ir"
 	"keepc/grammar/diag"
@@ -50,14 +49,18 @@ type use struct {
 	at         source.Span
 }
 
+// A block is what the name of a use stands for.
+type block struct{ kind, name string }
+
 // undefined reports the uses of names that nothing has.
 func (p *pass) undefined() {
-	names := map[string][]string{}
+	names, known := map[string][]string{}, map[block]bool{}
 	for _, d := range p.definitions() {
 		names[d.kind] = append(names[d.kind], d.name)
+		known[block{d.kind, d.name}] = true
 	}
 	for _, u := range p.uses() {
-		if slices.Contains(names[u.kind], u.name) {
+		if known[block{u.kind, u.name}] || p.found.Full(p.rule.Severity) {
 			continue
 		}
 		d := p.report(u.at, fmt.Sprintf("there is no %s %q", u.kind, u.name), "undefined")

@@ -138,6 +138,9 @@ func unicastRules() []Rule {
 				links := p.links()
 				for _, v := range p.Instances {
 					for _, a := range v.Addresses {
+						if p.found.Full(p.rule.Severity) {
+							return
+						}
 						if n, other := off(a, links[link{a.Dev, a.Prefix.Addr().Is6()}]); other {
 							d := p.report(a.Span(), fmt.Sprintf("%s is in no network that the file shows on %s", a.Prefix.Addr(), a.Dev), "another network")
 							d.Notes = note(n.at, n.addr.String()+" is on "+a.Dev)
@@ -234,9 +237,12 @@ func placed(a ir.Address) bool {
 	return a.Prefix.IsValid() && !a.Prefix.IsSingleIP() && !a.Prefix.Addr().IsLinkLocalUnicast()
 }
 
+// crowd is how many neighbors are too many to ask each about each address.
+const crowd = 1000
+
 // off returns the first neighbor of a virtual address, when there are some and none is in one network with it.
 func off(a ir.Address, neighbors []neighbor) (neighbor, bool) {
-	if len(neighbors) == 0 || !placed(a) {
+	if len(neighbors) == 0 || len(neighbors) > crowd || !placed(a) {
 		return neighbor{}, false
 	}
 	for _, n := range neighbors {

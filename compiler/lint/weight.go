@@ -125,8 +125,15 @@ func weightRules() []Rule {
 			Good:  two + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n        VI_3\n    }\n    track_interface {\n        eth1\n    }\n}\n" + third(""),
 			Check: func(p *pass) {
 				for _, g := range p.SyncGroups {
+					if len(g.TrackInterfaces) == 0 {
+						continue
+					}
+					member := map[string]bool{}
+					for _, m := range g.Members {
+						member[m.Text] = true
+					}
 					for _, v := range p.Instances {
-						if !slices.ContainsFunc(g.Members, func(m ir.Name) bool { return m.Text == v.Name }) {
+						if !member[v.Name] {
 							continue
 						}
 						for _, t := range v.TrackInterfaces {

@@ -2,14 +2,18 @@ package diag
 
 import "strings"
 
-// longest is the length above which a word is no misspelt keyword but noise.
-const longest = 64
+// longest is the length above which a word is no misspelt keyword but noise, crowd the number of candidates above which the nearest one
+// means nothing.
+const (
+	longest = 64
+	crowd   = 1000
+)
 
 // Suggest returns the candidate that a person most likely meant by word, or "" when none is near. Confident is true when
 // no other candidate is as near and the difference is small against the length of the word, so that reading one for the
 // other is safe.
 func Suggest(word string, candidates []string) (best string, confident bool) {
-	if len(word) > longest {
+	if len(word) > longest || len(candidates) > crowd {
 		return "", false
 	}
 	nearest, second := longest, longest
