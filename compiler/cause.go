@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -19,6 +20,9 @@ func oneCause(reading, meaning diag.List) (diag.List, diag.List) {
 	}
 	for i := range kept {
 		d := &kept[i]
+		if d.Rule == "unfilled-template" {
+			meaning = withoutTemplates(meaning, *d)
+		}
 		follows := consequences[d.Rule]
 		if follows == nil {
 			continue
@@ -70,9 +74,65 @@ var consequences = map[string]func(o, cause diag.Diagnostic) bool{
 	"invalid-sequence": func(o, cause diag.Diagnostic) bool {
 		return o.Rule == "missing-addresses" && o.Span.Start < cause.Span.Start
 	},
-	"unfilled-template": func(o, cause diag.Diagnostic) bool {
-		return o.Severity == diag.Error && o.Span.Start < cause.Span.End && cause.Span.Start < o.Span.End
-	},
+}
+
+// withoutTemplates leaves out what follows from templates: what is wrong with them, with what stands behind them on their line, and with
+// a value that they should be.
+func withoutTemplates(meaning diag.List, templates diag.Diagnostic) diag.List {
+	first := map[line]source.Span{} // the first template of each line
+	for _, at := range append([]source.Span{templates.Span}, templates.More...) {
+		if l := lineOf(at); first[l].IsZero() {
+			first[l] = at
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(meaning), func(o diag.Diagnostic) bool {
+		if o.Span.IsZero() || o.Severity < diag.Error && o.Rule != "extra-words" {
+			return false
+		}
+		at := first[lineOf(o.Span)]
+		return !at.IsZero() && o.Span.End > at.Start
+	})
+}
+
+// countTemplates says how many templates there are in a finding about several.
+func countTemplates(found diag.List) {
+	for i := range found {
+		if d := &found[i]; d.Rule == "unfilled-template" && len(d.More) > 0 {
+			d.Message = fmt.Sprintf("%d templates are not filled in", 1+len(d.More))
+			d.Label, d.More = "the first; they mean nothing to keepalived", nil
+		}
+	}
+}
+
+// manyPlaces is in how many places the same may be wrong for each to be told.
+const manyPlaces = 20
+
+// saidOnce leaves one finding of those that say the same of very many places, and none of which has a fix.
+func saidOnce(found diag.List) diag.List {
+	if len(found) <= manyPlaces {
+		return found
+	}
+	type text struct{ rule, message, label string }
+	said := func(d diag.Diagnostic) text { return text{d.Rule, d.Message, d.Label} }
+	places := map[text][]source.Span{}
+	for _, d := range found {
+		if len(d.Fixes) == 0 {
+			places[said(d)] = append(places[said(d)], d.Span)
+		}
+	}
+	told := map[text]bool{}
+	var left diag.List
+	for _, d := range found {
+		if all := places[said(d)]; len(all) > manyPlaces && len(d.Fixes) == 0 {
+			if told[said(d)] {
+				continue
+			}
+			told[said(d)] = true
+			d.Notes = append(slices.Clip(d.Notes), diag.Note{Message: fmt.Sprintf("the same at %s and %d times more", all[1], len(all)-2)})
+		}
+		left.Add(d)
+	}
+	return left
 }
 
 // spoils tells whether a value is wrong because of what stands in it.
@@ -140,11 +200,14 @@ func withoutConsequences(file *grammar.File, found diag.List) diag.List {
 
 // A line is a line of a text.
 type line struct {
-	text   *source.Source
+	file   string
 	number int
 }
 
-func lineOf(at source.Span) line { return line{at.Source, at.Position().Line} }
+func lineOf(at source.Span) line {
+	p := at.Position()
+	return line{p.File, p.Line}
+}
 
 // parent returns the block that a place lies in; nil: none.
 func parent(file *grammar.File, at source.Span) *grammar.Stmt { return last(file.Around(at), 1) }

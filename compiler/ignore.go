@@ -29,15 +29,14 @@ func silence(file *grammar.File, found diag.List) diag.List {
 	if len(ignores) == 0 && len(wrong) == 0 {
 		return found
 	}
-	found = slices.DeleteFunc(slices.Clone(found), func(d diag.Diagnostic) bool {
-		silent := false
-		for _, i := range ignores {
-			if n := slices.Index(i.rules, d.Rule); n >= 0 && contains(i.scope, d.Span) {
-				i.used[n], silent = true, true
-			}
+	var left diag.List
+	for _, d := range found {
+		places := slices.DeleteFunc(append([]source.Span{d.Span}, d.More...), func(at source.Span) bool { return silenced(ignores, d.Rule, at) })
+		if len(places) > 0 {
+			d.Span, d.More = places[0], places[1:]
+			left.Add(d)
 		}
-		return silent
-	})
+	}
 	for _, i := range ignores {
 		for n, rule := range i.rules {
 			if i.used[n] {
@@ -53,14 +52,35 @@ func silence(file *grammar.File, found diag.List) diag.List {
 			wrong.Add(d)
 		}
 	}
-	return append(found, wrong...)
+	return append(left, wrong...)
+}
+
+// silenced tells whether one of the comments silences a rule at a place, and notes those that do.
+func silenced(ignores []*ignore, rule string, at source.Span) bool {
+	silent := false
+	for _, i := range ignores {
+		if n := slices.Index(i.rules, rule); n >= 0 && i.covers(at) {
+			i.used[n], silent = true, true
+		}
+	}
+	return silent
+}
+
+// covers tells whether a comment works at a place: there, or where a definition brings it in.
+func (i *ignore) covers(at source.Span) bool {
+	for ; !contains(i.scope, at); at = at.Source.Via {
+		if at.IsZero() || at.Source.How != "used at" {
+			return false
+		}
+	}
+	return true
 }
 
 // Silences tells whether a comment of a file silences a rule at a place. A finding that shows places of several files is silent when
 // one of them is: nobody knows beforehand in which file it is told.
 func Silences(file *grammar.File, rule string, at source.Span) bool {
 	ignores, _ := ignoresOf(file)
-	return slices.ContainsFunc(ignores, func(i *ignore) bool { return slices.Contains(i.rules, rule) && contains(i.scope, at) })
+	return slices.ContainsFunc(ignores, func(i *ignore) bool { return slices.Contains(i.rules, rule) && i.covers(at) })
 }
 
 // ignoresOf reads the comments of a file that silence something, and says what is wrong with such comments.
@@ -125,7 +145,10 @@ func scope(file *grammar.File, c grammar.Comment, all source.Span) source.Span {
 		return c.Span
 	}
 	at := below.Span()
-	if below.Block != nil && !below.Block.Close.IsZero() {
+	for at.Source != c.Span.Source {
+		at = at.Source.Via
+	}
+	if below.Block != nil && below.Block.Close.Source == at.Source {
 		at = at.To(below.Block.Close)
 	}
 	return at
@@ -135,8 +158,11 @@ func scope(file *grammar.File, c grammar.Comment, all source.Span) source.Span {
 func next(stmts []*grammar.Stmt, after source.Span) *grammar.Stmt {
 	for _, s := range stmts {
 		at := s.Span()
+		for at.Source != after.Source && !at.IsZero() {
+			at = at.Source.Via // of what a definition brings in, the use counts
+		}
 		switch {
-		case at.Source != after.Source:
+		case at.IsZero():
 		case at.Start > after.Start:
 			return s
 		case s.Block != nil && (s.Block.Close.IsZero() || s.Block.Close.Start > after.Start):

@@ -121,9 +121,9 @@ func (b *balancer) read(l *line) {
 		default:
 			b.word(l, unquote(k, l.text[start:s.pos]), s.pos, at)
 			if s.hole >= start {
-				b.template(l.span(s.hole, s.pos))
+				b.record.template(l.span(s.hole, s.pos))
 			} else if n := s.pos - start - 2; k == quoted && n > 0 && templateEnd(l.text[start+1:s.pos-1]) == n {
-				b.template(at)
+				b.record.template(at)
 			}
 		}
 		if first = false; b.row != k {
@@ -361,15 +361,6 @@ func (b *balancer) braceInWord(l *line, s *scanner, at source.Span) {
 		d.Message, d.Help = "a reference without its closing brace", fmt.Sprintf("write %s}", w.Text[open:])
 	}
 	b.record.add(d)
-}
-
-// template reports what another program should have put a value in the place of.
-func (b *balancer) template(at source.Span) {
-	b.record.add(diag.Diagnostic{
-		Rule: "unfilled-template", Severity: diag.Error, Message: "a template is not filled in",
-		Span: at, Label: "means nothing to keepalived",
-		Help: "check the file that the template makes",
-	})
 }
 
 // unclosedBlock reports that the innermost block should have ended before the line that starts at next.

@@ -58,6 +58,9 @@ func TestFindings(t *testing.T) {
 func describe(out *strings.Builder, d diag.Diagnostic) {
 	fmt.Fprintf(out, "%s: %s: %s [%s]\n", d.Span, d.Severity, d.Message, d.Rule)
 	fmt.Fprintf(out, "    %.60q %s\n", d.Span.Text(), d.Label)
+	for _, at := range d.More {
+		fmt.Fprintf(out, "    also: %s %.60q\n", at, at.Text())
+	}
 	for _, n := range d.Notes {
 		fmt.Fprintf(out, "    note: %s", n.Message)
 		if !n.Span.IsZero() {

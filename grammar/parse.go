@@ -72,7 +72,7 @@ func parseOnce(src *source.Source, open func(*record) lines, budget braces) read
 	r := &record{}
 	p := &treeParser{in: newBalancer(open(r), r, budget)}
 	file := &File{Source: src, Stmts: p.parse(), Comments: r.comments, Includes: r.includes}
-	return reading{file, r.findings.List, p.in.count, p.in.crooked}
+	return reading{file, r.list(), p.in.count, p.in.crooked}
 }
 
 // A treeParser is the fast way through the grammar of tree.go, as a rule that participle calls. A test holds it against

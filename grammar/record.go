@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"keepc/grammar/diag"
+	"keepc/grammar/source"
 )
 
 // A record is what a reading finds beside the statements.
@@ -12,9 +13,33 @@ type record struct {
 	findings diag.Bounded
 	comments []Comment
 	includes []Include
+
+	templates []source.Span // that nobody has filled in
 }
 
 func (r *record) add(d diag.Diagnostic) { r.findings.Add(d) }
+
+// maxTemplates is how many templates are kept at most.
+const maxTemplates = 1 << 16
+
+// template keeps the place of a template that is not filled in.
+func (r *record) template(at source.Span) {
+	if len(r.templates) < maxTemplates {
+		r.templates = append(r.templates, at)
+	}
+}
+
+// list returns what was found. All templates are one finding: there is one thing to do about them.
+func (r *record) list() diag.List {
+	if len(r.templates) > 0 {
+		r.findings.Add(diag.Diagnostic{
+			Rule: "unfilled-template", Severity: diag.Error, Message: "a template is not filled in",
+			Span: r.templates[0], More: r.templates[1:], Label: "means nothing to keepalived",
+			Help: "check the file that the template makes",
+		})
+	}
+	return r.findings.List
+}
 
 // comment keeps the comment that starts at a place of a line. One that starts within a word is a finding, unless it is
 // written like a remark: "ab#cd" may be meant as a password, "100# high" is not.

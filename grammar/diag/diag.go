@@ -37,7 +37,7 @@ type Diagnostic struct {
 	Severity Severity
 	Message  string        // what was found, lower case, no full stop
 	Span     source.Span   // where
-	More     []source.Span // the same words, brought in again
+	More     []source.Span // other places with the same finding: the same words, brought in again, or templates
 	Label    string        // what was expected; stands beside the caret
 	Notes    []Note        // why it matters, other places
 	Help     string        // what to do
