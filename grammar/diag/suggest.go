@@ -6,7 +6,7 @@ import "strings"
 // means nothing.
 const (
 	longest = 64
-	crowd   = 1000
+	crowd   = 4000
 )
 
 // Suggest returns the candidate that a person most likely meant by word, or "" when none is near. Confident is true when
