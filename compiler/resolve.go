@@ -20,6 +20,7 @@ func resolve(cfg *ir.Config, file *grammar.File) {
 	for _, g := range cfg.SyncGroups {
 		resolveGroup(g, &cfg.Global)
 	}
+	linkGroups(cfg)
 	resolveTracks(cfg, file)
 	for i := range cfg.StaticAddresses {
 		resolveAddress(&cfg.StaticAddresses[i], cfg.Global.DefaultInterface)
@@ -73,6 +74,19 @@ func firstOfName(instances []*ir.VRRPInstance) []*ir.VRRPInstance {
 		taken[v.Name] = true
 		return again
 	})
+}
+
+// linkGroups gives the instances the sync groups that name them.
+func linkGroups(cfg *ir.Config) {
+	groups := map[string]*ir.SyncGroup{}
+	for _, g := range slices.Backward(cfg.SyncGroups) {
+		for _, m := range g.Members {
+			groups[m.Text] = g // the first one
+		}
+	}
+	for _, v := range cfg.Instances {
+		v.SyncGroup = groups[v.Name]
+	}
 }
 
 // setDefault gives a value that is still the unset one another.

@@ -173,7 +173,10 @@ func (b *builder) instance(m candidate, master bool) {
 	list, bonus := trackers(cfg, m.VRRPInstance)
 	i := Instance{
 		Name: m.Name, Router: len(b.graph.Routers), Master: master, Priority: strconv.Itoa(int(m.Priority)),
-		Sync: syncGroup(cfg, m.Name), Trackers: list,
+		Trackers: list,
+	}
+	if m.SyncGroup != nil {
+		i.Sync = m.SyncGroup.Name
 	}
 	if bonus != 0 {
 		i.Priority += fmt.Sprintf("%+d", bonus)
@@ -194,15 +197,6 @@ func routerSettings(v *ir.VRRPInstance) []string {
 		how = "unicast"
 	}
 	return []string{fmt.Sprintf("VRID %d", v.VRID), fmt.Sprintf("VRRP %d", v.Version), fmt.Sprintf("%s every %v", how, v.AdvertInterval)}
-}
-
-func syncGroup(cfg *ir.Config, instance string) string {
-	for _, g := range cfg.SyncGroups {
-		if slices.ContainsFunc(g.Members, func(m ir.Name) bool { return m.Text == instance }) {
-			return g.Name
-		}
-	}
-	return ""
 }
 
 // trim cuts what is too long to be looked at.

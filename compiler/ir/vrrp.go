@@ -101,6 +101,8 @@ type VRRPInstance struct {
 	GARPExtraInterface ExtraGARP `json:"garp_extra_if"`
 	VRF                string
 
+	SyncGroup *SyncGroup `json:"-"` // the first that names the instance; nil: none
+
 	Notify                Notify  `json:",inline"`
 	NotifyLowerPriority   Command `json:"notify_master_rx_lower_pri"`
 	NotifiesDeleted       bool    `json:"-"` // tells DELETED instead of FAULT when a reload takes it away

@@ -76,6 +76,7 @@ type peerPass struct {
 	groups    []*group                              // of two members at least
 	elections []*group                              // those whose priorities are known
 	byKey     []map[ir.ServiceKey]*ir.VirtualServer // by node
+	companies map[*ir.SyncGroup]company             // those that move together, once they are asked for
 	stray     map[*ir.VRRPInstance]bool             // whose addresses another node holds under another number; nil: not known yet
 	errors    map[place]bool                        // lines with one
 

@@ -66,7 +66,7 @@ func Settings() []Setting {
 		{Word: "track_process", Rules: []string{"track-one-side"}, text: tracks(ir.ProcessTracker)},
 		{Word: "track_bfd", Rules: []string{"track-one-side"}, text: tracks(ir.BFDTracker)},
 		{Word: "vrrp_sync_group", Rules: []string{"sync-group-mismatch", "sync-group-order"}, text: syncGroupName, at: func(m cluster.Member) source.Span {
-			if g := syncGroup(m); g != nil {
+			if g := m.SyncGroup; g != nil {
 				return g.Span()
 			}
 			return m.Span()
@@ -195,19 +195,8 @@ func tracks(kind ir.TrackKind) func(cluster.Member) string {
 	}
 }
 
-// syncGroup returns the sync group of an instance; nil: none.
-func syncGroup(m cluster.Member) *ir.SyncGroup {
-	i := slices.IndexFunc(m.Config.SyncGroups, func(g *ir.SyncGroup) bool {
-		return slices.ContainsFunc(g.Members, func(n ir.Name) bool { return n.Text == m.Name })
-	})
-	if i < 0 {
-		return nil
-	}
-	return m.Config.SyncGroups[i]
-}
-
 func syncGroupName(m cluster.Member) string {
-	if g := syncGroup(m); g != nil {
+	if g := m.SyncGroup; g != nil {
 		return g.Name
 	}
 	return ""

@@ -55,7 +55,7 @@ func trackOneSide(p *peerPass) {
 					theirs := watched(o, kind) // names may differ where something else is tracked, and those of interfaces do
 					return len(without(mine, theirs)) == 0 || len(without(theirs, mine)) > 0 || kind == ir.InterfaceTracker && len(theirs) > 0
 				})
-				for _, w := range solver.Watches(m.Config, m.VRRPInstance) {
+				for _, w := range solver.Watches(m.VRRPInstance) {
 					if w.Kind == kind && !slices.Contains(told, w.Name) {
 						told = append(told, w.Name)
 						p.untracked(g, m, w, slices.DeleteFunc(slices.Clone(blind), func(o cluster.Member) bool { return slices.Contains(watched(o, kind), w.Name) }))
@@ -84,7 +84,7 @@ func (p *peerPass) untracked(g *group, m cluster.Member, w solver.Watch, blind [
 
 // watched lists the names of what an instance tracks of a kind, and its sync group.
 func watched(m cluster.Member, kind ir.TrackKind) (names []string) {
-	for _, w := range solver.Watches(m.Config, m.VRRPInstance) {
+	for _, w := range solver.Watches(m.VRRPInstance) {
 		if w.Kind == kind {
 			names = append(names, w.Name)
 		}
@@ -92,21 +92,29 @@ func watched(m cluster.Member, kind ir.TrackKind) (names []string) {
 	return names
 }
 
-// together lists the virtual routers that move with an instance on its node; nil where it moves alone.
-func (p *peerPass) together(m cluster.Member) (all []*group) {
-	s := syncGroup(m)
-	if s == nil {
-		return nil
-	}
-	for _, g := range p.elections {
-		if slices.ContainsFunc(g.Members, func(o cluster.Member) bool { return o.Node == m.Node && syncGroup(o) == s }) {
-			all = append(all, g)
+// A company is the virtual routers that move with an instance on its node, and one word for all of them.
+type company struct {
+	groups []*group
+	word   string
+}
+
+// together returns the company of an instance; the zero one where it moves alone.
+func (p *peerPass) together(m cluster.Member) company {
+	if p.companies == nil {
+		p.companies = map[*ir.SyncGroup]company{}
+		groups := map[*ir.SyncGroup][]*group{}
+		for _, g := range p.elections {
+			for _, o := range g.Members {
+				groups[o.SyncGroup] = append(groups[o.SyncGroup], g)
+			}
+		}
+		for s, all := range groups {
+			if s != nil && len(all) > 1 {
+				p.companies[s] = company{all, fmt.Sprint(all)}
+			}
 		}
 	}
-	if len(all) < 2 {
-		return nil
-	}
-	return all
+	return p.companies[m.SyncGroup]
 }
 
 func syncGroupMismatch(p *peerPass) {
@@ -114,23 +122,23 @@ func syncGroupMismatch(p *peerPass) {
 	told := map[pair]bool{}
 	at := setting("vrrp_sync_group").At
 	for _, g := range p.elections {
-		odd(g.Members, func(m cluster.Member) string { return fmt.Sprint(p.together(m)) }, func(m, o cluster.Member) {
-			mine, theirs := syncGroup(m), syncGroup(o)
+		odd(g.Members, func(m cluster.Member) string { return p.together(m).word }, func(m, o cluster.Member) {
+			mine, theirs := m.SyncGroup, o.SyncGroup
 			if told[pair{mine, theirs}] {
 				return
 			}
 			told[pair{mine, theirs}] = true
 			p.tell(g, m, diag.Diagnostic{
-				Message: fmt.Sprintf("%s moves %s, on its peer %s %s", named(m.VRRPInstance), company(mine), p.name(o), company(theirs)),
-				Span:    at(m), Label: "not as " + p.name(o), Notes: note(at(o), company(theirs)),
+				Message: fmt.Sprintf("%s moves %s, on its peer %s %s", named(m.VRRPInstance), inCompany(mine), p.name(o), inCompany(theirs)),
+				Span:    at(m), Label: "not as " + p.name(o), Notes: note(at(o), inCompany(theirs)),
 				Help: "write the same vrrp_sync_group for both",
 			})
 		})
 	}
 }
 
-// company says with what the members of a sync group move.
-func company(s *ir.SyncGroup) string {
+// inCompany says with what the members of a sync group move.
+func inCompany(s *ir.SyncGroup) string {
 	if s == nil || len(s.Members) < 2 {
 		return "alone"
 	}
@@ -144,11 +152,13 @@ func company(s *ir.SyncGroup) string {
 func syncGroupOrder(p *peerPass) {
 	told := map[*group]bool{}
 	for _, g := range p.elections {
-		m := g.Members[slices.IndexFunc(g.Members, func(m cluster.Member) bool { return p.together(m) != nil || m.Node == g.Members[len(g.Members)-1].Node })]
+		m := g.Members[slices.IndexFunc(g.Members, func(m cluster.Member) bool {
+			return p.together(m).groups != nil || m.Node == g.Members[len(g.Members)-1].Node
+		})]
 		first := g.first()
-		for _, h := range p.together(m) {
+		for _, h := range p.together(m).groups {
 			if other := h.first(); other.Node != first.Node && !told[g] {
-				s := syncGroup(m)
+				s := m.SyncGroup
 				p.tell(g, m, diag.Diagnostic{
 					Message: fmt.Sprintf("vrrp_sync_group %s: %s prefers %s, %s prefers %s", s.Name, named(first.VRRPInstance), p.name(first), named(other.VRRPInstance), p.name(other)),
 					Span:    s.Span(), Label: "moves as one",

@@ -2,7 +2,6 @@ package solver
 
 import (
 	"fmt"
-	"slices"
 
 	"keepc/compiler/cluster"
 	"keepc/compiler/ir"
@@ -27,8 +26,8 @@ func (w Watch) String() string {
 }
 
 // Watches lists what an instance tracks, in the order of the blocks: its own trackers, then those of its sync group.
-func Watches(cfg *ir.Config, v *ir.VRRPInstance) (all []Watch) {
-	group := syncGroup(cfg, v)
+func Watches(v *ir.VRRPInstance) (all []Watch) {
+	group := v.SyncGroup
 	ignored := group
 	if group != nil && group.TrackingWeight {
 		ignored = nil
@@ -43,16 +42,6 @@ func Watches(cfg *ir.Config, v *ir.VRRPInstance) (all []Watch) {
 		add(&group.Tracked)
 	}
 	return all
-}
-
-// syncGroup returns the group that an instance follows; nil: none.
-func syncGroup(cfg *ir.Config, v *ir.VRRPInstance) *ir.SyncGroup {
-	for _, g := range cfg.SyncGroups {
-		if slices.ContainsFunc(g.Members, func(m ir.Name) bool { return m.Text == v.Name }) {
-			return g
-		}
-	}
-	return nil
 }
 
 // adds returns what the tracker may add to a priority, the first while all is well. A file is taken to hold 0 then; it may come to
@@ -84,7 +73,7 @@ func Of(c *cluster.Cluster, g cluster.Group) Group {
 	var routers []Router
 	for _, m := range g.Members {
 		r := Router{Priority: m.Priority, NoPreempt: m.NoPreempt}
-		watches := Watches(c.Nodes[m.Node].Config, m.VRRPInstance)
+		watches := Watches(m.VRRPInstance)
 		for _, w := range watches {
 			r.Trackers = append(r.Trackers, Tracker{w.adds()})
 		}
