@@ -44,7 +44,10 @@ func routeRules() []Rule {
 			Check: func(p *pass) {
 				for v, r := range p.routes {
 					own := option(r.Origin, "protocol")
-					if own != "" && own != "keepalived" && own != strconv.Itoa(ir.KeepalivedProtocol) && r.Dev != "" && !r.HasWord("no_track") {
+					if n, err := strconv.ParseUint(own, 0, 64); err == nil && (n == ir.KeepalivedProtocol || n > 255) {
+						continue
+					}
+					if own != "" && own != "keepalived" && r.Dev != "" && !r.HasWord("no_track") {
 						p.report(r.Span(), fmt.Sprintf("a route of %s has the protocol %s", owner(v, "static_routes"), own), "keepalived is used").Help = "delete it, or add no_track"
 					}
 				}

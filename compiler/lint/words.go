@@ -94,6 +94,14 @@ func wordRules() []Rule {
 			Good:  instanceText("    priority 150\n"),
 		},
 		{
+			Name: "repeated-option", Severity: diag.Warning,
+			Title: "An option stands twice on a line.",
+			Text: "The last one counts, without a word from keepalived, and two words for one thing are one option. Some it refuses, which is an " +
+				"error: an address with two interfaces, or a rule with two actions, is dropped; of two weights or peers the first one counts.",
+			Bad:  instanceText("    virtual_routes {\n        198.51.100.0/24 via 192.0.2.1 dev eth0 metric 10 metric 20\n    }\n"),
+			Good: instanceText("    virtual_routes {\n        198.51.100.0/24 via 192.0.2.1 dev eth0 metric 20\n    }\n"),
+		},
+		{
 			Name: "repeated-block", Severity: diag.Info,
 			Title: "A list stands in several blocks of a kind.",
 			Text:  "The lines of all of them count. Whoever reads one does not see the other.",

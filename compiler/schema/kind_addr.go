@@ -25,6 +25,15 @@ var Multicast6 = addr("an IPv6 multicast address of the link", func(a netip.Addr
 // Multicast is a multicast address of either family; of IPv6, one that stays on the link.
 var Multicast = addr("a multicast address", func(a netip.Addr) bool { return a.IsMulticast() && (a.Is4() || a.IsLinkLocalMulticast()) })
 
+// hostAddr is an address that keepalived takes no prefix length of.
+var hostAddr = Kind[netip.Addr]{Addr.Expect, func(r *reader) (netip.Addr, bool) {
+	if address, _, cut := strings.Cut(r.peek(), "/"); cut && isAddr(address) {
+		r.invalid(r.rest[0], "an address", address+" without a prefix length")
+		return netip.Addr{}, false
+	}
+	return Addr.read(r)
+}}
+
 func addr(expect string, good func(netip.Addr) bool) Kind[netip.Addr] {
 	return Kind[netip.Addr]{expect, func(r *reader) (netip.Addr, bool) {
 		w, ok := r.word(expect)

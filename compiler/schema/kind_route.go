@@ -4,46 +4,103 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"keepc/compiler/ir"
+	"keepc/grammar"
 	"keepc/grammar/diag"
 )
 
 // numbered is a number that may be written as a name. Those of the list are the same on every host; others are kept for the
 // host that has them.
-func numbered(expect string, known map[string]uint32) Kind[ir.Number] {
-	return as(text(expect), func(s string) ir.Number {
-		if n, err := strconv.ParseUint(s, 0, 32); err == nil {
-			return ir.Number{N: uint32(n)}
-		}
+func numbered(hi uint64, known map[string]uint32) Kind[ir.Number] {
+	expect := fmt.Sprintf("a name or 0..%d", hi)
+	name := as(text(expect), func(s string) ir.Number {
 		if n, ok := known[s]; ok {
 			return ir.Number{N: n}
 		}
 		return ir.Number{Name: s}
 	})
+	return Kind[ir.Number]{expect, func(r *reader) (ir.Number, bool) {
+		w := r.peek()
+		n, err := strconv.ParseUint(w, 0, 64)
+		switch {
+		case err == nil && n <= hi:
+			r.optional()
+			return ir.Number{N: uint32(n)}, true
+		case err == nil, isNumber(w):
+			r.outside(r.rest[0], "0", strconv.FormatUint(hi, 10), expect)
+			return ir.Number{}, false
+		}
+		return name.read(r)
+	}}
 }
 
 var (
-	routingTable = numbered("a word", map[string]uint32{"default": 253, "main": ir.MainTable, "local": 255})
-	routeOwner   = numbered("a word", map[string]uint32{
-		"redirect": 1, "kernel": 2, "boot": 3, "static": 4, "gated": 8, "ra": 9, "mrt": 10, "zebra": 11, "bird": 12, "dnrouted": 13,
-		"xorp": 14, "ntk": 15, "dhcp": 16, "keepalived": ir.KeepalivedProtocol, "babel": 42, "bgp": 186, "isis": 187, "ospf": 188, "rip": 189, "eigrp": 192,
+	routingTable = numbered(1<<32-1, map[string]uint32{"default": 253, "main": ir.MainTable, "local": 255})
+	routeOwner   = numbered(255, map[string]uint32{
+		"unspec": 0, "redirect": 1, "kernel": 2, "boot": 3, "static": 4, "gated": 8, "ra": 9, "mrt": 10, "zebra": 11, "bird": 12, "dnrouted": 13,
+		"xorp": 14, "ntk": 15, "dhcp": 16, "keepalived": ir.KeepalivedProtocol, "babel": 42, "openr": 99, "bgp": 186, "isis": 187, "ospf": 188, "rip": 189, "eigrp": 192,
 	})
-	interfaceGroup = numbered("a word", map[string]uint32{"default": 0})
-	ipProtocol     = numbered("a word", map[string]uint32{"icmp": 1, "tcp": 6, "udp": 17, "dccp": 33, "gre": 47, "esp": 50, "ah": 51, "ipv6-icmp": 58, "sctp": 132})
+	interfaceGroup = numbered(1<<32-1, map[string]uint32{"default": 0})
+	ipProtocol     = numbered(255, map[string]uint32{"icmp": 1, "tcp": 6, "udp": 17, "dccp": 33, "gre": 47, "esp": 50, "ah": 51, "ipv6-icmp": 58, "sctp": 132})
 )
 
+// classes are the names of iproute2 for the classes of service of RFC 2474, 2597 and 3246.
+var classes = map[string]uint32{
+	"default": 0, "CS1": 0x20, "CS2": 0x40, "CS3": 0x60, "CS4": 0x80, "CS5": 0xa0, "CS6": 0xc0, "CS7": 0xe0, "EF": 0xb8,
+	"AF11": 0x28, "AF12": 0x30, "AF13": 0x38, "AF21": 0x48, "AF22": 0x50, "AF23": 0x58,
+	"AF31": 0x68, "AF32": 0x70, "AF33": 0x78, "AF41": 0x88, "AF42": 0x90, "AF43": 0x98,
+}
+
+// formerClasses are names that iproute2 had for the bits of RFC 1349.
+var formerClasses = map[string]uint32{"lowdelay": 0x10, "throughput": 0x08, "reliability": 0x04, "mincost": 0x02}
+
 // serviceClass is a type of service, by name or number.
-var serviceClass = Kind[ir.Number]{"a name or 0..255", func(r *reader) (ir.Number, bool) {
-	w, n := r.peek(), numbered("a name or 0..255", nil)
-	if v, err := strconv.ParseUint(w, 0, 32); err == nil && v > 255 {
-		r.outside(r.rest[0], "0", "255", n.Expect)
-		return ir.Number{}, false
+var serviceClass = Kind[ir.Number]{numbered(255, classes).Expect, func(r *reader) (ir.Number, bool) {
+	n, former := formerClasses[r.peek()]
+	if !former {
+		return numbered(255, classes).read(r)
 	}
-	return n.read(r)
+	w, number := r.rest[0], fmt.Sprintf("%#02x", n)
+	r.fail(diag.Diagnostic{
+		Rule: "invalid-value", Severity: diag.Error,
+		Message: fmt.Sprintf("no %s is called %s any more", r.key.Word, w.Text),
+		Span:    w.Span,
+		Label:   "expected " + number,
+		Fixes:   []diag.Fix{replace(w.Span, number)},
+	})
+	return ir.Number{}, false
+}}
+
+// realms are one or two realms of routes, by name or number.
+var realms = Kind[string]{"a realm 0..255 or two, as 3/7", func(r *reader) (string, bool) {
+	const expect = "a realm 0..255 or two, as 3/7"
+	w, ok := r.word(expect)
+	if !ok {
+		return "", false
+	}
+	from, to, both := strings.Cut(w.Text, "/")
+	for _, realm := range []string{from, to} {
+		n, err := strconv.ParseUint(realm, 0, 64)
+		if err == nil && n > 255 || realm == "" && (both || from == "") {
+			r.invalid(w, "a realm", expect)
+			return "", false
+		}
+	}
+	return w.Text, true
+}}
+
+// preference is how good the router of an IPv6 route is.
+var preference = Kind[string]{"low, medium, high or 0..255", func(r *reader) (string, bool) {
+	if w := r.peek(); isNumber(w) {
+		_, ok := Int[uint8](0, 255).read(r)
+		return w, ok
+	}
+	return Choice("low", "medium", "high").read(r)
 }}
 
 // ruleTable is a routing table that a rule looks in. There is no table 0, but the line is read to its end.
@@ -73,42 +130,81 @@ func (r *reader) lock() bool {
 	return locked
 }
 
-// metric is an option of a route that goes into its metrics. scale is how often the kernel counts a unit of the file; a time
-// without a unit is as the kernel counts.
-func metric(word string, expect string, scale uint32, text string) Row[ir.Route] {
-	return Add(word, list(Kind[ir.RouteMetric]{expect, func(r *reader) (m ir.RouteMetric, ok bool) {
+// metric is an option of a route that goes into its metrics.
+func metric(word string, k Kind[ir.RouteMetric], text string) Row[ir.Route] {
+	row := Add(word, list(k), func(r *ir.Route) *[]ir.RouteMetric {
+		r.Metrics = slices.DeleteFunc(slices.Clip(r.Metrics), func(m ir.RouteMetric) bool { return m.Name == word })
+		return &r.Metrics
+	}, text)
+	row.Keyword.Repeat = false
+	return row
+}
+
+// lockable is a metric that may have lock before it, read by what follows.
+func lockable(word, expect string, value func(*reader, grammar.Word, *ir.RouteMetric) bool) Kind[ir.RouteMetric] {
+	expect = "[lock] " + expect
+	return Kind[ir.RouteMetric]{expect, func(r *reader) (m ir.RouteMetric, ok bool) {
 		m.Name, m.Locked = word, r.lock()
 		w, ok := r.word(expect)
-		if !ok {
-			return m, false
+		if ok {
+			ok = value(r, w, &m)
 		}
-		n, err := strconv.ParseUint(w.Text, 0, 32)
-		switch milliseconds, timed := routeTime(w.Text); {
-		case err == nil:
+		return m, ok
+	}}
+}
+
+// numberMetric is a metric that is a whole number.
+func numberMetric(word, text string) Row[ir.Route] {
+	const expect = "0..4294967295"
+	return metric(word, lockable(word, expect, func(r *reader, w grammar.Word, m *ir.RouteMetric) bool {
+		n, ok := r.int(w, 0, 1<<32-1, expect)
+		m.Value = uint32(n)
+		return ok
+	}), text)
+}
+
+// timeMetric is a metric that is a time. scale is how often the kernel counts a millisecond of the file, and most the largest number that
+// keepalived takes: of milliseconds where the time has a unit, and as the kernel counts where it has none.
+func timeMetric(word string, scale, most uint32, text string) Row[ir.Route] {
+	const expect = "a number, or a time as 50ms or 2s"
+	return metric(word, lockable(word, expect, func(r *reader, w grammar.Word, m *ir.RouteMetric) bool {
+		n, err := strconv.ParseUint(w.Text, 10, 32)
+		milliseconds, timed := routeTime(w.Text)
+		switch {
+		case err == nil && n <= uint64(most):
 			m.Value = uint32(n)
-		case scale > 0 && timed:
+		case timed && milliseconds <= most:
 			m.Value = milliseconds * scale
-		case word != "congctl":
-			r.invalid(w, "a number", expect)
-			return m, false
+		case timed:
+			r.outside(w, "0", fmt.Sprintf("%ds", most/1000), expect)
+			return false
+		case isNumber(w.Text):
+			r.outside(w, "0", strconv.FormatUint(uint64(most), 10), expect)
+			return false
 		default:
-			m.Text = w.Text
+			r.invalid(w, "a number", expect)
+			return false
 		}
-		return m, true
-	}}), func(r *ir.Route) *[]ir.RouteMetric { return &r.Metrics }, text)
+		return true
+	}), text)
+}
+
+// textMetric is a metric that is a word.
+func textMetric(word, text string) Row[ir.Route] {
+	return metric(word, lockable(word, "a word", func(_ *reader, w grammar.Word, m *ir.RouteMetric) bool {
+		m.Text = w.Text
+		return true
+	}), text)
 }
 
 // switchMetric is a metric that is 0 or 1.
 func switchMetric(word, text string) Row[ir.Route] {
-	return Add(word, as(Choice("0", "1"), func(s string) []ir.RouteMetric {
-		return []ir.RouteMetric{{Name: word, Value: uint32(s[0] - '0')}}
-	}), func(r *ir.Route) *[]ir.RouteMetric { return &r.Metrics }, text)
+	return metric(word, as(Choice("0", "1"), func(s string) ir.RouteMetric { return ir.RouteMetric{Name: word, Value: uint32(s[0] - '0')} }), text)
 }
 
-// wholeMetric is a metric that is a whole number.
+// wholeMetric is a metric that is a whole number and cannot be locked.
 func wholeMetric(word string, hi int64, text string) Row[ir.Route] {
-	return Add(word, as(Int[uint32](0, hi), func(n uint32) []ir.RouteMetric { return []ir.RouteMetric{{Name: word, Value: n}} }),
-		func(r *ir.Route) *[]ir.RouteMetric { return &r.Metrics }, text)
+	return metric(word, as(Int[uint32](0, hi), func(n uint32) ir.RouteMetric { return ir.RouteMetric{Name: word, Value: n} }), text)
 }
 
 // routeTime reads a time with its unit, as 50ms or 2s, in milliseconds.
@@ -190,11 +286,12 @@ var encap = Kind[string]{"ip, ip6, mpls or ila and its options", func(r *reader)
 // nexthop is one way of several, up to the end of the line or the next one.
 var nexthop = Kind[ir.Nexthop]{"via an address, dev, weight 1..256, onlink", func(r *reader) (n ir.Nexthop, ok bool) {
 	n.Weight = 1
-	for ok = true; ok; {
+	whole, seen := r.key, map[string]grammar.Word{}
+	for ok = true; ok; r.key = whole {
 		option := r.peek()
 		switch option {
 		case "via", "dev", "oif", "weight", "onlink", "encap", "realms":
-			r.optional()
+			r.once("nexthop", seen, strings.Replace(option, "oif", "dev", 1), "")
 		default:
 			return n, true
 		}
@@ -210,7 +307,7 @@ var nexthop = Kind[ir.Nexthop]{"via an address, dev, weight 1..256, onlink", fun
 		case "encap":
 			n.Encap, ok = encap.read(r)
 		case "realms":
-			n.Realms, ok = String.read(r)
+			n.Realms, ok = realms.read(r)
 		}
 	}
 	return n, false

@@ -214,14 +214,12 @@ func (e *Entry[T]) read(r *reader, t *T) bool {
 	if o, ok := any(t).(origin); ok {
 		o.SetOrigin(r.stmt)
 	}
+	base := len(r.seen)
+	defer func() { r.seen = r.seen[:base] }()
+	r.seen = append(r.seen, make([]int32, len(e.options.rows))...)
 	for len(r.rest) > 0 {
 		if n, ok := e.options.index.find(r.peek()); ok && (subject || e.whole != nil) {
-			row := &e.options.rows[n]
-			r.key, r.rest = row.Keyword, r.rest[1:]
-			if !e.options.plain[n] || r.version != "" {
-				r.remarks()
-			}
-			row.read(r, t)
+			e.readOption(r, n, &r.seen[base+e.options.setting(n)], t)
 			r.key = key
 			continue
 		}

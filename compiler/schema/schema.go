@@ -28,6 +28,7 @@ type Keyword struct {
 	Required   bool
 	Repeat     bool   // may stand more than once
 	First      bool   // of several lines the first counts, not the last
+	Refused    string // of an option: what keepalived does when it stands twice on a line, and says so; empty: the last one counts
 	Same       string // another word of the block for the same setting
 	Since      string // the first version of keepalived that knows it; empty: 2.0.0 or earlier
 	Deprecated string // the word to write instead, or advice
@@ -73,6 +74,7 @@ func (w Row[T]) Bare() Row[T]                     { w.Keyword.Bare = true; retur
 func (w Row[T]) Alone() Row[T]                    { w.Keyword.Alone = true; return w }
 func (w Row[T]) Repeat() Row[T]                   { w.Keyword.Repeat = true; return w }
 func (w Row[T]) First() Row[T]                    { w.Keyword.First = true; return w }
+func (w Row[T]) Refused(what string) Row[T]       { w.Keyword.Refused = what; return w }
 func (w Row[T]) Same(word string) Row[T]          { w.Keyword.Same = word; return w }
 func (w Row[T]) Since(version string) Row[T]      { w.Keyword.Since = version; return w }
 func (w Row[T]) Deprecated(instead string) Row[T] { w.Keyword.Deprecated = instead; return w }

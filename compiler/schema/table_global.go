@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"keepc/compiler/ir"
+	"keepc/grammar"
 	"keepc/grammar/diag"
 )
 
@@ -309,20 +310,33 @@ var syncDaemon = Kind[*ir.SyncDaemon]{"an interface [inst NAME] [id 0..255] [max
 	d := &ir.SyncDaemon{}
 	var ok bool
 	d.Interface, ok = Interface.read(r)
-	options := []string{"inst", "id", "maxlen", "port", "ttl", "group"}
+	options, seen := []string{"inst", "id", "maxlen", "port", "ttl", "group"}, map[string]grammar.Word{}
 	if ok && len(r.rest) > 0 && !slices.Contains(options, r.peek()) {
 		w, _ := r.optional()
-		d.Instance = w.Text
+		d.Instance, seen["inst"] = w.Text, w
 		if n, err := strconv.ParseUint(r.peek(), 10, 8); err == nil {
 			r.positionalID()
 			d.ID = pointer(uint8(n))
 		}
 	}
+	whole := r.key
 	for ok && len(r.rest) > 0 {
-		w, _ := r.optional()
-		switch w.Text {
+		option := r.rest[0]
+		if !slices.Contains(options, option.Text) {
+			r.unknownOption("lvs_sync_daemon line", option, options)
+			break
+		}
+		refused := ""
+		if option.Text == "inst" {
+			refused = "keepalived ignores it"
+		}
+		r.once("lvs_sync_daemon line", seen, option.Text, refused)
+		switch option.Text {
 		case "inst":
-			d.Instance, ok = Name.read(r)
+			var name string
+			if name, ok = Name.read(r); d.Instance == "" {
+				d.Instance = name
+			}
 		case "id":
 			d.ID, ok = as(Int[uint8](0, 255), pointer).read(r)
 		case "maxlen":
@@ -333,9 +347,8 @@ var syncDaemon = Kind[*ir.SyncDaemon]{"an interface [inst NAME] [id 0..255] [max
 			d.TTL, ok = Int[uint8](1, 255).read(r)
 		case "group":
 			d.Group, ok = Multicast.read(r)
-		default:
-			r.unknownOption("lvs_sync_daemon line", w, options)
 		}
+		r.key = whole
 	}
 	return d, ok
 }}

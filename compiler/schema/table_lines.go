@@ -24,12 +24,12 @@ var (
 
 func addressEntry(name string, proto ir.Address, last Row[ir.Address]) *Entry[ir.Address] {
 	return entry(name, head(Prefix, func(a *ir.Address) *netip.Prefix { return &a.Prefix }), proto,
-		Value("dev", Interface, func(a *ir.Address) *string { return &a.Dev }, "The interface that gets the address.").Otherwise("the interface of the instance; for static addresses default_interface"),
+		Value("dev", Interface, func(a *ir.Address) *string { return &a.Dev }, "The interface that gets the address.").Otherwise("the interface of the instance; for static addresses default_interface").First().Refused("keepalived drops the address"),
 		Value("label", Short(15), func(a *ir.Address) *string { return &a.Label }, "The label of an IPv4 address, as eth0:0."),
 		Value("scope", scope, func(a *ir.Address) *ir.Scope { return &a.Scope }, "How far the address is valid.").Default("global"),
 		broadcast("broadcast", "The broadcast address; + and - set the host bits to ones and zeros."),
-		broadcast("brd", "Same as broadcast."),
-		Value("peer", Prefix, func(a *ir.Address) *netip.Prefix { return &a.Peer }, "The other end of a point-to-point link."),
+		broadcast("brd", "Same as broadcast.").Same("broadcast"),
+		Value("peer", Prefix, func(a *ir.Address) *netip.Prefix { return &a.Peer }, "The other end of a point-to-point link.").First().Refused("keepalived ignores it"),
 		Value("-nodad", Flag, func(a *ir.Address) *bool { return &a.NoDAD }, "Leaves out the search for duplicates of an IPv6 address."),
 		Value("home", Flag, func(a *ir.Address) *bool { return &a.Home }, "Marks the home address of IPv6 mobility.").Unenforced(),
 		Value("mngtmpaddr", Flag, func(a *ir.Address) *bool { return &a.ManageTempAddr }, "The kernel makes temporary IPv6 addresses from it.").Unenforced(),

@@ -96,7 +96,7 @@ var tracked = Kind[string]{Interface.Expect, func(r *reader) (string, bool) {
 func track(name string, subject Kind[string], lo, hi int64) *Entry[ir.Track] {
 	weight := as(Weighted(lo, hi), pointer)
 	return entry(name, head(subject, func(t *ir.Track) *string { return &t.Name }), ir.Track{},
-		Value("weight", weight, func(t *ir.Track) **ir.Weight { return &t.Weight }, "Counts here instead of the weight of what is tracked."),
+		Value("weight", weight, func(t *ir.Track) **ir.Weight { return &t.Weight }, "Counts here instead of the weight of what is tracked.").First().Refused("keepalived ignores it"),
 	)
 }
 
