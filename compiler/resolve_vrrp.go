@@ -13,8 +13,8 @@ func resolveInstance(v *ir.VRRPInstance, g *ir.Global) {
 	// The own interface is followed anyway.
 	v.TrackInterfaces = slices.DeleteFunc(v.TrackInterfaces, func(t ir.Track) bool { return t.Name == v.Interface })
 	if v.Priority == 0 {
-		v.Priority = 100
-		if v.State == ir.Master {
+		v.Priority = 100 // also for one that cannot be
+		if v.State == ir.Master && !v.Has("priority") {
 			v.Priority = 255 // the owner of the addresses, by the silence of the file
 		}
 	}

@@ -322,9 +322,10 @@ func instanceRules() []Rule {
 		{
 			Name: "first-not-link-local", Severity: diag.Warning,
 			Title: "The first IPv6 address of an instance is not link-local.",
-			Text:  "RFC 9568 wants the link-local address of the virtual router first; strict mode insists on it, and hosts use it as their router.",
-			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        2001:db8::10/64\n    }\n}\n",
-			Good:  "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        fe80::10/64\n        2001:db8::10/64\n    }\n}\n",
+			Text: "RFC 9568 wants the link-local address of the virtual router first, and hosts that have it as their router need it. keepalived " +
+				"insists on it in strict mode only: an address of a service does without.",
+			Bad:  "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        2001:db8::10/64\n    }\n}\n",
+			Good: "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        fe80::10/64\n        2001:db8::10/64\n    }\n}\n",
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if v.IPv6() && !v.Addresses[0].Prefix.Addr().IsLinkLocalUnicast() {

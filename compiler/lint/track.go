@@ -25,16 +25,26 @@ func trackRules() []Rule {
 			},
 		},
 		{
-			Name: "own-interface-tracked", Severity: diag.Error,
+			Name: "own-interface-tracked", Severity: diag.Warning,
 			Title: "track_interface names the interface of the instance itself.",
-			Text:  "keepalived refuses the line, also one with a weight: the own interface is tracked anyway, and its loss is a FAULT.",
-			Bad:   instanceText("    track_interface {\n        eth0\n    }\n"),
-			Good:  instanceText("    track_interface {\n        eth1\n    }\n"),
+			Text: "keepalived reports the line and ignores it: the own interface is tracked anyway, and its loss is a FAULT. It is an error where " +
+				"more is lost than the line: its weight, or all tracking with dont_track_primary.",
+			Bad:  instanceText("    track_interface {\n        eth0\n    }\n"),
+			Good: instanceText("    track_interface {\n        eth1\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					for _, t := range linesOf(v.Origin, "track_interface") {
-						if name := t.Keyword(); name == v.Interface {
-							p.report(t.Span(), name+" is the interface of "+named(v)+" itself", "tracked anyway").Notes = note(v.At("interface"), "the interface")
+						name := t.Keyword()
+						if name != v.Interface {
+							continue
+						}
+						d := p.report(t.Span(), name+" is the interface of "+named(v)+" itself", "tracked anyway")
+						d.Notes = note(v.At("interface"), "the interface")
+						switch {
+						case v.Has("dont_track_primary"):
+							d.Severity, d.Label, d.Help = diag.Error, "ignored", "delete dont_track_primary"
+						case len(t.Words) > 1:
+							d.Severity, d.Label = diag.Error, "ignored: the loss of it is a FAULT"
 						}
 					}
 				}

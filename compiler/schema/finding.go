@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -82,14 +83,19 @@ func (r *reader) invalid(w grammar.Word, what, expect string) {
 	})
 }
 
-// outside reports a value beyond its range.
+// outside reports a value beyond its range. A 0 that turns off what is off anyway can go with its line.
 func (r *reader) outside(w grammar.Word, lo, hi, expect string) {
-	r.fail(diag.Diagnostic{
+	d := diag.Diagnostic{
 		Rule: "value-range", Severity: diag.Error,
 		Message: fmt.Sprintf("%s %s is outside %s..%s", r.key.Word, r.show(w), lo, hi),
 		Span:    w.Span,
 		Label:   "expected " + expect,
-	})
+	}
+	if without := cmp.Or(r.key.Default, r.key.Otherwise); w.Text == "0" && (without == "0" || strings.HasPrefix(without, "no")) {
+		d.Help = "delete the line: without it there is none"
+		d.Fixes = []diag.Fix{remove(r.stmt)}
+	}
+	r.fail(d)
 }
 
 // oneOf reports a word that is none of the words allowed, with the one that was likely meant.

@@ -200,6 +200,9 @@ func (r *reader) readEntries(read func()) {
 		e = r.undashed(e)
 		s.Block.Stmts[i] = e
 		r.line = line{key: key, stmt: e, rest: e.Words}
+		if r.leftover(e) {
+			continue
+		}
 		if e.Block != nil {
 			r.unexpectedBlock("the lines of " + key.Word + " take no block")
 		}

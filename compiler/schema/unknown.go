@@ -88,6 +88,8 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 		d.Message = fmt.Sprintf("%s does not belong in %s", word, r.where())
 		d.Label = "valid inside " + or(places)
 		d.Notes = append(d.Notes, r.provisos(path...)...)
+	} else if instead, in := misnamedIn(r.table, word); instead != "" {
+		d.Label = fmt.Sprintf("the word is %q, inside %s", instead, in)
 	} else if fits {
 		d.Label = fmt.Sprintf("did you mean %q?", best)
 		d.Notes = append(d.Notes, r.provisos(b.rows[n].Keyword)...)
@@ -339,6 +341,18 @@ func (b *Block[T]) glued(r *reader, s *grammar.Stmt) (*grammar.Stmt, bool) {
 		words = append(words, second)
 	}
 	return &grammar.Stmt{Words: append(words, s.Words[1:]...), Block: s.Block}, true
+}
+
+// misnamedIn finds the block of the top level in which a word is a known slip, and the right word.
+func misnamedIn(table []*Keyword, word string) (instead, in string) {
+	for _, block := range table {
+		for _, k := range block.Words {
+			if k.Word == word && k.Instead != "" {
+				return k.Instead, block.Word
+			}
+		}
+	}
+	return "", ""
 }
 
 // places lists the blocks that know a word, the outermost first, with the way to that one.
