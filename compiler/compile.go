@@ -42,7 +42,7 @@ func Merge(file *grammar.File, reading, meaning diag.List) diag.List {
 		}
 	}
 	reading, meaning = oneCause(reading, meaning)
-	all := silence(file, slices.Concat(reading, meaning))
+	all := silence(file, foreign(file, slices.Concat(reading, meaning)))
 	countTemplates(all)
 	all.Sort()
 	return saidOnce(all)

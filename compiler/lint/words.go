@@ -195,6 +195,14 @@ func wordRules() []Rule {
 			Good:  "global_defs {\n    router_id lb1\n}\n",
 		},
 		{
+			Name: "foreign-file", Severity: diag.Error,
+			Title: "The file is of another format, or the configuration stands in one.",
+			Text: "A file of YAML, JSON, TOML, HAProxy, nginx or systemd, a shell script or a page of Markdown got into the place of the configuration. " +
+				"keepalived calls every line of it unknown. keepc says so once, and judges what stands in the blocks of keepalived within it.",
+			Bad:  "global_defs:\n  router_id: lb1\nvrrp_instance:\n  - name: VI_1\n    interface: eth0\n",
+			Good: instanceText(""),
+		},
+		{
 			Name: "pasted-text", Severity: diag.Error,
 			Title: "A line came from a terminal or an editor.",
 			Text:  "It was pasted together with the configuration, or typed in the wrong window; or it belongs to the document that the configuration was copied from. keepalived calls it an unknown keyword.",

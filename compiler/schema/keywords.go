@@ -85,3 +85,9 @@ func Nests() func(outer, word string) bool {
 		return !known || !open && outer != "" || slices.Contains(outers, outer)
 	}
 }
+
+// AtTop tells whether a word is a keyword at the top level.
+func AtTop(word string) bool {
+	_, known := root.index.find(word)
+	return known
+}
