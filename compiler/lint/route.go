@@ -56,16 +56,15 @@ func routeRules() []Rule {
 		{
 			Name: "route-family", Severity: diag.Error,
 			Title: "A route or rule has addresses of both families.",
-			Text:  "keepalived reports the line and drops it. A gateway of the other family needs inet or inet6 before it; inet6 makes a rule one of IPv6.",
+			Text:  "keepalived reports the line and drops it. inet6 makes a rule one of IPv6, and a route whose destination is the word default.",
 			Bad:   instanceText("    virtual_routes {\n        198.51.100.0/24 via 2001:db8::1 dev eth0\n    }\n"),
 			Good:  instanceText("    virtual_routes {\n        198.51.100.0/24 via 192.0.2.1 dev eth0\n    }\n"),
 			Check: func(p *pass) {
 				for v, r := range p.routes {
-					for _, a := range []netip.Addr{r.Via, r.Src} {
-						if a.IsValid() && r.To.Bits() > 0 && a.Is6() != r.To.Addr().Is6() && !r.HasWord("inet") && !r.HasWord("inet6") {
-							p.report(r.Span(), fmt.Sprintf("a route of %s to %s has the address %s", owner(v, "static_routes"), r.To, a), "dropped: two families")
-							break
-						}
+					if a, other := otherFamily(r); other {
+						p.report(r.Span(), fmt.Sprintf("a route of %s to %s has the address %s", owner(v, "static_routes"), r.To, a), "dropped: two families")
+					} else if family := r.Stmt.Words[len(r.Stmt.Words)-1].Text; r.To.Bits() > 0 && (family == "inet" && r.To.Addr().Is6() || family == "inet6" && r.To.Addr().Is4()) {
+						p.report(r.Span(), fmt.Sprintf("a route of %s to %s is marked %s", owner(v, "static_routes"), r.To, family), "dropped: two families")
 					}
 				}
 				for of, r := range p.rules {
@@ -115,7 +114,7 @@ func routeRules() []Rule {
 			Good: instanceText("    virtual_rules {\n        from 198.51.100.0/24 table 100 preference 100\n    }\n"),
 			Check: func(p *pass) {
 				for of, r := range p.rules {
-					if r.Stmt != nil && !slices.ContainsFunc([]string{"preference", "order", "priority"}, func(w string) bool { return r.Origin.HasWord(w) }) {
+					if r.Stmt != nil && r.Action != ir.Goto && !preferred(r) {
 						p.report(r.Span(), "a rule of "+of+" has no preference", "expected preference and a number")
 					}
 				}
@@ -136,6 +135,23 @@ func routeRules() []Rule {
 			},
 		},
 	}
+}
+
+// otherFamily returns an address of a route that is of another family than its destination.
+func otherFamily(r ir.Route) (a netip.Addr, found bool) {
+	six := r.To.Addr().Is6()
+	if !six && r.To.Bits() == 0 {
+		return a, false // the word default is of either family
+	}
+	ways := []netip.Addr{r.Via, r.Src}
+	for _, n := range r.Nexthops {
+		ways = append(ways, n.Via)
+	}
+	i := slices.IndexFunc(ways, func(a netip.Addr) bool { return a.IsValid() && a.Is6() != six })
+	if i < 0 {
+		return a, false
+	}
+	return ways[i], true
 }
 
 // routes yields every route with the instance that it belongs to; nil: it is static.
