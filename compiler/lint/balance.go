@@ -93,8 +93,8 @@ func balanceRules() []Rule {
 		},
 		{
 			Name: "family-of-mark", Severity: diag.Error,
-			Title: "ip_family and the real servers do not agree.",
-			Text:  "A firewall mark has the family that ip_family says. keepalived drops real servers of the other one.",
+			Title: "ip_family does not agree with the addresses.",
+			Text:  "A firewall mark has the family that ip_family says. keepalived drops real servers of the other one, and reports an ip_family that an address contradicts.",
 			Bad:   "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind DR\n    ip_family inet6\n    real_server 192.0.2.21 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
 			Good:  "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind DR\n    ip_family inet\n    real_server 192.0.2.21 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
 			Service: func(p *pass, v service) {
@@ -102,6 +102,12 @@ func balanceRules() []Rule {
 					p.familyOfHead(v)
 				}
 				said := v.value("ip_family")
+				if said != "" && v.Group == "" && v.Key.Addr.IsValid() {
+					if v.Key.Addr.Is6() != (said == "inet6") {
+						p.report(v.At("ip_family"), fmt.Sprintf("%s is not of the family %s", v.name(), said), "ignored: the address says the family")
+					}
+					return
+				}
 				for _, s := range v.RealServers {
 					if said != "" && s.Addr.IsValid() && s.Forwarding != ir.TUN && s.Addr.Addr().Is6() != (said == "inet6") {
 						p.report(s.Span(), fmt.Sprintf("real_server %s is not of the family %s", s.Addr.Addr(), said), "dropped").Notes = note(v.At("ip_family"), "the family")

@@ -40,14 +40,51 @@ func groupRules() []Rule {
 		},
 		{
 			Name: "idle-garp-group", Severity: diag.Error,
-			Title: "A garp_group has no interval.",
-			Text:  "It is there to hold gratuitous ARPs apart. keepalived reports a group without garp_interval and gna_interval, and drops it.",
-			Bad:   "garp_group {\n    interface eth0\n}\n",
-			Good:  "garp_group {\n    garp_interval 0.01\n    interface eth0\n}\n",
+			Title: "A garp_group has no interval or no interface.",
+			Text: "It is there to hold gratuitous ARPs of interfaces apart. keepalived reports a group without garp_interval and gna_interval and drops " +
+				"it; of one without an interface it says nothing.",
+			Bad:  "garp_group {\n    interface eth0\n}\n",
+			Good: "garp_group {\n    garp_interval 0.01\n    interface eth0\n}\n",
 			Check: func(p *pass) {
 				for _, g := range p.GARPGroups {
 					if !g.Has("garp_interval") && !g.Has("gna_interval") {
 						p.report(g.Span(), "garp_group has no garp_interval and no gna_interval", "dropped")
+					} else if len(g.Interfaces) == 0 && !g.Has("interface") {
+						p.report(g.Span(), "garp_group names no interface", "without effect").Severity = diag.Warning
+					}
+				}
+			},
+		},
+		{
+			Name: "grouped-twice", Severity: diag.Error,
+			Title: "An interface is in two garp_groups, or in one twice.",
+			Text: "keepalived reports it and ignores the second one. When it is the first word of a second list in braces, 2.2.7 stops reading at the " +
+				"end of the list and exits with code 2.",
+			Bad:  "garp_group {\n    garp_interval 0.1\n    interface eth0\n}\ngarp_group {\n    garp_interval 0.2\n    interface eth0\n}\n",
+			Good: "garp_group {\n    garp_interval 0.1\n    interface eth0\n}\ngarp_group {\n    garp_interval 0.2\n    interface eth1\n}\n",
+			Check: func(p *pass) {
+				first := map[string]ir.Name{}
+				for _, g := range p.GARPGroups {
+					for _, i := range g.Interfaces {
+						if other, again := first[i.Text]; again {
+							p.report(i.Span, i.Text+" is in a garp_group already", "ignored").Notes = note(other.Span, "the first one")
+							continue
+						}
+						first[i.Text] = i
+					}
+				}
+			},
+		},
+		{
+			Name: "empty-track-group", Severity: diag.Warning,
+			Title: "A track_group has no member.",
+			Text:  "Static addresses, routes and rules that follow it follow nobody. keepalived reports it.",
+			Bad:   instanceText("") + "track_group G {\n    group {\n    }\n}\n",
+			Good:  instanceText(""),
+			Check: func(p *pass) {
+				for _, g := range p.TrackGroups {
+					if g.Has("group") && len(g.Members) == 0 {
+						p.report(g.Span(), "track_group "+g.Name+" has no member", "followed for nothing")
 					}
 				}
 			},

@@ -137,21 +137,21 @@ func routeRules() []Rule {
 	}
 }
 
-// otherFamily returns an address of a route that is of another family than its destination.
+// otherFamily returns an address of a route that is of another family than the first one that tells; the word default does not.
 func otherFamily(r ir.Route) (a netip.Addr, found bool) {
-	six := r.To.Addr().Is6()
-	if !six && r.To.Bits() == 0 {
-		return a, false // the word default is of either family
+	all := []netip.Addr{r.Via, r.Src}
+	if r.To.Bits() > 0 || r.To.Addr().Is6() {
+		all = slices.Insert(all, 0, r.To.Addr())
 	}
-	ways := []netip.Addr{r.Via, r.Src}
 	for _, n := range r.Nexthops {
-		ways = append(ways, n.Via)
+		all = append(all, n.Via)
 	}
-	i := slices.IndexFunc(ways, func(a netip.Addr) bool { return a.IsValid() && a.Is6() != six })
+	all = slices.DeleteFunc(all, func(a netip.Addr) bool { return !a.IsValid() })
+	i := slices.IndexFunc(all, func(a netip.Addr) bool { return a.Is6() != all[0].Is6() })
 	if i < 0 {
 		return a, false
 	}
-	return ways[i], true
+	return all[i], true
 }
 
 // routes yields every route with the instance that it belongs to; nil: it is static.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"keepc/compiler/ir"
 	"keepc/grammar/diag"
@@ -111,14 +112,14 @@ func unicastRules() []Rule {
 		},
 		{
 			Name: "family-of-source", Severity: diag.Error,
-			Title: "Source, peers and addresses of an instance are of two families.",
+			Title: "Source, peers, group and addresses of an instance are of two families.",
 			Text: "An instance speaks one family. keepalived takes that of the first address in the block and skips the others: peers do not " +
 				"hear the instance, or it holds no address.",
 			Bad:  instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n        2001:db8::3\n    }\n"),
 			Good: instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
-					all := spoken(v)
+					all := familied(v)
 					for i, s := range all {
 						if i > 0 && s.addr.Is6() != all[0].addr.Is6() {
 							p.report(s.at, fmt.Sprintf("%s is of another family than %s", s.addr, all[0].addr), "skipped").Notes = note(all[0].at, "the first address of "+named(v))
@@ -284,6 +285,28 @@ func spoken(v *ir.VRRPInstance) (all []voice) {
 	if len(v.Addresses) > 0 && !v.Addresses[0].Excluded {
 		all = append(all, voice{v.Addresses[0].Prefix.Addr(), v.Addresses[0].Span(), true})
 	}
+	sortVoices(all)
+	return all
+}
+
+// familied lists also the group that an instance speaks to and the address of its ipvlan interface: all that says its family.
+func familied(v *ir.VRRPInstance) []voice {
+	all := spoken(v)
+	if v.Has("mcast_dst_ip") && v.MulticastGroup.IsValid() && len(v.Unicast) == 0 {
+		all = append(all, voice{v.MulticastGroup, v.At("mcast_dst_ip"), false})
+	}
+	if v.IPVLAN != nil {
+		own, _, _ := strings.Cut(v.IPVLAN.Address, "/")
+		if a, err := netip.ParseAddr(own); err == nil {
+			all = append(all, voice{a, v.At("use_ipvlan"), false})
+		}
+	}
+	sortVoices(all)
+	return all
+}
+
+// sortVoices brings voices into the order of the file.
+func sortVoices(all []voice) {
 	slices.SortStableFunc(all, func(a, b voice) int {
 		switch {
 		case a.at.Before(b.at):
@@ -293,5 +316,4 @@ func spoken(v *ir.VRRPInstance) (all []voice) {
 		}
 		return 0
 	})
-	return all
 }
