@@ -89,17 +89,17 @@ func (e *expander) report(d diag.Diagnostic) {
 // A file is a text that is being read.
 type file struct {
 	*textLines
-	parent    *file
+	by        *file  // that includes it
 	abs, name string // the absolute path, and how it is shown
 	dir       string // the absolute path of its directory
 	demand    demand // what its includes must fulfil
 }
 
-// shown returns how the path of an included file is written for people: like that of the file that includes it when it is
-// below, else relative to the working directory when it is below that.
-func (e *expander) shown(abs string) string {
-	if rest, ok := strings.CutPrefix(abs, strings.TrimSuffix(e.file.dir, "/")+"/"); ok {
-		return path.Join(path.Dir(e.file.name), rest)
+// shown returns how the path of a file is written for people: like that of the file that includes it when it is below, else relative to
+// the working directory when it is below that.
+func (e *expander) shown(abs string, by *file) string {
+	if rest, ok := strings.CutPrefix(abs, strings.TrimSuffix(by.dir, "/")+"/"); ok {
+		return path.Join(path.Dir(by.name), rest)
 	}
 	if rest, ok := strings.CutPrefix(abs, e.opts.Files.Dir+"/"); ok && e.opts.Files.Dir != "" {
 		return rest
@@ -135,9 +135,15 @@ func (e *expander) push(l lines) {
 func (e *expander) pop() {
 	last := e.stack[len(e.stack)-1]
 	e.stack = e.stack[:len(e.stack)-1]
-	if f, ok := last.(*file); ok {
-		e.file = f.parent
-		e.defining = nil
+	if _, ok := last.(*file); !ok {
+		return
+	}
+	e.defining, e.file = nil, nil
+	for _, l := range slices.Backward(e.stack) {
+		if f, ok := l.(*file); ok {
+			e.file = f
+			return
+		}
 	}
 }
 

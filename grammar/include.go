@@ -276,9 +276,9 @@ func (e *expander) include(l line, add demand, pattern line) {
 	if wild := hasWildcard(text); len(names) == 0 && (len(patterns) == 1 || need&brace == 0) {
 		e.noMatch(at, text, !wild && need&(readable|matched) != 0 || wild && need&wildcard != 0)
 	}
-	// The last pushed is read first.
-	for _, name := range slices.Backward(names) {
-		if src, err := e.open(name, at, inc.Span); err != nil {
+	by := e.file
+	for _, name := range slices.Backward(names) { // the last pushed is read first
+		if src, err := e.open(name, by, at, inc.Span); err != nil {
 			e.unread(at, name, err, need&readable != 0)
 		} else if src != nil {
 			inc.Files = append(inc.Files, src)
@@ -300,16 +300,20 @@ func (e *expander) path(name string) string {
 const includeCost = 4 << 10
 
 // open pushes a file; it returns nil for one that is being read already.
-func (e *expander) open(abs string, at, via source.Span) (*source.Source, error) {
+func (e *expander) open(abs string, by *file, at, via source.Span) (*source.Source, error) {
 	depth := 0
-	for f := e.file; f != nil; f = f.parent {
-		if depth++; f.abs == abs || depth > maxDepth {
-			e.report(diag.Diagnostic{
-				Rule: "include-cycle", Severity: diag.Error, Message: fmt.Sprintf("%s includes itself", abs),
-				Span: at, Label: "keepalived reads it again and again until it runs out of files",
-			})
-			return nil, nil
+	for f := by; f != nil; f = f.by {
+		d := diag.Diagnostic{Rule: "include-cycle", Severity: diag.Error, Span: at}
+		switch depth++; {
+		case f.abs == abs:
+			d.Message, d.Label = abs+" includes itself", "keepalived reads it again and again until it runs out of files"
+		case depth > maxDepth:
+			d.Message, d.Label = fmt.Sprintf("includes nest deeper than %d", maxDepth), "is not read"
+		default:
+			continue
 		}
+		e.report(d)
+		return nil, nil
 	}
 	base, known := e.texts[abs]
 	if !known {
@@ -317,13 +321,13 @@ func (e *expander) open(abs string, at, via source.Span) (*source.Source, error)
 		if err != nil {
 			return nil, err
 		}
-		base = source.New(e.shown(abs), text)
+		base = source.New(e.shown(abs, by), text)
 		e.texts[abs] = base
 	} else if !e.spend(max(len(base.Text), includeCost), at) {
 		return nil, nil
 	}
 	src := base.View(via, "included from")
-	e.push(&file{textLines: newTextLines(src, e.record), parent: e.file, abs: abs, dir: path.Dir(abs), name: src.Name, demand: e.file.demand})
+	e.push(&file{textLines: newTextLines(src, e.record), by: by, abs: abs, dir: path.Dir(abs), name: src.Name, demand: by.demand})
 	return src, nil
 }
 
@@ -378,8 +382,7 @@ func (e *expander) unread(at source.Span, name string, err error, demanded bool)
 		Span: at, Label: "keepalived skips it", Host: path.IsAbs(at.Text()) && e.opts.Files.Below == "",
 	}
 	if !slices.Contains([]error{errDirectory, errNotRegular, errExecutable, errTooLarge}, err) {
-		d.Host = true
-		d.Message = fmt.Sprintf("%s cannot be read: %v", name, err)
+		d.Severity, d.Message, d.Label = diag.Error, fmt.Sprintf("%s cannot be read: %v", name, err), "what it says is not judged"
 	}
 	if demanded {
 		d.Severity, d.Label = diag.Error, "keepalived demands that it can be read"

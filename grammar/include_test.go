@@ -1,6 +1,7 @@
 package grammar
 
 import (
+	"fmt"
 	"io/fs"
 	"strings"
 	"testing"
@@ -27,6 +28,10 @@ func TestInclude(t *testing.T) {
 	} {
 		files["etc/keepalived/"+name] = &fstest.MapFile{Data: []byte(text), Mode: 0o644}
 	}
+	for i := range 3 * maxDepth {
+		files[fmt.Sprintf("etc/keepalived/many/%d.conf", i)] = &fstest.MapFile{Data: []byte("x\n"), Mode: 0o644}
+		files[fmt.Sprintf("etc/keepalived/deep/%d.conf", i)] = &fstest.MapFile{Data: []byte(fmt.Sprintf("include %d.conf\n", i+1)), Mode: 0o644}
+	}
 	files["etc/keepalived/run.conf"] = &fstest.MapFile{Data: []byte("run"), Mode: 0o755}
 	files["etc/keepalived/link.conf"] = &fstest.MapFile{Mode: fs.ModeNamedPipe | 0o644}
 	for _, c := range []struct {
@@ -38,6 +43,8 @@ func TestInclude(t *testing.T) {
 		{"half a block", "include half.conf\n}\nx", "<a> { <b> }; <x>", ""},
 		{"with its definitions", "include defs.conf\nx $V", "<x> <value>", ""},
 		{"files that match", "include d/*.conf", "<one>; <x> </etc/keepalived/d/sub>; <two>", ""},
+		{"very many files", "include many/*.conf", strings.Repeat("<x>; ", 3*maxDepth-1) + "<x>", ""},
+		{"very deep", "include deep/0.conf", "", "1:9 include-cycle error"},
 		{"a class of characters", "include d/[^1].conf", "<two>", ""},
 		{"alternatives", "include {b,a}.conf", "<b> </etc/keepalived>; <a>", ""},
 		{"nested alternatives", "include {d/{2,1},a}.conf", "<two>; <one>; <x> </etc/keepalived/d/sub>; <a>", ""},
