@@ -18,6 +18,7 @@ func oneCause(reading, meaning diag.List) (diag.List, diag.List) {
 	if slices.ContainsFunc(kept, func(d diag.Diagnostic) bool { return d.Rule == "expansion-too-large" }) {
 		kept = slices.DeleteFunc(kept, func(d diag.Diagnostic) bool { return d.Rule == "unclosed-block" }) // the rest was not read
 	}
+	kept, meaning = quotesOverLines(kept, meaning)
 	for i := range kept {
 		d := &kept[i]
 		if d.Rule == "unfilled-template" {
@@ -40,6 +41,35 @@ func oneCause(reading, meaning diag.List) (diag.List, diag.List) {
 		})
 	})
 	return kept, meaning
+}
+
+// quotesOverLines leaves one finding of a quote that has its partner on the next line, of what ends its line and of what that one begins
+// with.
+func quotesOverLines(reading, meaning diag.List) (diag.List, diag.List) {
+	torn, inside := map[line]bool{}, map[line]bool{} // the lines with such quotes, and those of them that the quotes go on to
+	for _, d := range reading {
+		if d.Rule == "unmatched-quote" {
+			torn[lineOf(d.Span)] = true
+		}
+	}
+	if len(torn) == 0 {
+		return reading, meaning
+	}
+	reading = slices.DeleteFunc(reading, func(d diag.Diagnostic) bool {
+		at := lineOf(d.Span)
+		switch next := (line{at.file, at.number + 1}); {
+		case d.Rule == "line-continuation":
+			return torn[at]
+		case d.Rule == "unmatched-quote" && !inside[at] && torn[next]:
+			inside[next] = true
+		case d.Rule == "unmatched-quote":
+			return inside[at]
+		}
+		return false
+	})
+	return reading, slices.DeleteFunc(slices.Clone(meaning), func(d diag.Diagnostic) bool {
+		return d.Rule == "unknown-keyword" && inside[lineOf(d.Span)]
+	})
 }
 
 // asBadAsValue is the rules whose findings are as bad as the value is that they spoil.
@@ -66,7 +96,7 @@ var consequences = map[string]func(o, cause diag.Diagnostic) bool{
 	},
 	"line-continuation": func(o, cause diag.Diagnostic) bool {
 		n := linesApart(o, cause)
-		return o.Rule == "missing-value" && n == 0 || o.Rule == "unknown-keyword" && n == 1
+		return (o.Rule == "missing-value" || o.Rule == "split-line") && n == 0 || o.Rule == "unknown-keyword" && n == 1
 	},
 	"unmatched-quote": func(o, cause diag.Diagnostic) bool {
 		return o.Rule == "extra-words" && holds(o.Span, cause.Span)

@@ -195,6 +195,13 @@ func wordRules() []Rule {
 			Good:  "global_defs {\n    router_id lb1\n}\n",
 		},
 		{
+			Name: "split-line", Severity: diag.Error,
+			Title: "A keyword and its value stand on two lines.",
+			Text:  "The end of a line ends the statement: keepalived misses the value, and calls it an unknown keyword on the next line.",
+			Bad:   instanceText("    priority\n        150\n"),
+			Good:  instanceText("    priority 150\n"),
+		},
+		{
 			Name: "foreign-file", Severity: diag.Error,
 			Title: "The file is of another format, or the configuration stands in one.",
 			Text: "A file of YAML, JSON, TOML, HAProxy, nginx or systemd, a shell script or a page of Markdown got into the place of the configuration. " +

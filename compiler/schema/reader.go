@@ -107,6 +107,12 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) []*grammar
 		} else if row.Lines != "" && len(r.inside) > 0 {
 			r.again(row.Keyword, stmts[*seen-1], s)
 		}
+		if s.Block == nil && (len(s.Words) == 1 || row.Block) && i+1 < len(stmts) {
+			if meant := b.split(r, row, s, stmts[i+1]); meant != nil {
+				s, stmts[i] = meant, meant
+				stmts = slices.Delete(stmts, i+1, i+2)
+			}
+		}
 		if row.Block {
 			meant, more := b.opens(r, row.Keyword, s, stmts[i+1:])
 			s, stmts[i] = meant, meant

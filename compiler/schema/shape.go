@@ -131,6 +131,37 @@ func (b *Block[T]) joined(r *reader, s *grammar.Stmt) (first, second *grammar.St
 	return first, second
 }
 
+// split finds the value of a keyword on the next line, which begins with no keyword. It reports that, and returns both lines as the
+// one that was meant; nil: there is no such value.
+func (b *Block[T]) split(r *reader, row *Row[T], s, next *grammar.Stmt) *grammar.Stmt {
+	if row.Lines != "" || row.Expect == "" || row.Expect[0] == '[' || r.found.Full(diag.Error) {
+		return nil
+	}
+	if _, known := b.index.find(next.Keyword()); known || isBlock(r.table, next.Keyword()) || (next.Block != nil) != row.Block {
+		return nil
+	}
+	meant := &grammar.Stmt{Words: slices.Concat(s.Words, next.Words), Block: next.Block}
+	switch best, _ := diag.Suggest(next.Keyword(), b.candidates()); {
+	case row.Block && (best != "" || len(s.Words) > 1 && !isNumber(next.Keyword())), !row.Block && (len(s.Words) > 1 || !b.reads(row, meant)):
+		return nil
+	}
+	d := diag.Diagnostic{
+		Rule: "split-line", Severity: diag.Error,
+		Message: fmt.Sprintf("%s and its value stand on two lines", s.Keyword()),
+		Span:    s.Span(),
+		Label:   "a line ends a statement",
+		Notes:   []diag.Note{{Message: "the value", Span: next.Span()}},
+	}
+	if gap := s.Span(); gap.Source == next.Span().Source && !gap.IsZero() {
+		gap.Start, gap.End = gap.End, next.Span().Start
+		if strings.TrimSpace(gap.Text()) == "" {
+			d.Fixes = []diag.Fix{{Title: "write one line", Edits: []diag.Edit{{Span: gap, Text: " "}}}}
+		}
+	}
+	r.report(d)
+	return meant
+}
+
 // undashed returns a line without the dash that lists have in YAML, which it reports.
 func (r *reader) undashed(s *grammar.Stmt) *grammar.Stmt {
 	if len(s.Words) < 2 || s.Keyword() != "-" {
