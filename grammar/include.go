@@ -363,6 +363,7 @@ func (e *expander) noMatch(at source.Span, pattern string, demanded bool) {
 	}
 	switch {
 	case strings.HasSuffix(pattern, ";"):
+		d.Severity = max(d.Severity, diag.Warning)
 		d.Help = "delete the semicolon: it is a part of the name"
 	case strings.ContainsAny(pattern, " \t"):
 		d.Help = "write one name on a line: a blank is a part of the name"

@@ -142,6 +142,39 @@ func addressRules() []Rule {
 			},
 		},
 		{
+			Name: "unusable-source", Severity: diag.Error,
+			Title: "An instance speaks from an address that no router can have.",
+			Text:  "keepalived reads a multicast address, or 0.0.0.0, as any other one, and its advertisements do not go out.",
+			Bad:   instanceText("    mcast_src_ip 224.0.0.18\n"),
+			Good:  instanceText("    mcast_src_ip 192.0.2.2\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					for _, word := range []string{"mcast_src_ip", "unicast_src_ip"} {
+						if what := unusable(netip.PrefixFrom(v.SourceAddr, v.SourceAddr.BitLen())); what != "" && v.Has(word) {
+							p.report(v.At(word), fmt.Sprintf("%s is %s", v.SourceAddr, what), "expected an address of the router")
+							break
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "wrong-broadcast", Severity: diag.Warning,
+			Title: "The broadcast address of an address is not that of its network.",
+			Text:  "The kernel takes any address behind brd. What goes to the broadcast address of the network is then not for this host.",
+			Bad:   holding("192.0.2.10/24 brd 192.0.2.1"),
+			Good:  holding("192.0.2.10/24 brd 192.0.2.255"),
+			Check: func(p *pass) {
+				for of, a := range p.addresses {
+					network := a.Prefix.Masked()
+					if !a.Broadcast.Is4() || network.Bits() > 30 || a.Broadcast == network.Addr() || network.Contains(a.Broadcast) && !network.Contains(a.Broadcast.Next()) {
+						continue
+					}
+					p.report(a.Span(), fmt.Sprintf("%s of %s is not the broadcast address of %s", a.Broadcast, of, network), "expected the last address, or brd +")
+				}
+			},
+		},
+		{
 			Name: "interface-alias", Severity: diag.Error,
 			Title: "An interface has a colon in its name.",
 			Text:  "eth0:1 is the label of an address, not an interface. keepalived finds no interface of that name and refuses to start VRRP.",

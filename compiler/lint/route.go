@@ -78,6 +78,22 @@ func routeRules() []Rule {
 			},
 		},
 		{
+			Name: "route-host-bits", Severity: diag.Error,
+			Title: "The destination of a route has bits behind its prefix length.",
+			Text: "The kernel refuses a route of IPv4 to 198.51.100.7/24. keepalived accepts the line and writes \"Invalid argument\" to its log when " +
+				"the instance becomes MASTER: the route is not there.",
+			Bad:  instanceText("    virtual_routes {\n        198.51.100.7/24 via 192.0.2.1 dev eth0\n    }\n"),
+			Good: instanceText("    virtual_routes {\n        198.51.100.0/24 via 192.0.2.1 dev eth0\n    }\n"),
+			Check: func(p *pass) {
+				for v, r := range p.routes {
+					if network := r.To.Masked(); r.To.IsValid() && r.To.Addr().Is4() && network != r.To {
+						p.report(r.Span(), fmt.Sprintf("a route of %s goes to %s, which is no network", owner(v, "static_routes"), r.To), "the kernel refuses it").Help =
+							fmt.Sprintf("write %s for the network, or %s for the host", network, r.To.Addr())
+					}
+				}
+			},
+		},
+		{
 			Name: "route-type-order", Severity: diag.Error,
 			Title: "The type of a route stands behind its destination.",
 			Text:  "The type comes first: \"blackhole 198.51.100.0/24\". keepalived takes the word behind a type for the destination, and stops reading when there is none.",

@@ -2,6 +2,8 @@ package lint
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"keepc/compiler/ir"
 	"keepc/grammar/diag"
@@ -74,13 +76,31 @@ func (p *pass) undefined() {
 			continue
 		}
 		d := p.report(u.at, fmt.Sprintf("there is no %s %q", u.kind, u.name), "undefined")
-		if best, sure := diag.Suggest(u.name, names[u.kind]); best != "" {
+		if best, sure := likeName(u.name, names[u.kind]); best != "" {
 			d.Label = fmt.Sprintf("did you mean %q?", best)
 			if sure && u.at.Text() == u.name {
 				d.Fixes = []diag.Fix{{Title: fmt.Sprintf("write %q", best), Edits: []diag.Edit{{Span: u.at, Text: best}}}}
 			}
 		}
 	}
+}
+
+// likeName returns the name that was likely meant, and whether that is sure: a part of names is often left out or added, as in
+// "chk_haproxy" for "haproxy". A name of one letter resembles every other one.
+func likeName(name string, names []string) (best string, sure bool) {
+	if i := slices.Index(names, strings.TrimRight(name, ",;")); i >= 0 {
+		return names[i], true
+	}
+	if best, sure = diag.Suggest(name, names); len(name) > 1 && best != "" {
+		return best, sure
+	}
+	related := slices.DeleteFunc(slices.Clone(names), func(n string) bool {
+		return n == "" || !strings.Contains(n, name) && !strings.Contains(name, n)
+	})
+	if len(related) != 1 {
+		return "", false
+	}
+	return related[0], false
 }
 
 // trackedBlock is the keyword of the blocks that lines of a kind name.

@@ -274,7 +274,7 @@ type voice struct {
 // spoken lists the source and the peers of an instance and its first address, in the order of the file.
 func spoken(v *ir.VRRPInstance) (all []voice) {
 	for _, word := range []string{"mcast_src_ip", "unicast_src_ip"} {
-		if v.Has(word) && v.SourceAddr.IsValid() {
+		if v.Has(word) && v.SourceAddr.IsValid() && !v.SourceAddr.IsMulticast() {
 			all = append(all, voice{v.SourceAddr, v.At(word), false})
 			break
 		}
