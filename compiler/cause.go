@@ -92,7 +92,8 @@ var consequences = map[string]func(o, cause diag.Diagnostic) bool{
 		return o.Rule == "invalid-value" && strings.Contains(o.Span.Text(), cause.Span.Text())
 	},
 	"unset-variable": func(o, cause diag.Diagnostic) bool {
-		return o.Rule == "missing-value" && o.Span.End <= cause.Span.End && linesApart(o, cause) == 0
+		return o.Rule == "missing-value" && o.Span.End <= cause.Span.End && linesApart(o, cause) == 0 || spoils(o, cause) ||
+			o.Rule == "invalid-value" && o.Span.Start == cause.Span.End
 	},
 	"line-continuation": func(o, cause diag.Diagnostic) bool {
 		n := linesApart(o, cause)
@@ -192,10 +193,14 @@ var missing = map[string]string{"missing-addresses": "virtual_ipaddress", "missi
 func withoutConsequences(file *grammar.File, found diag.List) diag.List {
 	var unknown [][]*grammar.Stmt // the lines with unknown words, each behind the blocks that it lies in
 	var undefined []source.Span
-	wrong := map[line]bool{} // lines with errors
+	wrong := map[line]bool{}  // lines with errors
+	bare := map[string]bool{} // names of definitions that lack their $
 	for _, d := range found {
 		if d.Severity == diag.Error && d.Rule != "route-untracked" && !d.Span.IsZero() {
 			wrong[lineOf(d.Span)] = true
+		}
+		if name, _, ok := strings.Cut(d.Span.Text(), "="); ok && d.Rule == "unknown-keyword" {
+			bare[name] = true
 		}
 		switch {
 		case d.Rule == "unknown-keyword" && len(d.Fixes) == 0 && len(unknown) < manyUnknown:
@@ -219,6 +224,8 @@ func withoutConsequences(file *grammar.File, found diag.List) diag.List {
 		case "type-without-password", "password-without-type":
 			in := parent(file, d.Span)
 			return wrong[lineOf(d.Span)] || in != nil && slices.ContainsFunc(unknown, func(chain []*grammar.Stmt) bool { return last(chain, 1) == in })
+		case "undefined-reference":
+			return bare[strings.Trim(d.Span.Text(), "${}")]
 		case "stray-semicolon":
 			return slices.Contains(undefined, d.Span)
 		case "unknown-option":
