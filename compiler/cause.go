@@ -187,20 +187,32 @@ const manyUnknown = 20
 // missing leads from the rules about what an instance lacks to its keyword.
 var missing = map[string]string{"missing-addresses": "virtual_ipaddress", "missing-interface": "interface"}
 
+// defined leaves out that a name is not defined where a line defines it and only lacks its $.
+func defined(reading, meaning diag.List) diag.List {
+	names := map[string]bool{}
+	for _, d := range meaning {
+		if name, _, ok := strings.Cut(d.Span.Text(), "="); ok && d.Rule == "unknown-keyword" {
+			names[name] = true
+		}
+	}
+	if len(names) == 0 {
+		return reading
+	}
+	return slices.DeleteFunc(slices.Clone(reading), func(d diag.Diagnostic) bool {
+		return d.Rule == "undefined-reference" && names[strings.Trim(d.Span.Text(), "${}")]
+	})
+}
+
 // withoutConsequences leaves out what follows from another finding: that something is missing where a line with an unknown word may
 // be it; that a line has a word too many whose name nothing has, or that the name ends in a semicolon; and what is to be said of a
 // route or rule that is dropped.
 func withoutConsequences(file *grammar.File, found diag.List) diag.List {
 	var unknown [][]*grammar.Stmt // the lines with unknown words, each behind the blocks that it lies in
 	var undefined []source.Span
-	wrong := map[line]bool{}  // lines with errors
-	bare := map[string]bool{} // names of definitions that lack their $
+	wrong := map[line]bool{} // lines with errors
 	for _, d := range found {
 		if d.Severity == diag.Error && d.Rule != "route-untracked" && !d.Span.IsZero() {
 			wrong[lineOf(d.Span)] = true
-		}
-		if name, _, ok := strings.Cut(d.Span.Text(), "="); ok && d.Rule == "unknown-keyword" {
-			bare[name] = true
 		}
 		switch {
 		case d.Rule == "unknown-keyword" && len(d.Fixes) == 0 && len(unknown) < manyUnknown:
@@ -224,8 +236,6 @@ func withoutConsequences(file *grammar.File, found diag.List) diag.List {
 		case "type-without-password", "password-without-type":
 			in := parent(file, d.Span)
 			return wrong[lineOf(d.Span)] || in != nil && slices.ContainsFunc(unknown, func(chain []*grammar.Stmt) bool { return last(chain, 1) == in })
-		case "undefined-reference":
-			return bare[strings.Trim(d.Span.Text(), "${}")]
 		case "stray-semicolon":
 			return slices.Contains(undefined, d.Span)
 		case "unknown-option":
