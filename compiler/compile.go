@@ -41,7 +41,8 @@ func Merge(file *grammar.File, reading, meaning diag.List) diag.List {
 			reading = slices.Delete(slices.Clone(reading), i, i+1)
 		}
 	}
-	reading, meaning = oneCause(defined(reading, meaning), meaning)
+	reading, meaning = oneCause(reading, meaning)
+	reading = defined(reading, meaning)
 	all := silence(file, foreign(file, slices.Concat(reading, meaning)))
 	countTemplates(all)
 	all.Sort()
