@@ -68,21 +68,21 @@ var (
 )
 
 // glob returns the files that match a pattern without braces, sorted. Unlike path.Match, but like glob(3), a wildcard does
-// not match a dot at the start of a name.
-func (f Files) glob(pattern string) []string {
+// not match a dot at the start of a name. It tells whether it could look into all directories that the pattern asks for.
+func (f Files) glob(pattern string) (matches []string, whole bool) {
 	if f.Root == nil {
-		return nil
+		return nil, true
 	}
 	if !hasWildcard(pattern) {
 		if _, err := fs.Stat(f.Root, inFS(path.Clean(pattern))); errors.Is(err, fs.ErrNotExist) {
-			return nil
+			return nil, true
 		}
-		return []string{path.Clean(pattern)}
+		return []string{path.Clean(pattern)}, true
 	}
 	pattern = path.Clean(pattern)
-	names, _ := fs.Glob(&limited{f.Root, maxDirectories}, inFS(pattern)) // a malformed pattern matches nothing
+	tree := &limited{f.Root, maxDirectories}
+	names, _ := fs.Glob(tree, inFS(pattern)) // a malformed pattern matches nothing
 	parts := strings.Split(pattern, "/")
-	var matches []string
 	for _, name := range names {
 		name = "/" + name
 		hidden := false
@@ -93,7 +93,7 @@ func (f Files) glob(pattern string) []string {
 			matches = append(matches, name)
 		}
 	}
-	return matches
+	return matches, tree.left >= 0
 }
 
 // maxDirectories is how many directories the wildcards of an include may look into; "/*/*/*/*" is all of a machine.
@@ -267,7 +267,13 @@ func (e *expander) include(l line, add demand, pattern line) {
 	need := e.file.demand | add
 	var names []string
 	for _, p := range patterns {
-		found := e.opts.Files.glob(e.path(p))
+		found, whole := e.opts.Files.glob(e.path(p))
+		if !whole {
+			e.report(diag.Diagnostic{
+				Rule: "include-wide", Severity: diag.Warning, Message: fmt.Sprintf("%s looks into more than %d directories", p, maxDirectories),
+				Span: at, Label: "not read to the end here; keepalived looks into all",
+			})
+		}
 		names = append(names, found...)
 		if len(found) == 0 && len(patterns) > 1 && need&brace != 0 {
 			e.noMatch(at, p, true)

@@ -3,6 +3,7 @@ package grammar
 import (
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -96,6 +97,20 @@ func TestInclude(t *testing.T) {
 }
 
 // A span tells the whole way: where the word stands, where it was used, from where that was included.
+// A wildcard that asks for more directories than are looked into says so.
+func TestIncludeWide(t *testing.T) {
+	files := fstest.MapFS{}
+	for i := range maxDirectories {
+		files[fmt.Sprintf("etc/keepalived/%d/a.conf", i)] = &fstest.MapFile{Data: []byte("a\n"), Mode: 0o644}
+	}
+	for text, wide := range map[string]bool{"include 1*/*.conf": false, "include */*.conf": true} {
+		_, found := LoadText(source.New("keepalived.conf", []byte(text)), Options{Files: Files{Root: files, Dir: "/etc/keepalived"}})
+		if got := slices.ContainsFunc(found, func(d diag.Diagnostic) bool { return d.Rule == "include-wide" }); got != wide {
+			t.Errorf("%s: wide is %v, want %v: %v", text, got, wide, found)
+		}
+	}
+}
+
 func TestSpansOfExpansion(t *testing.T) {
 	files := fstest.MapFS{
 		"etc/vips.conf": {Data: []byte("virtual_ipaddress {\n $VIPS\n}\n"), Mode: 0o644},

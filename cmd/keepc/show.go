@@ -36,7 +36,7 @@ func (a *App) show() *cobra.Command {
 			case tree:
 				err = report.Tree(a.Stdout, file)
 			default:
-				cfg, more := compiler.Compile(file, compiler.Options{})
+				cfg, more := compiler.Compile(file, compiler.Options{Version: a.forVersion})
 				found = compiler.Merge(file, found, more)
 				err = report.Config(a.Stdout, file.Source.Name, cfg)
 			}

@@ -155,6 +155,11 @@ func expansionRules() []Rule {
 			Text:  "Every brace multiplies the number of names.",
 		},
 		{
+			Name: "include-wide", Severity: diag.Warning,
+			Title: "The wildcards of an include look into too many directories.",
+			Text:  "keepc looks into 2000 and no more, so that files may be missing from what it read; keepalived looks into all of them.",
+		},
+		{
 			Name: "include-expanded", Severity: diag.Warning,
 			Title: "An include depends on a definition or a condition.",
 			Text:  "keepalived looks for includes before it looks at these; newer versions take the name as it is written.",

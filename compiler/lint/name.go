@@ -11,7 +11,7 @@ func nameRules() []Rule {
 		{
 			Name: "undefined-name", Severity: diag.Error,
 			Title: "A name is used that nothing in the file has.",
-			Text:  "keepalived reports it and goes on without the tracker, member or group; of a track_group and its members it says nothing.",
+			Text:  "keepalived reports it and goes on without the tracker, member, group or sync daemon; of a track_group and its members it says nothing.",
 			Bad:   instanceText("    track_script {\n        web\n    }\n"),
 			Good:  scriptText + instanceText("    track_script {\n        web\n    }\n"),
 			Check: func(p *pass) { p.undefined() },

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 
@@ -24,6 +25,21 @@ func regexRules() []Rule {
 				for u := range v.pages {
 					if why := uncompilable(u.Regex); why != "" {
 						p.report(u.At("regex"), "the regular expression does not compile: "+why, "dropped")
+					}
+				}
+			},
+		},
+		{
+			Name: "regex-offsets", Severity: diag.Error,
+			Title: "A page is searched from behind the last place where a match may begin.",
+			Text:  "regex_min_offset is above regex_max_offset, so that nothing ever matches. keepalived says nothing.",
+			Bad:   pageText("regex \"ok\"\n                regex_min_offset 20\n                regex_max_offset 10"),
+			Good:  pageText("regex \"ok\"\n                regex_min_offset 10\n                regex_max_offset 20"),
+			Service: func(p *pass, v service) {
+				for u := range v.pages {
+					if u.Regex.EndOffset > 0 && u.Regex.MinOffset >= u.Regex.EndOffset {
+						d := p.report(u.At("regex_min_offset"), fmt.Sprintf("regex_min_offset %d is above regex_max_offset %d", u.Regex.MinOffset, u.Regex.EndOffset-1), "never matches")
+						d.Notes = note(u.At("regex_max_offset"), "the other end")
 					}
 				}
 			},

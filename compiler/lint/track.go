@@ -131,6 +131,9 @@ func (p *pass) uses() (all []use) {
 			all = append(all, use{"vrrp_instance", m.Text, m.Span})
 		}
 	}
+	if d := p.Global.LVSSyncDaemon; d != nil && d.Instance != "" && len(p.Instances) > 0 {
+		all = append(all, use{"vrrp_instance", d.Instance, p.Global.At("lvs_sync_daemon")})
+	}
 	follows := func(group string, o ir.Origin) {
 		if group != "" {
 			all = append(all, use{"track_group", group, o.Span()})

@@ -34,6 +34,13 @@ func valueRules() []Rule {
 			Good:  instanceText("    preempt_delay 1\n"),
 		},
 		{
+			Name: "half-byte", Severity: diag.Warning,
+			Title: "A row of hexadecimal digits has an odd number of them.",
+			Text:  "Two digits make a byte, so one is missing or too many. keepalived takes the row without a word.",
+			Bad:   checkedText("UDP_CHECK {\n            payload 012\n        }"),
+			Good:  checkedText("UDP_CHECK {\n            payload 0102\n        }"),
+		},
+		{
 			Name: "address-port", Severity: diag.Error,
 			Title: "Address and port are joined by a colon.",
 			Text:  "They are two words: \"192.0.2.10 80\". keepalived finds no address in 192.0.2.10:80 and drops the whole block.",

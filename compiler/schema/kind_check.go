@@ -110,6 +110,7 @@ var Reply = Kind[*ir.Reply]{"[bytes in hex, x for any digit]", func(r *reader) (
 // octets reads the rest of the line as bytes in hexadecimal. Bits that a wildcard leaves open are 0 in the value and the mask.
 func (r *reader) octets(wildcards string) (value, mask ir.Octets, ok bool) {
 	for w, more := r.optional(); more; w, more = r.optional() {
+		r.halfOctet(w)
 		for text := w.Text; text != ""; {
 			n := min(2, len(text))
 			var v, m byte
@@ -129,6 +130,19 @@ func (r *reader) octets(wildcards string) (value, mask ir.Octets, ok bool) {
 		}
 	}
 	return value, mask, true
+}
+
+// halfOctet reports a row of hexadecimal digits that is no whole number of bytes.
+func (r *reader) halfOctet(w grammar.Word) {
+	if len(w.Text)%2 == 0 {
+		return
+	}
+	r.report(diag.Diagnostic{
+		Rule: "half-byte", Severity: diag.Warning,
+		Message: fmt.Sprintf("%s has %d digits: two make a byte", r.key.Word, len(w.Text)),
+		Span:    w.Span,
+		Label:   "one is missing or too many",
+	})
 }
 
 // Pattern is a regular expression, which has quotes and escapes of its own.

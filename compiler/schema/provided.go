@@ -75,10 +75,11 @@ func (r *reader) provided(key *Keyword) {
 	}
 }
 
-// fraction reports a number with a point that keepalived takes whole before a version.
-func (r *reader) fraction(w grammar.Word, since string) {
+// fraction reports a number with a point that keepalived takes whole before a version. It tells whether the one that will read the file
+// ignores the line.
+func (r *reader) fraction(w grammar.Word, since string) (ignored bool) {
 	if r.own || r.version != "" && !Older(r.version, since) {
-		return
+		return false
 	}
 	d := diag.Diagnostic{
 		Rule: "recent-fraction", Severity: diag.Warning,
@@ -91,6 +92,7 @@ func (r *reader) fraction(w grammar.Word, since string) {
 		d.Severity, d.Label = diag.Error, r.version+" ignores the line"
 	}
 	r.report(d)
+	return r.version != ""
 }
 
 // asYoung tells whether a block around the current line is as young as a keyword, so that nothing is left to say of it.

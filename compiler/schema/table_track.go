@@ -22,8 +22,8 @@ var script = block(head(Name, func(s *ir.Script) *string { return &s.Name }), ir
 var scriptSeconds = Kind[duration]{CoarseDecimal(0.001, 4294).Expect, func(r *reader) (duration, bool) {
 	words := r.rest
 	d, ok := CoarseDecimal(0.001, 4294).read(r)
-	if ok && strings.Contains(words[0].Text, ".") {
-		r.fraction(words[0], "2.3.2")
+	if ok && strings.Contains(words[0].Text, ".") && r.fraction(words[0], "2.3.2") {
+		return 0, false
 	}
 	return d, ok
 }}
