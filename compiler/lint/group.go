@@ -1,6 +1,8 @@
 package lint
 
 import (
+	"strings"
+
 	"keepc/compiler/ir"
 	"keepc/grammar"
 	"keepc/grammar/diag"
@@ -85,6 +87,35 @@ func groupRules() []Rule {
 				for _, g := range p.TrackGroups {
 					if g.Has("group") && len(g.Members) == 0 {
 						p.report(g.Span(), "track_group "+g.Name+" has no member", "followed for nothing")
+					}
+				}
+			},
+		},
+		{
+			Name: "track-group-order", Severity: diag.Warning,
+			Title: "A track_group stands behind a static address, route or rule that follows it.",
+			Text:  "keepalived reads the file once, from top to bottom, and reports that it does not find the group.",
+			Bad:   "static_routes {\n    198.51.100.0/24 via 192.0.2.1 dev eth0 track_group G\n}\ntrack_group G {\n    group {\n        VI_1\n    }\n}\n" + instanceText(""),
+			Good:  "track_group G {\n    group {\n        VI_1\n    }\n}\nstatic_routes {\n    198.51.100.0/24 via 192.0.2.1 dev eth0 track_group G\n}\n" + instanceText(""),
+			Check: func(p *pass) {
+				groups := map[string]ir.Origin{}
+				for _, g := range p.TrackGroups {
+					define(groups, g.Name, g.Origin)
+				}
+				if len(groups) == 0 {
+					return
+				}
+				read := map[*grammar.Stmt]bool{}
+				for _, s := range p.file.Stmts {
+					read[s] = true
+					if !strings.HasPrefix(s.Keyword(), "static_") || s.Block == nil {
+						continue
+					}
+					for _, line := range s.Block.Stmts {
+						name := option(ir.Origin{Stmt: line}, "track_group")
+						if group, ok := groups[name]; ok && !read[group.Stmt] {
+							p.report(line.Span(), "track_group "+name+" is defined further down", "not found").Notes = note(group.Span(), "the definition")
+						}
 					}
 				}
 			},
