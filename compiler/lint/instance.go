@@ -3,6 +3,7 @@ package lint
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
 	"strings"
 	"time"
 
@@ -376,7 +377,10 @@ func instanceRules() []Rule {
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if kind := auth(v, "auth_type"); kind != nil && auth(v, "auth_pass") == nil {
-						p.report(kind.Span(), named(v)+" has an auth_type and no auth_pass", "has no effect")
+						d := p.report(kind.Span(), named(v)+" has an auth_type and no auth_pass", "has no effect")
+						if passElsewhere.MatchString(between(v.Stmt.Block.Find("authentication"))) {
+							d.Severity, d.Label = diag.Info, "the password is for another id; has no effect here"
+						}
 					}
 				}
 			},
@@ -486,4 +490,15 @@ func empty(o ir.Origin, keyword string) bool {
 	}
 	s := o.Stmt.Block.Find(keyword)
 	return s == nil || s.Block == nil || len(s.Block.Stmts) == 0
+}
+
+// passElsewhere finds a password on the line of an id.
+var passElsewhere = regexp.MustCompile(`(?m)^[ \t]*@\S+[ \t]+auth_pass[ \t]`)
+
+// between returns the text between the braces of a block.
+func between(s *grammar.Stmt) string {
+	if s == nil || s.Block == nil || s.Block.Open.IsZero() || s.Block.Open.Source != s.Block.Close.Source {
+		return ""
+	}
+	return s.Block.Open.To(s.Block.Close).Text()
 }

@@ -195,6 +195,13 @@ func wordRules() []Rule {
 			Good:  "global_defs {\n    router_id lb1\n}\n",
 		},
 		{
+			Name: "list-brackets", Severity: diag.Error,
+			Title: "A list has the brackets and commas of another language.",
+			Text:  "The lines of a block are the list: one value a line. keepalived takes the brackets and commas for values, or for a part of them.",
+			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        [ 192.0.2.10/24, 192.0.2.11/24 ]\n    }\n}\n",
+			Good:  "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        192.0.2.10/24\n        192.0.2.11/24\n    }\n}\n",
+		},
+		{
 			Name: "split-line", Severity: diag.Error,
 			Title: "A keyword and its value stand on two lines.",
 			Text:  "The end of a line ends the statement: keepalived misses the value, and calls it an unknown keyword on the next line.",

@@ -202,6 +202,7 @@ func (r *reader) readEntries(read func()) {
 		r.headEnds(key, nil)
 	}
 	r.inside = append(r.inside, frame{key: key, stmt: s})
+	s.Block.Stmts = r.unlisted(s.Block.Stmts)
 	for i, e := range s.Block.Stmts {
 		e = r.undashed(e)
 		s.Block.Stmts[i] = e

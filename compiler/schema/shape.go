@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -75,6 +76,69 @@ func unbracketed(words []grammar.Word) []grammar.Word {
 	return inner
 }
 
+// unlisted returns the lines of a block as they were meant where they are a list of another language, as [ a, b ]. It reports that once.
+func (r *reader) unlisted(entries []*grammar.Stmt) []*grammar.Stmt {
+	i := slices.IndexFunc(entries, func(e *grammar.Stmt) bool { return opensList(e.Words[0]) })
+	if i < 0 {
+		return entries
+	}
+	r.report(diag.Diagnostic{
+		Rule: "list-brackets", Severity: diag.Error,
+		Message: "a list in brackets stands between the braces",
+		Span:    entries[i].Span(),
+		Label:   "expected one value a line, without brackets and commas",
+	})
+	meant := slices.Clone(entries[:i])
+	for _, e := range entries[i:] {
+		meant = append(meant, atCommas(e.Words)...)
+	}
+	return meant
+}
+
+// atCommas returns the words of a list as one line for each value. Where all words are addresses, blanks separate them too.
+func atCommas(list []grammar.Word) (lines []*grammar.Stmt) {
+	var words []grammar.Word
+	addresses := !slices.ContainsFunc(list, func(w grammar.Word) bool {
+		text := withoutBrackets(w).Text
+		return text != "" && !isAddress(text)
+	})
+	for i, w := range list {
+		if bare := withoutBrackets(w); bare.Text != "" {
+			words = append(words, bare)
+		}
+		if len(words) > 0 && (addresses || strings.HasSuffix(w.Text, ",") || i == len(list)-1) {
+			lines, words = append(lines, &grammar.Stmt{Words: words}), nil
+		}
+	}
+	return lines
+}
+
+func isAddress(text string) bool {
+	host, _, _ := strings.Cut(text, "/")
+	_, err := netip.ParseAddr(host)
+	return err == nil
+}
+
+// opensList tells whether a list of another language begins with a word. An IPv6 address alone may stand in brackets.
+func opensList(w grammar.Word) bool {
+	if w.Text == "" || w.Text[0] != '(' && w.Text[0] != '[' || w.Text != w.Span.Text() {
+		return false
+	}
+	return w.Text[0] == '(' || !(strings.Contains(w.Text, ":") && strings.Contains(w.Text, "]"))
+}
+
+// withoutBrackets returns a word without the signs of a list at its ends.
+func withoutBrackets(w grammar.Word) grammar.Word {
+	if w.Text != w.Span.Text() {
+		return w // it is quoted
+	}
+	text := strings.TrimLeft(w.Text, "[(")
+	w.Span.Start += int32(len(w.Text) - len(text))
+	w.Text = strings.TrimRight(text, "]),")
+	w.Span.End -= int32(len(text) - len(w.Text))
+	return w
+}
+
 // inline reads the words behind the keyword of a block as the line that should stand in it.
 func (r *reader) inline(key *Keyword, s *grammar.Stmt) *grammar.Stmt {
 	words := s.Args()
@@ -96,7 +160,7 @@ func (r *reader) inline(key *Keyword, s *grammar.Stmt) *grammar.Stmt {
 		d.Fixes = []diag.Fix{{Title: "add the braces", Edits: []diag.Edit{{Span: gap, Text: " {\n" + indent + "    " + inner.Text() + "\n" + indent + "}"}}}}
 	}
 	r.report(d)
-	return &grammar.Stmt{Words: s.Words[:1], Block: &grammar.Block{Stmts: []*grammar.Stmt{{Words: words}}}}
+	return &grammar.Stmt{Words: s.Words[:1], Block: &grammar.Block{Stmts: atCommas(words)}}
 }
 
 // joined finds a keyword among the words that a line has too many: it should have a line of its own. It reports that once for
