@@ -111,6 +111,9 @@ func newIgnore(c grammar.Comment, wrong *diag.List) *ignore {
 	if len(words) < 3 {
 		return bad("an ignore without its reason", `expected "keepc: ignore RULE why"`)
 	}
+	for strings.HasSuffix(words[1], ",") && len(words) > 2 {
+		words = slices.Replace(words, 1, 3, words[1]+words[2])
+	}
 	i := &ignore{comment: c, rules: strings.Split(words[1], ",")}
 	i.used = make([]bool, len(i.rules))
 	for n, rule := range i.rules {

@@ -134,6 +134,33 @@ func balanceRules() []Rule {
 			},
 		},
 		{
+			Name: "mark-without-family", Severity: diag.Error,
+			Title: "A virtual_server_group has addresses of both families and a firewall mark of none.",
+			Text: "A mark is of the family that the addresses beside it have. Where they have both, keepalived wants inet or inet6 behind the mark, " +
+				"whatever ip_family says, and drops the service without it.",
+			Bad:  "virtual_server_group web {\n    192.0.2.10 80\n    2001:db8::10 80\n    fwmark 8\n}\n" + strings.Replace(grouped, "lb_kind DR", "lb_kind TUN", 1),
+			Good: "virtual_server_group web {\n    192.0.2.10 80\n    2001:db8::10 80\n    fwmark 8 inet\n}\n" + strings.Replace(grouped, "lb_kind DR", "lb_kind TUN", 1),
+			Service: func(p *pass, v service) {
+				var has4, has6 bool
+				var bare *ir.GroupMember
+				members := p.members(v)
+				for i, m := range members {
+					switch {
+					case !m.First.IsValid() && !m.HasWord("inet") && !m.HasWord("inet6"):
+						bare = &members[i]
+					case m.First.Is4():
+						has4 = true
+					case m.First.Is6():
+						has6 = true
+					}
+				}
+				if has4 && has6 && bare != nil && v.Forwarding == ir.TUN { // else mixed-group tells
+					d := p.report(bare.Span(), fmt.Sprintf("fwmark %d is of no family, and %s has addresses of both", bare.FWMark, v.name()), "expected inet or inet6 behind it")
+					d.Notes = note(v.Span(), "dropped")
+				}
+			},
+		},
+		{
 			Name: "threshold-order", Severity: diag.Warning,
 			Title: "The lower threshold of a real server is not below the upper one.",
 			Text: "Above uthreshold connections a server gets no new ones, below lthreshold it gets them again. The wrong way round it flutters " +

@@ -260,7 +260,7 @@ func instanceRules() []Rule {
 					text := value(v.Origin, "advert_int")
 					said, err := time.ParseDuration(text + "s")
 					_, fraction, _ := strings.Cut(text, ".")
-					if err != nil || said%step == 0 || said > 255*time.Second || len(fraction) > 6 {
+					if err != nil || said%step == 0 || said < 10*time.Millisecond || said > 255*time.Second || len(fraction) > 6 {
 						continue // whole, or a finding already
 					}
 					d := p.report(v.At("advert_int"), fmt.Sprintf("advert_int %s becomes %v in version %d", text, max(step, said.Round(step)), v.Version), "expected "+unit)
@@ -362,8 +362,8 @@ func instanceRules() []Rule {
 			Good:  instanceText("    authentication {\n        auth_type PASS\n        auth_pass k2t9\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
-					if pass := auth(v, "auth_pass"); pass != nil && auth(v, "auth_type") == nil {
-						p.report(pass.Span(), "the password of "+named(v)+" has no effect without auth_type", "").Help = "add \"auth_type PASS\""
+					if pass := auth(v, "auth_pass"); pass != nil && auth(v, "auth_type") == nil && v.Version != 3 {
+						p.report(pass.Span(), "the password of "+named(v)+" has no effect without auth_type", "ignored").Help = "add \"auth_type PASS\""
 					}
 				}
 			},
@@ -376,7 +376,7 @@ func instanceRules() []Rule {
 			Good:  instanceText("    authentication {\n        auth_type PASS\n        auth_pass k2t9\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
-					if kind := auth(v, "auth_type"); kind != nil && auth(v, "auth_pass") == nil {
+					if kind := auth(v, "auth_type"); kind != nil && auth(v, "auth_pass") == nil && v.Version != 3 {
 						d := p.report(kind.Span(), named(v)+" has an auth_type and no auth_pass", "has no effect")
 						if passElsewhere.MatchString(between(v.Stmt.Block.Find("authentication"))) {
 							d.Severity, d.Label = diag.Info, "the password is for another id; has no effect here"
@@ -402,13 +402,19 @@ func instanceRules() []Rule {
 		{
 			Name: "password-version-3", Severity: diag.Error,
 			Title: "VRRP version 3 has no authentication.",
-			Text:  "keepalived reports it and ignores the block. RFC 5798 took authentication out because it protected nothing.",
-			Bad:   instanceText("    version 3\n    authentication {\n        auth_type PASS\n        auth_pass k2t9\n    }\n"),
-			Good:  instanceText("    version 3\n"),
+			Text: "keepalived reports it and ignores the block; an auth_pass without auth_type it ignores without a word. RFC 5798 took " +
+				"authentication out because it protected nothing.",
+			Bad:  instanceText("    version 3\n    authentication {\n        auth_type PASS\n        auth_pass k2t9\n    }\n"),
+			Good: instanceText("    version 3\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
-					if v.Version == 3 && auth(v, "auth_type") != nil {
-						p.report(v.At("authentication"), named(v)+" is of version 3, which has no authentication", "ignored")
+					kind := auth(v, "auth_type")
+					if v.Version != 3 || kind == nil && auth(v, "auth_pass") == nil {
+						continue
+					}
+					d := p.report(v.At("authentication"), named(v)+" is of version 3, which has no authentication", "ignored")
+					if kind == nil {
+						d.Severity = diag.Warning
 					}
 				}
 			},
@@ -427,7 +433,7 @@ func instanceRules() []Rule {
 					}
 					switch pass.Words[1].Text {
 					case "1111", "1234", "12345", "123456", "12345678", "password", "secret":
-						p.report(pass.Span(), "the password of "+named(v)+" is a well-known one", "")
+						p.report(pass.Span(), "the password of "+named(v)+" is a well-known one", "stands in most guides")
 					}
 				}
 			},

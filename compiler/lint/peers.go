@@ -38,7 +38,9 @@ func Compare(c *cluster.Cluster, about []About) Comparison {
 	for _, a := range about {
 		for _, d := range a.Findings {
 			if d.Severity == diag.Error {
-				p.errors[placeOf(d.Span)] = true
+				for at := d.Span; !at.IsZero(); at = at.Source.Via { // what is wrong with a definition is so where it is used
+					p.errors[placeOf(at)] = true
+				}
 			}
 		}
 	}

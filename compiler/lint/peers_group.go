@@ -303,7 +303,7 @@ func passwordMismatch(p *peerPass) {
 			p.tell(g, m, diag.Diagnostic{
 				Message: fmt.Sprintf("%s has another password than its peer %s", named(m.VRRPInstance), p.name(o)),
 				Span:    s.At(m), Label: "differs",
-				Notes: append(note(s.At(o), "from that of "+p.name(o)), diag.Note{Message: "each drops what the other one sends: both become MASTER"}),
+				Notes: append(note(s.At(o), "the password of "+p.name(o)), diag.Note{Message: "each drops what the other one sends: both become MASTER"}),
 			})
 		})
 	}

@@ -137,13 +137,11 @@ func vmacRules() []Rule {
 
 // vmacName is the name that use_vmac or use_ipvlan gives the interface; "" when keepalived makes one up.
 func vmacName(v *ir.VRRPInstance, word string) string {
-	switch name := value(v.Origin, word); name {
-	case "netlink_notify_msg", "group", "bridge", "private", "vepa":
-		return ""
-	default:
-		if strings.ContainsAny(name, ":.") {
-			return "" // a MAC or an IP address; a name with a dot is left alone
-		}
-		return name
+	switch {
+	case word == "use_vmac":
+		return v.VMAC.Name
+	case v.IPVLAN != nil:
+		return v.IPVLAN.Name
 	}
+	return ""
 }

@@ -22,7 +22,7 @@ func weightRules() []Rule {
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					for t := range v.Trackers() {
-						if v.NoPreempt && t.Weight.N != 0 {
+						if v.NoPreempt && t.Weight.N != 0 && weightless(v, t) == nil {
 							p.report(t.Span(), "the weight of "+t.Name+" moves no role from "+named(v)+" if its peers have nopreempt, too", "no one would take over").Notes = note(v.At("nopreempt"), "as this router has")
 						}
 					}
@@ -62,7 +62,7 @@ func weightRules() []Rule {
 				for _, v := range p.Instances {
 					for t := range v.Trackers() {
 						n := int(v.Priority) + t.Weight.N
-						if t.Kind == ir.FileTracker || v.Priority == 255 || t.Weight.N == 0 || n >= 1 && n <= 254 {
+						if t.Kind == ir.FileTracker || v.Priority == 255 || t.Weight.N == 0 || n >= 1 && n <= 254 || weightless(v, t) != nil {
 							continue
 						}
 						d := p.report(t.Span(), fmt.Sprintf("priority %d and the weight %d of %s make %d", v.Priority, t.Weight.N, t.Name, n), fmt.Sprintf("%d is used", min(max(n, 1), 254)))
@@ -98,19 +98,9 @@ func weightRules() []Rule {
 			Bad:  scriptText + withWeight + other + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n}\n",
 			Good: scriptText + withWeight + other + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n    sync_group_tracking_weight\n}\n",
 			Check: func(p *pass) {
-				group := map[string]*ir.SyncGroup{}
-				for _, g := range p.SyncGroups {
-					for _, m := range g.Members {
-						group[m.Text] = g
-					}
-				}
 				for _, v := range p.Instances {
-					g := group[v.Name]
-					if g == nil || len(g.Members) < 2 || g.Has("sync_group_tracking_weight") || g.Has("global_tracking") || v.Priority == 255 {
-						continue
-					}
 					for t := range v.Trackers() {
-						if t.Weight.N != 0 && t.Name != v.Interface {
+						if g := weightless(v, t); g != nil {
 							p.report(t.Span(), fmt.Sprintf("the weight of %s does nothing in %s, a member of %s", t.Name, named(v), g.Name), "ignored").Notes = note(g.Span(), "the sync group")
 						}
 					}
@@ -167,6 +157,18 @@ func weightRules() []Rule {
 			},
 		},
 	}
+}
+
+// weightless returns the sync group that keeps the weight of a tracker from moving its member; nil: there is none.
+func weightless(v *ir.VRRPInstance, t ir.Tracker) *ir.SyncGroup {
+	g := v.SyncGroup
+	if g == nil || len(g.Members) < 2 || g.Has("sync_group_tracking_weight") || g.Has("global_tracking") || v.Priority == 255 {
+		return nil
+	}
+	if t.Weight.N == 0 || t.Name == v.Interface {
+		return nil
+	}
+	return g
 }
 
 // withWeight is an instance whose priority follows a script, and other one beside it.

@@ -110,11 +110,13 @@ func (r *reader) oneOf(w grammar.Word, allowed []string) {
 	if other := elsewhere[strings.ToLower(w.Text)]; slices.Contains(allowed, other) {
 		best, sure = other, false
 	}
-	if best != "" {
+	switch {
+	case best == "", !sure && strings.IndexAny(w.Text, "0123456789") == 0: // a number is no slip of another one
+	case sure:
 		d.Label = fmt.Sprintf("did you mean %q?", best)
-		if sure {
-			d.Fixes = []diag.Fix{replace(w.Span, best)}
-		}
+		d.Fixes = []diag.Fix{replace(w.Span, best)}
+	default:
+		d.Label, d.Help = fmt.Sprintf("did you mean %q?", best), d.Label
 	}
 	r.fail(d)
 }
@@ -179,6 +181,9 @@ func (r *reader) slashes(at grammar.Word, severity diag.Severity, label string) 
 		Message: mark + " does not start a comment",
 		Span:    at.Span,
 		Label:   label,
+	}
+	if r.key != nil && r.key.Secret {
+		d.Message = "only # and ! start a comment" // the sign is hidden, as all that follows the keyword
 	}
 	if strings.HasPrefix(at.Span.Text(), mark) {
 		d.Fixes = []diag.Fix{{Title: `write "#"`, Edits: []diag.Edit{{Span: at.Span.Source.Span(int(at.Span.Start), int(at.Span.Start)+len(mark)), Text: "#"}}}}

@@ -122,6 +122,10 @@ var Interface = Kind[string]{"an interface name", func(r *reader) (string, bool)
 		d.Fixes = r.bared(w, bare, isInterface)
 	case strings.Contains(bare, ","):
 		d.Label = "expected one interface"
+	case strings.Index(bare, "@") > 0:
+		name, _, _ := strings.Cut(bare, "@")
+		d.Label = fmt.Sprintf("expected %s: the name ends before the @ of ip link", name)
+		d.Fixes = r.bared(w, name, isInterface)
 	}
 	r.fail(d)
 	return "", false
@@ -129,7 +133,7 @@ var Interface = Kind[string]{"an interface name", func(r *reader) (string, bool)
 
 // isInterface tells whether an interface can have the name, and does not look like something else.
 func isInterface(name string) bool {
-	return len(name) > 0 && len(name) <= 15 && !strings.ContainsAny(name, "/ \t',;<>()[]") && !isAddr(name)
+	return len(name) > 0 && len(name) <= 15 && !strings.ContainsAny(name, "/ \t',;<>()[]@") && !isAddr(name)
 }
 
 // Words is one or more words.

@@ -387,8 +387,7 @@ var Mask = Kind[uint8]{"a netmask (IPv4) or a prefix length 1..128 (IPv6)", func
 var serviceHead = Head[ir.VirtualServer]{expect: "an address and a port, fwmark and a number, or group and a name", read: func(r *reader, v *ir.VirtualServer) bool {
 	switch r.peek() {
 	case "fwmark":
-		r.optional()
-		mark, ok := Int[uint32](1, 1<<32-1).read(r)
+		mark, ok := r.mark(1)
 		v.Key.FWMark = mark
 		if next := r.peek(); ok && (next == "inet" || next == "inet6") {
 			v.Key.IPv6, ok = family.read(r)
@@ -408,6 +407,15 @@ var serviceHead = Head[ir.VirtualServer]{expect: "an address and a port, fwmark 
 	v.Key.Addr, v.Key.Port = at.Addr(), at.Port()
 	return ok
 }}
+
+// mark reads fwmark and the firewall mark behind it.
+func (r *reader) mark(least int64) (uint32, bool) {
+	key := r.key
+	defer func() { r.key = key }()
+	w, _ := r.optional()
+	r.key = &Keyword{Word: w.Text, Block: key.Block}
+	return Int[uint32](least, 1<<32-1).read(r)
+}
 
 // family is the family of a firewall mark; true means IPv6.
 var family = as(Choice("inet", "inet6"), func(s string) bool { return s == "inet6" })

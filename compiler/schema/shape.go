@@ -163,20 +163,24 @@ func (r *reader) inline(key *Keyword, s *grammar.Stmt) *grammar.Stmt {
 	return &grammar.Stmt{Words: s.Words[:1], Block: &grammar.Block{Stmts: atCommas(words)}}
 }
 
-// joined finds a keyword among the words that a line has too many: it should have a line of its own. It reports that once for
-// the line, and returns both.
+// joined finds a keyword among the words that a line has too many, perhaps behind a semicolon: it should have a line of its own. It
+// reports that once for the line, and returns both.
 func (b *Block[T]) joined(r *reader, s *grammar.Stmt) (first, second *grammar.Stmt) {
 	if len(r.rest) == 0 {
 		return nil, nil
 	}
-	w := r.rest[0]
+	words := len(s.Words) - len(r.rest)
+	from := words
+	if r.rest[0].Text == ";" && len(r.rest) > 1 {
+		from++
+	}
+	w := s.Words[from]
 	n, known := b.index.find(w.Text)
 	if !known || !b.rows[n].Current() || w.Span.Text() != w.Text {
 		return nil, nil
 	}
-	words := len(s.Words) - len(r.rest)
 	first = &grammar.Stmt{Words: s.Words[:words]}
-	second = &grammar.Stmt{Words: s.Words[words:], Block: s.Block}
+	second = &grammar.Stmt{Words: s.Words[from:], Block: s.Block}
 	if end := s.Words[len(s.Words)-1].Span; r.jointed != end {
 		r.jointed = end
 		gap := s.Words[words-1].Span

@@ -82,8 +82,7 @@ var groupMember = entry("virtual_server_group line", memberHead, ir.GroupMember{
 // memberHead reads an address with a port, a range or prefix of addresses, or a firewall mark.
 var memberHead = Head[ir.GroupMember]{expect: "an address, range or prefix and a port; or fwmark and a number", read: func(r *reader, m *ir.GroupMember) bool {
 	if r.peek() == "fwmark" {
-		r.optional()
-		mark, ok := Int[uint32](0, 1<<32-1).read(r)
+		mark, ok := r.mark(0)
 		m.FWMark = mark
 		if ok && len(r.rest) > 0 {
 			m.IPv6, ok = family.read(r)

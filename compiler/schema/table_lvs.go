@@ -204,6 +204,8 @@ var realServer = block(head(Endpoint, func(s *ir.RealServer) *netip.AddrPort { r
 		"The name in SNMP tables.").Since("2.2.3").Build("snmp").Unenforced(),
 	misnamed[ir.RealServer]("lb_kind", "lvs_method"),
 	misnamed[ir.RealServer]("maxconn", "uthreshold"),
+	misnamed[ir.RealServer]("upper_threshold", "uthreshold"),
+	misnamed[ir.RealServer]("lower_threshold", "lthreshold"),
 	misnamed[ir.RealServer]("interval", "delay_loop"),
 	misnamed[ir.RealServer]("timeout", "connect_timeout"),
 	misnamed[ir.RealServer]("nb_get_retry", "retry"),

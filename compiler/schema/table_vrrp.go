@@ -34,7 +34,7 @@ var instance = block(head(Name, func(v *ir.VRRPInstance) *string { return &v.Nam
 	Value("nopreempt", Flag, func(v *ir.VRRPInstance) *bool { return &v.NoPreempt },
 		"A higher priority does not take the role from a living MASTER.").Note("Has no effect with state MASTER or priority 255."),
 	Value("preempt", Not, func(v *ir.VRRPInstance) *bool { return &v.NoPreempt },
-		"Takes nopreempt back."),
+		"Takes nopreempt back.").Same("nopreempt"),
 	Value("preempt_delay", Decimal(0, 1000), func(v *ir.VRRPInstance) *duration { return &v.PreemptDelay },
 		"How long a lower-priority MASTER is left alone after start or recovery.").Default("0"),
 	Value("down_timer_adverts", Int[int](1, 100), func(v *ir.VRRPInstance) *int { return &v.DownTimerAdverts },
@@ -104,7 +104,7 @@ var instance = block(head(Name, func(v *ir.VRRPInstance) *string { return &v.Nam
 	Value("promote_secondaries", Flag, func(v *ir.VRRPInstance) *bool { return &v.PromoteSecondaries },
 		"Removing an address of a network leaves the others of that network alone.").Unenforced(),
 	Value("accept", Flag, func(v *ir.VRRPInstance) *bool { return &v.Accept }, "Takes traffic to the addresses while not their owner.").Otherwise("on; off in strict mode").Unenforced(),
-	Value("no_accept", Not, func(v *ir.VRRPInstance) *bool { return &v.Accept }, "Drops traffic to the addresses while not their owner.").Build("firewall").Unenforced(),
+	Value("no_accept", Not, func(v *ir.VRRPInstance) *bool { return &v.Accept }, "Drops traffic to the addresses while not their owner.").Same("accept").Build("firewall").Unenforced(),
 
 	Value("garp_master_delay", Seconds(0, 4294), func(v *ir.VRRPInstance) *duration { return &v.GARPMasterDelay },
 		"The time to the second burst of gratuitous ARPs of a new MASTER; 0 is none.").Otherwise("vrrp_garp_master_delay"),
