@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -38,6 +39,9 @@ func silence(file *grammar.File, found diag.List) diag.List {
 		}
 	}
 	for _, i := range ignores {
+		if conditional(i.comment) {
+			continue // it may find something on another host
+		}
 		for n, rule := range i.rules {
 			if i.used[n] {
 				continue
@@ -53,6 +57,37 @@ func silence(file *grammar.File, found diag.List) diag.List {
 		}
 	}
 	return append(left, wrong...)
+}
+
+// Join joins what was found in several readings of a file, for the ids. A comment that one of them needs, or may need on a host that
+// nobody asks about, is not superfluous.
+func Join(ids []string, lists []diag.List) diag.List {
+	return slices.DeleteFunc(diag.Join(ids, lists), func(d diag.Diagnostic) bool {
+		return d.Rule == "unused-ignore" && (len(d.IDs) > 0 || len(ids) == 1 && hasConditions(d.Span.Source.Text))
+	})
+}
+
+// hasConditions tells whether some lines of a text are for some hosts only.
+func hasConditions(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		if bytes.HasPrefix(bytes.TrimLeft(line, " \t"), []byte("@")) {
+			return true
+		}
+	}
+	return false
+}
+
+// conditional tells whether a comment is about a line that is for some hosts only: its own, or the next one.
+func conditional(c grammar.Comment) bool {
+	text := c.Span.Source.Text
+	line := text[bytes.LastIndexByte(text[:c.Span.Start], '\n')+1:]
+	for !c.Trailing && len(line) > 0 {
+		if first := bytes.TrimLeft(line, " \t\r\n"); len(first) > 0 && first[0] != '#' && first[0] != '!' {
+			break
+		}
+		_, line, _ = bytes.Cut(line, []byte("\n"))
+	}
+	return bytes.HasPrefix(bytes.TrimLeft(line, " \t\r\n"), []byte("@"))
 }
 
 // silenced tells whether one of the comments silences a rule at a place, and notes those that do.
@@ -150,6 +185,9 @@ func scope(file *grammar.File, c grammar.Comment, all source.Span) source.Span {
 	at := below.Span()
 	for at.Source != c.Span.Source {
 		at = at.Source.Via
+	}
+	if n := bytes.IndexByte(at.Source.Text[at.End:], '\n'); n >= 0 {
+		at.End += int32(n) // a definition that the line uses is another text
 	}
 	if below.Block != nil && below.Block.Close.Source == at.Source {
 		at = at.To(below.Block.Close)

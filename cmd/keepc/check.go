@@ -131,6 +131,11 @@ func (r *checkRun) main(names []string) error {
 	return r.tellAll(jobs, files, func(found []report.File) error {
 		model := report.NewCheck(found)
 		model.Time = r.Started
+		for _, f := range files {
+			if f.err != nil {
+				model.Unread = append(model.Unread, report.Unread{File: f.Name, Error: f.err.Error()})
+			}
+		}
 		model.Groups = r.groups(compared, files)
 		return write(r.Stdout, model, colors)
 	})
@@ -304,7 +309,7 @@ func (f *checked) merge() {
 		lists = append(lists, compiler.Merge(r.tree, r.text, r.means))
 	}
 	if len(lists) > 0 {
-		f.Findings, f.Tree = diag.Join(ids, lists), f.readings[0].tree
+		f.Findings, f.Tree = compiler.Join(ids, lists), f.readings[0].tree
 	}
 }
 

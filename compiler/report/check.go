@@ -20,10 +20,17 @@ const CheckVersion = 1
 type Check struct {
 	Version  int       `json:"version"`
 	Files    []string  `json:"files"` // those that were named
+	Unread   []Unread  `json:"unread,omitempty"`
 	Summary  Summary   `json:"summary"`
 	Findings []Finding `json:"findings"`
 	Groups   []Group   `json:"groups,omitempty"` // of a cluster: the virtual routers that a finding is about
 	Time     time.Time `json:"-"`                // of the check
+}
+
+// An Unread is a file that was named and could not be read.
+type Unread struct {
+	File  string `json:"file"`
+	Error string `json:"error"`
 }
 
 // A Summary counts findings.

@@ -27,6 +27,9 @@ func (f Finding) Text() string {
 // warnings of a step, so errors come first.
 func GitHub(w io.Writer, c Check, _ Colors) error {
 	var b strings.Builder
+	for _, u := range c.Unread {
+		fmt.Fprintf(&b, "::error file=%s,title=unread::%s\n", property.Replace(u.File), data.Replace(u.Error))
+	}
 	for _, severity := range []string{"error", "warning", "info"} {
 		command := severity
 		if severity == "info" {
@@ -86,6 +89,9 @@ func Checkstyle(w io.Writer, c Check, _ Colors) error {
 		to := byName[f.File]
 		to.Faults = append(to.Faults, fault{f.Line, f.Column, f.Severity, f.Text(), "keepc." + f.Rule})
 	}
+	for _, u := range c.Unread {
+		doc.Files = append(doc.Files, &file{u.File, []fault{{Severity: "error", Message: u.Error, Source: "keepc"}}})
+	}
 	return writeXML(w, doc)
 }
 
@@ -101,6 +107,7 @@ func JUnit(w io.Writer, c Check, _ Colors) error {
 		Name    string   `xml:"name,attr"`
 		Class   string   `xml:"classname,attr"`
 		Time    int      `xml:"time,attr"` // seconds
+		Error   *failure `xml:"error,omitempty"`
 		Failure *failure `xml:"failure,omitempty"`
 	}
 	type suite struct {
@@ -122,19 +129,26 @@ func JUnit(w io.Writer, c Check, _ Colors) error {
 		XMLName xml.Name `xml:"testsuites"`
 		Suites  []suite  `xml:"testsuite"`
 	}{}
-	for i, name := range c.fileNames() {
-		s := suite{Name: name, Package: "keepc", ID: i, Timestamp: c.Time.UTC().Format("2006-01-02T15:04:05"), Host: "localhost"}
-		for _, f := range c.Findings {
-			if f.File == name {
-				at := place3(f.File, f.Line, f.Column)
-				s.Cases = append(s.Cases, test{Name: at, Class: name, Failure: &failure{f.Text(), f.Rule, at + ": " + f.Severity + ": " + f.Text()}})
-			}
+	cases := map[string][]test{}
+	for _, f := range c.Findings {
+		at := place3(f.File, f.Line, f.Column)
+		cases[f.File] = append(cases[f.File], test{Name: at + " " + f.Rule, Class: f.File, Failure: &failure{f.Text(), f.Rule, at + ": " + f.Severity + ": " + f.Text()}})
+	}
+	add := func(name string, cases []test) *suite {
+		doc.Suites = append(doc.Suites, suite{
+			Name: name, Package: "keepc", ID: len(doc.Suites), Timestamp: c.Time.UTC().Format("2006-01-02T15:04:05"), Host: "localhost", Tests: len(cases), Cases: cases,
+		})
+		return &doc.Suites[len(doc.Suites)-1]
+	}
+	for _, name := range c.fileNames() {
+		if all := cases[name]; len(all) > 0 {
+			add(name, all).Failures = len(all)
+		} else {
+			add(name, []test{{Name: name, Class: name}})
 		}
-		if s.Failures = len(s.Cases); s.Failures == 0 {
-			s.Cases = []test{{Name: name, Class: name}}
-		}
-		s.Tests = len(s.Cases)
-		doc.Suites = append(doc.Suites, s)
+	}
+	for _, u := range c.Unread {
+		add(u.File, []test{{Name: u.File, Class: u.File, Error: &failure{u.Error, "unread", u.Error}}}).Errors = 1
 	}
 	return writeXML(w, doc)
 }

@@ -21,9 +21,12 @@ import (
 func SARIF(w io.Writer, c Check, _ Colors) error {
 	run := sarifRun{
 		Tool:        sarifTool{sarifDriver{Name: "keepc", Rules: []sarifRule{}}},
-		Invocations: []sarifInvocation{{ExecutionSuccessful: true}},
+		Invocations: []sarifInvocation{{ExecutionSuccessful: len(c.Unread) == 0}},
 		ColumnKind:  "unicodeCodePoints",
 		Results:     []sarifResult{},
+	}
+	for _, u := range c.Unread {
+		run.Invocations[0].Notifications = append(run.Invocations[0].Notifications, sarifNotification{"error", sarifText{u.Error}})
 	}
 	seen := map[string]int{}
 	for _, f := range c.Findings {
@@ -81,7 +84,12 @@ type (
 		Text string `json:"text"`
 	}
 	sarifInvocation struct {
-		ExecutionSuccessful bool `json:"executionSuccessful"`
+		ExecutionSuccessful bool                `json:"executionSuccessful"`
+		Notifications       []sarifNotification `json:"toolExecutionNotifications,omitempty"`
+	}
+	sarifNotification struct {
+		Level   string    `json:"level"`
+		Message sarifText `json:"message"`
 	}
 	sarifResult struct {
 		RuleID       string            `json:"ruleId"`

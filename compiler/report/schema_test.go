@@ -56,7 +56,7 @@ func findings(t *testing.T) Check {
 // TestSARIF holds the text against the schema of the standard, and against what GitHub wants beyond it.
 func TestSARIF(t *testing.T) {
 	schema := sarifSchema(t)
-	for name, c := range map[string]Check{"none": NewCheck(nil), "a clean file": NewCheck([]File{{Name: "good.conf"}}), "one of each": sample(), "many": findings(t)} {
+	for name, c := range map[string]Check{"none": NewCheck(nil), "a clean file": NewCheck([]File{{Name: "good.conf"}}), "one of each": sample(), "many": findings(t), "unread": {Unread: []Unread{{"no.conf", "no.conf: no such file"}}}} {
 		var b bytes.Buffer
 		if err := SARIF(&b, c, false); err != nil {
 			t.Fatal(err)
@@ -69,7 +69,7 @@ func TestSARIF(t *testing.T) {
 			t.Fatal(err)
 		}
 		run := log.Runs[0]
-		if run.ColumnKind != "unicodeCodePoints" || !run.Invocations[0].ExecutionSuccessful {
+		if run.ColumnKind != "unicodeCodePoints" || run.Invocations[0].ExecutionSuccessful != (len(c.Unread) == 0) {
 			t.Errorf("%s: %+v", name, run)
 		}
 		prints := map[string]bool{}
@@ -173,7 +173,7 @@ func TestXML(t *testing.T) {
 		if _, err := os.Stat(filepath.Join("../../testdata/formats", schema)); err != nil {
 			continue
 		}
-		for name, c := range map[string]Check{"none": NewCheck(nil), "a clean file": NewCheck([]File{{Name: "good.conf"}}), "one of each": sample(), "many": findings(t)} {
+		for name, c := range map[string]Check{"none": NewCheck(nil), "a clean file": NewCheck([]File{{Name: "good.conf"}}), "one of each": sample(), "many": findings(t), "unread": {Unread: []Unread{{"no.conf", "no.conf: no such file"}}}} {
 			var b strings.Builder
 			if err := f.Write(&b, c, false); err != nil {
 				t.Fatal(err)
