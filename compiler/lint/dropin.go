@@ -75,13 +75,6 @@ func Differences() []Difference {
 			Files:      6,
 		},
 		{
-			Keepalived: "exits with 5 for an instance that tracks its own interface, and for a virtual server by firewall mark that has a protocol",
-			Keepc:      "a warning; an error where the line of the interface has a weight or stands with dont_track_primary",
-			Why:        "the own interface is tracked and the mark decides, whatever the line says",
-			Milder:     []string{"own-interface-tracked", "protocol-of-mark"},
-			Files:      15,
-		},
-		{
 			Keepalived: "exits with 5 for a number that it rounds",
 			Keepc:      "a warning",
 			Why:        "the difference is a part of a second, and equal on all routers of a group with equal files",

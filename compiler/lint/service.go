@@ -258,7 +258,7 @@ func serviceRules() []Rule {
 			},
 		},
 		{
-			Name: "protocol-of-mark", Severity: diag.Warning,
+			Name: "protocol-of-mark", Severity: diag.Error,
 			Title: "A virtual server by firewall mark has a protocol.",
 			Text:  "The mark takes packets of every protocol. keepalived reports the line and ignores it.",
 			Bad:   "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",

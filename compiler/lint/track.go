@@ -27,12 +27,11 @@ func trackRules() []Rule {
 			},
 		},
 		{
-			Name: "own-interface-tracked", Severity: diag.Warning,
+			Name: "own-interface-tracked", Severity: diag.Error,
 			Title: "track_interface names the interface of the instance itself.",
-			Text: "keepalived reports the line and ignores it: the own interface is tracked anyway, and its loss is a FAULT. It is an error where " +
-				"more is lost than the line: its weight, or all tracking with dont_track_primary.",
-			Bad:  instanceText("    track_interface {\n        eth0\n    }\n"),
-			Good: instanceText("    track_interface {\n        eth1\n    }\n"),
+			Text:  "keepalived reports the line and ignores it, with its weight: the own interface is tracked anyway, and its loss is a FAULT.",
+			Bad:   instanceText("    track_interface {\n        eth0\n    }\n"),
+			Good:  instanceText("    track_interface {\n        eth1\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					for _, t := range linesOf(v.Origin, "track_interface") {
@@ -44,9 +43,9 @@ func trackRules() []Rule {
 						d.Notes = note(v.At("interface"), "the interface")
 						switch {
 						case v.Has("dont_track_primary"):
-							d.Severity, d.Label, d.Help = diag.Error, "ignored", "delete dont_track_primary"
+							d.Label, d.Help = "ignored", "delete dont_track_primary"
 						case len(t.Words) > 1:
-							d.Severity, d.Label = diag.Error, "ignored: the loss of it is a FAULT"
+							d.Label = "ignored: the loss of it is a FAULT"
 						}
 					}
 				}
