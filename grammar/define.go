@@ -430,7 +430,7 @@ func (e *expander) undefinedReference(ref undefined, names []string) {
 		if len(e.ids) > 0 && !slices.Contains(e.ids, e.opts.ID) { // the file is for other hosts
 			d.Help, e.ids = "check with --id "+strings.Join(e.ids, " --id "), nil // once
 		}
-	} else if best, sure := diag.Suggest(ref.name, names); sure {
+	} else if best, sure := diag.SuggestName(ref.name, names); sure {
 		d.Help = fmt.Sprintf("did you mean $%s?", best)
 	}
 	e.record.add(d)

@@ -454,7 +454,7 @@ func (e *expander) unknownID(at source.Span, id string, negated bool) {
 		Rule: "unknown-id", Severity: diag.Warning, Message: fmt.Sprintf("no host has the id %q", id),
 		Span: at, Label: fmt.Sprintf("the condition is %s true", truth),
 	}
-	if best, sure := diag.Suggest(id, e.opts.IDs); sure {
+	if best, sure := diag.SuggestName(id, e.opts.IDs); sure {
 		d.Help = fmt.Sprintf("did you mean %q?", best)
 	}
 	e.report(d)

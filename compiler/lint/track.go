@@ -75,7 +75,9 @@ func (p *pass) undefined() {
 			continue
 		}
 		d := p.report(u.at, fmt.Sprintf("there is no %s %q", u.kind, u.name), "undefined")
-		if best, sure := likeName(u.name, names[u.kind]); best != "" {
+		others := p.beside(u.at)
+		free := slices.DeleteFunc(slices.Clone(names[u.kind]), func(name string) bool { return others[name] })
+		if best, sure := likeName(u.name, free); best != "" {
 			d.Label = fmt.Sprintf("did you mean %q?", best)
 			if sure && u.at.Text() == u.name {
 				d.Fixes = []diag.Fix{{Title: fmt.Sprintf("write %q", best), Edits: []diag.Edit{{Span: u.at, Text: best}}}}
@@ -85,21 +87,34 @@ func (p *pass) undefined() {
 }
 
 // likeName returns the name that was likely meant, and whether that is sure: a part of names is often left out or added, as in
-// "chk_haproxy" for "haproxy". A name of one letter resembles every other one.
+// "chk_haproxy" for "haproxy".
 func likeName(name string, names []string) (best string, sure bool) {
 	if i := slices.Index(names, strings.TrimRight(name, ",;")); i >= 0 {
 		return names[i], true
 	}
-	if best, sure = diag.Suggest(name, names); len(name) > 1 && best != "" {
+	if best, sure = diag.SuggestName(name, names); best != "" {
 		return best, sure
 	}
 	related := slices.DeleteFunc(slices.Clone(names), func(n string) bool {
-		return n == "" || !strings.Contains(n, name) && !strings.Contains(name, n)
+		return n == "" || diag.Apart(name, n) || !strings.Contains(n, name) && !strings.Contains(name, n)
 	})
 	if len(related) != 1 {
 		return "", false
 	}
 	return related[0], false
+}
+
+// beside is the words of the block that a place lies in.
+func (p *pass) beside(at source.Span) map[string]bool {
+	words := map[string]bool{}
+	if chain := p.file.Around(at); len(chain) > 1 {
+		for _, s := range blockOf(chain[len(chain)-2]) {
+			for _, w := range s.Words {
+				words[w.Text] = true
+			}
+		}
+	}
+	return words
 }
 
 // trackedBlock is the keyword of the blocks that lines of a kind name.

@@ -1,6 +1,9 @@
 package diag
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // longest is the length above which a word is no misspelt keyword but noise, crowd the number of candidates above which the nearest one
 // means nothing.
@@ -32,6 +35,46 @@ func Suggest(word string, candidates []string) (best string, confident bool) {
 		return "", false
 	}
 	return best, nearest < second && nearest <= max(1, len(best)/4)
+}
+
+// SuggestName is Suggest for names that people choose. It takes no name for another one that differs from it as the names of two things
+// do, and is confident only of a single slip.
+func SuggestName(name string, candidates []string) (best string, confident bool) {
+	best, confident = Suggest(name, candidates)
+	if best == "" || Apart(name, best) {
+		return "", false
+	}
+	return best, confident && distance(fold(name), fold(best)) <= 1
+}
+
+// fewLetters is the length up to which a part of a name tells things apart, as in VI_int and VI_ext.
+const fewLetters = 3
+
+// Apart tells whether two names differ as those of two things do: in a number, or in a part of a few letters.
+func Apart(a, b string) bool {
+	one, two := strings.FieldsFunc(fold(a), noLetter), strings.FieldsFunc(fold(b), noLetter)
+	if strings.Map(digit, a) != strings.Map(digit, b) {
+		return true
+	}
+	if len(one) != len(two) {
+		return false
+	}
+	for i := range one {
+		if one[i] != two[i] && min(len(one[i]), len(two[i])) <= fewLetters {
+			return true
+		}
+	}
+	return false
+}
+
+func noLetter(c rune) bool { return !unicode.IsLetter(c) }
+
+// digit keeps the digits of a text.
+func digit(c rune) rune {
+	if unicode.IsDigit(c) {
+		return c
+	}
+	return -1
 }
 
 // distance counts the insertions, deletions, replacements and swaps of neighbours that lead from a to b (optimal string
