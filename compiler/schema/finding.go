@@ -347,14 +347,14 @@ func (r *reader) remarks() {
 			Label:   fmt.Sprintf("the word is %q", key.Instead),
 			Fixes:   []diag.Fix{replace(w.Span, key.Instead)},
 		})
-	case key.Since != "" && r.version != "" && Older(r.version, key.Since) && !r.asYoung(key):
+	case r.newer(key) && !r.asYoung(key):
 		r.report(diag.Diagnostic{
 			Rule: "newer-keyword", Severity: diag.Error,
 			Message: fmt.Sprintf("%s needs keepalived %s", key.Word, key.Since),
 			Span:    w.Span,
 			Label:   "unknown to keepalived " + r.version,
 		})
-	case key.Deprecated != "":
+	case key.Deprecated != "" && !r.tooNew(key.Deprecated):
 		d := diag.Diagnostic{
 			Rule: "deprecated-keyword", Severity: diag.Info,
 			Message: fmt.Sprintf("%s is deprecated", key.Word),
@@ -377,6 +377,20 @@ func (r *reader) remarks() {
 		r.unenforced[key] = true
 		r.used = append(r.used, ir.Use{Path: r.path(key), Span: r.stmt.Span()})
 	}
+}
+
+// tooNew tells whether the keepalived that will read the file does not know a word of the innermost open block yet.
+func (r *reader) tooNew(word string) bool {
+	words := r.table
+	if n := len(r.inside); n > 0 {
+		words = r.inside[n-1].key.Words
+	}
+	return slices.ContainsFunc(words, func(k *Keyword) bool { return k.Word == word && r.newer(k) })
+}
+
+// newer tells whether a keyword is newer than the keepalived that will read the file.
+func (r *reader) newer(key *Keyword) bool {
+	return key.Since != "" && r.version != "" && Older(r.version, key.Since)
 }
 
 // Older tells whether a version comes before another one; parts that are no numbers count as 0.

@@ -72,7 +72,9 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 	n, fits := b.index.find(best)
 	if sure && b.rows[n].fits(s) {
 		d.Label = fmt.Sprintf("did you mean %q?", best)
-		d.Fixes = []diag.Fix{replace(s.Words[0].Span, best)}
+		if !r.newer(b.rows[n].Keyword) {
+			d.Fixes = []diag.Fix{replace(s.Words[0].Span, best)}
+		}
 		r.report(d)
 		return renamed(s, best), n, true
 	}
