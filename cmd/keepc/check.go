@@ -66,7 +66,7 @@ func (a *App) check() *cobra.Command {
 		Short: "Find mistakes",
 		Long: "Find mistakes in configuration files. Without an argument, in those of the clusters that the nearest " + settingsName + " upward\n" +
 			"names, or else in " + defaultFile + ". Files of directors that back each other up are also compared: all with --peers, those of\n" +
-			"a cluster in " + settingsName + ", and the readings of one file with several --id.",
+			"a cluster in " + settingsName + ", and the readings of one file with several --id. What a keepalived before 2.0 reads is judged as by 2.0.",
 		Example: `  keepc check keepalived.conf
   keepc check --peers lb01.conf lb02.conf
   keepc check --fix lb01.conf lb02.conf

@@ -61,5 +61,9 @@ func subjects() []string {
 	visit := func(path []*schema.Keyword) { words = append(words, schema.Join(path)+"\t"+path[len(path)-1].Text) }
 	schema.Walk(visit)
 	schema.WalkSettings(visit)
+	for _, d := range schema.Directives() {
+		first, _, _ := strings.Cut(d.Text, ". ")
+		words = append(words, d.Name+"\t"+strings.TrimSuffix(first, ".")+".")
+	}
 	return words
 }

@@ -17,9 +17,11 @@ func (a *App) explain() *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain [RULE | KEYWORD]",
 		Short: "Explain a rule or a keyword",
-		Long:  "Explain a rule or a keyword; without an argument list the rules.\ndrop-in tells what check does otherwise than keepalived -t.",
+		Long: "Explain a rule, a keyword, or what works in any place: include, @id, '$', '~SEQ'; without an argument list the rules.\n" +
+			"drop-in tells what check does otherwise than keepalived -t. Files for a keepalived before 2.0 are judged as by 2.0.",
 		Example: `  keepc explain duplicate-vrid
   keepc explain vrrp_instance.priority
+  keepc explain include
   keepc explain drop-in`,
 		Args: cobra.MaximumNArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -42,7 +44,7 @@ func (a *App) explain() *cobra.Command {
 // dropIn is the subject that tells what keepc does otherwise than keepalived.
 const dropIn = "drop-in"
 
-// explanation returns the long text of a rule or keyword.
+// explanation returns the long text of a rule, a keyword or a directive.
 func explanation(subject string) (string, error) {
 	if subject == dropIn {
 		return report.ExplainDifferences(lint.Differences()), nil
@@ -61,7 +63,13 @@ func explanation(subject string) (string, error) {
 		}
 		return b.String(), nil
 	}
+	if d, ok := schema.FindDirective(subject); ok {
+		return report.ExplainDirective(d), nil
+	}
 	known := append(ruleNames(), dropIn)
+	for _, d := range schema.Directives() {
+		known = append(known, d.Name)
+	}
 	for _, path := range keywordPaths() {
 		known = append(known, path, path[strings.LastIndexByte(path, '.')+1:])
 	}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -111,6 +112,20 @@ func ExplainKeyword(path []*schema.Keyword) string {
 	return b.String()
 }
 
+// ExplainDirective is the long text of a directive.
+func ExplainDirective(d schema.Directive) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s   in any place\n", d.Form)
+	for _, l := range wrap(d.Text, 100) {
+		fmt.Fprintf(&b, "%s\n", l)
+	}
+	fmt.Fprintf(&b, "keepalived: %s.\n\n", cmp.Or(d.Since, "2.2.7 and later"))
+	for _, l := range lines("Example", d.Example) {
+		fmt.Fprintf(&b, "  %s\n", l)
+	}
+	return b.String()
+}
+
 // standard is what holds where a keyword does not stand.
 func standard(k *schema.Keyword) string {
 	switch {
@@ -151,9 +166,12 @@ func reload(k *schema.Keyword) string {
 	return "applied live"
 }
 
+// allVersions is said of what the oldest keepalived that keepc knows had: files for an older one are read as by that.
+const allVersions = "all versions since 2.0; older ones are judged as 2.0"
+
 // readers says which versions and builds of keepalived know a keyword.
 func readers(k *schema.Keyword) string {
-	versions := "all versions since 2.0"
+	versions := allVersions
 	if k.Since != "" {
 		versions = k.Since + " and later"
 	}

@@ -222,3 +222,19 @@ func TestTable(t *testing.T) {
 		}
 	})
 }
+
+// TestDirectives holds that a directive is found by what a person asks for, and each of the list as the list writes it.
+func TestDirectives(t *testing.T) {
+	for asked, name := range map[string]string{
+		"@lb1": "@id", "@^lb1": "@^id", "$VIP": "$", "${VIP}": "$", "${_ENV HOME}": "_ENV", "$_PWD": "_PWD", "~seq": "~SEQ", "~SEQx(i, 3)": "~SEQx", "vrrp_instance": "",
+	} {
+		if d, _ := FindDirective(asked); d.Name != name {
+			t.Errorf("%s is taken for %q, not %q", asked, d.Name, name)
+		}
+	}
+	for _, r := range reference(t) {
+		if _, ok := FindDirective(r.word); !ok && r.kind == "directive" {
+			t.Errorf("%s is not found", r.word)
+		}
+	}
+}
