@@ -9,6 +9,7 @@ import (
 
 	"keepc/grammar"
 	"keepc/grammar/diag"
+	"keepc/grammar/source"
 )
 
 // clean returns a word as it was meant: without the marks of word processors and characters that nobody sees, which it
@@ -40,10 +41,29 @@ func (r *reader) clean(w grammar.Word) grammar.Word {
 	}
 	if text != "" && w.Span.Text() == w.Text {
 		d.Fixes = []diag.Fix{replace(w.Span, text)}
+		if r.quote(w) == hidden || r.text(w) == hidden {
+			d.Fixes = []diag.Fix{{Title: "delete what does not belong", Edits: strays(w.Span)}}
+		}
 	}
 	r.report(d)
 	w.Text = text
 	return w
+}
+
+// strays takes the characters that do not belong out of a word, without a word of the rest.
+func strays(at source.Span) (edits []diag.Edit) {
+	for i, c := range at.Text() {
+		from := int(at.Start) + i
+		e := diag.Edit{Span: at.Source.Span(from, from+utf8.RuneLen(c))}
+		switch {
+		case strings.ContainsRune(wideBlanks, c):
+			e.Text = " "
+		case !strings.ContainsRune(quotes, c) && !strings.ContainsRune(invisible, c):
+			continue
+		}
+		edits = append(edits, e)
+	}
+	return edits
 }
 
 const (

@@ -44,6 +44,17 @@ func speaks(word string) bool {
 			slices.ContainsFunc(strings.FieldsFunc(lower, notLetter), func(part string) bool { return part == "pw" || part == "pwd" }))
 }
 
+// withSecret tells whether a word is one that has a secret behind it, and the secret itself, without the blank between them. What may be a
+// misspelt keyword, as auth_password, is none.
+func withSecret(word string) bool {
+	for _, w := range longSecretWords {
+		if rest, ok := strings.CutPrefix(word, w); ok && rest != "" && !knownWords[word] {
+			return !strings.ContainsAny(rest[:1], "=:;,0123456789") && !slices.Contains([]string{"w", "wd", "word", "wrd", "phrase", "s", "es", "e", "d", "ed"}, rest)
+		}
+	}
+	return false
+}
+
 // Leads tells whether a word that speaks of a secret is the type of authentication only, and the one behind it leads to the secret.
 func Leads(word, next string) bool { return strings.EqualFold(word, "PASS") && next == "auth_pass" }
 
@@ -139,6 +150,9 @@ func SecretWords(stmts []*grammar.Stmt) (places []source.Span) {
 					read(s.Block.Stmts, nil)
 				}
 				continue
+			}
+			if withSecret(word) {
+				hide(s.Words[0])
 			}
 			own := in.find(word)
 			switch isKnown := knownWords[word]; {
