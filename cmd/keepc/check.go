@@ -47,7 +47,8 @@ type checked struct {
 	report.File
 	readings []reading
 	lines    int
-	err      error // why it could not be read
+	includes []string // the absolute paths of what it includes, at any depth
+	err      error    // why it could not be read
 }
 
 // A reading is a file as the director with the id reads it.
@@ -163,8 +164,11 @@ func (r *checkRun) checkAll(jobs []job, clusters [][]seat) ([]checked, []compare
 func (r *checkRun) tellAll(jobs []job, files []checked, show func([]report.File) error) error {
 	found := r.aboutSettings(jobs)
 	bad := slices.ContainsFunc(found, func(f report.File) bool { return f.Findings.Has(diag.Error) })
-	unread := false
+	unread, parts := false, r.within(files)
 	for i, f := range files {
+		if !jobs[i].peers && parts[r.abs(f.Name)] {
+			continue // it is told as a part of another one
+		}
 		if f.err != nil {
 			unread = true
 			fmt.Fprintf(r.Stderr, "keepc: %v\n", f.err)
@@ -188,6 +192,23 @@ func (r *checkRun) tellAll(jobs []job, files []checked, show func([]report.File)
 		return exit{code: exitFindings}
 	}
 	return nil
+}
+
+// within returns the absolute paths of the files that others of them include, and that do not include these themselves.
+func (r *checkRun) within(files []checked) map[string]bool {
+	includes := map[[2]string]bool{}
+	for _, f := range files {
+		for _, part := range f.includes {
+			includes[[2]string{r.abs(f.Name), part}] = true
+		}
+	}
+	parts := map[string]bool{}
+	for pair := range includes {
+		if !includes[[2]string{pair[1], pair[0]}] {
+			parts[pair[1]] = true
+		}
+	}
+	return parts
 }
 
 // aboutSettings returns the settings files that were used and that have findings, without those that are checked themselves.
@@ -296,6 +317,11 @@ func (a *App) readAll(j job) (f checked) {
 		cfg, more := compiler.Compile(tree, opts)
 		f.readings = append(f.readings, reading{id, tree, cfg, found, more})
 		f.Secrets = append(f.Secrets, cfg.Secrets...)
+		for _, inc := range tree.Includes {
+			for _, text := range inc.Files {
+				f.includes = append(f.includes, a.abs(text.Name))
+			}
+		}
 	}
 	return f
 }

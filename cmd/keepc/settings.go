@@ -130,6 +130,14 @@ func (r *checkRun) jobs(names []string) ([]job, error) {
 	if len(names) == 0 {
 		names = []string{r.defaultFile()}
 	}
+	if !r.peers {
+		named := map[string]bool{}
+		names = slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+			again := name != "-" && named[r.abs(name)]
+			named[r.abs(name)] = true
+			return again
+		})
+	}
 	jobs := make([]job, len(names))
 	for i, name := range names {
 		file := r.abs(name)

@@ -1,7 +1,7 @@
 // Package lint holds the rules: what relates several lines of a file, and what is surely not meant. It also documents the
 // findings of those who read the file.
 //
-// To add a rule, add a value to one of the lists (file.go, vrrp.go, lvs.go, ...); a test tries its Bad and its Good.
+// To add a rule, add a value to one of the lists (file.go, instance.go, service.go, ...); a test tries its Bad and its Good.
 package lint
 
 import (

@@ -55,8 +55,8 @@ func NewGroups(c *cluster.Cluster, found lint.Comparison, shown func(diag.Diagno
 				}
 				row.Values = append(row.Values, printable(text))
 			}
-			row.Found = slices.ContainsFunc(g.Findings, func(d diag.Diagnostic) bool { return slices.Contains(s.Rules, d.Rule) && shown(d) })
-			if said || row.Found {
+			row.Found = said && slices.ContainsFunc(g.Findings, func(d diag.Diagnostic) bool { return slices.Contains(s.Rules, d.Rule) && shown(d) })
+			if said {
 				one.Rows = append(one.Rows, row)
 			}
 		}
