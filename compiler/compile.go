@@ -26,6 +26,7 @@ func Compile(file *grammar.File, opts Options) (*ir.Config, diag.List) {
 	resolve(cfg, file)
 	found = append(found, lint.Run(cfg, file, opts.Host, opts.Peers)...)
 	found = withoutConsequences(file, found)
+	everywhere(file, found)
 	found.Sort()
 	return cfg, found
 }

@@ -269,6 +269,7 @@ func (u *use) view(src *source.Source) *source.Source {
 	as := src.View(u.at, "used at")
 	u.views = append(u.views, view{src, as})
 	u.e.views[as] = u.def
+	u.e.record.uses = append(u.e.record.uses, Use{u.def.at, as})
 	return as
 }
 

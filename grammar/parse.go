@@ -71,7 +71,7 @@ type reading struct {
 func parseOnce(src *source.Source, open func(*record) lines, budget braces) reading {
 	r := &record{}
 	p := &treeParser{in: newBalancer(open(r), r, budget)}
-	file := &File{Source: src, Stmts: p.parse(), Comments: r.comments, Includes: r.includes}
+	file := &File{Source: src, Stmts: p.parse(), Comments: r.comments, Includes: r.includes, Uses: r.uses}
 	return reading{file, r.list(), p.in.count, p.in.crooked}
 }
 

@@ -13,6 +13,7 @@ type record struct {
 	findings diag.Bounded
 	comments []Comment
 	includes []Include
+	uses     []Use
 
 	templates []source.Span // that nobody has filled in
 }

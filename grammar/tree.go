@@ -24,9 +24,17 @@ type File struct {
 	Comments []Comment
 	// Includes holds every include line that was followed, in the order of reading.
 	Includes []Include
+	// Uses holds every use of a definition.
+	Uses []Use
 
 	sorted sync.Once
 	tops   map[*source.Source][]*Stmt // the statements outside of blocks by their texts, for Around
+}
+
+// A Use is a definition that was brought in somewhere.
+type Use struct {
+	Definition source.Span    // its name
+	Text       *source.Source // its value, as seen through the reference
 }
 
 // Places numbers the statements outside of blocks in the order in which they are read. Where they stand in a text does not tell: any may

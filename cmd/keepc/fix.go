@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"keepc/compiler"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
 )
@@ -63,6 +64,7 @@ func (r *checkRun) rounds(j job) (changes map[string]change, all diag.List, secr
 	app := *r.App
 	app.FS = memory
 	changes = map[string]change{}
+	told := map[string]bool{}
 	for round := 0; ; round++ {
 		f := app.file(j)
 		if f.err != nil {
@@ -72,10 +74,22 @@ func (r *checkRun) rounds(j job) (changes map[string]change, all diag.List, secr
 		if round == maxRounds {
 			break
 		}
-		f.Findings = r.judge(j, f.Findings)
+		found := r.judge(j, f.Findings)
 		repaired := 0
-		for src := range sources(f.Findings) {
-			text, done := f.Findings.Repair(src)
+		for src := range sources(found) {
+			_, done := found.Repair(src)
+			t := trial{src: src, before: f.Findings, after: func(text []byte) diag.List {
+				memory.texts[strings.TrimPrefix(r.abs(src.Name), "/")] = text
+				return app.file(j).Findings
+			}}
+			text, done := t.safe(nil, done).Repair(src)
+			for _, d := range t.left {
+				if line := fmt.Sprintf("%s: not repaired: %s [%s]: it would make another error", d.Span, d.Fixes[0].Title, d.Rule); !told[line] {
+					told[line] = true
+					fmt.Fprintln(r.Stderr, line)
+				}
+			}
+			memory.texts[strings.TrimPrefix(r.abs(src.Name), "/")] = text
 			if len(done) == 0 || bytes.Equal(text, src.Text) {
 				continue
 			}
@@ -85,7 +99,6 @@ func (r *checkRun) rounds(j job) (changes map[string]change, all diag.List, secr
 			}
 			c.after = text
 			changes[src.Name] = c
-			memory.texts[strings.TrimPrefix(r.abs(src.Name), "/")] = text
 			all = append(all, done...)
 			repaired += len(done)
 		}
@@ -94,6 +107,29 @@ func (r *checkRun) rounds(j job) (changes map[string]change, all diag.List, secr
 		}
 	}
 	return changes, all, secrets, nil
+}
+
+// A trial finds out which repairs of a text make nothing worse.
+type trial struct {
+	src    *source.Source
+	before diag.List
+	after  func(text []byte) diag.List // what is found with another text
+	left   diag.List                   // the findings whose repair makes an error
+}
+
+// safe returns the findings kept so far and those of more whose repairs make no new error together with them.
+func (t *trial) safe(kept, more diag.List) diag.List {
+	all := slices.Concat(kept, more)
+	text, _ := all.Repair(t.src)
+	switch {
+	case len(more) == 0 || !compiler.Worse(t.before, t.after(text)):
+		return all
+	case len(more) == 1:
+		t.left = append(t.left, more...)
+		return kept
+	}
+	half := len(more) / 2
+	return t.safe(t.safe(kept, more[:half]), more[half:])
 }
 
 // sources yields each text that a repair edits, once.

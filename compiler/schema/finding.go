@@ -17,15 +17,22 @@ import (
 // The findings of this package, each made in one place. Package lint documents their names.
 
 func (r *reader) report(d diag.Diagnostic) {
-	d.Fixes = slices.DeleteFunc(d.Fixes, breaksDefinition)
+	d.Fixes = slices.DeleteFunc(d.Fixes, breaksLine)
 	r.found.Add(d)
 }
 
-// breaksDefinition tells whether a fix would begin a line within the value of a definition, which ends at the first one.
-func breaksDefinition(f diag.Fix) bool {
+// breaksLine tells whether a fix would begin a line where that takes words away: from the value of a definition, which ends at the first
+// line, or from what ~SEQ or ~LST repeats.
+func breaksLine(f diag.Fix) bool {
 	return slices.ContainsFunc(f.Edits, func(e diag.Edit) bool {
-		return strings.Contains(e.Text, "\n") && !e.Span.IsZero() && e.Span.Source.How == "used at"
+		return strings.Contains(e.Text, "\n") && !e.Span.IsZero() && (e.Span.Source.How == "used at" || repeated(e.Span))
 	})
+}
+
+// repeated tells whether the line of a place begins with ~SEQ or ~LST.
+func repeated(at source.Span) bool {
+	line := strings.TrimLeft(at.Source.Line(at.Position().Line), " \t")
+	return strings.HasPrefix(line[len(condition.FindString(line)):], "~")
 }
 
 // fail reports that the line cannot be read any further.
@@ -437,7 +444,7 @@ func (r *reader) bared(w grammar.Word, bare string, item func(string) bool) []di
 		return nil
 	}
 	gap.End = next.Span.Start
-	return []diag.Fix{{Title: "begin a line", Edits: []diag.Edit{{Span: gap, Text: bare + "\n" + indentOf(r.stmt.Words[0])}}}}
+	return []diag.Fix{{Title: "begin a line", Edits: []diag.Edit{{Span: gap, Text: bare + "\n" + lineHead(r.stmt.Words[0])}}}}
 }
 
 func (r *reader) unknownOption(entry string, w grammar.Word, known []string) {

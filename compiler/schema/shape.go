@@ -3,6 +3,7 @@ package schema
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -154,9 +155,9 @@ func (r *reader) inline(key *Keyword, s *grammar.Stmt) *grammar.Stmt {
 		Span:    at,
 		Label:   "expected { before it and } behind it",
 	}
-	if gap := s.Words[0].Span.To(at); s.Block == nil && gap.Source == at.Source && !at.IsZero() {
+	if gap := s.Words[0].Span.To(at); s.Block == nil && gap.Source == at.Source && !at.IsZero() && !slices.ContainsFunc(words[1:], func(w grammar.Word) bool { return isAddress(w.Text) }) { // each address wants its line
 		gap.Start = s.Words[0].Span.End
-		indent := indentOf(s.Words[0])
+		indent := lineHead(s.Words[0])
 		d.Fixes = []diag.Fix{{Title: "add the braces", Edits: []diag.Edit{{Span: gap, Text: " {\n" + indent + "    " + inner.Text() + "\n" + indent + "}"}}}}
 	}
 	r.report(d)
@@ -192,7 +193,7 @@ func (b *Block[T]) joined(r *reader, s *grammar.Stmt) (first, second *grammar.St
 			Label:   "dropped: one keyword a line",
 		}
 		if gap.Source == w.Span.Source && gap.Start < gap.End {
-			d.Fixes = []diag.Fix{{Title: "begin a line", Edits: []diag.Edit{{Span: gap, Text: "\n" + indentOf(s.Words[0])}}}}
+			d.Fixes = []diag.Fix{{Title: "begin a line", Edits: []diag.Edit{{Span: gap, Text: "\n" + lineHead(s.Words[0])}}}}
 		}
 		r.report(d)
 	}
@@ -230,6 +231,9 @@ func (b *Block[T]) split(r *reader, row *Row[T], s, next *grammar.Stmt) *grammar
 	return meant
 }
 
+// condition is the "@id" of a line.
+var condition = regexp.MustCompile(`^@\S+[ \t]+`)
+
 // undashed returns a line without the dash that lists have in YAML, which it reports.
 func (r *reader) undashed(s *grammar.Stmt) *grammar.Stmt {
 	if len(s.Words) < 2 || s.Keyword() != "-" {
@@ -249,8 +253,9 @@ func (r *reader) undashed(s *grammar.Stmt) *grammar.Stmt {
 	return &grammar.Stmt{Words: s.Words[1:], Block: s.Block}
 }
 
-// indentOf is the white space before the line of a word.
-func indentOf(w grammar.Word) string {
+// lineHead is what the line of a word begins with and lines that are to be like it should: white space, and its condition. Behind a
+// brace on the line they are a step deeper.
+func lineHead(w grammar.Word) string {
 	if w.Span.IsZero() {
 		return ""
 	}
@@ -258,9 +263,11 @@ func indentOf(w grammar.Word) string {
 	for start > 0 && text[start-1] != '\n' {
 		start--
 	}
-	end := start
-	for end < len(text) && isBlank(text[end]) {
-		end++
+	before := string(text[start:w.Span.Start])
+	head := before[:len(before)-len(strings.TrimLeft(before, " \t"))]
+	id := condition.FindString(before[len(head):])
+	if strings.Contains(before, "{") {
+		id += "    "
 	}
-	return string(text[start:min(end, int(w.Span.Start))])
+	return head + id
 }

@@ -1,0 +1,27 @@
+package main
+
+import (
+	"bytes"
+	"testing"
+
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+// TestTrial holds that a repair which makes an error is left out, and the others are done.
+func TestTrial(t *testing.T) {
+	src := source.New("f", []byte("one two three"))
+	fix := func(from, to int, text string) diag.Diagnostic {
+		return diag.Diagnostic{Fixes: []diag.Fix{{Edits: []diag.Edit{{Span: src.Span(from, to), Text: text}}}}}
+	}
+	run := trial{src: src, after: func(text []byte) diag.List {
+		if bytes.Contains(text, []byte("bad")) {
+			return diag.List{{Rule: "r", Severity: diag.Error}}
+		}
+		return nil
+	}}
+	text, done := run.safe(nil, diag.List{fix(0, 3, "1"), fix(4, 7, "bad"), fix(8, 13, "3")}).Repair(src)
+	if string(text) != "1 two 3" || len(done) != 2 || len(run.left) != 1 {
+		t.Errorf("%q with %d done and %d left", text, len(done), len(run.left))
+	}
+}
