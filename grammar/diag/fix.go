@@ -2,6 +2,7 @@ package diag
 
 import (
 	"slices"
+	"strings"
 
 	"keepc/grammar/source"
 )
@@ -30,7 +31,7 @@ func (l List) Repair(src *source.Source) (text []byte, done List) {
 			end = edits[i].Span.End
 		}
 		for _, e := range edits {
-			text = append(append(text, src.Text[at:e.Span.Start]...), e.Text...)
+			text = append(append(text, src.Text[at:e.Span.Start]...), strings.ReplaceAll(e.Text, "\n", src.LineEnd())...)
 			at, last = e.Span.End, e
 		}
 		return false

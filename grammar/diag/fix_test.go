@@ -32,3 +32,12 @@ func TestRepair(t *testing.T) {
 		}
 	}
 }
+
+// TestRepairLineEnds holds that new lines end as those of the file do.
+func TestRepairLineEnds(t *testing.T) {
+	src := source.New("f", []byte("one\r\ntwo three\r\n"))
+	found := List{{Fixes: []Fix{{Edits: []Edit{{Span: src.Span(8, 9), Text: "\n"}}}}}}
+	if text, _ := found.Repair(src); string(text) != "one\r\ntwo\r\nthree\r\n" {
+		t.Errorf("%q", text)
+	}
+}

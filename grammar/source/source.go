@@ -73,6 +73,14 @@ func (s *Source) Line(n int) string {
 	return string(bytes.TrimRight(s.Text[t[n-1]:end], "\r\n"))
 }
 
+// LineEnd is what ends the first line of the text; a newline when it has only one.
+func (s *Source) LineEnd() string {
+	if n := bytes.IndexByte(s.Text, '\n'); n > 0 && s.Text[n-1] == '\r' {
+		return "\r\n"
+	}
+	return "\n"
+}
+
 // Span returns the half-open span of bytes [start, end).
 func (s *Source) Span(start, end int) Span {
 	return Span{Source: s, Start: int32(start), End: int32(end)}
