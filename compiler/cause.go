@@ -135,37 +135,6 @@ func countTemplates(found diag.List) {
 	}
 }
 
-// manyPlaces is in how many places the same may be wrong for each to be told.
-const manyPlaces = 20
-
-// saidOnce leaves one finding of those that say the same of very many places, and none of which has a fix.
-func saidOnce(found diag.List) diag.List {
-	if len(found) <= manyPlaces {
-		return found
-	}
-	type text struct{ rule, message, label string }
-	said := func(d diag.Diagnostic) text { return text{d.Rule, d.Message, d.Label} }
-	places := map[text][]source.Span{}
-	for _, d := range found {
-		if len(d.Fixes) == 0 {
-			places[said(d)] = append(places[said(d)], d.Span)
-		}
-	}
-	told := map[text]bool{}
-	var left diag.List
-	for _, d := range found {
-		if all := places[said(d)]; len(all) > manyPlaces && len(d.Fixes) == 0 {
-			if told[said(d)] {
-				continue
-			}
-			told[said(d)] = true
-			d.Notes = append(slices.Clip(d.Notes), diag.Note{Message: fmt.Sprintf("the same at %s and %d times more", all[1], len(all)-2)})
-		}
-		left.Add(d)
-	}
-	return left
-}
-
 // spoils tells whether a value is wrong because of what stands in it.
 func spoils(o, cause diag.Diagnostic) bool {
 	return holds(o.Span, cause.Span) && o.Severity == diag.Error && (o.Rule == "invalid-value" || o.Rule == "password-cut")

@@ -47,5 +47,5 @@ func Merge(file *grammar.File, reading, meaning diag.List) diag.List {
 	all := silence(file, foreign(file, slices.Concat(reading, meaning)))
 	countTemplates(all)
 	all.Sort()
-	return saidOnce(all)
+	return all
 }

@@ -18,6 +18,7 @@ type format struct {
 	least int            // so many
 	half  bool           // and half of all, or all that are wrong outside of blocks
 	whole bool           // its braces look like those of blocks: nothing in it is for keepalived
+	first bool           // the first of them is the first of the file
 }
 
 var formats = []format{
@@ -26,7 +27,7 @@ var formats = []format{
 	{name: "TOML", line: regexp.MustCompile(`^\s*(\[{1,2}[\w. "-]+\]{1,2}|[\w."-]+\s*=.*)$`), least: 3, half: true},
 	{name: "a configuration of HAProxy", line: regexp.MustCompile(`^(global|defaults|frontend\s+\S+|backend\s+\S+|listen\s+\S+)\s*$`), least: 2},
 	{name: "a configuration of nginx", line: regexp.MustCompile(`^\s*(events|http|server|stream|upstream\s+\S+|location\s.*)\s*\{\s*$`), least: 2},
-	{name: "a shell script", line: regexp.MustCompile(`^(#!.*sh\b.*|[^#!<]*<<-?\s*["']?\w+["']?.*)$`), least: 1},
+	{name: "a shell script", line: regexp.MustCompile(`^(#!.*sh\b.*|[^#!<]*<<-?\s*["']?\w+["']?.*)$`), least: 1, first: true},
 	{name: "Markdown", line: regexp.MustCompile("^\\s*```"), least: 1},
 	{name: "YAML", line: regexp.MustCompile(`^\s*(- )*([\w."'/-]+:(\s.*)?|---|- .*)$`), least: 3, half: true},
 }
@@ -89,6 +90,9 @@ func formatOf(text string, outside diag.List) *format {
 	for i := range formats {
 		f := &formats[i]
 		n := f.count(all)
+		if f.first && n > 0 && !f.line.MatchString(all[0]) {
+			continue
+		}
 		if n >= f.least && (!f.half || 2*n >= len(all) || len(odd) >= f.least && f.count(odd) == len(odd)) {
 			return f
 		}

@@ -142,6 +142,7 @@ type judged struct {
 	rules      map[place][]string // the rules of findings, but for infos that keepalived has no complaint about
 	blocks     []block            // outermost first
 	full       bool               // there are too many findings
+	foreign    bool               // the file is of another format
 	gap        bool               // a definition goes on behind a blank line
 	heads      []int              // the lines of block heads that are for another host
 	broken     string             // a rule about braces that fired
@@ -173,6 +174,7 @@ func newJudged(tree *grammar.File, found diag.List) judged {
 			continue
 		}
 		j.full = j.full || d.Rule == "too-many-findings"
+		j.foreign = j.foreign || d.Rule == "foreign-file"
 		if d.Rule == "condition-on-block" {
 			j.heads = append(j.heads, d.Span.Position().Line)
 		}
@@ -318,6 +320,8 @@ func (j judged) excused(c complaint, adrift map[int]bool) string {
 		return "keepalived has lost its place"
 	case c.line == 0 && j.gap && !slices.ContainsFunc(j.blocks, func(b block) bool { return b.about(subjects) }):
 		return "keepalived 2.2 ends a definition at a blank line"
+	case j.foreign && strings.HasPrefix(c.text, "Unknown keyword"):
+		return "a text for another program, told once"
 	case j.full:
 		return "keepc has more findings than it shows"
 	}

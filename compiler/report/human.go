@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -31,7 +32,7 @@ func Formats() []Format {
 // Human writes findings with excerpts, the tables of a cluster, and a last line that counts. It writes nothing when there is nothing.
 func Human(w io.Writer, c Check, colors Colors) error {
 	s := screen{c: colors}
-	for _, f := range c.Findings {
+	for _, f := range saidOnce(c.Findings) {
 		s.finding(f)
 	}
 	for _, g := range c.Groups {
@@ -42,6 +43,32 @@ func Human(w io.Writer, c Check, colors Colors) error {
 	}
 	_, err := io.WriteString(w, s.b.String())
 	return err
+}
+
+// manyPlaces is in how many places the same may be wrong for each to be shown.
+const manyPlaces = 20
+
+// saidOnce leaves one finding of those that say the same of very many places, and none of which has a repair. Programs get them all.
+func saidOnce(found []Finding) (left []Finding) {
+	type text struct{ rule, message, label string }
+	said := func(f Finding) text { return text{f.Rule, f.Message, f.Label} }
+	places := map[text][]Finding{}
+	for _, f := range found {
+		if len(f.Fixes) == 0 {
+			places[said(f)] = append(places[said(f)], f)
+		}
+	}
+	for _, f := range found {
+		all := places[said(f)]
+		switch many := len(all) > manyPlaces && len(f.Fixes) == 0; {
+		case many && all[0].Line != f.Line:
+			continue
+		case many:
+			f.Notes = append(slices.Clip(f.Notes), Note{Message: fmt.Sprintf("the same at %s and %s more", place3(all[1].File, all[1].Line, all[1].Column), Count(len(all)-2, "place"))})
+		}
+		left = append(left, f)
+	}
+	return left
 }
 
 // Short writes one line for each finding: file:line:column: severity: message [rule]. A finding about two files names the other place.
