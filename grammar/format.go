@@ -106,7 +106,7 @@ type written struct {
 // pieces returns the tokens of a line that can be laid out anew; false when its white space may have a meaning: in
 // expansions, which work on whole lines, and between single quotes or behind a backslash, which keywords of scripts know.
 func (f *formatter) pieces(text, code string) (pieces []written, ok bool) {
-	if strings.ContainsAny(text, "$'\\") || len(text) > maxLine || isBlank(text[0]) {
+	if strings.ContainsAny(text, "$'\\") || len(strings.TrimRight(text, blanks)) > maxLine || isBlank(text[0]) {
 		return nil, false
 	}
 	s := newScanner(text)
