@@ -84,7 +84,7 @@ func (r *checkRun) rounds(j job) (changes map[string]change, all diag.List, secr
 			}}
 			text, done := t.safe(nil, done).Repair(src)
 			for _, d := range t.left {
-				if line := fmt.Sprintf("%s: not repaired: %s [%s]: it would make another error", d.Span, d.Fixes[0].Title, d.Rule); !told[line] {
+				if line := fmt.Sprintf("%s: not repaired: %s [%s]: it would make another error", d.Span, d.Fixes[0].Title, d.Rule); !told[line] && !r.quiet {
 					told[line] = true
 					fmt.Fprintln(r.Stderr, line)
 				}
