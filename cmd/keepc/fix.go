@@ -170,8 +170,11 @@ func replaceBy(name string, text []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	if !info.Mode().IsRegular() {
+	switch {
+	case !info.Mode().IsRegular():
 		return &fs.PathError{Op: "replace", Path: name, Err: errors.New("is not a regular file")}
+	case info.Mode().Perm()&0o222 == 0:
+		return &fs.PathError{Op: "replace", Path: name, Err: errors.New("is read-only")}
 	}
 	f, err := os.CreateTemp(filepath.Dir(name), ".keepc-*")
 	if err != nil {

@@ -24,7 +24,7 @@ func patch(name string, c change, secrets []source.Span) string {
 	oldShown, newShown := report.HideLines(name, c.before, secrets), report.HideLines(name, c.after, secrets)
 	hunks := compare(old, new)
 	var b strings.Builder
-	fmt.Fprintf(&b, "--- a/%s\n+++ b/%s\n", name, name)
+	fmt.Fprintf(&b, "--- a/%s\n+++ b/%[1]s\n", strings.TrimPrefix(name, "/"))
 	for i := 0; i < len(hunks); {
 		last := i
 		for last+1 < len(hunks) && hunks[last+1].old-hunks[last].oldEnd <= 2*around {
@@ -65,7 +65,7 @@ func split(text []byte) []string {
 }
 
 // compare finds the lines that differ. Repairs change a few lines here and there, so the texts soon meet again: behind a
-// difference it takes the nearest place at which two lines are equal.
+// difference it takes the nearest place at which two lines are equal, or one where as many lines stand for others.
 func compare(old, new []string) (hunks []hunk) {
 	i, j := 0, 0
 	for i < len(old) || j < len(new) {
@@ -85,7 +85,11 @@ func meet(old, new []string, i, j int) (int, int) {
 	for far := 1; far <= reach; far++ {
 		for k := 0; k <= far; k++ {
 			a, b := i+far-k, j+k
-			if a <= len(old) && b <= len(new) && slices.Equal(old[a:min(a+2, len(old))], new[b:min(b+2, len(new))]) {
+			equal := 2 // lines
+			if a-i == b-j {
+				equal = 1 // each line has its repaired one
+			}
+			if a <= len(old) && b <= len(new) && slices.Equal(old[a:min(a+equal, len(old))], new[b:min(b+equal, len(new))]) {
 				return a, b
 			}
 		}
