@@ -58,12 +58,14 @@ func saidOnce(found []Finding) (left []Finding) {
 			places[said(f)] = append(places[said(f)], f)
 		}
 	}
+	told := map[text]bool{}
 	for _, f := range found {
 		all := places[said(f)]
-		switch many := len(all) > manyPlaces && len(f.Fixes) == 0; {
-		case many && all[0].Line != f.Line:
-			continue
-		case many:
+		if len(all) > manyPlaces && len(f.Fixes) == 0 {
+			if told[said(f)] {
+				continue
+			}
+			told[said(f)] = true
 			f.Notes = append(slices.Clip(f.Notes), Note{Message: fmt.Sprintf("the same at %s and %s more", place3(all[1].File, all[1].Line, all[1].Column), Count(len(all)-2, "place"))})
 		}
 		left = append(left, f)

@@ -2,6 +2,7 @@ package report
 
 import (
 	"encoding/json"
+	"errors"
 	"reflect"
 	"regexp"
 	"strings"
@@ -161,5 +162,25 @@ func TestHide(t *testing.T) {
 	c := NewCheck([]File{{Findings: diag.List{{Rule: "x-y", Message: "the abc ends", Span: src.Span(10, 13)}}}})
 	if got := c.Findings[0].Message; got != "the (hidden) ends" {
 		t.Errorf("a text about a secret: %q", got)
+	}
+}
+
+// TestSaidOnce holds that people see what is wrong alike in very many places once, with the second place, and programs see it everywhere.
+func TestSaidOnce(t *testing.T) {
+	src := source.New("f.conf", []byte(strings.Repeat("x\n", 30)))
+	var found diag.List
+	for i := range 30 {
+		found.Add(diag.Diagnostic{Rule: "unknown-keyword", Severity: diag.Error, Message: "unknown", Span: src.Span(2*i, 2*i+1)})
+	}
+	c := NewCheck([]File{{Name: "f.conf", Findings: found}})
+	var people, programs strings.Builder
+	if err := errors.Join(Human(&people, c, false), Short(&programs, c, false)); err != nil {
+		t.Fatal(err)
+	}
+	if text := people.String(); strings.Count(text, "error: unknown") != 1 || !strings.Contains(text, "the same at f.conf:2:1 and 28 places more") || !strings.Contains(text, "30 errors") {
+		t.Errorf("people see\n%s", text)
+	}
+	if n := strings.Count(programs.String(), "error: unknown"); n != 30 {
+		t.Errorf("programs see %d", n)
 	}
 }
