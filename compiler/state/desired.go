@@ -27,30 +27,54 @@ func AllMaster(cfg *ir.Config) Situation {
 }
 
 // Desired is the heart: the kernel objects that the configuration wants in the situation. It is a pure function; plan, run
-// and diff share it.
+// and diff share it. It is the union of Router and Balance, which have no kind of object in common.
 func Desired(cfg *ir.Config, s Situation) State {
 	want := New()
-	want.static(cfg, s)
+	want.router(cfg, s)
+	want.balance(cfg, s)
+	return want
+}
+
+// Router is the part of Desired that belongs to instances and to static lines: addresses, routes and rules. It reads Master and
+// Stopping of the situation.
+func Router(cfg *ir.Config, s Situation) State {
+	want := New()
+	want.router(cfg, s)
+	return want
+}
+
+// Balance is the part of Desired that belongs to virtual servers: services, destinations and the timeouts of IPVS. It reads Down,
+// NoQuorum and Stopping of the situation.
+func Balance(cfg *ir.Config, s Situation) State {
+	want := New()
+	want.balance(cfg, s)
+	return want
+}
+
+func (w *State) router(cfg *ir.Config, s Situation) {
+	w.static(cfg, s)
 	for _, v := range cfg.Instances {
-		want.instance(v, s)
-	}
-	for _, v := range cfg.VirtualServers {
-		want.virtualServer(v, s)
-	}
-	if t := cfg.Global.LVSTimeouts; t != (ir.Timeouts{}) && !s.Stopping {
-		want.Timeouts[TimeoutsKey{}] = Timeouts{t, Provenance{Origin: cfg.Global.At("lvs_timeouts"), Why: "lvs_timeouts"}}
+		w.instance(v, s)
 	}
 	// What one instance gives up and another one holds stays where it is.
-	for k := range want.Addresses {
-		delete(want.Absent, k)
+	for k := range w.Addresses {
+		delete(w.Absent, k)
 	}
-	for k := range want.Routes {
-		delete(want.Absent, k)
+	for k := range w.Routes {
+		delete(w.Absent, k)
 	}
-	for k := range want.Rules {
-		delete(want.Absent, k)
+	for k := range w.Rules {
+		delete(w.Absent, k)
 	}
-	return want
+}
+
+func (w *State) balance(cfg *ir.Config, s Situation) {
+	for _, v := range cfg.VirtualServers {
+		w.virtualServer(v, s)
+	}
+	if t := cfg.Global.LVSTimeouts; t != (ir.Timeouts{}) && !s.Stopping {
+		w.Timeouts[TimeoutsKey{}] = Timeouts{t, Provenance{Origin: cfg.Global.At("lvs_timeouts"), Why: "lvs_timeouts"}}
+	}
 }
 
 // static takes in what exists always. It is nobody's role, so none of it is known to be absent: it goes when it is ours and nobody

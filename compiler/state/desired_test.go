@@ -1,7 +1,10 @@
 package state_test
 
 import (
+	"maps"
 	"net/netip"
+	"reflect"
+	"slices"
 	"testing"
 
 	"keepc/compiler/ir"
@@ -38,6 +41,47 @@ func TestInhibited(t *testing.T) {
 	} {
 		if d := got[key(server)]; d.Weight != 0 || d.Why != want {
 			t.Errorf("%s: weight %d, %q; want 0, %q", server, d.Weight, d.Why, want)
+		}
+	}
+}
+
+// TestParts: Router and Balance are the two halves of Desired, whatever the situation; a director that stops wants neither.
+func TestParts(t *testing.T) {
+	cfg := compile(t, with("virtual_routes", "10.8.0.0/16 via 10.0.0.8")+`global_defs {
+ lvs_timeouts tcp 900
+}
+static_ipaddress {
+ 10.9.0.1/24 dev eth0
+}
+virtual_server 10.0.0.3 80 {
+ lb_kind DR
+ protocol TCP
+ real_server 10.0.0.7 80 {
+ }
+}
+`)
+	stopping := state.AllMaster(cfg)
+	stopping.Stopping = true
+	for _, c := range []struct {
+		name                                                     string
+		situation                                                state.Situation
+		addresses, routes, services, servers, timeouts, unwanted int
+	}{
+		{"master", state.AllMaster(cfg), 2, 1, 1, 1, 1, 0},
+		{"backup", state.Situation{}, 1, 0, 1, 1, 1, 2},
+		{"stopping", stopping, 0, 0, 0, 0, 0, 3},
+	} {
+		router, balance, all := state.Router(cfg, c.situation), state.Balance(cfg, c.situation), state.Desired(cfg, c.situation)
+		got := []int{len(router.Addresses), len(router.Routes), len(balance.Services), len(balance.Destinations), len(balance.Timeouts), len(router.Absent) + len(balance.Absent)}
+		if want := []int{c.addresses, c.routes, c.services, c.servers, c.timeouts, c.unwanted}; !slices.Equal(got, want) {
+			t.Errorf("%s: %d; want %d", c.name, got, want)
+		}
+		maps.Copy(router.Services, balance.Services)
+		maps.Copy(router.Destinations, balance.Destinations)
+		maps.Copy(router.Timeouts, balance.Timeouts)
+		maps.Copy(router.Absent, balance.Absent)
+		if !reflect.DeepEqual(router, all) {
+			t.Errorf("%s: the parts are not the whole:\n%v\n%v", c.name, router, all)
 		}
 	}
 }
