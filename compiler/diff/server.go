@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"keepc/compiler/enforced"
 	"keepc/compiler/ir"
 	"keepc/compiler/state"
 	"keepc/grammar/source"
@@ -88,10 +89,23 @@ func beginning(x *realServer) string {
 	switch {
 	case len(x.Checks) == 0:
 		return "always up: it has no check"
-	case x.service.Alpha || x.Alpha || slices.ContainsFunc(x.Checks, func(c *ir.Check) bool { return c.Alpha }):
+	case !slices.ContainsFunc(x.Checks, enforced.Checked):
+		return "always up: not checked (" + names(x.Checks) + ")"
+	case x.service.Alpha || x.Alpha || slices.ContainsFunc(x.Checks, func(c *ir.Check) bool { return c.Alpha && enforced.Checked(c) }):
 		return "down until its first check succeeds: alpha"
 	}
 	return "up until its first check fails"
+}
+
+// names lists the keywords of checks, each once.
+func names(checks []*ir.Check) string {
+	var list []string
+	for _, c := range checks {
+		if !slices.Contains(list, string(c.Kind)) {
+			list = append(list, string(c.Kind))
+		}
+	}
+	return strings.Join(list, ", ")
 }
 
 func judgeServer(old, now *realServer, changes []Setting) (Verdict, string) {
@@ -112,7 +126,7 @@ const maxReasons = 3
 
 // recheck says why and how a server is checked anew.
 func recheck(now *realServer, gone, come int, changes []Setting) string {
-	if come == 0 && len(now.Checks) == 0 {
+	if come == 0 && !slices.ContainsFunc(now.Checks, enforced.Checked) {
 		return "no check is left: it counts as up"
 	}
 	var what []string
@@ -141,18 +155,18 @@ func inCheck(path string) bool {
 	return len(words) > 3 || strings.HasSuffix(path, "_CHECK") || strings.HasSuffix(path, "_GET")
 }
 
-// compareChecks counts the checks that end and those that begin, by what a reload tells them apart by.
+// compareChecks counts the checks that end and those that begin, by what a reload tells them apart by. Those that are not made do neither.
 func compareChecks(old, now []*ir.Check) (gone, come int) {
 	has := func(list []*ir.Check, c *ir.Check) bool {
 		return slices.ContainsFunc(list, func(d *ir.Check) bool { return c.CheckSpec == d.CheckSpec })
 	}
 	for _, c := range old {
-		if !has(now, c) {
+		if enforced.Checked(c) && !has(now, c) {
 			gone++
 		}
 	}
 	for _, c := range now {
-		if !has(old, c) {
+		if enforced.Checked(c) && !has(old, c) {
 			come++
 		}
 	}

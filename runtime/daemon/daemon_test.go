@@ -185,6 +185,23 @@ func TestOneOfTwoHoldsTheAddress(t *testing.T) {
 	})
 }
 
+// TestWhatIsNotCheckedStaysUp: a check that keepc does not make takes no server out of service, not one with alpha either.
+func TestWhatIsNotCheckedStaysUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const check = "weight 1\n\t\talpha\n\t\tHTTP_GET {\n\t\t\turl {\n\t\t\t\tpath /\n\t\t\t\tstatus_code 200\n\t\t\t}\n\t\t}"
+		b := newBox("10.0.0.5", strings.Replace(first, "weight 1", check, 1))
+		b.start()
+		for range 2 {
+			after(5 * time.Minute)
+			if _, destinations, _ := b.Services(); destinations[web1].Weight != 1 {
+				t.Errorf("real servers: %v\n%s", destinations, b.log.String())
+			}
+			b.reload(b.text)
+		}
+		b.stop(t)
+	})
+}
+
 func TestReloadTouchesOnlyWhatChanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBox("10.0.0.5", first)

@@ -223,6 +223,7 @@ type server struct {
 	host   string
 	lines  map[string]string
 	checks []map[string]string
+	script bool // has a MISC_CHECK, which is not made
 }
 
 func drawFile(t *rapid.T) *file {
@@ -242,7 +243,7 @@ func drawFile(t *rapid.T) *file {
 }
 
 func drawServer(t *rapid.T, host string) server {
-	x := server{host: host, lines: drawLines(t, serverLines)}
+	x := server{host: host, lines: drawLines(t, serverLines), script: rapid.Bool().Draw(t, "script")}
 	for range rapid.IntRange(0, 2).Draw(t, "checks") {
 		x.checks = append(x.checks, drawLines(t, checkLines))
 	}
@@ -314,6 +315,8 @@ func (f *file) edit(t *rapid.T) *file {
 				x.checks = append(slices.Clone(x.checks), drawLines(t, checkLines))
 			case 3:
 				x.checks = nil
+			case 4:
+				x.script = !x.script
 			}
 			kept = append(kept, x)
 		}
@@ -361,6 +364,9 @@ func (f *file) String() string {
 				block("    ", "real_server "+x.host+" 80", x.lines, func() {
 					for _, c := range x.checks {
 						block("        ", "TCP_CHECK", c, func() {})
+					}
+					if x.script {
+						block("        ", "MISC_CHECK", map[string]string{"misc_path": "/bin/true"}, func() {})
 					}
 				})
 			}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"keepc/compiler/enforced"
 	"keepc/compiler/ir"
 	"keepc/compiler/state"
 	"keepc/runtime/health"
@@ -125,13 +126,16 @@ func (e *Engine) loadServices(now time.Time) {
 	}
 }
 
-// loadChecks gives a server its checks. A new one shares the server's standing until its first result.
+// loadChecks gives a server its checks, as far as keepc makes them. A new one shares the server's standing until its first result.
 func (e *Engine) loadChecks(now time.Time, s *server, r *ir.RealServer, old map[CheckID]*check) {
 	cause := ""
 	if s.down {
 		cause = cmp.Or(e.situation.Down[s.key], "not checked yet")
 	}
 	for _, v := range r.Checks {
+		if !enforced.Checked(v) {
+			continue // the server counts as up
+		}
 		id := CheckID{Server: s.key, Spec: v.CheckSpec}
 		if e.checks[id] != nil {
 			continue
@@ -161,7 +165,7 @@ func (e *Engine) judgeAll(s *service, v *ir.VirtualServer, fresh bool) {
 
 // alpha tells whether a new server counts as down until its checks have succeeded.
 func alpha(v *ir.VirtualServer, r *ir.RealServer) bool {
-	return slices.ContainsFunc(r.Checks, func(c *ir.Check) bool { return v.Alpha || r.Alpha || c.Alpha })
+	return slices.ContainsFunc(r.Checks, func(c *ir.Check) bool { return enforced.Checked(c) && (v.Alpha || r.Alpha || c.Alpha) })
 }
 
 // share spreads the first checks over their warm-up: from 0 to 1, the same for the same seed and check.

@@ -82,10 +82,17 @@ func (s Service) screen(b *strings.Builder) {
 	fmt.Fprintf(b, "\n%s  %s, weight %d of %d is alive\n", s.Name, quorum, alive, total)
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.TabIndent)
 	for _, r := range s.Servers {
-		if r.Up {
+		why := r.Cause
+		if len(r.NotChecked) > 0 {
+			why = strings.TrimPrefix(why+"; ", "; ") + "not checked: " + strings.Join(r.NotChecked, ", ") + " is not enforced yet"
+		}
+		switch {
+		case !r.Up:
+			fmt.Fprintf(t, "  %s\tdown\t%s\n", r.Address, why)
+		case why != "":
+			fmt.Fprintf(t, "  %s\tup\t%s\n", r.Address, why)
+		default:
 			fmt.Fprintf(t, "  %s\tup\n", r.Address)
-		} else {
-			fmt.Fprintf(t, "  %s\tdown\t%s\n", r.Address, r.Cause)
 		}
 	}
 	_ = t.Flush() // a Builder never fails

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"keepc/compiler/enforced"
 	"keepc/compiler/ir"
 	"keepc/compiler/plan"
 	"keepc/compiler/state"
@@ -77,6 +78,8 @@ type Server struct {
 	Weight  int            `json:"weight"`
 	Up      bool           `json:"up"`
 	Cause   string         `json:"cause,omitempty"` // why it is down
+	// NotChecked are the keywords of the checks that its file asks for and keepc does not make.
+	NotChecked []string `json:"not_checked,omitempty"`
 }
 
 // A Snapshot is what the event loop hands over for a Document: little enough to take between two advertisements.
@@ -120,11 +123,21 @@ func (s Snapshot) Document(file string, pid int) Document {
 		service := Service{Name: v.Key.String(), Quorum: v.Quorum, Lost: s.Situation.NoQuorum[v.Key], Servers: []Server{}}
 		for _, r := range v.RealServers {
 			cause, down := s.Situation.Down[state.DestinationKey{Service: v.Key, Server: r.Addr}]
-			service.Servers = append(service.Servers, Server{r.Addr, r.Weight, !down, cause})
+			service.Servers = append(service.Servers, Server{r.Addr, r.Weight, !down, cause, notChecked(r)})
 		}
 		d.Services = append(d.Services, service)
 	}
 	return d
+}
+
+// notChecked lists the keywords of the checks of a real server that are not made, each once.
+func notChecked(r *ir.RealServer) (list []string) {
+	for _, c := range r.Checks {
+		if !enforced.Checked(c) && !slices.Contains(list, string(c.Kind)) {
+			list = append(list, string(c.Kind))
+		}
+	}
+	return list
 }
 
 // Owns returns the function that tells whether the director made an object.

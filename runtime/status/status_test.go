@@ -48,6 +48,18 @@ virtual_server 10.0.0.3 80 {
 	}
 	real_server 10.0.0.8 80 {
 		weight 2
+		TCP_CHECK {
+		}
+		MISC_CHECK {
+			misc_path /bin/true
+		}
+	}
+	real_server 10.0.0.9 80 {
+		HTTP_GET {
+			url {
+				path /
+			}
+		}
 	}
 }
 `
