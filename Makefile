@@ -36,9 +36,9 @@ vm: .cache/vm/initrd
 fuzz:
 	.ci/fuzz $(FUZZTIME)
 
-# Measurements, printed and never judged.
+# Measurements, printed and never judged. KEEPC_ROUNDS=2 makes the gate short; KEEPC_GATE=reload,busy plays some of it.
 bench: deps build
-	KEEPC_BENCH=1 KEEPC_BIN=$(CURDIR)/.cache/bin/keepc $(GO) test -p 1 -run '^TestBench' -bench . -benchmem -v -timeout 60m ./...
+	KEEPC_BENCH=1 KEEPC_BIN=$(CURDIR)/.cache/bin/keepc $(GO) test -p 1 -run '^TestBench' -bench . -benchmem -v -timeout 90m ./...
 
 # The tests that ask to run long, for an hour.
 soak: vm

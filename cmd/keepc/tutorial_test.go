@@ -184,8 +184,11 @@ type advert struct {
 }
 
 // adverts lists the advertisements since a time.
-func (s *stage) adverts(since time.Time) (all []advert) {
-	for _, f := range s.wire.Frames() {
+func (s *stage) adverts(since time.Time) []advert { return advertsIn(s.wire, since) }
+
+// advertsIn lists the advertisements of a capture since a time.
+func advertsIn(wire *lab.Capture, since time.Time) (all []advert) {
+	for _, f := range wire.Frames() {
 		d := f.Data
 		if f.Time.Before(since) || len(d) < 14+20+8 || d[12] != 8 || d[13] != 0 || d[23] != 112 {
 			continue
