@@ -46,6 +46,7 @@ func Merge(file *grammar.File, reading, meaning diag.List) diag.List {
 	reading = defined(reading, meaning)
 	all := silence(file, foreign(file, slices.Concat(reading, meaning)))
 	countTemplates(all)
+	lint.Losses(all)
 	all.Sort()
 	return all
 }

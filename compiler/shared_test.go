@@ -55,7 +55,13 @@ func findings(t *testing.T, path string, opts Options) diag.List {
 	}
 	file, reading := grammar.LoadText(source.New(filepath.Base(path), text), grammar.Options{Files: grammar.Files{Root: os.DirFS("/"), Dir: dir}, Nests: schema.Nests()})
 	_, meaning := Compile(file, opts)
-	return Merge(file, reading, meaning)
+	all := Merge(file, reading, meaning)
+	for _, d := range all {
+		if d.Severity == diag.Error && d.Loss == 0 {
+			t.Errorf("%v: nobody says what keepalived does with this %s", d.Span, d.Rule)
+		}
+	}
+	return all
 }
 
 // A caseHost is the machine that the cases are for.

@@ -53,17 +53,8 @@ const dumpHost = "lb"
 // runForDump starts keepalived with a file on a host that has all that the file names, and returns its dump; or why it gives none.
 func runForDump(t *testing.T, file string, cfg *ir.Config) (d dump, why string) {
 	t.Helper()
-	net := lab.New(t)
-	lan := net.Segment("lan")
-	var ports []lab.Port
-	for i, name := range interfacesOf(cfg) {
-		ports = append(ports, lab.On(lan, name, append(sourcesOf(cfg, name), fmt.Sprintf("10.%d.%d.1/24", 200+i/200, i%200))...))
-	}
-	host := net.Host(dumpHost, ports...)
-	root := sandbox(t, host, cfg, file)
-
-	p := host.Start("env", "PATH=/stubs", "TMPDIR=/out", "/usr/sbin/chroot", root, "/usr/sbin/keepalived",
-		"-n", "-l", "-P", "-i", dumpHost, "-f", absolute(t, file), "-p", "/run/p", "-r", "/run/v", "-c", "/run/c", "-b", "/run/b")
+	host, root := dumpHostFor(t, file, cfg)
+	p := startSandboxed(t, host, root, file, "-P")
 	inside := func(name string) (text []byte) {
 		_ = host.Do(func() (err error) { text, err = os.ReadFile(filepath.Join(root, name)); return err }) // not there yet
 		return text
@@ -101,6 +92,26 @@ func runForDump(t *testing.T, file string, cfg *ir.Config) (d dump, why string) 
 	return d, ""
 }
 
+// dumpHostFor makes a host that has all that a file names, and a sandbox on it.
+func dumpHostFor(t *testing.T, file string, cfg *ir.Config) (host *lab.Host, root string) {
+	t.Helper()
+	net := lab.New(t)
+	lan := net.Segment("lan")
+	var ports []lab.Port
+	for i, name := range interfacesOf(cfg) {
+		ports = append(ports, lab.On(lan, name, append(sourcesOf(cfg, name), fmt.Sprintf("10.%d.%d.1/24", 200+i/200, i%200))...))
+	}
+	host = net.Host(dumpHost, ports...)
+	return host, sandbox(t, host, cfg, file)
+}
+
+// startSandboxed starts keepalived in a sandbox: -P for VRRP alone, -C for the checkers alone.
+func startSandboxed(t *testing.T, host *lab.Host, root, file, part string) *lab.Process {
+	t.Helper()
+	return host.Start("env", "PATH=/stubs", "TMPDIR=/out", "/usr/sbin/chroot", root, "/usr/sbin/keepalived",
+		"-n", "-l", part, "-i", dumpHost, "-f", absolute(t, file), "-p", "/run/p", "-r", "/run/v", "-c", "/run/c", "-b", "/run/b")
+}
+
 var disabledScript = regexp.MustCompile(`Disabling track script (\S+) since`)
 
 // dumpJSON is SIGRTMIN+2 of the C library.
@@ -124,7 +135,7 @@ func reason(log string) string {
 func interfacesOf(cfg *ir.Config) []string {
 	names := []string{"eth0"}
 	add := func(name string) {
-		if name != "" && name != "lo" && len(name) <= 15 && !slices.Contains(names, name) {
+		if name != "" && name != "lo" && len(name) <= 15 && !strings.ContainsAny(name, ":/ ") && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
@@ -270,13 +281,18 @@ func fillSandbox(root string, cfg *ir.Config, file string) error {
 	for _, c := range cfg.Commands {
 		account(c.User)
 		program := c.Args[0]
+		if program == "" {
+			continue
+		}
 		if !strings.Contains(program, "/") {
 			program = "/stubs/" + program
 		}
 		errs = append(errs, write(program, "#!/bin/sh\nexit 0\n", 0o755))
 	}
 	for _, f := range cfg.TrackFiles {
-		errs = append(errs, write(f.File, "0\n", 0o644))
+		if f.File != "" {
+			errs = append(errs, write(f.File, "0\n", 0o644))
+		}
 	}
 	errs = append(errs, write("etc/passwd", string(passwd), 0o644), write("etc/group", string(group), 0o644),
 		write("etc/hosts", "127.0.0.1 "+dumpHost+"\n", 0o644))

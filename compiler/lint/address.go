@@ -44,7 +44,7 @@ func addressRules() []Rule {
 			},
 		},
 		{
-			Name: "broadcast-ipv6", Severity: diag.Error,
+			Name: "broadcast-ipv6", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "An IPv6 address has a broadcast address.",
 			Text:  "IPv6 has none. keepalived reports it and skips the whole line.",
 			Bad:   holding("fe80::10/64 brd +"),
@@ -58,7 +58,7 @@ func addressRules() []Rule {
 			},
 		},
 		{
-			Name: "peer-prefix", Severity: diag.Error,
+			Name: "peer-prefix", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "An address with a peer has a prefix length.",
 			Text:  "With a peer the prefix length is that of the peer. keepalived reports the one of the address and ignores it.",
 			Bad:   holding("192.0.2.10/24 peer 192.0.2.99"),
@@ -72,7 +72,7 @@ func addressRules() []Rule {
 			},
 		},
 		{
-			Name: "too-many-addresses", Severity: diag.Error,
+			Name: "too-many-addresses", Severity: diag.Error, Loss: diag.GoesOnWith,
 			Title: "An instance has more addresses than an advertisement can name.",
 			Text:  "An advertisement counts its addresses in one byte: 255. keepalived treats those beyond as virtual_ipaddress_excluded, so that no other router compares them.",
 			Check: func(p *pass) {
@@ -102,7 +102,7 @@ func addressRules() []Rule {
 			},
 		},
 		{
-			Name: "static-is-virtual", Severity: diag.Error,
+			Name: "static-is-virtual", Severity: diag.Error, Loss: diag.Keeps,
 			Title: "A virtual address is a static address, too.",
 			Text: "A static address is there always, so a BACKUP has it beside the MASTER: two hosts answer for it. keepalived removes it when it starts, " +
 				"and adds it again.",
@@ -142,7 +142,7 @@ func addressRules() []Rule {
 			},
 		},
 		{
-			Name: "unusable-source", Severity: diag.Error,
+			Name: "unusable-source", Severity: diag.Error, Loss: diag.Keeps,
 			Title: "An instance speaks from an address that no router can have.",
 			Text:  "keepalived reads a multicast address, or 0.0.0.0, as any other one, and its advertisements do not go out.",
 			Bad:   instanceText("    mcast_src_ip 224.0.0.18\n"),
@@ -175,7 +175,7 @@ func addressRules() []Rule {
 			},
 		},
 		{
-			Name: "interface-alias", Severity: diag.Error,
+			Name: "interface-alias", Severity: diag.Error, Loss: diag.Ends,
 			Title: "An interface has a colon in its name.",
 			Text:  "eth0:1 is the label of an address, not an interface. keepalived finds no interface of that name and refuses to start VRRP.",
 			Bad:   "vrrp_instance VI_1 {\n    interface eth0:1\n    virtual_router_id 7\n    virtual_ipaddress {\n        192.0.2.10/24 dev eth0\n    }\n}\n",

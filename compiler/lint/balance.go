@@ -13,7 +13,7 @@ import (
 func balanceRules() []Rule {
 	return []Rule{
 		{
-			Name: "scheduler-flag", Severity: diag.Error,
+			Name: "scheduler-flag", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "A flag belongs to another scheduler.",
 			Text: "sh-fallback and sh-port are flags of sh, mh-fallback and mh-port of mh, and lb_algo must stand before them. keepalived reports the " +
 				"line and ignores it. Those of sh and mh are the same for the kernel: one for the other is a warning. The word hashed it ignores " +
@@ -41,7 +41,7 @@ func balanceRules() []Rule {
 			},
 		},
 		{
-			Name: "ops-protocol", Severity: diag.Error,
+			Name: "ops-protocol", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "One-packet scheduling is for UDP.",
 			Text:  "ops chooses a real server for every packet; TCP and SCTP have connections of many. keepalived reports it and clears ops.",
 			Bad:   serviceText("    ops\n"),
@@ -53,7 +53,7 @@ func balanceRules() []Rule {
 			},
 		},
 		{
-			Name: "sorry-order", Severity: diag.Error,
+			Name: "sorry-order", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "A line about the sorry server stands before it.",
 			Text:  "keepalived reads the block from top to bottom, finds no sorry server yet, and ignores the line.",
 			Bad:   serviceText("    sorry_server_inhibit\n    sorry_server 192.0.2.99 80\n"),
@@ -67,7 +67,7 @@ func balanceRules() []Rule {
 			},
 		},
 		{
-			Name: "sorry-port", Severity: diag.Error,
+			Name: "sorry-port", Severity: diag.Error, Loss: diag.GoesOnWith,
 			Title: "The sorry server has another port than its virtual server, and only NAT can change it.",
 			Text:  "With DR and TUN the packet arrives as it was sent. keepalived reports it and uses the port of the virtual server.",
 			Bad:   serviceText("    sorry_server 192.0.2.99 8080\n"),
@@ -80,7 +80,7 @@ func balanceRules() []Rule {
 			},
 		},
 		{
-			Name: "sorry-family", Severity: diag.Error,
+			Name: "sorry-family", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "The sorry server is of another family than its virtual server.",
 			Text:  "Only a tunnel (TUN) can carry one family to the other. keepalived reports it and goes without the sorry server.",
 			Bad:   serviceText("    sorry_server 2001:db8::99 80\n"),
@@ -92,7 +92,7 @@ func balanceRules() []Rule {
 			},
 		},
 		{
-			Name: "family-of-mark", Severity: diag.Error,
+			Name: "family-of-mark", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "ip_family does not agree with the addresses.",
 			Text:  "A firewall mark has the family that ip_family says. keepalived drops real servers of the other one, and reports an ip_family that an address contradicts.",
 			Bad:   "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind DR\n    ip_family inet6\n    real_server 192.0.2.21 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
@@ -116,7 +116,7 @@ func balanceRules() []Rule {
 			},
 		},
 		{
-			Name: "mixed-group", Severity: diag.Error,
+			Name: "mixed-group", Severity: diag.Error, Loss: diag.DropsBlock,
 			Title: "A virtual_server_group has members of another family than the real servers.",
 			Text:  "A service and its real servers are of one family unless a tunnel (TUN) is used. The kernel refuses the others, and keepalived -t does not look.",
 			Bad:   "virtual_server_group web {\n    192.0.2.10 80\n    2001:db8::10 80\n}\n" + grouped,
@@ -134,7 +134,7 @@ func balanceRules() []Rule {
 			},
 		},
 		{
-			Name: "mark-without-family", Severity: diag.Error,
+			Name: "mark-without-family", Severity: diag.Error, Loss: diag.DropsBlock,
 			Title: "A virtual_server_group has addresses of both families and a firewall mark of none.",
 			Text: "A mark is of the family that the addresses beside it have. Where they have both, keepalived wants inet or inet6 behind the mark, " +
 				"whatever ip_family says, and drops the service without it.",

@@ -14,7 +14,7 @@ import (
 func bfdRules() []Rule {
 	return []Rule{
 		{
-			Name: "missing-neighbor", Severity: diag.Error,
+			Name: "missing-neighbor", Severity: diag.Error, Loss: diag.DropsBlock,
 			Title: "A bfd_instance has no neighbour.",
 			Text:  "keepalived disables it.",
 			Bad:   "bfd_instance b {\n    min_rx 100\n}\n",
@@ -28,7 +28,7 @@ func bfdRules() []Rule {
 			},
 		},
 		{
-			Name: "neighbor-taken", Severity: diag.Error,
+			Name: "neighbor-taken", Severity: diag.Error, Loss: diag.DropsBlock,
 			Title: "Two BFD sessions have one neighbour and one source.",
 			Text:  "A packet tells its session by the addresses that it has. keepalived ignores the second session.",
 			Bad:   "bfd_instance b {\n    neighbor_ip 192.0.2.3\n}\nbfd_instance c {\n    neighbor_ip 192.0.2.3\n}\n",
@@ -46,7 +46,7 @@ func bfdRules() []Rule {
 			},
 		},
 		{
-			Name: "neighbor-family", Severity: diag.Error,
+			Name: "neighbor-family", Severity: diag.Error, Loss: diag.DropsBlock,
 			Title: "Source and neighbour of a BFD session are of two families.",
 			Text:  "keepalived disables the session.",
 			Bad:   "bfd_instance b {\n    neighbor_ip 192.0.2.3\n    source_ip 2001:db8::2\n}\n",

@@ -14,7 +14,7 @@ import (
 func checkRules() []Rule {
 	return []Rule{
 		{
-			Name: "check-source-family", Severity: diag.Error,
+			Name: "check-source-family", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "A check shall connect from an address of another family than the one that it connects to.",
 			Text:  "keepalived reports it and goes without the source address.",
 			Bad:   checkedText("TCP_CHECK {\n            bindto 2001:db8::2\n        }"),
@@ -28,7 +28,7 @@ func checkRules() []Rule {
 			},
 		},
 		{
-			Name: "check-without-link", Severity: diag.Error,
+			Name: "check-without-link", Severity: diag.Error, Loss: diag.Keeps,
 			Title: "A check connects to a link-local address and names no interface.",
 			Text:  "Such an address is of one link, and there may be several with it. keepalived asks for bind_if, and the check fails.",
 			Bad:   "virtual_server 2001:db8::10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server fe80::21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
@@ -42,7 +42,7 @@ func checkRules() []Rule {
 			},
 		},
 		{
-			Name: "reply-length", Severity: diag.Error,
+			Name: "reply-length", Severity: diag.Error, Loss: diag.Keeps,
 			Title: "A UDP_CHECK wants answers that are longer than it allows.",
 			Text:  "keepalived reports that the check always fails.",
 			Bad:   checkedText("UDP_CHECK {\n            require_reply\n            min_reply_length 300\n        }"),
@@ -149,7 +149,7 @@ func checkRules() []Rule {
 			},
 		},
 		{
-			Name: "check-order", Severity: diag.Error,
+			Name: "check-order", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "What a FILE_CHECK or BFD_CHECK follows stands behind it.",
 			Text:  "keepalived reads the file once, from top to bottom, does not find the track_file or bfd_instance, and drops the check: the server counts as alive always.",
 			Bad:   checkedText("BFD_CHECK {\n            name b\n        }") + "bfd_instance b {\n    neighbor_ip 192.0.2.3\n}\n",
@@ -177,7 +177,7 @@ func checkRules() []Rule {
 			},
 		},
 		{
-			Name: "session-untold", Severity: diag.Error,
+			Name: "session-untold", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "A BFD session is followed by those whom it does not tell.",
 			Text:  "A bfd_instance with the word vrrp alone tells no checks, and one with checker alone no instances. keepalived does not find it there.",
 			Bad:   "bfd_instance b {\n    neighbor_ip 192.0.2.3\n    vrrp\n}\n" + checkedText("BFD_CHECK {\n            name b\n        }"),

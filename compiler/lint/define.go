@@ -7,7 +7,7 @@ func expansionRules() []Rule {
 	const good = "global_defs {\n    router_id lb1\n}\n"
 	return []Rule{
 		{
-			Name: "undefined-reference", Severity: diag.Error,
+			Name: "undefined-reference", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "A definition is used that does not exist, or not yet.",
 			Text: "keepalived leaves $NAME as it stands, without a word. ${NAME} it leaves too, and then takes the braces for those of a block: " +
 				"unknown keywords follow, and none of the messages names the definition.",
@@ -22,39 +22,39 @@ func expansionRules() []Rule {
 			Good:  "$NAME=lb1\nglobal_defs {\n    router_id $NAME\n}\n",
 		},
 		{
-			Name: "spaced-definition", Severity: diag.Error,
+			Name: "spaced-definition", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "A blank stands between the name of a definition and its =.",
 			Text:  "keepalived takes the line for an unknown keyword.",
 			Bad:   "$NAME = lb1\nglobal_defs {\n    router_id $NAME\n}\n",
 			Good:  "$NAME=lb1\nglobal_defs {\n    router_id $NAME\n}\n",
 		},
 		{
-			Name: "definition-cycle", Severity: diag.Error,
+			Name: "definition-cycle", Severity: diag.Error, Loss: diag.Ends,
 			Title: "The value of a definition contains the definition.",
 			Text:  "A value is expanded where it is used. keepalived does so for ever: it hangs, also with -t.",
 			Bad:   "$NAME=${NAME}\nglobal_defs {\n    router_id ${NAME}\n}\n",
 			Good:  "$NAME=lb1\nglobal_defs {\n    router_id ${NAME}\n}\n",
 		},
 		{
-			Name: "text-after-lines", Severity: diag.Error,
+			Name: "text-after-lines", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "Text follows a definition of several lines.",
 			Text:  "keepalived replaces such a definition only at the end of a line, and leaves it as it stands elsewhere.",
 		},
 		{
-			Name: "gap-in-definition", Severity: diag.Warning,
+			Name: "gap-in-definition", Severity: diag.Warning, Loss: diag.DropsWord,
 			Title: "A definition goes on behind blank lines.",
 			Text: "A backslash at the end of a line continues a definition, past blank lines too, so the next line of the file becomes a part of it. " +
 				"Versions up to 2.2 end the definition at the blank line.",
 		},
 		{
-			Name: "definition-name", Severity: diag.Error,
+			Name: "definition-name", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "The name of a definition has other characters than letters, digits and _, or starts with a digit.",
 			Text:  "keepalived takes the line for an unknown keyword, and finds nothing to replace where the name is used.",
 			Bad:   "$LB-NAME=lb1\nglobal_defs {\n    router_id lb1\n}\n",
 			Good:  "$LB_NAME=lb1\nglobal_defs {\n    router_id $LB_NAME\n}\n",
 		},
 		{
-			Name: "bare-reference", Severity: diag.Warning,
+			Name: "bare-reference", Severity: diag.Warning, Loss: diag.DropsWord,
 			Title: "A definition is used without braces in front of another character.",
 			Text: "keepalived replaces $NAME only in front of a blank, a comma, a closing parenthesis or the end of the line, and leaves $NAME.5 and \"$NAME\" as " +
 				"they stand, without a word. ${NAME} is replaced everywhere.",
@@ -69,7 +69,7 @@ func expansionRules() []Rule {
 			Good:  good,
 		},
 		{
-			Name: "condition-on-block", Severity: diag.Error,
+			Name: "condition-on-block", Severity: diag.Error, Loss: diag.DropsBlock,
 			Title: "A condition stands before a line that opens a block.",
 			Text: "@id is for one line. On other hosts keepalived skips the line with the brace, reads the lines of the block as lines of what is around it, " +
 				"and finds a closing brace too many. A block for one host needs @id on each of its lines, or a file of its own.",
@@ -77,7 +77,7 @@ func expansionRules() []Rule {
 			Good: "@lb2 global_defs {\n@lb2     process_names\n@lb2 }\nvrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        192.0.2.10/24\n    }\n}\n",
 		},
 		{
-			Name: "line-continuation", Severity: diag.Error,
+			Name: "line-continuation", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "A backslash stands at the end of a line that is no definition.",
 			Text:  "Only definitions go on in the next line. keepalived takes the backslash for a word.",
 			Bad:   "global_defs {\n    router_id lb1 \\\n    process_names\n}\n",
@@ -91,7 +91,7 @@ func expansionRules() []Rule {
 			Good:  "global_defs {\n    router_id \"lb${_HASH}1\"\n}\n",
 		},
 		{
-			Name: "invalid-sequence", Severity: diag.Error,
+			Name: "invalid-sequence", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "A line with ~SEQ or ~LST cannot be repeated.",
 			Text:  "The forms are ~SEQ(var, [start, [step,]] end) and ~LST(var, value, ...) or ~LST({var, ...}, {value, ...}, ...). keepalived drops the line.",
 		},
@@ -103,7 +103,7 @@ func expansionRules() []Rule {
 			Good:  "global_defs {\n    router_id lb${_RANDOM 1 9}\n}\n",
 		},
 		{
-			Name: "expansion-too-large", Severity: diag.Error,
+			Name: "expansion-too-large", Severity: diag.Error, Loss: diag.Ends,
 			Title: "Definitions, sequences and includes make more text than any configuration needs.",
 			Text:  "A sequence has an end that is too large, or definitions multiply each other. Nothing is read from there on.",
 		},
@@ -115,19 +115,19 @@ func expansionRules() []Rule {
 			Good:  "global_defs {\n@lb2 router_id lb2\n    process_names\n}\n",
 		},
 		{
-			Name: "second-condition", Severity: diag.Error,
+			Name: "second-condition", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "A line has two conditions.",
 			Text:  "keepalived looks at the first and takes the second for a keyword.",
 			Bad:   "global_defs {\n@lb1 @^lb2 router_id lb1\n    process_names\n}\n",
 			Good:  "global_defs {\n@lb1 router_id lb1\n    process_names\n}\n",
 		},
 		{
-			Name: "condition-on-lines", Severity: diag.Error,
+			Name: "condition-on-lines", Severity: diag.Error, Loss: diag.DropsBlock,
 			Title: "A condition stands before a definition of several lines.",
 			Text:  "keepalived skips the first line only, and reads the others as lines of the file.",
 		},
 		{
-			Name: "include-not-found", Severity: diag.Warning,
+			Name: "include-not-found", Severity: diag.Warning, Loss: diag.DropsBlock,
 			Title: "An include finds no file.",
 			Text: "keepalived goes on without it, and exits with 0 for a plain include. includem, includew, includeb and includea demand their " +
 				"files. A wildcard that matches nothing is no mistake by itself.",
@@ -135,22 +135,22 @@ func expansionRules() []Rule {
 			Good: good,
 		},
 		{
-			Name: "include-unread", Severity: diag.Warning,
+			Name: "include-unread", Severity: diag.Warning, Loss: diag.DropsBlock,
 			Title: "An included file cannot be read.",
 			Text:  "keepalived skips directories, executable files and files without permission.",
 		},
 		{
-			Name: "include-cycle", Severity: diag.Error,
+			Name: "include-cycle", Severity: diag.Error, Loss: diag.DropsBlock,
 			Title: "A file includes itself.",
 			Text:  "keepalived reads it again and again until it runs out of files.",
 		},
 		{
-			Name: "include-quotes", Severity: diag.Error,
+			Name: "include-quotes", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "The name of an included file has quotes.",
 			Text:  "Newer versions of keepalived take them for a part of the name.",
 		},
 		{
-			Name: "include-braces", Severity: diag.Error,
+			Name: "include-braces", Severity: diag.Error, Loss: diag.DropsBlock,
 			Title: "The braces of an include make too many names.",
 			Text:  "Every brace multiplies the number of names.",
 		},

@@ -27,7 +27,7 @@ func groupRules() []Rule {
 			},
 		},
 		{
-			Name: "empty-sync-group", Severity: diag.Error,
+			Name: "empty-sync-group", Severity: diag.Error, Loss: diag.DropsBlock,
 			Title: "A vrrp_sync_group has no member.",
 			Text:  "keepalived reports it and drops the group, with its scripts.",
 			Bad:   instanceText("") + "vrrp_sync_group G {\n    group {\n    }\n}\n",
@@ -41,7 +41,7 @@ func groupRules() []Rule {
 			},
 		},
 		{
-			Name: "idle-garp-group", Severity: diag.Error,
+			Name: "idle-garp-group", Severity: diag.Error, Loss: diag.DropsBlock,
 			Title: "A garp_group has no interval or no interface.",
 			Text: "It is there to hold gratuitous ARPs of interfaces apart. keepalived reports a group without garp_interval and gna_interval and drops " +
 				"it; of one without an interface it says nothing.",
@@ -58,7 +58,7 @@ func groupRules() []Rule {
 			},
 		},
 		{
-			Name: "grouped-twice", Severity: diag.Error,
+			Name: "grouped-twice", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "An interface is in two garp_groups, or in one twice.",
 			Text: "keepalived reports it and ignores the second one. When it is the first word of a second list in braces, 2.2.7 stops reading at the " +
 				"end of the list and exits with code 2.",
@@ -140,7 +140,7 @@ func groupRules() []Rule {
 			},
 		},
 		{
-			Name: "member-twice", Severity: diag.Error,
+			Name: "member-twice", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "An instance is a member of sync groups twice.",
 			Text:  "An instance follows one group. keepalived reports the second one.",
 			Bad:   two + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n}\nvrrp_sync_group H {\n    group {\n        VI_2\n        VI_1\n    }\n}\n",
@@ -166,7 +166,7 @@ func groupRules() []Rule {
 			},
 		},
 		{
-			Name: "master-ah", Severity: diag.Error,
+			Name: "master-ah", Severity: diag.Error, Loss: diag.GoesOnWith,
 			Title: "state MASTER and AH authentication do not go together.",
 			Text:  "A router must hear the sequence number of the group before it may speak. keepalived reports it and starts as BACKUP.",
 			Bad:   instanceText("    state MASTER\n    priority 150\n    authentication {\n        auth_type AH\n        auth_pass k2t9\n    }\n"),
@@ -180,7 +180,7 @@ func groupRules() []Rule {
 			},
 		},
 		{
-			Name: "mail-without-recipients", Severity: diag.Warning,
+			Name: "mail-without-recipients", Severity: diag.Warning, Loss: diag.DropsWord,
 			Title: "There is a mail server and nobody to write to.",
 			Text:  "Without addresses in notification_email no mail is sent. keepalived rejects a notification_email that is empty: that is an error.",
 			Bad:   "global_defs {\n    smtp_server 192.0.2.25\n}\n" + instanceText(""),

@@ -85,7 +85,7 @@ func hostRules() []Rule {
 			},
 		},
 		{
-			Name: "address-owned", Severity: diag.Error, Host: true,
+			Name: "address-owned", Severity: diag.Error, Loss: diag.Keeps, Host: true,
 			Title: "A virtual address is the own address of its interface.",
 			Text: "keepalived removes the address when it starts, and an instance whose interface had no other one is in FAULT for good, for it has none to " +
 				"speak from. The owner of an address has priority 255; for the others a virtual address is one more.",
@@ -103,7 +103,7 @@ func hostRules() []Rule {
 			},
 		},
 		{
-			Name: "vmac-not-free", Severity: diag.Error, Host: true,
+			Name: "vmac-not-free", Severity: diag.Error, Loss: diag.GoesOnWith, Host: true,
 			Title: "This machine has an interface with the name of a macvlan to be.",
 			Text:  "keepalived reports the name and makes up another one.",
 			Bad:   instanceText("    use_vmac eth2\n"),
@@ -121,7 +121,7 @@ func hostRules() []Rule {
 			},
 		},
 		{
-			Name: "unknown-user", Severity: diag.Error, Host: true,
+			Name: "unknown-user", Severity: diag.Error, Loss: diag.DropsWord, Host: true,
 			Title: "A script runs as a user that this machine does not have.",
 			Text:  "keepalived drops the script; for notify scripts without a word.",
 			Bad:   "global_defs {\n    enable_script_security\n}\n" + instanceText("    notify_master \"/usr/bin/pgrep x\" nosuchuser\n"),

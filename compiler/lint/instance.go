@@ -16,7 +16,7 @@ import (
 func instanceRules() []Rule {
 	return []Rule{
 		{
-			Name: "missing-interface", Severity: diag.Error,
+			Name: "missing-interface", Severity: diag.Error, Loss: diag.Ends,
 			Title: "An instance names no interface.",
 			Text: "Without an interface there is nowhere to send advertisements. keepalived then refuses to start VRRP at all, for every " +
 				"instance. Only a unicast instance with unicast_src_ip can do without.",
@@ -31,7 +31,7 @@ func instanceRules() []Rule {
 			},
 		},
 		{
-			Name: "vrf-with-interface", Severity: diag.Error,
+			Name: "vrf-with-interface", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "An instance names an interface and a VRF.",
 			Text:  "The interface tells the VRF. keepalived reports vrf and ignores it.",
 			Bad:   instanceText("    vrf blue\n"),
@@ -45,7 +45,7 @@ func instanceRules() []Rule {
 			},
 		},
 		{
-			Name: "missing-addresses", Severity: diag.Warning,
+			Name: "missing-addresses", Severity: diag.Warning, Loss: diag.DropsInstance,
 			Title: "An instance has no address to hold.",
 			Text:  "keepalived reports an instance without virtual_ipaddress; with version 3 and in strict mode that is an error. no_virtual_ipaddress says that it is meant.",
 			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n}\n",
@@ -66,7 +66,7 @@ func instanceRules() []Rule {
 			},
 		},
 		{
-			Name: "duplicate-instance", Severity: diag.Error,
+			Name: "duplicate-instance", Severity: diag.Error, Loss: diag.DropsInstance,
 			Title: "Two instances have one name.",
 			Text:  "keepalived skips the second block.",
 			Bad:   instanceText("") + "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 8\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n",
@@ -87,7 +87,7 @@ func instanceRules() []Rule {
 			},
 		},
 		{
-			Name: "duplicate-vrid", Severity: diag.Error,
+			Name: "duplicate-vrid", Severity: diag.Error, Loss: diag.Ends,
 			Title: "Two instances share a virtual_router_id on one interface.",
 			Text: "Routers find their group by interface, address family and virtual_router_id. Two instances of one file in the same group " +
 				"answer each other's advertisements; keepalived refuses to start VRRP at all.",
@@ -120,7 +120,7 @@ func instanceRules() []Rule {
 			},
 		},
 		{
-			Name: "duplicate-address", Severity: diag.Error,
+			Name: "duplicate-address", Severity: diag.Error, Loss: diag.Keeps,
 			Title: "Two instances have one address.",
 			Text:  "Each may become MASTER on another router, and then two hosts answer for the address.",
 			Bad:   instanceText("") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    virtual_ipaddress {\n        192.0.2.10/24\n    }\n}\n",
@@ -188,7 +188,7 @@ func instanceRules() []Rule {
 			},
 		},
 		{
-			Name: "state-priority", Severity: diag.Warning,
+			Name: "state-priority", Severity: diag.Warning, Loss: diag.GoesOnWith,
 			Title: "state BACKUP and priority 255 contradict each other.",
 			Text:  "An instance with priority 255 owns its addresses and takes over at once.",
 			Bad:   instanceText("    state BACKUP\n    priority 255\n"),
@@ -271,7 +271,7 @@ func instanceRules() []Rule {
 			},
 		},
 		{
-			Name: "interval-too-long", Severity: diag.Error,
+			Name: "interval-too-long", Severity: diag.Error, Loss: diag.GoesOnWith,
 			Title: "VRRP version 3 has intervals up to 40.95 seconds.",
 			Text:  "The field of the packet is 12 bits of hundredths. keepalived reports the line and uses 40.95.",
 			Bad:   instanceText("    version 3\n    advert_int 60\n"),
@@ -285,7 +285,7 @@ func instanceRules() []Rule {
 			},
 		},
 		{
-			Name: "mixed-families", Severity: diag.Error,
+			Name: "mixed-families", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "virtual_ipaddress holds addresses of both families.",
 			Text: "An instance advertises one family. keepalived skips the addresses of the other one; they may stand in " +
 				"virtual_ipaddress_excluded, or in an instance of their own. native_ipv6, its old name for an instance with IPv6, says which.",
@@ -321,7 +321,7 @@ func instanceRules() []Rule {
 			},
 		},
 		{
-			Name: "first-not-link-local", Severity: diag.Warning,
+			Name: "first-not-link-local", Severity: diag.Warning, Loss: diag.Keeps,
 			Title: "The first IPv6 address of an instance is not link-local.",
 			Text: "RFC 9568 wants the link-local address of the virtual router first, and hosts that have it as their router need it. keepalived " +
 				"insists on it in strict mode only: an address of a service does without.",
@@ -400,7 +400,7 @@ func instanceRules() []Rule {
 			},
 		},
 		{
-			Name: "password-version-3", Severity: diag.Error,
+			Name: "password-version-3", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "VRRP version 3 has no authentication.",
 			Text: "keepalived reports it and ignores the block; an auth_pass without auth_type it ignores without a word. RFC 5798 took " +
 				"authentication out because it protected nothing.",

@@ -20,11 +20,12 @@ import (
 type Rule struct {
 	Name     string
 	Severity diag.Severity
-	Title    string // one sentence
-	Text     string // why it matters, and what keepalived does
-	Bad      string // a file with this mistake and no other; lines that begin with @lb1 or @lb2 are for that director alone
-	Good     string // the same file without it
-	Host     bool   // wrong only on this machine
+	Loss     diag.Loss // what keepalived does there, unless the finding says something else; every rule that can make an error has one
+	Title    string    // one sentence
+	Text     string    // why it matters, and what keepalived does
+	Bad      string    // a file with this mistake and no other; lines that begin with @lb1 or @lb2 are for that director alone
+	Good     string    // the same file without it
+	Host     bool      // wrong only on this machine
 
 	// Check finds the mistake in a file, Service in a virtual server. Peers finds it among the files of a cluster, where the others are
 	// then not asked. None: it is found while the file is read.
@@ -43,6 +44,24 @@ var rules = sync.OnceValue(func() []Rule {
 		scriptRules(), commandRules(), serviceRules(), balanceRules(), memberRules(), checkRules(), hostRules(), regexRules(),
 		groupPeerRules(), unicastPeerRules(), electionPeerRules(), weightPeerRules(), trackPeerRules(), directorPeerRules())
 })
+
+// losses is the Loss of every rule that has one, by its name.
+var losses = sync.OnceValue(func() map[string]diag.Loss {
+	all := map[string]diag.Loss{}
+	for _, r := range Rules() {
+		all[r.Name] = r.Loss
+	}
+	return all
+})
+
+// Losses gives every finding that does not say what keepalived does there the answer of its rule.
+func Losses(found diag.List) {
+	for i := range found {
+		if d := &found[i]; d.Loss == 0 {
+			d.Loss = losses()[d.Rule]
+		}
+	}
+}
 
 // A Host tells facts of the machine that the file is for.
 type Host interface {
@@ -96,7 +115,7 @@ type pass struct {
 
 // report adds a finding of the rule. The notes and the rest may be added to what it returns.
 func (p *pass) report(at source.Span, message, label string) *diag.Diagnostic {
-	d := diag.Diagnostic{Rule: p.rule.Name, Severity: p.rule.Severity, Message: message, Span: at, Label: label, Host: p.rule.Host}
+	d := diag.Diagnostic{Rule: p.rule.Name, Severity: p.rule.Severity, Loss: p.rule.Loss, Message: message, Span: at, Label: label, Host: p.rule.Host}
 	return p.found.Add(d)
 }
 

@@ -37,6 +37,19 @@ func read(text, id string, peers bool) (*ir.Config, diag.List) {
 	return cfg, compiler.Merge(file, found, more)
 }
 
+// TestLosses holds that every error says what keepalived does there, whatever its rule is by itself.
+func TestLosses(t *testing.T) {
+	for _, r := range lint.Rules() {
+		for _, text := range []string{r.Bad, r.Good, "vrrp_instance VI_1 {\n    vrrp_strict\n" + strings.TrimPrefix(r.Bad, "vrrp_instance VI_1 {\n")} {
+			for _, d := range append(check(text), compare(text)...) {
+				if d.Severity == diag.Error && d.Loss == 0 {
+					t.Errorf("%s: %v: %s has no loss", r.Name, d.Span, d.Rule)
+				}
+			}
+		}
+	}
+}
+
 // compare judges a file for lb1 and lb2, each by itself and both together.
 func compare(text string) (all diag.List) {
 	var nodes []cluster.Node
@@ -98,6 +111,9 @@ func TestRules(t *testing.T) {
 			seen[r.Name] = true
 			if r.Title == "" || r.Text == "" || !strings.HasSuffix(r.Title, ".") || r.Severity == 0 {
 				t.Errorf("title, text or severity is missing: %+v", r)
+			}
+			if r.Severity == diag.Error && r.Loss == 0 {
+				t.Error("nobody says what keepalived does there")
 			}
 			if r.Bad == "" {
 				if (r.Check != nil || r.Peers != nil) && !slices.Contains([]string{"readable-password", "hmac-version", "too-many-addresses"}, r.Name) { // see TestReadable, TestVersions, TestCrowded

@@ -36,7 +36,7 @@ func memberRules() []Rule {
 			},
 		},
 		{
-			Name: "zero-mark", Severity: diag.Error,
+			Name: "zero-mark", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "A member of a virtual_server_group is the firewall mark 0.",
 			Text:  "Packets without a mark have mark 0, and IPVS has no service for it. keepalived does not complain.",
 			Bad:   "virtual_server_group web {\n    fwmark 0\n    192.0.2.10 80\n}\n" + grouped,
@@ -101,7 +101,7 @@ func memberRules() []Rule {
 			},
 		},
 		{
-			Name: "granularity-family", Severity: diag.Error,
+			Name: "granularity-family", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "persistence_granularity is for the other family.",
 			Text: "IPv4 wants a netmask, as 255.255.255.0, and IPv6 a prefix length, as 64. Of an IPv4 service keepalived reads 24 as the " +
 				"netmask 0.0.0.24; elsewhere it reports the line, or takes the service for one of the other family and drops its real servers.",
@@ -141,7 +141,7 @@ func memberRules() []Rule {
 			},
 		},
 		{
-			Name: "tunnel-options", Severity: diag.Error,
+			Name: "tunnel-options", Severity: diag.Error, Loss: diag.GoesOnWith,
 			Title: "A tunnel has options that its type does not take.",
 			Text:  "A gue tunnel needs a port, and others have none. ipip has no checksum, and gre no remote one. keepalived reports the line and uses NAT.",
 			Bad:   strings.Replace(serviceText(""), "DR", "TUN type gue", 1),

@@ -9,7 +9,7 @@ import (
 func nameRules() []Rule {
 	return []Rule{
 		{
-			Name: "undefined-name", Severity: diag.Error,
+			Name: "undefined-name", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "A name is used that nothing in the file has.",
 			Text:  "keepalived reports it and goes on without the tracker, member, group or sync daemon; of a track_group and its members it says nothing.",
 			Bad:   instanceText("    track_script {\n        web\n    }\n"),
@@ -17,7 +17,7 @@ func nameRules() []Rule {
 			Check: func(p *pass) { p.undefined() },
 		},
 		{
-			Name: "duplicate-name", Severity: diag.Error,
+			Name: "duplicate-name", Severity: diag.Error, Loss: diag.DropsBlock,
 			Title: "Two blocks of a kind have one name.",
 			Text: "What names the block means one of them. keepalived skips a second vrrp_sync_group or bfd_instance; of other blocks it keeps " +
 				"both, uses the first, and says nothing.",

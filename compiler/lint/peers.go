@@ -112,7 +112,7 @@ func (p *peerPass) report(node int, d diag.Diagnostic) (added bool) {
 	if slices.ContainsFunc(places, func(at source.Span) bool { return p.errors[placeOf(at)] }) {
 		return false
 	}
-	d.Rule, d.Severity = p.rule.Name, cmp.Or(d.Severity, p.rule.Severity)
+	d.Rule, d.Severity, d.Loss = p.rule.Name, cmp.Or(d.Severity, p.rule.Severity), p.rule.Loss
 	p.found[node].Add(d)
 	return true
 }

@@ -17,7 +17,7 @@ import (
 func directorPeerRules() []Rule {
 	return []Rule{
 		{
-			Name: "service-mismatch", Severity: diag.Error,
+			Name: "service-mismatch", Severity: diag.Error, Loss: diag.Keeps,
 			Title: "A virtual_server stands on one director of a cluster and not on another one.",
 			Text:  "The director that takes over the address does not balance its traffic.",
 			Bad:   pair("") + serviceText("") + at1(serviceWith("443", "")),

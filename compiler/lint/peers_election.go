@@ -15,7 +15,7 @@ import (
 func electionPeerRules() []Rule {
 	return []Rule{
 		{
-			Name: "equal-priority", Severity: diag.Warning,
+			Name: "equal-priority", Severity: diag.Warning, Loss: diag.Keeps,
 			Title: "Two routers of a group have one priority.",
 			Text: "Whoever is MASTER first stays so. When both start at once, both become MASTER, and the lower source address yields; when a third " +
 				"one fails, both take over at the same moment. Two routers that both have nopreempt may be equal on purpose; two owners of the " +
@@ -60,7 +60,7 @@ func electionPeerRules() []Rule {
 			Peers: backupAboveMaster,
 		},
 		{
-			Name: "nopreempt-one-side", Severity: diag.Warning,
+			Name: "nopreempt-one-side", Severity: diag.Warning, Loss: diag.Keeps,
 			Title: "nopreempt stands on one router of a group, or on the wrong one.",
 			Text: "A router with nopreempt does not take the role from a living MASTER. It belongs on the router with the higher priority, which would " +
 				"take the role back after a repair; most people write it on all. On the other router alone it changes nothing while all is well.",

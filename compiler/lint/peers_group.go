@@ -20,7 +20,7 @@ func pair(more string) string { return instanceText("@lb1 priority 150\n@lb2 pri
 func groupPeerRules() []Rule {
 	return []Rule{
 		{
-			Name: "version-mismatch", Severity: diag.Error,
+			Name: "version-mismatch", Severity: diag.Error, Loss: diag.Keeps,
 			Title: "Two routers of a group speak different versions of VRRP.",
 			Text:  "Each drops the advertisements of the other one, and both become MASTER.",
 			Bad:   pair("@lb1 version 2\n@lb2 version 3\n"),
@@ -30,7 +30,7 @@ func groupPeerRules() []Rule {
 			}),
 		},
 		{
-			Name: "advert-int-mismatch", Severity: diag.Error,
+			Name: "advert-int-mismatch", Severity: diag.Error, Loss: diag.Keeps,
 			Title: "Two routers of a group advertise at different intervals.",
 			Text: "Routers of version 2 drop advertisements with another interval than their own, and both become MASTER. With version 3 a BACKUP " +
 				"takes over the interval of its MASTER, so only the time to a take-over depends on who is MASTER; keepalived logs the difference.",
@@ -46,7 +46,7 @@ func groupPeerRules() []Rule {
 			}),
 		},
 		{
-			Name: "auth-mismatch", Severity: diag.Error,
+			Name: "auth-mismatch", Severity: diag.Error, Loss: diag.Keeps,
 			Title: "Two routers of a group have different authentication.",
 			Text:  "Routers of version 2 drop advertisements with another type of authentication than their own, and both become MASTER.",
 			Bad:   pair("@lb1 authentication {\n@lb1     auth_type PASS\n@lb1     auth_pass k2t9\n@lb1 }\n"),
@@ -54,7 +54,7 @@ func groupPeerRules() []Rule {
 			Peers: mismatch("auth_type", "authenticates with", func(m cluster.Member) string { return cmp.Or(authType(m), "nothing") }, nil),
 		},
 		{
-			Name: "password-mismatch", Severity: diag.Error,
+			Name: "password-mismatch", Severity: diag.Error, Loss: diag.Keeps,
 			Title: "Two routers of a group have different passwords.",
 			Text: "Routers of version 2 drop advertisements with another password, and both become MASTER. Its first eight characters count. keepc " +
 				"compares passwords and never shows them.",
@@ -63,7 +63,7 @@ func groupPeerRules() []Rule {
 			Peers: passwordMismatch,
 		},
 		{
-			Name: "hmac-mismatch", Severity: diag.Error,
+			Name: "hmac-mismatch", Severity: diag.Error, Loss: diag.Keeps,
 			Title: "Two routers of a group sign their advertisements differently.",
 			Text: "A router that enforces auth_hmac drops advertisements that are not signed, or signed with a key that it does not have under that " +
 				"number, and both become MASTER. For a roll-out give all routers both keys first, with mode permissive or receive-only, and change " +
@@ -73,14 +73,14 @@ func groupPeerRules() []Rule {
 			Peers: hmacMismatch,
 		},
 		{
-			Name: "hmac-version", Severity: diag.Error,
+			Name: "hmac-version", Severity: diag.Error, Loss: diag.Keeps,
 			Title: "The routers of a group run versions of keepalived that sign in different ways.",
 			Text: "keepalived 2.4.1 and 2.4.2 changed the form of signatures (auth_hmac): versions before and after do not understand each other. The " +
 				"versions are those that --keepalived-version, or a keepalived_version in the settings beside each file, tells.",
 			Peers: hmacVersion,
 		},
 		{
-			Name: "address-mismatch", Severity: diag.Error,
+			Name: "address-mismatch", Severity: diag.Error, Loss: diag.Keeps,
 			Title: "Two routers of a group hold different addresses.",
 			Text: "After a take-over the address that only one has is gone or on two hosts. keepalived 2.2.7 also drops advertisements with another " +
 				"number of addresses, or without one of its own, and both routers become MASTER; 2.4.3 logs it. Add an address to the router " +
@@ -128,7 +128,7 @@ func groupPeerRules() []Rule {
 			},
 		},
 		{
-			Name: "vrid-mismatch", Severity: diag.Error,
+			Name: "vrid-mismatch", Severity: diag.Error, Loss: diag.Keeps,
 			Title: "Two directors hold an address under different numbers.",
 			Text:  "Routers find their group by virtual_router_id. These two do not listen to each other: both become MASTER and hold the address.",
 			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n@lb1 virtual_router_id 7\n@lb2 virtual_router_id 8\n    virtual_ipaddress {\n        192.0.2.10/24\n    }\n}\n",
@@ -145,7 +145,7 @@ func groupPeerRules() []Rule {
 			},
 		},
 		{
-			Name: "vrid-collision", Severity: diag.Error,
+			Name: "vrid-collision", Severity: diag.Error, Loss: diag.Keeps,
 			Title: "Two groups have one number on a segment.",
 			Text: "Routers find their group by virtual_router_id alone. keepalived 2.2.7 drops every advertisement of the other group and logs it; " +
 				"2.4.3 listens to it, so that one router of all becomes MASTER and the addresses of the other group are gone.",
@@ -190,7 +190,7 @@ func groupPeerRules() []Rule {
 			},
 		},
 		{
-			Name: "multicast-group-mismatch", Severity: diag.Error,
+			Name: "multicast-group-mismatch", Severity: diag.Error, Loss: diag.Keeps,
 			Title: "Two routers of a group advertise to different multicast groups.",
 			Text:  "They do not hear each other, and both become MASTER.",
 			Bad:   pair("@lb1 mcast_dst_ip 224.0.0.19\n@lb2 mcast_dst_ip 224.0.0.20\n"),
@@ -198,7 +198,7 @@ func groupPeerRules() []Rule {
 			Peers: mismatch("mcast_dst_ip", "advertises to", func(m cluster.Member) string { return cmp.Or(multicastGroup(m), "the usual group") }, nil),
 		},
 		{
-			Name: "checksum-mismatch", Severity: diag.Error,
+			Name: "checksum-mismatch", Severity: diag.Error, Loss: diag.Keeps,
 			Title: "Two routers of a group compute checksums differently.",
 			Text:  "v3_checksum_as_v2 leaves the pseudo header out of the checksum of version 3 over IPv4. A router without it drops such advertisements.",
 			Bad:   pair("    version 3\n@lb1 v3_checksum_as_v2\n"),

@@ -13,7 +13,7 @@ import (
 func unicastPeerRules() []Rule {
 	return []Rule{
 		{
-			Name: "unicast-multicast", Severity: diag.Error,
+			Name: "unicast-multicast", Severity: diag.Error, Loss: diag.Keeps,
 			Title: "One router of a group advertises by unicast, another one by multicast.",
 			Text:  "keepalived drops an advertisement that came the other way than its own go, and both become MASTER.",
 			Bad:   pair("@lb1 unicast_peer {\n@lb1     192.0.2.3\n@lb1 }\n"),
@@ -29,7 +29,7 @@ func unicastPeerRules() []Rule {
 			}),
 		},
 		{
-			Name: "unicast-asymmetry", Severity: diag.Error,
+			Name: "unicast-asymmetry", Severity: diag.Error, Loss: diag.Keeps,
 			Title: "A router does not name another router of its group as a unicast_peer.",
 			Text: "The other one never hears it, and becomes MASTER beside it. Every router names the source address of every other one: its " +
 				"unicast_src_ip, or the first address of its interface.",
@@ -38,7 +38,7 @@ func unicastPeerRules() []Rule {
 			Peers: unicastAsymmetry,
 		},
 		{
-			Name: "same-source", Severity: diag.Error,
+			Name: "same-source", Severity: diag.Error, Loss: diag.Keeps,
 			Title: "Two routers of a group have one source address.",
 			Text: "An address is on one host. The other one cannot send from it; or both have it, and no answer finds the right one. The line was " +
 				"copied from one file to the other.",

@@ -15,7 +15,7 @@ import (
 func regexRules() []Rule {
 	return []Rule{
 		{
-			Name: "invalid-regex", Severity: diag.Error,
+			Name: "invalid-regex", Severity: diag.Error, Loss: diag.Keeps,
 			Title: "A regular expression does not compile.",
 			Text: "keepalived -t accepts the file. The running program logs \"Invalid regex\", frees the expression and, as of 2.2.7, goes on with " +
 				"the freed memory. What only PCRE2 knows is not judged here.",
@@ -30,7 +30,7 @@ func regexRules() []Rule {
 			},
 		},
 		{
-			Name: "regex-offsets", Severity: diag.Error,
+			Name: "regex-offsets", Severity: diag.Error, Loss: diag.Keeps,
 			Title: "A page is searched from behind the last place where a match may begin.",
 			Text:  "regex_min_offset is above regex_max_offset, so that nothing ever matches. keepalived says nothing.",
 			Bad:   pageText("regex \"ok\"\n                regex_min_offset 20\n                regex_max_offset 10"),

@@ -14,7 +14,7 @@ import (
 func routeRules() []Rule {
 	return []Rule{
 		{
-			Name: "route-untracked", Severity: diag.Info,
+			Name: "route-untracked", Severity: diag.Info, Loss: diag.Keeps,
 			Title: "A route names no interface.",
 			Text: "keepalived watches the interface of a route, and reports a route that names none: nobody notices when it is removed. When the " +
 				"gateway is in no network of the addresses that the instance holds on its own interface, that is an error: the kernel removes the " +
@@ -35,7 +35,7 @@ func routeRules() []Rule {
 			},
 		},
 		{
-			Name: "route-protocol", Severity: diag.Error,
+			Name: "route-protocol", Severity: diag.Error, Loss: diag.GoesOnWith,
 			Title: "A route has the protocol of another program.",
 			Text: "keepalived knows its routes by their protocol, and watches those alone. It reports another one and uses its own; no_track " +
 				"allows it.",
@@ -54,7 +54,7 @@ func routeRules() []Rule {
 			},
 		},
 		{
-			Name: "route-family", Severity: diag.Error,
+			Name: "route-family", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "A route or rule has addresses of both families.",
 			Text:  "keepalived reports the line and drops it. inet6 makes a rule one of IPv6, and a route whose destination is the word default.",
 			Bad:   instanceText("    virtual_routes {\n        198.51.100.0/24 via 2001:db8::1 dev eth0\n    }\n"),
@@ -78,7 +78,7 @@ func routeRules() []Rule {
 			},
 		},
 		{
-			Name: "route-host-bits", Severity: diag.Error,
+			Name: "route-host-bits", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "The destination of a route has bits behind its prefix length.",
 			Text: "The kernel refuses a route of IPv4 to 198.51.100.7/24. keepalived accepts the line and writes \"Invalid argument\" to its log when " +
 				"the instance becomes MASTER: the route is not there.",
@@ -94,7 +94,7 @@ func routeRules() []Rule {
 			},
 		},
 		{
-			Name: "route-type-order", Severity: diag.Error,
+			Name: "route-type-order", Severity: diag.Error, Loss: diag.Ends,
 			Title: "The type of a route stands behind its destination.",
 			Text:  "The type comes first: \"blackhole 198.51.100.0/24\". keepalived takes the word behind a type for the destination, and stops reading when there is none.",
 			Bad:   instanceText("    virtual_routes {\n        198.51.100.0/24 blackhole\n    }\n"),
@@ -108,7 +108,7 @@ func routeRules() []Rule {
 			},
 		},
 		{
-			Name: "rule-without-action", Severity: diag.Error,
+			Name: "rule-without-action", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "A routing rule does not say what to do.",
 			Text:  "A rule names a table to look in, or an action: goto, blackhole, unreachable, prohibit, nop. keepalived reports one that has neither and drops it.",
 			Bad:   instanceText("    virtual_rules {\n        from 198.51.100.0/24 preference 100\n    }\n"),
@@ -137,7 +137,7 @@ func routeRules() []Rule {
 			},
 		},
 		{
-			Name: "rule-family", Severity: diag.Error,
+			Name: "rule-family", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "A routing rule has addresses of both families.",
 			Text:  "keepalived reports it and leaves it out.",
 			Bad:   instanceText("    virtual_rules {\n        from 198.51.100.0/24 to 2001:db8::/32 table 100 preference 100\n    }\n"),

@@ -135,7 +135,7 @@ func scriptRules() []Rule {
 			},
 		},
 		{
-			Name: "script-arguments", Severity: diag.Error,
+			Name: "script-arguments", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "The arguments of a script stand without quotes.",
 			Text:  "Only the first word is the command: script /usr/bin/test -f x runs /usr/bin/test alone.",
 			Bad:   "global_defs {\n    enable_script_security\n}\nvrrp_script web {\n    script /usr/bin/pgrep nginx\n}\n" + instanceText("    track_script {\n        web\n    }\n"),

@@ -17,7 +17,7 @@ import (
 func serviceRules() []Rule {
 	return []Rule{
 		{
-			Name: "missing-protocol", Severity: diag.Error,
+			Name: "missing-protocol", Severity: diag.Error, Loss: diag.GoesOnWith,
 			Title: "A virtual server names no protocol.",
 			Text:  "keepalived reports it and balances UDP, so a web server gets nothing.",
 			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
@@ -29,7 +29,7 @@ func serviceRules() []Rule {
 			},
 		},
 		{
-			Name: "missing-scheduler", Severity: diag.Error,
+			Name: "missing-scheduler", Severity: diag.Error, Loss: diag.GoesOnWith,
 			Title: "A virtual server names no scheduler.",
 			Text:  "keepalived reports it and uses wlc.",
 			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
@@ -83,7 +83,7 @@ func serviceRules() []Rule {
 			},
 		},
 		{
-			Name: "no-real-server", Severity: diag.Error,
+			Name: "no-real-server", Severity: diag.Error, Loss: diag.DropsBlock,
 			Title: "A virtual server has no real server.",
 			Text:  "keepalived reports it and drops the whole block.",
 			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n}\n",
@@ -113,7 +113,7 @@ func serviceRules() []Rule {
 			},
 		},
 		{
-			Name: "duplicate-service", Severity: diag.Error,
+			Name: "duplicate-service", Severity: diag.Error, Loss: diag.Keeps,
 			Title: "Two virtual servers have the same address, port and protocol.",
 			Text:  "The kernel has one service for them. keepalived accepts both, and each removes what the other adds.",
 			Bad:   serviceText("") + serviceText(""),
@@ -131,7 +131,7 @@ func serviceRules() []Rule {
 			},
 		},
 		{
-			Name: "duplicate-server", Severity: diag.Error,
+			Name: "duplicate-server", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "A real server stands twice in a virtual server.",
 			Text:  "keepalived reports it and drops the second one.",
 			Bad:   serviceText("    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n"),
@@ -151,7 +151,7 @@ func serviceRules() []Rule {
 			},
 		},
 		{
-			Name: "port-differs", Severity: diag.Error,
+			Name: "port-differs", Severity: diag.Error, Loss: diag.GoesOnWith,
 			Title: "A real server has another port than its virtual server, and only NAT can change it.",
 			Text:  "With DR and TUN the packet arrives as it was sent. keepalived uses the port of the virtual server.",
 			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 8080 {\n        TCP_CHECK {\n        }\n    }\n}\n",
@@ -166,7 +166,7 @@ func serviceRules() []Rule {
 			},
 		},
 		{
-			Name: "family-differs", Severity: diag.Error,
+			Name: "family-differs", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "A real server is of another family than its virtual server.",
 			Text:  "Only a tunnel (TUN) can carry IPv6 to an IPv4 server or the other way. keepalived reports it and drops the server.",
 			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 2001:db8::21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
@@ -180,7 +180,7 @@ func serviceRules() []Rule {
 			},
 		},
 		{
-			Name: "all-weights-zero", Severity: diag.Error,
+			Name: "all-weights-zero", Severity: diag.Error, Loss: diag.GoesOnWith,
 			Title: "Every real server of a virtual server has weight 0.",
 			Text:  "None gets new connections, and the quorum cannot be reached. keepalived lowers the quorum to 0, and miscounts the hysteresis as 4294967295.",
 			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        weight 0\n        TCP_CHECK {\n        }\n    }\n}\n",
@@ -192,7 +192,7 @@ func serviceRules() []Rule {
 			},
 		},
 		{
-			Name: "quorum-too-high", Severity: diag.Error,
+			Name: "quorum-too-high", Severity: diag.Error, Loss: diag.GoesOnWith,
 			Title: "The quorum is above the sum of all weights.",
 			Text:  "It could never be reached. keepalived reports it and lowers it to the sum.",
 			Bad:   serviceText("    quorum 3\n"),
@@ -258,7 +258,7 @@ func serviceRules() []Rule {
 			},
 		},
 		{
-			Name: "protocol-of-mark", Severity: diag.Error,
+			Name: "protocol-of-mark", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "A virtual server by firewall mark has a protocol.",
 			Text:  "The mark takes packets of every protocol. keepalived reports the line and ignores it.",
 			Bad:   "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
@@ -270,7 +270,7 @@ func serviceRules() []Rule {
 			},
 		},
 		{
-			Name: "undefined-group", Severity: diag.Error,
+			Name: "undefined-group", Severity: diag.Error, Loss: diag.DropsBlock,
 			Title: "A virtual server is of a group that the file does not define.",
 			Text:  "keepalived drops the virtual server; its test of the file says nothing.",
 			Bad:   "virtual_server group web {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
@@ -288,7 +288,7 @@ func serviceRules() []Rule {
 			},
 		},
 		{
-			Name: "large-group", Severity: diag.Error,
+			Name: "large-group", Severity: diag.Error, Loss: diag.Keeps,
 			Title: "A virtual_server_group makes more services than a director can hold.",
 			Text: "Every address of a range or prefix is a service of its own in the kernel. keepc makes 65536 of them for a file and leaves out the " +
 				"rest. A firewall mark takes any number of addresses with one service.",
@@ -314,7 +314,7 @@ func serviceRules() []Rule {
 			},
 		},
 		{
-			Name: "empty-group", Severity: diag.Error,
+			Name: "empty-group", Severity: diag.Error, Loss: diag.DropsBlock,
 			Title: "A virtual_server_group has no member.",
 			Text:  "keepalived reports it and drops the group.",
 			Bad:   "virtual_server_group web {\n}\n" + grouped,

@@ -11,7 +11,7 @@ func strictRules() []Rule {
 	const global = "global_defs {\n    vrrp_strict\n}\n"
 	return []Rule{
 		{
-			Name: "strict-conflict", Severity: diag.Error,
+			Name: "strict-conflict", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "Strict mode does not allow what an instance asks for.",
 			Text: "vrrp_strict follows the RFC to the letter. keepalived takes back what does not fit: a password, preempt_delay, another count " +
 				"than 3 in down_timer_adverts, gratuitous ARPs after a lower priority, answers to it, vmac_xmit_base, accept in version 2, a MAC " +
@@ -34,7 +34,7 @@ func strictRules() []Rule {
 			},
 		},
 		{
-			Name: "strict-state", Severity: diag.Error,
+			Name: "strict-state", Severity: diag.Error, Loss: diag.GoesOnWith,
 			Title: "In strict mode the state must be that of the priority.",
 			Text:  "An instance with priority 255 owns its addresses and is MASTER; every other one starts as BACKUP. keepalived reports another state and changes it.",
 			Bad:   "global_defs {\n    vrrp_strict\n    vrrp_version 3\n}\n" + instanceText("    state MASTER\n    priority 150\n    accept\n"),

@@ -13,7 +13,7 @@ import (
 func trackRules() []Rule {
 	return []Rule{
 		{
-			Name: "quorum-order", Severity: diag.Error,
+			Name: "quorum-order", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "quorum_max of a tracked process is below its quorum.",
 			Text:  "The process would be too rare and too many at once. keepalived reports quorum_max and ignores it. 0 means that the process must not run.",
 			Bad:   "vrrp_track_process web {\n    process nginx\n    quorum 3\n    quorum_max 2\n}\n" + instanceText("    track_process {\n        web\n    }\n"),
@@ -27,7 +27,7 @@ func trackRules() []Rule {
 			},
 		},
 		{
-			Name: "own-interface-tracked", Severity: diag.Error,
+			Name: "own-interface-tracked", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "track_interface names the interface of the instance itself.",
 			Text:  "keepalived reports the line and ignores it, with its weight: the own interface is tracked anyway, and its loss is a FAULT.",
 			Bad:   instanceText("    track_interface {\n        eth0\n    }\n"),

@@ -15,7 +15,7 @@ import (
 func unicastRules() []Rule {
 	return []Rule{
 		{
-			Name: "unicast-without-peers", Severity: diag.Warning,
+			Name: "unicast-without-peers", Severity: diag.Warning, Loss: diag.DropsWord,
 			Title: "An instance speaks of unicast and names no peer.",
 			Text:  "keepalived calls that deprecated, and uses multicast. unicast_ttl is then ignored, which it reports as a mistake: an error.",
 			Bad:   instanceText("    unicast_src_ip 192.0.2.2\n"),
@@ -54,7 +54,7 @@ func unicastRules() []Rule {
 			},
 		},
 		{
-			Name: "unusable-peer", Severity: diag.Warning,
+			Name: "unusable-peer", Severity: diag.Warning, Loss: diag.Keeps,
 			Title: "A unicast peer is no address of a router.",
 			Text: "A peer is one other router. Groups, networks and this host itself are none: keepalived sends there, and nobody answers. " +
 				"Where min_ttl is above max_ttl every advertisement of the peer is dropped.",
@@ -78,7 +78,7 @@ func unicastRules() []Rule {
 			},
 		},
 		{
-			Name: "down-timer-crash", Severity: diag.Error,
+			Name: "down-timer-crash", Severity: diag.Error, Loss: diag.Ends,
 			Title: "down_timer_adverts 1 stands in a unicast instance without an interface.",
 			Text:  "Newer versions of keepalived crash on it; 2.2.7 refuses the instance for its missing interface.",
 			Bad:   "vrrp_instance VI_1 {\n    virtual_router_id 7\n    down_timer_adverts 1\n    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n    virtual_ipaddress {\n        192.0.2.10/24 dev eth0\n    }\n}\n",
@@ -111,7 +111,7 @@ func unicastRules() []Rule {
 			},
 		},
 		{
-			Name: "family-of-source", Severity: diag.Error,
+			Name: "family-of-source", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "Source, peers, group and addresses of an instance are of two families.",
 			Text: "An instance speaks one family. keepalived takes that of the first address in the block and skips the others: peers do not " +
 				"hear the instance, or it holds no address.",
@@ -151,7 +151,7 @@ func unicastRules() []Rule {
 			},
 		},
 		{
-			Name: "group-with-unicast", Severity: diag.Error,
+			Name: "group-with-unicast", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "An instance with unicast peers names a multicast group.",
 			Text:  "Its advertisements go to the peers. keepalived reports mcast_dst_ip and ignores it.",
 			Bad:   instanceText("    mcast_dst_ip 224.0.0.99\n    unicast_peer {\n        192.0.2.3\n    }\n"),

@@ -6,21 +6,21 @@ import "keepc/grammar/diag"
 func valueRules() []Rule {
 	return []Rule{
 		{
-			Name: "missing-value", Severity: diag.Error,
+			Name: "missing-value", Severity: diag.Error, Loss: diag.Ends,
 			Title: "A keyword stands without its value.",
 			Text:  "keepalived stops reading at this line and exits with code 2; at a reload that ends the running daemon.",
 			Bad:   instanceText("    priority\n"),
 			Good:  instanceText("    priority 150\n"),
 		},
 		{
-			Name: "invalid-value", Severity: diag.Error,
+			Name: "invalid-value", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "A value is not of the kind that its keyword takes.",
 			Text:  "keepalived reports the line and goes on with the default. Words are case-sensitive, numbers are decimal, addresses have no brackets, ports are numbers.",
 			Bad:   instanceText("    state master\n"),
 			Good:  instanceText("    state MASTER\n    priority 150\n"),
 		},
 		{
-			Name: "value-range", Severity: diag.Error,
+			Name: "value-range", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "A number is too small or too large.",
 			Text:  "keepalived reports the line and goes on with the default.",
 			Bad:   instanceText("    priority 300\n"),
@@ -41,14 +41,14 @@ func valueRules() []Rule {
 			Good:  checkedText("UDP_CHECK {\n            payload 0102\n        }"),
 		},
 		{
-			Name: "address-port", Severity: diag.Error,
+			Name: "address-port", Severity: diag.Error, Loss: diag.DropsBlock,
 			Title: "Address and port are joined by a colon.",
 			Text:  "They are two words: \"192.0.2.10 80\". keepalived finds no address in 192.0.2.10:80 and drops the whole block.",
 			Bad:   "virtual_server 192.0.2.10:80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
 			Good:  serviceText(""),
 		},
 		{
-			Name: "cut-address", Severity: diag.Error,
+			Name: "cut-address", Severity: diag.Error, Loss: diag.GoesOnWith,
 			Title: "A prefix length or a range stands where one address is read.",
 			Text: "keepalived reads the address up to the first / or - and drops the rest without a word. A virtual_server_group takes ranges and " +
 				"prefixes. A prefix length behind a source address or a peer is a warning: the address is the one that was meant.",
@@ -63,7 +63,7 @@ func valueRules() []Rule {
 			Good:  serviceText("    persistence_timeout 50\n    persistence_granularity 255.255.255.0\n"),
 		},
 		{
-			Name: "password-cut", Severity: diag.Error,
+			Name: "password-cut", Severity: diag.Error, Loss: diag.GoesOnWith,
 			Title: "A part of auth_pass does not count.",
 			Text: "VRRP version 2 has eight bytes for the password. keepalived cuts the rest, and so lets in every router whose password begins " +
 				"alike. At a # or ! a comment begins, also inside a word: ab#cd is the password ab, without a word from keepalived.",

@@ -26,7 +26,7 @@ func vmacRules() []Rule {
 			},
 		},
 		{
-			Name: "ipvlan-without-address", Severity: diag.Error,
+			Name: "ipvlan-without-address", Severity: diag.Error, Loss: diag.Keeps,
 			Title: "An ipvlan interface has no address of its own.",
 			Text: "It shares the MAC address of the interface below, so that an IPv4 instance needs an address to speak from, behind use_ipvlan. " +
 				"keepalived keeps an instance without one in FAULT; mcast_src_ip is no help.",
@@ -41,7 +41,7 @@ func vmacRules() []Rule {
 			},
 		},
 		{
-			Name: "vmac-base-alone", Severity: diag.Error,
+			Name: "vmac-base-alone", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "vmac_xmit_base stands without a virtual interface.",
 			Text:  "It says that advertisements leave by the interface below it. keepalived reports it and clears it.",
 			Bad:   instanceText("    vmac_xmit_base\n"),
@@ -55,7 +55,7 @@ func vmacRules() []Rule {
 			},
 		},
 		{
-			Name: "vmac-promote", Severity: diag.Error,
+			Name: "vmac-promote", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "promote_secondaries is set for virtual interfaces anyway.",
 			Text:  "keepalived sets it for the interface that use_vmac or use_ipvlan makes, for this one only. It rejects the line and ignores it.",
 			Bad:   instanceText("    use_vmac\n    promote_secondaries\n"),
@@ -74,7 +74,7 @@ func vmacRules() []Rule {
 			},
 		},
 		{
-			Name: "vmac-name-taken", Severity: diag.Error,
+			Name: "vmac-name-taken", Severity: diag.Error, Loss: diag.GoesOnWith,
 			Title: "Two instances name one macvlan interface.",
 			Text:  "Every instance with use_vmac has an interface of its own. keepalived reports the second name and makes up another one.",
 			Bad:   instanceText("    use_vmac web\n") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    use_vmac web\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n",
@@ -97,7 +97,7 @@ func vmacRules() []Rule {
 			},
 		},
 		{
-			Name: "vmac-without-interface", Severity: diag.Error,
+			Name: "vmac-without-interface", Severity: diag.Error, Loss: diag.Ends,
 			Title: "A unicast instance has a virtual MAC address and no interface.",
 			Text:  "The macvlan interface needs one that it stands on. keepalived clears use_vmac.",
 			Bad:   "vrrp_instance VI_1 {\n    virtual_router_id 7\n    use_vmac\n    vmac_xmit_base\n    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n    virtual_ipaddress {\n        192.0.2.10/24 dev eth0\n    }\n}\n",
@@ -113,7 +113,7 @@ func vmacRules() []Rule {
 			},
 		},
 		{
-			Name: "vmac-name", Severity: diag.Error,
+			Name: "vmac-name", Severity: diag.Error, Loss: diag.GoesOnWith,
 			Title: "The name of a macvlan interface cannot be used.",
 			Text:  "A name has at most 15 bytes, without blanks and slashes, and belongs to one interface. keepalived reports another one and makes up a name.",
 			Bad:   instanceText("    use_vmac averyveryverylongname\n"),

@@ -91,7 +91,7 @@ func weightRules() []Rule {
 			},
 		},
 		{
-			Name: "sync-weight", Severity: diag.Error,
+			Name: "sync-weight", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "A tracker with a weight does nothing in a member of a sync group.",
 			Text: "The members of a sync group move together, and their priorities with them. keepalived reports trackers with weights in a member " +
 				"and ignores them, so that their failure moves nothing, unless the group has sync_group_tracking_weight.",
@@ -108,7 +108,7 @@ func weightRules() []Rule {
 			},
 		},
 		{
-			Name: "tracked-in-group", Severity: diag.Error,
+			Name: "tracked-in-group", Severity: diag.Error, Loss: diag.Keeps,
 			Title: "An instance tracks an interface that its sync group tracks, too.",
 			Text:  "What the group tracks counts for every member. keepalived reports the second place and asks to remove one of them.",
 			Bad:   two + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n        VI_3\n    }\n    track_interface {\n        eth1\n    }\n}\n" + third("    track_interface {\n        eth1\n    }\n"),
@@ -136,7 +136,7 @@ func weightRules() []Rule {
 			},
 		},
 		{
-			Name: "tracked-twice", Severity: diag.Error,
+			Name: "tracked-twice", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "An instance tracks a thing twice.",
 			Text:  "keepalived reports the second line and ignores it, with its weight.",
 			Bad:   scriptText + instanceText("    track_script {\n        web\n        web weight 20\n    }\n"),

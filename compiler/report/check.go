@@ -59,6 +59,7 @@ func (s Summary) String() string {
 type Finding struct {
 	Rule      string   `json:"rule"`
 	Severity  string   `json:"severity"`
+	Loss      string   `json:"loss,omitempty"` // of an error: what keepalived does there: keeps, value, word, block, instance, ends
 	Message   string   `json:"message"`
 	File      string   `json:"file"`
 	Path      string   `json:"path,omitempty"` // the statement and those around it: "vrrp_instance VI_1/priority"
@@ -148,6 +149,9 @@ func (f File) finding(d diag.Diagnostic) Finding {
 		Rule: d.Rule, Severity: d.Severity.String(), Message: d.Message,
 		File: cmp.Or(from.File, f.Name), Path: f.path(d.Span), Line: from.Line, Column: from.Col, EndLine: to.Line, EndColumn: to.Col,
 		Excerpt: here.excerpt(), Label: d.Label, Help: d.Help, Host: d.Host, IDs: d.IDs,
+	}
+	if d.Severity == diag.Error {
+		m.Loss = d.Loss.String()
 	}
 	here.scrub(&m.Message, &m.Label, &m.Help)
 	m.Message, m.Label, m.Help = printable(m.Message), printable(m.Label), printable(m.Help)

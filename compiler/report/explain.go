@@ -7,6 +7,7 @@ import (
 
 	"keepc/compiler/lint"
 	"keepc/compiler/schema"
+	"keepc/grammar/diag"
 )
 
 // ExplainRule is the long text of a rule, with its Bad and its Good side by side.
@@ -14,6 +15,13 @@ func ExplainRule(r lint.Rule) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s (%s)\n%s\n", r.Name, r.Severity, r.Title)
 	paragraph(&b, r.Text)
+	switch {
+	case r.Severity < diag.Error || r.Peers != nil && r.Check == nil:
+	case r.Loss == diag.Ends:
+		paragraph(&b, "keepalived "+r.Loss.Text()+", and keepc run refuses it.")
+	default:
+		paragraph(&b, "Most often keepalived "+r.Loss.Text()+", and so does keepc run.")
+	}
 	if r.Peers != nil && r.Check == nil {
 		paragraph(&b, "Found among the files of a cluster: keepc check --peers lb1.conf lb2.conf. In the example, a line that begins with @lb1 is of that "+
 			"director alone.")

@@ -38,6 +38,9 @@ func repeated(at source.Span) bool {
 // fail reports that the line cannot be read any further.
 func (r *reader) fail(d diag.Diagnostic) {
 	r.rest = nil
+	if r.key.Vital {
+		d.Loss = diag.Ends
+	}
 	if i := slices.IndexFunc(r.found.List, func(o diag.Diagnostic) bool { return o.Rule == "single-quotes" && o.Span == r.single }); i >= 0 {
 		r.found.List[i].Severity = diag.Error // the quotes are why
 		return
@@ -56,7 +59,9 @@ func (r *reader) missingValue(expect string) {
 		Span:    after(r.stmt),
 		Label:   "expected " + expect,
 	}
-	if !r.own && !r.key.Block {
+	if r.key.Block {
+		d.Loss = diag.DropsBlock
+	} else if !r.own {
 		d.Notes = []diag.Note{{Message: "keepalived stops reading here and exits with code 2"}}
 	}
 	r.fail(d)
@@ -64,7 +69,7 @@ func (r *reader) missingValue(expect string) {
 
 func (r *reader) missingSubject(entry, expect string) {
 	r.fail(diag.Diagnostic{
-		Rule: "missing-value", Severity: diag.Error,
+		Rule: "missing-value", Severity: diag.Error, Loss: diag.DropsWord,
 		Message: fmt.Sprintf("the %s has options only", entry),
 		Span:    r.stmt.Span(),
 		Label:   "expected " + expect,
@@ -316,6 +321,9 @@ func (r *reader) missingKeyword(key *Keyword) {
 		Rule: "missing-keyword", Severity: diag.Error,
 		Message: fmt.Sprintf("%s has no %s", r.where(), key.Word),
 		Label:   "needs " + key.Word,
+	}
+	if key.Vital {
+		d.Loss = diag.Ends
 	}
 	if key.Expect != "" {
 		d.Label += ": " + key.Expect

@@ -26,6 +26,7 @@ type Keyword struct {
 	Default    string // in the syntax of the file; preset in every new block
 	Otherwise  string // the default in words, where it depends on other lines
 	Required   bool
+	Vital      bool   // keepalived ends, or crashes, where the block has no value of it
 	Repeat     bool   // may stand more than once
 	First      bool   // of several lines the first counts, not the last
 	Refused    string // of an option: what keepalived does when it stands twice on a line, and says so; empty: the last one counts
@@ -70,6 +71,7 @@ type Row[T any] struct {
 func (w Row[T]) Default(value string) Row[T]      { w.Keyword.Default = value; return w }
 func (w Row[T]) Otherwise(text string) Row[T]     { w.Keyword.Otherwise = text; return w }
 func (w Row[T]) Required() Row[T]                 { w.Keyword.Required = true; return w }
+func (w Row[T]) Vital() Row[T]                    { w.Keyword.Vital = true; return w }
 func (w Row[T]) Bare() Row[T]                     { w.Keyword.Bare = true; return w }
 func (w Row[T]) Alone() Row[T]                    { w.Keyword.Alone = true; return w }
 func (w Row[T]) Repeat() Row[T]                   { w.Keyword.Repeat = true; return w }

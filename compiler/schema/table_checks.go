@@ -182,7 +182,7 @@ func http(c *ir.Check) **ir.HTTP { return &c.HTTP }
 // pages is the words of HTTP_GET and SSL_GET beside those that every check has.
 func pages(url *Block[ir.URL]) []Row[ir.HTTP] {
 	return []Row[ir.HTTP]{
-		Each("url", url, func(h *ir.HTTP) *[]*ir.URL { return &h.URLs }, "A page that must be right.").Required(),
+		Each("url", url, func(h *ir.HTTP) *[]*ir.URL { return &h.URLs }, "A page that must be right.").Required().Vital(),
 		Value("virtualhost", String, func(h *ir.HTTP) *string { return &h.VirtualHost }, "The Host header.").Otherwise("that of the real server"),
 		misnamed[ir.HTTP]("host", "virtualhost"),
 		Value("http_protocol", as(Choice("1.0", "1.1", "1.0C", "1.0c"), strings.ToUpper), func(h *ir.HTTP) *string { return &h.Version },
@@ -201,7 +201,7 @@ var (
 )
 
 var urlRows = unenforced(
-	Value("path", String, func(u *ir.URL) *string { return &u.Path }, "The path of the page.").Required(),
+	Value("path", String, func(u *ir.URL) *string { return &u.Path }, "The path of the page.").Required().Vital(),
 	Add("digest", list(as(Hex(32), strings.ToLower)), func(u *ir.URL) *[]string { return &u.Digests }, "The MD5 digest of the page."),
 	Add("status_code", StatusCodes, func(u *ir.URL) *[]ir.StatusRange { return &u.Status }, "The status that is right.").Otherwise("200-299"),
 	misnamed[ir.URL]("status", "status_code"),

@@ -59,7 +59,7 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 	case r.own:
 		d.Label = "expected " + or(b.candidates())
 	case s.Block != nil:
-		d.Notes = r.lost(s.Block, rest)
+		d.Notes, d.Loss = r.lost(s.Block, rest), diag.DropsBlock
 	}
 	if s.Block == nil && !r.own && r.directive(s, &d) {
 		r.report(d)

@@ -42,6 +42,7 @@ type Diagnostic struct {
 	Notes    []Note        // why it matters, other places
 	Help     string        // what to do
 	Fixes    []Fix         // each alone repairs the finding; exactly one when --fix may apply it
+	Loss     Loss          // what keepalived does there; zero: what the rule says
 	Host     bool          // wrong only on this machine: an interface, user or file is missing here
 	IDs      []string      // of the readings that have it, where several are looked at; empty: all
 }
