@@ -21,19 +21,21 @@ const Version = 1
 
 // A Host is the facts of one machine. Lists are in the order of their keys.
 type Host struct {
-	Version    int               `json:"version"`
-	Name       string            `json:"hostname"`
-	Kernel     string            `json:"kernel"`               // its release: "6.1.0-50-amd64"
-	Keepalived string            `json:"keepalived,omitempty"` // its version, where it is installed: "2.2.7"
-	Links      []Link            `json:"links"`
-	Routes     []Route           `json:"routes"` // of all tables but the local one
-	Rules      []Rule            `json:"rules"`
-	IPVS       IPVS              `json:"ipvs"`
-	Services   []Service         `json:"services"`
-	Timeouts   []int             `json:"ipvs_timeouts,omitempty"` // tcp, tcpfin and udp, in seconds
-	Users      []string          `json:"users"`
-	Files      []File            `json:"files"` // those that the configuration names
-	Sysctls    map[string]string `json:"sysctls"`
+	Version    int       `json:"version"`
+	Name       string    `json:"hostname"`
+	Kernel     string    `json:"kernel"`               // its release: "6.1.0-50-amd64"
+	Keepalived string    `json:"keepalived,omitempty"` // its version, where it is installed: "2.2.7"
+	Links      []Link    `json:"links"`
+	Routes     []Route   `json:"routes"` // of all tables but the local one
+	Rules      []Rule    `json:"rules"`
+	IPVS       IPVS      `json:"ipvs"`
+	Services   []Service `json:"services"`
+	Timeouts   []int     `json:"ipvs_timeouts,omitempty"` // tcp, tcpfin and udp, in seconds
+	// Objects are those of the kinds that have no list above, by the name of the kind.
+	Objects map[string][]json.RawMessage `json:"objects,omitempty"`
+	Users   []string                     `json:"users"`
+	Files   []File                       `json:"files"` // those that the configuration names
+	Sysctls map[string]string            `json:"sysctls"`
 }
 
 // IPVS tells whether the virtual servers of the machine are among its facts.

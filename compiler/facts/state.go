@@ -1,7 +1,9 @@
 package facts
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"net/netip"
 	"slices"
 	"strings"
@@ -58,6 +60,49 @@ func (h *Host) SetState(s state.State) {
 		})
 	}
 	slices.SortFunc(h.Services, func(a, b Service) int { return strings.Compare(a.key().String(), b.key().String()) })
+	h.setObjects(s)
+}
+
+// others are the kinds whose objects have no list of their own in the document.
+func others() []state.AnyKind {
+	return slices.DeleteFunc(state.Kinds(), func(k state.AnyKind) bool {
+		switch k {
+		case state.AddressKind, state.RouteKind, state.RuleKind, state.ServiceKind, state.DestinationKind, state.TimeoutsKind:
+			return true
+		}
+		return false
+	})
+}
+
+func (h *Host) setObjects(s state.State) {
+	h.Objects = nil
+	for _, kind := range others() {
+		var list []json.RawMessage
+		for k, o := range kind.All(s) {
+			if text, err := kind.Encode(k, o); err == nil { // keys and objects are plain data
+				list = append(list, text)
+			}
+		}
+		if len(list) == 0 {
+			continue
+		}
+		slices.SortFunc(list, func(a, b json.RawMessage) int { return bytes.Compare(a, b) })
+		if h.Objects == nil {
+			h.Objects = map[string][]json.RawMessage{}
+		}
+		h.Objects[kind.About().Name] = list
+	}
+}
+
+// objects adds what setObjects noted. What cannot be read is of a newer keepc.
+func (h *Host) objects(s state.State) {
+	for _, kind := range others() {
+		for _, text := range h.Objects[kind.About().Name] {
+			if k, o, err := kind.Decode(text); err == nil {
+				kind.Put(s, k, o)
+			}
+		}
+	}
 }
 
 func comparePrefixes(a, b netip.Prefix) int {
@@ -94,6 +139,7 @@ func (h *Host) State() state.State {
 			}
 		}
 	}
+	h.objects(s)
 	return s
 }
 

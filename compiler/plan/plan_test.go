@@ -236,3 +236,41 @@ func text(p plan.Plan) string {
 	}
 	return strings.TrimSpace(b.String())
 }
+
+// large is 50,000 destinations in 1,000 services, as it is when every tenth has another weight.
+func large(weight int) state.State {
+	s := state.New()
+	for i := range 1000 {
+		k := ir.ServiceKey{Protocol: ir.TCP, Addr: netip.AddrFrom4([4]byte{10, 1, byte(i / 256), byte(i)}), Port: 80}
+		s.Services[k] = state.Service{Scheduler: "rr"}
+		for j := range 50 {
+			d := state.Destination{Weight: 1}
+			if j%10 == 0 {
+				d.Weight = weight
+			}
+			s.Destinations[state.DestinationKey{Service: k, Server: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, byte(i), byte(j)}), 80)}] = d
+		}
+	}
+	return s
+}
+
+func BenchmarkDiff(b *testing.B) {
+	have, same, other := large(1), large(1), large(2)
+	for _, c := range []struct {
+		name string
+		want state.State
+		n    int
+	}{{"equal", same, 0}, {"tenth", other, 5000}, {"new", large(3), 51000}} {
+		if c.name == "new" {
+			have = state.New()
+		}
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if p := plan.Diff(have, c.want, nil); len(p) != c.n {
+					b.Fatalf("%d changes, want %d", len(p), c.n)
+				}
+			}
+		})
+	}
+}

@@ -41,7 +41,7 @@ type StartChange struct {
 // A PlanChange is one change of one object.
 type PlanChange struct {
 	Action   string            `json:"action"` // add change replace remove foreign
-	Kind     string            `json:"kind"`   // address route rule service destination timeouts sysctl tunnel
+	Kind     string            `json:"kind"`   // the name of a state.Kind: address route rule service destination …
 	Name     string            `json:"name"`
 	Service  string            `json:"service,omitempty"` // of a destination
 	Devices  []string          `json:"devices,omitempty"` // the interfaces that an address or a route needs
@@ -52,7 +52,8 @@ type PlanChange struct {
 	Settings []Setting         `json:"settings,omitempty"` // what differs, or all that an added object has
 	Same     int               `json:"unchanged_settings,omitempty"`
 
-	mark string
+	mark  string
+	about state.Traits
 }
 
 // A Setting is one setting of an object; Before is empty for an added one.
@@ -127,27 +128,13 @@ func startValue(value string, set bool) string {
 }
 
 func planChange(c plan.Change) PlanChange {
-	m := PlanChange{Action: actionWord(c.Action), Name: c.Key.String(), Why: c.Why, At: place(c.Origin), mark: string(c.Action)}
-	switch k := c.Key.(type) {
-	case state.AddressKey:
-		m.Kind, m.Devices = "address", []string{k.Dev}
-	case state.RouteKey:
-		m.Kind = "route"
-		if r, ok := c.After.(state.Route); ok {
-			m.Devices = r.Devices()
-		}
-	case state.RuleKey:
-		m.Kind = "rule"
-	case ir.ServiceKey:
-		m.Kind = "service"
-	case state.SysctlKey:
-		m.Kind = "sysctl"
-	case state.TunnelKey:
-		m.Kind = "tunnel"
-	case state.TimeoutsKey:
-		m.Kind, m.Name = "timeouts", "of ipvs"
-	case state.DestinationKey:
-		m.Kind, m.Name, m.Service = "destination", k.Server.String(), k.Service.String()
+	about := c.Kind.About()
+	m := PlanChange{
+		Action: actionWord(c.Action), Kind: about.Name, Name: c.Kind.TitleOf(c.Key), Devices: c.Kind.DevicesOf(c.Key, c.After), Why: c.Why, At: place(c.Origin),
+		mark: string(c.Action), about: about,
+	}
+	if parent := c.Kind.ParentOf(c.Key); parent != nil {
+		m.Service = parent.String()
 	}
 	m.Before, m.After = settings(c.Before), settings(c.After)
 	if c.Before == nil && c.After != nil {
@@ -270,13 +257,13 @@ func (s *planScreen) changes(changes []PlanChange, all bool) {
 	for _, c := range changes {
 		group := "# " + c.Why
 		switch {
-		case c.Action == "foreign" && (c.Kind == "destination" || c.Kind == "address" && !all):
+		case c.Action == "foreign" && (c.Service != "" || c.about.Common && !all):
 			continue
 		case c.Action == "foreign":
 			group = "."
-		case c.Kind == "destination":
+		case c.Service != "":
 			group = c.Service
-		case c.Kind == "service":
+		case c.about.Whole:
 			group = c.Name
 		}
 		if members[group] == nil {
@@ -332,7 +319,7 @@ func (s *planScreen) legend() {
 
 func (s *planScreen) service(name string, g []PlanChange) {
 	head, rest := g[0], g
-	if head.Kind == "service" {
+	if head.about.Whole {
 		rest = g[1:]
 		why := head.Why
 		if head.Action == "add" {
@@ -365,7 +352,7 @@ func (s *planScreen) object(indent string, c PlanChange) {
 		for _, f := range c.Settings {
 			text += "  " + c.label(f.Name) + f.After
 		}
-	case len(c.Settings) == 1 && c.Kind != "service":
+	case len(c.Settings) == 1 && !c.about.Whole:
 		text += "  " + arrow(c.Settings[0], 0)
 	default:
 		below = true
@@ -391,7 +378,7 @@ func (s *planScreen) object(indent string, c PlanChange) {
 
 // label is what stands before the value of a setting: its name, unless the value says by itself what it is.
 func (c PlanChange) label(name string) string {
-	if c.Kind == "route" && (name == "nexthop" || name == "options" || name == "type") {
+	if slices.Contains(c.about.Bare, name) {
 		return ""
 	}
 	return name + " "

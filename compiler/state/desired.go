@@ -57,14 +57,10 @@ func (w *State) router(cfg *ir.Config, s Situation) {
 		w.instance(v, s)
 	}
 	// What one instance gives up and another one holds stays where it is.
-	for k := range w.Addresses {
-		delete(w.Absent, k)
-	}
-	for k := range w.Routes {
-		delete(w.Absent, k)
-	}
-	for k := range w.Rules {
-		delete(w.Absent, k)
+	for k := range w.Absent {
+		if _, held := KindOf(k).Get(*w, k); held {
+			delete(w.Absent, k)
+		}
 	}
 }
 

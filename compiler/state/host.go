@@ -10,8 +10,8 @@ func (k SysctlKey) String() string { return strings.NewReplacer("/", ".", ".", "
 
 // A Sysctl is a setting of the kernel.
 type Sysctl struct {
-	Value string
-	Provenance
+	Value      string
+	Provenance `json:"-"`
 }
 
 // Fields implements Object.
@@ -30,8 +30,8 @@ const (
 
 // A Tunnel is an interface that unwraps the packets of any sender, and is up.
 type Tunnel struct {
-	Kind string
-	Provenance
+	Kind       string
+	Provenance `json:"-"`
 }
 
 // Fields implements Object.

@@ -11,37 +11,7 @@ import (
 	"keepc/grammar/source"
 )
 
-// A State is a set of kernel objects by key.
-type State struct {
-	Addresses    map[AddressKey]Address
-	Routes       map[RouteKey]Route
-	Rules        map[RuleKey]Rule
-	Services     map[ir.ServiceKey]Service
-	Destinations map[DestinationKey]Destination
-	Timeouts     map[TimeoutsKey]Timeouts
-	Sysctls      map[SysctlKey]Sysctl
-	Tunnels      map[TunnelKey]Tunnel
-	// Absent holds the objects that the configuration knows and the situation does not want now, with the reason. They
-	// are ours to remove where they exist.
-	Absent map[Key]string
-}
-
-// New returns an empty State.
-func New() State {
-	return State{
-		Addresses:    map[AddressKey]Address{},
-		Routes:       map[RouteKey]Route{},
-		Rules:        map[RuleKey]Rule{},
-		Services:     map[ir.ServiceKey]Service{},
-		Destinations: map[DestinationKey]Destination{},
-		Timeouts:     map[TimeoutsKey]Timeouts{},
-		Sysctls:      map[SysctlKey]Sysctl{},
-		Tunnels:      map[TunnelKey]Tunnel{},
-		Absent:       map[Key]string{},
-	}
-}
-
-// A Key identifies a kernel object: AddressKey, RouteKey, RuleKey, ir.ServiceKey, DestinationKey or TimeoutsKey. Keys are comparable.
+// A Key identifies a kernel object; its type says of which kind. Keys are comparable.
 type Key interface{ String() string }
 
 // An Object is the settings of a kernel object.
@@ -114,7 +84,7 @@ type Service struct {
 	Mask        uint8         // prefix length of the client group
 	Engine      string        // persistence engine
 	Flags       uint32        // without the persistent and hashed bits
-	Provenance
+	Provenance  `json:"-"`
 }
 
 // Granularity is the client group of a persistent service as a file says it: a netmask, or a prefix length of IPv6; empty where
@@ -160,7 +130,7 @@ type Destination struct {
 	UpperThreshold uint32
 	LowerThreshold uint32
 	Tunnel         ir.Tunnel // of TUN
-	Provenance
+	Provenance     `json:"-"`
 }
 
 // Fields implements Object.
@@ -186,7 +156,7 @@ func (TimeoutsKey) String() string { return "timeouts of ipvs" }
 // Timeouts are how long IPVS remembers silent connections, in whole seconds. A wish of 0 leaves one as it is.
 type Timeouts struct {
 	ir.Timeouts
-	Provenance
+	Provenance `json:"-"`
 }
 
 // Fields implements Object.

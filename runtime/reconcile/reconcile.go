@@ -199,24 +199,14 @@ func (r *Reconciler) Reconcile(want state.State, stale func() bool) (done []Done
 // of somebody else, whom it may belong to.
 func (r *Reconciler) inPlace(have, want state.State) map[state.Key]struct{} {
 	made := map[state.Key]struct{}{}
-	for k, a := range want.Addresses {
-		if _, ok := have.Addresses[k]; ok && (!a.AsFound || r.owns(k)) {
-			made[k] = struct{}{}
+	for _, kind := range state.Kinds() {
+		if !kind.Recorded() {
+			continue
 		}
-	}
-	for k := range want.Routes {
-		if _, ok := have.Routes[k]; ok && (k.Protocol == ir.KeepalivedProtocol || r.owns(k)) {
-			made[k] = struct{}{}
-		}
-	}
-	for k := range want.Rules {
-		if _, ok := have.Rules[k]; ok && (k.Protocol == ir.KeepalivedProtocol || r.owns(k)) {
-			made[k] = struct{}{}
-		}
-	}
-	for k := range want.Services {
-		if _, ok := have.Services[k]; ok {
-			made[k] = struct{}{}
+		for k, w := range kind.All(want) {
+			if _, ok := kind.Get(have, k); ok && (kind.Adopts(k, w) || r.owns(k)) {
+				made[k] = struct{}{}
+			}
 		}
 	}
 	return made

@@ -106,8 +106,7 @@ func (s Snapshot) Document(file string, pid int) Document {
 		d.AtStart[a.Path] = a.Value
 	}
 	for _, k := range s.Made {
-		switch k.(type) {
-		case state.AddressKey, state.RouteKey, state.RuleKey, ir.ServiceKey:
+		if kind := state.KindOf(k); kind != nil && kind.Recorded() {
 			d.Made = append(d.Made, k.String())
 		}
 	}

@@ -1,0 +1,140 @@
+package state
+
+import (
+	"cmp"
+	"net/netip"
+
+	"keepc/compiler/ir"
+)
+
+// A State is a set of kernel objects by key, a table for each kind.
+type State struct {
+	Timeouts     map[TimeoutsKey]Timeouts
+	Sysctls      map[SysctlKey]Sysctl
+	Tunnels      map[TunnelKey]Tunnel
+	Services     map[ir.ServiceKey]Service
+	Destinations map[DestinationKey]Destination
+	Addresses    map[AddressKey]Address
+	Routes       map[RouteKey]Route
+	Rules        map[RuleKey]Rule
+	// Absent holds the objects that the configuration knows and the situation does not want now, with the reason. They
+	// are ours to remove where they exist.
+	Absent map[Key]string
+}
+
+// Kinds lists all kinds of objects. A new kind is a table in State, a value below, and its place in this list; and its kernel side.
+// A kind comes after the one that its objects are parts of.
+func Kinds() []AnyKind {
+	return []AnyKind{TimeoutsKind, SysctlKind, TunnelKind, ServiceKind, DestinationKind, AddressKind, RouteKind, RuleKind}
+}
+
+const (
+	otherSettings = "exists with other settings"
+	notInPlace    = "the kernel cannot change it in place"
+)
+
+// AddressKind is that of the addresses of interfaces. NoDAD is an order for the moment of creation, and no setting.
+var AddressKind = &Kind[AddressKey, Address]{
+	Traits: Traits{Name: "address", Part: OfRouter, Differs: notInPlace, Common: true, Remove: addressesGo, Add: addressesCome},
+	Table:  func(s *State) *map[AddressKey]Address { return &s.Addresses },
+	Same: func(have, want Address) bool {
+		have.NoDAD, want.NoDAD = false, false
+		have.Provenance, want.Provenance = Provenance{}, Provenance{}
+		return want.AsFound || have == want
+	},
+	Adopt:   func(_ AddressKey, want Address) bool { return !want.AsFound },
+	Devices: func(k AddressKey, _ Address) []string { return []string{k.Dev} },
+}
+
+// RouteKind is that of routes. A host may have a million of others.
+var RouteKind = &Kind[RouteKey, Route]{
+	Traits: Traits{
+		Name: "route", Part: OfRouter, Differs: notInPlace, Remove: routesGo, Add: routesCome, Bare: []string{"nexthop", "options", "type"},
+	},
+	Table:  func(s *State) *map[RouteKey]Route { return &s.Routes },
+	Same:   Route.Serves,
+	Adopt:  func(k RouteKey, _ Route) bool { return k.Protocol == ir.KeepalivedProtocol },
+	Marked: func(k RouteKey) bool { return k.Protocol == ir.KeepalivedProtocol },
+	Place: func(k RouteKey) any {
+		return struct {
+			table uint32
+			dst   netip.Prefix
+		}{k.Table, k.Dst}
+	},
+	Devices: func(_ RouteKey, r Route) []string { return r.Devices() },
+}
+
+// RuleKind is that of the rules that choose among the tables of routes.
+var RuleKind = &Kind[RuleKey, Rule]{
+	Traits: Traits{Name: "rule", Part: OfRouter, Remove: rulesGo, Add: rulesCome},
+	Table:  func(s *State) *map[RuleKey]Rule { return &s.Rules },
+	Same:   func(_, _ Rule) bool { return true },
+	Adopt:  func(k RuleKey, _ Rule) bool { return k.Protocol == ir.KeepalivedProtocol },
+	Marked: func(k RuleKey) bool { return k.Protocol == ir.KeepalivedProtocol },
+	Place: func(k RuleKey) any {
+		return struct {
+			ipv6     bool
+			priority uint32
+		}{k.IPv6, k.Priority}
+	},
+}
+
+// ServiceKind is that of the virtual servers of IPVS.
+var ServiceKind = &Kind[ir.ServiceKey, Service]{
+	Traits: Traits{
+		Name: "service", Part: OfBalance, Whole: true, InPlace: true, Differs: otherSettings, Remove: servicesGo, Add: servicesCome, Module: "ip_vs",
+	},
+	Table: func(s *State) *map[ir.ServiceKey]Service { return &s.Services },
+	Same: func(have, want Service) bool {
+		if have.Persistence == 0 {
+			have.Mask = 0
+		}
+		if want.Persistence == 0 {
+			want.Mask = 0
+		}
+		have.Provenance, want.Provenance = Provenance{}, Provenance{}
+		return have == want
+	},
+}
+
+// DestinationKind is that of the real servers of IPVS.
+var DestinationKind = &Kind[DestinationKey, Destination]{
+	Traits: Traits{
+		Name: "destination", Part: OfBalance, InPlace: true, Differs: otherSettings, Remove: destinationsGo, Add: destinationsCome, Module: "ip_vs",
+	},
+	Table: func(s *State) *map[DestinationKey]Destination { return &s.Destinations },
+	Same: func(have, want Destination) bool {
+		have.Provenance, want.Provenance = Provenance{}, Provenance{}
+		return have == want
+	},
+	Parent: func(k DestinationKey) Key { return k.Service },
+	Title:  func(k DestinationKey) string { return k.Server.String() },
+}
+
+// TimeoutsKind is that of the timeouts of IPVS.
+var TimeoutsKind = &Kind[TimeoutsKey, Timeouts]{
+	Traits: Traits{
+		Name: "timeouts", Part: OfBalance, InPlace: true, Differs: "the kernel has others", Lasting: true, Remove: servicesGo, Add: servicesCome, Module: "ip_vs",
+	},
+	Table: func(s *State) *map[TimeoutsKey]Timeouts { return &s.Timeouts },
+	Same:  func(have, want Timeouts) bool { return have.Timeouts == want.Timeouts },
+	Complete: func(have, want Timeouts) Timeouts {
+		want.Timeouts = ir.Timeouts{TCP: cmp.Or(want.TCP, have.TCP), TCPFin: cmp.Or(want.TCPFin, have.TCPFin), UDP: cmp.Or(want.UDP, have.UDP)}
+		return want
+	},
+	Title: func(TimeoutsKey) string { return "of ipvs" },
+}
+
+// SysctlKind is that of the settings below /proc/sys.
+var SysctlKind = &Kind[SysctlKey, Sysctl]{
+	Traits: Traits{Name: "sysctl", Part: OfServer, InPlace: true, Differs: "it has another value", Lasting: true, Remove: servicesGo, Add: servicesCome},
+	Table:  func(s *State) *map[SysctlKey]Sysctl { return &s.Sysctls },
+	Same:   func(have, want Sysctl) bool { return have.Value == want.Value },
+}
+
+// TunnelKind is that of the interfaces that unwrap tunnelled packets.
+var TunnelKind = &Kind[TunnelKey, Tunnel]{
+	Traits: Traits{Name: "tunnel", Part: OfServer, Differs: "it is of another kind", Remove: servicesGo, Add: tunnelsCome},
+	Table:  func(s *State) *map[TunnelKey]Tunnel { return &s.Tunnels },
+	Same:   func(have, want Tunnel) bool { return have.Kind == want.Kind },
+}
