@@ -36,9 +36,11 @@ type sender struct {
 
 type openWire struct {
 	kernel.Wire
-	index int // of the interface when it was opened
-	done  chan struct{}
-	wg    sync.WaitGroup
+	index    int     // of the interface when it was opened
+	filtered bool    // Accept was called, with these
+	vrids    []uint8 // sorted
+	done     chan struct{}
+	wg       sync.WaitGroup
 }
 
 func newWires(k kernel.Wires, log *slog.Logger) *wires {
@@ -78,8 +80,10 @@ func (w *wires) trim(cfg *ir.Config, links map[string]kernel.Link) {
 // open opens what the configuration needs. A missing interface is no error.
 func (w *wires) open(cfg *ir.Config, links map[string]kernel.Link) error {
 	var errs []error
+	heard := vrids(cfg)
 	for k, index := range needed(cfg, links) {
 		if o := w.opened[k]; o != nil && o.index == index {
+			w.accept(k, o, heard[k])
 			continue
 		}
 		w.drop(k)
@@ -92,10 +96,34 @@ func (w *wires) open(cfg *ir.Config, links map[string]kernel.Link) error {
 			continue
 		}
 		o := &openWire{Wire: wire, index: index, done: make(chan struct{})}
+		w.accept(k, o, heard[k])
 		o.wg.Go(func() { w.receive(k, o) })
 		w.opened[k] = o
 	}
 	return errors.Join(errs...)
+}
+
+// accept lets the kernel drop what is for none of the interface's instances. A wire without a filter hears them all the same.
+func (w *wires) accept(k wireKey, o *openWire, vrids []uint8) {
+	if o.filtered && slices.Equal(vrids, o.vrids) {
+		return
+	}
+	if err := o.Accept(vrids); err != nil {
+		w.log.Warn(fmt.Sprintf("%v; foreign advertisements cost time", err), "subject", k.iface)
+	}
+	o.filtered, o.vrids = true, vrids
+}
+
+// vrids lists what is to be heard on each wire, sorted.
+func vrids(cfg *ir.Config) map[wireKey][]uint8 {
+	all := map[wireKey][]uint8{}
+	for _, v := range cfg.Instances {
+		k := wireKey{v.Interface, v.IPv6()}
+		if i, found := slices.BinarySearch(all[k], v.VRID); !found {
+			all[k] = slices.Insert(all[k], i, v.VRID)
+		}
+	}
+	return all
 }
 
 // missing lists the interfaces that are there and lack a wire.

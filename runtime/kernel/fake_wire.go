@@ -63,7 +63,7 @@ func (f *Fake) deliver(iface string, p Packet) {
 	}
 	ours := slices.ContainsFunc(l.addrs, func(a fakeAddr) bool { return a.Addr() == p.Dst })
 	for w := range l.wires {
-		if w.ipv6 != p.Dst.Is6() || !ours && w.group != p.Dst {
+		if w.ipv6 != p.Dst.Is6() || !ours && w.group != p.Dst || !w.accepts(p.Payload) {
 			continue
 		}
 		p.Interface, p.Payload = iface, bytes.Clone(p.Payload)
@@ -82,6 +82,8 @@ type fakeWire struct {
 	link  *fakeLink
 	ipv6  bool
 	group netip.Addr
+	only  bool // a set was given to Accept
+	vrids []uint8
 	queue chan Packet
 	once  sync.Once
 	done  chan struct{}
@@ -154,6 +156,22 @@ func (f *Fake) outgoing(w *fakeWire, src netip.Addr) (netip.Addr, *Hub, error) {
 		return src, nil, errForeign
 	}
 	return src, f.hubs[w.iface], nil
+}
+
+// Accept implements Wire.
+func (w *fakeWire) Accept(vrids []uint8) error {
+	f := w.port.kernel
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.fault("Accept"); err != nil {
+		return err
+	}
+	w.only, w.vrids = true, slices.Clone(vrids)
+	return nil
+}
+
+func (w *fakeWire) accepts(payload []byte) bool {
+	return !w.only || len(payload) > 1 && slices.Contains(w.vrids, payload[1])
 }
 
 func (w *fakeWire) Receive() (Packet, error) {

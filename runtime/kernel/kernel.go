@@ -99,6 +99,10 @@ type Wire interface {
 	Send(src, dst netip.Addr, payload []byte) error
 	// Receive blocks until a packet arrives or the wire is closed (io.EOF).
 	Receive() (Packet, error)
+	// Accept makes the kernel drop what is not for one of these virtual routers, so that a flood of foreign advertisements costs
+	// nothing; a later call replaces the set. A new wire accepts all. What is dropped is not counted anywhere: log_unknown_vrids
+	// would need a wire that accepts all.
+	Accept(vrids []uint8) error
 	Close() error
 }
 

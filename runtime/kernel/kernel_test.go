@@ -61,6 +61,7 @@ var behaviour = []struct {
 	{"wire", testWire},
 	{"wire source", testSource},
 	{"wire unicast", testUnicast},
+	{"wire accepts", testWireAccepts},
 	{"wire ends", testWireEnds},
 	{"announce", testAnnounce},
 }
@@ -344,6 +345,47 @@ func testUnicast(t *testing.T, h host) {
 		check(t, near.Send(c.src, c.dst, []byte("eight by")))
 		if got, _ := receive(t, far); got.Src != c.src || got.Dst != c.dst || got.TTL != 255 || string(got.Payload) != "eight by" {
 			t.Errorf("got %+v", got)
+		}
+	}
+}
+
+// testWireAccepts drops what is for other virtual routers, whatever their number.
+func testWireAccepts(t *testing.T, h host) {
+	all := make([]uint8, 255)
+	for i := range all {
+		all[i] = uint8(i + 1)
+	}
+	for _, c := range []struct {
+		ipv6     bool
+		src, dst netip.Addr
+	}{{false, here4, all4}, {true, here6, all6}} {
+		near, far := wire(t, h, c.ipv6), wire(t, h.far, c.ipv6)
+		advert := func(vrid byte) []byte { return []byte{0x31, vrid, 100, 1, 0, 5, 0, 0} }
+		for _, step := range []struct {
+			accept []uint8
+			want   []uint8 // of the VRIDs 0, 1, 51 and 255
+		}{
+			{[]uint8{51}, []uint8{51}},
+			{[]uint8{1, 51}, []uint8{1, 51}},
+			{all, []uint8{1, 51, 255}},
+			{nil, nil},
+			{[]uint8{255}, []uint8{255}},
+		} {
+			check(t, far.Accept(step.accept))
+			for _, vrid := range []byte{0, 1, 51, 255} {
+				check(t, near.Send(c.src, c.dst, advert(vrid)))
+			}
+			check(t, near.Send(c.src, c.dst, []byte{0x31})) // too short
+			for _, vrid := range step.want {
+				if got, _ := receive(t, far); !slices.Equal(got.Payload, advert(vrid)) {
+					t.Errorf("accept %v: got %v, want VRID %d", step.accept, got, vrid)
+				}
+			}
+			check(t, far.Accept([]uint8{99})) // who says that nothing else waits
+			check(t, near.Send(c.src, c.dst, advert(99)))
+			if got, _ := receive(t, far); !slices.Equal(got.Payload, advert(99)) {
+				t.Errorf("accept %v: got %v beside what was asked for", step.accept, got)
+			}
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
+	"golang.org/x/net/bpf"
 )
 
 // A Frame is an Ethernet frame with the kernel's time stamp.
@@ -38,8 +39,9 @@ type Capture struct {
 	err    error // why frames do not reach the file
 }
 
-// Capture starts to record an interface of the host.
-func (h *Host) Capture(link string) *Capture {
+// Capture starts to record an interface of the host: all frames, or those
+// that the filter keeps, beginning at the Ethernet header.
+func (h *Host) Capture(link string, filter ...bpf.Instruction) *Capture {
 	h.t.Helper()
 	h.files++
 	c := &Capture{
@@ -51,6 +53,13 @@ func (h *Host) Capture(link string) *Capture {
 	h.must(err, "make a capture file")
 	err = h.Do(func() (err error) {
 		c.handle, err = pcapgo.NewEthernetHandle(link)
+		if err != nil || len(filter) == 0 {
+			return err
+		}
+		program, err := bpf.Assemble(filter)
+		if err == nil {
+			err = c.handle.SetBPF(program)
+		}
 		return err
 	})
 	if err != nil {

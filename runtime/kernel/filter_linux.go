@@ -1,0 +1,60 @@
+package kernel
+
+import (
+	"cmp"
+	"fmt"
+
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+)
+
+// wholePacket is what a filter returns to keep a packet; it cuts what is longer.
+const wholePacket = maxPacket
+
+// Where the VRRP header of a packet begins, left in the register X. A raw IPv4 socket filters the packet with its IP header, options
+// included; a raw IPv6 socket filters what is behind the headers.
+//
+// An authentication header (protocol 51, IPv4) stands between: its second byte counts 4-byte words beyond the first two.
+func vrrpStart4() []bpf.Instruction { return []bpf.Instruction{bpf.LoadMemShift{Off: 0}} }
+func vrrpStart6() []bpf.Instruction {
+	return []bpf.Instruction{bpf.LoadConstant{Dst: bpf.RegX, Val: 0}}
+}
+
+// vridFilter is a classic BPF program that keeps the packets of some virtual routers and drops all others, a packet that ends before
+// its VRID among them. start leaves the offset of the VRRP header in X. There are at most 255 VRIDs, which is as far as a jump reaches.
+func vridFilter(start []bpf.Instruction, vrids []uint8) []bpf.Instruction {
+	program := append(start, bpf.LoadIndirect{Off: 1, Size: 1}) // RFC 9568 section 5.2: the VRID is the second byte
+	for i, id := range vrids {
+		program = append(program, bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(id), SkipTrue: uint8(len(vrids) - i)})
+	}
+	return append(program, bpf.RetConstant{Val: 0}, bpf.RetConstant{Val: wholePacket})
+}
+
+// accept puts the filter in place of the one before, at once: no packet meets neither.
+func (s *socket) accept(start []bpf.Instruction, vrids []uint8) error {
+	raw, err := bpf.Assemble(vridFilter(start, vrids))
+	if err != nil {
+		return fmt.Errorf("filter what arrives on %s: %w", s.iface, err)
+	}
+	program := make([]unix.SockFilter, len(raw))
+	for i, r := range raw {
+		program[i] = unix.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
+	}
+	var failed error
+	err = s.raw.Control(func(fd uintptr) {
+		failed = refused("SO_ATTACH_FILTER", unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER,
+			&unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}))
+	})
+	if err = cmp.Or(err, failed); err != nil {
+		// The filter before would make the host deaf for a new virtual router: better none.
+		_ = s.raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0) })
+		return fmt.Errorf("filter what arrives on %s: %w", s.iface, err)
+	}
+	return nil
+}
+
+// Accept implements Wire.
+func (w *wire4) Accept(vrids []uint8) error { return w.accept(vrrpStart4(), vrids) }
+
+// Accept implements Wire.
+func (w *wire6) Accept(vrids []uint8) error { return w.accept(vrrpStart6(), vrids) }
