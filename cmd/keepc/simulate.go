@@ -33,7 +33,7 @@ func (a *App) simulate() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "simulate [files...]",
 		Short: "Play out failures on a virtual network",
-		Long: "Play a cluster, one file for each router, on a virtual network with a virtual clock: the engine of run, without a kernel.\n" +
+		Long: "Play a cluster, one file for each router, on a virtual network with a virtual clock: the machines of run, without a kernel.\n" +
 			"Without a script, everything fails once: each router, link, direction and real server. A script says what fails when,\n" +
 			"and what is expected of it; simulate exits with 1 when an expectation is not met. With -v a script shows every packet,\n" +
 			"and without one every address has a line.\n\n" +

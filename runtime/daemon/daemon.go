@@ -17,10 +17,11 @@ import (
 	"keepc/compiler/report"
 	"keepc/compiler/state"
 	"keepc/grammar/source"
-	"keepc/runtime/engine"
+	"keepc/runtime/balance"
 	"keepc/runtime/kernel"
 	"keepc/runtime/probe"
 	"keepc/runtime/reconcile"
+	"keepc/runtime/router"
 	"keepc/runtime/script"
 	"keepc/runtime/status"
 	"keepc/runtime/watch"
@@ -60,7 +61,8 @@ func Run(ctx context.Context, o Options) error {
 	}
 	d := &director{
 		Options: o,
-		engine:  engine.New(time.Now(), first.Config, engine.Options{Seed: o.Seed}),
+		router:  router.New(time.Now(), router.Prepare(first.Config, nil)),
+		balance: balance.New(time.Now(), balance.Prepare(first.Config, balance.Start(o.Seed))),
 		links:   map[string]kernel.Link{},
 		wires:   newWires(o.Kernel, o.Log),
 		probes:  probe.NewRunner(work, maxProbes),
@@ -122,7 +124,8 @@ func (e *RefusedError) Error() string { return e.Findings }
 // A director is the state of the event loop; everything here belongs to the loop's goroutine, the workers' fields aside.
 type director struct {
 	Options
-	engine   *engine.Engine
+	router   *router.Machine
+	balance  *balance.Machine
 	links    map[string]kernel.Link
 	wires    *wires
 	probes   *probe.Runner
@@ -139,14 +142,14 @@ type director struct {
 	begun    time.Time
 	since    time.Time       // of the configuration in force
 	reloaded *status.Reload  // the last one; nil: none so far
-	started  bool            // the engine knows all interfaces: what it wants is full
+	started  bool            // the router machine knows all interfaces: what it wants is full
 	dirty    bool            // what is wanted changed since it was handed to the enforcers
 	bursts   []burst         // for addresses among that
 	work     context.Context // of the workers: it ends after the farewell
 	workers  sync.WaitGroup
 }
 
-// start tells the engine about the interfaces as they are, and enforces the first want, which clears left-overs of an earlier run.
+// start tells the router machine about the interfaces as they are, and enforces the first want, which clears left-overs of an earlier run.
 func (d *director) start() error {
 	all, err := d.Kernel.Links()
 	if err != nil {
@@ -155,7 +158,7 @@ func (d *director) start() error {
 	for _, l := range all {
 		d.links[l.Name] = l
 	}
-	cfg := d.engine.Config()
+	cfg := d.router.Config()
 	if err := d.wires.open(cfg, d.links); err != nil {
 		return err
 	}
@@ -167,9 +170,9 @@ func (d *director) start() error {
 	d.missing(cfg)
 	d.things.Look(cfg)
 	for _, name := range slices.Sorted(maps.Keys(d.links)) {
-		d.step(d.linkEvent(d.links[name]))
+		d.route(d.linkEvent(d.links[name]))
 	}
-	d.step(engine.Tick{})
+	d.route(router.Tick{})
 	d.started, d.dirty = true, true
 	return nil
 }
@@ -190,7 +193,10 @@ func (d *director) loop(ctx context.Context, links <-chan kernel.Link) error {
 	defer reopen.Stop()
 	for {
 		d.enforce(nil)
-		due, some := d.engine.Deadline()
+		due, some := d.router.Deadline()
+		if at, ok := d.balance.Deadline(); ok && (!some || at.Before(due)) {
+			due, some = at, true
+		}
 		if some {
 			timer.Reset(time.Until(due))
 		} else {
@@ -202,7 +208,8 @@ func (d *director) loop(ctx context.Context, links <-chan kernel.Link) error {
 				time.Sleep(catchUp) // the peers spoke meanwhile: they are heard first
 			}
 			d.drain()
-			d.step(engine.Tick{})
+			d.route(router.Tick{})
+			d.serve(balance.Tick{})
 		case p := <-d.wires.packets:
 			d.packet(p)
 		case dead := <-d.wires.dead:
@@ -217,9 +224,9 @@ func (d *director) loop(ctx context.Context, links <-chan kernel.Link) error {
 		case r := <-d.probes.Results():
 			d.results(r)
 		case done := <-d.scripts.Results():
-			d.step(done)
+			d.route(done)
 		case seen := <-d.things.Seen():
-			d.step(seen)
+			d.route(seen)
 		case <-d.Reload:
 			d.reload("asked to")
 		case <-d.watcher.changed:
@@ -247,13 +254,13 @@ func (d *director) drain() {
 }
 
 func (d *director) packet(p kernel.Packet) {
-	d.step(engine.PacketReceived{Interface: p.Interface, Src: p.Src, Dst: p.Dst, TTL: p.TTL, Payload: p.Payload})
+	d.route(router.PacketReceived{Interface: p.Interface, Src: p.Src, Dst: p.Dst, TTL: p.TTL, Payload: p.Payload})
 }
 
 // results takes a probe's result, and those that wait behind it: many servers that fail at once are one change of what is wanted.
 func (d *director) results(r probe.Result) {
 	for range maxProbes {
-		d.step(engine.ProbeDone{ID: r.ID, Cause: r.Cause})
+		d.serve(balance.ProbeDone{ID: r.ID, Cause: r.Cause})
 		select {
 		case r = <-d.probes.Results():
 		default:
@@ -262,35 +269,24 @@ func (d *director) results(r probe.Result) {
 	}
 }
 
-// step is the one place where something happens: advertisements leave first, then come logs and probes. What changed for the
-// kernel is enforced when the loop turns.
-func (d *director) step(ev engine.Event) {
-	switch ev.(type) {
-	case engine.Reload, engine.Stop:
-		d.dirty = true
-	}
-	for _, e := range d.engine.Step(time.Now(), ev) {
+// route gives an event to the router machine: advertisements leave first, then come logs and scripts. What changed for the kernel is
+// enforced when the loop turns.
+func (d *director) route(ev router.Event) {
+	_, roles := ev.(router.Swap)
+	for _, e := range d.router.Step(time.Now(), ev) {
 		switch e := e.(type) {
-		case engine.SendAdvert:
+		case router.SendAdvert:
 			d.wires.send(e)
-		case engine.Announce:
+		case router.Announce:
 			d.bursts = append(d.bursts, burst{e.Targets, e.Repeat})
-		case engine.StartProbe:
-			d.probes.Start(e.ID, e.Timeout)
-		case engine.StartScript:
+		case router.StartScript:
 			d.scripts.Start(e)
-		case engine.PriorityChanged:
+		case router.PriorityChanged:
 			d.Log.Info(fmt.Sprintf("%d -> %d: %s", e.From, e.To, e.Reason), "subject", e.Name+" priority")
-		case engine.RoleChanged:
-			d.dirty = true
+		case router.RoleChanged:
+			roles = true
 			d.Log.Info(e.Reason, "subject", e.Name+" "+e.Role)
-		case engine.ServerChanged:
-			d.dirty = true
-			d.Log.Info(serverText(e), "subject", e.Server.Server.String())
-		case engine.QuorumChanged:
-			d.dirty = true
-			d.Log.Warn(quorumText(e), "subject", "quorum")
-		case engine.Note:
+		case router.Note:
 			level := slog.LevelWarn
 			if e.Fine {
 				level = slog.LevelInfo
@@ -298,16 +294,48 @@ func (d *director) step(ev engine.Event) {
 			d.Log.Log(d.work, level, e.Text, "subject", e.Subject)
 		}
 	}
+	if roles {
+		d.dirty = true
+		d.serve(balance.Roles{Master: d.router.Roles()})
+	}
 }
 
-func serverText(e engine.ServerChanged) string {
+// serve gives an event to the balance machine.
+func (d *director) serve(ev balance.Event) {
+	_, quorum := ev.(balance.Swap)
+	for _, e := range d.balance.Step(time.Now(), ev) {
+		switch e := e.(type) {
+		case balance.StartProbe:
+			d.probes.Start(e.ID, e.Timeout)
+		case balance.ServerChanged:
+			d.dirty = true
+			d.Log.Info(serverText(e), "subject", e.Server.Server.String())
+		case balance.QuorumChanged:
+			quorum = true
+			d.Log.Warn(quorumText(e), "subject", "quorum")
+		}
+	}
+	if quorum {
+		d.dirty = true
+		d.route(router.Quorum{Lost: d.balance.Situation().NoQuorum})
+	}
+}
+
+// situation is what both machines know.
+func (d *director) situation() state.Situation {
+	s, health := d.router.Situation(), d.balance.Situation()
+	s.Down, s.NoQuorum = health.Down, health.NoQuorum
+	return s
+}
+
+func serverText(e balance.ServerChanged) string {
 	if e.Up {
 		return "up: " + e.Reason + "; serves " + e.Server.Service.String()
 	}
 	return "down: " + e.Reason + "; removed from " + e.Server.Service.String()
 }
 
-func quorumText(e engine.QuorumChanged) string {
+func quorumText(e balance.QuorumChanged) string {
 	if e.Lost {
 		return e.Service.String() + ": lost: " + e.Reason
 	}
@@ -329,7 +357,7 @@ func (d *director) enforce(first *enforcer) (r result) {
 		return r
 	}
 	d.dirty = false
-	cfg, situation := d.engine.Config(), d.engine.Situation()
+	cfg, situation := d.router.Config(), d.situation()
 	want := sync.OnceValue(func() state.State { return state.Desired(cfg, situation) })
 	switch first {
 	case d.ipvs:
@@ -389,41 +417,43 @@ func (d *director) link(l kernel.Link) {
 	} else {
 		d.links[l.Name] = l
 	}
-	if err := d.wires.sync(d.engine.Config(), d.links); err != nil {
+	if err := d.wires.sync(d.router.Config(), d.links); err != nil {
 		d.Log.Error(fmt.Sprintf("%v; trying again", err), "subject", l.Name)
 	}
-	d.step(d.linkEvent(l))
+	d.route(d.linkEvent(l))
 	// Somebody may have touched an address of ours; routes go with their interface, and do not come back with it.
 	if !known || !slices.Equal(old.Addrs, l.Addrs) || old.Index != l.Index || old.Up != l.Up {
 		d.network.poke()
 	}
 }
 
-// linkEvent tells the engine of a link. One without its wires is as good as down: who cannot hear must not become MASTER.
-func (d *director) linkEvent(l kernel.Link) engine.LinkChanged {
-	return engine.LinkChanged{Name: l.Name, Present: l.Index != 0, Up: l.Up && d.wires.ready(d.engine.Config(), l.Name), Addrs: l.Addrs}
+// linkEvent tells the router machine of a link. One without its wires is as good as down: who cannot hear must not become MASTER.
+func (d *director) linkEvent(l kernel.Link) router.LinkChanged {
+	return router.LinkChanged{Name: l.Name, Present: l.Index != 0, Up: l.Up && d.wires.ready(d.router.Config(), l.Name), Addrs: l.Addrs}
 }
 
 // deaf closes a wire whose receiver ended by itself; reopen opens another.
 func (d *director) deaf(k wireKey) {
 	d.Log.Error("cannot receive any more; opening another socket", "subject", k.iface)
 	d.wires.drop(k)
-	d.step(d.linkEvent(d.links[k.iface]))
+	d.route(d.linkEvent(d.links[k.iface]))
 }
 
 // reopen tries again what did not open.
 func (d *director) reopen() {
-	for _, name := range d.wires.missing(d.engine.Config(), d.links) {
-		if d.wires.open(d.engine.Config(), d.links) == nil {
+	for _, name := range d.wires.missing(d.router.Config(), d.links) {
+		if d.wires.open(d.router.Config(), d.links) == nil {
 			d.Log.Info("VRRP is open again", "subject", name)
 		}
-		d.step(d.linkEvent(d.links[name]))
+		d.route(d.linkEvent(d.links[name]))
 	}
 }
 
 // stop says farewell: priority 0 on the wire first, then routes and addresses go, then services.
 func (d *director) stop() error {
-	d.step(engine.Stop{})
+	d.route(router.Stop{})
+	d.serve(balance.Stop{})
+	d.dirty = true
 	limit, cancel := context.WithTimeout(d.work, stopTimeout)
 	defer cancel()
 	err := d.enforce(d.network).wait(limit.Done())

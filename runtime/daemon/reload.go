@@ -14,7 +14,8 @@ import (
 	"keepc/compiler/ir"
 	"keepc/compiler/plan"
 	"keepc/compiler/state"
-	"keepc/runtime/engine"
+	"keepc/runtime/balance"
+	"keepc/runtime/router"
 	"keepc/runtime/script"
 	"keepc/runtime/status"
 )
@@ -65,26 +66,27 @@ func (d *director) apply(l Loaded) {
 	}
 	start := time.Now()
 	d.reloaded = &status.Reload{At: start}
-	before, was := d.engine.Config(), d.engine.Situation()
+	before, was := d.router.Config(), d.situation()
 	if err := d.wires.open(l.Config, d.links); err != nil {
 		d.Log.Error(fmt.Sprintf("%v; trying again", err), "subject", "reload")
 	}
 	names := slices.Sorted(maps.Keys(d.links))
 	for _, name := range names {
 		if !d.wires.ready(l.Config, name) { // its instances must not start deaf
-			d.step(engine.LinkChanged{Name: name, Present: true, Addrs: d.links[name].Addrs})
+			d.route(router.LinkChanged{Name: name, Present: true, Addrs: d.links[name].Addrs})
 		}
 	}
-	d.step(engine.Reload{Config: l.Config})
+	d.serve(balance.Swap{Next: balance.Prepare(l.Config, d.balance.Current())})
+	d.route(router.Swap{Next: router.Prepare(l.Config, d.router.Current())})
 	d.things.Look(l.Config)
 	d.wires.trim(l.Config, d.links)
 	for _, name := range names {
-		d.step(d.linkEvent(d.links[name])) // an interface may be of interest only now
+		d.route(d.linkEvent(d.links[name])) // an interface may be of interest only now
 	}
 	d.unenforced(l.Config)
 	d.missing(l.Config)
 	d.since = start
-	now, roles := d.engine.Situation(), d.roles()
+	now, roles := d.situation(), d.roles()
 	r := d.enforce(d.ipvs)
 	d.workers.Go(func() {
 		p := plan.Diff(state.Desired(before, was), state.Desired(l.Config, now), func(state.Key) bool { return true })
@@ -105,7 +107,7 @@ func (d *director) apply(l Loaded) {
 // roles says what every instance is, for the log.
 func (d *director) roles() string {
 	var b strings.Builder
-	for _, s := range d.engine.Standings() {
+	for _, s := range d.router.Standings() {
 		fmt.Fprintf(&b, "; %s is %s", s.Config.Name, s.Role)
 	}
 	return b.String()

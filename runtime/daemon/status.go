@@ -37,7 +37,7 @@ func (d *director) document(ctx context.Context) (status.Document, error) {
 // snapshot is taken by the event loop.
 func (d *director) snapshot() status.Snapshot {
 	return status.Snapshot{
-		First: d.first, Config: d.engine.Config(), Situation: d.engine.Situation(), Standings: d.engine.Standings(),
+		First: d.first, Config: d.router.Config(), Situation: d.situation(), Standings: d.router.Standings(),
 		At: time.Now(), Started: d.begun, Since: d.since, Reload: d.reloaded,
 	}
 }

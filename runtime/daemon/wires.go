@@ -9,8 +9,8 @@ import (
 	"sync"
 
 	"keepc/compiler/ir"
-	"keepc/runtime/engine"
 	"keepc/runtime/kernel"
+	"keepc/runtime/router"
 )
 
 // wires are the open VRRP sockets: one for each interface and family, however many instances share it. They follow the
@@ -177,7 +177,7 @@ func (w *wires) drop(k wireKey) {
 }
 
 // send sends at once. The first failure of a sender is said, and its end.
-func (w *wires) send(e engine.SendAdvert) {
+func (w *wires) send(e router.SendAdvert) {
 	o := w.opened[wireKey{e.Interface, e.Dst.Is6()}]
 	if o == nil {
 		return // said when it did not open

@@ -13,7 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"keepc/compiler/ir"
-	"keepc/runtime/engine"
+	"keepc/runtime/balance"
 	"keepc/runtime/lab"
 	"keepc/runtime/probe"
 )
@@ -144,7 +144,7 @@ func TestRunner(t *testing.T) {
 	r := probe.NewRunner(t.Context(), limit)
 	defer r.Close()
 	for i := range probes { // nobody receives yet: Start does not wait
-		id := engine.CheckID{Spec: spec(good)}
+		id := balance.CheckID{Spec: spec(good)}
 		if i%2 == 1 {
 			id.Spec.Target = bad
 		}
@@ -168,9 +168,9 @@ func TestRunnerCloses(t *testing.T) {
 	good, _ := listen(t, "127.0.0.1:0")
 	r := probe.NewRunner(t.Context(), 1)
 	for range 100 {
-		r.Start(engine.CheckID{Spec: spec(good)}, time.Minute)
+		r.Start(balance.CheckID{Spec: spec(good)}, time.Minute)
 	}
 	r.Close() // nobody received; TestMain sees whether a goroutine is left
-	r.Start(engine.CheckID{Spec: spec(good)}, time.Minute)
+	r.Start(balance.CheckID{Spec: spec(good)}, time.Minute)
 	r.Close()
 }

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"keepc/runtime/engine"
+	"keepc/runtime/balance"
 )
 
 // A Runner runs many checks at once, each on a goroutine of its own, and hands their results to one receiver.
@@ -19,7 +19,7 @@ type Runner struct {
 
 // A Result of a probe.
 type Result struct {
-	ID    engine.CheckID
+	ID    balance.CheckID
 	Cause string // empty: success; otherwise why it failed, e.g. "connect: connection refused"
 }
 
@@ -31,7 +31,7 @@ func NewRunner(ctx context.Context, limit int) *Runner {
 }
 
 // Start runs a check once, and never blocks. The time-out counts from when its turn comes.
-func (r *Runner) Start(id engine.CheckID, timeout time.Duration) {
+func (r *Runner) Start(id balance.CheckID, timeout time.Duration) {
 	r.probes.Go(func() {
 		select {
 		case r.slots <- struct{}{}:

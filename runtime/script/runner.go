@@ -4,27 +4,27 @@ import (
 	"context"
 	"sync"
 
-	"keepc/runtime/engine"
+	"keepc/runtime/router"
 )
 
 // A Runner runs scripts, each on a goroutine of its own, and hands their results to one receiver.
 type Runner struct {
 	ctx     context.Context
 	stop    context.CancelFunc
-	results chan engine.ScriptDone
+	results chan router.ScriptDone
 	runs    sync.WaitGroup
 }
 
 // NewRunner returns a Runner that works until ctx ends or Close is called.
 func NewRunner(ctx context.Context) *Runner {
 	ctx, stop := context.WithCancel(ctx)
-	return &Runner{ctx: ctx, stop: stop, results: make(chan engine.ScriptDone)}
+	return &Runner{ctx: ctx, stop: stop, results: make(chan router.ScriptDone)}
 }
 
 // Start runs a script once, and never blocks.
-func (r *Runner) Start(s engine.StartScript) {
+func (r *Runner) Start(s router.StartScript) {
 	r.runs.Go(func() {
-		done := engine.ScriptDone{ID: s.ID}
+		done := router.ScriptDone{ID: s.ID}
 		if err := Do(r.ctx, s.Args, s.ID.User, s.Timeout); err != nil {
 			done.Cause = err.Error()
 		}
@@ -36,7 +36,7 @@ func (r *Runner) Start(s engine.StartScript) {
 }
 
 // Results is where results come, each once. It is never closed.
-func (r *Runner) Results() <-chan engine.ScriptDone { return r.results }
+func (r *Runner) Results() <-chan router.ScriptDone { return r.results }
 
 // Close ends the scripts that run, without results, and waits for their goroutines.
 func (r *Runner) Close() {

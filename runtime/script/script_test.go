@@ -14,8 +14,8 @@ import (
 	"go.uber.org/goleak"
 
 	"keepc/compiler/ir"
-	"keepc/runtime/engine"
 	"keepc/runtime/lab"
+	"keepc/runtime/router"
 	"keepc/runtime/script"
 )
 
@@ -90,10 +90,10 @@ func TestChildrenEnd(t *testing.T) {
 
 func TestRunner(t *testing.T) {
 	r := script.NewRunner(t.Context())
-	good, bad, slow := engine.ScriptID{Name: "good"}, engine.ScriptID{Name: "bad"}, engine.ScriptID{Name: "slow"}
-	r.Start(engine.StartScript{ID: good, Args: []string{"/bin/true"}, Timeout: time.Minute})
-	r.Start(engine.StartScript{ID: bad, Args: []string{"/bin/false"}, Timeout: time.Minute})
-	r.Start(engine.StartScript{ID: slow, Args: []string{"/bin/sleep", "60"}, Timeout: time.Minute})
+	good, bad, slow := router.ScriptID{Name: "good"}, router.ScriptID{Name: "bad"}, router.ScriptID{Name: "slow"}
+	r.Start(router.StartScript{ID: good, Args: []string{"/bin/true"}, Timeout: time.Minute})
+	r.Start(router.StartScript{ID: bad, Args: []string{"/bin/false"}, Timeout: time.Minute})
+	r.Start(router.StartScript{ID: slow, Args: []string{"/bin/sleep", "60"}, Timeout: time.Minute})
 	causes := map[string]string{}
 	for range 2 {
 		d := <-r.Results()

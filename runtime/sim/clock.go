@@ -27,7 +27,7 @@ type rank uint8
 const (
 	scripted rank = iota // deeds of the script, and expectations that begin
 	arrival              // what a peer said before a deadline counts before the deadline
-	deadline             // of an engine
+	deadline             // of a machine
 	verdict              // expectations judge an instant when it is over
 )
 

@@ -182,7 +182,7 @@ func expectRole(p *parser, word string) (condition, error) {
 const stopped = "stopped"
 
 func (n *node) role(v *ir.VRRPInstance) string {
-	if n.engine == nil {
+	if n.brains == nil {
 		return stopped
 	}
 	return n.roles[v.Key()]
@@ -245,10 +245,10 @@ func expectServer(p *parser, word string) (condition, error) {
 		seen := false
 		for _, i := range nodes {
 			n := w.nodes[i]
-			if n.engine == nil {
+			if n.brains == nil {
 				continue
 			}
-			down := n.engine.Situation().Down
+			down := n.brains.balance.Situation().Down
 			for _, k := range n.destinations(server) {
 				seen = true
 				if cause, is := down[k]; is && state == "up" {

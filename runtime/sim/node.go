@@ -10,7 +10,8 @@ import (
 	"keepc/compiler/cluster"
 	"keepc/compiler/ir"
 	"keepc/compiler/state"
-	"keepc/runtime/engine"
+	"keepc/runtime/balance"
+	"keepc/runtime/router"
 	"keepc/runtime/track"
 )
 
@@ -20,14 +21,21 @@ type node struct {
 	index  int
 	cfg    *ir.Config
 	ports  []*port
-	engine *engine.Engine // nil: it does not run
+	brains *brains // nil: it does not run
 	roles  map[ir.InstanceKey]string
 	held   map[state.AddressKey]bool    // in its kernel
 	shown  map[netip.Addr]bool          // of these, what the world can see: the interface works
 	things map[track.Thing]track.Status // what it tracks beside interfaces
-	timer  event
 	paused bool
-	inbox  []engine.Event // what came while it was paused
+	inbox  []any // what came while it was paused: events of either machine
+	// The next Ticks of both machines.
+	routerTimer, balanceTimer event
+}
+
+// brains are both machines of a director that runs.
+type brains struct {
+	router  *router.Machine
+	balance *balance.Machine
 }
 
 type port struct {
@@ -46,9 +54,11 @@ const reboot = 30 * time.Second
 func newNode(w *world, index int) *node {
 	n := &node{
 		name: w.cluster.nodes[index].Name, index: index, cfg: w.cluster.nodes[index].Config,
-		held: map[state.AddressKey]bool{}, shown: map[netip.Addr]bool{}, things: map[track.Thing]track.Status{}, timer: event{rank: deadline},
+		held: map[state.AddressKey]bool{}, shown: map[netip.Addr]bool{}, things: map[track.Thing]track.Status{},
+		routerTimer: event{rank: deadline}, balanceTimer: event{rank: deadline},
 	}
-	n.timer.do = func() { w.step(n, engine.Tick{}) }
+	n.routerTimer.do = func() { w.route(n, router.Tick{}) }
+	n.balanceTimer.do = func() { w.balance(n, balance.Tick{}) }
 	w.plug(n, w.cluster.ports[index])
 	return n
 }
@@ -75,16 +85,19 @@ func (n *node) port(name string) *port {
 
 // start runs the daemon. It learns of its interfaces, with what is left on them of an earlier run, and clears that.
 func (w *world) start(n *node) {
-	if n.engine != nil {
+	if n.brains != nil {
 		return
 	}
 	n.roles = map[ir.InstanceKey]string{}
-	n.engine = engine.New(w.time(), n.cfg, engine.Options{Seed: w.Seed + uint64(n.index)})
+	n.brains = &brains{
+		router.New(w.time(), router.Prepare(n.cfg, nil)),
+		balance.New(w.time(), balance.Prepare(n.cfg, balance.Start(w.Seed+uint64(n.index)))),
+	}
 	for _, p := range n.ports {
-		w.step(n, n.linkEvent(p))
+		w.route(n, n.linkEvent(p))
 	}
 	for _, ev := range n.thingEvents() {
-		w.step(n, ev)
+		w.route(n, ev)
 	}
 	w.enforce(n, nil)
 	w.schedule(n)
@@ -92,18 +105,19 @@ func (w *world) start(n *node) {
 
 // stop ends the daemon with its farewell.
 func (w *world) stop(n *node) {
-	if n.engine == nil {
+	if n.brains == nil {
 		return
 	}
 	n.paused = false
-	w.step(n, engine.Stop{})
+	w.route(n, router.Stop{})
+	w.balance(n, balance.Stop{})
 	w.crash(n)
 }
 
 // crash ends the daemon without a word. Its addresses stay.
 func (w *world) crash(n *node) {
-	n.engine, n.roles, n.paused, n.inbox = nil, nil, false, nil
-	w.cancel(&n.timer)
+	n.brains, n.roles, n.paused, n.inbox = nil, nil, false, nil
+	w.cancelTicks(n)
 }
 
 // kill takes the node's power.
@@ -123,7 +137,7 @@ func (w *world) reload(n *node, cfg *ir.Config) {
 	for _, p := range n.ports[known:] {
 		w.deliver(n, n.linkEvent(p))
 	}
-	w.deliver(n, engine.Reload{Config: cfg})
+	w.deliver(n, reload{cfg})
 	for _, ev := range n.thingEvents() {
 		w.deliver(n, ev)
 	}
@@ -144,15 +158,15 @@ func (w *world) setLink(n *node, p *port, up bool) {
 func (w *world) setThing(n *node, t track.Thing, s track.Status) {
 	n.things[t] = s
 	if t.Kind != track.Script {
-		w.deliver(n, engine.Tracked{Thing: t, Status: s})
+		w.deliver(n, router.Tracked{Thing: t, Status: s})
 	}
 }
 
 // thingEvents tell how the files and processes are that the node tracks.
-func (n *node) thingEvents() (list []engine.Event) {
+func (n *node) thingEvents() (list []router.Event) {
 	for _, t := range things(n.cfg) {
 		if t.Kind != track.Script {
-			list = append(list, engine.Tracked{Thing: t.Thing, Status: n.status(t.Thing)})
+			list = append(list, router.Tracked{Thing: t.Thing, Status: n.status(t.Thing)})
 		}
 	}
 	return list
@@ -167,21 +181,21 @@ func (n *node) status(t track.Thing) track.Status {
 }
 
 // runScript gives the result of a vrrp_script at once.
-func (w *world) runScript(n *node, s engine.StartScript) {
-	asker, cause := n.engine, ""
+func (w *world) runScript(n *node, s router.StartScript) {
+	asker, cause := n.brains, ""
 	if !n.status(track.Thing{Kind: track.Script, Name: s.ID.Name}).Good {
 		cause = "exit status 1"
 	}
 	w.plan(&event{rank: arrival, do: func() {
-		if n.engine == asker { // it may have ended meanwhile
-			w.deliver(n, engine.ScriptDone{ID: s.ID, Cause: cause})
+		if n.brains == asker { // it may have ended meanwhile
+			w.deliver(n, router.ScriptDone{ID: s.ID, Cause: cause})
 		}
 	}}, w.now)
 }
 
 // linkEvent is an interface as the node's kernel tells it: its own addresses first, then the virtual ones.
-func (n *node) linkEvent(p *port) engine.LinkChanged {
-	l := engine.LinkChanged{Name: p.name, Present: true, Up: p.up, Addrs: slices.Clone(p.addrs)}
+func (n *node) linkEvent(p *port) router.LinkChanged {
+	l := router.LinkChanged{Name: p.name, Present: true, Up: p.up, Addrs: slices.Clone(p.addrs)}
 	for _, k := range sortedKeys(n.held) {
 		if k.Dev == p.name {
 			l.Addrs = append(l.Addrs, k.Prefix.Addr())
@@ -190,20 +204,40 @@ func (n *node) linkEvent(p *port) engine.LinkChanged {
 	return l
 }
 
+// want is what should exist in the node's kernel.
+func (b *brains) want() state.State {
+	s, health := b.router.Situation(), b.balance.Situation()
+	s.Down, s.NoQuorum = health.Down, health.NoQuorum
+	return state.Desired(b.router.Config(), s)
+}
+
+// A reload is a configuration for both machines. They prepare themselves when they take it.
+type reload struct{ cfg *ir.Config }
+
 // deliver gives an event to the daemon, now or when it gets time again.
-func (w *world) deliver(n *node, ev engine.Event) {
+func (w *world) deliver(n *node, ev any) {
 	switch {
-	case n.engine == nil:
-	case !n.paused:
-		w.step(n, ev)
-	case len(n.inbox) < backlog:
-		n.inbox = append(n.inbox, ev)
+	case n.brains == nil:
+	case n.paused:
+		if len(n.inbox) < backlog {
+			n.inbox = append(n.inbox, ev)
+		}
+	default:
+		switch ev := ev.(type) {
+		case reload:
+			w.balance(n, balance.Swap{Next: balance.Prepare(ev.cfg, n.brains.balance.Current())})
+			w.route(n, router.Swap{Next: router.Prepare(ev.cfg, n.brains.router.Current())})
+		case router.Event:
+			w.route(n, ev)
+		case balance.Event:
+			w.balance(n, ev)
+		}
 	}
 }
 
 func (w *world) pause(n *node) {
-	n.paused = n.engine != nil
-	w.cancel(&n.timer)
+	n.paused = n.brains != nil
+	w.cancelTicks(n)
 }
 
 func (w *world) resume(n *node) {
@@ -212,59 +246,87 @@ func (w *world) resume(n *node) {
 	for _, ev := range waiting {
 		w.deliver(n, ev)
 	}
-	if n.engine != nil {
+	if n.brains != nil {
 		w.schedule(n)
 	}
 }
 
-// step gives an event to the engine and carries out the effects, as the daemon does.
-func (w *world) step(n *node, ev engine.Event) {
-	_, enforce := ev.(engine.Reload)
-	if _, stop := ev.(engine.Stop); stop {
+// route gives an event to the router machine and carries out the effects, as the daemon does.
+func (w *world) route(n *node, ev router.Event) {
+	enforce := false
+	switch ev.(type) {
+	case router.Swap, router.Stop:
 		enforce = true
 	}
-	var roles []engine.RoleChanged
-	for _, f := range n.engine.Step(w.time(), ev) {
+	var roles []router.RoleChanged
+	for _, f := range n.brains.router.Step(w.time(), ev) {
 		switch f := f.(type) {
-		case engine.SendAdvert:
+		case router.SendAdvert:
 			w.transmit(n, f)
-		case engine.StartProbe:
-			w.probe(n, f)
-		case engine.StartScript:
+		case router.StartScript:
 			w.runScript(n, f)
-		case engine.PriorityChanged:
+		case router.PriorityChanged:
 			w.record(Entry{Kind: Priority, Node: n.name, Subject: f.Name, State: fmt.Sprint(f.To), Text: fmt.Sprintf("%d -> %d: %s", f.From, f.To, f.Reason)})
-		case engine.RoleChanged:
+		case router.RoleChanged:
 			n.roles[f.Instance] = f.Role
 			roles = append(roles, f)
-		case engine.ServerChanged:
-			w.record(serverEntry(n.name, f))
-		case engine.QuorumChanged:
-			w.record(quorumEntry(n.name, f))
-		case engine.Note:
+		case router.Note:
 			w.record(Entry{Kind: Noted, Node: n.name, Subject: f.Subject, Text: f.Text})
 		}
 	}
 	w.schedule(n)
 	if enforce || len(roles) > 0 {
 		w.enforce(n, roles)
+		w.balance(n, balance.Roles{Master: n.brains.router.Roles()})
 	}
 	w.judge()
 }
 
-// schedule plans the engine's next Tick.
+// balance gives an event to the balance machine and carries out the effects, as the daemon does. Nobody asks what it enforces but a
+// Snapshot.
+func (w *world) balance(n *node, ev balance.Event) {
+	_, quorum := ev.(balance.Swap)
+	for _, f := range n.brains.balance.Step(w.time(), ev) {
+		switch f := f.(type) {
+		case balance.StartProbe:
+			w.probe(n, f)
+		case balance.ServerChanged:
+			w.record(serverEntry(n.name, f))
+		case balance.QuorumChanged:
+			w.record(quorumEntry(n.name, f))
+			quorum = true
+		}
+	}
+	w.schedule(n)
+	if quorum {
+		w.route(n, router.Quorum{Lost: n.brains.balance.Situation().NoQuorum})
+	}
+	w.judge()
+}
+
+// schedule plans the next Ticks of the machines.
 func (w *world) schedule(n *node) {
-	if at, ok := n.engine.Deadline(); ok && !n.paused {
-		w.plan(&n.timer, at.Sub(epoch))
+	w.scheduleTick(n, &n.routerTimer, n.brains.router.Deadline)
+	w.scheduleTick(n, &n.balanceTimer, n.brains.balance.Deadline)
+}
+
+func (w *world) scheduleTick(n *node, tick *event, deadline func() (time.Time, bool)) {
+	if at, ok := deadline(); ok && !n.paused {
+		w.plan(tick, at.Sub(epoch))
 	} else {
-		w.cancel(&n.timer)
+		w.cancel(tick)
 	}
 }
 
-// enforce makes what the engine wants true at once, and tells it of its interfaces as they are then. Roles are recorded with the
+func (w *world) cancelTicks(n *node) {
+	w.cancel(&n.routerTimer)
+	w.cancel(&n.balanceTimer)
+}
+
+// enforce makes what the router machine wants true at once, and tells it of its interfaces as they are then. Roles are recorded with the
 // addresses that came and went for them.
-func (w *world) enforce(n *node, roles []engine.RoleChanged) {
-	want := n.engine.Want().Addresses
+func (w *world) enforce(n *node, roles []router.RoleChanged) {
+	want := n.brains.router.Want().Addresses
 	gained, lost := map[state.AddressKey]bool{}, map[state.AddressKey]bool{}
 	for k := range want {
 		if !n.held[k] {

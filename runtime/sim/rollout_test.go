@@ -11,8 +11,8 @@ import (
 	"keepc/grammar/source"
 )
 
-// A router of the tests below: its file has one instance.
-func router(lines string, addresses ...string) *ir.Config {
+// A director of the tests below: its file has one instance.
+func director(lines string, addresses ...string) *ir.Config {
 	text := "vrrp_instance VI_1 {\ninterface eth0\nvirtual_router_id 51\n" + strings.ReplaceAll(lines, ";", "\n") +
 		"\nvirtual_ipaddress {\n" + strings.Join(addresses, "\n") + "\n}\n}\n"
 	file, _ := grammar.LoadText(source.New("x.conf", []byte(text)), grammar.Options{})
@@ -31,64 +31,64 @@ func TestRollout(t *testing.T) {
 		want       string
 	}{
 		{"the priority of the standby rises, not above the master's",
-			[]*ir.Config{router("priority 150", one), router("priority 100", one)},
-			[]*ir.Config{nil, router("priority 120", one)}, false,
+			[]*ir.Config{director("priority 150", one), director("priority 100", one)},
+			[]*ir.Config{nil, director("priority 120", one)}, false,
 			"b; clean, 1 of 1"},
 		{"above the master's it takes the role",
-			[]*ir.Config{router("priority 150", one), router("priority 100", one)},
-			[]*ir.Config{nil, router("priority 200", one)}, false,
+			[]*ir.Config{director("priority 150", one), director("priority 100", one)},
+			[]*ir.Config{nil, director("priority 200", one)}, false,
 			"b: 192.0.2.10 from a (150) to b; clean, 1 of 1"},
 		{"unless it may not preempt",
-			[]*ir.Config{router("priority 150", one), router("priority 100;nopreempt", one)},
-			[]*ir.Config{nil, router("priority 200;nopreempt", one)}, false,
+			[]*ir.Config{director("priority 150", one), director("priority 100;nopreempt", one)},
+			[]*ir.Config{nil, director("priority 200;nopreempt", one)}, false,
 			"b; clean, 1 of 1"},
 		{"priorities that change places",
-			[]*ir.Config{router("priority 150", one), router("priority 100", one)},
-			[]*ir.Config{router("priority 100", one), router("priority 150", one)}, false,
+			[]*ir.Config{director("priority 150", one), director("priority 100", one)},
+			[]*ir.Config{director("priority 100", one), director("priority 150", one)}, false,
 			"b, a: 192.0.2.10 from a (100) to b; clean, 1 of 2"},
 		{"one more address",
-			[]*ir.Config{router("priority 150", one), router("priority 100", one)},
-			[]*ir.Config{router("priority 150", one, two), router("priority 100", one, two)}, false,
+			[]*ir.Config{director("priority 150", one), director("priority 100", one)},
+			[]*ir.Config{director("priority 150", one, two), director("priority 100", one, two)}, false,
 			"b, a: 192.0.2.11 from nobody to a; clean, 1 of 2"},
 		{"the same between routers that drop adverts with other addresses (issue 1603)",
-			[]*ir.Config{router("priority 150", one), router("priority 100", one)},
-			[]*ir.Config{router("priority 150", one, two), router("priority 100", one, two)}, true,
+			[]*ir.Config{director("priority 150", one), director("priority 100", one)},
+			[]*ir.Config{director("priority 150", one, two), director("priority 100", one, two)}, true,
 			"b: 192.0.2.10 from a (150) to a+b, 192.0.2.11 from nobody to b, 192.0.2.10 gap 0.0s overlap 7.2s and on, a: 192.0.2.10 from a+b to a, 192.0.2.11 from b (100) to a, 192.0.2.10 gap 0.0s overlap 0.2s, 192.0.2.11 gap 0.0s overlap 0.2s, 2 of 2; around: stop b, a: 192.0.2.11 from nobody to a, start b"},
 		{"another interval in version 2",
-			[]*ir.Config{router("priority 150", one), router("priority 100", one)},
-			[]*ir.Config{router("priority 150;advert_int 3", one), router("priority 100;advert_int 3", one)}, false,
+			[]*ir.Config{director("priority 150", one), director("priority 100", one)},
+			[]*ir.Config{director("priority 150;advert_int 3", one), director("priority 100;advert_int 3", one)}, false,
 			"b: 192.0.2.10 from a (150) to a+b, 192.0.2.10 gap 0.0s overlap 21.2s and on, a: 192.0.2.10 from a+b to a, 192.0.2.10 gap 0.0s overlap 2.2s, 2 of 2; around: stop b, a, start b"},
 		{"another interval in version 3",
-			[]*ir.Config{router("priority 150;version 3", one), router("priority 100;version 3", one)},
-			[]*ir.Config{router("priority 150;version 3;advert_int 3", one), router("priority 100;version 3;advert_int 3", one)}, false,
+			[]*ir.Config{director("priority 150;version 3", one), director("priority 100;version 3", one)},
+			[]*ir.Config{director("priority 150;version 3;advert_int 3", one), director("priority 100;version 3;advert_int 3", one)}, false,
 			"b, a; clean, 1 of 2"},
 		{"a version 3 interval ten times as long",
-			[]*ir.Config{router("priority 150;version 3", one), router("priority 100;version 3", one)},
-			[]*ir.Config{router("priority 150;version 3;advert_int 10", one), router("priority 100;version 3;advert_int 10", one)}, false,
+			[]*ir.Config{director("priority 150;version 3", one), director("priority 100;version 3", one)},
+			[]*ir.Config{director("priority 150;version 3;advert_int 10", one), director("priority 100;version 3;advert_int 10", one)}, false,
 			"b, a; clean, 1 of 2"},
 		{"and a MASTER that does not answer",
-			[]*ir.Config{router("priority 150;version 3;lower_prio_no_advert", one), router("priority 100;version 3", one)},
-			[]*ir.Config{router("priority 150;version 3;advert_int 10;lower_prio_no_advert", one), router("priority 100;version 3;advert_int 10", one)}, false,
+			[]*ir.Config{director("priority 150;version 3;lower_prio_no_advert", one), director("priority 100;version 3", one)},
+			[]*ir.Config{director("priority 150;version 3;advert_int 10;lower_prio_no_advert", one), director("priority 100;version 3;advert_int 10", one)}, false,
 			"b, a: 192.0.2.10 gap 0.0s overlap 6.4s, 2 of 2; around: stop b, a, start b"},
 		{"a shorter one: the MASTER first",
-			[]*ir.Config{router("priority 150;version 3;advert_int 10;lower_prio_no_advert", one), router("priority 100;version 3;advert_int 10", one)},
-			[]*ir.Config{router("priority 150;version 3;lower_prio_no_advert", one), router("priority 100;version 3", one)}, false,
+			[]*ir.Config{director("priority 150;version 3;advert_int 10;lower_prio_no_advert", one), director("priority 100;version 3;advert_int 10", one)},
+			[]*ir.Config{director("priority 150;version 3;lower_prio_no_advert", one), director("priority 100;version 3", one)}, false,
 			"a, b; clean, 2 of 2; not: b: 192.0.2.10 gap 0.0s overlap 6.4s, a"},
 		{"a password",
-			[]*ir.Config{router("priority 150", one), router("priority 100", one)},
-			[]*ir.Config{router("priority 150;authentication {;auth_type PASS;auth_pass x;}", one), router("priority 100;authentication {;auth_type PASS;auth_pass x;}", one)}, false,
+			[]*ir.Config{director("priority 150", one), director("priority 100", one)},
+			[]*ir.Config{director("priority 150;authentication {;auth_type PASS;auth_pass x;}", one), director("priority 100;authentication {;auth_type PASS;auth_pass x;}", one)}, false,
 			"b: 192.0.2.10 from a (150) to a+b, 192.0.2.10 gap 0.0s overlap 7.2s and on, a: 192.0.2.10 from a+b to a, 192.0.2.10 gap 0.0s overlap 0.2s, 2 of 2; around: stop b, a, start b"},
 		{"another number",
-			[]*ir.Config{router("priority 150", one), router("priority 100", one)},
-			[]*ir.Config{router("priority 150;virtual_router_id 52", one), router("priority 100;virtual_router_id 52", one)}, false,
+			[]*ir.Config{director("priority 150", one), director("priority 100", one)},
+			[]*ir.Config{director("priority 150;virtual_router_id 52", one), director("priority 100;virtual_router_id 52", one)}, false,
 			"b: 192.0.2.10 from a (150) to a+b, 192.0.2.10 gap 0.0s overlap 6.4s and on, a: 192.0.2.10 from a+b to a, 2 of 2"},
 		{"one of three gets a file that the others do not understand",
-			[]*ir.Config{router("priority 150", one), router("priority 100", one), router("priority 50", one)},
-			[]*ir.Config{nil, nil, router("priority 50;version 3", one)}, false,
+			[]*ir.Config{director("priority 150", one), director("priority 100", one), director("priority 50", one)},
+			[]*ir.Config{nil, nil, director("priority 50;version 3", one)}, false,
 			"c: 192.0.2.10 from a (150) to a+c, 192.0.2.10 gap 0.0s overlap 7.0s and on, 1 of 1"},
 		{"files that were wrong before and are repaired",
-			[]*ir.Config{router("priority 150", one), router("priority 100;advert_int 3", one)},
-			[]*ir.Config{nil, router("priority 100", one)}, false,
+			[]*ir.Config{director("priority 150", one), director("priority 100;advert_int 3", one)},
+			[]*ir.Config{nil, director("priority 100", one)}, false,
 			"wrong before; b: 192.0.2.10 from a+b to a; clean, 1 of 1"},
 	} {
 		var nodes []Node
@@ -108,10 +108,10 @@ func TestRolloutOfMany(t *testing.T) {
 	var nodes []Node
 	var next []*ir.Config
 	for i := range 6 {
-		nodes = append(nodes, Node{string(rune('a' + i)), router(fmt.Sprintf("priority %d", 150-10*i), one)})
-		next = append(next, router(fmt.Sprintf("priority %d", 151-10*i), one))
+		nodes = append(nodes, Node{string(rune('a' + i)), director(fmt.Sprintf("priority %d", 150-10*i), one)})
+		next = append(next, director(fmt.Sprintf("priority %d", 151-10*i), one))
 	}
-	next[0] = router("priority 150;version 3", one)
+	next[0] = director("priority 150;version 3", one)
 	c := newCluster(t, nodes...)
 	r := c.NewRollout(next, Options{}).Search()
 	if r.Orders != 720 || r.Played == 0 || r.Played >= r.Orders || r.Best.Clean() || len(r.Best.Steps) != 6 {

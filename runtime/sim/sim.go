@@ -1,4 +1,4 @@
-// Package sim plays a cluster of directors on a virtual wire with a virtual clock. The engines are those of the daemon; what is
+// Package sim plays a cluster of directors on a virtual wire with a virtual clock. The machines are those of the daemon; what is
 // played here is the world around them: interfaces, packets, real servers, power. Equal arguments give equal runs, to the last bit.
 package sim
 
@@ -30,7 +30,7 @@ type Options struct {
 // same instant have acted.
 const moment = time.Microsecond
 
-// epoch is the virtual start, for engines. The zero time means something to them.
+// epoch is the virtual start, for the machines. The zero time means something to them.
 var epoch = time.Unix(0, 0)
 
 // A Run is what happened.
@@ -121,8 +121,8 @@ func (w *world) finish() Run {
 func (w *world) snapshot() {
 	s := make(Snapshot, len(w.nodes))
 	for i, n := range w.nodes {
-		if n.engine != nil {
-			want := n.engine.Want()
+		if n.brains != nil {
+			want := n.brains.want()
 			s[i] = &want
 		}
 	}
@@ -157,5 +157,5 @@ func (w *world) forget(old *ir.Config) {
 	}
 }
 
-// time is now as engines know it.
+// time is now as the machines know it.
 func (w *world) time() time.Time { return epoch.Add(w.now) }

@@ -9,7 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"keepc/runtime/engine"
+	"keepc/runtime/balance"
+	"keepc/runtime/router"
 )
 
 // An Entry is one line of a trace. What does not concern its kind is empty.
@@ -65,7 +66,7 @@ func (w *world) record(e Entry) {
 	w.trace = append(w.trace, e)
 }
 
-func serverEntry(node string, f engine.ServerChanged) Entry {
+func serverEntry(node string, f balance.ServerChanged) Entry {
 	e := Entry{Kind: Server, Node: node, Subject: f.Server.String(), State: "down", Text: f.Reason}
 	if f.Up {
 		e.State = "up"
@@ -73,7 +74,7 @@ func serverEntry(node string, f engine.ServerChanged) Entry {
 	return e
 }
 
-func quorumEntry(node string, f engine.QuorumChanged) Entry {
+func quorumEntry(node string, f balance.QuorumChanged) Entry {
 	e := Entry{Kind: Quorum, Node: node, Subject: f.Service.String(), State: "reached", Text: f.Reason}
 	if f.Lost {
 		e.State = "lost"
@@ -81,7 +82,7 @@ func quorumEntry(node string, f engine.QuorumChanged) Entry {
 	return e
 }
 
-func advertEntry(node string, a engine.SendAdvert) Entry {
+func advertEntry(node string, a router.SendAdvert) Entry {
 	return Entry{Kind: Advert, Node: node, Subject: a.Interface, Text: strings.TrimPrefix(a.String(), "advert on "+a.Interface+": ")}
 }
 

@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"keepc/compiler/ir"
-	"keepc/runtime/engine"
+	"keepc/runtime/balance"
+	"keepc/runtime/router"
 	"keepc/runtime/vrrp"
 )
 
@@ -27,7 +28,7 @@ type path struct {
 const theRest = -1
 
 // transmit sends an advertisement to everybody else on the segment, or to the owner of its destination.
-func (w *world) transmit(n *node, a engine.SendAdvert) {
+func (w *world) transmit(n *node, a router.SendAdvert) {
 	if w.Packets {
 		w.record(advertEntry(n.name, a))
 	}
@@ -41,7 +42,7 @@ func (w *world) transmit(n *node, a engine.SendAdvert) {
 		case !a.Dst.IsMulticast() && !s.node.owns(s.port, a.Dst):
 		case w.Loss > 0 && w.random.Float64() < w.Loss:
 		default:
-			packet := engine.PacketReceived{Interface: s.port.name, Src: a.Src, Dst: a.Dst, TTL: 255, Payload: a.Payload}
+			packet := router.PacketReceived{Interface: s.port.name, Src: a.Src, Dst: a.Dst, TTL: 255, Payload: a.Payload}
 			w.plan(&event{rank: arrival, do: func() {
 				if s.port.up && !(w.SameAddresses && s.node.differs(packet)) {
 					w.deliver(s.node, packet)
@@ -52,7 +53,7 @@ func (w *world) transmit(n *node, a engine.SendAdvert) {
 }
 
 // differs tells whether an advertisement is for an instance of the node that has other addresses.
-func (n *node) differs(p engine.PacketReceived) bool {
+func (n *node) differs(p router.PacketReceived) bool {
 	packet, err := vrrp.Unmarshal(p.Payload, p.Src, p.Dst)
 	if err != nil {
 		return false
@@ -108,8 +109,8 @@ func (w *world) block(lost bool, from, to []int, segments []string) {
 }
 
 // probe asks a real server on behalf of a node. The answer comes after a round trip, silence counts after the timeout.
-func (w *world) probe(n *node, p engine.StartProbe) {
-	asker, server, target := n.engine, p.ID.Server.Server, p.ID.Spec.Target
+func (w *world) probe(n *node, p balance.StartProbe) {
+	asker, server, target := n.brains, p.ID.Server.Server, p.ID.Spec.Target
 	cause, after := "", 2*max(w.Delay, moment)
 	switch {
 	case w.refusing[server] || w.refusing[target]:
@@ -121,8 +122,8 @@ func (w *world) probe(n *node, p engine.StartProbe) {
 		w.record(Entry{Kind: Probe, Node: n.name, Subject: p.ID.Server.String(), Text: cmp.Or(cause, "good")})
 	}
 	w.plan(&event{rank: arrival, do: func() {
-		if n.engine == asker { // it may have ended meanwhile
-			w.deliver(n, engine.ProbeDone{ID: p.ID, Cause: cause})
+		if n.brains == asker { // it may have ended meanwhile
+			w.deliver(n, balance.ProbeDone{ID: p.ID, Cause: cause})
 		}
 	}}, w.now+after)
 }

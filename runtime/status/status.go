@@ -14,7 +14,7 @@ import (
 	"keepc/compiler/ir"
 	"keepc/compiler/plan"
 	"keepc/compiler/state"
-	"keepc/runtime/engine"
+	"keepc/runtime/router"
 	"keepc/runtime/vrrp"
 )
 
@@ -87,7 +87,7 @@ type Snapshot struct {
 	First     *ir.Config // that the director began with
 	Config    *ir.Config
 	Situation state.Situation
-	Standings []engine.Standing
+	Standings []router.Standing
 	At        time.Time
 	Started   time.Time
 	Since     time.Time

@@ -20,7 +20,7 @@ import (
 	"keepc/compiler/state"
 	"keepc/grammar"
 	"keepc/grammar/source"
-	"keepc/runtime/engine"
+	"keepc/runtime/router"
 	"keepc/runtime/vrrp"
 )
 
@@ -80,7 +80,7 @@ func sample() Snapshot {
 			Down:     map[state.DestinationKey]string{{Service: web, Server: netip.MustParseAddrPort("10.0.0.8:80")}: "connect: connection refused (4th time)"},
 			NoQuorum: map[ir.ServiceKey]bool{web: true},
 		},
-		Standings: []engine.Standing{
+		Standings: []router.Standing{
 			{Config: cfg.Instances[0], Role: vrrp.Master, Reason: "no advert for 3.61s", Since: day.Add(4 * time.Second), Priority: 120, Sum: "100 + 20 (script web)"},
 			{Config: cfg.Instances[1], Role: vrrp.Faulty, Reason: "eth0 has no IPv6 link-local address", Since: day, Priority: 100},
 		},

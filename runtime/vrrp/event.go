@@ -30,8 +30,8 @@ type Received struct {
 // the comparison with the next one that is heard uses it.
 type Reprioritize struct{ Priority uint8 }
 
-// Reconfigure brings a new configuration for the same virtual router. It keeps role and timers; the effective priority is that of the
-// configuration until the next Reprioritize.
+// Reconfigure brings a new configuration for the same virtual router. It keeps role and timers; the effective priority stays, unless
+// that of the configuration changes.
 type Reconfigure struct{ Config *ir.VRRPInstance }
 
 // Stop ends the router.

@@ -260,7 +260,10 @@ func (m *Machine) contested(now time.Time, src netip.Addr, p Packet) {
 // reconfigure moves to a new configuration of the same router. Timers keep what has passed of them.
 func (m *Machine) reconfigure(now time.Time, cfg *ir.VRRPInstance) {
 	old := m.cfg
-	m.cfg, m.priority = cfg, cfg.Priority
+	m.cfg = cfg
+	if cfg.Priority != old.Priority {
+		m.priority = cfg.Priority
+	}
 	if learnt := cfg.Version == 3 && m.interval != old.AdvertInterval; !learnt {
 		m.interval = cfg.AdvertInterval
 	}
@@ -276,13 +279,31 @@ func (m *Machine) reconfigure(now time.Time, cfg *ir.VRRPInstance) {
 	if cfg.GARPMasterRefresh != old.GARPMasterRefresh {
 		m.refresh = after(now, cfg.GARPMasterRefresh)
 	}
-	added := slices.DeleteFunc(slices.Clone(cfg.Addresses), func(a ir.Address) bool {
-		return slices.ContainsFunc(old.Addresses, func(b ir.Address) bool { return a.Dev == b.Dev && a.Prefix == b.Prefix })
-	})
-	if len(added) > 0 {
+	if added := addedAddresses(old.Addresses, cfg.Addresses); len(added) > 0 {
 		m.announce(added, cfg.GARPMasterRepeat)
 		m.second = after(now, cfg.GARPMasterDelay)
 	}
+}
+
+// addedAddresses lists those that were not there before.
+func addedAddresses(before, now []ir.Address) (added []ir.Address) {
+	if slices.EqualFunc(before, now, func(a, b ir.Address) bool { return a.Dev == b.Dev && a.Prefix == b.Prefix }) {
+		return nil
+	}
+	type place struct {
+		dev    string
+		prefix netip.Prefix
+	}
+	had := make(map[place]bool, len(before))
+	for _, a := range before {
+		had[place{a.Dev, a.Prefix}] = true
+	}
+	for _, a := range now {
+		if !had[place{a.Dev, a.Prefix}] {
+			added = append(added, a)
+		}
+	}
+	return added
 }
 
 func (m *Machine) becomeMaster(now time.Time, reason string) {

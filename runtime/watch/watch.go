@@ -6,13 +6,13 @@ import (
 	"time"
 
 	"keepc/compiler/ir"
-	"keepc/runtime/engine"
+	"keepc/runtime/router"
 	"keepc/runtime/track"
 )
 
 // A Watcher looks at files and processes on a goroutine of its own and hands what it sees to one receiver.
 type Watcher struct {
-	out  chan engine.Tracked
+	out  chan router.Tracked
 	want chan want
 }
 
@@ -24,7 +24,7 @@ type want struct {
 
 // New returns a Watcher that looks at nothing yet.
 func New() *Watcher {
-	return &Watcher{out: make(chan engine.Tracked), want: make(chan want, 1)}
+	return &Watcher{out: make(chan router.Tracked), want: make(chan want, 1)}
 }
 
 // Look sets the files and processes to look at: those of a configuration that some instance tracks. Only one goroutine may call it.
@@ -54,7 +54,7 @@ func (w *Watcher) Look(cfg *ir.Config) {
 }
 
 // Seen is where everything is told when it is looked at for the first time, and whenever it changed. It is never closed.
-func (w *Watcher) Seen() <-chan engine.Tracked { return w.out }
+func (w *Watcher) Seen() <-chan router.Tracked { return w.out }
 
 const (
 	// settle is how long after an event a file is read: writers truncate first.
@@ -80,7 +80,7 @@ func (w *Watcher) Run(ctx context.Context, warn func(error)) {
 			return
 		}
 		select {
-		case w.out <- engine.Tracked{Thing: t, Status: s}:
+		case w.out <- router.Tracked{Thing: t, Status: s}:
 			told[t] = s
 		case <-ctx.Done():
 		}

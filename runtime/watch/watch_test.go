@@ -10,7 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"keepc/compiler/ir"
-	"keepc/runtime/engine"
+	"keepc/runtime/router"
 	"keepc/runtime/track"
 )
 
@@ -135,7 +135,7 @@ func TestProcesses(t *testing.T) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait() // it was killed
 	}
-	var seen [2]engine.Tracked
+	var seen [2]router.Tracked
 	for i := range seen {
 		seen[i] = <-w.Seen()
 	}

@@ -1,4 +1,4 @@
-package engine_test
+package router_test
 
 import (
 	"cmp"

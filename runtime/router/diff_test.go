@@ -1,4 +1,4 @@
-package engine_test
+package router_test
 
 import (
 	"fmt"
@@ -18,11 +18,12 @@ import (
 	"keepc/compiler/state"
 	"keepc/grammar"
 	"keepc/grammar/source"
-	"keepc/runtime/engine"
+	"keepc/runtime/balance"
+	"keepc/runtime/router"
 )
 
 // TestDiffAgreesWithReload makes random edits of random files, and holds what diff says of every instance and real server against what
-// an engine does that is MASTER, with all that it tracks well and some servers down, when it gets the new file.
+// a director does that is MASTER, with all that it tracks well and some servers down, when it gets the new file.
 func TestDiffAgreesWithReload(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		old := drawFile(t)
@@ -36,7 +37,7 @@ func TestDiffAgreesWithReload(t *testing.T) {
 
 		r, control := start(before.Config, down), start(before.Config, down)
 		was, stood := r.e.Situation(), r.e.Want()
-		effects := r.e.Step(r.now, engine.Reload{Config: after.Config})
+		effects := r.e.Step(r.now, reload{after.Config})
 		is, stands := r.e.Situation(), r.e.Want()
 		// What begins in the next minutes tells which checks go on as if nothing had happened.
 		later, undisturbed := r.probes(3*time.Minute), control.probes(3*time.Minute)
@@ -110,14 +111,14 @@ func TestDiffAgreesWithReload(t *testing.T) {
 }
 
 // touches tells whether effects concern an instance.
-func touches(effects []engine.Effect, key ir.InstanceKey) bool {
-	return slices.ContainsFunc(effects, func(f engine.Effect) bool {
+func touches(effects []any, key ir.InstanceKey) bool {
+	return slices.ContainsFunc(effects, func(f any) bool {
 		switch f := f.(type) {
-		case engine.RoleChanged:
+		case router.RoleChanged:
 			return f.Instance == key
-		case engine.Announce:
+		case router.Announce:
 			return f.Instance == key
-		case engine.PriorityChanged:
+		case router.PriorityChanged:
 			return f.Instance == key
 		}
 		return false
@@ -139,20 +140,20 @@ func held(cfg *ir.Config, s state.State, key ir.InstanceKey) map[string]bool {
 	return m
 }
 
-// A runner gives an engine its time, and probes their results.
+// A runner gives a director its time, and probes their results.
 type runner struct {
-	e    *engine.Engine
+	e    *director
 	now  time.Time
 	down []string
 }
 
-// start runs an engine until it is MASTER and has checked everything.
+// start runs a director until it is MASTER and has checked everything.
 func start(cfg *ir.Config, down []string) *runner {
 	r := &runner{now: time.Unix(0, 0), down: down}
-	r.e = engine.New(r.now, cfg, engine.Options{})
+	r.e = newDirector(r.now, cfg, 0)
 	for i, name := range []string{"eth0", "eth1"} {
 		own := netip.AddrFrom4([4]byte{169, 254, 0, byte(i + 1)})
-		r.e.Step(r.now, engine.LinkChanged{Name: name, Present: true, Up: true, Addrs: []netip.Addr{own}})
+		r.e.Step(r.now, router.LinkChanged{Name: name, Present: true, Up: true, Addrs: []netip.Addr{own}})
 	}
 	r.probes(3 * time.Minute)
 	return r
@@ -169,11 +170,11 @@ func (r *runner) probes(d time.Duration) map[state.DestinationKey]map[string]boo
 			return made
 		}
 		r.now = at
-		for _, f := range r.e.Step(at, engine.Tick{}) {
-			if run, ok := f.(engine.StartScript); ok {
-				r.e.Step(at, engine.ScriptDone{ID: run.ID})
+		for _, f := range r.e.Step(at, tick{}) {
+			if run, ok := f.(router.StartScript); ok {
+				r.e.Step(at, router.ScriptDone{ID: run.ID})
 			}
-			p, ok := f.(engine.StartProbe)
+			p, ok := f.(balance.StartProbe)
 			if !ok {
 				continue
 			}
@@ -186,7 +187,7 @@ func (r *runner) probes(d time.Duration) map[state.DestinationKey]map[string]boo
 			if slices.Contains(r.down, k.Server.Addr().String()) {
 				cause = "refused"
 			}
-			r.e.Step(at, engine.ProbeDone{ID: p.ID, Cause: cause})
+			r.e.Step(at, balance.ProbeDone{ID: p.ID, Cause: cause})
 		}
 	}
 }

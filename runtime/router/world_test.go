@@ -1,4 +1,4 @@
-package engine_test
+package router_test
 
 import (
 	"cmp"
@@ -10,7 +10,8 @@ import (
 	"time"
 
 	"keepc/compiler/ir"
-	"keepc/runtime/engine"
+	"keepc/runtime/balance"
+	"keepc/runtime/router"
 	"keepc/runtime/track"
 	"keepc/runtime/vrrp"
 )
@@ -27,13 +28,12 @@ type world struct {
 }
 
 type node struct {
-	name   string
-	cfg    *ir.Config
-	engine *engine.Engine
-	link   engine.LinkChanged // with the node's own address
+	name string
+	*director
+	link   router.LinkChanged // with the node's own address
 	dead   bool
 	paused bool
-	inbox  []engine.Event
+	inbox  []any
 	said   map[string]said // by kind of line, to leave out what is repeated in time
 	inTime map[string]int  // how many lines were left out
 }
@@ -90,7 +90,7 @@ func (w *world) do(words, lines []string) error {
 	case "stop", "kill": // stop NAME: with farewell; kill NAME: without
 		w.say("--- %s %s ---", verb, n.name)
 		if verb == "stop" {
-			w.step(n, engine.Stop{})
+			w.step(n, stop{})
 		}
 		n.dead = true
 	case "pause": // pause NAME: its process gets no time
@@ -109,16 +109,16 @@ func (w *world) do(words, lines []string) error {
 		if err != nil {
 			return err
 		}
-		n.inbox = append(n.inbox, engine.Reload{Config: cfg})
+		n.inbox = append(n.inbox, reload{cfg})
 	case "inject": // inject NAME key value …: a packet for the node from nobody
 		return w.inject(n, args[1:])
 	case "thing": // thing NAME THING VALUE: for a process 1 is good
 		w.say("--- %s ---", strings.Join(words, " "))
 		value := signed(args[2])
-		n.inbox = append(n.inbox, engine.Tracked{Thing: n.thing(args[1]), Status: track.Status{Known: true, Good: value == 1, Value: value}})
+		n.inbox = append(n.inbox, router.Tracked{Thing: n.thing(args[1]), Status: track.Status{Known: true, Good: value == 1, Value: value}})
 	case "other": // other NAME INTERFACE up|down|missing
 		w.say("--- %s ---", strings.Join(words, " "))
-		n.inbox = append(n.inbox, engine.LinkChanged{Name: args[1], Present: args[2] != "missing", Up: args[2] == "up"})
+		n.inbox = append(n.inbox, router.LinkChanged{Name: args[1], Present: args[2] != "missing", Up: args[2] == "up"})
 	case "want": // want NAME: what should exist
 		w.want(n)
 	default:
@@ -142,15 +142,14 @@ func (w *world) addNode(args, lines []string) error {
 	if err != nil {
 		return err
 	}
-	n := &node{name: args[0], cfg: cfg, said: map[string]said{}, inTime: map[string]int{}}
-	n.link = engine.LinkChanged{Name: "eth0", Present: true, Up: true}
+	n := &node{name: args[0], director: newDirector(w.now, cfg, 1), said: map[string]said{}, inTime: map[string]int{}}
+	n.link = router.LinkChanged{Name: "eth0", Present: true, Up: true}
 	if args[1] == "noaddress" {
 		n.setLink(args[1:])
 	} else {
 		n.setLink([]string{"address", args[1]})
 		n.setLink(args[2:])
 	}
-	n.engine = engine.New(w.now, cfg, engine.Options{Seed: 1})
 	w.nodes = slices.DeleteFunc(w.nodes, func(o *node) bool { return o.name == n.name })
 	w.nodes = append(w.nodes, n)
 	if n.link.Present {
@@ -179,9 +178,9 @@ func (n *node) setLink(args []string) {
 }
 
 // linkEvent is the link as the node's kernel tells it: with the virtual addresses that it holds.
-func (n *node) linkEvent() engine.LinkChanged {
+func (n *node) linkEvent() router.LinkChanged {
 	l := n.link
-	for _, k := range sorted(n.engine.Want().Addresses) {
+	for _, k := range sorted(n.Want().Addresses) {
 		l.Addrs = append(slices.Clone(l.Addrs), k.Prefix.Addr())
 	}
 	return l
@@ -193,7 +192,7 @@ func (w *world) run(until time.Time) {
 	for {
 		at := until
 		for _, n := range w.nodes {
-			if d, ok := n.engine.Deadline(); ok && !n.idle() && d.Before(at) {
+			if d, ok := n.Deadline(); ok && !n.idle() && d.Before(at) {
 				at = d
 			}
 		}
@@ -202,8 +201,8 @@ func (w *world) run(until time.Time) {
 		}
 		var acted bool
 		for _, n := range w.nodes {
-			if d, ok := n.engine.Deadline(); ok && !n.idle() && !d.After(w.now) {
-				w.step(n, engine.Tick{})
+			if d, ok := n.Deadline(); ok && !n.idle() && !d.After(w.now) {
+				w.step(n, tick{})
 				acted = true
 			}
 		}
@@ -216,12 +215,12 @@ func (w *world) run(until time.Time) {
 
 // thing finds a file or process by the name of its block.
 func (n *node) thing(name string) track.Thing {
-	for _, f := range n.engine.Config().TrackFiles {
+	for _, f := range n.Config().TrackFiles {
 		if f.Name == name {
 			return track.OfFile(f)
 		}
 	}
-	for _, p := range n.engine.Config().TrackProcesses {
+	for _, p := range n.Config().TrackProcesses {
 		if p.Name == name {
 			return track.OfProcess(p)
 		}
@@ -231,7 +230,7 @@ func (n *node) thing(name string) track.Thing {
 
 // interval is the time between two runs of a script.
 func (n *node) interval(script string) time.Duration {
-	for _, s := range n.engine.Config().Scripts {
+	for _, s := range n.Config().Scripts {
 		if s.Name == script {
 			return s.Interval
 		}
@@ -257,24 +256,24 @@ func (w *world) settle() {
 }
 
 // step gives an event to a node and carries out the effects.
-func (w *world) step(n *node, ev engine.Event) {
+func (w *world) step(n *node, ev any) {
 	if n.idle() {
 		return
 	}
-	for _, f := range n.engine.Step(w.now, ev) {
+	for _, f := range n.Step(w.now, ev) {
 		switch f := f.(type) {
-		case engine.SendAdvert:
+		case router.SendAdvert:
 			w.send(n, f)
-		case engine.StartProbe:
+		case balance.StartProbe:
 			cause := w.servers[f.ID.Spec.Target.String()]
 			text := fmt.Sprintf("probe %v: %s", f.ID.Spec.Target, cmp.Or(cause, "good"))
 			w.sayPeriodic(n, fmt.Sprint("probes of ", f.ID.Spec.Target), text, f.ID.Spec.DelayLoop)
-			n.inbox = append(n.inbox, engine.ProbeDone{ID: f.ID, Cause: cause})
-		case engine.StartScript:
+			n.inbox = append(n.inbox, balance.ProbeDone{ID: f.ID, Cause: cause})
+		case router.StartScript:
 			cause := w.scripts[n.name+" "+f.ID.Name]
 			w.sayPeriodic(n, "runs of "+f.ID.Name, fmt.Sprintf("run %s: %s", f.ID.Name, cmp.Or(cause, "good")), n.interval(f.ID.Name))
-			n.inbox = append(n.inbox, engine.ScriptDone{ID: f.ID, Cause: cause})
-		case engine.RoleChanged:
+			n.inbox = append(n.inbox, router.ScriptDone{ID: f.ID, Cause: cause})
+		case router.RoleChanged:
 			w.sayNode(n, fmt.Sprintf("%s %-6s  %s", f.Name, f.Role, f.Reason))
 			n.inbox = append(n.inbox, n.linkEvent())
 		default:
@@ -283,7 +282,7 @@ func (w *world) step(n *node, ev engine.Event) {
 	}
 }
 
-func (w *world) send(from *node, a engine.SendAdvert) {
+func (w *world) send(from *node, a router.SendAdvert) {
 	p, err := vrrp.Unmarshal(a.Payload, a.Src, a.Dst)
 	text := fmt.Sprintf("advert vrid %d priority %d", p.VRID, p.Priority)
 	if p.Interval != time.Second {
@@ -298,7 +297,7 @@ func (w *world) send(from *node, a engine.SendAdvert) {
 			continue
 		}
 		// The sender hears itself: multicast loops back.
-		n.inbox = append(n.inbox, engine.PacketReceived{Interface: a.Interface, Src: a.Src, Dst: a.Dst, TTL: 255, Payload: a.Payload})
+		n.inbox = append(n.inbox, router.PacketReceived{Interface: a.Interface, Src: a.Src, Dst: a.Dst, TTL: 255, Payload: a.Payload})
 	}
 }
 
@@ -346,15 +345,15 @@ func (w *world) inject(n *node, args []string) error {
 	if spoil {
 		b[6]++
 	}
-	n.inbox = append(n.inbox, engine.PacketReceived{Interface: "eth0", Src: src, Dst: dst, TTL: ttl, Payload: b})
+	n.inbox = append(n.inbox, router.PacketReceived{Interface: "eth0", Src: src, Dst: dst, TTL: ttl, Payload: b})
 	w.settle()
 	return nil
 }
 
 func (w *world) roles() {
 	for _, n := range w.nodes {
-		for _, v := range n.engine.Config().Instances {
-			if why, ok := n.engine.Situation().Master[v.Key()]; ok && !n.dead {
+		for _, v := range n.Config().Instances {
+			if why, ok := n.Situation().Master[v.Key()]; ok && !n.dead {
 				w.sayNode(n, fmt.Sprintf("%s is MASTER: %s", v.Name, why))
 			}
 		}
@@ -362,7 +361,7 @@ func (w *world) roles() {
 }
 
 func (w *world) want(n *node) {
-	want := n.engine.Want()
+	want := n.Want()
 	for _, k := range sorted(want.Addresses) {
 		w.sayNode(n, "wants "+k.String())
 	}

@@ -1,5 +1,6 @@
-// Package engine is one director's brain: a configuration and its machines. Events go in; the situation and effects come out.
-package engine
+// Package router is the part of a director that takes part in VRRP: its instances and what they track. Events go in; roles and effects
+// come out. It knows nothing of virtual servers but which of them lost their quorum.
+package router
 
 import (
 	"net/netip"
@@ -33,12 +34,6 @@ type PacketReceived struct {
 	Payload   []byte
 }
 
-// ProbeDone tells the result of a probe that StartProbe asked for: one for each, after a timeout too.
-type ProbeDone struct {
-	ID    CheckID
-	Cause string // empty: success; otherwise why it failed, e.g. "connect: connection refused"
-}
-
 // ScriptDone tells the result of a run that StartScript asked for: one for each, after a timeout too.
 type ScriptDone struct {
 	ID    ScriptID
@@ -51,8 +46,11 @@ type Tracked struct {
 	Status track.Status
 }
 
-// Reload brings a new configuration: what did not change keeps its role, timers and health.
-type Reload struct{ Config *ir.Config }
+// Quorum tells which services lost their quorum: all of them, each time. The map must not change any more.
+type Quorum struct{ Lost map[ir.ServiceKey]bool }
+
+// Swap puts what Prepare made into force: what did not change keeps its role and timers.
+type Swap struct{ Next *Next }
 
 // Stop ends all: priority 0 is sent, nothing of ours should exist.
 type Stop struct{}
@@ -60,17 +58,11 @@ type Stop struct{}
 func (Tick) event()           {}
 func (LinkChanged) event()    {}
 func (PacketReceived) event() {}
-func (ProbeDone) event()      {}
 func (ScriptDone) event()     {}
 func (Tracked) event()        {}
-func (Reload) event()         {}
+func (Quorum) event()         {}
+func (Swap) event()           {}
 func (Stop) event()           {}
-
-// A CheckID tells checks apart, also over a reload: a check is the same while its server and its spec are.
-type CheckID struct {
-	Server state.DestinationKey
-	Spec   ir.CheckSpec
-}
 
 // An Effect is something to do once, in order. State is no effect: after each Step the director makes Want true.
 type Effect interface{ effect() }
@@ -105,26 +97,6 @@ type PriorityChanged struct {
 	Reason   string // e.g. "100 + 20 (script web)"
 }
 
-// ServerChanged tells that a real server came or went.
-type ServerChanged struct {
-	Server state.DestinationKey
-	Up     bool
-	Reason string
-}
-
-// QuorumChanged tells that a service lost its quorum, so that its sorry server serves, or has it again.
-type QuorumChanged struct {
-	Service ir.ServiceKey
-	Lost    bool
-	Reason  string // e.g. "weight 1 of 3 is alive, quorum 2"
-}
-
-// StartProbe asks for one probe; its result comes back as ProbeDone.
-type StartProbe struct {
-	ID      CheckID
-	Timeout time.Duration
-}
-
 // StartScript asks for one run of a vrrp_script; its result comes back as ScriptDone.
 type StartScript struct {
 	ID      ScriptID
@@ -134,7 +106,7 @@ type StartScript struct {
 
 // Note is a line for the log: something odd on the wire, rate limited by the machine that says it.
 type Note struct {
-	Subject string // instance name or server
+	Subject string // instance name or what is tracked
 	Text    string
 	Fine    bool // good news
 }
@@ -144,7 +116,4 @@ func (Announce) effect()        {}
 func (RoleChanged) effect()     {}
 func (PriorityChanged) effect() {}
 func (StartScript) effect()     {}
-func (ServerChanged) effect()   {}
-func (QuorumChanged) effect()   {}
-func (StartProbe) effect()      {}
 func (Note) effect()            {}

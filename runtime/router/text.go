@@ -1,4 +1,4 @@
-package engine
+package router
 
 import (
 	"fmt"
@@ -50,26 +50,4 @@ func (e StartScript) String() string {
 	return fmt.Sprintf("run %s %s, at most %v", e.ID.Name, e.ID.Command, e.Timeout)
 }
 
-func (e ServerChanged) String() string {
-	return fmt.Sprintf("%v %s: %s", e.Server, upDown(e.Up), e.Reason)
-}
-
-func (e QuorumChanged) String() string {
-	if e.Lost {
-		return fmt.Sprintf("%v lost its quorum: %s", e.Service, e.Reason)
-	}
-	return fmt.Sprintf("%v has its quorum: %s", e.Service, e.Reason)
-}
-
-func (e StartProbe) String() string {
-	return fmt.Sprintf("probe %s %v for %v, at most %v", e.ID.Spec.Kind, e.ID.Spec.Target, e.ID.Server, e.Timeout)
-}
-
 func (e Note) String() string { return fmt.Sprintf("note %s: %s", e.Subject, e.Text) }
-
-func upDown(up bool) string {
-	if up {
-		return "up"
-	}
-	return "down"
-}

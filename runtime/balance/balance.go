@@ -1,0 +1,187 @@
+package balance
+
+import (
+	"fmt"
+	"maps"
+	"time"
+
+	"keepc/compiler/ir"
+	"keepc/compiler/state"
+	"keepc/runtime/health"
+	"keepc/runtime/timer"
+)
+
+// A Machine is the part of a director that keeps virtual servers. It is one value without goroutines, clocks or sockets: the daemon
+// gives it the events of a machine, a simulation those of a virtual one.
+type Machine struct {
+	current  *Generation // in force
+	down     map[state.DestinationKey]string
+	noQuorum map[ir.ServiceKey]bool
+	master   map[ir.InstanceKey]bool // as Roles told
+	stopping bool
+	timers   timer.Timers
+	out      []Effect // of the step under way
+}
+
+// New returns the machine of a director that starts now, with what Prepare made of its configuration.
+func New(now time.Time, first *Next) *Machine {
+	m := &Machine{current: first.base, down: map[state.DestinationKey]string{}, noQuorum: map[ir.ServiceKey]bool{}}
+	m.swap(now, first)
+	return m
+}
+
+// Config is the configuration in force.
+func (m *Machine) Config() *ir.Config { return m.current.cfg }
+
+// Current is the configuration in force as Prepare wants it for the next one. It never changes.
+func (m *Machine) Current() *Generation { return m.current }
+
+// Situation is a copy of what the machine knows beside its configuration: which servers are down, which services lack their quorum, and
+// whether it stops.
+func (m *Machine) Situation() state.Situation {
+	return state.Situation{Down: maps.Clone(m.down), NoQuorum: maps.Clone(m.noQuorum), Stopping: m.stopping}
+}
+
+// Master reports whether an instance is MASTER, as far as Roles has told.
+func (m *Machine) Master(k ir.InstanceKey) bool { return m.master[k] }
+
+// Want is what should exist in the kernel now.
+func (m *Machine) Want() state.State { return state.Balance(m.current.cfg, m.Situation()) }
+
+// Deadline is when the machine needs its next Tick; false: it waits for other events only.
+func (m *Machine) Deadline() (time.Time, bool) {
+	if m.stopping {
+		return time.Time{}, false
+	}
+	return m.timers.First()
+}
+
+// Step takes an event and returns what to do about it, in order. A stopped machine does nothing any more.
+func (m *Machine) Step(now time.Time, ev Event) []Effect {
+	if m.stopping {
+		return nil
+	}
+	m.out = nil
+	switch ev := ev.(type) {
+	case Tick:
+		m.timers.Run(now)
+	case ProbeDone:
+		m.probeDone(now, ev)
+	case Roles:
+		m.master = ev.Master
+	case Swap:
+		m.swap(now, ev.Next)
+	case Stop:
+		m.stopping = true
+	}
+	return m.out
+}
+
+// A service is one virtual server.
+type service struct {
+	key    ir.ServiceKey
+	quorum health.Quorum
+	live   uint64 // weight of the servers that are up
+	total  uint64 // weight of all servers
+}
+
+// A server is one real server of a service.
+type server struct {
+	key     state.DestinationKey
+	service *service
+	weight  uint64
+	checks  []*check
+	down    bool
+}
+
+// A check is one health check of a server.
+type check struct {
+	timer.Timer
+	id     CheckID
+	share  float64 // of the warm-up, from 0 to 1
+	server *server
+	health health.Check
+}
+
+func (m *Machine) probeDone(now time.Time, p ProbeDone) {
+	// A reload may have removed the check while its probe was under way.
+	if c := m.current.checks[p.ID]; c != nil {
+		m.examine(now, c, health.Done{Cause: p.Cause})
+	}
+}
+
+// examine gives an event to a check's machine and takes its effects.
+func (m *Machine) examine(now time.Time, c *check, ev health.Event) {
+	for _, f := range c.health.Step(now, ev) {
+		if p, ok := f.(health.Probe); ok {
+			m.emit(StartProbe{ID: c.id, Timeout: p.Timeout})
+		}
+	}
+	m.await(c)
+	if _, done := ev.(health.Done); done {
+		m.judge(c.server)
+		m.judgeQuorum(c.server.service)
+	}
+}
+
+func (m *Machine) await(c *check) {
+	at, running := c.health.Deadline()
+	m.timers.Set(&c.Timer, at, running)
+}
+
+// judge compares a server's standing with its checks: up only if all of them succeed. The cause is that of the first that fails.
+func (m *Machine) judge(s *server) {
+	cause := s.cause()
+	if cause != "" {
+		m.down[s.key] = cause
+	} else {
+		delete(m.down, s.key)
+	}
+	if down := cause != ""; down == s.down {
+		return
+	}
+	s.down = !s.down
+	if s.down {
+		s.service.live -= s.weight
+		m.emit(ServerChanged{Server: s.key, Reason: cause})
+	} else {
+		s.service.live += s.weight
+		m.emit(ServerChanged{Server: s.key, Up: true, Reason: s.recovery()})
+	}
+}
+
+// cause says why a server is down; empty: it is up.
+func (s *server) cause() string {
+	for _, c := range s.checks {
+		if !c.health.Up() {
+			return c.health.Cause()
+		}
+	}
+	return ""
+}
+
+func (s *server) recovery() string {
+	switch len(s.checks) {
+	case 0:
+		return "it has no check any more"
+	case 1:
+		return "its check succeeds"
+	}
+	return fmt.Sprintf("all its %d checks succeed", len(s.checks))
+}
+
+func (m *Machine) judgeQuorum(s *service) {
+	if s.quorum.Judge(s.live) {
+		m.emit(QuorumChanged{
+			Service: s.key, Lost: s.quorum.Lost,
+			Reason: fmt.Sprintf("weight %d of %d is alive, quorum %d", s.live, s.total, s.quorum.Need),
+		})
+	}
+	if s.quorum.Lost {
+		m.noQuorum[s.key] = true
+	} else {
+		delete(m.noQuorum, s.key)
+	}
+}
+
+func (m *Machine) emit(f Effect) { m.out = append(m.out, f) }

@@ -1,0 +1,114 @@
+package balance_test
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"keepc/compiler/ir"
+	"keepc/runtime/balance"
+)
+
+var epoch = time.Unix(1_000_000, 0)
+
+// The first checks of a start are spread over the warm-up, by the seed.
+func TestWarmupIsSpread(t *testing.T) {
+	cfg := farm(1, 1000)
+	firsts := func(seed uint64) (first, last time.Duration, trace string) {
+		m := balance.New(epoch, balance.Prepare(cfg, balance.Start(seed)))
+		m.Step(epoch, balance.Tick{})
+		for range 1000 {
+			at, _ := m.Deadline()
+			m.Step(at, balance.Tick{})
+			last = at.Sub(epoch)
+			if first == 0 {
+				first = last
+			}
+			trace += last.String() + " "
+		}
+		return first, last, trace
+	}
+	first, last, trace := firsts(1)
+	if first < time.Second || first > 1100*time.Millisecond || last < 10*time.Second || last > 11*time.Second {
+		t.Errorf("from %v to %v", first, last)
+	}
+	if _, _, again := firsts(1); again != trace {
+		t.Error("the same seed spreads otherwise")
+	}
+	if _, _, other := firsts(2); other == trace {
+		t.Error("another seed spreads the same way")
+	}
+}
+
+// Roles come from the router machine, as a value that keywords may ask for.
+func TestRoles(t *testing.T) {
+	m := balance.New(epoch, balance.Prepare(farm(1, 1), balance.Start(0)))
+	key := ir.InstanceKey{Interface: "eth0", VRID: 51}
+	if effects := m.Step(epoch, balance.Roles{Master: map[ir.InstanceKey]bool{key: true}}); len(effects) > 0 || !m.Master(key) {
+		t.Errorf("%v; master: %v", effects, m.Master(key))
+	}
+	if m.Step(epoch, balance.Roles{}); m.Master(key) {
+		t.Error("still master")
+	}
+}
+
+// farm is a configuration of many services with many servers each, one check per server.
+func farm(services, servers int) *ir.Config {
+	cfg := &ir.Config{}
+	for i := range services {
+		v := &ir.VirtualServer{Quorum: 1, Key: ir.ServiceKey{Protocol: ir.TCP, Addr: netip.AddrFrom4([4]byte{192, 0, byte(i >> 8), byte(i)}), Port: 80}}
+		for j := range servers {
+			a := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(j >> 16), byte(j >> 8), byte(j)}), 80)
+			spec := ir.CheckSpec{Kind: ir.TCPCheck, Target: a, DelayLoop: 10 * time.Second, Warmup: 10 * time.Second, ConnectTimeout: time.Second}
+			v.RealServers = append(v.RealServers, &ir.RealServer{Addr: a, Weight: 1, Checks: []*ir.Check{{CheckSpec: spec}}})
+		}
+		cfg.VirtualServers = append(cfg.VirtualServers, v)
+	}
+	return cfg
+}
+
+// One probe of 50,000: the deadline, the tick, the result.
+func BenchmarkProbeOf50000(b *testing.B) {
+	for _, shape := range []struct{ services, servers int }{{3125, 16}, {1, 50000}} {
+		b.Run(fmt.Sprintf("%dx%d", shape.services, shape.servers), func(b *testing.B) {
+			m := balance.New(epoch, balance.Prepare(farm(shape.services, shape.servers), balance.Start(0)))
+			m.Step(epoch, balance.Tick{})
+			flip := ""
+			b.ReportAllocs()
+			for b.Loop() {
+				at, _ := m.Deadline()
+				for _, f := range m.Step(at, balance.Tick{}) {
+					if p, ok := f.(balance.StartProbe); ok {
+						m.Step(at, balance.ProbeDone{ID: p.ID, Cause: flip})
+					}
+				}
+				if flip == "" {
+					flip = "connect: connection refused"
+				} else {
+					flip = ""
+				}
+			}
+		})
+	}
+}
+
+// What a reload of 50,000 servers with an equal configuration takes, beside the loop and on it.
+func BenchmarkPrepare50000(b *testing.B) {
+	m := balance.New(epoch, balance.Prepare(farm(3125, 16), balance.Start(0)))
+	again := farm(3125, 16)
+	for b.Loop() {
+		balance.Prepare(again, m.Current())
+	}
+}
+
+func BenchmarkSwap50000(b *testing.B) {
+	m := balance.New(epoch, balance.Prepare(farm(3125, 16), balance.Start(0)))
+	again := farm(3125, 16)
+	for b.Loop() {
+		b.StopTimer()
+		next := balance.Prepare(again, m.Current())
+		b.StartTimer()
+		m.Step(epoch, balance.Swap{Next: next})
+	}
+}

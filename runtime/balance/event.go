@@ -1,0 +1,70 @@
+// Package balance is the part of a director that keeps virtual servers: their real servers, the checks of these, and the quorum. Events
+// go in; health and effects come out. Of VRRP it knows nothing but who is MASTER.
+package balance
+
+import (
+	"time"
+
+	"keepc/compiler/ir"
+	"keepc/compiler/state"
+)
+
+// An Event is something that happened to the director.
+type Event interface{ event() }
+
+// Tick tells that the deadline has come.
+type Tick struct{}
+
+// ProbeDone tells the result of a probe that StartProbe asked for: one for each, after a timeout too.
+type ProbeDone struct {
+	ID    CheckID
+	Cause string // empty: success; otherwise why it failed, e.g. "connect: connection refused"
+}
+
+// Roles tells of every instance whether it is MASTER: of all, each time. The map must not change any more.
+type Roles struct{ Master map[ir.InstanceKey]bool }
+
+// Swap puts what Prepare made into force: what did not change keeps its health.
+type Swap struct{ Next *Next }
+
+// Stop ends all: nothing of ours should exist.
+type Stop struct{}
+
+func (Tick) event()      {}
+func (ProbeDone) event() {}
+func (Roles) event()     {}
+func (Swap) event()      {}
+func (Stop) event()      {}
+
+// A CheckID tells checks apart, also over a reload: a check is the same while its server and its spec are.
+type CheckID struct {
+	Server state.DestinationKey
+	Spec   ir.CheckSpec
+}
+
+// An Effect is something to do once, in order. State is no effect: after each Step the director makes Want true.
+type Effect interface{ effect() }
+
+// ServerChanged tells that a real server came or went.
+type ServerChanged struct {
+	Server state.DestinationKey
+	Up     bool
+	Reason string
+}
+
+// QuorumChanged tells that a service lost its quorum, so that its sorry server serves, or has it again.
+type QuorumChanged struct {
+	Service ir.ServiceKey
+	Lost    bool
+	Reason  string // e.g. "weight 1 of 3 is alive, quorum 2"
+}
+
+// StartProbe asks for one probe; its result comes back as ProbeDone.
+type StartProbe struct {
+	ID      CheckID
+	Timeout time.Duration
+}
+
+func (ServerChanged) effect() {}
+func (QuorumChanged) effect() {}
+func (StartProbe) effect()    {}

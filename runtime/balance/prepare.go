@@ -1,0 +1,189 @@
+package balance
+
+import (
+	"cmp"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"keepc/compiler/enforced"
+	"keepc/compiler/ir"
+	"keepc/compiler/state"
+	"keepc/runtime/health"
+)
+
+// A Generation is a configuration as the machine uses it. It never changes, so that the next one is prepared from it while the machine
+// works: what it points to lives over generations, and only the machine looks into that.
+type Generation struct {
+	cfg      *ir.Config
+	seed     uint64
+	services map[ir.ServiceKey]*service
+	servers  map[state.DestinationKey]*server
+	checks   map[CheckID]*check
+}
+
+// Start is the generation of a director that has no configuration yet. The seed spreads first health checks over their warm-up; equal
+// seeds spread them equally.
+func Start(seed uint64) *Generation { return &Generation{seed: seed} }
+
+// A Next is a configuration that is ready to be swapped in: all that takes long is done.
+type Next struct {
+	*Generation
+	base     *Generation // what it was prepared from
+	services []nextService
+	ended    []*check
+	removed  []state.DestinationKey
+	closed   []ir.ServiceKey
+}
+
+// A nextService is what a configuration says of a service.
+type nextService struct {
+	*service
+	fresh   bool
+	cfg     *ir.VirtualServer
+	servers []nextServer
+}
+
+// A nextServer is what a configuration says of a real server.
+type nextServer struct {
+	*server
+	fresh  bool
+	alpha  bool // a fresh one counts as down until its checks have succeeded
+	weight uint64
+	checks []*check // those that never ran have no Do
+}
+
+// Prepare makes a configuration ready for Swap; current is what the machine has in force, or Start. The configuration must not change any
+// more. It may run beside the machine, on any goroutine, and take its time.
+func Prepare(cfg *ir.Config, current *Generation) *Next {
+	n := &Next{base: current, Generation: &Generation{
+		cfg: cfg, seed: current.seed,
+		services: map[ir.ServiceKey]*service{}, servers: map[state.DestinationKey]*server{}, checks: map[CheckID]*check{},
+	}}
+	for _, v := range cfg.VirtualServers {
+		if n.Generation.services[v.Key] == nil { // twice the same service: the compiler has complained
+			n.services = append(n.services, n.prepareService(v))
+		}
+	}
+	for id, c := range current.checks {
+		if n.checks[id] == nil {
+			n.ended = append(n.ended, c)
+		}
+	}
+	for k := range current.servers {
+		if n.servers[k] == nil {
+			n.removed = append(n.removed, k)
+		}
+	}
+	for k := range current.services {
+		if n.Generation.services[k] == nil {
+			n.closed = append(n.closed, k)
+		}
+	}
+	return n
+}
+
+func (n *Next) prepareService(v *ir.VirtualServer) nextService {
+	s := nextService{service: n.base.services[v.Key], cfg: v}
+	if s.service == nil {
+		s.service, s.fresh = &service{key: v.Key}, true
+	}
+	n.Generation.services[v.Key] = s.service
+	for _, r := range v.RealServers {
+		k := state.DestinationKey{Service: v.Key, Server: r.Addr}
+		if n.servers[k] != nil {
+			continue
+		}
+		x := nextServer{server: n.base.servers[k], weight: uint64(max(r.Weight, 0))}
+		if x.server == nil {
+			x.server, x.fresh, x.alpha = &server{key: k, service: s.service}, true, alpha(v, r)
+		}
+		n.servers[k] = x.server
+		for _, c := range r.Checks {
+			id := CheckID{Server: k, Spec: c.CheckSpec}
+			if !enforced.Checked(c) || n.checks[id] != nil {
+				continue // a server counts as up where it is not checked
+			}
+			if n.checks[id] = n.base.checks[id]; n.checks[id] == nil {
+				n.checks[id] = &check{id: id, server: x.server, share: share(n.seed, id)}
+			}
+			x.checks = append(x.checks, n.checks[id])
+		}
+		s.servers = append(s.servers, x)
+	}
+	return s
+}
+
+// alpha tells whether a new server counts as down until its checks have succeeded.
+func alpha(v *ir.VirtualServer, r *ir.RealServer) bool {
+	return slices.ContainsFunc(r.Checks, func(c *ir.Check) bool { return enforced.Checked(c) && (v.Alpha || r.Alpha || c.Alpha) })
+}
+
+// share spreads the first checks over their warm-up: from 0 to 1, the same for the same seed and check.
+func share(seed uint64, id CheckID) float64 {
+	h := fnv.New64a()
+	fmt.Fprint(h, id)
+	return rand.New(rand.NewPCG(seed, h.Sum64())).Float64()
+}
+
+// swap puts a prepared configuration into force. What has the same key in both goes on as if nothing had happened: checks keep their
+// counters and deadlines, servers and quorums their standing. An equal configuration has no effects at all.
+//
+// What is new begins as it would at a start: a server as up (keepalived's way; the first failed probe removes it) or down where alpha
+// says so. A server whose checks change keeps its standing until the new ones have a result: a reload neither lets traffic to a dead
+// server nor takes it from a live one.
+func (m *Machine) swap(now time.Time, n *Next) {
+	if n.base != m.current { // another one came first
+		n = Prepare(n.cfg, m.current)
+	}
+	m.current = n.Generation
+	for _, s := range n.services {
+		s.quorum.Need, s.quorum.Hysteresis = s.cfg.Quorum, s.cfg.Hysteresis
+		s.live, s.total = 0, 0
+		for _, x := range s.servers {
+			m.swapServer(now, x)
+		}
+		for _, x := range s.servers {
+			m.judge(x.server)
+		}
+		if s.fresh {
+			s.quorum.Judge(s.live) // a start is no loss
+		}
+		m.judgeQuorum(s.service)
+	}
+	for _, c := range n.ended {
+		m.timers.Stop(&c.Timer)
+	}
+	for _, k := range n.removed {
+		delete(m.down, k)
+	}
+	for _, k := range n.closed {
+		delete(m.noQuorum, k)
+	}
+}
+
+// swapServer gives a server its weight and its checks. A new check shares the server's standing until its first result.
+func (m *Machine) swapServer(now time.Time, x nextServer) {
+	s := x.server
+	if x.fresh {
+		s.down = x.alpha
+	}
+	cause := ""
+	if s.down {
+		cause = cmp.Or(m.down[s.key], "not checked yet")
+	}
+	s.weight, s.checks = x.weight, x.checks
+	for _, c := range s.checks {
+		if c.Do == nil {
+			c.health = health.New(now, c.id.Spec, cause, c.share)
+			c.Do = func(now time.Time) { m.examine(now, c, health.Tick{}) }
+			m.await(c)
+		}
+	}
+	s.service.total += s.weight
+	if !s.down {
+		s.service.live += s.weight
+	}
+}

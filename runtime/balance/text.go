@@ -1,0 +1,23 @@
+package balance
+
+import "fmt"
+
+// Effects print as one line.
+
+func (e ServerChanged) String() string {
+	if e.Up {
+		return fmt.Sprintf("%v up: %s", e.Server, e.Reason)
+	}
+	return fmt.Sprintf("%v down: %s", e.Server, e.Reason)
+}
+
+func (e QuorumChanged) String() string {
+	if e.Lost {
+		return fmt.Sprintf("%v lost its quorum: %s", e.Service, e.Reason)
+	}
+	return fmt.Sprintf("%v has its quorum: %s", e.Service, e.Reason)
+}
+
+func (e StartProbe) String() string {
+	return fmt.Sprintf("probe %s %v for %v, at most %v", e.ID.Spec.Kind, e.ID.Spec.Target, e.ID.Server, e.Timeout)
+}

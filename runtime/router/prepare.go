@@ -1,0 +1,212 @@
+package router
+
+import (
+	"maps"
+	"net/netip"
+	"reflect"
+	"slices"
+	"time"
+
+	"keepc/compiler/ir"
+	"keepc/runtime/track"
+	"keepc/runtime/vrrp"
+)
+
+// A Generation is a configuration as the machine uses it: its instances, and who is concerned by what. It never changes, so that the
+// next one is prepared from it while the machine works.
+type Generation struct {
+	cfg       *ir.Config
+	members   []member // as in the file
+	instances map[ir.InstanceKey]*instance
+	onLink    map[string][]*instance      // by interface: those that use or track it
+	tracking  map[track.Thing][]*instance // interfaces aside
+	virtual   map[netip.Addr]bool         // the addresses that this director hands around
+	scripts   map[string]*script          // by name: those that some instance tracks
+}
+
+// A member is what a configuration says of an instance.
+type member struct {
+	*instance
+	cfg      *ir.VRRPInstance
+	trackers []track.Tracker
+}
+
+// A Next is a configuration that is ready to be swapped in: all that takes long is done.
+type Next struct {
+	*Generation
+	base    *Generation // what it was prepared from
+	changed []*instance // members that are new, or configured in another way
+	removed []*instance
+	timings []timing
+	ended   []*script
+	// untracked things were tracked before.
+	untracked []track.Thing
+}
+
+// A timing is when a script runs from now on.
+type timing struct {
+	*script
+	spec  track.Spec
+	fresh bool
+	after *script // whose standing a fresh one keeps until its first result; nil: none
+}
+
+// Prepare makes a configuration ready for Swap; current is what the machine has in force, nil for the first one. The configuration must
+// not change any more. It may run beside the machine, on any goroutine, and take its time.
+func Prepare(cfg *ir.Config, current *Generation) *Next {
+	if current == nil {
+		current = &Generation{}
+	}
+	n := &Next{base: current, Generation: &Generation{
+		cfg: cfg, instances: map[ir.InstanceKey]*instance{}, onLink: map[string][]*instance{}, tracking: map[track.Thing][]*instance{},
+		virtual: map[netip.Addr]bool{}, scripts: map[string]*script{},
+	}}
+	n.prepareInstances()
+	n.prepareScripts()
+	for t := range current.tracking {
+		if n.tracking[t] == nil {
+			n.untracked = append(n.untracked, t)
+		}
+	}
+	return n
+}
+
+func (n *Next) prepareInstances() {
+	before := map[*instance]member{}
+	for _, b := range n.base.members {
+		before[b.instance] = b
+	}
+	for _, v := range n.cfg.Instances {
+		k := v.Key()
+		if n.instances[k] != nil {
+			continue // twice the same virtual router: the compiler has complained
+		}
+		i := n.base.instances[k]
+		if i == nil {
+			i = newInstance(v)
+		}
+		x := member{i, v, track.Of(v, n.cfg)}
+		n.instances[k] = i
+		n.members = append(n.members, x)
+		for _, a := range v.Addresses {
+			n.virtual[a.Prefix.Addr()] = true
+		}
+		concern(n.onLink, v.Interface, i)
+		for _, t := range x.trackers {
+			if t.Kind == track.Interface {
+				concern(n.onLink, t.Name, i)
+			} else {
+				concern(n.tracking, t.Thing, i)
+			}
+		}
+	}
+	// The source of an advertisement is no virtual address, of no instance.
+	everybody := !maps.Equal(n.virtual, n.base.virtual)
+	for _, x := range n.members {
+		if b, kept := before[x.instance]; everybody || !kept || !slices.Equal(x.trackers, b.trackers) || !equal(reflect.ValueOf(x.cfg), reflect.ValueOf(b.cfg)) {
+			n.changed = append(n.changed, x.instance)
+		}
+	}
+	for _, b := range n.base.members {
+		if n.instances[b.key] == nil {
+			n.removed = append(n.removed, b.instance)
+		}
+	}
+}
+
+// concern notes once that something concerns an instance.
+func concern[K comparable](of map[K][]*instance, what K, i *instance) {
+	if list := of[what]; len(list) == 0 || list[len(list)-1] != i {
+		of[what] = append(list, i)
+	}
+}
+
+func (n *Next) prepareScripts() {
+	for _, s := range n.cfg.Scripts {
+		thing := track.Thing{Kind: track.Script, Name: s.Name}
+		if n.tracking[thing] == nil || n.scripts[s.Name] != nil {
+			continue
+		}
+		x := timing{script: n.base.scripts[s.Name], spec: track.SpecOf(s)}
+		if x.script == nil || x.id != scriptID(s) {
+			x.fresh, x.after = true, x.script
+			x.script = &script{id: scriptID(s), args: s.Command.Args}
+		}
+		n.scripts[s.Name] = x.script
+		n.timings = append(n.timings, x)
+	}
+	for name, x := range n.base.scripts {
+		if n.scripts[name] != x {
+			n.ended = append(n.ended, x)
+		}
+	}
+}
+
+// swap puts a prepared configuration into force. What has the same key in both goes on as if nothing had happened: instances keep role
+// and timers, scripts their standing. An equal configuration has no effects at all. What is new begins as it would at a start.
+func (m *Machine) swap(now time.Time, n *Next) {
+	if n.base != m.current { // another one came first
+		n = Prepare(n.cfg, m.current)
+	}
+	m.current = n.Generation
+	for _, s := range n.timings {
+		switch {
+		case !s.fresh:
+			s.runs.Retime(s.spec)
+			m.await(s.script)
+		case s.after != nil:
+			m.begin(now, s.script, s.spec, s.after.runs.Status())
+		default:
+			m.begin(now, s.script, s.spec, track.Status{})
+		}
+	}
+	for _, x := range n.ended {
+		m.timers.Stop(&x.Timer)
+	}
+	for _, x := range n.members {
+		i := x.instance
+		if i.trackers = x.trackers; i.Do == nil {
+			i.Do = func(now time.Time) { m.drive(now, i, vrrp.Tick{}) }
+		}
+		if i.cfg != x.cfg {
+			i.cfg = x.cfg
+			m.drive(now, i, vrrp.Reconfigure{Config: x.cfg})
+		}
+	}
+	for _, i := range n.removed {
+		m.drive(now, i, vrrp.Stop{Reason: "not in the configuration any more"})
+	}
+	for _, t := range n.untracked {
+		delete(m.things, t)
+	}
+	for _, i := range n.changed {
+		if _, present := m.links[i.key.Interface]; present || m.settled {
+			m.inform(now, i)
+		}
+	}
+}
+
+// equal compares two configurations of an instance, wherever they are in their files.
+func equal(a, b reflect.Value) bool {
+	switch a.Type() {
+	case reflect.TypeFor[ir.Origin](), reflect.TypeFor[*ir.SyncGroup](): // the settings of a group are not those of the instance
+		return true
+	}
+	switch a.Kind() {
+	case reflect.Pointer:
+		return a.IsNil() == b.IsNil() && (a.IsNil() || equal(a.Elem(), b.Elem()))
+	case reflect.Slice:
+		same := a.Len() == b.Len()
+		for i := 0; same && i < a.Len(); i++ {
+			same = equal(a.Index(i), b.Index(i))
+		}
+		return same
+	case reflect.Struct:
+		same := true
+		for i := 0; same && i < a.NumField(); i++ {
+			same = equal(a.Field(i), b.Field(i))
+		}
+		return same
+	}
+	return a.Comparable() && a.Equal(b)
+}

@@ -1,0 +1,168 @@
+package router
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"keepc/compiler/ir"
+	"keepc/compiler/state"
+	"keepc/runtime/timer"
+	"keepc/runtime/track"
+	"keepc/runtime/vrrp"
+)
+
+// A Machine is the part of a director that takes part in VRRP. It is one value without goroutines, clocks or sockets: the daemon gives
+// it the events of a machine, a simulation those of a virtual one.
+type Machine struct {
+	current  *Generation // in force
+	started  time.Time
+	settled  bool // the first Tick has come: what is not in links is missing
+	stopping bool
+
+	links  map[string]LinkChanged       // the interfaces that are present
+	things map[track.Thing]track.Status // files and processes
+	quorum map[ir.ServiceKey]bool       // services that lost theirs, as Quorum told
+	timers timer.Timers
+
+	// The effects of the step under way: the wire comes before everything else.
+	adverts, others []Effect
+}
+
+// New returns the machine of a director that starts now, with what Prepare made of its configuration. Nothing happens before it learns
+// of its interfaces, by LinkChanged and the first Tick.
+func New(now time.Time, first *Next) *Machine {
+	m := &Machine{current: first.base, started: now, links: map[string]LinkChanged{}, things: map[track.Thing]track.Status{}}
+	m.swap(now, first)
+	return m
+}
+
+// Config is the configuration in force.
+func (m *Machine) Config() *ir.Config { return m.current.cfg }
+
+// Current is the configuration in force as Prepare wants it for the next one. It never changes.
+func (m *Machine) Current() *Generation { return m.current }
+
+// Situation is what the machine knows beside its configuration: who is MASTER, and whether it stops.
+func (m *Machine) Situation() state.Situation {
+	s := state.Situation{Master: map[ir.InstanceKey]string{}, Stopping: m.stopping}
+	for _, i := range m.current.members {
+		if i.machine.Role() == vrrp.Master {
+			s.Master[i.key] = i.reason
+		}
+	}
+	return s
+}
+
+// Roles tells of every instance whether it is MASTER.
+func (m *Machine) Roles() map[ir.InstanceKey]bool {
+	roles := make(map[ir.InstanceKey]bool, len(m.current.members))
+	for _, i := range m.current.members {
+		roles[i.key] = i.machine.Role() == vrrp.Master
+	}
+	return roles
+}
+
+// QuorumLost reports whether a service lost its quorum, as far as Quorum has told.
+func (m *Machine) QuorumLost(k ir.ServiceKey) bool { return m.quorum[k] }
+
+// Want is what should exist in the kernel now.
+func (m *Machine) Want() state.State { return state.Router(m.current.cfg, m.Situation()) }
+
+// Deadline is when the machine needs its next Tick; false: it waits for other events only.
+func (m *Machine) Deadline() (time.Time, bool) {
+	switch {
+	case m.stopping:
+		return time.Time{}, false
+	case !m.settled:
+		return m.started, true
+	}
+	return m.timers.First()
+}
+
+// Step takes an event and returns what to do about it: first the advertisements, then the rest in order. A stopped machine does
+// nothing any more.
+func (m *Machine) Step(now time.Time, ev Event) []Effect {
+	if m.stopping {
+		return nil
+	}
+	m.adverts, m.others = nil, nil
+	switch ev := ev.(type) {
+	case Tick:
+		m.settle(now)
+		m.timers.Run(now)
+	case LinkChanged:
+		m.linkChanged(now, ev)
+	case PacketReceived:
+		m.packetReceived(now, ev)
+	case ScriptDone:
+		m.scriptDone(now, ev)
+	case Tracked:
+		m.tracked(now, ev)
+	case Quorum:
+		m.quorum = ev.Lost
+	case Swap:
+		m.swap(now, ev.Next)
+	case Stop:
+		m.stop(now)
+	}
+	return append(m.adverts, m.others...)
+}
+
+// stop is the farewell: priority 0 on every wire, then nothing of ours should exist.
+func (m *Machine) stop(now time.Time) {
+	for _, i := range m.current.members {
+		m.drive(now, i.instance, vrrp.Stop{Reason: "stopping"})
+	}
+	m.stopping = true
+}
+
+// settle takes the interfaces that nobody has told of as missing.
+func (m *Machine) settle(now time.Time) {
+	if m.settled {
+		return
+	}
+	m.settled = true
+	for _, i := range m.current.members {
+		m.inform(now, i.instance)
+	}
+}
+
+func (m *Machine) packetReceived(now time.Time, p PacketReceived) {
+	src, dst := plain(p.Src), plain(p.Dst)
+	if len(p.Payload) < 2 || slices.Contains(m.links[p.Interface].Addrs, src) {
+		return // no VRRP, or our own
+	}
+	// The second byte is the virtual router, in every version. One that is not ours is somebody else's business.
+	i := m.current.instances[ir.InstanceKey{Interface: p.Interface, VRID: p.Payload[1], IPv6: src.Is6()}]
+	if i == nil || src == i.cfg.SourceAddr {
+		return
+	}
+	m.drive(now, i, vrrp.Received{Src: src, Dst: dst, TTL: p.TTL, Payload: p.Payload})
+}
+
+func (m *Machine) linkChanged(now time.Time, l LinkChanged) {
+	if l.Present {
+		l.Addrs = slices.Clone(l.Addrs)
+		for i, a := range l.Addrs {
+			l.Addrs[i] = plain(a)
+		}
+		m.links[l.Name] = l
+	} else {
+		delete(m.links, l.Name)
+	}
+	for _, i := range m.current.onLink[l.Name] {
+		m.inform(now, i)
+	}
+}
+
+// plain is an address as packets carry it: without zone, IPv4 as such.
+func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
+
+func (m *Machine) emit(f Effect) {
+	if _, ok := f.(SendAdvert); ok {
+		m.adverts = append(m.adverts, f)
+	} else {
+		m.others = append(m.others, f)
+	}
+}

@@ -1,0 +1,97 @@
+package router
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"keepc/compiler/ir"
+	"keepc/runtime/timer"
+	"keepc/runtime/track"
+)
+
+// A ScriptID tells vrrp_scripts apart, also over a reload: a script is the same while it runs the same command as the same user.
+type ScriptID struct {
+	Name    string
+	Command string // its words in quotes
+	User    ir.User
+}
+
+// A script is a vrrp_script that some instance tracks.
+type script struct {
+	timer.Timer
+	id   ScriptID
+	args []string
+	runs track.Runs
+}
+
+func scriptID(s *ir.Script) ScriptID {
+	return ScriptID{Name: s.Name, Command: fmt.Sprintf("%q", s.Command.Args), User: cmp.Or(s.Command.User, s.User)}
+}
+
+// begin lets a script run for the first time. It has the given standing until its first result.
+func (m *Machine) begin(now time.Time, x *script, spec track.Spec, standing track.Status) {
+	x.runs = track.NewRuns(now, spec, standing)
+	x.Do = func(now time.Time) {
+		if timeout, run := x.runs.Tick(now); run {
+			m.emit(StartScript{ID: x.id, Args: x.args, Timeout: timeout})
+		}
+		m.await(x)
+	}
+	m.await(x)
+}
+
+func (m *Machine) await(x *script) {
+	at, running := x.runs.Deadline()
+	m.timers.Set(&x.Timer, at, running)
+}
+
+func (m *Machine) scriptDone(now time.Time, d ScriptDone) {
+	// A reload may have removed the script while it ran.
+	x := m.current.scripts[d.ID.Name]
+	if x == nil || x.id != d.ID {
+		return
+	}
+	changed := x.runs.Done(now, d.Cause == "")
+	m.await(x)
+	if !changed {
+		return
+	}
+	text := "succeeds"
+	if d.Cause != "" {
+		text = "fails: " + d.Cause
+	}
+	thing := track.Thing{Kind: track.Script, Name: d.ID.Name}
+	m.emit(Note{Subject: thing.String(), Text: text, Fine: d.Cause == ""})
+	m.changed(now, thing)
+}
+
+// tracked takes note of a file or process. One that a reload has taken out of the file is nobody's business any more.
+func (m *Machine) tracked(now time.Time, t Tracked) {
+	if m.things[t.Thing] != t.Status && len(m.current.tracking[t.Thing]) > 0 {
+		m.things[t.Thing] = t.Status
+		m.changed(now, t.Thing)
+	}
+}
+
+// changed judges anew who tracks a thing.
+func (m *Machine) changed(now time.Time, thing track.Thing) {
+	for _, i := range m.current.tracking[thing] {
+		m.inform(now, i)
+	}
+}
+
+// status is what is known of a thing.
+func (m *Machine) status(t track.Thing) track.Status {
+	switch t.Kind {
+	case track.Interface:
+		l, present := m.links[t.Name]
+		return track.Status{Known: present || m.settled, Good: present && l.Up}
+	case track.Script:
+		if x := m.current.scripts[t.Name]; x != nil {
+			return x.runs.Status()
+		}
+		return track.Status{}
+	}
+	return m.things[t]
+}
