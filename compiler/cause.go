@@ -91,10 +91,8 @@ var consequences = map[string]func(o, cause diag.Diagnostic) bool{
 	"definition-name": func(o, cause diag.Diagnostic) bool {
 		return o.Rule == "invalid-value" && strings.Contains(o.Span.Text(), cause.Span.Text())
 	},
-	"unset-variable": func(o, cause diag.Diagnostic) bool {
-		return o.Rule == "missing-value" && o.Span.End <= cause.Span.End && linesApart(o, cause) == 0 || spoils(o, cause) ||
-			o.Rule == "invalid-value" && o.Span.Start == cause.Span.End
-	},
+	"unset-variable":  empties,
+	"unread-variable": empties,
 	"line-continuation": func(o, cause diag.Diagnostic) bool {
 		n := linesApart(o, cause)
 		return (o.Rule == "missing-value" || o.Rule == "split-line") && n == 0 || o.Rule == "unknown-keyword" && n == 1
@@ -138,6 +136,12 @@ func countTemplates(found diag.List) {
 // spoils tells whether a value is wrong because of what stands in it.
 func spoils(o, cause diag.Diagnostic) bool {
 	return holds(o.Span, cause.Span) && o.Severity == diag.Error && (o.Rule == "invalid-value" || o.Rule == "password-cut")
+}
+
+// empties tells whether a value is missing or wrong because nothing stands in its place.
+func empties(o, cause diag.Diagnostic) bool {
+	return o.Rule == "missing-value" && o.Span.End <= cause.Span.End && linesApart(o, cause) == 0 || spoils(o, cause) ||
+		o.Rule == "invalid-value" && o.Span.Start == cause.Span.End
 }
 
 // linesApart is how many lines a finding stands below another one.

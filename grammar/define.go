@@ -309,10 +309,11 @@ func (e *expander) builtIn(ref reference, at source.Span) (string, bool) {
 		if nameLength(ref.params) == 0 || nameLength(ref.params) < len(ref.params) {
 			return "", false
 		}
-		text := ""
-		if e.opts.Env != nil {
-			text = e.opts.Env(ref.params)
+		if e.opts.Env == nil {
+			e.unreadVariable(ref, at)
+			return "", true
 		}
+		text := e.opts.Env(ref.params)
 		if text == "" {
 			e.unsetVariable(ref, at)
 		}
@@ -409,6 +410,14 @@ func (e *expander) unsetVariable(ref reference, at source.Span) {
 		Rule: "unset-variable", Severity: diag.Info, Message: fmt.Sprintf("the environment has no %s", ref.params),
 		Span: at, Label: "replaced by nothing",
 		Help: "set it for keepc as it is set for keepalived",
+	})
+}
+
+func (e *expander) unreadVariable(ref reference, at source.Span) {
+	e.report(diag.Diagnostic{
+		Rule: "unread-variable", Severity: diag.Info, Message: fmt.Sprintf("%s of the environment is not read", ref.params),
+		Span: at, Label: "replaced by nothing here",
+		Help: "--allow-env reads the environment of keepc",
 	})
 }
 

@@ -22,7 +22,7 @@ type Options struct {
 	IDs []string
 	// Instance is the value of ${_INSTANCE}; ID when empty.
 	Instance string
-	// Env returns the value of an environment variable, for ${_ENV NAME}; nil means that none is set.
+	// Env returns the value of an environment variable, for ${_ENV NAME}; nil means that the environment is not read.
 	Env func(name string) string
 	// Seed makes the numbers of ${_RANDOM}. The same seed gives the same configuration.
 	Seed uint64
@@ -45,9 +45,10 @@ func LoadText(src *source.Source, opts Options) (*File, diag.List) {
 // An expander reads the lines of a file and of what it includes, without the lines that are for other hosts, and with
 // definitions and sequences replaced. A line that asks for none of this passes through untouched.
 type expander struct {
+	finder
 	opts   Options
 	record *record
-	texts  map[string]*source.Source // the files read, by absolute path
+	texts  map[string]*source.Source // the files read, by their paths without symbolic links
 
 	stack    []lines // where lines come from, the last first: files, definitions of several lines, sequences
 	file     *file   // the innermost of the files
@@ -91,6 +92,7 @@ type file struct {
 	*textLines
 	by        *file  // that includes it
 	abs, name string // the absolute path, and how it is shown
+	real      string // the path without symbolic links
 	dir       string // the absolute path of its directory
 	demand    demand // what its includes must fulfil
 }
@@ -116,7 +118,11 @@ func newExpander(src *source.Source, opts Options, texts map[string]*source.Sour
 		e.opts.limit = maxExpansion
 	}
 	abs := opts.Files.abs(src.Name)
-	top := &file{textLines: newTextLines(src, r), abs: abs, name: src.Name, dir: path.Dir(abs)}
+	e.Files = opts.Files.With(path.Dir(abs))
+	top := &file{textLines: newTextLines(src, r), abs: abs, real: abs, name: src.Name, dir: path.Dir(abs)}
+	if real, err := e.Files.real(abs); err == nil {
+		top.real = real
+	}
 	if opts.AllConfig {
 		top.demand = all
 	}

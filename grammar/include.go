@@ -12,109 +12,6 @@ import (
 	"keepc/grammar/source"
 )
 
-// Files is where configurations are read from.
-type Files struct {
-	// Root is the file tree from its "/", as os.DirFS("/") gives it, or that of an image; nil means that there are no files.
-	Root fs.FS
-	// Dir is the absolute path of the directory that relative names start from; "/" when empty.
-	Dir string
-	// Below is the absolute path of the directory that absolute names in configurations start from, as that of an image; "/"
-	// when empty.
-	Below string
-}
-
-// abs returns the absolute path of a name.
-func (f Files) abs(name string) string {
-	if path.IsAbs(name) {
-		return path.Clean(name)
-	}
-	return path.Join("/", f.Dir, name)
-}
-
-// inFS returns the name that io/fs has for an absolute path.
-func inFS(abs string) string {
-	if abs == "/" {
-		return "."
-	}
-	return strings.TrimPrefix(abs, "/")
-}
-
-// read returns the bytes of a regular file. The reference does not read files that are executable.
-func (f Files) read(abs string) ([]byte, error) {
-	if f.Root == nil {
-		return nil, fs.ErrNotExist
-	}
-	info, err := fs.Stat(f.Root, inFS(abs))
-	switch {
-	case err != nil:
-		return nil, err
-	case info.IsDir():
-		return nil, errDirectory
-	case !info.Mode().IsRegular(), strings.HasPrefix(abs, "/proc/"): // some of these never end
-		return nil, errNotRegular
-	case info.Mode().Perm()&0o111 != 0:
-		return nil, errExecutable
-	case info.Size() > maxText:
-		return nil, errTooLarge
-	}
-	return fs.ReadFile(f.Root, inFS(abs))
-}
-
-var (
-	errDirectory  = errors.New("is a directory")
-	errNotRegular = errors.New("is not a regular file")
-	errExecutable = errors.New("is executable")
-	errTooLarge   = fmt.Errorf("is larger than %d MiB", maxText>>20)
-)
-
-// glob returns the files that match a pattern without braces, sorted. Unlike path.Match, but like glob(3), a wildcard does
-// not match a dot at the start of a name. It tells whether it could look into all directories that the pattern asks for.
-func (f Files) glob(pattern string) (matches []string, whole bool) {
-	if f.Root == nil {
-		return nil, true
-	}
-	if !hasWildcard(pattern) {
-		if _, err := fs.Stat(f.Root, inFS(path.Clean(pattern))); errors.Is(err, fs.ErrNotExist) {
-			return nil, true
-		}
-		return []string{path.Clean(pattern)}, true
-	}
-	pattern = path.Clean(pattern)
-	tree := &limited{f.Root, maxDirectories}
-	names, _ := fs.Glob(tree, inFS(pattern)) // a malformed pattern matches nothing
-	parts := strings.Split(pattern, "/")
-	for _, name := range names {
-		name = "/" + name
-		hidden := false
-		for i, part := range strings.Split(name, "/") {
-			hidden = hidden || strings.HasPrefix(part, ".") && strings.IndexAny(parts[i], "*?[") == 0
-		}
-		if !hidden {
-			matches = append(matches, name)
-		}
-	}
-	return matches, tree.left >= 0
-}
-
-// maxDirectories is how many directories the wildcards of an include may look into; "/*/*/*/*" is all of a machine.
-const maxDirectories = 2000
-
-// A limited file system has only so many directories to read.
-type limited struct {
-	fs.FS
-	left int
-}
-
-// ReadDir implements fs.ReadDirFS.
-func (l *limited) ReadDir(name string) ([]fs.DirEntry, error) {
-	if l.left--; l.left < 0 {
-		return nil, fs.ErrNotExist
-	}
-	return fs.ReadDir(l.FS, name)
-}
-
-func hasWildcard(pattern string) bool { return strings.ContainsAny(pattern, "*?[") }
-
 // maxAlternatives is how many patterns the braces of an include may make.
 const maxAlternatives = 1000
 
@@ -253,8 +150,12 @@ func (e *expander) checkInclude(words []string) {
 
 // include pushes the files of an include line; they are read next.
 func (e *expander) include(l line, add demand, pattern line) {
+	if len(pattern.text) > maxLine {
+		e.report(tooLong(pattern.span(0, len(pattern.text)), len(l.text)))
+		return
+	}
 	text := e.unquoted(pattern)
-	inc := Include{Span: l.span(0, len(l.text)), Pattern: e.path(text)}
+	inc := Include{Span: l.span(0, len(l.text)), Pattern: path.Join(e.start(e.file.dir, text))}
 	at := pattern.span(0, len(pattern.text))
 	patterns, ok := alternatives(text)
 	if !ok {
@@ -265,26 +166,37 @@ func (e *expander) include(l line, add demand, pattern line) {
 		return
 	}
 	need := e.file.demand | add
-	var names []string
+	var found match
 	for _, p := range patterns {
-		found, whole := e.opts.Files.glob(e.path(p))
-		if !whole {
-			e.report(diag.Diagnostic{
-				Rule: "include-wide", Severity: diag.Warning, Message: fmt.Sprintf("%s looks into more than %d directories", p, maxDirectories),
-				Span: at, Label: "not read to the end here; keepalived looks into all",
-			})
+		if !e.spend(len(p), at) {
+			return
 		}
-		names = append(names, found...)
-		if len(found) == 0 && len(patterns) > 1 && need&brace != 0 {
+		m := e.glob(e.start(e.file.dir, p))
+		found.files, found.partial, found.outside = append(found.files, m.files...), found.partial || m.partial, found.outside || m.outside
+		if len(m.files) == 0 && !m.outside && len(patterns) > 1 && need&brace != 0 {
 			e.noMatch(at, p, true)
 		}
 	}
-	if wild := hasWildcard(text); len(names) == 0 && (len(patterns) == 1 || need&brace == 0) {
+	switch wild := hasWildcard(text); {
+	case found.partial:
+		e.report(diag.Diagnostic{
+			Rule: "include-wide", Severity: diag.Warning, Message: fmt.Sprintf("%s looks into more than %d directories", text, maxDirectories),
+			Span: at, Label: "not read to the end here; keepalived looks into all",
+		})
+	case found.outside:
+		e.outside(at, text)
+	case len(found.files) == 0 && (len(patterns) == 1 || need&brace == 0):
 		e.noMatch(at, text, !wild && need&(readable|matched) != 0 || wild && need&wildcard != 0)
 	}
 	by := e.file
-	for _, name := range slices.Backward(names) { // the last pushed is read first
-		if src, err := e.open(name, by, at, inc.Span); err != nil {
+	for _, name := range slices.Backward(found.files) { // the last pushed is read first
+		src, err := e.open(name, by, at, inc.Span)
+		if e.file == nil {
+			return // that was too much
+		}
+		if errors.Is(err, ErrOutside) {
+			e.outside(at, e.shown(name, by))
+		} else if err != nil {
 			e.unread(at, name, err, need&readable != 0)
 		} else if src != nil {
 			inc.Files = append(inc.Files, src)
@@ -294,24 +206,20 @@ func (e *expander) include(l line, add demand, pattern line) {
 	e.record.includes = append(e.record.includes, inc)
 }
 
-// path returns the absolute path of a name in the innermost file.
-func (e *expander) path(name string) string {
-	if path.IsAbs(name) {
-		return strings.TrimSuffix(e.opts.Files.Below, "/") + name
-	}
-	return path.Join(e.file.dir, name)
-}
-
 // includeCost is what to include a file once more counts at least.
 const includeCost = 4 << 10
 
-// open pushes a file; it returns nil for one that is being read already.
+// open pushes a file; it returns nil for one that is being read already, under this name or another one.
 func (e *expander) open(abs string, by *file, at, via source.Span) (*source.Source, error) {
+	real, err := e.real(abs)
+	if err != nil {
+		return nil, err
+	}
 	depth := 0
 	for f := by; f != nil; f = f.by {
 		d := diag.Diagnostic{Rule: "include-cycle", Severity: diag.Error, Span: at}
 		switch depth++; {
-		case f.abs == abs:
+		case f.real == real:
 			d.Message, d.Label = abs+" includes itself", "keepalived reads it again and again until it runs out of files"
 		case depth > maxDepth:
 			d.Message, d.Label = fmt.Sprintf("includes nest deeper than %d", maxDepth), "is not read"
@@ -321,20 +229,37 @@ func (e *expander) open(abs string, by *file, at, via source.Span) (*source.Sour
 		e.report(d)
 		return nil, nil
 	}
-	base, known := e.texts[abs]
+	base, known := e.texts[real]
 	if !known {
-		text, err := e.opts.Files.read(abs)
+		text, err := e.read(abs)
 		if err != nil {
 			return nil, err
 		}
 		base = source.New(e.shown(abs, by), text)
-		e.texts[abs] = base
+		e.texts[real] = base
 	} else if !e.spend(max(len(base.Text), includeCost), at) {
 		return nil, nil
 	}
 	src := base.View(via, "included from")
-	e.push(&file{textLines: newTextLines(src, e.record), by: by, abs: abs, dir: path.Dir(abs), name: src.Name, demand: by.demand})
+	src.Name = e.shown(abs, by)
+	e.push(&file{textLines: newTextLines(src, e.record), by: by, abs: abs, real: real, dir: path.Dir(abs), name: src.Name, demand: by.demand})
 	return src, nil
+}
+
+// outside reports an include of files that are not read.
+func (e *expander) outside(at source.Span, pattern string) {
+	d := diag.Diagnostic{
+		Rule: "include-outside", Severity: diag.Info, Message: fmt.Sprintf("%s is not read: it leads out of the working directory and that of the file", pattern),
+		Span: at, Label: "what it says is not judged",
+		Help: "--root DIR reads absolute names below DIR, --allow-outside reads files wherever they are",
+	}
+	if e.opts.Files.Below != "" {
+		d.Message = fmt.Sprintf("%s is not read: it leads out of --root", pattern)
+		d.Help = "--allow-outside reads files wherever they are"
+	} else if !path.IsAbs(pattern) {
+		d.Help = "--allow-outside reads files wherever they are"
+	}
+	e.report(d)
 }
 
 // unquoted returns an include pattern without quotes, which older versions of the reference remove and newer do not.
@@ -388,7 +313,7 @@ func (e *expander) unread(at source.Span, name string, err error, demanded bool)
 		Rule: "include-unread", Severity: diag.Warning, Message: fmt.Sprintf("%s %v", name, err),
 		Span: at, Label: "keepalived skips it", Host: path.IsAbs(at.Text()) && e.opts.Files.Below == "",
 	}
-	if !slices.Contains([]error{errDirectory, errNotRegular, errExecutable, errTooLarge}, err) {
+	if !slices.Contains([]error{errDirectory, errNotRegular, errExecutable, errTooLarge, errLinks}, err) {
 		d.Severity, d.Message, d.Label = diag.Error, fmt.Sprintf("%s cannot be read: %v", name, err), "what it says is not judged"
 	}
 	if demanded {

@@ -278,12 +278,17 @@ func (t *textLines) next(l *line) bool {
 }
 
 func (t *textLines) tooLong(at, n int) {
-	t.record.add(diag.Diagnostic{
+	t.record.add(tooLong(t.src.Span(at+maxLine, at+maxLine+1), n))
+}
+
+// tooLong is the finding about a line of so many bytes.
+func tooLong(at source.Span, n int) diag.Diagnostic {
+	return diag.Diagnostic{
 		Rule: "line-too-long", Severity: diag.Error,
 		Message: fmt.Sprintf("line of %d bytes", n),
-		Span:    t.src.Span(at+maxLine, at+maxLine+1),
+		Span:    at,
 		Label:   fmt.Sprintf("keepalived reads %d bytes at most", maxLine),
 		Notes:   []diag.Note{{Message: "the rest is read as a line of its own; newer versions drop what stands before it"}},
 		Help:    "write one value a line",
-	})
+	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -18,7 +17,6 @@ import (
 
 	"keepc/compiler/report"
 	"keepc/compiler/schema"
-	"keepc/grammar"
 	"keepc/grammar/diag"
 )
 
@@ -44,6 +42,7 @@ type flags struct {
 	factsFile      string // of the host that is judged
 	forVersion     string // the keepalived that reads the files
 	stdinName      string
+	outside, env   bool // files are read wherever they are, and the environment is
 }
 
 // Exit codes, one table for all verbs.
@@ -126,12 +125,15 @@ func (a *App) Main(args []string) int {
 	f.StringVar(&a.root, "root", "", "the `DIR` in which absolute names of included files start, as that of an image")
 	f.StringVar(&a.factsFile, "facts", "", "judge the host that `FILE` tells of (keepc facts)")
 	f.StringVar(&a.forVersion, "keepalived-version", "", "the `X.Y.Z` that reads the files: words that it does not know yet are errors")
+	f.BoolVar(&a.outside, allowOutside, false, "read files that lead out of the working directory, that of the file, or --root")
+	f.BoolVar(&a.env, allowEnv, false, "read ${_ENV NAME} from the environment")
 	f.StringVar(&a.stdinName, "stdin-name", "<stdin>", "the `NAME` of standard input in messages")
 	f.SortFlags = false
 	completeGlobals(root)
 	help := root.HelpFunc()
 	root.SetHelpFunc(func(c *cobra.Command, args []string) {
 		tellFormats(c)
+		tellReach(c)
 		help(c, args)
 	})
 
@@ -195,6 +197,9 @@ func (a *App) accept(c *cobra.Command) error {
 	}
 	if oldest := "2.0.0"; a.forVersion != "" && schema.Older(a.forVersion, oldest) {
 		fmt.Fprintf(a.Stderr, "keepc: keepalived %s is judged as %s: older versions are not told apart\n", a.forVersion, oldest)
+	}
+	if reachesHost(c) {
+		a.outside, a.env = true, true
 	}
 	if a.root == "" {
 		return nil
@@ -265,38 +270,6 @@ func (a *App) colors() (report.Colors, error) {
 	return report.Colors(err == nil && info.Mode()&fs.ModeCharDevice != 0), nil
 }
 
-// maxFile is the size above which a file is no configuration.
-const maxFile = 128 << 20
-
-// read returns the text of a file; "-" is standard input.
-func (a *App) read(name string) ([]byte, error) {
-	var in io.Reader = a.Stdin
-	var size int64
-	if name != "-" {
-		f, err := a.FS.Open(strings.TrimPrefix(a.abs(name), "/"))
-		if err != nil {
-			return nil, fileError(name, err)
-		}
-		defer f.Close()
-		if info, err := f.Stat(); err == nil {
-			if info.IsDir() {
-				return nil, fmt.Errorf("%s: is a directory, not a file", name)
-			}
-			size = min(info.Size(), maxFile)
-		}
-		in = f
-	}
-	reserve(size)
-	text := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
-	if _, err := text.ReadFrom(io.LimitReader(in, maxFile+1)); err != nil {
-		return nil, fileError(name, err)
-	}
-	if text.Len() > maxFile {
-		return nil, fmt.Errorf("%s: larger than %d MB", name, maxFile>>20)
-	}
-	return text.Bytes(), nil
-}
-
 // fileError names the file and says what was wrong with it.
 func fileError(name string, err error) error { return fmt.Errorf("%s: %w", name, cause(err)) }
 
@@ -327,15 +300,6 @@ func (a *App) below(name string) string {
 		return a.abs(name)
 	}
 	return filepath.Join(a.abs(a.root), name)
-}
-
-// files is where configurations are read from.
-func (a *App) files() grammar.Files {
-	f := grammar.Files{Root: a.FS, Dir: a.Dir}
-	if a.root != "" {
-		f.Below = a.abs(a.root)
-	}
-	return f
 }
 
 // defaultFile is the file that verbs look at when none is named.

@@ -16,7 +16,6 @@ import (
 	"keepc/compiler/ir"
 	"keepc/compiler/lint"
 	"keepc/compiler/report"
-	"keepc/compiler/schema"
 	"keepc/grammar"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
@@ -67,7 +66,7 @@ func (a *App) check() *cobra.Command {
 		Short: "Find mistakes",
 		Long: "Find mistakes in configuration files. Without an argument, in those of the clusters that the nearest " + settingsName + " upward\n" +
 			"names, or else in " + defaultFile + ". Files of directors that back each other up are also compared: all with --peers, those of\n" +
-			"a cluster in " + settingsName + ", and the readings of one file with several --id. What a keepalived before 2.0 reads is judged as by 2.0.",
+			"a cluster in " + settingsName + ", and the readings of one file with several --id. What a keepalived before 2.0 reads is judged as by 2.0.\n\n" + bounded,
 		Example: `  keepc check keepalived.conf
   keepc check --peers lb01.conf lb02.conf
   keepc check --fix lb01.conf lb02.conf
@@ -294,8 +293,14 @@ func (a *App) file(j job) checked {
 // readAll reads a file for each of its ids; merge then says what is wrong with it.
 func (a *App) readAll(j job) (f checked) {
 	f.Name = a.shown(j.name)
+	files := a.files().With(j.dir(a))
 	var text []byte
-	if text, f.err = a.read(j.name); f.err != nil {
+	if j.name == "-" {
+		text, f.err = a.readAny(j.name)
+	} else {
+		text, f.err = a.readFrom(files, j.name, a.outside)
+	}
+	if f.err != nil {
 		return f
 	}
 	f.lines = 1 + bytes.Count(text, []byte("\n"))
@@ -313,7 +318,7 @@ func (a *App) readAll(j job) (f checked) {
 	}
 	src := source.New(f.Name, text)
 	for _, id := range ids {
-		tree, found := grammar.LoadText(src, grammar.Options{Files: a.files(), ID: id, IDs: all, Env: a.Env, Nests: schema.Nests()})
+		tree, found := grammar.LoadText(src, a.loading(files, id, all))
 		cfg, more := compiler.Compile(tree, opts)
 		f.readings = append(f.readings, reading{id, tree, cfg, found, more})
 		f.Secrets = append(f.Secrets, cfg.Secrets...)

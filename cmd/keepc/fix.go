@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"keepc/compiler"
 	"keepc/grammar/diag"
@@ -76,10 +75,15 @@ func (r *checkRun) rounds(j job) (changes map[string]change, all diag.List, secr
 		}
 		found := r.judge(j, f.Findings)
 		repaired := 0
+		put := func(src *source.Source, text []byte) {
+			if at, err := r.files().With(j.dir(r.App)).Locate(r.abs(src.Name)); err == nil { // it was read there
+				memory.texts[at] = text
+			}
+		}
 		for src := range sources(found) {
 			_, done := found.Repair(src)
 			t := trial{src: src, before: f.Findings, after: func(text []byte) diag.List {
-				memory.texts[strings.TrimPrefix(r.abs(src.Name), "/")] = text
+				put(src, text)
 				return app.file(j).Findings
 			}}
 			text, done := t.safe(nil, done).Repair(src)
@@ -89,7 +93,7 @@ func (r *checkRun) rounds(j job) (changes map[string]change, all diag.List, secr
 					fmt.Fprintln(r.Stderr, line)
 				}
 			}
-			memory.texts[strings.TrimPrefix(r.abs(src.Name), "/")] = text
+			put(src, text)
 			if len(done) == 0 || bytes.Equal(text, src.Text) {
 				continue
 			}

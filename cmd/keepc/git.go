@@ -38,7 +38,7 @@ func (a *App) at(name string) (*App, string, error) {
 		file = path.Join(strings.TrimSpace(string(prefix)), file)
 	}
 	there := *a
-	there.FS, there.Dir, there.root = tree, "/", ""
+	there.FS, there.Dir, there.root, there.outside = tree, "/", "", true // there is nothing outside of a revision
 	return &there, tree.prefix + file, nil
 }
 
@@ -177,6 +177,28 @@ func (r *revision) Open(name string) (fs.File, error) {
 		at = r.inside(path.Join(path.Dir(at), string(text)))
 	}
 	return nil, &fs.PathError{Op: "open", Path: name, Err: errors.New("too many symbolic links")}
+}
+
+// Lstat implements fs.ReadLinkFS.
+func (r *revision) Lstat(name string) (fs.FileInfo, error) {
+	at := r.inside(name)
+	if _, ok := r.dirs[at]; ok {
+		return memoryFile{bytes.NewReader(nil), path.Base(at), fs.ModeDir | 0o755}, nil
+	}
+	b, ok := r.blobs[at]
+	if !ok {
+		return nil, &fs.PathError{Op: "lstat", Path: name, Err: fs.ErrNotExist}
+	}
+	return memoryFile{bytes.NewReader(nil), b.name, b.mode}, nil
+}
+
+// ReadLink implements fs.ReadLinkFS.
+func (r *revision) ReadLink(name string) (string, error) {
+	text, err := r.app.git("cat-file", "blob", r.blobs[r.inside(name)].id)
+	if err != nil {
+		return "", &fs.PathError{Op: "readlink", Path: name, Err: err}
+	}
+	return string(text), nil
 }
 
 // ReadDir implements fs.ReadDirFS.

@@ -81,7 +81,7 @@ func (n noting) Mode(path string) (fs.FileMode, bool) {
 
 // readFacts reads the facts of some host from a file.
 func (a *App) readFacts(name string) (*facts.Host, error) {
-	text, err := a.read(name)
+	text, err := a.readAny(name)
 	if err != nil {
 		return nil, err
 	}

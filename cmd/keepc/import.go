@@ -73,7 +73,7 @@ func (r *importRun) host(names []string) (h draft.Host, found bool, err error) {
 		return h, false, err
 	}
 	for _, name := range names {
-		text, err := r.read(name)
+		text, err := r.readAny(name)
 		if err != nil {
 			return h, false, err
 		}

@@ -29,6 +29,17 @@ func (o overlay) Stat(name string) (fs.FileInfo, error) {
 	return fs.Stat(o.FS, name)
 }
 
+// Lstat implements fs.ReadLinkFS.
+func (o overlay) Lstat(name string) (fs.FileInfo, error) {
+	if _, ok := o.texts[name]; ok {
+		return o.Stat(name)
+	}
+	return fs.Lstat(o.FS, name)
+}
+
+// ReadLink implements fs.ReadLinkFS.
+func (o overlay) ReadLink(name string) (string, error) { return fs.ReadLink(o.FS, name) }
+
 // ReadDir implements fs.ReadDirFS. An overlay adds no files.
 func (o overlay) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(o.FS, name) }
 

@@ -37,7 +37,7 @@ func (a *App) plan() *cobra.Command {
 		Example: `  keepc plan
   keepc plan --as master lb01.conf
   keepc plan --exit-code --format json lb01.conf`,
-		Annotations: formats("human", "json"),
+		Annotations: onHost(formats("human", "json")),
 		Args:        cobra.MaximumNArgs(1),
 		RunE:        func(_ *cobra.Command, args []string) error { return run.main(a.oneFile(args)) },
 	}

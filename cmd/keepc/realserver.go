@@ -47,9 +47,10 @@ func (a *App) realserver() *cobra.Command {
 		Example: `  keepc realserver check lb01.conf
   keepc realserver apply lb01.conf
   keepc realserver undo`,
-		Args:      cobra.RangeArgs(1, 2),
-		ValidArgs: []string{"check", "plan", "apply", "undo"},
-		RunE:      func(_ *cobra.Command, args []string) error { return run.main(args[0], args[1:]) },
+		Annotations: onHost(nil),
+		Args:        cobra.RangeArgs(1, 2),
+		ValidArgs:   []string{"check", "plan", "apply", "undo"},
+		RunE:        func(_ *cobra.Command, args []string) error { return run.main(args[0], args[1:]) },
 	}
 	f := c.Flags()
 	f.SortFlags = false

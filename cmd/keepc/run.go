@@ -49,7 +49,7 @@ func (a *App) run() *cobra.Command {
 		Example: `  keepc run
   keepc run --watch lb01.conf
   keepc run -v --format json lb01.conf`,
-		Annotations: formats("human", "json"),
+		Annotations: onHost(formats("human", "json")),
 		Args:        cobra.MaximumNArgs(1),
 		RunE:        func(c *cobra.Command, args []string) error { return run.main(c.Context(), a.oneFile(args)) },
 	}
@@ -241,6 +241,12 @@ func (r *recordingFS) Stat(name string) (fs.FileInfo, error) {
 	}
 	return info, err
 }
+
+// Lstat implements fs.ReadLinkFS.
+func (r *recordingFS) Lstat(name string) (fs.FileInfo, error) { return fs.Lstat(r.FS, name) }
+
+// ReadLink implements fs.ReadLinkFS.
+func (r *recordingFS) ReadLink(name string) (string, error) { return fs.ReadLink(r.FS, name) }
 
 // A recordedFile is read once from its start, and counts as what was read.
 type recordedFile struct {

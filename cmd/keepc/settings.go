@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -43,8 +44,12 @@ func (r *settingsReader) below(dir string) (*settings, error) {
 		return s, nil
 	}
 	name := path.Join(dir, settingsName)
-	text, err := r.App.read(name)
 	var s *settings
+	var text []byte
+	_, err := fs.Lstat(r.FS, strings.TrimPrefix(name, "/"))
+	if err == nil {
+		text, err = r.readFrom(r.files().With(dir), r.shown(name), false)
+	}
 	switch missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR); {
 	case err == nil:
 		s = r.parseSettings(name, text)
@@ -108,6 +113,7 @@ func (s *settings) ids(file string) (ids []string) {
 // A job is one file to check, and how.
 type job struct {
 	name     string
+	beside   string    // the directory in which files are read, too; empty: that of the file
 	ids      []string  // of the readings; empty: one, for this host
 	about    lint.Host // the machine that is judged as well; nil: none
 	version  string    // of the keepalived that will read it; empty: any
@@ -116,19 +122,30 @@ type job struct {
 	settings *settings
 }
 
+// dir is the absolute path of the directory in which files are read, beside those in which all are.
+func (j job) dir(a *App) string {
+	name := j.name
+	if name == "-" {
+		name = a.stdinName
+	}
+	return cmp.Or(j.beside, path.Dir(a.abs(name)))
+}
+
 // jobs are the files to check. Without names they are those of the clusters of the settings here, or else the default file.
 func (r *checkRun) jobs(names []string) ([]job, error) {
+	beside := ""
 	if len(names) == 0 {
 		s, err := r.settings.below(r.Dir)
 		if err != nil {
 			return nil, err
 		}
+		beside = s.dir
 		for _, file := range s.files() {
 			names = append(names, r.shown(file))
 		}
 	}
 	if len(names) == 0 {
-		names = []string{r.defaultFile()}
+		names, beside = []string{r.defaultFile()}, ""
 	}
 	if !r.peers {
 		named := map[string]bool{}
@@ -148,7 +165,7 @@ func (r *checkRun) jobs(names []string) ([]job, error) {
 		if err != nil {
 			return nil, err
 		}
-		j := job{name: name, ids: r.ids, about: r.about, version: r.forVersion, failOn: r.threshold, settings: s}
+		j := job{name: name, beside: beside, ids: r.ids, about: r.about, version: r.forVersion, failOn: r.threshold, settings: s}
 		if len(j.ids) == 0 {
 			j.ids = s.ids(file)
 		}
@@ -166,6 +183,9 @@ func (r *checkRun) jobs(names []string) ([]job, error) {
 	return jobs, nil
 }
 
+// unjudged are the rules about what a check did not look at.
+var unjudged = []string{"include-outside", "unread-variable"}
+
 // judge gives findings the severity that the settings want, and leaves out those that are not to be shown.
 func (r *checkRun) judge(j job, found diag.List) (shown diag.List) {
 	for _, d := range found {
@@ -179,7 +199,8 @@ func (r *checkRun) judge(j job, found diag.List) (shown diag.List) {
 		} else {
 			off = off || setting != nil && setting.Off
 		}
-		quiet := d.Severity < diag.Warning && len(d.Fixes) == 0 && !r.infos && j.failOn > d.Severity // what can be repaired is shown
+		// What can be repaired is shown, and what was not judged.
+		quiet := d.Severity < diag.Warning && len(d.Fixes) == 0 && !r.infos && j.failOn > d.Severity && !slices.Contains(unjudged, d.Rule)
 		if !off && !quiet && (r.about != nil || !d.Host) {
 			shown.Add(d)
 		}

@@ -7,7 +7,6 @@ import (
 
 	"keepc/compiler"
 	"keepc/compiler/report"
-	"keepc/compiler/schema"
 	"keepc/grammar"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
@@ -61,6 +60,6 @@ func (a *App) parse(name string) (*grammar.File, diag.List, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	file, found := grammar.LoadText(source.New(a.shown(name), text), grammar.Options{Files: a.files(), ID: a.id(), Env: a.Env, Nests: schema.Nests()})
+	file, found := grammar.LoadText(source.New(a.shown(name), text), a.loading(a.files(), a.id(), nil))
 	return file, found, nil
 }

@@ -144,7 +144,7 @@ func (r *simulateRun) options() (sim.Options, error) {
 func (r *simulateRun) play(c *sim.Cluster, o sim.Options, show func(sim.Run) error) error {
 	name, text := "script", r.script
 	if !strings.ContainsAny(r.script, " \n") {
-		b, err := r.read(r.script)
+		b, err := r.readAny(r.script)
 		if err != nil {
 			return failed(fmt.Errorf("--script: %w", err))
 		}

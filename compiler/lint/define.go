@@ -69,6 +69,12 @@ func expansionRules() []Rule {
 			Good:  good,
 		},
 		{
+			Name: "unread-variable", Severity: diag.Info,
+			Title: "A value comes from a variable of the environment, which is not read.",
+			Text: "${_ENV NAME} is the value of NAME in the environment of keepalived. A file from somebody else could bring any secret of the environment " +
+				"into a report, so that keepc reads it with --allow-env only; run and plan read it, as keepalived does.",
+		},
+		{
 			Name: "condition-on-block", Severity: diag.Error, Loss: diag.DropsBlock,
 			Title: "A condition stands before a line that opens a block.",
 			Text: "@id is for one line. On other hosts keepalived skips the line with the brace, reads the lines of the block as lines of what is around it, " +
@@ -138,6 +144,14 @@ func expansionRules() []Rule {
 			Name: "include-unread", Severity: diag.Warning, Loss: diag.DropsBlock,
 			Title: "An included file cannot be read.",
 			Text:  "keepalived skips directories, executable files and files without permission.",
+		},
+		{
+			Name: "include-outside", Severity: diag.Info,
+			Title: "An included file is outside of the directories that are read.",
+			Text: "A file from somebody else could bring any file of this machine into a report. keepc reads files below the working directory and below the " +
+				"directory of the file that it was given, or below that of --root; a symbolic link counts as what it leads to. What the included file " +
+				"says is not judged. --root DIR takes absolute names for those of files below DIR, as in an image or a repository; --allow-outside reads " +
+				"files wherever they are. run and plan do so always, as keepalived does.",
 		},
 		{
 			Name: "include-cycle", Severity: diag.Error, Loss: diag.DropsBlock,

@@ -31,7 +31,7 @@ func check(text string) diag.List {
 // read returns what a file means for a director and what is wrong with it. peers leaves out what a comparison knows better.
 func read(text, id string, peers bool) (*ir.Config, diag.List) {
 	file, found := grammar.LoadText(source.New("test.conf", []byte(text)), grammar.Options{
-		ID: id, IDs: []string{"lb1", "lb2"}, Files: grammar.Files{Root: fstest.MapFS{}, Dir: "/"},
+		ID: id, IDs: []string{"lb1", "lb2"}, Files: grammar.Files{Root: fstest.MapFS{}, Dir: "/"}, Env: func(string) string { return "" },
 	})
 	cfg, more := compiler.Compile(file, compiler.Options{Host: machine{}, Peers: peers})
 	return cfg, compiler.Merge(file, found, more)

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"keepc/compiler/schema"
+	"keepc/grammar"
+)
+
+// The verbs that judge a file may be given one from somebody else, by a job that has secrets: they read it, what it includes and what
+// .keepc.conf names only below the working directory, the directory of the file or --root, and not the environment. The verbs that act on
+// this host read as keepalived does: whoever can write its files is root already.
+
+// The flags that let the verbs that judge read as keepalived does.
+const (
+	allowOutside = "allow-outside"
+	allowEnv     = "allow-env"
+)
+
+// bounded says it in the help of verbs.
+const bounded = "Files are read below the working directory, below that of the file, or below --root, and nowhere else: see --" + allowOutside + "."
+
+// onHost notes that a verb acts on this host.
+func onHost(notes map[string]string) map[string]string {
+	if notes == nil {
+		notes = map[string]string{}
+	}
+	notes["reach"] = "host"
+	return notes
+}
+
+func reachesHost(c *cobra.Command) bool { return c.Annotations["reach"] == "host" }
+
+// tellReach leaves the flags that say what is read out of the help of verbs that read as keepalived does.
+func tellReach(c *cobra.Command) {
+	for _, name := range []string{allowOutside, allowEnv} {
+		if f := c.Flag(name); f != nil {
+			f.Hidden = reachesHost(c)
+		}
+	}
+}
+
+// files is where configurations are read from.
+func (a *App) files() grammar.Files {
+	f := grammar.Files{Root: a.FS, Dir: a.Dir}
+	if a.root != "" {
+		f.Below = a.abs(a.root)
+	}
+	if a.outside || f.Below == "/" {
+		return f
+	}
+	f.Within = []string{}
+	if a.root != "" {
+		return f.With(f.Below)
+	}
+	return f.With(path.Join("/", a.Dir))
+}
+
+// loading is how a file is read for the director with an id, which is one of the ids; nil: those are not known.
+func (a *App) loading(files grammar.Files, id string, ids []string) grammar.Options {
+	o := grammar.Options{Files: files, ID: id, IDs: ids, Nests: schema.Nests()}
+	if a.env {
+		o.Env = a.Env
+	}
+	return o
+}
+
+// maxFile is the size above which a file is no configuration.
+const maxFile = 128 << 20
+
+// read returns the text of a configuration that the user names; "-" is standard input.
+func (a *App) read(name string) ([]byte, error) {
+	if name == "-" {
+		return a.readAny(name)
+	}
+	return a.readFrom(a.files().With(path.Dir(a.abs(name))), name, a.outside)
+}
+
+// readFrom returns the text of a file if it is one of those that are read. pipes: it need not be a regular file.
+func (a *App) readFrom(files grammar.Files, name string, pipes bool) ([]byte, error) {
+	at, err := files.Locate(a.abs(name))
+	switch {
+	case errors.Is(err, grammar.ErrOutside):
+		return nil, fmt.Errorf("%s: is not read: it leads out of %s; --%s reads it", name, a.bounds(), allowOutside)
+	case err != nil:
+		return nil, fileError(name, err)
+	}
+	info, err := fs.Stat(a.FS, at)
+	switch {
+	case err != nil:
+		return nil, fileError(name, err)
+	case info.IsDir():
+		return nil, fmt.Errorf("%s: is a directory, not a file", name)
+	case !info.Mode().IsRegular() && !pipes: // to open one may take for ever
+		return nil, fmt.Errorf("%s: is not a regular file (\"-\" is standard input)", name)
+	}
+	return a.open(name, at)
+}
+
+// bounds names the directories in which files are read.
+func (a *App) bounds() string {
+	if a.root != "" {
+		return "--root"
+	}
+	return "the working directory and that of the file"
+}
+
+// readAny returns the text of a file that is no configuration, wherever it is; "-" is standard input.
+func (a *App) readAny(name string) ([]byte, error) {
+	if name == "-" {
+		return text(name, a.Stdin, 0)
+	}
+	return a.open(name, strings.TrimPrefix(a.abs(name), "/"))
+}
+
+// open returns the text of the file with a name in the file tree.
+func (a *App) open(name, at string) ([]byte, error) {
+	f, err := a.FS.Open(at)
+	if err != nil {
+		return nil, fileError(name, err)
+	}
+	defer f.Close()
+	size := int64(0)
+	if info, err := f.Stat(); err == nil {
+		if info.IsDir() {
+			return nil, fmt.Errorf("%s: is a directory, not a file", name)
+		}
+		size = min(info.Size(), maxFile)
+	}
+	return text(name, f, size)
+}
+
+// text reads all of a text, which is expected to have a size.
+func text(name string, in io.Reader, size int64) ([]byte, error) {
+	reserve(size)
+	all := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	if _, err := all.ReadFrom(io.LimitReader(in, maxFile+1)); err != nil {
+		return nil, fileError(name, err)
+	}
+	if all.Len() > maxFile {
+		return nil, fmt.Errorf("%s: larger than %d MB", name, maxFile>>20)
+	}
+	return all.Bytes(), nil
+}
