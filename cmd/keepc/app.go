@@ -198,7 +198,7 @@ func (a *App) accept(c *cobra.Command) error {
 	if oldest := "2.0.0"; a.forVersion != "" && schema.Older(a.forVersion, oldest) {
 		fmt.Fprintf(a.Stderr, "keepc: keepalived %s is judged as %s: older versions are not told apart\n", a.forVersion, oldest)
 	}
-	if reachesHost(c) {
+	if reachesHost(c) && a.factsFile == "" { // facts may be those of another host
 		a.outside, a.env = true, true
 	}
 	if a.root == "" {

@@ -39,7 +39,7 @@ func (a *App) diff() *cobra.Command {
 			"of the same name, *.conf, for each director; or, with several --id, one file for several directors.\n\n" +
 			"With --peers, or for several directors, the reload is rehearsed on a virtual network (see simulate): what the others do, and\n" +
 			"an order of reloads in which no address is ever without a MASTER or has two, or that there is none. Where routers with\n" +
-			"keepalived, which drops advertisements with other addresses than its own, need another order, that is told, too.",
+			"keepalived, which drops advertisements with other addresses than its own, need another order, that is told, too.\n\n" + bounded,
 		Example: `  keepc diff /etc/keepalived/keepalived.conf new.conf
   keepc diff HEAD:lb1.conf lb1.conf --peers lb2.conf,lb3.conf
   keepc diff --exit-code --format json HEAD~1:cluster/ HEAD:cluster/`,

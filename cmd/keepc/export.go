@@ -22,7 +22,7 @@ func (a *App) export() *cobra.Command {
 		Use:   "export [file]",
 		Short: "Write the virtual servers for another program",
 		Long: "Write the virtual servers of a file, with every real server up and no sorry server, in the words of another program:\n" +
-			"as the rules that ipvsadm -R restores, lvs_timeouts as --set.",
+			"as the rules that ipvsadm -R restores, lvs_timeouts as --set.\n\n" + bounded,
 		Example: `  keepc export lb01.conf
   keepc export lb01.conf | ipvsadm -R`,
 		Args: cobra.MaximumNArgs(1),

@@ -25,7 +25,8 @@ func (a *App) facts() *cobra.Command {
 		Example: `  keepc facts > lb01.json
   keepc facts keepalived.conf > lb01.json
   ssh root@lb01 keepc facts | keepc plan --facts - keepalived.conf`,
-		RunE: func(_ *cobra.Command, names []string) error { return run.main(names) },
+		Annotations: onHost(nil),
+		RunE:        func(_ *cobra.Command, names []string) error { return run.main(names) },
 	}
 }
 

@@ -23,7 +23,7 @@ func (a *App) fmt() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "fmt [files...]",
 		Short: "Lay out files in the canonical way",
-		Long:  "Lay out files in the canonical way: a tab for each open block, one statement a line. Words and comments stay as they are.",
+		Long:  "Lay out files in the canonical way: a tab for each open block, one statement a line. Words and comments stay as they are.\n\n" + bounded,
 		Example: `  keepc fmt keepalived.conf
   keepc fmt -w lb01.conf lb02.conf
   keepc fmt --check *.conf`,

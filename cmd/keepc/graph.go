@@ -25,7 +25,7 @@ func (a *App) graph() *cobra.Command {
 		Short: "Draw the cluster",
 		Long: "Draw a cluster, one file for each director: segments, directors with their roles and what they follow, the addresses that\n" +
 			"move between them, virtual servers and their real servers. A file with errors is drawn as far as it can be understood.\n" +
-			"Passwords and commands are not in the picture.",
+			"Passwords and commands are not in the picture.\n\n" + bounded,
 		Example: `  keepc graph lb1.conf lb2.conf > cluster.svg
   keepc graph --id lb1 --id lb2 keepalived.conf > cluster.svg
   keepc graph --format dot lb*.conf | dot -Tpng -o cluster.png`,

@@ -33,7 +33,8 @@ func (a *App) plan() *cobra.Command {
 		Use:   "plan [file]",
 		Short: "Show what run would change on this host, now",
 		Long: "Compare what the file wants with what this host's kernel has, and change nothing.\n" +
-			"Reading virtual servers needs CAP_NET_ADMIN; addresses need nothing.",
+			"Reading virtual servers needs CAP_NET_ADMIN; addresses need nothing.\n\n" + unbounded + " With --facts it may be\n" +
+			"a file of somebody else, and is read as check reads it.",
 		Example: `  keepc plan
   keepc plan --as master lb01.conf
   keepc plan --exit-code --format json lb01.conf`,

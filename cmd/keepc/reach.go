@@ -26,7 +26,10 @@ const (
 )
 
 // bounded says it in the help of verbs.
-const bounded = "Files are read below the working directory, below that of the file, or below --root, and nowhere else: see --" + allowOutside + "."
+const bounded = "Files are read below the working directory and that of the file, or below --root, and nowhere else unless --" + allowOutside + "."
+
+// unbounded says the opposite in the help of the others.
+const unbounded = "Files and the environment are read as keepalived reads them, wherever they are."
 
 // onHost notes that a verb acts on this host.
 func onHost(notes map[string]string) map[string]string {

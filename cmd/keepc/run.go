@@ -45,7 +45,7 @@ func (a *App) run() *cobra.Command {
 		Use:   "run [file]",
 		Short: "Enforce the file, and keep it enforced",
 		Long: "Take part in VRRP, program IPVS and check real servers as the file says, until SIGTERM or SIGINT.\n" +
-			"SIGHUP reloads the file. A file with errors is refused; at a reload the old configuration stays in force.",
+			"SIGHUP reloads the file. A file with errors is refused; at a reload the old configuration stays in force.\n\n" + unbounded,
 		Example: `  keepc run
   keepc run --watch lb01.conf
   keepc run -v --format json lb01.conf`,

@@ -40,6 +40,7 @@ func (a *App) simulate() *cobra.Command {
 			"A router is called by its router_id, or by the name of its file; with one file and several --id, by the ID.\n" +
 			"Interfaces of one name are on one segment. Source addresses that no file tells are made up in the order of the files;\n" +
 			"between equal priorities the higher address wins, so the last file.\n\n" +
+			bounded + "\n\n" +
 			"Statements of a script, one a line or with \";\" between them, in the order of time:\n" + sim.Help(),
 		Example: `  keepc simulate lb1.conf lb2.conf
   keepc simulate lb1.conf lb2.conf --script 'at 5s cut lb1; at 20s heal lb1; expect 192.0.2.10 on lb1 within 4s'
