@@ -66,6 +66,7 @@ type Link struct {
 	Index    int  // 0: the interface is gone
 	Up       bool // administratively up, with carrier (IFF_UP and IFF_RUNNING)
 	Loopback bool
+	NoARP    bool // there are no neighbours to tell of addresses (IFF_NOARP)
 	MTU      int
 	HWAddr   [6]byte      // zero where the link has no Ethernet address
 	Addrs    []netip.Addr // in the kernel's order; without those that may not be used yet (duplicate address detection)

@@ -86,7 +86,7 @@ func (w *linkWatch) queue(l Link) {
 }
 
 func (l Link) equal(o Link) bool {
-	return l.Name == o.Name && l.Index == o.Index && l.Up == o.Up && l.Loopback == o.Loopback && l.HWAddr == o.HWAddr &&
+	return l.Name == o.Name && l.Index == o.Index && l.Up == o.Up && l.Loopback == o.Loopback && l.NoARP == o.NoARP && l.HWAddr == o.HWAddr &&
 		slices.Equal(l.Addrs, o.Addrs)
 }
 

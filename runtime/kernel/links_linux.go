@@ -30,14 +30,7 @@ func links(h *netlink.Handle) ([]Link, error) {
 	for _, i := range interfaces {
 		a := i.Attrs()
 		at[a.Index] = len(all)
-		all = append(all, Link{
-			Name:     a.Name,
-			Index:    a.Index,
-			Up:       a.RawFlags&(unix.IFF_UP|unix.IFF_RUNNING) == unix.IFF_UP|unix.IFF_RUNNING,
-			Loopback: a.RawFlags&unix.IFF_LOOPBACK != 0,
-			MTU:      a.MTU,
-			HWAddr:   hwAddr(a),
-		})
+		all = append(all, newLink(a))
 	}
 	for _, a := range addrs {
 		// Nothing may be sent from an address before duplicate address detection has passed it.
@@ -48,6 +41,19 @@ func links(h *netlink.Handle) ([]Link, error) {
 		}
 	}
 	return all, nil
+}
+
+// newLink is a link without its addresses.
+func newLink(a *netlink.LinkAttrs) Link {
+	return Link{
+		Name:     a.Name,
+		Index:    a.Index,
+		Up:       a.RawFlags&(unix.IFF_UP|unix.IFF_RUNNING) == unix.IFF_UP|unix.IFF_RUNNING,
+		Loopback: a.RawFlags&unix.IFF_LOOPBACK != 0,
+		NoARP:    a.RawFlags&unix.IFF_NOARP != 0,
+		MTU:      a.MTU,
+		HWAddr:   hwAddr(a),
+	}
 }
 
 func hwAddr(a *netlink.LinkAttrs) (hw [6]byte) {
@@ -69,11 +75,18 @@ func (l *Linux) WatchLinks(ctx context.Context) (<-chan Link, error) {
 		monitor.Close()
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
-	w := newLinkWatch(func() ([]Link, error) { return links(h) })
+	w := newLinkWatch(func() ([]Link, error) {
+		all, err := links(h)
+		if err == nil {
+			l.neighbours.learn(all)
+		}
+		return all, err
+	})
 	var listener sync.WaitGroup
 	listener.Go(func() { hear(monitor, w.look) })
 	go func() {
 		w.run(ctx)
+		l.neighbours.forget()
 		monitor.Close()
 		listener.Wait()
 		h.Close()
@@ -85,7 +98,7 @@ func (l *Linux) WatchLinks(ctx context.Context) (<-chan Link, error) {
 // monitorBuffer is room for the burst of messages that thousands of new addresses bring. Overflow costs nothing but a look.
 const monitorBuffer = 1 << 20
 
-// openMonitor opens a socket on which the kernel tells changes of links and addresses. It is non-blocking, so that the
+// openMonitor opens a socket on which the kernel tells changes of links, addresses and forwarding. It is non-blocking, so that the
 // runtime's poller serves it and Close ends a Read.
 func openMonitor() (*os.File, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
@@ -96,7 +109,7 @@ func openMonitor() (*os.File, error) {
 	receiveBuffer(fd, monitorBuffer)
 	if err := unix.Bind(fd, &unix.SockaddrNetlink{
 		Family: unix.AF_NETLINK,
-		Groups: unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR,
+		Groups: unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR | 1<<(unix.RTNLGRP_IPV6_NETCONF-1),
 	}); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("watch interfaces: %w", err)

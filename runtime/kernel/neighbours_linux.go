@@ -3,6 +3,7 @@ package kernel
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -13,39 +14,101 @@ import (
 
 // Announce implements Neighbours. An interface without Ethernet neighbours (loopback, NOARP, tunnels) has nobody to tell: no
 // error.
+//
+// While links are watched, which keeps what an announcement needs to know of them, an announcement is one system call: a director
+// that takes over hundreds of addresses asks the kernel nothing.
 func (l *Linux) Announce(iface string, addr netip.Addr) error {
-	link, err := l.link(iface)
+	link, fresh, err := l.neighbour(iface, false)
+	if err == nil {
+		err = l.announce(link, addr.Unmap())
+	}
+	if !fresh && (errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO)) { // made anew, and the watch has yet to see it
+		if link, _, err = l.neighbour(iface, true); err == nil {
+			err = l.announce(link, addr.Unmap())
+		}
+	}
 	if err != nil {
-		return fmt.Errorf("announce %s: %w", addr, err)
-	}
-	if len(link.HardwareAddr) != 6 || link.RawFlags&(unix.IFF_LOOPBACK|unix.IFF_NOARP) != 0 {
-		return nil
-	}
-	addr = addr.Unmap()
-	frame, kind := gratuitousARP(hwAddr(link), addr), uint16(etherARP)
-	if addr.Is6() {
-		frame, kind = unsolicitedNA(hwAddr(link), addr, forwards(iface)), etherIPv6
-	}
-	if err := l.neighbours.send(link.Index, kind, frame); err != nil {
 		return fmt.Errorf("announce %s on %s: %w", addr, iface, permission(err, netRaw))
 	}
 	return nil
 }
 
-// forwards tells whether the host routes IPv6 packets that come in on the interface.
-func forwards(iface string) bool {
-	b, err := os.ReadFile("/proc/sys/net/ipv6/conf/" + iface + "/forwarding")
-	return err == nil && bytes.HasPrefix(b, []byte("1"))
+func (l *Linux) announce(link neighbourLink, addr netip.Addr) error {
+	if link.hw == [6]byte{} || link.silent {
+		return nil
+	}
+	if addr.Is6() {
+		return l.neighbours.send(link.index, etherIPv6, unsolicitedNA(link.hw, addr, link.forwards()))
+	}
+	return l.neighbours.send(link.index, etherARP, gratuitousARP(link.hw, addr))
 }
 
-// A neighbourSocket sends frames on any interface and receives none: its protocol is 0. It opens when it is first used.
-type neighbourSocket struct {
-	mu   sync.Mutex
-	open bool
-	fd   int
+// A neighbourLink is what an announcement needs to know of its interface.
+type neighbourLink struct {
+	index    int
+	hw       [6]byte
+	silent   bool        // it has no neighbours
+	forwards func() bool // whether the host routes IPv6 packets that come in on it; asked once, when it is first needed
 }
 
-func (s *neighbourSocket) send(index int, kind uint16, frame []byte) error {
+func newNeighbourLink(l Link) neighbourLink {
+	return neighbourLink{
+		index: l.Index, hw: l.HWAddr, silent: l.Loopback || l.NoARP,
+		forwards: sync.OnceValue(func() bool {
+			b, err := os.ReadFile("/proc/sys/net/ipv6/conf/" + l.Name + "/forwarding")
+			return err == nil && bytes.HasPrefix(b, []byte("1"))
+		}),
+	}
+}
+
+// neighbour is what is known of an interface, which the kernel is asked for if need be.
+func (l *Linux) neighbour(iface string, ask bool) (link neighbourLink, fresh bool, err error) {
+	if !ask {
+		if link, known := l.neighbours.link(iface); known {
+			return link, false, nil
+		}
+	}
+	attrs, err := l.link(iface)
+	if err != nil {
+		return link, false, err
+	}
+	return newNeighbourLink(newLink(attrs)), true, nil
+}
+
+// neighbours is a socket that sends frames on any interface and receives none, since its protocol is 0; and what the watch of links
+// saw last. The socket opens when it is first used and stays.
+type neighbours struct {
+	mu    sync.Mutex
+	open  bool
+	fd    int
+	links map[string]neighbourLink // nil: nobody watches
+}
+
+// learn keeps what the watch saw. A change of the host's forwarding is such a look, too.
+func (s *neighbours) learn(all []Link) {
+	links := make(map[string]neighbourLink, len(all))
+	for _, l := range all {
+		links[l.Name] = newNeighbourLink(l)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.links = links
+}
+
+func (s *neighbours) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.links = nil
+}
+
+func (s *neighbours) link(iface string) (neighbourLink, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l, known := s.links[iface]
+	return l, known
+}
+
+func (s *neighbours) send(index int, kind uint16, frame []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.open {
@@ -62,7 +125,7 @@ func networkOrder(n uint16) uint16 {
 	return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, n))
 }
 
-func (s *neighbourSocket) close() error {
+func (s *neighbours) close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.open {

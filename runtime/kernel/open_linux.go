@@ -18,7 +18,7 @@ type Linux struct {
 	strict     *netlink.Handle // for lists that the kernel filters
 	rules      *nl.SocketHandle
 	table      ipvsTable
-	neighbours neighbourSocket
+	neighbours neighbours
 }
 
 var _ Kernel = (*Linux)(nil)
