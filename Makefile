@@ -8,7 +8,7 @@ FUZZTIME    ?= 30s
 TESTFLAGS   ?=
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: test build lint deps vm fuzz bench soak demo clean
+.PHONY: test build lint deps vm fuzz bench files soak demo clean
 
 test: deps lint
 	$(MAKE) --no-print-directory vm || [ "$$CI" != true ]
@@ -39,6 +39,10 @@ fuzz:
 # Measurements, printed and never judged. KEEPC_ROUNDS=2 makes the gate short; KEEPC_GATE=reload,busy plays some of it.
 bench: deps build
 	KEEPC_BENCH=1 KEEPC_BIN=$(CURDIR)/.cache/bin/keepc $(GO) test -p 1 -run '^TestBench' -bench . -benchmem -v -timeout 90m ./...
+
+# What run does with the files of real users that lie beside the project.
+files:
+	KEEPC_FILES=1 $(GO) test -count 1 -run '^TestFiles$$' -v ./cmd/keepc
 
 # The tests that ask to run long, for an hour.
 soak: vm

@@ -5,6 +5,7 @@ package compiler
 import (
 	"slices"
 
+	"keepc/compiler/enforced"
 	"keepc/compiler/ir"
 	"keepc/compiler/lint"
 	"keepc/compiler/schema"
@@ -24,6 +25,7 @@ type Options struct {
 func Compile(file *grammar.File, opts Options) (*ir.Config, diag.List) {
 	cfg, found := schema.Decode(file, opts.Version)
 	resolve(cfg, file)
+	cfg.NotEnforced = enforced.Judge(cfg)
 	found = append(found, lint.Run(cfg, file, opts.Host, opts.Peers)...)
 	found = withoutConsequences(file, found)
 	everywhere(file, found)

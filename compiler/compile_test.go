@@ -227,8 +227,8 @@ virtual_server 10.0.0.3 80 {
 }
 `)
 	var paths []string
-	for _, use := range cfg.NotEnforced {
-		paths = append(paths, use.Path)
+	for _, u := range cfg.NotEnforced {
+		paths = append(paths, u.Keyword)
 	}
 	if want := []string{"virtual_server.real_server.notify_up", "virtual_server.real_server.HTTP_GET"}; !slices.Equal(paths, want) {
 		t.Errorf("%v, want %v", paths, want)

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"keepc/compiler/ir"
-	"keepc/compiler/state"
 	"keepc/grammar"
 )
 
@@ -34,32 +33,6 @@ func resolveRoutes(cfg *ir.Config, file *grammar.File) {
 		resolveRule(r)
 	}
 	givePriorities(rules, file)
-	leaveOut(cfg)
-}
-
-// leaveOut adds to what is not enforced the lines of routes and rules that state.Desired leaves out as a whole.
-func leaveOut(cfg *ir.Config) {
-	lines := func(block string, routes []ir.Route, rules []ir.Rule) {
-		for _, r := range routes {
-			cfg.NotEnforced = append(cfg.NotEnforced, left(block, state.Beyond(r), r.Origin)...)
-		}
-		for _, r := range rules {
-			cfg.NotEnforced = append(cfg.NotEnforced, left(block, state.BeyondRule(r), r.Origin)...)
-		}
-	}
-	lines("static_routes", cfg.StaticRoutes, nil)
-	lines("static_rules", nil, cfg.StaticRules)
-	for _, v := range cfg.Instances {
-		lines("vrrp_instance.virtual_routes", v.Routes, nil)
-		lines("vrrp_instance.virtual_rules", nil, v.Rules)
-	}
-}
-
-func left(block, what string, line ir.Origin) []ir.Use {
-	if what == "" {
-		return nil
-	}
-	return []ir.Use{{Path: block + ", a line with " + what, Span: line.Span()}}
 }
 
 // givePriorities gives rules that name no priority theirs: 16384 and down, for each family, in the order of the file.

@@ -360,7 +360,7 @@ func (f *checked) forget(verbose bool) {
 	}
 }
 
-// tell says what was looked at, and which keywords keepc reads but does not act on yet.
+// tell says what was looked at, and what of the files keepc does not enforce yet.
 func (r *checkRun) tell(files []checked) {
 	var lines, findings int
 	for _, f := range files {
@@ -370,8 +370,10 @@ func (r *checkRun) tell(files []checked) {
 	fmt.Fprintf(r.Stderr, "%s, %s, %s\n", report.Count(len(files), "file"), report.Count(lines, "line"), report.Count(findings, "finding"))
 	for _, f := range files {
 		for _, reading := range f.readings[:min(1, len(f.readings))] {
-			for _, use := range reading.config.NotEnforced {
-				fmt.Fprintf(r.Stderr, "%s: read, but not enforced yet: %s\n", use.Span, use.Path)
+			for _, u := range reading.config.NotEnforced {
+				for _, line := range report.Unenforced([]ir.Unenforced{u}) {
+					fmt.Fprintln(r.Stderr, line)
+				}
 			}
 		}
 	}

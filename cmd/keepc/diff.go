@@ -258,6 +258,10 @@ func (p filePair) compare(role diff.Role, several bool) report.DirectorDiff {
 	if n := p.after.errors; n > 0 {
 		m.Notes = append(m.Notes, fmt.Sprintf("%s has %s; run would refuse it, see keepc check.", p.after.name, report.Count(n, "error")))
 	}
+	known := func(u ir.Unenforced) bool {
+		return slices.ContainsFunc(p.before.Config.NotEnforced, func(o ir.Unenforced) bool { return o.Keyword == u.Keyword })
+	}
+	m.Notes = append(m.Notes, sentences(report.Unenforced(slices.DeleteFunc(slices.Clone(p.after.Config.NotEnforced), known)))...)
 	return m
 }
 

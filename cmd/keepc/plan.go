@@ -122,7 +122,7 @@ func (r *planRun) compare(file string, cfg *ir.Config, host *facts.Host) (report
 	if daemon != nil {
 		m.NeedRestart(daemon.AtStart, cfg.AtStart)
 	}
-	m.Notes = slices.Concat(notes, announcements(cfg, m), waits(host, m), notEnforced(cfg))
+	m.Notes = slices.Concat(notes, announcements(cfg, m), waits(host, m), sentences(report.Unenforced(cfg.NotEnforced)))
 	return m, nil
 }
 
@@ -229,18 +229,12 @@ func waits(host *facts.Host, m report.Plan) (lines []string) {
 	return lines
 }
 
-// notEnforced says what the file asks for and no plan shows.
-func notEnforced(cfg *ir.Config) (lines []string) {
-	var paths []string
-	for _, use := range cfg.NotEnforced {
-		if !slices.Contains(paths, use.Path) {
-			paths = append(paths, use.Path)
-		}
+// sentences ends lines with a full stop.
+func sentences(lines []string) []string {
+	for i := range lines {
+		lines[i] += "."
 	}
-	if len(paths) == 0 {
-		return nil
-	}
-	return []string{"Read, but not enforced yet (keepc check -v says where): " + strings.Join(paths, "; ") + "."}
+	return lines
 }
 
 // announcements says what follows on the wire for the instances whose addresses come.

@@ -123,16 +123,9 @@ func (r *runRun) main(ctx context.Context, name string) error {
 // notYet names what keepc cannot do yet and would do wrongly on the wire: better no director than a second master.
 func notYet(cfg *ir.Config) string {
 	var lines []string
-	for _, use := range cfg.NotEnforced {
-		switch use.Path {
-		case "vrrp_instance.unicast_peer", "vrrp_instance.unicast_src_ip", "vrrp_instance.use_vmac", "vrrp_instance.use_ipvlan",
-			"vrrp_instance.auth_hmac", "vrrp_sync_group", "net_namespace", "net_namespace_ipvs", "vrrp_instance.mcast_dst_ip", "global_defs.vrrp_mcast_group4", "global_defs.vrrp_mcast_group6":
-			lines = append(lines, fmt.Sprintf("%s: error: %s is not enforced yet, and a director without it would do harm", use.Span, use.Path))
-		}
-	}
-	for _, v := range cfg.Instances {
-		if v.Auth.Type == ir.AuthAH {
-			lines = append(lines, fmt.Sprintf("%s: error: auth_type AH is not enforced yet, and its peers would not accept adverts without it", v.At("authentication")))
+	for _, u := range cfg.NotEnforced {
+		if u.Refused {
+			lines = append(lines, fmt.Sprintf("%s: error: %s", u.At, u))
 		}
 	}
 	return strings.Join(lines, "\n")

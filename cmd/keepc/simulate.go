@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"keepc/compiler/ir"
+	"keepc/compiler/report"
 	"keepc/runtime/sim"
 )
 
@@ -266,19 +267,20 @@ func nameNodes(nodes []sim.Node, files []string) {
 	}
 }
 
-// notSimulated says which keywords of the files have no effect here, because they have none in run either.
+// notSimulated says what of the files has no effect here, because it has none in run either.
 func (a *App) notSimulated(nodes []sim.Node) {
-	var list, paths []string
+	if a.quiet {
+		return
+	}
+	var all []ir.Unenforced
 	for _, n := range nodes {
-		for _, use := range n.Config.NotEnforced {
-			if !slices.Contains(paths, use.Path) {
-				paths = append(paths, use.Path)
-				at := use.Span.Position()
-				list = append(list, fmt.Sprintf("%s (%s:%d)", use.Path, at.File, at.Line))
+		for _, u := range n.Config.NotEnforced {
+			if !slices.ContainsFunc(all, func(o ir.Unenforced) bool { return o.Keyword == u.Keyword }) {
+				all = append(all, u)
 			}
 		}
 	}
-	if len(list) > 0 && !a.quiet {
-		fmt.Fprintf(a.Stderr, "keepc: not enforced yet, so without effect here: %s\n", strings.Join(list, ", "))
+	for _, line := range report.Unenforced(all) {
+		fmt.Fprintf(a.Stderr, "keepc: %s\n", line)
 	}
 }

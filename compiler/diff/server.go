@@ -90,7 +90,7 @@ func beginning(x *realServer) string {
 	case len(x.Checks) == 0:
 		return "always up: it has no check"
 	case !slices.ContainsFunc(x.Checks, enforced.Checked):
-		return "always up: not checked (" + names(x.Checks) + ")"
+		return "up: not checked (" + names(x.Checks) + ")"
 	case x.service.Alpha || x.Alpha || slices.ContainsFunc(x.Checks, func(c *ir.Check) bool { return c.Alpha && enforced.Checked(c) }):
 		return "down until its first check succeeds: alpha"
 	}
@@ -117,6 +117,9 @@ func judgeServer(old, now *realServer, changes []Setting) (Verdict, string) {
 	}
 	if old.Weight == 0 && now.Weight > 0 {
 		return Kept, fmt.Sprintf("weight 0 -> %d: it gets connections again", now.Weight)
+	}
+	if len(now.Checks) > 0 && !slices.ContainsFunc(now.Checks, enforced.Checked) {
+		return Kept, "up: not checked (" + names(now.Checks) + ")"
 	}
 	return Kept, "its checks and their counters go on"
 }

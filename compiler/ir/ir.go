@@ -41,7 +41,8 @@ type Config struct {
 	Groups              []*ServerGroup   `json:"virtual_server_group"`
 	VirtualServers      []*VirtualServer `json:"virtual_server"` // a virtual_server of a group stands once for each member
 	Commands            []*Command       `json:"-"`              // every script of the file
-	NotEnforced         []Use            `json:"not_enforced"`   // keywords of the file that keepc reads but does not act on yet
+	Used                []Use            `json:"-"`              // the keywords of the file
+	NotEnforced         []Unenforced     `json:"not_enforced"`   // what of the file keepc does not act on yet
 	AtStart             []StartSetting   `json:"-"`              // what a reload does not change
 	Secrets             []source.Span    `json:"-"`              // where passwords and keys stand; never to be shown
 }
@@ -55,9 +56,20 @@ type StartSetting struct {
 
 // A Use is the first place in a file of a keyword.
 type Use struct {
-	Path string      `json:"keyword"` // "vrrp_instance.notify"
-	Span source.Span `json:"at"`
+	Path string // "vrrp_instance.notify"
+	Span source.Span
 }
+
+// An Unenforced is something that a file asks for and keepc does not do yet, at the first place that asks for it.
+type Unenforced struct {
+	Keyword string      // its path, with the value where that matters: "vrrp_instance.authentication.auth_type AH"
+	At      source.Span `json:"at"`
+	Refused bool        // keepc does not run the file, for a director without it would do harm
+	Why     string      `json:"without"` // what happens without it: "no mail is sent"
+}
+
+// String says it in the words that every verb uses, without the place.
+func (u Unenforced) String() string { return u.Keyword + " is not enforced yet: " + u.Why }
 
 // Origin leads from a value back to the block of the file that made it. It takes no part in comparisons.
 type Origin struct {

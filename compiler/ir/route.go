@@ -3,6 +3,7 @@ package ir
 import (
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -113,6 +114,20 @@ type Route struct {
 	VRF        string
 	NoTrack    bool   // removed by others, it is left away
 	TrackGroup string // of static routes
+}
+
+// ParseRealms reads "TO" or "FROM/TO" as the kernel holds it; false: there is a name in it. Empty is 0.
+func ParseRealms(text string) (n uint32, ok bool) {
+	if text == "" {
+		return 0, true
+	}
+	from, to, both := strings.Cut(text, "/")
+	if !both {
+		from, to = "0", text
+	}
+	f, err1 := strconv.ParseUint(from, 0, 16)
+	t, err2 := strconv.ParseUint(to, 0, 16)
+	return uint32(f<<16 | t), err1 == nil && err2 == nil
 }
 
 // A RouteMetric is one of the metrics of RTA_METRICS, by its name in the file.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"keepc/compiler/enforced"
+	"keepc/compiler/ir"
 	"keepc/compiler/lint"
 	"keepc/compiler/schema"
 	"keepc/grammar/diag"
@@ -112,6 +114,9 @@ func ExplainKeyword(path []*schema.Keyword) string {
 		fmt.Fprintf(&b, "%s\n", fact)
 	}
 	if k.Current() && !schema.IsSetting(path[0]) {
+		for _, line := range notYet(schema.Join(path)) {
+			fmt.Fprintf(&b, "%s\n", line)
+		}
 		fmt.Fprintf(&b, "Reload: %s. keepalived: %s.\n", reload(k), readers(k))
 	}
 	if words := inner(k); words != "" {
@@ -162,8 +167,23 @@ func facts(k *schema.Keyword) (all []string) {
 	add(k.Foreign != "", "keepalived never knew this word; %s do.", k.Foreign)
 	add(k.Instead != "", "keepalived does not know this word here: write %s.", k.Instead)
 	add(k.Secret, "Its value is never shown.")
-	add(k.Unenforced, "keepc reads it and does not act on it yet.")
 	return all
+}
+
+// notYet says what keepc does without a keyword, or a value of it, that it does not enforce yet.
+func notYet(path string) (lines []string) {
+	for _, v := range enforced.Of(path) {
+		if v.Answer == enforced.Enforced {
+			continue
+		}
+		text := strings.TrimSpace(path + " " + v.When)
+		text = ir.Unenforced{Keyword: text, Why: v.Why}.String() + "."
+		if v.Answer == enforced.Refused {
+			text += " keepc run refuses the file."
+		}
+		lines = append(lines, text)
+	}
+	return lines
 }
 
 // reload says when a changed value takes effect.

@@ -13,6 +13,6 @@ func Decode(file *grammar.File, version string) (*ir.Config, diag.List) {
 	r := &reader{table: root.keywords(), version: version, secrets: SecretWords(file.Stmts)}
 	cfg := root.fresh()
 	file.Stmts = root.statements(r, file.Stmts, cfg)
-	cfg.NotEnforced, cfg.AtStart, cfg.Secrets, cfg.Commands = r.used, r.atStart, r.secrets, r.commands
+	cfg.Used, cfg.AtStart, cfg.Secrets, cfg.Commands = r.uses, r.atStart, r.secrets, r.commands
 	return cfg, r.found.List
 }

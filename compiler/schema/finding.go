@@ -385,13 +385,6 @@ func (r *reader) remarks() {
 	if key.Reload == Restart && key.Current() {
 		r.atStart = append(r.atStart, ir.StartSetting{Path: r.path(key), Value: words(r.stmt), Span: r.stmt.Span()})
 	}
-	if key.Unenforced && key.Current() && !r.unenforced[key] && !slices.ContainsFunc(r.inside, func(f frame) bool { return f.key.Unenforced }) {
-		if r.unenforced == nil {
-			r.unenforced = map[*Keyword]bool{}
-		}
-		r.unenforced[key] = true
-		r.used = append(r.used, ir.Use{Path: r.path(key), Span: r.stmt.Span()})
-	}
 }
 
 // tooNew tells whether the keepalived that will read the file does not know a word of the innermost open block yet.

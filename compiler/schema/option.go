@@ -25,7 +25,10 @@ func (e *Entry[T]) readOption(r *reader, n int, seen *int32, t *T) {
 			t = &unread
 		}
 	}
+	block := r.place
+	r.place = r.used(block, n, len(e.options.rows), row.Keyword)
 	row.read(r, t)
+	r.place = block
 }
 
 // optionTwice reports an option of a line that stood there already, perhaps by another word.

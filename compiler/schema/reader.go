@@ -18,12 +18,13 @@ type reader struct {
 
 	line // the line that is being read
 
-	table      []*Keyword // the whole, for hints
-	version    string     // of the keepalived that will read the file; empty: any
-	own        bool       // the file is for keepc: there is nothing to say about keepalived
-	unenforced map[*Keyword]bool
+	table      []*Keyword      // the whole, for hints
+	version    string          // of the keepalived that will read the file; empty: any
+	own        bool            // the file is for keepc: there is nothing to say about keepalived
 	provisions map[string]bool // versions and build options that are reported already
-	used       []ir.Use
+	place      *place          // of the block that is being read; nil: top
+	top        place
+	uses       []ir.Use
 	atStart    []ir.StartSetting
 	secrets    []source.Span
 	commands   []*ir.Command
@@ -37,6 +38,31 @@ type frame struct {
 	stmt  *grammar.Stmt
 	spare []grammar.Word // words before its brace that do not belong there
 	lacks *Keyword       // the keyword that the block cannot do without and that it lacks because of them
+}
+
+// A place is a keyword of the table that the file uses.
+type place struct {
+	path  string
+	below []*place // by the rows of its block; nil: not used
+}
+
+// used notes that the current line has the keyword of a row of the block at a place, and returns the place of the keyword.
+func (r *reader) used(block *place, row, rows int, key *Keyword) *place {
+	if block == nil {
+		block = &r.top
+	}
+	if block.below == nil {
+		block.below = make([]*place, rows)
+	}
+	p := block.below[row]
+	if p == nil {
+		p = &place{path: strings.TrimPrefix(block.path+"."+key.Word, ".")}
+		block.below[row] = p
+		if key.Current() {
+			r.uses = append(r.uses, ir.Use{Path: p.path, Span: r.stmt.Span()})
+		}
+	}
+	return p
 }
 
 // A line is the words of one statement and how far they are read.
@@ -77,7 +103,7 @@ func (b *Block[T]) read(r *reader, t *T) bool {
 
 // statements reads the content of a block, and returns it as it was understood, for later readers of the tree.
 func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) []*grammar.Stmt {
-	base := len(r.seen)
+	base, here := len(r.seen), r.place
 	r.seen = append(r.seen, make([]int32, len(b.rows))...)
 	for i := 0; i < len(stmts); i++ {
 		s := stmts[i]
@@ -122,7 +148,9 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) []*grammar
 		if !b.plain[n] || r.version != "" {
 			r.remarks()
 		}
+		r.place = r.used(here, n, len(b.rows), row.Keyword)
 		row.read(r, t)
+		r.place = here
 		if !row.Block {
 			r.line.key, r.line.stmt = row.Keyword, s
 			if one, two := b.joined(r, s); two != nil && !r.found.Full(diag.Error) {

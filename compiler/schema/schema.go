@@ -40,7 +40,6 @@ type Keyword struct {
 	Secret     bool   // its value is never shown
 	Reload     Reload // how a changed value takes effect
 	Note       string // a surprise worth knowing
-	Unenforced bool   // read and checked; keepc does not act on it yet
 	Copied     bool   // an instance takes a copy when its block opens
 	Kernel     bool   // becomes a setting of a kernel object, which a plan shows
 }
@@ -87,7 +86,6 @@ func (w Row[T]) Build(option string) Row[T]       { w.Keyword.Build = option; re
 func (w Row[T]) Secret() Row[T]                   { w.Keyword.Secret = true; return w }
 func (w Row[T]) Reload(r Reload) Row[T]           { w.Keyword.Reload = r; return w }
 func (w Row[T]) Note(text string) Row[T]          { w.Keyword.Note = text; return w }
-func (w Row[T]) Unenforced() Row[T]               { w.Keyword.Unenforced = true; return w }
 func (w Row[T]) Kernel() Row[T]                   { w.Keyword.Kernel = true; return w }
 
 // Copied marks a value of global_defs that an instance takes a copy of when its block opens.
@@ -122,14 +120,6 @@ func Add[T, V any](word string, k Kind[[]V], at func(*T) *[]V, text string) Row[
 		},
 		show: showValue(key, at),
 	}
-}
-
-// unenforced marks rows whose values keepc decodes and does not act on yet.
-func unenforced[T any](rows ...Row[T]) []Row[T] {
-	for _, row := range rows {
-		row.Keyword.Unenforced = true
-	}
-	return rows
 }
 
 // Checked is a keyword that no keepalived of today acts on: its value is checked and goes nowhere.
@@ -254,7 +244,7 @@ func block[T any](head Head[T], proto T, rows ...Row[T]) *Block[T] {
 	var words []string
 	for i, row := range rows {
 		words = append(words, row.Word)
-		b.plain[i] = row.Current() && row.Keyword.Deprecated == "" && !row.Keyword.Unenforced && row.everywhere()
+		b.plain[i] = row.Current() && row.Keyword.Deprecated == "" && row.everywhere()
 		if row.Keyword.Required {
 			b.required = append(b.required, i)
 		}

@@ -22,8 +22,7 @@ func silent(kind ir.CheckKind) ir.Check {
 	}}
 }
 
-// checker is a block that makes a check of a kind: the words that it shares with others, and those of its own part. What its
-// own words say is not enforced yet.
+// checker is a block that makes a check of a kind: the words that it shares with others, and those of its own part.
 func checker[P any](kind ir.CheckKind, part func(*ir.Check) **P, shared []Row[ir.Check], own ...Row[P]) *Block[ir.Check] {
 	proto := silent(kind)
 	*part(&proto) = new(P)
@@ -33,7 +32,7 @@ func checker[P any](kind ir.CheckKind, part func(*ir.Check) **P, shared []Row[ir
 			Keyword: row.Keyword,
 			read:    func(r *reader, c *ir.Check) { row.read(r, *part(c)) },
 			show:    func(c, unset *ir.Check, lines []*grammar.Stmt) view { return row.show(*part(c), *part(unset), lines) },
-		}.Unenforced())
+		})
 	}
 	b := block(Head[ir.Check]{}, proto, rows...)
 	b.own = func(c *ir.Check) {
@@ -56,7 +55,7 @@ var timing = []Row[ir.Check]{
 	Value("alpha", Bool, func(c *ir.Check) *bool { return &c.Alpha },
 		"Counts as failed until the first success.").Otherwise("that of the real server"),
 	Value("log_all_failures", Bool, func(c *ir.Check) *bool { return &c.LogAllFailures },
-		"Logs every failure, not only the last.").Otherwise("checker_log_all_failures").Since("2.0.11").Unenforced(),
+		"Logs every failure, not only the last.").Otherwise("checker_log_all_failures").Since("2.0.11"),
 }
 
 // connecting is the words of every check that opens a connection.
@@ -197,10 +196,10 @@ func pages(url *Block[ir.URL]) []Row[ir.HTTP] {
 var (
 	url    = block(Head[ir.URL]{}, ir.URL{}, urlRows...)
 	sslURL = block(Head[ir.URL]{}, ir.URL{}, append(urlRows[:len(urlRows):len(urlRows)],
-		Value("tls_compliant", Bool, func(u *ir.URL) *bool { return &u.TLSCompliant }, "The server must close TLS properly.").Otherwise("that of the check").Since("2.2.8").Unenforced())...)
+		Value("tls_compliant", Bool, func(u *ir.URL) *bool { return &u.TLSCompliant }, "The server must close TLS properly.").Otherwise("that of the check").Since("2.2.8"))...)
 )
 
-var urlRows = unenforced(
+var urlRows = []Row[ir.URL]{
 	Value("path", String, func(u *ir.URL) *string { return &u.Path }, "The path of the page.").Required().Vital(),
 	Add("digest", list(as(Hex(32), strings.ToLower)), func(u *ir.URL) *[]string { return &u.Digests }, "The MD5 digest of the page."),
 	Add("status_code", StatusCodes, func(u *ir.URL) *[]ir.StatusRange { return &u.Status }, "The status that is right.").Otherwise("200-299"),
@@ -217,24 +216,24 @@ var urlRows = unenforced(
 	Value("regex_min_offset", Int[int](0, 1<<32-1), func(u *ir.URL) *int { return &u.Regex.MinOffset }, "The page is searched from this byte.").Default("0").Since("2.0.7").Build("regex"),
 	Value("regex_max_offset", as(Int[int](0, 1<<32-1), func(n int) int { return n + 1 }), func(u *ir.URL) *int { return &u.Regex.EndOffset }, "The match must begin at this byte or before it.").Otherwise("no limit").Since("2.0.7").Build("regex"),
 	Value("regex_stack", Sizes, func(u *ir.URL) *ir.Sizes { return &u.Regex.Stack }, "The stack of the regular expression in bytes: the first and the largest size.").Otherwise("0 0").Since("2.0.7").Build("regex"),
-)
+}
 
 var bfd = block(head(Short(31), func(b *ir.BFD) *string { return &b.Name }), ir.BFD{},
 	Value("neighbor_ip", Addr, func(b *ir.BFD) *address { return &b.Neighbor }, "The other end of the session."),
 	Value("neighbour_ip", Addr, func(b *ir.BFD) *address { return &b.Neighbor }, "Same as neighbor_ip.").Same("neighbor_ip"),
 	Value("source_ip", Addr, func(b *ir.BFD) *address { return &b.Source }, "The own address, of the family of the neighbour.").Otherwise("any"),
-	Value("min_rx", Milliseconds(1, 4294967), func(b *ir.BFD) *duration { return &b.MinRX }, "The shortest time between packets that can be received.").Default("10").Unenforced(),
-	Value("min_tx", Milliseconds(1, 4294967), func(b *ir.BFD) *duration { return &b.MinTX }, "The shortest time between packets that are sent.").Default("10").Unenforced(),
-	Value("idle_tx", Milliseconds(1000, 4294967), func(b *ir.BFD) *duration { return &b.IdleTX }, "The time between packets while the session is down.").Default("1000").Unenforced(),
-	Value("multiplier", Int[int](1, 255), func(b *ir.BFD) *int { return &b.Multiplier }, "Packets that must be missed before the session is down.").Default("5").Unenforced(),
-	Value("passive", Flag, func(b *ir.BFD) *bool { return &b.Passive }, "Waits for the other end to begin.").Unenforced(),
-	Value("ttl", Int[int](1, 255), func(b *ir.BFD) *int { return &b.TTL }, "The TTL of packets.").Otherwise("255 with IPv4, 64 with IPv6").Unenforced(),
-	Value("hoplimit", Int[int](1, 255), func(b *ir.BFD) *int { return &b.TTL }, "Same as ttl.").Same("ttl").Otherwise("255 with IPv4, 64 with IPv6").Unenforced(),
-	Value("max_hops", Int[int](-1, 255), func(b *ir.BFD) *int { return &b.MaxHops }, "How many routers may stand between; -1 accepts all.").Default("0").Unenforced(),
-	Value("multihop", Bool, func(b *ir.BFD) *bool { return &b.Multihop }, "Uses the port of multihop sessions, 4784.").Since("2.2.8").Unenforced(),
+	Value("min_rx", Milliseconds(1, 4294967), func(b *ir.BFD) *duration { return &b.MinRX }, "The shortest time between packets that can be received.").Default("10"),
+	Value("min_tx", Milliseconds(1, 4294967), func(b *ir.BFD) *duration { return &b.MinTX }, "The shortest time between packets that are sent.").Default("10"),
+	Value("idle_tx", Milliseconds(1000, 4294967), func(b *ir.BFD) *duration { return &b.IdleTX }, "The time between packets while the session is down.").Default("1000"),
+	Value("multiplier", Int[int](1, 255), func(b *ir.BFD) *int { return &b.Multiplier }, "Packets that must be missed before the session is down.").Default("5"),
+	Value("passive", Flag, func(b *ir.BFD) *bool { return &b.Passive }, "Waits for the other end to begin."),
+	Value("ttl", Int[int](1, 255), func(b *ir.BFD) *int { return &b.TTL }, "The TTL of packets.").Otherwise("255 with IPv4, 64 with IPv6"),
+	Value("hoplimit", Int[int](1, 255), func(b *ir.BFD) *int { return &b.TTL }, "Same as ttl.").Same("ttl").Otherwise("255 with IPv4, 64 with IPv6"),
+	Value("max_hops", Int[int](-1, 255), func(b *ir.BFD) *int { return &b.MaxHops }, "How many routers may stand between; -1 accepts all.").Default("0"),
+	Value("multihop", Bool, func(b *ir.BFD) *bool { return &b.Multihop }, "Uses the port of multihop sessions, 4784.").Since("2.2.8"),
 	Value("weight", Weighted(-253, 253), func(b *ir.BFD) *ir.Weight { return &b.Weight }, "What the session adds to the priority of instances that track it.").Default("0"),
-	Value("vrrp", Flag, func(b *ir.BFD) *bool { return &b.VRRP }, "Tells instances about the session.").Otherwise("both vrrp and checker").Unenforced(),
-	Value("checker", Flag, func(b *ir.BFD) *bool { return &b.Checker }, "Tells checkers about the session.").Otherwise("both vrrp and checker").Unenforced(),
+	Value("vrrp", Flag, func(b *ir.BFD) *bool { return &b.VRRP }, "Tells instances about the session.").Otherwise("both vrrp and checker"),
+	Value("checker", Flag, func(b *ir.BFD) *bool { return &b.Checker }, "Tells checkers about the session.").Otherwise("both vrrp and checker"),
 	misnamed[ir.BFD]("neighbor", "neighbor_ip"),
 	misnamed[ir.BFD]("neighbour", "neighbor_ip"),
 	misnamed[ir.BFD]("peer", "neighbor_ip"),

@@ -19,7 +19,7 @@ var (
 	excludedAddress = addressEntry("virtual address line", ir.Address{Excluded: true}, useVMAC)
 	staticAddress   = addressEntry("static address line", ir.Address{},
 		Value("track_group", String, func(a *ir.Address) *string { return &a.TrackGroup }, "The address exists while the instances of the track_group are well."))
-	useVMAC = Value("use_vmac", Flag, func(a *ir.Address) *bool { return &a.UseVMAC }, "Puts the address on a macvlan interface with the virtual MAC address.").Unenforced()
+	useVMAC = Value("use_vmac", Flag, func(a *ir.Address) *bool { return &a.UseVMAC }, "Puts the address on a macvlan interface with the virtual MAC address.")
 )
 
 func addressEntry(name string, proto ir.Address, last Row[ir.Address]) *Entry[ir.Address] {
@@ -31,12 +31,12 @@ func addressEntry(name string, proto ir.Address, last Row[ir.Address]) *Entry[ir
 		broadcast("brd", "Same as broadcast.").Same("broadcast"),
 		Value("peer", Prefix, func(a *ir.Address) *netip.Prefix { return &a.Peer }, "The other end of a point-to-point link.").First().Refused("keepalived ignores it"),
 		Value("-nodad", Flag, func(a *ir.Address) *bool { return &a.NoDAD }, "Leaves out the search for duplicates of an IPv6 address."),
-		Value("home", Flag, func(a *ir.Address) *bool { return &a.Home }, "Marks the home address of IPv6 mobility.").Unenforced(),
-		Value("mngtmpaddr", Flag, func(a *ir.Address) *bool { return &a.ManageTempAddr }, "The kernel makes temporary IPv6 addresses from it.").Unenforced(),
-		Value("noprefixroute", Flag, func(a *ir.Address) *bool { return &a.NoPrefixRoute }, "No route to the network of the address is made.").Unenforced(),
-		Value("autojoin", Flag, func(a *ir.Address) *bool { return &a.AutoJoin }, "Joins a multicast group.").Unenforced(),
-		Value("no_track", Flag, func(a *ir.Address) *bool { return &a.NoTrack }, "The address may be removed by others without consequence.").Unenforced(),
-		Value("preferred_lft", lifetime, func(a *ir.Address) **duration { return &a.PreferredLft }, "How long the address is preferred: seconds or forever.").Otherwise("forever; 0 for an IPv6 address of one host").Unenforced(),
+		Value("home", Flag, func(a *ir.Address) *bool { return &a.Home }, "Marks the home address of IPv6 mobility."),
+		Value("mngtmpaddr", Flag, func(a *ir.Address) *bool { return &a.ManageTempAddr }, "The kernel makes temporary IPv6 addresses from it."),
+		Value("noprefixroute", Flag, func(a *ir.Address) *bool { return &a.NoPrefixRoute }, "No route to the network of the address is made."),
+		Value("autojoin", Flag, func(a *ir.Address) *bool { return &a.AutoJoin }, "Joins a multicast group."),
+		Value("no_track", Flag, func(a *ir.Address) *bool { return &a.NoTrack }, "The address may be removed by others without consequence."),
+		Value("preferred_lft", lifetime, func(a *ir.Address) **duration { return &a.PreferredLft }, "How long the address is preferred: seconds or forever.").Otherwise("forever; 0 for an IPv6 address of one host"),
 		last,
 	)
 }

@@ -3,16 +3,16 @@ package state
 import (
 	"cmp"
 	"strconv"
-	"strings"
 
+	"keepc/compiler/enforced"
 	"keepc/compiler/ir"
 )
 
-// routing takes in lines of routes and rules: they are wanted, or absent for the reason. What Beyond names stays out.
+// routing takes in lines of routes and rules: they are wanted, or absent for the reason. What is not enforced stays out.
 func (w *State) routing(routes []ir.Route, rules []ir.Rule, wanted bool, why string) {
 	for _, r := range routes {
 		switch k := routeKey(r); {
-		case Beyond(r) != "":
+		case !enforced.Route(r):
 		case wanted:
 			w.Routes[k] = route(r, k, why)
 		default:
@@ -21,88 +21,13 @@ func (w *State) routing(routes []ir.Route, rules []ir.Rule, wanted bool, why str
 	}
 	for _, r := range rules {
 		switch k := ruleKey(r); {
-		case BeyondRule(r) != "":
+		case !enforced.Rule(r):
 		case wanted:
 			w.Rules[k] = Rule{Provenance{Origin: r.Span(), Why: why}}
 		default:
 			w.Absent[k] = why
 		}
 	}
-}
-
-// Beyond names what a route line asks for that is not enforced yet and without which the route would be another one; empty: nothing.
-func Beyond(r ir.Route) string {
-	switch {
-	case r.Encap != "":
-		return "encap"
-	case r.From.IsValid():
-		return "from"
-	case r.As.IsValid():
-		return "as"
-	case r.VRF != "":
-		return "vrf"
-	case r.IPv6 && r.Via.Is4():
-		return "via of the other family"
-	}
-	for _, n := range []ir.Number{r.Table, r.TOS, r.Protocol} {
-		if n.Name != "" {
-			return "the name " + n.Name
-		}
-	}
-	if _, ok := realms(r.Realms); !ok {
-		return "realms by name"
-	}
-	for _, n := range r.Nexthops {
-		if n.Encap != "" || n.Realms != "" {
-			return "nexthop with encap or realms"
-		}
-	}
-	for _, m := range r.Metrics {
-		if m.Locked && m.Name != "mtu" && m.Name != "rto_min" {
-			return m.Name + " lock"
-		}
-	}
-	return ""
-}
-
-// BeyondRule is Beyond for rules.
-func BeyondRule(r ir.Rule) string {
-	numbers := []ir.Number{r.Table, r.TOS, r.Protocol, r.IPProto}
-	if r.SuppressGroup != nil {
-		numbers = append(numbers, *r.SuppressGroup)
-	}
-	for _, n := range numbers {
-		if n.Name != "" {
-			return "the name " + n.Name
-		}
-	}
-	switch _, ok := realms(r.Realms); {
-	case !ok:
-		return "realms by name"
-	case r.L3MDev:
-		return "l3mdev"
-	case r.Action == ir.Lookup && r.Table == ir.Number{}: // the kernel would choose another free table each time
-		return "table 0"
-	case r.TunnelID != 0:
-		return "tunnel-id"
-	case r.UIDs != nil && *r.UIDs == ir.Range{}:
-		return "uidrange 0-0"
-	}
-	return ""
-}
-
-// realms reads "TO" or "FROM/TO" as the kernel holds it; false: there is a name in it. Empty is 0.
-func realms(text string) (n uint32, ok bool) {
-	if text == "" {
-		return 0, true
-	}
-	from, to, both := strings.Cut(text, "/")
-	if !both {
-		from, to = "0", text
-	}
-	f, err1 := strconv.ParseUint(from, 0, 16)
-	t, err2 := strconv.ParseUint(to, 0, 16)
-	return uint32(f<<16 | t), err1 == nil && err2 == nil
 }
 
 func routeKey(r ir.Route) RouteKey {
@@ -128,7 +53,7 @@ func route(r ir.Route, k RouteKey, why string) Route {
 			options[m.Name+" lock"] = "on"
 		}
 	}
-	if n, _ := realms(r.Realms); n != 0 && k.Dst.Addr().Is4() {
+	if n, _ := ir.ParseRealms(r.Realms); n != 0 && k.Dst.Addr().Is4() {
 		options["realm"] = strconv.FormatUint(uint64(n), 10)
 	}
 	if len(options) > 0 {
@@ -174,7 +99,7 @@ func ruleKey(r ir.Rule) RuleKey {
 	if r.Priority != nil {
 		k.Priority = *r.Priority
 	}
-	k.Realms, _ = realms(r.Realms)
+	k.Realms, _ = ir.ParseRealms(r.Realms)
 	for _, e := range []struct {
 		from *ir.Range
 		to   *Range

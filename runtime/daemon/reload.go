@@ -13,6 +13,7 @@ import (
 
 	"keepc/compiler/ir"
 	"keepc/compiler/plan"
+	"keepc/compiler/report"
 	"keepc/compiler/state"
 	"keepc/runtime/balance"
 	"keepc/runtime/router"
@@ -156,8 +157,8 @@ func (d *director) missing(cfg *ir.Config) {
 
 // unenforced says what the file asks for and does not get.
 func (d *director) unenforced(cfg *ir.Config) {
-	for _, use := range cfg.NotEnforced {
-		d.Log.Warn(fmt.Sprintf("%s: read, but not enforced yet: %s", use.Span, use.Path), "subject", "config")
+	for _, line := range report.Unenforced(cfg.NotEnforced) {
+		d.Log.Warn(line, "subject", "config")
 	}
 }
 

@@ -1,0 +1,139 @@
+// Package enforced is the one list of what keepc does about every keyword: it enforces it, starts without it, or refuses the file.
+//
+// A keyword that is not in the list is not enforced, and a test holds that every row of the table is in it. To say that a keyword is
+// enforced now, move its word to a line that says so: tests of package router and balance then want a file that uses it, and want a
+// director that does something else without it.
+package enforced
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"sync"
+
+	"keepc/compiler/ir"
+	"keepc/grammar/source"
+)
+
+// An Answer is what "keepc run" does about a keyword.
+type Answer uint8
+
+const (
+	// Refused: a director without it would do harm, so the file is not started.
+	Refused Answer = iota
+	// LeftOut: the director works safely without it, and says so.
+	LeftOut
+	// Enforced: the director acts on it.
+	Enforced
+)
+
+func (a Answer) String() string { return [...]string{"refused", "left out", "enforced"}[a] }
+
+// A Verdict is the answer for a keyword.
+type Verdict struct {
+	Answer
+	Why  string // what happens without it, as "no mail is sent"; empty: it is enforced
+	When string // the values for which the answer holds, as "AH"; empty: all of them
+}
+
+// A row of the list is words that have the same answer in the same blocks.
+type row struct {
+	blocks string // paths, as "vrrp_instance.authentication"; empty: the top level
+	words  string
+	answer Answer
+	why    string // as in a Verdict
+
+	when  string                    // the values that the answer is for, in words; empty: all of them
+	where func(*ir.Config) []within // the places in a file with these values
+}
+
+// A within is a place in a file with a value that has an answer of its own.
+type within struct {
+	path  string
+	value string // in words, as "AH"; empty: as the row says
+	at    source.Span
+}
+
+// verdicts is the list by path.
+var verdicts = sync.OnceValue(func() map[string][]Verdict {
+	byPath := map[string][]Verdict{}
+	for _, r := range list {
+		for _, path := range r.paths() {
+			byPath[path] = append(byPath[path], Verdict{r.answer, r.why, r.when})
+		}
+	}
+	return byPath
+})
+
+// paths are those of the words of a row.
+func (r row) paths() (all []string) {
+	blocks := strings.Fields(r.blocks)
+	if len(blocks) == 0 {
+		return strings.Fields(r.words)
+	}
+	for _, block := range blocks {
+		for _, word := range strings.Fields(r.words) {
+			all = append(all, block+"."+word)
+		}
+	}
+	return all
+}
+
+// Of returns the answers for a keyword by its path, as "vrrp_instance.priority": that for all values and those for some. What is
+// inside of a block that is not enforced has the answer of the block. A keyword that the list does not know has none.
+func Of(path string) []Verdict {
+	for p, inside := path, false; p != ""; inside = true {
+		if all := verdicts()[p]; len(all) > 0 {
+			if inside && slices.ContainsFunc(all, func(v Verdict) bool { return v.Answer == Enforced || v.When != "" }) {
+				return nil
+			}
+			return all
+		}
+		p = p[:max(strings.LastIndexByte(p, '.'), 0)]
+	}
+	return nil
+}
+
+// always returns the answer for all values of a keyword; false: what it asks for depends on the value alone.
+func always(path string) (Verdict, bool) {
+	all := Of(path)
+	for _, v := range all {
+		if v.When == "" {
+			return v, true
+		}
+	}
+	return Verdict{Why: "nobody has said what happens without it"}, len(all) == 0
+}
+
+// Judge returns what a file uses and keepc does not enforce: keywords in the order of their first use, then values.
+func Judge(cfg *ir.Config) (all []ir.Unenforced) {
+	for _, use := range cfg.Used {
+		if v, ok := always(use.Path); ok && v.Answer != Enforced && !insideOfSuch(use.Path) {
+			all = append(all, ir.Unenforced{Keyword: use.Path, At: use.Span, Refused: v.Answer == Refused, Why: v.Why})
+		}
+	}
+	for _, r := range list {
+		if r.where == nil {
+			continue
+		}
+		told := map[string]bool{}
+		for _, place := range r.where(cfg) {
+			keyword := place.path + " " + cmp.Or(place.value, r.when)
+			if !told[keyword] {
+				told[keyword] = true
+				all = append(all, ir.Unenforced{Keyword: keyword, At: place.at, Refused: r.answer == Refused, Why: r.why})
+			}
+		}
+	}
+	return all
+}
+
+// insideOfSuch tells whether a block around a keyword is not enforced either, and so told already.
+func insideOfSuch(path string) bool {
+	for i := strings.LastIndexByte(path, '.'); i > 0; i = strings.LastIndexByte(path[:i], '.') {
+		if v, ok := always(path[:i]); ok && v.Answer != Enforced {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,87 @@
+package enforced
+
+import (
+	"strings"
+	"testing"
+
+	"keepc/compiler/schema"
+)
+
+// TestWhole holds that the list and the table of keywords fit: every row has exactly one answer for all values, its own or that of a
+// block around it that is not enforced, or answers for some values; and nothing is answered that is no keyword.
+func TestWhole(t *testing.T) {
+	count := map[string]int{} // rows for all values
+	some := map[string]bool{} // rows for some
+	for _, r := range list {
+		if (r.where == nil) != (r.when == "") || (r.why == "") != (r.answer == Enforced) {
+			t.Errorf("%s %s: a row has a reason unless it is enforced, and where and when together", r.blocks, r.words)
+		}
+		for _, path := range r.paths() {
+			if r.where != nil {
+				some[path] = true
+			} else {
+				count[path]++
+			}
+		}
+	}
+	known := map[string]bool{}
+	schema.Walk(func(keys []*schema.Keyword) {
+		path := schema.Join(keys)
+		if known[path] || !current(keys) {
+			return
+		}
+		known[path] = true
+		around, always := always(path[:max(strings.LastIndexByte(path, '.'), 0)])
+		inside := strings.Contains(path, ".") && always && around.Answer != Enforced
+		switch {
+		case inside && count[path] > 0:
+			t.Errorf("%s has an answer, and so has the block around it", path)
+		case !inside && count[path] == 0 && !some[path]:
+			t.Errorf("%s has no answer", path)
+		case count[path] > 1:
+			t.Errorf("%s has %d answers", path, count[path])
+		}
+	})
+	for path := range verdicts() {
+		if !known[path] {
+			t.Errorf("%s is no keyword", path)
+		}
+	}
+}
+
+// current tells whether keepalived knows the last of some keywords where it stands.
+func current(keys []*schema.Keyword) bool {
+	for _, k := range keys {
+		if !k.Current() {
+			return false
+		}
+	}
+	return true
+}
+
+func TestOf(t *testing.T) {
+	for _, c := range []struct{ path, want string }{
+		{"vrrp_instance.priority", "enforced"},
+		{"vrrp_instance.unicast_peer", "refused: " + unheard},
+		{"vrrp_instance.unicast_peer.min_ttl", "refused: " + unheard},
+		{"vrrp_instance.authentication.auth_type", "enforced; refused AH: " + strangers},
+		{"vrrp_instance.nonsense", ""},
+		{"nonsense", ""},
+		{"virtual_server.quorum_up", "left out: " + noScript + "; refused that changes addresses or routes: the address of the service does not come with the quorum, nor go with it"},
+	} {
+		var all []string
+		for _, v := range Of(c.path) {
+			text := v.Answer.String()
+			if v.When != "" {
+				text += " " + v.When
+			}
+			if v.Why != "" {
+				text += ": " + v.Why
+			}
+			all = append(all, text)
+		}
+		if got := strings.Join(all, "; "); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.path, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,189 @@
+package enforced
+
+// What happens without several keywords.
+const (
+	noMail      = "no mail is sent"
+	noScript    = "the script is not run"
+	noFIFO      = "nothing is written to the FIFO"
+	noSNMP      = "there is no SNMP"
+	noDBus      = "there is no D-Bus"
+	noDump      = "this file is not written; see keepc status"
+	noFirewall  = "no firewall rules are made: the addresses accept traffic while this director is not their owner"
+	noSync      = "connections are not synchronised: they break when they move to the other director"
+	noBFD       = "no BFD session is made; it counts as up"
+	noCheck     = "not checked: the server counts as up"
+	noPages     = "only HTTP_GET and SSL_GET use it"
+	noUnicast   = "only unicast uses it"
+	noVMAC      = "only use_vmac and use_ipvlan use it"
+	noPause     = "gratuitous ARPs are sent without a pause"
+	noFollowing = "the instances of the group do not go into FAULT when others remove a static object; keepc adds it again"
+	ownPriority = "the process keeps the priority and memory that it was started with"
+	ownName     = "the process is called keepc"
+	ownBuffers  = "sockets have the buffers that the kernel and keepc give them"
+	ownReload   = "a reload follows SIGHUP, and changed files with --watch"
+	addedAgain  = "keepc adds it again when others remove it"
+	lineLeft    = "the line is left out"
+	optionLeft  = "the object is made without it"
+	unheard     = "its peers do not hear this director, and all become MASTER"
+	strangers   = "its peers drop the advertisements of this director, and all become MASTER"
+	elsewhere   = "keepc works in the network namespace that it was started in"
+	otherMAC    = "hosts keep sending to a virtual MAC address that no director has"
+)
+
+// Blocks that have the same words.
+const (
+	addresses  = "vrrp_instance.virtual_ipaddress vrrp_instance.virtual_ipaddress_excluded static_ipaddress"
+	ofInstance = "vrrp_instance.virtual_ipaddress vrrp_instance.virtual_ipaddress_excluded"
+	routes     = "vrrp_instance.virtual_routes static_routes"
+	rules      = "vrrp_instance.virtual_rules static_rules"
+	tunnels    = "virtual_server.lb_kind virtual_server.lvs_method virtual_server.sorry_server_lvs_method virtual_server.real_server.lvs_method"
+)
+
+// list is every keyword with its answer.
+var list = []row{
+	{words: "global_defs vrrp_instance vrrp_script track_file vrrp_track_file vrrp_track_process virtual_server virtual_server_group static_ipaddress static_routes static_rules", answer: Enforced},
+	{words: "vrrp_sync_group", answer: Refused, why: "its instances do not move together"},
+	{words: "net_namespace net_namespace_ipvs", answer: Refused, why: elsewhere},
+	{words: "bfd_instance", answer: LeftOut, why: noBFD},
+	{words: "track_group", answer: LeftOut, why: noFollowing},
+	{words: "garp_group", answer: LeftOut, why: noPause},
+	{words: "linkbeat_interfaces linkbeat_use_polling", answer: LeftOut, why: "the kernel tells of links"},
+	{words: "interface_up_down_delays", answer: LeftOut, why: "an interface counts as up or down at once"},
+	{words: "SSL", answer: LeftOut, why: "only SSL_GET uses it"},
+	{words: "namespace_with_ipsets", answer: LeftOut, why: "no ipset is made"},
+	{words: "use_pid_dir instance", answer: LeftOut, why: "no pid file is written"},
+	{words: "child_wait_time", answer: LeftOut, why: "there are no child processes to wait for"},
+
+	{blocks: "global_defs", answer: Enforced, words: `
+		router_id enable_script_security script_user vrrp_version default_interface dynamic_interfaces
+		vrrp_down_timer_adverts vrrp_lower_prio_no_advert vrrp_higher_prio_send_advert
+		vrrp_garp_master_delay vrrp_garp_master_repeat vrrp_garp_master_refresh vrrp_garp_master_refresh_repeat
+		vrrp_garp_lower_prio_delay vrrp_garp_lower_prio_repeat lvs_timeouts`},
+	{blocks: "global_defs", answer: LeftOut, why: noMail, words: `
+		notification_email notification_email_from smtp_server smtp_helo_name smtp_connect_timeout
+		smtp_alert smtp_alert_vrrp smtp_alert_checker no_email_faults no_checker_emails`},
+	{blocks: "global_defs", answer: LeftOut, why: "scripts have the groups that keepc gives them", words: "set_supplementary_groups"},
+	{blocks: "global_defs", answer: LeftOut, why: "scripts are run by the path in the file", words: "use_symlink_paths"},
+	{blocks: "global_defs", answer: LeftOut, why: noScript, words: `
+		startup_script startup_script_timeout shutdown_script shutdown_script_timeout vrrp_notify_priority_changes rs_init_notifies`},
+	{blocks: "global_defs", answer: LeftOut, why: noFIFO, words: `
+		notify_fifo notify_fifo_script vrrp_notify_fifo vrrp_notify_fifo_script lvs_notify_fifo lvs_notify_fifo_script
+		fifo_write_vrrp_states_on_reload`},
+	{blocks: "global_defs", words: "vrrp_mcast_group4 vrrp_mcast_group6", answer: Refused, why: unheard, when: "other than that of VRRP", where: multicastGroups},
+	{blocks: "global_defs", words: "vrrp_strict", answer: LeftOut, why: noFirewall, when: "on", where: globally("vrrp_strict", strict)},
+	{blocks: "global_defs", words: "vrrp_owner_ignore_adverts", answer: LeftOut, why: "an owner of the addresses hears advertisements too", when: "on", where: globally("vrrp_owner_ignore_adverts", ownerIgnores)},
+	{blocks: "global_defs", words: "vrrp_skip_check_adv_addr", answer: LeftOut, why: "the addresses of every advertisement are compared", when: "on", where: globally("vrrp_skip_check_adv_addr", skipsCheck)},
+	{blocks: "global_defs", words: "v3_checksum_as_v2", answer: Refused, why: strangers, when: "on", where: globally("v3_checksum_as_v2", checksumAsV2)},
+	{blocks: "global_defs", answer: LeftOut, why: noUnicast, words: "vrrp_check_unicast_src"},
+	{blocks: "global_defs", answer: LeftOut, why: "virtual routers of others are not logged", words: "log_unknown_vrids"},
+	{blocks: "global_defs", answer: LeftOut, why: "the kernel reports its groups", words: "disable_local_igmp"},
+	{blocks: "global_defs", answer: LeftOut, why: "VRRP begins at once", words: "vrrp_startup_delay vrrp_delay_after_boot"},
+	{blocks: "global_defs", answer: LeftOut, why: noVMAC, words: "vmac_prefix vmac_addr_prefix vrrp_garp_extra_if vrrp_vmac_garp_intvl"},
+	{blocks: "global_defs", answer: LeftOut, why: noFirewall, words: "vrrp_iptables vrrp_ipsets nftables nftables_priority nftables_ifindex nftables_counters"},
+	{blocks: "global_defs", answer: LeftOut, why: noPause, words: "vrrp_garp_interval vrrp_gna_interval"},
+	{blocks: "global_defs", answer: LeftOut, why: "as many gratuitous ARPs are sent as without it", words: "vrrp_min_garp"},
+	{blocks: "global_defs", answer: LeftOut, why: "virtual servers that keepc did not make stay", words: "lvs_flush lvs_flush_on_stop lvs_flush_onstop"},
+	{blocks: "global_defs", answer: LeftOut, why: noSync, words: "lvs_sync_daemon"},
+	{blocks: "global_defs", answer: LeftOut, why: "each address of a virtual_server_group is a virtual server of its own", words: "nftables_ipvs nftables_ipvs_priority nftables_ipvs_start_fwmark"},
+	{blocks: "global_defs", answer: LeftOut, why: "only failures that count are logged", words: "checker_log_all_failures"},
+	{blocks: "global_defs", answer: LeftOut, why: ownName, words: "process_names process_name vrrp_process_name checker_process_name lvs_process_name bfd_process_name"},
+	{blocks: "global_defs", answer: LeftOut, why: ownPriority, words: `
+		max_auto_priority min_auto_priority_delay
+		vrrp_priority vrrp_no_swap vrrp_rt_priority vrrp_cpu_affinity vrrp_rlimit_rttime vrrp_rlimit_rtime
+		checker_priority checker_no_swap checker_rt_priority checker_cpu_affinity checker_rlimit_rttime checker_rlimit_rtime
+		bfd_priority bfd_no_swap bfd_rt_priority bfd_cpu_affinity bfd_rlimit_rttime bfd_rlimit_rtime`},
+	{blocks: "global_defs", answer: LeftOut, why: ownBuffers, words: `
+		vrrp_netlink_cmd_rcv_bufs vrrp_netlink_cmd_rcv_bufs_force vrrp_netlink_monitor_rcv_bufs vrrp_netlink_monitor_rcv_bufs_force
+		lvs_netlink_cmd_rcv_bufs lvs_netlink_cmd_rcv_bufs_force lvs_netlink_monitor_rcv_bufs lvs_netlink_monitor_rcv_bufs_force
+		process_monitor_rcv_bufs process_monitor_rcv_bufs_force vrrp_rx_bufs_policy vrrp_rx_bufs_multiplier`},
+	{blocks: "global_defs", answer: LeftOut, why: noSNMP, words: `
+		snmp_socket enable_traps enable_snmp_vrrp enable_snmp_keepalived enable_snmp_checker enable_snmp_rfc enable_snmp_rfcv2
+		enable_snmp_rfcv3 snmp_vs_stats_update_interval snmp_rs_stats_update_interval`},
+	{blocks: "global_defs", answer: LeftOut, why: noDBus, words: "enable_dbus dbus_service_name dbus_no_interface_name"},
+	{blocks: "global_defs", answer: LeftOut, why: "files have the mode that keepc gives them", words: "umask"},
+	{blocks: "global_defs", answer: LeftOut, why: "${_RANDOM} is another number each time", words: "random_seed"},
+	{blocks: "global_defs", answer: LeftOut, why: "a file that is missing is a finding of check", words: "include_check"},
+	{blocks: "global_defs", answer: LeftOut, why: ownReload, words: "reload_check_config reload_time_file reload_repeat reload_file config_save_dir tmp_config_directory"},
+	{blocks: "global_defs", answer: LeftOut, why: noDump, words: "data_use_instance json_version state_dump_file stats_dump_file json_dump_file"},
+	{blocks: "global_defs", answer: LeftOut, why: "names of routing tables and protocols are not looked up", words: "iproute_usr_dir iproute_etc_dir"},
+
+	{blocks: "vrrp_instance", answer: Enforced, words: `
+		state interface virtual_router_id priority advert_int version virtual_ipaddress virtual_ipaddress_excluded no_virtual_ipaddress
+		authentication nopreempt preempt preempt_delay down_timer_adverts lower_prio_no_advert higher_prio_send_advert mcast_src_ip
+		track_interface track_script track_file track_process virtual_routes virtual_rules accept native_ipv6
+		garp_master_delay garp_master_repeat garp_master_refresh garp_master_refresh_repeat garp_lower_prio_delay garp_lower_prio_repeat`},
+	{blocks: "vrrp_instance", words: "unicast_peer unicast_src_ip mcast_dst_ip", answer: Refused, why: unheard},
+	{blocks: "vrrp_instance", words: "auth_hmac", answer: Refused, why: strangers},
+	{blocks: "vrrp_instance", words: "use_vmac use_vmac_addr use_ipvlan", answer: Refused, why: otherMAC},
+	{blocks: "vrrp_instance", words: "v3_checksum_as_v2", answer: Refused, why: strangers, when: "on", where: ofInstances("v3_checksum_as_v2", checksumAsV2)},
+	{blocks: "vrrp_instance", words: "unicast_fault_no_peer unicast_ttl check_unicast_src old_unicast_checksum", answer: LeftOut, why: noUnicast},
+	{blocks: "vrrp_instance", words: "vmac_xmit_base garp_extra_if vmac_garp_intvl vrf", answer: LeftOut, why: noVMAC},
+	{blocks: "vrrp_instance", words: "owner_ignore_adverts", answer: LeftOut, why: "an owner of the addresses hears advertisements too", when: "on", where: ofInstances("owner_ignore_adverts", ownerIgnores)},
+	{blocks: "vrrp_instance", words: "skip_check_adv_addr", answer: LeftOut, why: "the addresses of every advertisement are compared", when: "on", where: ofInstances("skip_check_adv_addr", skipsCheck)},
+	{blocks: "vrrp_instance", words: "strict_mode", answer: LeftOut, why: noFirewall, when: "on", where: ofInstances("strict_mode", strict)},
+	{blocks: "vrrp_instance", words: "no_accept", answer: LeftOut, why: noFirewall},
+	{blocks: "vrrp_instance", words: "timer_expired_backup thread_timer_expired", answer: LeftOut, why: "a timer that fires late changes no role"},
+	{blocks: "vrrp_instance", words: "track_src_ip", answer: LeftOut, why: "the instance goes on when its source address goes"},
+	{blocks: "vrrp_instance", words: "dont_track_primary", answer: LeftOut, why: "the instance goes into FAULT while its interface is down"},
+	{blocks: "vrrp_instance", words: "track_bfd", answer: LeftOut, why: noBFD},
+	{blocks: "vrrp_instance", words: "promote_secondaries", answer: LeftOut, why: "addresses that the kernel removes with another one are added again a moment later"},
+	{blocks: "vrrp_instance", words: "kernel_rx_buf_size", answer: LeftOut, why: ownBuffers},
+	{blocks: "vrrp_instance", words: "debug", answer: LeftOut, why: "-v says how much is logged"},
+	{blocks: "vrrp_instance", answer: LeftOut, why: noScript, words: `
+		notify notify_master notify_backup notify_fault notify_stop notify_deleted notify_master_rx_lower_pri notify_priority_changes`},
+	{blocks: "vrrp_instance", words: "smtp_alert", answer: LeftOut, why: noMail},
+	{blocks: "vrrp_instance", words: "lvs_sync_daemon_interface", answer: LeftOut, why: noSync},
+	{blocks: "vrrp_instance", words: "linkbeat_use_polling", answer: LeftOut, why: "the kernel tells of links"},
+	{blocks: "vrrp_instance.authentication", words: "auth_type auth_pass", answer: Enforced},
+	{blocks: "vrrp_instance.authentication", words: "auth_type", answer: Refused, why: strangers, when: "AH", where: authHeader},
+	{blocks: "vrrp_instance.track_interface vrrp_instance.track_script vrrp_instance.track_file vrrp_instance.track_process", words: "weight", answer: Enforced},
+
+	{blocks: addresses, words: "dev label scope broadcast brd peer -nodad", answer: Enforced},
+	{blocks: addresses, words: "home mngtmpaddr noprefixroute autojoin preferred_lft", answer: LeftOut, why: optionLeft},
+	{blocks: addresses, words: "no_track", answer: LeftOut, why: addedAgain},
+	{blocks: ofInstance, words: "use_vmac", answer: Refused, why: otherMAC},
+	{blocks: "static_ipaddress", words: "track_group", answer: LeftOut, why: noFollowing},
+
+	{blocks: routes, answer: Enforced, words: `
+		inet inet6 src to via gw or tos dsfield table protocol scope metric priority preference dev oif onlink nexthop add prepend
+		mtu hoplimit advmss rtt rttvar reordering window cwnd ssthresh realms rto_min initcwnd initrwnd features quickack congctl
+		fastopen_no_cookie unicast local broadcast multicast anycast nat throw blackhole unreachable prohibit`},
+	{blocks: routes, words: "as from encap vrf", answer: LeftOut, why: lineLeft},
+	{blocks: routes, words: "expires pref ttl-propagate append", answer: LeftOut, why: optionLeft},
+	{blocks: routes, words: "no_track", answer: LeftOut, why: addedAgain},
+	{blocks: routes, words: "track_group", answer: LeftOut, why: noFollowing},
+	{blocks: rules, answer: Enforced, words: `
+		inet inet6 from to not table lookup preference order priority tos dsfield fwmark realms suppress_prefixlength sup_pl
+		suppress_ifgroup sup_group dev iif oif uidrange protocol ipproto sport dport goto nop blackhole unreachable prohibit`},
+	{blocks: rules, words: "tunnel-id l3mdev", answer: LeftOut, why: lineLeft},
+	{blocks: rules, words: "no_track", answer: LeftOut, why: addedAgain},
+	{blocks: rules, words: "track_group", answer: LeftOut, why: noFollowing},
+	{words: "static_routes static_rules", answer: LeftOut, why: lineLeft, when: "with a value that keepc does not know", where: staticLines},
+	{blocks: "vrrp_instance", words: "virtual_routes virtual_rules", answer: LeftOut, why: lineLeft, when: "with a value that keepc does not know", where: virtualLines},
+
+	{blocks: "vrrp_script", words: "script interval timeout weight rise fall user init_fail", answer: Enforced},
+	{blocks: "track_file vrrp_track_file", words: "file weight init_file", answer: Enforced},
+	{blocks: "vrrp_track_process", answer: Enforced, words: "process param_match weight quorum quorum_max delay terminate_delay fork_delay full_command"},
+
+	{blocks: "virtual_server", answer: Enforced, words: `
+		protocol lb_algo lvs_sched lb_kind lvs_method persistence_timeout persistence_granularity persistence_engine ops
+		flag-1 flag-2 flag-3 sh-fallback sh-port mh-fallback mh-port hashed weight ip_family real_server
+		sorry_server sorry_server_inhibit sorry_server_lvs_method quorum hysteresis alpha inhibit_on_failure
+		delay_loop connect_timeout retry delay_before_retry warmup`},
+	{blocks: tunnels, words: "type port nocsum csum remcsum", answer: Enforced},
+	{blocks: "virtual_server", words: "quorum_up quorum_down", answer: LeftOut, why: noScript},
+	{blocks: "virtual_server", words: "quorum_up quorum_down", answer: Refused, why: "the address of the service does not come with the quorum, nor go with it", when: "that changes addresses or routes", where: quorumAddresses},
+	{blocks: "virtual_server", words: "omega", answer: LeftOut, why: "no script is run at the stop"},
+	{blocks: "virtual_server", words: "ha_suspend", answer: LeftOut, why: "servers are checked while the address is elsewhere, too"},
+	{blocks: "virtual_server virtual_server.real_server", words: "virtualhost", answer: LeftOut, why: noPages},
+	{blocks: "virtual_server virtual_server.real_server", words: "smtp_alert", answer: LeftOut, why: noMail},
+	{blocks: "virtual_server virtual_server.real_server", words: "snmp_name", answer: LeftOut, why: noSNMP},
+	{blocks: "virtual_server.real_server", answer: Enforced, words: `
+		weight lvs_method uthreshold lthreshold inhibit_on_failure alpha delay_loop connect_timeout retry delay_before_retry warmup`},
+	{blocks: "virtual_server.real_server", words: "notify_up notify_down", answer: LeftOut, why: noScript},
+	{blocks: checks, words: "TCP_CHECK", answer: Enforced},
+	{blocks: checks, answer: LeftOut, why: noCheck, words: "HTTP_GET SSL_GET SMTP_CHECK DNS_CHECK UDP_CHECK PING_CHECK MISC_CHECK FILE_CHECK BFD_CHECK"},
+	{blocks: checks + ".TCP_CHECK", answer: Enforced, words: `
+		connect_ip connect_port bindto bind_port bind_if connect_timeout fwmark retry delay_before_retry warmup delay_loop alpha`},
+	{blocks: checks + ".TCP_CHECK", words: "log_all_failures", answer: LeftOut, why: "only failures that count are logged"},
+}

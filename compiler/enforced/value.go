@@ -1,0 +1,193 @@
+package enforced
+
+import (
+	"net/netip"
+	"path"
+	"slices"
+	"strings"
+
+	"keepc/compiler/ir"
+)
+
+// checks is the block of the checkers.
+const checks = "virtual_server.real_server"
+
+// Checked reports whether keepc makes a check. A check that is not made never fails: the others of its server decide, or it counts as up.
+func Checked(c *ir.Check) bool {
+	v, _ := always(checks + "." + string(c.Kind))
+	return v.Answer == Enforced
+}
+
+// The groups that VRRP speaks on (RFC 9568 sections 5.1.1.2 and 5.1.2.2).
+var group4, group6 = netip.MustParseAddr("224.0.0.18"), netip.MustParseAddr("ff02::12")
+
+func multicastGroups(cfg *ir.Config) (all []within) {
+	g := &cfg.Global
+	if g.MulticastGroup4.IsValid() && g.MulticastGroup4 != group4 {
+		all = append(all, within{path: "global_defs.vrrp_mcast_group4", value: g.MulticastGroup4.String(), at: g.At("vrrp_mcast_group4")})
+	}
+	if g.MulticastGroup6.IsValid() && g.MulticastGroup6.WithZone("") != group6 {
+		all = append(all, within{path: "global_defs.vrrp_mcast_group6", value: g.MulticastGroup6.String(), at: g.At("vrrp_mcast_group6")})
+	}
+	return all
+}
+
+func authHeader(cfg *ir.Config) (all []within) {
+	for _, v := range cfg.Instances {
+		if v.Auth.Type == ir.AuthAH {
+			all = append(all, within{path: "vrrp_instance.authentication.auth_type", at: v.At("authentication")})
+		}
+	}
+	return all
+}
+
+func strict(v *ir.VRRPInstance) bool       { return v.Strict }
+func ownerIgnores(v *ir.VRRPInstance) bool { return v.OwnerIgnoreAdverts }
+func skipsCheck(v *ir.VRRPInstance) bool   { return v.SkipCheckAdvAddr }
+func checksumAsV2(v *ir.VRRPInstance) bool {
+	return v.V3ChecksumAsV2 && v.Version == 3 && !v.Key().IPv6
+}
+
+// ofInstances returns the instances for which a keyword of theirs holds.
+func ofInstances(word string, holds func(*ir.VRRPInstance) bool) func(*ir.Config) []within {
+	return func(cfg *ir.Config) (all []within) {
+		for _, v := range cfg.Instances {
+			if v.Has(word) && holds(v) {
+				all = append(all, within{path: "vrrp_instance." + word, at: v.At(word)})
+			}
+		}
+		return all
+	}
+}
+
+// globally returns the keyword of global_defs, where it holds for an instance.
+func globally(word string, holds func(*ir.VRRPInstance) bool) func(*ir.Config) []within {
+	return func(cfg *ir.Config) []within {
+		if !cfg.Global.Has(word) || !slices.ContainsFunc(cfg.Instances, holds) {
+			return nil
+		}
+		return []within{{path: "global_defs." + word, at: cfg.Global.At(word)}}
+	}
+}
+
+// quorumAddresses are the scripts of a quorum that change addresses or routes themselves: so directors behind a router draw the traffic
+// of a service to those that can serve it.
+func quorumAddresses(cfg *ir.Config) (all []within) {
+	for _, v := range cfg.VirtualServers {
+		for _, x := range []struct {
+			word    string
+			command *ir.Command
+		}{{"quorum_up", v.QuorumUp}, {"quorum_down", v.QuorumDown}} {
+			if x.command != nil && slices.ContainsFunc(strings.Fields(strings.Join(x.command.Args, " ")), changesNetwork) {
+				all = append(all, within{path: "virtual_server." + x.word, at: x.command.Span()})
+			}
+		}
+	}
+	return all
+}
+
+// changesNetwork reports whether a word of a command is a program that changes addresses or routes.
+func changesNetwork(word string) bool {
+	switch path.Base(strings.Trim(word, `"';&|()`)) {
+	case "ip", "ifconfig", "route", "ifup", "ifdown", "birdc", "vtysh", "exabgpcli", "gobgp":
+		return true
+	}
+	return false
+}
+
+func staticLines(cfg *ir.Config) []within {
+	return append(routeLines("static_routes", cfg.StaticRoutes), ruleLines("static_rules", cfg.StaticRules)...)
+}
+
+func virtualLines(cfg *ir.Config) (all []within) {
+	for _, v := range cfg.Instances {
+		all = append(all, routeLines("vrrp_instance.virtual_routes", v.Routes)...)
+		all = append(all, ruleLines("vrrp_instance.virtual_rules", v.Rules)...)
+	}
+	return all
+}
+
+func routeLines(block string, lines []ir.Route) (all []within) {
+	for _, r := range lines {
+		if what, word := route(r); what != "" && !word {
+			all = append(all, within{path: block, value: "with " + what, at: r.Span()})
+		}
+	}
+	return all
+}
+
+func ruleLines(block string, lines []ir.Rule) (all []within) {
+	for _, r := range lines {
+		if what, word := rule(r); what != "" && !word {
+			all = append(all, within{path: block, value: "with " + what, at: r.Span()})
+		}
+	}
+	return all
+}
+
+// Route reports whether keepc makes a route. It leaves out a line with what would be another route without it.
+func Route(r ir.Route) bool { what, _ := route(r); return what == "" }
+
+// Rule reports whether keepc makes a rule.
+func Rule(r ir.Rule) bool { what, _ := rule(r); return what == "" }
+
+// route names what a line asks for that is not enforced, and tells whether that is a word of its own in the list; empty: nothing.
+func route(r ir.Route) (what string, word bool) {
+	switch {
+	case r.Encap != "":
+		return "encap", true
+	case r.From.IsValid():
+		return "from", true
+	case r.As.IsValid():
+		return "as", true
+	case r.VRF != "":
+		return "vrf", true
+	case r.IPv6 && r.Via.Is4():
+		return "via of the other family", false
+	}
+	for _, n := range []ir.Number{r.Table, r.TOS, r.Protocol} {
+		if n.Name != "" {
+			return "the name " + n.Name, false
+		}
+	}
+	if _, ok := ir.ParseRealms(r.Realms); !ok {
+		return "realms by name", false
+	}
+	for _, n := range r.Nexthops {
+		if n.Encap != "" || n.Realms != "" {
+			return "nexthop with encap or realms", false
+		}
+	}
+	for _, m := range r.Metrics {
+		if m.Locked && m.Name != "mtu" && m.Name != "rto_min" {
+			return m.Name + " lock", false
+		}
+	}
+	return "", false
+}
+
+// rule is route for rules.
+func rule(r ir.Rule) (what string, word bool) {
+	numbers := []ir.Number{r.Table, r.TOS, r.Protocol, r.IPProto}
+	if r.SuppressGroup != nil {
+		numbers = append(numbers, *r.SuppressGroup)
+	}
+	for _, n := range numbers {
+		if n.Name != "" {
+			return "the name " + n.Name, false
+		}
+	}
+	switch _, ok := ir.ParseRealms(r.Realms); {
+	case !ok:
+		return "realms by name", false
+	case r.L3MDev:
+		return "l3mdev", true
+	case r.Action == ir.Lookup && r.Table == ir.Number{}: // the kernel would choose another free table each time
+		return "table 0", false
+	case r.TunnelID != 0:
+		return "tunnel-id", true
+	case r.UIDs != nil && *r.UIDs == ir.Range{}:
+		return "uidrange 0-0", false
+	}
+	return "", false
+}
