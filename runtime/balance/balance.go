@@ -19,13 +19,14 @@ type Machine struct {
 	noQuorum map[ir.ServiceKey]bool
 	master   map[ir.InstanceKey]bool // as Roles told
 	stopping bool
+	lacking  map[string]int // how many checks have no result, by what this machine lacks
 	timers   timer.Timers
 	out      []Effect // of the step under way
 }
 
 // New returns the machine of a director that starts now, with what Prepare made of its configuration.
 func New(now time.Time, first *Next) *Machine {
-	m := &Machine{current: first.base, down: map[state.DestinationKey]string{}, noQuorum: map[ir.ServiceKey]bool{}}
+	m := &Machine{current: first.base, down: map[state.DestinationKey]string{}, noQuorum: map[ir.ServiceKey]bool{}, lacking: map[string]int{}}
 	m.swap(now, first)
 	return m
 }
@@ -101,12 +102,34 @@ type check struct {
 	share  float64 // of the warm-up, from 0 to 1
 	server *server
 	health health.Check
+	lack   string // what this machine lacked for the last result; empty: nothing
 }
 
 func (m *Machine) probeDone(now time.Time, p ProbeDone) {
 	// A reload may have removed the check while its probe was under way.
 	if c := m.current.checks[p.ID]; c != nil {
-		m.examine(now, c, health.Done{Cause: p.Cause})
+		m.lack(c, p.Inconclusive)
+		m.examine(now, c, health.Done{Result: p.Result})
+	}
+}
+
+// lack notes what this machine lacked to make a check, and says so when the first check lacks it and when none does any longer.
+func (m *Machine) lack(c *check, what string) {
+	old := c.lack
+	if old == what {
+		return
+	}
+	c.lack = what
+	if what != "" {
+		if m.lacking[what]++; m.lacking[what] == 1 {
+			m.emit(Note{Subject: "checks", Text: what + ": no verdict on a server; all keep their standing"})
+		}
+	}
+	if old != "" {
+		if m.lacking[old]--; m.lacking[old] == 0 {
+			delete(m.lacking, old)
+			m.emit(Note{Subject: "checks", Text: old + ": over; checks have a verdict again", Fine: true})
+		}
 	}
 }
 

@@ -3,11 +3,13 @@ package balance_test
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
 	"keepc/compiler/ir"
 	"keepc/runtime/balance"
+	"keepc/runtime/health"
 )
 
 var epoch = time.Unix(1_000_000, 0)
@@ -80,7 +82,7 @@ func BenchmarkProbeOf50000(b *testing.B) {
 				at, _ := m.Deadline()
 				for _, f := range m.Step(at, balance.Tick{}) {
 					if p, ok := f.(balance.StartProbe); ok {
-						m.Step(at, balance.ProbeDone{ID: p.ID, Cause: flip})
+						m.Step(at, balance.ProbeDone{ID: p.ID, Result: health.Outcome(flip)})
 					}
 				}
 				if flip == "" {
@@ -110,5 +112,53 @@ func BenchmarkSwap50000(b *testing.B) {
 		next := balance.Prepare(again, m.Current())
 		b.StartTimer()
 		m.Step(epoch, balance.Swap{Next: next})
+	}
+}
+
+// What this machine lacks is said when the first check lacks it and when none does any longer, also because the check is gone; servers keep
+// their standing.
+func TestLacking(t *testing.T) {
+	m := balance.New(epoch, balance.Prepare(farm(1, 3), balance.Start(0)))
+	var ids []balance.CheckID
+	now := epoch
+	for range 3 {
+		now, _ = m.Deadline()
+		for _, f := range m.Step(now, balance.Tick{}) {
+			ids = append(ids, f.(balance.StartProbe).ID)
+		}
+	}
+	slices.SortFunc(ids, func(a, b balance.CheckID) int { return a.Server.Server.Compare(b.Server.Server) })
+	const files, ports = "socket: too many open files", "connect: cannot assign requested address"
+	say := func(ev balance.Event) (said []string) {
+		for _, f := range m.Step(now, ev) {
+			said = append(said, fmt.Sprint(f))
+		}
+		return said
+	}
+	lacks := func(i int, what string) balance.Event {
+		return balance.ProbeDone{ID: ids[i], Result: health.Result{Inconclusive: what}}
+	}
+	for i, c := range []struct {
+		event balance.Event
+		want  string
+	}{
+		{lacks(0, files), "[checks: " + files + ": no verdict on a server; all keep their standing]"},
+		{lacks(1, files), "[]"},
+		{lacks(2, ports), "[checks: " + ports + ": no verdict on a server; all keep their standing]"},
+		{balance.Swap{Next: balance.Prepare(farm(1, 2), m.Current())}, "[checks: " + ports + ": over; checks have a verdict again]"},
+	} {
+		if got := fmt.Sprint(say(c.event)); got != c.want {
+			t.Errorf("%d: got %s, want %s", i, got, c.want)
+		}
+	}
+	for i, want := range []string{"[]", "[checks: " + files + ": over; checks have a verdict again]"} {
+		now = now.Add(time.Minute)
+		m.Step(now, balance.Tick{})
+		if got := fmt.Sprint(say(balance.ProbeDone{ID: ids[i], Result: health.Outcome("")})); got != want {
+			t.Errorf("after it: got %s, want %s", got, want)
+		}
+	}
+	if len(m.Situation().Down) > 0 {
+		t.Errorf("down: %v", m.Situation().Down)
 	}
 }

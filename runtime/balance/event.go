@@ -7,6 +7,7 @@ import (
 
 	"keepc/compiler/ir"
 	"keepc/compiler/state"
+	"keepc/runtime/health"
 )
 
 // An Event is something that happened to the director.
@@ -17,8 +18,8 @@ type Tick struct{}
 
 // ProbeDone tells the result of a probe that StartProbe asked for: one for each, after a timeout too.
 type ProbeDone struct {
-	ID    CheckID
-	Cause string // empty: success; otherwise why it failed, e.g. "connect: connection refused"
+	ID CheckID
+	health.Result
 }
 
 // Roles tells of every instance whether it is MASTER: of all, each time. The map must not change any more.
@@ -65,6 +66,14 @@ type StartProbe struct {
 	Timeout time.Duration
 }
 
+// Note is a line for the log.
+type Note struct {
+	Subject string // what it is about
+	Text    string
+	Fine    bool // good news
+}
+
+func (Note) effect()          {}
 func (ServerChanged) effect() {}
 func (QuorumChanged) effect() {}
 func (StartProbe) effect()    {}

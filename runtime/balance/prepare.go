@@ -154,6 +154,7 @@ func (m *Machine) swap(now time.Time, n *Next) {
 		m.judgeQuorum(s.service)
 	}
 	for _, c := range n.ended {
+		m.lack(c, "")
 		m.timers.Stop(&c.Timer)
 	}
 	for _, k := range n.removed {

@@ -18,6 +18,8 @@ func (e QuorumChanged) String() string {
 	return fmt.Sprintf("%v has its quorum: %s", e.Service, e.Reason)
 }
 
+func (e Note) String() string { return e.Subject + ": " + e.Text }
+
 func (e StartProbe) String() string {
 	return fmt.Sprintf("probe %s %v for %v, at most %v", e.ID.Spec.Kind, e.ID.Spec.Target, e.ID.Server, e.Timeout)
 }

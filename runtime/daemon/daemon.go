@@ -65,7 +65,7 @@ func Run(ctx context.Context, o Options) error {
 		balance: balance.New(time.Now(), balance.Prepare(first.Config, balance.Start(o.Seed))),
 		links:   map[string]kernel.Link{},
 		wires:   newWires(o.Kernel, o.Log),
-		probes:  probe.NewRunner(work, maxProbes),
+		probes:  probe.NewRunner(work, probe.Limit(maxProbes)),
 		scripts: script.NewRunner(work),
 		things:  watch.New(),
 		loaded:  make(chan Loaded, 1),
@@ -258,9 +258,9 @@ func (d *director) packet(p kernel.Packet) {
 }
 
 // results takes a probe's result, and those that wait behind it: many servers that fail at once are one change of what is wanted.
-func (d *director) results(r probe.Result) {
+func (d *director) results(r balance.ProbeDone) {
 	for range maxProbes {
-		d.serve(balance.ProbeDone{ID: r.ID, Cause: r.Cause})
+		d.serve(r)
 		select {
 		case r = <-d.probes.Results():
 		default:
@@ -287,17 +287,22 @@ func (d *director) route(ev router.Event) {
 			roles = true
 			d.Log.Info(e.Reason, "subject", e.Name+" "+e.Role)
 		case router.Note:
-			level := slog.LevelWarn
-			if e.Fine {
-				level = slog.LevelInfo
-			}
-			d.Log.Log(d.work, level, e.Text, "subject", e.Subject)
+			d.note(e.Subject, e.Text, e.Fine)
 		}
 	}
 	if roles {
 		d.dirty = true
 		d.serve(balance.Roles{Master: d.router.Roles()})
 	}
+}
+
+// note logs what a machine has to say.
+func (d *director) note(subject, text string, fine bool) {
+	level := slog.LevelWarn
+	if fine {
+		level = slog.LevelInfo
+	}
+	d.Log.Log(d.work, level, text, "subject", subject)
 }
 
 // serve gives an event to the balance machine.
@@ -313,6 +318,8 @@ func (d *director) serve(ev balance.Event) {
 		case balance.QuorumChanged:
 			quorum = true
 			d.Log.Warn(quorumText(e), "subject", "quorum")
+		case balance.Note:
+			d.note(e.Subject, e.Text, e.Fine)
 		}
 	}
 	if quorum {

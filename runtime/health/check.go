@@ -33,6 +33,18 @@ func New(now time.Time, spec ir.CheckSpec, cause string, share float64) Check {
 	}
 }
 
+// A Result is what a probe found out about a server.
+type Result struct {
+	Up     bool
+	Detail string // why it is not up, as "connect: connection refused"
+	// Inconclusive says what this machine lacked to ask the server, as "socket: too many open files". It is not empty where nothing is
+	// known of the server; Up and Detail mean nothing then.
+	Inconclusive string
+}
+
+// Outcome is the result of a probe that failed for a cause; without one, of a probe that succeeded.
+func Outcome(cause string) Result { return Result{Up: cause == "", Detail: cause} }
+
 // An Event is something that happened to a check.
 type Event interface{ event() }
 
@@ -40,7 +52,7 @@ type Event interface{ event() }
 type Tick struct{}
 
 // Done tells the result of the probe that Probe asked for.
-type Done struct{ Cause string } // empty: success
+type Done struct{ Result }
 
 func (Tick) event() {}
 func (Done) event() {}
@@ -80,30 +92,33 @@ func (c *Check) Step(now time.Time, ev Event) []Effect {
 	case Done:
 		if c.probing {
 			c.probing = false
-			return c.done(now, ev.Cause)
+			return c.done(now, ev.Result)
 		}
 	}
 	return nil
 }
 
-func (c *Check) done(now time.Time, failure string) []Effect {
+func (c *Check) done(now time.Time, r Result) []Effect {
+	c.due = now.Add(c.spec.DelayLoop)
+	if r.Inconclusive != "" {
+		return nil // what this machine lacks is no verdict on the server
+	}
 	first := !c.ran
 	c.ran = true
-	c.due = now.Add(c.spec.DelayLoop)
 	switch {
-	case failure == "":
+	case r.Up:
 		c.failures = 0
 		if !c.up {
 			c.up, c.cause = true, ""
 			return []Effect{Verdict{Up: true}}
 		}
 	case !c.up:
-		c.cause = failure
+		c.cause = r.Detail
 	case !first && c.failures < c.spec.Retry:
 		c.failures++
 		c.due = now.Add(c.spec.DelayBeforeRetry)
 	default:
-		c.up, c.cause = false, failure+times(c.failures+1)
+		c.up, c.cause = false, r.Detail+times(c.failures+1)
 		c.failures = 0
 		return []Effect{Verdict{Cause: c.cause}}
 	}

@@ -1,6 +1,7 @@
 package health
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -37,6 +38,11 @@ func TestCheck(t *testing.T) {
 		{"a success in between forgives", 1, "", []row{
 			{"", "", period}, {refused, "", pause}, {"", "", period}, {refused, "", pause}, {refused, "down: " + refused + " (2nd time)", period},
 		}},
+		{"what this machine lacks is no verdict", 1, "", []row{
+			{"lacks descriptors", "", period}, {refused, "down: " + refused, period}, {"lacks descriptors", "", period}, {"", "up", period},
+			{refused, "", pause}, {"lacks ports", "", period}, {refused, "down: " + refused + " (2nd time)", period},
+		}},
+		{"what this machine lacks is no success either", 1, "not checked yet", []row{{"lacks descriptors", "", period}, {"", "up", period}}},
 		{"while down there is no hurry, and one success is enough", 1, "", []row{
 			{refused, "down: " + refused, period}, {refused, "", period}, {refused, "", period}, {"", "up", period},
 			{refused, "", pause}, {refused, "down: " + refused + " (2nd time)", period},
@@ -54,7 +60,7 @@ func TestCheck(t *testing.T) {
 					t.Fatalf("probe %d: Tick gives %v", i+1, f)
 				}
 				now = now.Add(3 * time.Millisecond)
-				if got := verdict(check.Step(now, Done{Cause: r.result})); got != r.verdict {
+				if got := verdict(check.Step(now, Done{result(r.result)})); got != r.verdict {
 					t.Errorf("probe %d: verdict %q, want %q", i+1, got, r.verdict)
 				}
 				if check.Up() != (check.Cause() == "") {
@@ -66,6 +72,14 @@ func TestCheck(t *testing.T) {
 			}
 		})
 	}
+}
+
+// result is that of a row; what this machine lacks stands behind "lacks".
+func result(text string) Result {
+	if lack, ok := strings.CutPrefix(text, "lacks "); ok {
+		return Result{Inconclusive: lack}
+	}
+	return Outcome(text)
 }
 
 func verdict(effects []Effect) string {
@@ -95,7 +109,7 @@ func TestOneProbeAtATime(t *testing.T) {
 	if f := c.Step(now.Add(-1), Tick{}); len(f) != 0 {
 		t.Error("a probe before the deadline")
 	}
-	if f := c.Step(now, Done{Cause: refused}); len(f) != 0 || !c.Up() {
+	if f := c.Step(now, Done{Outcome(refused)}); len(f) != 0 || !c.Up() {
 		t.Error("a result that nobody asked for counts")
 	}
 	c.Step(now, Tick{})

@@ -7,21 +7,42 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
 	"keepc/compiler/ir"
+	"keepc/runtime/health"
 )
 
-// Do runs one check and returns nil for success, or what was wrong in an operator's words: "connect: connection refused",
-// "connect: timed out after 8s". The check ends at its ConnectTimeout or with ctx, whose error it then is.
-func Do(ctx context.Context, c ir.CheckSpec) error {
+// Do runs one check and returns what it found out, in an operator's words: "connect: connection refused", "connect: timed out after 8s".
+// The check ends at its ConnectTimeout; with ctx it ends without a verdict.
+func Do(ctx context.Context, c ir.CheckSpec) health.Result {
+	switch err := ask(ctx, c); {
+	case err == nil:
+		return health.Result{Up: true}
+	case ctx.Err() != nil:
+		return health.Result{Inconclusive: ctx.Err().Error()}
+	case lacking(err):
+		return health.Result{Inconclusive: err.Error()}
+	default:
+		return health.Result{Detail: err.Error()}
+	}
+}
+
+// ask makes the check of a kind. What package enforced does not list never gets here.
+func ask(ctx context.Context, c ir.CheckSpec) error {
 	switch c.Kind {
 	case ir.TCPCheck:
 		return tcp(ctx, c)
 	}
-	return fmt.Errorf("%s is not supported", c.Kind)
+	return &unknownError{c.Kind}
 }
+
+// An unknownError says that there is no such check.
+type unknownError struct{ kind ir.CheckKind }
+
+func (e *unknownError) Error() string { return string(e.kind) + " is not enforced yet" }
 
 // tcp connects and closes, as keepalived's TCP_CHECK does: no byte is sent.
 func tcp(ctx context.Context, c ir.CheckSpec) error {
@@ -44,13 +65,10 @@ func connect(ctx context.Context, c ir.CheckSpec) (net.Conn, error) {
 		d.LocalAddr = net.TCPAddrFromAddrPort(c.BindTo)
 	}
 	conn, err := d.DialContext(limited, "tcp", c.Target.String())
-	if err == nil {
-		return conn, nil
+	if err != nil {
+		return nil, plain(err, c.ConnectTimeout)
 	}
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	return nil, plain(err, c.ConnectTimeout)
+	return conn, nil
 }
 
 // plain says in an operator's words why there is no connection; which server it is about is known.
@@ -65,4 +83,21 @@ func plain(err error, limit time.Duration) error {
 		return e.Err
 	}
 	return err
+}
+
+// lacking reports whether a check failed for what this machine lacks: then nothing left it, and nothing is known of the server. A connection
+// that has no local address or port left says so at connect; everything before connect is about this machine alone.
+func lacking(err error) bool {
+	if _, ok := errors.AsType[*unknownError](err); ok {
+		return true
+	}
+	if e, ok := errors.AsType[*os.SyscallError](err); ok && e.Syscall != "connect" {
+		return true
+	}
+	return slices.ContainsFunc(shortages, func(errno syscall.Errno) bool { return errors.Is(err, errno) })
+}
+
+// shortages are what the kernel says when descriptors, memory, local ports or local addresses are short.
+var shortages = []syscall.Errno{
+	syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EAGAIN, syscall.EADDRNOTAVAIL, syscall.EADDRINUSE,
 }

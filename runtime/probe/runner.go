@@ -13,21 +13,15 @@ type Runner struct {
 	ctx     context.Context
 	stop    context.CancelFunc
 	slots   chan struct{}
-	results chan Result
+	results chan balance.ProbeDone
 	probes  sync.WaitGroup
-}
-
-// A Result of a probe.
-type Result struct {
-	ID    balance.CheckID
-	Cause string // empty: success; otherwise why it failed, e.g. "connect: connection refused"
 }
 
 // NewRunner returns a Runner that has at most limit probes under way; more wait for their turn. It works until ctx ends or
 // Close is called.
 func NewRunner(ctx context.Context, limit int) *Runner {
 	ctx, stop := context.WithCancel(ctx)
-	return &Runner{ctx: ctx, stop: stop, slots: make(chan struct{}, limit), results: make(chan Result)}
+	return &Runner{ctx: ctx, stop: stop, slots: make(chan struct{}, limit), results: make(chan balance.ProbeDone)}
 }
 
 // Start runs a check once, and never blocks. The time-out counts from when its turn comes.
@@ -40,13 +34,8 @@ func (r *Runner) Start(id balance.CheckID, timeout time.Duration) {
 		}
 		spec := id.Spec
 		spec.ConnectTimeout = timeout
-		err := Do(r.ctx, spec)
+		result := balance.ProbeDone{ID: id, Result: Do(r.ctx, spec)}
 		<-r.slots
-
-		result := Result{ID: id}
-		if err != nil {
-			result.Cause = err.Error()
-		}
 		select {
 		case r.results <- result:
 		case <-r.ctx.Done(): // also when that is what ended the probe: nobody asks any more
@@ -55,7 +44,7 @@ func (r *Runner) Start(id balance.CheckID, timeout time.Duration) {
 }
 
 // Results is where results come, each once. It is never closed.
-func (r *Runner) Results() <-chan Result { return r.results }
+func (r *Runner) Results() <-chan balance.ProbeDone { return r.results }
 
 // Close ends the probes under way, without results, and waits for their goroutines.
 func (r *Runner) Close() {

@@ -19,6 +19,7 @@ import (
 	"keepc/grammar"
 	"keepc/grammar/source"
 	"keepc/runtime/balance"
+	"keepc/runtime/health"
 	"keepc/runtime/router"
 )
 
@@ -187,7 +188,7 @@ func (r *runner) probes(d time.Duration) map[state.DestinationKey]map[string]boo
 			if slices.Contains(r.down, k.Server.Addr().String()) {
 				cause = "refused"
 			}
-			r.e.Step(at, balance.ProbeDone{ID: p.ID, Cause: cause})
+			r.e.Step(at, balance.ProbeDone{ID: p.ID, Result: health.Outcome(cause)})
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"keepc/compiler/ir"
 	"keepc/runtime/balance"
+	"keepc/runtime/health"
 	"keepc/runtime/router"
 	"keepc/runtime/vrrp"
 )
@@ -99,7 +100,7 @@ func drawEvent(t *rapid.T, asked *[]balance.CheckID) any {
 		if len(*asked) > 0 {
 			id := (*asked)[0]
 			*asked = (*asked)[1:]
-			return balance.ProbeDone{ID: id, Cause: rapid.SampledFrom([]string{"", "connect: connection refused"}).Draw(t, "cause")}
+			return balance.ProbeDone{ID: id, Result: health.Outcome(rapid.SampledFrom([]string{"", "connect: connection refused"}).Draw(t, "cause"))}
 		}
 	}
 	return tick{}
@@ -182,7 +183,7 @@ func TestProbeOutlivesItsCheck(t *testing.T) {
 		}
 	}
 	e.Step(epoch.Add(time.Minute), reload{mustParse(t, "A priority 100")})
-	if effects := e.Step(epoch.Add(time.Minute), balance.ProbeDone{ID: id, Cause: "x"}); len(effects) > 0 {
+	if effects := e.Step(epoch.Add(time.Minute), balance.ProbeDone{ID: id, Result: health.Outcome("x")}); len(effects) > 0 {
 		t.Errorf("%v", effects)
 	}
 	if s := e.Situation(); len(s.Down)+len(s.NoQuorum) > 0 {

@@ -11,6 +11,7 @@ import (
 
 	"keepc/compiler/ir"
 	"keepc/runtime/balance"
+	"keepc/runtime/health"
 	"keepc/runtime/router"
 	"keepc/runtime/track"
 	"keepc/runtime/vrrp"
@@ -268,7 +269,7 @@ func (w *world) step(n *node, ev any) {
 			cause := w.servers[f.ID.Spec.Target.String()]
 			text := fmt.Sprintf("probe %v: %s", f.ID.Spec.Target, cmp.Or(cause, "good"))
 			w.sayPeriodic(n, fmt.Sprint("probes of ", f.ID.Spec.Target), text, f.ID.Spec.DelayLoop)
-			n.inbox = append(n.inbox, balance.ProbeDone{ID: f.ID, Cause: cause})
+			n.inbox = append(n.inbox, balance.ProbeDone{ID: f.ID, Result: health.Outcome(cause)})
 		case router.StartScript:
 			cause := w.scripts[n.name+" "+f.ID.Name]
 			w.sayPeriodic(n, "runs of "+f.ID.Name, fmt.Sprintf("run %s: %s", f.ID.Name, cmp.Or(cause, "good")), n.interval(f.ID.Name))

@@ -8,6 +8,7 @@ import (
 
 	"keepc/compiler/ir"
 	"keepc/runtime/balance"
+	"keepc/runtime/health"
 	"keepc/runtime/router"
 	"keepc/runtime/vrrp"
 )
@@ -123,7 +124,7 @@ func (w *world) probe(n *node, p balance.StartProbe) {
 	}
 	w.plan(&event{rank: arrival, do: func() {
 		if n.brains == asker { // it may have ended meanwhile
-			w.deliver(n, balance.ProbeDone{ID: p.ID, Cause: cause})
+			w.deliver(n, balance.ProbeDone{ID: p.ID, Result: health.Outcome(cause)})
 		}
 	}}, w.now+after)
 }
