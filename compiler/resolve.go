@@ -47,8 +47,15 @@ func resolve(cfg *ir.Config, file *grammar.File) {
 	var all []*ir.VirtualServer
 	for _, vs := range cfg.VirtualServers {
 		resolveService(vs)
+		resolveCommands(&cfg.Global, vs.QuorumUp, vs.QuorumDown)
 		for _, rs := range vs.RealServers {
 			rs.Checks = withHosts(rs.Checks)
+			resolveCommands(&cfg.Global, rs.NotifyUp, rs.NotifyDown)
+			for _, c := range rs.Checks {
+				if c.Misc != nil {
+					setDefault(&c.Misc.User, ir.User{}, cfg.Global.ScriptUser)
+				}
+			}
 		}
 		all = append(all, members(vs, groups[vs.Group], min(ir.MaxGroupServices-len(all), ir.MaxGroupServers/max(1, len(vs.RealServers))))...)
 	}

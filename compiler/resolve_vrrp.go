@@ -63,9 +63,7 @@ func resolveInstance(v *ir.VRRPInstance, g *ir.Global) {
 	if !v.NoPreempt {
 		v.TimerExpiredBackup = 0 // another router would have the role by right
 	}
-	for _, c := range []*ir.Command{&v.NotifyLowerPriority, &v.NotifyDeleted} {
-		resolveCommand(c, g)
-	}
+	resolveCommands(g, &v.NotifyLowerPriority, &v.NotifyDeleted)
 	resolveNotify(&v.Notify, g)
 }
 
@@ -157,16 +155,16 @@ func resolveGroup(s *ir.SyncGroup, g *ir.Global) {
 }
 
 func resolveNotify(n *ir.Notify, g *ir.Global) {
-	for _, c := range []*ir.Command{&n.Any, &n.Master, &n.Backup, &n.Fault, &n.Stop} {
-		resolveCommand(c, g)
-	}
+	resolveCommands(g, &n.Any, &n.Master, &n.Backup, &n.Fault, &n.Stop)
 }
 
-// resolveCommand gives a command that names no user the script_user: the last one of the file, wherever it stands, for keepalived reads
-// all of global_defs before everything else when it starts.
-func resolveCommand(c *ir.Command, g *ir.Global) {
-	if len(c.Args) > 0 {
-		setDefault(&c.User, ir.User{}, g.ScriptUser)
+// resolveCommands gives commands that name no user the script_user: the last one of the file, wherever it stands, for keepalived reads all
+// of global_defs before everything else when it starts. Commands may be nil.
+func resolveCommands(g *ir.Global, commands ...*ir.Command) {
+	for _, c := range commands {
+		if c != nil && len(c.Args) > 0 {
+			setDefault(&c.User, ir.User{}, g.ScriptUser)
+		}
 	}
 }
 

@@ -48,7 +48,7 @@ const stopTimeout = 5 * time.Second
 // Run enforces the configuration until ctx ends; then it sends priority 0, gives up addresses and services, and returns. Errors:
 // *RefusedError when the first configuration has errors; what the kernel refuses at start (kernel.ErrPermission).
 func Run(ctx context.Context, o Options) error {
-	first := o.Load()
+	first := o.load()
 	if first.Config == nil {
 		return &RefusedError{Findings: first.Refused}
 	}
@@ -76,7 +76,6 @@ func Run(ctx context.Context, o Options) error {
 		ipvs:    newEnforcer("ipvs", reconcile.IPVS(o.Kernel), o.Log),
 		work:    work,
 	}
-	secure(first.Config, o.Log)
 	d.network.announce = d.announce
 	d.ipvs.unavailable = noIPVS(o.Log)
 	defer d.end(stop)

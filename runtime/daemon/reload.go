@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	"keepc/compiler/plan"
 	"keepc/compiler/report"
 	"keepc/compiler/state"
+	"keepc/grammar/diag"
 	"keepc/runtime/balance"
 	"keepc/runtime/router"
 	"keepc/runtime/script"
@@ -30,6 +30,29 @@ type Loaded struct {
 	Files Files
 }
 
+// load reads the configuration and takes out the commands that must not run on this machine, before any brain sees it. It reads files
+// and asks for users: never on the event loop.
+func (o *Options) load() Loaded {
+	l := o.Load()
+	if l.Config == nil {
+		return l
+	}
+	vetted, findings := script.Vet(l.Config)
+	l.Config = vetted
+	for _, f := range findings {
+		level := slog.LevelWarn
+		if f.Severity == diag.Error {
+			level = slog.LevelError
+		}
+		text := f.Span.String() + ": " + f.Message
+		if f.Help != "" {
+			text += "; " + f.Help
+		}
+		o.Log.Log(context.Background(), level, text, "subject", "script")
+	}
+	return l
+}
+
 // reload reads the file on a goroutine of its own; a large file must not make an advertisement late.
 func (d *director) reload(why string) {
 	if d.loading {
@@ -39,11 +62,7 @@ func (d *director) reload(why string) {
 	d.Log.Info(why, "subject", "reload")
 	d.loading = true
 	go func() { // ends by itself: the channel has room for the one that is under way
-		l := d.Load()
-		if l.Config != nil {
-			secure(l.Config, d.Log)
-		}
-		d.loaded <- l
+		d.loaded <- d.load()
 	}()
 }
 
@@ -112,24 +131,6 @@ func (d *director) roles() string {
 		fmt.Fprintf(&b, "; %s is %s", s.Config.Name, s.Role)
 	}
 	return b.String()
-}
-
-// secure takes away the vrrp_scripts that enable_script_security keeps from running as root, and says so; instances that track them
-// go on without. It asks for users and files, which may take time: never on the event loop.
-func secure(cfg *ir.Config, log *slog.Logger) {
-	if !cfg.Global.ScriptSecurity {
-		return
-	}
-	cfg.Scripts = slices.DeleteFunc(slices.Clone(cfg.Scripts), func(s *ir.Script) bool {
-		if len(s.Command.Args) == 0 || !script.AsRoot(cmp.Or(s.Command.User, s.User)) {
-			return false
-		}
-		err := script.Secure(s.Command.Args[0])
-		if err != nil {
-			log.Error(fmt.Sprintf("%s: not run: %v, and enable_script_security is set", s.At("script"), err), "subject", "script "+s.Name)
-		}
-		return err != nil
-	})
 }
 
 func tally(p plan.Plan) (add, change, remove int) {

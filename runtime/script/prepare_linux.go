@@ -1,6 +1,7 @@
 package script
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,9 +11,6 @@ import (
 
 	"keepc/compiler/ir"
 )
-
-// standard is who runs scripts when the file names nobody, if there is such a user.
-const standard = "keepalived_script"
 
 // prepare makes a command run as the user, in a process group of its own.
 func prepare(cmd *exec.Cmd, who ir.User) error {
@@ -32,29 +30,26 @@ func endGroup(cmd *exec.Cmd) {
 	}
 }
 
-// AsRoot tells whether scripts of the user run as root.
-func AsRoot(who ir.User) bool {
-	c, err := lookup(who)
-	return err == nil && (c == nil && os.Geteuid() == 0 || c != nil && c.Uid == 0)
-}
-
-// lookup returns the user and group as numbers; nil: who runs this process.
+// lookup returns a user and group as numbers; nil: who runs this process, also for no name.
 func lookup(who ir.User) (*syscall.Credential, error) {
 	name := who.Name
 	if name == "" {
-		if _, err := user.Lookup(standard); err != nil {
-			return nil, nil
-		}
-		name = standard
+		return nil, nil
 	}
 	u, err := user.Lookup(name)
 	if err != nil {
+		if _, unknown := errors.AsType[user.UnknownUserError](err); unknown {
+			return nil, fmt.Errorf("this machine has no user %s", name)
+		}
 		return nil, fmt.Errorf("user %s: %w", name, err)
 	}
 	gid := u.Gid
 	if who.Group != "" {
 		g, err := user.LookupGroup(who.Group)
 		if err != nil {
+			if _, unknown := errors.AsType[user.UnknownGroupError](err); unknown {
+				return nil, fmt.Errorf("this machine has no group %s", who.Group)
+			}
 			return nil, fmt.Errorf("group %s: %w", who.Group, err)
 		}
 		gid = g.Gid

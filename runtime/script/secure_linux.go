@@ -1,51 +1,122 @@
 package script
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
-// Secure returns an error when others than root could change what a path runs: keepalived's enable_script_security does not run such
-// a program as root. What cannot be looked at is for the run itself to report.
+// Secure returns an error when others than root could change what a path runs: keepalived's enable_script_security does not run such a
+// program as root. The path is absolute, and only its last element may be a link. What cannot be looked at is for the run itself to report.
 func Secure(path string) error {
 	if !filepath.IsAbs(path) {
 		return fmt.Errorf("%s is not an absolute path", path)
 	}
-	if err := secure(path); err != nil {
-		return err
-	}
-	real, err := filepath.EvalSymlinks(path)
-	if err != nil || real == path {
-		return nil
-	}
-	return secure(real) // links on the way were looked at as what they are
-}
-
-// secure looks at a file and the directories above it.
-func secure(path string) error {
 	for p := filepath.Clean(path); ; p = filepath.Dir(p) {
-		info, err := os.Lstat(p)
-		if err != nil {
-			return nil
-		}
-		stat, ok := info.Sys().(*syscall.Stat_t)
-		mode := info.Mode()
-		others := mode.Perm()
-		if mode&os.ModeSymlink != 0 || mode.IsDir() && mode&os.ModeSticky != 0 && p != path {
-			others = 0 // a link has no mode; in a directory like /tmp everybody changes his own files only
-		}
-		switch {
-		case ok && stat.Uid != 0:
-			return fmt.Errorf("%s belongs to user %d, not to root", p, stat.Uid)
-		case others&0o002 != 0:
-			return fmt.Errorf("%s can be written by everybody (mode %#o)", p, mode.Perm())
-		case ok && others&0o020 != 0 && stat.Gid != 0:
-			return fmt.Errorf("%s can be written by group %d (mode %#o)", p, stat.Gid, mode.Perm())
+		if err := rootsAlone(p); err != nil {
+			return err
 		}
 		if p == "/" {
 			return nil
 		}
 	}
+}
+
+// rootsAlone looks at one element of a path. In a directory like /tmp everybody changes his own files only.
+func rootsAlone(p string) error {
+	info, err := os.Lstat(p)
+	if err != nil {
+		return nil
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Uid != 0 {
+		return fmt.Errorf("%s belongs to user %d, not to root", p, stat.Uid)
+	}
+	if info.Mode()&fs.ModeSymlink != 0 { // which has no mode of its own
+		if info, err = os.Stat(p); err != nil {
+			return nil
+		}
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	mode := info.Mode()
+	switch {
+	case mode.IsDir() && mode&fs.ModeSticky != 0:
+		return nil
+	case ok && stat.Uid != 0:
+		return fmt.Errorf("%s belongs to user %d, not to root", p, stat.Uid)
+	case mode.Perm()&0o002 != 0:
+		return fmt.Errorf("%s can be written by everybody (mode %#o)", p, mode.Perm())
+	case ok && mode.Perm()&0o020 != 0 && stat.Gid != 0:
+		return fmt.Errorf("%s can be written by group %d (mode %#o)", p, stat.Gid, mode.Perm())
+	}
+	return nil
+}
+
+// executable returns why a user cannot run a program; nil: it can. who is nil for the user of this process.
+func executable(path string, who *syscall.Credential) error {
+	check := func() error {
+		err := unix.Faccessat(unix.AT_FDCWD, path, unix.X_OK, unix.AT_EACCESS)
+		if err != nil {
+			return err
+		}
+		return interpreted(path)
+	}
+	if who == nil {
+		return check()
+	}
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine, and its rights with it
+		_ = unix.Setfsgid(int(who.Gid))
+		_ = unix.Setfsuid(int(who.Uid)) // a thread that may not change asks as who it is
+		done <- check()
+	}()
+	return <-done
+}
+
+// maxShebang is how much of a program the kernel reads to find out how to run it (BINPRM_BUF_SIZE).
+const maxShebang = 256
+
+// interpreted returns an error for a text that the kernel cannot run: without #! at its start, or with an interpreter that is not there.
+// keepalived takes a script that does not start for one that succeeds. A program that nobody may read passes.
+func interpreted(path string) error {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	head := make([]byte, maxShebang)
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return nil
+	}
+	head = head[:n]
+	line, isScript := bytes.CutPrefix(head, []byte("#!"))
+	if !isScript {
+		if text(head) {
+			return errors.New("it has no #! line that names an interpreter")
+		}
+		return nil
+	}
+	words := strings.Fields(string(bytes.SplitN(line, []byte("\n"), 2)[0]))
+	if len(words) == 0 {
+		return errors.New("its #! line names no interpreter")
+	}
+	if err := unix.Faccessat(unix.AT_FDCWD, words[0], unix.X_OK, unix.AT_EACCESS); err != nil {
+		return fmt.Errorf("its interpreter %s: %w", words[0], err)
+	}
+	return nil
+}
+
+// text reports whether the beginning of a file is that of a text, or nothing at all.
+func text(head []byte) bool {
+	return !bytes.ContainsFunc(head, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' && r != '\r' || r == '\uFFFD' })
 }
