@@ -63,11 +63,6 @@ func (r *runRun) main(ctx context.Context, name string) error {
 	if err := kernel.Capabilities(); err != nil {
 		return failed(fmt.Errorf("run: %w", err))
 	}
-	k, err := kernel.Open()
-	if err != nil {
-		return failed(err)
-	}
-	defer k.Close()
 	// One director a network namespace: two would fight for the addresses. The socket that it answers on is the lock.
 	only, err := status.Listen()
 	var taken *status.TakenError
@@ -101,11 +96,17 @@ func (r *runRun) main(ctx context.Context, name string) error {
 			code = l.code
 			return l.Loaded
 		},
-		Kernel: kernel.Record(k, func(w kernel.Write) {
-			if w.Err == nil {
-				log.Debug(fmt.Sprintf("%s %s", w.Verb, w.Key), "subject", "kernel")
+		Open: func() (kernel.Kernel, error) {
+			k, err := kernel.Open()
+			if err != nil {
+				return nil, err
 			}
-		}),
+			return kernel.Record(k, func(w kernel.Write) {
+				if w.Err == nil {
+					log.Debug(fmt.Sprintf("%s %s", w.Verb, w.Key), "subject", "kernel")
+				}
+			}), nil
+		},
 		Log:    log,
 		Reload: hup,
 		Watch:  r.watch,

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,7 +80,7 @@ func (b *box) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	b.cancel = cancel
 	go func() {
-		b.done <- Run(ctx, Options{File: "test.conf", Load: b.load, Kernel: b.kernel, Log: slog.New(NewConsole(b, slog.LevelDebug)), Reload: b.hup, Status: b.status})
+		b.done <- Run(ctx, Options{File: "test.conf", Load: b.load, Open: func() (kernel.Kernel, error) { return b.kernel, nil }, Log: slog.New(NewConsole(b, slog.LevelDebug)), Reload: b.hup, Status: b.status})
 	}()
 }
 
@@ -282,14 +283,38 @@ func TestMissingInterfaceIsWaitedFor(t *testing.T) {
 	})
 }
 
-// A slowKernel needs half a minute for each address.
-type slowKernel struct{ *kernel.Fake }
+// A slowKernel needs half a minute for each address, each look at the virtual servers, each change of them and each socket but the first.
+type slowKernel struct {
+	*kernel.Fake
+	opened *atomic.Int64
+}
+
+const slow = 30 * time.Second
 
 func (k slowKernel) AddAddress(key state.AddressKey, a state.Address) error {
-	time.Sleep(30 * time.Second)
+	time.Sleep(slow)
 	return k.Fake.AddAddress(key, a)
 }
 
+func (k slowKernel) Services() (map[ir.ServiceKey]state.Service, map[state.DestinationKey]state.Destination, error) {
+	time.Sleep(slow)
+	return k.Fake.Services()
+}
+
+func (k slowKernel) SetDestination(key state.DestinationKey, d state.Destination) error {
+	time.Sleep(slow)
+	return k.Fake.SetDestination(key, d)
+}
+
+func (k slowKernel) OpenWire(iface string, ipv6 bool, group netip.Addr) (kernel.Wire, error) {
+	if k.opened.Add(1) > 1 {
+		time.Sleep(slow)
+	}
+	return k.Fake.OpenWire(iface, ipv6, group)
+}
+
+// TestSlowKernelDelaysNoAdvertisement: advertisements keep their second while the kernel takes its time over an address, over virtual
+// servers, over the reload that wants others, and over the socket of a second interface.
 func TestSlowKernelDelaysNoAdvertisement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hub := new(kernel.Hub)
@@ -311,24 +336,34 @@ func TestSlowKernelDelaysNoAdvertisement(t *testing.T) {
 				at = append(at, time.Now())
 			}
 		}()
-		b.kernel = slowKernel{b.Fake}
+		b.kernel = slowKernel{b.Fake, new(atomic.Int64)}
+		b.SetLink(kernel.Link{Name: "eth1", Index: 3, Up: true, Addrs: []netip.Addr{netip.MustParseAddr("10.0.1.5")}})
 		b.start()
 		after(20 * time.Second)
 		if b.holds(t) {
 			t.Error("the kernel was not slow")
 		}
+		second := strings.NewReplacer("oldboy", "two", "eth0", "eth1", "10.0.0.3/24", "10.0.1.3/24").Replace(first[:strings.Index(first, "virtual_server")])
+		b.reload(strings.Replace(first, "weight 1", "weight 3", 1) + second)
+		after(4 * time.Minute)
+		if _, destinations, _ := b.Fake.Services(); destinations[web1].Weight != 3 || !b.holds(t) || !b.said("two MASTER") {
+			t.Errorf("%v, address held: %v\n%s", destinations, b.holds(t), b.log.String())
+		}
 		wire.Close()
 		<-heard
-		if len(at) < 15 {
-			t.Errorf("%d advertisements in 20 s", len(at))
+		if len(at) < 255 {
+			t.Errorf("%d advertisements in 260 s", len(at))
 		}
 		for i := 1; i < len(at); i++ {
 			if gap := at[i].Sub(at[i-1]); gap != time.Second {
 				t.Errorf("%v between two advertisements", gap)
 			}
 		}
-		after(time.Minute)
-		b.stop(t)
+		b.cancel()
+		if err := <-b.done; err == nil || !strings.Contains(err.Error(), "did not give up everything within 5s") {
+			t.Errorf("the kernel takes half a minute to give up, and stop says %v", err)
+		}
+		after(2 * time.Minute) // what was left behind ends
 	})
 }
 

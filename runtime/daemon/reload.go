@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -16,9 +15,9 @@ import (
 	"keepc/compiler/state"
 	"keepc/grammar/diag"
 	"keepc/runtime/balance"
+	"keepc/runtime/kernel"
 	"keepc/runtime/router"
 	"keepc/runtime/script"
-	"keepc/runtime/status"
 )
 
 // A Loaded configuration, or the reason why there is none.
@@ -53,7 +52,20 @@ func (o *Options) load() Loaded {
 	return l
 }
 
-// reload reads the file on a goroutine of its own; a large file must not make an advertisement late.
+// prepared is a configuration that is ready to be put into force.
+type prepared struct {
+	Loaded
+	router  *router.Next
+	balance *balance.Next
+}
+
+// generations are those that are in force.
+type generations struct {
+	router  *router.Generation
+	balance *balance.Generation
+}
+
+// reload reads the file and prepares all that can be, on a goroutine of its own; a large file must not make an advertisement late.
 func (d *director) reload(why string) {
 	if d.loading {
 		d.again = true
@@ -61,73 +73,107 @@ func (d *director) reload(why string) {
 	}
 	d.Log.Info(why, "subject", "reload")
 	d.loading = true
+	current := d.current
 	go func() { // ends by itself: the channel has room for the one that is under way
-		d.loaded <- d.load()
+		p := prepared{Loaded: d.load()}
+		if p.Config != nil {
+			p.router, p.balance = router.Prepare(p.Config, current.router), balance.Prepare(p.Config, current.balance)
+		}
+		d.prepared <- p
 	}()
 }
 
-// apply puts a new configuration into force, or says why not and keeps the old one.
-func (d *director) apply(l Loaded) {
+// apply puts a new configuration into force, or says why not and keeps the old one. The services of a new address are there before it
+// is: balance goes first.
+func (d *director) apply(ctx context.Context, p prepared) {
 	d.loading = false
 	if d.Watch {
-		d.watcher.watch(l.Files)
+		d.watcher.watch(p.Files)
 	}
-	if d.again {
-		d.again = false
-		d.reload("asked to again")
-	}
-	if l.Config == nil {
-		for line := range strings.Lines(l.Refused) {
+	defer func() {
+		if d.again {
+			d.again = false
+			d.reload("asked to again")
+		}
+	}()
+	if p.Config == nil {
+		for line := range strings.Lines(p.Refused) {
 			d.Log.Error("refused: "+strings.TrimRight(line, "\n"), "subject", "reload")
 		}
-		d.reloaded = &status.Reload{At: time.Now(), Refused: l.Refused}
-		d.Log.Info("still enforcing the configuration of "+d.since.Format("15:04:05"), "subject", "reload")
+		since := d.past.refused(time.Now(), p.Refused)
+		d.Log.Info("still enforcing the configuration of "+since.Format("15:04:05"), "subject", "reload")
 		return
 	}
 	start := time.Now()
-	d.reloaded = &status.Reload{At: start}
-	before, was := d.router.Config(), d.situation()
-	if err := d.wires.open(l.Config, d.links); err != nil {
-		d.Log.Error(fmt.Sprintf("%v; trying again", err), "subject", "reload")
+	s, err := d.swap(ctx, p)
+	if err != nil { // the director ends
+		return
 	}
-	names := slices.Sorted(maps.Keys(d.links))
-	for _, name := range names {
-		if !d.wires.ready(l.Config, name) { // its instances must not start deaf
-			d.route(router.LinkChanged{Name: name, Present: true, Addrs: d.links[name].Addrs})
-		}
-	}
-	d.serve(balance.Swap{Next: balance.Prepare(l.Config, d.balance.Current())})
-	d.route(router.Swap{Next: router.Prepare(l.Config, d.router.Current())})
-	d.things.Look(l.Config)
-	d.wires.trim(l.Config, d.links)
-	for _, name := range names {
-		d.route(d.linkEvent(d.links[name])) // an interface may be of interest only now
-	}
-	d.unenforced(l.Config)
-	d.missing(l.Config)
-	d.since = start
-	now, roles := d.situation(), d.roles()
-	r := d.enforce(d.ipvs)
+	d.things.Look(p.Config)
+	d.unenforced(p.Config)
+	d.missing(p.Config, s.links)
+	d.past.done(start)
 	d.workers.Go(func() {
-		p := plan.Diff(state.Desired(before, was), state.Desired(l.Config, now), func(state.Key) bool { return true })
-		err := r.wait(d.work.Done())
-		if errors.Is(err, context.Canceled) {
-			return
-		}
-		add, change, remove := tally(p)
-		text := fmt.Sprintf("done in %v: %d added, %d changed, %d removed%s", time.Since(start).Round(time.Millisecond), add, change, remove, roles)
-		if err != nil {
+		changes := plan.Diff(state.Desired(s.before, s.was), state.Desired(p.Config, s.is), func(state.Key) bool { return true })
+		err := wait(d.work, s.network, s.ipvs)
+		switch {
+		case errors.Is(err, context.Canceled):
+		case err != nil:
 			d.Log.Error("not all of it yet: "+err.Error(), "subject", "reload")
-			return
+		default:
+			add, change, remove := tally(changes)
+			d.Log.Info(fmt.Sprintf("done in %v: %d added, %d changed, %d removed%s", time.Since(start).Round(time.Millisecond), add, change, remove, roles(s.standings)), "subject", "reload")
 		}
-		d.Log.Info(text, "subject", "reload")
 	})
 }
 
+// A swap is what the loops tell of a new configuration: before, and after.
+type swap struct {
+	before        *ir.Config
+	was, is       state.Situation
+	standings     []router.Standing
+	links         map[string]kernel.Link
+	network, ipvs <-chan error // how the first attempts to enforce it end
+}
+
+// swap hands a configuration to the loops: the services of a new address are there before the address is. Neither waits for the other:
+// their enforcers do.
+func (d *director) swap(ctx context.Context, p prepared) (s swap, err error) {
+	// An instance that is new must not start deaf.
+	staged, err := ask(ctx, d.router.do, func() <-chan error { return d.router.stage(p.Config) })
+	if err != nil {
+		return s, err
+	}
+	if err := wait(ctx, staged); errors.Is(err, context.Canceled) {
+		return s, err
+	}
+	served, err := ask(d.work, d.balance.do, func() swap {
+		s := swap{was: d.balance.machine.Situation()}
+		s.ipvs = d.balance.swap(p.balance)
+		s.is = d.balance.machine.Situation()
+		return s
+	})
+	if err != nil {
+		return s, err
+	}
+	ipvs, first := tee(d.work, served.ipvs)
+	s, err = ask(d.work, d.router.do, func() swap {
+		s := swap{before: d.router.machine.Config(), was: d.router.machine.Situation(), links: maps.Clone(d.router.links)}
+		s.network = d.router.swap(p.router, first)
+		s.is, s.standings = d.router.machine.Situation(), d.router.machine.Standings()
+		return s
+	})
+	s.ipvs = ipvs
+	s.was.Down, s.was.NoQuorum = served.was.Down, served.was.NoQuorum
+	s.is.Down, s.is.NoQuorum = served.is.Down, served.is.NoQuorum
+	d.current = generations{p.router.Generation, p.balance.Generation}
+	return s, err
+}
+
 // roles says what every instance is, for the log.
-func (d *director) roles() string {
+func roles(standings []router.Standing) string {
 	var b strings.Builder
-	for _, s := range d.router.Standings() {
+	for _, s := range standings {
 		fmt.Fprintf(&b, "; %s is %s", s.Config.Name, s.Role)
 	}
 	return b.String()
@@ -148,9 +194,9 @@ func tally(p plan.Plan) (add, change, remove int) {
 }
 
 // missing says once, with its line, which interfaces are not there.
-func (d *director) missing(cfg *ir.Config) {
+func (d *director) missing(cfg *ir.Config, links map[string]kernel.Link) {
 	for _, v := range cfg.Instances {
-		if _, ok := d.links[v.Interface]; !ok {
+		if _, ok := links[v.Interface]; !ok {
 			d.Log.Warn(fmt.Sprintf("%s: there is no interface %s; waiting for it", v.At("interface"), v.Interface), "subject", v.Name)
 		}
 	}

@@ -2,42 +2,68 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
+	"keepc/compiler/ir"
 	"keepc/runtime/status"
 )
 
-// document answers who asks for the director's status. It asks the event loop for a snapshot and writes it down on the goroutine
-// of who asks: however large the configuration is and however slow the client, no advertisement waits.
-func (d *director) document(ctx context.Context) (status.Document, error) {
-	reply := make(chan status.Snapshot, 1) // the loop never waits for who asked
-	select {
-	case d.asked <- reply:
-	case <-ctx.Done():
-		return status.Document{}, errors.New("its event loop does not answer")
-	}
-	select {
-	case s := <-reply:
-		for _, e := range []*enforcer{d.network, d.ipvs} {
-			if problem := e.trouble(); problem != "" {
-				s.Problems = append(s.Problems, e.name+": "+problem)
-			}
-			s.Made = slices.AppendSeq(s.Made, maps.Keys(e.owned()))
-		}
-		return s.Document(d.File, os.Getpid()), nil
-	case <-ctx.Done():
-		return status.Document{}, errors.New("its event loop does not answer")
-	}
+// A past is what became of the configurations of a director. It may be asked by several goroutines.
+type past struct {
+	first *ir.Config // that it began with
+
+	mu     sync.Mutex
+	begun  time.Time
+	since  time.Time      // of the configuration in force
+	reload *status.Reload // the last one; nil: none so far
 }
 
-// snapshot is taken by the event loop.
-func (d *director) snapshot() status.Snapshot {
-	return status.Snapshot{
-		First: d.first, Config: d.router.Config(), Situation: d.situation(), Standings: d.router.Standings(),
-		At: time.Now(), Started: d.begun, Since: d.since, Reload: d.reloaded,
+func (p *past) begin(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.begun, p.since = now, now
+}
+
+func (p *past) done(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.since, p.reload = now, &status.Reload{At: now}
+}
+
+// refused tells since when the configuration in force is.
+func (p *past) refused(now time.Time, why string) (since time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.reload = &status.Reload{At: now, Refused: why}
+	return p.since
+}
+
+// document answers who asks for the director's status. It asks the loops for snapshots and writes them down on the goroutine of who asks:
+// however large the configuration is and however slow the client, no advertisement waits.
+func (d *director) document(ctx context.Context) (status.Document, error) {
+	s, err := ask(ctx, d.router.do, func() status.Snapshot { return status.Snapshot{Standings: d.router.machine.Standings()} })
+	if err != nil {
+		return status.Document{}, err
 	}
+	served, err := ask(ctx, d.balance.do, func() status.Snapshot {
+		return status.Snapshot{Config: d.balance.machine.Config(), Situation: d.balance.machine.Situation()}
+	})
+	if err != nil {
+		return status.Document{}, err
+	}
+	s.Config, s.Situation, s.At = served.Config, served.Situation, time.Now()
+	d.past.mu.Lock()
+	s.First, s.Started, s.Since, s.Reload = d.past.first, d.past.begun, d.past.since, d.past.reload
+	d.past.mu.Unlock()
+	for _, e := range []*enforcer{d.router.network, d.balance.ipvs} {
+		if problem := e.trouble(); problem != "" {
+			s.Problems = append(s.Problems, e.name+": "+problem)
+		}
+		s.Made = slices.AppendSeq(s.Made, maps.Keys(e.owned()))
+	}
+	return s.Document(d.File, os.Getpid()), nil
 }

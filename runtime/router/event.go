@@ -24,6 +24,16 @@ type LinkChanged struct {
 	Present bool
 	Up      bool
 	Addrs   []netip.Addr // in the kernel's order
+	// No VRRP socket of the family is open on it: who cannot hear must not become MASTER.
+	Deaf4, Deaf6 bool
+}
+
+// deaf reports whether nothing of a family is heard.
+func (l LinkChanged) deaf(ipv6 bool) bool {
+	if ipv6 {
+		return l.Deaf6
+	}
+	return l.Deaf4
 }
 
 // PacketReceived tells a VRRP packet from the wire of an interface.

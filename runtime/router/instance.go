@@ -92,6 +92,8 @@ func (m *Machine) source(v *ir.VRRPInstance) (source netip.Addr, fault string) {
 		return source, v.Interface + " is missing"
 	case !l.Up:
 		return source, v.Interface + " is down"
+	case l.deaf(v.IPv6()):
+		return source, "no VRRP socket is open on " + v.Interface
 	case v.SourceAddr.IsValid():
 		return v.SourceAddr, ""
 	}

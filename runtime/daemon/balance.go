@@ -1,0 +1,111 @@
+package daemon
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"keepc/compiler/ir"
+	"keepc/compiler/state"
+	"keepc/runtime/balance"
+	"keepc/runtime/probe"
+)
+
+// maxProbes bounds the health checks that are under way at once.
+const maxProbes = 512
+
+// A balanceLoop owns the balance machine and its time. Its fields belong to the loop's goroutine.
+type balanceLoop struct {
+	machine *balance.Machine
+	probes  *probe.Runner
+	ipvs    *enforcer
+	notes   *notes
+	do      chan func()
+	roles   latest[map[ir.InstanceKey]bool]
+	quorum  latest[map[ir.ServiceKey]bool]
+	dirty   bool // what is wanted changed since it was handed to the enforcer
+}
+
+// run works until ctx ends.
+func (l *balanceLoop) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	l.dirty = true
+	for {
+		if l.dirty {
+			l.enforce(nil)
+		}
+		if due, some := l.machine.Deadline(); some {
+			timer.Reset(time.Until(due))
+		} else {
+			timer.Stop()
+		}
+		select {
+		case <-timer.C:
+			l.step(balance.Tick{})
+		case r := <-l.probes.Results():
+			l.results(r)
+		case master := <-l.roles:
+			l.step(balance.Roles{Master: master})
+		case f := <-l.do:
+			f()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// results takes a probe's result, and those that wait behind it: many servers that fail at once are one change of what is wanted.
+func (l *balanceLoop) results(r balance.ProbeDone) {
+	for range maxProbes {
+		l.step(r)
+		select {
+		case r = <-l.probes.Results():
+		default:
+			return
+		}
+	}
+}
+
+// step gives an event to the machine and carries out the effects. What changed for the kernel is enforced when the loop turns.
+func (l *balanceLoop) step(ev balance.Event) {
+	now := time.Now()
+	_, quorum := ev.(balance.Swap)
+	for _, e := range l.machine.Step(now, ev) {
+		switch e := e.(type) {
+		case balance.StartProbe:
+			l.probes.Start(e.ID, e.Timeout)
+		case balance.ServerChanged:
+			l.dirty = true
+			l.notes.tell(now, e)
+		case balance.QuorumChanged:
+			quorum = true
+			l.notes.tell(now, e)
+		default:
+			l.notes.tell(now, e)
+		}
+	}
+	if quorum {
+		l.dirty = true
+		l.quorum.put(l.machine.Situation().NoQuorum)
+	}
+}
+
+// enforce hands what is wanted now to the enforcer, which waits for after first. The channel tells how the first attempt ended.
+func (l *balanceLoop) enforce(after <-chan error) <-chan error {
+	l.dirty = false
+	cfg, situation := l.machine.Config(), l.machine.Situation()
+	return l.ipvs.set(order{want: sync.OnceValue(func() state.State { return state.Balance(cfg, situation) }), after: after})
+}
+
+// swap puts a configuration into force.
+func (l *balanceLoop) swap(next *balance.Next) <-chan error {
+	l.step(balance.Swap{Next: next})
+	return l.enforce(nil)
+}
+
+// stop gives up everything, after what is to go first.
+func (l *balanceLoop) stop(after <-chan error) <-chan error {
+	l.step(balance.Stop{})
+	return l.enforce(after)
+}

@@ -1,0 +1,40 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+)
+
+// Both loops take work from others as functions, which they call between two events. What a function does must be little.
+
+// ask runs a function on a loop and returns its result. Errors: the loop does not answer before ctx ends.
+func ask[T any](ctx context.Context, loop chan<- func(), f func() T) (result T, err error) {
+	reply := make(chan T, 1) // the loop never waits for who asked
+	select {
+	case loop <- func() { reply <- f() }:
+	case <-ctx.Done():
+		return result, errNoAnswer
+	}
+	select {
+	case result = <-reply:
+		return result, nil
+	case <-ctx.Done():
+		return result, errNoAnswer
+	}
+}
+
+var errNoAnswer = errors.New("its event loop does not answer")
+
+// A latest holds the newest of some values for a loop that has not taken it yet. One goroutine puts, one takes.
+type latest[T any] chan T
+
+func newLatest[T any]() latest[T] { return make(latest[T], 1) }
+
+// put never blocks.
+func (l latest[T]) put(v T) {
+	select {
+	case <-l:
+	default:
+	}
+	l <- v
+}

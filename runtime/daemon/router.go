@@ -1,0 +1,214 @@
+package daemon
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"keepc/compiler/ir"
+	"keepc/compiler/state"
+	"keepc/runtime/kernel"
+	"keepc/runtime/router"
+	"keepc/runtime/script"
+	"keepc/runtime/watch"
+)
+
+const (
+	// stoodStill is how late a deadline is when this process was stopped for a while, or its machine was.
+	stoodStill = 50 * time.Millisecond
+	// catchUp is the time that the receivers then have to hand over what waits in their sockets, on a busy machine too.
+	catchUp = 30 * time.Millisecond
+)
+
+// A routerLoop owns the router machine, its time and its wires. Advertisements depend on it, so nothing on it waits or grows with what
+// is none of VRRP: kernel, disk, names, text and virtual servers are for goroutines around it, which hand it values. Only run touches
+// the fields, so run may have a thread of its own.
+type routerLoop struct {
+	machine *router.Machine
+	links   map[string]kernel.Link
+	watch   <-chan kernel.Link
+	wires   *wires
+	scripts *script.Runner
+	things  *watch.Watcher // of files and processes
+	network *enforcer
+	notes   *notes
+	do      chan func()
+	roles   latest[map[ir.InstanceKey]bool]
+	quorum  latest[map[ir.ServiceKey]bool]
+	blind   chan struct{} // closed when the kernel ended the watch of the interfaces
+
+	dirty  bool    // what is wanted changed since it was handed to the enforcer
+	bursts []burst // for addresses among that
+}
+
+// open opens the wires of the first configuration, before run.
+func (l *routerLoop) open(cfg *ir.Config) error {
+	done := l.wires.need(needed(l.links, cfg))
+	for {
+		select {
+		case w := <-l.wires.changes:
+			l.wires.change(w)
+		case err := <-done:
+			return err
+		}
+	}
+}
+
+// run tells the machine about the interfaces as they are and works until ctx ends. What it first hands to the enforcer is full: it
+// clears left-overs of an earlier run.
+func (l *routerLoop) run(ctx context.Context) {
+	for _, name := range slices.Sorted(maps.Keys(l.links)) {
+		l.tellLink(name)
+	}
+	l.step(router.Tick{})
+	l.dirty = true
+
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		l.enforce()
+		due, some := l.machine.Deadline()
+		if some {
+			timer.Reset(time.Until(due))
+		} else {
+			timer.Stop()
+		}
+		select {
+		case now := <-timer.C:
+			if some && now.Sub(due) > stoodStill {
+				time.Sleep(catchUp) // the peers spoke meanwhile: they are heard first
+			}
+			l.drain()
+			l.step(router.Tick{})
+		case p := <-l.wires.packets:
+			l.packet(p)
+		case w := <-l.wires.changes:
+			l.wires.change(w)
+			l.tellLink(w.iface)
+		case k, ok := <-l.watch:
+			if !ok {
+				l.watch = nil
+				close(l.blind)
+				continue
+			}
+			l.link(k)
+		case done := <-l.scripts.Results():
+			l.step(done)
+		case seen := <-l.things.Seen():
+			l.step(seen)
+		case lost := <-l.quorum:
+			l.step(router.Quorum{Lost: lost})
+		case f := <-l.do:
+			f()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// drain takes the packets that wait: what a peer said before the deadline counts before the deadline.
+func (l *routerLoop) drain() {
+	for {
+		select {
+		case p := <-l.wires.packets:
+			l.packet(p)
+		default:
+			return
+		}
+	}
+}
+
+func (l *routerLoop) packet(p kernel.Packet) {
+	l.step(router.PacketReceived{Interface: p.Interface, Src: p.Src, Dst: p.Dst, TTL: p.TTL, Payload: p.Payload})
+}
+
+// step gives an event to the machine and carries out the effects: advertisements leave first. What changed for the kernel is enforced
+// when the loop turns.
+func (l *routerLoop) step(ev router.Event) {
+	now := time.Now()
+	_, roles := ev.(router.Swap)
+	for _, e := range l.machine.Step(now, ev) {
+		switch e := e.(type) {
+		case router.SendAdvert:
+			if failed, changed := l.wires.send(e); changed {
+				l.notes.tell(now, failed)
+			}
+		case router.Announce:
+			l.bursts = append(l.bursts, burst{e.Targets, e.Repeat})
+		case router.StartScript:
+			l.scripts.Start(e)
+		case router.RoleChanged:
+			roles = true
+			l.notes.tell(now, e)
+		default:
+			l.notes.tell(now, e)
+		}
+	}
+	if roles {
+		l.dirty = true
+		l.roles.put(l.machine.Roles())
+	}
+}
+
+// enforce hands what is wanted now to the enforcer, if that changed. It never waits for it.
+func (l *routerLoop) enforce() {
+	if l.dirty {
+		l.order(nil)
+		return
+	}
+	for _, b := range l.bursts {
+		l.network.later(b)
+	}
+	l.bursts = nil
+}
+
+// order hands what is wanted now to the enforcer, which waits for after first. The channel tells how the first attempt ended.
+func (l *routerLoop) order(after <-chan error) <-chan error {
+	cfg, situation, bursts := l.machine.Config(), l.machine.Situation(), l.bursts
+	l.dirty, l.bursts = false, nil
+	return l.network.set(order{want: func() state.State { return state.Router(cfg, situation) }, after: after}, bursts...)
+}
+
+func (l *routerLoop) link(k kernel.Link) {
+	old, known := l.links[k.Name]
+	if k.Index == 0 {
+		delete(l.links, k.Name)
+	} else {
+		l.links[k.Name] = k
+	}
+	l.wires.need(needed(l.links, l.machine.Config()))
+	l.tellLink(k.Name)
+	// Somebody may have touched an address of ours; routes go with their interface, and do not come back with it.
+	if !known || !slices.Equal(old.Addrs, k.Addrs) || old.Index != k.Index || old.Up != k.Up {
+		l.network.poke()
+	}
+}
+
+// tellLink tells the machine of a link. Who cannot hear on it must not become MASTER there.
+func (l *routerLoop) tellLink(name string) {
+	k := l.links[name]
+	l.step(router.LinkChanged{
+		Name: name, Present: k.Index != 0, Up: k.Up, Addrs: k.Addrs,
+		Deaf4: !l.wires.ready(name, false), Deaf6: !l.wires.ready(name, true),
+	})
+}
+
+// stage opens the wires of a configuration that comes next, beside those of the one in force, and lets its adverts in. The channel tells
+// how the first attempt ended.
+func (l *routerLoop) stage(next *ir.Config) <-chan error {
+	return l.wires.need(needed(l.links, l.machine.Config(), next))
+}
+
+// swap puts a configuration into force that was staged.
+func (l *routerLoop) swap(next *router.Next, after <-chan error) <-chan error {
+	l.step(router.Swap{Next: next})
+	l.wires.need(needed(l.links, l.machine.Config()))
+	return l.order(after)
+}
+
+// stop says farewell: priority 0 on every wire, then nothing of ours should exist.
+func (l *routerLoop) stop() <-chan error {
+	l.step(router.Stop{})
+	return l.order(nil)
+}
