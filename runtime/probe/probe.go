@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"slices"
 	"syscall"
 	"time"
 
 	"keepc/compiler/ir"
 	"keepc/runtime/health"
+	"keepc/runtime/shortage"
 )
 
 // Do runs one check and returns what it found out, in an operator's words: "connect: connection refused", "connect: timed out after 8s".
@@ -94,10 +94,5 @@ func lacking(err error) bool {
 	if e, ok := errors.AsType[*os.SyscallError](err); ok && e.Syscall != "connect" {
 		return true
 	}
-	return slices.ContainsFunc(shortages, func(errno syscall.Errno) bool { return errors.Is(err, errno) })
-}
-
-// shortages are what the kernel says when descriptors, memory, local ports or local addresses are short.
-var shortages = []syscall.Errno{
-	syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EAGAIN, syscall.EADDRNOTAVAIL, syscall.EADDRINUSE,
+	return shortage.Is(err) || errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EADDRINUSE)
 }

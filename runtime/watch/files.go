@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"keepc/compiler/ir"
+	"keepc/runtime/shortage"
 	"keepc/runtime/track"
 )
 
@@ -19,6 +21,7 @@ type files struct {
 	list   []*ir.TrackFile
 	notify *fsnotify.Watcher // nil: there was nothing to watch yet, or it does not work and files are only read now and then
 	dirs   Dirs
+	odd    map[string]string // why files were not read the last time, by the name of the track_file
 	warn   func(error)
 }
 
@@ -68,37 +71,58 @@ func (f *files) follow(list []*ir.TrackFile) {
 	}, fileInterval, f.warn)
 }
 
+// read tells the number of each file. One whose number is not known for what this machine lacks keeps the last one.
 func (f *files) read(tell func(track.Thing, track.Status)) {
+	odd := map[string]string{}
 	for _, t := range f.list {
-		tell(track.OfFile(t), track.Status{Known: true, Value: value(t.File)})
+		number, err := value(t.File)
+		short := shortage.Is(err)
+		if err != nil {
+			odd[t.Name] = err.Error()
+		}
+		switch before := f.odd[t.Name]; {
+		case odd[t.Name] == before:
+		case err == nil:
+			f.warn(fmt.Errorf("track_file %s is read again: %d", t.Name, number))
+		case short:
+			f.warn(fmt.Errorf("track_file %s is not read: %w; it counts as before", t.Name, err))
+		default:
+			f.warn(fmt.Errorf("track_file %s is not read: %w; it counts as 0", t.Name, err))
+		}
+		if !short {
+			tell(track.OfFile(t), track.Status{Known: true, Value: number})
+		}
 	}
+	f.odd = odd
 }
 
-// value is the number that a file begins with; 0 where there is none, or no file. A pipe or a device is no file: reading it could take
-// for ever.
-func value(name string) int {
-	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
-		return 0
+var errNotRegular = errors.New("is not a regular file")
+
+// value is the number that a file begins with; 0 where there is none, or no file. Errors are of what is there and cannot be read, or is no
+// file: reading a pipe or a device could take for ever.
+func value(name string) (int, error) {
+	f, err := open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
 	}
-	f, err := os.Open(name)
 	if err != nil {
-		return 0
+		return 0, err
 	}
 	defer f.Close()
 	var text [64]byte
 	n, err := io.ReadFull(f, text[:])
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return 0
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return 0, err
 	}
 	words := strings.Fields(string(text[:n]))
 	if len(words) == 0 {
-		return 0
+		return 0, nil
 	}
 	number, err := strconv.ParseInt(words[0], 10, 32)
 	if err != nil {
-		return 0
+		return 0, nil
 	}
-	return int(number)
+	return int(number), nil
 }
 
 // create makes the files that the configuration wants made at the start.
@@ -107,11 +131,11 @@ func create(list []*ir.TrackFile, warn func(error)) {
 		if t.InitFile == nil {
 			continue
 		}
-		if _, err := os.Stat(t.File); err == nil && !t.InitFile.Overwrite {
+		if info, err := os.Stat(t.File); err == nil && info.Mode().IsRegular() && !t.InitFile.Overwrite {
 			continue
 		}
-		if err := os.WriteFile(t.File, fmt.Appendln(nil, t.InitFile.Value), 0o644); err != nil {
-			warn(fmt.Errorf("init_file of track_file %s: %w", t.Name, err))
+		if err := replace(t.File, fmt.Appendln(nil, t.InitFile.Value)); err != nil {
+			warn(fmt.Errorf("%s: init_file of track_file %s: %w", t.At("init_file"), t.Name, err))
 		}
 	}
 }

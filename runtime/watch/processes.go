@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"keepc/compiler/ir"
+	"keepc/runtime/shortage"
 	"keepc/runtime/track"
 )
 
@@ -23,6 +25,7 @@ type process struct {
 type census struct {
 	list     []*ir.TrackProcess
 	standing map[track.Thing]standing
+	blind    bool // the last count failed
 }
 
 // A standing is what was told of a process, and since when it is otherwise.
@@ -37,8 +40,13 @@ func (c *census) take(tell func(track.Thing, track.Status), warn func(error)) {
 		return
 	}
 	all, err := processes()
-	if err != nil {
-		warn(err)
+	switch {
+	case err != nil && !c.blind:
+		warn(fmt.Errorf("%w; tracked processes count as before", err))
+	case err == nil && c.blind:
+		warn(errors.New("tracked processes are counted again"))
+	}
+	if c.blind = err != nil; c.blind {
 		return
 	}
 	c.count(time.Now(), all, tell)
@@ -143,12 +151,15 @@ func processes() (all []process, err error) {
 			continue
 		}
 		comm, err := os.ReadFile(filepath.Join("/proc", d.Name(), "comm"))
+		var line []byte
+		if err == nil {
+			line, err = os.ReadFile(filepath.Join("/proc", d.Name(), "cmdline"))
+		}
+		if shortage.Is(err) {
+			return nil, fmt.Errorf("list the processes: %w", err)
+		}
 		if err != nil {
 			continue // it has ended meanwhile
-		}
-		line, err := os.ReadFile(filepath.Join("/proc", d.Name(), "cmdline"))
-		if err != nil {
-			continue
 		}
 		x := process{comm: strings.TrimSuffix(string(comm), "\n")}
 		if len(line) > 0 {

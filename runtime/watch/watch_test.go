@@ -222,14 +222,3 @@ func TestDelays(t *testing.T) {
 		}
 	})
 }
-
-// What is no file is not read: nobody may ever write to a pipe.
-func TestPipe(t *testing.T) {
-	pipe := filepath.Join(t.TempDir(), "pipe")
-	if err := exec.Command("mkfifo", pipe).Run(); err != nil {
-		t.Skip(err)
-	}
-	if n := value(pipe); n != 0 {
-		t.Errorf("got %d", n)
-	}
-}

@@ -1,0 +1,17 @@
+//go:build !linux
+
+package watch
+
+import (
+	"errors"
+	"os"
+)
+
+func open(name string) (*os.File, error) {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, errNotRegular
+	}
+	return os.Open(name)
+}
+
+func replace(string, []byte) error { return errors.New("files are made on Linux only") }
