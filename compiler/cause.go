@@ -19,6 +19,7 @@ func oneCause(reading, meaning diag.List) (diag.List, diag.List) {
 		kept = slices.DeleteFunc(kept, func(d diag.Diagnostic) bool { return d.Rule == "unclosed-block" }) // the rest was not read
 	}
 	kept, meaning = quotesOverLines(kept, meaning)
+	kept, meaning = oneTemplate(kept, meaning)
 	for i := range kept {
 		d := &kept[i]
 		if d.Rule == "unfilled-template" {
@@ -103,6 +104,26 @@ var consequences = map[string]func(o, cause diag.Diagnostic) bool{
 	"invalid-sequence": func(o, cause diag.Diagnostic) bool {
 		return o.Rule == "missing-addresses" && o.Span.Start < cause.Span.Start
 	},
+}
+
+// oneTemplate makes one finding of the templates that reading and meaning have found: there is one thing to do about them.
+func oneTemplate(reading, meaning diag.List) (diag.List, diag.List) {
+	isTemplate := func(d diag.Diagnostic) bool { return d.Rule == "unfilled-template" }
+	if !slices.ContainsFunc(meaning, isTemplate) {
+		return reading, meaning
+	}
+	all := diag.List(slices.DeleteFunc(slices.Concat(reading, meaning), func(d diag.Diagnostic) bool { return !isTemplate(d) }))
+	all.Sort()
+	first := all[0]
+	first.More = nil
+	for _, d := range all {
+		if d.Span != first.Span {
+			first.More = append(first.More, d.Span)
+		}
+		first.More = append(first.More, d.More...)
+	}
+	reading = append(slices.DeleteFunc(slices.Clone(reading), isTemplate), first)
+	return reading, slices.DeleteFunc(slices.Clone(meaning), isTemplate)
 }
 
 // withoutTemplates leaves out what follows from templates: what is wrong with them, with what stands behind them on their line, and with

@@ -47,6 +47,7 @@ type balancer struct {
 	margin        int         // the column of the line where the statement started
 	doubt         source.Span // a closing brace that may be too many
 	doubtColumn   int         // of its line
+	nests         nesting     // see outside
 	inset         bool        // closing braces are indented like what stands in the block
 	crooked       bool        // a block starts left of the one around it, or right of the margin of the file
 }
@@ -65,8 +66,20 @@ type openBlock struct {
 	margin, inner int
 }
 
-func newBalancer(lines lines, record *record, budget braces) *balancer {
-	return &balancer{lines: lines, record: record, budget: budget, blocks: []openBlock{{at: -1, margin: -1, inner: -1}}}
+// A nesting tells whether a word can be in a block, or in the file where that is ""; of words that it does not know it says yes. nil says
+// yes of all.
+type nesting func(outer, word string) bool
+
+// proves reports whether a word proves that a block is over: it is one of the file, and none of the block.
+func (n nesting) proves(block, word string) bool { return n != nil && n("", word) && !n(block, word) }
+
+// belongs reports whether a word is one of a block and not of what is around that.
+func (n nesting) belongs(block, outer, word string) bool {
+	return n != nil && n(block, word) && !n(outer, word)
+}
+
+func newBalancer(lines lines, record *record, budget braces, nests nesting) *balancer {
+	return &balancer{lines: lines, record: record, budget: budget, nests: nests, blocks: []openBlock{{at: -1, margin: -1, inner: -1}}}
 }
 
 func (b *balancer) top() *openBlock { return &b.blocks[len(b.blocks)-1] }
@@ -197,7 +210,7 @@ func (b *balancer) close(at source.Span, first bool) {
 	case top.stray > 0:
 		top.stray--
 	case len(b.blocks) == 1:
-		b.extraBrace(at)
+		b.extraBrace(at, true)
 	case b.budget.extra > 0 && top.inner > top.margin && (first || b.column > top.margin):
 		b.doubt, b.doubtColumn = at, b.column
 	default:
@@ -220,7 +233,7 @@ func (b *balancer) judge(k kind, first bool, at source.Span) {
 		// A line that continues the block which the brace before it would close, shows that the brace is too many; so does a
 		// closing brace that stands where the block wants it.
 		if first && (k != closing && b.column >= top.inner || k == closing && b.column == top.margin && b.doubtColumn > top.margin && !b.inset) {
-			b.extraBrace(b.doubt)
+			b.extraBrace(b.doubt, false)
 			b.budget.extra--
 		} else {
 			b.inset = b.inset || b.doubtColumn == top.inner
@@ -231,7 +244,7 @@ func (b *balancer) judge(k kind, first bool, at source.Span) {
 	if !first || k == opening || b.skipped > 0 {
 		return
 	}
-	for b.budget.missing > 0 && at.Source == b.top().head.Source && b.outside(k) {
+	for b.budget.missing > 0 && at.Source == b.top().head.Source && b.outside(k, at.Text()) {
 		b.endStatement()
 		b.unclosedBlock(at)
 		b.closeBlock(source.Span{})
@@ -243,14 +256,14 @@ func (b *balancer) judge(k kind, first bool, at source.Span) {
 }
 
 // outside tells whether the line that starts with a k stands outside the innermost block, by the indentation of a text
-// that indents its blocks.
-func (b *balancer) outside(k kind) bool {
+// that indents its blocks. A word that the block has, and what is around it has not, is inside wherever it is.
+func (b *balancer) outside(k kind, word string) bool {
 	top := b.top()
 	if len(b.blocks) == 1 || top.inner <= top.margin {
 		return false
 	}
 	if k != closing {
-		return b.column <= top.margin
+		return b.column <= top.margin && !b.nests.belongs(keyword(top.head), keyword(b.blocks[len(b.blocks)-2].head), word)
 	}
 	for _, outer := range b.blocks[1 : len(b.blocks)-1] {
 		if outer.margin == b.column && b.column < top.margin {
@@ -258,6 +271,15 @@ func (b *balancer) outside(k kind) bool {
 		}
 	}
 	return false
+}
+
+// keyword is the first word of the statement that opens a block; empty for the file.
+func keyword(head source.Span) string {
+	if head.IsZero() {
+		return ""
+	}
+	word, _, _ := strings.Cut(head.Text(), " ")
+	return strings.TrimRight(word, blanks)
 }
 
 // columns returns the width of leading white space, with a tab stop every 8 columns.
@@ -310,17 +332,23 @@ func (b *balancer) doubleBrace(at source.Span) {
 	})
 }
 
-func (b *balancer) extraBrace(at source.Span) {
+// extraBrace reports a closing brace that is too many. It is plain where no block is open; that another one is, the indentation says.
+func (b *balancer) extraBrace(at source.Span, plain bool) {
 	b.count.extra++
 	if b.row == closing {
 		return
 	}
 	b.row = closing
-	b.record.add(diag.Diagnostic{
+	d := diag.Diagnostic{
 		Rule: "extra-brace", Severity: diag.Error, Message: `"}" without a block to close`,
 		Span: at, Label: "every open block is closed before it",
-		Fixes: []diag.Fix{{Title: "delete the brace", Edits: []diag.Edit{{Span: at}}}},
-	})
+	}
+	if plain {
+		d.Fixes = []diag.Fix{{Title: "delete the brace", Edits: []diag.Edit{{Span: at}}}}
+	} else {
+		d.Label, d.Help = "too many, by the indentation of the next line", "delete the brace that closes nothing"
+	}
+	b.record.add(d)
 }
 
 func (b *balancer) tooDeep(at source.Span) {
@@ -370,13 +398,17 @@ func (b *balancer) unclosedBlock(next source.Span) {
 	place := next
 	place.Start = lineStart(next)
 	place.End = place.Start
-	b.record.add(diag.Diagnostic{
+	d := diag.Diagnostic{
 		Rule: "unclosed-block", Severity: diag.Error, Message: fmt.Sprintf("block %s is not closed", name(top.head)),
 		Span: top.head, Label: `no "}" closes it`,
-		Notes: []diag.Note{{Message: "this line stands outside of it, by its indentation", Span: next}},
-		Help:  `add "}" before that line`,
-		Fixes: []diag.Fix{{Title: `add "}"`, Edits: []diag.Edit{{Span: place, Text: indentOf(top.head) + "}\n"}}}},
-	})
+		Notes: []diag.Note{{Message: "this line is outside of it, by its indentation", Span: next}},
+		Help:  `add "}" where it ends: before that line, if the indentation is right`,
+	}
+	if b.nests.proves(keyword(top.head), next.Text()) {
+		d.Notes[0].Message, d.Help = "this line cannot be in the block", `add "}" before that line`
+		d.Fixes = []diag.Fix{{Title: `add "}"`, Edits: []diag.Edit{{Span: place, Text: indentOf(top.head) + "}\n"}}}}
+	}
+	b.record.add(d)
 }
 
 // unclosedAtEnd reports the blocks that are open when the text ends, at the innermost.

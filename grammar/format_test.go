@@ -59,7 +59,7 @@ func sameMeaning(text []byte) (bool, string, string) {
 	read := func(text []byte) string {
 		once := parseOnce(nil, func(r *record) lines {
 			return newExpander(source.New("test.conf", text), opts, map[string]*source.Source{}, r)
-		}, braces{})
+		}, braces{}, nil)
 		return outline(once.file.Stmts)
 	}
 	before, after := read(text), read(Format(text))

@@ -69,7 +69,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fast := parseOnce(src, plain(string(text)), braces{}).file
+		fast := parseOnce(src, plain(string(text)), braces{}, nil).file
 		if outline(slow.Stmts) != outline(fast.Stmts) {
 			t.Fatalf("%q\ntags %s\nfast %s", text, outline(slow.Stmts), outline(fast.Stmts))
 		}

@@ -238,11 +238,28 @@ func templateEnd(text string) int {
 	default:
 		return 0
 	}
-	inner, _, closed := strings.Cut(text[2:min(len(text), 2+maxTemplate)], closer)
+	text = text[:min(len(text), 2+maxTemplate)]
+	if n := halfTemplate(text); n > 0 {
+		return n
+	}
+	inner, _, closed := strings.Cut(text[2:], closer)
 	if !closed || strings.TrimLeft(inner, blanks) == "" || strings.IndexByte(inner, '#') >= 0 && closer != "#}" {
 		return 0
 	}
 	return 2 + len(inner) + 2
+}
+
+// halfTemplate returns the length of the {{ name } that text starts with, or 0: a template that somebody has broken.
+func halfTemplate(text string) int {
+	n := strings.IndexByte(text, '}')
+	if n < 2 || text[:2] != "{{" || strings.HasPrefix(text[n+1:], "}") {
+		return 0
+	}
+	name := strings.Trim(text[2:n], blanks)
+	if name == "" || !isNameStart(name[0]) || strings.ContainsFunc(name, func(c rune) bool { return c > 'z' || !isName(byte(c)) && c != '.' }) {
+		return 0
+	}
+	return n + 1
 }
 
 const blanks = " \t\f\r\v"

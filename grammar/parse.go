@@ -22,12 +22,12 @@ const maxSwaps = 2
 
 // parse makes a tree of the lines that open gives, and opens them again when their braces do not match, or match and put blocks where
 // they cannot stand.
-func parse(src *source.Source, open func(*record) lines, nests func(outer, word string) bool) (*File, diag.List) {
-	first := parseOnce(src, open, braces{})
+func parse(src *source.Source, open func(*record) lines, nests nesting) (*File, diag.List) {
+	first := parseOnce(src, open, braces{}, nests)
 	best := first
 	if first.count != (braces{}) {
 		// Where the indentation is misleading, the first reading counts.
-		if again := parseOnce(src, open, first.count); again.count.missing <= first.count.missing && again.count.extra <= first.count.extra {
+		if again := parseOnce(src, open, first.count, nests); again.count.missing <= first.count.missing && again.count.extra <= first.count.extra {
 			best = again
 		}
 	}
@@ -37,7 +37,7 @@ func parse(src *source.Source, open func(*record) lines, nests func(outer, word 
 	wrong := misplaced("", best.file.Stmts, nests)
 	for n := 1; n <= maxSwaps && wrong > 0; n++ {
 		budget := braces{first.count.missing + n, first.count.extra + n}
-		again := parseOnce(src, open, budget)
+		again := parseOnce(src, open, budget, nests)
 		if left := misplaced("", again.file.Stmts, nests); again.count == budget && left < wrong {
 			best, wrong = again, left
 		}
@@ -46,7 +46,7 @@ func parse(src *source.Source, open func(*record) lines, nests func(outer, word 
 }
 
 // misplaced counts the blocks that cannot stand where they do.
-func misplaced(outer string, stmts []*Stmt, nests func(outer, word string) bool) int {
+func misplaced(outer string, stmts []*Stmt, nests nesting) int {
 	n := 0
 	for _, s := range stmts {
 		if s.Block == nil {
@@ -68,9 +68,9 @@ type reading struct {
 	crooked  bool // see balancer
 }
 
-func parseOnce(src *source.Source, open func(*record) lines, budget braces) reading {
+func parseOnce(src *source.Source, open func(*record) lines, budget braces, nests nesting) reading {
 	r := &record{}
-	p := &treeParser{in: newBalancer(open(r), r, budget)}
+	p := &treeParser{in: newBalancer(open(r), r, budget, nests)}
 	file := &File{Source: src, Stmts: p.parse(), Comments: r.comments, Includes: r.includes, Uses: r.uses}
 	return reading{file, r.list(), p.in.count, p.in.crooked}
 }
@@ -192,7 +192,7 @@ func (language) Lex(name string, r io.Reader) (lexer.Lexer, error) {
 		return nil, err
 	}
 	rec := &record{}
-	return &tokenLexer{more: newBalancer(newTextLines(source.New(name, text), rec), rec, braces{})}, nil
+	return &tokenLexer{more: newBalancer(newTextLines(source.New(name, text), rec), rec, braces{}, nil)}, nil
 }
 
 // A tokenLexer gives participle tokens, and after these what a balancer makes.

@@ -164,16 +164,52 @@ func TestDepth(t *testing.T) {
 	}
 }
 
-// The repairs that findings propose make texts without findings.
+// TestBraceByWord holds that indentation says where a brace was likely forgotten, and that only a word of the file proves it.
+func TestBraceByWord(t *testing.T) {
+	words := func(outer, word string) bool {
+		switch word {
+		case "top":
+			return outer == ""
+		case "b", "d":
+			return outer == "top"
+		}
+		return true
+	}
+	for _, c := range []struct{ name, text, want string }{
+		{"a word of the file", "top {\n  b\n\ntop {\n}\n", `add "}"`},
+		{"a word that nobody knows", "top {\n  b\n\ne {\n}\n", "by its indentation"},
+		{"a word of the block, far to the left", "top {\n  b\nd {\n}\n", "before the file ends"},
+		{"a word of the block around it", "top {\n  b {\n    c\n  d\n}\n", "by its indentation"},
+		{"one brace too many, by the next line", "top {\n  b {\n    c\n  }\n  }\n  d\n}\n", "too many, by the indentation"},
+		{"one brace too many, behind all", "top {\n}\n}\n", "delete the brace"},
+	} {
+		_, list := parse(source.New("test.conf", []byte(c.text)), plain(c.text), words)
+		var got string
+		for _, d := range list {
+			got += d.Label
+			for _, n := range d.Notes {
+				got += ", " + n.Message
+			}
+			for _, f := range d.Fixes {
+				got += ", " + f.Title
+			}
+		}
+		if len(list) != 1 || !strings.Contains(got, c.want) || strings.Contains(c.want, "indentation") && len(list[0].Fixes) > 0 {
+			t.Errorf("%s: %d findings: %s", c.name, len(list), got)
+		}
+	}
+}
+
+// TestFixes holds that the repairs which findings propose make texts without findings.
 func TestFixes(t *testing.T) {
+	words := func(outer, word string) bool { return word != "e" || outer == "" }
 	for _, text := range []string{
-		"a {\n\tb {\n\t\tc\n\td\n}\n",
 		"a {\n  b\n\ne {\n  f\n}\n",
 		"a {\n}\n}\nb",
 		"\ufeffa",
 	} {
 		src := source.New("test.conf", []byte(text))
-		file, list := Parse(src)
+		file, list := parse(src, plain(text), words)
 		if len(list) != 1 || len(list[0].Fixes) != 1 {
 			t.Errorf("%q: %+v", text, list)
 			continue
@@ -195,7 +231,7 @@ func TestTagsAgree(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fast := parseOnce(source.New("test.conf", []byte(text)), plain(text), braces{}).file
+		fast := parseOnce(source.New("test.conf", []byte(text)), plain(text), braces{}, nil).file
 		if outline(slow.Stmts) != outline(fast.Stmts) {
 			t.Errorf("%q\ntags %s\nfast %s", text, outline(slow.Stmts), outline(fast.Stmts))
 		}

@@ -115,7 +115,8 @@ func scriptRules() []Rule {
 			Title: "Scripts run without enable_script_security.",
 			Text: "Scripts run as root unless a user is named, here or by the name keepalived_script on the machine. enable_script_security keeps " +
 				"keepalived from running a script that others than root can change; it drops scripts without a user, too, where there is no " +
-				"keepalived_script, which is why the repair names one. keepalived -t exits with code 6 for a file without it, and hides other " +
+				"keepalived_script. A dropped check is no check: the instance stays MASTER whatever happens to its service. So there is no repair: " +
+				"look at the owners and modes of the scripts first. keepalived -t exits with code 6 for a file without it, and hides other " +
 				"findings behind that.",
 			Bad:  "vrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n}\n" + instanceText("    track_script {\n        web\n    }\n"),
 			Good: scriptText + instanceText("    track_script {\n        web\n    }\n"),
@@ -126,12 +127,9 @@ func scriptRules() []Rule {
 				d := p.report(p.Commands[0].Span(), "scripts run without enable_script_security", "runs even if others may change it")
 				lines := "enable_script_security"
 				if !p.Global.Has("script_user") && len(p.nobodys()) > 0 {
-					lines = "script_user root\n\tenable_script_security" // else scripts without a user are dropped
+					lines = "script_user and enable_script_security" // else scripts without a user are dropped
 				}
-				d.Help = "add " + strings.ReplaceAll(lines, "\n\t", " and ") + " to global_defs"
-				if fix, ok := p.secure(lines); ok {
-					d.Fixes = []diag.Fix{fix}
-				}
+				d.Help = "make the scripts and their directories writable for root alone, then add " + lines + " to global_defs"
 			},
 		},
 		{
@@ -271,28 +269,4 @@ func blockOf(s *grammar.Stmt) []*grammar.Stmt {
 		return nil
 	}
 	return s.Block.Stmts
-}
-
-// secure adds lines to the first global_defs, or a global_defs with them before everything else where there is none, or none before
-// the scripts that the lines are for.
-func (p *pass) secure(lines string) (diag.Fix, bool) {
-	fix := diag.Fix{Title: "add enable_script_security"}
-	scripts, above := p.nobodys(), false
-	for _, s := range p.file.Stmts {
-		if s == p.Global.Stmt {
-			break
-		}
-		above = above || find(s, scripts) != nil
-	}
-	if s := p.Global.Stmt; s != nil && s.Block != nil && !s.Block.Open.IsZero() && !above {
-		at := s.Block.Open
-		at.Start = at.End
-		fix.Edits = []diag.Edit{{Span: at, Text: "\n\t" + lines}}
-		return fix, true
-	}
-	if p.Global.Stmt != nil && !above || p.file.Source == nil {
-		return fix, false
-	}
-	fix.Edits = []diag.Edit{{Span: p.file.Source.Span(0, 0), Text: "global_defs {\n\t" + lines + "\n}\n"}}
-	return fix, true
 }

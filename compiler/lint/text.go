@@ -37,8 +37,9 @@ func textRules() []Rule {
 		{
 			Name: "unfilled-template", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "A template has not been filled in.",
-			Text: "{{ name }}, {% if %}, <%= name %> and ${NAME:-value} are for another program (Ansible, Salt, Helm, Puppet, a shell), which puts a value there. " +
-				"keepalived takes the braces for blocks, or reads the text as the value.",
+			Text: "{{ name }}, {% if %}, <%= name %> and ${NAME:-value} are for another program (Ansible, Salt, Helm, Puppet, a shell), which puts a value there; " +
+				"<NAME>, __NAME__, %NAME% and @NAME@ are for a person. keepalived takes the braces for blocks, or reads the text as the value. " +
+				"There is no repair: the file does not say which value is meant.",
 			Bad:  instanceText("    priority {{ vrrp_priority }}\n"),
 			Good: instanceText("    priority 150\n"),
 		},

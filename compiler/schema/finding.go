@@ -433,7 +433,7 @@ func (r *reader) block() string {
 // bared is the fix that takes away what stands around a word, such as the comma of a list. In a block of lines an item that
 // follows on the line, whose part before a slash is as asked, begins a line; before anything else but an option there is no fix.
 func (r *reader) bared(w grammar.Word, bare string, item func(string) bool) []diag.Fix {
-	if w.Span.Text() != w.Text {
+	if w.Span.Text() != w.Text || !paired(w.Text) {
 		return nil
 	}
 	if r.key.Lines == "" || len(r.rest) == 0 || slices.ContainsFunc(r.key.Words, func(k *Keyword) bool { return k.Word == r.peek() }) {
@@ -446,6 +446,17 @@ func (r *reader) bared(w grammar.Word, bare string, item func(string) bool) []di
 	}
 	gap.End = next.Span.Start
 	return []diag.Fix{{Title: "begin a line", Edits: []diag.Edit{{Span: gap, Text: bare + "\n" + lineHead(r.stmt.Words[0])}}}}
+}
+
+// paired reports whether each bracket and quotation mark of a word has its partner there. Of one that has not, nobody knows where the other
+// one belongs.
+func paired(word string) bool {
+	for _, pair := range []string{"()", "[]", "<>"} {
+		if strings.Count(word, pair[:1]) != strings.Count(word, pair[1:]) {
+			return false
+		}
+	}
+	return strings.Count(word, "'")%2 == 0 && strings.Count(word, `"`)%2 == 0
 }
 
 func (r *reader) unknownOption(entry string, w grammar.Word, known []string) {
@@ -464,7 +475,6 @@ func (r *reader) unknownOption(entry string, w grammar.Word, known []string) {
 		}
 	case isNumber(w.Text) && slices.Contains(known, "weight"):
 		d.Label = fmt.Sprintf("did you mean \"weight %s\"?", w.Text)
-		d.Fixes = []diag.Fix{replace(w.Span, "weight "+w.Text)}
 	case isAddr(bare):
 		d.Label = "expected one address a line"
 	case slices.Contains(known, "dev") && isInterface(w.Text) && strings.ContainsAny(w.Text, "0123456789"):

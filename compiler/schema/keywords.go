@@ -63,9 +63,10 @@ func Find(path string) (found [][]*Keyword) {
 	return found
 }
 
-// Nests returns a function that tells whether a block can stand in another one, or at the top level, which is "". Of words that open no
-// block, and of lines that are no keywords, it knows nothing and says yes.
+// Nests returns a function that tells whether a keyword can be in a block, or at the top level, which is "". Of other words, and of what is
+// in no block of the table, it knows nothing and says yes.
 func Nests() func(outer, word string) bool {
+	blocks := map[string]bool{}
 	within := sync.OnceValue(func() map[string][]string {
 		outers := map[string][]string{}
 		walk(nil, root.keywords(), func(path []*Keyword) {
@@ -73,16 +74,15 @@ func Nests() func(outer, word string) bool {
 			if n := len(path) - 2; n >= 0 {
 				outer = path[n].Word
 			}
-			if k := path[len(path)-1]; k.Block {
-				outers[k.Word] = append(outers[k.Word], outer)
-			}
+			k := path[len(path)-1]
+			outers[k.Word] = append(outers[k.Word], outer)
+			blocks[k.Word] = blocks[k.Word] || k.Block
 		})
 		return outers
 	})
 	return func(outer, word string) bool {
 		outers, known := within()[word]
-		_, open := within()[outer]
-		return !known || !open && outer != "" || slices.Contains(outers, outer)
+		return !known || !blocks[outer] && outer != "" || slices.Contains(outers, outer)
 	}
 }
 

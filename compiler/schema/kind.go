@@ -119,7 +119,9 @@ var Interface = Kind[string]{"an interface name", func(r *reader) (string, bool)
 		d.Label = "expected a name such as eth0, not an address"
 	case bare != w.Text && isInterface(bare):
 		d.Label = fmt.Sprintf("expected %s", bare)
-		d.Fixes = r.bared(w, bare, isInterface)
+		if !strings.ContainsAny(w.Text, "<>()[]") { // a name in brackets is one that somebody was to fill in
+			d.Fixes = r.bared(w, bare, isInterface)
+		}
 	case strings.Contains(bare, ","):
 		d.Label = "expected one interface"
 	case strings.Index(bare, "@") > 0:

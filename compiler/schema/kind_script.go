@@ -132,9 +132,6 @@ var Account = Kind[ir.User]{"a user [and a group]", func(r *reader) (u ir.User, 
 			Span:    w.Span,
 			Label:   fmt.Sprintf("expected %s %s: user and group are two words", user, group),
 		}
-		if w.Span.Text() == w.Text {
-			d.Fixes = []diag.Fix{replace(w.Span, user+" "+group)}
-		}
 		r.fail(d)
 		return u, false
 	}

@@ -18,15 +18,7 @@ func (r *reader) clean(w grammar.Word) grammar.Word {
 	if ascii(w.Text) || !utf8.ValidString(w.Text) {
 		return w
 	}
-	text := strings.TrimSpace(strings.Map(func(c rune) rune {
-		switch {
-		case strings.ContainsRune(wideBlanks, c):
-			return ' '
-		case strings.ContainsRune(quotes, c) || strings.ContainsRune(invisible, c):
-			return -1
-		}
-		return c
-	}, w.Text))
+	text := bareWord(w.Text)
 	if text == w.Text {
 		return w
 	}
@@ -39,7 +31,16 @@ func (r *reader) clean(w grammar.Word) grammar.Word {
 		d.Rule, d.Label = "invisible-character", "delete it"
 		d.Message = fmt.Sprintf("%s has a character that nobody sees", r.quote(w))
 	}
-	if text != "" && w.Span.Text() == w.Text {
+	switch marks := strings.IndexFunc(w.Text, isQuote) >= 0; {
+	case marks && !quotedWord(w.Text):
+		if last := r.partner(w); last > 0 {
+			d = r.quotedWords(w, r.rest[last])
+			r.rest = slices.Clone(r.rest)
+			r.rest[last].Text = bareWord(r.rest[last].Text)
+		} else {
+			d.Help = `write " for both marks`
+		}
+	case text != "" && w.Span.Text() == w.Text:
 		d.Fixes = []diag.Fix{replace(w.Span, text)}
 		if r.quote(w) == hidden || r.text(w) == hidden {
 			d.Fixes = []diag.Fix{{Title: "delete what does not belong", Edits: strays(w.Span)}}
@@ -50,6 +51,79 @@ func (r *reader) clean(w grammar.Word) grammar.Word {
 	return w
 }
 
+// bareWord is a word without typographic quotes and characters that nobody sees.
+func bareWord(word string) string {
+	return strings.TrimSpace(strings.Map(func(c rune) rune {
+		switch {
+		case strings.ContainsRune(wideBlanks, c):
+			return ' '
+		case isQuote(c) || strings.ContainsRune(invisible, c):
+			return -1
+		}
+		return c
+	}, word))
+}
+
+func isQuote(c rune) bool { return strings.ContainsRune(quotes, c) }
+
+// quotedWord reports whether the typographic quotes of a word are one pair around all of it.
+func quotedWord(word string) bool {
+	first, n := utf8.DecodeRuneInString(word)
+	last, m := utf8.DecodeLastRuneInString(word)
+	return len(word) > n+m && isQuote(first) && isQuote(last) && strings.IndexFunc(word[n:len(word)-m], isQuote) < 0
+}
+
+// partner returns which of the words that follow on the line has the typographic quote that closes the one which the next word starts
+// with; 0: none, or not without doubt.
+func (r *reader) partner(w grammar.Word) int {
+	first, n := utf8.DecodeRuneInString(w.Text)
+	if len(r.rest) == 0 || r.rest[0].Span != w.Span || !isQuote(first) || strings.IndexFunc(w.Text[n:], isQuote) >= 0 {
+		return 0
+	}
+	for i, next := range r.rest[1:] {
+		at := strings.IndexFunc(next.Text, isQuote)
+		last, m := utf8.DecodeLastRuneInString(next.Text)
+		switch {
+		case next.Span.Source != w.Span.Source || next.Span.Text() != next.Text:
+			return 0
+		case at >= 0 && isQuote(last) && at == len(next.Text)-m:
+			return i + 1
+		case at >= 0:
+			return 0
+		}
+	}
+	return 0
+}
+
+// quotedWords is the finding about several words between typographic quotes, each of which is a part of its word to keepalived.
+func (r *reader) quotedWords(first, last grammar.Word) diag.Diagnostic {
+	at := first.Span.To(last.Span)
+	_, n := utf8.DecodeRuneInString(first.Text)
+	_, m := utf8.DecodeLastRuneInString(last.Text)
+	opening, closing := at.Source.Span(int(at.Start), int(at.Start)+n), at.Source.Span(int(at.End)-m, int(at.End))
+	return diag.Diagnostic{
+		Rule: "typographic-quote", Severity: diag.Error, Span: at,
+		Message: fmt.Sprintf("%s has typographic quotes", r.key.Word),
+		Label:   `only " quotes: each mark is a part of its word`,
+		Fixes:   []diag.Fix{{Title: `write "`, Edits: []diag.Edit{{Span: opening, Text: `"`}, {Span: closing, Text: `"`}}}},
+	}
+}
+
+// placeholder is what stands where somebody is to write a value: <NIC>, __NIC__, %NIC% and @NIC@.
+var placeholder = regexp.MustCompile(`^(<[A-Za-z][\w-]*>|__[A-Z][A-Z0-9_]*__|%[A-Z][A-Z0-9_]*%|@[A-Z][A-Z0-9_]*@)$`)
+
+// unfilledValue reports a value that nobody has filled in. What to write there, the text does not say. A pattern may look like that.
+func (r *reader) unfilledValue(w grammar.Word) {
+	if r.quotes || r.key == nil || r.key.Word == "regex" || !placeholder.MatchString(w.Text) || w.Span.Text() != w.Text {
+		return
+	}
+	r.report(diag.Diagnostic{
+		Rule: "unfilled-template", Severity: diag.Error, Message: "a template is not filled in",
+		Span: w.Span, Label: "means nothing to keepalived",
+		Help: "write the value",
+	})
+}
+
 // strays takes the characters that do not belong out of a word, without a word of the rest.
 func strays(at source.Span) (edits []diag.Edit) {
 	for i, c := range at.Text() {
@@ -58,7 +132,7 @@ func strays(at source.Span) (edits []diag.Edit) {
 		switch {
 		case strings.ContainsRune(wideBlanks, c):
 			e.Text = " "
-		case !strings.ContainsRune(quotes, c) && !strings.ContainsRune(invisible, c):
+		case !isQuote(c) && !strings.ContainsRune(invisible, c):
 			continue
 		}
 		edits = append(edits, e)

@@ -307,6 +307,7 @@ func (r *reader) optional() (grammar.Word, bool) {
 		r.singleQuotes(r.rest)
 	}
 	r.rest = r.rest[1:]
+	r.unfilledValue(w)
 	return w, true
 }
 

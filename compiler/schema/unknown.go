@@ -72,7 +72,7 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 	n, fits := b.index.find(best)
 	if sure && b.rows[n].fits(s) {
 		d.Label = fmt.Sprintf("did you mean %q?", best)
-		if !r.newer(b.rows[n].Keyword) {
+		if !r.newer(b.rows[n].Keyword) && !changesRun(best) {
 			d.Fixes = []diag.Fix{replace(s.Words[0].Span, best)}
 		}
 		r.report(d)
@@ -80,8 +80,7 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 	}
 	if n, ok := b.byContent(s); ok && !isBlock(r.table, word) {
 		best := b.rows[n].Word
-		d.Label = fmt.Sprintf("did you mean %q?", best)
-		d.Fixes = []diag.Fix{replace(s.Words[0].Span, best)}
+		d.Label = fmt.Sprintf("did you mean %q?", best) // by its content alone: it may be renamed to be off
 		r.report(d)
 		return renamed(s, best), n, true
 	}
@@ -98,6 +97,16 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 	}
 	r.report(d)
 	return nil, 0, false
+}
+
+// changesRun reports whether a keyword decides who runs scripts or whether another daemon starts. Its misspelling has never counted: to
+// repair it changes what runs, which is for a person to do.
+func changesRun(word string) bool {
+	switch word {
+	case "enable_script_security", "script_user", "user", "net_namespace", "net_namespace_ipvs":
+		return true
+	}
+	return strings.HasPrefix(word, "lvs_sync_daemon") || strings.HasPrefix(word, "enable_dbus") || strings.HasPrefix(word, "enable_snmp")
 }
 
 // directive tells whether a line that the table does not know was meant as an include or a definition, and says so in the finding.
@@ -265,7 +274,7 @@ func (b *Block[T]) mayMean(s *grammar.Stmt, row *Row[T]) bool {
 
 // unfilled tells whether a word is, or holds, a template.
 func unfilled(word string) bool {
-	return strings.Contains(word, "{{") || strings.Contains(word, "{%") || strings.Contains(word, "<%")
+	return strings.Contains(word, "{{") || strings.Contains(word, "{%") || strings.Contains(word, "<%") || placeholder.MatchString(word)
 }
 
 // switches tells whether a word turns a setting on or off.
