@@ -161,18 +161,20 @@ var list = []row{
 	{words: "static_routes static_rules", answer: LeftOut, why: lineLeft, when: "with a value that keepc does not know", where: staticLines},
 	{blocks: "vrrp_instance", words: "virtual_routes virtual_rules", answer: LeftOut, why: lineLeft, when: "with a value that keepc does not know", where: virtualLines},
 
-	{blocks: "vrrp_script", words: "script interval timeout weight rise fall user init_fail", answer: Enforced},
+	{blocks: "vrrp_script", words: "script interval timeout weight rise fall user", answer: Enforced},
+	{blocks: "vrrp_script", words: "init_fail", answer: LeftOut, why: "the first result of the script decides, as with keepalived 2.2.7"},
 	{blocks: "track_file vrrp_track_file", words: "file weight init_file", answer: Enforced},
 	{blocks: "vrrp_track_process", answer: Enforced, words: "process param_match weight quorum quorum_max delay terminate_delay fork_delay full_command"},
 
 	{blocks: "virtual_server", answer: Enforced, words: `
 		protocol lb_algo lvs_sched lb_kind lvs_method persistence_timeout persistence_granularity persistence_engine ops
-		flag-1 flag-2 flag-3 sh-fallback sh-port mh-fallback mh-port hashed weight ip_family real_server
+		flag-1 flag-2 flag-3 sh-fallback sh-port mh-fallback mh-port weight ip_family real_server
 		sorry_server sorry_server_inhibit sorry_server_lvs_method quorum hysteresis alpha inhibit_on_failure
 		delay_loop connect_timeout retry delay_before_retry warmup`},
 	{blocks: tunnels, words: "type port nocsum csum remcsum", answer: Enforced},
 	{blocks: "virtual_server", words: "quorum_up quorum_down", answer: LeftOut, why: noScript},
 	{blocks: "virtual_server", words: "quorum_up quorum_down", answer: Refused, why: "the address of the service does not come with the quorum, nor go with it", when: "that changes addresses or routes", where: quorumAddresses},
+	{blocks: "virtual_server", words: "hashed", answer: LeftOut, why: "it has no meaning in keepalived either"},
 	{blocks: "virtual_server", words: "omega", answer: LeftOut, why: "no script is run at the stop"},
 	{blocks: "virtual_server", words: "ha_suspend", answer: LeftOut, why: "servers are checked while the address is elsewhere, too"},
 	{blocks: "virtual_server virtual_server.real_server", words: "virtualhost", answer: LeftOut, why: noPages},

@@ -1,0 +1,462 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"keepc/compiler"
+	"keepc/compiler/enforced"
+	"keepc/compiler/ir"
+	"keepc/compiler/schema"
+	"keepc/compiler/state"
+	"keepc/grammar"
+	"keepc/grammar/source"
+	"keepc/runtime/balance"
+	"keepc/runtime/health"
+	"keepc/runtime/router"
+	"keepc/runtime/track"
+	"keepc/runtime/vrrp"
+)
+
+// elsewhere are the keywords that neither the kernel's state nor the two machines show, with the test that shows what keepc does.
+var elsewhere = map[string]string{
+	"global_defs.dynamic_interfaces":     "cmd/keepc TestRunWaitsForItsInterface",
+	"global_defs.enable_script_security": "runtime/script TestVet",
+	"track_file.init_file":               "runtime/watch TestFiles",
+	"vrrp_track_file.init_file":          "runtime/watch TestFiles",
+	"vrrp_track_process.delay":           "runtime/watch TestDelays",
+	"vrrp_track_process.terminate_delay": "runtime/watch TestDelays",
+	"vrrp_track_process.fork_delay":      "runtime/watch TestDelays",
+}
+
+// anyway are the keywords that ask for what is so without them.
+var anyway = map[string]string{
+	"global_defs.router_id":              "the name of the director in mail and SNMP, which are not enforced; simulate uses it",
+	"vrrp_instance.accept":               "the kernel takes traffic to its addresses",
+	"vrrp_instance.native_ipv6":          "the family is that of the addresses",
+	"vrrp_instance.no_virtual_ipaddress": "an instance without addresses takes part in VRRP as any other",
+}
+
+// opposite is what a keyword is replaced by where the file would mean the same without it.
+var opposite = map[string]string{
+	"vrrp_instance.preempt":                         "nopreempt",
+	"vrrp_instance.virtual_routes.inet":             "inet6",
+	"vrrp_instance.virtual_rules.inet":              "inet6",
+	"static_routes.inet":                            "inet6",
+	"static_rules.inet":                             "inet6",
+	"virtual_server.lb_kind.nocsum":                 "csum",
+	"virtual_server.lvs_method.nocsum":              "csum",
+	"virtual_server.sorry_server_lvs_method.nocsum": "csum",
+	"virtual_server.real_server.lvs_method.nocsum":  "csum",
+}
+
+// TestEnforced holds that what the list calls enforced is. The files of testdata/enforced use every such keyword. A director of a file
+// without the keyword, or with its opposite, must want another state of the kernel, or do something else in a play of a few minutes.
+func TestEnforced(t *testing.T) {
+	files, err := filepath.Glob("../../testdata/enforced/*.conf")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no files", err)
+	}
+	shown := map[string]bool{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole := read(string(text))
+		for _, use := range whole.Used {
+			if !claimed(use.Path) {
+				continue
+			}
+			drop := without(string(text), use.Path, "")
+			if acts(whole, drop) {
+				shown[use.Path] = true
+			} else if word := opposite[use.Path]; word != "" && acts(whole, without(string(text), use.Path, word)) {
+				shown[use.Path] = true
+			}
+		}
+	}
+	schema.Walk(func(keys []*schema.Keyword) {
+		path := schema.Join(keys)
+		if !claimed(path) || slices.ContainsFunc(keys, func(k *schema.Keyword) bool { return !k.Current() }) {
+			return
+		}
+		switch test := elsewhere[path]; {
+		case test != "":
+			if shown[path] {
+				t.Errorf("%s: the machines show it, %s need not", path, test)
+			} else if !isTest(t, test) {
+				t.Errorf("%s: there is no test %s", path, test)
+			}
+		case anyway[path] != "":
+			if shown[path] {
+				t.Errorf("%s makes a difference", path)
+			}
+		case !shown[path]:
+			t.Errorf("%s is called enforced, but a director does the same without it, or no file of testdata/enforced uses it", path)
+		}
+	})
+}
+
+// claimed tells whether the list calls a keyword enforced, whatever its value is.
+func claimed(path string) bool {
+	return slices.ContainsFunc(enforced.Of(path), func(v enforced.Verdict) bool { return v.Answer == enforced.Enforced })
+}
+
+// isTest tells whether a test of a package, as "runtime/watch TestFiles", is there.
+func isTest(t *testing.T, test string) bool {
+	dir, name, _ := strings.Cut(test, " ")
+	files, err := filepath.Glob(filepath.Join("..", "..", dir, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if regexp.MustCompile(`(?m)^func ` + name + `\(`).Match(text) {
+			return true
+		}
+	}
+	return false
+}
+
+// read compiles a text.
+func read(text string) *ir.Config {
+	file, _ := grammar.Parse(source.New("lb01.conf", []byte(text)))
+	cfg, _ := compiler.Compile(file, compiler.Options{})
+	return cfg
+}
+
+// without compiles a text with every use of a keyword taken away, or replaced.
+func without(text, path, word string) *ir.Config {
+	file, _ := grammar.Parse(source.New("lb01.conf", []byte(text)))
+	keys := schema.Find(path)
+	file.Stmts = stripped(file.Stmts, "", path, word, siblings(keys, path))
+	cfg, _ := compiler.Compile(file, compiler.Options{})
+	return cfg
+}
+
+// siblings are the words of the block of a keyword.
+func siblings(found [][]*schema.Keyword, path string) map[string]bool {
+	words := map[string]bool{}
+	for _, keys := range found {
+		if schema.Join(keys) != path || len(keys) < 2 {
+			continue
+		}
+		for _, k := range keys[len(keys)-2].Words {
+			words[k.Word] = true
+		}
+	}
+	return words
+}
+
+// stripped returns statements without a keyword. In a line that is a little language, the words up to the next option go with it.
+func stripped(stmts []*grammar.Stmt, block, path, word string, options map[string]bool) (left []*grammar.Stmt) {
+	for _, s := range stmts {
+		here := strings.TrimPrefix(block+"."+s.Keyword(), ".")
+		switch {
+		case here == path && word == "":
+			continue
+		case here == path:
+			s.Words = slices.Clone(s.Words)
+			s.Words[0].Text = word
+		case path[:max(strings.LastIndexByte(path, '.'), 0)] == here && s.Block == nil:
+			s.Words = append(s.Words[:1:1], strippedLine(s.Words[1:], path, word, options)...)
+		}
+		if s.Block != nil && path[:max(strings.LastIndexByte(path, '.'), 0)] == here {
+			for _, line := range s.Block.Stmts {
+				line.Words = strippedLine(line.Words, path, word, options)
+			}
+			s.Block.Stmts = slices.DeleteFunc(s.Block.Stmts, func(s *grammar.Stmt) bool { return len(s.Words) == 0 })
+		}
+		if s.Block != nil {
+			s.Block.Stmts = stripped(s.Block.Stmts, here, path, word, options)
+		}
+		left = append(left, s)
+	}
+	return left
+}
+
+func strippedLine(words grammar.Words, path, word string, options map[string]bool) (left grammar.Words) {
+	option, gone := path[strings.LastIndexByte(path, '.')+1:], false
+	for _, w := range words {
+		if options[w.Text] {
+			gone = w.Text == option
+			if gone && word != "" {
+				w.Text, gone = word, false
+			}
+		}
+		if !gone {
+			left = append(left, w)
+		}
+	}
+	return left
+}
+
+// acts tells whether directors with these configurations do anything different.
+func acts(a, b *ir.Config) bool {
+	for _, s := range []func(*ir.Config) state.Situation{state.AllMaster, backups} {
+		if !slices.Equal(objects(state.Desired(a, s(a))), objects(state.Desired(b, s(b)))) {
+			return true
+		}
+	}
+	return play(a) != play(b)
+}
+
+// objects lists what should exist, with all settings.
+func objects(s state.State) (list []string) {
+	for _, kind := range state.Kinds() {
+		for k, o := range kind.All(s) {
+			text := fmt.Sprintf("%v %v", k, o.Fields())
+			if a, ok := o.(state.Address); ok {
+				text += fmt.Sprint(a.NoDAD) // the kernel is told once
+			}
+			list = append(list, text)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// backups is a director without roles, whose real servers are all down.
+func backups(cfg *ir.Config) state.Situation {
+	s := state.Situation{Master: map[ir.InstanceKey]string{}, Down: map[state.DestinationKey]string{}, NoQuorum: map[ir.ServiceKey]bool{}}
+	for _, v := range cfg.VirtualServers {
+		s.NoQuorum[v.Key] = true
+		for _, r := range v.RealServers {
+			s.Down[state.DestinationKey{Service: v.Key, Server: r.Addr}] = "down"
+		}
+	}
+	return s
+}
+
+// play lets a director live through all that can happen to it, and returns what it did.
+func play(cfg *ir.Config) string {
+	p := &player{now: time.Unix(1_000_000, 0)}
+	p.router = router.New(p.now, router.Prepare(cfg, nil))
+	p.balance = balance.New(p.now, balance.Prepare(cfg, balance.Start(1)))
+	own := map[string][]netip.Addr{
+		"eth0": {netip.MustParseAddr("192.0.2.77"), netip.MustParseAddr("fe80::77")},
+		"eth1": {netip.MustParseAddr("203.0.113.77"), netip.MustParseAddr("fe80::78")},
+	}
+	link := func(name string, up bool) {
+		p.route(router.LinkChanged{Name: name, Present: true, Up: up, Addrs: own[name]})
+	}
+	things := func(good bool, value int) {
+		for _, f := range cfg.TrackFiles {
+			p.route(router.Tracked{Thing: track.OfFile(f), Status: track.Status{Known: true, Value: value}})
+		}
+		for _, x := range cfg.TrackProcesses {
+			p.route(router.Tracked{Thing: track.OfProcess(x), Status: track.Status{Known: true, Good: good}})
+		}
+	}
+	fmt.Fprintln(&p.did, "watches", watched(cfg))
+	link("eth0", true)
+	link("eth1", true)
+	things(true, 0)
+	p.pass(60 * time.Second)
+	for _, peer := range []struct {
+		priority uint8
+		silence  time.Duration
+	}{{1, 30 * time.Second}, {254, 0}, {1, 30 * time.Second}, {110, 30 * time.Second}} {
+		for range 16 {
+			for _, v := range cfg.Instances {
+				p.hear(v, peer.priority)
+			}
+			p.pass(time.Second)
+		}
+		p.pass(peer.silence)
+	}
+	things(false, 5)
+	p.pass(20 * time.Second)
+	link("eth1", false)
+	p.pass(10 * time.Second)
+	for _, p.failing = range []int{2, 3, 9, 3, 2, 0} {
+		p.pass(60 * time.Second)
+	}
+	p.route(router.Stop{})
+	return p.did.String()
+}
+
+// watched is what a director looks at beside its interfaces.
+func watched(cfg *ir.Config) (list []string) {
+	for _, v := range cfg.Instances {
+		for _, t := range track.Of(v, cfg) {
+			list = append(list, fmt.Sprintf("%s %q", t.Thing, t.What))
+		}
+	}
+	return list
+}
+
+// A player is a director in a play.
+type player struct {
+	router  *router.Machine
+	balance *balance.Machine
+	now     time.Time
+	failing int // scripts fail, and servers with a last byte up to it
+	waiting []router.ScriptDone
+	did     strings.Builder
+}
+
+// pass lets time pass.
+func (p *player) pass(d time.Duration) {
+	end := p.now.Add(d)
+	for {
+		at, ok := p.router.Deadline()
+		if next, more := p.balance.Deadline(); more && (!ok || next.Before(at)) {
+			at, ok = next, true
+		}
+		if !ok || at.After(end) {
+			p.now = end
+			return
+		}
+		if at.After(p.now) {
+			p.now = at
+		}
+		p.route(router.Tick{})
+		p.serve(balance.Tick{})
+		for done := p.waiting; len(done) > 0; done = done[1:] { // scripts take a moment
+			p.now = p.now.Add(100 * time.Millisecond)
+			p.route(done[0])
+		}
+		p.waiting = nil
+	}
+}
+
+func (p *player) hear(v *ir.VRRPInstance, priority uint8) {
+	src := netip.MustParseAddr("192.0.2.200")
+	if v.Key().IPv6 {
+		src = netip.MustParseAddr("fe80::200")
+	}
+	packet := vrrp.Packet{Version: v.Version, VRID: v.VRID, Priority: priority, Interval: v.AdvertInterval, AuthType: v.Auth.Type, Auth: v.Auth.Pass}
+	for _, a := range v.Addresses {
+		if !a.Excluded && a.Prefix.Addr().Is6() == v.Key().IPv6 {
+			packet.Addresses = append(packet.Addresses, a.Prefix.Addr())
+		}
+	}
+	dst := vrrp.Group(v.Key().IPv6)
+	payload, err := packet.Marshal(src, dst)
+	if err != nil {
+		fmt.Fprintln(&p.did, v.Name, err)
+		return
+	}
+	p.route(router.PacketReceived{Interface: v.Interface, Src: src, Dst: dst, TTL: 255, Payload: payload})
+}
+
+func (p *player) route(ev router.Event) {
+	for _, f := range p.router.Step(p.now, ev) {
+		fmt.Fprintf(&p.did, "%v %T %+v\n", p.now.Sub(time.Unix(1_000_000, 0)), f, f)
+		switch f := f.(type) {
+		case router.SendAdvert:
+			fmt.Fprintf(&p.did, "%v %x\n", f.Src, f.Payload)
+		case router.StartScript:
+			fmt.Fprintf(&p.did, "%+v\n", f.ID)
+			done := router.ScriptDone{ID: f.ID}
+			if p.failing > 0 {
+				done.Cause = "fails"
+			}
+			p.waiting = append(p.waiting, done)
+		}
+	}
+}
+
+func (p *player) serve(ev balance.Event) {
+	for _, f := range p.balance.Step(p.now, ev) {
+		fmt.Fprintf(&p.did, "%v %T %+v\n", p.now.Sub(time.Unix(1_000_000, 0)), f, f)
+		if s, ok := f.(balance.StartProbe); ok {
+			fmt.Fprintf(&p.did, "%+v\n", s.ID)
+			cause := ""
+			if target := s.ID.Server.Server.Addr().AsSlice(); int(target[len(target)-1]) <= p.failing {
+				cause = "fails"
+			}
+			p.serve(balance.ProbeDone{ID: s.ID, Result: health.Outcome(cause)})
+		}
+	}
+}
+
+// TestReadmeKeywords holds the README's table of keywords against the list; UPDATE=1 writes it.
+func TestReadmeKeywords(t *testing.T) {
+	const file, begin, end = "../../README.md", "<!-- keywords: UPDATE=1 go test -run TestReadmeKeywords ./cmd/keepc writes this table -->\n", "<!-- end of keywords -->\n"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(text), begin)
+	got, after, more := strings.Cut(rest, end)
+	if !ok || !more {
+		t.Fatal("the README has no place for the table")
+	}
+	want := keywordTable()
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(file, []byte(before+begin+want+end+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if got != want {
+		t.Errorf("the README has\n%s\nwant\n%s", got, want)
+	}
+}
+
+// keywordTable is the list of package enforced, as the README has it: how many keywords of each block are enforced, and the others.
+func keywordTable() string {
+	type reason struct {
+		enforced.Answer
+		why string
+	}
+	var blocks []string
+	count := map[string]int{}
+	var reasons []reason
+	words := map[reason][]string{}
+	schema.Walk(func(keys []*schema.Keyword) {
+		if slices.ContainsFunc(keys, func(k *schema.Keyword) bool { return !k.Current() }) {
+			return
+		}
+		path := schema.Join(keys)
+		if claimed(path) {
+			if count[keys[0].Word] == 0 {
+				blocks = append(blocks, keys[0].Word)
+			}
+			count[keys[0].Word]++
+		}
+		if len(keys) > 1 && !claimed(schema.Join(keys[:len(keys)-1])) {
+			return // told with the block
+		}
+		for _, v := range enforced.Of(path) {
+			if v.Answer == enforced.Enforced {
+				continue
+			}
+			r := reason{v.Answer, v.Why}
+			if words[r] == nil {
+				reasons = append(reasons, r)
+			}
+			if word := strings.TrimSpace(keys[len(keys)-1].Word + " " + v.When); !slices.Contains(words[r], word) {
+				words[r] = append(words[r], word)
+			}
+		}
+	})
+	var b strings.Builder
+	b.WriteString("| keyword | today |\n|---|---|\n")
+	var parts []string
+	for _, block := range blocks {
+		parts = append(parts, fmt.Sprintf("%d of %s", count[block], block))
+	}
+	fmt.Fprintf(&b, "| %s | enforced |\n", strings.Join(parts, ", "))
+	for _, answer := range []enforced.Answer{enforced.Refused, enforced.LeftOut} {
+		for _, r := range reasons {
+			if r.Answer == answer {
+				fmt.Fprintf(&b, "| %s | %s: %s |\n", strings.Join(words[r], ", "), answer, r.why)
+			}
+		}
+	}
+	return b.String()
+}
