@@ -112,6 +112,7 @@ func (r *runRun) main(ctx context.Context, name string) error {
 		Watch:  r.watch,
 		Seed:   rand.Uint64(),
 		Status: only,
+		Thread: true,
 	})
 	var refused *daemon.RefusedError
 	if errors.As(err, &refused) {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -35,6 +36,9 @@ type Options struct {
 	Watch  bool             // reload by itself when a file changes
 	Seed   uint64           // spreads the first health checks
 	Status net.Listener     // where the director answers who asks for its status; nil: nowhere
+	// Thread gives the VRRP loop a thread of its own, which the kernel wakes and schedules as the configuration says. Without it the loop
+	// is a goroutine like others, and the wires of the kernel have to be those of a fake.
+	Thread bool
 }
 
 // stopTimeout bounds how long a stopping director waits for the kernel to give everything up.
@@ -65,7 +69,13 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("list the interfaces: %w", err)
 	}
-	d := newDirector(work, o, first.Config, doors)
+	var bell bell = newTimerBell()
+	if o.Thread {
+		if bell, err = newThreadBell(); err != nil {
+			return fmt.Errorf("prepare the VRRP loop: %w", err)
+		}
+	}
+	d := newDirector(work, o, first.Config, doors, bell)
 	d.router.watch = watch
 	for _, l := range links {
 		d.router.links[l.Name] = l
@@ -122,13 +132,15 @@ type director struct {
 }
 
 // newDirector returns a director of which nothing works yet.
-func newDirector(work context.Context, o Options, cfg *ir.Config, doors doors) *director {
+func newDirector(work context.Context, o Options, cfg *ir.Config, doors doors, bell bell) *director {
 	routers, servers := router.Prepare(cfg, nil), balance.Prepare(cfg, balance.Start(o.Seed))
 	d := &director{Options: o, work: work, things: watch.New(), watcher: newWatcher(), prepared: make(chan prepared, 1), past: past{first: cfg}}
 	d.current = generations{routers.Generation, servers.Generation}
 	roles, quorum := newLatest[map[ir.InstanceKey]bool](), newLatest[map[ir.ServiceKey]bool]()
-	d.opener = newOpener(doors.wires, o.Log)
+	d.opener = newOpener(doors.wires, bell, o.Log)
 	d.router = &routerLoop{
+		bell:    bell,
+		work:    make(chan func(), workPerTurn),
 		machine: router.New(time.Now(), routers),
 		links:   map[string]kernel.Link{},
 		wires:   newWires(d.opener),
@@ -175,7 +187,12 @@ func (d *director) start(first Loaded) error {
 	}
 	d.things.Look(cfg)
 	d.loops.Go(func() { d.balance.run(d.work) })
-	d.loops.Go(func() { d.router.run(d.work) })
+	d.loops.Go(func() {
+		if d.Thread {
+			runtime.LockOSThread() // never unlocked: the thread ends with the loop
+		}
+		d.router.run(d.work)
+	})
 	return nil
 }
 
@@ -234,6 +251,7 @@ func (d *director) end(stop context.CancelFunc) {
 		d.balance.probes.Close()
 		d.router.scripts.Close()
 		d.workers.Wait()
+		d.router.bell.close() // the opener has ended, too
 	}()
 	select {
 	case <-ended:

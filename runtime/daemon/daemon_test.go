@@ -306,11 +306,11 @@ func (k slowKernel) SetDestination(key state.DestinationKey, d state.Destination
 	return k.Fake.SetDestination(key, d)
 }
 
-func (k slowKernel) OpenWire(iface string, ipv6 bool, group netip.Addr) (kernel.Wire, error) {
+func (k slowKernel) OpenWire(iface string, ipv6 bool, group netip.Addr, bell kernel.Bell) (kernel.Wire, error) {
 	if k.opened.Add(1) > 1 {
 		time.Sleep(slow)
 	}
-	return k.Fake.OpenWire(iface, ipv6, group)
+	return k.Fake.OpenWire(iface, ipv6, group, bell)
 }
 
 // TestSlowKernelDelaysNoAdvertisement: advertisements keep their second while the kernel takes its time over an address, over virtual
@@ -321,7 +321,8 @@ func TestSlowKernelDelaysNoAdvertisement(t *testing.T) {
 		b, peer := newBox("10.0.0.5", first), newBox("10.0.0.6", first)
 		hub.Plug(b.Fake, "eth0")
 		hub.Plug(peer.Fake, "eth0")
-		wire, err := peer.OpenWire("eth0", false, netip.Addr{})
+		ear := &ear{bell: newTimerBell()}
+		wire, err := peer.OpenWire("eth0", false, netip.Addr{}, ear)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -330,10 +331,15 @@ func TestSlowKernelDelaysNoAdvertisement(t *testing.T) {
 		go func() {
 			defer close(heard)
 			for {
-				if _, err := wire.Receive(); err != nil {
+				_, some, err := wire.Poll()
+				switch {
+				case err != nil:
 					return
+				case some:
+					at = append(at, time.Now())
+				default:
+					ear.sleep(time.Time{})
 				}
-				at = append(at, time.Now())
 			}
 		}()
 		b.kernel = slowKernel{b.Fake, new(atomic.Int64)}
@@ -350,6 +356,7 @@ func TestSlowKernelDelaysNoAdvertisement(t *testing.T) {
 			t.Errorf("%v, address held: %v\n%s", destinations, b.holds(t), b.log.String())
 		}
 		wire.Close()
+		ear.Ring()
 		<-heard
 		if len(at) < 255 {
 			t.Errorf("%d advertisements in 260 s", len(at))

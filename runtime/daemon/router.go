@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"keepc/compiler/ir"
@@ -15,16 +16,22 @@ import (
 )
 
 const (
+	// packetsPerTurn bounds what a turn of the loop takes from a wire, so that a flood makes no deadline late.
+	packetsPerTurn = 64
 	// stoodStill is how late a deadline is when this process was stopped for a while, or its machine was.
 	stoodStill = 50 * time.Millisecond
-	// catchUp is the time that the receivers then have to hand over what waits in their sockets, on a busy machine too.
-	catchUp = 30 * time.Millisecond
+	// packetsMissed bounds what is then heard first: the peers spoke meanwhile.
+	packetsMissed = 4096
+	// workPerTurn bounds what a turn takes of the work of others.
+	workPerTurn = 16
 )
 
 // A routerLoop owns the router machine, its time and its wires. Advertisements depend on it, so nothing on it waits or grows with what
 // is none of VRRP: kernel, disk, names, text and virtual servers are for goroutines around it, which hand it values. Only run touches
-// the fields, so run may have a thread of its own.
+// the fields. It sleeps on a bell and nowhere else, so it may have a thread of its own.
 type routerLoop struct {
+	bell    bell
+	work    chan func() // what collect has for the loop
 	machine *router.Machine
 	links   map[string]kernel.Link
 	watch   <-chan kernel.Link
@@ -64,56 +71,70 @@ func (l *routerLoop) run(ctx context.Context) {
 	l.step(router.Tick{})
 	l.dirty = true
 
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
+	var collector sync.WaitGroup
+	collector.Go(func() { l.collect(ctx) })
+	defer collector.Wait()
+	defer context.AfterFunc(ctx, l.bell.Ring)()
+	for ctx.Err() == nil {
 		l.enforce()
-		due, some := l.machine.Deadline()
-		if some {
-			timer.Reset(time.Until(due))
-		} else {
-			timer.Stop()
-		}
+		due, _ := l.machine.Deadline()
+		l.bell.sleep(due)
+		l.turn(due)
+	}
+}
+
+// turn does what waits: packets first, for what a peer said before the deadline counts before the deadline; then what is due; then a
+// little of what others have.
+func (l *routerLoop) turn(due time.Time) {
+	limit := packetsPerTurn
+	if !due.IsZero() && time.Since(due) > stoodStill {
+		limit = packetsMissed
+	}
+	for _, dead := range l.wires.hear(limit, l.packet) {
+		l.tellLink(dead.iface)
+	}
+	if due, some := l.machine.Deadline(); some && !time.Now().Before(due) {
+		l.step(router.Tick{})
+	}
+	for range workPerTurn {
 		select {
-		case now := <-timer.C:
-			if some && now.Sub(due) > stoodStill {
-				time.Sleep(catchUp) // the peers spoke meanwhile: they are heard first
-			}
-			l.drain()
-			l.step(router.Tick{})
-		case p := <-l.wires.packets:
-			l.packet(p)
+		case f := <-l.work:
+			f()
+		default:
+			return
+		}
+	}
+	l.bell.Ring() // there may be more
+}
+
+// collect waits for what others have for the loop.
+func (l *routerLoop) collect(ctx context.Context) {
+	for {
+		var f func()
+		select {
 		case w := <-l.wires.changes:
-			l.wires.change(w)
-			l.tellLink(w.iface)
+			f = func() { l.wires.change(w); l.tellLink(w.iface) }
 		case k, ok := <-l.watch:
 			if !ok {
 				l.watch = nil
 				close(l.blind)
 				continue
 			}
-			l.link(k)
+			f = func() { l.link(k) }
 		case done := <-l.scripts.Results():
-			l.step(done)
+			f = func() { l.step(done) }
 		case seen := <-l.things.Seen():
-			l.step(seen)
+			f = func() { l.step(seen) }
 		case lost := <-l.quorum:
-			l.step(router.Quorum{Lost: lost})
-		case f := <-l.do:
-			f()
+			f = func() { l.step(router.Quorum{Lost: lost}) }
+		case f = <-l.do:
 		case <-ctx.Done():
 			return
 		}
-	}
-}
-
-// drain takes the packets that wait: what a peer said before the deadline counts before the deadline.
-func (l *routerLoop) drain() {
-	for {
 		select {
-		case p := <-l.wires.packets:
-			l.packet(p)
-		default:
+		case l.work <- f:
+			l.bell.Ring()
+		case <-ctx.Done():
 			return
 		}
 	}

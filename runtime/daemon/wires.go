@@ -51,7 +51,6 @@ func needed(links map[string]kernel.Link, configs ...*ir.Config) map[wireKey]wir
 // wires are the open VRRP sockets as the router loop has them. It sends on them; an opener opens and closes them.
 type wires struct {
 	opener  *opener
-	packets <-chan kernel.Packet // received on any wire
 	changes <-chan wireChanged
 	needs   map[wireKey]wireNeed
 	opened  map[wireKey]wireChanged
@@ -64,7 +63,7 @@ type sender struct {
 }
 
 func newWires(o *opener) *wires {
-	return &wires{opener: o, packets: o.packets, changes: o.changes, opened: map[wireKey]wireChanged{}, failed: map[sender]error{}}
+	return &wires{opener: o, changes: o.changes, opened: map[wireKey]wireChanged{}, failed: map[sender]error{}}
 }
 
 // need sets which wires there should be. Those that are needed no more are not used from now on. The channel tells how the first attempt
@@ -79,16 +78,38 @@ func (w *wires) need(needs map[wireKey]wireNeed) <-chan error {
 	return w.opener.need(needs)
 }
 
-// change takes a wire that was opened, or lets go of one that ended by itself.
+// change takes a wire that was opened.
 func (w *wires) change(c wireChanged) {
-	switch {
-	case c.wire == nil:
-		if w.opened[c.wireKey].index == c.index {
-			delete(w.opened, c.wireKey)
-		}
-	case w.needs[c.wireKey].index == c.index:
+	if w.needs[c.wireKey].index == c.index {
 		w.opened[c.wireKey] = c
 	}
+}
+
+// hear takes the packets that wait, at most so many from each wire, and returns the wires that hear nothing any more: the opener opens
+// others.
+func (w *wires) hear(limit int, take func(kernel.Packet)) (dead []wireKey) {
+	for k, o := range w.opened {
+		if !o.ear.waits.Swap(false) {
+			continue
+		}
+		for n := 0; ; n++ {
+			if n == limit {
+				o.ear.Ring() // there may be more
+				break
+			}
+			p, some, err := o.wire.Poll()
+			if err != nil {
+				delete(w.opened, k)
+				w.opener.end(k, o.index)
+				dead = append(dead, k)
+			}
+			if !some {
+				break
+			}
+			take(p)
+		}
+	}
+	return dead
 }
 
 // ready reports whether a wire is open.
@@ -128,42 +149,41 @@ func root(err error) error {
 // reopenInterval is how often a wire that did not open is tried again.
 const reopenInterval = time.Second
 
-// An opener opens and closes wires on a goroutine of its own, with its own door to the kernel, and receives on them.
+// An opener opens and closes wires on a goroutine of its own, with its own door to the kernel.
 type opener struct {
 	kernel  kernel.Wires
+	bell    bell // that wires ring
 	log     *slog.Logger
-	packets chan kernel.Packet
 	changes chan wireChanged
-	dead    chan wireKey // wires that ended by themselves
 	wake    chan struct{}
 
 	mu      sync.Mutex
 	needs   map[wireKey]wireNeed
 	waiters []chan error
+	dead    map[wireKey]int // the indexes of wires that hear nothing any more
 
 	opened map[wireKey]*openWire
 	failed map[wireKey]string // why a wire is not open, as it was told
 }
 
-// A wireChanged tells that a wire was opened, or ended by itself.
+// A wireChanged tells that a wire was opened.
 type wireChanged struct {
 	wireKey
 	index int
-	wire  kernel.Wire // nil: it ended
+	wire  kernel.Wire
+	ear   *ear
 }
 
-// An openWire is a wire with its receiver.
+// An openWire is a wire with what it was opened for.
 type openWire struct {
 	kernel.Wire
 	wireNeed
-	done chan struct{}
-	wg   sync.WaitGroup
 }
 
-func newOpener(k kernel.Wires, log *slog.Logger) *opener {
+func newOpener(k kernel.Wires, b bell, log *slog.Logger) *opener {
 	return &opener{
-		kernel: k, log: log, packets: make(chan kernel.Packet, 256), changes: make(chan wireChanged), dead: make(chan wireKey),
-		wake: make(chan struct{}, 1), opened: map[wireKey]*openWire{}, failed: map[wireKey]string{},
+		kernel: k, bell: b, log: log, changes: make(chan wireChanged), wake: make(chan struct{}, 1),
+		dead: map[wireKey]int{}, opened: map[wireKey]*openWire{}, failed: map[wireKey]string{},
 	}
 }
 
@@ -173,11 +193,23 @@ func (o *opener) need(needs map[wireKey]wireNeed) <-chan error {
 	o.mu.Lock()
 	o.needs, o.waiters = needs, append(o.waiters, done)
 	o.mu.Unlock()
+	o.poke()
+	return done
+}
+
+// end tells that a wire hears nothing any more; it never blocks.
+func (o *opener) end(k wireKey, index int) {
+	o.mu.Lock()
+	o.dead[k] = index
+	o.mu.Unlock()
+	o.poke()
+}
+
+func (o *opener) poke() {
 	select {
 	case o.wake <- struct{}{}:
 	default:
 	}
-	return done
 }
 
 // run works until ctx ends; then it closes all.
@@ -191,28 +223,29 @@ func (o *opener) run(ctx context.Context) {
 				o.drop(k)
 			}
 			return
-		case k := <-o.dead:
-			o.log.Error("cannot receive any more; opening another socket", "subject", k.iface)
-			o.failed[k] = "ended"
-			o.tell(ctx, wireChanged{k, o.opened[k].index, nil})
-			o.drop(k)
-			continue // at the next turn
 		case <-again.C:
 		case <-o.wake:
 		}
 		o.mu.Lock()
-		needs, waiters := o.needs, o.waiters
-		o.waiters = nil
+		needs, waiters, dead := o.needs, o.waiters, o.dead
+		o.waiters, o.dead = nil, map[wireKey]int{}
 		o.mu.Unlock()
-		err := o.open(ctx, needs)
+		for k, index := range dead {
+			if w := o.opened[k]; w != nil && w.index == index {
+				o.log.Error("cannot receive any more; opening another socket", "subject", k.iface)
+				o.failed[k] = "ended"
+				o.drop(k)
+			}
+		}
+		err := o.open(ctx, needs, dead)
 		for _, w := range waiters {
 			w <- err
 		}
 	}
 }
 
-// open closes what is not needed and opens what is.
-func (o *opener) open(ctx context.Context, needs map[wireKey]wireNeed) error {
+// open closes what is not needed and opens what is. What has just ended by itself has to wait for the next turn.
+func (o *opener) open(ctx context.Context, needs map[wireKey]wireNeed, dead map[wireKey]int) error {
 	for k, w := range o.opened {
 		if needs[k].index != w.index {
 			o.drop(k)
@@ -226,9 +259,13 @@ func (o *opener) open(ctx context.Context, needs map[wireKey]wireNeed) error {
 	var errs []error
 	for k, n := range needs {
 		w := o.opened[k]
+		if _, ended := dead[k]; ended && w == nil {
+			continue
+		}
 		if w == nil {
-			wire, err := o.kernel.OpenWire(k.iface, k.ipv6, netip.Addr{}) // the family's own group
-			if errors.Is(err, kernel.ErrNoInterface) {                    // it went away meanwhile; its return will be told
+			ear := &ear{bell: o.bell}
+			wire, err := o.kernel.OpenWire(k.iface, k.ipv6, netip.Addr{}, ear) // the family's own group
+			if errors.Is(err, kernel.ErrNoInterface) {                         // it went away meanwhile; its return will be told
 				continue
 			}
 			if err != nil {
@@ -239,15 +276,14 @@ func (o *opener) open(ctx context.Context, needs map[wireKey]wireNeed) error {
 				o.failed[k] = err.Error()
 				continue
 			}
-			w = &openWire{Wire: wire, wireNeed: wireNeed{index: n.index}, done: make(chan struct{})}
+			w = &openWire{Wire: wire, wireNeed: wireNeed{index: n.index}}
 			o.accept(k, w, n.vrids)
-			w.wg.Go(func() { o.receive(k, w) })
 			o.opened[k] = w
 			if _, failed := o.failed[k]; failed {
 				delete(o.failed, k)
 				o.log.Info("VRRP is open again", "subject", k.iface)
 			}
-			o.tell(ctx, wireChanged{k, n.index, wire})
+			o.tell(ctx, wireChanged{k, n.index, wire, ear})
 		}
 		if !slices.Equal(w.vrids, n.vrids) {
 			o.accept(k, w, n.vrids)
@@ -272,30 +308,9 @@ func (o *opener) tell(ctx context.Context, c wireChanged) {
 	}
 }
 
-// receive hands packets to the loop until the wire is closed.
-func (o *opener) receive(k wireKey, w *openWire) {
-	for {
-		p, err := w.Receive()
-		if err != nil {
-			select {
-			case o.dead <- k:
-			case <-w.done: // closed by us
-			}
-			return
-		}
-		select {
-		case o.packets <- p:
-		case <-w.done:
-			return
-		}
-	}
-}
-
 // drop closes a wire.
 func (o *opener) drop(k wireKey) {
 	w := o.opened[k]
 	delete(o.opened, k)
-	close(w.done)
 	_ = w.Close() // nothing is buffered that could be lost
-	w.wg.Wait()
 }

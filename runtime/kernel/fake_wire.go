@@ -69,12 +69,15 @@ func (f *Fake) deliver(iface string, p Packet) {
 		p.Interface, p.Payload = iface, bytes.Clone(p.Payload)
 		select {
 		case w.queue <- p:
+			if w.bell != nil {
+				w.bell.Ring()
+			}
 		default: // a full receive buffer
 		}
 	}
 }
 
-// fakeQueue is how many packets wait for Receive before the next ones are lost.
+// fakeQueue is how many packets wait for Poll before the next ones are lost.
 const fakeQueue = 256
 
 type fakeWire struct {
@@ -85,12 +88,12 @@ type fakeWire struct {
 	only  bool // a set was given to Accept
 	vrids []uint8
 	queue chan Packet
-	once  sync.Once
-	done  chan struct{}
+	bell  Bell
+	ended bool
 }
 
 // OpenWire implements Kernel.
-func (f *Fake) OpenWire(iface string, ipv6 bool, group netip.Addr) (Wire, error) {
+func (f *Fake) OpenWire(iface string, ipv6 bool, group netip.Addr, bell Bell) (Wire, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.fault("OpenWire"); err != nil {
@@ -105,7 +108,7 @@ func (f *Fake) OpenWire(iface string, ipv6 bool, group netip.Addr) (Wire, error)
 	}
 	w := &fakeWire{
 		port: port{f, iface}, link: l, ipv6: ipv6, group: group,
-		queue: make(chan Packet, fakeQueue), done: make(chan struct{}),
+		queue: make(chan Packet, fakeQueue), bell: bell,
 	}
 	l.wires[w] = struct{}{}
 	return w, nil
@@ -174,20 +177,31 @@ func (w *fakeWire) accepts(payload []byte) bool {
 	return !w.only || len(payload) > 1 && slices.Contains(w.vrids, payload[1])
 }
 
-func (w *fakeWire) Receive() (Packet, error) {
+// Poll implements Wire.
+func (w *fakeWire) Poll() (Packet, bool, error) {
+	f := w.port.kernel
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if w.ended {
+		return Packet{}, false, io.EOF
+	}
+	if err := f.fault("Poll"); err != nil {
+		return Packet{}, false, err
+	}
 	select {
-	case <-w.done:
-		return Packet{}, io.EOF
 	case p := <-w.queue:
-		return p, nil
+		return p, true, nil
+	default:
+		return Packet{}, false, nil
 	}
 }
 
+// Close implements Wire.
 func (w *fakeWire) Close() error {
 	f := w.port.kernel
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(w.link.wires, w)
-	w.once.Do(func() { close(w.done) })
+	w.ended = true
 	return nil
 }

@@ -98,13 +98,22 @@ type Settings interface {
 type Wire interface {
 	// Send sends a VRRP payload (without IP header) from src to dst with TTL 255 and TOS 0xC0. It never blocks.
 	Send(src, dst netip.Addr, payload []byte) error
-	// Receive blocks until a packet arrives or the wire is closed (io.EOF).
-	Receive() (Packet, error)
+	// Poll takes a packet that has arrived; false: there is none. It never blocks. Errors: io.EOF after Close; any other means that
+	// this wire hears nothing any more.
+	Poll() (Packet, bool, error)
 	// Accept makes the kernel drop what is not for one of these virtual routers, so that a flood of foreign advertisements costs
 	// nothing; a later call replaces the set. A new wire accepts all. What is dropped is not counted anywhere: log_unknown_vrids
 	// would need a wire that accepts all.
 	Accept(vrids []uint8) error
 	Close() error
+}
+
+// A Bell wakes a loop that sleeps on it.
+type Bell interface {
+	// Ring wakes the loop, from any goroutine. It never blocks.
+	Ring()
+	// Watch wakes the loop as long as the descriptor can be read, until it is closed.
+	Watch(fd int) error
 }
 
 // A Packet is a received VRRP packet.
@@ -117,8 +126,9 @@ type Packet struct {
 
 // Wires opens wires.
 type Wires interface {
-	// OpenWire joins the VRRP group of the family on the interface. Errors: ErrNoInterface, ErrPermission.
-	OpenWire(iface string, ipv6 bool, group netip.Addr) (Wire, error)
+	// OpenWire joins the VRRP group of the family on the interface. The bell rings while a packet waits for Poll; nil: nobody sleeps.
+	// Errors: ErrNoInterface, ErrPermission.
+	OpenWire(iface string, ipv6 bool, group netip.Addr, bell Bell) (Wire, error)
 }
 
 // Neighbours tells the neighbours on a link where an address lives.

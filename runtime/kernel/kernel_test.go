@@ -172,7 +172,7 @@ func testMissing(t *testing.T, h host) {
 	if err := h.DeleteAddress(k); err != nil {
 		t.Errorf("delete: %v; the address is absent", err)
 	}
-	if _, err := h.OpenWire("eth7", false, netip.Addr{}); !errors.Is(err, kernel.ErrNoInterface) {
+	if _, err := h.OpenWire("eth7", false, netip.Addr{}, nil); !errors.Is(err, kernel.ErrNoInterface) {
 		t.Errorf("wire: %v", err)
 	}
 	if err := h.Announce("eth7", here4); !errors.Is(err, kernel.ErrNoInterface) {
@@ -270,7 +270,7 @@ func testSlow(t *testing.T, h host) {
 
 func wire(t *testing.T, k kernel.Wires, ipv6 bool) kernel.Wire {
 	t.Helper()
-	w, err := k.OpenWire("eth0", ipv6, netip.Addr{})
+	w, err := k.OpenWire("eth0", ipv6, netip.Addr{}, nil)
 	check(t, err)
 	t.Cleanup(func() { w.Close() })
 	return w
@@ -279,18 +279,14 @@ func wire(t *testing.T, k kernel.Wires, ipv6 bool) kernel.Wire {
 // receive waits a little for the next packet.
 func receive(t *testing.T, w kernel.Wire) (kernel.Packet, bool) {
 	t.Helper()
-	got := make(chan kernel.Packet, 1)
-	go func() {
-		if p, err := w.Receive(); err == nil {
-			got <- p
+	for end := time.Now().Add(time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		p, some, err := w.Poll()
+		check(t, err)
+		if some {
+			return p, true
 		}
-	}()
-	select {
-	case p := <-got:
-		return p, true
-	case <-time.After(time.Second):
-		return kernel.Packet{}, false
 	}
+	return kernel.Packet{}, false
 }
 
 func testWire(t *testing.T, h host) {
@@ -393,17 +389,13 @@ func testWireAccepts(t *testing.T, h host) {
 func testWireEnds(t *testing.T, h host) {
 	near, far := wire(t, h, false), wire(t, h.far, false)
 	check(t, far.Close())
-	if _, err := far.Receive(); err != io.EOF {
+	if _, _, err := far.Poll(); err != io.EOF {
 		t.Errorf("receive on a closed wire: %v", err)
 	}
-	other := wire(t, h.far, false)
-	go func() {
-		time.Sleep(50 * time.Millisecond)
-		other.Close()
-	}()
-	if _, err := other.Receive(); err != io.EOF {
-		t.Errorf("receive while the wire is being closed: %v", err)
+	if far.Send(far4, all4, []byte("late")) == nil {
+		t.Error("sent on a closed wire")
 	}
+	check(t, far.Close())
 
 	h.up(false)
 	if near.Send(here4, all4, []byte("void")) == nil {

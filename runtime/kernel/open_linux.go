@@ -79,6 +79,8 @@ func Capabilities() error {
 const (
 	netAdmin = "CAP_NET_ADMIN"
 	netRaw   = "CAP_NET_RAW"
+	sysNice  = "CAP_SYS_NICE"
+	ipcLock  = "CAP_IPC_LOCK"
 )
 
 func lacks(capability string) error {

@@ -2,18 +2,14 @@ package kernel
 
 import (
 	"cmp"
-	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/netip"
+	"sync"
 	"sync/atomic"
-	"syscall"
 
 	"golang.org/x/net/ipv4"
-	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
 )
 
@@ -30,7 +26,7 @@ const (
 //
 // The wire belongs to the interface's index: it survives link down and up, but an interface that was deleted and made anew
 // needs a new wire. Who opened it closes it and opens another one when WatchLinks tells another Index.
-func (l *Linux) OpenWire(iface string, ipv6 bool, group netip.Addr) (Wire, error) {
+func (l *Linux) OpenWire(iface string, ipv6 bool, group netip.Addr, bell Bell) (Wire, error) {
 	link, err := l.link(iface)
 	if err != nil {
 		return nil, fmt.Errorf("open the VRRP wire of %s: %w", iface, err)
@@ -45,46 +41,58 @@ func (l *Linux) OpenWire(iface string, ipv6 bool, group netip.Addr) (Wire, error
 	if ipv6 {
 		open = openWire6
 	}
-	w, err := open(iface, link.Index, group)
+	w, err := open(iface, link.Index, group, bell)
 	if err != nil {
 		return nil, fmt.Errorf("open the VRRP wire of %s: %w", iface, permission(err, netRaw))
 	}
 	return w, nil
 }
 
-// A socket is what the wires of both families share.
+// A socket is what the wires of both families share. It is the kernel's own, not one of the Go runtime, whose poller is served by
+// threads that a busy machine keeps waiting.
 type socket struct {
-	net.PacketConn
-	raw   syscall.RawConn
 	iface string
 	index int
-	buf   []byte // of the one Receive at a time
+	buf   []byte
+	oob   []byte
+
+	mu     sync.Mutex // Close waits for a call that is under way: none of them ever blocks
+	fd     int
+	closed bool
 }
 
-// listen opens a raw socket for VRRP that is bound to an interface. The options are set before the runtime sees the socket.
-func listen(network, any, iface string, index int, options func(fd int) error) (socket, error) {
-	var failed error
-	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		err := c.Control(func(fd uintptr) {
-			receiveBuffer(int(fd), wireBuffer)
-			failed = cmp.Or(
-				refused("SO_BINDTODEVICE", unix.BindToDevice(int(fd), iface)),
-				refused("SO_PRIORITY", unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PRIORITY, priority)),
-				options(int(fd)),
-			)
-		})
-		return cmp.Or(err, failed)
-	}}
-	c, err := config.ListenPacket(context.Background(), network, any)
+// listen opens a raw socket for VRRP that is bound to an interface.
+func listen(family int, iface string, index int, bell Bell, options func(fd int) error) (*socket, error) {
+	fd, err := unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocolVRRP)
 	if err != nil {
-		return socket{}, err
+		return nil, fmt.Errorf("open a raw socket: %w", err)
 	}
-	raw, err := c.(*net.IPConn).SyscallConn()
+	s := &socket{iface: iface, index: index, fd: fd, buf: make([]byte, maxPacket), oob: make([]byte, 256)}
+	receiveBuffer(fd, wireBuffer)
+	err = cmp.Or(
+		refused("SO_BINDTODEVICE", unix.BindToDevice(fd, iface)),
+		refused("SO_PRIORITY", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PRIORITY, priority)),
+		options(fd),
+	)
+	if err == nil && bell != nil {
+		err = bell.Watch(fd)
+	}
 	if err != nil {
-		c.Close()
-		return socket{}, err
+		_ = unix.Close(fd)
+		return nil, err
 	}
-	return socket{PacketConn: c, raw: raw, iface: iface, index: index, buf: make([]byte, maxPacket)}, nil
+	return s, nil
+}
+
+// Close implements Wire.
+func (s *socket) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	return unix.Close(s.fd)
 }
 
 // refused names the option that the kernel refused.
@@ -111,39 +119,67 @@ func setInts(fd int, options []intOption) error {
 	return nil
 }
 
-// now does one system call that sends, and never waits: a full queue is an error (EAGAIN, ENOBUFS).
-func (s *socket) now(dst netip.Addr, send func(fd int) error) error {
-	var sent error
-	err := s.raw.Write(func(fd uintptr) bool {
-		sent = send(int(fd))
-		return true
-	})
-	if err = cmp.Or(err, sent); err != nil {
+// send does one system call that sends, and never waits: a full queue is an error (EAGAIN, ENOBUFS).
+func (s *socket) send(dst netip.Addr, packet, oob []byte, to unix.Sockaddr) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := io.ErrClosedPipe
+	if !s.closed {
+		err = unix.Sendmsg(s.fd, packet, oob, to, unix.MSG_DONTWAIT)
+	}
+	if err != nil {
 		return fmt.Errorf("send to %s on %s: %w", dst, s.iface, permission(err, netRaw))
 	}
 	return nil
 }
 
-// ended turns the error of a read into that of Receive.
-func (s *socket) ended(err error) error {
-	if errors.Is(err, net.ErrClosed) {
-		return io.EOF
+// receive does one system call that receives, and never waits. What it returns is good until the next call.
+func (s *socket) receive() (packet []byte, control map[int32][]byte, from unix.Sockaddr, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, nil, nil, io.EOF
 	}
-	return fmt.Errorf("receive on %s: %w", s.iface, err)
+	n, oobn, _, from, err := unix.Recvmsg(s.fd, s.buf, s.oob, unix.MSG_DONTWAIT)
+	switch err {
+	case nil:
+	case unix.EAGAIN, unix.EINTR:
+		return nil, nil, nil, nil
+	default:
+		return nil, nil, nil, fmt.Errorf("receive on %s: %w", s.iface, err)
+	}
+	messages, err := unix.ParseSocketControlMessage(s.oob[:oobn])
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("receive on %s: %w", s.iface, err)
+	}
+	control = make(map[int32][]byte, len(messages))
+	for _, m := range messages {
+		control[m.Header.Type] = m.Data
+	}
+	return s.buf[:n], control, from, nil
+}
+
+// number reads an int of the kernel at an offset; -1 where there is none.
+func number(b []byte, at int) int {
+	if len(b) < at+4 {
+		return -1
+	}
+	return int(int32(binary.NativeEndian.Uint32(b[at:])))
 }
 
 // wire4 writes its own IP header, as keepalived does: a source that the host does not have is allowed (mcast_src_ip), DF is
 // clear and the identification counts from 1. The kernel fills in length and checksum.
 type wire4 struct {
-	socket
-	packets *ipv4.RawConn
-	id      atomic.Uint32
+	*socket
+	id atomic.Uint32
 }
 
-func openWire4(iface string, index int, group netip.Addr) (Wire, error) {
-	s, err := listen("ip4:112", "0.0.0.0", iface, index, func(fd int) error {
+func openWire4(iface string, index int, group netip.Addr, bell Bell) (Wire, error) {
+	s, err := listen(unix.AF_INET, iface, index, bell, func(fd int) error {
 		return cmp.Or(
 			setInts(fd, []intOption{
+				{"IP_HDRINCL", unix.IPPROTO_IP, unix.IP_HDRINCL, 1},
+				{"IP_PKTINFO", unix.IPPROTO_IP, unix.IP_PKTINFO, 1},
 				{"IP_MULTICAST_ALL", unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0},
 				{"IP_MULTICAST_LOOP", unix.IPPROTO_IP, unix.IP_MULTICAST_LOOP, 0},
 				{"IP_TOS", unix.IPPROTO_IP, unix.IP_TOS, tosControl},
@@ -155,15 +191,7 @@ func openWire4(iface string, index int, group netip.Addr) (Wire, error) {
 	if err != nil {
 		return nil, err
 	}
-	packets, err := ipv4.NewRawConn(s.PacketConn) // sets IP_HDRINCL
-	if err == nil {
-		err = packets.SetControlMessage(ipv4.FlagInterface, true)
-	}
-	if err != nil {
-		s.Close()
-		return nil, err
-	}
-	return &wire4{socket: s, packets: packets}, nil
+	return &wire4{socket: s}, nil
 }
 
 func (w *wire4) Send(src, dst netip.Addr, payload []byte) error {
@@ -174,10 +202,7 @@ func (w *wire4) Send(src, dst netip.Addr, payload []byte) error {
 		src = netip.IPv4Unspecified() // the kernel chooses
 	}
 	packet := header4(src, dst, uint16(w.id.Add(1)))
-	packet = append(packet, payload...)
-	return w.now(dst, func(fd int) error {
-		return unix.Sendto(fd, packet, unix.MSG_DONTWAIT, &unix.SockaddrInet4{Addr: dst.As4()})
-	})
+	return w.send(dst, append(packet, payload...), nil, &unix.SockaddrInet4{Addr: dst.As4()})
 }
 
 // header4 is an IPv4 header without options; length and checksum are the kernel's to fill in.
@@ -193,31 +218,33 @@ func header4(src, dst netip.Addr, id uint16) []byte {
 	return h
 }
 
-func (w *wire4) Receive() (Packet, error) {
+// Poll implements Wire.
+func (w *wire4) Poll() (Packet, bool, error) {
 	for {
-		h, payload, control, err := w.packets.ReadFrom(w.buf)
-		if err != nil {
-			return Packet{}, w.ended(err)
+		b, control, _, err := w.receive()
+		if b == nil {
+			return Packet{}, false, err
 		}
-		src, _ := netip.AddrFromSlice(h.Src)
-		dst, _ := netip.AddrFromSlice(h.Dst)
-		if control == nil || control.IfIndex != w.index {
+		if number(control[unix.IP_PKTINFO], 0) != w.index || len(b) < ipv4.HeaderLen {
 			continue // came in before the socket was bound to its interface
 		}
-		return Packet{Interface: w.iface, Src: src.Unmap(), Dst: dst.Unmap(), TTL: h.TTL, Payload: append([]byte(nil), payload...)}, nil
+		header := min(int(b[0]&0xf)*4, len(b))
+		return Packet{
+			Interface: w.iface, Src: netip.AddrFrom4([4]byte(b[12:])), Dst: netip.AddrFrom4([4]byte(b[16:])), TTL: int(b[8]),
+			Payload: append([]byte(nil), b[header:]...),
+		}, true, nil
 	}
 }
 
 // wire6 leaves the header to the kernel.
-type wire6 struct {
-	socket
-	packets *ipv6.PacketConn
-}
+type wire6 struct{ *socket }
 
-func openWire6(iface string, index int, group netip.Addr) (Wire, error) {
-	s, err := listen("ip6:112", "::", iface, index, func(fd int) error {
+func openWire6(iface string, index int, group netip.Addr, bell Bell) (Wire, error) {
+	s, err := listen(unix.AF_INET6, iface, index, bell, func(fd int) error {
 		return cmp.Or(
 			setInts(fd, []intOption{
+				{"IPV6_RECVPKTINFO", unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1},
+				{"IPV6_RECVHOPLIMIT", unix.IPPROTO_IPV6, unix.IPV6_RECVHOPLIMIT, 1},
 				{"IPV6_MULTICAST_ALL", unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_ALL, 0},
 				{"IPV6_MULTICAST_LOOP", unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_LOOP, 0},
 				{"IPV6_MULTICAST_HOPS", unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_HOPS, maxTTL},
@@ -231,37 +258,35 @@ func openWire6(iface string, index int, group netip.Addr) (Wire, error) {
 	if err != nil {
 		return nil, err
 	}
-	packets := ipv6.NewPacketConn(s.PacketConn)
-	if err := packets.SetControlMessage(ipv6.FlagHopLimit|ipv6.FlagDst|ipv6.FlagInterface, true); err != nil {
-		s.Close()
-		return nil, err
-	}
-	return &wire6{socket: s, packets: packets}, nil
+	return &wire6{s}, nil
 }
 
 func (w *wire6) Send(src, dst netip.Addr, payload []byte) error {
 	if !dst.Is6() || src.IsValid() && !src.Is6() {
 		return fmt.Errorf("send from %s to %s on %s: not IPv6 addresses", src, dst, w.iface)
 	}
-	control := ipv6.ControlMessage{Src: src.AsSlice(), IfIndex: w.index} // without Src the kernel chooses
-	oob := control.Marshal()
-	return w.now(dst, func(fd int) error {
-		return unix.Sendmsg(fd, payload, oob, &unix.SockaddrInet6{Addr: dst.As16(), ZoneId: uint32(w.index)}, unix.MSG_DONTWAIT)
-	})
+	info := unix.Inet6Pktinfo{Ifindex: uint32(w.index)} // without an address the kernel chooses
+	if src.IsValid() {
+		info.Addr = src.As16()
+	}
+	return w.send(dst, payload, unix.PktInfo6(&info), &unix.SockaddrInet6{Addr: dst.As16(), ZoneId: uint32(w.index)})
 }
 
-func (w *wire6) Receive() (Packet, error) {
+// Poll implements Wire.
+func (w *wire6) Poll() (Packet, bool, error) {
 	for {
-		n, control, from, err := w.packets.ReadFrom(w.buf)
-		if err != nil {
-			return Packet{}, w.ended(err)
+		b, control, from, err := w.receive()
+		if b == nil {
+			return Packet{}, false, err
 		}
-		peer, ok := from.(*net.IPAddr)
-		if control == nil || control.IfIndex != w.index || !ok {
+		info := control[unix.IPV6_PKTINFO]
+		peer, ok := from.(*unix.SockaddrInet6)
+		if number(info, 16) != w.index || !ok {
 			continue // came in before the socket was bound to its interface
 		}
-		src, _ := netip.AddrFromSlice(peer.IP)
-		dst, _ := netip.AddrFromSlice(control.Dst)
-		return Packet{Interface: w.iface, Src: src, Dst: dst, TTL: control.HopLimit, Payload: append([]byte(nil), w.buf[:n]...)}, nil
+		return Packet{
+			Interface: w.iface, Src: netip.AddrFrom16(peer.Addr), Dst: netip.AddrFrom16([16]byte(info)), TTL: number(control[unix.IPV6_HOPLIMIT], 0),
+			Payload: append([]byte(nil), b...),
+		}, true, nil
 	}
 }

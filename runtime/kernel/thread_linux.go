@@ -1,0 +1,88 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ThreadID is the kernel's number of the thread that calls.
+func ThreadID() int { return unix.Gettid() }
+
+// SetSchedule says how the kernel runs a thread of this process. What the thread starts, threads and processes, is run as anything else.
+// Errors: ErrPermission.
+func SetSchedule(thread int, s Schedule) error {
+	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL, Flags: unix.SCHED_FLAG_RESET_ON_FORK, Nice: int32(s.Nice)}
+	if s.Realtime > 0 {
+		attr.Policy, attr.Priority, attr.Nice = unix.SCHED_RR, uint32(s.Realtime), 0
+	}
+	if err := unix.SchedSetAttr(thread, &attr, 0); err != nil {
+		return fmt.Errorf("set the priority of a thread: %w", permission(err, sysNice))
+	}
+	var set unix.CPUSet
+	for _, cpu := range s.CPUs {
+		set.Set(cpu)
+	}
+	if len(s.CPUs) == 0 { // those of the first thread, which nobody changes
+		if err := unix.SchedGetaffinity(os.Getpid(), &set); err != nil {
+			return fmt.Errorf("read the CPUs of this process: %w", err)
+		}
+	}
+	if err := unix.SchedSetaffinity(thread, &set); err != nil {
+		return fmt.Errorf("set the CPUs of a thread: %w", permission(err, sysNice))
+	}
+	return nil
+}
+
+// OnlineCPUs is how many CPUs this machine runs: their numbers begin with 0.
+func OnlineCPUs() (int, error) {
+	text, err := os.ReadFile("/sys/devices/system/cpu/online") // "0-3,6"
+	if err != nil {
+		return 0, fmt.Errorf("count the CPUs: %w", err)
+	}
+	list := strings.TrimSpace(string(text))
+	last, err := strconv.Atoi(list[strings.LastIndexAny(list, ",-")+1:])
+	if err != nil {
+		return 0, fmt.Errorf("count the CPUs: %w", err)
+	}
+	return last + 1, nil
+}
+
+// LockMemory keeps what this process has in memory, and what it will have, out of swap; false allows it to be swapped again. Memory is
+// locked when it is first used: what the Go runtime sets aside does not count. Children do not inherit it. Errors: ErrPermission.
+func LockMemory(lock bool) error {
+	err := unix.Munlockall()
+	if lock {
+		err = unix.Mlockall(unix.MCL_CURRENT | unix.MCL_FUTURE | unix.MCL_ONFAULT)
+	}
+	if errors.Is(err, unix.ENOMEM) {
+		err = unix.EPERM // more than RLIMIT_MEMLOCK, which CAP_IPC_LOCK lifts
+	}
+	if err != nil {
+		return fmt.Errorf("lock the memory: %w", permission(err, ipcLock))
+	}
+	return nil
+}
+
+// LimitRealtime bounds how long a thread of real-time priority may run without a pause: then this process gets SIGXCPU, again every
+// second. 0 is no limit. Errors: ErrPermission.
+func LimitRealtime(limit time.Duration) error {
+	var now unix.Rlimit
+	err := unix.Getrlimit(unix.RLIMIT_RTTIME, &now)
+	if err == nil {
+		now.Cur = now.Max
+		if limit > 0 {
+			now.Cur = min(uint64(limit/time.Microsecond), now.Max)
+		}
+		err = unix.Setrlimit(unix.RLIMIT_RTTIME, &now)
+	}
+	if err != nil {
+		return fmt.Errorf("limit the time of real-time threads: %w", permission(err, sysNice))
+	}
+	return nil
+}

@@ -1,0 +1,23 @@
+//go:build !linux
+
+package kernel
+
+import (
+	"errors"
+	"time"
+)
+
+// ThreadID is 0: threads have no numbers here.
+func ThreadID() int { return 0 }
+
+// SetSchedule is not supported.
+func SetSchedule(int, Schedule) error { return errors.ErrUnsupported }
+
+// OnlineCPUs is not supported.
+func OnlineCPUs() (int, error) { return 0, errors.ErrUnsupported }
+
+// LockMemory is not supported.
+func LockMemory(bool) error { return errors.ErrUnsupported }
+
+// LimitRealtime is not supported.
+func LimitRealtime(time.Duration) error { return errors.ErrUnsupported }
