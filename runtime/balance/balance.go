@@ -46,8 +46,11 @@ func (m *Machine) Situation() state.Situation {
 // Master reports whether an instance is MASTER, as far as Roles has told.
 func (m *Machine) Master(k ir.InstanceKey) bool { return m.master[k] }
 
-// Want is what should exist in the kernel now.
-func (m *Machine) Want() state.State { return state.Balance(m.current.cfg, m.Situation()) }
+// Want is what should exist in the kernel now. It is computed by the function, which may be called later, on any goroutine.
+func (m *Machine) Want() func() state.State {
+	cfg, situation := m.current.cfg, m.Situation()
+	return func() state.State { return state.Balance(cfg, situation) }
+}
 
 // Deadline is when the machine needs its next Tick; false: it waits for other events only.
 func (m *Machine) Deadline() (time.Time, bool) {

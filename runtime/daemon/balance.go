@@ -2,11 +2,9 @@ package daemon
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"keepc/compiler/ir"
-	"keepc/compiler/state"
 	"keepc/runtime/balance"
 	"keepc/runtime/probe"
 )
@@ -94,8 +92,7 @@ func (l *balanceLoop) step(ev balance.Event) {
 // enforce hands what is wanted now to the enforcer, which waits for after first. The channel tells how the first attempt ended.
 func (l *balanceLoop) enforce(after <-chan error) <-chan error {
 	l.dirty = false
-	cfg, situation := l.machine.Config(), l.machine.Situation()
-	return l.ipvs.set(order{want: sync.OnceValue(func() state.State { return state.Balance(cfg, situation) }), after: after})
+	return l.ipvs.set(order{want: l.machine.Want(), after: after})
 }
 
 // swap puts a configuration into force.

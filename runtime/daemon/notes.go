@@ -84,11 +84,11 @@ type sendChanged struct {
 func words(what any) (level slog.Level, subject, text string) {
 	switch e := what.(type) {
 	case router.RoleChanged:
-		return slog.LevelInfo, e.Name + " " + e.Role, e.Reason
+		return slog.LevelInfo, e.Name + " " + e.Role, e.Reason.String()
 	case router.PriorityChanged:
-		return slog.LevelInfo, e.Name + " priority", fmt.Sprintf("%d -> %d: %s", e.From, e.To, e.Reason)
-	case router.Note:
-		return noteLevel(e.Fine), e.Subject, e.Text
+		return slog.LevelInfo, e.Name + " priority", e.Text()
+	case router.Remark:
+		return noteLevel(e.Fine()), e.Subject(), e.Text()
 	case balance.Note:
 		return noteLevel(e.Fine), e.Subject, e.Text
 	case balance.ServerChanged:

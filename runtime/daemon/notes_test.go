@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"keepc/runtime/router"
+	"keepc/runtime/vrrp"
 )
 
 // TestNotes: a log that stalls keeps no loop; what has no room is counted, and told when the log goes on.
@@ -17,7 +18,7 @@ func TestNotes(t *testing.T) {
 	n := newNotes(slog.New(NewConsole(writerFunc(func(p []byte) (int, error) { <-block; return out.Write(p) }), slog.LevelInfo)))
 	at := time.Date(2026, 5, 4, 5, 12, 32, 0, time.Local)
 	for range 2 * notesWaiting {
-		n.tell(at, router.RoleChanged{Name: "oldboy", Role: "MASTER", Reason: "no advert for 3.61s"})
+		n.tell(at, router.RoleChanged{Name: "oldboy", Role: "MASTER", Reason: vrrp.Because("no advert for 3.61s")})
 	}
 	close(block)
 	n.close(time.After(time.Minute))

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"keepc/compiler/ir"
-	"keepc/compiler/state"
 	"keepc/runtime/kernel"
 	"keepc/runtime/router"
 	"keepc/runtime/script"
@@ -186,9 +185,9 @@ func (l *routerLoop) enforce() {
 
 // order hands what is wanted now to the enforcer, which waits for after first. The channel tells how the first attempt ended.
 func (l *routerLoop) order(after <-chan error) <-chan error {
-	cfg, situation, bursts := l.machine.Config(), l.machine.Situation(), l.bursts
+	bursts := l.bursts
 	l.dirty, l.bursts = false, nil
-	return l.network.set(order{want: func() state.State { return state.Router(cfg, situation) }, after: after}, bursts...)
+	return l.network.set(order{want: l.machine.Want(), after: after}, bursts...)
 }
 
 func (l *routerLoop) link(k kernel.Link) {

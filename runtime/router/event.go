@@ -9,6 +9,7 @@ import (
 	"keepc/compiler/ir"
 	"keepc/compiler/state"
 	"keepc/runtime/track"
+	"keepc/runtime/vrrp"
 )
 
 // An Event is something that happened to the director.
@@ -96,7 +97,7 @@ type RoleChanged struct {
 	Instance ir.InstanceKey
 	Name     string
 	Role     string // "MASTER", "BACKUP", "FAULT", "STOP"
-	Reason   string
+	Reason   vrrp.Reason
 }
 
 // PriorityChanged tells that trackers, or a reload, changed the effective priority of an instance.
@@ -104,7 +105,7 @@ type PriorityChanged struct {
 	Instance ir.InstanceKey
 	Name     string
 	From, To uint8
-	Reason   string // e.g. "100 + 20 (script web)"
+	Sum      track.Sum // how it comes about
 }
 
 // StartScript asks for one run of a vrrp_script; its result comes back as ScriptDone.
@@ -114,11 +115,24 @@ type StartScript struct {
 	Timeout time.Duration
 }
 
-// Note is a line for the log: something odd on the wire, rate limited by the machine that says it.
+// Note tells something odd on the wire of an instance, rate limited by its machine.
 type Note struct {
-	Subject string // instance name or what is tracked
-	Text    string
-	Fine    bool // good news
+	Name string
+	What vrrp.Note
+}
+
+// ScriptChanged tells that a vrrp_script begins to succeed, or to fail.
+type ScriptChanged struct {
+	Thing track.Thing
+	Cause string // why it fails; empty: it succeeds
+}
+
+// A Remark is an effect for the log alone. It is a value; these have its words.
+type Remark interface {
+	Effect
+	Subject() string // what it is about
+	Text() string
+	Fine() bool // good news
 }
 
 func (SendAdvert) effect()      {}
@@ -127,3 +141,4 @@ func (RoleChanged) effect()     {}
 func (PriorityChanged) effect() {}
 func (StartScript) effect()     {}
 func (Note) effect()            {}
+func (ScriptChanged) effect()   {}

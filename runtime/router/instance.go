@@ -1,10 +1,7 @@
 package router
 
 import (
-	"cmp"
-	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
 	"keepc/compiler/ir"
@@ -20,10 +17,14 @@ type instance struct {
 	key      ir.InstanceKey
 	cfg      *ir.VRRPInstance // in force
 	machine  *vrrp.Machine
-	reason   string    // of the last transition
-	since    time.Time // of that
+	reason   vrrp.Reason // of the last transition
+	since    time.Time   // of that
 	trackers []track.Tracker
-	priority uint8 // the effective one that was told last
+	priority uint8   // the effective one that was told last
+	trouble  trouble // why it is in FAULT; zero: it is not
+
+	sent   *vrrp.Send // the last one
+	advert Effect     // that it was
 }
 
 func newInstance(cfg *ir.VRRPInstance) *instance {
@@ -34,19 +35,22 @@ func newInstance(cfg *ir.VRRPInstance) *instance {
 func (m *Machine) drive(now time.Time, i *instance, ev vrrp.Event) {
 	for _, f := range i.machine.Step(now, ev) {
 		switch f := f.(type) {
-		case vrrp.Send:
-			m.emit(SendAdvert{Interface: i.cfg.Interface, Src: f.Src, Dst: f.Dst, Payload: f.Payload})
+		case *vrrp.Send:
+			if i.sent != f {
+				i.sent, i.advert = f, SendAdvert{Interface: i.key.Interface, Src: f.Src, Dst: f.Dst, Payload: f.Payload}
+			}
+			m.adverts = append(m.adverts, i.advert)
 		case vrrp.Become:
 			i.reason, i.since = f.Reason, now
 			m.emit(RoleChanged{Instance: i.key, Name: i.cfg.Name, Role: f.Role.String(), Reason: f.Reason})
 		case vrrp.Announce:
-			a := Announce{Instance: i.key, Repeat: f.Repeat}
-			for _, v := range f.Addresses {
-				a.Targets = append(a.Targets, state.AddressKey{Dev: v.Dev, Prefix: v.Prefix})
+			a := Announce{Instance: i.key, Repeat: f.Repeat, Targets: make([]state.AddressKey, len(f.Addresses))}
+			for n, v := range f.Addresses {
+				a.Targets[n] = state.AddressKey{Dev: v.Dev, Prefix: v.Prefix}
 			}
 			m.emit(a)
 		case vrrp.Note:
-			m.emit(Note{Subject: i.cfg.Name, Text: f.Text})
+			m.emit(Note{Name: i.cfg.Name, What: f})
 		}
 	}
 	at, running := i.machine.Deadline()
@@ -56,15 +60,22 @@ func (m *Machine) drive(now time.Time, i *instance, ev vrrp.Event) {
 // inform tells an instance whether its interface and what it tracks work, and its priority. One that has not started yet waits for
 // what it does not know.
 func (m *Machine) inform(now time.Time, i *instance) {
-	source, fault := m.source(i.cfg)
+	source, trouble := m.source(i.cfg)
 	v := track.Judge(i.cfg.Priority, i.trackers, m.status)
 	if i.machine.Priority() != v.Priority {
 		m.drive(now, i, vrrp.Reprioritize{Priority: v.Priority})
 	}
-	switch fault = cmp.Or(fault, v.Fault); {
-	case fault != "":
-		m.drive(now, i, vrrp.Fault{Reason: fault})
-	case v.Waiting == "" || i.machine.Role() != vrrp.Init:
+	if trouble.kind == 0 && !v.Fault.IsZero() {
+		trouble.kind, trouble.failure = fails, v.Fault
+	}
+	was := i.trouble
+	i.trouble = trouble
+	switch {
+	case trouble.kind != 0:
+		if trouble != was { // else it is in FAULT already
+			m.drive(now, i, vrrp.Fault{Reason: trouble.String()})
+		}
+	case v.Waiting == track.Thing{} || i.machine.Role() != vrrp.Init:
 		m.drive(now, i, vrrp.Ready{Source: source})
 	}
 	m.tell(i, v)
@@ -75,57 +86,101 @@ func (m *Machine) tell(i *instance, v track.Verdict) {
 	if role := i.machine.Role(); i.priority == v.Priority || role != vrrp.Backup && role != vrrp.Master {
 		return
 	}
-	reason := v.Sum
-	if !strings.ContainsRune(reason, ' ') {
-		reason = "as configured"
-	}
-	m.emit(PriorityChanged{Instance: i.key, Name: i.cfg.Name, From: i.priority, To: v.Priority, Reason: reason})
+	m.emit(PriorityChanged{Instance: i.key, Name: i.cfg.Name, From: i.priority, To: v.Priority, Sum: v.Sum})
 	i.priority = v.Priority
+}
+
+// A trouble is what keeps an instance from its work. It is a value; String has the words.
+type trouble struct {
+	kind    troubleKind
+	iface   string
+	ipv6    bool
+	failure track.Failure
+}
+
+type troubleKind uint8
+
+const (
+	_           troubleKind = iota
+	missing                 // the interface is not there
+	down                    // it is down
+	deaf                    // nothing is heard on it
+	addressless             // it has no address to send from
+	fails                   // what the instance tracks fails
+)
+
+func (t trouble) String() string {
+	switch t.kind {
+	case missing:
+		return t.iface + " is missing"
+	case down:
+		return t.iface + " is down"
+	case deaf:
+		return "no VRRP socket is open on " + t.iface
+	case addressless:
+		if t.ipv6 {
+			return t.iface + " has no IPv6 link-local address"
+		}
+		return t.iface + " has no IPv4 address"
+	case fails:
+		return t.failure.String()
+	}
+	return ""
 }
 
 // source is where the advertisements of an instance come from: mcast_src_ip, or the first address of the family on the interface
 // that is no virtual one. IPv6 wants a link-local address (RFC 9568 section 5.1.2.1). An owner may have virtual addresses only.
-func (m *Machine) source(v *ir.VRRPInstance) (source netip.Addr, fault string) {
+func (m *Machine) source(v *ir.VRRPInstance) (source netip.Addr, t trouble) {
 	l, present := m.links[v.Interface]
+	t = trouble{iface: v.Interface, ipv6: v.IPv6()}
 	switch {
 	case !present:
-		return source, v.Interface + " is missing"
+		t.kind = missing
+		return source, t
 	case !l.Up:
-		return source, v.Interface + " is down"
+		t.kind = down
+		return source, t
 	case l.deaf(v.IPv6()):
-		return source, "no VRRP socket is open on " + v.Interface
+		t.kind = deaf
+		return source, t
 	case v.SourceAddr.IsValid():
-		return v.SourceAddr, ""
+		return v.SourceAddr, t
 	}
 	for _, a := range l.Addrs {
 		if a.Is6() != v.IPv6() || a.Is6() && !a.IsLinkLocalUnicast() {
 			continue
 		}
 		if !m.current.virtual[a] {
-			return a, ""
+			return a, t
 		}
 		if v.Priority == 255 && !source.IsValid() {
 			source = a
 		}
 	}
-	if source.IsValid() {
-		return source, ""
+	if !source.IsValid() {
+		t.kind = addressless
 	}
-	family := "IPv4"
-	if v.IPv6() {
-		family = "IPv6 link-local"
-	}
-	return source, fmt.Sprintf("%s has no %s address", v.Interface, family)
+	return source, t
 }
 
 // A Standing is what a virtual router is now, and why.
 type Standing struct {
-	Config   *ir.VRRPInstance
-	Role     vrrp.Role
-	Reason   string
-	Since    time.Time
-	Priority uint8  // the effective one
-	Sum      string // how it comes about, as "100 + 20 (script web)"
+	Config     *ir.VRRPInstance
+	Role       vrrp.Role
+	Reason     vrrp.Reason // of the last transition
+	Since      time.Time   // of that
+	Priority   uint8       // the effective one
+	Sum        track.Sum   // how it comes about
+	Waiting    track.Thing // whose first result it waits for; zero: nothing's
+	Statistics vrrp.Statistics
+}
+
+// Why says why it is what it is.
+func (s Standing) Why() string {
+	if s.Waiting != (track.Thing{}) {
+		return "waits for the first result of " + s.Waiting.String()
+	}
+	return s.Reason.String()
 }
 
 // Standings lists the virtual routers in the order of the file.
@@ -133,9 +188,9 @@ func (m *Machine) Standings() []Standing {
 	all := make([]Standing, len(m.current.members))
 	for n, i := range m.current.members {
 		v := track.Judge(i.cfg.Priority, i.trackers, m.status)
-		all[n] = Standing{i.cfg, i.machine.Role(), i.reason, i.since, v.Priority, v.Sum}
-		if i.machine.Role() == vrrp.Init && v.Waiting != "" {
-			all[n].Reason = "waits for the first result of " + v.Waiting
+		all[n] = Standing{i.cfg, i.machine.Role(), i.reason, i.since, v.Priority, v.Sum, track.Thing{}, i.machine.Statistics()}
+		if i.machine.Role() == vrrp.Init {
+			all[n].Waiting = v.Waiting
 		}
 	}
 	return all

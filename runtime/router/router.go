@@ -25,8 +25,10 @@ type Machine struct {
 	quorum map[ir.ServiceKey]bool       // services that lost theirs, as Quorum told
 	timers timer.Timers
 
-	// The effects of the step under way: the wire comes before everything else.
-	adverts, others []Effect
+	// The effects of the step under way: the wire comes before everything else. All are reused.
+	adverts, others, out []Effect
+
+	vridErrors uint64
 }
 
 // New returns the machine of a director that starts now, with what Prepare made of its configuration. Nothing happens before it learns
@@ -48,7 +50,7 @@ func (m *Machine) Situation() state.Situation {
 	s := state.Situation{Master: map[ir.InstanceKey]string{}, Stopping: m.stopping}
 	for _, i := range m.current.members {
 		if i.machine.Role() == vrrp.Master {
-			s.Master[i.key] = i.reason
+			s.Master[i.key] = i.reason.String()
 		}
 	}
 	return s
@@ -66,8 +68,19 @@ func (m *Machine) Roles() map[ir.InstanceKey]bool {
 // QuorumLost reports whether a service lost its quorum, as far as Quorum has told.
 func (m *Machine) QuorumLost(k ir.ServiceKey) bool { return m.quorum[k] }
 
-// Want is what should exist in the kernel now.
-func (m *Machine) Want() state.State { return state.Router(m.current.cfg, m.Situation()) }
+// Want is what should exist in the kernel now. It is computed by the function, which may be called later, on any goroutine.
+func (m *Machine) Want() func() state.State {
+	cfg, roles, stopping := m.current.cfg, m.Roles(), m.stopping
+	return func() state.State {
+		s := state.Situation{Master: map[ir.InstanceKey]string{}, Stopping: stopping}
+		for k, master := range roles {
+			if master {
+				s.Master[k] = "" // nobody asks why
+			}
+		}
+		return state.Router(cfg, s)
+	}
+}
 
 // Deadline is when the machine needs its next Tick; false: it waits for other events only.
 func (m *Machine) Deadline() (time.Time, bool) {
@@ -80,13 +93,13 @@ func (m *Machine) Deadline() (time.Time, bool) {
 	return m.timers.First()
 }
 
-// Step takes an event and returns what to do about it: first the advertisements, then the rest in order. A stopped machine does
-// nothing any more.
+// Step takes an event and returns what to do about it: first the advertisements, then the rest in order. The slice is valid until the
+// next Step, its effects for ever. A stopped machine does nothing any more.
 func (m *Machine) Step(now time.Time, ev Event) []Effect {
 	if m.stopping {
 		return nil
 	}
-	m.adverts, m.others = nil, nil
+	m.adverts, m.others = m.adverts[:0], m.others[:0]
 	switch ev := ev.(type) {
 	case Tick:
 		m.settle(now)
@@ -106,7 +119,14 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 	case Stop:
 		m.stop(now)
 	}
-	return append(m.adverts, m.others...)
+	switch {
+	case len(m.others) == 0:
+		return m.adverts
+	case len(m.adverts) == 0:
+		return m.others
+	}
+	m.out = append(append(m.out[:0], m.adverts...), m.others...)
+	return m.out
 }
 
 // stop is the farewell: priority 0 on every wire, then nothing of ours should exist.
@@ -135,7 +155,11 @@ func (m *Machine) packetReceived(now time.Time, p PacketReceived) {
 	}
 	// The second byte is the virtual router, in every version. One that is not ours is somebody else's business.
 	i := m.current.instances[ir.InstanceKey{Interface: p.Interface, VRID: p.Payload[1], IPv6: src.Is6()}]
-	if i == nil || src == i.cfg.SourceAddr {
+	switch {
+	case i == nil:
+		m.vridErrors++
+		return
+	case src == i.cfg.SourceAddr:
 		return
 	}
 	m.drive(now, i, vrrp.Received{Src: src, Dst: dst, TTL: p.TTL, Payload: p.Payload})
@@ -159,10 +183,5 @@ func (m *Machine) linkChanged(now time.Time, l LinkChanged) {
 // plain is an address as packets carry it: without zone, IPv4 as such.
 func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
-func (m *Machine) emit(f Effect) {
-	if _, ok := f.(SendAdvert); ok {
-		m.adverts = append(m.adverts, f)
-	} else {
-		m.others = append(m.others, f)
-	}
-}
+// emit takes an effect that is not an advertisement.
+func (m *Machine) emit(f Effect) { m.others = append(m.others, f) }

@@ -40,14 +40,47 @@ func (e Announce) String() string {
 	return b.String()
 }
 
-func (e RoleChanged) String() string { return fmt.Sprintf("%s %s: %s", e.Name, e.Role, e.Reason) }
+func (e RoleChanged) String() string { return fmt.Sprintf("%s %s: %v", e.Name, e.Role, e.Reason) }
 
 func (e PriorityChanged) String() string {
-	return fmt.Sprintf("%s priority %d -> %d: %s", e.Name, e.From, e.To, e.Reason)
+	return fmt.Sprintf("%s priority %s", e.Name, e.Text())
+}
+
+// Text says from what to what the priority changed, and how it comes about.
+func (e PriorityChanged) Text() string {
+	if len(e.Sum.Terms) == 0 {
+		return fmt.Sprintf("%d -> %d: as configured", e.From, e.To)
+	}
+	return fmt.Sprintf("%d -> %d: %v", e.From, e.To, e.Sum)
 }
 
 func (e StartScript) String() string {
 	return fmt.Sprintf("run %s %s, at most %v", e.ID.Name, e.ID.Command, e.Timeout)
 }
 
-func (e Note) String() string { return fmt.Sprintf("note %s: %s", e.Subject, e.Text) }
+func (e Note) String() string { return "note " + e.Name + ": " + e.Text() }
+
+// Subject implements Remark.
+func (e Note) Subject() string { return e.Name }
+
+// Text implements Remark.
+func (e Note) Text() string { return e.What.String() }
+
+// Fine implements Remark: nothing odd is good.
+func (e Note) Fine() bool { return false }
+
+func (e ScriptChanged) String() string { return "note " + e.Subject() + ": " + e.Text() }
+
+// Subject implements Remark.
+func (e ScriptChanged) Subject() string { return e.Thing.String() }
+
+// Text implements Remark.
+func (e ScriptChanged) Text() string {
+	if e.Cause != "" {
+		return "fails: " + e.Cause
+	}
+	return "succeeds"
+}
+
+// Fine implements Remark.
+func (e ScriptChanged) Fine() bool { return e.Cause == "" }

@@ -57,12 +57,8 @@ func (m *Machine) scriptDone(now time.Time, d ScriptDone) {
 	if !changed {
 		return
 	}
-	text := "succeeds"
-	if d.Cause != "" {
-		text = "fails: " + d.Cause
-	}
 	thing := track.Thing{Kind: track.Script, Name: d.ID.Name}
-	m.emit(Note{Subject: thing.String(), Text: text, Fine: d.Cause == ""})
+	m.emit(ScriptChanged{thing, d.Cause})
 	m.changed(now, thing)
 }
 

@@ -266,12 +266,12 @@ func (w *world) route(n *node, ev router.Event) {
 		case router.StartScript:
 			w.runScript(n, f)
 		case router.PriorityChanged:
-			w.record(Entry{Kind: Priority, Node: n.name, Subject: f.Name, State: fmt.Sprint(f.To), Text: fmt.Sprintf("%d -> %d: %s", f.From, f.To, f.Reason)})
+			w.record(Entry{Kind: Priority, Node: n.name, Subject: f.Name, State: fmt.Sprint(f.To), Text: f.Text()})
 		case router.RoleChanged:
 			n.roles[f.Instance] = f.Role
 			roles = append(roles, f)
-		case router.Note:
-			w.record(Entry{Kind: Noted, Node: n.name, Subject: f.Subject, Text: f.Text})
+		case router.Remark:
+			w.record(Entry{Kind: Noted, Node: n.name, Subject: f.Subject(), Text: f.Text()})
 		}
 	}
 	w.schedule(n)
@@ -326,7 +326,7 @@ func (w *world) cancelTicks(n *node) {
 // enforce makes what the router machine wants true at once, and tells it of its interfaces as they are then. Roles are recorded with the
 // addresses that came and went for them.
 func (w *world) enforce(n *node, roles []router.RoleChanged) {
-	want := n.brains.router.Want().Addresses
+	want := n.brains.router.Want()().Addresses
 	gained, lost := map[state.AddressKey]bool{}, map[state.AddressKey]bool{}
 	for k := range want {
 		if !n.held[k] {
@@ -347,7 +347,7 @@ func (w *world) enforce(n *node, roles []router.RoleChanged) {
 		devs[k.Dev] = true
 	}
 	for _, r := range roles {
-		e := Entry{Kind: Role, Node: n.name, Subject: r.Name, State: r.Role, Text: r.Reason}
+		e := Entry{Kind: Role, Node: n.name, Subject: r.Name, State: r.Role, Text: r.Reason.String()}
 		for _, v := range n.cfg.Instances {
 			if v.Key() == r.Instance {
 				e.Gained, e.Lost = take(gained, v), take(lost, v)

@@ -115,7 +115,7 @@ func (s Snapshot) Document(file string, pid int) Document {
 		k := r.Config.Key()
 		d.Instances = append(d.Instances, Instance{
 			Name: r.Config.Name, Interface: k.Interface, VRID: k.VRID, IPv6: k.IPv6,
-			Role: r.Role.String(), Since: r.Since, Why: r.Reason, Priority: r.Priority, Sum: r.Sum,
+			Role: r.Role.String(), Since: r.Since, Why: r.Why(), Priority: r.Priority, Sum: r.Sum.String(),
 		})
 	}
 	for _, v := range s.Config.VirtualServers {

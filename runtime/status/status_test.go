@@ -21,6 +21,7 @@ import (
 	"keepc/grammar"
 	"keepc/grammar/source"
 	"keepc/runtime/router"
+	"keepc/runtime/track"
 	"keepc/runtime/vrrp"
 )
 
@@ -81,8 +82,8 @@ func sample() Snapshot {
 			NoQuorum: map[ir.ServiceKey]bool{web: true},
 		},
 		Standings: []router.Standing{
-			{Config: cfg.Instances[0], Role: vrrp.Master, Reason: "no advert for 3.61s", Since: day.Add(4 * time.Second), Priority: 120, Sum: "100 + 20 (script web)"},
-			{Config: cfg.Instances[1], Role: vrrp.Faulty, Reason: "eth0 has no IPv6 link-local address", Since: day, Priority: 100},
+			{Config: cfg.Instances[0], Role: vrrp.Master, Reason: vrrp.Because("no advert for 3.61s"), Since: day.Add(4 * time.Second), Priority: 120, Sum: track.Sum{Base: 100, Terms: []track.Term{{Thing: track.Thing{Kind: track.Script, Name: "web"}, N: 20}}}},
+			{Config: cfg.Instances[1], Role: vrrp.Faulty, Reason: vrrp.Because("eth0 has no IPv6 link-local address"), Since: day, Priority: 100},
 		},
 		At: day.Add(2 * time.Hour), Started: day.Add(-48 * time.Hour), Since: day,
 		Reload:   &Reload{At: day.Add(time.Hour), Refused: "lb01.conf:4:14: error: priority 300 is outside 1..255 [value-range]"},

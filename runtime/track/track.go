@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"keepc/compiler/ir"
 )
@@ -86,49 +85,76 @@ func thingOf(t ir.Tracker, cfg *ir.Config) (Thing, bool) {
 	return Thing{Kind: t.Kind, Name: t.Name}, true
 }
 
-// A Verdict is what trackers make of an instance.
+// A Verdict is what trackers make of an instance. It is a value, whose texts are made when somebody asks for them.
 type Verdict struct {
-	Priority uint8  // the effective one, 1..254; 255 stays
-	Sum      string // how it comes about, as "100 + 20 (script web)"
-	Fault    string // why the instance is in FAULT, as "script web fails"; empty: it is not
-	Waiting  string // what may become a fault and is not known yet; an instance does not start before
+	Priority uint8   // the effective one, 1..254; 255 stays
+	Sum      Sum     // how it comes about
+	Fault    Failure // why the instance is in FAULT; zero: it is not
+	Waiting  Thing   // what may become a fault and is not known yet, zero: nothing; an instance does not start before
 }
+
+// A Sum is the priority of the file with what trackers add, and prints as "100 + 20 (script web)".
+type Sum struct {
+	Base  uint8
+	Terms []Term // those that count, in the order of the file
+}
+
+// A Term is what a thing adds to a priority.
+type Term struct {
+	Thing
+	N int
+}
+
+func (s Sum) String() string {
+	text := strconv.Itoa(int(s.Base))
+	for _, t := range s.Terms {
+		if t.N > 0 {
+			text += fmt.Sprintf(" + %d (%v)", t.N, t.Thing)
+		} else {
+			text += fmt.Sprintf(" - %d (%v)", -t.N, t.Thing)
+		}
+	}
+	return text
+}
+
+// A Failure is a thing with the status that makes a FAULT.
+type Failure struct {
+	Tracker
+	Status
+}
+
+// IsZero reports whether nothing fails.
+func (f Failure) IsZero() bool { return f == Failure{} }
 
 // Judge sums up what an instance tracks. The rules are those of keepalived: a weight above 0 is added while the thing is good, one
 // below 0 while it is not, reverse turns the sign; a file's number is multiplied by its weight. The owner of the addresses, priority
 // 255, ignores weights.
 func Judge(base uint8, trackers []Tracker, status func(Thing) Status) Verdict {
-	var v Verdict
-	var sum strings.Builder
-	fmt.Fprint(&sum, base)
+	v := Verdict{Sum: Sum{Base: base}}
 	total := int(base)
 	for _, t := range trackers {
 		s := status(t.Thing)
 		switch {
 		case t.fails(s):
-			if v.Fault == "" {
-				v.Fault = t.failure(s)
+			if v.Fault.IsZero() {
+				v.Fault = Failure{t, s}
 			}
 		case t.Weight.N == 0 && !s.Known && t.Kind != File:
-			if v.Waiting == "" {
-				v.Waiting = t.String()
+			if v.Waiting == (Thing{}) {
+				v.Waiting = t.Thing
 			}
 		case base == 255:
 		default:
-			n := t.contribution(s)
-			total += n
-			switch {
-			case n > 0:
-				fmt.Fprintf(&sum, " + %d (%v)", n, t.Thing)
-			case n < 0:
-				fmt.Fprintf(&sum, " - %d (%v)", -n, t.Thing)
+			if n := t.contribution(s); n != 0 {
+				total += n
+				v.Sum.Terms = append(v.Sum.Terms, Term{t.Thing, n})
 			}
 		}
 	}
 	if base != 255 {
 		total = min(max(total, 1), 254)
 	}
-	v.Priority, v.Sum = uint8(total), sum.String()
+	v.Priority = uint8(total)
 	return v
 }
 
@@ -146,18 +172,18 @@ func (t Tracker) fails(s Status) bool {
 	return t.Weight.N == 0 && s.Known && s.Good == t.Weight.Reverse
 }
 
-func (t Tracker) failure(s Status) string {
+func (f Failure) String() string {
 	switch {
-	case t.Kind == File:
-		return fmt.Sprintf("%v says %d", t.Thing, s.Value)
-	case t.Kind == Interface && !s.Good:
-		return t.Name + " is down"
-	case t.Kind == Interface:
-		return t.Name + " is up"
-	case s.Good:
-		return t.String() + " succeeds"
+	case f.Kind == File:
+		return fmt.Sprintf("%v says %d", f.Thing, f.Value)
+	case f.Kind == Interface && !f.Good:
+		return f.Name + " is down"
+	case f.Kind == Interface:
+		return f.Name + " is up"
+	case f.Good:
+		return f.Thing.String() + " succeeds"
 	}
-	return t.String() + " fails"
+	return f.Thing.String() + " fails"
 }
 
 // contribution is what the thing adds to the priority.

@@ -52,10 +52,10 @@ func TestJudge(t *testing.T) {
 			v := track.Judge(c.base, []track.Tracker{one}, func(track.Thing) track.Status { return c.status })
 			got := fmt.Sprint(v.Priority)
 			switch {
-			case v.Fault != "":
-				got = "fault " + v.Fault
-			case v.Waiting != "":
-				got = "waiting " + v.Waiting
+			case !v.Fault.IsZero():
+				got = "fault " + v.Fault.String()
+			case v.Waiting != track.Thing{}:
+				got = "waiting " + v.Waiting.String()
 			}
 			if got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
@@ -72,7 +72,7 @@ func TestSum(t *testing.T) {
 	}
 	good := map[string]bool{"web": true, "bird": true}
 	v := track.Judge(100, trackers, func(x track.Thing) track.Status { return track.Status{Known: true, Good: good[x.Name]} })
-	if want := "100 + 20 (script web) - 40 (interface eth1)"; v.Sum != want || v.Priority != 80 {
+	if want := "100 + 20 (script web) - 40 (interface eth1)"; v.Sum.String() != want || v.Priority != 80 {
 		t.Errorf("got %d = %s, want 80 = %s", v.Priority, v.Sum, want)
 	}
 }

@@ -2,49 +2,109 @@ package vrrp
 
 import (
 	"crypto/subtle"
-	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"keepc/compiler/ir"
 )
 
-// Why a machine drops an advertisement, beside the errors of the codec.
-var (
-	ErrTTL              = errors.New("TTL is not 255, so not from this link")
-	ErrUnicast          = errors.New("not sent to the group")
-	ErrVersionMismatch  = errors.New("another version")
-	ErrAuthType         = errors.New("another authentication type")
-	ErrAuth             = errors.New("wrong password")
-	ErrIntervalMismatch = errors.New("another interval")
+// A Defect is what is wrong with an advertisement. It is an error, told apart with errors.Is.
+type Defect uint8
+
+// Why a packet is dropped; 0: it is not.
+const (
+	_ Defect = iota
+	// Found by the codec.
+	ErrTruncated
+	ErrVersion
+	ErrType
+	ErrChecksum
+	ErrFamily
+	// Found by a machine.
+	ErrTTL
+	ErrUnicast
+	ErrVersionMismatch
+	ErrAuthType
+	ErrAuth
+	ErrIntervalMismatch
+
+	defects
 )
+
+func (d Defect) Error() string {
+	return [defects]string{
+		ErrTruncated: "truncated", ErrVersion: "unknown version", ErrType: "not an advertisement", ErrChecksum: "wrong checksum",
+		ErrFamily: "mixed address families", ErrTTL: "TTL is not 255, so not from this link", ErrUnicast: "not sent to the group",
+		ErrVersionMismatch: "another version", ErrAuthType: "another authentication type", ErrAuth: "wrong password",
+		ErrIntervalMismatch: "another interval",
+	}[d]
+}
+
+// A Drop is a Defect with what it compares. It is a value, so that a flood of bad packets costs no text; Error has the words.
+type Drop struct {
+	Defect       Defect
+	Theirs, Ours int64 // what their packet has, and what it should have, in the unit of the Defect
+	Count        uint8 // of addresses
+	To           netip.Addr
+}
+
+func (d Drop) Error() string {
+	switch {
+	case d.Defect == ErrTruncated && d.Ours > 0:
+		return fmt.Sprintf("%v: %d bytes, %d addresses need %d", d.Defect, d.Theirs, d.Count, d.Ours)
+	case d.Defect == ErrFamily:
+		return d.Defect.Error() + ": version 2 over IPv6"
+	case d.Defect == ErrVersion:
+		return fmt.Sprintf("%v %d", d.Defect, d.Theirs)
+	case d.Defect == ErrType:
+		return fmt.Sprintf("%v but type %d", d.Defect, d.Theirs)
+	case d.Defect == ErrTTL:
+		return fmt.Sprintf("%v: %d", d.Defect, d.Theirs)
+	case d.Defect == ErrUnicast:
+		return fmt.Sprintf("%v but to %v", d.Defect, d.To)
+	case d.Defect == ErrVersionMismatch:
+		return fmt.Sprintf("%v: theirs %d, ours %d", d.Defect, d.Theirs, d.Ours)
+	case d.Defect == ErrAuthType:
+		return fmt.Sprintf("%v: theirs %d, ours %d (0 none, 1 PASS, 2 AH)", d.Defect, d.Theirs, d.Ours)
+	case d.Defect == ErrIntervalMismatch && d.Theirs == 0:
+		return d.Defect.Error() + ": theirs 0"
+	case d.Defect == ErrIntervalMismatch:
+		return fmt.Sprintf("%v: theirs %v, ours %v", d.Defect, time.Duration(d.Theirs), time.Duration(d.Ours))
+	}
+	return d.Defect.Error()
+}
+
+// Unwrap returns the Defect.
+func (d Drop) Unwrap() error { return d.Defect }
 
 // accept reads an advertisement and checks what the receiver must: RFC 3768 section 7.1, RFC 9568 section 7.1. keepalived looks at
 // the same things in another order, which shows in the reason of a packet with several faults and nowhere else.
-func (m *Machine) accept(r Received) (Packet, error) {
-	p, err := Unmarshal(r.Payload, r.Src, r.Dst)
+func (m *Machine) accept(r Received) (Packet, Drop) {
+	p, wrong := decode(r.Payload, r.Src, r.Dst)
 	switch {
-	case err != nil:
-		return p, err
+	case wrong.Defect != 0:
+		return p, wrong
 	case r.TTL != 255:
-		return p, fmt.Errorf("%w: %d", ErrTTL, r.TTL)
+		return p, Drop{Defect: ErrTTL, Theirs: int64(r.TTL)}
 	case r.Dst != Group(r.Dst.Is6()):
-		return p, fmt.Errorf("%w but to %v", ErrUnicast, r.Dst)
+		return p, Drop{Defect: ErrUnicast, To: r.Dst}
 	case p.Version != m.cfg.Version:
-		return p, fmt.Errorf("%w: theirs %d, ours %d", ErrVersionMismatch, p.Version, m.cfg.Version)
+		return p, Drop{Defect: ErrVersionMismatch, Theirs: int64(p.Version), Ours: int64(m.cfg.Version)}
 	case p.Version == 3 && p.Interval == 0:
-		return p, fmt.Errorf("%w: theirs 0", ErrIntervalMismatch)
+		return p, Drop{Defect: ErrIntervalMismatch}
 	case p.Version == 3:
-		return p, nil
+		return p, Drop{}
 	case p.AuthType != m.cfg.Auth.Type:
-		return p, fmt.Errorf("%w: theirs %d, ours %d (0 none, 1 PASS, 2 AH)", ErrAuthType, p.AuthType, m.cfg.Auth.Type)
+		return p, Drop{Defect: ErrAuthType, Theirs: int64(p.AuthType), Ours: int64(m.cfg.Auth.Type)}
 	case m.cfg.Auth.Type == ir.AuthPass && !samePassword(p.Auth, m.cfg.Auth.Pass):
-		return p, ErrAuth
+		return p, Drop{Defect: ErrAuth}
 	case p.Interval != m.cfg.AdvertInterval:
-		return p, fmt.Errorf("%w: theirs %v, ours %v", ErrIntervalMismatch, p.Interval, m.cfg.AdvertInterval)
+		return p, Drop{Defect: ErrIntervalMismatch, Theirs: int64(p.Interval), Ours: int64(m.cfg.AdvertInterval)}
 	}
-	return p, nil
+	return p, Drop{}
 }
 
 // samePassword compares in constant time what the wire carries of two passwords.
@@ -53,31 +113,39 @@ func samePassword(a, b ir.Secret) bool {
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
-// cause is the sentinel inside an error: the name under which the error is told once in a while.
-func cause(err error) string {
-	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
-		err = inner
-	}
-	return err.Error()
-}
-
 // compareAddresses says how the addresses of an advertisement differ from ours; their order does not matter. The protocol lets
 // routers with different addresses elect one master all the same, which leaves some addresses without a home.
-func (m *Machine) compareAddresses(p Packet) string {
-	ours := m.advertised()
-	if slices.Equal(p.Addresses, ours) {
-		return ""
-	}
+func compareAddresses(theirs, ours []netip.Addr) string {
 	var odd []string
-	for _, a := range p.Addresses {
+	for _, a := range theirs {
 		if !slices.Contains(ours, a) {
 			odd = append(odd, fmt.Sprintf("%v is only theirs", a))
 		}
 	}
 	for _, a := range ours {
-		if !slices.Contains(p.Addresses, a) {
+		if !slices.Contains(theirs, a) {
 			odd = append(odd, fmt.Sprintf("%v is only ours", a))
 		}
 	}
 	return strings.Join(odd, ", ")
+}
+
+// sameAddresses reports whether two lists hold the same addresses, in whatever order.
+func sameAddresses(a, b []netip.Addr) bool {
+	if slices.Equal(a, b) {
+		return true
+	}
+	has := make(map[netip.Addr]bool, len(a))
+	for _, x := range a {
+		has[x] = true
+	}
+	for _, x := range b {
+		if !has[x] {
+			return false
+		}
+	}
+	for _, x := range b {
+		delete(has, x)
+	}
+	return len(has) == 0
 }

@@ -1,7 +1,6 @@
 package vrrp
 
 import (
-	"errors"
 	"net/netip"
 	"strings"
 	"testing"
@@ -23,9 +22,9 @@ func TestRFC9568Section7_1ReceiverChecks(t *testing.T) {
 		cfg    func(*ir.VRRPInstance)
 		packet func(*Packet)
 		spoil  func(*Received)
-		want   error
+		want   Defect
 	}{
-		{"good", none, func(*Packet) {}, nil, nil},
+		{"good", none, func(*Packet) {}, nil, 0},
 		{"MUST verify that the IPv4 TTL is 255", none, func(*Packet) {}, func(r *Received) { r.TTL = 254 }, ErrTTL},
 		{"MUST verify the VRRP version", none, func(p *Packet) { p.Version = 3 }, nil, ErrVersionMismatch},
 		{"MUST verify that the VRRP packet type is 1", none, func(*Packet) {}, func(r *Received) { r.Payload[0] = 0x23 }, ErrType},
@@ -36,7 +35,7 @@ func TestRFC9568Section7_1ReceiverChecks(t *testing.T) {
 		{"an unknown authentication type", none, auth(7, ""), nil, ErrAuthType},
 		{"no password where we have one", withPassword, auth(ir.AuthNone, ""), nil, ErrAuthType},
 		{"another password", withPassword, auth(ir.AuthPass, "s3cr3t"), nil, ErrAuth},
-		{"the first 8 bytes of the password are all that counts", withPassword, auth(ir.AuthPass, "s3cr3t-a"), nil, nil},
+		{"the first 8 bytes of the password are all that counts", withPassword, auth(ir.AuthPass, "s3cr3t-a"), nil, 0},
 		{"RFC 3768: MUST verify that the Adver Interval is the local one", none, func(p *Packet) { p.Interval = 2 * time.Second }, nil, ErrIntervalMismatch},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -45,8 +44,8 @@ func TestRFC9568Section7_1ReceiverChecks(t *testing.T) {
 			if c.spoil != nil {
 				c.spoil(&r)
 			}
-			if _, err := m.accept(r); !errors.Is(err, c.want) {
-				t.Errorf("error = %v, want %v", err, c.want)
+			if _, wrong := m.accept(r); wrong.Defect != c.want {
+				t.Errorf("%v, want %v", wrong, c.want)
 			}
 		})
 	}
@@ -67,7 +66,8 @@ func TestOtherAddressesAreTold(t *testing.T) {
 		"192.0.2.10 192.0.2.11 192.0.2.12": "192.0.2.12 is only theirs",
 		"192.0.2.11 192.0.2.13":            "192.0.2.13 is only theirs, 192.0.2.10 is only ours",
 	} {
-		if got := New(cfg).compareAddresses(Packet{Addresses: addrs(strings.Fields(list)...)}); got != odd {
+		theirs := addrs(strings.Fields(list)...)
+		if got := compareAddresses(theirs, New(cfg).advertised()); got != odd || sameAddresses(theirs, New(cfg).advertised()) != (odd == "") {
 			t.Errorf("%s: %q, want %q", list, got, odd)
 		}
 	}

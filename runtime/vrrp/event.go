@@ -48,7 +48,7 @@ func (Stop) event()         {}
 // An Effect is something to do once, in order.
 type Effect interface{ effect() }
 
-// Send sends an advertisement.
+// Send sends an advertisement. As long as nothing in it changes, it is the same Send, which is marshalled once.
 type Send struct {
 	Src, Dst netip.Addr
 	Payload  []byte // of the IP packet
@@ -57,7 +57,7 @@ type Send struct {
 // Become tells a transition.
 type Become struct {
 	Role   Role
-	Reason string
+	Reason Reason
 }
 
 // Announce tells the neighbours where addresses live now: that many gratuitous ARPs or neighbour advertisements for each.
@@ -66,10 +66,7 @@ type Announce struct {
 	Repeat    int
 }
 
-// Note tells something odd, for people. The same oddity is told once a minute, and anew in a new role.
-type Note struct{ Text string }
-
-func (Send) effect()     {}
+func (*Send) effect()    {}
 func (Become) effect()   {}
 func (Announce) effect() {}
 func (Note) effect()     {}

@@ -1,7 +1,7 @@
 package vrrp
 
 import (
-	"fmt"
+	"bytes"
 	"net/netip"
 	"slices"
 	"time"
@@ -35,8 +35,20 @@ type Machine struct {
 
 	answered time.Time // the last answer to a lower priority
 
-	noted map[string]time.Time // what Note said last, and when
-	out   []Effect             // of the step under way
+	sending *Send // what goes out as long as source, priority and configuration stay
+	sendsAs uint8 // its priority
+	heard   heard // the last advertisement that was accepted: most that follow are the same
+
+	noted      [noteKinds]time.Time // when each kind of Note was told last; zero: never
+	statistics Statistics
+	out        []Effect // of the step under way; reused
+}
+
+// heard is an advertisement with what came of reading it.
+type heard struct {
+	Received
+	packet Packet
+	odd    bool // it has other addresses than ours
 }
 
 type rival struct {
@@ -50,7 +62,7 @@ const notePeriod = time.Minute
 // New returns a router that waits for its interface: for Ready or Fault. The configuration is one that the compiler has corrected,
 // e.g. without nopreempt for an owner; it must not change while the machine uses it.
 func New(cfg *ir.VRRPInstance) *Machine {
-	return &Machine{cfg: cfg, priority: cfg.Priority, interval: cfg.AdvertInterval, noted: map[string]time.Time{}}
+	return &Machine{cfg: cfg, priority: cfg.Priority, interval: cfg.AdvertInterval}
 }
 
 // Role of the router now.
@@ -59,9 +71,13 @@ func (m *Machine) Role() Role { return m.role }
 // Priority is the effective one.
 func (m *Machine) Priority() uint8 { return m.priority }
 
-// Step takes an event and returns what to do about it, in order: an advertisement precedes the transition that it belongs to.
+// Statistics counts what the machine did since it was made.
+func (m *Machine) Statistics() Statistics { return m.statistics }
+
+// Step takes an event and returns what to do about it, in order: an advertisement precedes the transition that it belongs to. The slice
+// is valid until the next Step. The machine keeps nothing of a Received.
 func (m *Machine) Step(now time.Time, ev Event) []Effect {
-	m.out = nil
+	m.out = m.out[:0]
 	if m.role == Stopped {
 		return nil
 	}
@@ -91,7 +107,7 @@ func (m *Machine) Deadline() (time.Time, bool) {
 		return m.silent.Add(m.wait()), true
 	case Master:
 		first := m.advert
-		for _, t := range []time.Time{m.second, m.refresh, m.contest} {
+		for _, t := range [...]time.Time{m.second, m.refresh, m.contest} {
 			if !t.IsZero() && t.Before(first) {
 				first = t
 			}
@@ -119,7 +135,9 @@ func (m *Machine) wait() time.Duration {
 }
 
 func (m *Machine) ready(now time.Time, source netip.Addr) {
-	m.source = source
+	if m.source != source {
+		m.source, m.sending = source, nil
+	}
 	switch m.role {
 	case Init:
 		m.start(now, "starts")
@@ -130,11 +148,11 @@ func (m *Machine) ready(now time.Time, source netip.Addr) {
 
 func (m *Machine) start(now time.Time, how string) {
 	if m.cfg.State == ir.Master && m.cfg.Priority == 255 {
-		m.becomeMaster(now, how+" as owner of its addresses: priority 255")
+		m.becomeMaster(now, Reason{kind: owns, told: how})
 		return
 	}
 	m.listen(now, m.cfg.AdvertInterval)
-	m.become(Backup, fmt.Sprintf("%s; master down after %v", how, round(m.wait())))
+	m.become(Backup, Reason{kind: listens, told: how, wait: m.wait()})
 }
 
 func (m *Machine) tick(now time.Time) {
@@ -145,6 +163,9 @@ func (m *Machine) tick(now time.Time) {
 		}
 	case Master:
 		if due(now, m.advert) {
+			if now.Sub(m.advert) > late {
+				m.statistics.AdvertisementLate++
+			}
 			m.send(now, m.priority)
 			m.advert = next(now, m.advert, m.cfg.AdvertInterval)
 		}
@@ -164,33 +185,49 @@ func (m *Machine) tick(now time.Time) {
 }
 
 // why says what a backup takes over for.
-func (m *Machine) why(now time.Time) string {
+func (m *Machine) why(now time.Time) Reason {
 	switch {
 	case m.resigned.IsValid():
-		return fmt.Sprintf("%v gave up: priority 0", m.resigned)
+		return Reason{kind: resigned, peer: m.resigned}
 	case m.rival != nil:
-		return fmt.Sprintf("preempts %v: %d > %d", m.rival.addr, m.priority, m.rival.priority)
+		return Reason{kind: preempts, peer: m.rival.addr, ours: m.priority, theirs: m.rival.priority}
 	}
-	return fmt.Sprintf("no advert for %v", round(now.Sub(m.silent)))
+	return Reason{kind: silence, wait: now.Sub(m.silent)}
 }
 
 func (m *Machine) received(now time.Time, r Received) {
 	if m.role != Backup && m.role != Master {
 		return
 	}
-	p, err := m.accept(r)
-	if err != nil {
-		m.note(now, cause(err), fmt.Sprintf("advert from %v dropped: %v", r.Src, err))
-		return
+	if !m.heard.same(r) {
+		p, wrong := m.accept(r)
+		if wrong.Defect != 0 {
+			m.statistics.drop(wrong.Defect)
+			m.note(now, Note{kind: dropped + noteKind(wrong.Defect), peer: r.Src, drop: wrong})
+			return
+		}
+		r.Payload = append(m.heard.Payload[:0], r.Payload...)
+		m.heard = heard{r, p, !sameAddresses(p.Addresses, m.advertised())}
 	}
-	if odd := m.compareAddresses(p); odd != "" {
-		m.note(now, "addresses", fmt.Sprintf("%v advertises other addresses: %s", r.Src, odd))
+	p := m.heard.packet
+	m.statistics.AdvertisementRcvd++
+	if p.Priority == 0 {
+		m.statistics.PriorityZeroPktsRcvd++
+	}
+	if m.heard.odd {
+		m.statistics.AddressListErrors++
+		m.note(now, Note{kind: addressesOdd, peer: r.Src, advertised: p.Addresses, expected: m.advertised()})
 	}
 	if m.role == Backup {
 		m.heardAsBackup(now, r.Src, p)
 	} else {
 		m.heardAsMaster(now, r.Src, p)
 	}
+}
+
+// same reports whether an advertisement is the one that was heard, byte for byte.
+func (h *heard) same(r Received) bool {
+	return h.Payload != nil && h.Src == r.Src && h.Dst == r.Dst && h.TTL == r.TTL && bytes.Equal(h.Payload, r.Payload)
 }
 
 func (m *Machine) heardAsBackup(now time.Time, src netip.Addr, p Packet) {
@@ -224,18 +261,18 @@ func (m *Machine) heardAsMaster(now time.Time, src netip.Addr, p Packet) {
 	case p.Priority == 0:
 		m.advertise(now)
 	case p.Priority > m.priority:
-		m.yield(now, p, fmt.Sprintf("%v has a higher priority: %d > %d", src, p.Priority, m.priority))
+		m.yield(now, p, Reason{kind: outranked, peer: src, theirs: p.Priority, ours: m.priority})
 	case p.Priority == m.priority && higher > 0:
-		m.yield(now, p, fmt.Sprintf("%v has the same priority %d and the higher address", src, p.Priority))
+		m.yield(now, p, Reason{kind: outnumbers, peer: src, theirs: p.Priority})
 	case p.Priority == m.priority && higher == 0:
-		m.note(now, "address", fmt.Sprintf("another router uses our address %v and priority %d", src, p.Priority))
+		m.note(now, Note{kind: addressTaken, peer: src, theirs: p.Priority})
 	default:
 		m.contested(now, src, p)
 	}
 }
 
 // yield makes a master give way to a better one, without priority 0: the better one speaks already.
-func (m *Machine) yield(now time.Time, p Packet, reason string) {
+func (m *Machine) yield(now time.Time, p Packet, reason Reason) {
 	if m.cfg.HigherPrioSendAdvert {
 		m.send(now, m.priority)
 	}
@@ -254,13 +291,13 @@ func (m *Machine) contested(now time.Time, src netip.Addr, p Packet) {
 		m.announce(m.cfg.Addresses, m.cfg.GARPLowerPrioRepeat)
 		m.contest = after(now, m.cfg.GARPLowerPrioDelay)
 	}
-	m.note(now, "contest", fmt.Sprintf("%v is MASTER too, with priority %d; ours is %d", src, p.Priority, m.priority))
+	m.note(now, Note{kind: contested, peer: src, theirs: p.Priority, ours: m.priority})
 }
 
 // reconfigure moves to a new configuration of the same router. Timers keep what has passed of them.
 func (m *Machine) reconfigure(now time.Time, cfg *ir.VRRPInstance) {
 	old := m.cfg
-	m.cfg = cfg
+	m.cfg, m.sending, m.heard = cfg, nil, heard{}
 	if cfg.Priority != old.Priority {
 		m.priority = cfg.Priority
 	}
@@ -306,7 +343,7 @@ func addedAddresses(before, now []ir.Address) (added []ir.Address) {
 	return added
 }
 
-func (m *Machine) becomeMaster(now time.Time, reason string) {
+func (m *Machine) becomeMaster(now time.Time, reason Reason) {
 	m.advertise(now)
 	m.become(Master, reason)
 	m.announce(m.cfg.Addresses, m.cfg.GARPMasterRepeat)
@@ -323,14 +360,18 @@ func (m *Machine) leave(now time.Time, to Role, reason string) {
 	if m.role == Master {
 		m.send(now, 0)
 	}
-	m.become(to, reason)
+	m.become(to, Because(reason))
 }
 
 // become is the one door of all transitions.
-func (m *Machine) become(to Role, reason string) {
+func (m *Machine) become(to Role, reason Reason) {
 	m.role = to
 	m.preempt = time.Time{}
-	clear(m.noted)
+	m.noted = [noteKinds]time.Time{}
+	m.statistics.Transitions++
+	if to == Master {
+		m.statistics.MasterTransitions++
+	}
 	m.out = append(m.out, Become{Role: to, Reason: reason})
 }
 
@@ -350,17 +391,24 @@ func (m *Machine) advertise(now time.Time) {
 }
 
 func (m *Machine) send(now time.Time, priority uint8) {
-	p := Packet{
-		Version: m.cfg.Version, VRID: m.cfg.VRID, Priority: priority, Interval: m.cfg.AdvertInterval,
-		Addresses: m.advertised(), AuthType: m.cfg.Auth.Type, Auth: m.cfg.Auth.Pass,
+	if m.sending == nil || m.sendsAs != priority {
+		p := Packet{
+			Version: m.cfg.Version, VRID: m.cfg.VRID, Priority: priority, Interval: m.cfg.AdvertInterval,
+			Addresses: m.advertised(), AuthType: m.cfg.Auth.Type, Auth: m.cfg.Auth.Pass,
+		}
+		dst := Group(!m.source.Is4())
+		payload, err := p.Marshal(m.source, dst)
+		if err != nil {
+			m.note(now, Note{kind: unsent, err: err})
+			return
+		}
+		m.sending, m.sendsAs = &Send{Src: m.source, Dst: dst, Payload: payload}, priority
 	}
-	dst := Group(!m.source.Is4())
-	payload, err := p.Marshal(m.source, dst)
-	if err != nil {
-		m.note(now, "send", fmt.Sprintf("advert not sent: %v", err))
-		return
+	m.statistics.AdvertisementSent++
+	if priority == 0 {
+		m.statistics.PriorityZeroPktsSent++
 	}
-	m.out = append(m.out, Send{Src: m.source, Dst: dst, Payload: payload})
+	m.out = append(m.out, m.sending)
 }
 
 // advertised lists the addresses that the wire carries, in the order of the file.
@@ -380,13 +428,12 @@ func (m *Machine) announce(addresses []ir.Address, repeat int) {
 	}
 }
 
-// note says an oddity once in a while.
-func (m *Machine) note(now time.Time, what, text string) {
-	if last, said := m.noted[what]; said && now.Sub(last) < notePeriod {
-		return
+// note tells an oddity once in a while.
+func (m *Machine) note(now time.Time, n Note) {
+	if last := &m.noted[n.kind]; last.IsZero() || now.Sub(*last) >= notePeriod {
+		*last = now
+		m.out = append(m.out, n)
 	}
-	m.noted[what] = now
-	m.out = append(m.out, Note{Text: text})
 }
 
 // due tells whether a running timer has ended.
@@ -407,5 +454,3 @@ func next(now, at time.Time, period time.Duration) time.Time {
 	}
 	return after(now, period)
 }
-
-func round(d time.Duration) time.Duration { return d.Round(time.Millisecond) }

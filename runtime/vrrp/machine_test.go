@@ -73,7 +73,7 @@ func (b *bench) do(after time.Duration, ev Event) string {
 	var out []string
 	for _, f := range b.Step(b.now, ev) {
 		switch f := f.(type) {
-		case Send:
+		case *Send:
 			p, err := Unmarshal(f.Payload, f.Src, f.Dst)
 			if err != nil {
 				out = append(out, err.Error())
@@ -381,7 +381,7 @@ func TestTwoOnALosslessWireElectOne(t *testing.T) {
 		for now := epoch; now.Before(end); {
 			step := func(i int, ev Event) {
 				for _, f := range m[i].Step(now, ev) {
-					if s, ok := f.(Send); ok && m[1-i].Role() != Init {
+					if s, ok := f.(*Send); ok && m[1-i].Role() != Init {
 						wire = append(wire, packet{now.Add(latency), 1 - i, Received{Src: s.Src, Dst: s.Dst, TTL: 255, Payload: s.Payload}})
 					}
 				}

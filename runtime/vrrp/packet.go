@@ -13,15 +13,10 @@ import (
 	"keepc/compiler/ir"
 )
 
-// Errors of the codec; they are told apart with errors.Is.
+// Errors of Marshal beside ErrVersion and ErrFamily; they are told apart with errors.Is.
 var (
-	ErrTruncated = errors.New("truncated")
-	ErrVersion   = errors.New("unknown version")
-	ErrType      = errors.New("not an advertisement")
-	ErrChecksum  = errors.New("wrong checksum")
-	ErrFamily    = errors.New("mixed address families")
-	ErrInterval  = errors.New("interval does not fit")
-	ErrCount     = errors.New("more than 255 addresses")
+	ErrInterval = errors.New("interval does not fit")
+	ErrCount    = errors.New("more than 255 addresses")
 )
 
 const (
@@ -107,32 +102,41 @@ func (p Packet) Marshal(src, dst netip.Addr) ([]byte, error) {
 // Unmarshal reads the VRRP payload of an IP packet from src to dst. What follows the advertisement is ignored: it is the padding
 // of a short frame. Errors: ErrTruncated, ErrVersion, ErrType, ErrFamily, ErrChecksum.
 func Unmarshal(b []byte, src, dst netip.Addr) (Packet, error) {
-	if len(b) < headerLen {
-		return Packet{}, ErrTruncated
+	p, wrong := decode(b, src, dst)
+	if wrong.Defect != 0 {
+		return p, wrong
 	}
-	p := Packet{Version: b[0] >> 4, VRID: b[1], Priority: b[2]}
+	return p, nil
+}
+
+// decode is Unmarshal without text.
+func decode(b []byte, src, dst netip.Addr) (p Packet, wrong Drop) {
+	if len(b) < headerLen {
+		return Packet{}, Drop{Defect: ErrTruncated}
+	}
+	p = Packet{Version: b[0] >> 4, VRID: b[1], Priority: b[2]}
 	addrLen, tail := src.BitLen()/8, 0
 	switch p.Version {
 	case 2:
 		if !src.Is4() {
-			return Packet{}, fmt.Errorf("%w: version 2 over IPv6", ErrFamily)
+			return Packet{}, Drop{Defect: ErrFamily}
 		}
 		p.AuthType, p.Interval, tail = ir.AuthType(b[4]), time.Duration(b[5])*time.Second, authLen
 	case 3:
 		// The upper four bits are reserved and ignored: RFC 9568 section 5.2.6.
 		p.Interval = time.Duration(binary.BigEndian.Uint16(b[4:])&0x0fff) * centisecond
 	default:
-		return Packet{}, fmt.Errorf("%w %d", ErrVersion, p.Version)
+		return Packet{}, Drop{Defect: ErrVersion, Theirs: int64(p.Version)}
 	}
 	if b[0]&0x0f != typeAdvert {
-		return Packet{}, fmt.Errorf("%w but type %d", ErrType, b[0]&0x0f)
+		return Packet{}, Drop{Defect: ErrType, Theirs: int64(b[0] & 0x0f)}
 	}
 	end := headerLen + int(b[3])*addrLen
 	if len(b) < end+tail {
-		return Packet{}, fmt.Errorf("%w: %d bytes, %d addresses need %d", ErrTruncated, len(b), b[3], end+tail)
+		return Packet{}, Drop{Defect: ErrTruncated, Theirs: int64(len(b)), Ours: int64(end + tail), Count: b[3]}
 	}
 	if b = b[:end+tail]; checksum(b, p.Version, src, dst) != 0 {
-		return Packet{}, ErrChecksum
+		return Packet{}, Drop{Defect: ErrChecksum}
 	}
 	for rest := b[headerLen:end]; len(rest) > 0; rest = rest[addrLen:] {
 		a, _ := netip.AddrFromSlice(rest[:addrLen])
@@ -141,7 +145,7 @@ func Unmarshal(b []byte, src, dst netip.Addr) (Packet, error) {
 	if p.Version == 2 {
 		p.Auth = ir.NewSecret(strings.TrimRight(string(b[end:]), "\x00"))
 	}
-	return p, nil
+	return p, Drop{}
 }
 
 // authData is a password as the wire carries it.

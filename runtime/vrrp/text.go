@@ -1,0 +1,101 @@
+package vrrp
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// A Reason is why a router changed its role. It is a value; String has the words.
+type Reason struct {
+	kind         reasonKind
+	peer         netip.Addr
+	theirs, ours uint8 // priorities
+	wait         time.Duration
+	told         string // what begins, or why, in the words of who gave the event
+}
+
+// Because is a Reason in words of its own.
+func Because(words string) Reason { return Reason{told: words} }
+
+type reasonKind uint8
+
+const (
+	told       reasonKind = iota
+	owns                  // it is the owner of its addresses
+	listens               // it listens first
+	silence               // it heard no advertisement
+	resigned              // the master gave up
+	preempts              // the master has a lower priority
+	outranked             // another one has a higher priority
+	outnumbers            // another one has the higher address
+)
+
+func (r Reason) String() string {
+	switch r.kind {
+	case owns:
+		return r.told + " as owner of its addresses: priority 255"
+	case listens:
+		return fmt.Sprintf("%s; master down after %v", r.told, round(r.wait))
+	case silence:
+		return fmt.Sprintf("no advert for %v", round(r.wait))
+	case resigned:
+		return fmt.Sprintf("%v gave up: priority 0", r.peer)
+	case preempts:
+		return fmt.Sprintf("preempts %v: %d > %d", r.peer, r.ours, r.theirs)
+	case outranked:
+		return fmt.Sprintf("%v has a higher priority: %d > %d", r.peer, r.theirs, r.ours)
+	case outnumbers:
+		return fmt.Sprintf("%v has the same priority %d and the higher address", r.peer, r.theirs)
+	}
+	return r.told
+}
+
+func round(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
+
+// A Note tells something odd, for people. The same oddity is told once a minute, and anew in a new role. It is a value; String has the
+// words.
+type Note struct {
+	kind         noteKind
+	peer         netip.Addr
+	drop         Drop
+	theirs, ours uint8 // priorities
+	// Addresses that they advertise, and ours.
+	advertised, expected []netip.Addr
+	err                  error
+}
+
+type noteKind uint8
+
+const (
+	dropped      noteKind = iota // one kind for each Defect
+	addressesOdd          = noteKind(defects) + iota
+	addressTaken
+	contested
+	unsent
+
+	noteKinds
+)
+
+func (n Note) String() string {
+	switch n.kind {
+	case addressesOdd:
+		return fmt.Sprintf("%v advertises other addresses: %s", n.peer, compareAddresses(n.advertised, n.expected))
+	case addressTaken:
+		return fmt.Sprintf("another router uses our address %v and priority %d", n.peer, n.theirs)
+	case contested:
+		return fmt.Sprintf("%v is MASTER too, with priority %d; ours is %d", n.peer, n.theirs, n.ours)
+	case unsent:
+		return fmt.Sprintf("advert not sent: %v", n.err)
+	}
+	return fmt.Sprintf("advert from %v dropped: %v", n.peer, n.drop)
+}
+
+// String shows the advertisement without its password.
+func (s *Send) String() string {
+	p, err := Unmarshal(s.Payload, s.Src, s.Dst)
+	if err != nil {
+		return err.Error()
+	}
+	return p.String()
+}
