@@ -33,6 +33,25 @@ func Compile(file *grammar.File, opts Options) (*ir.Config, diag.List) {
 	return cfg, found
 }
 
+// Literal returns what keepalived makes of a file, and what is wrong with it, where Compile says what was meant. For a file without errors
+// both are the same. It reads the text of the file again, gives it a tree of its own, and leaves that of the file as it is.
+func Literal(file *grammar.File, opts Options) (*grammar.File, *ir.Config, diag.List) {
+	tree, found := file.Literal(schema.Nesting())
+	cfg, more := schema.DecodeLiteral(tree, opts.Version)
+	resolve(cfg, tree)
+	cfg.NotEnforced = enforced.Judge(cfg)
+	found = silence(tree, slices.Concat(found, more, lint.Run(cfg, tree, opts.Host, opts.Peers)))
+	lint.Losses(found)
+	found.Sort()
+	return tree, cfg, found
+}
+
+// OnHost returns what is wrong with a configuration on a machine, and not by itself.
+func OnHost(file *grammar.File, cfg *ir.Config, host lint.Host) diag.List {
+	found := silence(file, lint.Run(cfg, file, host, false))
+	return slices.DeleteFunc(found, func(d diag.Diagnostic) bool { return !d.Host })
+}
+
 // Merge joins the findings of reading a file with those of its meaning, in the order of the file, and leaves out what its
 // comments silence. Where a brace was missing, the one that then closes nothing is no finding of its own.
 func Merge(file *grammar.File, reading, meaning diag.List) diag.List {

@@ -54,16 +54,16 @@ func asWritten(e diag.Edit) diag.Edit {
 	return e
 }
 
-// Worse tells whether there are errors of a rule after a repair that were not there before.
+// Worse tells whether there are errors of a rule after a repair that were not there before, in the file itself.
 func Worse(before, after diag.List) bool {
 	more := map[string]int{}
 	for _, d := range before {
-		if d.Severity == diag.Error {
+		if d.Severity == diag.Error && !d.Host {
 			more[d.Rule]--
 		}
 	}
 	for _, d := range after {
-		if d.Severity != diag.Error {
+		if d.Severity != diag.Error || d.Host {
 			continue
 		}
 		if more[d.Rule]++; more[d.Rule] > 0 {

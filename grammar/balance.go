@@ -38,6 +38,7 @@ type balancer struct {
 	rest      *string    // its text after the first word, if the line was expanded
 	restStart int
 	blocks    []openBlock // the first stands for the file
+	literal   bool        // every brace is a token; nothing is repaired
 	skipped   int         // braces open inside a block that is too deep
 	row       kind        // opening or closing: the token before was such a brace, and without a partner
 
@@ -104,6 +105,7 @@ func (b *balancer) next() []token {
 // read makes the tokens of a line.
 func (b *balancer) read(l *line) {
 	s := l.scanner()
+	s.literal = b.literal
 	first, unmatched := true, -1
 	for {
 		s.blanks()
@@ -175,6 +177,9 @@ func (b *balancer) endStatement() {
 
 func (b *balancer) open(at source.Span) {
 	switch {
+	case b.literal:
+		b.endStatement()
+		b.tokens = append(b.tokens, token{kind: opening, span: at})
 	case b.skipped > 0:
 		b.skipped++
 	case len(b.words.open) == 0:
@@ -207,6 +212,8 @@ func (b *balancer) close(at source.Span, first bool) {
 	}
 	b.endStatement()
 	switch top := b.top(); {
+	case b.literal:
+		b.tokens = append(b.tokens, token{kind: closing, span: at})
 	case top.stray > 0:
 		top.stray--
 	case len(b.blocks) == 1:

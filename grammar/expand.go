@@ -39,7 +39,10 @@ type Options struct {
 // start.
 func LoadText(src *source.Source, opts Options) (*File, diag.List) {
 	texts := map[string]*source.Source{}
-	return parse(src, func(r *record) lines { return newExpander(src, opts, texts, r) }, opts.Nests)
+	again := func(r *record) lines { return newExpander(src, opts, texts, r) }
+	file, found := parse(src, again, opts.Nests)
+	file.again = again
+	return file, found
 }
 
 // An expander reads the lines of a file and of what it includes, without the lines that are for other hosts, and with

@@ -29,6 +29,8 @@ type scanner struct {
 	odd bool
 	// hole is where the first template of the last word with one starts, else -1.
 	hole int
+	// literal tells that braces are never a part of a word without quotes.
+	literal bool
 }
 
 func newScanner(text string) scanner {
@@ -76,7 +78,7 @@ func (s *scanner) next() (k kind, start int, ok bool) {
 	case isBlank(c):
 		s.blanks()
 		return blank, start, true
-	case c == '{' && templateEnd(s.text[start:s.limit()]) == 0:
+	case c == '{' && (s.literal || templateEnd(s.text[start:s.limit()]) == 0):
 		s.pos++
 		return opening, start, true
 	case c == '}':
@@ -125,7 +127,7 @@ func (s *scanner) word() {
 			continue
 		}
 		goesOn := i
-		if c == '{' || c == ' ' && i > s.pos && (text[i-1] == '=' || text[i-1] == '%' || text[i-1] == '-') {
+		if !s.literal && (c == '{' || c == ' ' && i > s.pos && (text[i-1] == '=' || text[i-1] == '%' || text[i-1] == '-')) {
 			goesOn = s.within(text, i)
 		}
 		if goesOn == i {

@@ -27,6 +27,7 @@ type File struct {
 	// Uses holds every use of a definition.
 	Uses []Use
 
+	again  func(*record) lines // reads the text once more
 	sorted sync.Once
 	tops   map[*source.Source][]*Stmt // the statements outside of blocks by their texts, for Around
 }

@@ -14,7 +14,6 @@ import (
 	"keepc/compiler/diff"
 	"keepc/compiler/ir"
 	"keepc/compiler/report"
-	"keepc/grammar/diag"
 	"keepc/runtime/sim"
 )
 
@@ -107,6 +106,7 @@ type side struct {
 	diff.Side
 	name   string // as the user gave it
 	errors int
+	ends   bool // keepalived does not run with it
 }
 
 // A filePair is both files of a director.
@@ -221,13 +221,15 @@ func (r *diffRun) readPair(before, after string) ([]filePair, error) {
 	return pairs, nil
 }
 
-// readSides reads a file, once for each id. Mistakes in it are understood as they were meant, or left out.
+// readSides reads a file, once for each id, as keepalived does: mistakes count for what it makes of them.
 func (r *diffRun) readSides(name string) ([]side, error) {
 	app, there, err := r.at(name)
 	if err != nil {
 		return nil, err
 	}
-	f := app.file(job{name: there, ids: r.ids, version: r.forVersion})
+	set := app.settingsFor(there)
+	j := job{name: there, ids: r.ids, version: cmp.Or(r.forVersion, set.Version)}
+	f := app.file(j)
 	switch {
 	case errors.Is(f.err, fs.ErrNotExist) && app == r.App && r.isRevision(name):
 		return nil, fmt.Errorf("%w; a file of that revision is written %s:FILE", f.err, name)
@@ -235,8 +237,10 @@ func (r *diffRun) readSides(name string) ([]side, error) {
 		return nil, f.err
 	}
 	var sides []side
+	errors := len(set.errors(f.Findings))
 	for _, x := range f.readings {
-		sides = append(sides, side{diff.Side{File: x.tree, Config: x.config}, r.shown(name), f.Findings.Count(diag.Error)})
+		tree, cfg, ends := x.literal(j.version)
+		sides = append(sides, side{diff.Side{File: tree, Config: cfg}, r.shown(name), errors, len(set.errors(ends)) > 0})
 	}
 	return sides, nil
 }
@@ -252,11 +256,13 @@ func (p filePair) compare(role diff.Role, several bool) report.DirectorDiff {
 		head = p.director + ": " + head
 	}
 	m := report.NewDirectorDiff(p.director, p.before.name, p.after.name, head, diff.Compare(p.before.Side, p.after.Side, role))
-	if n := p.before.errors; n > 0 {
-		m.Notes = append(m.Notes, fmt.Sprintf("%s has %s; what is compared is what was meant, see keepc check.", p.before.name, report.Count(n, "error")))
-	}
-	if n := p.after.errors; n > 0 {
-		m.Notes = append(m.Notes, fmt.Sprintf("%s has %s; run would refuse it, see keepc check.", p.after.name, report.Count(n, "error")))
+	for _, s := range []side{p.before, p.after} {
+		switch {
+		case s.ends:
+			m.Notes = append(m.Notes, fmt.Sprintf("%s has %s; keepalived does not run with it, and keepc run refuses it: keepc check %s.", s.name, report.Count(s.errors, "error"), s.name))
+		case s.errors > 0:
+			m.Notes = append(m.Notes, tolerated(s.errors, s.name)+".")
+		}
 	}
 	known := func(u ir.Unenforced) bool {
 		return slices.ContainsFunc(p.before.Config.NotEnforced, func(o ir.Unenforced) bool { return o.Keyword == u.Keyword })

@@ -41,5 +41,6 @@ func (r *exportRun) main(name string) error {
 		fmt.Fprintln(r.Stderr, l.Refused)
 		return exit{code: l.code}
 	}
+	r.tell(l)
 	return failed(ipvsadm.Write(r.Stdout, state.Desired(l.Config, state.Situation{})))
 }

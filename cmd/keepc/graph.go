@@ -9,8 +9,6 @@ import (
 	"keepc/compiler/cluster"
 	"keepc/compiler/graph"
 	"keepc/compiler/ir"
-	"keepc/compiler/report"
-	"keepc/grammar/diag"
 )
 
 // A graphRun is one run of the verb graph.
@@ -48,21 +46,13 @@ func (r *graphRun) main(names []string) error {
 	return failed(write(r.Stdout, graph.New(cluster.New(list))))
 }
 
-// reading returns the best reading of a file, and says when that may not be what keepalived makes of it.
+// reading returns what keepalived makes of a file, and says when that may not be what was meant.
 func (r *graphRun) reading(a *App, name string) (*ir.Config, int) {
-	f := a.file(job{name: name, ids: a.ids, version: a.forVersion})
-	if f.err != nil {
-		fmt.Fprintf(r.Stderr, "keepc: %v\n", f.err)
-		return nil, exitFailed
+	l := a.load(name)
+	if l.Config == nil {
+		fmt.Fprintln(r.Stderr, l.Refused)
+		return nil, l.code
 	}
-	errors := 0
-	for _, d := range f.Findings {
-		if d.Severity >= diag.Error && !d.Host {
-			errors++
-		}
-	}
-	if errors > 0 && !r.quiet {
-		fmt.Fprintf(r.Stderr, "keepc: %s: %s; drawn as it was meant, see keepc check %s\n", f.Name, report.Count(errors, "error"), f.Name)
-	}
-	return f.readings[0].config, 0
+	r.tell(l)
+	return l.Config, 0
 }

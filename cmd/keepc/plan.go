@@ -79,6 +79,9 @@ func (r *planRun) main(name string) error {
 	if err != nil {
 		return failed(err)
 	}
+	if n := len(l.Faults); n > 0 {
+		m.Notes = append(m.Notes, tolerated(n, l.name)+".")
+	}
 	if !r.quiet {
 		if r.format == "json" {
 			err = report.PlanJSON(r.Stdout, m)

@@ -86,6 +86,7 @@ func (r *realserverRun) main(verb string, args []string) error {
 		fmt.Fprintln(r.Stderr, l.Refused)
 		return exit{code: l.code}
 	}
+	r.tell(l)
 	f := &fitting{kernel: k, journal: memory}
 	if err := f.fit(r.shown(file), l.Config, own); err != nil {
 		return failed(err)

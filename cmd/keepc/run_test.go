@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -19,9 +20,9 @@ import (
 )
 
 // refused runs "keepc run" on a host with some capabilities taken away; it must end by itself.
-func refused(t *testing.T, h *lab.Host, file, without string) (output, status string) {
+func refused(t *testing.T, h *lab.Host, file, without string, flags ...string) (output, status string) {
 	t.Helper()
-	args := keepcArgs(t, "run", file)
+	args := keepcArgs(t, append([]string{"run", file}, flags...)...)
 	if without != "" {
 		args = append([]string{"setpriv", "--bounding-set", "-" + without, "--inh-caps", "-" + without}, args...)
 	}
@@ -181,4 +182,76 @@ func listenAs(uid uintptr, socket string) (net.Listener, error) {
 	}
 	l, err := net.Listen("unix", socket)
 	return l, errors.Join(err, become(0))
+}
+
+// TestRunTolerates plays a file with mistakes that keepalived starts with: keepc starts with it too, tells each loss with its line, in the log
+// and for as long as it runs in its status, and has the password as it was cut. --strict refuses the file.
+func TestRunTolerates(t *testing.T) {
+	file := absolute(t, filepath.Join("..", "..", "testdata", "start", "tolerated-mistakes.conf"))
+	n := lab.New(t)
+	h := n.Host("lb01", lab.On(n.Segment("lan"), "eth0", "192.0.2.1/24"))
+	out, status := refused(t, h, file, "", "--strict")
+	if !strings.HasPrefix(status, "exit status 1") || !strings.Contains(out, "tolerated-mistakes.conf:17:19: error: auth_pass is longer than 8 bytes [password-cut]") {
+		t.Errorf("--strict: %s\n%s", status, out)
+	}
+	args := keepcArgs(t, "run", file)
+	p := h.Start(args[0], args[1:]...)
+	p.WaitLog("VI_1 MASTER", 15*time.Second)
+	lost := []string{
+		"tolerated-mistakes.conf:8:11: error: state cannot be \"SLAVE\" [invalid-value]; keepalived goes on without the line, or without a word of it, and so does keepc",
+		"tolerated-mistakes.conf:17:19: error: auth_pass is longer than 8 bytes [password-cut]; keepalived goes on with something else, and so does keepc",
+		"tolerated-mistakes.conf:19:5: error: unknown keyword \"colour\" in vrrp_instance VI_1 [unknown-keyword]; keepalived goes on without the line",
+	}
+	args = keepcArgs(t, "status")
+	said := h.Run(args[0], args[1:]...)
+	for _, want := range lost {
+		if !strings.Contains(p.Log(), want) {
+			t.Errorf("not in the log: %s\n%s", want, p.Log())
+		}
+		if !strings.Contains(said, want) {
+			t.Errorf("not in the status: %s\n%s", want, said)
+		}
+	}
+	if !h.HasAddr(netip.MustParseAddr("192.0.2.18")) {
+		t.Error("the address is not there")
+	}
+}
+
+// TestRunRefusesWorse: a reload of a file with an error more, or with an interface that this machine lacks, changes nothing; one whose
+// errors are those of the file in force goes through, wherever they are in the file.
+func TestRunRefusesWorse(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "keepalived.conf")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	instance := func(more, iface string) string {
+		return "vrrp_instance one {\n" + more + "\tinterface " + iface + "\n\tvirtual_router_id 7\n\tvirtual_ipaddress {\n\t\t192.0.2.18/24\n\t}\n}\n"
+	}
+	n := lab.New(t)
+	h := n.Host("lb01", lab.On(n.Segment("lan"), "eth0", "192.0.2.1/24"))
+	write(instance("\tcolour blue\n", "eth0"))
+	args := keepcArgs(t, "run", file)
+	p := h.Start(args[0], args[1:]...)
+	p.WaitLog("one MASTER", 15*time.Second)
+	reload := func(text, says string) {
+		t.Helper()
+		before := len(p.Log())
+		write(text)
+		p.Signal(unix.SIGHUP)
+		for deadline := time.Now().Add(lab.Patience(5 * time.Second)); !strings.Contains(p.Log()[before:], says); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("not said: %s\n%s", says, p.Log())
+			}
+		}
+	}
+	reload(instance("\tcolour blue\n\tshape round\n", "eth0"), "refused: "+file+`:3:2: error: unknown keyword "shape" in vrrp_instance one`)
+	reload(instance("\tcolour blue\n", "eth7"), "refused: "+file+":3:2: error: this machine has no interface eth7 [interface-not-here]")
+	reload("# a comment above\n"+instance("\tpriority 90\n\tcolour blue\n", "eth0"), "100 -> 90")
+	reload("", "there is nothing to enforce")
+	if !h.HasAddr(netip.MustParseAddr("192.0.2.18")) {
+		t.Error("the address is gone")
+	}
 }

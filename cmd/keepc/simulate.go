@@ -159,7 +159,7 @@ func (r *simulateRun) play(c *sim.Cluster, o sim.Options, show func(sim.Run) err
 		}
 		return l.Config, nil
 	})
-	r.tell(name, found)
+	r.report(name, found)
 	if len(found) > 0 {
 		return exit{code: exitFailed}
 	}
@@ -170,13 +170,13 @@ func (r *simulateRun) play(c *sim.Cluster, o sim.Options, show func(sim.Run) err
 		}
 	}
 	if len(run.Failed) > 0 {
-		r.tell(name, run.Failed)
+		r.report(name, run.Failed)
 		return exit{code: exitFindings}
 	}
 	return nil
 }
 
-func (r *simulateRun) tell(name string, found []sim.Finding) {
+func (r *simulateRun) report(name string, found []sim.Finding) {
 	for _, f := range found {
 		fmt.Fprintf(r.Stderr, "%s:%v\n", name, f)
 	}
@@ -189,6 +189,7 @@ func (r *simulateRun) cluster(names []string) (*sim.Cluster, error) {
 		if l.Config == nil {
 			fmt.Fprintln(r.Stderr, l.Refused)
 		}
+		a.tell(l)
 		return l.Config, l.code
 	})
 	if err != nil {

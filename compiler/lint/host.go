@@ -17,30 +17,33 @@ import (
 func hostRules() []Rule {
 	return []Rule{
 		{
-			Name: "interface-not-here", Severity: diag.Warning, Host: true,
+			Name: "interface-not-here", Severity: diag.Error, Loss: diag.Ends, Host: true,
 			Title: "This machine has no such interface.",
-			Text: "keepalived refuses the line. keepc waits: an instance is in FAULT until its interface appears. In a file for another machine " +
-				"this is no mistake.",
+			Text: "keepalived refuses the line, and does not run with an instance on such an interface, unless dynamic_interfaces is set. keepc waits: an " +
+				"instance is in FAULT until its interface appears. In a file for another machine this is no mistake.",
 			Bad:  "vrrp_instance VI_1 {\n    interface eth7\n    virtual_router_id 7\n    virtual_ipaddress {\n        192.0.2.10/24\n    }\n}\n",
 			Good: instanceText(""),
 			Check: func(p *pass) {
-				missing := func(name string, at source.Span) {
-					if _, here := p.host.Networks(name); !here && name != "" && !strings.Contains(name, ":") {
-						p.report(at, "this machine has no interface "+name, "not here")
+				missing := func(name string, at source.Span, lived bool) {
+					if _, here := p.host.Networks(name); here || name == "" || strings.Contains(name, ":") {
+						return
+					}
+					if d := p.report(at, "this machine has no interface "+name, "not here"); lived {
+						d.Severity, d.Loss = diag.Warning, diag.Keeps
 					}
 				}
 				for _, v := range p.Instances {
 					if !v.UseVMAC || v.Has("interface") {
-						missing(v.Interface, v.At("interface"))
+						missing(v.Interface, v.At("interface"), p.Global.DynamicInterfaces)
 					}
 					for _, a := range v.Addresses {
 						if a.Dev != v.Interface {
-							missing(a.Dev, a.Span())
+							missing(a.Dev, a.Span(), true)
 						}
 					}
 					for _, t := range v.TrackInterfaces {
 						if t.Name != v.Interface {
-							missing(t.Name, t.Span())
+							missing(t.Name, t.Span(), true)
 						}
 					}
 				}

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"keepc/grammar"
 )
 
 // Walk calls visit for every keyword of the table, with the keywords of the blocks around it: outermost first, itself last.
@@ -83,6 +85,25 @@ func Nests() func(outer, word string) bool {
 	return func(outer, word string) bool {
 		outers, known := within()[word]
 		return !known || !blocks[outer] && outer != "" || slices.Contains(outers, outer)
+	}
+}
+
+// Nesting says how keepalived nests blocks: by its keywords, and the checkers for themselves.
+func Nesting() grammar.Nesting {
+	within := map[[2]string]bool{}
+	walk(nil, root.keywords(), func(path []*Keyword) {
+		outer := ""
+		if n := len(path) - 2; n >= 0 {
+			outer = path[n].Word
+		}
+		if k := path[len(path)-1]; k.Block && k.Current() {
+			within[[2]string{outer, k.Word}] = true
+		}
+	})
+	checked := []string{"virtual_server", "virtual_server_group", "SSL"}
+	return grammar.Nesting{
+		Opens: func(outer, word string) bool { return within[[2]string{outer, word}] },
+		Apart: func(word string) bool { return slices.Contains(checked, word) },
 	}
 }
 

@@ -275,7 +275,7 @@ func (r *reader) number(w grammar.Word) string {
 	}
 	text := strings.TrimLeft(w.Text, " \t")
 	digits := strings.TrimRight(text, ";,")
-	if digits == text || digits == "" {
+	if digits == text || digits == "" || r.literal {
 		return text
 	}
 	d := diag.Diagnostic{

@@ -189,7 +189,7 @@ var Endpoint = Kind[netip.AddrPort]{"an address and a port", func(r *reader) (no
 // joined reads "10.0.0.3:80", which people write and the reference does not understand, and "10.0.0.3/80", of which it drops the port.
 func (r *reader) joined(w grammar.Word) (netip.AddrPort, bool) {
 	both, sign, ok := addrPort(w.Text)
-	if !ok {
+	if !ok || r.literal {
 		return netip.AddrPort{}, false
 	}
 	two := fmt.Sprintf("%s %d", both.Addr(), both.Port())
@@ -274,7 +274,7 @@ func (r *reader) prefixLength(w grammar.Word, a netip.Addr) netip.Prefix {
 	if next := r.peek(); next == "netmask" || next == "mask" || next == "/" {
 		words++
 	}
-	if len(r.rest) == words {
+	if len(r.rest) == words || r.literal {
 		return netip.PrefixFrom(a, a.BitLen())
 	}
 	last := r.rest[words]
@@ -435,7 +435,9 @@ func addrRange(r *reader) (first, last netip.Addr, port uint16, ok bool) {
 	switch {
 	case !ranged && err == nil:
 		if masked := prefix.Masked(); masked != prefix {
-			r.hostBits(w, masked)
+			if r.hostBits(w, masked); r.literal {
+				return first, last, 0, false
+			}
 		}
 		return prefix.Masked().Addr(), lastOf(prefix), 0, true
 	case !ranged:

@@ -16,7 +16,7 @@ var Script = Kind[ir.Command]{`"program arguments" [user [group]]`, func(r *read
 	if !ok || len(r.rest) == 0 {
 		return c, ok
 	}
-	if w := r.rest[0]; noUser(w.Text) || len(r.rest) > 2 {
+	if w := r.rest[0]; !r.literal && (noUser(w.Text) || len(r.rest) > 2) {
 		r.looseArguments(fmt.Sprintf("%s is taken for the user that runs the script", r.quote(w)))
 		return c, true
 	}

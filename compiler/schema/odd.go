@@ -15,7 +15,7 @@ import (
 // clean returns a word as it was meant: without the marks of word processors and characters that nobody sees, which it
 // reports.
 func (r *reader) clean(w grammar.Word) grammar.Word {
-	if ascii(w.Text) || !utf8.ValidString(w.Text) {
+	if r.literal || ascii(w.Text) || !utf8.ValidString(w.Text) {
 		return w
 	}
 	text := bareWord(w.Text)

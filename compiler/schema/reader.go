@@ -20,6 +20,7 @@ type reader struct {
 
 	table      []*Keyword      // the whole, for hints
 	version    string          // of the keepalived that will read the file; empty: any
+	literal    bool            // nothing is understood as it was meant
 	own        bool            // the file is for keepc: there is nothing to say about keepalived
 	provisions map[string]bool // versions and build options that are reported already
 	place      *place          // of the block that is being read; nil: top
@@ -108,7 +109,11 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) []*grammar
 	for i := 0; i < len(stmts); i++ {
 		s := stmts[i]
 		n, ok := b.index.find(s.Keyword())
-		if !ok || b.namesBlock(&b.rows[n], s) {
+		if r.literal && (!ok || !b.rows[n].Current()) {
+			r.unknown(s)
+			continue
+		}
+		if !ok || !r.literal && b.namesBlock(&b.rows[n], s) {
 			if s, n, ok = b.understand(r, s, stmts[i+1:]); !ok {
 				continue
 			}
@@ -133,13 +138,13 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) []*grammar
 		} else if row.Lines != "" && len(r.inside) > 0 {
 			r.again(row.Keyword, stmts[*seen-1], s)
 		}
-		if s.Block == nil && (len(s.Words) == 1 || row.Block) && i+1 < len(stmts) {
+		if !r.literal && s.Block == nil && (len(s.Words) == 1 || row.Block) && i+1 < len(stmts) {
 			if meant := b.split(r, row, s, stmts[i+1]); meant != nil {
 				s, stmts[i] = meant, meant
 				stmts = slices.Delete(stmts, i+1, i+2)
 			}
 		}
-		if row.Block {
+		if row.Block && !r.literal {
 			meant, more := b.opens(r, row.Keyword, s, stmts[i+1:])
 			s, stmts[i] = meant, meant
 			i += more
@@ -153,7 +158,7 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) []*grammar
 		r.place = here
 		if !row.Block {
 			r.line.key, r.line.stmt = row.Keyword, s
-			if one, two := b.joined(r, s); two != nil && !r.found.Full(diag.Error) {
+			if one, two := b.joined(r, s); two != nil && !r.literal && !r.found.Full(diag.Error) {
 				stmts = slices.Insert(slices.Clip(stmts), i+1, two)
 				stmts[i] = one
 			} else {
@@ -162,7 +167,7 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) []*grammar
 		}
 	}
 	for _, n := range b.required {
-		if row := &b.rows[n]; r.seen[base+n] == 0 && !meantInside(stmts, row.Keyword) && !b.meansOne(r, stmts, row) {
+		if row := &b.rows[n]; r.seen[base+n] == 0 && (r.literal || !meantInside(stmts, row.Keyword) && !b.meansOne(r, stmts, row)) {
 			r.lacking(row.Keyword)
 		}
 	}
@@ -172,7 +177,7 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) []*grammar
 
 // lacking reports a keyword that the innermost open block lacks, unless what stands before its brace, or instead of it, tells already.
 func (r *reader) lacking(key *Keyword) {
-	if len(r.inside) == 0 {
+	if len(r.inside) == 0 || r.literal {
 		r.missingKeyword(key)
 		return
 	}
@@ -230,10 +235,14 @@ func (r *reader) readEntries(read func()) {
 		r.headEnds(key, nil)
 	}
 	r.inside = append(r.inside, frame{key: key, stmt: s})
-	s.Block.Stmts = r.unlisted(s.Block.Stmts)
+	if !r.literal {
+		s.Block.Stmts = r.unlisted(s.Block.Stmts)
+	}
 	for i, e := range s.Block.Stmts {
-		e = r.undashed(e)
-		s.Block.Stmts[i] = e
+		if !r.literal {
+			e = r.undashed(e)
+			s.Block.Stmts[i] = e
+		}
 		r.line = line{key: key, stmt: e, rest: e.Words}
 		if r.leftover(e) {
 			continue
@@ -295,7 +304,7 @@ func (r *reader) word(expect string) (grammar.Word, bool) {
 
 // optional returns the next word of the line, if any.
 func (r *reader) optional() (grammar.Word, bool) {
-	if len(r.rest) > 1 && r.rest[0].Text == "=" {
+	if len(r.rest) > 1 && r.rest[0].Text == "=" && !r.literal {
 		r.equalsSign(r.rest[0], r.rest[1])
 		r.rest = r.rest[1:]
 	}

@@ -109,6 +109,16 @@ func changesRun(word string) bool {
 	return strings.HasPrefix(word, "lvs_sync_daemon") || strings.HasPrefix(word, "enable_dbus") || strings.HasPrefix(word, "enable_snmp")
 }
 
+// unknown reports a statement whose word the block does not know, and nothing else of it.
+func (r *reader) unknown(s *grammar.Stmt) {
+	r.report(diag.Diagnostic{
+		Rule: "unknown-keyword", Severity: diag.Error,
+		Message: fmt.Sprintf("unknown keyword %q in %s", r.text(s.Words[0]), r.where()),
+		Span:    s.Words[0].Span,
+		Label:   "keepalived does not know this word",
+	})
+}
+
 // directive tells whether a line that the table does not know was meant as an include or a definition, and says so in the finding.
 func (r *reader) directive(s *grammar.Stmt, d *diag.Diagnostic) bool {
 	word := s.Keyword()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"runtime"
@@ -47,7 +48,7 @@ const stopTimeout = 5 * time.Second
 // Run enforces the configuration until ctx ends; then it sends priority 0, gives up addresses and services, and returns. Errors:
 // *RefusedError when the first configuration has errors; what the kernel refuses at start (kernel.ErrPermission).
 func Run(ctx context.Context, o Options) error {
-	first := o.load()
+	first := o.load(nil, true)
 	if first.Config == nil {
 		return &RefusedError{Findings: first.Refused}
 	}
@@ -127,7 +128,9 @@ type director struct {
 	current  generations
 	prepared chan prepared
 	loading  bool
-	again    bool // another reload was asked for while one was loading
+	again    bool   // another reload was asked for while one was loading
+	asked    bool   // by somebody, and not by a file that changed
+	inForce  Loaded // the configuration in force
 	past     past
 }
 
@@ -169,9 +172,11 @@ func (d *director) start(first Loaded) error {
 	if err := d.router.open(cfg); errors.Is(err, kernel.ErrPermission) {
 		return err
 	}
-	d.past.begin(time.Now())
+	d.inForce = first
+	d.past.begin(time.Now(), first.texts())
 	d.Log.Info(fmt.Sprintf("%s, %s, %s; enforcing", report.Count(len(cfg.Instances), "instance"),
 		report.Count(len(cfg.VirtualServers), "virtual server"), report.Count(realServers(cfg), "real server")), "subject", "ready")
+	d.faults(first)
 	d.unenforced(cfg)
 	d.missing(cfg, d.router.links)
 
@@ -183,7 +188,7 @@ func (d *director) start(first Loaded) error {
 	}
 	if d.Watch {
 		d.workers.Go(func() { d.watcher.run(d.work, func(err error) { d.Log.Warn(err.Error(), "subject", "watch") }) })
-		d.watcher.watch(first.Files)
+		d.watcher.watch(maps.Clone(first.Files))
 	}
 	d.things.Look(cfg)
 	d.loops.Go(func() { d.balance.run(d.work) })
@@ -201,9 +206,9 @@ func (d *director) loop(ctx context.Context) error {
 	for {
 		select {
 		case <-d.Reload:
-			d.reload("asked to")
+			d.reload("asked to", true)
 		case <-d.watcher.changed:
-			d.reload(d.File + " changed")
+			d.reload(d.File+" changed", false)
 		case p := <-d.prepared:
 			d.apply(ctx, p)
 		case <-d.router.blind:

@@ -27,12 +27,19 @@ type Loaded struct {
 	Refused string
 	// Files were read, successfully or not.
 	Files Files
+	// Faults are the errors of the file that keepalived goes on with.
+	Faults []Fault
+	// OnHost tells what is wrong with the file on this machine, as it is now; nil: nobody knows.
+	OnHost func() []Fault
 }
 
-// load reads the configuration and takes out the commands that must not run on this machine, before any brain sees it. It reads files
-// and asks for users: never on the event loop.
-func (o *Options) load() Loaded {
+// load reads a configuration that is to replace another one, nil at the start, and takes out the commands that must not run on this
+// machine, before any brain sees it. It reads files and asks for users: never on the event loop. asked is as in accept.
+func (o *Options) load(before *Loaded, asked bool) Loaded {
 	l := o.Load()
+	if before != nil {
+		l.accept(*before, asked)
+	}
 	if l.Config == nil {
 		return l
 	}
@@ -66,16 +73,16 @@ type generations struct {
 }
 
 // reload reads the file and prepares all that can be, on a goroutine of its own; a large file must not make an advertisement late.
-func (d *director) reload(why string) {
+func (d *director) reload(why string, asked bool) {
 	if d.loading {
-		d.again = true
+		d.again, d.asked = true, d.asked || asked
 		return
 	}
 	d.Log.Info(why, "subject", "reload")
 	d.loading = true
-	current := d.current
+	current, before := d.current, d.inForce
 	go func() { // ends by itself: the channel has room for the one that is under way
-		p := prepared{Loaded: d.load()}
+		p := prepared{Loaded: d.load(&before, asked)}
 		if p.Config != nil {
 			p.router, p.balance = router.Prepare(p.Config, current.router), balance.Prepare(p.Config, current.balance)
 		}
@@ -88,12 +95,13 @@ func (d *director) reload(why string) {
 func (d *director) apply(ctx context.Context, p prepared) {
 	d.loading = false
 	if d.Watch {
-		d.watcher.watch(p.Files)
+		d.watcher.watch(maps.Clone(p.Files))
 	}
 	defer func() {
 		if d.again {
-			d.again = false
-			d.reload("asked to again")
+			asked := d.asked
+			d.again, d.asked = false, false
+			d.reload("asked to again", asked)
 		}
 	}()
 	if p.Config == nil {
@@ -110,9 +118,11 @@ func (d *director) apply(ctx context.Context, p prepared) {
 		return
 	}
 	d.things.Look(p.Config)
+	d.faults(p.Loaded)
 	d.unenforced(p.Config)
 	d.missing(p.Config, s.links)
-	d.past.done(start)
+	d.inForce = p.Loaded
+	d.past.done(start, p.texts())
 	d.workers.Go(func() {
 		changes := plan.Diff(state.Desired(s.before, s.was), state.Desired(p.Config, s.is), func(state.Key) bool { return true })
 		err := wait(d.work, s.network, s.ipvs)

@@ -19,19 +19,20 @@ type past struct {
 	mu     sync.Mutex
 	begun  time.Time
 	since  time.Time      // of the configuration in force
+	faults []string       // of it, with what becomes of them
 	reload *status.Reload // the last one; nil: none so far
 }
 
-func (p *past) begin(now time.Time) {
+func (p *past) begin(now time.Time, faults []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.begun, p.since = now, now
+	p.begun, p.since, p.faults = now, now, faults
 }
 
-func (p *past) done(now time.Time) {
+func (p *past) done(now time.Time, faults []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.since, p.reload = now, &status.Reload{At: now}
+	p.since, p.faults, p.reload = now, faults, &status.Reload{At: now}
 }
 
 // refused tells since when the configuration in force is.
@@ -58,6 +59,7 @@ func (d *director) document(ctx context.Context) (status.Document, error) {
 	s.Config, s.Situation, s.At = served.Config, served.Situation, time.Now()
 	d.past.mu.Lock()
 	s.First, s.Started, s.Since, s.Reload = d.past.first, d.past.begun, d.past.since, d.past.reload
+	s.Faults = d.past.faults
 	d.past.mu.Unlock()
 	for _, e := range []*enforcer{d.router.network, d.balance.ipvs} {
 		if problem := e.trouble(); problem != "" {

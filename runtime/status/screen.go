@@ -25,6 +25,12 @@ func (d Document) Screen(w io.Writer) error {
 	for _, s := range d.Services {
 		s.screen(&b)
 	}
+	if len(d.Faults) > 0 {
+		fmt.Fprintf(&b, "\nErrors of %s; keepalived goes on all the same, and so does keepc:\n", d.File)
+	}
+	for _, f := range d.Faults {
+		b.WriteString("  " + f + "\n")
+	}
 	if len(d.Problems) > 0 {
 		b.WriteString("\nThe kernel refuses, and is asked again:\n")
 	}

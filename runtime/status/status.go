@@ -39,6 +39,7 @@ type Document struct {
 	Services  []Service  `json:"services"`
 	// AtStart are the settings that this process keeps until it ends, by keyword.
 	AtStart  map[string]string `json:"at_start"`
+	Faults   []string          `json:"faults"`   // the errors of the file in force, with what becomes of them
 	Problems []string          `json:"problems"` // what the kernel refuses, and is tried again
 	// Made are the addresses, routes, rules and virtual servers that the director made and would remove, by the names that a plan has
 	// for them. The real servers of a virtual server go with it.
@@ -92,6 +93,7 @@ type Snapshot struct {
 	Started   time.Time
 	Since     time.Time
 	Reload    *Reload
+	Faults    []string
 	Problems  []string
 	Made      []state.Key
 }
@@ -100,7 +102,7 @@ type Snapshot struct {
 func (s Snapshot) Document(file string, pid int) Document {
 	d := Document{
 		Version: Version, At: s.At, PID: pid, File: file, Started: s.Started, Since: s.Since, Reload: s.Reload,
-		Instances: []Instance{}, Services: []Service{}, AtStart: map[string]string{}, Problems: append([]string{}, s.Problems...), Made: []string{},
+		Instances: []Instance{}, Services: []Service{}, AtStart: map[string]string{}, Faults: append([]string{}, s.Faults...), Problems: append([]string{}, s.Problems...), Made: []string{},
 	}
 	for _, a := range s.First.AtStart {
 		d.AtStart[a.Path] = a.Value

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"fmt"
+	"hash"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"keepc/compiler"
+	"keepc/compiler/ir"
+	"keepc/compiler/report"
+	"keepc/grammar"
+	"keepc/grammar/diag"
+	"keepc/runtime/daemon"
+)
+
+// A loaded configuration is what keepalived would make of a file, mistakes and all.
+type loaded struct {
+	daemon.Loaded
+	name string // of the file, as it is shown
+	tree *grammar.File
+	code int // for the case that it is refused
+}
+
+// load reads and compiles a file for a director. What keepalived does not start with is refused, and what keepc cannot do yet; and so is a
+// file that asks for nothing: it is one that somebody is writing.
+func (r *runRun) load(name string) loaded {
+	app := *r.App
+	files := daemon.Files{}
+	app.FS = &recordingFS{FS: r.FS, files: files}
+	if name == "-" { // standard input can be read once
+		r.stdin.Do(func() { r.text, r.readErr = r.read(name) })
+		if r.readErr != nil {
+			return loaded{Loaded: daemon.Loaded{Refused: r.readErr.Error(), Files: files}, code: exitFailed}
+		}
+		app.Stdin = bytes.NewReader(r.text)
+	}
+	l := app.loadFor(name, r.settingsFor(name))
+	l.Files = files
+	if l.Config == nil {
+		return l
+	}
+	cfg, why := l.Config, notYet(l.Config)
+	switch {
+	case r.strict && len(l.Faults) > 0:
+		why = lines(l.Faults) + "\n--strict refuses a file with errors"
+	case len(cfg.Instances)+len(cfg.VirtualServers)+len(cfg.StaticAddresses)+len(cfg.StaticRoutes)+len(cfg.StaticRules) == 0:
+		why = l.name + ": error: it has no instance and no virtual server, and nothing static; there is nothing to enforce"
+		if len(l.Faults) > 0 {
+			why = lines(l.Faults) + "\n" + why
+		}
+	}
+	if why != "" {
+		l.Config, l.Refused, l.code = nil, why, exitFindings
+	}
+	return l
+}
+
+// lines are the texts of faults, one a line.
+func lines(faults []daemon.Fault) string {
+	var b strings.Builder
+	for i, f := range faults {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(f.Text)
+	}
+	return b.String()
+}
+
+// load reads and compiles a file as keepalived does. What keepalived does not start with is refused.
+func (a *App) load(name string) loaded { return a.loadFor(name, a.settingsFor(name)) }
+
+// settingsFor returns what the .keepc.conf for a file says. One that cannot be read says nothing: check tells what is wrong with it.
+func (a *App) settingsFor(name string) *settings {
+	if name == "-" {
+		name = a.stdinName
+	}
+	s, err := (&settingsReader{App: a}).below(path.Dir(a.abs(name)))
+	if err != nil {
+		return &settings{}
+	}
+	return s
+}
+
+func (a *App) loadFor(name string, s *settings) (l loaded) {
+	j := job{name: name, ids: a.ids, version: cmp.Or(a.forVersion, s.Version)}
+	l.name = a.shown(name)
+	f := a.file(j)
+	if f.err != nil {
+		l.Refused, l.code = f.err.Error(), exitFailed
+		return l
+	}
+	var ends diag.List
+	l.tree, l.Config, ends = f.readings[0].literal(j.version)
+	ends = s.errors(ends)
+	l.Faults = a.faults(f.File, s.errors(f.Findings))
+	l.OnHost = func() []daemon.Fault {
+		return a.faults(f.File, s.errors(compiler.OnHost(l.tree, l.Config, thisHost{a})))
+	}
+	if len(ends) == 0 {
+		return l
+	}
+	l.code = exitFindings
+	l.Refused = lines(l.Faults)
+	for _, f := range a.faults(f.File, ends) {
+		if !slices.ContainsFunc(l.Faults, func(o daemon.Fault) bool { return o.Same == f.Same }) {
+			l.Refused = strings.TrimLeft(l.Refused+"\n"+f.Text, "\n")
+		}
+	}
+	l.Config = nil
+	return l
+}
+
+// literal returns what keepalived makes of a file, and the findings with which it does not run. Only for a file with errors that is anything
+// else than what was meant.
+func (r reading) literal(version string) (tree *grammar.File, cfg *ir.Config, ends diag.List) {
+	if !r.text.Has(diag.Error) && !r.means.Has(diag.Error) {
+		return r.tree, r.config, nil
+	}
+	tree, cfg, found := compiler.Literal(r.tree, compiler.Options{Version: version})
+	return tree, cfg, slices.DeleteFunc(found, func(d diag.Diagnostic) bool { return d.Severity < diag.Error || d.Loss.Runs() })
+}
+
+// errors are the errors among findings, without those of rules that are off.
+func (s *settings) errors(found diag.List) (errors diag.List) {
+	for _, d := range found {
+		if set := s.Rule(d.Rule); d.Severity >= diag.Error && (set == nil || !set.Off) {
+			errors.Add(d)
+		}
+	}
+	return errors
+}
+
+// faults turns the errors of a file into what a director says of them.
+func (a *App) faults(f report.File, errors diag.List) (all []daemon.Fault) {
+	f.Findings = errors
+	check := report.NewCheck([]report.File{f})
+	for i, m := range check.Findings {
+		var b strings.Builder
+		one := check
+		one.Findings = check.Findings[i : i+1]
+		_ = report.Short(&b, one, false) // a Builder never fails
+		text := strings.TrimRight(b.String(), "\n")
+		all = append(all, daemon.Fault{Text: text, Loss: errors[i].Loss, Same: m.Rule + " " + m.Path + " " + m.Message})
+	}
+	return all
+}
+
+// tell says on standard error that a file has errors.
+func (a *App) tell(l loaded) {
+	if n := len(l.Faults); n > 0 && l.Config != nil && !a.quiet {
+		fmt.Fprintln(a.Stderr, "keepc: "+tolerated(n, l.name))
+	}
+}
+
+// tolerated says, in one line, that a file has errors and what becomes of them.
+func tolerated(errors int, name string) string {
+	return fmt.Sprintf("%s in %s: keepalived and keepc go on without what is lost there; keepc check %s shows it", report.Count(errors, "error"), name, name)
+}
+
+// A recordingFS notes what is read, so that a director knows which files its configuration depends on: includes too, those that
+// are missing, and the directories in which an include looks for files.
+type recordingFS struct {
+	fs.FS
+	files daemon.Files
+}
+
+func (r *recordingFS) Open(name string) (fs.File, error) {
+	f, err := r.FS.Open(name)
+	if err != nil {
+		r.files["/"+name] = daemon.NewDigest(nil, err)
+		return nil, err
+	}
+	return &recordedFile{File: f, hash: sha256.New(), end: func(d daemon.Digest) { r.files["/"+name] = d }}, nil
+}
+
+// ReadDir implements fs.ReadDirFS, which fs.Glob prefers.
+func (r *recordingFS) ReadDir(name string) ([]fs.DirEntry, error) {
+	list, err := fs.ReadDir(r.FS, name)
+	r.files["/"+name] = daemon.NewDigest(nil, err)
+	if err == nil {
+		r.files["/"+name] = daemon.NewListing(list)
+	}
+	return list, err
+}
+
+// Stat implements fs.StatFS: looking is not reading.
+func (r *recordingFS) Stat(name string) (fs.FileInfo, error) {
+	info, err := fs.Stat(r.FS, name)
+	if err != nil {
+		r.files["/"+name] = daemon.NewDigest(nil, err)
+	}
+	return info, err
+}
+
+// Lstat implements fs.ReadLinkFS.
+func (r *recordingFS) Lstat(name string) (fs.FileInfo, error) { return fs.Lstat(r.FS, name) }
+
+// ReadLink implements fs.ReadLinkFS.
+func (r *recordingFS) ReadLink(name string) (string, error) { return fs.ReadLink(r.FS, name) }
+
+// A recordedFile is read once from its start, and counts as what was read.
+type recordedFile struct {
+	fs.File
+	hash hash.Hash
+	read bool
+	end  func(daemon.Digest)
+}
+
+func (f *recordedFile) Read(b []byte) (int, error) {
+	n, err := f.File.Read(b)
+	f.hash.Write(b[:n])
+	f.read = true
+	return n, err
+}
+
+func (f *recordedFile) Close() error {
+	if f.read {
+		f.end(daemon.Digest(f.hash.Sum(nil)))
+	}
+	return f.File.Close()
+}

@@ -1,0 +1,102 @@
+package grammar
+
+import (
+	"slices"
+	"sort"
+
+	"keepc/grammar/diag"
+)
+
+// Nesting says how the reference nests blocks.
+type Nesting struct {
+	// Opens tells whether a keyword opens a block in another one, or in the file where that is "".
+	Opens func(outer, word string) bool
+	// Apart tells whether a block of the file is for another process than most are. Each process skips the blocks of the other one by
+	// their braces, without looking at what stands in them.
+	Apart func(word string) bool
+}
+
+// Literal reads the same text once more, as the reference reads it, and not as it was meant: a brace that follows no keyword of a block
+// counts for nothing, and a closing one ends the block that is open. So what stands behind a block with an unknown name is lost. The
+// findings are those of lines, definitions and includes; there are none about braces.
+func (f *File) Literal(ref Nesting) (*File, diag.List) {
+	r := &record{}
+	in := newBalancer(f.again(r), r, braces{}, nil)
+	in.literal = true
+	var tokens []token
+	for !in.over || in.taken < len(in.tokens) {
+		tokens = append(tokens, in.next()...)
+	}
+	n := nester{Nesting: ref, tokens: tokens}
+	n.pass(false)
+	n.pass(true)
+	sort.SliceStable(n.found, func(i, j int) bool { return n.found[i].at < n.found[j].at })
+	file := &File{Source: f.Source, Comments: r.comments, Includes: r.includes, Uses: r.uses, again: f.again}
+	for _, p := range n.found {
+		file.Stmts = append(file.Stmts, p.stmt)
+	}
+	return file, r.list()
+}
+
+// A nester makes the tree that the processes of the reference see.
+type nester struct {
+	Nesting
+	tokens []token
+	found  []placed
+}
+
+// A placed statement is one of the file, with its place in it.
+type placed struct {
+	stmt *Stmt
+	at   int // of its token
+}
+
+// pass reads what one process reads: that of the blocks apart, or the other one.
+func (n *nester) pass(apart bool) {
+	var open []*Stmt
+	for i := 0; i < len(n.tokens); i++ {
+		switch t := n.tokens[i]; {
+		case t.kind == closing && len(open) > 0:
+			open[len(open)-1].Block.Close = t.span
+			open = open[:len(open)-1]
+		case t.kind != words:
+		case len(open) == 0 && n.Apart(t.words[0].Text) != apart:
+			i = n.skip(i)
+		default:
+			s, outer := &Stmt{Words: t.words, rest: t.rest}, ""
+			if len(open) > 0 {
+				in := open[len(open)-1]
+				in.Block.Stmts = append(in.Block.Stmts, s)
+				outer = in.Keyword()
+			} else {
+				n.found = append(n.found, placed{s, i})
+			}
+			if next := n.tokens[i+1]; next.kind == opening && n.Opens(outer, s.Keyword()) {
+				s.Block = &Block{Open: next.span}
+				open = append(open, s)
+				i++
+			}
+		}
+	}
+}
+
+// skip returns the last token of the statement that begins with a token: its closing brace, if it has a block.
+func (n *nester) skip(i int) int {
+	if n.tokens[i+1].kind != opening {
+		return i
+	}
+	depth := 0
+	behind := slices.IndexFunc(n.tokens[i+1:], func(t token) bool {
+		switch t.kind {
+		case opening:
+			depth++
+		case closing:
+			depth--
+		}
+		return depth == 0
+	})
+	if behind < 0 {
+		return len(n.tokens) - 1
+	}
+	return i + 1 + behind
+}

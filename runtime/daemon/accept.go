@@ -1,0 +1,96 @@
+package daemon
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"keepc/grammar/diag"
+)
+
+// A Fault is an error of a file with which keepalived starts all the same, and so does a director.
+type Fault struct {
+	Text string    // "lb01.conf:3:5: error: … [rule]"
+	Loss diag.Loss // what keepalived does there
+	Same string    // tells it from others wherever in the file it is
+}
+
+// accept refuses a configuration that is worse than the one in force, which then stays: one that has an error which that one does not
+// have, in itself or on this machine, and one of whose files something is gone. asked tells that somebody asked for the reload; one that
+// the director starts by itself, because a file changed, also waits for parts of which only a pattern is written. It looks at files and
+// interfaces: never on the event loop.
+func (l *Loaded) accept(before Loaded, asked bool) {
+	if l.Config == nil {
+		return
+	}
+	why := l.gone(before.Files, asked)
+	for _, f := range newFaults(before.Faults, l.Faults) {
+		why = append(why, f.Text)
+	}
+	if before.OnHost != nil && l.OnHost != nil {
+		for _, f := range newFaults(before.OnHost(), l.OnHost()) {
+			why = append(why, f.Text)
+		}
+	}
+	if len(why) > 0 {
+		l.Config, l.Refused = nil, strings.Join(why, "\n")
+	}
+}
+
+// newFaults returns the faults that were not there before, each as often as there are more of it.
+func newFaults(before, now []Fault) (more []Fault) {
+	had := map[string]int{}
+	for _, f := range before {
+		had[f.Same]++
+	}
+	for _, f := range now {
+		if had[f.Same]--; had[f.Same] < 0 {
+			more = append(more, f)
+		}
+	}
+	return more
+}
+
+// gone says which of the files that were read before are missing now, or empty.
+func (l *Loaded) gone(before Files, asked bool) (lines []string) {
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		now, named := l.Files[name]
+		_, err := os.Stat(name)
+		switch {
+		case before[name] == missing || before[name] == empty:
+		case named && now == empty:
+			lines = append(lines, name+": error: it was read before, and is empty now")
+		case named && now == missing, !named && !asked && os.IsNotExist(err):
+			lines = append(lines, fmt.Sprintf("%s: error: it was read before, and is missing now", name))
+		}
+	}
+	return lines
+}
+
+var missing, empty = NewDigest(nil, fs.ErrNotExist), NewDigest(nil, nil)
+
+// faults says what the file asks for and loses by its errors.
+func (d *director) faults(l Loaded) {
+	for _, text := range l.texts() {
+		d.Log.Error(text, "subject", "config")
+	}
+}
+
+// texts are the faults of a configuration for people.
+func (l Loaded) texts() (all []string) {
+	for _, f := range l.Faults {
+		all = append(all, f.String())
+	}
+	return all
+}
+
+// String is the fault with what becomes of it.
+func (f Fault) String() string {
+	if f.Loss.Text() == "" {
+		return f.Text
+	}
+	return f.Text + "; keepalived " + f.Loss.Text() + ", and so does keepc"
+}
