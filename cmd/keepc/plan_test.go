@@ -70,8 +70,8 @@ func TestPlan(t *testing.T) {
 	}
 
 	s.lb01 = s.start(s.LB01, keepc)
-	s.lb01.WaitLog("AddAddress 10.0.0.3/24", 15*time.Second) // what was typed by hand is removed first
-	s.lb01.WaitLog("SetService tcp 10.0.0.3:80", 10*time.Second)
+	s.lb01.WaitLog("set address 10.0.0.3/24", 15*time.Second) // what was typed by hand is removed first
+	s.lb01.WaitLog("set service tcp 10.0.0.3:80", 10*time.Second)
 	golden(t, "enforced", s.plan("--as", "master"))
 	s.plan("--as", "master", "--exit-code")
 	if live := s.plan(); !strings.Contains(live, "with the roles and the health of the running daemon. Running daemon: pid") || !strings.Contains(live, "No changes.") {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"maps"
 	"net/netip"
 	"os"
@@ -151,18 +152,26 @@ func (f *fitting) fit(file string, cfg *ir.Config, own []netip.Addr) error {
 
 // observe reads what the verb is about, and those settings.
 func (f *fitting) observe(keys []state.SysctlKey) (have state.State, err error) {
-	have = state.New()
-	if have.Addresses, err = f.kernel.Addresses(); err != nil {
+	have, unread := f.kernel.Read(kernel.Scope{Kinds: []state.AnyKind{state.AddressKind, state.RouteKind, state.TunnelKind}})
+	if err := unread.Err(); err != nil {
 		return have, err
 	}
-	if have.Routes, err = f.kernel.Routes(); err != nil {
-		return have, err
-	}
-	if have.Tunnels, err = f.kernel.Tunnels(); err != nil {
-		return have, err
-	}
-	have.Sysctls, err = f.kernel.Sysctls(keys)
+	have.Sysctls, err = f.sysctls(keys)
 	return have, err
+}
+
+// sysctls reads some settings.
+func (f *fitting) sysctls(keys []state.SysctlKey) (map[state.SysctlKey]state.Sysctl, error) {
+	have, unread := f.kernel.Read(kernel.Scope{Kinds: []state.AnyKind{state.SysctlKind}, Keys: func(state.AnyKind) iter.Seq[state.Key] {
+		return func(yield func(state.Key) bool) {
+			for _, k := range keys {
+				if !yield(k) {
+					return
+				}
+			}
+		}
+	}})
+	return have.Sysctls, unread.Err()
 }
 
 // check says what is missing, one line each.
@@ -248,7 +257,7 @@ func (r *realserverRun) change(f *fitting, note func(c plan.Change, before strin
 	for _, c := range f.changes {
 		before := ""
 		if k, ok := c.Key.(state.SysctlKey); ok { // a tunnel has settings only once it is there
-			now, err := f.kernel.Sysctls([]state.SysctlKey{k})
+			now, err := f.sysctls([]state.SysctlKey{k})
 			if err != nil {
 				return err
 			}

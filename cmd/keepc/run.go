@@ -103,12 +103,13 @@ func (r *runRun) main(ctx context.Context, name string) error {
 				}
 			}), nil
 		},
-		Log:    log,
-		Reload: hup,
-		Watch:  r.watch,
-		Seed:   rand.Uint64(),
-		Status: only,
-		Thread: true,
+		Log:     log,
+		Reload:  hup,
+		Watch:   r.watch,
+		Seed:    rand.Uint64(),
+		Status:  only,
+		Thread:  true,
+		Journal: daemon.Journals(daemon.JournalDir),
 	})
 	var refused *daemon.RefusedError
 	if errors.As(err, &refused) {

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"keepc/compiler/state"
 	"keepc/runtime/kernel"
 	"keepc/runtime/lab"
 	"keepc/runtime/lab/tutorial"
@@ -71,7 +72,7 @@ func TestRunWithoutIPVS(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer k.Close()
-	if _, _, err := k.Services(); !errors.Is(err, kernel.ErrNoIPVS) {
+	if _, err := kernel.List(k, state.ServiceKind); !errors.Is(err, kernel.ErrNoIPVS) {
 		t.Skipf("this kernel has ip_vs (%v)", err)
 	}
 	s := newPair(t)

@@ -395,11 +395,11 @@ func TestReload(t *testing.T) {
 		writes []string
 	}{
 		{"a weight", "real_server 10.0.0.7 80 {\n\t\tweight 1", "real_server 10.0.0.7 80 {\n\t\tweight 3", false,
-			[]string{"SetDestination 10.0.0.7:80 of tcp 10.0.0.3:80"}},
+			[]string{"set destination 10.0.0.7:80 of tcp 10.0.0.3:80"}},
 		{"a third real server", "\treal_server 10.0.0.7 80 {", "\treal_server 10.0.0.9 80 {\n\t\tweight 1\n\t}\n\treal_server 10.0.0.7 80 {", true,
-			[]string{"SetDestination 10.0.0.9:80 of tcp 10.0.0.3:80"}},
+			[]string{"set destination 10.0.0.9:80 of tcp 10.0.0.3:80"}},
 		{"the label", "label eth0:0", "label eth0:1", true,
-			[]string{"DeleteAddress 10.0.0.3/24 dev eth0", "AddAddress 10.0.0.3/24 dev eth0"}},
+			[]string{"delete address 10.0.0.3/24 dev eth0", "set address 10.0.0.3/24 dev eth0"}},
 	}
 	for _, e := range edits {
 		before := len(s.writes())

@@ -75,7 +75,7 @@ func Diff(have, want state.State, owned Owned) Plan {
 			}
 		})
 	}
-	p.sort()
+	p.Sort()
 	return p
 }
 
@@ -144,7 +144,8 @@ func placesOf(kind state.AnyKind, want state.State) map[any]bool {
 	return places
 }
 
-func (p Plan) sort() {
+// Sort puts the changes in their order.
+func (p Plan) Sort() {
 	slices.SortFunc(p, func(a, b Change) int {
 		if c := cmp.Or(cmp.Compare(a.phase, b.phase), compareOrigin(a.Origin, b.Origin)); c != 0 {
 			return c

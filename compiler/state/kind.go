@@ -106,9 +106,9 @@ type AnyKind interface {
 	Compare(have, want State, differs func(k Key, before, after Object))
 	// CompareOne is Compare for one key.
 	CompareOne(k Key, have, want Object) (before, after Object, differ bool)
-	ParentOf(Key) Key // nil: none
-	// HasParent reports whether ParentOf returns one.
-	HasParent() bool
+	// ParentKind is the kind of what the objects are parts of; nil: they stand alone. ParentOf is that of one object.
+	ParentKind() AnyKind
+	ParentOf(Key) Key
 	// Recorded reports whether a director has to remember which objects it made: they are removed one by one, and only its own.
 	Recorded() bool
 	Adopts(Key, Object) bool
@@ -140,6 +140,15 @@ func KindsOf(p Part) (kinds []AnyKind) {
 		}
 	}
 	return kinds
+}
+
+// Only returns the tables of some kinds, shared with s, and what is absent.
+func (s State) Only(kinds []AnyKind) State {
+	only := State{Absent: s.Absent}
+	for _, k := range kinds {
+		k.Share(&only, s)
+	}
+	return only
 }
 
 // New returns an empty State.
@@ -237,7 +246,13 @@ func (d *Kind[K, V]) ParentOf(k Key) Key {
 	return d.Parent(k.(K))
 }
 
-func (d *Kind[K, V]) HasParent() bool { return d.Parent != nil }
+func (d *Kind[K, V]) ParentKind() AnyKind {
+	if d.Parent == nil {
+		return nil
+	}
+	var none K
+	return KindOf(d.Parent(none))
+}
 
 func (d *Kind[K, V]) Recorded() bool { return d.Parent == nil && !d.Lasting }
 

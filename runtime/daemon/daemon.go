@@ -40,6 +40,8 @@ type Options struct {
 	// Thread gives the VRRP loop a thread of its own, which the kernel wakes and schedules as the configuration says. Without it the loop
 	// is a goroutine like others, and the wires of the kernel have to be those of a fake.
 	Thread bool
+	// Journal keeps what a part of the kernel was made to have, for the director after one that is killed; nil: nobody does.
+	Journal func(state.Part) reconcile.Store
 }
 
 // stopTimeout bounds how long a stopping director waits for the kernel to give everything up.
@@ -149,7 +151,7 @@ func newDirector(work context.Context, o Options, cfg *ir.Config, doors doors, b
 		wires:   newWires(d.opener),
 		scripts: script.NewRunner(work),
 		things:  d.things,
-		network: newEnforcer("network", reconcile.Network(doors.network), o.Log),
+		network: newEnforcer("network", reconcile.New(doors.network, state.OfRouter, o.journal(state.OfRouter)), o.Log),
 		notes:   newNotes(o.Log),
 		do:      make(chan func()), roles: roles, quorum: quorum, blind: make(chan struct{}),
 	}
@@ -157,7 +159,7 @@ func newDirector(work context.Context, o Options, cfg *ir.Config, doors doors, b
 	d.balance = &balanceLoop{
 		machine: balance.New(time.Now(), servers),
 		probes:  probe.NewRunner(work, probe.Limit(maxProbes)),
-		ipvs:    newEnforcer("ipvs", reconcile.IPVS(doors.ipvs), o.Log),
+		ipvs:    newEnforcer("ipvs", reconcile.New(doors.ipvs, state.OfBalance, o.journal(state.OfBalance)), o.Log),
 		notes:   newNotes(o.Log),
 		do:      make(chan func()), roles: roles, quorum: quorum,
 	}

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"iter"
 	"log/slog"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -128,7 +130,7 @@ func (b *box) said(text string) bool {
 
 func (b *box) holds(t *testing.T) bool {
 	t.Helper()
-	all, err := b.Addresses()
+	all, err := kernel.List(b.Fake, state.AddressKind)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +152,8 @@ func TestDirectorTakesTheAddressAndGivesItUp(t *testing.T) {
 		if !b.holds(t) {
 			t.Fatalf("no address after 10 s\n%s", b.log.String())
 		}
-		services, destinations, _ := b.Services()
+		have, _, _ := kernel.Observe(b.Fake)
+		services, destinations := have.Services, have.Destinations
 		if len(services) != 1 || destinations[web1].Weight != 1 {
 			t.Errorf("virtual servers %v %v", services, destinations)
 		}
@@ -158,7 +161,7 @@ func TestDirectorTakesTheAddressAndGivesItUp(t *testing.T) {
 			t.Errorf("%d announcements, want two bursts of 5", n)
 		}
 		b.stop(t)
-		if services, _, _ := b.Services(); b.holds(t) || len(services) != 0 {
+		if services, _ := kernel.List(b.Fake, state.ServiceKind); b.holds(t) || len(services) != 0 {
 			t.Error("a stopped director left something behind")
 		}
 	})
@@ -194,8 +197,8 @@ func TestWhatIsNotCheckedStaysUp(t *testing.T) {
 		b.start()
 		for range 2 {
 			after(5 * time.Minute)
-			if _, destinations, _ := b.Services(); destinations[web1].Weight != 1 {
-				t.Errorf("real servers: %v\n%s", destinations, b.log.String())
+			if have, _, _ := kernel.Observe(b.Fake); have.Destinations[web1].Weight != 1 {
+				t.Errorf("real servers: %v\n%s", have.Destinations, b.log.String())
 			}
 			b.reload(b.text)
 		}
@@ -210,8 +213,8 @@ func TestReloadTouchesOnlyWhatChanged(t *testing.T) {
 		after(10 * time.Second)
 		b.reload(strings.Replace(first, "weight 1", "weight 3", 1))
 		after(100 * time.Millisecond)
-		if _, destinations, _ := b.Services(); destinations[web1].Weight != 3 || !b.holds(t) {
-			t.Errorf("weight %d, address held: %v", destinations[web1].Weight, b.holds(t))
+		if have, _, _ := kernel.Observe(b.Fake); have.Destinations[web1].Weight != 3 || !b.holds(t) {
+			t.Errorf("weight %d, address held: %v", have.Destinations[web1].Weight, b.holds(t))
 		}
 		if !b.said("0 added, 1 changed, 0 removed; oldboy is MASTER") {
 			t.Errorf("the log does not count the change:\n%s", b.log.String())
@@ -258,7 +261,7 @@ func TestNoIPVSIsSaidOnceAndVRRPGoesOn(t *testing.T) {
 		}
 		b.SetIPVS(true)
 		after(time.Minute)
-		if services, _, _ := b.Services(); len(services) != 1 {
+		if services, _ := kernel.List(b.Fake, state.ServiceKind); len(services) != 1 {
 			t.Error("the virtual server is not there after ip_vs came")
 		}
 		b.stop(t)
@@ -291,19 +294,26 @@ type slowKernel struct {
 
 const slow = 30 * time.Second
 
-func (k slowKernel) AddAddress(key state.AddressKey, a state.Address) error {
-	time.Sleep(slow)
-	return k.Fake.AddAddress(key, a)
+func (k slowKernel) Apply(changes []kernel.Change) iter.Seq2[int, error] {
+	return func(yield func(int, error) bool) {
+		for i, c := range changes {
+			if _, address := c.Object.(state.Address); address || state.KindOf(c.Key).About().Part == state.OfBalance {
+				time.Sleep(slow)
+			}
+			for _, err := range k.Fake.Apply(changes[i : i+1]) {
+				if !yield(i, err) {
+					return
+				}
+			}
+		}
+	}
 }
 
-func (k slowKernel) Services() (map[ir.ServiceKey]state.Service, map[state.DestinationKey]state.Destination, error) {
-	time.Sleep(slow)
-	return k.Fake.Services()
-}
-
-func (k slowKernel) SetDestination(key state.DestinationKey, d state.Destination) error {
-	time.Sleep(slow)
-	return k.Fake.SetDestination(key, d)
+func (k slowKernel) Read(s kernel.Scope) (state.State, kernel.Unread) {
+	if slices.Contains(s.Kinds, state.AnyKind(state.ServiceKind)) {
+		time.Sleep(slow)
+	}
+	return k.Fake.Read(s)
 }
 
 func (k slowKernel) OpenWire(iface string, ipv6 bool, group netip.Addr, bell kernel.Bell) (kernel.Wire, error) {
@@ -352,8 +362,8 @@ func TestSlowKernelDelaysNoAdvertisement(t *testing.T) {
 		second := strings.NewReplacer("oldboy", "two", "eth0", "eth1", "10.0.0.3/24", "10.0.1.3/24").Replace(first[:strings.Index(first, "virtual_server")])
 		b.reload(strings.Replace(first, "weight 1", "weight 3", 1) + second)
 		after(4 * time.Minute)
-		if _, destinations, _ := b.Fake.Services(); destinations[web1].Weight != 3 || !b.holds(t) || !b.said("two MASTER") {
-			t.Errorf("%v, address held: %v\n%s", destinations, b.holds(t), b.log.String())
+		if have, _, _ := kernel.Observe(b.Fake); have.Destinations[web1].Weight != 3 || !b.holds(t) || !b.said("two MASTER") {
+			t.Errorf("%v, address held: %v\n%s", have.Destinations, b.holds(t), b.log.String())
 		}
 		wire.Close()
 		ear.Ring()
@@ -377,7 +387,7 @@ func TestSlowKernelDelaysNoAdvertisement(t *testing.T) {
 func TestFailingWritesAreTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBox("10.0.0.5", first)
-		b.Fail("AddAddress", 3, errors.New("no buffer space available"))
+		b.Fail("set address", 3, errors.New("no buffer space available"))
 		b.start()
 		after(10 * time.Second)
 		if !b.holds(t) || !b.said("no buffer space available; trying again") || !b.said("works again") {
@@ -410,7 +420,7 @@ func TestWhoCannotHearDoesNotBecomeMaster(t *testing.T) {
 func TestBurstWaitsForItsAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBox("10.0.0.5", first)
-		b.Fail("AddAddress", 2, errors.New("no buffer space available"))
+		b.Fail("set address", 2, errors.New("no buffer space available"))
 		b.start()
 		after(3*time.Second + 620*time.Millisecond) // MASTER, and the first attempt has failed
 		if n := len(b.Announced()); b.holds(t) || n != 0 {
@@ -440,12 +450,12 @@ func TestOrderOfWrites(t *testing.T) {
 		more := strings.Replace(first, "\t\t10.0.0.3/24", "\t\t10.0.0.4/24\n\t\t10.0.0.3/24", 1) + strings.Replace(first[strings.Index(first, "virtual_server"):], "10.0.0.3", "10.0.0.4", 1)
 		b.reload(more)
 		after(time.Second)
-		if want := "SetService SetDestination AddAddress"; strings.Join(verbs, " ") != want {
+		if want := "set service, set destination, set address"; strings.Join(verbs, ", ") != want {
 			t.Errorf("a new address with its service: %v, want %s", verbs, want)
 		}
 		verbs = nil
 		b.stop(t)
-		if got := strings.Join(verbs, " "); !strings.HasPrefix(got, "DeleteAddress DeleteAddress DeleteService") {
+		if got := strings.Join(verbs, ", "); !strings.HasPrefix(got, "delete address, delete address, delete service") {
 			t.Errorf("at the end: %s, want addresses to go before services", got)
 		}
 	})

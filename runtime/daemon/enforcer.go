@@ -39,11 +39,13 @@ type enforcer struct {
 	mu      sync.Mutex
 	next    order
 	known   bool // the first order is here: nothing is pruned before
+	hinted  bool // somebody says that the kernel changed
 	bursts  []burst
 	version int // of next
 	waiters []waiter
 	problem string // that lasts; empty: none
 	made    map[state.Key]struct{}
+	report  reconcile.Report
 }
 
 // An order says what to enforce.
@@ -78,7 +80,7 @@ func (e *enforcer) set(o order, bursts ...burst) <-chan error {
 	w := waiter{version: e.version, done: make(chan error, 1)}
 	e.waiters = append(e.waiters, w)
 	e.mu.Unlock()
-	e.poke()
+	e.rouse()
 	return w.done
 }
 
@@ -87,11 +89,18 @@ func (e *enforcer) later(b burst) {
 	e.mu.Lock()
 	e.bursts = append(e.bursts, b)
 	e.mu.Unlock()
-	e.poke()
+	e.rouse()
 }
 
-// poke makes the enforcer look at the kernel now.
+// poke makes the enforcer look at the kernel now: somebody may have changed it.
 func (e *enforcer) poke() {
+	e.mu.Lock()
+	e.hinted = true
+	e.mu.Unlock()
+	e.rouse()
+}
+
+func (e *enforcer) rouse() {
 	select {
 	case e.wake <- struct{}{}:
 	default:
@@ -103,10 +112,10 @@ func (e *enforcer) run(ctx context.Context) {
 	timer := time.NewTimer(resyncInterval)
 	defer timer.Stop()
 	var (
-		want     state.State
-		version  int // of want
-		failures int
-		said     string // the error that was said and lasts
+		want    state.State
+		version int       // of want
+		resync  time.Time // when the kernel is read again in any case
+		said    string    // the error that was said and lasts
 	)
 	for {
 		select {
@@ -121,31 +130,38 @@ func (e *enforcer) run(ctx context.Context) {
 		}
 		if newest != version {
 			e.wait(ctx, newest, o.after)
-			want, version, failures = o.want(), newest, 0 // what failed for long says nothing of what is wanted now
+			want, version = o.want(), newest
 		}
-		err := e.enforce(want, version)
-		next := resyncInterval
+		now := time.Now()
+		full := e.takeHint() || !now.Before(resync)
+		if full {
+			resync = now.Add(resyncInterval)
+		}
+		err := e.enforce(want, version, now, full)
+		problem := e.reconciler.Problem()
+		next := resync
+		if at, due := e.reconciler.Deadline(); due && at.Before(next) {
+			next = at
+		}
 		switch {
-		case err == nil:
+		case problem == nil:
 			if said != "" {
 				e.log.Info("works again", "subject", e.name)
 			}
-			failures, said = 0, ""
-		case e.unavailable != nil && errors.Is(err, kernel.ErrNoIPVS):
-			if said != err.Error() && len(want.Services) > 0 {
+			said = ""
+		case e.unavailable != nil && errors.Is(problem, kernel.ErrNoIPVS):
+			next = resync
+			if said != problem.Error() && len(want.Services) > 0 {
 				e.unavailable(want)
-				said = err.Error()
+				said = problem.Error()
 			}
-		default:
-			failures++
-			next = reconcile.Backoff(failures)
-			if said != err.Error() {
-				e.log.Error(fmt.Sprintf("%v; trying again", err), "subject", e.name)
-			}
-			said = err.Error()
+		case said != problem.Error():
+			e.log.Error(fmt.Sprintf("%v; trying again", problem), "subject", e.name)
+			said = problem.Error()
 		}
-		e.setTrouble(said)
-		timer.Reset(next)
+		e.publish(said)
+		e.settle(version, err)
+		timer.Reset(max(0, time.Until(next)))
 	}
 }
 
@@ -153,6 +169,14 @@ func (e *enforcer) newest() (o order, version int, known bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.next, e.version, e.known
+}
+
+func (e *enforcer) takeHint() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	hinted := e.hinted
+	e.hinted = false
+	return hinted
 }
 
 // wait lets another enforcer go first, for a while and as long as no order newer than the version comes.
@@ -173,44 +197,75 @@ func (e *enforcer) wait(ctx context.Context, version int, after <-chan error) {
 		case <-e.wake:
 			// Mostly the kernel changed, which is looked at when the turn comes.
 			if _, newest, _ := e.newest(); newest != version {
-				e.poke() // run has to know
+				e.rouse() // run has to know
 				return
 			}
 		}
 	}
 }
 
-func (e *enforcer) enforce(want state.State, version int) error {
+// enforce does one round. Neighbours hear of an address as soon as it is there.
+func (e *enforcer) enforce(want state.State, version int, now time.Time, full bool) error {
 	stale := func() bool { _, newest, _ := e.newest(); return newest != version }
-	done, missing, err := e.reconciler.Reconcile(want, stale)
-	e.setMade(e.reconciler.Made())
-	var added []state.AddressKey
-	for _, c := range done {
-		e.logChange(c)
-		if k, ok := c.Key.(state.AddressKey); ok && c.Action != plan.Remove {
-			added = append(added, k)
-		}
-	}
-	if e.announce != nil && !stale() {
-		e.tell(want, added, missing)
-	}
-	e.settle(version, err)
-	return err
+	announces := func() bool { return e.announce != nil && !stale() }
+	return e.reconciler.Reconcile(want, reconcile.Round{
+		Now: now, Full: full, Stale: stale,
+		Planned: func(changes plan.Plan) {
+			if len(changes) > 0 {
+				e.publish(e.trouble())
+			}
+			if announces() {
+				e.tell(want, changes)
+			}
+		},
+		Applied: func(c reconcile.Done) {
+			if k, ok := c.Key.(state.AddressKey); ok && c.Action != plan.Remove && !c.Left && announces() {
+				e.announce(k, e.due(k))
+			}
+			e.logChange(c)
+		},
+	})
 }
 
-// tell sends the bursts whose addresses are in place; the others wait. An address that was put in place without a burst, since
-// somebody had removed it, is announced once.
-func (e *enforcer) tell(want state.State, added []state.AddressKey, missing map[state.Key]bool) {
+// due takes an address that is in place now out of the bursts that wait for it, and returns how often to announce it: once where somebody
+// had removed it, and no burst was asked for.
+func (e *enforcer) due(k state.AddressKey) (repeat int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i := range e.bursts {
+		b := &e.bursts[i]
+		if at := slices.Index(b.targets, k); at >= 0 {
+			b.targets = slices.Delete(slices.Clone(b.targets), at, at+1)
+			repeat += b.repeat
+		}
+	}
+	e.bursts = slices.DeleteFunc(e.bursts, func(b burst) bool { return len(b.targets) == 0 })
+	return max(repeat, 1)
+}
+
+// tell sends the bursts whose addresses are in place before the changes; those that come with them, or fail, wait. Of what is not wanted,
+// nobody hears.
+func (e *enforcer) tell(want state.State, changes plan.Plan) {
+	changing := map[state.Key]bool{}
+	for _, c := range changes {
+		changing[c.Key] = true
+	}
 	e.mu.Lock()
 	bursts := e.bursts
 	e.bursts = nil
-	for _, b := range bursts {
+	for i, b := range bursts {
 		wait := burst{repeat: b.repeat}
+		var now []state.AddressKey
 		for _, k := range b.targets {
-			if missing[k] {
+			switch _, wanted := want.Addresses[k]; {
+			case !wanted:
+			case changing[k] || !e.reconciler.InPlace(k):
 				wait.targets = append(wait.targets, k)
+			default:
+				now = append(now, k)
 			}
 		}
+		bursts[i].targets = now
 		if len(wait.targets) > 0 {
 			e.bursts = append(e.bursts, wait)
 		}
@@ -218,14 +273,8 @@ func (e *enforcer) tell(want state.State, added []state.AddressKey, missing map[
 	e.mu.Unlock()
 	for _, b := range bursts {
 		for _, k := range b.targets {
-			if _, wanted := want.Addresses[k]; wanted && !missing[k] {
-				e.announce(k, b.repeat)
-			}
-			added = slices.DeleteFunc(added, func(a state.AddressKey) bool { return a == k })
+			e.announce(k, b.repeat)
 		}
-	}
-	for _, k := range added {
-		e.announce(k, 1)
 	}
 }
 
@@ -236,10 +285,11 @@ func (e *enforcer) owned() map[state.Key]struct{} {
 	return e.made
 }
 
-func (e *enforcer) setMade(made map[state.Key]struct{}) {
+// objects is how the objects are.
+func (e *enforcer) objects() reconcile.Report {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.made = made
+	return e.report
 }
 
 // trouble is what the kernel refuses, and is tried again; empty: nothing.
@@ -249,10 +299,12 @@ func (e *enforcer) trouble() string {
 	return e.problem
 }
 
-func (e *enforcer) setTrouble(problem string) {
+// publish makes the state of the reconciler known to other goroutines.
+func (e *enforcer) publish(problem string) {
+	made, report := e.reconciler.Made(), e.reconciler.Report()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.problem = problem
+	e.problem, e.made, e.report = problem, made, report
 }
 
 // settle tells those who wait for the version how it went. A part that the kernel does not have is no failure of the attempt.

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"errors"
+	"iter"
 	"net/netip"
 	"strings"
 	"sync/atomic"
@@ -19,11 +20,21 @@ type refusing struct {
 	times atomic.Int64
 }
 
-func (k *refusing) SetDestination(key state.DestinationKey, d state.Destination) error {
-	if k.times.Add(-1) >= 0 {
-		return errors.New("no buffer space available")
+func (k *refusing) Apply(changes []kernel.Change) iter.Seq2[int, error] {
+	return func(yield func(int, error) bool) {
+		for i, c := range changes {
+			var err error
+			if _, server := c.Object.(state.Destination); server && k.times.Add(-1) >= 0 {
+				err = errors.New("no buffer space available")
+			} else {
+				for _, err = range k.Fake.Apply([]kernel.Change{c}) {
+				}
+			}
+			if !yield(i, err) {
+				return
+			}
+		}
 	}
-	return k.Fake.SetDestination(key, d)
 }
 
 // TestNewOrderIsTriedSoon: what failed for minutes does not make a new configuration wait after its first failure.
@@ -38,8 +49,8 @@ func TestNewOrderIsTriedSoon(t *testing.T) {
 		k.times.Store(2)
 		b.reload(strings.Replace(first, "weight 1", "weight 7", 1))
 		after(2 * time.Second)
-		if _, destinations, err := b.Services(); err != nil || destinations[web1].Weight != 7 {
-			t.Errorf("%v, %v\n%s", destinations, err, b.log.String())
+		if have, _, err := kernel.Observe(b.Fake); err != nil || have.Destinations[web1].Weight != 7 {
+			t.Errorf("%v, %v\n%s", have.Destinations, err, b.log.String())
 		}
 		b.stop(t)
 	})

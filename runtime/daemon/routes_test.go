@@ -21,11 +21,11 @@ func TestRoutesFollowTheRole(t *testing.T) {
 			"\tadvert_int 1\n\tvirtual_routes {\n\t\t10.8.0.0/16 via 10.0.0.8\n\t}\n\tvirtual_rules {\n\t\tfrom 10.8.0.0/16 table 100 priority 300\n\t}\n", 1))
 		there := func() (both bool) {
 			t.Helper()
-			routes, err := b.Routes()
+			routes, err := kernel.List(b.Fake, state.RouteKind)
 			if err != nil {
 				t.Fatal(err)
 			}
-			rules, err := b.Rules()
+			rules, err := kernel.List(b.Fake, state.RuleKind)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -49,7 +49,7 @@ func TestRoutesFollowTheRole(t *testing.T) {
 		if !there() {
 			t.Error("the routes did not come back with the interface")
 		}
-		if err := b.DeleteRoute(route); err != nil {
+		if err := kernel.Delete(b.Fake, route); err != nil {
 			t.Fatal(err)
 		}
 		after(resyncInterval)

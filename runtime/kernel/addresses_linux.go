@@ -3,6 +3,7 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"net"
 	"net/netip"
@@ -13,12 +14,12 @@ import (
 	"keepc/compiler/state"
 )
 
-// Addresses lists all addresses of all interfaces. It needs no capability.
+// addresses lists all addresses of all interfaces. It needs no capability.
 //
 // What the kernel derives on its own is read as "not set", so that it never differs from a wish: the label that is the
 // interface's name, and the scope of an IPv6 address. The key of an address with a peer has the full prefix length; the
 // network's is the peer's.
-func (l *Linux) Addresses() (map[state.AddressKey]state.Address, error) {
+func (l *Linux) addresses(state.State, iter.Seq[state.AddressKey]) (map[state.AddressKey]state.Address, error) {
 	links, err := dump(l.routes.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list interfaces: %w", err)
@@ -59,22 +60,22 @@ func address(a netlink.Addr, dev string) state.Address {
 	return out
 }
 
-// AddAddress adds the address as keepalived does: without a broadcast address unless asked for, IPv6 without duplicate address
+// setAddress adds the address as keepalived does: without a broadcast address unless asked for, IPv6 without duplicate address
 // detection, so that it serves at once, and IPv6 with a full prefix length as deprecated, so that it is no source of the host's
 // own connections. An address that is there with other settings is replaced.
-func (l *Linux) AddAddress(k state.AddressKey, a state.Address) error {
+func (l *Linux) setAddress(k state.AddressKey, a state.Address) error {
 	err := l.addAddress(k, a)
 	if !errors.Is(err, unix.EEXIST) {
 		return err
 	}
-	have, err := l.Addresses()
+	have, err := l.addresses(state.State{}, nil)
 	if err != nil {
 		return err
 	}
 	if same(have[k], a) {
 		return nil
 	}
-	if err := l.DeleteAddress(k); err != nil {
+	if err := l.deleteAddress(k); err != nil {
 		return err
 	}
 	return l.addAddress(k, a)
@@ -111,9 +112,9 @@ func (l *Linux) addAddress(k state.AddressKey, a state.Address) error {
 	return nil
 }
 
-// DeleteAddress deletes the address. The kernel takes the secondary addresses of the same subnet away with their primary one,
+// deleteAddress deletes the address. The kernel takes the secondary addresses of the same subnet away with their primary one,
 // unless net.ipv4.conf.*.promote_secondaries is set.
-func (l *Linux) DeleteAddress(k state.AddressKey) error {
+func (l *Linux) deleteAddress(k state.AddressKey) error {
 	link, err := l.link(k.Dev)
 	if errors.Is(err, ErrNoInterface) {
 		return nil // addresses go with their interface

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"math/bits"
 	"net/netip"
 	"os/exec"
@@ -116,18 +117,22 @@ func (t *ipvsTable) reset() {
 	t.reader, t.writer = nil, nil
 }
 
-// Services implements IPVS. The kernel demands CAP_NET_ADMIN for reading too.
-//
-// What moby/ipvs does not tell: a weight beyond 65535, which it cuts to 16 bits.
-func (l *Linux) Services() (map[ir.ServiceKey]state.Service, map[state.DestinationKey]state.Destination, error) {
-	services := map[ir.ServiceKey]state.Service{}
-	destinations := map[state.DestinationKey]state.Destination{}
+// look calls f with the open table's reader, for as long as patience lasts. The kernel demands CAP_NET_ADMIN for reading too.
+func (l *Linux) look(f func(*ipvs.Handle) error) error {
 	err := l.table.use(func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), ipvsPatience)
 		defer cancel()
 		defer context.AfterFunc(ctx, l.table.reader.Close)()
+		return f(l.table.reader)
+	})
+	return permission(err, netAdmin)
+}
 
-		list, err := l.table.reader.GetServices()
+// services lists all virtual servers.
+func (l *Linux) services(state.State, iter.Seq[ir.ServiceKey]) (map[ir.ServiceKey]state.Service, error) {
+	all := map[ir.ServiceKey]state.Service{}
+	return all, l.look(func(reader *ipvs.Handle) error {
+		list, err := reader.GetServices()
 		if err != nil {
 			return fmt.Errorf("list virtual servers: %w", err)
 		}
@@ -137,8 +142,20 @@ func (l *Linux) Services() (map[ir.ServiceKey]state.Service, map[state.Destinati
 		}
 		for _, s := range list {
 			k := serviceKey(s)
-			services[k] = service(s, engines[k])
-			servers, err := l.table.reader.GetDestinations(s)
+			all[k] = service(s, engines[k])
+		}
+		return nil
+	})
+}
+
+// destinations lists the real servers of the virtual ones.
+//
+// What moby/ipvs does not tell: a weight beyond 65535, which it cuts to 16 bits.
+func (l *Linux) destinations(have state.State, _ iter.Seq[state.DestinationKey]) (map[state.DestinationKey]state.Destination, error) {
+	all := map[state.DestinationKey]state.Destination{}
+	return all, l.look(func(reader *ipvs.Handle) error {
+		for k := range have.Services {
+			servers, err := reader.GetDestinations(identity(k))
 			if err != nil {
 				return fmt.Errorf("list the real servers of %s: %w", k, err)
 			}
@@ -146,37 +163,38 @@ func (l *Linux) Services() (map[ir.ServiceKey]state.Service, map[state.Destinati
 			for _, d := range servers {
 				tunnels = tunnels || d.ConnectionFlags&ipvs.ConnFwdMask == ipvs.ConnFwdTunnel
 				addr, _ := netip.AddrFromSlice(d.Address)
-				destinations[state.DestinationKey{Service: k, Server: netip.AddrPortFrom(addr, d.Port)}] = destination(d)
+				all[state.DestinationKey{Service: k, Server: netip.AddrPortFrom(addr, d.Port)}] = destination(d)
 			}
 			if !tunnels {
 				continue
 			}
-			if err := l.table.tunnels(k, destinations); err != nil {
+			if err := l.table.tunnels(k, all); err != nil {
 				return fmt.Errorf("list the tunnels of %s: %w", k, err)
 			}
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, nil, permission(err, netAdmin)
-	}
-	return services, destinations, nil
 }
 
-// Timeouts implements IPVS.
-func (l *Linux) Timeouts() (t state.Timeouts, err error) {
-	err = l.table.use(func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), ipvsPatience)
-		defer cancel()
-		defer context.AfterFunc(ctx, l.table.reader.Close)()
-		c, err := l.table.reader.GetConfig()
+// timeouts reads how long silent connections are remembered.
+func (l *Linux) timeouts(state.State, iter.Seq[state.TimeoutsKey]) (map[state.TimeoutsKey]state.Timeouts, error) {
+	all := map[state.TimeoutsKey]state.Timeouts{}
+	return all, l.look(func(reader *ipvs.Handle) error {
+		c, err := reader.GetConfig()
 		if err != nil {
 			return fmt.Errorf("read the timeouts of ipvs: %w", err)
 		}
-		t.Timeouts = ir.Timeouts{TCP: c.TimeoutTCP, TCPFin: c.TimeoutTCPFin, UDP: c.TimeoutUDP}
+		all[state.TimeoutsKey{}] = state.Timeouts{Timeouts: ir.Timeouts{TCP: c.TimeoutTCP, TCPFin: c.TimeoutTCPFin, UDP: c.TimeoutUDP}}
 		return nil
 	})
-	return t, permission(err, netAdmin)
+}
+
+// identity is what the kernel knows a service by.
+func identity(k ir.ServiceKey) *ipvs.Service {
+	if k.FWMark != 0 {
+		return &ipvs.Service{FWMark: k.FWMark, AddressFamily: family(k.IPv6)}
+	}
+	return &ipvs.Service{Protocol: uint16(k.Protocol), Address: k.Addr.AsSlice(), Port: k.Port, AddressFamily: family(k.Addr.Is6())}
 }
 
 func serviceKey(s *ipvs.Service) ir.ServiceKey {

@@ -1,7 +1,6 @@
 package kernel_test
 
 import (
-	"errors"
 	"net/netip"
 	"testing"
 	"time"
@@ -17,7 +16,7 @@ import (
 // ipvsBehaviour is what every table of virtual servers does.
 var ipvsBehaviour = []struct {
 	name string
-	test func(t *testing.T, k kernel.IPVS)
+	test func(t *testing.T, k kernel.Objects)
 }{
 	{"virtual servers", testServices},
 	{"edit in place", testEdit},
@@ -39,22 +38,21 @@ type table struct {
 	Destinations map[state.DestinationKey]state.Destination
 }
 
-func set(t *testing.T, k kernel.IPVS, want table) {
+func set(t *testing.T, k kernel.Objects, want table) {
 	t.Helper()
 	for key, s := range want.Services {
-		check(t, k.SetService(key, s))
+		check(t, kernel.Set(k, key, s))
 	}
 	for key, d := range want.Destinations {
-		check(t, k.SetDestination(key, d))
+		check(t, kernel.Set(k, key, d))
 	}
 }
 
-func expect(t *testing.T, k kernel.IPVS, want table) {
+func expect(t *testing.T, k kernel.Objects, want table) {
 	t.Helper()
-	var got table
-	var err error
-	got.Services, got.Destinations, err = k.Services()
-	check(t, err)
+	have, unread := k.Read(kernel.Scope{Kinds: state.KindsOf(state.OfBalance)})
+	check(t, unread.Err())
+	got := table{have.Services, have.Destinations}
 	equal := []cmp.Option{cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}), cmp.Comparer(sameProvenance)}
 	if d := cmp.Diff(want, got, equal...); d != "" {
 		t.Errorf("-want +got:\n%s", d)
@@ -63,7 +61,7 @@ func expect(t *testing.T, k kernel.IPVS, want table) {
 
 func sameProvenance(_, _ state.Provenance) bool { return true }
 
-func testServices(t *testing.T, k kernel.IPVS) {
+func testServices(t *testing.T, k kernel.Objects) {
 	dns := ir.ServiceKey{Protocol: ir.UDP, Addr: addr("10.1.0.1"), Port: 53}
 	sip := ir.ServiceKey{Protocol: ir.UDP, Addr: addr("10.1.0.1"), Port: 5060}
 	mark4 := ir.ServiceKey{FWMark: 7}
@@ -94,20 +92,20 @@ func testServices(t *testing.T, k kernel.IPVS) {
 		expect(t, k, want)
 	}
 	for key := range want.Destinations {
-		check(t, k.DeleteDestination(key))
-		check(t, k.DeleteDestination(key))
+		check(t, kernel.Delete(k, key))
+		check(t, kernel.Delete(k, key))
 		delete(want.Destinations, key)
 		expect(t, k, want)
 	}
 	for key := range want.Services {
-		check(t, k.DeleteService(key))
-		check(t, k.DeleteService(key))
+		check(t, kernel.Delete(k, key))
+		check(t, kernel.Delete(k, key))
 		delete(want.Services, key)
 		expect(t, k, want)
 	}
 }
 
-func testEdit(t *testing.T, k kernel.IPVS) {
+func testEdit(t *testing.T, k kernel.Objects) {
 	one := state.DestinationKey{Service: web4, Server: server("10.2.0.1:80")}
 	for _, s := range []state.Service{
 		{Scheduler: "rr"},
@@ -122,33 +120,38 @@ func testEdit(t *testing.T, k kernel.IPVS) {
 			expect(t, k, want)
 		}
 	}
-	check(t, k.DeleteService(web4))
+	check(t, kernel.Delete(k, web4))
 	expect(t, k, table{}) // the destination goes with it
 }
 
-func testAbsent(t *testing.T, k kernel.IPVS) {
+func testAbsent(t *testing.T, k kernel.Objects) {
 	one := state.DestinationKey{Service: web4, Server: server("10.2.0.1:80")}
-	if k.SetDestination(one, state.Destination{Weight: 1}) == nil {
+	if kernel.Set(k, one, state.Destination{Weight: 1}) == nil {
 		t.Error("set a destination of a service that is not there")
 	}
-	check(t, k.DeleteDestination(one))
-	check(t, k.DeleteService(web4))
+	check(t, kernel.Delete(k, one))
+	check(t, kernel.Delete(k, web4))
 }
 
-func testBatch(t *testing.T, k kernel.IPVS) {
+func testBatch(t *testing.T, k kernel.Objects) {
 	want := table{map[ir.ServiceKey]state.Service{web4: {Scheduler: "rr"}}, map[state.DestinationKey]state.Destination{}}
 	lost := state.DestinationKey{Service: web6, Server: server("[2001:db8::9]:80")} // its service is missing
-	changes := []kernel.IPVSChange{{Key: web4, Object: state.Service{Scheduler: "rr"}}}
+	changes := []kernel.Change{{Key: web4, Object: state.Service{Scheduler: "rr"}}}
 	for i := range 200 {
 		key := state.DestinationKey{Service: web4, Server: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, 0, byte(i)}), 80)}
 		want.Destinations[key] = state.Destination{Weight: i}
-		changes = append(changes, kernel.IPVSChange{Key: key, Object: want.Destinations[key]})
+		changes = append(changes, kernel.Change{Key: key, Object: want.Destinations[key]})
 		if i == 100 {
-			changes = append(changes, kernel.IPVSChange{Key: lost, Object: state.Destination{Weight: 1}})
+			changes = append(changes, kernel.Change{Key: lost, Object: state.Destination{Weight: 1}})
 		}
 	}
 	for range 2 {
-		for i, err := range kernel.ApplyIPVS(k, changes) {
+		answers := 0
+		for i, err := range k.Apply(changes) {
+			if i != answers {
+				t.Errorf("answer %d is about change %d", answers, i)
+			}
+			answers++
 			if (err != nil) != (changes[i].Key == lost) {
 				t.Errorf("%s: %v", changes[i], err)
 			}
@@ -159,26 +162,28 @@ func testBatch(t *testing.T, k kernel.IPVS) {
 		changes[i].Object = nil
 	}
 	for range 2 {
-		check(t, errors.Join(kernel.ApplyIPVS(k, changes)...))
+		for _, err := range k.Apply(changes) {
+			check(t, err)
+		}
 		expect(t, k, table{})
 	}
-	if errs := kernel.ApplyIPVS(k, nil); len(errs) != 0 {
-		t.Error(errs)
+	for i, err := range k.Apply(nil) {
+		t.Errorf("an answer to nothing: %d, %v", i, err)
 	}
 }
 
-func testTimeouts(t *testing.T, k kernel.IPVS) {
+func testTimeouts(t *testing.T, k kernel.Objects) {
 	expect := func(want ir.Timeouts) {
 		t.Helper()
-		got, err := k.Timeouts()
+		got, err := kernel.List(k, state.TimeoutsKind)
 		check(t, err)
-		if got.Timeouts != want {
-			t.Errorf("got %v, want %v", got.Timeouts, want)
+		if got[state.TimeoutsKey{}].Timeouts != want {
+			t.Errorf("got %v, want %v", got, want)
 		}
 	}
 	expect(ir.Timeouts{TCP: 15 * time.Minute, TCPFin: 2 * time.Minute, UDP: 5 * time.Minute}) // the kernel's own
-	check(t, k.SetTimeouts(state.Timeouts{Timeouts: ir.Timeouts{TCP: 30 * time.Second, TCPFin: 5 * time.Second, UDP: time.Minute}}))
+	check(t, kernel.Set(k, state.TimeoutsKey{}, state.Timeouts{Timeouts: ir.Timeouts{TCP: 30 * time.Second, TCPFin: 5 * time.Second, UDP: time.Minute}}))
 	expect(ir.Timeouts{TCP: 30 * time.Second, TCPFin: 5 * time.Second, UDP: time.Minute})
-	check(t, k.SetTimeouts(state.Timeouts{Timeouts: ir.Timeouts{TCPFin: 7 * time.Second}}))
+	check(t, kernel.Set(k, state.TimeoutsKey{}, state.Timeouts{Timeouts: ir.Timeouts{TCPFin: 7 * time.Second}}))
 	expect(ir.Timeouts{TCP: 30 * time.Second, TCPFin: 7 * time.Second, UDP: time.Minute})
 }

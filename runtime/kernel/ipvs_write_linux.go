@@ -18,38 +18,14 @@ import (
 	"keepc/compiler/state"
 )
 
-// SetService implements IPVS.
-func (l *Linux) SetService(k ir.ServiceKey, s state.Service) error {
-	return l.ApplyIPVS([]IPVSChange{{k, s}})[0]
-}
-
-// DeleteService implements IPVS.
-func (l *Linux) DeleteService(k ir.ServiceKey) error {
-	return l.ApplyIPVS([]IPVSChange{{k, nil}})[0]
-}
-
-// SetDestination implements IPVS.
-func (l *Linux) SetDestination(k state.DestinationKey, d state.Destination) error {
-	return l.ApplyIPVS([]IPVSChange{{k, d}})[0]
-}
-
-// DeleteDestination implements IPVS.
-func (l *Linux) DeleteDestination(k state.DestinationKey) error {
-	return l.ApplyIPVS([]IPVSChange{{k, nil}})[0]
-}
-
-// SetTimeouts implements IPVS.
-func (l *Linux) SetTimeouts(t state.Timeouts) error {
-	return l.ApplyIPVS([]IPVSChange{{state.TimeoutsKey{}, t}})[0]
-}
-
-// ApplyIPVS makes many changes with few system calls, see the function of that name.
-func (l *Linux) ApplyIPVS(changes []IPVSChange) []error {
+// command makes changes with commands of IPVS, no more than ipvsBatch, and returns the outcome of each.
+func (l *Linux) command(changes []Change) []error {
 	errs := make([]error, len(changes))
 	err := l.table.use(func() error {
+		of := func(c Change) commander { return l.side(c.Key).(commander) } // Apply has looked
 		adds := make([]command, len(changes))
 		for i, c := range changes {
-			adds[i] = c.command(true)
+			adds[i] = of(c).commandOf(c, true)
 		}
 		errs = l.table.writer.do(adds)
 
@@ -58,7 +34,7 @@ func (l *Linux) ApplyIPVS(changes []IPVSChange) []error {
 		var edited []int
 		for i, err := range errs {
 			if errors.Is(err, unix.EEXIST) {
-				edits = append(edits, changes[i].command(false))
+				edits = append(edits, of(changes[i]).commandOf(changes[i], false))
 				edited = append(edited, i)
 			}
 		}
@@ -66,7 +42,7 @@ func (l *Linux) ApplyIPVS(changes []IPVSChange) []error {
 			errs[edited[j]] = err
 		}
 		for i, c := range changes {
-			errs[i] = c.explain(errs[i])
+			errs[i] = of(c).explained(c, errs[i])
 		}
 		return errors.Join(errs...)
 	})
@@ -78,52 +54,60 @@ func (l *Linux) ApplyIPVS(changes []IPVSChange) []error {
 	return errs
 }
 
-// command is the one that adds, or edits, or deletes, what the change is about. The kernel answers EEXIST to add what it has.
-func (c IPVSChange) command(add bool) command {
-	pick := func(adds, edits uint8) uint8 {
-		if add {
-			return adds
-		}
-		return edits
-	}
-	switch k := c.Key.(type) {
-	case ir.ServiceKey:
-		if s, ok := c.Object.(state.Service); ok {
-			return command{pick(cmdNewService, cmdSetService), []*nl.RtAttr{serviceAttrs(k, &s)}}
-		}
-		return command{cmdDelService, []*nl.RtAttr{serviceAttrs(k, nil)}}
-	case state.DestinationKey:
-		service := serviceAttrs(k.Service, nil)
-		if d, ok := c.Object.(state.Destination); ok {
-			return command{pick(cmdNewDest, cmdSetDest), []*nl.RtAttr{service, destinationAttrs(k.Server, &d)}}
-		}
-		return command{cmdDelDest, []*nl.RtAttr{service, destinationAttrs(k.Server, nil)}}
-	case state.TimeoutsKey:
-		if t, ok := c.Object.(state.Timeouts); ok {
-			return command{cmdSetConfig, timeoutAttrs(t)}
-		}
-	}
-	return command{} // the kernel answers EOPNOTSUPP
+func serviceCommand(k ir.ServiceKey, s *state.Service, add bool) command {
+	attrs := []*nl.RtAttr{serviceAttrs(k, s)}
+	return command{pick(s != nil, add, cmdNewService, cmdSetService, cmdDelService), attrs}
 }
 
-// explain turns the kernel's answer into the verb's: what is absent already needs no deletion.
-func (c IPVSChange) explain(err error) error {
-	service, isService := c.Object.(state.Service)
-	switch {
-	case err == nil:
-		return nil
-	case c.Object == nil && (errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENOENT)): // no such service; no such server
-		return nil
-	case isService && errors.Is(err, unix.ENOENT):
-		what := fmt.Sprintf("scheduler %q", service.Scheduler)
-		if service.Engine != "" {
-			what += fmt.Sprintf(", or no persistence engine %q", service.Engine)
-		}
-		err = fmt.Errorf("the kernel has no %s: %w", what, err)
-	case errors.Is(err, unix.ESRCH):
-		err = errNoService
+func destinationCommand(k state.DestinationKey, d *state.Destination, add bool) command {
+	attrs := []*nl.RtAttr{serviceAttrs(k.Service, nil), destinationAttrs(k.Server, d)}
+	return command{pick(d != nil, add, cmdNewDest, cmdSetDest, cmdDelDest), attrs}
+}
+
+func timeoutsCommand(_ state.TimeoutsKey, t *state.Timeouts, _ bool) command {
+	if t == nil {
+		return command{} // the kernel answers EOPNOTSUPP
 	}
-	return fmt.Errorf("%s: %w", c, permission(err, netAdmin))
+	return command{cmdSetConfig, timeoutAttrs(*t)}
+}
+
+// pick is the number of the command that adds, edits or deletes.
+func pick(set, add bool, adds, edits, deletes uint8) uint8 {
+	switch {
+	case !set:
+		return deletes
+	case add:
+		return adds
+	}
+	return edits
+}
+
+// What is absent already needs no deletion.
+
+func explainService(s *state.Service, err error) error {
+	switch {
+	case s == nil && (errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENOENT)):
+		return nil
+	case s != nil && errors.Is(err, unix.ENOENT):
+		what := fmt.Sprintf("scheduler %q", s.Scheduler)
+		if s.Engine != "" {
+			what += fmt.Sprintf(", or no persistence engine %q", s.Engine)
+		}
+		return fmt.Errorf("the kernel has no %s: %w", what, err)
+	case errors.Is(err, unix.ESRCH):
+		return errNoService
+	}
+	return err
+}
+
+func explainDestination(d *state.Destination, err error) error {
+	switch {
+	case d == nil && (errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENOENT)): // no such service; no such server
+		return nil
+	case errors.Is(err, unix.ESRCH):
+		return errNoService
+	}
+	return err
 }
 
 // Commands and attributes of the IPVS family (linux/ip_vs.h).

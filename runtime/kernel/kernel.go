@@ -7,7 +7,6 @@ import (
 	"errors"
 	"net/netip"
 
-	"keepc/compiler/ir"
 	"keepc/compiler/state"
 )
 
@@ -22,43 +21,6 @@ var (
 	// ErrUnreachable: the gateway of a route is on no network of this host.
 	ErrUnreachable = errors.New("the gateway cannot be reached")
 )
-
-// Addresses of the interfaces.
-type Addresses interface {
-	Addresses() (map[state.AddressKey]state.Address, error)
-	AddAddress(state.AddressKey, state.Address) error
-	DeleteAddress(state.AddressKey) error
-}
-
-// Routing is the routes and the rules that choose among their tables.
-type Routing interface {
-	// Routes lists the routes of all tables but the local one: those that carry one of the protocols, which is cheap where others have
-	// a million; without any, all.
-	Routes(protocols ...uint8) (map[state.RouteKey]state.Route, error)
-	// AddRoute adds the route, an IPv4 one before those of others with the same destination and metric. One of the same key that has
-	// other settings is to be deleted first. Errors: ErrNoInterface, ErrUnreachable.
-	AddRoute(state.RouteKey, state.Route) error
-	DeleteRoute(state.RouteKey) error
-	Rules() (map[state.RuleKey]state.Rule, error)
-	AddRule(state.RuleKey) error
-	DeleteRule(state.RuleKey) error
-}
-
-// IPVS is the table of virtual servers.
-type IPVS interface {
-	// Services lists all services with their destinations. Errors: ErrNoIPVS, ErrPermission.
-	Services() (map[ir.ServiceKey]state.Service, map[state.DestinationKey]state.Destination, error)
-	// SetService adds the service, or edits it in place where it exists.
-	SetService(ir.ServiceKey, state.Service) error
-	DeleteService(ir.ServiceKey) error
-	// SetDestination adds the destination, or edits it in place where it exists; connections stay.
-	SetDestination(state.DestinationKey, state.Destination) error
-	DeleteDestination(state.DestinationKey) error
-	// Timeouts returns how long silent connections are remembered. Errors: as Services.
-	Timeouts() (state.Timeouts, error)
-	// SetTimeouts sets those that are not 0.
-	SetTimeouts(state.Timeouts) error
-}
 
 // A Link is an interface as VRRP sees it.
 type Link struct {
@@ -79,19 +41,6 @@ type Links interface {
 	// WatchLinks sends the whole new state of a link after each change of the link or its addresses, until ctx ends; then it
 	// closes the channel. A lost netlink message leads to a fresh dump, never to silence.
 	WatchLinks(ctx context.Context) (<-chan Link, error)
-}
-
-// Settings are what a real server needs beside addresses. They are none of a director's, so Observe leaves them out.
-type Settings interface {
-	// Sysctls returns those of the settings that the kernel has.
-	Sysctls([]state.SysctlKey) (map[state.SysctlKey]state.Sysctl, error)
-	SetSysctl(state.SysctlKey, state.Sysctl) error
-	// Tunnels lists the tunnels that unwrap the packets of any sender and are up.
-	Tunnels() (map[state.TunnelKey]state.Tunnel, error)
-	// AddTunnel brings the tunnel up, and makes it where there is none of the name.
-	AddTunnel(state.TunnelKey, state.Tunnel) error
-	// DeleteTunnel takes it down. It stays, for most kernels keep the one that their module makes.
-	DeleteTunnel(state.TunnelKey) error
 }
 
 // A Wire carries the advertisements of one interface and family.
@@ -139,11 +88,8 @@ type Neighbours interface {
 
 // Kernel is all of it.
 type Kernel interface {
-	Addresses
-	Routing
-	IPVS
+	Objects
 	Links
-	Settings
 	Wires
 	Neighbours
 	Close() error

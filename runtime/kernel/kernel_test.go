@@ -77,20 +77,20 @@ func testAddresses(t *testing.T, h host) {
 	for k, a := range want {
 		for range 2 { // adding what exists is no error
 			a.Why = "provenance never reaches the kernel"
-			check(t, h.AddAddress(k, a))
+			check(t, kernel.Set(h, k, a))
 		}
 	}
-	all, err := h.Addresses()
+	all, err := kernel.List(h, state.AddressKind)
 	check(t, err)
 	for k, a := range want {
 		if d := cmp.Diff(a, all[k], cmp.Comparer(same)); d != "" {
 			t.Errorf("%s: %s", k, d)
 		}
 		for range 2 { // deleting what is absent is no error
-			check(t, h.DeleteAddress(k))
+			check(t, kernel.Delete(h, k))
 		}
 	}
-	all, err = h.Addresses()
+	all, err = kernel.List(h, state.AddressKind)
 	check(t, err)
 	for k := range want {
 		if _, ok := all[k]; ok {
@@ -109,17 +109,17 @@ func same(a, b state.Address) bool {
 func testPeer(t *testing.T, h host) {
 	k, a := key("10.0.2.7/32"), state.Address{Peer: netip.MustParsePrefix("10.0.2.9/32")}
 	for range 2 {
-		check(t, h.AddAddress(k, a))
+		check(t, kernel.Set(h, k, a))
 	}
-	all, err := h.Addresses()
+	all, err := kernel.List(h, state.AddressKind)
 	check(t, err)
 	if got := all[k]; !same(got, a) {
 		t.Errorf("%s: %v", k, got)
 	}
 	for range 2 {
-		check(t, h.DeleteAddress(k))
+		check(t, kernel.Delete(h, k))
 	}
-	if all, _ = h.Addresses(); all[k].Peer.IsValid() {
+	if all, _ = kernel.List(h, state.AddressKind); all[k].Peer.IsValid() {
 		t.Errorf("%s is still there", k)
 	}
 }
@@ -127,8 +127,8 @@ func testPeer(t *testing.T, h host) {
 func testReplaced(t *testing.T, h host) {
 	k := key("10.0.0.3/24")
 	for _, label := range []string{"", "eth0:1", "eth0:2"} {
-		check(t, h.AddAddress(k, state.Address{Label: label}))
-		all, err := h.Addresses()
+		check(t, kernel.Set(h, k, state.Address{Label: label}))
+		all, err := kernel.List(h, state.AddressKind)
 		check(t, err)
 		if all[k].Label != label {
 			t.Errorf("label is %q, want %q", all[k].Label, label)
@@ -142,7 +142,7 @@ func testOrder(t *testing.T, h host) {
 		if p == "10.0.2.1/24" {
 			a.Scope = 253
 		}
-		check(t, h.AddAddress(key(p), a))
+		check(t, kernel.Set(h, key(p), a))
 	}
 	got := eth0(t, h).Addrs
 	var want []netip.Addr
@@ -156,9 +156,9 @@ func testOrder(t *testing.T, h host) {
 
 func testSecondary(t *testing.T, h host) {
 	for _, p := range []string{"10.0.1.1/24", "10.0.1.2/24", "10.0.1.3/25"} {
-		check(t, h.AddAddress(key(p), state.Address{}))
+		check(t, kernel.Set(h, key(p), state.Address{}))
 	}
-	check(t, h.DeleteAddress(key("10.0.1.1/24")))
+	check(t, kernel.Delete(h, key("10.0.1.1/24")))
 	if got, want := eth0(t, h).Addrs[:2], []netip.Addr{here4, addr("10.0.1.3")}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
@@ -166,10 +166,10 @@ func testSecondary(t *testing.T, h host) {
 
 func testMissing(t *testing.T, h host) {
 	k := state.AddressKey{Dev: "eth7", Prefix: netip.MustParsePrefix("10.0.0.3/24")}
-	if err := h.AddAddress(k, state.Address{}); !errors.Is(err, kernel.ErrNoInterface) {
+	if err := kernel.Set(h, k, state.Address{}); !errors.Is(err, kernel.ErrNoInterface) {
 		t.Errorf("add: %v", err)
 	}
-	if err := h.DeleteAddress(k); err != nil {
+	if err := kernel.Delete(h, k); err != nil {
 		t.Errorf("delete: %v; the address is absent", err)
 	}
 	if _, err := h.OpenWire("eth7", false, netip.Addr{}, nil); !errors.Is(err, kernel.ErrNoInterface) {
@@ -217,15 +217,15 @@ func testWatch(t *testing.T, h host) {
 		return func(l kernel.Link) bool { return slices.Contains(l.Addrs, addr(a)) }
 	}
 	until("the first state", func(l kernel.Link) bool { return l.Index == 2 && l.Up })
-	check(t, h.AddAddress(key("10.0.0.3/24"), state.Address{}))
+	check(t, kernel.Set(h, key("10.0.0.3/24"), state.Address{}))
 	until("the new address", holds("10.0.0.3"))
-	check(t, h.AddAddress(key("fe80::3/64"), state.Address{}))
+	check(t, kernel.Set(h, key("fe80::3/64"), state.Address{}))
 	until("the new IPv6 address", holds("fe80::3"))
 	h.up(false)
 	until("down", func(l kernel.Link) bool { return !l.Up && holds("10.0.0.3")(l) && !holds("fe80::3")(l) })
 	h.up(true)
 	until("up", func(l kernel.Link) bool { return l.Up })
-	check(t, h.AddAddress(key("fe80::3/64"), state.Address{}))
+	check(t, kernel.Set(h, key("fe80::3/64"), state.Address{}))
 	until("the IPv6 address again", holds("fe80::3"))
 	h.carrier(false)
 	until("no carrier", func(l kernel.Link) bool { return !l.Up && holds("10.0.0.3")(l) && holds("fe80::3")(l) })
@@ -245,7 +245,7 @@ func testSlow(t *testing.T, h host) {
 	changes, err := h.WatchLinks(ctx)
 	check(t, err)
 	for i := range 100 {
-		check(t, h.AddAddress(state.AddressKey{Dev: "eth0", Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 9, 0, byte(i)}), 32)}, state.Address{}))
+		check(t, kernel.Set(h, state.AddressKey{Dev: "eth0", Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 9, 0, byte(i)}), 32)}, state.Address{}))
 	}
 	time.Sleep(lab.Patience(100 * time.Millisecond))
 	for l := range changes {
@@ -461,13 +461,13 @@ func fakeHost() host {
 func TestFaultsAndRecord(t *testing.T) {
 	lost := errors.New("lost")
 	k := kernel.NewFake(kernel.Link{Name: "eth0", Index: 2, Up: true})
-	k.Fail("AddAddress", 2, lost)
+	k.Fail("set address", 2, lost)
 	var writes []kernel.Write
 	r := kernel.Record(k, func(w kernel.Write) { writes = append(writes, w) })
 	for range 3 {
-		_ = r.AddAddress(key("10.0.0.3/24"), state.Address{})
+		_ = kernel.Set(r, key("10.0.0.3/24"), state.Address{})
 	}
-	add := kernel.Write{Verb: "AddAddress", Key: key("10.0.0.3/24"), Err: lost}
+	add := kernel.Write{Verb: "set address", Key: key("10.0.0.3/24"), Err: lost}
 	done := add
 	done.Err = nil
 	if want := []kernel.Write{add, add, done}; !slices.Equal(writes, want) {
@@ -475,9 +475,11 @@ func TestFaultsAndRecord(t *testing.T) {
 	}
 
 	writes = nil
-	changes := []kernel.IPVSChange{{Key: web4, Object: state.Service{Scheduler: "rr"}}, {Key: web6}}
-	check(t, errors.Join(kernel.ApplyIPVS(r, changes)...))
-	if want := []kernel.Write{{Verb: "SetService", Key: web4}, {Verb: "DeleteService", Key: web6}}; !slices.Equal(writes, want) {
+	changes := []kernel.Change{{Key: web4, Object: state.Service{Scheduler: "rr"}}, {Key: web6}}
+	for _, err := range r.Apply(changes) {
+		check(t, err)
+	}
+	if want := []kernel.Write{{Verb: "set service", Key: web4}, {Verb: "delete service", Key: web6}}; !slices.Equal(writes, want) {
 		t.Errorf("got %v, want %v", writes, want)
 	}
 
@@ -490,7 +492,7 @@ func TestFaultsAndRecord(t *testing.T) {
 	if _, ipvs, err = kernel.Observe(k); !errors.Is(ipvs, kernel.ErrNoIPVS) || err != nil {
 		t.Errorf("without ip_vs: %v, %v", ipvs, err)
 	}
-	k.Fail("Addresses", 1, lost)
+	k.Fail("list address", 1, lost)
 	if _, _, err = kernel.Observe(k); !errors.Is(err, lost) {
 		t.Errorf("got %v", err)
 	}

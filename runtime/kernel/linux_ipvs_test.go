@@ -44,19 +44,19 @@ func TestModuleIPVS(t *testing.T) {
 	helper, path := h.Run("cat", "/proc/sys/kernel/modprobe"), os.Getenv("PATH")
 	h.Sysctl("kernel.modprobe", "/none")
 	t.Setenv("PATH", "")
-	_, _, err := k.Services()
+	_, err := kernel.List(k, state.ServiceKind)
 	h.Sysctl("kernel.modprobe", strings.TrimSpace(helper))
 	t.Setenv("PATH", path)
 	if !errors.Is(err, kernel.ErrNoIPVS) {
 		t.Fatalf("without the module: %v", err)
 	}
-	check(t, k.SetService(web4, state.Service{Scheduler: "rr"})) // loads it
+	check(t, kernel.Set(k, web4, state.Service{Scheduler: "rr"})) // loads it
 	expect(t, k, table{Services: map[ir.ServiceKey]state.Service{web4: {Scheduler: "rr"}}})
 
-	check(t, k.DeleteService(web4))
+	check(t, kernel.Delete(k, web4))
 	h.Run("sh", "-c", unload)
-	_, _, _ = k.Services() // finds out
-	if _, _, err := k.Services(); err == nil || !strings.Contains(err.Error(), "restart keepc") {
+	_, _ = kernel.List(k, state.ServiceKind) // finds out
+	if _, err := kernel.List(k, state.ServiceKind); err == nil || !strings.Contains(err.Error(), "restart keepc") {
 		t.Errorf("after the module was loaded anew: %v", err)
 	}
 }
@@ -158,7 +158,7 @@ virtual_server fwmark 7 inet6 {
 	if d := cmp.Diff(lines(theirs), lines(ours)); d != "" {
 		t.Errorf("-keepalived +keepc:\n%s", d)
 	}
-	if err := k.SetService(web4, state.Service{Scheduler: "nosuch"}); err == nil || !strings.Contains(err.Error(), `no scheduler "nosuch"`) {
+	if err := kernel.Set(k, web4, state.Service{Scheduler: "nosuch"}); err == nil || !strings.Contains(err.Error(), `no scheduler "nosuch"`) {
 		t.Errorf("got %v", err)
 	}
 	expect(t, k, want) // and that changed nothing
@@ -179,8 +179,8 @@ func TestEditKeepsConnectionsIPVS(t *testing.T) {
 	k := open(t, lb01)
 	key := ir.ServiceKey{Protocol: ir.TCP, Addr: addr("10.0.0.3"), Port: 80}
 	one := state.DestinationKey{Service: key, Server: server("10.0.0.7:80")}
-	check(t, k.SetService(key, state.Service{Scheduler: "rr"}))
-	check(t, k.SetDestination(one, state.Destination{Weight: 1, Forwarding: ir.DR}))
+	check(t, kernel.Set(k, key, state.Service{Scheduler: "rr"}))
+	check(t, kernel.Set(k, one, state.Destination{Weight: 1, Forwarding: ir.DR}))
 
 	conn, err := client.Dial(t.Context(), "tcp", "10.0.0.3:80")
 	check(t, err)
@@ -197,8 +197,8 @@ func TestEditKeepsConnectionsIPVS(t *testing.T) {
 	}
 	ask("before")
 	for range 2 {
-		check(t, k.SetService(key, state.Service{Scheduler: "wlc", Persistence: time.Minute}))
-		check(t, k.SetDestination(one, state.Destination{Weight: 0, Forwarding: ir.DR}))
+		check(t, kernel.Set(k, key, state.Service{Scheduler: "wlc", Persistence: time.Minute}))
+		check(t, kernel.Set(k, one, state.Destination{Weight: 0, Forwarding: ir.DR}))
 		ask("after")
 	}
 	if got := lb01.Run("ipvsadm", "-Lnc"); strings.Count(got, conn.LocalAddr().String()) != 1 {

@@ -3,6 +3,7 @@ package kernel_test
 import (
 	"context"
 	"errors"
+	"iter"
 	"net/netip"
 	"strings"
 	"testing"
@@ -10,7 +11,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"keepc/compiler/ir"
 	"keepc/compiler/state"
 	"keepc/runtime/kernel"
 	"keepc/runtime/lab"
@@ -102,52 +102,21 @@ func (i inside) Announce(iface string, addr netip.Addr) error {
 	return i.host.Do(func() error { return i.Kernel.Announce(iface, addr) })
 }
 
-func (i inside) Services() (s map[ir.ServiceKey]state.Service, d map[state.DestinationKey]state.Destination, err error) {
-	err = i.host.Do(func() (err error) {
-		s, d, err = i.Kernel.Services()
-		return err
+func (i inside) Read(s kernel.Scope) (have state.State, unread kernel.Unread) {
+	_ = i.host.Do(func() error { // never fails
+		have, unread = i.Kernel.Read(s)
+		return nil
 	})
-	return s, d, err
+	return have, unread
 }
 
-func (i inside) Timeouts() (t state.Timeouts, err error) {
-	err = i.host.Do(func() (err error) {
-		t, err = i.Kernel.Timeouts()
-		return err
-	})
-	return t, err
-}
-
-func (i inside) SetTimeouts(t state.Timeouts) error {
-	return i.host.Do(func() error { return i.Kernel.SetTimeouts(t) })
-}
-
-func (i inside) Sysctls(keys []state.SysctlKey) (s map[state.SysctlKey]state.Sysctl, err error) {
-	err = i.host.Do(func() (err error) {
-		s, err = i.Kernel.Sysctls(keys)
-		return err
-	})
-	return s, err
-}
-
-func (i inside) SetSysctl(k state.SysctlKey, s state.Sysctl) error {
-	return i.host.Do(func() error { return i.Kernel.SetSysctl(k, s) })
-}
-
-func (i inside) SetService(k ir.ServiceKey, s state.Service) error {
-	return i.host.Do(func() error { return i.Kernel.SetService(k, s) })
-}
-
-func (i inside) DeleteService(k ir.ServiceKey) error {
-	return i.host.Do(func() error { return i.Kernel.DeleteService(k) })
-}
-
-func (i inside) SetDestination(k state.DestinationKey, d state.Destination) error {
-	return i.host.Do(func() error { return i.Kernel.SetDestination(k, d) })
-}
-
-func (i inside) DeleteDestination(k state.DestinationKey) error {
-	return i.host.Do(func() error { return i.Kernel.DeleteDestination(k) })
+func (i inside) Apply(changes []kernel.Change) iter.Seq2[int, error] {
+	return func(yield func(int, error) bool) {
+		_ = i.host.Do(func() error { // never fails
+			i.Kernel.Apply(changes)(yield)
+			return nil
+		})
+	}
 }
 
 // TestUnprivileged says which capability each door asks for.
@@ -162,10 +131,10 @@ func TestUnprivileged(t *testing.T) {
 		want string // in the message of an ErrPermission; empty: it works
 	}{
 		{"capabilities", kernel.Capabilities, "CAP_NET_ADMIN and CAP_NET_RAW"},
-		{"list addresses", func() error { _, err := k.Addresses(); return err }, ""},
+		{"list addresses", func() error { _, err := kernel.List(k, state.AddressKind); return err }, ""},
 		{"list links", func() error { _, err := k.Links(); return err }, ""},
-		{"add an address", func() error { return k.AddAddress(key("10.0.0.3/24"), state.Address{}) }, "CAP_NET_ADMIN"},
-		{"delete an address", func() error { return k.DeleteAddress(key("10.0.0.1/24")) }, "CAP_NET_ADMIN"},
+		{"add an address", func() error { return kernel.Set(k, key("10.0.0.3/24"), state.Address{}) }, "CAP_NET_ADMIN"},
+		{"delete an address", func() error { return kernel.Delete(k, key("10.0.0.1/24")) }, "CAP_NET_ADMIN"},
 		{"open a wire", func() error { _, err := k.OpenWire("eth0", false, netip.Addr{}, nil); return err }, "CAP_NET_RAW"},
 		{"open an IPv6 wire", func() error { _, err := k.OpenWire("eth0", true, netip.Addr{}, nil); return err }, "CAP_NET_RAW"},
 		{"announce", func() error { return k.Announce("eth0", here4) }, "CAP_NET_RAW"},
@@ -178,8 +147,8 @@ func TestUnprivilegedIPVS(t *testing.T) {
 	lab.NeedIPVS(t)
 	h := lab.New(t).Host("lb01")
 	k := open(t, h).Kernel
-	unprivileged(t, h, "list virtual servers", func() error { _, _, err := k.Services(); return err }, "CAP_NET_ADMIN")
-	unprivileged(t, h, "set a virtual server", func() error { return k.SetService(web4, state.Service{Scheduler: "rr"}) }, "CAP_NET_ADMIN")
+	unprivileged(t, h, "list virtual servers", func() error { _, err := kernel.List(k, state.ServiceKind); return err }, "CAP_NET_ADMIN")
+	unprivileged(t, h, "set a virtual server", func() error { return kernel.Set(k, web4, state.Service{Scheduler: "rr"}) }, "CAP_NET_ADMIN")
 	unprivileged(t, h, "observe", func() error { _, ipvs, err := kernel.Observe(k); check(t, err); return ipvs }, "CAP_NET_ADMIN")
 }
 
@@ -203,12 +172,4 @@ func unprivileged(t *testing.T, h *lab.Host, name string, do func() error, want 
 	if want == "" && err != nil || want != "" && (!errors.Is(err, kernel.ErrPermission) || !strings.HasSuffix(err.Error(), "this needs "+want)) {
 		t.Errorf("%s: %v, want %q", name, err, want)
 	}
-}
-
-func (i inside) ApplyIPVS(changes []kernel.IPVSChange) (errs []error) {
-	_ = i.host.Do(func() error { // never fails
-		errs = kernel.ApplyIPVS(i.Kernel, changes)
-		return nil
-	})
-	return errs
 }

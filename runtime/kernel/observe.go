@@ -2,35 +2,33 @@ package kernel
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 
 	"keepc/compiler/state"
 )
 
-// Observe reads what exists. ipvs is why the virtual servers are not in it, ErrNoIPVS or ErrPermission: neither keeps VRRP from
-// its work, and addresses can be read without privilege. err is any other failure.
-func Observe(k Kernel) (have state.State, ipvs, err error) {
-	have = state.New()
-	if have.Addresses, err = k.Addresses(); err != nil {
-		return have, nil, err
+// Observe reads all that a director may touch. ipvs is why the virtual servers are not in it, ErrNoIPVS or ErrPermission: neither keeps
+// VRRP from its work, and addresses can be read without privilege. err is any other failure.
+func Observe(k Objects) (have state.State, ipvs, err error) {
+	have, unread := k.Read(Scope{Kinds: slices.Concat(state.KindsOf(state.OfRouter), state.KindsOf(state.OfBalance))})
+	for kind, why := range unread {
+		if kind.About().Module != "" && (errors.Is(why, ErrNoIPVS) || errors.Is(why, ErrPermission)) {
+			ipvs = why
+			delete(unread, kind)
+		}
 	}
-	if have.Routes, err = k.Routes(); err != nil {
-		return have, nil, err
+	return have, ipvs, unread.Err()
+}
+
+// List lists the objects of one kind, which has no parents.
+func List[K interface {
+	comparable
+	state.Key
+}, V state.Object](k Objects, kind *state.Kind[K, V]) (map[K]V, error) {
+	have, unread := k.Read(Scope{Kinds: []state.AnyKind{kind}})
+	if err := unread[kind]; err != nil {
+		return nil, fmt.Errorf("list %s: %w", kind.Name, err)
 	}
-	if have.Rules, err = k.Rules(); err != nil {
-		return have, nil, err
-	}
-	services, destinations, err := k.Services()
-	if errors.Is(err, ErrNoIPVS) || errors.Is(err, ErrPermission) {
-		return have, err, nil
-	}
-	if err != nil {
-		return have, nil, err
-	}
-	have.Services, have.Destinations = services, destinations
-	timeouts, err := k.Timeouts()
-	if err != nil {
-		return have, nil, err
-	}
-	have.Timeouts[state.TimeoutsKey{}] = timeouts
-	return have, nil, nil
+	return *kind.Table(&have), nil
 }

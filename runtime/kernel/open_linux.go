@@ -3,6 +3,8 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
 	"strings"
 
 	"github.com/vishvananda/netlink"
@@ -18,6 +20,7 @@ type Linux struct {
 	strict     *netlink.Handle // for lists that the kernel filters
 	rules      *nl.SocketHandle
 	table      ipvsTable
+	sides      []anySide
 	neighbours neighbours
 }
 
@@ -41,7 +44,7 @@ func Open() (*Linux, error) {
 		strict.Close()
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
-	return &Linux{routes: h, strict: strict, rules: &nl.SocketHandle{Socket: rules}}, nil
+	return &Linux{routes: h, strict: strict, rules: &nl.SocketHandle{Socket: rules}, sides: sides()}, nil
 }
 
 // Close gives the sockets back. Wires and watches have their own ends.
@@ -51,6 +54,25 @@ func (l *Linux) Close() error {
 	l.rules.Close()
 	l.table.close()
 	return l.neighbours.close()
+}
+
+// Namespace names the network namespace of this process: its inode, and where the kernel tells it (5.14), a number that no other
+// namespace gets until the next boot, for an inode is used again.
+func Namespace() (string, error) {
+	link, err := os.Readlink("/proc/self/ns/net") // net:[4026531840]
+	if err != nil {
+		return "", fmt.Errorf("look up the network namespace: %w", err)
+	}
+	name := strings.Trim(link, "net:[]")
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return name, nil
+	}
+	defer unix.Close(fd)
+	if cookie, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE); err == nil {
+		name += "-" + strconv.FormatUint(cookie, 10)
+	}
+	return name, nil
 }
 
 // Capabilities returns an ErrPermission that names what this process lacks of CAP_NET_ADMIN (addresses, IPVS) and CAP_NET_RAW

@@ -14,3 +14,6 @@ func Open() (Kernel, error) {
 
 // Capabilities has nothing to name here.
 func Capabilities() error { return nil }
+
+// Namespace fails: there are none here.
+func Namespace() (string, error) { return "", errors.New("this system has no network namespaces") }

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"keepc/compiler/state"
+	"keepc/runtime/kernel"
 	"keepc/runtime/lab"
 )
 
@@ -82,7 +83,7 @@ func TestAddressesAsKeepalived(t *testing.T) {
 	ours := n.Host("ours", lab.On(lan, "eth0", "10.0.0.1/24"))
 	k := open(t, ours)
 	for _, a := range oracleAddresses {
-		check(t, k.AddAddress(a.key, a.Address))
+		check(t, kernel.Set(k, a.key, a.Address))
 	}
 	if d := cmp.Diff(listed(t, theirs), listed(t, ours)); d != "" {
 		t.Errorf("-keepalived +keepc:\n%s", d)
@@ -115,7 +116,7 @@ func TestFramesAsKeepalived(t *testing.T) {
 	ours := h.Capture("eth0")
 	k := open(t, h)
 	for _, a := range oracleAddresses {
-		check(t, k.AddAddress(a.key, a.Address))
+		check(t, kernel.Set(k, a.key, a.Address))
 	}
 
 	compare := func(what string, match func(lab.Frame) bool, send func(theirs []byte) error) {

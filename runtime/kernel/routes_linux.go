@@ -3,8 +3,10 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"github.com/vishvananda/netlink"
@@ -13,9 +15,14 @@ import (
 	"keepc/compiler/state"
 )
 
-// Routes lists the routes of all tables but the local one, which the kernel fills by itself. It needs no capability. Of routes
-// that share a key the first one counts, for the kernel as well.
-func (l *Linux) Routes(protocols ...uint8) (map[state.RouteKey]state.Route, error) {
+// routesOf lists the routes of all tables but the local one, which the kernel fills by itself: all, or those that carry the mark of
+// keepalived or that of one of the keys, which is cheap where others have a million. It needs no capability. Of routes that share a key
+// the first one counts, for the kernel as well.
+func (l *Linux) routesOf(_ state.State, keys iter.Seq[state.RouteKey]) (map[state.RouteKey]state.Route, error) {
+	var protocols []uint8
+	if keys != nil {
+		protocols = marks(keys)
+	}
 	links, err := dump(l.routes.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list interfaces: %w", err)
@@ -98,9 +105,9 @@ func route(r netlink.Route, names map[int]string) state.Route {
 	return out
 }
 
-// AddRoute adds the route as keepalived does. IPv6 has no order among routes with the same destination and metric: somebody else's is
+// setRoute adds the route as keepalived does. IPv6 has no order among routes with the same destination and metric: somebody else's is
 // an error.
-func (l *Linux) AddRoute(k state.RouteKey, r state.Route) error {
+func (l *Linux) setRoute(k state.RouteKey, r state.Route) error {
 	n, err := l.netlinkRoute(k, r)
 	if err != nil {
 		return fmt.Errorf("add route %s: %w", k, err)
@@ -125,13 +132,13 @@ func (l *Linux) AddRoute(k state.RouteKey, r state.Route) error {
 }
 
 func (l *Linux) serves(k state.RouteKey, r state.Route) bool {
-	all, err := l.Routes(k.Protocol)
+	all, err := l.routesOf(state.State{}, slices.Values([]state.RouteKey{k}))
 	have, there := all[k]
 	return err == nil && there && have.Serves(r)
 }
 
-// DeleteRoute deletes the route of whatever settings.
-func (l *Linux) DeleteRoute(k state.RouteKey) error {
+// deleteRoute deletes the route of whatever settings.
+func (l *Linux) deleteRoute(k state.RouteKey) error {
 	err := l.routes.RouteDel(&netlink.Route{
 		Dst: ipNet(k.Dst), Table: int(k.Table), Tos: int(k.TOS), Priority: int(k.Metric), Protocol: netlink.RouteProtocol(k.Protocol),
 		Scope: netlink.SCOPE_NOWHERE, // which is any

@@ -2,6 +2,7 @@ package kernel_test
 
 import (
 	"errors"
+	"iter"
 	"net/netip"
 	"testing"
 
@@ -48,16 +49,31 @@ func wishes() map[state.RouteKey]state.Route {
 	}
 }
 
+// about is a scope's function for some keys.
+func about(keys ...state.Key) func(state.AnyKind) iter.Seq[state.Key] {
+	return func(kind state.AnyKind) iter.Seq[state.Key] {
+		return func(yield func(state.Key) bool) {
+			for _, k := range keys {
+				if kind.Has(k) && !yield(k) {
+					return
+				}
+			}
+		}
+	}
+}
+
 func testRoutes(t *testing.T, h host) {
 	for k, r := range wishes() {
 		for range 2 { // adding what exists is no error
-			check(t, h.AddRoute(k, r))
+			check(t, kernel.Set(h, k, r))
 		}
 	}
-	all, err := h.Routes()
+	all, err := kernel.List(h, state.RouteKind)
 	check(t, err)
-	ours, err := h.Routes(ir.KeepalivedProtocol, 4)
-	check(t, err)
+	static := state.RouteKey{Protocol: 4}
+	have, unread := h.Read(kernel.Scope{Kinds: []state.AnyKind{state.RouteKind}, Keys: about(static)})
+	check(t, unread.Err())
+	ours := have.Routes
 	for k := range all {
 		if _, there := ours[k]; there != (k.Protocol == ir.KeepalivedProtocol || k.Protocol == 4) {
 			t.Errorf("%s is among those of keepalived and static: %v", k, there)
@@ -68,10 +84,10 @@ func testRoutes(t *testing.T, h host) {
 			t.Errorf("%s: %v %+v", k, there, have)
 		}
 		for range 2 { // deleting what is absent is no error
-			check(t, h.DeleteRoute(k))
+			check(t, kernel.Delete(h, k))
 		}
 	}
-	all, err = h.Routes()
+	all, err = kernel.List(h, state.RouteKind)
 	check(t, err)
 	for k := range wishes() {
 		if _, there := all[k]; there {
@@ -83,32 +99,32 @@ func testRoutes(t *testing.T, h host) {
 	mine := toward("10.9.0.0/16", 254, 0)
 	theirs := mine
 	theirs.Protocol = 4
-	check(t, h.AddRoute(theirs, state.Route{Type: 1, Hops: []state.Hop{via("10.0.0.7")}}))
-	check(t, h.AddRoute(mine, state.Route{Type: 1, Hops: []state.Hop{via("10.0.0.2")}}))
-	check(t, h.DeleteRoute(mine))
-	all, err = h.Routes()
+	check(t, kernel.Set(h, theirs, state.Route{Type: 1, Hops: []state.Hop{via("10.0.0.7")}}))
+	check(t, kernel.Set(h, mine, state.Route{Type: 1, Hops: []state.Hop{via("10.0.0.2")}}))
+	check(t, kernel.Delete(h, mine))
+	all, err = kernel.List(h, state.RouteKind)
 	check(t, err)
 	if r := all[theirs]; len(r.Hops) != 1 || r.Hops[0].Via != addr("10.0.0.7") {
 		t.Errorf("somebody else's route: %+v", r)
 	}
 
-	if err := h.AddRoute(mine, state.Route{Type: 1, Hops: []state.Hop{via("10.77.0.1")}}); !errors.Is(err, kernel.ErrUnreachable) {
+	if err := kernel.Set(h, mine, state.Route{Type: 1, Hops: []state.Hop{via("10.77.0.1")}}); !errors.Is(err, kernel.ErrUnreachable) {
 		t.Errorf("a gateway on no network: %v", err)
 	}
-	if err := h.AddRoute(mine, state.Route{Type: 1, Hops: []state.Hop{{Dev: "eth7"}}}); !errors.Is(err, kernel.ErrNoInterface) {
+	if err := kernel.Set(h, mine, state.Route{Type: 1, Hops: []state.Hop{{Dev: "eth7"}}}); !errors.Is(err, kernel.ErrNoInterface) {
 		t.Errorf("an interface that is not there: %v", err)
 	}
 }
 
 func testLostRoutes(t *testing.T, h host) {
 	from, way, nowhere := toward("10.8.0.0/16", 254, 0), toward("10.8.1.0/24", 254, 0), toward("10.8.2.0/24", 254, 0)
-	check(t, h.AddAddress(key("10.0.1.5/24"), state.Address{}))
-	check(t, h.AddRoute(from, state.Route{Type: 1, PrefSrc: addr("10.0.1.5"), Hops: []state.Hop{via("10.0.0.2")}}))
-	check(t, h.AddRoute(way, state.Route{Type: 1, Hops: []state.Hop{via("10.0.0.2")}}))
-	check(t, h.AddRoute(nowhere, state.Route{Type: 6}))
+	check(t, kernel.Set(h, key("10.0.1.5/24"), state.Address{}))
+	check(t, kernel.Set(h, from, state.Route{Type: 1, PrefSrc: addr("10.0.1.5"), Hops: []state.Hop{via("10.0.0.2")}}))
+	check(t, kernel.Set(h, way, state.Route{Type: 1, Hops: []state.Hop{via("10.0.0.2")}}))
+	check(t, kernel.Set(h, nowhere, state.Route{Type: 6}))
 	there := func(what string, want ...state.RouteKey) {
 		t.Helper()
-		all, err := h.Routes()
+		all, err := kernel.List(h, state.RouteKind)
 		check(t, err)
 		for _, k := range []state.RouteKey{from, way, nowhere} {
 			_, got := all[k]
@@ -122,7 +138,7 @@ func testLostRoutes(t *testing.T, h host) {
 		}
 	}
 	there("at first", from, way, nowhere)
-	check(t, h.DeleteAddress(key("10.0.1.5/24")))
+	check(t, kernel.Delete(h, key("10.0.1.5/24")))
 	there("without the source address", way, nowhere)
 	h.up(false)
 	there("with the interface down", nowhere)
@@ -150,10 +166,10 @@ func testRules(t *testing.T, h host) {
 	}
 	for _, k := range want {
 		for range 2 {
-			check(t, h.AddRule(k))
+			check(t, kernel.Set(h, k, state.Rule{}))
 		}
 	}
-	all, err := h.Rules()
+	all, err := kernel.List(h, state.RuleKind)
 	check(t, err)
 	for _, k := range want {
 		if _, there := all[k]; !there {
@@ -161,10 +177,10 @@ func testRules(t *testing.T, h host) {
 			continue
 		}
 		for range 2 {
-			check(t, h.DeleteRule(k))
+			check(t, kernel.Delete(h, k))
 		}
 	}
-	rest, err := h.Rules()
+	rest, err := kernel.List(h, state.RuleKind)
 	check(t, err)
 	for _, k := range want {
 		if _, there := rest[k]; there {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"net/netip"
 	"strings"
 
@@ -14,8 +15,8 @@ import (
 	"keepc/compiler/state"
 )
 
-// Rules lists the routing rules of both families. It needs no capability. The library's list says nothing of the action.
-func (l *Linux) Rules() (map[state.RuleKey]state.Rule, error) {
+// rulesOf lists the routing rules of both families. It needs no capability. The library's list says nothing of the action.
+func (l *Linux) rulesOf(state.State, iter.Seq[state.RuleKey]) (map[state.RuleKey]state.Rule, error) {
 	messages, err := dump(func() ([][]byte, error) {
 		req := nl.NewNetlinkRequest(unix.RTM_GETRULE, unix.NLM_F_DUMP)
 		req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: l.rules}
@@ -39,16 +40,16 @@ func (l *Linux) Rules() (map[state.RuleKey]state.Rule, error) {
 	return all, nil
 }
 
-// AddRule adds the rule, unless it is there.
-func (l *Linux) AddRule(k state.RuleKey) error {
+// setRule adds the rule, unless it is there.
+func (l *Linux) setRule(k state.RuleKey, _ state.Rule) error {
 	if err := l.routes.RuleAdd(netlinkRule(k)); err != nil && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("add rule %s: %w", k, permission(err, netAdmin))
 	}
 	return nil
 }
 
-// DeleteRule deletes the rule.
-func (l *Linux) DeleteRule(k state.RuleKey) error {
+// deleteRule deletes the rule.
+func (l *Linux) deleteRule(k state.RuleKey) error {
 	if err := l.routes.RuleDel(netlinkRule(k)); err != nil && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("delete rule %s: %w", k, permission(err, netAdmin))
 	}

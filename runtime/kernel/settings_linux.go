@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,10 +15,13 @@ import (
 	"keepc/compiler/state"
 )
 
-// Sysctls implements Settings.
-func (l *Linux) Sysctls(keys []state.SysctlKey) (map[state.SysctlKey]state.Sysctl, error) {
+// sysctls reads those of the settings that the kernel has. There is no list of all.
+func (l *Linux) sysctls(_ state.State, keys iter.Seq[state.SysctlKey]) (map[state.SysctlKey]state.Sysctl, error) {
 	all := map[state.SysctlKey]state.Sysctl{}
-	for _, k := range keys {
+	if keys == nil {
+		return all, nil
+	}
+	for k := range keys {
 		value, err := os.ReadFile(sysctlFile(k))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -34,16 +38,15 @@ func sysctlFile(k state.SysctlKey) string {
 	return filepath.Join("/proc/sys", filepath.Clean("/"+k.File))
 }
 
-// SetSysctl implements Settings.
-func (l *Linux) SetSysctl(k state.SysctlKey, s state.Sysctl) error {
+func (l *Linux) setSysctl(k state.SysctlKey, s state.Sysctl) error {
 	if err := os.WriteFile(sysctlFile(k), []byte(s.Value+"\n"), 0o644); err != nil {
 		return fmt.Errorf("set %s: %w", k, permission(err, netAdmin))
 	}
 	return nil
 }
 
-// Tunnels implements Settings.
-func (l *Linux) Tunnels() (map[state.TunnelKey]state.Tunnel, error) {
+// tunnels lists the tunnels that unwrap the packets of any sender and are up.
+func (l *Linux) tunnels(state.State, iter.Seq[state.TunnelKey]) (map[state.TunnelKey]state.Tunnel, error) {
 	links, err := dump(l.routes.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list interfaces: %w", err)
@@ -68,8 +71,8 @@ func open(l netlink.Link) bool {
 	return false
 }
 
-// AddTunnel implements Settings. To ask for a tunnel loads its module, which makes one of its own: that one will do.
-func (l *Linux) AddTunnel(k state.TunnelKey, t state.Tunnel) error {
+// setTunnel brings the tunnel up, and makes it where there is none of the name. To ask for a tunnel loads its module, which makes one of its own: that one will do.
+func (l *Linux) setTunnel(k state.TunnelKey, t state.Tunnel) error {
 	attrs := netlink.LinkAttrs{Name: k.Dev}
 	var link netlink.Link = &netlink.Iptun{LinkAttrs: attrs}
 	if t.Kind == state.TunnelIP6Tnl {
@@ -84,8 +87,8 @@ func (l *Linux) AddTunnel(k state.TunnelKey, t state.Tunnel) error {
 	return nil
 }
 
-// DeleteTunnel implements Settings.
-func (l *Linux) DeleteTunnel(k state.TunnelKey) error {
+// deleteTunnel takes the tunnel down. It stays, for most kernels keep the one that their module makes.
+func (l *Linux) deleteTunnel(k state.TunnelKey) error {
 	if err := l.flag(k.Dev, l.routes.LinkSetDown); err != nil && !errors.Is(err, ErrNoInterface) {
 		return fmt.Errorf("take tunnel %s down: %w", k, err)
 	}

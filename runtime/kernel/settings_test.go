@@ -12,9 +12,10 @@ func testSettings(t *testing.T, h host) {
 	ignore := state.SysctlKey{File: "net/ipv4/conf/eth0/arp_ignore"}
 	absent := state.SysctlKey{File: "net/ipv4/conf/none/arp_ignore"}
 	for _, want := range []string{"0", "1", "2", "0"} {
-		check(t, h.SetSysctl(ignore, state.Sysctl{Value: want}))
-		got, err := h.Sysctls([]state.SysctlKey{ignore, absent})
-		check(t, err)
+		check(t, kernel.Set(h, ignore, state.Sysctl{Value: want}))
+		have, unread := h.Read(kernel.Scope{Kinds: []state.AnyKind{state.SysctlKind}, Keys: about(ignore, absent)})
+		check(t, unread.Err())
+		got := have.Sysctls
 		if len(got) != 1 || got[ignore].Value != want {
 			t.Errorf("got %v, want %s alone", got, want)
 		}
@@ -22,13 +23,10 @@ func testSettings(t *testing.T, h host) {
 }
 
 // tunnels come up, even when they are, go down, even when they are, and carry addresses.
-func testTunnels(t *testing.T, k interface {
-	kernel.Settings
-	kernel.Addresses
-}) {
+func testTunnels(t *testing.T, k kernel.Objects) {
 	expect := func(want ...string) {
 		t.Helper()
-		got, err := k.Tunnels()
+		got, err := kernel.List(k, state.TunnelKind)
 		check(t, err)
 		for _, name := range want {
 			if _, ok := got[state.TunnelKey{Dev: name}]; !ok {
@@ -41,18 +39,18 @@ func testTunnels(t *testing.T, k interface {
 	}
 	four, six := state.TunnelKey{Dev: "tunl0"}, state.TunnelKey{Dev: "ip6tnl0"}
 	for range 2 {
-		check(t, k.AddTunnel(four, state.Tunnel{Kind: state.TunnelIPIP}))
+		check(t, kernel.Set(k, four, state.Tunnel{Kind: state.TunnelIPIP}))
 		expect("tunl0")
 	}
-	check(t, k.AddTunnel(six, state.Tunnel{Kind: state.TunnelIP6Tnl}))
+	check(t, kernel.Set(k, six, state.Tunnel{Kind: state.TunnelIP6Tnl}))
 	expect("tunl0", "ip6tnl0")
-	check(t, k.AddAddress(state.AddressKey{Dev: "tunl0", Prefix: key("10.0.0.3/32").Prefix}, state.Address{}))
+	check(t, kernel.Set(k, state.AddressKey{Dev: "tunl0", Prefix: key("10.0.0.3/32").Prefix}, state.Address{}))
 	for range 2 {
-		check(t, k.DeleteTunnel(four))
+		check(t, kernel.Delete(k, four))
 		expect("ip6tnl0")
 	}
-	check(t, k.DeleteTunnel(six))
-	check(t, k.DeleteTunnel(state.TunnelKey{Dev: "none"}))
+	check(t, kernel.Delete(k, six))
+	check(t, kernel.Delete(k, state.TunnelKey{Dev: "none"}))
 	expect()
 }
 

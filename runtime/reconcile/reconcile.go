@@ -1,4 +1,8 @@
-// Package reconcile makes a part of the kernel be as wanted: observe, diff, apply.
+// Package reconcile makes a part of the kernel be as wanted, and keeps account of what is not.
+//
+// There are two ways. A delta writes the difference between what was wanted last and what is wanted now, and reads nothing: one server
+// that fails in a table of 40,000 is one write. A full look reads the kernel and writes what differs from it: at start, when somebody
+// hints that the kernel changed, after an error, and now and then.
 package reconcile
 
 import (
@@ -9,7 +13,6 @@ import (
 	"slices"
 	"time"
 
-	"keepc/compiler/ir"
 	"keepc/compiler/plan"
 	"keepc/compiler/state"
 	"keepc/runtime/kernel"
@@ -18,92 +21,46 @@ import (
 // A Reconciler owns one part of the kernel. It remembers what it made, so that it removes what is its own and nothing else.
 // It is not safe for concurrent use.
 type Reconciler struct {
-	// observe reads the kernel. An error goes with what could not be read; unread tells for each key whether it is among that.
-	observe func(want state.State) (have state.State, unread func(state.Key) bool, err error)
-	apply   func(changes []plan.Change, stale func() bool) []error // one error, or nil, for each change
-	part    func(state.State) state.State
-	made    map[state.Key]struct{} // replaced, never changed
-	tried   map[state.Key]attempt
+	kernel   kernel.Objects
+	kinds    []state.AnyKind
+	journal  *Journal
+	made     map[state.Key]struct{} // of the kinds that are recorded
+	last     state.State            // what was wanted last
+	known    bool                   // the kernel is as last says, but for what is apart
+	apart    map[state.Key]*apart   // what is not in place
+	unread   kernel.Unread          // by the last full look
+	blind    int                    // full looks in a row that could not read everything
+	again    time.Time              // when a full look is due; zero: nothing asks for one
+	tried    map[state.Key]attempt  // at the last full look
+	counts   map[state.AnyKind]*Counters
+	waiting  map[state.AnyKind]int  // objects that this round has still to set
+	recalled map[state.AnyKind]bool // the journal was asked about these
 }
 
-// Network returns the Reconciler of addresses, routes and rules.
-func Network(k interface {
-	kernel.Addresses
-	kernel.Routing
-}) *Reconciler {
+// An apart is an object that is not as wanted.
+type apart struct {
+	kind     state.AnyKind
+	have     state.Object // what the kernel has, for all we know; nil: nothing
+	want     state.Object // nil: that it goes
+	err      error        // of the last attempt; nil: there was none
+	since    time.Time
+	failures int       // in a row
+	retry    time.Time // after a failure
+	left     bool      // it is not tried again: somebody undoes it
+}
+
+// New returns the Reconciler of a part of the kernel. journal remembers what was made beyond the life of the process; it may be nil.
+func New(k kernel.Objects, part state.Part, journal *Journal) *Reconciler {
 	r := &Reconciler{
-		apply: func(changes []plan.Change, stale func() bool) []error {
-			errs := make([]error, len(changes))
-			for i, c := range changes {
-				if errs[i] = ErrStale; !stale() {
-					errs[i] = applyNetwork(k, k, c)
-				}
-			}
-			return errs
-		},
-		part: func(s state.State) state.State {
-			return state.State{Addresses: s.Addresses, Routes: s.Routes, Rules: s.Rules, Absent: s.Absent}
-		},
-		made: map[state.Key]struct{}{},
+		kernel: k, kinds: state.KindsOf(part), journal: journal,
+		made: map[state.Key]struct{}{}, apart: map[state.Key]*apart{}, counts: map[state.AnyKind]*Counters{},
+		recalled: map[state.AnyKind]bool{},
 	}
-	r.observe = func(want state.State) (s state.State, unread func(state.Key) bool, err error) {
-		if s.Addresses, err = k.Addresses(); err != nil {
-			return s, everything, err
-		}
-		// A router's tables are long. Who has nothing to do with routes does not read them; nobody reads those of others.
-		if !routed(maps.Keys(want.Absent)) && !routed(maps.Keys(r.made)) && len(want.Routes)+len(want.Rules) == 0 {
-			return s, nothing, nil
-		}
-		var noRoutes, noRules error // addresses, and with them the service, do not wait for these
-		s.Routes, noRoutes = k.Routes(protocols(want, r.made)...)
-		s.Rules, noRules = k.Rules()
-		return s, func(key state.Key) bool {
-			switch key.(type) {
-			case state.RouteKey:
-				return noRoutes != nil
-			case state.RuleKey:
-				return noRules != nil
-			}
-			return false
-		}, errors.Join(noRoutes, noRules)
+	for _, kind := range r.kinds {
+		r.counts[kind] = &Counters{}
 	}
 	return r
 }
-
-// IPVS returns the Reconciler of the virtual servers. Its Reconcile fails with kernel.ErrNoIPVS where there is none.
-func IPVS(k kernel.IPVS) *Reconciler {
-	return &Reconciler{
-		observe: func(state.State) (s state.State, unread func(state.Key) bool, err error) {
-			if s.Services, s.Destinations, err = k.Services(); err != nil {
-				return s, everything, err
-			}
-			t, err := k.Timeouts()
-			if err != nil {
-				return s, everything, err
-			}
-			s.Timeouts = map[state.TimeoutsKey]state.Timeouts{{}: t}
-			return s, nothing, nil
-		},
-		apply: func(changes []plan.Change, _ func() bool) []error {
-			batch := make([]kernel.IPVSChange, len(changes))
-			for i, c := range changes {
-				batch[i] = kernel.IPVSChange{Key: c.Key, Object: c.After}
-			}
-			return kernel.ApplyIPVS(k, batch)
-		},
-		part: func(s state.State) state.State {
-			return state.State{Services: s.Services, Destinations: s.Destinations, Timeouts: s.Timeouts, Absent: s.Absent}
-		},
-		made: map[state.Key]struct{}{},
-	}
-}
-
-func everything(state.Key) bool { return true }
-
-func nothing(state.Key) bool { return false }
-
-// ErrStale: a newer want made the change pointless before its turn came.
-var ErrStale = errors.New("a newer configuration or role came first")
 
 // A Done change was applied. Repair: it was in place before, and somebody else undid it. Left: it is applied no more, for it was, and
 // what it found is there again; this is told once.
@@ -112,15 +69,237 @@ type Done struct {
 	Repair, Left bool
 }
 
+// A Round says how to go about it. Its functions may be nil.
+type Round struct {
+	Now  time.Time
+	Full bool // look at the kernel; without it this is done where it has to be
+	// Stale reports whether a newer want is there, so that a slow kernel is not made to do what nobody wants any more.
+	Stale func() bool
+	// Planned is told the changes before the first write: what is wanted and not among them is in place, or is to be tried later.
+	Planned func(plan.Plan)
+	// Applied is told each change as soon as it is made.
+	Applied func(Done)
+}
+
+// Reconcile brings the kernel to want with the smallest set of writes. The tables of want must not change afterwards. A change that
+// fails does not stop the others, and is tried again when Deadline says so, or when something else is wanted of its object. What cannot
+// be read is left as it is, and stops nothing else either. The error joins the failures of this round.
+func (r *Reconciler) Reconcile(want state.State, o Round) error {
+	want = want.Only(r.kinds)
+	unknown, foreign := r.unknown(want)
+	var changes plan.Plan
+	var errs []error
+	if full := o.Full || !r.known || foreign || !r.again.IsZero() && !o.Now.Before(r.again); full {
+		var err error
+		if changes, err = r.look(want, o); err != nil {
+			errs = append(errs, fmt.Errorf("read the kernel's state: %w", err))
+		}
+	} else {
+		changes = r.difference(want, o.Now)
+		if unknown {
+			r.again = o.Now // nobody has looked yet at what the file names since now
+		}
+	}
+	r.last = want
+	r.waiting = map[state.AnyKind]int{}
+	for _, c := range changes {
+		if c.After != nil {
+			r.waiting[c.Kind]++
+		}
+	}
+	if o.Planned != nil {
+		o.Planned(changes)
+	}
+	errs = append(errs, r.apply(changes, o)...)
+	r.waiting = nil
+	r.journal.settle()
+	return errors.Join(errs...)
+}
+
+// Deadline is when Reconcile has to be called again, be there a new want or not; false: there is no need.
+func (r *Reconciler) Deadline() (at time.Time, some bool) {
+	at, some = r.again, !r.again.IsZero()
+	if !r.known {
+		return at, some // that comes first
+	}
+	for _, a := range r.apart {
+		if a.failures > 0 && !a.left && (!some || a.retry.Before(at)) {
+			at, some = a.retry, true
+		}
+	}
+	return at, some
+}
+
+// look reads the kernel, and returns what differs from the want.
+func (r *Reconciler) look(want state.State, o Round) (changes plan.Plan, err error) {
+	have, unread := r.kernel.Read(kernel.Scope{Kinds: r.kinds, Keys: func(kind state.AnyKind) iter.Seq[state.Key] { return r.concern(kind, want) }})
+	for _, kind := range r.kinds {
+		r.counts[kind].Reads++
+	}
+	r.unread, r.known, r.again = unread, len(unread) == 0, time.Time{}
+	if r.blind++; r.known {
+		r.blind = 0
+	} else {
+		r.again = o.Now.Add(Backoff(r.blind))
+	}
+	r.recall(have)
+	changes = plan.Diff(have, want, r.owns)
+	changes = slices.DeleteFunc(changes, func(c plan.Change) bool { return c.Action == plan.Foreign || unread[c.Kind] != nil })
+	r.adopt(have, want, unread)
+	before := r.apart
+	r.apart = map[state.Key]*apart{}
+	for k, a := range before {
+		if unread[a.kind] != nil {
+			r.apart[k] = a
+		}
+	}
+	changes = r.undone(changes, o)
+	for _, c := range changes {
+		if a := before[c.Key]; a != nil && a.failures > 0 { // its story goes on
+			if _, _, other := a.kind.CompareOne(c.Key, a.want, c.After); !other {
+				a.have, a.left = c.Before, false
+				r.apart[c.Key] = a
+			}
+		}
+	}
+	return changes, unread.Err()
+}
+
+// recall takes what the journal tells of each kind that is read for the first time. What is gone is not ours, and neither is what is not
+// as it was made.
+func (r *Reconciler) recall(have state.State) {
+	for _, kind := range r.kinds {
+		if r.recalled[kind] || r.unread[kind] != nil {
+			continue
+		}
+		r.recalled[kind] = true
+		for k, made := range r.journal.entries() {
+			if !kind.Has(k) {
+				continue
+			}
+			here, there := kind.Get(have, k)
+			if _, _, other := kind.CompareOne(k, here, made); there && (!other || kind.About().InPlace) {
+				r.made[k] = struct{}{}
+			} else {
+				r.journal.forget(k)
+			}
+		}
+	}
+}
+
+// concern lists the keys of a kind that the want, or what was made, is about.
+func (r *Reconciler) concern(kind state.AnyKind, want state.State) iter.Seq[state.Key] {
+	return func(yield func(state.Key) bool) {
+		for k := range kind.All(want) {
+			if !yield(k) {
+				return
+			}
+		}
+		for _, keys := range []iter.Seq[state.Key]{maps.Keys(want.Absent), maps.Keys(r.made), maps.Keys(r.journal.entries())} {
+			for k := range keys {
+				if kind.Has(k) && !yield(k) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// difference returns the changes between what was wanted last and what is wanted now, and those that are due again.
+func (r *Reconciler) difference(want state.State, now time.Time) plan.Plan {
+	changes := slices.DeleteFunc(plan.Diff(r.last, want, r.owns), func(c plan.Change) bool { return c.Action == plan.Foreign || r.apart[c.Key] != nil })
+	for k, a := range r.apart {
+		wish, _ := a.kind.Get(want, k)
+		before, after, differ := a.kind.CompareOne(k, a.have, wish)
+		c, some := plan.Change{}, false
+		if differ {
+			c, some = plan.Decide(a.kind, k, before, after, want, r.owns)
+		}
+		if !some || c.Action == plan.Foreign {
+			delete(r.apart, k)
+			continue
+		}
+		if _, _, other := a.kind.CompareOne(k, a.want, wish); !other && (a.left || a.retry.After(now)) {
+			continue
+		} else if other {
+			delete(r.apart, k)
+		}
+		changes = append(changes, c)
+	}
+	changes.Sort()
+	return changes
+}
+
+// unknown reports whether the want names objects that the last one did not, of which nobody knows whether the kernel has them; foreign:
+// whether some of them are to stay as they are found.
+func (r *Reconciler) unknown(want state.State) (unknown, foreign bool) {
+	if !r.known {
+		return false, false
+	}
+	known := func(kind state.AnyKind, k state.Key) bool {
+		_, wanted := kind.Get(r.last, k)
+		_, named := r.last.Absent[k]
+		return wanted || named
+	}
+	for _, kind := range r.kinds {
+		if !kind.Recorded() {
+			continue
+		}
+		for k, w := range kind.All(want) {
+			if !known(kind, k) {
+				unknown = true
+				foreign = foreign || !kind.Adopts(k, w)
+			}
+		}
+	}
+	for k := range want.Absent {
+		if kind := state.KindOf(k); slices.Contains(r.kinds, kind) && kind.Recorded() && !known(kind, k) {
+			unknown = true
+		}
+	}
+	return unknown, foreign
+}
+
+// adopt brings what is ours up to date: what is gone is not, but that which is wanted, for to make it again is a repair; and what is
+// there as wanted is as good as made, unless it is to be left as it was found or carries the mark of somebody else, whom it may belong to.
+func (r *Reconciler) adopt(have, want state.State, unread kernel.Unread) {
+	for k := range r.made {
+		kind := state.KindOf(k)
+		_, there := kind.Get(have, k)
+		_, wanted := kind.Get(want, k)
+		if !there && !wanted && unread[kind] == nil {
+			r.release(k)
+		}
+	}
+	for _, kind := range r.kinds {
+		if !kind.Recorded() {
+			continue
+		}
+		for k, w := range kind.All(want) {
+			if _, there := kind.Get(have, k); there && kind.Adopts(k, w) {
+				r.made[k] = struct{}{}
+			}
+		}
+	}
+}
+
+func (r *Reconciler) release(k state.Key) {
+	delete(r.made, k)
+	r.journal.forget(k)
+}
+
 // An attempt is a Replace that was carried out at the last look, or is left since.
 type attempt struct {
 	plan.Change
 	left bool
 }
 
+// errLeft is why an object is not in place that somebody undoes each time.
+var errLeft = errors.New("was made anew, and is not so again; left as it is")
+
 // undone takes out of the changes those that were carried out and that the kernel, or somebody else, undid before this look. An
 // object that goes and comes for ever serves nobody.
-func (r *Reconciler) undone(changes []plan.Change) (rest []plan.Change, done []Done) {
+func (r *Reconciler) undone(changes plan.Plan, o Round) (rest plan.Plan) {
 	still := map[state.Key]attempt{}
 	for _, c := range changes {
 		last, again := r.tried[c.Key]
@@ -129,91 +308,144 @@ func (r *Reconciler) undone(changes []plan.Change) (rest []plan.Change, done []D
 			continue
 		}
 		if !last.left {
-			done = append(done, Done{Change: c, Left: true})
+			o.tell(Done{Change: c, Left: true})
 		}
 		still[c.Key] = attempt{c, true}
+		r.apart[c.Key] = &apart{kind: c.Kind, have: c.Before, want: c.After, err: errLeft, since: o.Now, left: true}
 	}
 	r.tried = still
-	return rest, done
+	return rest
 }
 
 func sameChange(a, b plan.Change) bool {
 	return slices.Equal(a.Before.Fields(), b.Before.Fields()) && slices.Equal(a.After.Fields(), b.After.Fields())
 }
 
-// Reconcile brings the kernel to want with the smallest set of writes. A change that fails does not stop the others; the error
-// joins all failures, what was done is returned in any case, and so are the keys that are wanted and not in place. What cannot be read
-// is left as it is, and stops nothing else either. stale tells
-// whether a newer want is there, so that a slow kernel is not made to do what nobody wants any more. The next call starts from a
-// new observation.
-func (r *Reconciler) Reconcile(want state.State, stale func() bool) (done []Done, missing map[state.Key]bool, err error) {
-	want = r.part(want)
-	missing = map[state.Key]bool{}
-	have, unread, err := r.observe(want)
-	var errs []error
-	if err != nil {
-		errs = append(errs, fmt.Errorf("read the kernel's state: %w", err))
+func (o Round) stale() bool { return o.Stale != nil && o.Stale() }
+
+func (o Round) tell(d Done) {
+	if o.Applied != nil {
+		o.Applied(d)
 	}
-	changes := plan.Diff(have, want, r.owns)
-	changes = slices.DeleteFunc(changes, func(c plan.Change) bool { return c.Action == plan.Foreign || unread(c.Key) })
-	changes, done = r.undone(changes)
-	made := r.inPlace(have, want)
-	for k := range r.made {
-		if unread(k) {
-			made[k] = struct{}{}
+}
+
+// apply makes the changes, kind by kind, so that a part can wait for what it is a part of.
+func (r *Reconciler) apply(changes plan.Plan, o Round) (errs []error) {
+	for len(changes) > 0 && !o.stale() {
+		n := 1
+		for n < len(changes) && changes[n].Kind == changes[0].Kind && (changes[n].Action == plan.Remove) == (changes[0].Action == plan.Remove) {
+			n++
+		}
+		ready := changes[:n]
+		if ready[0].Kind.ParentKind() != nil {
+			ready = slices.DeleteFunc(slices.Clone(ready), func(c plan.Change) bool { return r.waits(c, o.Now) })
+		}
+		rest, failed := r.write(ready, o)
+		errs = append(errs, failed...)
+		r.postpone(rest, nil, o.Now)
+		changes = changes[n:]
+	}
+	r.postpone(changes, nil, o.Now)
+	return errs
+}
+
+// waits reports whether a change has to wait for what its object is a part of.
+func (r *Reconciler) waits(c plan.Change, now time.Time) bool {
+	parent := c.Kind.ParentOf(c.Key)
+	a := r.apart[parent]
+	if c.Action == plan.Remove || a == nil || a.have != nil {
+		return false
+	}
+	if a := r.apart[c.Key]; a != nil {
+		a.failures = 0 // it is not its fault any more
+	}
+	r.postpone(plan.Plan{c}, fmt.Errorf("waits for %s", parent), now)
+	return true
+}
+
+// postpone notes that changes were not made.
+func (r *Reconciler) postpone(changes plan.Plan, why error, now time.Time) {
+	for _, c := range changes {
+		if r.apart[c.Key] == nil {
+			r.apart[c.Key] = &apart{kind: c.Kind, since: now}
+		}
+		a := r.apart[c.Key]
+		a.have, a.want = c.Before, c.After
+		if a.failures == 0 {
+			a.err = why
 		}
 	}
-	for k := range want.Addresses {
-		if unread(k) {
-			missing[k] = true // for all we know
+}
+
+// write makes changes of one kind, and returns those that it did not come to.
+func (r *Reconciler) write(changes plan.Plan, o Round) (rest plan.Plan, errs []error) {
+	r.journal.note(changes)
+	var ops []kernel.Change
+	var about []int // the change that an operation belongs to
+	for i, c := range changes {
+		if c.Action == plan.Replace {
+			ops, about = append(ops, kernel.Change{Key: c.Key}), append(about, i)
+		}
+		ops, about = append(ops, kernel.Change{Key: c.Key, Object: c.After}), append(about, i)
+	}
+	next := 0
+	for j, err := range r.kernel.Apply(ops) {
+		i := about[j]
+		if j+1 < len(ops) && about[j+1] == i {
+			continue // when it is not deleted, it cannot be set either
+		}
+		next = i + 1
+		if err = r.finish(changes[i], err, o); err != nil {
+			errs = append(errs, err)
+		}
+		if o.stale() {
+			break
 		}
 	}
-	for i, err := range r.apply(changes, stale) {
-		c := changes[i]
+	return changes[next:], errs
+}
+
+// finish notes how a change went.
+func (r *Reconciler) finish(c plan.Change, err error, o Round) error {
+	counts, a := r.counts[c.Kind], r.apart[c.Key]
+	if c.After != nil {
+		r.waiting[c.Kind]--
+	}
+	if a != nil && a.failures > 0 {
+		counts.Retries++
+	}
+	if err == nil {
+		counts.Writes++
+		done := Done{Change: c, Repair: c.Action == plan.Add && r.owns(c.Key)}
+		if done.Repair {
+			counts.Repairs++
+		}
+		delete(r.apart, c.Key)
 		switch {
-		case err == nil:
-			done = append(done, Done{Change: c, Repair: c.Action == plan.Add && r.owns(c.Key)})
-			if c.Action != plan.Remove {
-				made[c.Key] = struct{}{}
-			}
-			if c.Action == plan.Replace {
-				r.tried[c.Key] = attempt{Change: c}
-			}
-			continue
+		case !c.Kind.Recorded():
 		case c.Action == plan.Remove:
-			if r.owns(c.Key) {
-				made[c.Key] = struct{}{} // it still is
-			}
+			r.release(c.Key)
 		default:
-			missing[c.Key] = true
+			r.made[c.Key] = struct{}{}
 		}
-		if !errors.Is(err, ErrStale) {
-			errs = append(errs, fmt.Errorf("%s %s: %w", verb(c.Action), c.Key, err))
+		if c.Action == plan.Replace {
+			r.tried[c.Key] = attempt{Change: c}
+		}
+		o.tell(done)
+		return nil
+	}
+	counts.Failures++
+	if a == nil || a.failures == 0 {
+		a = &apart{kind: c.Kind, since: o.Now}
+		r.apart[c.Key] = a
+		if at := o.Now.Add(Backoff(1)); r.again.IsZero() || at.Before(r.again) {
+			r.again = at // to see what became of it; later attempts know
 		}
 	}
-	r.made = made
-	return done, missing, errors.Join(errs...)
+	a.failures++
+	a.have, a.want, a.err, a.retry = c.Before, c.After, err, o.Now.Add(Backoff(a.failures))
+	return fmt.Errorf("%s %s: %w", verb(c.Action), c.Key, err)
 }
-
-// inPlace lists what is there as wanted and ours: as much as what we make, unless it is to be left as it was found or carries the mark
-// of somebody else, whom it may belong to.
-func (r *Reconciler) inPlace(have, want state.State) map[state.Key]struct{} {
-	made := map[state.Key]struct{}{}
-	for _, kind := range state.Kinds() {
-		if !kind.Recorded() {
-			continue
-		}
-		for k, w := range kind.All(want) {
-			if _, ok := kind.Get(have, k); ok && (kind.Adopts(k, w) || r.owns(k)) {
-				made[k] = struct{}{}
-			}
-		}
-	}
-	return made
-}
-
-// Made is what the Reconciler holds for its own since the last Reconcile. The map does not change any more.
-func (r *Reconciler) Made() map[state.Key]struct{} { return r.made }
 
 func (r *Reconciler) owns(k state.Key) bool {
 	_, ok := r.made[k]
@@ -230,86 +462,6 @@ func verb(a plan.Action) string {
 	return "change"
 }
 
-// protocols are the marks that routes of ours may carry.
-func protocols(want state.State, made map[state.Key]struct{}) []uint8 {
-	list := []uint8{ir.KeepalivedProtocol}
-	add := func(k state.Key) {
-		if r, ok := k.(state.RouteKey); ok && !slices.Contains(list, r.Protocol) {
-			list = append(list, r.Protocol)
-		}
-	}
-	for k := range want.Routes {
-		add(k)
-	}
-	for k := range want.Absent {
-		add(k)
-	}
-	for k := range made {
-		add(k)
-	}
-	return list
-}
-
-// routed tells whether a route or a rule is among the keys.
-func routed(keys iter.Seq[state.Key]) bool {
-	for k := range keys {
-		switch k.(type) {
-		case state.RouteKey, state.RuleKey:
-			return true
-		}
-	}
-	return false
-}
-
-// Apply makes one change of a plan for a real server: of an address, a route, a tunnel or a setting.
-func Apply(k kernel.Kernel, c plan.Change) error {
-	switch key := c.Key.(type) {
-	case state.SysctlKey:
-		if s, ok := c.After.(state.Sysctl); ok {
-			return k.SetSysctl(key, s)
-		}
-	case state.TunnelKey:
-		if t, ok := c.After.(state.Tunnel); ok {
-			return k.AddTunnel(key, t)
-		}
-		return k.DeleteTunnel(key)
-	}
-	return applyNetwork(k, k, c)
-}
-
-func applyNetwork(addresses kernel.Addresses, routing kernel.Routing, c plan.Change) error {
-	if c.Action == plan.Remove || c.Action == plan.Replace {
-		if err := remove(addresses, routing, c.Key); err != nil || c.After == nil {
-			return err
-		}
-	}
-	switch key := c.Key.(type) {
-	case state.AddressKey:
-		if a, ok := c.After.(state.Address); ok {
-			return addresses.AddAddress(key, a)
-		}
-	case state.RouteKey:
-		if r, ok := c.After.(state.Route); ok {
-			return routing.AddRoute(key, r)
-		}
-	case state.RuleKey:
-		return routing.AddRule(key)
-	}
-	return fmt.Errorf("%T is no key of an address, a route or a rule with %T", c.Key, c.After)
-}
-
-func remove(addresses kernel.Addresses, routing kernel.Routing, key state.Key) error {
-	switch key := key.(type) {
-	case state.AddressKey:
-		return addresses.DeleteAddress(key)
-	case state.RouteKey:
-		return routing.DeleteRoute(key)
-	case state.RuleKey:
-		return routing.DeleteRule(key)
-	}
-	return fmt.Errorf("%T is no key of an address, a route or a rule", key)
-}
-
 // Backoff returns how long to wait after the n-th failure in a row: 100 ms, doubled each time up to a minute.
 func Backoff(n int) time.Duration {
 	d := 100 * time.Millisecond
@@ -317,4 +469,14 @@ func Backoff(n int) time.Duration {
 		d *= 2
 	}
 	return min(d, time.Minute)
+}
+
+// Apply makes one change of a plan for a real server: of an address, a route, a tunnel or a setting.
+func Apply(k kernel.Objects, c plan.Change) error {
+	if c.Action == plan.Remove || c.Action == plan.Replace {
+		if err := kernel.Delete(k, c.Key); err != nil || c.After == nil {
+			return err
+		}
+	}
+	return kernel.Set(k, c.Key, c.After)
 }

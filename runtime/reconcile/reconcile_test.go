@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"net/netip"
 	"slices"
 	"strings"
@@ -59,82 +60,82 @@ func tutorial() state.State {
 
 func TestOnlyWhatDiffersIsWritten(t *testing.T) {
 	h := newHost()
-	r := reconcile.IPVS(h.Kernel)
+	r := reconcile.New(h.Kernel, state.OfBalance, nil)
 	want := tutorial()
 	reconciled(t, r, want)
-	h.expect(t, "SetService tcp 10.0.0.3:80", "SetDestination 10.0.0.7:80 of tcp 10.0.0.3:80", "SetDestination 10.0.0.8:80 of tcp 10.0.0.3:80")
+	h.expect(t, "set service tcp 10.0.0.3:80", "set destination 10.0.0.7:80 of tcp 10.0.0.3:80", "set destination 10.0.0.8:80 of tcp 10.0.0.3:80")
 	reconciled(t, r, want)
 	h.expect(t)
 	want.Destinations[web2] = state.Destination{Weight: 3, Forwarding: ir.DR}
 	reconciled(t, r, want)
-	h.expect(t, "SetDestination 10.0.0.8:80 of tcp 10.0.0.3:80")
+	h.expect(t, "set destination 10.0.0.8:80 of tcp 10.0.0.3:80")
 }
 
 func TestWhatSomebodyElseRemovedComesBack(t *testing.T) {
 	h := newHost()
-	r := reconcile.Network(h.Kernel)
+	r := reconcile.New(h.Kernel, state.OfRouter, nil)
 	reconciled(t, r, tutorial())
-	if err := h.Fake.DeleteAddress(vip); err != nil {
+	if err := kernel.Delete(h.Fake, vip); err != nil {
 		t.Fatal(err)
 	}
 	done := reconciled(t, r, tutorial())
 	if len(done) != 1 || !done[0].Repair {
 		t.Errorf("done %+v, want one repair", done)
 	}
-	h.expect(t, "AddAddress 10.0.0.3/24 dev eth0", "AddAddress 10.0.0.3/24 dev eth0")
+	h.expect(t, "set address 10.0.0.3/24 dev eth0", "set address 10.0.0.3/24 dev eth0")
 }
 
 func TestStrangersStay(t *testing.T) {
 	h := newHost()
-	if err := errors.Join(h.Fake.SetService(own.Service, state.Service{Scheduler: "rr"}), h.Fake.SetDestination(own, state.Destination{Weight: 7})); err != nil {
+	if err := errors.Join(kernel.Set(h.Fake, own.Service, state.Service{Scheduler: "rr"}), kernel.Set(h.Fake, own, state.Destination{Weight: 7})); err != nil {
 		t.Fatal(err)
 	}
-	r := reconcile.IPVS(h.Kernel)
+	r := reconcile.New(h.Kernel, state.OfBalance, nil)
 	reconciled(t, r, tutorial())
 	h.wrote = nil
 	reconciled(t, r, state.New()) // the file names no virtual server any more
-	h.expect(t, "DeleteService tcp 10.0.0.3:80")
-	if _, destinations, err := h.Fake.Services(); err != nil || destinations[own].Weight != 7 {
-		t.Errorf("the stranger's real server: %+v, %v", destinations, err)
+	h.expect(t, "delete service tcp 10.0.0.3:80")
+	if have, _, err := kernel.Observe(h.Fake); err != nil || have.Destinations[own].Weight != 7 {
+		t.Errorf("the stranger's real server: %+v, %v", have.Destinations, err)
 	}
 }
 
 func TestOneFailureDoesNotStopTheOthers(t *testing.T) {
 	h := newHost()
-	r := reconcile.IPVS(h.Kernel)
-	h.Fail("SetDestination", 1, errors.New("no buffer space available"))
-	done, missing, err := r.Reconcile(tutorial(), fresh)
+	r := reconcile.New(h.Kernel, state.OfBalance, nil)
+	h.Fail("set destination", 1, errors.New("no buffer space available"))
+	done, err := look(r, tutorial())
 	if err == nil || len(done) != 2 {
 		t.Fatalf("done %d, error %v; want 2 done and the error of the third", len(done), err)
 	}
-	if len(missing) != 1 || !missing[web1] {
-		t.Errorf("missing %v, want the real server that failed", missing)
+	if r.InPlace(web1) || !r.InPlace(web2) || !r.InPlace(http) {
+		t.Errorf("want all in place but the real server that failed: %+v", r.Report())
 	}
 	if want := "add 10.0.0.7:80 of tcp 10.0.0.3:80: no buffer space available"; err.Error() != want {
 		t.Errorf("error %q, want %q", err, want)
 	}
 	h.wrote = nil
 	reconciled(t, r, tutorial())
-	h.expect(t, "SetDestination 10.0.0.7:80 of tcp 10.0.0.3:80")
+	h.expect(t, "set destination 10.0.0.7:80 of tcp 10.0.0.3:80")
 }
 
 func TestNoIPVSIsToldAsSuch(t *testing.T) {
 	h := newHost()
 	h.SetIPVS(false)
-	if _, _, err := reconcile.IPVS(h.Kernel).Reconcile(tutorial(), fresh); !errors.Is(err, kernel.ErrNoIPVS) {
+	if _, err := look(reconcile.New(h.Kernel, state.OfBalance, nil), tutorial()); !errors.Is(err, kernel.ErrNoIPVS) {
 		t.Errorf("error %v, want ErrNoIPVS", err)
 	}
 }
 
 func TestLeftOversOfAnEarlierRunGo(t *testing.T) {
 	h := newHost()
-	if err := h.Fake.AddAddress(vip, state.Address{Label: "eth0:0"}); err != nil {
+	if err := kernel.Set(h.Fake, vip, state.Address{Label: "eth0:0"}); err != nil {
 		t.Fatal(err)
 	}
 	want := state.New()
 	want.Absent[vip] = "oldboy is not MASTER here"
-	reconciled(t, reconcile.Network(h.Kernel), want)
-	h.expect(t, "DeleteAddress 10.0.0.3/24 dev eth0")
+	reconciled(t, reconcile.New(h.Kernel, state.OfRouter, nil), want)
+	h.expect(t, "delete address 10.0.0.3/24 dev eth0")
 }
 
 // TestRoutes follows routes and rules through their life.
@@ -147,25 +148,25 @@ func TestRoutes(t *testing.T) {
 	way := state.Route{Type: 1, PrefSrc: vip.Prefix.Addr(), Hops: []state.Hop{{Via: netip.MustParseAddr("10.0.0.8")}}}
 	others := ours // of a keepalived beside us, for all we know
 	others.Dst = netip.MustParsePrefix("172.31.0.0/16")
-	if err := errors.Join(h.Fake.AddRoute(old, state.Route{Type: 6}), h.Fake.AddRoute(others, state.Route{Type: 6})); err != nil {
+	if err := errors.Join(kernel.Set(h.Fake, old, state.Route{Type: 6}), kernel.Set(h.Fake, others, state.Route{Type: 6})); err != nil {
 		t.Fatal(err)
 	}
-	r := reconcile.Network(h.Kernel)
+	r := reconcile.New(h.Kernel, state.OfRouter, nil)
 
 	backup := state.New()
 	backup.Absent[old] = "oldboy is not MASTER here"
 	reconciled(t, r, backup)
-	h.expect(t, "DeleteRoute 10.7.0.0/16") // an earlier run left it
+	h.expect(t, "delete route 10.7.0.0/16") // an earlier run left it
 
 	reconciled(t, r, state.New()) // and is gone
-	h.Fail("Routes", 1, errors.New("who reads routes without need?"))
+	h.Fail("list route", 1, errors.New("who reads routes without need?"))
 	reconciled(t, r, state.New())
-	_, _ = h.Fake.Routes() // the failure is still to come
+	_, _ = kernel.List(h.Fake, state.RouteKind) // the failure is still to come
 
 	master := tutorial()
 	master.Routes[ours], master.Routes[named], master.Rules[rule] = way, way, state.Rule{}
 	reconciled(t, r, master)
-	h.expect(t, "AddAddress 10.0.0.3/24 dev eth0", "AddRoute 10.8.0.0/16", "AddRoute 10.8.0.0/16 proto static", "AddRule 100: from 10.8.0.0/16 lookup 100")
+	h.expect(t, "set address 10.0.0.3/24 dev eth0", "set route 10.8.0.0/16", "set route 10.8.0.0/16 proto static", "set rule 100: from 10.8.0.0/16 lookup 100")
 	reconciled(t, r, master)
 	h.expect(t)
 
@@ -176,15 +177,15 @@ func TestRoutes(t *testing.T) {
 			t.Errorf("%s is no repair", d.Key)
 		}
 	}
-	h.expect(t, "AddRoute 10.8.0.0/16", "AddRoute 10.8.0.0/16 proto static")
+	h.expect(t, "set route 10.8.0.0/16", "set route 10.8.0.0/16 proto static")
 
 	elsewhere := master
 	elsewhere.Routes = map[state.RouteKey]state.Route{ours: {Type: 1, Hops: []state.Hop{{Via: netip.MustParseAddr("10.0.0.9")}}}, named: way}
 	reconciled(t, r, elsewhere)
-	h.expect(t, "DeleteRoute 10.8.0.0/16", "AddRoute 10.8.0.0/16")
+	h.expect(t, "delete route 10.8.0.0/16", "set route 10.8.0.0/16")
 
 	reconciled(t, r, state.New()) // what we made is ours, whatever mark it was to carry
-	h.expect(t, "DeleteRule 100: from 10.8.0.0/16 lookup 100", "DeleteRoute 10.8.0.0/16", "DeleteRoute 10.8.0.0/16 proto static", "DeleteAddress 10.0.0.3/24 dev eth0")
+	h.expect(t, "delete rule 100: from 10.8.0.0/16 lookup 100", "delete route 10.8.0.0/16", "delete route 10.8.0.0/16 proto static", "delete address 10.0.0.3/24 dev eth0")
 }
 
 // TestRoutesThatCannotBeReadHoldNothingElseUp: the addresses come at once, and what was made stays known.
@@ -196,44 +197,49 @@ func TestRoutesThatCannotBeReadHoldNothingElseUp(t *testing.T) {
 		wrote []string // in spite of it
 		later string
 	}{
-		{"Routes", []string{"AddAddress 10.0.0.3/24 dev eth0", "AddRule 100: from 10.8.0.0/16 lookup 100"}, "AddRoute 10.8.0.0/16"},
-		{"Rules", []string{"AddAddress 10.0.0.3/24 dev eth0", "AddRoute 10.8.0.0/16"}, "AddRule 100: from 10.8.0.0/16 lookup 100"},
+		{"list route", []string{"set address 10.0.0.3/24 dev eth0", "set rule 100: from 10.8.0.0/16 lookup 100"}, "set route 10.8.0.0/16"},
+		{"list rule", []string{"set address 10.0.0.3/24 dev eth0", "set route 10.8.0.0/16"}, "set rule 100: from 10.8.0.0/16 lookup 100"},
 	} {
 		h := newHost()
-		r := reconcile.Network(h.Kernel)
+		r := reconcile.New(h.Kernel, state.OfRouter, nil)
 		master := tutorial()
 		master.Routes[route], master.Rules[rule] = state.Route{Type: 6}, state.Rule{}
 		h.Fail(c.fails, 1, errors.New("no buffer space available"))
-		_, missing, err := r.Reconcile(master, fresh)
-		if err == nil || !strings.Contains(err.Error(), "no buffer space available") || missing[vip] {
-			t.Errorf("%s: missing %v, error %v", c.fails, missing, err)
+		_, err := look(r, master)
+		if err == nil || !strings.Contains(err.Error(), "no buffer space available") || !r.InPlace(vip) {
+			t.Errorf("%s: %+v, error %v", c.fails, r.Report(), err)
 		}
 		h.expect(t, c.wrote...)
 		reconciled(t, r, master)
 		h.expect(t, c.later)
 
 		h.Fail(c.fails, 1, errors.New("no buffer space available"))
-		if _, _, err := r.Reconcile(state.New(), fresh); err == nil {
+		if _, err := look(r, state.New()); err == nil {
 			t.Errorf("%s: no error", c.fails)
 		}
 		h.wrote = nil
 		reconciled(t, r, state.New())
-		h.expect(t, strings.Replace(c.later, "Add", "Delete", 1))
+		h.expect(t, strings.Replace(c.later, "set", "delete", 1))
 	}
 }
 
 // A stubborn kernel keeps another MTU than it is asked for.
 type stubborn struct{ kernel.Kernel }
 
-func (k stubborn) AddRoute(key state.RouteKey, r state.Route) error {
-	r.Options = map[string]string{"mtu": "1280"}
-	return k.Kernel.AddRoute(key, r)
+func (k stubborn) Apply(changes []kernel.Change) iter.Seq2[int, error] {
+	for i, c := range changes {
+		if r, ok := c.Object.(state.Route); ok {
+			r.Options = map[string]string{"mtu": "1280"}
+			changes[i].Object = r
+		}
+	}
+	return k.Kernel.Apply(changes)
 }
 
 // TestNoFightForEver: what is undone at once after it was replaced is left so, and said once, until something else is wanted.
 func TestNoFightForEver(t *testing.T) {
 	h := newHost()
-	r := reconcile.Network(stubborn{h.Kernel})
+	r := reconcile.New(stubborn{h.Kernel}, state.OfRouter, nil)
 	route := state.RouteKey{Table: ir.MainTable, Dst: netip.MustParsePrefix("10.8.0.0/16"), Protocol: ir.KeepalivedProtocol}
 	want := state.New()
 	ask := func(mtu string) []reconcile.Done {
@@ -242,9 +248,9 @@ func TestNoFightForEver(t *testing.T) {
 		return reconciled(t, r, want)
 	}
 	ask("1400")
-	h.expect(t, "AddRoute 10.8.0.0/16")
+	h.expect(t, "set route 10.8.0.0/16")
 	ask("1400")
-	h.expect(t, "DeleteRoute 10.8.0.0/16", "AddRoute 10.8.0.0/16") // somebody may have come between
+	h.expect(t, "delete route 10.8.0.0/16", "set route 10.8.0.0/16") // somebody may have come between
 	if done := ask("1400"); len(done) != 1 || !done[0].Left {
 		t.Errorf("done %+v, want it said that the route is left", done)
 	}
@@ -253,12 +259,12 @@ func TestNoFightForEver(t *testing.T) {
 	}
 	h.expect(t)
 	ask("1300")
-	h.expect(t, "DeleteRoute 10.8.0.0/16", "AddRoute 10.8.0.0/16")
+	h.expect(t, "delete route 10.8.0.0/16", "set route 10.8.0.0/16")
 	ask("1280") // as it is
 	h.expect(t)
 	delete(want.Routes, route)
 	reconciled(t, r, want)
-	h.expect(t, "DeleteRoute 10.8.0.0/16")
+	h.expect(t, "delete route 10.8.0.0/16")
 }
 
 func TestStaticAddressStaysAsFound(t *testing.T) {
@@ -267,11 +273,11 @@ func TestStaticAddressStaysAsFound(t *testing.T) {
 	other := state.AddressKey{Dev: "eth0", Prefix: netip.MustParsePrefix("10.9.0.1/24")}
 	want := state.New()
 	want.Addresses[own], want.Addresses[other] = state.Address{AsFound: true}, state.Address{AsFound: true}
-	r := reconcile.Network(h.Kernel)
+	r := reconcile.New(h.Kernel, state.OfRouter, nil)
 	reconciled(t, r, want)
 	reconciled(t, r, want)
 	reconciled(t, r, state.New())
-	h.expect(t, "AddAddress 10.9.0.1/24 dev eth0", "DeleteAddress 10.9.0.1/24 dev eth0")
+	h.expect(t, "set address 10.9.0.1/24 dev eth0", "delete address 10.9.0.1/24 dev eth0")
 }
 
 func TestBackoff(t *testing.T) {
@@ -282,11 +288,18 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
-func fresh() bool { return false }
+// now is the time of the tests.
+var now = time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+
+// look reconciles with a full look.
+func look(r *reconcile.Reconciler, want state.State) (done []reconcile.Done, err error) {
+	err = r.Reconcile(want, reconcile.Round{Now: now, Full: true, Applied: func(d reconcile.Done) { done = append(done, d) }})
+	return done, err
+}
 
 func reconciled(t *testing.T, r *reconcile.Reconciler, want state.State) []reconcile.Done {
 	t.Helper()
-	done, _, err := r.Reconcile(want, fresh)
+	done, err := look(r, want)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,16 +308,17 @@ func reconciled(t *testing.T, r *reconcile.Reconciler, want state.State) []recon
 
 func TestWhatNobodyWantsAnyMoreIsNotCarriedThrough(t *testing.T) {
 	h := newHost()
-	done, missing, err := reconcile.Network(h.Kernel).Reconcile(tutorial(), func() bool { return true })
-	if err != nil || len(done) != 0 || !missing[vip] {
-		t.Errorf("done %v, missing %v, error %v; want nothing done, and no error", done, missing, err)
+	r := reconcile.New(h.Kernel, state.OfRouter, nil)
+	err := r.Reconcile(tutorial(), reconcile.Round{Now: now, Stale: func() bool { return true }})
+	if err != nil || r.InPlace(vip) {
+		t.Errorf("error %v, %+v; want nothing done, and no error", err, r.Report())
 	}
 	h.expect(t)
 }
 
 func TestAddedAgainByARewordedFileIsNoRepair(t *testing.T) {
 	h := newHost()
-	r := reconcile.IPVS(h.Kernel)
+	r := reconcile.New(h.Kernel, state.OfBalance, nil)
 	reconciled(t, r, tutorial())
 	reconciled(t, r, state.New())
 	for _, d := range reconciled(t, r, tutorial()) {

@@ -1,0 +1,168 @@
+package kernel
+
+import (
+	"fmt"
+	"iter"
+
+	"keepc/compiler/ir"
+	"keepc/compiler/state"
+)
+
+// sides lists the kernel's side of each kind.
+func sides() []anySide {
+	return []anySide{
+		&ipvsSide[state.TimeoutsKey, state.Timeouts]{state.TimeoutsKind, (*Linux).timeouts, timeoutsCommand, nil},
+		&ipvsSide[ir.ServiceKey, state.Service]{state.ServiceKind, (*Linux).services, serviceCommand, explainService},
+		&ipvsSide[state.DestinationKey, state.Destination]{state.DestinationKind, (*Linux).destinations, destinationCommand, explainDestination},
+		&side[state.AddressKey, state.Address]{state.AddressKind, (*Linux).addresses, (*Linux).setAddress, (*Linux).deleteAddress},
+		&side[state.RouteKey, state.Route]{state.RouteKind, (*Linux).routesOf, (*Linux).setRoute, (*Linux).deleteRoute},
+		&side[state.RuleKey, state.Rule]{state.RuleKind, (*Linux).rulesOf, (*Linux).setRule, (*Linux).deleteRule},
+		&side[state.SysctlKey, state.Sysctl]{state.SysctlKind, (*Linux).sysctls, (*Linux).setSysctl, nil},
+		&side[state.TunnelKey, state.Tunnel]{state.TunnelKind, (*Linux).tunnels, (*Linux).setTunnel, (*Linux).deleteTunnel},
+	}
+}
+
+// A side is the kernel's side of a kind that is written object by object.
+type side[K interface {
+	comparable
+	state.Key
+}, V state.Object] struct {
+	kind *state.Kind[K, V]
+	// list reads the objects; keys are those that matter, nil: all do. have holds what was read before, the parents of parts.
+	list   func(l *Linux, have state.State, keys iter.Seq[K]) (map[K]V, error)
+	set    func(*Linux, K, V) error
+	delete func(*Linux, K) error // nil: the kernel has the objects always
+}
+
+// An ipvsSide is the side of a kind that is written by commands of IPVS, many in one message.
+type ipvsSide[K interface {
+	comparable
+	state.Key
+}, V state.Object] struct {
+	kind *state.Kind[K, V]
+	list func(l *Linux, have state.State, keys iter.Seq[K]) (map[K]V, error)
+	// command is the one that adds, or edits, or, without an object, deletes. The kernel answers EEXIST to add what it has.
+	command func(k K, o *V, add bool) command
+	// explain says better what the kernel means by an errno; nil from it: it is no error; nil: there is nothing to say.
+	explain func(o *V, err error) error
+}
+
+// An anySide is a side whose types do not matter.
+type anySide interface {
+	of() state.AnyKind
+	read(l *Linux, s Scope, have *state.State) error
+}
+
+func (s *side[K, V]) of() state.AnyKind { return s.kind }
+
+func (s *side[K, V]) read(l *Linux, scope Scope, have *state.State) (err error) {
+	*s.kind.Table(have), err = s.list(l, *have, keysOf[K](scope, s.kind))
+	return err
+}
+
+func (s *side[K, V]) write(l *Linux, c Change) error {
+	k := c.Key.(K)
+	if o, ok := c.Object.(V); ok {
+		return s.set(l, k, o)
+	}
+	if s.delete == nil {
+		return errLasting
+	}
+	return s.delete(l, k)
+}
+
+func (s *ipvsSide[K, V]) of() state.AnyKind { return s.kind }
+
+func (s *ipvsSide[K, V]) read(l *Linux, scope Scope, have *state.State) (err error) {
+	*s.kind.Table(have), err = s.list(l, *have, keysOf[K](scope, s.kind))
+	return err
+}
+
+func (s *ipvsSide[K, V]) commandOf(c Change, add bool) command {
+	if o, ok := c.Object.(V); ok {
+		return s.command(c.Key.(K), &o, add)
+	}
+	return s.command(c.Key.(K), nil, add)
+}
+
+func (s *ipvsSide[K, V]) explained(c Change, err error) error {
+	if err == nil {
+		return nil
+	}
+	if s.explain != nil {
+		if o, ok := c.Object.(V); ok {
+			err = s.explain(&o, err)
+		} else {
+			err = s.explain(nil, err)
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", c, permission(err, netAdmin))
+}
+
+// A writer is a side that writes one object; a commander is one that has a command for it.
+type (
+	writer interface {
+		write(*Linux, Change) error
+	}
+	commander interface {
+		commandOf(c Change, add bool) command
+		explained(Change, error) error
+	}
+)
+
+func (l *Linux) side(k state.Key) anySide {
+	for _, s := range l.sides {
+		if s.of().Has(k) {
+			return s
+		}
+	}
+	return nil
+}
+
+// Read implements Objects.
+func (l *Linux) Read(s Scope) (state.State, Unread) {
+	return read(s, func(kind state.AnyKind, have *state.State) error {
+		for _, side := range l.sides {
+			if side.of() == kind {
+				return side.read(l, s, have)
+			}
+		}
+		return fmt.Errorf("list %s: the kernel has no such objects", kind.About().Name)
+	})
+}
+
+// Apply implements Objects.
+func (l *Linux) Apply(changes []Change) iter.Seq2[int, error] {
+	return func(yield func(int, error) bool) {
+		for i := 0; i < len(changes); {
+			switch s := l.side(changes[i].Key).(type) {
+			case writer:
+				if !yield(i, s.write(l, changes[i])) {
+					return
+				}
+				i++
+			case commander:
+				n := 1
+				for ; n < ipvsBatch && i+n < len(changes); n++ {
+					if _, more := l.side(changes[i+n].Key).(commander); !more {
+						break
+					}
+				}
+				for j, err := range l.command(changes[i : i+n]) {
+					if !yield(i+j, err) {
+						return
+					}
+				}
+				i += n
+			default:
+				if !yield(i, fmt.Errorf("%s: the kernel has no such objects", changes[i])) {
+					return
+				}
+				i++
+			}
+		}
+	}
+}
