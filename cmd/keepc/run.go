@@ -19,6 +19,7 @@ import (
 	"keepc/compiler/ir"
 	"keepc/runtime/daemon"
 	"keepc/runtime/kernel"
+	"keepc/runtime/script"
 	"keepc/runtime/status"
 )
 
@@ -69,7 +70,7 @@ func (r *runRun) main(ctx context.Context, name string) error {
 		defer only.Close()
 	}
 
-	signal.Ignore(syscall.SIGPIPE) // who reads the log may go; the director stays
+	script.Settle() // also: who reads the log may go, the director stays
 	out := daemon.NewWriter(r.Stdout)
 	defer out.Close(time.Second)
 	log := slog.New(r.handler(out))

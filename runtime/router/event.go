@@ -49,6 +49,8 @@ type PacketReceived struct {
 type ScriptDone struct {
 	ID    ScriptID
 	Cause string // empty: exit status 0; otherwise why it failed, e.g. "exit status 1"
+	// Inconclusive says why the run tells nothing, as "start a script: too many open files": the standing stays. Empty: it tells something.
+	Inconclusive string
 }
 
 // Tracked tells the whole new state of a track_file or vrrp_track_process. Interfaces and scripts have events of their own.
@@ -127,6 +129,12 @@ type ScriptChanged struct {
 	Cause string // why it fails; empty: it succeeds
 }
 
+// ScriptsLack tells that runs of vrrp_scripts begin to tell nothing, for what this machine lacks, or that this is over.
+type ScriptsLack struct {
+	What string // "start a script: too many open files"
+	Over bool
+}
+
 // A Remark is an effect for the log alone. It is a value; these have its words.
 type Remark interface {
 	Effect
@@ -142,3 +150,4 @@ func (PriorityChanged) effect() {}
 func (StartScript) effect()     {}
 func (Note) effect()            {}
 func (ScriptChanged) effect()   {}
+func (ScriptsLack) effect()     {}

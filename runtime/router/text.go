@@ -84,3 +84,19 @@ func (e ScriptChanged) Text() string {
 
 // Fine implements Remark.
 func (e ScriptChanged) Fine() bool { return e.Cause == "" }
+
+func (e ScriptsLack) String() string { return "note " + e.Subject() + ": " + e.Text() }
+
+// Subject implements Remark.
+func (e ScriptsLack) Subject() string { return "scripts" }
+
+// Text implements Remark.
+func (e ScriptsLack) Text() string {
+	if e.Over {
+		return e.What + ": over; scripts have a verdict again"
+	}
+	return e.What + ": no verdict on a script; all keep their standing"
+}
+
+// Fine implements Remark.
+func (e ScriptsLack) Fine() bool { return e.Over }

@@ -23,6 +23,7 @@ type script struct {
 	id   ScriptID
 	args []string
 	runs track.Runs
+	lack string // why the last run told nothing; empty: it told something
 }
 
 func scriptID(s *ir.Script) ScriptID {
@@ -52,6 +53,12 @@ func (m *Machine) scriptDone(now time.Time, d ScriptDone) {
 	if x == nil || x.id != d.ID {
 		return
 	}
+	m.lack(x, d.Inconclusive)
+	if d.Inconclusive != "" {
+		x.runs.Lost(now)
+		m.await(x)
+		return
+	}
 	changed := x.runs.Done(now, d.Cause == "")
 	m.await(x)
 	if !changed {
@@ -60,6 +67,28 @@ func (m *Machine) scriptDone(now time.Time, d ScriptDone) {
 	thing := track.Thing{Kind: track.Script, Name: d.ID.Name}
 	m.emit(ScriptChanged{thing, d.Cause})
 	m.changed(now, thing)
+}
+
+// lack notes why a run told nothing, and says so when that begins for the first script and when it ends for the last one.
+func (m *Machine) lack(x *script, what string) {
+	old := x.lack
+	if old == what {
+		return
+	}
+	alike := func(what string) bool {
+		for _, o := range m.current.scripts {
+			if o.lack == what {
+				return true
+			}
+		}
+		return false
+	}
+	if what != "" && !alike(what) {
+		m.emit(ScriptsLack{What: what})
+	}
+	if x.lack = what; old != "" && !alike(old) {
+		m.emit(ScriptsLack{What: old, Over: true})
+	}
 }
 
 // tracked takes note of a file or process. One that a reload has taken out of the file is nobody's business any more.

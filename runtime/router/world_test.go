@@ -78,7 +78,7 @@ func (w *world) do(words, lines []string) error {
 	case "roles":
 		w.roles()
 		return nil
-	case "script": // script NODE NAME CAUSE|good: what its next runs give
+	case "script": // script NODE NAME CAUSE|good|lacks WHAT: what its next runs give
 		w.say("--- %s ---", strings.Join(words, " "))
 		w.scripts[args[0]+" "+args[1]] = strings.TrimPrefix(strings.Join(args[2:], " "), "good")
 		return nil
@@ -273,7 +273,11 @@ func (w *world) step(n *node, ev any) {
 		case router.StartScript:
 			cause := w.scripts[n.name+" "+f.ID.Name]
 			w.sayPeriodic(n, "runs of "+f.ID.Name, fmt.Sprintf("run %s: %s", f.ID.Name, cmp.Or(cause, "good")), n.interval(f.ID.Name))
-			n.inbox = append(n.inbox, router.ScriptDone{ID: f.ID, Cause: cause})
+			done := router.ScriptDone{ID: f.ID, Cause: cause}
+			if what, lacks := strings.CutPrefix(cause, "lacks "); lacks {
+				done.Cause, done.Inconclusive = "", what
+			}
+			n.inbox = append(n.inbox, done)
 		case router.RoleChanged:
 			w.sayNode(n, fmt.Sprintf("%s %-6s  %s", f.Name, f.Role, f.Reason))
 			n.inbox = append(n.inbox, n.linkEvent())

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"keepc/compiler/ir"
 )
 
@@ -21,6 +23,17 @@ func prepare(cmd *exec.Cmd, who ir.User) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM, Credential: credential}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	return nil
+}
+
+// umask is that of the scripts of keepalived: what they make is for their user alone.
+const umask = 0o177
+
+// settle makes the calling thread, which stays locked to its goroutine, a parent of scripts: no signal is blocked, and umask is its own.
+func settle() {
+	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil) // as it is then
+	if unix.Unshare(unix.CLONE_FS) == nil {
+		unix.Umask(umask)
+	}
 }
 
 // endGroup ends what is left of a command that was asked to end: children that did not listen.

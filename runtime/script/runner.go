@@ -2,37 +2,109 @@ package script
 
 import (
 	"context"
+	"os"
+	"os/exec"
+	"runtime"
 	"sync"
 
 	"keepc/runtime/router"
 )
 
-// A Runner runs scripts, each on a goroutine of its own, and hands their results to one receiver.
+// maxRunning bounds the scripts that run at once, for each takes a thread and a descriptor; more wait for their turn. Where descriptors are
+// few, scripts get a quarter of them.
+const maxRunning = 256
+
+// A Runner runs scripts. It starts one after the other on a thread that is theirs alone: what a script inherits is set there, and the kernel
+// ends a script with the thread that started it.
 type Runner struct {
 	ctx     context.Context
 	stop    context.CancelFunc
+	slots   chan struct{}
+	starts  chan start
 	results chan router.ScriptDone
+	null    *os.File // standard input and output; nil: it did not open, and each script tries
 	runs    sync.WaitGroup
+	starter sync.WaitGroup
+}
+
+// A start is a command to start, and where the error goes.
+type start struct {
+	cmd *exec.Cmd
+	err chan<- error
 }
 
 // NewRunner returns a Runner that works until ctx ends or Close is called.
 func NewRunner(ctx context.Context) *Runner {
 	ctx, stop := context.WithCancel(ctx)
-	return &Runner{ctx: ctx, stop: stop, results: make(chan router.ScriptDone)}
+	r := &Runner{ctx: ctx, stop: stop, slots: make(chan struct{}, max(1, min(maxRunning, descriptors()/4))), starts: make(chan start), results: make(chan router.ScriptDone)}
+	r.null, _ = os.OpenFile(os.DevNull, os.O_RDWR, 0) // without it each script reports why
+	r.starter.Go(func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		settle()
+		for s := range r.starts {
+			s.err <- s.cmd.Start()
+		}
+	})
+	return r
 }
 
 // Start runs a script once, and never blocks.
 func (r *Runner) Start(s router.StartScript) {
 	r.runs.Go(func() {
-		done := router.ScriptDone{ID: s.ID}
-		if err := Do(r.ctx, s.Args, s.ID.User, s.Timeout); err != nil {
-			done.Cause = err.Error()
-		}
+		result := r.run(r.ctx, Command{Args: s.Args, User: s.ID.User, Timeout: s.Timeout})
 		select {
-		case r.results <- done:
+		case r.results <- router.ScriptDone{ID: s.ID, Cause: result.Cause, Inconclusive: result.Inconclusive}:
 		case <-r.ctx.Done(): // also when that is what ended the script: nobody asks any more
 		}
 	})
+}
+
+// Run runs a command and waits for its end. At the time-out, and when ctx or the Runner ends, the command and its children get SIGTERM;
+// SIGKILL follows when the command has ended, two seconds later at the latest. The command ends with this process in any case. What it
+// writes is dropped.
+func (r *Runner) Run(ctx context.Context, c Command) Result {
+	r.runs.Add(1) // Close waits for it
+	defer r.runs.Done()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(r.ctx, cancel)()
+	return r.run(ctx, c)
+}
+
+func (r *Runner) run(ctx context.Context, c Command) Result {
+	if len(c.Args) == 0 || c.Args[0] == "" {
+		return Result{Inconclusive: "there is no command"}
+	}
+	select {
+	case r.slots <- struct{}{}:
+		defer func() { <-r.slots }()
+	case <-ctx.Done():
+		return Result{Inconclusive: ctx.Err().Error()}
+	}
+	limited, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	cmd := exec.CommandContext(limited, c.Args[0], c.Args[1:]...)
+	cmd.WaitDelay = grace
+	if r.null != nil {
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = r.null, r.null, r.null
+	}
+	if err := prepare(cmd, c.User); err != nil {
+		return unstarted(c.Args[0], err)
+	}
+	failed := make(chan error)
+	r.starts <- start{cmd, failed}
+	err := <-failed
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return Result{Inconclusive: ctx.Err().Error()}
+	case err != nil:
+		return unstarted(c.Args[0], err)
+	}
+	err = cmd.Wait()
+	if limited.Err() != nil {
+		endGroup(cmd)
+	}
+	return resultOf(ctx, limited, c, err)
 }
 
 // Results is where results come, each once. It is never closed.
@@ -42,4 +114,9 @@ func (r *Runner) Results() <-chan router.ScriptDone { return r.results }
 func (r *Runner) Close() {
 	r.stop()
 	r.runs.Wait()
+	close(r.starts)
+	r.starter.Wait()
+	if r.null != nil {
+		_ = r.null.Close() // nothing was written
+	}
 }

@@ -7,50 +7,56 @@ import (
 	"fmt"
 	"io/fs"
 	"os/exec"
-	"runtime"
 	"time"
 
 	"keepc/compiler/ir"
+	"keepc/runtime/shortage"
 )
 
 // grace is how long a script that was asked to end may take for it.
 const grace = 2 * time.Second
 
-// Do runs a command and returns nil for exit status 0, or what was wrong in an operator's words: "exit status 1", "timed out after 3s".
-// At the timeout, and when ctx ends, the command and its children get SIGTERM; SIGKILL follows when the command has ended, two seconds
-// later at the latest. The command ends with this process in any case. What it writes is dropped.
-func Do(ctx context.Context, args []string, user ir.User, timeout time.Duration) error {
-	if len(args) == 0 || args[0] == "" {
-		return errors.New("there is no command")
-	}
-	// The kernel ends a child with the thread that began it, so that thread stays until the child has ended.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-
-	limited, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	cmd := exec.CommandContext(limited, args[0], args[1:]...)
-	cmd.WaitDelay = grace
-	if err := prepare(cmd, user); err != nil {
-		return err
-	}
-	err := cmd.Run()
-	if limited.Err() != nil {
-		endGroup(cmd)
-	}
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case limited.Err() != nil:
-		return fmt.Errorf("timed out after %v", timeout)
-	default:
-		return plain(args[0], err)
-	}
+// A Command is one run of a program.
+type Command struct {
+	Args    []string      // the program's path first
+	User    ir.User       // empty: who runs this process
+	Timeout time.Duration // after which the run is a failure
 }
 
-// plain says in an operator's words why a command did not run.
+// A Result is how a run ended. The zero Result is exit status 0.
+type Result struct {
+	Status int    // the exit status, where the program ended by itself
+	Cause  string // why the run is a failure, in an operator's words: "exit status 1", "timed out after 3s"; empty: it is none
+	// Inconclusive says why the run tells nothing, neither good nor bad, as "start a script: too many open files": the program did not
+	// start, or nobody waits for its result any longer. Empty: it tells something.
+	Inconclusive string
+}
+
+// unstarted is the result of a run that did not begin.
+func unstarted(name string, err error) Result {
+	if shortage.Is(err) {
+		return Result{Inconclusive: plain("start a script", err).Error()} // all scripts alike
+	}
+	return Result{Inconclusive: plain(name, err).Error()}
+}
+
+// resultOf says how a run ended that was started. The context of the command has the time-out, ctx has not.
+func resultOf(ctx, limited context.Context, c Command, err error) Result {
+	exit, exited := errors.AsType[*exec.ExitError](err)
+	switch {
+	case err == nil:
+		return Result{}
+	case ctx.Err() != nil:
+		return Result{Inconclusive: ctx.Err().Error()}
+	case limited.Err() != nil:
+		return Result{Cause: fmt.Sprintf("timed out after %v", c.Timeout)}
+	case exited:
+		return Result{Status: max(0, exit.ExitCode()), Cause: exit.Error()}
+	}
+	return Result{Inconclusive: plain(c.Args[0], err).Error()}
+}
+
+// plain says in an operator's words what was wrong with a file or a command.
 func plain(name string, err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return fmt.Errorf("%s: %w", name, e.Err)
@@ -58,5 +64,5 @@ func plain(name string, err error) error {
 	if e, ok := errors.AsType[*exec.Error](err); ok {
 		return fmt.Errorf("%s: %w", name, e.Err)
 	}
-	return err
+	return fmt.Errorf("%s: %w", name, err)
 }

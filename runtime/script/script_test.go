@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"keepc/compiler/ir"
 	"keepc/runtime/lab"
@@ -21,37 +24,50 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestDo(t *testing.T) {
+// run runs a command with a Runner of its own.
+func run(ctx context.Context, t *testing.T, c script.Command) script.Result {
+	t.Helper()
+	r := script.NewRunner(t.Context())
+	defer r.Close()
+	if c.Timeout == 0 {
+		c.Timeout = 10 * time.Second
+	}
+	return r.Run(ctx, c)
+}
+
+func TestResults(t *testing.T) {
 	dir := t.TempDir()
+	text := filepath.Join(dir, "text")
+	if err := os.WriteFile(text, []byte("exit 1\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	unclear := func(why string) script.Result { return script.Result{Inconclusive: why} }
 	for _, c := range []struct {
-		name  string
-		args  []string
-		user  ir.User
-		cause string
+		name string
+		args []string
+		user ir.User
+		want script.Result
 	}{
-		{"good", []string{"/bin/true"}, ir.User{}, ""},
-		{"bad", []string{"/bin/false"}, ir.User{}, "exit status 1"},
-		{"with arguments", []string{"/bin/sh", "-c", "exit 3"}, ir.User{}, "exit status 3"},
-		{"killed", []string{"/bin/sh", "-c", "kill -9 $$"}, ir.User{}, "signal: killed"},
-		{"slow", []string{"/bin/sleep", "60"}, ir.User{}, "timed out after 100ms"},
-		{"missing", []string{"/bin/there-is-none"}, ir.User{}, "/bin/there-is-none: no such file or directory"},
-		{"a directory", []string{dir}, ir.User{}, dir + ": permission denied"},
-		{"nothing", nil, ir.User{}, "there is no command"},
-		{"an empty word", []string{""}, ir.User{}, "there is no command"},
-		{"nobody's user", []string{"/bin/true"}, ir.User{Name: "there-is-none"}, "this machine has no user there-is-none"},
-		{"nobody's group", []string{"/bin/true"}, ir.User{Name: "root", Group: "there-is-none"}, "this machine has no group there-is-none"},
+		{"good", []string{"/bin/true"}, ir.User{}, script.Result{}},
+		{"bad", []string{"/bin/false"}, ir.User{}, script.Result{Status: 1, Cause: "exit status 1"}},
+		{"with arguments", []string{"/bin/sh", "-c", "exit 3"}, ir.User{}, script.Result{Status: 3, Cause: "exit status 3"}},
+		{"killed", []string{"/bin/sh", "-c", "kill -9 $$"}, ir.User{}, script.Result{Cause: "signal: killed"}},
+		{"slow", []string{"/bin/sleep", "60"}, ir.User{}, script.Result{Cause: "timed out after 100ms"}},
+		{"missing", []string{"/bin/there-is-none"}, ir.User{}, unclear("/bin/there-is-none: no such file or directory")},
+		{"a directory", []string{dir}, ir.User{}, unclear(dir + ": permission denied")},
+		{"a text", []string{text}, ir.User{}, unclear(text + ": exec format error")},
+		{"nothing", nil, ir.User{}, unclear("there is no command")},
+		{"an empty word", []string{""}, ir.User{}, unclear("there is no command")},
+		{"nobody's user", []string{"/bin/true"}, ir.User{Name: "there-is-none"}, unclear("/bin/true: this machine has no user there-is-none")},
+		{"nobody's group", []string{"/bin/true"}, ir.User{Name: "root", Group: "there-is-none"}, unclear("/bin/true: this machine has no group there-is-none")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			timeout := 10 * time.Second
 			if c.name == "slow" {
 				timeout = 100 * time.Millisecond
 			}
-			cause := ""
-			if err := script.Do(t.Context(), c.args, c.user, timeout); err != nil {
-				cause = err.Error()
-			}
-			if cause != c.cause {
-				t.Errorf("got %q, want %q", cause, c.cause)
+			if got := run(t.Context(), t, script.Command{Args: c.args, User: c.user, Timeout: timeout}); got != c.want {
+				t.Errorf("got %+v, want %+v", got, c.want)
 			}
 		})
 	}
@@ -62,17 +78,17 @@ func TestUser(t *testing.T) {
 		t.Skip("only root may become somebody else")
 	}
 	args := []string{"/bin/sh", "-c", `test "$(id -un):$(id -gn):$(id -G | wc -w)" = nobody:daemon:1`}
-	if err := script.Do(t.Context(), args, ir.User{Name: "nobody", Group: "daemon"}, 10*time.Second); err != nil {
-		t.Error(err)
+	if got := run(t.Context(), t, script.Command{Args: args, User: ir.User{Name: "nobody", Group: "daemon"}}); got != (script.Result{}) {
+		t.Error(got)
 	}
 }
 
 // A script that overstays ends with its children, also where it does not listen.
 func TestChildrenEnd(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "child")
-	err := script.Do(t.Context(), []string{"/bin/sh", "-c", `trap "" TERM; sleep 60 & echo $! >` + file + `; wait; sleep 60`}, ir.User{}, 200*time.Millisecond)
-	if err == nil || err.Error() != "timed out after 200ms" {
-		t.Error(err)
+	args := []string{"/bin/sh", "-c", `trap "" TERM; sleep 60 & echo $! >` + file + `; wait; sleep 60`}
+	if got := run(t.Context(), t, script.Command{Args: args, Timeout: 200 * time.Millisecond}); got.Cause != "timed out after 200ms" {
+		t.Error(got)
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -103,13 +119,157 @@ func TestRunner(t *testing.T) {
 		t.Errorf("got %v", causes)
 	}
 	r.Close() // ends the slow one; TestMain sees whether a goroutine is left
-	if err := script.Do(canceled(t), []string{"/bin/true"}, ir.User{}, time.Minute); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got := run(ctx, t, script.Command{Args: []string{"/bin/true"}}); got.Inconclusive != context.Canceled.Error() {
+		t.Errorf("got %+v", got)
 	}
 }
 
-func canceled(t *testing.T) context.Context {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	return ctx
+// elsewhere runs a test in a process of its own, since it changes what the whole process may do, or was born with. It reports whether this
+// is that process.
+func elsewhere(t *testing.T, before ...string) bool {
+	t.Helper()
+	const mark = "KEEPC_ELSEWHERE"
+	if os.Getenv(mark) == t.Name() {
+		return true
+	}
+	args := append(before, os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v")
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), mark+"="+t.Name())
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	return false
+}
+
+// Sixty good scripts at once with 64 descriptors: none fails. With none left they tell nothing, and afterwards they are good again.
+func TestShortOfDescriptors(t *testing.T) {
+	if !elsewhere(t) {
+		return
+	}
+	limit := syscall.Rlimit{Cur: 64, Max: 64}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	r := script.NewRunner(t.Context())
+	defer r.Close()
+	const scripts = 60
+	results := func() (good int, unclear map[string]int) {
+		unclear = map[string]int{}
+		for range scripts {
+			r.Start(router.StartScript{ID: router.ScriptID{Name: "x"}, Args: []string{"/bin/sh", "-c", "sleep 0.1"}, Timeout: 20 * time.Second})
+		}
+		for range scripts {
+			switch d := <-r.Results(); {
+			case d.Cause != "":
+				t.Errorf("a good script fails: %s", d.Cause)
+			case d.Inconclusive != "":
+				unclear[d.Inconclusive]++
+			default:
+				good++
+			}
+		}
+		return good, unclear
+	}
+	if good, unclear := results(); good != scripts {
+		t.Errorf("%d are good, the others %v", good, unclear)
+	}
+	var hoard []*os.File
+	for {
+		f, err := os.Open("/dev/null")
+		if err != nil {
+			break
+		}
+		hoard = append(hoard, f)
+	}
+	if _, unclear := results(); unclear["start a script: too many open files"] != scripts {
+		t.Errorf("without descriptors: %v", unclear)
+	}
+	for _, f := range hoard {
+		_ = f.Close() // nothing was written
+	}
+	if good, unclear := results(); good != scripts {
+		t.Errorf("afterwards %d are good, the others %v", good, unclear)
+	}
+}
+
+// A user who may not have another process: the script does not start, and tells nothing.
+func TestShortOfProcesses(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root may become somebody else")
+	}
+	if !elsewhere(t) {
+		return
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NPROC, &limit); err != nil {
+		t.Fatal(err)
+	}
+	limit.Cur = 0 // which is no limit for root
+	if err := unix.Setrlimit(unix.RLIMIT_NPROC, &limit); err != nil {
+		t.Fatal(err)
+	}
+	r := script.NewRunner(t.Context())
+	defer r.Close()
+	file, nobody := filepath.Join(t.TempDir(), "first"), ir.User{Name: "nobody"}
+	if err := errors.Join(os.Chmod(filepath.Dir(file), 0o777), os.Chmod(filepath.Dir(filepath.Dir(file)), 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	go r.Run(t.Context(), script.Command{Args: []string{"/bin/sh", "-c", "echo >" + file + "; exec sleep 60"}, User: nobody, Timeout: time.Minute})
+	lab.Eventually(t, 10*time.Second, "the first one", func() bool { _, err := os.Stat(file); return err == nil })
+	got := r.Run(t.Context(), script.Command{Args: []string{"/bin/true"}, User: nobody, Timeout: time.Minute})
+	if got.Inconclusive != "start a script: resource temporarily unavailable" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// A script is born as with keepalived 2.2.7, where the same was measured, whatever keepc was born with: here signals that are ignored or
+// blocked, and a descriptor.
+func TestBirth(t *testing.T) {
+	if !elsewhere(t, "/bin/sh", "-c", `trap "" HUP INT QUIT PIPE USR1; exec "$0" "$@" 9</etc/passwd`) {
+		return
+	}
+	runtime.LockOSThread() // and die with it
+	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &unix.Sigset_t{Val: [16]uint64{1<<(syscall.SIGTERM-1) | 1<<(syscall.SIGCHLD-1)}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	script.Settle()
+	file := filepath.Join(t.TempDir(), "seen")
+	// A program that changes nothing of it by itself, as shells do.
+	see := `exec >` + file + `; umask; pwd; cd /proc/self/fd; for f in *; do readlink $f; done; grep -E "Sig(Blk|Ign)" /proc/self/status`
+	if got := run(t.Context(), t, script.Command{Args: []string{"/bin/sh", "-c", see}}); got != (script.Result{}) {
+		t.Fatal(got)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wd, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "0177\n" + wd + "\n/dev/null\n" + file + "\n/dev/null\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"
+	if string(text) != want {
+		t.Errorf("got\n%swant\n%s", text, want)
+	}
+
+	group := filepath.Join(t.TempDir(), "group")
+	if got := run(t.Context(), t, script.Command{Args: []string{"/bin/sh", "-c", `cut -d" " -f1,5 /proc/self/stat >` + group + `; echo $$ >>` + group}}); got != (script.Result{}) {
+		t.Fatal(got)
+	}
+	text, err = os.ReadFile(group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fields := strings.Fields(string(text)); len(fields) != 3 || fields[1] != fields[2] {
+		t.Errorf("process and group of a child, process of the script: %v", fields)
+	}
+	info, err := os.Stat(group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode() != 0o600 {
+		t.Errorf("what a script makes has mode %v", info.Mode())
+	}
 }

@@ -51,12 +51,8 @@ func (r *Runs) Tick(now time.Time) (timeout time.Duration, run bool) {
 
 // Done tells the result of the run that Tick asked for. It tells whether the standing changed by it.
 func (r *Runs) Done(now time.Time, good bool) (changed bool) {
-	if !r.running {
+	if !r.end(now) {
 		return false
-	}
-	r.running = false
-	if r.due = r.began.Add(r.spec.Interval); r.due.Before(now) {
-		r.due = now
 	}
 	if r.status.Known && good == r.status.Good {
 		r.against = 0
@@ -71,6 +67,21 @@ func (r *Runs) Done(now time.Time, good bool) (changed bool) {
 		return false
 	}
 	r.status, r.against = Status{Known: true, Good: good}, 0
+	return true
+}
+
+// Lost tells that the run that Tick asked for tells nothing. The standing stays, and the next run has its normal time.
+func (r *Runs) Lost(now time.Time) { r.end(now) }
+
+// end reports whether a run was under way, which has ended.
+func (r *Runs) end(now time.Time) bool {
+	if !r.running {
+		return false
+	}
+	r.running = false
+	if r.due = r.began.Add(r.spec.Interval); r.due.Before(now) {
+		r.due = now
+	}
 	return true
 }
 

@@ -77,7 +77,7 @@ func TestSum(t *testing.T) {
 	}
 }
 
-// A script's standing by its results, one letter a run: g good, b bad.
+// A script's standing by its results, one letter a run: g good, b bad, l lost, which tells nothing.
 func TestRuns(t *testing.T) {
 	for _, c := range []struct {
 		name       string
@@ -90,6 +90,8 @@ func TestRuns(t *testing.T) {
 		{"a success in between", 1, 3, "gbbgbbb", "ggggggb"},
 		{"rises after rise", 2, 1, "bgbgg", "bbbbg"},
 		{"both at once", 1, 1, "gbg", "gbg"},
+		{"lost ones change nothing", 2, 2, "gllllblblllbglg", "gggggggbbbbbbbg"},
+		{"lost ones at first", 2, 2, "llg", "bbg"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			now := time.Unix(0, 0)
@@ -105,7 +107,12 @@ func TestRuns(t *testing.T) {
 					t.Fatalf("run %d does not begin", i)
 				}
 				before := r.Status()
-				changed := r.Done(now.Add(300*time.Millisecond), result == 'g')
+				changed := false
+				if result == 'l' {
+					r.Lost(now.Add(300 * time.Millisecond))
+				} else {
+					changed = r.Done(now.Add(300*time.Millisecond), result == 'g')
+				}
 				if changed != (before != r.Status()) {
 					t.Errorf("run %d: changed is %v", i, changed)
 				}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"keepc/runtime/lab"
+)
+
+// scripted starts keepc on a host of its own with some vrrp_scripts, which all of one instance's priority hangs on: 100 + 1 for each.
+func scripted(t *testing.T, commands []string, before string) (*lab.Host, *lab.Process) {
+	t.Helper()
+	n := lab.New(t)
+	h := n.Host("lb01", lab.On(n.Segment("lan"), "eth0", "192.0.2.1/24"))
+	var b, tracks strings.Builder
+	for i, c := range commands {
+		fmt.Fprintf(&b, "vrrp_script s%d {\n\tscript \"%s\"\n\tinterval 1\n\tfall 1\n\trise 1\n}\n", i, c)
+		fmt.Fprintf(&tracks, "\t\ts%d weight 1\n", i)
+	}
+	fmt.Fprintf(&b, "vrrp_instance VI_1 {\n\tinterface eth0\n\tvirtual_router_id 51\n\tpriority 100\n\ttrack_script {\n%s\t}\n\tvirtual_ipaddress {\n\t\t192.0.2.10/24\n\t}\n}\n", tracks.String())
+	conf := filepath.Join(h.Dir(), "keepalived.conf")
+	if err := os.WriteFile(conf, []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := append([]string{"-c", before + `; exec "$0" "$@"`}, keepcArgs(t, "run", conf)...)
+	return h, h.Start("/bin/sh", args...)
+}
+
+// TestRunScriptsShort: 60 good scripts of a director that has 64 descriptors are good, all of them and all the time.
+func TestRunScriptsShort(t *testing.T) {
+	commands := make([]string, 60)
+	for i := range commands {
+		commands[i] = "/bin/true"
+	}
+	_, p := scripted(t, commands, "ulimit -n 64")
+	p.WaitLog("VI_1 MASTER", 20*time.Second)
+	time.Sleep(5 * time.Second)
+	log := p.Log()
+	if strings.Contains(log, "fails") {
+		t.Error("a good script fails")
+	}
+	if !strings.Contains(log, "-> 160: ") {
+		t.Error("the priority never has the weight of 60 good scripts")
+	}
+	for line := range strings.Lines(log) {
+		if at := strings.Index(line, "VI_1 priority"); at >= 0 && strings.Contains(line, "160 -> ") {
+			t.Errorf("the priority falls: %s", line)
+		}
+	}
+	if t.Failed() {
+		t.Log(log)
+	}
+}
+
+// TestRunScriptsInheritNothing: a script has /dev/null three times and nothing else of a director with all its sockets, and no signal of it.
+func TestRunScriptsInheritNothing(t *testing.T) {
+	dir := t.TempDir()
+	file, program := filepath.Join(dir, "seen"), filepath.Join(dir, "see")
+	text := "#!/bin/sh\ncd /proc/self/fd\nset -- $(for f in *; do readlink $f; done)\nexec >> " + file + "\necho $*\ngrep -E 'Sig(Blk|Ign)' /proc/self/status\n"
+	if err := os.WriteFile(program, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	_, p := scripted(t, []string{program}, `trap "" HUP PIPE USR1; exec 9</etc/passwd`)
+	p.WaitLog("VI_1 MASTER", 20*time.Second)
+	seen, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A shell has its script open, and a pipe where it collects the list.
+	for line := range strings.Lines(string(seen)) {
+		inherited := strings.Fields(line)
+		inherited = slices.DeleteFunc(inherited, func(f string) bool { return f == program || strings.HasPrefix(f, "pipe:") })
+		if inherited = slices.Compact(inherited); !slices.Equal(inherited, []string{"/dev/null"}) && line != "SigBlk:\t0000000000000000\n" && line != "SigIgn:\t0000000000000000\n" {
+			t.Errorf("got %s", line)
+		}
+	}
+	if strings.Count(string(seen), "\n") < 6 {
+		t.Errorf("too few runs: %s", seen)
+	}
+}
