@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -8,11 +9,11 @@ import (
 	"keepc/grammar/diag"
 )
 
-// TestCheckParts holds what each checker decodes to beside what all have: its part, as the spec carries it.
+// TestCheckParts holds what each checker decodes to beside what all have: its part.
 func TestCheckParts(t *testing.T) {
 	for _, c := range []struct{ name, block, want string }{
-		{"TCP", "TCP_CHECK {\n}", ``},
-		{"ping", "PING_CHECK {\n}", ``},
+		{"TCP", "TCP_CHECK {\n}", `{}`},
+		{"ping", "PING_CHECK {\n}", `{}`},
 		{"HTTP, all of it", `HTTP_GET {
 			url {
 				path /health
@@ -73,17 +74,18 @@ virtual_server 10.0.0.1 80 {
 				t.Errorf("%s: %s", c.name, d.Message)
 			}
 		}
-		if got := cfg.VirtualServers[0].RealServers[0].Checks[0].Part; got != c.want {
-			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
+		got, err := json.Marshal(cfg.VirtualServers[0].RealServers[0].Checks[0].Checker)
+		if err != nil || string(got) != c.want {
+			t.Errorf("%s: %v\n got %s\nwant %s", c.name, err, got, c.want)
 		}
 	}
 }
 
 // TestSpecs holds when two checks are the same check over a reload.
 func TestSpecs(t *testing.T) {
-	spec := func(block string) ir.CheckSpec {
+	spec := func(block string) *ir.Check {
 		cfg, _ := compile(t, "f", "virtual_server 10.0.0.1 80 {\nreal_server 10.0.0.2 80 {\n"+block+"\n}\n}\n")
-		return cfg.VirtualServers[0].RealServers[0].Checks[0].CheckSpec
+		return cfg.VirtualServers[0].RealServers[0].Checks[0]
 	}
 	same := spec("HTTP_GET {\nurl {\npath /a\nstatus_code 200\n}\n}")
 	for block, want := range map[string]bool{
@@ -94,7 +96,7 @@ func TestSpecs(t *testing.T) {
 		"HTTP_GET {\nurl {\npath /a\nstatus_code 200\n}\nretry 9\n}":        false,
 		"HTTP_GET {\nurl {\npath /a\nstatus_code 200\n}\nurl {\npath /\n}}": false,
 	} {
-		if got := spec(block) == same; got != want {
+		if got := spec(block).Same(same); got != want || same.Same(spec(block)) != want {
 			t.Errorf("same %v, want %v:\n%s", got, want, block)
 		}
 	}

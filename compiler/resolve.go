@@ -52,8 +52,8 @@ func resolve(cfg *ir.Config, file *grammar.File) {
 			rs.Checks = withHosts(rs.Checks)
 			resolveCommands(&cfg.Global, rs.NotifyUp, rs.NotifyDown)
 			for _, c := range rs.Checks {
-				if c.Misc != nil {
-					setDefault(&c.Misc.User, ir.User{}, cfg.Global.ScriptUser)
+				if misc, ok := c.Checker.(*ir.MiscCheck); ok {
+					setDefault(&misc.User, ir.User{}, cfg.Global.ScriptUser)
 				}
 			}
 		}

@@ -10,45 +10,52 @@ import (
 
 // withHosts puts the hosts of an old SMTP_CHECK beside it: each is a check of its own, that only connects elsewhere.
 func withHosts(checks []*ir.Check) []*ir.Check {
-	if !slices.ContainsFunc(checks, func(c *ir.Check) bool { return c.SMTP != nil && c.SMTP.Hosts != nil }) {
+	old := func(c *ir.Check) bool { smtp, ok := c.Checker.(*ir.SMTPCheck); return ok && smtp.Hosts != nil }
+	if !slices.ContainsFunc(checks, old) {
 		return checks
 	}
 	var all []*ir.Check
 	for _, c := range checks {
 		all = append(all, c)
-		if c.SMTP == nil {
+		smtp, ok := c.Checker.(*ir.SMTPCheck)
+		if !ok {
 			continue
 		}
-		for _, host := range c.SMTP.Hosts {
+		for _, host := range smtp.Hosts {
 			one := *c
-			one.Origin = host.Origin
-			one.Target, one.BindTo, one.BindIf, one.FWMark = host.Target, host.BindTo, host.BindIf, host.FWMark
-			one.SMTP = &ir.SMTP{Helo: c.SMTP.Helo}
+			one.Origin, one.Connection, one.Checker = host.Origin, host.Connection, &ir.SMTPCheck{Helo: smtp.Helo}
 			if host.ConnectTimeout != ir.Unset {
 				one.ConnectTimeout = host.ConnectTimeout
 			}
 			all = append(all, &one)
 		}
-		c.SMTP.Hosts = nil
+		smtp.Hosts = nil
 	}
 	return all
 }
 
 func resolveCheck(c *ir.Check, rs *ir.RealServer, files map[string]*ir.TrackFile) {
-	if c.Kind != ir.MiscCheck && c.Kind != ir.FileCheck && c.Kind != ir.BFDCheck {
-		c.Target = target(c, rs)
-	}
-	retry, pause := 1, time.Second
-	switch c.Kind {
-	case ir.MiscCheck:
-		retry = 0
-	case ir.HTTPCheck, ir.SSLCheck:
-		pause = 3 * time.Second
-	}
 	setDefault(&c.DelayLoop, ir.Unset, rs.Timing.DelayLoop)
 	setDefault(&c.DelayLoop, ir.Unset, 60*time.Second)
-	if c.Kind == ir.DNSCheck {
+	retry, pause, connects := 1, time.Second, true
+	switch part := c.Checker.(type) {
+	case *ir.HTTPCheck:
+		pause = 3 * time.Second
+		resolveHTTP(part, rs)
+	case *ir.DNSCheck:
 		retry, pause = 3, c.DelayLoop
+	case *ir.MiscCheck:
+		retry, connects = 0, false
+		setDefault(&part.Timeout, 0, c.DelayLoop)
+		part.Command.User = part.User
+	case *ir.FileCheck:
+		connects = false
+		resolveFile(part, files[part.TrackFile.Text])
+	case *ir.BFDCheck:
+		connects = false
+	}
+	if connects {
+		c.Target = target(c, rs)
 	}
 	setDefault(&c.ConnectTimeout, ir.Unset, rs.Timing.ConnectTimeout)
 	setDefault(&c.ConnectTimeout, ir.Unset, 5*time.Second)
@@ -59,16 +66,6 @@ func resolveCheck(c *ir.Check, rs *ir.RealServer, files map[string]*ir.TrackFile
 	setDefault(&c.Retry, ir.Unset, rs.Timing.Retry)
 	setDefault(&c.Retry, ir.Unset, retry)
 	c.Alpha = c.Alpha || rs.Alpha && !c.Has("alpha")
-	switch {
-	case c.HTTP != nil:
-		resolveHTTP(c.HTTP, rs)
-	case c.Misc != nil:
-		setDefault(&c.Misc.Timeout, 0, c.DelayLoop)
-		c.Misc.Command.User = c.Misc.User
-	case c.File != nil:
-		resolveFile(c.File, files[c.File.TrackFile.Text])
-	}
-	c.SetPart()
 }
 
 // target is where a check connects to: the server, at the port that the file gives it, also where packets keep that of the
@@ -81,7 +78,7 @@ func target(c *ir.Check, rs *ir.RealServer) netip.AddrPort {
 	return netip.AddrPortFrom(addr, port)
 }
 
-func resolveHTTP(h *ir.HTTP, rs *ir.RealServer) {
+func resolveHTTP(h *ir.HTTPCheck, rs *ir.RealServer) {
 	setDefault(&h.VirtualHost, "", rs.VirtualHost)
 	for _, u := range h.URLs {
 		setDefault(&u.VirtualHost, "", h.VirtualHost)
@@ -95,7 +92,7 @@ func resolveHTTP(h *ir.HTTP, rs *ir.RealServer) {
 	}
 }
 
-func resolveFile(f *ir.File, named *ir.TrackFile) {
+func resolveFile(f *ir.FileCheck, named *ir.TrackFile) {
 	if f.Weight == nil && named != nil {
 		f.Weight = &named.Weight
 	}

@@ -51,7 +51,7 @@ func lvsDump(cfg *ir.Config) []dumpBlock {
 		for _, vs := range services {
 			for _, rs := range vs.RealServers {
 				for _, c := range rs.Checks {
-					if (c.File != nil) == last && runs(c) {
+					if _, file := c.Checker.(*ir.FileCheck); file == last && runs(c) {
 						w.check(c, rs, vs)
 					}
 				}
@@ -68,10 +68,11 @@ func lvsDump(cfg *ir.Config) []dumpBlock {
 
 // runs tells whether the program of a check is there.
 func runs(c *ir.Check) bool {
-	if c.Misc == nil {
+	misc, ok := c.Checker.(*ir.MiscCheck)
+	if !ok {
 		return true
 	}
-	_, err := programOf(&c.Misc.Command)
+	_, err := programOf(&misc.Command)
 	return err == nil
 }
 
@@ -129,11 +130,11 @@ func (w *dumpWriter) server(rs *ir.RealServer, vs *ir.VirtualServer) {
 	w.script("RS down notify script", rs.NotifyDown)
 	w.line("Using smtp notification = %s", yesNo(rs.SMTPAlert))
 	for _, c := range rs.Checks {
-		switch {
-		case c.File != nil:
-			w.line("%s, weight %d%s", c.File.TrackFile.Text, c.File.Weight.N, choose(c.File.Weight.Reverse, " reverse", ""))
-		case c.BFD != nil:
-			w.line("%s", c.BFD.Text)
+		switch part := c.Checker.(type) {
+		case *ir.FileCheck:
+			w.line("%s, weight %d%s", part.TrackFile.Text, part.Weight.N, choose(part.Weight.Reverse, " reverse", ""))
+		case *ir.BFDCheck:
+			w.line("%s", part.Text)
 		}
 	}
 }
@@ -199,14 +200,14 @@ func (w *dumpWriter) check(c *ir.Check, rs *ir.RealServer, vs *ir.VirtualServer)
 		w.block("[%s]:%s:%d -> [%s]:%s:%d", vs.Key.Addr, vs.Key.Protocol, vs.Key.Port, rs.Addr.Addr(), vs.Key.Protocol, portOf(rs, vs))
 	}
 	w.line("Log all failures = %s", yesNo(c.LogAllFailures))
-	switch {
-	case c.File != nil:
+	switch part := c.Checker.(type) {
+	case *ir.FileCheck:
 		w.line("Keepalive method = FILE_CHECK")
-		w.line("Tracked file = %s", c.File.TrackFile.Text)
+		w.line("Tracked file = %s", part.TrackFile.Text)
 		return
-	case c.BFD != nil:
+	case *ir.BFDCheck:
 		w.line("Keepalive method = BFD_CHECK")
-		w.line("Name = %s", c.BFD.Text)
+		w.line("Name = %s", part.Text)
 		w.line("Alpha = %s", yesNo(c.Alpha))
 		w.line("Alpha is %s", onOff(c.Alpha))
 		return
@@ -216,8 +217,8 @@ func (w *dumpWriter) check(c *ir.Check, rs *ir.RealServer, vs *ir.VirtualServer)
 	w.line("Warmup = %d us", c.Warmup.Microseconds())
 	w.line("Retries = %d", c.Retry)
 	w.where(c.Retry > 0, "Delay before retry = %d us", c.DelayBeforeRetry.Microseconds())
-	if c.Misc != nil {
-		w.misc(c)
+	if misc, ok := c.Checker.(*ir.MiscCheck); ok {
+		w.misc(c, misc)
 		return
 	}
 	w.line("Dest = [%s]:%d", c.Target.Addr(), c.Target.Port())
@@ -225,37 +226,37 @@ func (w *dumpWriter) check(c *ir.Check, rs *ir.RealServer, vs *ir.VirtualServer)
 	w.where(c.BindIf != "", "Bind i/f = %s", c.BindIf)
 	w.where(c.FWMark != 0, "Mark = %d", c.FWMark)
 	w.line("Timeout = %s", seconds(c.ConnectTimeout))
-	switch {
-	case c.HTTP != nil:
-		w.http(c)
-	case c.SMTP != nil:
+	switch part := c.Checker.(type) {
+	case *ir.HTTPCheck:
+		w.http(c, part)
+	case *ir.SMTPCheck:
 		w.line("Keepalive method = SMTP_CHECK")
-		w.line("helo = %s", c.SMTP.Helo)
-	case c.DNS != nil:
+		w.line("helo = %s", part.Helo)
+	case *ir.DNSCheck:
 		w.line("Keepalive method = DNS_CHECK")
-		w.line("Type = %s", c.DNS.Type)
-		w.line("Name = %s", strings.TrimPrefix(c.DNS.Name, "."))
-	case c.UDP != nil:
-		w.udp(c.UDP)
+		w.line("Type = %s", part.Type)
+		w.line("Name = %s", strings.TrimPrefix(part.Name, "."))
+	case *ir.UDPCheck:
+		w.udp(part)
 	default:
-		w.line("Keepalive method = %s", c.Kind)
+		w.line("Keepalive method = %s", c.Keyword())
 	}
 }
 
-func (w *dumpWriter) misc(c *ir.Check) {
-	program, _ := programOf(&c.Misc.Command)
+func (w *dumpWriter) misc(c *ir.Check, misc *ir.MiscCheck) {
+	program, _ := programOf(&misc.Command)
 	w.line("Keepalive method = MISC_CHECK")
 	w.line("script = %s", program)
-	w.line("timeout = %d", choose(c.Has("misc_timeout"), c.Misc.Timeout/time.Second, 0))
-	w.line("dynamic = %s", choose(c.Misc.Dynamic, "YES", "NO"))
+	w.line("timeout = %d", choose(c.Has("misc_timeout"), misc.Timeout/time.Second, 0))
+	w.line("dynamic = %s", choose(misc.Dynamic, "YES", "NO"))
 }
 
-func (w *dumpWriter) http(c *ir.Check) {
-	w.line("Keepalive method = %s, http protocol %s", c.Kind, c.HTTP.Version)
-	w.where(c.Has("virtualhost"), "Virtualhost = %s", c.HTTP.VirtualHost)
-	w.line("Enable SNI %s", choose(c.HTTP.SNI, "set", "unset"))
-	w.line("Fast recovery %s", choose(c.HTTP.FastRecovery, "set", "unset"))
-	for _, u := range c.HTTP.URLs {
+func (w *dumpWriter) http(c *ir.Check, http *ir.HTTPCheck) {
+	w.line("Keepalive method = %s, http protocol %s", c.Keyword(), http.Version)
+	w.where(c.Has("virtualhost"), "Virtualhost = %s", http.VirtualHost)
+	w.line("Enable SNI %s", choose(http.SNI, "set", "unset"))
+	w.line("Fast recovery %s", choose(http.FastRecovery, "set", "unset"))
+	for _, u := range http.URLs {
 		w.block("Checked url = %s", u.Path)
 		for _, d := range u.Digests {
 			w.line("digest = %s", d)
@@ -275,7 +276,7 @@ func (w *dumpWriter) http(c *ir.Check) {
 	}
 }
 
-func (w *dumpWriter) udp(u *ir.Datagram) {
+func (w *dumpWriter) udp(u *ir.UDPCheck) {
 	w.line("Keepalive method = UDP_CHECK")
 	if u.Payload == nil {
 		w.line("Payload specified = no")

@@ -373,9 +373,9 @@ func (p *player) serve(ev balance.Event) {
 	for _, f := range p.balance.Step(p.now, ev) {
 		fmt.Fprintf(&p.did, "%v %T %+v\n", p.now.Sub(time.Unix(1_000_000, 0)), f, f)
 		if s, ok := f.(balance.StartProbe); ok {
-			fmt.Fprintf(&p.did, "%+v\n", s.ID)
+			fmt.Fprintf(&p.did, "%s %+v %+v %v\n", s.Check.Keyword(), s.Check.Checker, s.Check.Connection, s.Timeout)
 			cause := ""
-			if target := s.ID.Server.Server.Addr().AsSlice(); int(target[len(target)-1]) <= p.failing {
+			if target := s.Server.Server.Addr().AsSlice(); int(target[len(target)-1]) <= p.failing {
 				cause = "fails"
 			}
 			p.serve(balance.ProbeDone{ID: s.ID, Result: health.Outcome(cause)})

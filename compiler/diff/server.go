@@ -101,8 +101,8 @@ func beginning(x *realServer) string {
 func names(checks []*ir.Check) string {
 	var list []string
 	for _, c := range checks {
-		if !slices.Contains(list, string(c.Kind)) {
-			list = append(list, string(c.Kind))
+		if !slices.Contains(list, c.Keyword()) {
+			list = append(list, c.Keyword())
 		}
 	}
 	return strings.Join(list, ", ")
@@ -161,7 +161,7 @@ func inCheck(path string) bool {
 // compareChecks counts the checks that end and those that begin, by what a reload tells them apart by. Those that are not made do neither.
 func compareChecks(old, now []*ir.Check) (gone, come int) {
 	has := func(list []*ir.Check, c *ir.Check) bool {
-		return slices.ContainsFunc(list, func(d *ir.Check) bool { return c.CheckSpec == d.CheckSpec })
+		return slices.ContainsFunc(list, c.Same)
 	}
 	for _, c := range old {
 		if enforced.Checked(c) && !has(now, c) {

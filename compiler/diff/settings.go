@@ -195,7 +195,7 @@ func match(before, after []schema.Setting) []pair {
 	if left == 0 {
 		return pairs
 	}
-	for _, same := range []func(schema.Setting) any{equality, identity, likeness} {
+	for _, same := range []func(schema.Setting) any{equality(), identity, likeness} {
 		at := map[any][]int{}
 		for i, f := range free {
 			if f != nil && same(*f) != nil {
@@ -231,12 +231,20 @@ type mark struct {
 	what, value any
 }
 
-// equality is that of an entry with its value, and of a check with all that it is told.
-func equality(x schema.Setting) any {
-	if c, ok := x.Part.(*ir.Check); ok {
-		return mark{x.Key, c.CheckSpec, nil}
+// equality returns the function that marks an entry with its value, and a check with all that it is told.
+func equality() func(schema.Setting) any {
+	var checks []*ir.Check // that differ
+	return func(x schema.Setting) any {
+		c, ok := x.Part.(*ir.Check)
+		if !ok {
+			return mark{x.Key, identity(x), x.Value}
+		}
+		i := slices.IndexFunc(checks, c.Same)
+		if i < 0 {
+			i, checks = len(checks), append(checks, c)
+		}
+		return mark{x.Key, i, nil}
 	}
-	return mark{x.Key, identity(x), x.Value}
 }
 
 // identity is what a reload knows a part by.

@@ -14,7 +14,7 @@ const checks = "virtual_server.real_server"
 
 // Checked reports whether keepc makes a check. A check that is not made never fails: the others of its server decide, or it counts as up.
 func Checked(c *ir.Check) bool {
-	v, _ := always(checks + "." + string(c.Kind))
+	v, _ := always(checks + "." + c.Keyword())
 	return v.Answer == Enforced
 }
 

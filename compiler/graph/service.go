@@ -198,7 +198,7 @@ func serverSettings(r *ir.RealServer, v *ir.VirtualServer) []string {
 // checkName names a check, with the port where it is not the one of the service.
 func checkName(k *ir.Check, r *ir.RealServer) string {
 	if p := k.Target.Port(); p != 0 && p != r.Addr.Port() {
-		return fmt.Sprintf("%s :%d", k.Kind, p)
+		return fmt.Sprintf("%s :%d", k.Keyword(), p)
 	}
-	return string(k.Kind)
+	return k.Keyword()
 }

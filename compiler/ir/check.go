@@ -1,88 +1,79 @@
 package ir
 
 import (
+	"bytes"
 	"encoding/hex"
-	"encoding/json"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
-	"unique"
 )
 
-// CheckKind is the keyword of a checker.
-type CheckKind string
-
-const (
-	TCPCheck  CheckKind = "TCP_CHECK"
-	HTTPCheck CheckKind = "HTTP_GET"
-	SSLCheck  CheckKind = "SSL_GET"
-	SMTPCheck CheckKind = "SMTP_CHECK"
-	DNSCheck  CheckKind = "DNS_CHECK"
-	UDPCheck  CheckKind = "UDP_CHECK"
-	PingCheck CheckKind = "PING_CHECK"
-	MiscCheck CheckKind = "MISC_CHECK"
-	FileCheck CheckKind = "FILE_CHECK"
-	BFDCheck  CheckKind = "BFD_CHECK"
-)
-
-// A Check is one health check of a real server. Of the parts below, it has that of its kind; TCP_CHECK and PING_CHECK have none.
+// A Check is one health check of a real server: what all checks are told, and the part of its kind.
 type Check struct {
 	Origin
-	CheckSpec
+	Checker
+	Connection
+	CheckTiming
+	Alpha          bool // counts as failed until the first success
 	LogAllFailures bool
-
-	HTTP *HTTP // HTTP_GET and SSL_GET
-	SMTP *SMTP
-	DNS  *DNS
-	UDP  *Datagram
-	Misc *Misc
-	File *File
-	BFD  *Name // the bfd_instance to follow
 }
 
-// CheckSpec is all that a check is told; two checks with equal specs are the same check over a reload.
-type CheckSpec struct {
-	Kind             CheckKind
-	Target           netip.AddrPort
-	BindTo           netip.AddrPort // zero: any
-	BindIf           string
-	FWMark           uint32 `json:"fwmark"`
+// A Checker is the part of a check that its kind alone has, and so its kind.
+type Checker interface {
+	// Keyword is that of the checker, as "HTTP_GET".
+	Keyword() string
+	// Same reports whether another checker asks for the same.
+	Same(Checker) bool
+}
+
+// Same reports whether another check of the server is the same one over a reload, so that its counters go on.
+func (c *Check) Same(o *Check) bool {
+	return c.Connection == o.Connection && c.CheckTiming == o.CheckTiming && c.Alpha == o.Alpha && c.Checker.Same(o.Checker)
+}
+
+// A Connection is how a check reaches a server.
+type Connection struct {
+	Target netip.AddrPort // zero: the check connects to nothing
+	BindTo netip.AddrPort // zero: any
+	BindIf string
+	FWMark uint32 `json:"fwmark"`
+}
+
+// CheckTiming is when a check is made, and made again. Checks inherit it: from the virtual server, then the real server. Unset where the
+// file is silent.
+type CheckTiming struct {
 	ConnectTimeout   time.Duration
 	DelayLoop        time.Duration // period of checks while all is well
 	DelayBeforeRetry time.Duration
-	Retry            int           // failures beyond the first that are forgiven
 	Warmup           time.Duration // the first check comes within it
-	Alpha            bool          // counts as failed until the first success
-	Part             string        `json:"-"` // that of the kind, as JSON, for a value with lists cannot be compared; may hold passwords
+	Retry            int           // failures beyond the first that are forgiven
 }
 
-// SetPart puts the part of the kind into the spec.
-func (c *Check) SetPart() {
-	var part any
-	switch {
-	case c.HTTP != nil:
-		part = c.HTTP
-	case c.SMTP != nil:
-		part = c.SMTP
-	case c.DNS != nil:
-		part = c.DNS
-	case c.UDP != nil:
-		part = c.UDP
-	case c.Misc != nil:
-		part = c.Misc
-	case c.File != nil:
-		part = c.File
-	case c.BFD != nil:
-		part = c.BFD.Text
-	default:
-		return
-	}
-	text, _ := json.Marshal(part)              // words and numbers, which JSON can always write
-	c.Part = unique.Make(string(text)).Value() // most servers of a service are asked the same
+// NoTiming is the CheckTiming of a silent file.
+var NoTiming = CheckTiming{Unset, Unset, Unset, Unset, Unset}
+
+// TCPCheck connects.
+type TCPCheck struct{}
+
+func (*TCPCheck) Keyword() string       { return "TCP_CHECK" }
+func (c *TCPCheck) Same(o Checker) bool { return equal(c, o) }
+
+// PingCheck asks for an echo.
+type PingCheck struct{}
+
+func (*PingCheck) Keyword() string       { return "PING_CHECK" }
+func (c *PingCheck) Same(o Checker) bool { return equal(c, o) }
+
+// equal is Same for checkers whose values can be compared.
+func equal[T comparable](c *T, o Checker) bool {
+	other, ok := o.(any).(*T)
+	return ok && *c == *other
 }
 
-// HTTP is the pages that must be right, and how to ask for them.
-type HTTP struct {
+// HTTPCheck is the pages that must be right, and how to ask for them.
+type HTTPCheck struct {
+	TLS          bool   `json:"-"` // SSL_GET
 	URLs         []*URL `json:"url"`
 	VirtualHost  string `json:"virtualhost"`   // the Host header of pages that name none; empty: the target
 	Version      string `json:"http_protocol"` // of HTTP: 1.0, 1.1, or 1.0C, which is 1.0 that closes the connection
@@ -90,6 +81,19 @@ type HTTP struct {
 	SNIName      string `json:"sni_name"`      // empty: the Host header
 	FastRecovery bool   // a server that comes back gets its remaining pages checked without a pause
 	TLSCompliant bool   `json:"tls_compliant"` // the server must close TLS properly
+}
+
+func (c *HTTPCheck) Keyword() string {
+	if c.TLS {
+		return "SSL_GET"
+	}
+	return "HTTP_GET"
+}
+
+func (c *HTTPCheck) Same(o Checker) bool {
+	x, ok := o.(*HTTPCheck)
+	return ok && c.TLS == x.TLS && c.VirtualHost == x.VirtualHost && c.Version == x.Version && c.SNI == x.SNI && c.SNIName == x.SNIName &&
+		c.FastRecovery == x.FastRecovery && c.TLSCompliant == x.TLSCompliant && slices.EqualFunc(c.URLs, x.URLs, (*URL).same)
 }
 
 // A URL is a page that must be right.
@@ -101,6 +105,11 @@ type URL struct {
 	VirtualHost  string        `json:"virtualhost"` // the Host header; empty: the target
 	Regex        Regex         `json:",omitzero"`   // without a pattern: none
 	TLSCompliant bool          `json:"tls_compliant"`
+}
+
+func (u *URL) same(o *URL) bool {
+	return u.Path == o.Path && u.VirtualHost == o.VirtualHost && u.TLSCompliant == o.TLSCompliant &&
+		slices.Equal(u.Digests, o.Digests) && slices.Equal(u.Status, o.Status) && u.Regex.same(o.Regex)
 }
 
 // A StatusRange is codes of HTTP, both ends included.
@@ -128,28 +137,54 @@ type Regex struct {
 	Stack     Sizes    // of the JIT in bytes; zero: its own
 }
 
-// SMTP is a greeting of a mail server.
-type SMTP struct {
-	Helo  string   `json:"helo_name"`
-	Hosts []*Check `json:"host"` // old style: each is a check of its own, and the block around them none
+func (r Regex) same(o Regex) bool {
+	return r.Pattern == o.Pattern && r.NoMatch == o.NoMatch && r.MinOffset == o.MinOffset && r.EndOffset == o.EndOffset && r.Stack == o.Stack &&
+		slices.Equal(r.Options, o.Options)
 }
 
-// DNS is a question to a name server.
-type DNS struct {
+// SMTPCheck is a greeting of a mail server.
+type SMTPCheck struct {
+	Helo  string   `json:"helo_name"`
+	Hosts []*Check `json:"host"` // old style: each is a check of its own; Compile puts them beside this one
+}
+
+func (*SMTPCheck) Keyword() string { return "SMTP_CHECK" }
+
+func (c *SMTPCheck) Same(o Checker) bool {
+	x, ok := o.(*SMTPCheck)
+	return ok && c.Helo == x.Helo
+}
+
+// DNSCheck is a question to a name server.
+type DNSCheck struct {
 	Type string // as SOA
 	Name string
 }
 
-// A Datagram is what UDP_CHECK sends, and the answer that must come.
-type Datagram struct {
+func (*DNSCheck) Keyword() string       { return "DNS_CHECK" }
+func (c *DNSCheck) Same(o Checker) bool { return equal(c, o) }
+
+// UDPCheck is what is sent, and the answer that must come.
+type UDPCheck struct {
 	Payload   Octets
 	Reply     *Reply `json:"require_reply"`    // nil: none is needed
 	MinLength int    `json:"min_reply_length"` // of the answer, in bytes
 	MaxLength int    `json:"max_reply_length"`
 }
 
+func (*UDPCheck) Keyword() string { return "UDP_CHECK" }
+
+func (c *UDPCheck) Same(o Checker) bool {
+	x, ok := o.(*UDPCheck)
+	return ok && bytes.Equal(c.Payload, x.Payload) && c.Reply.same(x.Reply) && c.MinLength == x.MinLength && c.MaxLength == x.MaxLength
+}
+
 // A Reply is how an answer must begin: the bits of the mask as in the value. Empty: in any way.
 type Reply struct{ Value, Mask Octets }
+
+func (r *Reply) same(o *Reply) bool {
+	return (r == nil) == (o == nil) && (r == nil || bytes.Equal(r.Value, o.Value) && bytes.Equal(r.Mask, o.Mask))
+}
 
 // Octets are bytes that are written in hexadecimal.
 type Octets []byte
@@ -157,16 +192,40 @@ type Octets []byte
 // MarshalText writes the bytes as a file does.
 func (o Octets) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, o), nil }
 
-// Misc is a program; its exit status 0 is good.
-type Misc struct {
+// MiscCheck is a program; its exit status 0 is good.
+type MiscCheck struct {
 	Command Command       `json:"misc_path"`
 	User    User          `json:"-"`            // of the command
 	Timeout time.Duration `json:"misc_timeout"` // a run that takes longer is a failure
 	Dynamic bool          `json:"misc_dynamic"` // exit status 2 to 255 sets the weight of the server to 0 to 253
 }
 
-// File takes the weight of the server from a file.
-type File struct {
+func (*MiscCheck) Keyword() string { return "MISC_CHECK" }
+
+func (c *MiscCheck) Same(o Checker) bool {
+	x, ok := o.(*MiscCheck)
+	return ok && slices.Equal(c.Command.Args, x.Command.Args) && c.Command.User == x.Command.User && c.Timeout == x.Timeout && c.Dynamic == x.Dynamic
+}
+
+// FileCheck takes the weight from a file.
+type FileCheck struct {
 	TrackFile Name
 	Weight    *Weight `json:",inline"` // the number in the file is multiplied by it; nil: that of the track_file
+}
+
+func (*FileCheck) Keyword() string { return "FILE_CHECK" }
+
+func (c *FileCheck) Same(o Checker) bool {
+	x, ok := o.(*FileCheck)
+	return ok && c.TrackFile.Text == x.TrackFile.Text && (c.Weight == nil) == (x.Weight == nil) && (c.Weight == nil || *c.Weight == *x.Weight)
+}
+
+// BFDCheck follows a bfd_instance, whose name it is.
+type BFDCheck struct{ Name }
+
+func (*BFDCheck) Keyword() string { return "BFD_CHECK" }
+
+func (c *BFDCheck) Same(o Checker) bool {
+	x, ok := o.(*BFDCheck)
+	return ok && c.Text == x.Text
 }

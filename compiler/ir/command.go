@@ -106,7 +106,7 @@ func (f commandMap) service(s *VirtualServer) *VirtualServer {
 }
 
 func (f commandMap) server(r *RealServer) *RealServer {
-	runs := func(c *Check) bool { return c.Misc != nil }
+	runs := func(c *Check) bool { _, ok := c.Checker.(*MiscCheck); return ok }
 	if r.NotifyUp == nil && r.NotifyDown == nil && !slices.ContainsFunc(r.Checks, runs) {
 		return r
 	}
@@ -114,13 +114,12 @@ func (f commandMap) server(r *RealServer) *RealServer {
 	one.NotifyUp, one.NotifyDown = f.pointer(block, "notify_up", r.NotifyUp), f.pointer(block, "notify_down", r.NotifyDown)
 	one.Checks = nil
 	for _, c := range r.Checks {
-		if runs(c) {
-			check, misc := *c, *c.Misc
+		if old, ok := c.Checker.(*MiscCheck); ok {
+			check, misc := *c, *old
 			if f.each(block, []namedCommand{{"misc_path", &misc.Command}}); len(misc.Command.Args) == 0 {
 				continue
 			}
-			check.Misc = &misc
-			check.SetPart()
+			check.Checker = &misc
 			c = &check
 		}
 		one.Checks = append(one.Checks, c)

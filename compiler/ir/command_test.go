@@ -16,6 +16,10 @@ func full(commands *[]string) *Config {
 			name := fmt.Sprintf("/command/%d", len(*commands))
 			*commands = append(*commands, name)
 			v.Set(reflect.ValueOf(Command{Args: []string{name}}))
+		case v.Type() == reflect.TypeFor[Checker](): // that which has a command
+			misc := new(MiscCheck)
+			fill(reflect.ValueOf(misc).Elem())
+			v.Set(reflect.ValueOf(misc))
 		case v.Type() == reflect.TypeFor[Origin](), v.Kind() == reflect.Interface:
 		case v.Kind() == reflect.Pointer:
 			v.Set(reflect.New(v.Type().Elem()))
@@ -27,7 +31,6 @@ func full(commands *[]string) *Config {
 			for i := range v.NumField() {
 				switch f := v.Type().Field(i); {
 				case !f.IsExported():
-				case f.Name == "Hosts" && v.Type() == reflect.TypeFor[SMTP](): // checks within a check, which are taken out of it
 				case f.Name == "Commands" && v.Type() == reflect.TypeFor[Config](): // copies, for lint
 				case f.Name == "SyncGroup": // one of those that Config lists
 				default:

@@ -204,18 +204,6 @@ type GroupMember struct {
 	IPv6        bool   `json:"ipv6"` // the family of a firewall mark
 }
 
-// CheckTiming is what checks inherit: from the virtual server, then the real server. Unset where the file is silent.
-type CheckTiming struct {
-	ConnectTimeout   time.Duration
-	DelayLoop        time.Duration
-	DelayBeforeRetry time.Duration
-	Warmup           time.Duration
-	Retry            int
-}
-
-// NoTiming is the CheckTiming of a silent file.
-var NoTiming = CheckTiming{Unset, Unset, Unset, Unset, Unset}
-
 // A RealServer receives a share of the traffic (man page block real_server).
 type RealServer struct {
 	Origin

@@ -36,7 +36,7 @@ func checkRules() []Rule {
 			Service: func(p *pass, v service) {
 				for c := range v.checks {
 					if to := c.Target.Addr(); to.Is6() && to.IsLinkLocalUnicast() && c.BindIf == "" {
-						p.report(c.Span(), fmt.Sprintf("%s connects to %s and names no interface", c.Kind, to), "needs bind_if")
+						p.report(c.Span(), fmt.Sprintf("%s connects to %s and names no interface", c.Keyword(), to), "needs bind_if")
 					}
 				}
 			},
@@ -49,7 +49,7 @@ func checkRules() []Rule {
 			Good:  checkedText("UDP_CHECK {\n            require_reply\n            min_reply_length 300\n            max_reply_length 400\n        }"),
 			Service: func(p *pass, v service) {
 				for c := range v.checks {
-					if u := c.UDP; u != nil && u.MinLength > u.MaxLength {
+					if u, ok := c.Checker.(*ir.UDPCheck); ok && u.MinLength > u.MaxLength {
 						p.report(c.At("min_reply_length"), fmt.Sprintf("an answer of at least %d bytes has no more than %d", u.MinLength, u.MaxLength), "always fails")
 					}
 				}
@@ -136,8 +136,8 @@ func checkRules() []Rule {
 				for _, s := range v.RealServers {
 					var first *ir.Check
 					for _, c := range s.Checks {
-						switch {
-						case c.Misc == nil || !c.Misc.Dynamic:
+						switch misc, ok := c.Checker.(*ir.MiscCheck); {
+						case !ok || !misc.Dynamic:
 						case first == nil:
 							first = c
 						default:
@@ -191,8 +191,8 @@ func checkRules() []Rule {
 				}
 				for v := range p.services {
 					for c := range v.checks {
-						if c.BFD != nil {
-							p.untold(sessions[c.BFD.Text], "vrrp", "checker", ir.Track{Name: c.BFD.Text, Origin: c.Origin})
+						if bfd, ok := c.Checker.(*ir.BFDCheck); ok {
+							p.untold(sessions[bfd.Text], "vrrp", "checker", ir.Track{Name: bfd.Text, Origin: c.Origin})
 						}
 					}
 				}
@@ -212,9 +212,12 @@ func checkRules() []Rule {
 			Service: func(p *pass, v service) {
 				for _, s := range v.RealServers {
 					for i, c := range s.Checks {
-						same := func(o *ir.Check) bool { return o.BFD != nil && c.BFD != nil && o.BFD.Text == c.BFD.Text }
-						if first := slices.IndexFunc(s.Checks[:i], same); first >= 0 {
-							p.report(c.At("name"), "the server follows "+c.BFD.Text+" already", "dropped").Notes = note(s.Checks[first].Span(), "the first check")
+						bfd, ok := c.Checker.(*ir.BFDCheck)
+						if !ok {
+							continue
+						}
+						if first := slices.IndexFunc(s.Checks[:i], func(o *ir.Check) bool { return bfd.Same(o.Checker) }); first >= 0 {
+							p.report(c.At("name"), "the server follows "+bfd.Text+" already", "dropped").Notes = note(s.Checks[first].Span(), "the first check")
 						}
 					}
 				}
@@ -237,10 +240,11 @@ func (v service) checks(yield func(*ir.Check) bool) {
 // pages yields each page that a check asks for.
 func (v service) pages(yield func(*ir.URL) bool) {
 	for c := range v.checks {
-		if c.HTTP == nil {
+		http, ok := c.Checker.(*ir.HTTPCheck)
+		if !ok {
 			continue
 		}
-		for _, u := range c.HTTP.URLs {
+		for _, u := range http.URLs {
 			if !yield(u) {
 				return
 			}
@@ -250,11 +254,11 @@ func (v service) pages(yield func(*ir.URL) bool) {
 
 // followed is the kind and the name of the block that a check follows.
 func followed(c *ir.Check) (string, ir.Name) {
-	switch {
-	case c.File != nil:
-		return "track_file", c.File.TrackFile
-	case c.BFD != nil:
-		return "bfd_instance", *c.BFD
+	switch part := c.Checker.(type) {
+	case *ir.FileCheck:
+		return "track_file", part.TrackFile
+	case *ir.BFDCheck:
+		return "bfd_instance", part.Name
 	}
 	return "", ir.Name{}
 }
@@ -279,7 +283,7 @@ func (v service) slowest() (*ir.Check, time.Duration) {
 		for _, c := range s.Checks {
 			tries := time.Duration(min(c.Retry, 1000))
 			takes := c.ConnectTimeout*(tries+1) + c.DelayBeforeRetry*tries
-			if takes > c.DelayLoop && c.Kind != ir.MiscCheck && (c.Has("retry") || c.ConnectTimeout > c.DelayLoop) {
+			if _, misc := c.Checker.(*ir.MiscCheck); takes > c.DelayLoop && !misc && (c.Has("retry") || c.ConnectTimeout > c.DelayLoop) {
 				return c, takes
 			}
 		}

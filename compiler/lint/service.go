@@ -250,8 +250,8 @@ func serviceRules() []Rule {
 			Service: func(p *pass, v service) {
 				for _, s := range v.RealServers {
 					for _, c := range s.Checks {
-						if spoken := protocolOf(c.Kind); spoken != 0 && v.Key.Protocol != 0 && spoken != v.Key.Protocol && strings.EqualFold(v.value("protocol"), v.Key.Protocol.String()) {
-							p.report(c.Span(), fmt.Sprintf("%s speaks %s, its service %s", c.Kind, spoken, v.Key.Protocol), "")
+						if spoken := protocolOf(c.Checker); spoken != 0 && v.Key.Protocol != 0 && spoken != v.Key.Protocol && strings.EqualFold(v.value("protocol"), v.Key.Protocol.String()) {
+							p.report(c.Span(), fmt.Sprintf("%s speaks %s, its service %s", c.Keyword(), spoken, v.Key.Protocol), "")
 						}
 					}
 				}
@@ -424,11 +424,11 @@ func (v service) asked(keyword string, otherwise int) int {
 }
 
 // protocolOf is the protocol that a check speaks; 0: none or any.
-func protocolOf(k ir.CheckKind) ir.Protocol {
-	switch k {
-	case ir.TCPCheck, ir.HTTPCheck, ir.SSLCheck, ir.SMTPCheck:
+func protocolOf(c ir.Checker) ir.Protocol {
+	switch c.(type) {
+	case *ir.TCPCheck, *ir.HTTPCheck, *ir.SMTPCheck:
 		return ir.TCP
-	case ir.UDPCheck, ir.DNSCheck:
+	case *ir.UDPCheck, *ir.DNSCheck:
 		return ir.UDP
 	}
 	return 0

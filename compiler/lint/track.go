@@ -165,11 +165,8 @@ func (p *pass) uses() (all []use) {
 	for v := range p.services {
 		for _, s := range v.RealServers {
 			for _, c := range s.Checks {
-				if c.BFD != nil && c.BFD.Text != "" {
-					all = append(all, use{"bfd_instance", c.BFD.Text, c.BFD.Span})
-				}
-				if c.File != nil && c.File.TrackFile.Text != "" {
-					all = append(all, use{"track_file", c.File.TrackFile.Text, c.File.TrackFile.Span})
+				if kind, name := followed(c); name.Text != "" {
+					all = append(all, use{kind, name.Text, name.Span})
 				}
 			}
 		}

@@ -52,6 +52,8 @@ func (e *configEncoder) fields(v reflect.Value, first bool) bool {
 		m, f := memberOf(v.Type().Field(i)), v.Field(i)
 		switch {
 		case m.skip, !f.CanInterface(), f.Kind() == reflect.Pointer && f.IsNil():
+		case f.Type() == reflect.TypeFor[ir.Checker]():
+			first = e.checker(f.Interface().(ir.Checker), first)
 		case m.inline:
 			first = e.fields(reflect.Indirect(f), first)
 		case absent(f), m.omitZero && f.IsZero():
@@ -66,6 +68,22 @@ func (e *configEncoder) fields(v reflect.Value, first bool) bool {
 		}
 	}
 	return first
+}
+
+// checker writes the kind of a check, and the part that its kind has: "kind":"HTTP_GET","http":{…}.
+func (e *configEncoder) checker(c ir.Checker, first bool) bool {
+	if !first {
+		e.WriteByte(',')
+	}
+	e.WriteString(`"kind":`)
+	e.text(c.Keyword())
+	if part := reflect.ValueOf(c).Elem(); part.NumField() > 0 {
+		e.WriteByte(',')
+		e.text(snake(strings.TrimSuffix(part.Type().Name(), "Check")))
+		e.WriteByte(':')
+		e.value(part)
+	}
+	return false
 }
 
 func (e *configEncoder) value(v reflect.Value) {

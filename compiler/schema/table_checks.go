@@ -10,34 +10,32 @@ import (
 )
 
 // bare is a block that makes a check of a kind without a part of its own.
-func bare(kind ir.CheckKind, rows ...Row[ir.Check]) *Block[ir.Check] {
-	return block(Head[ir.Check]{}, silent(kind), rows...)
+func bare(of ir.Checker, rows ...Row[ir.Check]) *Block[ir.Check] {
+	return block(Head[ir.Check]{}, silent(of), rows...)
 }
 
 // silent is a check of which the file says nothing.
-func silent(kind ir.CheckKind) ir.Check {
-	return ir.Check{CheckSpec: ir.CheckSpec{
-		Kind:           kind,
-		ConnectTimeout: ir.Unset, DelayLoop: ir.Unset, DelayBeforeRetry: ir.Unset, Warmup: ir.Unset, Retry: ir.Unset,
-	}}
-}
+func silent(of ir.Checker) ir.Check { return ir.Check{Checker: of, CheckTiming: ir.NoTiming} }
 
-// checker is a block that makes a check of a kind: the words that it shares with others, and those of its own part.
-func checker[P any](kind ir.CheckKind, part func(*ir.Check) **P, shared []Row[ir.Check], own ...Row[P]) *Block[ir.Check] {
-	proto := silent(kind)
-	*part(&proto) = new(P)
+// checker is a block that makes a check of a kind: the words that it shares with others, and those of its own part. The part holds what
+// the defaults of rows cannot say.
+func checker[P any, Part interface {
+	*P
+	ir.Checker
+}](of Part, shared []Row[ir.Check], own ...Row[P]) *Block[ir.Check] {
+	part := func(c *ir.Check) *P { p, _ := c.Checker.(Part); return p }
 	rows := shared[:len(shared):len(shared)]
 	for _, row := range own {
 		rows = append(rows, Row[ir.Check]{
 			Keyword: row.Keyword,
-			read:    func(r *reader, c *ir.Check) { row.read(r, *part(c)) },
-			show:    func(c, unset *ir.Check, lines []*grammar.Stmt) view { return row.show(*part(c), *part(unset), lines) },
+			read:    func(r *reader, c *ir.Check) { row.read(r, part(c)) },
+			show:    func(c, unset *ir.Check, lines []*grammar.Stmt) view { return row.show(part(c), part(unset), lines) },
 		})
 	}
-	b := block(Head[ir.Check]{}, proto, rows...)
+	b := block(Head[ir.Check]{}, silent(of), rows...)
 	b.own = func(c *ir.Check) {
-		p := **part(c)
-		*part(c) = &p
+		p := *part(c)
+		c.Checker = Part(&p)
 	}
 	return b
 }
@@ -128,67 +126,65 @@ var connectingMisnamed = []Row[ir.Check]{
 }
 
 var (
-	tcpCheck  = bare(ir.TCPCheck, connects()...)
-	pingCheck = bare(ir.PingCheck, connects()...)
-	udpCheck  = checker(ir.UDPCheck, func(c *ir.Check) **ir.Datagram { return &c.UDP }, connects(),
-		Value("payload", Octets, func(u *ir.Datagram) *ir.Octets { return &u.Payload }, "What is sent.").Since("2.2.0"),
-		Value("require_reply", Reply, func(u *ir.Datagram) **ir.Reply { return &u.Reply }, "An answer must come, and match when bytes are given.").Since("2.1.0"),
-		Value("min_reply_length", Int[int](0, 65535), func(u *ir.Datagram) *int { return &u.MinLength }, "The shortest good answer.").Default("0").Since("2.2.0"),
-		Value("max_reply_length", Int[int](0, 65535), func(u *ir.Datagram) *int { return &u.MaxLength }, "The longest good answer.").Default("255").Since("2.2.0"),
+	tcpCheck  = bare(&ir.TCPCheck{}, connects()...)
+	pingCheck = bare(&ir.PingCheck{}, connects()...)
+	udpCheck  = checker(&ir.UDPCheck{}, connects(),
+		Value("payload", Octets, func(u *ir.UDPCheck) *ir.Octets { return &u.Payload }, "What is sent.").Since("2.2.0"),
+		Value("require_reply", Reply, func(u *ir.UDPCheck) **ir.Reply { return &u.Reply }, "An answer must come, and match when bytes are given.").Since("2.1.0"),
+		Value("min_reply_length", Int[int](0, 65535), func(u *ir.UDPCheck) *int { return &u.MinLength }, "The shortest good answer.").Default("0").Since("2.2.0"),
+		Value("max_reply_length", Int[int](0, 65535), func(u *ir.UDPCheck) *int { return &u.MaxLength }, "The longest good answer.").Default("255").Since("2.2.0"),
 	)
-	smtpCheck = checker(ir.SMTPCheck, func(c *ir.Check) **ir.SMTP { return &c.SMTP }, connects(),
-		Value("helo_name", String, func(s *ir.SMTP) *string { return &s.Helo }, "The name in HELO.").Default("smtpchecker.keepalived.org"),
-		misnamed[ir.SMTP]("helo", "helo_name"),
-		Each("host", bare(ir.SMTPCheck, connecting...), func(s *ir.SMTP) *[]*ir.Check { return &s.Hosts },
+	smtpCheck = checker(&ir.SMTPCheck{}, connects(),
+		Value("helo_name", String, func(s *ir.SMTPCheck) *string { return &s.Helo }, "The name in HELO.").Default("smtpchecker.keepalived.org"),
+		misnamed[ir.SMTPCheck]("helo", "helo_name"),
+		Each("host", bare(&ir.SMTPCheck{}, connecting...), func(s *ir.SMTPCheck) *[]*ir.Check { return &s.Hosts },
 			"One more target of the check.").Deprecated("one SMTP_CHECK for each target").Build("host-entries"),
 	)
-	dnsCheck = checker(ir.DNSCheck, func(c *ir.Check) **ir.DNS { return &c.DNS }, connects(),
-		Value("type", FoldedChoice("A", "NS", "CNAME", "SOA", "MX", "TXT", "AAAA", "RRSIG", "DNSKEY"), func(d *ir.DNS) *string { return &d.Type },
+	dnsCheck = checker(&ir.DNSCheck{}, connects(),
+		Value("type", FoldedChoice("A", "NS", "CNAME", "SOA", "MX", "TXT", "AAAA", "RRSIG", "DNSKEY"), func(d *ir.DNSCheck) *string { return &d.Type },
 			"The type of record that is asked for.").Default("SOA"),
-		Value("name", Domain, func(d *ir.DNS) *string { return &d.Name }, "The name that is asked for.").Default(".").First(),
-		misnamed[ir.DNS]("query", "name"),
-		misnamed[ir.DNS]("query_type", "type"),
+		Value("name", Domain, func(d *ir.DNSCheck) *string { return &d.Name }, "The name that is asked for.").Default(".").First(),
+		misnamed[ir.DNSCheck]("query", "name"),
+		misnamed[ir.DNSCheck]("query_type", "type"),
 	)
-	httpGet = checker(ir.HTTPCheck, http, asks(), pages(url)...)
-	sslGet  = checker(ir.SSLCheck, http, asks(), append(pages(sslURL),
-		Value("tls_compliant", Bool, func(h *ir.HTTP) *bool { return &h.TLSCompliant }, "The server must close TLS properly.").Since("2.2.8"))...)
-	miscCheck = checker(ir.MiscCheck, func(c *ir.Check) **ir.Misc { return &c.Misc }, timing,
-		Value("misc_path", Program, func(m *ir.Misc) *ir.Command { return &m.Command }, "The program; only the first word or quoted text counts.").Required(),
-		Value("misc_timeout", Seconds(0, 4294), func(m *ir.Misc) *duration { return &m.Timeout }, "A run that takes longer is a failure.").Otherwise("delay_loop"),
-		Value("misc_dynamic", Flag, func(m *ir.Misc) *bool { return &m.Dynamic }, "Exit status 2..255 sets the weight to 0..253."),
-		Value("user", Account, func(m *ir.Misc) *ir.User { return &m.User }, "Who runs the program.").Otherwise("script_user"),
-		misnamed[ir.Misc]("script", "misc_path"),
-		misnamed[ir.Misc]("path", "misc_path"),
-		misnamed[ir.Misc]("misc_script", "misc_path"),
-		misnamed[ir.Misc]("timeout", "misc_timeout"),
-		misnamed[ir.Misc]("dynamic", "misc_dynamic"),
+	httpGet = checker(&ir.HTTPCheck{}, asks(), pages(url)...)
+	sslGet  = checker(&ir.HTTPCheck{TLS: true}, asks(), append(pages(sslURL),
+		Value("tls_compliant", Bool, func(h *ir.HTTPCheck) *bool { return &h.TLSCompliant }, "The server must close TLS properly.").Since("2.2.8"))...)
+	miscCheck = checker(&ir.MiscCheck{}, timing,
+		Value("misc_path", Program, func(m *ir.MiscCheck) *ir.Command { return &m.Command }, "The program; only the first word or quoted text counts.").Required(),
+		Value("misc_timeout", Seconds(0, 4294), func(m *ir.MiscCheck) *duration { return &m.Timeout }, "A run that takes longer is a failure.").Otherwise("delay_loop"),
+		Value("misc_dynamic", Flag, func(m *ir.MiscCheck) *bool { return &m.Dynamic }, "Exit status 2..255 sets the weight to 0..253."),
+		Value("user", Account, func(m *ir.MiscCheck) *ir.User { return &m.User }, "Who runs the program.").Otherwise("script_user"),
+		misnamed[ir.MiscCheck]("script", "misc_path"),
+		misnamed[ir.MiscCheck]("path", "misc_path"),
+		misnamed[ir.MiscCheck]("misc_script", "misc_path"),
+		misnamed[ir.MiscCheck]("timeout", "misc_timeout"),
+		misnamed[ir.MiscCheck]("dynamic", "misc_dynamic"),
 	)
-	fileCheck = checker(ir.FileCheck, func(c *ir.Check) **ir.File { return &c.File }, nil,
-		Value("track_file", Reference, func(f *ir.File) *ir.Name { return &f.TrackFile }, "The name of a track_file that stands before.").Required().Since("2.1.0"),
-		Value("weight", as(Weighted(-(1<<31-1), 1<<31-1), pointer), func(f *ir.File) **ir.Weight { return &f.Weight },
+	fileCheck = checker(&ir.FileCheck{}, nil,
+		Value("track_file", Reference, func(f *ir.FileCheck) *ir.Name { return &f.TrackFile }, "The name of a track_file that stands before.").Required().Since("2.1.0"),
+		Value("weight", as(Weighted(-(1<<31-1), 1<<31-1), pointer), func(f *ir.FileCheck) **ir.Weight { return &f.Weight },
 			"The number in the file is multiplied by it.").Otherwise("that of the track_file").Since("2.1.0"),
-		Checked[ir.File]("dynamic", Flag, "A word of the manual that keepalived does not know.").Removed("the manual alone"),
+		Checked[ir.FileCheck]("dynamic", Flag, "A word of the manual that keepalived does not know.").Removed("the manual alone"),
 	)
-	bfdCheck = checker(ir.BFDCheck, func(c *ir.Check) **ir.Name { return &c.BFD }, []Row[ir.Check]{
+	bfdCheck = checker(&ir.BFDCheck{}, []Row[ir.Check]{
 		Value("alpha", Bool, func(c *ir.Check) *bool { return &c.Alpha }, "Counts as failed until the session is up.").Otherwise("that of the real server").Build("bfd"),
 	},
-		Value("name", Reference, func(n *ir.Name) *ir.Name { return n }, "The name of a bfd_instance.").Required().Build("bfd"),
+		Value("name", Reference, func(b *ir.BFDCheck) *ir.Name { return &b.Name }, "The name of a bfd_instance.").Required().Build("bfd"),
 	)
 )
 
-func http(c *ir.Check) **ir.HTTP { return &c.HTTP }
-
 // pages is the words of HTTP_GET and SSL_GET beside those that every check has.
-func pages(url *Block[ir.URL]) []Row[ir.HTTP] {
-	return []Row[ir.HTTP]{
-		Each("url", url, func(h *ir.HTTP) *[]*ir.URL { return &h.URLs }, "A page that must be right.").Required().Vital(),
-		Value("virtualhost", String, func(h *ir.HTTP) *string { return &h.VirtualHost }, "The Host header.").Otherwise("that of the real server"),
-		misnamed[ir.HTTP]("host", "virtualhost"),
-		Value("http_protocol", as(Choice("1.0", "1.1", "1.0C", "1.0c"), strings.ToUpper), func(h *ir.HTTP) *string { return &h.Version },
+func pages(url *Block[ir.URL]) []Row[ir.HTTPCheck] {
+	return []Row[ir.HTTPCheck]{
+		Each("url", url, func(h *ir.HTTPCheck) *[]*ir.URL { return &h.URLs }, "A page that must be right.").Required().Vital(),
+		Value("virtualhost", String, func(h *ir.HTTPCheck) *string { return &h.VirtualHost }, "The Host header.").Otherwise("that of the real server"),
+		misnamed[ir.HTTPCheck]("host", "virtualhost"),
+		Value("http_protocol", as(Choice("1.0", "1.1", "1.0C", "1.0c"), strings.ToUpper), func(h *ir.HTTPCheck) *string { return &h.Version },
 			"The version of HTTP; 1.0C is 1.0 that closes the connection.").Default("1.0").Since("2.0.17"),
-		Value("enable_sni", Bool, func(h *ir.HTTP) *bool { return &h.SNI }, "Tells the server its name in TLS.").Build("sni"),
-		Value("sni_name", Optional(String, ""), func(h *ir.HTTP) *string { return &h.SNIName }, "The name told in TLS.").Otherwise("virtualhost").Since("2.4.4").Build("sni"),
-		Value("fast_recovery", Bool, func(h *ir.HTTP) *bool { return &h.FastRecovery },
+		Value("enable_sni", Bool, func(h *ir.HTTPCheck) *bool { return &h.SNI }, "Tells the server its name in TLS.").Build("sni"),
+		Value("sni_name", Optional(String, ""), func(h *ir.HTTPCheck) *string { return &h.SNIName }, "The name told in TLS.").Otherwise("virtualhost").Since("2.4.4").Build("sni"),
+		Value("fast_recovery", Bool, func(h *ir.HTTPCheck) *bool { return &h.FastRecovery },
 			"A server that comes back gets its remaining pages checked without a pause.").Since("2.0.17"),
 	}
 }

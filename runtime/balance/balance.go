@@ -102,6 +102,7 @@ type server struct {
 type check struct {
 	timer.Timer
 	id     CheckID
+	asks   *ir.Check
 	share  float64 // of the warm-up, from 0 to 1
 	server *server
 	health health.Check
@@ -140,7 +141,7 @@ func (m *Machine) lack(c *check, what string) {
 func (m *Machine) examine(now time.Time, c *check, ev health.Event) {
 	for _, f := range c.health.Step(now, ev) {
 		if p, ok := f.(health.Probe); ok {
-			m.emit(StartProbe{ID: c.id, Timeout: p.Timeout})
+			m.emit(StartProbe{ID: c.id, Server: c.server.key, Check: c.asks, Timeout: p.Timeout})
 		}
 	}
 	m.await(c)

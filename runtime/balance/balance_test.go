@@ -62,8 +62,11 @@ func farm(services, servers int) *ir.Config {
 		v := &ir.VirtualServer{Quorum: 1, Key: ir.ServiceKey{Protocol: ir.TCP, Addr: netip.AddrFrom4([4]byte{192, 0, byte(i >> 8), byte(i)}), Port: 80}}
 		for j := range servers {
 			a := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(j >> 16), byte(j >> 8), byte(j)}), 80)
-			spec := ir.CheckSpec{Kind: ir.TCPCheck, Target: a, DelayLoop: 10 * time.Second, Warmup: 10 * time.Second, ConnectTimeout: time.Second}
-			v.RealServers = append(v.RealServers, &ir.RealServer{Addr: a, Weight: 1, Checks: []*ir.Check{{CheckSpec: spec}}})
+			c := &ir.Check{
+				Checker: &ir.TCPCheck{}, Connection: ir.Connection{Target: a},
+				CheckTiming: ir.CheckTiming{DelayLoop: 10 * time.Second, Warmup: 10 * time.Second, ConnectTimeout: time.Second},
+			}
+			v.RealServers = append(v.RealServers, &ir.RealServer{Addr: a, Weight: 1, Checks: []*ir.Check{c}})
 		}
 		cfg.VirtualServers = append(cfg.VirtualServers, v)
 	}
@@ -119,15 +122,15 @@ func BenchmarkSwap50000(b *testing.B) {
 // their standing.
 func TestLacking(t *testing.T) {
 	m := balance.New(epoch, balance.Prepare(farm(1, 3), balance.Start(0)))
-	var ids []balance.CheckID
+	var started []balance.StartProbe
 	now := epoch
 	for range 3 {
 		now, _ = m.Deadline()
 		for _, f := range m.Step(now, balance.Tick{}) {
-			ids = append(ids, f.(balance.StartProbe).ID)
+			started = append(started, f.(balance.StartProbe))
 		}
 	}
-	slices.SortFunc(ids, func(a, b balance.CheckID) int { return a.Server.Server.Compare(b.Server.Server) })
+	slices.SortFunc(started, func(a, b balance.StartProbe) int { return a.Server.Server.Compare(b.Server.Server) })
 	const files, ports = "socket: too many open files", "connect: cannot assign requested address"
 	say := func(ev balance.Event) (said []string) {
 		for _, f := range m.Step(now, ev) {
@@ -136,7 +139,7 @@ func TestLacking(t *testing.T) {
 		return said
 	}
 	lacks := func(i int, what string) balance.Event {
-		return balance.ProbeDone{ID: ids[i], Result: health.Result{Inconclusive: what}}
+		return balance.ProbeDone{ID: started[i].ID, Result: health.Result{Inconclusive: what}}
 	}
 	for i, c := range []struct {
 		event balance.Event
@@ -154,7 +157,7 @@ func TestLacking(t *testing.T) {
 	for i, want := range []string{"[]", "[checks: " + files + ": over; checks have a verdict again]"} {
 		now = now.Add(time.Minute)
 		m.Step(now, balance.Tick{})
-		if got := fmt.Sprint(say(balance.ProbeDone{ID: ids[i], Result: health.Outcome("")})); got != want {
+		if got := fmt.Sprint(say(balance.ProbeDone{ID: started[i].ID, Result: health.Outcome("")})); got != want {
 			t.Errorf("after it: got %s, want %s", got, want)
 		}
 	}

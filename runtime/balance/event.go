@@ -37,11 +37,9 @@ func (Roles) event()     {}
 func (Swap) event()      {}
 func (Stop) event()      {}
 
-// A CheckID tells checks apart, also over a reload: a check is the same while its server and its spec are.
-type CheckID struct {
-	Server state.DestinationKey
-	Spec   ir.CheckSpec
-}
+// A CheckID tells checks apart, also over a reload: a check keeps its number while its server has it and it is the same. No number is
+// used again.
+type CheckID uint64
 
 // An Effect is something to do once, in order. State is no effect: after each Step the director makes Want true.
 type Effect interface{ effect() }
@@ -63,6 +61,8 @@ type QuorumChanged struct {
 // StartProbe asks for one probe; its result comes back as ProbeDone.
 type StartProbe struct {
 	ID      CheckID
+	Server  state.DestinationKey
+	Check   *ir.Check // what to ask; it never changes
 	Timeout time.Duration
 }
 

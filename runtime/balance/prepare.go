@@ -22,6 +22,8 @@ type Generation struct {
 	services map[ir.ServiceKey]*service
 	servers  map[state.DestinationKey]*server
 	checks   map[CheckID]*check
+	of       map[state.DestinationKey][]*check // the checks of each server
+	last     CheckID                           // that was given
 }
 
 // Start is the generation of a director that has no configuration yet. The seed spreads first health checks over their warm-up; equal
@@ -61,6 +63,7 @@ func Prepare(cfg *ir.Config, current *Generation) *Next {
 	n := &Next{base: current, Generation: &Generation{
 		cfg: cfg, seed: current.seed,
 		services: map[ir.ServiceKey]*service{}, servers: map[state.DestinationKey]*server{}, checks: map[CheckID]*check{},
+		of: map[state.DestinationKey][]*check{}, last: current.last,
 	}}
 	for _, v := range cfg.VirtualServers {
 		if n.Generation.services[v.Key] == nil { // twice the same service: the compiler has complained
@@ -102,14 +105,19 @@ func (n *Next) prepareService(v *ir.VirtualServer) nextService {
 		}
 		n.servers[k] = x.server
 		for _, c := range r.Checks {
-			id := CheckID{Server: k, Spec: c.CheckSpec}
-			if !enforced.Checked(c) || n.checks[id] != nil {
+			if !enforced.Checked(c) || find(x.checks, c) != nil {
 				continue // a server counts as up where it is not checked
 			}
-			if n.checks[id] = n.base.checks[id]; n.checks[id] == nil {
-				n.checks[id] = &check{id: id, server: x.server, share: share(n.seed, id)}
+			same := find(n.base.of[k], c)
+			if same == nil {
+				n.last++
+				same = &check{id: n.last, asks: c, server: x.server, share: share(n.seed, k, c)}
 			}
-			x.checks = append(x.checks, n.checks[id])
+			n.checks[same.id] = same
+			x.checks = append(x.checks, same)
+		}
+		if len(x.checks) > 0 {
+			n.of[k] = x.checks
 		}
 		s.servers = append(s.servers, x)
 	}
@@ -121,10 +129,18 @@ func alpha(v *ir.VirtualServer, r *ir.RealServer) bool {
 	return slices.ContainsFunc(r.Checks, func(c *ir.Check) bool { return enforced.Checked(c) && (v.Alpha || r.Alpha || c.Alpha) })
 }
 
-// share spreads the first checks over their warm-up: from 0 to 1, the same for the same seed and check.
-func share(seed uint64, id CheckID) float64 {
+// find returns the check among some that asks for the same; nil: none does.
+func find(checks []*check, c *ir.Check) *check {
+	if i := slices.IndexFunc(checks, func(x *check) bool { return x.asks.Same(c) }); i >= 0 {
+		return checks[i]
+	}
+	return nil
+}
+
+// share spreads the first checks over their warm-up: from 0 to 1, the same for the same seed, server and sort of check.
+func share(seed uint64, server state.DestinationKey, c *ir.Check) float64 {
 	h := fnv.New64a()
-	fmt.Fprint(h, id)
+	fmt.Fprint(h, server, c.Keyword(), c.Connection, c.CheckTiming)
 	return rand.New(rand.NewPCG(seed, h.Sum64())).Float64()
 }
 
@@ -178,7 +194,7 @@ func (m *Machine) swapServer(now time.Time, x nextServer) {
 	s.weight, s.checks = x.weight, x.checks
 	for _, c := range s.checks {
 		if c.Do == nil {
-			c.health = health.New(now, c.id.Spec, cause, c.share)
+			c.health = health.New(now, c.asks.CheckTiming, cause, c.share)
 			c.Do = func(now time.Time) { m.examine(now, c, health.Tick{}) }
 			m.await(c)
 		}

@@ -21,5 +21,5 @@ func (e QuorumChanged) String() string {
 func (e Note) String() string { return e.Subject + ": " + e.Text }
 
 func (e StartProbe) String() string {
-	return fmt.Sprintf("probe %s %v for %v, at most %v", e.ID.Spec.Kind, e.ID.Spec.Target, e.ID.Server, e.Timeout)
+	return fmt.Sprintf("probe %s %v for %v, at most %v", e.Check.Keyword(), e.Check.Target, e.Server, e.Timeout)
 }

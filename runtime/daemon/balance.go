@@ -72,7 +72,7 @@ func (l *balanceLoop) step(ev balance.Event) {
 	for _, e := range l.machine.Step(now, ev) {
 		switch e := e.(type) {
 		case balance.StartProbe:
-			l.probes.Start(e.ID, e.Timeout)
+			l.probes.Start(e)
 		case balance.ServerChanged:
 			l.dirty = true
 			l.notes.tell(now, e)

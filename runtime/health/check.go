@@ -12,7 +12,7 @@ import (
 // result is final; later a failure is repeated up to Retry times, DelayBeforeRetry apart, until it counts; one success is enough to
 // come back.
 type Check struct {
-	spec     ir.CheckSpec
+	timing   ir.CheckTiming
 	up       bool
 	cause    string // why it is down
 	ran      bool   // a result is known
@@ -26,10 +26,10 @@ const bootDelay = time.Second
 
 // New returns a check that is up until its first result, or down where there is a cause. The first probe comes a second after now,
 // plus the share of the warm-up, from 0 to 1, which spreads the checks of a start.
-func New(now time.Time, spec ir.CheckSpec, cause string, share float64) Check {
+func New(now time.Time, timing ir.CheckTiming, cause string, share float64) Check {
 	return Check{
-		spec: spec, up: cause == "", cause: cause,
-		due: now.Add(bootDelay + time.Duration(share*float64(spec.Warmup))),
+		timing: timing, up: cause == "", cause: cause,
+		due: now.Add(bootDelay + time.Duration(share*float64(timing.Warmup))),
 	}
 }
 
@@ -87,7 +87,7 @@ func (c *Check) Step(now time.Time, ev Event) []Effect {
 	case Tick:
 		if !c.probing && !now.Before(c.due) {
 			c.probing = true
-			return []Effect{Probe{Timeout: c.spec.ConnectTimeout}}
+			return []Effect{Probe{Timeout: c.timing.ConnectTimeout}}
 		}
 	case Done:
 		if c.probing {
@@ -99,7 +99,7 @@ func (c *Check) Step(now time.Time, ev Event) []Effect {
 }
 
 func (c *Check) done(now time.Time, r Result) []Effect {
-	c.due = now.Add(c.spec.DelayLoop)
+	c.due = now.Add(c.timing.DelayLoop)
 	if r.Inconclusive != "" {
 		return nil // what this machine lacks is no verdict on the server
 	}
@@ -114,9 +114,9 @@ func (c *Check) done(now time.Time, r Result) []Effect {
 		}
 	case !c.up:
 		c.cause = r.Detail
-	case !first && c.failures < c.spec.Retry:
+	case !first && c.failures < c.timing.Retry:
 		c.failures++
-		c.due = now.Add(c.spec.DelayBeforeRetry)
+		c.due = now.Add(c.timing.DelayBeforeRetry)
 	default:
 		c.up, c.cause = false, r.Detail+times(c.failures+1)
 		c.failures = 0

@@ -49,7 +49,7 @@ func TestCheck(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			spec := ir.CheckSpec{DelayLoop: period, DelayBeforeRetry: pause, Retry: c.retry, ConnectTimeout: 5 * time.Second}
+			spec := ir.CheckTiming{DelayLoop: period, DelayBeforeRetry: pause, Retry: c.retry, ConnectTimeout: 5 * time.Second}
 			check := New(epoch, spec, c.cause, 0)
 			for i, r := range c.rows {
 				now, ok := check.Deadline()
@@ -94,7 +94,7 @@ func verdict(effects []Effect) string {
 }
 
 func TestFirstProbeIsSpreadOverTheWarmup(t *testing.T) {
-	spec := ir.CheckSpec{Warmup: 10 * time.Second}
+	spec := ir.CheckTiming{Warmup: 10 * time.Second}
 	for share, want := range map[float64]time.Duration{0: time.Second, 0.5: 6 * time.Second, 1: 11 * time.Second} {
 		c := New(epoch, spec, "", share)
 		if at, _ := c.Deadline(); at.Sub(epoch) != want {
@@ -104,7 +104,7 @@ func TestFirstProbeIsSpreadOverTheWarmup(t *testing.T) {
 }
 
 func TestOneProbeAtATime(t *testing.T) {
-	c := New(epoch, ir.CheckSpec{DelayLoop: time.Minute}, "", 0)
+	c := New(epoch, ir.CheckTiming{DelayLoop: time.Minute}, "", 0)
 	now := epoch.Add(time.Second)
 	if f := c.Step(now.Add(-1), Tick{}); len(f) != 0 {
 		t.Error("a probe before the deadline")

@@ -10,7 +10,7 @@ import (
 )
 
 // control sets what a check asks for on its socket before it connects. A firewall mark needs CAP_NET_ADMIN.
-func control(s syscall.RawConn, c ir.CheckSpec) error {
+func control(s syscall.RawConn, c ir.Connection) error {
 	var failed error
 	err := s.Control(func(fd uintptr) {
 		if c.BindIf != "" {

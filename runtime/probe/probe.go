@@ -1,4 +1,4 @@
-// Package probe asks real servers whether they work.
+// Package probe asks real servers whether they work: one file for each checker.
 package probe
 
 import (
@@ -7,56 +7,47 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
 	"keepc/compiler/ir"
 	"keepc/runtime/health"
-	"keepc/runtime/shortage"
 )
 
-// Do runs one check and returns what it found out, in an operator's words: "connect: connection refused", "connect: timed out after 8s".
-// The check ends at its ConnectTimeout; with ctx it ends without a verdict.
-func Do(ctx context.Context, c ir.CheckSpec) health.Result {
-	switch err := ask(ctx, c); {
+// Do makes a check once and returns what it found out, in an operator's words: "connect: connection refused", "connect: timed out after
+// 8s". It ends at the limit; with ctx it ends without a verdict.
+func Do(ctx context.Context, c *ir.Check, limit time.Duration) health.Result {
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	switch err := ask(limited, c); {
 	case err == nil:
 		return health.Result{Up: true}
 	case ctx.Err() != nil:
 		return health.Result{Inconclusive: ctx.Err().Error()}
 	case lacking(err):
-		return health.Result{Inconclusive: err.Error()}
+		return health.Result{Inconclusive: plain(err, limit)}
 	default:
-		return health.Result{Detail: err.Error()}
+		return health.Result{Detail: plain(err, limit)}
 	}
 }
 
-// ask makes the check of a kind. What package enforced does not list never gets here.
-func ask(ctx context.Context, c ir.CheckSpec) error {
-	switch c.Kind {
-	case ir.TCPCheck:
-		return tcp(ctx, c)
+// ask makes the check of a kind. A kind that package enforced does not name never gets here.
+func ask(ctx context.Context, c *ir.Check) error {
+	switch c.Checker.(type) {
+	case *ir.TCPCheck:
+		return tcp(ctx, c.Connection)
 	}
-	return &unknownError{c.Kind}
+	return &unknownError{c.Keyword()}
 }
 
 // An unknownError says that there is no such check.
-type unknownError struct{ kind ir.CheckKind }
+type unknownError struct{ keyword string }
 
-func (e *unknownError) Error() string { return string(e.kind) + " is not enforced yet" }
+func (e *unknownError) Error() string { return e.keyword + " is not enforced yet" }
 
-// tcp connects and closes, as keepalived's TCP_CHECK does: no byte is sent.
-func tcp(ctx context.Context, c ir.CheckSpec) error {
-	conn, err := connect(ctx, c)
-	if err != nil {
-		return err
-	}
-	_ = conn.Close() // the server has answered
-	return nil
-}
-
-func connect(ctx context.Context, c ir.CheckSpec) (net.Conn, error) {
-	limited, cancel := context.WithTimeout(ctx, c.ConnectTimeout)
-	defer cancel()
+// connect opens a connection as a check asks for it.
+func connect(ctx context.Context, c ir.Connection) (net.Conn, error) {
 	d := net.Dialer{
 		KeepAlive: -1, // nothing is kept
 		Control:   func(_, _ string, s syscall.RawConn) error { return control(s, c) },
@@ -64,29 +55,25 @@ func connect(ctx context.Context, c ir.CheckSpec) (net.Conn, error) {
 	if c.BindTo.IsValid() {
 		d.LocalAddr = net.TCPAddrFromAddrPort(c.BindTo)
 	}
-	conn, err := d.DialContext(limited, "tcp", c.Target.String())
-	if err != nil {
-		return nil, plain(err, c.ConnectTimeout)
-	}
-	return conn, nil
+	return d.DialContext(ctx, "tcp", c.Target.String())
 }
 
-// plain says in an operator's words why there is no connection; which server it is about is known.
-func plain(err error, limit time.Duration) error {
+// plain says in an operator's words what was wrong; which server it is about is known.
+func plain(err error, limit time.Duration) string {
 	if e, ok := errors.AsType[*os.SyscallError](err); ok {
-		return e
+		return e.Error()
 	}
 	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
-		return fmt.Errorf("connect: timed out after %v", limit)
+		return fmt.Sprintf("connect: timed out after %v", limit)
 	}
 	if e, ok := errors.AsType[*net.OpError](err); ok {
-		return e.Err
+		return e.Err.Error()
 	}
-	return err
+	return err.Error()
 }
 
 // lacking reports whether a check failed for what this machine lacks: then nothing left it, and nothing is known of the server. A connection
-// that has no local address or port left says so at connect; everything before connect is about this machine alone.
+// that finds no local address or port says so at connect; what fails before that is about this machine alone.
 func lacking(err error) bool {
 	if _, ok := errors.AsType[*unknownError](err); ok {
 		return true
@@ -94,5 +81,10 @@ func lacking(err error) bool {
 	if e, ok := errors.AsType[*os.SyscallError](err); ok && e.Syscall != "connect" {
 		return true
 	}
-	return shortage.Is(err) || errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EADDRINUSE)
+	return slices.ContainsFunc(shortages, func(errno syscall.Errno) bool { return errors.Is(err, errno) })
+}
+
+// shortages are what the kernel says when descriptors, memory, local ports or local addresses are short.
+var shortages = []syscall.Errno{
+	syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EAGAIN, syscall.EADDRNOTAVAIL, syscall.EADDRINUSE,
 }

@@ -20,8 +20,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(lab.Main(m)) }
 
-func spec(target netip.AddrPort) ir.CheckSpec {
-	return ir.CheckSpec{Kind: ir.TCPCheck, Target: target, ConnectTimeout: 5 * time.Second}
+// limit is how long a check may take here.
+const limit = 5 * time.Second
+
+// tcp is a TCP_CHECK of a server.
+func tcp(target netip.AddrPort) *ir.Check {
+	return &ir.Check{Checker: &ir.TCPCheck{}, Connection: ir.Connection{Target: target}}
 }
 
 // listen accepts on a loopback address and counts.
@@ -67,36 +71,36 @@ func said(r health.Result) string {
 }
 
 // on runs a check on a host.
-func on(h *lab.Host, ctx context.Context, c ir.CheckSpec) (got string) {
-	_ = h.Do(func() error { got = said(probe.Do(ctx, c)); return nil })
+func on(h *lab.Host, ctx context.Context, c *ir.Check, limit time.Duration) (got string) {
+	_ = h.Do(func() error { got = said(probe.Do(ctx, c, limit)); return nil })
 	return got
 }
 
 func TestTCP(t *testing.T) {
 	open4, _ := listen(t, "127.0.0.1:0")
 	open6, _ := listen(t, "[::1]:0")
-	with := func(target netip.AddrPort, change func(*ir.CheckSpec)) ir.CheckSpec {
-		c := spec(target)
-		change(&c)
+	with := func(target netip.AddrPort, change func(*ir.Check)) *ir.Check {
+		c := tcp(target)
+		change(c)
 		return c
 	}
 	for _, c := range []struct {
 		name  string
-		spec  ir.CheckSpec
+		check *ir.Check
 		cause string
 	}{
-		{"works", spec(open4), ""},
-		{"works over IPv6", spec(open6), ""},
-		{"refused", spec(refused(t)), "connect: connection refused"},
-		{"from an address", with(open4, func(c *ir.CheckSpec) { c.BindTo = netip.MustParseAddrPort("127.0.0.9:0") }), ""},
-		{"from an address of somebody else", with(open4, func(c *ir.CheckSpec) { c.BindTo = netip.MustParseAddrPort("192.0.2.1:0") }),
+		{"works", tcp(open4), ""},
+		{"works over IPv6", tcp(open6), ""},
+		{"refused", tcp(refused(t)), "connect: connection refused"},
+		{"from an address", with(open4, func(c *ir.Check) { c.BindTo = netip.MustParseAddrPort("127.0.0.9:0") }), ""},
+		{"from an address of somebody else", with(open4, func(c *ir.Check) { c.BindTo = netip.MustParseAddrPort("192.0.2.1:0") }),
 			"no verdict: bind: cannot assign requested address"},
-		{"over an interface", with(open4, func(c *ir.CheckSpec) { c.BindIf = "lo" }), ""},
-		{"over no interface", with(open4, func(c *ir.CheckSpec) { c.BindIf = "eth77" }), "no verdict: bind to interface eth77: no such device"},
-		{"unknown kind", ir.CheckSpec{Kind: "PIGEON_CHECK"}, "no verdict: PIGEON_CHECK is not enforced yet"},
+		{"over an interface", with(open4, func(c *ir.Check) { c.BindIf = "lo" }), ""},
+		{"over no interface", with(open4, func(c *ir.Check) { c.BindIf = "eth77" }), "no verdict: bind to interface eth77: no such device"},
+		{"a kind that is not made", &ir.Check{Checker: &ir.PingCheck{}}, "no verdict: PING_CHECK is not enforced yet"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := said(probe.Do(t.Context(), c.spec)); got != c.cause {
+			if got := said(probe.Do(t.Context(), c.check, limit)); got != c.cause {
 				t.Errorf("got %q, want %q", got, c.cause)
 			}
 		})
@@ -109,19 +113,17 @@ func TestEnds(t *testing.T) {
 	lan := n.Segment("lan")
 	h := n.Host("lb01", lab.On(lan, "eth0", "10.0.0.5/24"))
 	h.Run("ip", "neigh", "add", "10.0.0.9", "lladdr", "02:00:00:00:09:09", "dev", "eth0")
-	mute := spec(netip.MustParseAddrPort("10.0.0.9:80"))
+	mute := tcp(netip.MustParseAddrPort("10.0.0.9:80"))
 
 	t.Run("timed out", func(t *testing.T) {
-		mute.ConnectTimeout = 100 * time.Millisecond
-		if got := on(h, t.Context(), mute); got != "connect: timed out after 100ms" {
+		if got := on(h, t.Context(), mute, 100*time.Millisecond); got != "connect: timed out after 100ms" {
 			t.Errorf("got %q", got)
 		}
 	})
 	t.Run("with its context", func(t *testing.T) {
-		mute.ConnectTimeout = time.Hour
 		ctx, cancel := context.WithCancel(t.Context())
 		defer time.AfterFunc(100*time.Millisecond, cancel).Stop()
-		if got := on(h, ctx, mute); got != "no verdict: context canceled" {
+		if got := on(h, ctx, mute, time.Hour); got != "no verdict: context canceled" {
 			t.Errorf("got %q", got)
 		}
 	})
@@ -129,40 +131,40 @@ func TestEnds(t *testing.T) {
 		web1 := n.Host("web1", lab.On(lan, "eth0", "10.0.0.7/24"))
 		web1.Serve("10.0.0.7:80", http.NotFoundHandler())
 		h.Run("ip", "rule", "add", "not", "fwmark", "7", "to", "10.0.0.7", "unreachable")
-		marked := spec(netip.MustParseAddrPort("10.0.0.7:80"))
-		if on(h, t.Context(), marked) == "" {
+		marked := tcp(netip.MustParseAddrPort("10.0.0.7:80"))
+		if on(h, t.Context(), marked, limit) == "" {
 			t.Error("it works without the mark: this test proves nothing")
 		}
 		marked.FWMark = 7
-		if got := on(h, t.Context(), marked); got != "" {
+		if got := on(h, t.Context(), marked, limit); got != "" {
 			t.Error(got)
 		}
 	})
 	t.Run("no route", func(t *testing.T) {
-		if got := on(h, t.Context(), spec(netip.MustParseAddrPort("192.0.2.1:80"))); got != "connect: network is unreachable" {
+		if got := on(h, t.Context(), tcp(netip.MustParseAddrPort("192.0.2.1:80")), limit); got != "connect: network is unreachable" {
 			t.Errorf("got %q", got)
 		}
 	})
 }
 
 func TestRunner(t *testing.T) {
-	const probes, limit = 200, 8
+	const probes, slots = 200, 8
 	good, accepted := listen(t, "127.0.0.1:0")
 	bad := refused(t)
-	r := probe.NewRunner(t.Context(), limit)
+	r := probe.NewRunner(t.Context(), slots)
 	defer r.Close()
 	for i := range probes { // nobody receives yet: Start does not wait
-		id := balance.CheckID{Spec: spec(good)}
+		p := balance.StartProbe{ID: balance.CheckID(i), Check: tcp(good), Timeout: time.Minute}
 		if i%2 == 1 {
-			id.Spec.Target = bad
+			p.Check = tcp(bad)
 		}
-		r.Start(id, time.Minute)
+		r.Start(p)
 	}
 	causes := map[string]int{}
 	for range probes {
 		result := <-r.Results()
-		if result.ID.Spec.ConnectTimeout != 5*time.Second {
-			t.Fatal("the identity of the check was changed")
+		if result.Up != (result.ID%2 == 0) {
+			t.Fatalf("check %d: %+v", result.ID, result)
 		}
 		causes[said(result.Result)]++
 	}
@@ -176,9 +178,9 @@ func TestRunnerCloses(t *testing.T) {
 	good, _ := listen(t, "127.0.0.1:0")
 	r := probe.NewRunner(t.Context(), 1)
 	for range 100 {
-		r.Start(balance.CheckID{Spec: spec(good)}, time.Minute)
+		r.Start(balance.StartProbe{Check: tcp(good), Timeout: time.Minute})
 	}
 	r.Close() // nobody received; TestMain sees whether a goroutine is left
-	r.Start(balance.CheckID{Spec: spec(good)}, time.Minute)
+	r.Start(balance.StartProbe{Check: tcp(good), Timeout: time.Minute})
 	r.Close()
 }

@@ -3,7 +3,6 @@ package probe
 import (
 	"context"
 	"sync"
-	"time"
 
 	"keepc/runtime/balance"
 )
@@ -25,16 +24,14 @@ func NewRunner(ctx context.Context, limit int) *Runner {
 }
 
 // Start runs a check once, and never blocks. The time-out counts from when its turn comes.
-func (r *Runner) Start(id balance.CheckID, timeout time.Duration) {
+func (r *Runner) Start(p balance.StartProbe) {
 	r.probes.Go(func() {
 		select {
 		case r.slots <- struct{}{}:
 		case <-r.ctx.Done():
 			return
 		}
-		spec := id.Spec
-		spec.ConnectTimeout = timeout
-		result := balance.ProbeDone{ID: id, Result: Do(r.ctx, spec)}
+		result := balance.ProbeDone{ID: p.ID, Result: Do(r.ctx, p.Check, p.Timeout)}
 		<-r.slots
 		select {
 		case r.results <- result:

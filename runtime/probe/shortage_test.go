@@ -55,15 +55,15 @@ func TestWithFewDescriptors(t *testing.T) {
 	}
 	fmt.Println("limit", probe.Limit(512))
 	release := exhaust(t)
-	fmt.Println("none left:", said(probe.Do(t.Context(), spec(server))))
+	fmt.Println("none left:", said(probe.Do(t.Context(), tcp(server), limit)))
 
 	// 150 servers of which every check is refused for two seconds, and not afterwards.
 	v := &ir.VirtualServer{Quorum: 1, Key: ir.ServiceKey{Protocol: ir.TCP, Addr: server.Addr(), Port: 80}}
 	for i := range 150 {
-		c := spec(server)
-		c.DelayLoop, c.DelayBeforeRetry = 500*time.Millisecond, 100*time.Millisecond
+		c := tcp(server)
+		c.CheckTiming = ir.CheckTiming{ConnectTimeout: limit, DelayLoop: 500 * time.Millisecond, DelayBeforeRetry: 100 * time.Millisecond}
 		a := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 80)
-		v.RealServers = append(v.RealServers, &ir.RealServer{Addr: a, Weight: 1, Checks: []*ir.Check{{CheckSpec: c}}})
+		v.RealServers = append(v.RealServers, &ir.RealServer{Addr: a, Weight: 1, Checks: []*ir.Check{c}})
 	}
 	m := balance.New(time.Now(), balance.Prepare(&ir.Config{VirtualServers: []*ir.VirtualServer{v}}, balance.Start(0)))
 	r := probe.NewRunner(t.Context(), probe.Limit(512))
@@ -72,7 +72,7 @@ func TestWithFewDescriptors(t *testing.T) {
 		for _, e := range m.Step(time.Now(), ev) {
 			switch e := e.(type) {
 			case balance.StartProbe:
-				r.Start(e.ID, e.Timeout)
+				r.Start(e)
 			case balance.Note:
 				kind := "warning"
 				if e.Fine {
@@ -94,7 +94,7 @@ func TestWithFewDescriptors(t *testing.T) {
 			step(done)
 		case <-free:
 			release()
-			if said(probe.Do(t.Context(), spec(server))) == "" {
+			if said(probe.Do(t.Context(), tcp(server), limit)) == "" {
 				fmt.Println("some left: up")
 			}
 		case <-end:

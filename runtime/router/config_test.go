@@ -210,9 +210,10 @@ func parseService(words []string) (*ir.VirtualServer, error) {
 
 func parseServer(words []string) (*ir.RealServer, error) {
 	r := &ir.RealServer{Addr: netip.MustParseAddrPort(words[0]), Weight: 1}
-	c := &ir.Check{CheckSpec: ir.CheckSpec{
-		Kind: ir.TCPCheck, Target: r.Addr, ConnectTimeout: 5 * time.Second, DelayLoop: 10 * time.Second, DelayBeforeRetry: time.Second, Retry: 1,
-	}}
+	c := &ir.Check{
+		Checker: &ir.TCPCheck{}, Connection: ir.Connection{Target: r.Addr},
+		CheckTiming: ir.CheckTiming{ConnectTimeout: 5 * time.Second, DelayLoop: 10 * time.Second, DelayBeforeRetry: time.Second, Retry: 1},
+	}
 	r.Checks = []*ir.Check{c}
 	for words = words[1:]; len(words) > 0; words = words[1:] {
 		k := words[0]

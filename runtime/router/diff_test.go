@@ -179,11 +179,11 @@ func (r *runner) probes(d time.Duration) map[state.DestinationKey]map[string]boo
 			if !ok {
 				continue
 			}
-			k := p.ID.Server
+			k := p.Server
 			if made[k] == nil {
 				made[k] = map[string]bool{}
 			}
-			made[k][fmt.Sprint(at.Unix(), at.Nanosecond(), p.ID.Spec)] = true
+			made[k][fmt.Sprint(at.Unix(), at.Nanosecond(), p.Check.Keyword(), p.Check.Connection, p.Check.CheckTiming, p.Check.Alpha)] = true
 			cause := ""
 			if slices.Contains(r.down, k.Server.Addr().String()) {
 				cause = "refused"

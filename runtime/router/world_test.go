@@ -266,9 +266,9 @@ func (w *world) step(n *node, ev any) {
 		case router.SendAdvert:
 			w.send(n, f)
 		case balance.StartProbe:
-			cause := w.servers[f.ID.Spec.Target.String()]
-			text := fmt.Sprintf("probe %v: %s", f.ID.Spec.Target, cmp.Or(cause, "good"))
-			w.sayPeriodic(n, fmt.Sprint("probes of ", f.ID.Spec.Target), text, f.ID.Spec.DelayLoop)
+			cause := w.servers[f.Check.Target.String()]
+			text := fmt.Sprintf("probe %v: %s", f.Check.Target, cmp.Or(cause, "good"))
+			w.sayPeriodic(n, fmt.Sprint("probes of ", f.Check.Target), text, f.Check.DelayLoop)
 			n.inbox = append(n.inbox, balance.ProbeDone{ID: f.ID, Result: health.Outcome(cause)})
 		case router.StartScript:
 			cause := w.scripts[n.name+" "+f.ID.Name]

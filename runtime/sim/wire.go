@@ -111,7 +111,7 @@ func (w *world) block(lost bool, from, to []int, segments []string) {
 
 // probe asks a real server on behalf of a node. The answer comes after a round trip, silence counts after the timeout.
 func (w *world) probe(n *node, p balance.StartProbe) {
-	asker, server, target := n.brains, p.ID.Server.Server, p.ID.Spec.Target
+	asker, server, target := n.brains, p.Server.Server, p.Check.Target
 	cause, after := "", 2*max(w.Delay, moment)
 	switch {
 	case w.refusing[server] || w.refusing[target]:
@@ -120,7 +120,7 @@ func (w *world) probe(n *node, p balance.StartProbe) {
 		cause, after = "connect: timed out after "+p.Timeout.String(), p.Timeout
 	}
 	if w.Packets {
-		w.record(Entry{Kind: Probe, Node: n.name, Subject: p.ID.Server.String(), Text: cmp.Or(cause, "good")})
+		w.record(Entry{Kind: Probe, Node: n.name, Subject: p.Server.String(), Text: cmp.Or(cause, "good")})
 	}
 	w.plan(&event{rank: arrival, do: func() {
 		if n.brains == asker { // it may have ended meanwhile

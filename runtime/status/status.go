@@ -134,8 +134,8 @@ func (s Snapshot) Document(file string, pid int) Document {
 // notChecked lists the keywords of the checks of a real server that are not made, each once.
 func notChecked(r *ir.RealServer) (list []string) {
 	for _, c := range r.Checks {
-		if !enforced.Checked(c) && !slices.Contains(list, string(c.Kind)) {
-			list = append(list, string(c.Kind))
+		if !enforced.Checked(c) && !slices.Contains(list, c.Keyword()) {
+			list = append(list, c.Keyword())
 		}
 	}
 	return list
