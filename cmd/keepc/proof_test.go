@@ -1,0 +1,269 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"keepc/runtime/lab"
+)
+
+// TestRepairProof holds that "keepc check --fix" makes no file worse to keepalived: Debian's keepalived -t complains about the repaired file
+// as often as before or less, and its dump has every instance, address, tracker, script, route, rule and peer that it had. Virtual
+// services, which keepalived dumps on a machine with IPVS alone, are compared as keepc reads them. The files are those of the corpus, the
+// cases, and mutations of the corpus: a letter of a keyword or a brace dropped, words glued, lines swapped, the same every time.
+// By default some of the files are tried; KEEPC_REPAIR=all tries all of them, with three mutations each.
+func TestRepairProof(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts keepalived many times")
+	}
+	lab.NeedPrograms(t, "keepalived", "chroot", "timeout")
+	all := os.Getenv("KEEPC_REPAIR") == "all"
+	texts := proofTexts(t, all)
+	if len(texts) == 0 {
+		t.Skip("../shared/corpus is not here")
+	}
+	var repaired, compared, silent atomic.Int32
+	var before, after atomic.Int32
+	t.Run("files", func(t *testing.T) {
+		for _, name := range slices.Sorted(maps.Keys(texts)) {
+			old := texts[name]
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				p := proof{T: t, file: filepath.Join(t.TempDir(), "keepalived.conf")}
+				better := p.repair(old)
+				if bytes.Equal(better, old) {
+					return
+				}
+				repaired.Add(1)
+				p.services(old, better)
+				m, n := p.complaints(old, better)
+				before.Add(int32(m))
+				after.Add(int32(n))
+				switch p.objects(old, better) {
+				case true:
+					compared.Add(1)
+				case false:
+					silent.Add(1)
+				}
+			})
+		}
+	})
+	t.Logf("%d files, %d repaired; complaints of keepalived -t: %d before, %d after; %d dumps compared, %d left out, for keepalived does not run with the file as it was",
+		len(texts), repaired.Load(), before.Load(), after.Load(), compared.Load(), silent.Load())
+	if n := repaired.Load(); n < 5 {
+		t.Errorf("only %d files were repaired", n)
+	}
+}
+
+// proofTexts is the files to try, by name.
+func proofTexts(t *testing.T, all bool) map[string][]byte {
+	t.Helper()
+	texts := map[string][]byte{}
+	add := func(pattern string, every, mutations int) {
+		paths, err := filepath.Glob(filepath.Join(absolute(t, filepath.Join("..", "..", "..", "shared")), filepath.FromSlash(pattern)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, path := range paths {
+			if !all && i%every != 0 {
+				continue
+			}
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(text) > 64<<10 { // those are for measuring
+				continue
+			}
+			name := filepath.Base(path)
+			texts[name] = text
+			for n := range mutations {
+				random := rand.New(rand.NewPCG(uint64(i), uint64(n)))
+				texts[fmt.Sprintf("%s, mutation %d", name, n+1)] = mutated(text, random)
+			}
+		}
+	}
+	if all {
+		add("corpus/files/*", 1, 3)
+	} else {
+		add("corpus/files/*", 20, 1)
+	}
+	add("cases/*.conf", 8, 0)
+	add("faults/*.conf", 4, 0)
+	return texts
+}
+
+// mutated is a text with one slip of a tired person.
+func mutated(text []byte, random *rand.Rand) []byte {
+	lines := strings.SplitAfter(string(text), "\n")
+	for range 100 {
+		i := random.IntN(len(lines))
+		line := lines[i]
+		body := strings.TrimLeft(line, " \t")
+		word, rest, more := strings.Cut(body, " ")
+		if word = strings.TrimRight(word, "\r\n"); word == "" || strings.ContainsAny(word[:1], "#!") {
+			continue
+		}
+		indent := line[:len(line)-len(body)]
+		switch random.IntN(4) {
+		case 0:
+			if len(word) < 4 {
+				continue
+			}
+			n := random.IntN(len(word))
+			lines[i] = indent + word[:n] + body[n+1:]
+		case 1:
+			n := strings.IndexAny(line, "{}")
+			if n < 0 {
+				continue
+			}
+			lines[i] = line[:n] + line[n+1:]
+		case 2:
+			if !more {
+				continue
+			}
+			lines[i] = indent + word + rest
+		default:
+			if i+1 == len(lines) || !strings.HasSuffix(lines[i+1], "\n") {
+				continue
+			}
+			lines[i], lines[i+1] = lines[i+1], lines[i]
+		}
+		return []byte(strings.Join(lines, ""))
+	}
+	return text
+}
+
+// A proof is that of one file.
+type proof struct {
+	*testing.T
+	file string
+}
+
+func (p proof) write(text []byte) {
+	p.Helper()
+	if err := os.WriteFile(p.file, text, 0o644); err != nil {
+		p.Fatal(err)
+	}
+}
+
+// repair is what keepc makes of a text.
+func (p proof) repair(text []byte) []byte {
+	p.Helper()
+	p.write(text)
+	app := App{Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard, Env: func(string) string { return "" }, FS: os.DirFS("/"), Dir: filepath.Dir(p.file)}
+	app.Main([]string{"check", "--fix", "--id", dumpHost, filepath.Base(p.file)})
+	better, err := os.ReadFile(p.file)
+	if err != nil {
+		p.Fatal(err)
+	}
+	return better
+}
+
+// services holds that no virtual service, real server or check is lost.
+func (p proof) services(old, better []byte) {
+	p.Helper()
+	heads := func(text []byte) map[string]int {
+		p.write(text)
+		count := map[string]int{}
+		for _, b := range lvsDump(configOf(p.T, p.file)) {
+			count[b.head]++
+		}
+		return count
+	}
+	after := heads(better)
+	for head, n := range heads(old) {
+		if after[head] < n {
+			p.Errorf("the repair loses %s", head)
+		}
+	}
+}
+
+// complaints holds that keepalived -t does not complain more, and returns how often it did.
+func (p proof) complaints(old, better []byte) (before, after int) {
+	p.Helper()
+	count := func(text []byte) (all []complaint) {
+		p.write(text)
+		host, _ := dumpHostFor(p.T, p.file, configOf(p.T, p.file))
+		out, _ := host.Try("timeout", "5", "keepalived", "-t", "-i", dumpHost, "-f", p.file) // it fails where it complains
+		for _, c := range complaints(out) {
+			if !slices.ContainsFunc(surroundings, func(r remark) bool { return r.text.MatchString(c.text) }) {
+				all = append(all, c)
+			}
+		}
+		return all
+	}
+	first, second := count(old), count(better)
+	if len(second) > len(first) {
+		p.Errorf("keepalived -t complains more: before %v, after %v", first, second)
+	}
+	return len(first), len(second)
+}
+
+// objects holds that keepalived's dump has all that it had. It is false where keepalived gives none of the file as it was.
+func (p proof) objects(old, better []byte) bool {
+	p.Helper()
+	p.write(better)
+	cfg := configOf(p.T, p.file) // it has at least the interfaces and scripts of the other
+	p.write(old)
+	before, why := runForDump(p.T, p.file, cfg)
+	if why != "" {
+		return false
+	}
+	p.write(better)
+	after, why := runForDump(p.T, p.file, cfg)
+	if why != "" {
+		p.Errorf("keepalived runs no longer: %s", why)
+		return true
+	}
+	kept := objectsOf(after.text)
+	for _, object := range slices.Sorted(maps.Keys(objectsOf(before.text))) {
+		if !kept[object] {
+			p.Errorf("the repair loses %s", object)
+		}
+	}
+	return true
+}
+
+// objectsOf lists what a dump of VRRP has, each behind what it belongs to: "VRRP Instance = VI_1 / Virtual IP / 192.0.2.10/24".
+func objectsOf(dump string) map[string]bool {
+	all := map[string]bool{}
+	section, owner, list := "", "", ""
+	for line := range strings.Lines(dump) {
+		text := strings.TrimSpace(line)
+		indent := len(line) - len(strings.TrimLeft(line, " "))
+		name, _, _ := strings.Cut(text, " (")
+		name = strings.TrimRight(name, " :")
+		switch {
+		case strings.HasPrefix(text, "------<"):
+			section, owner, list = strings.Trim(text, "-<> "), "", ""
+		case text == "", section == "Global definitions", section == "Interfaces", section == "VRRP Sockpool":
+		case indent == 1:
+			owner, _, _ = strings.Cut(text, ", ")
+			list = ""
+			all[section+" / "+owner] = true
+		case strings.HasSuffix(text, ":"):
+			list = name
+		case strings.Contains(text, "script = '"):
+			name, _, _ = strings.Cut(text, " = ")
+			all[owner+" / "+name] = true
+		case indent >= 5 && list != "Flags":
+			words := strings.Fields(text)
+			i := max(0, slices.IndexFunc(words, func(w string) bool { return strings.ContainsAny(w, "0123456789") }))
+			if !strings.Contains(list, "Virtual") && section != "Static Addresses" {
+				i = 0
+			}
+			all[strings.Join([]string{section, owner, list, strings.TrimRight(words[i], ",")}, " / ")] = true
+		}
+	}
+	return all
+}
