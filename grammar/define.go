@@ -1,6 +1,7 @@
 package grammar
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -19,7 +20,8 @@ type definition struct {
 	lines []line      // its value; with several, each becomes a line of its own where it is used
 	made  bool        // the value stands in no text
 	used  bool
-	gap   source.Span // the line before a blank one within the definition
+	end   *ending // it is over, and its text goes on
+	may   *ending // some versions end it there
 }
 
 // define takes a line that is a definition; continued tells that it ended in a backslash.
@@ -63,32 +65,93 @@ func (e *expander) defineMisnamed(l line) bool {
 	return true
 }
 
-// extend adds a line to the definition under way; false when the line is none of it. A definition ends with the first line
-// that does not end in a backslash, blank lines aside. Where it is that which swallows the head of a block or the brace
-// after it, nobody can have meant it, and the definition ends before.
-func (e *expander) extend(l line, continued bool) bool {
+// An ending is where a definition ends before the text that was meant for it does.
+type ending struct {
+	comment bool        // a comment takes the backslash; else an empty line follows
+	at      source.Span // the line whose backslash was to continue it
+	lost    int         // the lines behind it that were meant for it
+	open    int         // the braces that these lines open and do not close
+}
+
+// extend takes a line while a definition is under way; false when the line is none of it. A definition ends with the first line that does
+// not end in a backslash. It also ends at an empty line and, since 2.4.0, with the first comment, which takes the backslash; what
+// follows was meant for it and is lost: keepalived reads it as lines of the file, where it means nothing. A line that opens or closes a
+// block of the file is not lost.
+func (e *expander) extend(l line, continued, commented bool) bool {
 	d := e.defining
-	if l.text == "" && !continued {
-		if d.gap.IsZero() {
-			d.gap = d.at
-			if n := len(d.lines); n > 0 {
-				last := d.lines[n-1]
-				d.gap = last.span(0, len(last.text))
-			}
+	switch {
+	case d.end != nil:
+		return e.lose(l, continued)
+	case l.text == "" && !continued:
+		d.end = &ending{at: d.last()}
+		return true
+	case l.text != "":
+		if d.may != nil {
+			e.lostLine(l, d, d.may)
+			d.may = nil
 		}
+		d.lines = append(d.lines, l)
+	}
+	switch {
+	case !continued:
+		e.defining = nil
+	case commented:
+		e.commentEnds(l)
+	}
+	return true
+}
+
+// last is the last line of a definition so far.
+func (d *definition) last() source.Span {
+	if n := len(d.lines); n > 0 {
+		return d.lines[n-1].span(0, len(d.lines[n-1].text))
+	}
+	return d.at
+}
+
+// commentEnds ends the definition at a comment, for the versions that do. Where the version is not known, what that one would lose is
+// reported and read on, as most machines do.
+func (e *expander) commentEnds(l line) {
+	at := l.span(0, len(l.text))
+	if l.text == "" {
+		at = e.defining.last()
+	}
+	end := &ending{comment: true, at: at}
+	switch {
+	case e.opts.Version == "":
+		e.defining.may = cmp.Or(e.defining.may, end)
+	case !Older(e.opts.Version, commentsEnd):
+		e.defining.end = end
+	}
+}
+
+// commentsEnd is the first version that ends a definition at a comment.
+const commentsEnd = "2.4.0"
+
+// lose takes a line behind the end of a definition; false when it is a line of the file.
+func (e *expander) lose(l line, continued bool) bool {
+	end := e.defining.end
+	if l.text == "" && !continued {
+		if end.lost > 0 {
+			e.defining = nil
+		}
+		end.comment = false
 		return true
 	}
-	swallowed := !d.gap.IsZero() && swallows(l.text, continued)
-	if !d.gap.IsZero() {
-		e.gapInDefinition(l, d, swallowed)
-		d.gap = source.Span{}
-	}
-	if swallowed {
+	opened, closed, _ := braceCount(l.text)
+	end.open += opened - closed
+	if !continued && (end.open != 0 || end.lost == 0 && !end.comment) {
+		if end.lost == 0 {
+			e.idleBackslash(e.defining)
+		}
 		e.defining = nil
 		return false
 	}
 	if l.text != "" {
-		d.lines = append(d.lines, l)
+		if end.lost == 0 {
+			e.lostLine(l, e.defining, end)
+		}
+		end.lost++
 	}
 	if !continued {
 		e.defining = nil
@@ -489,18 +552,28 @@ func (e *expander) spacedDefinition(l line, name, blanks int) {
 	})
 }
 
-func (e *expander) gapInDefinition(l line, d *definition, swallowed bool) {
+// lostLine reports the first line that was meant for a definition and is behind its end.
+func (e *expander) lostLine(l line, d *definition, end *ending) {
 	finding := diag.Diagnostic{
-		Rule: "gap-in-definition", Severity: diag.Warning, Message: fmt.Sprintf("this line belongs to the definition of $%s", d.name),
-		Span:  l.span(0, len(l.text)),
-		Label: "blank lines do not end a definition; versions up to 2.2 end it there",
-		Notes: []diag.Note{{Message: "the backslash at the end of this line continues it", Span: d.gap}},
-		Help:  "remove that backslash, or the blank lines",
+		Rule: "gap-in-definition", Severity: diag.Error, Message: fmt.Sprintf("the definition of $%s ends before this line", d.name),
+		Span: l.span(0, len(l.text)), Label: "lost, with the lines that it continues in",
+		Notes: []diag.Note{{Message: "an empty line follows this one and ends the definition", Span: end.at}},
+		Help:  "delete the empty line",
 	}
-	if swallowed {
-		finding.Severity = diag.Error
-		finding.Message = fmt.Sprintf("the definition of $%s swallows this line", d.name)
-		finding.Help = "remove that backslash"
+	if end.comment {
+		finding.Rule = "comment-in-definition"
+		finding.Label = "lost, with the lines behind it, to keepalived " + commentsEnd + " and later"
+		finding.Notes[0].Message = "these take the backslash of the comment for a part of it; earlier versions, as 2.2.7, continue the definition"
+		finding.Help = "put the comment above the definition"
 	}
 	e.report(finding)
+}
+
+// idleBackslash reports a backslash that was to continue a definition in an empty line, where nothing is lost by it.
+func (e *expander) idleBackslash(d *definition) {
+	e.report(diag.Diagnostic{
+		Rule: "gap-in-definition", Severity: diag.Warning, Message: fmt.Sprintf("the definition of $%s ends here, whatever its backslash says", d.name),
+		Span: d.end.at, Label: "an empty line follows",
+		Help: "delete the backslash, or the empty line if the next line belongs to the definition",
+	})
 }

@@ -24,6 +24,9 @@ type Options struct {
 	Instance string
 	// Env returns the value of an environment variable, for ${_ENV NAME}; nil means that the environment is not read.
 	Env func(name string) string
+	// Version is the keepalived that reads the configuration, as "2.2.7". Empty means any from 2.2.7 to 2.4.3: what one
+	// of them loses is a finding, and the text is read as 2.2.7 does.
+	Version string
 	// Seed makes the numbers of ${_RANDOM}. The same seed gives the same configuration.
 	Seed uint64
 	// AllConfig makes every include demand its files, as the option -e of the reference does.
@@ -229,8 +232,8 @@ func (e *expander) spend(n int, at source.Span) bool {
 // process expands a line, or takes it away; written tells that it stands in a file and was not made by an expansion.
 func (e *expander) process(l line, written bool) (line, bool) {
 	whole := l
-	l, continued := e.strip(l, written)
-	if e.defining != nil && e.extend(l, continued) {
+	l, continued, commented := e.strip(l, written)
+	if e.defining != nil && e.extend(l, continued, commented) {
 		return line{}, false
 	}
 	if add, pattern, ok := isInclude(l); ok && written {
@@ -250,6 +253,9 @@ func (e *expander) process(l line, written bool) (line, bool) {
 			}
 		}
 		if e.define(l, continued) || e.repeat(l) {
+			if commented && e.defining != nil {
+				e.commentEnds(l)
+			}
 			return line{}, false
 		}
 		expanded, changed := e.substitute(l)
@@ -259,10 +265,11 @@ func (e *expander) process(l line, written bool) (line, bool) {
 		if !changed {
 			break
 		}
-		l, _ = e.strip(expanded, false)
+		l, _, _ = e.strip(expanded, false)
 	}
 	if continued {
-		e.lineContinuation(whole.span(len(whole.text)-1, len(whole.text)))
+		at := strings.LastIndexByte(whole.text, '\\')
+		e.lineContinuation(whole.span(at, at+1))
 	}
 	if add, pattern, ok := isInclude(l); ok && pattern.text != "" {
 		e.includeMade(l, add, pattern)
@@ -274,15 +281,17 @@ func (e *expander) process(l line, written bool) (line, bool) {
 	return l, l.text != ""
 }
 
-// strip returns a line without its comment, blanks at the ends, and a backslash as its last byte, and tells whether there
-// was one. The reference looks for comments again in what an expansion made.
-func (e *expander) strip(l line, written bool) (stripped line, continued bool) {
+// strip returns a line without its comment, blanks at the ends, and the backslash that continues it, and tells whether there was one,
+// and whether that is in the comment. The reference looks for comments again in what an expansion made.
+func (e *expander) strip(l line, written bool) (stripped line, continued, commented bool) {
+	at := -1
 	if written {
 		e.escapedMark(l)
-		n := len(l.text) - len(strings.TrimRight(l.text, `\`))
-		continued = n%2 == 1
+		at = continuation(l.text, e.defining != nil)
+		continued = at >= 0
 	}
 	cut, _ := commentStart(l.text)
+	commented = continued && cut < at
 	switch {
 	case cut < len(l.text) && written:
 		e.record.comment(&l, cut)
@@ -291,9 +300,21 @@ func (e *expander) strip(l line, written bool) (stripped line, continued bool) {
 	case cut < len(l.text):
 		// A definition whose value is a # is how people comment out lines by choice.
 	case continued:
-		cut--
+		cut = at
 	}
-	return l.sub(l.trimmed(0, cut)), continued
+	return l.sub(l.trimmed(0, cut)), continued, commented
+}
+
+// continuation returns where the backslash is that continues a line in the next one, or -1. Blanks may follow it in a definition.
+func continuation(text string, defining bool) int {
+	bare := text
+	if defining || isDefinition(strings.TrimLeft(text, blanks)) {
+		bare = strings.TrimRight(text, blanks)
+	}
+	if n := len(bare) - len(strings.TrimRight(bare, `\`)); n%2 == 0 {
+		return -1
+	}
+	return len(bare) - 1
 }
 
 // condition takes "@id" or "@^id" from the start of a line; false when the line is not for this host.

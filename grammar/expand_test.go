@@ -50,13 +50,19 @@ func TestExpand(t *testing.T) {
 		{"and a word before them", "$X=a \\\n b\nz$X", "<za>; <b>", ""},
 		{"but none after", "$X=a \\\n b\nz $X y", "<z> <$X> <y>", "3:5 text-after-lines"},
 		{"the first line empty", "$X= \\\n a {\\\n b\\\n}\n$X", "<a> { <b> }", ""},
-		{"comments within", "$X= \\\n a # one \\\n # two \\\n # three\n b\n$X", "<a>; <b>", "5:2 gap-in-definition"},
+		{"comments within", "$X= \\\n a # one \\\n # two \\\n b\n$X", "<a>; <b>", "4:2 comment-in-definition"},
+		{"a comment behind its lines", "$X= \\\n a # one \\\n # two \\\n # three\n b\n$X", "<b>; <a>", "2:2 gap-in-definition"},
+		{"a comment in its first line", "$X=a # one \\\n b\n$X", "<a>; <b>", "2:2 comment-in-definition"},
+		{"blanks behind the backslash", "$X=a \\ \n b \\\t\n c\n$X", "<a>; <b>; <c>", ""},
+		{"blanks behind a backslash that continues nothing", "a \\ \nb", "<a> <\\>; <b>", ""},
 		{"nested", "$Y=b \\\n c\n$X=a \\\n $Y \\\n d\n$X\n", "<a>; <b>; <c>; <d>", ""},
 		{"nested at the start", "$Y=b \\\n c\n$X=$Y \\\n d\n$X\n", "<b>; <c>; <d>", ""},
 		{"conditions within", "$X= \\\n a \\\n @lb2 b \\\n @lb1 c\n$X", "<a>; <c>", ""},
-		{"blank lines within", "$X=a \\\n\n b\n$X", "<a>; <b>", "3:2 gap-in-definition"},
+		{"a blank line behind it", "$X=a \\\n\n b\n$X", "<b>; <a>", "1:4 gap-in-definition"},
+		{"a blank line within", "$X=a \\\n\n b \\\n c\nd\n$X", "<d>; <a>", "3:2 gap-in-definition"},
+		{"a blank line within, and a block behind", "$X=a \\\n\n b \\\nc {\n d\n}\n$X", "<c> { <d> }; <a>", "3:2 gap-in-definition"},
 		{"for other hosts", "@lb2 $X=a \\\n b \\\n c\nd $X", "<d> <$X>", "1:6 condition-on-lines, 4:3 undefined-reference"},
-		{"a definition that swallows a block", "$X=a \\\n\nb {\n c\n}\n$X", "<b> { <c> }; <a>", "3:1 gap-in-definition"},
+		{"a definition that swallows a block", "$X=a \\\n\nb {\n c\n}\n$X", "<b> { <c> }; <a>", "1:4 gap-in-definition"},
 
 		{"not defined", "a $X", "<a> <$X>", "1:3 undefined-reference"},
 		{"not defined, in braces", "a ${X} b", "<a> <${X}> <b>", "1:3 undefined-reference"},
@@ -107,6 +113,17 @@ func TestExpand(t *testing.T) {
 				t.Errorf("%q\n got findings %s\nwant %s", c.text, findings, c.findings)
 			}
 		})
+	}
+}
+
+// TestCommentByVersion holds who ends a definition at a comment, and who reads on.
+func TestCommentByVersion(t *testing.T) {
+	const text = "$X= \\\n a \\\n # two \\\n b\n$X"
+	for version, want := range map[string]string{"": "<a>; <b>", "2.4.3": "<a>", "2.4": "<a>", "2.3.4": "<a>; <b>", "2.2.7": "<a>; <b>"} {
+		file, found := LoadText(source.New("test.conf", []byte(text)), Options{Files: Files{Root: fstest.MapFS{}, Dir: "/"}, Version: version})
+		if got := outline(file.Stmts); got != want || (len(found) > 0) != (want == "<a>" || version == "") {
+			t.Errorf("%q: %s, %v", version, got, found)
+		}
 	}
 }
 

@@ -57,7 +57,7 @@ func (f *formatter) line(raw string) {
 	}
 	cut, odd := commentStart(text)
 	code := strings.TrimRight(text[:cut], " \t")
-	continued := (len(text)-len(strings.TrimRight(text, `\`)))%2 == 1
+	continued := continuation(text, f.defining) >= 0
 	if f.defining && !(f.gap && code != "" && swallows(text, continued)) {
 		f.out = append(append(f.out, raw...), '\n')
 		f.defining = continued || code == ""

@@ -143,7 +143,6 @@ type judged struct {
 	blocks     []block            // outermost first
 	full       bool               // there are too many findings
 	foreign    bool               // the file is of another format
-	gap        bool               // a definition goes on behind a blank line
 	heads      []int              // the lines of block heads that are for another host
 	broken     string             // a rule about braces that fired
 	last       int                // the number of lines
@@ -178,7 +177,6 @@ func newJudged(tree *grammar.File, found diag.List) judged {
 		if d.Rule == "condition-on-block" {
 			j.heads = append(j.heads, d.Span.Position().Line)
 		}
-		j.gap = j.gap || d.Rule == "gap-in-definition"
 		spans := append([]source.Span{d.Span}, d.More...)
 		for _, f := range d.Fixes {
 			for _, e := range f.Edits { // one finding may be about several lines
@@ -314,12 +312,9 @@ func (j judged) excused(c complaint, adrift map[int]bool) string {
 			return r.why
 		}
 	}
-	subjects := c.subjects()
 	switch {
 	case adrift[c.line]:
 		return "keepalived has lost its place"
-	case c.line == 0 && j.gap && !slices.ContainsFunc(j.blocks, func(b block) bool { return b.about(subjects) }):
-		return "keepalived 2.2 ends a definition at a blank line"
 	case j.foreign && strings.HasPrefix(c.text, "Unknown keyword"):
 		return "a text for another program, told once"
 	case j.full:

@@ -318,7 +318,7 @@ func (a *App) readAll(j job) (f checked) {
 	}
 	src := source.New(f.Name, text)
 	for _, id := range ids {
-		tree, found := grammar.LoadText(src, a.loading(files, id, all))
+		tree, found := grammar.LoadText(src, a.loading(files, id, all, j.version))
 		cfg, more := compiler.Compile(tree, opts)
 		f.readings = append(f.readings, reading{id, tree, cfg, found, more})
 		f.Secrets = append(f.Secrets, cfg.Secrets...)

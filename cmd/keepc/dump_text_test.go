@@ -183,6 +183,9 @@ func (w *dumpWriter) script(what string, c *ir.Command) {
 
 // programOf is a command with the path that the program has in the end.
 func programOf(c *ir.Command) (string, error) {
+	if len(c.Args) == 0 {
+		return "", exec.ErrNotFound // keepc has not read it
+	}
 	path, err := exec.LookPath(c.Args[0])
 	if err == nil {
 		path, err = filepath.EvalSymlinks(path)

@@ -67,9 +67,10 @@ func (a *App) files() grammar.Files {
 	return f.With(path.Join("/", a.Dir))
 }
 
-// loading is how a file is read for the director with an id, which is one of the ids; nil: those are not known.
-func (a *App) loading(files grammar.Files, id string, ids []string) grammar.Options {
-	o := grammar.Options{Files: files, ID: id, IDs: ids, Nests: schema.Nests()}
+// loading is how a file is read for the director with an id, which is one of the ids; nil: those are not known. The version is that
+// of the keepalived that reads it; empty: any.
+func (a *App) loading(files grammar.Files, id string, ids []string, version string) grammar.Options {
+	o := grammar.Options{Files: files, ID: id, IDs: ids, Version: version, Nests: schema.Nests()}
 	if a.env {
 		o.Env = a.Env
 	}

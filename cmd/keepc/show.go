@@ -60,6 +60,6 @@ func (a *App) parse(name string) (*grammar.File, diag.List, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	file, found := grammar.LoadText(source.New(a.shown(name), text), a.loading(a.files(), a.id(), nil))
+	file, found := grammar.LoadText(source.New(a.shown(name), text), a.loading(a.files(), a.id(), nil, a.forVersion))
 	return file, found, nil
 }

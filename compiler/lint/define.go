@@ -41,10 +41,21 @@ func expansionRules() []Rule {
 			Text:  "keepalived replaces such a definition only at the end of a line, and leaves it as it stands elsewhere.",
 		},
 		{
-			Name: "gap-in-definition", Severity: diag.Warning, Loss: diag.DropsWord,
-			Title: "A definition goes on behind blank lines.",
-			Text: "A backslash at the end of a line continues a definition, past blank lines too, so the next line of the file becomes a part of it. " +
-				"Versions up to 2.2 end the definition at the blank line.",
+			Name: "gap-in-definition", Severity: diag.Error, Loss: diag.DropsWord,
+			Title: "A definition has an empty line in it.",
+			Text: "An empty line ends a definition, whatever the backslash before it says. keepalived reads the rest as lines of the file, where it " +
+				"means nothing: addresses and settings behind the empty line are not there.",
+			Bad:  "$SET= \\\n    priority 150 \\\n\n    advert_int 2 \\\n    garp_master_delay 3\n" + instanceText("    $SET\n"),
+			Good: "$SET= \\\n    priority 150 \\\n    advert_int 2 \\\n    garp_master_delay 3\n" + instanceText("    $SET\n"),
+		},
+		{
+			Name: "comment-in-definition", Severity: diag.Error, Loss: diag.DropsWord,
+			Title: "A definition of several lines has a comment in it.",
+			Text: "keepalived 2.4.0 and later take a backslash at the end of a comment for a part of the comment: the definition ends there, and what follows " +
+				"means nothing. Earlier versions, as the 2.2.7 of Debian 12, read on. --keepalived-version says which one reads the file; without " +
+				"it, keepc reports what the later ones lose, and reads on.",
+			Bad:  "$SET= \\\n    priority 150 \\\n    # nopreempt \\\n    advert_int 2\n" + instanceText("    $SET\n"),
+			Good: "$SET= \\\n    priority 150 \\\n    advert_int 2\n" + instanceText("    $SET\n"),
 		},
 		{
 			Name: "definition-name", Severity: diag.Error, Loss: diag.DropsWord,

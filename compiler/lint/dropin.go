@@ -72,7 +72,7 @@ func Differences() []Difference {
 			Keepc:      "a warning",
 			Why:        "the instance runs as it was meant",
 			Milder:     []string{"vmac-unicast"},
-			Files:      6,
+			Files:      7,
 		},
 		{
 			Keepalived: "exits with 5 for a number that it rounds",

@@ -401,21 +401,8 @@ func (r *reader) newer(key *Keyword) bool {
 	return key.Since != "" && r.version != "" && Older(r.version, key.Since)
 }
 
-// Older tells whether a version comes before another one; parts that are no numbers count as 0.
-func Older(version, than string) bool {
-	a, b := strings.Split(version, "."), strings.Split(than, ".")
-	for i := range b {
-		var m, n int
-		if i < len(a) {
-			m, _ = strconv.Atoi(a[i])
-		}
-		n, _ = strconv.Atoi(b[i])
-		if m != n {
-			return m < n
-		}
-	}
-	return false
-}
+// Older reports whether a version comes before another one.
+func Older(version, than string) bool { return grammar.Older(version, than) }
 
 // keyword returns the word that names the row being read: the first of the line, or the option.
 func (r *reader) keyword() grammar.Word {
