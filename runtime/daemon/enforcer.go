@@ -125,7 +125,10 @@ func (e *enforcer) run(ctx context.Context) {
 		case <-timer.C:
 		}
 		o, newest, known := e.newest()
-		if !known {
+		switch {
+		case ctx.Err() != nil: // it may have ended as well
+			return
+		case !known:
 			continue
 		}
 		if newest != version {

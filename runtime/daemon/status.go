@@ -66,6 +66,7 @@ func (d *director) document(ctx context.Context) (status.Document, error) {
 			s.Problems = append(s.Problems, e.name+": "+problem)
 		}
 		s.Made = slices.AppendSeq(s.Made, maps.Keys(e.owned()))
+		s.Objects = append(s.Objects, e.objects())
 	}
 	return s.Document(d.File, os.Getpid()), nil
 }

@@ -31,16 +31,47 @@ func (d Document) Screen(w io.Writer) error {
 	for _, f := range d.Faults {
 		b.WriteString("  " + f + "\n")
 	}
-	if len(d.Problems) > 0 {
-		b.WriteString("\nThe kernel refuses, and is asked again:\n")
-	}
-	for _, p := range d.Problems {
-		b.WriteString("  " + p + "\n")
-	}
+	d.objects(&b)
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write the status: %w", err)
 	}
 	return nil
+}
+
+// maxObjects is how many objects that are not in place are shown.
+const maxObjects = 20
+
+// objects shows what is not in the kernel as it should be.
+func (d Document) objects(b *strings.Builder) {
+	if len(d.NotInPlace) == 0 && len(d.Problems) > 0 {
+		b.WriteString("\nThe kernel refuses, and is asked again:\n")
+		for _, p := range d.Problems {
+			b.WriteString("  " + p + "\n")
+		}
+	}
+	if len(d.NotInPlace) == 0 {
+		return
+	}
+	b.WriteString("\nNot in place:\n")
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	for i, o := range d.NotInPlace {
+		if i == maxObjects {
+			break
+		}
+		what := o.State
+		if o.Remove {
+			what += " to go"
+		}
+		what += " since " + clock(o.Since, d.At)
+		if o.Error != "" {
+			what += "\t" + o.Error
+		}
+		fmt.Fprintf(t, "  %s %s\t%s\n", o.Kind, o.Name, what)
+	}
+	_ = t.Flush() // a Builder never fails
+	if n := len(d.NotInPlace) - maxObjects; n > 0 {
+		fmt.Fprintf(b, "  and %d more (--format json has all)\n", n)
+	}
 }
 
 func (d Document) instances(b *strings.Builder) {

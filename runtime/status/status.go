@@ -14,6 +14,7 @@ import (
 	"keepc/compiler/ir"
 	"keepc/compiler/plan"
 	"keepc/compiler/state"
+	"keepc/runtime/reconcile"
 	"keepc/runtime/router"
 	"keepc/runtime/vrrp"
 )
@@ -44,6 +45,10 @@ type Document struct {
 	// Made are the addresses, routes, rules and virtual servers that the director made and would remove, by the names that a plan has
 	// for them. The real servers of a virtual server go with it.
 	Made []string `json:"made"`
+	// Kinds is how the objects of each kind are, with what happened to them since the start; NotInPlace are those that are not in the
+	// kernel as the director wants them.
+	Kinds      []reconcile.Kind   `json:"kinds"`
+	NotInPlace []reconcile.Object `json:"not_in_place"`
 }
 
 // A Reload was asked for.
@@ -96,6 +101,7 @@ type Snapshot struct {
 	Faults    []string
 	Problems  []string
 	Made      []state.Key
+	Objects   []reconcile.Report // of the parts of the kernel
 }
 
 // Document writes the snapshot down.
@@ -103,6 +109,10 @@ func (s Snapshot) Document(file string, pid int) Document {
 	d := Document{
 		Version: Version, At: s.At, PID: pid, File: file, Started: s.Started, Since: s.Since, Reload: s.Reload,
 		Instances: []Instance{}, Services: []Service{}, AtStart: map[string]string{}, Faults: append([]string{}, s.Faults...), Problems: append([]string{}, s.Problems...), Made: []string{},
+	}
+	d.Kinds, d.NotInPlace = []reconcile.Kind{}, []reconcile.Object{}
+	for _, r := range s.Objects {
+		d.Kinds, d.NotInPlace = append(d.Kinds, r.Kinds...), append(d.NotInPlace, r.Objects...)
 	}
 	for _, a := range s.First.AtStart {
 		d.AtStart[a.Path] = a.Value

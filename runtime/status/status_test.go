@@ -20,6 +20,7 @@ import (
 	"keepc/compiler/state"
 	"keepc/grammar"
 	"keepc/grammar/source"
+	"keepc/runtime/reconcile"
 	"keepc/runtime/router"
 	"keepc/runtime/track"
 	"keepc/runtime/vrrp"
@@ -88,6 +89,17 @@ func sample() Snapshot {
 		At: day.Add(2 * time.Hour), Started: day.Add(-48 * time.Hour), Since: day,
 		Reload:   &Reload{At: day.Add(time.Hour), Refused: "lb01.conf:4:14: error: priority 300 is outside 1..255 [value-range]"},
 		Problems: []string{"addresses: add 10.0.0.3/24 dev eth0: no such interface: eth0"},
+		Objects: []reconcile.Report{{
+			Kinds: []reconcile.Kind{{Kind: "address", Failed: 1}},
+			Objects: []reconcile.Object{
+				{Kind: "address", Name: "10.0.0.3/24 dev eth0", State: reconcile.Failed, Since: day.Add(time.Minute), Error: "no such interface: eth0", Tries: 7},
+			},
+		}, {
+			Kinds: []reconcile.Kind{{Kind: "destination", InPlace: 2, Pending: 1, Counters: reconcile.Counters{Writes: 3}}},
+			Objects: []reconcile.Object{
+				{Kind: "destination", Name: "10.0.0.8:80 of tcp 10.0.0.3:80", State: reconcile.Pending, Remove: true, Since: day.Add(time.Minute)},
+			},
+		}},
 	}
 }
 
