@@ -27,13 +27,27 @@ import (
 
 // elsewhere are the keywords that neither the kernel's state nor the two machines show, with the test that shows what keepc does.
 var elsewhere = map[string]string{
-	"global_defs.dynamic_interfaces":     "cmd/keepc TestRunWaitsForItsInterface",
-	"global_defs.enable_script_security": "runtime/script TestVet",
-	"track_file.init_file":               "runtime/watch TestFiles",
-	"vrrp_track_file.init_file":          "runtime/watch TestFiles",
-	"vrrp_track_process.delay":           "runtime/watch TestDelays",
-	"vrrp_track_process.terminate_delay": "runtime/watch TestDelays",
-	"vrrp_track_process.fork_delay":      "runtime/watch TestDelays",
+	"global_defs.dynamic_interfaces":      "cmd/keepc TestRunWaitsForItsInterface",
+	"global_defs.enable_script_security":  "runtime/script TestVet",
+	"global_defs.max_auto_priority":       "runtime/daemon TestSchedule",
+	"global_defs.min_auto_priority_delay": "runtime/daemon TestSchedule",
+	"global_defs.vrrp_priority":           "cmd/keepc TestPriorities",
+	"global_defs.vrrp_no_swap":            "cmd/keepc TestPriorities",
+	"global_defs.vrrp_rt_priority":        "cmd/keepc TestPriorities",
+	"global_defs.vrrp_cpu_affinity":       "cmd/keepc TestPriorities",
+	"global_defs.vrrp_rlimit_rttime":      "runtime/daemon TestSchedule",
+	"global_defs.vrrp_rlimit_rtime":       "runtime/daemon TestSchedule",
+	"global_defs.checker_priority":        "cmd/keepc TestPriorities",
+	"global_defs.checker_no_swap":         "cmd/keepc TestPriorities",
+	"global_defs.checker_rt_priority":     "cmd/keepc TestPriorities",
+	"global_defs.checker_cpu_affinity":    "cmd/keepc TestPriorities",
+	"global_defs.checker_rlimit_rttime":   "runtime/daemon TestSchedule",
+	"global_defs.checker_rlimit_rtime":    "runtime/daemon TestSchedule",
+	"track_file.init_file":                "runtime/watch TestFiles",
+	"vrrp_track_file.init_file":           "runtime/watch TestFiles",
+	"vrrp_track_process.delay":            "runtime/watch TestDelays",
+	"vrrp_track_process.terminate_delay":  "runtime/watch TestDelays",
+	"vrrp_track_process.fork_delay":       "runtime/watch TestDelays",
 }
 
 // anyway are the keywords that ask for what is so without them.

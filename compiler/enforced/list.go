@@ -17,7 +17,7 @@ const (
 	noVMAC      = "only use_vmac and use_ipvlan use it"
 	noPause     = "gratuitous ARPs are sent without a pause"
 	noFollowing = "the instances of the group do not go into FAULT when others remove a static object; keepc adds it again"
-	ownPriority = "the process keeps the priority and memory that it was started with"
+	ownPriority = "there is no BFD process"
 	ownName     = "the process is called keepc"
 	ownBuffers  = "sockets have the buffers that the kernel and keepc give them"
 	ownReload   = "a reload follows SIGHUP, and changed files with --watch"
@@ -87,10 +87,11 @@ var list = []row{
 	{blocks: "global_defs", answer: LeftOut, why: "each address of a virtual_server_group is a virtual server of its own", words: "nftables_ipvs nftables_ipvs_priority nftables_ipvs_start_fwmark"},
 	{blocks: "global_defs", answer: LeftOut, why: "only failures that count are logged", words: "checker_log_all_failures"},
 	{blocks: "global_defs", answer: LeftOut, why: ownName, words: "process_names process_name vrrp_process_name checker_process_name lvs_process_name bfd_process_name"},
-	{blocks: "global_defs", answer: LeftOut, why: ownPriority, words: `
+	{blocks: "global_defs", answer: Enforced, words: `
 		max_auto_priority min_auto_priority_delay
 		vrrp_priority vrrp_no_swap vrrp_rt_priority vrrp_cpu_affinity vrrp_rlimit_rttime vrrp_rlimit_rtime
-		checker_priority checker_no_swap checker_rt_priority checker_cpu_affinity checker_rlimit_rttime checker_rlimit_rtime
+		checker_priority checker_no_swap checker_rt_priority checker_cpu_affinity checker_rlimit_rttime checker_rlimit_rtime`},
+	{blocks: "global_defs", answer: LeftOut, why: ownPriority, words: `
 		bfd_priority bfd_no_swap bfd_rt_priority bfd_cpu_affinity bfd_rlimit_rttime bfd_rlimit_rtime`},
 	{blocks: "global_defs", answer: LeftOut, why: ownBuffers, words: `
 		vrrp_netlink_cmd_rcv_bufs vrrp_netlink_cmd_rcv_bufs_force vrrp_netlink_monitor_rcv_bufs vrrp_netlink_monitor_rcv_bufs_force

@@ -44,6 +44,9 @@ type Options struct {
 	Journal func(state.Part) reconcile.Store
 }
 
+// spareProcessors is how many goroutines may run beside those that the machine has processors for.
+const spareProcessors = 6
+
 // stopTimeout bounds how long a stopping director waits for the kernel to give everything up.
 const stopTimeout = 5 * time.Second
 
@@ -74,6 +77,8 @@ func Run(ctx context.Context, o Options) error {
 	}
 	var bell bell = newTimerBell()
 	if o.Thread {
+		// The thread of the loop finds a processor of the Go runtime free when it wakes, whatever the workers do.
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + spareProcessors)
 		if bell, err = newThreadBell(); err != nil {
 			return fmt.Errorf("prepare the VRRP loop: %w", err)
 		}
@@ -134,12 +139,14 @@ type director struct {
 	asked    bool   // by somebody, and not by a file that changed
 	inForce  Loaded // the configuration in force
 	past     past
+
+	scheduler *scheduler
 }
 
 // newDirector returns a director of which nothing works yet.
 func newDirector(work context.Context, o Options, cfg *ir.Config, doors doors, bell bell) *director {
 	routers, servers := router.Prepare(cfg, nil), balance.Prepare(cfg, balance.Start(o.Seed))
-	d := &director{Options: o, work: work, things: watch.New(), watcher: newWatcher(), prepared: make(chan prepared, 1), past: past{first: cfg}}
+	d := &director{Options: o, work: work, things: watch.New(), watcher: newWatcher(), prepared: make(chan prepared, 1), past: past{first: cfg}, scheduler: newScheduler(o.Log)}
 	d.current = generations{routers.Generation, servers.Generation}
 	roles, quorum := newLatest[map[ir.InstanceKey]bool](), newLatest[map[ir.ServiceKey]bool]()
 	d.opener = newOpener(doors.wires, bell, o.Log)
@@ -153,7 +160,7 @@ func newDirector(work context.Context, o Options, cfg *ir.Config, doors doors, b
 		things:  d.things,
 		network: newEnforcer("network", reconcile.New(doors.network, state.OfRouter, o.journal(state.OfRouter)), o.Log),
 		notes:   newNotes(o.Log),
-		do:      make(chan func()), roles: roles, quorum: quorum, blind: make(chan struct{}),
+		do:      make(chan func()), roles: roles, quorum: quorum, blind: make(chan struct{}), late: make(chan struct{}, 1),
 	}
 	d.router.network.announce = announce(doors.network, o.Log)
 	d.balance = &balanceLoop{
@@ -200,7 +207,7 @@ func (d *director) start(first Loaded) error {
 		}
 		d.router.run(d.work)
 	})
-	return nil
+	return d.schedule(cfg)
 }
 
 // loop waits for what concerns the director as a whole.
@@ -213,6 +220,10 @@ func (d *director) loop(ctx context.Context) error {
 			d.reload(d.File+" changed", false)
 		case p := <-d.prepared:
 			d.apply(ctx, p)
+		case <-d.router.late:
+			d.scheduler.raise()
+		case <-d.scheduler.overrun:
+			d.scheduler.tire()
 		case <-d.router.blind:
 			return errors.Join(errors.New("watch the interfaces: the kernel ended the watch"), d.stop())
 		case <-ctx.Done():
@@ -247,6 +258,7 @@ func (d *director) stop() error {
 // end ends the workers. One that hangs in the kernel cannot be ended; it is left behind after a while.
 func (d *director) end(stop context.CancelFunc) {
 	stop()
+	d.scheduler.close()
 	limit := time.NewTimer(stopTimeout)
 	defer limit.Stop()
 	d.loops.Wait() // they wait for nobody

@@ -117,6 +117,9 @@ func (d *director) apply(ctx context.Context, p prepared) {
 	if err != nil { // the director ends
 		return
 	}
+	if err := d.schedule(p.Config); err != nil {
+		return
+	}
 	d.things.Look(p.Config)
 	d.faults(p.Loaded)
 	d.unenforced(p.Config)

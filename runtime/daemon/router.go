@@ -43,6 +43,9 @@ type routerLoop struct {
 	roles   latest[map[ir.InstanceKey]bool]
 	quorum  latest[map[ir.ServiceKey]bool]
 	blind   chan struct{} // closed when the kernel ended the watch of the interfaces
+	late    chan struct{} // told when a deadline is late by more than patience
+
+	patience time.Duration // 0: endless
 
 	dirty  bool    // what is wanted changed since it was handed to the enforcer
 	bursts []burst // for addresses among that
@@ -93,6 +96,12 @@ func (l *routerLoop) turn(due time.Time) {
 		l.tellLink(dead.iface)
 	}
 	if due, some := l.machine.Deadline(); some && !time.Now().Before(due) {
+		if l.patience > 0 && time.Since(due) > l.patience {
+			select {
+			case l.late <- struct{}{}:
+			default:
+			}
+		}
 		l.step(router.Tick{})
 	}
 	for range workPerTurn {

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -40,6 +41,7 @@ type ipvsTable struct {
 	reader *ipvs.Handle // nil: not open
 	writer *ipvsWriter
 	first  uint16 // the family's number when the table was first open: moby/ipvs keeps to it for ever
+	absent string // why modprobe did not help: it is asked once, for a director looks at every reload
 }
 
 // use calls f with the open table. Errors: ErrNoIPVS, those of f.
@@ -60,7 +62,7 @@ func (t *ipvsTable) use(f func() error) error {
 }
 
 func (t *ipvsTable) open() error {
-	family, err := ipvsFamily()
+	family, err := t.family()
 	if err != nil {
 		return err
 	}
@@ -83,20 +85,18 @@ func (t *ipvsTable) open() error {
 	return nil
 }
 
-// ipvsFamily finds the number of the kernel's generic-netlink family, and loads the module where it is missing.
-func ipvsFamily() (uint16, error) {
+// family finds the number of the kernel's generic-netlink family, and loads the module where it is missing.
+func (t *ipvsTable) family() (uint16, error) {
 	family, err := netlink.GenlFamilyGet("IPVS")
-	if errors.Is(err, unix.ENOENT) {
+	if errors.Is(err, unix.ENOENT) && t.absent == "" {
 		out, failed := exec.Command("modprobe", "ip_vs").CombinedOutput()
+		t.absent = cmp.Or(strings.TrimSpace(string(out)), fmt.Sprintf("modprobe ip_vs: %v", failed))
 		family, err = netlink.GenlFamilyGet("IPVS")
-		if errors.Is(err, unix.ENOENT) {
-			if why := strings.TrimSpace(string(out)); why != "" {
-				return 0, fmt.Errorf("%w (%s)", ErrNoIPVS, why)
-			}
-			return 0, fmt.Errorf("%w (modprobe ip_vs: %v)", ErrNoIPVS, failed)
-		}
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return 0, fmt.Errorf("%w (%s)", ErrNoIPVS, t.absent)
+	case err != nil:
 		return 0, fmt.Errorf("look for IPVS in the kernel: %w", err)
 	}
 	return family.ID, nil

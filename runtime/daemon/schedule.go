@@ -1,0 +1,161 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"keepc/compiler/ir"
+	"keepc/runtime/kernel"
+)
+
+// ownPriority is the real-time priority of the VRRP loop where the file does not ask for another one: the lowest that comes before all
+// ordinary threads. What the loop does takes microseconds, and an advertisement that waits for a busy machine is a failover.
+const ownPriority = 1
+
+// A schedule is what a configuration says of how the kernel runs keepc. What keepalived says of its VRRP process is for the thread of
+// the VRRP loop, what it says of its checker process for that of the loop for virtual servers. Workers are ordinary threads.
+type schedule struct {
+	router, balance kernel.Schedule
+	locked          bool          // what is in memory stays there
+	limit           time.Duration // of a real-time thread without a pause; 0: none
+	late            time.Duration // of a deadline for more priority; 0: never
+	most            int           // real-time priority that lateness leads to
+}
+
+// newSchedule reads a configuration, on a machine of so many CPUs. What cannot be followed is told.
+func newSchedule(g *ir.Global, cpus int, tell func(keyword, text string)) schedule {
+	affinity := func(keyword string, ids []string) (all []int) {
+		for _, text := range ids {
+			id, err := strconv.Atoi(text)
+			if err != nil || id < 0 || id >= cpus {
+				tell(keyword, fmt.Sprintf("there is no CPU %s, the last one is %d; %s is ignored", text, cpus-1, keyword))
+				return nil // keepalived drops the whole set
+			}
+			all = append(all, id)
+		}
+		return all
+	}
+	of := func(p ir.Process, cpus []int) kernel.Schedule {
+		return kernel.Schedule{Nice: p.Priority, Realtime: p.RTPriority, CPUs: cpus}
+	}
+	s := schedule{
+		router:  of(g.VRRPProcess, affinity("vrrp_cpu_affinity", g.VRRPProcess.CPUAffinity)),
+		balance: of(g.CheckerProcess, affinity("checker_cpu_affinity", g.CheckerProcess.CPUAffinity)),
+		locked:  g.VRRPProcess.NoSwap || g.CheckerProcess.NoSwap,
+	}
+	for _, p := range []ir.Process{g.VRRPProcess, g.CheckerProcess} {
+		// keepalived has the soft limit at half of what the file says, and dies at the whole of it.
+		if limit := p.RLimitRTTime / 2; p.RTPriority > 0 && limit > 0 && (s.limit == 0 || limit < s.limit) {
+			s.limit = limit
+		}
+	}
+	if g.MaxAutoPriority > 0 {
+		s.late, s.most = g.MinAutoPriorityDelay, g.MaxAutoPriority
+	}
+	if s.router.Realtime == 0 && s.router.Nice == 0 && g.MaxAutoPriority >= 0 {
+		s.router.Realtime = ownPriority
+	}
+	return s
+}
+
+// A scheduler makes the threads of the loops run as the configuration says.
+type scheduler struct {
+	log     *slog.Logger
+	now     schedule
+	boost   int             // real-time priority that lateness has led to
+	router  int             // thread; 0: none
+	balance int             // thread; 0: the loop has none of its own
+	locked  bool            // the memory is
+	said    map[string]bool // what the kernel refuses is said once
+	overrun chan os.Signal  // a real-time thread ran for too long
+}
+
+func newScheduler(log *slog.Logger) *scheduler {
+	return &scheduler{log: log, said: map[string]bool{}, overrun: make(chan os.Signal, 1)}
+}
+
+// schedule follows a configuration, at start and after a reload. The loops tell their threads.
+func (d *director) schedule(cfg *ir.Config) error {
+	if !d.Thread {
+		return nil
+	}
+	s := d.scheduler
+	cpus, err := kernel.OnlineCPUs()
+	if err != nil {
+		s.say(err)
+		cpus = 1 << 10
+	}
+	s.now, s.boost = newSchedule(&cfg.Global, cpus, func(keyword, text string) {
+		s.log.Error(fmt.Sprintf("%s: %s", cfg.Global.At(keyword), text), "subject", "priority")
+	}), 0
+	if s.router, err = ask(d.work, d.router.do, func() int { d.router.patience = s.now.late; return kernel.ThreadID() }); err != nil {
+		return err
+	}
+	if s.balance == 0 && !ordinary(s.now.balance) {
+		s.balance, err = ask(d.work, d.balance.do, func() int {
+			runtime.LockOSThread() // never unlocked: a thread that was asked for stays
+			return kernel.ThreadID()
+		})
+		if err != nil {
+			return err
+		}
+	}
+	s.apply()
+	return nil
+}
+
+func ordinary(s kernel.Schedule) bool { return s.Nice == 0 && s.Realtime == 0 && len(s.CPUs) == 0 }
+
+// apply asks the kernel for what is to be now.
+func (s *scheduler) apply() {
+	if s.now.limit > 0 {
+		signal.Notify(s.overrun, syscall.SIGXCPU)
+	}
+	s.say(kernel.LimitRealtime(s.now.limit))
+	router := s.now.router
+	router.Realtime = max(router.Realtime, s.boost)
+	s.say(kernel.SetSchedule(s.router, router))
+	if s.balance != 0 {
+		s.say(kernel.SetSchedule(s.balance, s.now.balance))
+	}
+	if s.now.locked || s.locked {
+		s.say(kernel.LockMemory(s.now.locked))
+		s.locked = s.now.locked
+	}
+}
+
+// raise gives the VRRP loop more priority: it was late.
+func (s *scheduler) raise() {
+	if s.boost = max(s.boost, s.now.router.Realtime); s.boost >= s.now.most {
+		return
+	}
+	s.boost++
+	s.log.Warn(fmt.Sprintf("the VRRP loop was late by more than %v; its real-time priority is %d now (max_auto_priority %d)", s.now.late, s.boost, s.now.most), "subject", "priority")
+	s.apply()
+}
+
+// tire takes the real-time priority away from who ran for too long: where keepalived would be killed, everything goes on. A reload gives
+// it back.
+func (s *scheduler) tire() {
+	s.log.Error(fmt.Sprintf("a thread of real-time priority ran for %v without a pause; keepc goes on without real-time priority until the next reload", s.now.limit), "subject", "priority")
+	s.now.router.Realtime, s.now.balance.Realtime, s.now.most, s.boost = 0, 0, 0, 0
+	s.apply()
+}
+
+// say tells what the kernel refuses, once.
+func (s *scheduler) say(err error) {
+	if err == nil || errors.Is(err, errors.ErrUnsupported) || s.said[err.Error()] {
+		return
+	}
+	s.said[err.Error()] = true
+	s.log.Warn(fmt.Sprintf("%v; advertisements may be late while this machine is busy", err), "subject", "priority")
+}
+
+func (s *scheduler) close() { signal.Stop(s.overrun) }
