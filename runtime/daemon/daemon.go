@@ -148,6 +148,7 @@ func newDirector(work context.Context, o Options, cfg *ir.Config, doors doors, b
 	routers, servers := router.Prepare(cfg, nil), balance.Prepare(cfg, balance.Start(o.Seed))
 	d := &director{Options: o, work: work, things: watch.New(), watcher: newWatcher(), prepared: make(chan prepared, 1), past: past{first: cfg}, scheduler: newScheduler(o.Log)}
 	d.current = generations{routers.Generation, servers.Generation}
+	journal := o.journals()
 	roles, quorum := newLatest[map[ir.InstanceKey]bool](), newLatest[map[ir.ServiceKey]bool]()
 	d.opener = newOpener(doors.wires, bell, o.Log)
 	d.router = &routerLoop{
@@ -158,7 +159,7 @@ func newDirector(work context.Context, o Options, cfg *ir.Config, doors doors, b
 		wires:   newWires(d.opener),
 		scripts: script.NewRunner(work),
 		things:  d.things,
-		network: newEnforcer("network", reconcile.New(doors.network, state.OfRouter, o.journal(state.OfRouter)), o.Log),
+		network: newEnforcer("network", reconcile.New(doors.network, state.OfRouter, journal(state.OfRouter)), o.Log),
 		notes:   newNotes(o.Log),
 		do:      make(chan func()), roles: roles, quorum: quorum, blind: make(chan struct{}), late: make(chan struct{}, 1),
 	}
@@ -166,7 +167,7 @@ func newDirector(work context.Context, o Options, cfg *ir.Config, doors doors, b
 	d.balance = &balanceLoop{
 		machine: balance.New(time.Now(), servers),
 		probes:  probe.NewRunner(work, probe.Limit(maxProbes)),
-		ipvs:    newEnforcer("ipvs", reconcile.New(doors.ipvs, state.OfBalance, o.journal(state.OfBalance)), o.Log),
+		ipvs:    newEnforcer("ipvs", reconcile.New(doors.ipvs, state.OfBalance, journal(state.OfBalance)), o.Log),
 		notes:   newNotes(o.Log),
 		do:      make(chan func()), roles: roles, quorum: quorum,
 	}

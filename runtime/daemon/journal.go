@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 
 	"keepc/compiler/state"
 	"keepc/runtime/kernel"
@@ -20,12 +22,23 @@ func Journals(dir string) func(state.Part) reconcile.Store {
 	return func(part state.Part) reconcile.Store { return journalFile{dir, part} }
 }
 
-// journal opens the journal of a part; nil: there is none.
-func (o Options) journal(part state.Part) *reconcile.Journal {
+// journals returns the function that opens the journal of a part; what is wrong with both of them is said once. Without Options.Journal
+// there are none.
+func (o Options) journals() func(state.Part) *reconcile.Journal {
 	if o.Journal == nil {
-		return nil
+		return func(state.Part) *reconcile.Journal { return nil }
 	}
-	return reconcile.OpenJournal(o.Journal(part), func(text string) { o.Log.Warn(text, "subject", "journal") })
+	var mu sync.Mutex
+	said := map[string]bool{}
+	say := func(text string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !said[text] {
+			o.Log.Warn(text, "subject", "journal")
+		}
+		said[text] = true
+	}
+	return func(part state.Part) *reconcile.Journal { return reconcile.OpenJournal(o.Journal(part), say) }
 }
 
 // A journalFile is the store of a part's journal. It is opened for each write, which are few, so that nothing is held that somebody may
@@ -44,11 +57,13 @@ func (f journalFile) name() (string, error) {
 }
 
 // Load implements reconcile.Store.
-func (f journalFile) Load() ([]byte, error) {
+func (f journalFile) Load() (_ []byte, err error) {
+	defer f.blame(&err)
 	name, err := f.name()
 	if err != nil {
 		return nil, err
 	}
+	f.tidy(name)
 	text, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -56,8 +71,23 @@ func (f journalFile) Load() ([]byte, error) {
 	return text, err
 }
 
+// tidy removes the journals of namespaces that had the inode of this one and are gone.
+func (f journalFile) tidy(name string) {
+	inode, _, found := strings.Cut(filepath.Base(name), "-")
+	if !found {
+		return
+	}
+	others, _ := filepath.Glob(filepath.Join(f.dir, inode+"-*."+string(f.part))) // the pattern is well formed
+	for _, other := range others {
+		if other != name {
+			_ = os.Remove(other)
+		}
+	}
+}
+
 // Append implements reconcile.Store.
-func (f journalFile) Append(text []byte) error {
+func (f journalFile) Append(text []byte) (err error) {
+	defer f.blame(&err)
 	name, err := f.make()
 	if err != nil {
 		return err
@@ -66,7 +96,8 @@ func (f journalFile) Append(text []byte) error {
 }
 
 // Replace implements reconcile.Store. An empty journal is no file.
-func (f journalFile) Replace(text []byte) error {
+func (f journalFile) Replace(text []byte) (err error) {
+	defer f.blame(&err)
 	name, err := f.make()
 	if err != nil {
 		return err
@@ -83,6 +114,14 @@ func (f journalFile) Replace(text []byte) error {
 		return err
 	}
 	return os.Rename(fresh, name)
+}
+
+// blame makes an error tell of the directory, whose files have names that nobody knows.
+func (f journalFile) blame(err *error) {
+	var at *fs.PathError
+	if errors.As(*err, &at) {
+		*err = fmt.Errorf("%s: %w", f.dir, at.Err)
+	}
 }
 
 // make makes the directory.
@@ -102,8 +141,5 @@ func write(name string, how int, text []byte) error {
 	if failed := file.Close(); err == nil {
 		err = failed
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	return nil
+	return err
 }
