@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,17 +44,17 @@ func (o *Options) load(before *Loaded, asked bool) Loaded {
 		return l
 	}
 	vetted, findings := script.Vet(l.Config)
-	l.Config = vetted
+	l.Config, l.Faults = vetted, slices.Clip(l.Faults)
 	for _, f := range findings {
-		level := slog.LevelWarn
-		if f.Severity == diag.Error {
-			level = slog.LevelError
-		}
-		text := f.Span.String() + ": " + f.Message
+		message := f.Message
 		if f.Help != "" {
-			text += "; " + f.Help
+			message += "; " + f.Help
 		}
-		o.Log.Log(context.Background(), level, text, "subject", "script")
+		if f.Severity < diag.Error {
+			o.Log.Warn(fmt.Sprintf("%s: %s", f.Span, message), "subject", "script")
+			continue
+		}
+		l.Faults = append(l.Faults, Fault{Text: fmt.Sprintf("%s: error: %s [%s]", f.Span, message, f.Rule), Same: f.Rule + " " + message})
 	}
 	return l
 }

@@ -46,7 +46,7 @@ func TestScriptSecurityHoldsFromTheStart(t *testing.T) {
 	if n := count() - before; n != 0 {
 		t.Errorf("it ran %d times", n)
 	}
-	if want := "test.conf:6:2: script of vrrp_script web: not run: " + program + " can be written by everybody (mode 0777), and enable_script_security is set"; !bad.said(want) {
+	if want := "test.conf:6:2: error: script of vrrp_script web: not run: " + program + " can be written by everybody (mode 0777), and enable_script_security is set [writable-script]"; !bad.said(want) {
 		t.Errorf("not said: %s", want)
 	}
 	bad.stop(t)
