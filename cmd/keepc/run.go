@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/signal"
 	"strings"
@@ -19,6 +20,7 @@ import (
 	"keepc/compiler/ir"
 	"keepc/runtime/daemon"
 	"keepc/runtime/kernel"
+	"keepc/runtime/rival"
 	"keepc/runtime/script"
 	"keepc/runtime/status"
 )
@@ -60,23 +62,15 @@ func (r *runRun) main(ctx context.Context, name string) error {
 	if err := kernel.Capabilities(); err != nil {
 		return failed(fmt.Errorf("run: %w", err))
 	}
-	// One director a network namespace: two would fight for the addresses. The socket that it answers on is the lock.
-	only, err := status.Listen()
-	var taken *status.TakenError
-	if err != nil && !errors.As(err, &taken) {
-		return failed(fmt.Errorf("run: %w", err))
-	}
-	if only != nil {
-		defer only.Close()
-	}
-
 	script.Settle() // also: who reads the log may go, the director stays
 	out := daemon.NewWriter(r.Stdout)
 	defer out.Close(time.Second)
 	log := slog.New(r.handler(out))
-	if taken != nil {
-		log.Error(taken.Error(), "subject", "status")
+	socket, release, err := alone(log)
+	if err != nil {
+		return failed(fmt.Errorf("run: %w", err))
 	}
+	defer release()
 
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -108,9 +102,9 @@ func (r *runRun) main(ctx context.Context, name string) error {
 		Reload:  hup,
 		Watch:   r.watch,
 		Seed:    rand.Uint64(),
-		Status:  only,
+		Status:  socket,
 		Thread:  true,
-		Journal: daemon.Journals(daemon.JournalDir),
+		Journal: daemon.Journals(daemon.StateDir),
 	})
 	var refused *daemon.RefusedError
 	if errors.As(err, &refused) {
@@ -118,6 +112,46 @@ func (r *runRun) main(ctx context.Context, name string) error {
 		return exit{code: code}
 	}
 	return failed(err)
+}
+
+// alone makes this process the one director of its network namespace, until release: beside no keepalived, with the lock of the namespace
+// and its status socket. Errors: somebody else is. Without one of them it says so and goes on: another one is found by what is left.
+func alone(log *slog.Logger) (socket net.Listener, release func(), err error) {
+	other := func(err error, subject string) bool {
+		var rivals *rival.Error
+		if err != nil && !errors.As(err, &rivals) {
+			log.Warn(fmt.Sprintf("a second director may go unnoticed: %v", err), "subject", subject)
+		}
+		return rivals != nil
+	}
+	if err := rival.Keepalived(); other(err, "keepalived") {
+		return nil, nil, err
+	}
+	space, err := kernel.Namespace()
+	var lock io.Closer
+	if err == nil {
+		lock, err = rival.Claim(daemon.StateDir, space)
+	}
+	if other(err, "lock") {
+		return nil, nil, err
+	}
+	socket, err = status.Listen()
+	release = func() {
+		for _, c := range []io.Closer{lock, socket} {
+			if c != nil {
+				_ = c.Close() // nothing was written
+			}
+		}
+	}
+	var taken *status.TakenError
+	switch {
+	case errors.As(err, &taken):
+		log.Error(taken.Error(), "subject", "status")
+	case err != nil:
+		release()
+		return nil, nil, err
+	}
+	return socket, release, nil
 }
 
 // notYet names what keepc cannot do yet and would do wrongly on the wire: better no director than a second master.

@@ -12,10 +12,11 @@ import (
 	"keepc/compiler/state"
 	"keepc/runtime/kernel"
 	"keepc/runtime/reconcile"
+	"keepc/runtime/rival"
 )
 
-// JournalDir is where directors remember what they made: it has to be lost with the kernel's state, at a boot.
-const JournalDir = "/run/keepc"
+// StateDir is where directors remember what they made, and that they are there: it has to be lost with the kernel's state, at a boot.
+const StateDir = "/run/keepc"
 
 // Journals returns the stores of the journals of this network namespace, below a directory: a file for each part of the kernel.
 func Journals(dir string) func(state.Part) reconcile.Store {
@@ -126,7 +127,7 @@ func (f journalFile) blame(err *error) {
 
 // make makes the directory.
 func (f journalFile) make() (name string, err error) {
-	if err := os.MkdirAll(f.dir, 0o755); err != nil {
+	if err := rival.MakeDir(f.dir); err != nil {
 		return "", err
 	}
 	return f.name()

@@ -1,0 +1,18 @@
+//go:build !linux
+
+package rival
+
+import (
+	"errors"
+	"io"
+	"os"
+)
+
+// Keepalived finds nobody: directors run on Linux only.
+func Keepalived() error { return nil }
+
+// Claim is for Linux only, where directors run.
+func Claim(string, string) (io.Closer, error) { return nil, errors.New("directors run on Linux only") }
+
+// MakeDir makes a directory.
+func MakeDir(dir string) error { return os.MkdirAll(dir, 0o755) }
