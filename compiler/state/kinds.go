@@ -3,6 +3,8 @@ package state
 import (
 	"cmp"
 	"net/netip"
+	"strconv"
+	"strings"
 
 	"keepc/compiler/ir"
 )
@@ -14,6 +16,7 @@ type State struct {
 	Tunnels      map[TunnelKey]Tunnel
 	Services     map[ir.ServiceKey]Service
 	Destinations map[DestinationKey]Destination
+	SyncDaemons  map[SyncDaemonKey]SyncDaemon
 	Addresses    map[AddressKey]Address
 	Routes       map[RouteKey]Route
 	Rules        map[RuleKey]Rule
@@ -25,7 +28,7 @@ type State struct {
 // Kinds lists all kinds of objects. A new kind is a table in State, a value below, and its place in this list; and its kernel side.
 // A kind comes after the one that its objects are parts of.
 func Kinds() []AnyKind {
-	return []AnyKind{TimeoutsKind, SysctlKind, TunnelKind, ServiceKind, DestinationKind, AddressKind, RouteKind, RuleKind}
+	return []AnyKind{TimeoutsKind, SysctlKind, TunnelKind, ServiceKind, DestinationKind, SyncDaemonKind, AddressKind, RouteKind, RuleKind}
 }
 
 const (
@@ -123,6 +126,53 @@ var TimeoutsKind = &Kind[TimeoutsKey, Timeouts]{
 		return want
 	},
 	Title: func(TimeoutsKey) string { return "of ipvs" },
+}
+
+// SyncDaemonKey is the role of a daemon of the kernel: a kernel has one of each, or none.
+type SyncDaemonKey struct {
+	Role string `json:"role"` // "master" sends connections, "backup" takes them in
+}
+
+func (k SyncDaemonKey) String() string { return "ipvs sync " + k.Role }
+
+// A SyncDaemon carries the connections of IPVS from one director to the others. A wish of 0 leaves it to the kernel.
+type SyncDaemon struct {
+	Interface  string     `json:"interface"`
+	ID         uint8      `json:"id"` // daemons of one id hear each other
+	MaxLen     uint16     `json:"maxlen,omitempty"`
+	Port       uint16     `json:"port,omitempty"`
+	TTL        uint8      `json:"ttl,omitempty"`
+	Group      netip.Addr `json:"group,omitzero"`
+	Provenance `json:"-"`
+}
+
+// Fields implements Object.
+func (d SyncDaemon) Fields() []Field {
+	number := func(n uint64) string { return strings.TrimPrefix(strconv.FormatUint(n, 10), "0") }
+	f := []Field{
+		{"interface", d.Interface}, {"id", strconv.Itoa(int(d.ID))}, {"maxlen", number(uint64(d.MaxLen))}, {"port", number(uint64(d.Port))},
+		{"ttl", number(uint64(d.TTL))}, {"group", ""},
+	}
+	if d.Group.IsValid() {
+		f[5].Value = d.Group.String()
+	}
+	return f
+}
+
+// SyncDaemonKind is that of the sync daemons of IPVS.
+var SyncDaemonKind = &Kind[SyncDaemonKey, SyncDaemon]{
+	Traits: Traits{Name: "sync_daemon", Part: OfBalance, Differs: notInPlace, Remove: servicesGo, Add: servicesCome, Module: "ip_vs"},
+	Table:  func(s *State) *map[SyncDaemonKey]SyncDaemon { return &s.SyncDaemons },
+	Same: func(have, want SyncDaemon) bool {
+		have.Provenance, want.Provenance = Provenance{}, Provenance{}
+		return have == want
+	},
+	Complete: func(have, want SyncDaemon) SyncDaemon {
+		want.MaxLen, want.Port, want.TTL = cmp.Or(want.MaxLen, have.MaxLen), cmp.Or(want.Port, have.Port), cmp.Or(want.TTL, have.TTL)
+		want.Group = cmp.Or(want.Group, have.Group)
+		return want
+	},
+	Title: func(k SyncDaemonKey) string { return k.Role },
 }
 
 // SysctlKind is that of the settings below /proc/sys.

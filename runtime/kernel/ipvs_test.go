@@ -23,6 +23,7 @@ var ipvsBehaviour = []struct {
 	{"absent virtual servers", testAbsent},
 	{"many at once", testBatch},
 	{"timeouts", testTimeouts},
+	{"sync daemons", testSyncDaemons},
 }
 
 func server(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
@@ -186,4 +187,32 @@ func testTimeouts(t *testing.T, k kernel.Objects) {
 	expect(ir.Timeouts{TCP: 30 * time.Second, TCPFin: 5 * time.Second, UDP: time.Minute})
 	check(t, kernel.Set(k, state.TimeoutsKey{}, state.Timeouts{Timeouts: ir.Timeouts{TCPFin: 7 * time.Second}}))
 	expect(ir.Timeouts{TCP: 30 * time.Second, TCPFin: 7 * time.Second, UDP: time.Minute})
+}
+
+func testSyncDaemons(t *testing.T, k kernel.Objects) {
+	master, backup := state.SyncDaemonKey{Role: "master"}, state.SyncDaemonKey{Role: "backup"}
+	expect := func(want map[state.SyncDaemonKey]state.SyncDaemon) {
+		t.Helper()
+		got, err := kernel.List(k, state.SyncDaemonKind)
+		check(t, err)
+		if d := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{}), cmp.Comparer(sameProvenance)); d != "" {
+			t.Errorf("-want +got:\n%s", d)
+		}
+	}
+	want := map[state.SyncDaemonKey]state.SyncDaemon{
+		master: {Interface: "lo", ID: 7, MaxLen: 1000, Port: 8849, TTL: 3, Group: addr("224.0.0.99")},
+		backup: {Interface: "lo", ID: 255, MaxLen: 1200, Port: 8850, TTL: 1, Group: addr("224.0.0.81")},
+	}
+	expect(map[state.SyncDaemonKey]state.SyncDaemon{})
+	for key, d := range want {
+		check(t, kernel.Set(k, key, d))
+	}
+	expect(want)
+	for _, key := range []state.SyncDaemonKey{master, backup} {
+		for range 2 { // to delete what is not there is no error
+			check(t, kernel.Delete(k, key))
+		}
+		delete(want, key)
+		expect(want)
+	}
 }

@@ -1,8 +1,15 @@
 package kernel
 
 import (
+	"errors"
 	"fmt"
 	"iter"
+	"net/netip"
+	"slices"
+
+	"github.com/moby/ipvs"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
 
 	"keepc/compiler/ir"
 	"keepc/compiler/state"
@@ -14,6 +21,7 @@ func sides() []anySide {
 		&ipvsSide[state.TimeoutsKey, state.Timeouts]{state.TimeoutsKind, (*Linux).timeouts, timeoutsCommand, nil},
 		&ipvsSide[ir.ServiceKey, state.Service]{state.ServiceKind, (*Linux).services, serviceCommand, explainService},
 		&ipvsSide[state.DestinationKey, state.Destination]{state.DestinationKind, (*Linux).destinations, destinationCommand, explainDestination},
+		&ipvsSide[state.SyncDaemonKey, state.SyncDaemon]{state.SyncDaemonKind, (*Linux).syncDaemons, syncDaemonCommand, explainSyncDaemon},
 		&side[state.AddressKey, state.Address]{state.AddressKind, (*Linux).addresses, (*Linux).setAddress, (*Linux).deleteAddress},
 		&side[state.RouteKey, state.Route]{state.RouteKind, (*Linux).routesOf, (*Linux).setRoute, (*Linux).deleteRoute},
 		&side[state.RuleKey, state.Rule]{state.RuleKind, (*Linux).rulesOf, (*Linux).setRule, (*Linux).deleteRule},
@@ -165,4 +173,88 @@ func (l *Linux) Apply(changes []Change) iter.Seq2[int, error] {
 			}
 		}
 	}
+}
+
+// Commands and attributes of the sync daemons (linux/ip_vs.h).
+const (
+	cmdNewDaemon = 9
+	cmdDelDaemon = 10
+	cmdGetDaemon = 11
+
+	attrDaemon = 3
+
+	daemonRole      = 1
+	daemonInterface = 2
+	daemonID        = 3
+	daemonMaxLen    = 4
+	daemonGroup     = 5
+	daemonGroup6    = 6
+	daemonPort      = 7
+	daemonTTL       = 8
+)
+
+// syncRoles are the roles of the sync daemons by the kernel's numbers.
+func syncRoles() []string { return []string{1: "master", 2: "backup"} }
+
+func (l *Linux) syncDaemons(state.State, iter.Seq[state.SyncDaemonKey]) (map[state.SyncDaemonKey]state.SyncDaemon, error) {
+	all := map[state.SyncDaemonKey]state.SyncDaemon{}
+	return all, l.look(func(*ipvs.Handle) error {
+		err := l.table.dump(cmdGetDaemon, nil, attrDaemon, func(a attributes) {
+			if len(a[daemonRole]) < 4 || len(a[daemonID]) < 4 {
+				return
+			}
+			role := int(native(a[daemonRole]))
+			if role < 1 || role >= len(syncRoles()) {
+				return
+			}
+			d := state.SyncDaemon{
+				Interface: unix.ByteSliceToString(a[daemonInterface]), ID: uint8(native(a[daemonID])), MaxLen: a.uint16(daemonMaxLen), Port: a.uint16(daemonPort),
+			}
+			if ttl := a[daemonTTL]; len(ttl) > 0 {
+				d.TTL = ttl[0]
+			}
+			d.Group, _ = netip.AddrFromSlice(slices.Concat(a[daemonGroup], a[daemonGroup6])) // it has one of them
+			all[state.SyncDaemonKey{Role: syncRoles()[role]}] = d
+		})
+		if err != nil {
+			return fmt.Errorf("list the sync daemons of ipvs: %w", err)
+		}
+		return nil
+	})
+}
+
+func syncDaemonCommand(k state.SyncDaemonKey, d *state.SyncDaemon, _ bool) command {
+	a := nl.NewRtAttr(attrDaemon, nil)
+	a.AddRtAttr(daemonRole, nl.Uint32Attr(uint32(max(slices.Index(syncRoles(), k.Role), 0))))
+	if d == nil {
+		return command{cmdDelDaemon, []*nl.RtAttr{a}}
+	}
+	a.AddRtAttr(daemonInterface, nl.ZeroTerminated(d.Interface))
+	a.AddRtAttr(daemonID, nl.Uint32Attr(uint32(d.ID)))
+	if d.MaxLen != 0 {
+		a.AddRtAttr(daemonMaxLen, nl.Uint16Attr(d.MaxLen))
+	}
+	if d.Port != 0 {
+		a.AddRtAttr(daemonPort, nl.Uint16Attr(d.Port))
+	}
+	if d.TTL != 0 {
+		a.AddRtAttr(daemonTTL, nl.Uint8Attr(d.TTL))
+	}
+	switch {
+	case d.Group.Is4():
+		a.AddRtAttr(daemonGroup, d.Group.AsSlice())
+	case d.Group.Is6():
+		a.AddRtAttr(daemonGroup6, d.Group.AsSlice())
+	}
+	return command{cmdNewDaemon, []*nl.RtAttr{a}}
+}
+
+func explainSyncDaemon(d *state.SyncDaemon, err error) error {
+	switch {
+	case d == nil && errors.Is(err, unix.ESRCH): // it does not run
+		return nil
+	case d != nil && errors.Is(err, unix.ENODEV):
+		return fmt.Errorf("%w: %s", ErrNoInterface, d.Interface)
+	}
+	return err
 }
