@@ -72,7 +72,21 @@ func parseOnce(src *source.Source, open func(*record) lines, budget braces, nest
 	r := &record{}
 	p := &treeParser{in: newBalancer(open(r), r, budget, nests)}
 	file := &File{Source: src, Stmts: p.parse(), Comments: r.comments, Includes: r.includes, Uses: r.uses}
-	return reading{file, r.list(), p.in.count, p.in.crooked}
+	found := r.list()
+	if p.in.count.missing > 0 && p.in.count.extra > 0 {
+		unfixBraces(found)
+	}
+	return reading{file, found, p.in.count, p.in.crooked}
+}
+
+// unfixBraces takes the repairs of braces away where one is missing and another one is too many: both together move a brace, and where
+// it belongs the text does not say.
+func unfixBraces(found diag.List) {
+	for i := range found {
+		if rule := found[i].Rule; rule == "unclosed-block" || rule == "extra-brace" || rule == "stray-brace" {
+			found[i].Fixes = nil
+		}
+	}
 }
 
 // A treeParser is the fast way through the grammar of tree.go, as a rule that participle calls. A test holds it against

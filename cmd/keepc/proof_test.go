@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -203,6 +204,9 @@ func (p proof) complaints(old, better []byte) (before, after int) {
 		return all
 	}
 	first, second := count(old), count(better)
+	if slices.ContainsFunc(first, func(c complaint) bool { return strings.Contains(c.text, "is missing a parameter after") }) {
+		return len(first), len(second) // it reads no further there, and runs with no such file
+	}
 	if len(second) > len(first) {
 		p.Errorf("keepalived -t complains more: before %v, after %v", first, second)
 	}
@@ -225,19 +229,20 @@ func (p proof) objects(old, better []byte) bool {
 		p.Errorf("keepalived runs no longer: %s", why)
 		return true
 	}
-	kept := objectsOf(after.text)
-	for _, object := range slices.Sorted(maps.Keys(objectsOf(before.text))) {
-		if !kept[object] {
-			p.Errorf("the repair loses %s", object)
+	had, has := objectsOf(before.text), objectsOf(after.text)
+	for _, object := range slices.Sorted(maps.Keys(had)) {
+		if has[object] < had[object] {
+			p.Errorf("the repair loses %s: %d of them, %d before", object, has[object], had[object])
 		}
 	}
 	return true
 }
 
-// objectsOf lists what a dump of VRRP has, each behind what it belongs to: "VRRP Instance = VI_1 / Virtual IP / 192.0.2.10/24".
-func objectsOf(dump string) map[string]bool {
-	all := map[string]bool{}
-	section, owner, list := "", "", ""
+// objectsOf counts what a dump of VRRP has: "VRRP Instance = VI_1", "Virtual IP / 192.0.2.10/24". Of an address it does not say whose it is:
+// without the brace between two instances, keepalived gives the one what is the other's.
+func objectsOf(dump string) map[string]int {
+	all := map[string]int{}
+	section, list := "", ""
 	for line := range strings.Lines(dump) {
 		text := strings.TrimSpace(line)
 		indent := len(line) - len(strings.TrimLeft(line, " "))
@@ -245,24 +250,24 @@ func objectsOf(dump string) map[string]bool {
 		name = strings.TrimRight(name, " :")
 		switch {
 		case strings.HasPrefix(text, "------<"):
-			section, owner, list = strings.Trim(text, "-<> "), "", ""
+			section, list = strings.Trim(text, "-<> "), ""
 		case text == "", section == "Global definitions", section == "Interfaces", section == "VRRP Sockpool":
 		case indent == 1:
-			owner, _, _ = strings.Cut(text, ", ")
+			name, _, _ = strings.Cut(text, ", ")
 			list = ""
-			all[section+" / "+owner] = true
+			all[name]++
 		case strings.HasSuffix(text, ":"):
 			list = name
 		case strings.Contains(text, "script = '"):
 			name, _, _ = strings.Cut(text, " = ")
-			all[owner+" / "+name] = true
+			all[name]++
 		case indent >= 5 && list != "Flags":
 			words := strings.Fields(text)
 			i := max(0, slices.IndexFunc(words, func(w string) bool { return strings.ContainsAny(w, "0123456789") }))
 			if !strings.Contains(list, "Virtual") && section != "Static Addresses" {
 				i = 0
 			}
-			all[strings.Join([]string{section, owner, list, strings.TrimRight(words[i], ",")}, " / ")] = true
+			all[cmp.Or(list, section)+" / "+strings.TrimRight(words[i], ",")]++
 		}
 	}
 	return all

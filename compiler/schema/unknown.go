@@ -72,7 +72,8 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 	n, fits := b.index.find(best)
 	if sure && b.rows[n].fits(s) {
 		d.Label = fmt.Sprintf("did you mean %q?", best)
-		if !r.newer(b.rows[n].Keyword) && !changesRun(best) {
+		bare := len(s.Words) == 1 && s.Block == nil && !b.rows[n].needsNone() // its value is a part of the word: keepalived would end at the repair
+		if !r.newer(b.rows[n].Keyword) && !changesRun(best) && !bare {
 			d.Fixes = []diag.Fix{replace(s.Words[0].Span, best)}
 		}
 		r.report(d)
@@ -321,6 +322,11 @@ func (b *Block[T]) glued(r *reader, s *grammar.Stmt) (*grammar.Stmt, bool) {
 			cut = len(b.rows[n].Word)
 		}
 	}
+	if len(s.Words) == 1 && s.Block == nil {
+		if n := b.gluedValue(s); n > 0 {
+			cut = n
+		}
+	}
 	if cut <= 0 || w.Text != w.Span.Text() {
 		return nil, false
 	}
@@ -363,6 +369,26 @@ func (b *Block[T]) glued(r *reader, s *grammar.Stmt) (*grammar.Stmt, bool) {
 	}
 	return &grammar.Stmt{Words: append(words, s.Words[1:]...), Block: s.Block}, true
 }
+
+// gluedValue returns the length of the longest keyword that a lone word starts with and whose value the rest is, in capitals or a number
+// or path; 0: there is none.
+func (b *Block[T]) gluedValue(s *grammar.Stmt) (length int) {
+	word := s.Keyword()
+	for i := range b.rows {
+		row := &b.rows[i]
+		rest, found := strings.CutPrefix(word, row.Word)
+		if !found || rest == "" || len(row.Word) <= length || row.Block || row.needsNone() || !row.Current() || rest[0] >= 'a' && rest[0] <= 'z' || rest[0] == '_' {
+			continue
+		}
+		if b.reads(row, &grammar.Stmt{Words: []grammar.Word{{Text: row.Word}, {Text: rest}}}) {
+			length = len(row.Word)
+		}
+	}
+	return length
+}
+
+// needsNone reports whether a keyword can do without a value.
+func (w Row[T]) needsNone() bool { return w.Expect == "" || w.Expect[0] == '[' }
 
 // misnamedIn finds the block of the top level in which a word is a known slip, and the right word.
 func misnamedIn(table []*Keyword, word string) (instead, in string) {
