@@ -46,6 +46,15 @@ func (m *Machine) Situation() state.Situation {
 // Master reports whether an instance is MASTER, as far as Roles has told.
 func (m *Machine) Master(k ir.InstanceKey) bool { return m.master[k] }
 
+// Statistics are the counters of the checks of each server that has one.
+func (m *Machine) Statistics() map[state.DestinationKey]health.Statistics {
+	all := make(map[state.DestinationKey]health.Statistics, len(m.current.servers))
+	for _, c := range m.current.checks {
+		all[c.server.key] = all[c.server.key].Plus(c.health.Statistics())
+	}
+	return all
+}
+
 // Want is what should exist in the kernel now. It is computed by the function, which may be called later, on any goroutine.
 func (m *Machine) Want() func() state.State {
 	cfg, situation := m.current.cfg, m.Situation()

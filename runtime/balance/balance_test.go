@@ -55,6 +55,34 @@ func TestRoles(t *testing.T) {
 	}
 }
 
+// The checks of a server count together.
+func TestStatistics(t *testing.T) {
+	m := balance.New(epoch, balance.Prepare(farm(1, 2), balance.Start(0)))
+	for range 4 { // two for each
+		at, _ := m.Deadline()
+		for _, f := range m.Step(at, balance.Tick{}) {
+			p := f.(balance.StartProbe)
+			cause := ""
+			if p.Server.Server.Addr().As4()[3] == 1 {
+				cause = "connect: connection refused"
+			}
+			m.Step(at.Add(time.Millisecond), balance.ProbeDone{ID: p.ID, Result: health.Outcome(cause)})
+		}
+	}
+	for k, s := range m.Statistics() {
+		want := health.Statistics{Checks: 2, Duration: 2 * time.Millisecond}
+		if k.Server.Addr().As4()[3] == 1 {
+			want.Failures = 2
+		}
+		if s != want {
+			t.Errorf("%v: %+v, want %+v", k, s, want)
+		}
+	}
+	if n := len(m.Statistics()); n != 2 {
+		t.Errorf("%d servers", n)
+	}
+}
+
 // farm is a configuration of many services with many servers each, one check per server.
 func farm(services, servers int) *ir.Config {
 	cfg := &ir.Config{}

@@ -16,7 +16,7 @@ import (
 type notes struct {
 	log   *slog.Logger
 	queue chan note
-	lost  atomic.Int64
+	lost  atomic.Uint64
 	done  chan struct{}
 }
 
@@ -46,9 +46,11 @@ func (n *notes) tell(at time.Time, what any) {
 
 func (n *notes) run() {
 	defer close(n.done)
+	told := uint64(0)
 	for x := range n.queue {
-		if lost := n.lost.Swap(0); lost > 0 {
-			n.write(x.at, slog.LevelWarn, "log", fmt.Sprintf("%d notes are lost: the log was too slow", lost))
+		if lost := n.lost.Load(); lost > told {
+			n.write(x.at, slog.LevelWarn, "log", fmt.Sprintf("%d notes are lost: the log was too slow", lost-told))
+			told = lost
 		}
 		level, subject, text := words(x.what)
 		n.write(x.at, level, subject, text)

@@ -21,6 +21,7 @@ type past struct {
 	since  time.Time      // of the configuration in force
 	faults []string       // of it, with what becomes of them
 	reload *status.Reload // the last one; nil: none so far
+	count  struct{ done, refused uint64 }
 }
 
 func (p *past) begin(now time.Time, faults []string) {
@@ -33,6 +34,7 @@ func (p *past) done(now time.Time, faults []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.since, p.faults, p.reload = now, faults, &status.Reload{At: now}
+	p.count.done++
 }
 
 // refused tells since when the configuration in force is.
@@ -40,27 +42,34 @@ func (p *past) refused(now time.Time, why string) (since time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.reload = &status.Reload{At: now, Refused: why}
+	p.count.refused++
 	return p.since
 }
 
 // document answers who asks for the director's status. It asks the loops for snapshots and writes them down on the goroutine of who asks:
 // however large the configuration is and however slow the client, no advertisement waits.
 func (d *director) document(ctx context.Context) (status.Document, error) {
-	s, err := ask(ctx, d.router.do, func() status.Snapshot { return status.Snapshot{Standings: d.router.machine.Standings()} })
-	if err != nil {
-		return status.Document{}, err
-	}
-	served, err := ask(ctx, d.balance.do, func() status.Snapshot {
-		return status.Snapshot{Config: d.balance.machine.Config(), Situation: d.balance.machine.Situation()}
+	s, err := ask(ctx, d.router.do, func() status.Snapshot {
+		m := d.router.machine
+		return status.Snapshot{Standings: m.Standings(), Scripts: m.Scripts(), VRIDErrors: m.VRIDErrors()}
 	})
 	if err != nil {
 		return status.Document{}, err
 	}
-	s.Config, s.Situation, s.At = served.Config, served.Situation, time.Now()
+	served, err := ask(ctx, d.balance.do, func() status.Snapshot {
+		m := d.balance.machine
+		return status.Snapshot{Config: m.Config(), Situation: m.Situation(), Checks: m.Statistics()}
+	})
+	if err != nil {
+		return status.Document{}, err
+	}
+	s.Config, s.Situation, s.Checks, s.At = served.Config, served.Situation, served.Checks, time.Now()
 	d.past.mu.Lock()
 	s.First, s.Started, s.Since, s.Reload = d.past.first, d.past.begun, d.past.since, d.past.reload
 	s.Faults = d.past.faults
+	s.Reloads, s.ReloadsRefused = d.past.count.done, d.past.count.refused
 	d.past.mu.Unlock()
+	s.NotesLost = d.router.notes.lost.Load() + d.balance.notes.lost.Load()
 	for _, e := range []*enforcer{d.router.network, d.balance.ipvs} {
 		if problem := e.trouble(); problem != "" {
 			s.Problems = append(s.Problems, e.name+": "+problem)

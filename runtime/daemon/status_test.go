@@ -85,6 +85,12 @@ func TestStatus(t *testing.T) {
 		if d := snapshot(); d.Reload.Refused != "" || !d.Since.After(start.Started) || d.Instances[0].Role != "MASTER" {
 			t.Errorf("after a good file: %+v", d)
 		}
+		if s := snapshot(); s.Statistics.Reloads != 1 || s.Statistics.ReloadsRefused != 1 {
+			t.Errorf("one reload, and one refused: %+v", s.Statistics)
+		}
+		if c := snapshot().Instances[0].Statistics; c.Transitions != 2 || c.MasterTransitions != 1 || c.AdvertisementSent != 4 || c.AdvertisementLate != 0 {
+			t.Errorf("a master for 4 s: %+v", c)
+		}
 		b.SetIPVS(false)
 		after(time.Minute)
 		if d := snapshot(); len(d.Problems) != 1 || d.Problems[0] != "ipvs: read the kernel's state: the kernel has no ip_vs" {

@@ -19,6 +19,21 @@ type Check struct {
 	failures int    // in a row, forgiven so far
 	due      time.Time
 	probing  bool
+	began    time.Time // of the probe under way
+	counts   Statistics
+}
+
+// Statistics are the counters of a check since it was made.
+type Statistics struct {
+	Checks       uint64        // probes with a result
+	Failures     uint64        // among them
+	Inconclusive uint64        // among them: this machine could not ask the server
+	Duration     time.Duration // of all together, from when a probe was asked for to its result
+}
+
+// Plus is the sum of two.
+func (s Statistics) Plus(o Statistics) Statistics {
+	return Statistics{s.Checks + o.Checks, s.Failures + o.Failures, s.Inconclusive + o.Inconclusive, s.Duration + o.Duration}
 }
 
 // bootDelay is the least time before the first probe.
@@ -78,6 +93,9 @@ func (c *Check) Up() bool { return c.up }
 // Cause says why the check is down; empty while it is up.
 func (c *Check) Cause() string { return c.cause }
 
+// Statistics are the counters.
+func (c *Check) Statistics() Statistics { return c.counts }
+
 // Deadline is when the check needs its next Tick; false while a probe is under way.
 func (c *Check) Deadline() (time.Time, bool) { return c.due, !c.probing }
 
@@ -86,16 +104,28 @@ func (c *Check) Step(now time.Time, ev Event) []Effect {
 	switch ev := ev.(type) {
 	case Tick:
 		if !c.probing && !now.Before(c.due) {
-			c.probing = true
+			c.probing, c.began = true, now
 			return []Effect{Probe{Timeout: c.timing.ConnectTimeout}}
 		}
 	case Done:
 		if c.probing {
 			c.probing = false
+			c.count(now, ev.Result)
 			return c.done(now, ev.Result)
 		}
 	}
 	return nil
+}
+
+func (c *Check) count(now time.Time, r Result) {
+	c.counts.Checks++
+	c.counts.Duration += now.Sub(c.began)
+	switch {
+	case r.Inconclusive != "":
+		c.counts.Inconclusive++
+	case !r.Up:
+		c.counts.Failures++
+	}
 }
 
 func (c *Check) done(now time.Time, r Result) []Effect {

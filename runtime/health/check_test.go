@@ -154,3 +154,17 @@ func TestQuorum(t *testing.T) {
 		})
 	}
 }
+
+// TestStatistics counts probes with their results and times.
+func TestStatistics(t *testing.T) {
+	c := New(epoch, ir.CheckTiming{DelayLoop: time.Minute, Retry: 3}, "", 0)
+	for _, r := range []string{"", refused, "lacks socket: too many open files", refused} {
+		now, _ := c.Deadline()
+		c.Step(now, Tick{})
+		c.Step(now.Add(3*time.Millisecond), Done{result(r)})
+	}
+	c.Step(epoch, Done{result(refused)}) // nobody asked
+	if got, want := c.Statistics(), (Statistics{Checks: 4, Failures: 2, Inconclusive: 1, Duration: 12 * time.Millisecond}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}

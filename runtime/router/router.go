@@ -28,7 +28,7 @@ type Machine struct {
 	// The effects of the step under way: the wire comes before everything else. All are reused.
 	adverts, others, out []Effect
 
-	vridErrors uint64
+	vridErrors uint64 // see VRIDErrors
 }
 
 // New returns the machine of a director that starts now, with what Prepare made of its configuration. Nothing happens before it learns
@@ -67,6 +67,9 @@ func (m *Machine) Roles() map[ir.InstanceKey]bool {
 
 // QuorumLost reports whether a service lost its quorum, as far as Quorum has told.
 func (m *Machine) QuorumLost(k ir.ServiceKey) bool { return m.quorum[k] }
+
+// VRIDErrors counts the packets for virtual routers that are none of ours, as far as the wires let them in.
+func (m *Machine) VRIDErrors() uint64 { return m.vridErrors }
 
 // Want is what should exist in the kernel now. It is computed by the function, which may be called later, on any goroutine.
 func (m *Machine) Want() func() state.State {

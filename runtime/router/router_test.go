@@ -219,3 +219,26 @@ func TestQuorum(t *testing.T) {
 		t.Error("the quorum is still lost")
 	}
 }
+
+// What is counted beside the instances' own statistics: packets for other virtual routers, and runs of scripts.
+func TestCounters(t *testing.T) {
+	d := newDirector(epoch, mustParse(t, "script web fall 2\nA vrid 51 priority 100 track script:web"), 0)
+	d.Step(epoch, eth0("192.0.2.2"))
+	for range 3 {
+		d.Step(epoch, packet(77, 100))
+	}
+	if n := d.routers.VRIDErrors(); n != 3 {
+		t.Errorf("%d packets for others, want 3", n)
+	}
+	for _, cause := range []string{"", "exit status 1", "", "exit status 2"} {
+		at, _ := d.routers.Deadline()
+		for _, f := range d.Step(at, router.Tick{}) {
+			if s, ok := f.(router.StartScript); ok {
+				d.Step(at, router.ScriptDone{ID: s.ID, Cause: cause})
+			}
+		}
+	}
+	if got, want := fmt.Sprintf("%+v", d.routers.Scripts()), "[{Name:web Status:{Known:true Good:true Value:0} Counts:{Runs:4 Failures:2}}]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}

@@ -120,3 +120,20 @@ func (m *Machine) status(t track.Thing) track.Status {
 	}
 	return m.things[t]
 }
+
+// A ScriptStanding is what a vrrp_script is now, and how often it ran.
+type ScriptStanding struct {
+	Name   string
+	Status track.Status
+	Counts track.Counts
+}
+
+// Scripts lists the tracked vrrp_scripts in the order of the file.
+func (m *Machine) Scripts() (list []ScriptStanding) {
+	for _, s := range m.current.cfg.Scripts {
+		if x := m.current.scripts[s.Name]; x != nil && (len(list) == 0 || list[len(list)-1].Name != s.Name) {
+			list = append(list, ScriptStanding{s.Name, x.runs.Status(), x.runs.Counts()})
+		}
+	}
+	return list
+}

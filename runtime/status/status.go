@@ -14,6 +14,7 @@ import (
 	"keepc/compiler/ir"
 	"keepc/compiler/plan"
 	"keepc/compiler/state"
+	"keepc/runtime/health"
 	"keepc/runtime/reconcile"
 	"keepc/runtime/router"
 	"keepc/runtime/vrrp"
@@ -38,6 +39,9 @@ type Document struct {
 	Reload    *Reload    `json:"reload,omitempty"` // the last one
 	Instances []Instance `json:"instances"`
 	Services  []Service  `json:"services"`
+	Scripts   []Script   `json:"scripts"` // the vrrp_scripts that instances track
+	// Statistics count for the director as a whole, since it began.
+	Statistics Statistics `json:"statistics"`
 	// AtStart are the settings that this process keeps until it ends, by keyword.
 	AtStart  map[string]string `json:"at_start"`
 	Faults   []string          `json:"faults"`   // the errors of the file in force, with what becomes of them
@@ -68,6 +72,37 @@ type Instance struct {
 	Why       string    `json:"why"`
 	Priority  uint8     `json:"priority"`               // the effective one
 	Sum       string    `json:"priority_sum,omitempty"` // as "100 + 20 (script web)"
+	// Statistics count since a configuration first named it.
+	Statistics vrrp.Statistics `json:"statistics"`
+}
+
+// Statistics are the counters of a director. Those of RFC 8347 have its names.
+type Statistics struct {
+	ChecksumErrors uint64 `json:"checksum-errors"`
+	VersionErrors  uint64 `json:"version-errors"`
+	VRIDErrors     uint64 `json:"vrid-errors"` // without those that the kernel drops: most of them
+	IPTTLErrors    uint64 `json:"ip-ttl-errors"`
+	Checks         Checks `json:"checks"` // of all servers in the configuration
+	Reloads        uint64 `json:"reloads"`
+	ReloadsRefused uint64 `json:"reloads-refused"`
+	NotesLost      uint64 `json:"notes-lost"` // that the log was too slow for
+}
+
+// Checks are the counters of health checks.
+type Checks struct {
+	Done         uint64  `json:"done"`
+	Failed       uint64  `json:"failed"`
+	Inconclusive uint64  `json:"inconclusive"`
+	Seconds      float64 `json:"seconds"` // of all together
+}
+
+// A Script is a vrrp_script.
+type Script struct {
+	Name     string `json:"name"`
+	Known    bool   `json:"known"` // it has a result
+	Good     bool   `json:"good"`
+	Runs     uint64 `json:"runs"`
+	Failures uint64 `json:"failures"`
 }
 
 // A Service is a virtual server.
@@ -86,29 +121,41 @@ type Server struct {
 	Cause   string         `json:"cause,omitempty"` // why it is down
 	// NotChecked are the keywords of the checks that its file asks for and keepc does not make.
 	NotChecked []string `json:"not_checked,omitempty"`
+	Checks     Checks   `json:"checks"`
 }
 
-// A Snapshot is what the event loop hands over for a Document: little enough to take between two advertisements.
+// A Snapshot is what the loops of a director hand over for a Document: little enough to take between two advertisements.
 type Snapshot struct {
-	First     *ir.Config // that the director began with
-	Config    *ir.Config
+	First *ir.Config // that the director began with
+
+	// Of the router machine.
+	Standings  []router.Standing
+	Scripts    []router.ScriptStanding
+	VRIDErrors uint64
+
+	// Of the balance machine.
+	Config    *ir.Config // its virtual servers
 	Situation state.Situation
-	Standings []router.Standing
-	At        time.Time
-	Started   time.Time
-	Since     time.Time
-	Reload    *Reload
-	Faults    []string
-	Problems  []string
-	Made      []state.Key
-	Objects   []reconcile.Report // of the parts of the kernel
+	Checks    map[state.DestinationKey]health.Statistics
+
+	At       time.Time
+	Started  time.Time
+	Since    time.Time
+	Reload   *Reload
+	Faults   []string
+	Problems []string
+	Made     []state.Key
+	Objects  []reconcile.Report // of the parts of the kernel
+
+	Reloads, ReloadsRefused, NotesLost uint64
 }
 
 // Document writes the snapshot down.
 func (s Snapshot) Document(file string, pid int) Document {
 	d := Document{
 		Version: Version, At: s.At, PID: pid, File: file, Started: s.Started, Since: s.Since, Reload: s.Reload,
-		Instances: []Instance{}, Services: []Service{}, AtStart: map[string]string{}, Faults: append([]string{}, s.Faults...), Problems: append([]string{}, s.Problems...), Made: []string{},
+		Instances: []Instance{}, Services: []Service{}, Scripts: []Script{}, AtStart: map[string]string{},
+		Faults: append([]string{}, s.Faults...), Problems: append([]string{}, s.Problems...), Made: []string{},
 	}
 	d.Kinds, d.NotInPlace = []reconcile.Kind{}, []reconcile.Object{}
 	for _, r := range s.Objects {
@@ -127,18 +174,34 @@ func (s Snapshot) Document(file string, pid int) Document {
 		k := r.Config.Key()
 		d.Instances = append(d.Instances, Instance{
 			Name: r.Config.Name, Interface: k.Interface, VRID: k.VRID, IPv6: k.IPv6,
-			Role: r.Role.String(), Since: r.Since, Why: r.Why(), Priority: r.Priority, Sum: r.Sum.String(),
+			Role: r.Role.String(), Since: r.Since, Why: r.Why(), Priority: r.Priority, Sum: r.Sum.String(), Statistics: r.Statistics,
 		})
+		d.Statistics.ChecksumErrors += r.Statistics.ChecksumErrors
+		d.Statistics.VersionErrors += r.Statistics.VersionErrors
+		d.Statistics.IPTTLErrors += r.Statistics.IPTTLErrors
 	}
+	for _, x := range s.Scripts {
+		d.Scripts = append(d.Scripts, Script{x.Name, x.Status.Known, x.Status.Good, x.Counts.Runs, x.Counts.Failures})
+	}
+	d.Statistics.VRIDErrors, d.Statistics.Reloads, d.Statistics.ReloadsRefused = s.VRIDErrors, s.Reloads, s.ReloadsRefused
+	d.Statistics.NotesLost = s.NotesLost
+	var checks health.Statistics
 	for _, v := range s.Config.VirtualServers {
 		service := Service{Name: v.Key.String(), Quorum: v.Quorum, Lost: s.Situation.NoQuorum[v.Key], Servers: []Server{}}
 		for _, r := range v.RealServers {
-			cause, down := s.Situation.Down[state.DestinationKey{Service: v.Key, Server: r.Addr}]
-			service.Servers = append(service.Servers, Server{r.Addr, r.Weight, !down, cause, notChecked(r)})
+			k := state.DestinationKey{Service: v.Key, Server: r.Addr}
+			cause, down := s.Situation.Down[k]
+			checks = checks.Plus(s.Checks[k])
+			service.Servers = append(service.Servers, Server{r.Addr, r.Weight, !down, cause, notChecked(r), newChecks(s.Checks[k])})
 		}
 		d.Services = append(d.Services, service)
 	}
+	d.Statistics.Checks = newChecks(checks)
 	return d
+}
+
+func newChecks(s health.Statistics) Checks {
+	return Checks{s.Checks, s.Failures, s.Inconclusive, s.Duration.Seconds()}
 }
 
 // notChecked lists the keywords of the checks of a real server that are not made, each once.

@@ -15,6 +15,13 @@ type Runs struct {
 	began   time.Time
 	due     time.Time
 	running bool
+	counts  Counts
+}
+
+// Counts are what happened to a script since it was first tracked.
+type Counts struct {
+	Runs     uint64 // that ended
+	Failures uint64 // among them
 }
 
 // A Spec is when a script runs and what its results count.
@@ -37,6 +44,9 @@ func NewRuns(now time.Time, spec Spec, status Status) Runs {
 // Status is the standing now.
 func (r *Runs) Status() Status { return r.status }
 
+// Counts are the counters.
+func (r *Runs) Counts() Counts { return r.counts }
+
 // Deadline is when Tick is due; false while the script runs.
 func (r *Runs) Deadline() (time.Time, bool) { return r.due, !r.running }
 
@@ -53,6 +63,9 @@ func (r *Runs) Tick(now time.Time) (timeout time.Duration, run bool) {
 func (r *Runs) Done(now time.Time, good bool) (changed bool) {
 	if !r.end(now) {
 		return false
+	}
+	if r.counts.Runs++; !good {
+		r.counts.Failures++
 	}
 	if r.status.Known && good == r.status.Good {
 		r.against = 0
