@@ -53,19 +53,20 @@ func TestTimelines(t *testing.T) {
 
 // A timeline is one script with its cluster, simulated and real.
 type timeline struct {
-	t        *testing.T
-	name     string
-	program  program
-	cluster  *sim.Cluster
-	deeds    []sim.Deed
-	run      sim.Run
-	hosts    []*lab.Host
-	daemons  []*lab.Process
-	logs     []string          // of daemons that have ended, by host
-	deaf     map[[2]int]bool   // who does not hear whom
-	dir      string            // of files for reload
-	zero     time.Time         // when it starts
-	observed map[string][]span // by address
+	t         *testing.T
+	name      string
+	program   program
+	cluster   *sim.Cluster
+	deeds     []sim.Deed
+	run       sim.Run
+	hosts     []*lab.Host
+	daemons   []*lab.Process
+	logs      []string          // of daemons that have ended, by host
+	deaf      map[[2]int]bool   // who does not hear whom
+	unplugged map[int]bool      // whose addresses nobody sees
+	dir       string            // of files for reload
+	zero      time.Time         // when it starts
+	observed  map[string][]span // by address
 }
 
 // A span is a time in which the same hosts held an address.
@@ -82,7 +83,7 @@ func newTimeline(t *testing.T, n *lab.Net, file string, p program, number int) *
 	}
 	x := &timeline{
 		t: t, name: strings.TrimSuffix(filepath.Base(file), ".txtar"), program: p, dir: t.TempDir(),
-		deaf: map[[2]int]bool{}, observed: map[string][]span{},
+		deaf: map[[2]int]bool{}, unplugged: map[int]bool{}, observed: map[string][]span{},
 	}
 	var script string
 	var names []string
@@ -224,8 +225,10 @@ func (x *timeline) perform(words []string) {
 			x.signal(i, syscall.SIGCONT, syscall.SIGCONT)
 		case "down":
 			x.hosts[i].Link(words[2]).Down()
+			x.unplugged[i] = true
 		case "up":
 			x.hosts[i].Link(words[2]).Up()
+			x.unplugged[i] = false
 		case "reload":
 			x.reload(i, words[2])
 		case "fail":
@@ -332,6 +335,9 @@ func (x *timeline) look() {
 	}
 	holders := map[netip.Addr][]string{}
 	x.each(func(i int) {
+		if x.unplugged[i] {
+			return
+		}
 		for _, p := range x.hosts[i].Addrs("eth0") {
 			holders[p.Addr()] = append(holders[p.Addr()], x.node(i))
 		}

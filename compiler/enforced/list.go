@@ -111,7 +111,7 @@ var list = []row{
 	{blocks: "vrrp_instance", answer: Enforced, words: `
 		state interface virtual_router_id priority advert_int version virtual_ipaddress virtual_ipaddress_excluded no_virtual_ipaddress
 		authentication nopreempt preempt preempt_delay down_timer_adverts lower_prio_no_advert higher_prio_send_advert mcast_src_ip
-		track_interface track_script track_file track_process virtual_routes virtual_rules accept native_ipv6
+		track_interface track_script track_file track_process dont_track_primary virtual_routes virtual_rules accept native_ipv6
 		garp_master_delay garp_master_repeat garp_master_refresh garp_master_refresh_repeat garp_lower_prio_delay garp_lower_prio_repeat`},
 	{blocks: "vrrp_instance", words: "unicast_peer unicast_src_ip mcast_dst_ip", answer: Refused, why: unheard},
 	{blocks: "vrrp_instance", words: "auth_hmac", answer: Refused, why: strangers},
@@ -125,7 +125,6 @@ var list = []row{
 	{blocks: "vrrp_instance", words: "no_accept", answer: LeftOut, why: noFirewall},
 	{blocks: "vrrp_instance", words: "timer_expired_backup thread_timer_expired", answer: LeftOut, why: "a timer that fires late changes no role"},
 	{blocks: "vrrp_instance", words: "track_src_ip", answer: LeftOut, why: "the instance goes on when its source address goes"},
-	{blocks: "vrrp_instance", words: "dont_track_primary", answer: LeftOut, why: "the instance goes into FAULT while its interface is down"},
 	{blocks: "vrrp_instance", words: "track_bfd", answer: LeftOut, why: noBFD},
 	{blocks: "vrrp_instance", words: "promote_secondaries", answer: LeftOut, why: "addresses that the kernel removes with another one are added again a moment later"},
 	{blocks: "vrrp_instance", words: "kernel_rx_buf_size", answer: LeftOut, why: ownBuffers},

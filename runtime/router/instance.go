@@ -137,7 +137,7 @@ func (m *Machine) source(v *ir.VRRPInstance) (source netip.Addr, t trouble) {
 	case !present:
 		t.kind = missing
 		return source, t
-	case !l.Up:
+	case !l.Up && !v.DontTrackPrimary:
 		t.kind = down
 		return source, t
 	case l.deaf(v.IPv6()):
