@@ -5,9 +5,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"keepc/runtime/lab"
 )
@@ -81,5 +84,42 @@ func TestRunScriptsInheritNothing(t *testing.T) {
 	}
 	if strings.Count(string(seen), "\n") < 6 {
 		t.Errorf("too few runs: %s", seen)
+	}
+}
+
+// TestRunDescriptorsCloseOnExec: no descriptor of a director with wires, watches, its socket and its lock would be left to a program that
+// it starts.
+func TestRunDescriptorsCloseOnExec(t *testing.T) {
+	n := lab.New(t)
+	h := n.Host("lb01", lab.On(n.Segment("lan"), "eth0", "192.0.2.1/24"))
+	conf := filepath.Join(h.Dir(), "keepalived.conf")
+	text := "track_file load {\n\tfile " + h.Dir() + "/load\n\tweight 1\n}\nvrrp_instance VI_1 {\n\tinterface eth0\n\tvirtual_router_id 51\n\ttrack_file {\n\t\tload\n\t}\n\tvirtual_ipaddress {\n\t\t192.0.2.10/24\n\t}\n}\n" +
+		"vrrp_instance VI_6 {\n\tinterface eth0\n\tvirtual_router_id 51\n\tvirtual_ipaddress {\n\t\tfe80::10\n\t}\n}\n" +
+		"virtual_server 192.0.2.10 80 {\n\tprotocol TCP\n\tlb_algo rr\n\tlb_kind NAT\n\treal_server 192.0.2.20 80 {\n\t\tTCP_CHECK {\n\t\t}\n\t}\n}\n"
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := keepcArgs(t, "run", "--watch", conf)
+	p := h.Start(args[0], args[1:]...)
+	p.WaitLog("VI_1 MASTER", 20*time.Second)
+	all, err := filepath.Glob(fmt.Sprintf("/proc/%d/fdinfo/*", p.Pid()))
+	if err != nil || len(all) < 10 {
+		t.Fatalf("only %v %v", all, err)
+	}
+	for _, name := range all {
+		info, err := os.ReadFile(name)
+		if err != nil {
+			continue // it was closed meanwhile
+		}
+		fd := filepath.Base(name)
+		what, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%s", p.Pid(), fd))
+		_, flags, _ := strings.Cut(string(info), "flags:")
+		bits, err := strconv.ParseUint(strings.Fields(flags)[0], 8, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if standard := len(fd) == 1 && fd <= "2"; !standard && bits&unix.O_CLOEXEC == 0 {
+			t.Errorf("descriptor %s, %s, is not closed by exec", fd, what)
+		}
 	}
 }

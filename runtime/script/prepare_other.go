@@ -4,6 +4,7 @@ package script
 
 import (
 	"errors"
+	"os"
 	"os/exec"
 
 	"keepc/compiler/ir"
@@ -18,6 +19,8 @@ func settle() {}
 func Settle() {}
 
 func descriptors() int { return maxRunning }
+
+func await(*os.Process) {}
 
 func endGroup(*exec.Cmd) {}
 

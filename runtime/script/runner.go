@@ -10,8 +10,8 @@ import (
 	"keepc/runtime/router"
 )
 
-// maxRunning bounds the scripts that run at once, for each takes a thread and a descriptor; more wait for their turn. Where descriptors are
-// few, scripts get a quarter of them.
+// maxRunning bounds the scripts that run at once; more wait for their turn. Each takes two descriptors: where these are few, scripts get a
+// half of them.
 const maxRunning = 256
 
 // A Runner runs scripts. It starts one after the other on a thread that is theirs alone: what a script inherits is set there, and the kernel
@@ -100,6 +100,7 @@ func (r *Runner) run(ctx context.Context, c Command) Result {
 	case err != nil:
 		return unstarted(c.Args[0], err)
 	}
+	await(cmd.Process)
 	err = cmd.Wait()
 	if limited.Err() != nil {
 		endGroup(cmd)

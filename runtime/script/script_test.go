@@ -194,6 +194,29 @@ func TestShortOfDescriptors(t *testing.T) {
 	}
 }
 
+// A script that runs takes no thread: a machine that may not have another one ends the whole director.
+func TestThreads(t *testing.T) {
+	if !elsewhere(t) {
+		return
+	}
+	r := script.NewRunner(t.Context())
+	defer r.Close()
+	const scripts = 100
+	for range scripts {
+		r.Start(router.StartScript{Args: []string{"/bin/sleep", "2"}, Timeout: time.Minute})
+	}
+	time.Sleep(time.Second)
+	threads, err := os.ReadDir("/proc/self/task")
+	if err != nil || len(threads) > scripts/4 {
+		t.Errorf("%d threads %v", len(threads), err)
+	}
+	for range scripts {
+		if d := <-r.Results(); d.Cause != "" || d.Inconclusive != "" {
+			t.Errorf("got %+v", d)
+		}
+	}
+}
+
 // A user who may not have another process: the script does not start, and tells nothing.
 func TestShortOfProcesses(t *testing.T) {
 	if os.Getuid() != 0 {
