@@ -156,7 +156,7 @@ func countTemplates(found diag.List) {
 
 // spoils tells whether a value is wrong because of what stands in it.
 func spoils(o, cause diag.Diagnostic) bool {
-	return holds(o.Span, cause.Span) && o.Severity == diag.Error && (o.Rule == "invalid-value" || o.Rule == "password-cut")
+	return holds(o.Span, cause.Span) && o.Severity == diag.Error && (o.Rule == "invalid-value" || o.Rule == "password-cut" || o.Rule == "unknown-keyword")
 }
 
 // empties tells whether a value is missing or wrong because nothing stands in its place.

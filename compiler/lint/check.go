@@ -293,7 +293,7 @@ func (v service) slowest() (*ir.Check, time.Duration) {
 
 // checkedText is a virtual_server without a mistake whose real server has a check.
 func checkedText(check string) string {
-	return "global_defs {\n    enable_script_security\n}\n" +
+	return "global_defs {\n    script_user root\n    enable_script_security\n}\n" +
 		"virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol " + protocolText(check) + "\n    real_server 192.0.2.21 80 {\n        " + check + "\n    }\n}\n"
 }
 

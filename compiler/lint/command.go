@@ -11,7 +11,7 @@ import (
 
 // commandRules are about the programs that a file names, wherever it does.
 func commandRules() []Rule {
-	const security = "global_defs {\n    enable_script_security\n}\n"
+	const security = "global_defs {\n    script_user root\n    enable_script_security\n}\n"
 	script := func(command string) string {
 		return security + "vrrp_script web {\n    script \"" + command + "\"\n}\n" + tracking
 	}
@@ -26,6 +26,9 @@ func commandRules() []Rule {
 			Check: func(p *pass) {
 				for _, c := range p.Commands {
 					for i, a := range c.Args {
+						if startsShell(c.Args[:i]) {
+							break
+						}
 						if !shell(a) && (i > 0 || !builtIn(a)) {
 							continue
 						}
@@ -94,6 +97,15 @@ func shell(argument string) bool {
 	}
 	return strings.Contains(argument, "$(") || strings.HasPrefix(argument, "`") || strings.HasPrefix(argument, "</") || strings.HasPrefix(argument, ">/") ||
 		strings.HasPrefix(argument, "~/") || len(argument) > 1 && strings.HasSuffix(argument, ";") || variable.MatchString(argument)
+}
+
+// startsShell reports whether the words of a command before another one start a shell with -c: what follows is for that shell.
+func startsShell(args []string) bool {
+	if len(args) < 2 || !strings.HasSuffix(path.Base(args[0]), "sh") {
+		return false
+	}
+	last := args[len(args)-1]
+	return strings.HasPrefix(last, "-") && !strings.HasPrefix(last, "--") && strings.HasSuffix(last, "c")
 }
 
 // variable finds a variable of the environment in a path.

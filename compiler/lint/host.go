@@ -127,8 +127,8 @@ func hostRules() []Rule {
 			Name: "unknown-user", Severity: diag.Error, Loss: diag.DropsWord, Host: true,
 			Title: "A script runs as a user that this machine does not have.",
 			Text:  "keepalived drops the script; for notify scripts without a word.",
-			Bad:   "global_defs {\n    enable_script_security\n}\n" + instanceText("    notify_master \"/usr/bin/pgrep x\" nosuchuser\n"),
-			Good:  "global_defs {\n    enable_script_security\n}\n" + instanceText("    notify_master \"/usr/bin/pgrep x\" root\n"),
+			Bad:   "global_defs {\n    script_user root\n    enable_script_security\n}\n" + instanceText("    notify_master \"/usr/bin/pgrep x\" nosuchuser\n"),
+			Good:  "global_defs {\n    script_user root\n    enable_script_security\n}\n" + instanceText("    notify_master \"/usr/bin/pgrep x\" root\n"),
 			Check: func(p *pass) {
 				for _, c := range p.Commands {
 					if u := c.User.Name; u != "" && !p.host.User(u) {
@@ -146,8 +146,8 @@ func hostRules() []Rule {
 			Name: "missing-script", Severity: diag.Warning, Host: true,
 			Title: "This machine does not have the file of a script.",
 			Text:  "keepalived disables a vrrp_script with a report, and drops other scripts without a word.",
-			Bad:   "global_defs {\n    enable_script_security\n}\n" + instanceText("    notify_master \"/usr/bin/nothere\"\n"),
-			Good:  "global_defs {\n    enable_script_security\n}\n" + instanceText("    notify_master \"/usr/bin/pgrep x\"\n"),
+			Bad:   "global_defs {\n    script_user root\n    enable_script_security\n}\n" + instanceText("    notify_master \"/usr/bin/nothere\"\n"),
+			Good:  "global_defs {\n    script_user root\n    enable_script_security\n}\n" + instanceText("    notify_master \"/usr/bin/pgrep x\"\n"),
 			Check: func(p *pass) {
 				for _, c := range p.Commands {
 					if len(c.Args) == 0 || !path.IsAbs(c.Args[0]) {
@@ -166,8 +166,8 @@ func hostRules() []Rule {
 			Name: "writable-script", Severity: diag.Warning, Host: true,
 			Title: "Everybody on this machine can change a script, or put another one in its place.",
 			Text:  "Whoever can has the rights of the one who runs it, mostly root. With enable_script_security keepalived does not run it.",
-			Bad:   "global_defs {\n    enable_script_security\n}\n" + instanceText("    notify_master \"/srv/open/notify\"\n"),
-			Good:  "global_defs {\n    enable_script_security\n}\n" + instanceText("    notify_master \"/usr/bin/notify\"\n"),
+			Bad:   "global_defs {\n    script_user root\n    enable_script_security\n}\n" + instanceText("    notify_master \"/srv/open/notify\"\n"),
+			Good:  "global_defs {\n    script_user root\n    enable_script_security\n}\n" + instanceText("    notify_master \"/usr/bin/notify\"\n"),
 			Check: func(p *pass) {
 				for _, c := range p.Commands {
 					if len(c.Args) == 0 || !path.IsAbs(c.Args[0]) || open(c.Args[0]) {

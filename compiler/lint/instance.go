@@ -190,13 +190,14 @@ func instanceRules() []Rule {
 		{
 			Name: "state-priority", Severity: diag.Warning, Loss: diag.GoesOnWith,
 			Title: "state BACKUP and priority 255 contradict each other.",
-			Text:  "An instance with priority 255 owns its addresses and takes over at once.",
-			Bad:   instanceText("    state BACKUP\n    priority 255\n"),
-			Good:  instanceText("    state MASTER\n    priority 255\n"),
+			Text: "An instance with priority 255 owns its addresses. With state MASTER it takes them over at once; with BACKUP it waits for the " +
+				"master-down time like every other router, and takes them over then.",
+			Bad:  instanceText("    state BACKUP\n    priority 255\n"),
+			Good: instanceText("    state MASTER\n    priority 255\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if value(v.Origin, "state") == "BACKUP" && v.Priority == 255 {
-						d := p.report(v.At("state"), named(v)+" is BACKUP with priority 255", "becomes MASTER at once")
+						d := p.report(v.At("state"), named(v)+" is BACKUP with priority 255", "becomes MASTER, only later: after the master-down time")
 						d.Notes = note(v.At("priority"), "the owner of the addresses")
 						if v.Strict {
 							d.Severity = diag.Error

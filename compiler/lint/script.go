@@ -12,7 +12,7 @@ import (
 )
 
 // scriptText is a vrrp_script without a mistake.
-const scriptText = "global_defs {\n    enable_script_security\n}\nvrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n}\n"
+const scriptText = "global_defs {\n    script_user root\n    enable_script_security\n}\nvrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n}\n"
 
 // tracking is an instance that tracks that script.
 var tracking = instanceText("    track_script {\n        web\n    }\n")
@@ -136,15 +136,15 @@ func scriptRules() []Rule {
 			Name: "script-arguments", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "The arguments of a script stand without quotes.",
 			Text:  "Only the first word is the command: script /usr/bin/test -f x runs /usr/bin/test alone.",
-			Bad:   "global_defs {\n    enable_script_security\n}\nvrrp_script web {\n    script /usr/bin/pgrep nginx\n}\n" + instanceText("    track_script {\n        web\n    }\n"),
+			Bad:   "global_defs {\n    script_user root\n    enable_script_security\n}\nvrrp_script web {\n    script /usr/bin/pgrep nginx\n}\n" + instanceText("    track_script {\n        web\n    }\n"),
 			Good:  scriptText + instanceText("    track_script {\n        web\n    }\n"),
 		},
 		{
 			Name: "timeout-above-interval", Severity: diag.Warning,
 			Title: "A script may run longer than the time between two runs.",
 			Text:  "A run that takes longer than interval delays the next ones: the script is asked less often than the file says.",
-			Bad:   "global_defs {\n    enable_script_security\n}\nvrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n    interval 2\n    timeout 5\n}\n" + tracking,
-			Good:  "global_defs {\n    enable_script_security\n}\nvrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n    interval 5\n    timeout 2\n}\n" + tracking,
+			Bad:   "global_defs {\n    script_user root\n    enable_script_security\n}\nvrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n    interval 2\n    timeout 5\n}\n" + tracking,
+			Good:  "global_defs {\n    script_user root\n    enable_script_security\n}\nvrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n    interval 5\n    timeout 2\n}\n" + tracking,
 			Check: func(p *pass) {
 				for _, s := range p.Scripts {
 					if s.Timeout > s.Interval {
@@ -159,8 +159,8 @@ func scriptRules() []Rule {
 			Text: "At the start keepalived reads global_defs before everything else: the last script_user counts for all scripts, but for those that " +
 				"stand above it in global_defs. At a reload it reads from top to bottom: a script above runs as keepalived_script, or as root, and " +
 				"where script security is on and there is no keepalived_script, it is dropped.",
-			Bad:  "vrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n}\n" + tracking + "global_defs {\n    enable_script_security\n    script_user root\n}\n",
-			Good: "global_defs {\n    enable_script_security\n    script_user root\n}\nvrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n}\n" + tracking,
+			Bad:  "vrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n}\n" + tracking + "global_defs {\n    script_user root\n    enable_script_security\n}\n",
+			Good: "global_defs {\n    script_user root\n    enable_script_security\n}\nvrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n}\n" + tracking,
 			Check: func(p *pass) {
 				line, global, elsewhere := p.aboveUser()
 				switch {
@@ -176,7 +176,7 @@ func scriptRules() []Rule {
 			Name: "track-process-instead", Severity: diag.Info,
 			Title: "A script asks whether a process runs.",
 			Text:  "vrrp_track_process learns of the start and the end of a process from the kernel, at once and without a new process for each question.",
-			Bad:   "global_defs {\n    enable_script_security\n}\nvrrp_script web {\n    script \"/usr/bin/killall -0 nginx\"\n}\n" + tracking,
+			Bad:   "global_defs {\n    script_user root\n    enable_script_security\n}\nvrrp_script web {\n    script \"/usr/bin/killall -0 nginx\"\n}\n" + tracking,
 			Good:  "vrrp_track_process web {\n    process nginx\n}\n" + instanceText("    track_process {\n        web\n    }\n"),
 			Check: func(p *pass) {
 				for _, s := range p.Scripts {

@@ -77,7 +77,7 @@ func weightRules() []Rule {
 			Name: "weight-taken-back", Severity: diag.Info,
 			Title: "A line takes the weight of what it tracks back to 0.",
 			Text:  "Without a weight the failure of a tracker is a FAULT: the instance gives up its addresses, whatever its priority.",
-			Bad:   "global_defs {\n    enable_script_security\n}\nvrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n    weight 20\n}\n" + instanceText("    track_script {\n        web weight 0\n    }\n"),
+			Bad:   "global_defs {\n    script_user root\n    enable_script_security\n}\nvrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n    weight 20\n}\n" + instanceText("    track_script {\n        web weight 0\n    }\n"),
 			Good:  scriptText + tracking,
 			Check: func(p *pass) {
 				own := p.weights()
@@ -93,15 +93,25 @@ func weightRules() []Rule {
 		{
 			Name: "sync-weight", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "A tracker with a weight does nothing in a member of a sync group.",
-			Text: "The members of a sync group move together, and their priorities with them. keepalived reports trackers with weights in a member " +
-				"and ignores them, so that their failure moves nothing, unless the group has sync_group_tracking_weight.",
+			Text: "The members of a sync group move together, and their priorities with them. keepalived drops a tracker with a weight in a member, " +
+				"unless the group has sync_group_tracking_weight. The whole tracker is lost, not its weight alone: its failure is no FAULT either, and " +
+				"the node stays MASTER without its service. In a group of one member keepalived says nothing and ignores the weight.",
 			Bad:  scriptText + withWeight + other + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n}\n",
 			Good: scriptText + withWeight + other + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n    sync_group_tracking_weight\n}\n",
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					for t := range v.Trackers() {
-						if g := weightless(v, t); g != nil {
-							p.report(t.Span(), fmt.Sprintf("the weight of %s does nothing in %s, a member of %s", t.Name, named(v), g.Name), "ignored").Notes = note(g.Span(), "the sync group")
+						g := weightless(v, t)
+						switch {
+						case g == nil:
+						case len(g.Members) > 1:
+							d := p.report(t.Span(), fmt.Sprintf("%s has a weight and is not tracked in %s, a member of %s", t.Name, named(v), g.Name), "dropped: its failure is no FAULT either")
+							d.Notes = note(g.Span(), "the sync group")
+							d.Help = "delete the weight, or write sync_group_tracking_weight into the group"
+						default:
+							d := p.report(t.Span(), fmt.Sprintf("the weight of %s does nothing in %s, the member of %s", t.Name, named(v), g.Name), "its failure moves nothing")
+							d.Severity, d.Notes = diag.Warning, note(g.Span(), "the sync group")
+							d.Help = "delete the sync group"
 						}
 					}
 				}
@@ -162,7 +172,7 @@ func weightRules() []Rule {
 // weightless returns the sync group that keeps the weight of a tracker from moving its member; nil: there is none.
 func weightless(v *ir.VRRPInstance, t ir.Tracker) *ir.SyncGroup {
 	g := v.SyncGroup
-	if g == nil || len(g.Members) < 2 || g.Has("sync_group_tracking_weight") || g.Has("global_tracking") || v.Priority == 255 {
+	if g == nil || g.Has("sync_group_tracking_weight") || g.Has("global_tracking") || v.Priority == 255 {
 		return nil
 	}
 	if t.Weight.N == 0 || t.Name == v.Interface {

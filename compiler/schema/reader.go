@@ -27,6 +27,7 @@ type reader struct {
 	top        place
 	uses       []ir.Use
 	atStart    []ir.StartSetting
+	named      map[string]string // the lists that names of blocks so far belong in
 	secrets    []source.Span
 	commands   []*ir.Command
 	conflict   bool        // between the marks of a merge
@@ -86,6 +87,12 @@ func (b *Block[T]) read(r *reader, t *T) bool {
 	}
 	if b.head.read != nil {
 		good = b.head.read(r, t)
+	}
+	if list := lists[key.Word]; list != "" && len(r.inside) == 0 && len(s.Words) == 2 {
+		if r.named == nil {
+			r.named = map[string]string{}
+		}
+		r.named[s.Words[1].Text] = list
 	}
 	f := frame{key: key, stmt: s}
 	if good && (s.Block == nil || !s.Block.Open.IsZero()) {

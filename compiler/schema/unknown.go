@@ -89,12 +89,17 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 		d.Rule = "misplaced-keyword"
 		d.Message = fmt.Sprintf("%s does not belong in %s", word, r.where())
 		d.Label = "valid inside " + or(places)
+		if here := b.twin(word); here != "" {
+			d.Label = fmt.Sprintf("the word here is %q", here)
+		}
 		d.Notes = append(d.Notes, r.provisos(path...)...)
 	} else if instead, in := misnamedIn(r.table, word); instead != "" {
 		d.Label = fmt.Sprintf("the word is %q, inside %s", instead, in)
 	} else if fits {
 		d.Label = fmt.Sprintf("did you mean %q?", best)
 		d.Notes = append(d.Notes, r.provisos(b.rows[n].Keyword)...)
+	} else if list := b.listOf(r, s); list != "" {
+		d.Label, d.Help = fmt.Sprintf("expected inside %s { }", list), fmt.Sprintf("put the line into %s { }", list)
 	}
 	r.report(d)
 	return nil, 0, false
@@ -119,6 +124,44 @@ func (r *reader) unknown(s *grammar.Stmt) {
 		Label:   "keepalived does not know this word",
 	})
 }
+
+// twin is the word of the block for a setting that another block calls by a longer or shorter name; empty: it has none.
+func (b *Block[T]) twin(word string) string {
+	short := strings.TrimPrefix(word, "vrrp_")
+	for _, name := range []string{"vrrp_" + word, short, short + "_mode"} {
+		if n, known := b.index.find(name); known && name != word && b.rows[n].Current() {
+			return name
+		}
+	}
+	if _, known := b.index.find("lvs_sync_daemon"); known && strings.HasPrefix(word, "lvs_sync_daemon") {
+		return "lvs_sync_daemon"
+	}
+	return ""
+}
+
+// listOf is the list of the block in which a line with an unknown word alone belongs, by what the word is: an address, the name of a script
+// or file that is defined above, or, in a sync group, a member; empty: none.
+func (b *Block[T]) listOf(r *reader, s *grammar.Stmt) string {
+	if s.Block != nil || r.own || len(r.inside) == 0 {
+		return ""
+	}
+	list := ""
+	switch word := s.Keyword(); {
+	case isAddress(word):
+		list = "virtual_ipaddress"
+	case r.named[word] != "":
+		list = r.named[word]
+	case len(s.Words) == 1:
+		list = "group"
+	}
+	if n, known := b.index.find(list); !known || !b.rows[n].Block || b.rows[n].Lines == "" {
+		return ""
+	}
+	return list
+}
+
+// lists is where the names of blocks of the top level are listed in an instance or a sync group.
+var lists = map[string]string{"vrrp_script": "track_script", "track_file": "track_file", "vrrp_track_file": "track_file", "vrrp_track_process": "track_process", "vrrp_instance": "group"}
 
 // directive tells whether a line that the table does not know was meant as an include or a definition, and says so in the finding.
 func (r *reader) directive(s *grammar.Stmt, d *diag.Diagnostic) bool {
