@@ -30,10 +30,10 @@ func TestFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		answer, words := started(t, file)
-		all.add(answer, words)
+		answer, words, errors := started(t, file)
+		all.add(answer, words, errors)
 		if !strings.Contains(cells[4], "dev-test") && !strings.Contains(cells[4], "upstream") {
-			users.add(answer, words)
+			users.add(answer, words, errors)
 		}
 	}
 	users.print("files of users")
@@ -47,23 +47,26 @@ const (
 	stopped = "refused"
 )
 
-// started returns what run does with a file, and the words that are the reason.
-func started(t *testing.T, file string) (answer string, words []string) {
+// started returns what run does with a file, the words that are the reason, and whether the file has errors that run starts with all the
+// same, as keepalived does.
+func started(t *testing.T, file string) (answer string, words []string, errors bool) {
 	app := App{Stdin: strings.NewReader(""), Stdout: t.Output(), Stderr: t.Output(), Env: func(string) string { return "" }, FS: os.DirFS("/"), Dir: filepath.Dir(file)}
 	l := (&runRun{App: &app}).load(file)
 	if l.Config == nil {
 		for line := range strings.Lines(l.Refused) {
-			words = append(words, refusal(line))
+			if word := refusal(line); word != "" {
+				words = append(words, word)
+			}
 		}
-		return stopped, words
+		return stopped, words, false
 	}
 	for _, u := range l.Config.NotEnforced {
 		words = append(words, u.Keyword)
 	}
 	if len(words) > 0 {
-		return partly, words
+		return partly, words, len(l.Faults) > 0
 	}
-	return whole, nil
+	return whole, nil, len(l.Faults) > 0
 }
 
 var (
@@ -86,12 +89,16 @@ func refusal(line string) string {
 // A tally counts files by answer, and by answer and word.
 type tally struct {
 	files map[string]int
+	wrong map[string]int // of these, the files that have errors
 	words map[string]map[string]int
 }
 
-func newTally() tally { return tally{map[string]int{}, map[string]map[string]int{}} }
+func newTally() tally { return tally{map[string]int{}, map[string]int{}, map[string]map[string]int{}} }
 
-func (c tally) add(answer string, words []string) {
+func (c tally) add(answer string, words []string, errors bool) {
+	if errors {
+		c.wrong[answer]++
+	}
 	c.files[answer]++
 	if c.words[answer] == nil {
 		c.words[answer] = map[string]int{}
@@ -109,7 +116,11 @@ func (c tally) print(what string) {
 	}
 	fmt.Printf("%d %s\n", sum, what)
 	for _, answer := range []string{whole, partly, stopped} {
-		fmt.Printf("  %4d  %4.1f %%  %s\n", c.files[answer], 100*float64(c.files[answer])/float64(sum), answer)
+		fmt.Printf("  %4d  %4.1f %%  %s", c.files[answer], 100*float64(c.files[answer])/float64(sum), answer)
+		if n := c.wrong[answer]; n > 0 {
+			fmt.Printf("; %d of them have errors, with which keepalived starts too", n)
+		}
+		fmt.Println()
 		words := slices.Sorted(maps.Keys(c.words[answer]))
 		slices.SortStableFunc(words, func(a, b string) int { return cmp.Compare(c.words[answer][b], c.words[answer][a]) })
 		for _, w := range words {

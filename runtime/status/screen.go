@@ -31,6 +31,12 @@ func (d Document) Screen(w io.Writer) error {
 	for _, f := range d.Faults {
 		b.WriteString("  " + f + "\n")
 	}
+	if len(d.NotEnforced) > 0 {
+		b.WriteString("\nLeft out:\n")
+	}
+	for _, line := range d.NotEnforced {
+		b.WriteString("  " + line + "\n")
+	}
 	d.objects(&b)
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write the status: %w", err)

@@ -13,6 +13,7 @@ import (
 	"keepc/compiler/enforced"
 	"keepc/compiler/ir"
 	"keepc/compiler/plan"
+	"keepc/compiler/report"
 	"keepc/compiler/state"
 	"keepc/runtime/health"
 	"keepc/runtime/reconcile"
@@ -46,6 +47,8 @@ type Document struct {
 	AtStart  map[string]string `json:"at_start"`
 	Faults   []string          `json:"faults"`   // the errors of the file in force, with what becomes of them
 	Problems []string          `json:"problems"` // what the kernel refuses, and is tried again
+	// NotEnforced is what of the file in force the director does not do yet, with what that means: a line for each reason.
+	NotEnforced []string `json:"not_enforced"`
 	// Made are the addresses, routes, rules and virtual servers that the director made and would remove, by the names that a plan has
 	// for them. The real servers of a virtual server go with it.
 	Made []string `json:"made"`
@@ -156,6 +159,7 @@ func (s Snapshot) Document(file string, pid int) Document {
 		Version: Version, At: s.At, PID: pid, File: file, Started: s.Started, Since: s.Since, Reload: s.Reload,
 		Instances: []Instance{}, Services: []Service{}, Scripts: []Script{}, AtStart: map[string]string{},
 		Faults: append([]string{}, s.Faults...), Problems: append([]string{}, s.Problems...), Made: []string{},
+		NotEnforced: append([]string{}, report.Unenforced(s.Config.NotEnforced)...),
 	}
 	d.Kinds, d.NotInPlace = []reconcile.Kind{}, []reconcile.Object{}
 	for _, r := range s.Objects {
