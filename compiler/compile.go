@@ -39,8 +39,11 @@ func Literal(file *grammar.File, opts Options) (*grammar.File, *ir.Config, diag.
 	tree, found := file.Literal(schema.Nesting())
 	cfg, more := schema.DecodeLiteral(tree, opts.Version)
 	resolve(cfg, tree)
+	judged := lint.Run(cfg, tree, opts.Host, opts.Peers)
+	drop(cfg, judged)
+	judged = append(judged, bare(cfg)...)
 	cfg.NotEnforced = enforced.Judge(cfg)
-	found = silence(tree, slices.Concat(found, more, lint.Run(cfg, tree, opts.Host, opts.Peers)))
+	found = silence(tree, slices.Concat(found, more, judged))
 	lint.Losses(found)
 	found.Sort()
 	return tree, cfg, found

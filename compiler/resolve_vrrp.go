@@ -30,6 +30,9 @@ func resolveInstance(v *ir.VRRPInstance, g *ir.Global) {
 	if v.Version == 2 {
 		v.AdvertInterval = max(time.Second, v.AdvertInterval.Round(time.Second))
 	}
+	if v.UseVMAC || v.IPVLAN != nil {
+		v.PromoteSecondaries = false // that of the interface which is made is set anyway
+	}
 	if v.Priority == 255 || v.State == ir.Master {
 		v.NoPreempt = false
 	}

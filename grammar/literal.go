@@ -11,6 +11,8 @@ import (
 type Nesting struct {
 	// Opens tells whether a keyword opens a block in another one, or in the file where that is "".
 	Opens func(outer, word string) bool
+	// Lists tells whether a keyword begins a list, which goes on to its closing brace even where no brace opens it.
+	Lists func(outer, word string) bool
 	// Apart tells whether a block of the file is for another process than most are. Each process skips the blocks of the other one by
 	// their braces, without looking at what stands in them.
 	Apart func(word string) bool
@@ -71,10 +73,14 @@ func (n *nester) pass(apart bool) {
 			} else {
 				n.found = append(n.found, placed{s, i})
 			}
-			if next := n.tokens[i+1]; next.kind == opening && n.Opens(outer, s.Keyword()) {
+			switch next := n.tokens[i+1]; {
+			case next.kind == opening && n.Opens(outer, s.Keyword()):
 				s.Block = &Block{Open: next.span}
 				open = append(open, s)
 				i++
+			case next.kind != opening && n.Lists(outer, s.Keyword()):
+				s.Block = &Block{}
+				open = append(open, s)
 			}
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"keepc/compiler"
 	"keepc/compiler/ir"
 	"keepc/grammar"
+	"keepc/grammar/diag"
 	"keepc/grammar/source"
 	"keepc/runtime/lab"
 )
@@ -33,17 +34,20 @@ type dump struct {
 	}
 }
 
-// configOf is what keepc understands of a file.
+// configOf is what keepc makes of a file, mistakes and all.
 func configOf(t *testing.T, name string) *ir.Config {
 	t.Helper()
 	text, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, _ := grammar.LoadText(source.New(name, text), grammar.Options{
+	file, reading := grammar.LoadText(source.New(name, text), grammar.Options{
 		Files: grammar.Files{Root: os.DirFS("/"), Dir: filepath.Dir(absolute(t, name))}, ID: dumpHost, Env: func(string) string { return "" },
 	})
-	cfg, _ := compiler.Compile(file, compiler.Options{})
+	cfg, meaning := compiler.Compile(file, compiler.Options{})
+	if reading.Has(diag.Error) || meaning.Has(diag.Error) {
+		_, cfg, _ = compiler.Literal(file, compiler.Options{})
+	}
 	return cfg
 }
 

@@ -145,7 +145,7 @@ func lastByte(a netip.Addr) int {
 func addressLine(a Address) string {
 	text := a.Prefix.String()
 	if a.Peer.IsValid() {
-		text = a.Prefix.Addr().String() + " peer " + a.Peer.String()
+		text = a.Prefix.Addr().String() + " peer " + a.Peer.Addr().String()
 	}
 	if a.Broadcast.IsValid() {
 		text += " brd " + a.Broadcast.String()
@@ -156,6 +156,9 @@ func addressLine(a Address) string {
 	}
 	if a.Label != "" {
 		text += " label " + a.Label
+	}
+	if a.Peer.IsValid() && !a.Peer.IsSingleIP() {
+		text += fmt.Sprintf(" # the peer has the prefix length %d, which keepalived cannot be told", a.Peer.Bits())
 	}
 	return text
 }

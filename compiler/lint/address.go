@@ -58,7 +58,7 @@ func addressRules() []Rule {
 			},
 		},
 		{
-			Name: "peer-prefix", Severity: diag.Error, Loss: diag.DropsWord,
+			Name: "peer-prefix", Severity: diag.Error, Loss: diag.GoesOnWith,
 			Title: "An address with a peer has a prefix length.",
 			Text:  "With a peer the prefix length is that of the peer. keepalived reports the one of the address and ignores it.",
 			Bad:   holding("192.0.2.10/24 peer 192.0.2.99"),
@@ -66,7 +66,7 @@ func addressRules() []Rule {
 			Check: func(p *pass) {
 				for of, a := range p.addresses {
 					if a.HasWord("peer") && a.Stmt != nil && strings.Contains(a.Stmt.Keyword(), "/") {
-						p.report(a.Span(), fmt.Sprintf("%s of %s has a peer and a prefix length", a.Prefix.Addr(), of), "the prefix length is ignored").Help = "write the prefix length behind the peer"
+						p.report(a.Span(), fmt.Sprintf("%s of %s has a peer and a prefix length", a.Prefix.Addr(), of), "the prefix length is ignored").Help = "delete it"
 					}
 				}
 			},

@@ -25,7 +25,7 @@ func hostRules() []Rule {
 			Good: instanceText(""),
 			Check: func(p *pass) {
 				missing := func(name string, at source.Span, lived bool) {
-					if _, here := p.host.Networks(name); here || name == "" || strings.Contains(name, ":") {
+					if _, here := p.host.Networks(name); here || name == "" || name == "lo" || strings.Contains(name, ":") {
 						return
 					}
 					if d := p.report(at, "this machine has no interface "+name, "not here"); lived {

@@ -31,6 +31,20 @@ func instanceRules() []Rule {
 			},
 		},
 		{
+			Name: "loopback-interface", Severity: diag.Error, Loss: diag.Ends,
+			Title: "An instance is on the loopback interface.",
+			Text:  "Nobody else is on it. keepalived ignores the line, finds no interface and refuses to start VRRP at all, for every instance.",
+			Bad:   "vrrp_instance VI_1 {\n    interface lo\n    virtual_router_id 7\n    virtual_ipaddress {\n        192.0.2.10/24\n    }\n}\n",
+			Good:  instanceText(""),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					if v.Interface == "lo" && v.Has("interface") {
+						p.report(v.At("interface"), named(v)+" is on the loopback interface", "expected the interface of the network that the routers share")
+					}
+				}
+			},
+		},
+		{
 			Name: "vrf-with-interface", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "An instance names an interface and a VRF.",
 			Text:  "The interface tells the VRF. keepalived reports vrf and ignores it.",
@@ -45,9 +59,9 @@ func instanceRules() []Rule {
 			},
 		},
 		{
-			Name: "missing-addresses", Severity: diag.Warning, Loss: diag.DropsInstance,
+			Name: "missing-addresses", Severity: diag.Warning, Loss: diag.Ends,
 			Title: "An instance has no address to hold.",
-			Text:  "keepalived reports an instance without virtual_ipaddress; with version 3 and in strict mode that is an error. no_virtual_ipaddress says that it is meant.",
+			Text:  "keepalived reports an instance without virtual_ipaddress; with version 3 and in strict mode it refuses to start VRRP at all. no_virtual_ipaddress says that it is meant.",
 			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n}\n",
 			Good:  instanceText(""),
 			Check: func(p *pass) {

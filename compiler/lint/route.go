@@ -78,7 +78,7 @@ func routeRules() []Rule {
 			},
 		},
 		{
-			Name: "route-host-bits", Severity: diag.Error, Loss: diag.DropsWord,
+			Name: "route-host-bits", Severity: diag.Error, Loss: diag.Keeps,
 			Title: "The destination of a route has bits behind its prefix length.",
 			Text: "The kernel refuses a route of IPv4 to 198.51.100.7/24. keepalived accepts the line and writes \"Invalid argument\" to its log when " +
 				"the instance becomes MASTER: the route is not there.",

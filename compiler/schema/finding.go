@@ -38,6 +38,7 @@ func repeated(at source.Span) bool {
 // fail reports that the line cannot be read any further.
 func (r *reader) fail(d diag.Diagnostic) {
 	r.rest = nil
+	r.failed++
 	if r.key.Vital {
 		d.Loss = diag.Ends
 	}

@@ -90,7 +90,7 @@ func Nests() func(outer, word string) bool {
 
 // Nesting says how keepalived nests blocks: by its keywords, and the checkers for themselves.
 func Nesting() grammar.Nesting {
-	within := map[[2]string]bool{}
+	within, lists := map[[2]string]bool{}, map[[2]string]bool{}
 	walk(nil, root.keywords(), func(path []*Keyword) {
 		outer := ""
 		if n := len(path) - 2; n >= 0 {
@@ -98,11 +98,13 @@ func Nesting() grammar.Nesting {
 		}
 		if k := path[len(path)-1]; k.Block && k.Current() {
 			within[[2]string{outer, k.Word}] = true
+			lists[[2]string{outer, k.Word}] = k.Lines != "" && !k.Bare
 		}
 	})
 	checked := []string{"virtual_server", "virtual_server_group", "SSL"}
 	return grammar.Nesting{
 		Opens: func(outer, word string) bool { return within[[2]string{outer, word}] },
+		Lists: func(outer, word string) bool { return lists[[2]string{outer, word}] },
 		Apart: func(word string) bool { return slices.Contains(checked, word) },
 	}
 }

@@ -251,6 +251,10 @@ func prefix(expect string) Kind[netip.Prefix] {
 			return none, false
 		}
 		if int(bits) > a.BitLen() {
+			if at := w.Span; r.literal {
+				r.report(diag.Diagnostic{Rule: "value-range", Severity: diag.Error, Loss: diag.GoesOnWith, Message: "the prefix length is too large", Span: at, Label: "that of a host is used"})
+				return netip.PrefixFrom(a, a.BitLen()), true
+			}
 			at := w.Span
 			if at.Text() == w.Text {
 				at.Start = at.End - int32(len(length))

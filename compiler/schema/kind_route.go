@@ -229,7 +229,7 @@ var gateway = Kind[netip.Addr]{"[inet|inet6] an address", func(r *reader) (netip
 	if s := r.peek(); s == "inet" || s == "inet6" {
 		r.optional()
 	}
-	return Addr.read(r)
+	return hostAddr.read(r)
 }}
 
 // newTarget is the address behind as, which may have to before it.

@@ -45,6 +45,7 @@ func (r *reader) optionTwice(entry string, first, w grammar.Word) {
 	}
 	if r.key.Refused != "" {
 		d.Severity, d.Label = diag.Error, r.key.Refused
+		r.failed++
 	}
 	r.report(d)
 }

@@ -30,6 +30,7 @@ type reader struct {
 	named      map[string]string // the lists that names of blocks so far belong in
 	secrets    []source.Span
 	commands   []*ir.Command
+	failed     int         // so many lines could not be read to their end
 	conflict   bool        // between the marks of a merge
 	jointed    source.Span // the end of the last line that was found to be several
 }
@@ -272,13 +273,21 @@ func (e *Entry[T]) read(r *reader, t *T) bool {
 	defer func() { r.seen = r.seen[:base] }()
 	r.seen = append(r.seen, make([]int32, len(e.options.rows))...)
 	for len(r.rest) > 0 {
+		failed := r.failed
 		if n, ok := e.options.index.find(r.peek()); ok && (subject || e.whole != nil) {
+			drops := e.strict || e.options.rows[n].Keyword.Drops
 			e.readOption(r, n, &r.seen[base+e.options.setting(n)], t)
 			r.key = key
+			if r.literal && drops && r.failed > failed {
+				return false
+			}
 			continue
 		}
 		if subject {
 			r.unknownOption(e.name, r.rest[0], e.options.candidates())
+			if r.literal && e.strict {
+				return false
+			}
 			break
 		}
 		if subject = e.options.head.read(r, t); !subject {

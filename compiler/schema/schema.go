@@ -26,6 +26,7 @@ type Keyword struct {
 	Default    string // in the syntax of the file; preset in every new block
 	Otherwise  string // the default in words, where it depends on other lines
 	Required   bool
+	Drops      bool   // keepalived drops the whole line for a value of this option that it cannot read
 	Vital      bool   // keepalived ends, or crashes, where the block has no value of it
 	Repeat     bool   // may stand more than once
 	First      bool   // of several lines the first counts, not the last
@@ -70,6 +71,7 @@ type Row[T any] struct {
 func (w Row[T]) Default(value string) Row[T]      { w.Keyword.Default = value; return w }
 func (w Row[T]) Otherwise(text string) Row[T]     { w.Keyword.Otherwise = text; return w }
 func (w Row[T]) Required() Row[T]                 { w.Keyword.Required = true; return w }
+func (w Row[T]) Drops() Row[T]                    { w.Keyword.Drops = true; return w }
 func (w Row[T]) Vital() Row[T]                    { w.Keyword.Vital = true; return w }
 func (w Row[T]) Bare() Row[T]                     { w.Keyword.Bare = true; return w }
 func (w Row[T]) Alone() Row[T]                    { w.Keyword.Alone = true; return w }
@@ -301,11 +303,18 @@ func head[T, V any](k Kind[V], at func(*T) *V) Head[T] {
 type Entry[T any] struct {
 	name    string // "address line"
 	options *Block[T]
+	strict  bool          // keepalived drops the line for any word of it that it cannot read
 	whole   func(*T) bool // tells whether the subject is there, where an option may say it; nil: the head alone does
 }
 
 func entry[T any](name string, subject Head[T], proto T, options ...Row[T]) *Entry[T] {
 	return &Entry[T]{name: name, options: block(subject, proto, options...)}
+}
+
+// allOrNothing says that keepalived drops the line for any word of it that it cannot read.
+func (e *Entry[T]) allOrNothing() *Entry[T] {
+	e.strict = true
+	return e
 }
 
 // mustHave says when an entry is whole.

@@ -1,10 +1,13 @@
 package schema
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
 	"keepc/compiler/ir"
+	"keepc/grammar"
+	"keepc/grammar/diag"
 )
 
 // Short names, for the table has many.
@@ -24,12 +27,12 @@ var (
 
 func addressEntry(name string, proto ir.Address, last Row[ir.Address]) *Entry[ir.Address] {
 	return entry(name, head(Prefix, func(a *ir.Address) *netip.Prefix { return &a.Prefix }), proto,
-		Value("dev", Interface, func(a *ir.Address) *string { return &a.Dev }, "The interface that gets the address.").Otherwise("the interface of the instance; for static addresses default_interface").First().Refused("keepalived drops the address"),
-		Value("label", Short(15), func(a *ir.Address) *string { return &a.Label }, "The label of an IPv4 address, as eth0:0."),
+		Value("dev", Interface, func(a *ir.Address) *string { return &a.Dev }, "The interface that gets the address.").Vital().Drops().Otherwise("the interface of the instance; for static addresses default_interface").First().Refused("keepalived drops the address"),
+		Value("label", Short(15), func(a *ir.Address) *string { return &a.Label }, "The label of an IPv4 address, as eth0:0.").Drops(),
 		Value("scope", scope, func(a *ir.Address) *ir.Scope { return &a.Scope }, "How far the address is valid.").Default("global"),
 		broadcast("broadcast", "The broadcast address; + and - set the host bits to ones and zeros."),
 		broadcast("brd", "Same as broadcast.").Same("broadcast"),
-		Value("peer", Prefix, func(a *ir.Address) *netip.Prefix { return &a.Peer }, "The other end of a point-to-point link.").First().Refused("keepalived ignores it"),
+		Value("peer", peer, func(a *ir.Address) *netip.Prefix { return &a.Peer }, "The other end of a point-to-point link.").First().Refused("keepalived ignores it"),
 		Value("-nodad", Flag, func(a *ir.Address) *bool { return &a.NoDAD }, "Leaves out the search for duplicates of an IPv6 address."),
 		Value("home", Flag, func(a *ir.Address) *bool { return &a.Home }, "Marks the home address of IPv6 mobility."),
 		Value("mngtmpaddr", Flag, func(a *ir.Address) *bool { return &a.ManageTempAddr }, "The kernel makes temporary IPv6 addresses from it."),
@@ -47,20 +50,39 @@ func broadcast(word, text string) Row[ir.Address] {
 		Keyword: &Keyword{Word: word, Expect: "an IPv4 address, + or -", Text: text},
 		read: func(r *reader, a *ir.Address) {
 			switch r.peek() {
-			case "+":
-				r.optional()
-				a.Broadcast = lastOf(a.Prefix)
-			case "-":
-				r.optional()
-				a.Broadcast = a.Prefix.Masked().Addr()
+			case "+", "-":
+				w, _ := r.optional()
+				switch {
+				case r.literal && a.Prefix.Addr().Is6():
+					r.invalid(w, "a broadcast address of IPv6", "none")
+				case a.Prefix.IsValid() && a.Prefix.Bits() >= a.Prefix.Addr().BitLen()-1:
+					r.noBroadcast(w, a.Prefix)
+				case w.Text == "+":
+					a.Broadcast = lastOf(a.Prefix)
+				default:
+					a.Broadcast = a.Prefix.Masked().Addr()
+				}
 			default:
-				if b, ok := Addr.read(r); ok {
+				if b, ok := hostAddr.read(r); ok {
 					a.Broadcast = b
 				}
 			}
 		},
-	}
+	}.Drops()
 }
+
+// noBroadcast reports a broadcast address of a network that has no room for one.
+func (r *reader) noBroadcast(w grammar.Word, p netip.Prefix) {
+	r.report(diag.Diagnostic{
+		Rule: "invalid-value", Severity: diag.Error,
+		Message: fmt.Sprintf("a network of prefix length %d has no broadcast address", p.Bits()),
+		Span:    w.Span,
+		Label:   "keepalived sets the address without",
+	})
+}
+
+// peer is the other end of a link: an address, for keepalived reads no prefix length here and goes on without the peer.
+var peer = as(hostAddr, func(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) })
 
 // scope is a scope by its name or number.
 var scope = Kind[ir.Scope]{"global, site, link, host, nowhere or 0..255", func(r *reader) (ir.Scope, bool) {

@@ -69,7 +69,7 @@ var route = entry("route line", routeTarget, newRoute,
 	routeType(ir.Blackhole, "Packets are dropped without a word."),
 	routeType(ir.Unreachable, "Packets are answered with host unreachable."),
 	routeType(ir.Prohibit, "Packets are answered with administratively prohibited."),
-).mustHave(func(r *ir.Route) bool { return r.To.IsValid() })
+).mustHave(func(r *ir.Route) bool { return r.To.IsValid() }).allOrNothing()
 
 // routeTarget is the destination of a route, which may stand behind the option to instead.
 var routeTarget = head(Kind[prefixOf]{"a destination", target.read}, func(r *ir.Route) *prefixOf { return &r.To })
@@ -118,7 +118,7 @@ var rule = entry("rule line", Head[ir.Rule]{}, newRule,
 	ruleAction(ir.RuleProhibit, "Packets are answered with administratively prohibited."),
 	Value("no_track", Flag, func(r *ir.Rule) *bool { return &r.NoTrack }, "The rule may be removed by others without consequence."),
 	Value("track_group", String, func(r *ir.Rule) *string { return &r.TrackGroup }, "A static rule exists while the instances of the track_group are well."),
-)
+).allOrNothing()
 
 func ruleAction(a ir.RuleAction, text string) Row[ir.Rule] {
 	return Value(a.String(), constant(a), func(r *ir.Rule) *ir.RuleAction { return &r.Action }, text).Same("table").Refused(oneAction)

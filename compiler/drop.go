@@ -1,0 +1,100 @@
+package compiler
+
+import (
+	"slices"
+	"time"
+
+	"keepc/compiler/ir"
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+// drop takes out of a configuration what keepalived drops for how it stands beside the rest: lines of lists, groups and instances that
+// a finding of a rule is about. What cannot be read by itself is not there to begin with.
+func drop(cfg *ir.Config, found diag.List) {
+	var lost dropped
+	for _, d := range found {
+		if d.Severity == diag.Error && d.Loss >= diag.DropsWord && d.Loss < diag.Ends && !d.Span.IsZero() {
+			lost = append(lost, d.Span)
+			lost = append(lost, d.More...)
+		}
+	}
+	cfg.StaticAddresses = without(lost, cfg.StaticAddresses, func(a ir.Address) ir.Origin { return a.Origin })
+	cfg.StaticRoutes = without(lost, cfg.StaticRoutes, func(r ir.Route) ir.Origin { return r.Origin })
+	cfg.StaticRules = without(lost, cfg.StaticRules, func(r ir.Rule) ir.Origin { return r.Origin })
+	for _, g := range cfg.SyncGroups {
+		g.Members = slices.DeleteFunc(g.Members, func(n ir.Name) bool { return slices.Contains(lost, n.Span) })
+	}
+	cfg.SyncGroups = without(lost, cfg.SyncGroups, func(g *ir.SyncGroup) ir.Origin { return g.Origin })
+	cfg.SyncGroups = slices.DeleteFunc(cfg.SyncGroups, func(g *ir.SyncGroup) bool { return len(g.Members) == 0 })
+	for _, d := range found {
+		if d.Loss == diag.DropsInstance && d.Severity == diag.Error {
+			at := dropped{d.Span}
+			cfg.Instances = slices.DeleteFunc(cfg.Instances, func(v *ir.VRRPInstance) bool { return at.inBlock(v.Origin) })
+		}
+	}
+	for _, v := range cfg.Instances {
+		v.Addresses = without(lost, v.Addresses, func(a ir.Address) ir.Origin { return a.Origin })
+		v.Routes = without(lost, v.Routes, func(r ir.Route) ir.Origin { return r.Origin })
+		v.Rules = without(lost, v.Rules, func(r ir.Rule) ir.Origin { return r.Origin })
+		v.Unicast = without(lost, v.Unicast, func(p ir.UnicastPeer) ir.Origin { return p.Origin })
+		for _, tracks := range []*[]ir.Track{&v.TrackScripts, &v.TrackFiles, &v.TrackProcesses, &v.TrackInterfaces, &v.TrackBFDs} {
+			*tracks = without(lost, *tracks, func(t ir.Track) ir.Origin { return t.Origin })
+		}
+	}
+	for _, v := range cfg.Instances {
+		if v.Version == 3 {
+			v.AdvertInterval = min(v.AdvertInterval, maxInterval)
+		}
+	}
+	for _, v := range cfg.VirtualServers {
+		v.RealServers = without(lost, v.RealServers, func(r *ir.RealServer) ir.Origin { return r.Origin })
+	}
+	cfg.VirtualServers = without(lost, cfg.VirtualServers, func(v *ir.VirtualServer) ir.Origin { return v.Origin })
+}
+
+// bare finds the instances that hold no address for nothing in virtual_ipaddress can be read: keepalived does not run with one of version 3
+// or in strict mode.
+func bare(cfg *ir.Config) (found diag.List) {
+	for _, v := range cfg.Instances {
+		if (v.Version == 3 || v.Strict) && !v.NoVirtualAddress && !slices.ContainsFunc(v.Addresses, func(a ir.Address) bool { return !a.Excluded }) {
+			found.Add(diag.Diagnostic{
+				Rule: "missing-addresses", Severity: diag.Error, Loss: diag.Ends,
+				Message: "nothing in virtual_ipaddress of " + v.Name + " is an address", Span: v.At("virtual_ipaddress"),
+			})
+		}
+	}
+	return found
+}
+
+// maxInterval is the longest interval that an advertisement of version 3 can carry.
+const maxInterval = 40950 * time.Millisecond
+
+// dropped are the places of what keepalived drops.
+type dropped []source.Span
+
+// without returns the items of a list whose line is not dropped.
+func without[T any](lost dropped, list []T, origin func(T) ir.Origin) []T {
+	return slices.DeleteFunc(list, func(item T) bool { return lost.line(origin(item)) })
+}
+
+// line tells whether the line of a value, or the head of its block, is among them.
+func (l dropped) line(o ir.Origin) bool {
+	if o.Stmt == nil {
+		return false
+	}
+	at := o.Stmt.Span()
+	return slices.ContainsFunc(l, func(s source.Span) bool { return s.Source == at.Source && at.Start <= s.Start && s.Start <= at.End })
+}
+
+// inBlock tells whether one of them is anywhere in the block of a value.
+func (l dropped) inBlock(o ir.Origin) bool {
+	if o.Stmt == nil {
+		return false
+	}
+	at := o.Stmt.Span()
+	if b := o.Stmt.Block; b != nil && !b.Close.IsZero() {
+		at = at.To(b.Close)
+	}
+	return slices.ContainsFunc(l, func(s source.Span) bool { return s.Source == at.Source && at.Start <= s.Start && s.Start <= at.End })
+}
