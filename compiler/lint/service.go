@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"keepc/compiler/ir"
 	"keepc/compiler/schema"
@@ -15,6 +16,7 @@ import (
 )
 
 func serviceRules() []Rule {
+	below := sync.OnceValue(func() map[string]bool { return schema.Below("real_server") }) // it walks the whole table
 	return []Rule{
 		{
 			Name: "missing-protocol", Severity: diag.Error, Loss: diag.GoesOnWith,
@@ -105,8 +107,8 @@ func serviceRules() []Rule {
 					if len(s.Checks) > 0 || hasBlock(s.Stmt) || s.Stmt.Block.Open.IsZero() {
 						continue
 					}
-					below := schema.Below("real_server") // a line of a check outside of its block is another finding
-					if !slices.ContainsFunc(s.Stmt.Block.Stmts, func(t *grammar.Stmt) bool { return below[t.Keyword()] }) {
+					// A line of a check outside of its block is another finding.
+					if !slices.ContainsFunc(s.Stmt.Block.Stmts, func(t *grammar.Stmt) bool { return below()[t.Keyword()] }) {
 						p.report(s.Span(), fmt.Sprintf("real_server %s has no check", s.Addr.Addr()), "counts as alive always").Help = "add " + checkFor(v.Key.Protocol, s.Addr.Port()) + " { }"
 					}
 				}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"keepc/runtime/lab"
+)
+
+// TestAnnouncedAtOnce: of an instance with 80 addresses the neighbours hear about each as soon as it is there, not behind the last one.
+func TestAnnouncedAtOnce(t *testing.T) {
+	lab.NeedPrograms(t, "ip")
+	n := lab.New(t)
+	lan := n.Segment("lan")
+	h, far := n.Host("lb01", lab.On(lan, "eth0", "192.0.2.1/24")), n.Host("far", lab.On(lan, "eth0", "192.0.2.2/24"))
+	var b strings.Builder
+	b.WriteString("vrrp_instance VI_1 {\n\tinterface eth0\n\tversion 3\n\tvirtual_router_id 51\n\tadvert_int 0.1\n\tvirtual_ipaddress {\n")
+	var vips []netip.Addr
+	for i := range 80 {
+		vips = append(vips, netip.AddrFrom4([4]byte{192, 0, 2, byte(100 + i)}))
+		fmt.Fprintf(&b, "\t\t%s/24\n", vips[i])
+	}
+	b.WriteString("\t}\n}\n")
+	conf := filepath.Join(h.Dir(), "keepalived.conf")
+	if err := os.WriteFile(conf, []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wire := far.Capture("eth0")
+	monitor := h.Start("ip", "-ts", "-4", "monitor", "address")
+	lab.Eventually(t, 5*time.Second, "the monitor to listen", func() bool {
+		h.AddAddr("eth0", "198.51.100.1/24")
+		h.DelAddr("eth0", "198.51.100.1/24")
+		return strings.Contains(monitor.Log(), "198.51.100.1")
+	})
+	args := keepcArgs(t, "run", conf)
+	h.Start(args[0], args[1:]...)
+	last := vips[len(vips)-1]
+	lab.Eventually(t, 20*time.Second, "the last announcement", func() bool { return !announced(wire, last).IsZero() })
+
+	there := map[netip.Addr]time.Time{}
+	for line := range strings.Lines(monitor.Log()) {
+		stamp, rest, _ := strings.Cut(strings.TrimPrefix(line, "["), "] ")
+		words := strings.Fields(rest)
+		at, err := time.ParseInLocation("2006-01-02T15:04:05.999999", stamp, time.Local)
+		if i := slices.Index(words, "inet"); err == nil && i > 0 && words[0] != "Deleted" {
+			if p, err := netip.ParsePrefix(words[i+1]); err == nil {
+				there[p.Addr()] = at
+			}
+		}
+	}
+	var waits []time.Duration
+	for _, a := range vips {
+		if there[a].IsZero() || announced(wire, a).IsZero() {
+			t.Fatalf("%s came at %v and was announced at %v", a, there[a], announced(wire, a))
+		}
+		waits = append(waits, announced(wire, a).Sub(there[a]))
+	}
+	if first := announced(wire, vips[0]); !first.Before(there[last]) {
+		t.Errorf("the first address is announced at %v, when the last one is there since %v", first, there[last])
+	}
+	slices.Sort(waits)
+	t.Logf("all 80 within %v; from an address to its announcement: median %v, at most %v", there[last].Sub(there[vips[0]]), waits[40], waits[79])
+}
+
+// announced is when the first gratuitous ARP for an address was on the wire; zero: never.
+func announced(wire *lab.Capture, a netip.Addr) time.Time {
+	for _, f := range wire.Frames() {
+		if d := f.Data; len(d) >= 42 && d[12] == 8 && d[13] == 6 && slices.Equal(d[28:32], a.AsSlice()) && slices.Equal(d[38:42], a.AsSlice()) {
+			return f.Time
+		}
+	}
+	return time.Time{}
+}
+
+// TestBenchOneWeightIPVS measures how long one new weight in a table of 1,000 virtual servers with 10 real ones each takes, from the
+// SIGHUP to the kernel.
+func TestBenchOneWeightIPVS(t *testing.T) {
+	if os.Getenv("KEEPC_BENCH") == "" {
+		t.Skip("a measurement, for make bench")
+	}
+	lab.NeedIPVS(t)
+	lab.NeedPrograms(t, "keepalived", "ipvsadm")
+	config := func(weight int) []byte {
+		var b strings.Builder
+		for i := range 1000 {
+			fmt.Fprintf(&b, "virtual_server 10.1.%d.%d 80 {\n\tlb_algo wrr\n\tlb_kind NAT\n\tprotocol TCP\n", i/250, i%250)
+			for j := range 10 {
+				w := 1
+				if i == 500 && j == 5 {
+					w = weight
+				}
+				fmt.Fprintf(&b, "\treal_server 10.2.%d.%d 80 {\n\t\tweight %d\n\t}\n", i/250, j, w)
+			}
+			b.WriteString("}\n")
+		}
+		return []byte(b.String())
+	}
+	for _, name := range []string{"keepalived", "keepc"} {
+		h := lab.New(t).Host(name)
+		conf := filepath.Join(h.Dir(), "big.conf")
+		write := func(weight int) {
+			if err := os.WriteFile(conf, config(weight), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		has := func(weight int) bool {
+			for line := range strings.Lines(h.Run("ipvsadm", "-Ln", "-t", "10.1.2.0:80")) {
+				if words := strings.Fields(line); len(words) > 3 && words[1] == "10.2.2.5:80" {
+					return words[3] == strconv.Itoa(weight)
+				}
+			}
+			return false
+		}
+		write(1)
+		args := keepcArgs(t, "run", conf)
+		if name == "keepalived" {
+			args = []string{"keepalived", "-n", "-l", "-C", "-f", conf, "-p", h.Dir() + "/k.pid", "-c", h.Dir() + "/c.pid"}
+		}
+		p := h.Start(args[0], args[1:]...)
+		lab.Eventually(t, time.Minute, "the table", func() bool {
+			out, err := h.Try("ipvsadm", "-Ln", "-t", "10.1.3.249:80")
+			return err == nil && strings.Count(out, "-> 10.2.3.") == 10
+		})
+		time.Sleep(3 * time.Second)
+		var times []time.Duration
+		for i := range 5 {
+			write(2 + i)
+			began := time.Now()
+			p.Signal(syscall.SIGHUP)
+			for !has(2+i) && time.Since(began) < time.Minute {
+				time.Sleep(5 * time.Millisecond)
+			}
+			times = append(times, time.Since(began).Round(time.Millisecond))
+			time.Sleep(2 * time.Second)
+		}
+		slices.Sort(times)
+		t.Logf("%s: one weight in 1,000 x 10 by reload: %v (median %v)", name, times, times[2])
+		p.Kill()
+	}
+}
