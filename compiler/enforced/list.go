@@ -63,7 +63,7 @@ var list = []row{
 		notification_email notification_email_from smtp_server smtp_helo_name smtp_connect_timeout
 		smtp_alert smtp_alert_vrrp smtp_alert_checker no_email_faults no_checker_emails`},
 	{blocks: "global_defs", answer: LeftOut, why: "scripts have the groups that keepc gives them", words: "set_supplementary_groups"},
-	{blocks: "global_defs", answer: LeftOut, why: "scripts are run by the path in the file", words: "use_symlink_paths"},
+	{blocks: "global_defs", answer: LeftOut, why: "links in the path of a script are followed when the file is read, as keepalived 2.2.7 does", words: "use_symlink_paths"},
 	{blocks: "global_defs", answer: LeftOut, why: noScript, words: `
 		startup_script startup_script_timeout shutdown_script shutdown_script_timeout vrrp_notify_priority_changes rs_init_notifies`},
 	{blocks: "global_defs", answer: LeftOut, why: noFIFO, words: `
