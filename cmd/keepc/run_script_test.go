@@ -22,7 +22,7 @@ func scripted(t *testing.T, commands []string, before string) (*lab.Host, *lab.P
 	h := n.Host("lb01", lab.On(n.Segment("lan"), "eth0", "192.0.2.1/24"))
 	var b, tracks strings.Builder
 	for i, c := range commands {
-		fmt.Fprintf(&b, "vrrp_script s%d {\n\tscript \"%s\"\n\tinterval 1\n\tfall 1\n\trise 1\n}\n", i, c)
+		fmt.Fprintf(&b, "vrrp_script s%d {\n\tscript \"%s\"\n\tinterval 1\n\ttimeout 30\n\tfall 1\n\trise 1\n}\n", i, c)
 		fmt.Fprintf(&tracks, "\t\ts%d weight 1\n", i)
 	}
 	fmt.Fprintf(&b, "vrrp_instance VI_1 {\n\tinterface eth0\n\tvirtual_router_id 51\n\tpriority 100\n\ttrack_script {\n%s\t}\n\tvirtual_ipaddress {\n\t\t192.0.2.10/24\n\t}\n}\n", tracks.String())
