@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -27,6 +28,13 @@ import (
 // less than an interval may be missing on either side.
 const tolerance = interval + 300*time.Millisecond
 
+// A play is measured badly when the machine was so late with something that this test wanted to do or see: its daemons were late, too. Such
+// a play is played again if it does not agree, beside fewer others, and at last judged as it is.
+const (
+	badlyMeasured = 100 * time.Millisecond
+	plays         = 4
+)
+
 // TestTimelines plays the timelines of testdata/sim by real daemons, keepc and keepalived, each pair on a segment of its own, and
 // compares who held each address when, and the order of roles, with what simulate says.
 func TestTimelines(t *testing.T) {
@@ -38,16 +46,38 @@ func TestTimelines(t *testing.T) {
 	if err != nil || len(files) < 20 {
 		t.Fatalf("%d timelines, %v", len(files), err)
 	}
-	n := lab.New(t)
-	var all []*timeline
-	for _, file := range files {
-		for _, p := range []program{keepc, keepalived} {
-			all = append(all, newTimeline(t, n, file, p, len(all)))
-		}
+	type part struct {
+		file    string
+		program program
 	}
-	playAll(all)
-	for _, x := range all {
-		t.Run(x.name+"/"+string(x.program), x.compare)
+	var left []part
+	for _, file := range files {
+		left = append(left, part{file, keepc}, part{file, keepalived})
+	}
+	for play := 1; len(left) > 0; play++ {
+		n := lab.New(t)
+		var all []*timeline
+		for _, p := range left {
+			all = append(all, newTimeline(t, n, p.file, p.program, len(all)))
+		}
+		playAll(all)
+		n.Close()
+		var again []part
+		for i, x := range all {
+			complaints := x.compare()
+			if len(complaints) > 0 && x.late > badlyMeasured && play < plays {
+				t.Logf("%s/%s is played again: this test was late by %v", x.name, x.program, x.late.Round(time.Millisecond))
+				again = append(again, left[i])
+				continue
+			}
+			t.Run(x.name+"/"+string(x.program), func(t *testing.T) {
+				t.Logf("times differ by %v at most; this test was late by %v", x.largest.Round(time.Millisecond), x.late.Round(time.Millisecond))
+				for _, c := range complaints {
+					t.Error(c)
+				}
+			})
+		}
+		left = again
 	}
 }
 
@@ -67,6 +97,8 @@ type timeline struct {
 	dir       string            // of files for reload
 	zero      time.Time         // when it starts
 	observed  map[string][]span // by address
+	late      time.Duration     // how late this test was with an action or a look, at most
+	largest   time.Duration     // by which times differ
 }
 
 // A span is a time in which the same hosts held an address.
@@ -148,30 +180,42 @@ type action struct {
 	do func()
 }
 
-// playAll plays all timelines at once, a little apart so that their starts do not get into each other's way, and looks again and again
-// who holds which address.
+// playAll plays all timelines at once, each on a goroutine of its own, a little apart so that their starts do not get into each other's
+// way.
 func playAll(all []*timeline) {
-	const apart, look = 400 * time.Millisecond, 20 * time.Millisecond
-	var actions []action
+	const apart = 400 * time.Millisecond
+	var players sync.WaitGroup
 	start := time.Now().Add(apart)
 	for i, x := range all {
 		x.zero = start.Add(time.Duration(i) * apart)
-		actions = append(actions, action{x.zero, func() { x.each(x.start) }})
-		for _, d := range x.deeds {
-			actions = append(actions, action{x.zero.Add(d.At), func() { x.perform(d.Words) }})
-		}
-		actions = append(actions, action{x.zero.Add(x.run.End), x.end})
+		players.Go(x.play)
 	}
-	slices.SortStableFunc(actions, func(a, b action) int { return a.at.Compare(b.at) })
-	for len(actions) > 0 {
+	players.Wait()
+}
+
+// play does what is to be done in its time, and looks again and again who holds which address.
+func (x *timeline) play() {
+	const look = 40 * time.Millisecond
+	actions := []action{{x.zero, func() { x.each(x.start) }}}
+	for _, d := range x.deeds {
+		actions = append(actions, action{x.zero.Add(d.At), func() { x.perform(d.Words) }})
+	}
+	actions = append(actions, action{x.zero.Add(x.run.End), x.end})
+	time.Sleep(time.Until(x.zero))
+	for next := x.zero; len(actions) > 0; {
+		x.late = max(x.late, time.Since(next))
 		for len(actions) > 0 && !time.Now().Before(actions[0].at) {
 			actions[0].do()
 			actions = actions[1:]
 		}
-		for _, x := range all {
-			x.look()
+		looks := time.Now()
+		x.look()
+		x.late = max(x.late, time.Since(looks))
+		next = time.Now().Add(look)
+		if len(actions) > 0 && actions[0].at.Before(next) {
+			next = actions[0].at
 		}
-		time.Sleep(look)
+		time.Sleep(time.Until(next))
 	}
 }
 
@@ -350,9 +394,9 @@ func (x *timeline) look() {
 	}
 }
 
-// compare holds what was observed against what was simulated.
-func (x *timeline) compare(t *testing.T) {
-	var largest time.Duration
+// compare holds what was observed against what was simulated, and returns where they differ.
+func (x *timeline) compare() (complaints []string) {
+	complain := func(format string, args ...any) { complaints = append(complaints, fmt.Sprintf(format, args...)) }
 	for _, h := range x.run.History {
 		var want []span
 		for _, s := range h.Spans {
@@ -365,22 +409,22 @@ func (x *timeline) compare(t *testing.T) {
 		got := x.observed[h.Address.String()]
 		pairs, ok := align(want, got, x.run.End, "start")
 		if !ok {
-			t.Errorf("%v: simulated %v\nobserved %v", h.Address, want, got)
+			complain("%v: simulated %v\nobserved %v", h.Address, want, got)
 		}
 		for _, p := range pairs {
 			d := (p[1].from - p[0].from).Abs()
-			largest = max(largest, d)
+			x.largest = max(x.largest, d)
 			if d > tolerance {
-				t.Errorf("%v: %q simulated at %v, observed at %v", h.Address, p[0].hosts, p[0].from, p[1].from)
+				complain("%v: %q simulated at %v, observed at %v", h.Address, p[0].hosts, p[0].from, p[1].from)
 			}
 		}
 	}
 	for i := range x.daemons {
 		if want, got := x.simulatedRoles(i), roles(x.program, x.logs[i]); !maps.EqualFunc(want, got, slices.Equal) {
-			t.Errorf("%s: simulated roles %v\nobserved %v", x.node(i), want, got)
+			complain("%s: simulated roles %v\nobserved %v", x.node(i), want, got)
 		}
 	}
-	t.Logf("times differ by %v at most", largest.Round(time.Millisecond))
+	return complaints
 }
 
 // align pairs the spans of two courses of the same events; false: they are not the same. Either may have spans of less than an interval

@@ -14,7 +14,7 @@ import (
 type threadBell struct {
 	epoll, timer, rung int
 	pending            atomic.Bool // somebody rang, and sleep has not seen it
-	events             [16]unix.EpollEvent
+	events             [64]unix.EpollEvent
 
 	mu       sync.Mutex
 	watching map[int32]*atomic.Bool // by descriptor; one that was closed stays until its number is used again
@@ -68,8 +68,11 @@ func (b *threadBell) sleep(until time.Time) {
 	}
 	_ = unix.TimerfdSettime(b.timer, 0, &due, nil) // which also forgets that it was due before
 	n, err := unix.EpollWait(b.epoll, b.events[:], -1)
+	for err == unix.EINTR { // a signal, perhaps the one that ends a stop: what can be read now has to be said
+		n, err = unix.EpollWait(b.epoll, b.events[:], -1)
+	}
 	if err != nil {
-		return // a signal
+		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -135,9 +135,10 @@ type director struct {
 	current  generations
 	prepared chan prepared
 	loading  bool
-	again    bool   // another reload was asked for while one was loading
-	asked    bool   // by somebody, and not by a file that changed
-	inForce  Loaded // the configuration in force
+	again    bool      // another reload was asked for while one was loading
+	rested   time.Time // when the next reload may begin
+	asked    bool      // by somebody, and not by a file that changed
+	inForce  Loaded    // the configuration in force
 	past     past
 
 	scheduler *scheduler

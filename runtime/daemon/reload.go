@@ -72,6 +72,9 @@ type generations struct {
 	balance *balance.Generation
 }
 
+// reloadPause is the time from the end of a reload to the next one: a storm of SIGHUPs must not keep the machine busy.
+const reloadPause = 100 * time.Millisecond
+
 // reload reads the file and prepares all that can be, on a goroutine of its own; a large file must not make an advertisement late.
 func (d *director) reload(why string, asked bool) {
 	if d.loading {
@@ -80,8 +83,10 @@ func (d *director) reload(why string, asked bool) {
 	}
 	d.Log.Info(why, "subject", "reload")
 	d.loading = true
+	rest := time.Until(d.rested)
 	current, before := d.current, d.inForce
 	go func() { // ends by itself: the channel has room for the one that is under way
+		time.Sleep(rest)
 		p := prepared{Loaded: d.load(&before, asked)}
 		if p.Config != nil {
 			p.router, p.balance = router.Prepare(p.Config, current.router), balance.Prepare(p.Config, current.balance)
@@ -93,7 +98,7 @@ func (d *director) reload(why string, asked bool) {
 // apply puts a new configuration into force, or says why not and keeps the old one. The services of a new address are there before it
 // is: balance goes first.
 func (d *director) apply(ctx context.Context, p prepared) {
-	d.loading = false
+	d.loading, d.rested = false, time.Now().Add(reloadPause)
 	if d.Watch {
 		d.watcher.watch(maps.Clone(p.Files))
 	}

@@ -91,6 +91,7 @@ func (l *routerLoop) turn(due time.Time) {
 	limit := packetsPerTurn
 	if !due.IsZero() && time.Since(due) > stoodStill {
 		limit = packetsMissed
+		l.wires.listen()
 	}
 	for _, dead := range l.wires.hear(limit, l.packet) {
 		l.tellLink(dead.iface)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"reflect"
 	"runtime"
 	"strconv"
 	"syscall"
@@ -69,6 +70,7 @@ func newSchedule(g *ir.Global, cpus int, tell func(keyword, text string)) schedu
 type scheduler struct {
 	log     *slog.Logger
 	now     schedule
+	applied schedule        // as the kernel has it, with what lateness has led to
 	boost   int             // real-time priority that lateness has led to
 	router  int             // thread; 0: none
 	balance int             // thread; 0: the loop has none of its own
@@ -113,15 +115,19 @@ func (d *director) schedule(cfg *ir.Config) error {
 
 func ordinary(s kernel.Schedule) bool { return s.Nice == 0 && s.Realtime == 0 && len(s.CPUs) == 0 }
 
-// apply asks the kernel for what is to be now.
+// apply asks the kernel for what is to be now, if that changed.
 func (s *scheduler) apply() {
+	next := s.now
+	next.router.Realtime = max(next.router.Realtime, s.boost)
+	if reflect.DeepEqual(next, s.applied) {
+		return
+	}
+	s.applied = next
 	if s.now.limit > 0 {
 		signal.Notify(s.overrun, syscall.SIGXCPU)
 	}
 	s.say(kernel.LimitRealtime(s.now.limit))
-	router := s.now.router
-	router.Realtime = max(router.Realtime, s.boost)
-	s.say(kernel.SetSchedule(s.router, router))
+	s.say(kernel.SetSchedule(s.router, next.router))
 	if s.balance != 0 {
 		s.say(kernel.SetSchedule(s.balance, s.now.balance))
 	}

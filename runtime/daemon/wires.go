@@ -85,6 +85,13 @@ func (w *wires) change(c wireChanged) {
 	}
 }
 
+// listen makes the next hear ask every wire, rung or not.
+func (w *wires) listen() {
+	for _, o := range w.opened {
+		o.ear.waits.Store(true)
+	}
+}
+
 // hear takes the packets that wait, at most so many from each wire, and returns the wires that hear nothing any more: the opener opens
 // others.
 func (w *wires) hear(limit int, take func(kernel.Packet)) (dead []wireKey) {
