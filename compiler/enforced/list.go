@@ -11,7 +11,7 @@ const (
 	noFirewall  = "no firewall rules are made: the addresses accept traffic while this director is not their owner"
 	noSync      = "connections are not synchronised: they break when they move to the other director"
 	noBFD       = "no BFD session is made; it counts as up"
-	noCheck     = "not checked: the server counts as up"
+	noCheck     = "the server is not checked, and counts as up"
 	noPages     = "only HTTP_GET and SSL_GET use it"
 	noUnicast   = "only unicast uses it"
 	noVMAC      = "only use_vmac and use_ipvlan use it"
