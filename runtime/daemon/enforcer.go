@@ -140,7 +140,7 @@ func (e *enforcer) run(ctx context.Context) {
 		if full {
 			resync = now.Add(resyncInterval)
 		}
-		err := e.enforce(want, version, now, full)
+		e.enforce(want, version, now, full)
 		problem := e.reconciler.Problem()
 		next := resync
 		if at, due := e.reconciler.Deadline(); due && at.Before(next) {
@@ -163,7 +163,7 @@ func (e *enforcer) run(ctx context.Context) {
 			said = problem.Error()
 		}
 		e.publish(said)
-		e.settle(version, err)
+		e.settle(version, problem)
 		timer.Reset(max(0, time.Until(next)))
 	}
 }
@@ -208,10 +208,11 @@ func (e *enforcer) wait(ctx context.Context, version int, after <-chan error) {
 }
 
 // enforce does one round. Neighbours hear of an address as soon as it is there.
-func (e *enforcer) enforce(want state.State, version int, now time.Time, full bool) error {
+func (e *enforcer) enforce(want state.State, version int, now time.Time, full bool) {
 	stale := func() bool { _, newest, _ := e.newest(); return newest != version }
 	announces := func() bool { return e.announce != nil && !stale() }
-	return e.reconciler.Reconcile(want, reconcile.Round{
+	// Its failures last until the objects are in place: they are the reconciler's problem.
+	_ = e.reconciler.Reconcile(want, reconcile.Round{
 		Now: now, Full: full, Stale: stale,
 		Planned: func(changes plan.Plan) {
 			if len(changes) > 0 {
