@@ -20,22 +20,31 @@ func oneCause(reading, meaning diag.List) (diag.List, diag.List) {
 	}
 	kept, meaning = quotesOverLines(kept, meaning)
 	kept, meaning = oneTemplate(kept, meaning)
+	gone := make([]bool, len(meaning))
 	for i := range kept {
 		d := &kept[i]
-		if d.Rule == "unfilled-template" {
-			meaning = withoutTemplates(meaning, *d)
-		}
 		follows := consequences[d.Rule]
 		if follows == nil {
 			continue
 		}
-		if slices.Contains(asBadAsValue, d.Rule) && slices.ContainsFunc(meaning, func(o diag.Diagnostic) bool {
-			return o.Severity == diag.Error && oneText(o, *d) && holds(o.Span, d.Span)
-		}) {
-			d.Severity = diag.Error
+		if slices.Contains(asBadAsValue, d.Rule) {
+			for j := range meaning {
+				if o := &meaning[j]; !gone[j] && o.Severity == diag.Error && oneText(*o, *d) && holds(o.Span, d.Span) {
+					d.Severity = diag.Error
+				}
+			}
 		}
-		meaning = slices.DeleteFunc(slices.Clone(meaning), func(o diag.Diagnostic) bool { return oneText(o, *d) && follows(o, *d) })
+		for j := range meaning {
+			gone[j] = gone[j] || oneText(meaning[j], *d) && follows(meaning[j], *d)
+		}
 	}
+	left := diag.List{}
+	for j := range meaning {
+		if !gone[j] {
+			left.Add(meaning[j])
+		}
+	}
+	meaning = left
 	kept = slices.DeleteFunc(kept, func(d diag.Diagnostic) bool {
 		return d.Rule == "comment-in-word" && slices.ContainsFunc(meaning, func(o diag.Diagnostic) bool {
 			return o.Rule == "password-cut" && oneText(o, d) && o.Span.End == d.Span.Start

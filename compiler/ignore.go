@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 
 	"keepc/compiler/lint"
@@ -27,19 +28,26 @@ type ignore struct {
 // silence takes out the findings that comments of the file silence, and adds what is wrong with such comments.
 func silence(file *grammar.File, found diag.List) diag.List {
 	ignores, wrong := ignoresOf(file)
-	if len(ignores) == 0 && len(wrong) == 0 {
+	if len(ignores) == 0 && len(wrong.List) == 0 {
 		return found
+	}
+	byRule := map[string][]*ignore{}
+	for _, i := range ignores {
+		for _, rule := range i.rules {
+			byRule[rule] = append(byRule[rule], i)
+		}
 	}
 	var left diag.List
 	for _, d := range found {
-		places := slices.DeleteFunc(append([]source.Span{d.Span}, d.More...), func(at source.Span) bool { return silenced(ignores, d.Rule, at) })
+		places := slices.DeleteFunc(append([]source.Span{d.Span}, d.More...), func(at source.Span) bool { return silenced(byRule[d.Rule], d.Rule, at) })
 		if len(places) > 0 {
 			d.Span, d.More = places[0], places[1:]
 			left.Add(d)
 		}
 	}
+	var about conditions
 	for _, i := range ignores {
-		if conditional(i.comment) {
+		if wrong.Full(diag.Warning) || about.hold(i.comment) {
 			continue // it may find something on another host
 		}
 		for n, rule := range i.rules {
@@ -56,14 +64,22 @@ func silence(file *grammar.File, found diag.List) diag.List {
 			wrong.Add(d)
 		}
 	}
-	return append(left, wrong...)
+	return append(left, wrong.List...)
 }
 
 // Join joins what was found in several readings of a file, for the ids. A comment that one of them needs, or may need on a host that
 // nobody asks about, is not superfluous.
 func Join(ids []string, lists []diag.List) diag.List {
+	known := map[*byte]bool{} // whether a text has conditions
+	conditional := func(text []byte) bool {
+		at := &text[0] // a comment stands in it
+		if _, ok := known[at]; !ok {
+			known[at] = hasConditions(text)
+		}
+		return known[at]
+	}
 	return slices.DeleteFunc(diag.Join(ids, lists), func(d diag.Diagnostic) bool {
-		return d.Rule == "unused-ignore" && (len(d.IDs) > 0 || len(ids) == 1 && hasConditions(d.Span.Source.Text))
+		return d.Rule == "unused-ignore" && (len(d.IDs) > 0 || len(ids) == 1 && conditional(d.Span.Source.Text))
 	})
 }
 
@@ -77,17 +93,32 @@ func hasConditions(text []byte) bool {
 	return false
 }
 
-// conditional tells whether a comment is about a line that is for some hosts only: its own, or the next one.
-func conditional(c grammar.Comment) bool {
-	text := c.Span.Source.Text
-	line := text[bytes.LastIndexByte(text[:c.Span.Start], '\n')+1:]
-	for !c.Trailing && len(line) > 0 {
+// A conditions tells which comments are about a line that is for some hosts only.
+type conditions struct {
+	src      *source.Source
+	from, to int32 // the row of comments that was looked at last
+	yes      bool  // the line below it is for some hosts only
+}
+
+// hold tells whether a comment is about a line that is for some hosts only: its own, or the next one.
+func (c *conditions) hold(of grammar.Comment) bool {
+	if c.src == of.Span.Source && !of.Trailing && c.from <= of.Span.Start && of.Span.Start < c.to {
+		return c.yes
+	}
+	text := of.Span.Source.Text
+	from := bytes.LastIndexByte(text[:of.Span.Start], '\n') + 1
+	line := text[from:]
+	for !of.Trailing && len(line) > 0 {
 		if first := bytes.TrimLeft(line, " \t\r\n"); len(first) > 0 && first[0] != '#' && first[0] != '!' {
 			break
 		}
 		_, line, _ = bytes.Cut(line, []byte("\n"))
 	}
-	return bytes.HasPrefix(bytes.TrimLeft(line, " \t\r\n"), []byte("@"))
+	yes := bytes.HasPrefix(bytes.TrimLeft(line, " \t\r\n"), []byte("@"))
+	if !of.Trailing {
+		*c = conditions{of.Span.Source, int32(from), int32(len(text) - len(line)), yes}
+	}
+	return yes
 }
 
 // silenced tells whether one of the comments silences a rule at a place, and notes those that do.
@@ -119,10 +150,12 @@ func Silences(file *grammar.File, rule string, at source.Span) bool {
 }
 
 // ignoresOf reads the comments of a file that silence something, and says what is wrong with such comments.
-func ignoresOf(file *grammar.File) (ignores []*ignore, wrong diag.List) {
+func ignoresOf(file *grammar.File) (ignores []*ignore, wrong *diag.Bounded) {
+	wrong = &diag.Bounded{}
+	var places statements
 	for _, c := range file.Comments {
-		if i := newIgnore(c, &wrong); i != nil {
-			i.scope = scope(file, c, i.scope)
+		if i := newIgnore(c, wrong); i != nil {
+			i.scope = scope(file, &places, c, i.scope)
 			ignores = append(ignores, i)
 		}
 	}
@@ -130,7 +163,7 @@ func ignoresOf(file *grammar.File) (ignores []*ignore, wrong diag.List) {
 }
 
 // newIgnore reads a comment; nil: it is another one. A scope that is not zero is the whole text.
-func newIgnore(c grammar.Comment, wrong *diag.List) *ignore {
+func newIgnore(c grammar.Comment, wrong *diag.Bounded) *ignore {
 	text, ours := strings.CutPrefix(strings.TrimLeft(c.Text, "#! \t"), "keepc:")
 	if !ours {
 		return nil
@@ -166,7 +199,7 @@ func newIgnore(c grammar.Comment, wrong *diag.List) *ignore {
 }
 
 // scope returns where a comment works: all of the text, its line, or the statement below with its block.
-func scope(file *grammar.File, c grammar.Comment, all source.Span) source.Span {
+func scope(file *grammar.File, places *statements, c grammar.Comment, all source.Span) source.Span {
 	switch {
 	case !all.IsZero():
 		return all
@@ -178,7 +211,7 @@ func scope(file *grammar.File, c grammar.Comment, all source.Span) source.Span {
 		}
 		return c.Span.Source.Span(int(start), int(c.Span.End))
 	}
-	below := next(file.Stmts, c.Span)
+	below := places.next(file, c.Span)
 	if below == nil {
 		return c.Span
 	}
@@ -195,24 +228,33 @@ func scope(file *grammar.File, c grammar.Comment, all source.Span) source.Span {
 	return at
 }
 
-// next returns the first statement behind a place.
-func next(stmts []*grammar.Stmt, after source.Span) *grammar.Stmt {
-	for _, s := range stmts {
-		at := s.Span()
-		for at.Source != after.Source && !at.IsZero() {
-			at = at.Source.Via // of what a definition brings in, the use counts
-		}
-		switch {
-		case at.IsZero():
-		case at.Start > after.Start:
-			return s
-		case s.Block != nil && (s.Block.Close.IsZero() || s.Block.Close.Start > after.Start):
-			if inner := next(s.Block.Stmts, after); inner != nil {
-				return inner
+// A statements knows the statements of a file by the texts that they, or what brings them in, stand in.
+type statements struct {
+	in map[*source.Source][]placed
+}
+
+// A placed is a statement and where it, or what brings it in, starts in a text.
+type placed struct {
+	at   int32
+	stmt *grammar.Stmt
+}
+
+// next returns the first statement behind a place. Of what a definition brings in, the use counts.
+func (all *statements) next(file *grammar.File, after source.Span) *grammar.Stmt {
+	if all.in == nil {
+		all.in = map[*source.Source][]placed{}
+		grammar.Walk(file.Stmts, func(s *grammar.Stmt, _ int) {
+			for at := s.Span(); !at.IsZero(); at = at.Source.Via {
+				all.in[at.Source] = append(all.in[at.Source], placed{at.Start, s})
 			}
-		}
+		})
 	}
-	return nil
+	here := all.in[after.Source]
+	n := sort.Search(len(here), func(i int) bool { return here[i].at > after.Start })
+	if n == len(here) {
+		return nil
+	}
+	return here[n].stmt
 }
 
 // contains tells whether a span starts in another one.

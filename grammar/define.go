@@ -429,6 +429,9 @@ type undefined struct {
 	at source.Span
 }
 
+// maxIDs is how many ids a message names.
+const maxIDs = 20
+
 // maxUndefined is how many of them are kept.
 const maxUndefined = 1000
 
@@ -500,8 +503,8 @@ func (e *expander) undefinedReference(ref undefined, names []string) {
 	} else if at, ok := e.others[ref.name]; ok {
 		d.Message = fmt.Sprintf("$%s is not defined for the id %q", ref.name, e.opts.ID)
 		d.Notes = []diag.Note{{Message: "only other hosts have this definition", Span: at}}
-		if len(e.ids) > 0 && !slices.Contains(e.ids, e.opts.ID) { // the file is for other hosts
-			d.Help, e.ids = "check with --id "+strings.Join(e.ids, " --id "), nil // once
+		if n := len(e.ids); n > 0 && n <= maxIDs && !e.ids[e.opts.ID] { // the file is for other hosts
+			d.Help, e.ids = "check with --id "+strings.Join(slices.Sorted(maps.Keys(e.ids)), " --id "), nil // once
 		}
 	} else if best, sure := diag.SuggestName(ref.name, names); sure {
 		d.Help = fmt.Sprintf("did you mean $%s?", best)

@@ -66,7 +66,7 @@ type expander struct {
 	mentioned map[string]bool                // names in text that is not for this host
 	heads     []source.Span                  // lines that would open a block on other hosts
 	others    map[string]source.Span         // definitions that are not for this host
-	ids       []string                       // of the conditions so far
+	ids       map[string]bool                // of the conditions so far
 	undefined []undefined
 	seen      map[place]bool
 	random    func(n int) int
@@ -88,6 +88,9 @@ func (e *expander) reported(rule string, at source.Span) bool {
 
 // report adds a finding, but only once for what is written once.
 func (e *expander) report(d diag.Diagnostic) {
+	if e.record.findings.Full(d.Severity) {
+		return
+	}
 	if !e.reported(d.Rule, d.Span) {
 		e.record.add(d)
 	}
@@ -118,7 +121,7 @@ func (e *expander) shown(abs string, by *file) string {
 func newExpander(src *source.Source, opts Options, texts map[string]*source.Source, r *record) *expander {
 	e := &expander{
 		opts: opts, record: r, texts: texts,
-		seen: map[place]bool{}, defs: map[string]*definition{}, views: map[*source.Source]*definition{}, mentioned: map[string]bool{}, others: map[string]source.Span{},
+		seen: map[place]bool{}, defs: map[string]*definition{}, views: map[*source.Source]*definition{}, mentioned: map[string]bool{}, others: map[string]source.Span{}, ids: map[string]bool{},
 	}
 	if e.opts.limit == 0 {
 		e.opts.limit = maxExpansion
@@ -204,7 +207,7 @@ func isPlain(l *line) bool {
 }
 
 // maxExpansion is how many bytes definitions, sequences and repeated includes may make; maxExpandedLine how many one line
-// may have, where the reference stops at 1024; maxRounds how often an expanded line may turn out to need more of it.
+// may have, where the reference stops at 1024, and how many are read of a line that is written; maxRounds how often an expanded line may turn out to need more of it.
 const (
 	maxExpansion    = 64 << 20
 	maxExpandedLine = 8 << 10
@@ -331,9 +334,7 @@ func (e *expander) condition(l line, continued bool) (line, bool) {
 	if len(e.opts.IDs) > 0 && !slices.Contains(e.opts.IDs, id) {
 		e.unknownID(l.span(at, n), id, negated)
 	}
-	if !slices.Contains(e.ids, id) {
-		e.ids = append(e.ids, id)
-	}
+	e.ids[id] = true
 	rest := l.sub(n, len(l.text))
 	rest = rest.trim()
 	if (id == e.opts.ID) == negated {

@@ -270,6 +270,11 @@ func (t *textLines) next(l *line) bool {
 		t.tooLong(at, len(text))
 	}
 	text = strings.TrimRight(text, "\r")
+	if len(text) > maxExpandedLine {
+		n := len(text) - len(strings.TrimLeft(text, " \t"))
+		at, text = at+n, text[n:]
+		text = text[:min(len(text), maxExpandedLine)]
+	}
 	if t.hasNULs && strings.IndexByte(text, 0) >= 0 {
 		text = ""
 	}

@@ -28,9 +28,12 @@ type File struct {
 	Uses []Use
 
 	again  func(*record) lines // reads the text once more
-	sorted sync.Once
-	tops   map[*source.Source][]*Stmt // the statements outside of blocks by their texts, for Around
+	mu     sync.Mutex
+	bodies map[*Block]texts // the statements outside of blocks, for nil, and those of large blocks, for Around
 }
+
+// A texts has statements by the texts that they stand in.
+type texts map[*source.Source][]*Stmt
 
 // A Use is a definition that was brought in somewhere.
 type Use struct {
@@ -163,7 +166,7 @@ func (f *File) Around(at source.Span) (chain []*Stmt) {
 	for src := at.Source; src != nil && !src.Via.IsZero(); src = src.Via.Source {
 		places = append(places, src.Via)
 	}
-	for s := f.top(places); s != nil; s = over(s.Block.Stmts, places) {
+	for s := f.over(nil, places); s != nil; s = f.over(s.Block, places) {
 		chain = append(chain, s)
 		if s.Block == nil {
 			return chain
@@ -172,17 +175,34 @@ func (f *File) Around(at source.Span) (chain []*Stmt) {
 	return chain
 }
 
-// top returns the statement outside of blocks that one of the places lies in; nil: there is none. There may be many thousands.
-func (f *File) top(places []source.Span) *Stmt {
-	f.sorted.Do(func() {
-		f.tops = map[*source.Source][]*Stmt{}
-		for _, s := range f.Stmts {
-			text := s.Span().Source
-			f.tops[text] = append(f.tops[text], s)
+// manyStmts is the number of statements above which those of a block are looked up by their place.
+const manyStmts = 64
+
+// over returns the statement of a block that one of the places lies in; nil: there is none. The block nil is the file.
+func (f *File) over(b *Block, places []source.Span) *Stmt {
+	if b != nil && len(b.Stmts) < manyStmts {
+		return over(b.Stmts, places)
+	}
+	f.mu.Lock()
+	body, known := f.bodies[b]
+	if !known {
+		if f.bodies == nil {
+			f.bodies = map[*Block]texts{}
 		}
-	})
+		body = texts{}
+		all := f.Stmts
+		if b != nil {
+			all = b.Stmts
+		}
+		for _, s := range all {
+			text := s.Span().Source
+			body[text] = append(body[text], s)
+		}
+		f.bodies[b] = body
+	}
+	f.mu.Unlock()
 	for _, p := range places {
-		all := f.tops[p.Source]
+		all := body[p.Source]
 		next := sort.Search(len(all), func(i int) bool { return all[i].Span().Start > p.Start })
 		if s := over(all[max(0, next-1):next], places); s != nil {
 			return s

@@ -46,6 +46,7 @@ type checked struct {
 	report.File
 	readings []reading
 	lines    int
+	bytes    int      // of its text and those that it includes
 	includes []string // the absolute paths of what it includes, at any depth
 	err      error    // why it could not be read
 }
@@ -303,7 +304,7 @@ func (a *App) readAll(j job) (f checked) {
 	if f.err != nil {
 		return f
 	}
-	f.lines = 1 + bytes.Count(text, []byte("\n"))
+	f.lines, f.bytes = 1+bytes.Count(text, []byte("\n")), len(text)
 	if path.Base(f.Name) == settingsName {
 		f.Findings = a.parseSettings(f.Name, text).Findings
 		return f
@@ -324,6 +325,7 @@ func (a *App) readAll(j job) (f checked) {
 		f.Secrets = append(f.Secrets, cfg.Secrets...)
 		for _, inc := range tree.Includes {
 			for _, text := range inc.Files {
+				f.bytes += len(text.Text)
 				f.includes = append(f.includes, a.abs(text.Name))
 			}
 		}

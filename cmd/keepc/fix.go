@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"maps"
@@ -15,6 +16,12 @@ import (
 	"keepc/compiler"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
+)
+
+// maxWork is how many bytes are read to repair a file, with what it includes, and maxReadings how often a large one is.
+const (
+	maxWork     = 64 << 20
+	maxReadings = 12
 )
 
 // maxRounds bounds how often a repaired text is checked again for more to repair.
@@ -64,13 +71,21 @@ func (r *checkRun) rounds(j job) (changes map[string]change, all diag.List, secr
 	app.FS = memory
 	changes = map[string]change{}
 	told := map[string]bool{}
+	work := 0 // that is left
 	for round := 0; ; round++ {
 		f := app.file(j)
+		if round == 0 {
+			work = max(maxWork, maxReadings*f.bytes)
+		}
+		spend := func() bool {
+			work -= max(f.bytes, 4096)
+			return work >= 0
+		}
 		if f.err != nil {
 			return nil, nil, nil, f.err
 		}
 		secrets = append(secrets, f.Secrets...)
-		if round == maxRounds {
+		if round == maxRounds || !spend() {
 			break
 		}
 		found := r.judge(j, f.Findings)
@@ -82,16 +97,14 @@ func (r *checkRun) rounds(j job) (changes map[string]change, all diag.List, secr
 		}
 		for src := range sources(found) {
 			_, done := found.Repair(src)
-			t := trial{src: src, before: f.Findings, after: func(text []byte) diag.List {
+			t := trial{src: src, before: f.Findings, spend: spend, after: func(text []byte) diag.List {
 				put(src, text)
 				return app.file(j).Findings
 			}}
 			text, done := t.safe(nil, done).Repair(src)
-			for _, d := range t.left {
-				if line := fmt.Sprintf("%s: not repaired: %s [%s]: it would make another error", d.Span, d.Fixes[0].Title, d.Rule); !told[line] && !r.quiet {
-					told[line] = true
-					fmt.Fprintln(r.Stderr, line)
-				}
+			if !r.quiet {
+				tellLeft(r.Stderr, told, t.left, "it would make another error")
+				tellLeft(r.Stderr, told, t.open, "there are too many to try")
 			}
 			put(src, text)
 			if len(done) == 0 || bytes.Equal(text, src.Text) {
@@ -113,17 +126,33 @@ func (r *checkRun) rounds(j job) (changes map[string]change, all diag.List, secr
 	return changes, all, secrets, nil
 }
 
+// tellLeft says once which findings are not repaired, and why.
+func tellLeft(w io.Writer, told map[string]bool, left diag.List, why string) {
+	for _, d := range left {
+		if line := fmt.Sprintf("%s: not repaired: %s [%s]: %s", d.Span, d.Fixes[0].Title, d.Rule, why); !told[line] {
+			told[line] = true
+			fmt.Fprintln(w, line)
+		}
+	}
+}
+
 // A trial finds out which repairs of a text make nothing worse.
 type trial struct {
 	src    *source.Source
 	before diag.List
 	after  func(text []byte) diag.List // what is found with another text
+	spend  func() bool                 // tells whether there is time for one more trial
 	left   diag.List                   // the findings whose repair makes an error
+	open   diag.List                   // those whose repair was not tried
 }
 
 // safe returns the findings kept so far and those of more whose repairs make no new error together with them.
 func (t *trial) safe(kept, more diag.List) diag.List {
 	all := slices.Concat(kept, more)
+	if len(more) > 0 && !t.spend() {
+		t.open = append(t.open, more...)
+		return kept
+	}
 	text, _ := all.Repair(t.src)
 	switch {
 	case len(more) == 0 || !compiler.Worse(t.before, t.after(text)):

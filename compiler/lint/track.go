@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"keepc/compiler/ir"
+	"keepc/grammar"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
 )
@@ -70,12 +71,22 @@ func (p *pass) undefined() {
 		names[d.kind] = append(names[d.kind], d.name)
 		known[block{d.kind, d.name}] = true
 	}
+	var around *grammar.Stmt // the block of the last use, and its words
+	var others map[string]bool
 	for _, u := range p.uses() {
-		if known[block{u.kind, u.name}] || p.found.Full(p.rule.Severity) {
+		if p.found.Full(p.rule.Severity) {
+			return
+		}
+		if known[block{u.kind, u.name}] {
 			continue
 		}
 		d := p.report(u.at, fmt.Sprintf("there is no %s %q", u.kind, u.name), "undefined")
-		others := p.beside(u.at)
+		if len(names[u.kind]) == 0 || len(names[u.kind]) > manyNames {
+			continue // the nearest of very many means nothing
+		}
+		if in := p.blockAround(u.at); in != around || others == nil {
+			around, others = in, wordsOf(in)
+		}
 		free := slices.DeleteFunc(slices.Clone(names[u.kind]), func(name string) bool { return others[name] })
 		if best, sure := likeName(u.name, free); best != "" {
 			d.Label = fmt.Sprintf("did you mean %q?", best)
@@ -85,6 +96,9 @@ func (p *pass) undefined() {
 		}
 	}
 }
+
+// manyNames is how many names there may be for one of them to be suggested.
+const manyNames = 1000
 
 // likeName returns the name that was likely meant, and whether that is sure: a part of names is often left out or added, as in
 // "chk_haproxy" for "haproxy".
@@ -104,14 +118,20 @@ func likeName(name string, names []string) (best string, sure bool) {
 	return related[0], false
 }
 
-// beside is the words of the block that a place lies in.
-func (p *pass) beside(at source.Span) map[string]bool {
-	words := map[string]bool{}
+// blockAround is the block that a place lies in; nil: none.
+func (p *pass) blockAround(at source.Span) *grammar.Stmt {
 	if chain := p.file.Around(at); len(chain) > 1 {
-		for _, s := range blockOf(chain[len(chain)-2]) {
-			for _, w := range s.Words {
-				words[w.Text] = true
-			}
+		return chain[len(chain)-2]
+	}
+	return nil
+}
+
+// wordsOf is the words of the lines of a block.
+func wordsOf(block *grammar.Stmt) map[string]bool {
+	words := map[string]bool{}
+	for _, s := range blockOf(block) {
+		for _, w := range s.Words {
+			words[w.Text] = true
 		}
 	}
 	return words
