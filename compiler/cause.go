@@ -15,11 +15,16 @@ import (
 // nothing or a template, a line that was to go on in the next one, and a password that a comment cuts.
 func oneCause(reading, meaning diag.List) (diag.List, diag.List) {
 	kept := slices.Clone(reading)
-	if slices.ContainsFunc(kept, func(d diag.Diagnostic) bool { return d.Rule == "expansion-too-large" }) {
+	if slices.ContainsFunc(kept, func(d diag.Diagnostic) bool { return d.Rule == "expansion-too-large" || d.Rule == "limit-met" }) {
 		kept = slices.DeleteFunc(kept, func(d diag.Diagnostic) bool { return d.Rule == "unclosed-block" }) // the rest was not read
 	}
 	kept, meaning = quotesOverLines(kept, meaning)
 	kept, meaning = oneTemplate(kept, meaning)
+	for _, d := range kept {
+		if d.Rule == "unfilled-template" {
+			meaning = withoutTemplates(meaning, d)
+		}
+	}
 	gone := make([]bool, len(meaning))
 	for i := range kept {
 		d := &kept[i]

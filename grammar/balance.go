@@ -90,7 +90,7 @@ func (b *balancer) next() []token {
 	if b.taken == len(b.tokens) {
 		b.tokens, b.taken = b.tokens[:0], 0
 		for len(b.tokens) < windowSize && !b.over {
-			if b.lines.next(&b.line) {
+			if !b.record.full() && b.lines.next(&b.line) {
 				b.read(&b.line)
 			} else {
 				b.finish()
@@ -164,12 +164,14 @@ func (b *balancer) word(l *line, text string, end int, at source.Span) {
 	if l.pieces != nil {
 		rest := strings.TrimLeft(l.text[b.restStart:end], blanks)
 		b.rest = &rest
+		b.record.take(wordCost, at)
 	}
 }
 
 // endStatement ends the statement that is under way, if there is one.
 func (b *balancer) endStatement() {
-	if len(b.words.open) > 0 {
+	if n := len(b.words.open); n > 0 {
+		b.record.take(stmtCost+n*wordCost, b.words.open[0].Span)
 		b.tokens = append(b.tokens, token{kind: words, words: b.words.take(), rest: b.rest})
 	}
 	b.broken = false
@@ -198,6 +200,7 @@ func (b *balancer) open(at source.Span) {
 	default:
 		head := (&Stmt{Words: b.words.open}).Span()
 		b.endStatement()
+		b.record.take(blockCost, at)
 		b.tokens = append(b.tokens, token{kind: opening, span: at})
 		outer, place := b.top().at, max(0, int(head.Start)-b.line.at)
 		b.crooked = b.crooked || place <= outer || outer < 0 && place > 0

@@ -40,6 +40,7 @@ func (e *expander) define(l line, continued bool) bool {
 		e.spacedDefinition(l, n, blanks)
 	}
 	d := &definition{name: l.text[1 : 1+n], at: at}
+	e.record.take(definitionCost, at)
 	e.defs[d.name] = d
 	body := l.sub(len(l.text)-len(value)+1, len(l.text))
 	if body = body.trim(); body.text != "" {
@@ -90,6 +91,7 @@ func (e *expander) extend(l line, continued, commented bool) bool {
 			e.lostLine(l, d, d.may)
 			d.may = nil
 		}
+		e.record.take(lineCost+len(l.pieces)*wordCost, l.span(0, len(l.text)))
 		d.lines = append(d.lines, l)
 	}
 	switch {
@@ -330,6 +332,7 @@ func (u *use) view(src *source.Source) *source.Source {
 		}
 	}
 	as := src.View(u.at, "used at")
+	u.e.record.take(useCost, u.at)
 	u.views = append(u.views, view{src, as})
 	u.e.views[as] = u.def
 	u.e.record.uses = append(u.e.record.uses, Use{u.def.at, as})

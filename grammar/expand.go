@@ -164,7 +164,7 @@ func (e *expander) pop() {
 
 // next implements lines.
 func (e *expander) next(l *line) bool {
-	for len(e.stack) > 0 {
+	for len(e.stack) > 0 && !e.record.full() {
 		from := e.stack[len(e.stack)-1]
 		if !from.next(l) {
 			e.pop()
@@ -179,6 +179,9 @@ func (e *expander) next(l *line) bool {
 		}
 		var ok bool
 		if *l, ok = e.process(*l, written); ok {
+			if l.pieces != nil {
+				e.record.take(len(l.text)+stmtCost, l.span(0, len(l.text)))
+			}
 			return true
 		}
 	}
@@ -334,7 +337,10 @@ func (e *expander) condition(l line, continued bool) (line, bool) {
 	if len(e.opts.IDs) > 0 && !slices.Contains(e.opts.IDs, id) {
 		e.unknownID(l.span(at, n), id, negated)
 	}
-	e.ids[id] = true
+	if !e.ids[id] {
+		e.ids[id] = true
+		e.record.take(mentionCost, l.span(at, n))
+	}
 	rest := l.sub(n, len(l.text))
 	rest = rest.trim()
 	if (id == e.opts.ID) == negated {
@@ -354,6 +360,7 @@ func (e *expander) condition(l line, continued bool) (line, bool) {
 // elsewhere notes what a line says that is for other hosts only.
 func (e *expander) elsewhere(l line, continued bool) {
 	e.mention(l.text)
+	e.record.take(mentionCost*strings.Count(l.text, "$"), l.span(0, len(l.text)))
 	if opened, closed, _ := braceCount(l.text); opened > closed {
 		e.heads = append(e.heads, l.span(0, len(l.text)))
 	} else if closed > opened && len(e.heads) > 0 {
@@ -367,6 +374,7 @@ func (e *expander) elsewhere(l line, continued bool) {
 		return
 	}
 	at := l.span(0, 1+n)
+	e.record.take(mentionCost, at)
 	e.others[l.text[1:1+n]] = at
 	if continued {
 		e.defining = &definition{at: at} // known to nobody
@@ -420,6 +428,9 @@ func (e *expander) includeMade(l line, add demand, pattern line) {
 	e.include(l, add, pattern)
 }
 
+// maxRow is how many lines of a row one finding is about.
+const maxRow = 1000
+
 // lineContinuation reports a backslash at the end of a line; those of a row of lines in one finding.
 func (e *expander) lineContinuation(at source.Span) {
 	edit := diag.Edit{Span: at}
@@ -427,7 +438,7 @@ func (e *expander) lineContinuation(at source.Span) {
 	if last := e.record.last("line-continuation"); last != nil && len(last.Fixes) > 0 && !alone {
 		edits := &last.Fixes[0].Edits
 		previous := (*edits)[len(*edits)-1].Span
-		if previous.Source == at.Source && bytes.Count(at.Source.Text[previous.End:at.Start], []byte("\n")) == 1 {
+		if len(*edits) < maxRow && previous.Source == at.Source && bytes.Count(at.Source.Text[previous.End:at.Start], []byte("\n")) == 1 {
 			*edits = append(*edits, edit)
 			return
 		}

@@ -203,11 +203,12 @@ func (e *expander) include(l line, add demand, pattern line) {
 		}
 	}
 	slices.Reverse(inc.Files)
+	e.record.take(includeCost*(1+len(inc.Files)), inc.Span)
 	e.record.includes = append(e.record.includes, inc)
 }
 
-// includeCost is what to include a file once more counts at least.
-const includeCost = 4 << 10
+// againCost is what to include a file once more counts at least.
+const againCost = 4 << 10
 
 // open pushes a file; it returns nil for one that is being read already, under this name or another one.
 func (e *expander) open(abs string, by *file, at, via source.Span) (*source.Source, error) {
@@ -237,7 +238,7 @@ func (e *expander) open(abs string, by *file, at, via source.Span) (*source.Sour
 		}
 		base = source.New(e.shown(abs, by), text)
 		e.texts[real] = base
-	} else if !e.spend(max(len(base.Text), includeCost), at) {
+	} else if !e.spend(max(len(base.Text), againCost), at) {
 		return nil, nil
 	}
 	src := base.View(via, "included from")

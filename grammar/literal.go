@@ -22,7 +22,7 @@ type Nesting struct {
 // counts for nothing, and a closing one ends the block that is open. So what stands behind a block with an unknown name is lost. The
 // findings are those of lines, definitions and includes; there are none about braces.
 func (f *File) Literal(ref Nesting) (*File, diag.List) {
-	r := &record{}
+	r := &record{room: roomFor(f.Source)}
 	in := newBalancer(f.again(r), r, braces{}, nil)
 	in.literal = true
 	var tokens []token
@@ -37,6 +37,7 @@ func (f *File) Literal(ref Nesting) (*File, diag.List) {
 	for _, p := range n.found {
 		file.Stmts = append(file.Stmts, p.stmt)
 	}
+	file.Room = r.left()
 	return file, r.list()
 }
 

@@ -25,6 +25,9 @@ const maxSwaps = 2
 func parse(src *source.Source, open func(*record) lines, nests nesting) (*File, diag.List) {
 	first := parseOnce(src, open, braces{}, nests)
 	best := first
+	if first.file.Room < roomFor(src)/2 {
+		return best.file, best.findings // there is none for a second tree
+	}
 	if first.count != (braces{}) {
 		// Where the indentation is misleading, the first reading counts.
 		if again := parseOnce(src, open, first.count, nests); again.count.missing <= first.count.missing && again.count.extra <= first.count.extra {
@@ -69,9 +72,10 @@ type reading struct {
 }
 
 func parseOnce(src *source.Source, open func(*record) lines, budget braces, nests nesting) reading {
-	r := &record{}
+	r := &record{room: roomFor(src)}
 	p := &treeParser{in: newBalancer(open(r), r, budget, nests)}
 	file := &File{Source: src, Stmts: p.parse(), Comments: r.comments, Includes: r.includes, Uses: r.uses}
+	file.Room = r.left()
 	found := r.list()
 	if p.in.count.missing > 0 && p.in.count.extra > 0 {
 		unfixBraces(found)

@@ -1,6 +1,7 @@
 package grammar
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -8,8 +9,39 @@ import (
 	"keepc/grammar/source"
 )
 
+// The room for what is made of a text, in bytes of memory, so that nobody's text takes more than a machine has: enough for any
+// configuration of 10 MiB, and of a larger one for each byte.
+const (
+	Room        = 180 << 20
+	roomForByte = 32
+	largeText   = 10 << 20
+)
+
+// roomFor returns the room for what is made of a text.
+func roomFor(src *source.Source) int {
+	if src == nil || len(src.Text) <= largeText {
+		return Room
+	}
+	return max(Room, roomForByte*len(src.Text))
+}
+
+// What things cost, in bytes, with their share of the slices and maps that they are in.
+const (
+	stmtCost       = 64
+	wordCost       = 32
+	blockCost      = 80
+	commentCost    = 112
+	includeCost    = 320
+	useCost        = 400
+	lineCost       = 176
+	definitionCost = 320
+	mentionCost    = 120
+)
+
 // A record is what a reading finds beside the statements.
 type record struct {
+	room     int // zero: Room
+	taken    int // of that
 	findings diag.Bounded
 	comments []Comment
 	includes []Include
@@ -19,6 +51,30 @@ type record struct {
 }
 
 func (r *record) add(d diag.Diagnostic) { r.findings.Add(d) }
+
+// left returns how much room is left; it is negative when there was too little.
+func (r *record) left() int { return cmp.Or(r.room, Room) - r.taken }
+
+// full tells whether there is no room left.
+func (r *record) full() bool { return r.left() < 0 }
+
+// take takes room for what stands at a place, and tells once when there is no more.
+func (r *record) take(n int, at source.Span) {
+	if r.full() {
+		return
+	}
+	if r.taken += n; r.full() {
+		r.findings.List.Add(LimitMet("lines", at)) // whatever else there is
+	}
+}
+
+// LimitMet is the finding about what a text has too much of, at the place where the reading of it ends.
+func LimitMet(what string, at source.Span) diag.Diagnostic {
+	return diag.Diagnostic{
+		Rule: "limit-met", Severity: diag.Error, Message: fmt.Sprintf("the file has more %s than there is room for: %d MiB of memory", what, Room>>20),
+		Span: at, Label: "nothing is read from here on",
+	}
+}
 
 // maxTemplates is how many templates are kept at most.
 const maxTemplates = 1 << 16
@@ -45,6 +101,7 @@ func (r *record) list() diag.List {
 // comment keeps the comment that starts at a place of a line. One that starts within a word is a finding, unless it is
 // written like a remark: "ab#cd" may be meant as a password, "100# high" is not.
 func (r *record) comment(l *line, at int) {
+	r.take(commentCost, l.span(at, len(l.text)))
 	before, text := l.text[:at], l.text[at:]
 	r.comments = append(r.comments, Comment{
 		Text: text, Span: l.span(at, len(l.text)), Trailing: strings.Trim(before, blanks) != "",

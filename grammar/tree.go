@@ -26,6 +26,8 @@ type File struct {
 	Includes []Include
 	// Uses holds every use of a definition.
 	Uses []Use
+	// Room is how many bytes of memory are left for what becomes of the statements; negative: not all were read.
+	Room int
 
 	again  func(*record) lines // reads the text once more
 	mu     sync.Mutex

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -110,6 +111,7 @@ func (a *App) Main(args []string) int {
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return a.accept(c) },
 		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(memoryLimit))
 	root.SetArgs(args)
 	root.SetIn(a.Stdin)
 	root.SetOut(a.Stdout)
@@ -150,6 +152,9 @@ func (a *App) Main(args []string) int {
 	}
 	return e.code
 }
+
+// memoryLimit is the memory above which what is not needed any more is collected at once. The files may need more when they are large.
+const memoryLimit = 208 << 20
 
 // human is the format for people.
 const human = "human"

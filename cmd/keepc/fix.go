@@ -14,14 +14,15 @@ import (
 	"slices"
 
 	"keepc/compiler"
+	"keepc/compiler/report"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
 )
 
 // maxWork is how many bytes are read to repair a file, with what it includes, and maxReadings how often a large one is.
 const (
-	maxWork     = 64 << 20
-	maxReadings = 12
+	maxWork     = 8 << 20
+	maxReadings = 6
 )
 
 // maxRounds bounds how often a repaired text is checked again for more to repair.
@@ -128,7 +129,11 @@ func (r *checkRun) rounds(j job) (changes map[string]change, all diag.List, secr
 
 // tellLeft says once which findings are not repaired, and why.
 func tellLeft(w io.Writer, told map[string]bool, left diag.List, why string) {
-	for _, d := range left {
+	for i, d := range left {
+		if i == maxTold {
+			fmt.Fprintf(w, "%s not repaired, too: %s\n", report.Count(len(left)-i, "finding"), why)
+			return
+		}
 		if line := fmt.Sprintf("%s: not repaired: %s [%s]: %s", d.Span, d.Fixes[0].Title, d.Rule, why); !told[line] {
 			told[line] = true
 			fmt.Fprintln(w, line)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -125,6 +126,12 @@ func (a *App) readAny(name string) ([]byte, error) {
 	return a.open(name, strings.TrimPrefix(a.abs(name), "/"))
 }
 
+// smallFile is the size up to which memoryLimit is enough; a larger one may need so many bytes for each of its own.
+const (
+	smallFile     = 10 << 20
+	memoryForByte = 48
+)
+
 // open returns the text of the file with a name in the file tree.
 func (a *App) open(name, at string) ([]byte, error) {
 	f, err := a.FS.Open(at)
@@ -144,6 +151,9 @@ func (a *App) open(name, at string) ([]byte, error) {
 
 // text reads all of a text, which is expected to have a size.
 func text(name string, in io.Reader, size int64) ([]byte, error) {
+	if size > smallFile {
+		debug.SetMemoryLimit(memoryForByte * size)
+	}
 	reserve(size)
 	all := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
 	if _, err := all.ReadFrom(io.LimitReader(in, maxFile+1)); err != nil {

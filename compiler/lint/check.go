@@ -211,13 +211,16 @@ func checkRules() []Rule {
 			Good:  "bfd_instance b {\n    neighbor_ip 192.0.2.3\n}\n" + checkedText("BFD_CHECK {\n            name b\n        }"),
 			Service: func(p *pass, v service) {
 				for _, s := range v.RealServers {
-					for i, c := range s.Checks {
+					first := map[string]*ir.Check{}
+					for _, c := range s.Checks {
 						bfd, ok := c.Checker.(*ir.BFDCheck)
 						if !ok {
 							continue
 						}
-						if first := slices.IndexFunc(s.Checks[:i], func(o *ir.Check) bool { return bfd.Same(o.Checker) }); first >= 0 {
-							p.report(c.At("name"), "the server follows "+bfd.Text+" already", "dropped").Notes = note(s.Checks[first].Span(), "the first check")
+						if o := first[bfd.Text]; o != nil {
+							p.report(c.At("name"), "the server follows "+bfd.Text+" already", "dropped").Notes = note(o.Span(), "the first check")
+						} else {
+							first[bfd.Text] = c
 						}
 					}
 				}

@@ -125,6 +125,12 @@ func expansionRules() []Rule {
 			Text:  "A sequence has an end that is too large, or definitions multiply each other. Nothing is read from there on.",
 		},
 		{
+			Name: "limit-met", Severity: diag.Error, Loss: diag.Ends,
+			Title: "A file says more than there is room for.",
+			Text: "What keepc makes of a file of up to 10 MiB takes 180 MiB of memory at most, and of a larger one 32 bytes for each byte. That is enough " +
+				"for any configuration, and keeps a file from somebody else from taking what a machine has. Nothing is read from there on.",
+		},
+		{
 			Name: "unknown-id", Severity: diag.Warning,
 			Title: "A condition names a host that is none of those the file is for.",
 			Text:  "check --id names the hosts. A line with @ID for another one never counts, and one with @^ID always does.",

@@ -1,7 +1,6 @@
 package lint
 
 import (
-	"slices"
 	"strings"
 
 	"keepc/compiler/ir"
@@ -119,13 +118,17 @@ func vmacRules() []Rule {
 			Bad:   instanceText("    use_vmac averyveryverylongname\n"),
 			Good:  instanceText("    use_vmac vmac7\n"),
 			Check: func(p *pass) {
+				taken := map[string]bool{}
+				for _, v := range p.Instances {
+					taken[v.Interface] = true
+				}
 				for _, v := range p.Instances {
 					for _, word := range []string{"use_vmac", "use_ipvlan"} {
 						switch name := vmacName(v, word); {
 						case name == "":
 						case len(name) > 15 || strings.Contains(name, "/"):
 							p.report(v.At(word), name+" cannot be the name of an interface", "expected 1 to 15 bytes without a slash")
-						case slices.ContainsFunc(p.Instances, func(o *ir.VRRPInstance) bool { return o.Interface == name }):
+						case taken[name]:
 							p.report(v.At(word), name+" is an interface already", "expected a name that is free")
 						}
 					}

@@ -6,6 +6,9 @@ import (
 	"keepc/grammar/diag"
 )
 
+// leastRoom is the room for the values of a file that has none left.
+const leastRoom = 16 << 20
+
 // Decode reads a file by the table. What is wrong is left out, or understood as it was meant, and reported. The values are
 // those of the file: what depends on other lines is still Unset. Keywords that a version of keepalived does not know yet are
 // reported too, when one is given.
@@ -21,6 +24,7 @@ func DecodeLiteral(file *grammar.File, version string) (*ir.Config, diag.List) {
 
 func decode(file *grammar.File, r *reader) (*ir.Config, diag.List) {
 	r.table, r.secrets = root.keywords(), SecretWords(file.Stmts)
+	r.room, r.full = max(file.Room, leastRoom), file.Room < 0
 	cfg := root.fresh()
 	file.Stmts = root.statements(r, file.Stmts, cfg)
 	cfg.Used, cfg.AtStart, cfg.Secrets, cfg.Commands = r.uses, r.atStart, r.secrets, r.commands

@@ -3,6 +3,7 @@ package schema
 import (
 	"slices"
 	"strings"
+	"unsafe"
 
 	"keepc/compiler/ir"
 	"keepc/grammar"
@@ -31,6 +32,8 @@ type reader struct {
 	secrets    []source.Span
 	commands   []*ir.Command
 	failed     int         // so many lines could not be read to their end
+	room       int         // that is left for values, in bytes of memory
+	full       bool        // there is none left, which is told
 	conflict   bool        // between the marks of a merge
 	jointed    source.Span // the end of the last line that was found to be several
 }
@@ -82,12 +85,12 @@ type line struct {
 // read: without its head a block means nothing, but its content is checked all the same.
 func (b *Block[T]) read(r *reader, t *T) bool {
 	key, s := r.key, r.stmt
-	good := true
+	good := r.take(int(unsafe.Sizeof(*t))+linkCost, s)
 	if o, ok := any(t).(origin); ok {
 		o.SetOrigin(s)
 	}
 	if b.head.read != nil {
-		good = b.head.read(r, t)
+		good = b.head.read(r, t) && good
 	}
 	if list := lists[key.Word]; list != "" && len(r.inside) == 0 && len(s.Words) == 2 {
 		if r.named == nil {
@@ -116,6 +119,9 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) []*grammar
 	r.seen = append(r.seen, make([]int32, len(b.rows))...)
 	for i := 0; i < len(stmts); i++ {
 		s := stmts[i]
+		if !r.take(valueCost, s) {
+			return stmts[:i]
+		}
 		n, ok := b.index.find(s.Keyword())
 		if r.literal && (!ok || !b.rows[n].Current()) {
 			r.unknown(s)
@@ -183,6 +189,28 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) []*grammar
 	return stmts
 }
 
+// What values cost, in bytes, with what rules note of them: a line, one of a list, and a block that others may name.
+const (
+	valueCost = 32
+	entryCost = 160
+	linkCost  = 256
+)
+
+// take takes room for what is made of a statement. It returns false when there is none left, and tells that once.
+func (r *reader) take(n int, s *grammar.Stmt) bool {
+	if r.room < 0 {
+		return false
+	}
+	if r.room -= n; r.room >= 0 {
+		return true
+	}
+	if !r.full {
+		r.full = true
+		r.found.List.Add(grammar.LimitMet("blocks", s.Span())) // whatever else there is
+	}
+	return false
+}
+
 // lacking reports a keyword that the innermost open block lacks, unless what stands before its brace, or instead of it, tells already.
 func (r *reader) lacking(key *Keyword) {
 	if len(r.inside) == 0 || r.literal {
@@ -247,6 +275,9 @@ func (r *reader) readEntries(read func()) {
 		s.Block.Stmts = r.unlisted(s.Block.Stmts)
 	}
 	for i, e := range s.Block.Stmts {
+		if !r.take(valueCost, e) {
+			break
+		}
 		if !r.literal {
 			e = r.undashed(e)
 			s.Block.Stmts[i] = e
@@ -266,6 +297,9 @@ func (r *reader) readEntries(read func()) {
 // read reads one entry: its subject and its options. It tells whether the subject was there.
 func (e *Entry[T]) read(r *reader, t *T) bool {
 	key, subject, before := r.key, e.options.head.read == nil, r.found.Added()
+	if !r.take(int(2*unsafe.Sizeof(*t))+entryCost, r.stmt) { // a list of them has room for more
+		return false
+	}
 	if o, ok := any(t).(origin); ok {
 		o.SetOrigin(r.stmt)
 	}

@@ -218,7 +218,7 @@ func Names[T any](word string, at func(*T) *[]ir.Name, text string) Row[T] {
 		show:    showNames[T](key),
 		read: func(r *reader, t *T) {
 			r.readEntries(func() {
-				for w, ok := r.optional(); ok; w, ok = r.optional() {
+				for w, ok := r.optional(); ok && r.take(entryCost, r.stmt); w, ok = r.optional() {
 					r.listed(w)
 					*at(t) = append(*at(t), ir.Name{Text: w.Text, Span: w.Span})
 				}
@@ -254,7 +254,7 @@ func block[T any](head Head[T], proto T, rows ...Row[T]) *Block[T] {
 			row.init(&b.proto)
 		}
 		if row.Keyword.Default != "" {
-			new(reader).preset(row.Keyword, func(r *reader) { row.read(r, &b.proto) })
+			(&reader{room: grammar.Room}).preset(row.Keyword, func(r *reader) { row.read(r, &b.proto) })
 		}
 	}
 	b.index = indexOf(words)

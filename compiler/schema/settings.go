@@ -112,7 +112,7 @@ func showChecked[T, V any](key *Keyword, k Kind[V]) func(t, unset *T, lines []*g
 
 // readAgain reads a line for its value alone.
 func readAgain[V any](key *Keyword, k Kind[V], s *grammar.Stmt) Setting {
-	r := &reader{line: lineOf(key, s)}
+	r := &reader{room: grammar.Room, line: lineOf(key, s)}
 	v, ok := k.read(r)
 	if !ok {
 		return asWritten(key, []*grammar.Stmt{s})[0]

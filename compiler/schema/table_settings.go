@@ -84,7 +84,7 @@ func IsVersion(text string) bool {
 
 // DecodeSettings reads a .keepc.conf by its table.
 func DecodeSettings(file *grammar.File) (*ir.Settings, diag.List) {
-	r := &reader{table: settings.keywords(), own: true}
+	r := &reader{table: settings.keywords(), own: true, room: grammar.Room}
 	s := settings.fresh()
 	top := grammar.Word{Text: "settings", Span: file.Source.Span(0, 0)}
 	s.SetOrigin(&grammar.Stmt{Words: []grammar.Word{top}, Block: &grammar.Block{Stmts: file.Stmts}})

@@ -294,7 +294,7 @@ func MayMean(s *grammar.Stmt, keyword string) bool {
 
 // meansOne tells whether a line of the block that begins with an unknown word may be meant as one of the row, which is missing.
 func (b *Block[T]) meansOne(r *reader, stmts []*grammar.Stmt, row *Row[T]) bool {
-	return slices.ContainsFunc(stmts, func(s *grammar.Stmt) bool {
+	return slices.ContainsFunc(stmts[:min(len(stmts), manyStmts)], func(s *grammar.Stmt) bool {
 		if _, known := b.index.find(s.Keyword()); known || !b.mayMean(s, row) {
 			return false
 		}
@@ -302,6 +302,9 @@ func (b *Block[T]) meansOne(r *reader, stmts []*grammar.Stmt, row *Row[T]) bool 
 		return len(places) == 0
 	})
 }
+
+// manyStmts is how many lines of a block are asked what they may be meant as.
+const manyStmts = 1000
 
 // mayMean tells whether a line may be meant as one of the row: its word resembles the keyword, or what stands behind it would do there.
 // A number that stands where names and paths would do as well says nothing.
@@ -341,7 +344,7 @@ func (b *Block[T]) reads(row *Row[T], s *grammar.Stmt) bool {
 	if s.Block != nil {
 		s = &grammar.Stmt{Words: s.Words, Block: &grammar.Block{Stmts: slices.Clone(s.Block.Stmts)}}
 	}
-	try := &reader{line: line{key: row.Keyword, stmt: s, rest: s.Words[1:]}}
+	try := &reader{room: grammar.Room, line: line{key: row.Keyword, stmt: s, rest: s.Words[1:]}}
 	row.read(try, b.fresh())
 	return try.found.Added() == 0 && len(try.rest) == 0
 }

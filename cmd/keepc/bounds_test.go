@@ -1,0 +1,193 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A hostile is a kind of text that was written, or could be, to take all memory or time of those who check it. It has about so many
+// bytes.
+type hostile struct {
+	name string
+	text func(bytes int) string
+	fix  bool // it is repaired
+}
+
+// hostiles are the kinds, each of which took quadratic time or memory once, or multiplies what it says.
+func hostiles() []hostile {
+	again := func(text string) func(int) string {
+		return func(n int) string { return strings.Repeat(text, n/len(text)) }
+	}
+	numbered := func(form string) func(int) string {
+		return func(n int) string {
+			var b strings.Builder
+			for i := 0; b.Len() < n; i++ {
+				b.WriteString(strings.ReplaceAll(strings.ReplaceAll(form, "ADDR", fmt.Sprintf("10.%d.%d.%d", i>>16&255, i>>8&255, i&255)), "N", fmt.Sprint(i)))
+			}
+			return b.String()
+		}
+	}
+	inside := func(head string, text func(int) string, tail string) func(int) string {
+		return func(n int) string { return head + text(n-len(head)-len(tail)) + tail }
+	}
+	return []hostile{
+		{name: "statements", text: again("a\n")},
+		{name: "one long line", text: again("a ")},
+		{name: "blocks", text: again("a {\nb {\n}\n}\n")},
+		{name: "braces without partners", text: again("a {\n}}\n")},
+		{name: "quotes", text: again("\"a\n")},
+		{name: "comments", text: again("#\n")},
+		{name: "backslashes", text: again("\\\n")},
+		{name: "ids", text: numbered("@idN a\n")},
+		{name: "definitions for ids", text: numbered("@idN $XN=1\n")},
+		{name: "references without an end", text: again("${")},
+		{name: "references to nothing", text: numbered("a ${XN}\n")},
+		{name: "references and misspelt words", text: inside("vrrp_instance a {\n", numbered("priority ${XN}\nprioriti N\n"), "}\n")},
+		{name: "uses of a definition", text: inside("$X=a b c d\n", again("$X\n"), "")},
+		{name: "lines of a definition", text: inside("$X=\\\n", again("a\\\n"), "\n$X\n")},
+		{name: "sequences", text: again("~SEQ(i,9) a$i\n")},
+		{name: "comments that silence", text: again("priority 1 # keepc: ignore value-range x\n")},
+		{name: "comments that silence what follows", text: again("# keepc: ignore value-range x\n")},
+		{name: "comments that silence all", text: inside("vrrp_instance a {\npriority 300\n}\n", again("# keepc: ignore-file value-range x\n"), "")},
+		{name: "includes of braces", text: again("include {a,b}{a,b}{a,b}{a,b}*\n")},
+		{name: "one include of braces", text: inside("include {", again(","), "}\n")},
+		{name: "includes of nothing", text: numbered("include xN\n")},
+		{name: "misspelt words", text: inside("vrrp_instance a {\n", numbered("pririty N\n"), "}\n"), fix: true},
+		{name: "unknown blocks", text: again("vrrp_instanc x {\nprioriti 3\n}\n"), fix: true},
+		{name: "instances", text: numbered("vrrp_instance aN {\ninterface eN\nvirtual_router_id 1\nuse_vmac vN\nvirtual_ipaddress {\nADDR/24\n}\n}\n")},
+		{name: "empty instances", text: numbered("vrrp_instance aN {\n}\n")},
+		{name: "addresses", text: inside("vrrp_instance a {\nvirtual_ipaddress {\n", numbered("ADDR\n"), "}\n}\n")},
+		{name: "trackers of nothing", text: inside("vrrp_instance a {\ntrack_script {\n", numbered("sN\n"), "}\n}\n")},
+		{name: "members of a group", text: inside("vrrp_sync_group g {\ngroup {\n", numbered("aN\n"), "}\n}\n")},
+		{name: "real servers", text: inside("virtual_server 10.0.0.1 80 {\n", numbered("real_server ADDR 80 {\n}\n"), "}\n")},
+		{name: "checks", text: inside("virtual_server 10.0.0.1 80 {\nreal_server 10.0.0.1 80 {\n", again("TCP_CHECK {\n}\n"), "}\n}\n")},
+		{name: "routes", text: inside("static_routes {\n", numbered("ADDR via 10.0.0.1 dev eth0\n"), "}\n")},
+	}
+}
+
+// hostileFile is the size of a file that anybody may send.
+const hostileFile = 10 << 20
+
+// check runs the program on a text of that size and holds it to the limits. met tells whether one is met; it returns what was needed.
+func (h hostile) check(t *testing.T, met bool) (memory int64, computed time.Duration) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "hostile.conf")
+	text := h.text(hostileFile - 1024)
+	if err := os.WriteFile(file, []byte(text[:min(len(text), hostileFile)]), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	args := keepcArgs(t, "check", "--format", "short", file)
+	cmd := exec.Command(args[0], args[1:]...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	_ = cmd.Run() // it has findings
+	var self syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &self); err != nil {
+		t.Fatal(err)
+	}
+	// The kernel counts what this test has in memory when it starts the program: see contender.
+	if peak := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss; peak > self.Maxrss {
+		memory = peak << 10
+	}
+	computed = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	if memory > 256<<20 {
+		t.Errorf("it takes %d MiB", memory>>20)
+	}
+	if computed > 10*time.Second {
+		t.Errorf("it takes %v", computed)
+	}
+	if n := strings.Count(out.String(), "[limit-met]") + strings.Count(out.String(), "[expansion-too-large]"); met && n != 1 || n > 1 {
+		t.Errorf("%d findings about a limit: %.500s", n, out.String())
+	}
+	return memory, computed
+}
+
+// TestBounds holds that no file of 10 MiB takes more than 256 MiB of memory and 10 s of a processor, and that one finding says when a
+// limit was met. The other kinds are measured by make bench.
+func TestBounds(t *testing.T) {
+	limited := map[string]bool{"statements": true, "uses of a definition": true, "empty instances": true, "addresses": true}
+	for _, h := range hostiles() {
+		if limited[h.name] {
+			t.Run(h.name, func(t *testing.T) { h.check(t, true) })
+		}
+	}
+}
+
+func megabytes(n int64) string { return memory(float64(n) / 1024) }
+
+// TestBenchBounds measures all kinds.
+func TestBenchBounds(t *testing.T) {
+	needBench(t)
+	fmt.Printf("\nwhat keepc check needs for 10 MiB of\n")
+	for _, h := range hostiles() {
+		peak, computed := h.check(t, false)
+		fmt.Printf("%-40s %10s %10v\n", h.name, megabytes(peak), digits(computed))
+	}
+}
+
+// cost runs keepc and returns the memory that it asks for and the time that this process computes.
+func cost(t *testing.T, args ...string) (memory uint64, computed time.Duration) {
+	t.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	start := computing(t)
+	app := App{Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard, Env: func(string) string { return "" }, FS: os.DirFS("/"), Dir: t.TempDir()}
+	if code := app.Main(args); code == exitUsage || code == exitFailed {
+		t.Fatalf("%v: exit code %d", args, code)
+	}
+	computed = computing(t) - start
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc, computed
+}
+
+// computing is how long this process has computed.
+func computing(t *testing.T) time.Duration {
+	t.Helper()
+	var self syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &self); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(self.Utime.Nano() + self.Stime.Nano())
+}
+
+// TestGrowth holds that a text of four times the size takes about four times the memory and work. What the machine does besides does not
+// count, and the least of several measurements does: a quadratic way takes sixteen times as much whenever it is measured.
+func TestGrowth(t *testing.T) {
+	const size, factor, most, tries = 64 << 10, 4, 9, 4
+	const noise = 400 * time.Millisecond // that nobody can tell from work
+	for _, h := range hostiles() {
+		t.Run(h.name, func(t *testing.T) {
+			run := func(bytes int) (uint64, time.Duration) {
+				file := filepath.Join(t.TempDir(), "hostile.conf")
+				if err := os.WriteFile(file, []byte(h.text(bytes)), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				args := []string{"check", file}
+				if h.fix {
+					args = []string{"check", "--diff", file}
+				}
+				return cost(t, args...)
+			}
+			memory, work := run(size)
+			for range tries {
+				more, longer := run(factor * size)
+				if more < most*max(memory, 4<<20) && longer < most*work+noise {
+					return
+				}
+				again, least := run(size)
+				memory, work = min(memory, again), min(work, least)
+				t.Logf("%d times the text takes %d times the memory (%d MB) and %v instead of %v", factor, more/max(memory, 1), more>>20, longer, work)
+			}
+			t.Error("it grows faster than the text")
+		})
+	}
+}
