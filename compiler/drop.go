@@ -12,8 +12,11 @@ import (
 // drop takes out of a configuration what keepalived drops for how it stands beside the rest: lines of lists, groups and instances that
 // a finding of a rule is about. What cannot be read by itself is not there to begin with.
 func drop(cfg *ir.Config, found diag.List) {
-	var lost dropped
+	var lost, weightless dropped
 	for _, d := range found {
+		if d.Rule == "sync-weight" && d.Loss == diag.GoesOnWith {
+			weightless = append(weightless, d.Span)
+		}
 		if d.Severity == diag.Error && d.Loss >= diag.DropsWord && d.Loss < diag.Ends && !d.Span.IsZero() {
 			lost = append(lost, d.Span)
 			lost = append(lost, d.More...)
@@ -33,14 +36,28 @@ func drop(cfg *ir.Config, found diag.List) {
 			cfg.Instances = slices.DeleteFunc(cfg.Instances, func(v *ir.VRRPInstance) bool { return at.inBlock(v.Origin) })
 		}
 	}
+	gone := map[string]bool{} // what is tracked and says nothing of itself
+	unsaid := func(name string, empty bool) bool {
+		gone[name] = gone[name] || empty
+		return empty
+	}
+	cfg.Scripts = slices.DeleteFunc(cfg.Scripts, func(s *ir.Script) bool { return unsaid(s.Name, len(s.Command.Args) == 0) })
+	cfg.TrackFiles = slices.DeleteFunc(cfg.TrackFiles, func(f *ir.TrackFile) bool { return unsaid(f.Name, f.File == "") })
+	cfg.TrackProcesses = slices.DeleteFunc(cfg.TrackProcesses, func(p *ir.TrackProcess) bool { return unsaid(p.Name, len(p.Process) == 0) })
+	for _, tracks := range trackers(cfg) {
+		*tracks = slices.DeleteFunc(*tracks, func(t ir.Track) bool { return gone[t.Name] })
+		*tracks = without(lost, *tracks, func(t ir.Track) ir.Origin { return t.Origin })
+		for i := range *tracks {
+			if t := &(*tracks)[i]; weightless.line(t.Origin) {
+				t.Weight = &ir.Weight{}
+			}
+		}
+	}
 	for _, v := range cfg.Instances {
 		v.Addresses = without(lost, v.Addresses, func(a ir.Address) ir.Origin { return a.Origin })
 		v.Routes = without(lost, v.Routes, func(r ir.Route) ir.Origin { return r.Origin })
 		v.Rules = without(lost, v.Rules, func(r ir.Rule) ir.Origin { return r.Origin })
 		v.Unicast = without(lost, v.Unicast, func(p ir.UnicastPeer) ir.Origin { return p.Origin })
-		for _, tracks := range []*[]ir.Track{&v.TrackScripts, &v.TrackFiles, &v.TrackProcesses, &v.TrackInterfaces, &v.TrackBFDs} {
-			*tracks = without(lost, *tracks, func(t ir.Track) ir.Origin { return t.Origin })
-		}
 	}
 	for _, v := range cfg.Instances {
 		if v.Version == 3 {
@@ -51,6 +68,17 @@ func drop(cfg *ir.Config, found diag.List) {
 		v.RealServers = without(lost, v.RealServers, func(r *ir.RealServer) ir.Origin { return r.Origin })
 	}
 	cfg.VirtualServers = without(lost, cfg.VirtualServers, func(v *ir.VirtualServer) ir.Origin { return v.Origin })
+}
+
+// trackers are the lists of what instances and groups track.
+func trackers(cfg *ir.Config) (all []*[]ir.Track) {
+	for _, v := range cfg.Instances {
+		all = append(all, &v.TrackScripts, &v.TrackFiles, &v.TrackProcesses, &v.TrackInterfaces, &v.TrackBFDs)
+	}
+	for _, g := range cfg.SyncGroups {
+		all = append(all, &g.TrackScripts, &g.TrackFiles, &g.TrackProcesses, &g.TrackInterfaces, &g.TrackBFDs)
+	}
+	return all
 }
 
 // bare finds the instances that hold no address for nothing in virtual_ipaddress can be read: keepalived does not run with one of version 3

@@ -29,6 +29,8 @@ func resolveInstance(v *ir.VRRPInstance, g *ir.Global) {
 	resolveRole(v)
 	if v.Version == 2 {
 		v.AdvertInterval = max(time.Second, v.AdvertInterval.Round(time.Second))
+	} else {
+		v.AdvertInterval = v.AdvertInterval.Truncate(10 * time.Millisecond) // what a packet can carry
 	}
 	if v.UseVMAC || v.IPVLAN != nil {
 		v.PromoteSecondaries = false // that of the interface which is made is set anyway

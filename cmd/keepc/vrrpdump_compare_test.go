@@ -272,7 +272,7 @@ func (c *comparison) instance(v *ir.VRRPInstance, cfg *ir.Config) {
 	c.value("Send advert after receive higher priority advert", v.HigherPrioSendAdvert)
 	c.value("Virtual Router ID", v.VRID)
 	c.value("Priority", v.Priority)
-	if c.got.values["Wantstate"] != "FAULT" { // the fault of something tracked hides it
+	if c.got.values["Wantstate"] != "FAULT" && c.got.values["Sync group"] == "" { // the fault of something tracked hides it, and a group changes it
 		c.value("Wantstate", v.State)
 	}
 	if v.Version == 3 {

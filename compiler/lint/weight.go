@@ -108,6 +108,9 @@ func weightRules() []Rule {
 							d := p.report(t.Span(), fmt.Sprintf("%s has a weight and is not tracked in %s, a member of %s", t.Name, named(v), g.Name), "dropped: its failure is no FAULT either")
 							d.Notes = note(g.Span(), "the sync group")
 							d.Help = "delete the weight, or write sync_group_tracking_weight into the group"
+							if t.Kind == ir.FileTracker || t.Kind == ir.InterfaceTracker {
+								d.Loss = diag.GoesOnWith // without the weight
+							}
 						default:
 							d := p.report(t.Span(), fmt.Sprintf("the weight of %s does nothing in %s, the member of %s", t.Name, named(v), g.Name), "its failure moves nothing")
 							d.Severity, d.Notes = diag.Warning, note(g.Span(), "the sync group")

@@ -318,9 +318,14 @@ func (e *Entry[T]) read(r *reader, t *T) bool {
 			continue
 		}
 		if subject {
+			rest := r.rest[1:]
 			r.unknownOption(e.name, r.rest[0], e.options.candidates())
 			if r.literal && e.strict {
 				return false
+			}
+			if r.literal { // the word alone is ignored
+				r.rest = rest
+				continue
 			}
 			break
 		}
