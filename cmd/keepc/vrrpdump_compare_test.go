@@ -272,7 +272,8 @@ func (c *comparison) instance(v *ir.VRRPInstance, cfg *ir.Config) {
 	c.value("Send advert after receive higher priority advert", v.HigherPrioSendAdvert)
 	c.value("Virtual Router ID", v.VRID)
 	c.value("Priority", v.Priority)
-	if c.got.values["Wantstate"] != "FAULT" && c.got.values["Sync group"] == "" { // the fault of something tracked hides it, and a group changes it
+	// The fault of something tracked hides the role that is asked for; a group, and the first result of a script, change it.
+	if c.got.values["Wantstate"] != "FAULT" && c.got.values["Sync group"] == "" && len(v.TrackScripts) == 0 {
 		c.value("Wantstate", v.State)
 	}
 	if v.Version == 3 {
