@@ -76,6 +76,15 @@ func (caseHost) Networks(name string) ([]netip.Prefix, bool) {
 	}
 	return nil, false
 }
+func (h caseHost) Holds(addr netip.Addr) bool {
+	for _, name := range []string{"eth0", "eth1"} {
+		networks, _ := h.Networks(name)
+		if slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Addr() == addr }) {
+			return true
+		}
+	}
+	return false
+}
 func (caseHost) User(name string) bool { return name == "root" || name == "nobody" }
 func (caseHost) Mode(path string) (fs.FileMode, bool) {
 	switch path {

@@ -40,6 +40,20 @@ func (thisHost) Networks(name string) ([]netip.Prefix, bool) {
 	return networks, true
 }
 
+// Holds implements lint.Host.
+func (thisHost) Holds(addr netip.Addr) bool {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return false
+	}
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr() == addr {
+			return true
+		}
+	}
+	return false
+}
+
 // User implements lint.Host.
 func (thisHost) User(name string) bool {
 	_, err := user.Lookup(name)

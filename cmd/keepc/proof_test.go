@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -192,10 +193,12 @@ func (p proof) services(old, better []byte) {
 // complaints holds that keepalived -t does not complain more, and returns how often it did.
 func (p proof) complaints(old, better []byte) (before, after int) {
 	p.Helper()
+	ended := false
 	count := func(text []byte) (all []complaint) {
 		p.write(text)
 		host, _ := dumpHostFor(p.T, p.file, configOf(p.T, p.file))
 		out, _ := host.Try("timeout", "5", "keepalived", "-t", "-i", dumpHost, "-f", p.file) // it fails where it complains
+		ended = ends.MatchString(out)
 		for _, c := range complaints(out) {
 			if !slices.ContainsFunc(surroundings, func(r remark) bool { return r.text.MatchString(c.text) }) {
 				all = append(all, c)
@@ -203,15 +206,19 @@ func (p proof) complaints(old, better []byte) (before, after int) {
 		}
 		return all
 	}
-	first, second := count(old), count(better)
-	if slices.ContainsFunc(first, func(c complaint) bool { return strings.Contains(c.text, "is missing a parameter after") }) {
-		return len(first), len(second) // it reads no further there, and runs with no such file
+	second := count(better)
+	first := count(old) // the last, for ended is about it
+	if ended {
+		return len(first), len(second) // with the file as it was it never runs, and what comes behind it has not looked at
 	}
 	if len(second) > len(first) {
 		p.Errorf("keepalived -t complains more: before %v, after %v", first, second)
 	}
 	return len(first), len(second)
 }
+
+// ends is what keepalived says where it reads no further, or does not start VRRP.
+var ends = regexp.MustCompile(`is missing a parameter after|must be set|Unknown interface!`)
 
 // objects holds that keepalived's dump has all that it had. It is false where keepalived gives none of the file as it was.
 func (p proof) objects(old, better []byte) bool {

@@ -146,6 +146,13 @@ func (h *Host) Networks(name string) (networks []netip.Prefix, here bool) {
 	return networks, true
 }
 
+// Holds implements lint.Host.
+func (h *Host) Holds(addr netip.Addr) bool {
+	return slices.ContainsFunc(h.Links, func(l Link) bool {
+		return slices.ContainsFunc(l.Addresses, func(a Address) bool { return a.Prefix.Addr() == addr })
+	})
+}
+
 // User implements lint.Host.
 func (h *Host) User(name string) bool { return slices.Contains(h.Users, name) }
 

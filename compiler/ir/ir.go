@@ -16,6 +16,7 @@ import (
 
 // A Config is all that one director is told.
 type Config struct {
+	Version             string          `json:"-"` // of the keepalived that reads the file, as "2.2.7"; empty: any from there to 2.4.3
 	Global              Global          `json:"global_defs"`
 	StaticAddresses     []Address       `json:"static_ipaddress"`
 	StaticRoutes        []Route         `json:"static_routes"`

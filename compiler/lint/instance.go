@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"keepc/compiler/ir"
+	"keepc/compiler/schema"
 	"keepc/grammar"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
@@ -19,12 +20,15 @@ func instanceRules() []Rule {
 			Name: "missing-interface", Severity: diag.Error, Loss: diag.Ends,
 			Title: "An instance names no interface.",
 			Text: "Without an interface there is nowhere to send advertisements. keepalived then refuses to start VRRP at all, for every " +
-				"instance. Only a unicast instance with unicast_src_ip can do without.",
+				"instance. Since 2.2.8 a unicast instance with unicast_src_ip can do without.",
 			Bad:  "vrrp_instance VI_1 {\n    virtual_router_id 7\n    virtual_ipaddress {\n        192.0.2.10/24 dev eth0\n    }\n}\n",
 			Good: instanceText(""),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
-					if v.Interface == "" && !v.Has("interface") && !v.Has("vrf") && !(len(v.Unicast) > 0 && v.Has("unicast_src_ip")) {
+					if v.Interface != "" || v.Has("interface") || v.Has("vrf") {
+						continue
+					}
+					if len(v.Unicast) == 0 || !v.Has("unicast_src_ip") {
 						p.report(v.Span(), named(v)+" has no interface", "needs interface")
 					}
 				}
@@ -40,6 +44,28 @@ func instanceRules() []Rule {
 				for _, v := range p.Instances {
 					if v.Interface == "lo" && v.Has("interface") {
 						p.report(v.At("interface"), named(v)+" is on the loopback interface", "expected the interface of the network that the routers share")
+					}
+				}
+			},
+		},
+		{
+			Name: "unicast-interface", Severity: diag.Error, Loss: diag.Ends,
+			Title: "A unicast instance names no interface.",
+			Text: "keepalived 2.2.7 and older do not start VRRP at all with such an instance (Unknown interface!), although its source address would do. " +
+				"2.2.8 and later can.",
+			Bad:  "vrrp_instance VI_1 {\n    virtual_router_id 7\n    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n    virtual_ipaddress {\n        192.0.2.10/24 dev eth0\n    }\n}\n",
+			Good: instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					if v.Interface != "" || v.Has("interface") || v.Has("vrf") || len(v.Unicast) == 0 || !v.Has("unicast_src_ip") {
+						continue
+					}
+					switch {
+					case p.Version == "":
+						d := p.report(v.Span(), named(v)+" has no interface", "keepalived 2.2.7 and older do not start VRRP; 2.2.8 and later need none")
+						d.Loss, d.Help = diag.Keeps, "name the interface, or the version that reads the file with --keepalived-version"
+					case schema.Older(p.Version, "2.2.8"):
+						p.report(v.Span(), named(v)+" has no interface", "keepalived "+p.Version+" needs one for unicast, too")
 					}
 				}
 			},

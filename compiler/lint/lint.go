@@ -41,7 +41,7 @@ func Rules() []Rule { return rules() }
 var rules = sync.OnceValue(func() []Rule {
 	return slices.Concat(textRules(), expansionRules(), wordRules(), valueRules(), fileRules(),
 		instanceRules(), strictRules(), unicastRules(), addressRules(), vmacRules(), groupRules(), weightRules(), nameRules(), trackRules(), bfdRules(), routeRules(), routeOptionRules(),
-		scriptRules(), commandRules(), serviceRules(), balanceRules(), memberRules(), checkRules(), hostRules(), regexRules(),
+		scriptRules(), commandRules(), serviceRules(), announceRules(), balanceRules(), memberRules(), checkRules(), hostRules(), regexRules(),
 		groupPeerRules(), unicastPeerRules(), electionPeerRules(), weightPeerRules(), trackPeerRules(), directorPeerRules())
 })
 
@@ -67,6 +67,8 @@ func Losses(found diag.List) {
 type Host interface {
 	// Networks returns the addresses of an interface with their prefix lengths; false: there is no such interface.
 	Networks(name string) ([]netip.Prefix, bool)
+	// Holds reports whether an interface has the address.
+	Holds(addr netip.Addr) bool
 	// User tells whether there is such a user.
 	User(name string) bool
 	// Mode returns the mode of a file; false: there is no such file.

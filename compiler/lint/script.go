@@ -133,6 +133,33 @@ func scriptRules() []Rule {
 			},
 		},
 		{
+			Name: "script-without-user", Severity: diag.Error, Loss: diag.DropsBlock,
+			Title: "Script security is on, and nobody is named who runs a script.",
+			Text: "keepalived runs it as the user keepalived_script. A machine without that user, as Debian is after the installation, has no one: " +
+				"keepalived drops the script, and an instance that tracks it stays MASTER with its service dead.",
+			Bad:  "global_defs {\n    enable_script_security\n}\nvrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n}\n" + tracking,
+			Good: scriptText + tracking,
+			Check: func(p *pass) {
+				if !p.Global.ScriptSecurity || p.Global.Has("script_user") || p.host != nil && p.host.User(scriptUser) {
+					return
+				}
+				nobodys := p.nobodys()
+				for _, c := range p.Commands {
+					if !nobodys[c.Stmt] {
+						continue
+					}
+					d := p.report(c.Span(), "script security is on, and the script has no user", "dropped where there is no user "+scriptUser)
+					d.Help = "name a user with script_user in global_defs, or behind the script"
+					if p.host == nil {
+						d.Severity = diag.Warning
+					} else {
+						d.Message, d.Label, d.Host = "this machine has no user "+scriptUser+", and the script names none", "dropped", true
+					}
+					return // the others go the same way
+				}
+			},
+		},
+		{
 			Name: "script-arguments", Severity: diag.Error, Loss: diag.DropsWord,
 			Title: "The arguments of a script stand without quotes.",
 			Text:  "Only the first word is the command: script /usr/bin/test -f x runs /usr/bin/test alone.",
@@ -234,6 +261,9 @@ func (p *pass) aboveUser() (line, global, elsewhere *grammar.Stmt) {
 	return line, global, elsewhere
 }
 
+// scriptUser runs the scripts that name no user, where it is a user of the machine.
+const scriptUser = "keepalived_script"
+
 // nobodys is the lines with scripts whose user the file does not name.
 func (p *pass) nobodys() map[*grammar.Stmt]bool {
 	lines := map[*grammar.Stmt]bool{}
@@ -245,6 +275,15 @@ func (p *pass) nobodys() map[*grammar.Stmt]bool {
 	for _, s := range p.Scripts {
 		if s.Has("user") {
 			delete(lines, s.Command.Stmt)
+		}
+	}
+	for _, v := range p.blocks {
+		for _, rs := range v.RealServers {
+			for _, c := range rs.Checks {
+				if misc, ok := c.Checker.(*ir.MiscCheck); ok && c.Has("user") {
+					delete(lines, misc.Command.Stmt)
+				}
+			}
 		}
 	}
 	return lines

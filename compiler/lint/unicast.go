@@ -11,6 +11,10 @@ import (
 	"keepc/grammar/source"
 )
 
+// turned is an instance as the peer of another one would have it.
+const turned = "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    unicast_src_ip 192.0.2.3\n    unicast_peer {\n        192.0.2.2\n    }\n" +
+	"    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n"
+
 // unicastRules are about how advertisements travel: unicast or multicast, from which address, by which interface.
 func unicastRules() []Rule {
 	return []Rule{
@@ -49,6 +53,46 @@ func unicastRules() []Rule {
 						if peer.Addr == v.SourceAddr {
 							p.report(peer.Span(), fmt.Sprintf("%s is the address of this router itself", peer.Addr), "not a peer").Notes = note(v.At("unicast_src_ip"), "the own address")
 						}
+					}
+				}
+			},
+		},
+		{
+			Name: "source-is-peer", Severity: diag.Error, Loss: diag.Keeps,
+			Title: "One address is the own source of an instance and the peer of another one.",
+			Text: "The file is for one router, and an address is either on it or on a peer. The instance whose source this router does not have is in " +
+				"FAULT for good. A file for two routers has conditions (@id), or each router has its own.",
+			Bad:  instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n") + turned,
+			Good: instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n"),
+			Check: func(p *pass) {
+				sources := map[netip.Addr]*ir.VRRPInstance{}
+				for _, v := range p.Instances {
+					if v.SourceAddr.IsValid() && v.Has("unicast_src_ip") && sources[v.SourceAddr] == nil {
+						sources[v.SourceAddr] = v
+					}
+				}
+				for _, v := range p.Instances {
+					for _, peer := range v.Unicast {
+						if o := sources[peer.Addr]; o != nil && o != v && peer.Addr != v.SourceAddr {
+							p.report(peer.Span(), fmt.Sprintf("%s is a peer of %s and the own address of %s", peer.Addr, named(v), named(o)), "this router has it or not").Notes = note(o.At("unicast_src_ip"), "the own address")
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "source-not-here", Severity: diag.Error, Loss: diag.Keeps, Host: true,
+			Title: "An instance speaks from an address that this machine does not have.",
+			Text:  "keepalived puts the instance in FAULT (src address not configured) until the address is there: this router never becomes MASTER.",
+			Bad:   instanceText("    unicast_src_ip 192.0.2.77\n    unicast_peer {\n        192.0.2.3\n    }\n"),
+			Good:  instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n"),
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					if _, here := p.host.Networks(v.Interface); !here && v.Interface != "" {
+						continue // a finding of its own
+					}
+					if v.Has("unicast_src_ip") && v.SourceAddr.IsValid() && !p.host.Holds(v.SourceAddr) {
+						p.report(v.At("unicast_src_ip"), fmt.Sprintf("this machine does not have %s", v.SourceAddr), "FAULT: "+named(v)+" never becomes MASTER here")
 					}
 				}
 			},

@@ -26,6 +26,7 @@ func decode(file *grammar.File, r *reader) (*ir.Config, diag.List) {
 	r.table, r.secrets = root.keywords(), SecretWords(file.Stmts)
 	r.room, r.full = max(file.Room, leastRoom), file.Room < 0
 	cfg := root.fresh()
+	cfg.Version = r.version
 	file.Stmts = root.statements(r, file.Stmts, cfg)
 	cfg.Used, cfg.AtStart, cfg.Secrets, cfg.Commands = r.uses, r.atStart, r.secrets, r.commands
 	return cfg, r.found.List

@@ -66,7 +66,7 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 		return nil, 0, false
 	}
 	best, sure := diag.Suggest(word, near(s, b.keywords()))
-	if _, known := b.index.find("vrrp_" + word); known {
+	if n, known := b.index.find("vrrp_" + word); known && b.rows[n].Block == (s.Block != nil) {
 		best, sure = "vrrp_"+word, true
 	}
 	n, fits := b.index.find(best)
