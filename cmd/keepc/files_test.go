@@ -83,7 +83,7 @@ func refusal(line string) string {
 	if m := ruleAtEnd.FindStringSubmatch(line); m != nil {
 		return "[" + m[1] + "]"
 	}
-	return line[strings.LastIndex(line, ": ")+1:]
+	return strings.TrimSpace(line[strings.LastIndex(line, ": ")+1:])
 }
 
 // A tally counts files by answer, and by answer and word.
@@ -103,8 +103,7 @@ func (c tally) add(answer string, words []string, errors bool) {
 	if c.words[answer] == nil {
 		c.words[answer] = map[string]int{}
 	}
-	slices.Sort(words)
-	for _, w := range slices.Compact(words) {
+	for _, w := range slices.Compact(slices.Sorted(slices.Values(words))) {
 		c.words[answer][w]++
 	}
 }
