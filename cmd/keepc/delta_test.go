@@ -43,7 +43,12 @@ func TestAnnouncedAtOnce(t *testing.T) {
 	args := keepcArgs(t, "run", conf)
 	h.Start(args[0], args[1:]...)
 	last := vips[len(vips)-1]
-	lab.Eventually(t, 20*time.Second, "the last announcement", func() bool { return !announced(wire, last).IsZero() })
+	lab.Eventually(t, 20*time.Second, "all announcements", func() bool {
+		missing := func(a netip.Addr) bool {
+			return announced(wire, a).IsZero() || !strings.Contains(monitor.Log(), a.String()+"/24")
+		}
+		return !slices.ContainsFunc(vips, missing)
+	})
 
 	there := map[netip.Addr]time.Time{}
 	for line := range strings.Lines(monitor.Log()) {
