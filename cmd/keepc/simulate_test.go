@@ -269,10 +269,10 @@ func (x *timeline) perform(words []string) {
 			x.signal(i, syscall.SIGCONT, syscall.SIGCONT)
 		case "down":
 			x.hosts[i].Link(words[2]).Down()
-			x.unplugged[i] = true
+			x.unplugged[i] = x.unplugged[i] || words[2] == "eth0"
 		case "up":
 			x.hosts[i].Link(words[2]).Up()
-			x.unplugged[i] = false
+			x.unplugged[i] = x.unplugged[i] && words[2] != "eth0"
 		case "reload":
 			x.reload(i, words[2])
 		case "fail":
