@@ -145,16 +145,21 @@ func (a *App) Main(args []string) int {
 	case err == nil:
 		return exitOK
 	case !errors.As(err, &e):
-		fmt.Fprintf(a.Stderr, "keepc: %v\n", err)
+		a.complain("keepc: %v", err)
 		return exitUsage
 	case e.err != nil:
-		fmt.Fprintf(a.Stderr, "keepc: %v\n", e.err)
+		a.complain("keepc: %v", e.err)
 	}
 	return e.code
 }
 
 // memoryLimit is the memory above which what is not needed any more is collected at once. The files may need more when they are large.
 const memoryLimit = 208 << 20
+
+// complain says something on one line of standard error, whatever the names of files in it are.
+func (a *App) complain(format string, values ...any) {
+	fmt.Fprintln(a.Stderr, report.Printable(fmt.Sprintf(format, values...)))
+}
 
 // human is the format for people.
 const human = "human"
@@ -201,7 +206,7 @@ func (a *App) accept(c *cobra.Command) error {
 		return fmt.Errorf("--keepalived-version %s: expected a version, as 2.2.8", a.forVersion)
 	}
 	if oldest := "2.0.0"; a.forVersion != "" && schema.Older(a.forVersion, oldest) {
-		fmt.Fprintf(a.Stderr, "keepc: keepalived %s is judged as %s: older versions are not told apart\n", a.forVersion, oldest)
+		a.complain("keepc: keepalived %s is judged as %s: older versions are not told apart", a.forVersion, oldest)
 	}
 	if reachesHost(c) && a.factsFile == "" { // facts may be those of another host
 		a.outside, a.env = true, true

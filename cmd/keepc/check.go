@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -134,7 +135,7 @@ func (r *checkRun) main(names []string) error {
 		model.Time = r.Started
 		for _, f := range files {
 			if f.err != nil {
-				model.Unread = append(model.Unread, report.Unread{File: f.Name, Error: f.err.Error()})
+				model.Unread = append(model.Unread, report.Unread{File: report.Printable(f.Name), Error: report.Printable(f.err.Error())})
 			}
 		}
 		model.Groups = r.groups(compared, files)
@@ -171,7 +172,7 @@ func (r *checkRun) tellAll(jobs []job, files []checked, show func([]report.File)
 		}
 		if f.err != nil {
 			unread = true
-			fmt.Fprintf(r.Stderr, "keepc: %v\n", f.err)
+			r.complain("keepc: %v", f.err)
 			continue
 		}
 		found = append(found, f.File)
@@ -184,6 +185,9 @@ func (r *checkRun) tellAll(jobs []job, files []checked, show func([]report.File)
 	}
 	if r.verbose {
 		r.tell(files)
+	}
+	if !r.quiet {
+		r.tellSettings()
 	}
 	switch {
 	case unread:
@@ -377,6 +381,21 @@ func (r *checkRun) tell(files []checked) {
 					fmt.Fprintln(r.Stderr, line)
 				}
 			}
+		}
+	}
+}
+
+// tellSettings says which settings take something out of the report: who reads it should know that a file decides what is in it.
+func (r *checkRun) tellSettings() {
+	for _, s := range r.settings.all {
+		var off []string
+		for _, rule := range s.Rules {
+			if rule.Off && s.Rule(rule.Rule.Text) == rule {
+				off = append(off, rule.Rule.Text)
+			}
+		}
+		if len(off) > 0 && len(r.only) == 0 {
+			r.complain("keepc: %s switches off %s", s.Name, strings.Join(off, ", "))
 		}
 	}
 }

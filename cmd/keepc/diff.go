@@ -134,7 +134,7 @@ func (r *diffRun) pairs(before, after string) (pairs []filePair, err error) {
 	}
 	for _, name := range now {
 		if !slices.Contains(old, name) {
-			fmt.Fprintf(r.Stderr, "keepc: %s is in %s only, and left out\n", name, after)
+			r.complain("keepc: %s is in %s only, and left out", name, after)
 			continue
 		}
 		more, err := r.readPair(within(before, name), within(after, name))
@@ -145,7 +145,7 @@ func (r *diffRun) pairs(before, after string) (pairs []filePair, err error) {
 	}
 	for _, name := range old {
 		if !slices.Contains(now, name) {
-			fmt.Fprintf(r.Stderr, "keepc: %s is in %s only, and left out\n", name, before)
+			r.complain("keepc: %s is in %s only, and left out", name, before)
 		}
 	}
 	if len(pairs) == 0 {

@@ -36,7 +36,7 @@ func (r *checkRun) repair(jobs []job) error {
 		if err != nil {
 			unread = true
 			if r.diff { // else the check that follows says so
-				fmt.Fprintf(r.Stderr, "keepc: %v\n", err)
+				r.complain("keepc: %v", err)
 			}
 			continue
 		}
@@ -51,7 +51,7 @@ func (r *checkRun) repair(jobs []job) error {
 		}
 		if !r.diff && !r.quiet {
 			for _, d := range done {
-				fmt.Fprintf(r.Stderr, "%s: repaired: %s [%s]\n", d.Span, d.Fixes[0].Title, d.Rule)
+				r.complain("%s: repaired: %s [%s]", d.Span, d.Fixes[0].Title, d.Rule)
 			}
 		}
 	}
@@ -136,7 +136,7 @@ func tellLeft(w io.Writer, told map[string]bool, left diag.List, why string) {
 		}
 		if line := fmt.Sprintf("%s: not repaired: %s [%s]: %s", d.Span, d.Fixes[0].Title, d.Rule, why); !told[line] {
 			told[line] = true
-			fmt.Fprintln(w, line)
+			fmt.Fprintln(w, report.Printable(line))
 		}
 	}
 }

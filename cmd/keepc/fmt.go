@@ -49,7 +49,7 @@ func (r *fmtRun) main(names []string) error {
 		}
 		text, err := r.read(name)
 		if err != nil {
-			fmt.Fprintf(r.Stderr, "keepc: %v\n", err)
+			r.complain("keepc: %v", err)
 			unread = true
 			continue
 		}

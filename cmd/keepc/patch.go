@@ -24,7 +24,7 @@ func patch(name string, c change, secrets []source.Span) string {
 	oldShown, newShown := report.HideLines(name, c.before, secrets), report.HideLines(name, c.after, secrets)
 	hunks := compare(old, new)
 	var b strings.Builder
-	fmt.Fprintf(&b, "--- a/%s\n+++ b/%[1]s\n", strings.TrimPrefix(name, "/"))
+	fmt.Fprintf(&b, "--- a/%s\n+++ b/%[1]s\n", report.Printable(strings.TrimPrefix(name, "/")))
 	for i := 0; i < len(hunks); {
 		last := i
 		for last+1 < len(hunks) && hunks[last+1].old-hunks[last].oldEnd <= 2*around {

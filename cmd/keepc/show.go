@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"keepc/compiler"
@@ -40,7 +38,7 @@ func (a *App) show() *cobra.Command {
 				err = report.Config(a.Stdout, file.Source.Name, cfg)
 			}
 			if n := found.Count(diag.Error); err == nil && n > 0 && !a.quiet {
-				fmt.Fprintf(a.Stderr, "keepc: %s in %s; see keepc check\n", report.Count(n, "error"), file.Source.Name)
+				a.complain("keepc: %s in %s; see keepc check", report.Count(n, "error"), file.Source.Name)
 			}
 			return failed(err)
 		},

@@ -282,6 +282,6 @@ func (a *App) notSimulated(nodes []sim.Node) {
 		}
 	}
 	for _, line := range report.Unenforced(all) {
-		fmt.Fprintf(a.Stderr, "keepc: %s\n", line)
+		a.complain("keepc: %s", line)
 	}
 }

@@ -124,7 +124,7 @@ type File struct {
 func NewCheck(files []File) Check {
 	c := Check{Version: CheckVersion, Files: []string{}, Findings: []Finding{}}
 	for _, f := range files {
-		c.Files = append(c.Files, f.Name)
+		c.Files = append(c.Files, printable(f.Name))
 		for _, d := range f.Findings {
 			c.Findings = append(c.Findings, f.finding(d))
 			switch d.Severity {
@@ -147,7 +147,7 @@ func (f File) finding(d diag.Diagnostic) Finding {
 	from, to, here := d.Span.Position(), d.Span.EndPosition(), f.spot(d.Span)
 	m := Finding{
 		Rule: d.Rule, Severity: d.Severity.String(), Message: d.Message,
-		File: cmp.Or(from.File, f.Name), Path: f.path(d.Span), Line: from.Line, Column: from.Col, EndLine: to.Line, EndColumn: to.Col,
+		File: printable(cmp.Or(from.File, f.Name)), Path: f.path(d.Span), Line: from.Line, Column: from.Col, EndLine: to.Line, EndColumn: to.Col,
 		Excerpt: here.excerpt(), Label: d.Label, Help: d.Help, Host: d.Host, IDs: d.IDs,
 	}
 	if d.Severity == diag.Error {
@@ -159,10 +159,10 @@ func (f File) finding(d diag.Diagnostic) Finding {
 		at, there := n.Span.Position(), f.spot(n.Span)
 		here.scrub(&n.Message)
 		there.scrub(&n.Message)
-		m.Notes = append(m.Notes, Note{Message: printable(n.Message), File: at.File, Line: at.Line, Column: at.Col, Excerpt: there.excerpt()})
+		m.Notes = append(m.Notes, Note{Message: printable(n.Message), File: printable(at.File), Line: at.Line, Column: at.Col, Excerpt: there.excerpt()})
 	}
 	for src := d.Span.Source; src != nil && !src.Via.IsZero(); src = src.Via.Source {
-		m.Notes = append(m.Notes, Note{Message: src.How + " " + src.Via.String()})
+		m.Notes = append(m.Notes, Note{Message: printable(src.How + " " + src.Via.String())})
 	}
 	m.Notes = append(m.Notes, again(d)...)
 	for _, fix := range d.Fixes {
@@ -184,7 +184,7 @@ func again(d diag.Diagnostic) (notes []Note) {
 	seen, rest := []string{d.Span.Source.Via.String()}, len(d.More)
 	for _, s := range d.More {
 		if via := s.Source.Via.String(); len(notes) < few && !slices.Contains(seen, via) {
-			notes = append(notes, Note{Message: "also " + s.Source.How + " " + via})
+			notes = append(notes, Note{Message: printable("also " + s.Source.How + " " + via)})
 			seen = append(seen, via)
 			rest--
 		}
@@ -216,7 +216,7 @@ func newFix(fix diag.Fix) Fix {
 	m := Fix{Title: fix.Title}
 	for _, e := range fix.Edits {
 		from, to := e.Span.Position(), e.Span.EndPosition()
-		m.Edits = append(m.Edits, Edit{File: from.File, Line: from.Line, Column: from.Col, EndLine: to.Line, EndColumn: to.Col, Text: e.Text})
+		m.Edits = append(m.Edits, Edit{File: printable(from.File), Line: from.Line, Column: from.Col, EndLine: to.Line, EndColumn: to.Col, Text: e.Text})
 	}
 	return m
 }

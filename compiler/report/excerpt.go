@@ -173,6 +173,9 @@ func render(line []byte, at part, secrets []part) Excerpt {
 	return e
 }
 
+// Printable is a text on one line, without what a terminal or a log could take for commands.
+func Printable(text string) string { return printable(text) }
+
 // printable is a text without what a terminal could take for commands.
 func printable(text string) string {
 	return strings.Map(func(c rune) rune {
