@@ -218,7 +218,7 @@ func (p proof) complaints(old, better []byte) (before, after int) {
 }
 
 // ends is what keepalived says where it reads no further, or does not start VRRP.
-var ends = regexp.MustCompile(`is missing a parameter after|must be set|Unknown interface!`)
+var ends = regexp.MustCompile(`is missing a parameter after|must be set|Unknown interface!|Non-existent interface`)
 
 // objects holds that keepalived's dump has all that it had. It is false where keepalived gives none of the file as it was.
 func (p proof) objects(old, better []byte) bool {

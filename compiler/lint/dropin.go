@@ -119,11 +119,6 @@ func Differences() []Difference {
 			Why:        "the scripts run; how safely is for the owner of the machine to say",
 		},
 		{
-			Keepalived: "rejects a rule with sport 80 or dport 80, and asks for 80-80",
-			Keepc:      "accepts it",
-			Why:        "it is a mistake of keepalived",
-		},
-		{
 			Keepalived: "accepts in silence what it does not do: words behind a value, arguments of a script without quotes, a prefix length or range behind an address that takes none, a password after a #, a second service or address like another",
 			Keepc:      "an error where traffic or protection is lost, else a warning",
 			Why:        "the file says something else than what happens",

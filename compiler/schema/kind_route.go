@@ -354,6 +354,21 @@ func numberRange(hi uint64) Kind[*ir.Range] {
 	}}
 }
 
+// portRange is the first and the last port of a rule. keepalived complains of a single one and adds the rule without it.
+var portRange = Kind[*ir.Range]{"two numbers, as 80-80", func(r *reader) (*ir.Range, bool) {
+	if w := r.peek(); isNumber(w) {
+		r.report(diag.Diagnostic{
+			Rule: "invalid-value", Severity: diag.Error, Loss: diag.GoesOnWith,
+			Message: fmt.Sprintf("%s %s is not a range of ports", r.key.Word, w),
+			Span:    r.rest[0].Span,
+			Label:   fmt.Sprintf("expected %s-%s: keepalived adds the rule for all ports", w, w),
+		})
+		r.optional()
+		return nil, true
+	}
+	return numberRange(65535).read(r)
+}}
+
 // userRange is the first and the last user, which keepalived wants both.
 var userRange = Kind[*ir.Range]{"two numbers, as 100-200", func(r *reader) (*ir.Range, bool) {
 	if w := r.peek(); isNumber(w) {

@@ -138,11 +138,23 @@ var Account = Kind[ir.User]{"a user [and a group]", func(r *reader) (u ir.User, 
 	r.ended(w)
 	u.Name = w.Text
 	if w, ok := r.optional(); ok {
+		if w.Text == ":" && (r.version == "" || !Older(newestKnown, r.version)) {
+			r.fail(diag.Diagnostic{
+				Rule: "invalid-value", Severity: diag.Error,
+				Message: `":" is not a group`,
+				Span:    w.Span,
+				Label:   "expected a group, or nothing: keepalived " + newestKnown + " and older refuse the user",
+			})
+			return u, false
+		}
 		r.ended(w)
 		u.Group = w.Text
 	}
 	return u, true
 }}
+
+// newestKnown is the last keepalived whose reading is known here.
+const newestKnown = "2.4.3"
 
 // FIFO is the path of a named pipe and who owns it.
 var FIFO = Kind[ir.FIFO]{"a path [user [group]]", func(r *reader) (f ir.FIFO, ok bool) {

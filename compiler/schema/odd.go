@@ -110,7 +110,7 @@ func (r *reader) quotedWords(first, last grammar.Word) diag.Diagnostic {
 }
 
 // placeholder is what stands where somebody is to write a value: <NIC>, __NIC__, %NIC% and @NIC@.
-var placeholder = regexp.MustCompile(`^(<[A-Za-z][\w-]*>|__[A-Z][A-Z0-9_]*__|%[A-Z][A-Z0-9_]*%|@[A-Z][A-Z0-9_]*@)$`)
+var placeholder = regexp.MustCompile(`^(<-*[A-Za-z][\w-]*>|__[A-Z][A-Z0-9_]*__|%[A-Z][A-Z0-9_]*%|@[A-Z][A-Z0-9_]*@)$`)
 
 // unfilledValue reports a value that nobody has filled in. What to write there, the text does not say. A pattern may look like that.
 func (r *reader) unfilledValue(w grammar.Word) {

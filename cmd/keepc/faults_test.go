@@ -1,0 +1,55 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var updateFaults = flag.Bool("update-faults", false, "rewrite testdata/reference/faults.txt")
+
+// TestFaults walks testdata/faults, small files that keepc once answered wrongly: what it finds in each, by the version that reads the
+// file where that matters, and what --fix would change.
+func TestFaults(t *testing.T) {
+	dir := absolute(t, filepath.Join("..", "..", "testdata", "faults"))
+	paths, err := filepath.Glob(filepath.Join(dir, "*.conf"))
+	if err != nil || len(paths) == 0 {
+		t.Fatal("no files: ", err)
+	}
+	var all strings.Builder
+	keepc := func(args ...string) {
+		var out, note bytes.Buffer
+		app := App{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &note, Env: func(string) string { return "" }, FS: os.DirFS("/"), Dir: dir}
+		code := app.Main(args)
+		fmt.Fprintf(&all, "$ keepc %s\n%s(%d)\n\n", strings.Join(args, " "), out.String(), code)
+	}
+	for _, path := range paths {
+		name := filepath.Base(path)
+		keepc("check", "--format", "short", name)
+		switch strings.TrimSuffix(name, ".conf") {
+		case "comment-in-definition", "empty-line-in-definition", "unicast-without-interface":
+			keepc("check", "--format", "short", "--keepalived-version", "2.2.7", name)
+			keepc("check", "--format", "short", "--keepalived-version", "2.4.3", name)
+		case "include-absent":
+			keepc("check", "--format", "short", "--allow-outside", name)
+		}
+		keepc("check", "--diff", name)
+	}
+	golden := filepath.Join("..", "..", "testdata", "reference", "faults.txt")
+	if *updateFaults {
+		if err := os.WriteFile(golden, []byte(all.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all.String() != string(want) {
+		t.Errorf("other findings; go test ./cmd/keepc -run TestFaults -update-faults rewrites them. Now:\n%s", &all)
+	}
+}
