@@ -10,11 +10,13 @@ import (
 	"iter"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 
 	"keepc/compiler"
 	"keepc/compiler/report"
+	"keepc/grammar"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
 )
@@ -45,6 +47,8 @@ func (r *checkRun) repair(jobs []job) error {
 				if _, err := fmt.Fprint(r.Stdout, patch(file, texts[file], secrets)); err != nil {
 					return failed(fmt.Errorf("write the patch: %w", err))
 				}
+			} else if !r.mayWrite(j, file) {
+				r.complain("keepc: %s: is not repaired: it is not below the directory of %s", file, r.shown(j.name))
 			} else if err := replaceFile(r.abs(file), texts[file].after); err != nil {
 				return failed(fileError(file, err))
 			}
@@ -59,6 +63,13 @@ func (r *checkRun) repair(jobs []job) error {
 		return exit{code: exitFailed}
 	}
 	return nil
+}
+
+// mayWrite tells whether a repair of a job may change a file: the one that is named, and what lies below its directory.
+func (r *checkRun) mayWrite(j job, file string) bool {
+	near := grammar.Files{Root: r.FS, Within: []string{}}.With(path.Dir(r.abs(j.name)))
+	_, err := near.Locate(r.abs(file))
+	return err == nil || r.abs(file) == r.abs(j.name)
 }
 
 // A change is the text of a file before and after its repair.
@@ -213,6 +224,8 @@ func replaceBy(name string, text []byte) (err error) {
 		return &fs.PathError{Op: "replace", Path: name, Err: errors.New("is not a regular file")}
 	case info.Mode().Perm()&0o222 == 0:
 		return &fs.PathError{Op: "replace", Path: name, Err: errors.New("is read-only")}
+	case links(info) > 1: // the other names would keep the old text
+		return &fs.PathError{Op: "replace", Path: name, Err: errors.New("has another name (a hard link), which would keep the old text")}
 	}
 	f, err := os.CreateTemp(filepath.Dir(name), ".keepc-*")
 	if err != nil {
