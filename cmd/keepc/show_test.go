@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"keepc/compiler/report"
+	"keepc/compiler/schema"
 	"keepc/grammar"
 	"keepc/grammar/source"
 )
@@ -58,7 +59,7 @@ func TestShow(t *testing.T) {
 			t.Fatal(err)
 		}
 		first, _ := grammar.LoadText(source.New(name, text), grammar.Options{
-			Files: grammar.Files{Root: os.DirFS("/"), Dir: dir}, ID: "lb1", Env: func(string) string { return "" },
+			Files: grammar.Files{Root: os.DirFS("/"), Dir: dir}, ID: "lb1", Env: func(string) string { return "" }, Nests: schema.Nests(),
 		})
 		expanded, _ := call(t, "show", "--expand", "--id", "lb1", name)
 		again, _ := grammar.Parse(source.New(name, []byte(expanded)))

@@ -195,9 +195,7 @@ func TestEffectsDoNotPrintPasswords(t *testing.T) {
 	e := newDirector(epoch, mustParse(t, "A priority 100"), 0)
 	e.Step(epoch, eth0("192.0.2.2"))
 	values := []any{packet(51, 1)}
-	for _, f := range e.Step(epoch.Add(time.Minute), tick{}) {
-		values = append(values, f)
-	}
+	values = append(values, e.Step(epoch.Add(time.Minute), tick{})...)
 	raw := fmt.Sprint([]byte("s3cr3t"))
 	for _, v := range values {
 		for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
