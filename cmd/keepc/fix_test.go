@@ -14,7 +14,7 @@ func TestTrial(t *testing.T) {
 	fix := func(from, to int, text string) diag.Diagnostic {
 		return diag.Diagnostic{Fixes: []diag.Fix{{Edits: []diag.Edit{{Span: src.Span(from, to), Text: text}}}}}
 	}
-	run := trial{src: src, after: func(text []byte) diag.List {
+	run := trial{src: src, spend: func() bool { return true }, after: func(text []byte) diag.List {
 		if bytes.Contains(text, []byte("bad")) {
 			return diag.List{{Rule: "r", Severity: diag.Error}}
 		}
