@@ -9,7 +9,7 @@ import (
 	"keepc/compiler/ir"
 )
 
-func control(_ syscall.RawConn, c ir.Connection) error {
+func control(_ string, _ syscall.RawConn, c ir.Connection) error {
 	if c.BindIf != "" || c.FWMark != 0 {
 		return errors.New("bind_if and fwmark need Linux")
 	}

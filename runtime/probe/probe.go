@@ -21,10 +21,10 @@ func Do(ctx context.Context, c *ir.Check, limit time.Duration) health.Result {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	switch err := ask(limited, c); {
-	case err == nil:
-		return health.Result{Up: true}
 	case ctx.Err() != nil:
 		return health.Result{Inconclusive: ctx.Err().Error()}
+	case err == nil:
+		return health.Result{Up: true}
 	case lacking(err):
 		return health.Result{Inconclusive: plain(err, limit)}
 	default:
@@ -46,16 +46,20 @@ type unknownError struct{ keyword string }
 
 func (e *unknownError) Error() string { return e.keyword + " is not enforced yet" }
 
-// connect opens a connection as a check asks for it.
-func connect(ctx context.Context, c ir.Connection) (net.Conn, error) {
+// connect opens a connection by "tcp" or "udp" as a check asks for it.
+func connect(ctx context.Context, network string, c ir.Connection) (net.Conn, error) {
 	d := net.Dialer{
 		KeepAlive: -1, // nothing is kept
-		Control:   func(_, _ string, s syscall.RawConn) error { return control(s, c) },
+		Control:   func(network, _ string, s syscall.RawConn) error { return control(network, s, c) },
 	}
-	if c.BindTo.IsValid() {
+	switch {
+	case !c.BindTo.IsValid():
+	case network == "udp":
+		d.LocalAddr = net.UDPAddrFromAddrPort(c.BindTo)
+	default:
 		d.LocalAddr = net.TCPAddrFromAddrPort(c.BindTo)
 	}
-	return d.DialContext(ctx, "tcp", c.Target.String())
+	return d.DialContext(ctx, network, c.Target.String())
 }
 
 // plain says in an operator's words what was wrong; which server it is about is known.
@@ -63,26 +67,33 @@ func plain(err error, limit time.Duration) string {
 	if e, ok := errors.AsType[*os.SyscallError](err); ok {
 		return e.Error()
 	}
-	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
+	op, ok := errors.AsType[*net.OpError](err)
+	if e, late := errors.AsType[net.Error](err); late && e.Timeout() {
+		if ok && op.Op == "read" {
+			return fmt.Sprintf("no answer within %v", limit)
+		}
 		return fmt.Sprintf("connect: timed out after %v", limit)
 	}
-	if e, ok := errors.AsType[*net.OpError](err); ok {
-		return e.Err.Error()
+	if ok {
+		return op.Err.Error()
 	}
 	return err.Error()
 }
 
 // lacking reports whether a check failed for what this machine lacks: then nothing left it, and nothing is known of the server. A connection
-// that finds no local address or port says so at connect; what fails before that is about this machine alone.
+// that finds no local address or port says so at connect; what fails before that is about this machine alone, and what fails later is not.
 func lacking(err error) bool {
 	if _, ok := errors.AsType[*unknownError](err); ok {
 		return true
 	}
-	if e, ok := errors.AsType[*os.SyscallError](err); ok && e.Syscall != "connect" {
+	if e, ok := errors.AsType[*os.SyscallError](err); ok && !slices.Contains(reaching, e.Syscall) {
 		return true
 	}
 	return slices.ContainsFunc(shortages, func(errno syscall.Errno) bool { return errors.Is(err, errno) })
 }
+
+// reaching are the calls whose errors the network or the server may have caused.
+var reaching = []string{"connect", "write", "read"}
 
 // shortages are what the kernel says when descriptors, memory, local ports or local addresses are short.
 var shortages = []syscall.Errno{

@@ -8,7 +8,7 @@ import (
 
 // tcp connects and closes, as keepalived's TCP_CHECK does: no byte is sent.
 func tcp(ctx context.Context, c ir.Connection) error {
-	conn, err := connect(ctx, c)
+	conn, err := connect(ctx, "tcp", c)
 	if err != nil {
 		return err
 	}
