@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"os"
@@ -389,7 +390,8 @@ func (p *player) serve(ev balance.Event) {
 	for _, f := range p.balance.Step(p.now, ev) {
 		fmt.Fprintf(&p.did, "%v %T %+v\n", p.now.Sub(time.Unix(1_000_000, 0)), f, f)
 		if s, ok := f.(balance.StartProbe); ok {
-			fmt.Fprintf(&p.did, "%s %+v %+v %v\n", s.Check.Keyword(), s.Check.Checker, s.Check.Connection, s.Timeout)
+			asks, err := json.Marshal(s.Check.Checker) // what is behind pointers, not where it is
+			fmt.Fprintf(&p.did, "%s %s %v %+v %v\n", s.Check.Keyword(), asks, err, s.Check.Connection, s.Timeout)
 			cause := ""
 			if target := s.Server.Server.Addr().AsSlice(); int(target[len(target)-1]) <= p.failing {
 				cause = "fails"
