@@ -36,6 +36,7 @@ const (
 	ofInstance = "vrrp_instance.virtual_ipaddress vrrp_instance.virtual_ipaddress_excluded"
 	routes     = "vrrp_instance.virtual_routes static_routes"
 	rules      = "vrrp_instance.virtual_rules static_rules"
+	checkers   = checks + ".TCP_CHECK " + checks + ".UDP_CHECK"
 	tunnels    = "virtual_server.lb_kind virtual_server.lvs_method virtual_server.sorry_server_lvs_method virtual_server.real_server.lvs_method"
 )
 
@@ -183,9 +184,10 @@ var list = []row{
 	{blocks: "virtual_server.real_server", answer: Enforced, words: `
 		weight lvs_method uthreshold lthreshold inhibit_on_failure alpha delay_loop connect_timeout retry delay_before_retry warmup`},
 	{blocks: "virtual_server.real_server", words: "notify_up notify_down", answer: LeftOut, why: noScript},
-	{blocks: checks, words: "TCP_CHECK", answer: Enforced},
-	{blocks: checks, answer: LeftOut, why: noCheck, words: "HTTP_GET SSL_GET SMTP_CHECK DNS_CHECK UDP_CHECK PING_CHECK MISC_CHECK FILE_CHECK BFD_CHECK"},
-	{blocks: checks + ".TCP_CHECK", answer: Enforced, words: `
+	{blocks: checks, words: "TCP_CHECK UDP_CHECK", answer: Enforced},
+	{blocks: checks, answer: LeftOut, why: noCheck, words: "HTTP_GET SSL_GET SMTP_CHECK DNS_CHECK PING_CHECK MISC_CHECK FILE_CHECK BFD_CHECK"},
+	{blocks: checkers, answer: Enforced, words: `
 		connect_ip connect_port bindto bind_port bind_if connect_timeout fwmark retry delay_before_retry warmup delay_loop alpha`},
-	{blocks: checks + ".TCP_CHECK", words: "log_all_failures", answer: LeftOut, why: "only failures that count are logged"},
+	{blocks: checks + ".UDP_CHECK", answer: Enforced, words: "payload require_reply min_reply_length max_reply_length"},
+	{blocks: checkers, words: "log_all_failures", answer: LeftOut, why: "only failures that count are logged"},
 }

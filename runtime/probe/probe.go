@@ -34,9 +34,11 @@ func Do(ctx context.Context, c *ir.Check, limit time.Duration) health.Result {
 
 // ask makes the check of a kind. A kind that package enforced does not name never gets here.
 func ask(ctx context.Context, c *ir.Check) error {
-	switch c.Checker.(type) {
+	switch k := c.Checker.(type) {
 	case *ir.TCPCheck:
 		return tcp(ctx, c.Connection)
+	case *ir.UDPCheck:
+		return udp(ctx, c.Connection, k)
 	}
 	return &unknownError{c.Keyword()}
 }
