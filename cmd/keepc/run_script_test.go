@@ -74,11 +74,12 @@ func TestRunScriptsInheritNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A shell has its script open, and a pipe where it collects the list.
+	// A shell has its script open, and a pipe where it collects the list. Signal 32 is the C library's own: make leaves it ignored.
+	signals := []string{"SigBlk:\t0000000000000000\n", "SigIgn:\t0000000000000000\n", "SigIgn:\t0000000080000000\n"}
 	for line := range strings.Lines(string(seen)) {
 		inherited := strings.Fields(line)
 		inherited = slices.DeleteFunc(inherited, func(f string) bool { return f == program || strings.HasPrefix(f, "pipe:") })
-		if inherited = slices.Compact(inherited); !slices.Equal(inherited, []string{"/dev/null"}) && line != "SigBlk:\t0000000000000000\n" && line != "SigIgn:\t0000000000000000\n" {
+		if inherited = slices.Compact(inherited); !slices.Equal(inherited, []string{"/dev/null"}) && !slices.Contains(signals, line) {
 			t.Errorf("got %s", line)
 		}
 	}

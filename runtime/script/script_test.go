@@ -273,8 +273,9 @@ func TestBirth(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "0177\n" + wd + "\n/dev/null\n" + file + "\n/dev/null\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"
-	if string(text) != want {
-		t.Errorf("got\n%swant\n%s", text, want)
+	// Signal 32 is the C library's own: who is started by make has it ignored, and no program of Go can change that.
+	if got := strings.Replace(string(text), "SigIgn:\t0000000080000000", "SigIgn:\t0000000000000000", 1); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
 	}
 
 	group := filepath.Join(t.TempDir(), "group")
