@@ -130,9 +130,9 @@ var (
 	pingCheck = bare(&ir.PingCheck{}, connects()...)
 	udpCheck  = checker(&ir.UDPCheck{}, connects(),
 		Value("payload", Octets, func(u *ir.UDPCheck) *ir.Octets { return &u.Payload }, "What is sent.").Since("2.2.0"),
-		Value("require_reply", Reply, func(u *ir.UDPCheck) **ir.Reply { return &u.Reply }, "An answer must come, and match when bytes are given.").Since("2.1.0"),
-		Value("min_reply_length", Int[int](0, 65535), func(u *ir.UDPCheck) *int { return &u.MinLength }, "The shortest good answer.").Default("0").Since("2.2.0"),
-		Value("max_reply_length", Int[int](0, 65535), func(u *ir.UDPCheck) *int { return &u.MaxLength }, "The longest good answer.").Default("255").Since("2.2.0"),
+		Value("require_reply", Reply, func(u *ir.UDPCheck) **ir.Reply { return &u.Reply }, "An answer must come, and match the bytes as far as both go.").Since("2.1.0"),
+		Value("min_reply_length", Int[int](0, 65535), func(u *ir.UDPCheck) *int { return &u.MinLength }, "The shortest good answer, where require_reply has bytes.").Default("0").Since("2.2.0"),
+		Value("max_reply_length", Int[int](0, 65535), func(u *ir.UDPCheck) *int { return &u.MaxLength }, "The longest good answer, where require_reply has bytes.").Default("255").Since("2.2.0"),
 	)
 	smtpCheck = checker(&ir.SMTPCheck{}, connects(),
 		Value("helo_name", String, func(s *ir.SMTPCheck) *string { return &s.Helo }, "The name in HELO.").Default("smtpchecker.keepalived.org"),
