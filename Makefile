@@ -12,7 +12,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 test: deps lint
 	$(MAKE) --no-print-directory vm || [ "$$CI" != true ]
-	$(GO) run .ci/report.go -race -p 1 -count 1 -timeout 25m $(TESTFLAGS) ./...
+	$(GO) run .ci/report.go -race -p 1 -count 1 -timeout 40m $(TESTFLAGS) ./...
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.stamp=$(VERSION)' -o .cache/bin/keepc ./cmd/keepc
