@@ -72,13 +72,16 @@ func settled(text string) string {
 	for line := range strings.Lines(text) {
 		if !unsettled.MatchString(line) {
 			line = strings.TrimSuffix(strings.TrimRight(line, "\n"), " set") // an address that a MASTER holds
-			lines = append(lines, syncState.ReplaceAllString(line, "$1"))
+			lines = append(lines, whereInstalled.ReplaceAllString(syncState.ReplaceAllString(line, "$1"), ""))
 		}
 	}
 	return strings.Join(lines, "\n")
 }
 
 var unsettled = regexp.MustCompile(`^\s*(Status|State|Result|Init state|Num member fault|Effective priority|Total priority|Master |Number of|Last |fd_in|Read timeout)|\d{4}\.\d{6}|\d\d:\d\d:\d\d|(?i)\bpid\b|\bmac\b|link-local`)
+
+// whereInstalled is where a route came to be, if the kernel had told by the time of the dump.
+var whereInstalled = regexp.MustCompile(` \[(dev [^\]]+|installed ifindex \d+)\]$`)
 
 // syncState is the state behind the name of a sync group.
 var syncState = regexp.MustCompile(`^(\s*VRRP Sync Group = .*), [A-Z]+$`)

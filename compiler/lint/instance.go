@@ -63,7 +63,7 @@ func instanceRules() []Rule {
 					switch {
 					case p.Version == "":
 						d := p.report(v.Span(), named(v)+" has no interface", "keepalived 2.2.7 and older do not start VRRP; 2.2.8 and later need none")
-						d.Loss, d.Help = diag.Keeps, "name the interface, or the version that reads the file with --keepalived-version"
+						d.Help = "name the interface, or the version that reads the file with --keepalived-version"
 					case schema.Older(p.Version, "2.2.8"):
 						p.report(v.Span(), named(v)+" has no interface", "keepalived "+p.Version+" needs one for unicast, too")
 					}
