@@ -45,7 +45,7 @@ type Options struct {
 }
 
 // spareProcessors is how many goroutines may run beside those that the machine has processors for.
-const spareProcessors = 6
+const spareProcessors = 1
 
 // stopTimeout bounds how long a stopping director waits for the kernel to give everything up.
 const stopTimeout = 5 * time.Second
