@@ -153,7 +153,7 @@ func (a *App) Main(args []string) int {
 	return e.code
 }
 
-// memoryLimit is the memory above which what is not needed any more is collected at once. The files may need more when they are large.
+// memoryLimit is the memory above which what is no longer needed is collected at once. The files may need more when they are large.
 const memoryLimit = 208 << 20
 
 // complain says something on one line of standard error, whatever the names of files in it are.

@@ -120,12 +120,12 @@ func TestEnforced(t *testing.T) {
 	})
 }
 
-// claimed tells whether the list calls a keyword enforced, whatever its value is.
+// claimed reports whether the list calls a keyword enforced, whatever its value is.
 func claimed(path string) bool {
 	return slices.ContainsFunc(enforced.Of(path), func(v enforced.Verdict) bool { return v.Answer == enforced.Enforced })
 }
 
-// isTest tells whether a test of a package, as "runtime/watch TestFiles", is there.
+// isTest reports whether a test of a package, as "runtime/watch TestFiles", is there.
 func isTest(t *testing.T, test string) bool {
 	dir, name, _ := strings.Cut(test, " ")
 	files, err := filepath.Glob(filepath.Join("..", "..", dir, "*_test.go"))
@@ -217,7 +217,7 @@ func strippedLine(words grammar.Words, path, word string, options map[string]boo
 	return left
 }
 
-// acts tells whether directors with these configurations do anything different.
+// acts reports whether directors with these configurations do anything different.
 func acts(a, b *ir.Config) bool {
 	for _, s := range []func(*ir.Config) state.Situation{state.AllMaster, backups} {
 		if !slices.Equal(objects(state.Desired(a, s(a))), objects(state.Desired(b, s(b)))) {

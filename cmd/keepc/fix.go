@@ -65,7 +65,7 @@ func (r *checkRun) repair(jobs []job) error {
 	return nil
 }
 
-// mayWrite tells whether a repair of a job may change a file: the one that is named, and what lies below its directory.
+// mayWrite reports whether a repair of a job may change a file: the one that is named, and what lies below its directory.
 func (r *checkRun) mayWrite(j job, file string) bool {
 	near := grammar.Files{Root: r.FS, Within: []string{}}.With(path.Dir(r.abs(j.name)))
 	_, err := near.Locate(r.abs(file))
@@ -157,7 +157,7 @@ type trial struct {
 	src    *source.Source
 	before diag.List
 	after  func(text []byte) diag.List // what is found with another text
-	spend  func() bool                 // tells whether there is time for one more trial
+	spend  func() bool                 // reports whether there is time for one more trial
 	left   diag.List                   // the findings whose repair makes an error
 	open   diag.List                   // those whose repair was not tried
 }

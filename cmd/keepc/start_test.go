@@ -161,7 +161,7 @@ type startDifference struct {
 
 type startDifferences []*startDifference
 
-// cover tells whether the difference is meant.
+// cover reports whether the difference is meant.
 func (l startDifferences) cover(file string) bool {
 	i := slices.IndexFunc(l, func(m *startDifference) bool { return m.file == file })
 	if i >= 0 {

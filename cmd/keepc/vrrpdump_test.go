@@ -116,7 +116,7 @@ func dumpExcuses(t *testing.T) (list excuseList) {
 	return list
 }
 
-// cover tells whether a difference is meant.
+// cover reports whether a difference is meant.
 func (l excuseList) cover(file, difference string) bool {
 	for _, e := range l {
 		if (e.file == "*" || e.file == file) && e.text.MatchString(difference) {

@@ -1,6 +1,9 @@
 package state
 
 import (
+	"slices"
+
+	"keepc/compiler/enforced"
 	"keepc/compiler/ir"
 )
 
@@ -155,8 +158,11 @@ func (w *State) virtualServer(v *ir.VirtualServer, s Situation) {
 	for _, r := range v.RealServers {
 		k := DestinationKey{Service: v.Key, Server: r.Addr}
 		why := "no check has failed"
-		if len(r.Checks) == 0 {
+		switch {
+		case len(r.Checks) == 0:
 			why = "always up: it has no check"
+		case !slices.ContainsFunc(r.Checks, enforced.Checked):
+			why = "always up: not checked"
 		}
 		cause, down := s.Down[k]
 		switch {
