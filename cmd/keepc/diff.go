@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -69,6 +70,7 @@ func (r *diffRun) main(before, after string) error {
 	if err != nil {
 		return err
 	}
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(2 * memoryLimit)) // two configurations are held at once
 	pairs, err := r.pairs(before, after)
 	if err == nil {
 		pairs, err = r.withPeers(pairs)

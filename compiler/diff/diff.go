@@ -36,10 +36,11 @@ const (
 // servers are all well.
 func Compare(before, after Side, role Role) Diff {
 	all := compareSettings(before, after)
+	found := index(all)
 	d := Diff{
 		Kernel:    plan.Diff(want(before.Config, role), want(after.Config, role), func(state.Key) bool { return true }),
-		Instances: instances(before.Config, after.Config, all),
-		Servers:   servers(before.Config, after.Config, all),
+		Instances: instances(before.Config, after.Config, found),
+		Servers:   servers(before.Config, after.Config, found),
 	}
 	for _, s := range all {
 		if !s.Inherited && !s.told() {

@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"keepc/compiler/ir"
 	"keepc/compiler/schema"
+	"keepc/compiler/state"
 	"keepc/grammar/source"
 )
 
@@ -30,8 +32,12 @@ type Instance struct {
 }
 
 // instances judges every instance of both sides.
-func instances(before, after *ir.Config, changes []Setting) (list []Instance) {
-	restart := restarts(changes)
+func instances(before, after *ir.Config, changes changed) (list []Instance) {
+	restart := restarts(changes.list)
+	around := surroundings{
+		groups: byMember(slices.Concat(before.SyncGroups, after.SyncGroups)), changes: changes,
+		held: holders(before), holds: holders(after),
+	}
 	known := byKey(before.Instances, (*ir.VRRPInstance).Key)
 	kept := byKey(after.Instances, (*ir.VRRPInstance).Key)
 	for _, v := range after.Instances {
@@ -45,7 +51,7 @@ func instances(before, after *ir.Config, changes []Setting) (list []Instance) {
 		case old == nil:
 			i.Verdict, i.Reason = Election, arrival(v, before, kept)
 		default:
-			i.Verdict, i.Reason = judge(old, v, changes, before, after)
+			i.Verdict, i.Reason = around.judge(old, v)
 		}
 		list = append(list, i)
 	}
@@ -82,18 +88,50 @@ func restarts(changes []Setting) string {
 	return strings.Join(words, ", ")
 }
 
+// surroundings is what surrounds the instances of both sides.
+type surroundings struct {
+	groups      map[string][]*ir.SyncGroup // of both sides, by the names of their members
+	changes     changed
+	held, holds map[state.AddressKey]*ir.VRRPInstance // by what address: before and after
+}
+
+func byMember(groups []*ir.SyncGroup) map[string][]*ir.SyncGroup {
+	m := map[string][]*ir.SyncGroup{}
+	for _, g := range groups {
+		for _, member := range g.Members {
+			m[member.Text] = append(m[member.Text], g)
+		}
+	}
+	return m
+}
+
+// holders returns the first instance that has each address.
+func holders(cfg *ir.Config) map[state.AddressKey]*ir.VRRPInstance {
+	m := map[state.AddressKey]*ir.VRRPInstance{}
+	for _, v := range cfg.Instances {
+		for _, a := range v.Addresses {
+			if k := addressKey(a); m[k] == nil {
+				m[k] = v
+			}
+		}
+	}
+	return m
+}
+
+func addressKey(a ir.Address) state.AddressKey { return state.AddressKey{Dev: a.Dev, Prefix: a.Prefix} }
+
 // judge compares two instances that are one virtual router.
-func judge(old, now *ir.VRRPInstance, changes []Setting, before, after *ir.Config) (Verdict, string) {
-	if moves := addressChanges(old, now, before, after); len(moves) > 0 {
+func (s surroundings) judge(old, now *ir.VRRPInstance) (Verdict, string) {
+	if moves := s.addressChanges(old, now); len(moves) > 0 {
 		return Addresses, strings.Join(moves, "; ") + "; role and timers stay"
 	}
-	around := concerned(now, slices.Concat(before.SyncGroups, after.SyncGroups), changes)
-	if len(of(changes, now.Key())) == 0 && len(around) == 0 {
+	depends := s.concerned(now)
+	if len(s.changes.byOwner[now.Key()]) == 0 && len(depends) == 0 {
 		return Untouched, "nothing of it changes"
 	}
 	reason := "role and timers stay"
-	if len(around) > 0 {
-		reason += "; it depends on " + strings.Join(around, " and ")
+	if len(depends) > 0 {
+		reason += "; it depends on " + strings.Join(depends, " and ")
 	}
 	if words := unheard(old, now); len(words) > 0 {
 		reason += "; peers drop its advertisements, and it theirs, until they have the new " + strings.Join(words, " and ")
@@ -102,34 +140,28 @@ func judge(old, now *ir.VRRPInstance, changes []Setting, before, after *ir.Confi
 }
 
 // concerned names the blocks that change and that an instance depends on: what it tracks, and its sync group.
-func concerned(v *ir.VRRPInstance, groups []*ir.SyncGroup, changes []Setting) (found []string) {
-	mine := map[string]bool{}
+func (s surroundings) concerned(v *ir.VRRPInstance) (found []string) {
 	blocks := map[ir.TrackKind][]string{
 		ir.ScriptTracker: {"vrrp_script"}, ir.FileTracker: {"track_file", "vrrp_track_file"}, ir.ProcessTracker: {"vrrp_track_process"}, ir.BFDTracker: {"bfd_instance"},
+	}
+	note := func(block string) {
+		if _, changes := s.changes.blocks[block]; changes && !slices.Contains(found, block) {
+			found = append(found, block)
+		}
 	}
 	add := func(of *ir.Tracked) {
 		for t := range of.Lines() {
 			for _, word := range blocks[t.Kind] {
-				mine[word+" "+t.Name] = true
+				note(word + " " + t.Name)
 			}
 		}
 	}
 	add(&v.Tracked)
-	for _, g := range groups {
-		if slices.ContainsFunc(g.Members, func(n ir.Name) bool { return n.Text == v.Name }) {
-			mine["vrrp_sync_group "+g.Name] = true
-			add(&g.Tracked)
-		}
+	for _, g := range s.groups[v.Name] {
+		note("vrrp_sync_group " + g.Name)
+		add(&g.Tracked)
 	}
-	for _, c := range changes {
-		block := c.Block
-		if block == "" {
-			block = c.Name
-		}
-		if mine[block] && !slices.Contains(found, block) {
-			found = append(found, block)
-		}
-	}
+	slices.SortFunc(found, func(a, b string) int { return cmp.Compare(s.changes.blocks[a], s.changes.blocks[b]) })
 	return found
 }
 
@@ -180,13 +212,15 @@ func namesake(cfg *ir.Config, name string) *ir.VRRPInstance {
 }
 
 // addressChanges lists the addresses that an instance gains, loses or holds in another way.
-func addressChanges(old, now *ir.VRRPInstance, before, after *ir.Config) (list []string) {
+func (s surroundings) addressChanges(old, now *ir.VRRPInstance) (list []string) {
+	before, after := addresses(old), addresses(now)
 	for i, a := range now.Addresses {
-		if holds(now, a) != &now.Addresses[i] {
+		k := addressKey(a)
+		if after[k] != &now.Addresses[i] {
 			continue // it stands twice: the last one counts
 		}
-		b := holds(old, a)
-		switch from := holder(before, a); {
+		b := before[k]
+		switch from := s.held[k]; {
 		case b == nil && from != nil && from.Key() != now.Key():
 			list = append(list, fmt.Sprintf("+ %v comes from %s and is not touched", a.Prefix, from.Name))
 		case b == nil:
@@ -200,10 +234,11 @@ func addressChanges(old, now *ir.VRRPInstance, before, after *ir.Config) (list [
 		}
 	}
 	for i, a := range old.Addresses {
-		if holds(now, a) != nil || holds(old, a) != &old.Addresses[i] {
+		k := addressKey(a)
+		if after[k] != nil || before[k] != &old.Addresses[i] {
 			continue
 		}
-		if to := holder(after, a); to != nil && to.Key() != old.Key() {
+		if to := s.holds[k]; to != nil && to.Key() != old.Key() {
 			list = append(list, fmt.Sprintf("- %v goes to %s and is not touched", a.Prefix, to.Name))
 		} else {
 			list = append(list, fmt.Sprintf("- %v", a.Prefix))
@@ -212,21 +247,13 @@ func addressChanges(old, now *ir.VRRPInstance, before, after *ir.Config) (list [
 	return list
 }
 
-// holds returns the address of an instance that is the same object in a kernel: the last line about it.
-func holds(v *ir.VRRPInstance, a ir.Address) *ir.Address {
-	for i := len(v.Addresses) - 1; i >= 0; i-- {
-		if b := &v.Addresses[i]; a.Dev == b.Dev && a.Prefix == b.Prefix {
-			return b
-		}
+// addresses finds the addresses of an instance by what a kernel knows them by: the last line about each.
+func addresses(v *ir.VRRPInstance) map[state.AddressKey]*ir.Address {
+	m := make(map[state.AddressKey]*ir.Address, len(v.Addresses))
+	for i := range v.Addresses {
+		m[addressKey(v.Addresses[i])] = &v.Addresses[i]
 	}
-	return nil
-}
-
-func holder(cfg *ir.Config, a ir.Address) *ir.VRRPInstance {
-	if i := slices.IndexFunc(cfg.Instances, func(v *ir.VRRPInstance) bool { return holds(v, a) != nil }); i >= 0 {
-		return cfg.Instances[i]
-	}
-	return nil
+	return m
 }
 
 func sameAddress(a, b ir.Address) bool {

@@ -29,7 +29,7 @@ type Server struct {
 }
 
 // servers judges every real server of both sides.
-func servers(before, after *ir.Config, changes []Setting) (list []Server) {
+func servers(before, after *ir.Config, changes changed) (list []Server) {
 	old, now := realServers(before), realServers(after)
 	for _, x := range now.list {
 		b := old.byKey[x.key]
@@ -37,7 +37,7 @@ func servers(before, after *ir.Config, changes []Setting) (list []Server) {
 		if b == nil {
 			s.Verdict, s.Reason = Added, beginning(x)
 		} else {
-			s.Verdict, s.Reason = judgeServer(b, x, of(changes, x.key))
+			s.Verdict, s.Reason = judgeServer(b, x, changes.byOwner[x.key])
 		}
 		list = append(list, s)
 	}

@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -78,7 +79,7 @@ func compare(in scope, before, after []schema.Setting) (list []Setting) {
 			list = append(list, in.edit(*p.before, *p.after))
 		case p.before.Key.Block:
 			list = append(list, in.renamed(*p.before, *p.after)...)
-			list = append(list, compare(in.inside(*p.after), p.before.Inside, p.after.Inside)...)
+			list = append(list, compare(in.inside(*p.after), p.before.Inside(), p.after.Inside())...)
 		}
 	}
 	return list
@@ -271,7 +272,23 @@ func likeness(x schema.Setting) any {
 	return nil
 }
 
-// of lists the settings of one owner.
-func of(list []Setting, owner any) (some []Setting) {
-	return slices.DeleteFunc(slices.Clone(list), func(s Setting) bool { return s.owner != owner })
+// A changed is all settings that change, found by what they belong to.
+type changed struct {
+	list    []Setting
+	byOwner map[any][]Setting
+	blocks  map[string]int // those that change or hold what does, with the place of the first change
+}
+
+func index(list []Setting) changed {
+	c := changed{list, map[any][]Setting{}, map[string]int{}}
+	for i, s := range list {
+		if s.owner != nil {
+			c.byOwner[s.owner] = append(c.byOwner[s.owner], s)
+		}
+		block := cmp.Or(s.Block, s.Name)
+		if _, known := c.blocks[block]; !known {
+			c.blocks[block] = i
+		}
+	}
+	return c
 }

@@ -97,20 +97,26 @@ func NewDirectorDiff(name, before, after, head string, d diff.Diff) DirectorDiff
 		})
 	}
 	for _, s := range d.Servers {
-		v := Verdict{
+		m.RealServers = append(m.RealServers, Verdict{
 			Name: s.Key.Server.String(), Service: s.Key.Service.String(), Verdict: string(s.Verdict), Reason: s.Reason, At: place(s.Origin),
 			quiet: s.Verdict == diff.Kept,
-		}
-		m.RealServers = append(m.RealServers, v)
-		m.explain(v)
+		})
 	}
+	m.explain()
 	return m
 }
 
-// explain gives the changes of a real server's kernel object its verdict as their reason.
-func (m *DirectorDiff) explain(v Verdict) {
+// explain gives the changes of real servers' kernel objects their verdicts as reasons.
+func (m *DirectorDiff) explain() {
+	type server struct{ name, service string }
+	verdicts := make(map[server]*Verdict, len(m.RealServers))
+	for i := range m.RealServers {
+		v := &m.RealServers[i]
+		verdicts[server{v.Name, v.Service}] = v
+	}
 	for i := range m.Changes {
-		if c := &m.Changes[i]; c.Kind == "destination" && c.Name == v.Name && c.Service == v.Service {
+		c := &m.Changes[i]
+		if v := verdicts[server{c.Name, c.Service}]; v != nil && c.Kind == "destination" {
 			c.Why = v.Verdict + ": " + v.Reason
 		}
 	}

@@ -86,7 +86,7 @@ type PlanSummary struct {
 
 // NewPlan makes the model of a plan. head is the line that says what was looked at and assumed.
 func NewPlan(file, head string, p plan.Plan) Plan {
-	m := Plan{Version: PlanVersion, File: file, Head: head, Changes: []PlanChange{}}
+	m := Plan{Version: PlanVersion, File: file, Head: head, Changes: make([]PlanChange, 0, len(p))}
 	for _, c := range p {
 		m.Changes = append(m.Changes, planChange(c))
 		switch c.Action {

@@ -15,14 +15,22 @@ import (
 // A Setting is what a keyword comes to in a configuration: the value in force, whether its own line says it, another line, or the
 // table. A block is a setting with others inside.
 type Setting struct {
-	Key    *Keyword
-	Name   string      // of a block: what stands before its brace; of an entry: its subject
-	Value  string      // as a person writes it; empty: not set. "(hidden)" of a secret
-	Span   source.Span // the last line that says it; zero: none does
-	Inside []Setting   // of a block
-	Part   any         // the part of the configuration that a block makes, as *ir.VRRPInstance; nil: keepc has none
+	Key   *Keyword
+	Name  string      // of a block: what stands before its brace; of an entry: its subject
+	Value string      // as a person writes it; empty: not set. "(hidden)" of a secret
+	Span  source.Span // the last line that says it; zero: none does
+	Part  any         // the part of the configuration that a block makes, as *ir.VRRPInstance; nil: keepc has none
 
+	inside func() []Setting // of a block, which may be one of 100,000: it is made when it is looked at
 	secret ir.Secret
+}
+
+// Inside lists the settings of a block.
+func (s Setting) Inside() []Setting {
+	if s.inside == nil {
+		return nil
+	}
+	return s.inside()
 }
 
 // Same tells whether two settings have the same value; of a secret, whether it is the same one.
@@ -45,7 +53,8 @@ func (b *Block[T]) settings(t *T, stmts []*grammar.Stmt) (list []Setting) {
 		written[s.Keyword()] = append(written[s.Keyword()], s)
 	}
 	now, unset := *t, b.proto // copies: an accessor may make what it is asked for
-	place := map[any]int{}
+	place := make(map[any]int, len(b.rows))
+	list = make([]Setting, 0, len(b.rows))
 	for i := range b.rows {
 		row := &b.rows[i]
 		lines := written[row.Word]
@@ -123,7 +132,8 @@ func readAgain[V any](key *Keyword, k Kind[V], s *grammar.Stmt) Setting {
 // showNested shows a block that stands once, if it stands.
 func showNested[T, U any](key *Keyword, b *Block[U], at func(*T) *U) func(t, unset *T, lines []*grammar.Stmt) view {
 	return func(t, _ *T, lines []*grammar.Stmt) view {
-		s := Setting{Key: key, Span: last(lines), Inside: b.settings(at(t), content(lines))}
+		inner := at(t)
+		s := Setting{Key: key, Span: last(lines), inside: func() []Setting { return b.settings(inner, content(lines)) }}
 		return view{settings: []Setting{s}}
 	}
 }
@@ -138,7 +148,8 @@ func showEach[T, U any](key *Keyword, b *Block[U], at func(*T) *[]*U) func(t, un
 			}
 			line := o.Line()
 			v.settings = append(v.settings, Setting{
-				Key: key, Name: words(line), Span: line.Span(), Part: u, Inside: b.settings(u, content([]*grammar.Stmt{line})),
+				Key: key, Name: words(line), Span: line.Span(), Part: u,
+				inside: func() []Setting { return b.settings(u, content([]*grammar.Stmt{line})) },
 			})
 		}
 		return v
@@ -152,7 +163,7 @@ func showPart[T, U any](key *Keyword, b *Block[U], at func(*T) **U) func(t, unse
 		if u == nil {
 			return view{}
 		}
-		s := Setting{Key: key, Span: last(lines), Part: u, Inside: b.settings(u, content(lines))}
+		s := Setting{Key: key, Span: last(lines), Part: u, inside: func() []Setting { return b.settings(u, content(lines)) }}
 		return view{settings: []Setting{s}}
 	}
 }
@@ -192,8 +203,11 @@ func asWritten(key *Keyword, lines []*grammar.Stmt) (list []Setting) {
 			s.Value, s.secret = hidden, ir.NewSecret(words(line))
 		case key.Block:
 			s.Name = words(line)
-			for _, entry := range content([]*grammar.Stmt{line}) {
-				s.Inside = append(s.Inside, entryAsWritten(key, entry)...)
+			s.inside = func() (inside []Setting) {
+				for _, entry := range content([]*grammar.Stmt{line}) {
+					inside = append(inside, entryAsWritten(key, entry)...)
+				}
+				return inside
 			}
 		case len(line.Args()) == 0:
 			s.Value = onOff(true)

@@ -1,0 +1,58 @@
+package diff_test
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"keepc/compiler/diff"
+	"keepc/compiler/report"
+)
+
+// farm is a file with so many services of 20 servers, and as many instances in one group, half of which have other addresses.
+func farm(services, weight, shift int) []byte {
+	var b strings.Builder
+	b.WriteString("vrrp_script chk {\n script /bin/true\n}\nvrrp_sync_group G {\n group {\n")
+	for i := range services {
+		fmt.Fprintf(&b, "  V%d\n", i)
+	}
+	b.WriteString(" }\n}\n")
+	for i := range services {
+		fmt.Fprintf(&b, "vrrp_instance V%d {\n interface eth%d\n virtual_router_id %d\n priority %d\n track_script {\n  chk\n }\n virtual_ipaddress {\n  10.9.%d.%d/24\n }\n}\n",
+			i, i/250, i%250+1, weight, (i+i%2*shift)/250, (i+i%2*shift)%250)
+		fmt.Fprintf(&b, "virtual_server 10.0.%d.%d 80 {\n lb_kind NAT\n", i/250, i%250)
+		for j := range 20 {
+			fmt.Fprintf(&b, " real_server 10.1.%d.%d 80 {\n  weight %d\n  TCP_CHECK {\n  }\n }\n", i%250, j, weight)
+		}
+		b.WriteString("}\n")
+	}
+	return []byte(b.String())
+}
+
+// TestGrowth holds the time of a diff to about the size of the files: eight times the size may take twenty times as long, and no more.
+func TestGrowth(t *testing.T) {
+	took := func(services int) time.Duration {
+		before, _ := read(farm(services, 100, 0), "/")
+		after, _ := read(farm(services, 90, 1), "/")
+		best := time.Hour
+		for range 5 {
+			start := time.Now()
+			m := report.NewDirectorDiff("", "", "", "", diff.Compare(before, after, diff.Master))
+			if err := report.DiffScreen(io.Discard, report.Diff{Directors: []report.DirectorDiff{m}}, false, true); err != nil {
+				t.Fatal(err)
+			}
+			if want := services*22 + services/2; m.Summary.Change+m.Summary.Settings+m.Summary.Add < want-services*2 {
+				t.Fatalf("%d services: %+v", services, m.Summary)
+			}
+			best = min(best, time.Since(start))
+		}
+		return best
+	}
+	small, large := took(50), took(400)
+	t.Logf("50 services of 20 servers take %v, 400 take %v", small, large)
+	if large > 20*small {
+		t.Errorf("50 services of 20 servers take %v, 400 take %v: %.0f times as long", small, large, float64(large)/float64(small))
+	}
+}
