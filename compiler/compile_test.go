@@ -216,12 +216,8 @@ virtual_server 10.0.0.3 80 {
 	protocol TCP
 	real_server 10.0.0.9 80 {
 		notify_up /bin/true
-		HTTP_GET {
-			url {
-				path /
-				status_code 200
-			}
-			connect_timeout 3
+		BFD_CHECK {
+			name b
 		}
 	}
 }
@@ -230,7 +226,7 @@ virtual_server 10.0.0.3 80 {
 	for _, u := range cfg.NotEnforced {
 		paths = append(paths, u.Keyword)
 	}
-	if want := []string{"virtual_server.real_server.notify_up", "virtual_server.real_server.HTTP_GET"}; !slices.Equal(paths, want) {
+	if want := []string{"virtual_server.real_server.notify_up", "virtual_server.real_server.BFD_CHECK"}; !slices.Equal(paths, want) {
 		t.Errorf("%v, want %v", paths, want)
 	}
 }

@@ -12,7 +12,6 @@ const (
 	noSync      = "connections are not synchronised: they break when they move to the other director"
 	noBFD       = "no BFD session is made; it counts as up"
 	noCheck     = "the server is not checked, and counts as up"
-	noPages     = "only HTTP_GET and SSL_GET use it"
 	noUnicast   = "only unicast uses it"
 	noVMAC      = "only use_vmac and use_ipvlan use it"
 	noPause     = "gratuitous ARPs are sent without a pause"
@@ -36,7 +35,9 @@ const (
 	ofInstance = "vrrp_instance.virtual_ipaddress vrrp_instance.virtual_ipaddress_excluded"
 	routes     = "vrrp_instance.virtual_routes static_routes"
 	rules      = "vrrp_instance.virtual_rules static_rules"
-	checkers   = checks + ".TCP_CHECK " + checks + ".UDP_CHECK"
+	checkers   = checks + ".TCP_CHECK " + checks + ".UDP_CHECK " + pages
+	pages      = checks + ".HTTP_GET " + checks + ".SSL_GET"
+	urls       = checks + ".HTTP_GET.url " + checks + ".SSL_GET.url"
 	tunnels    = "virtual_server.lb_kind virtual_server.lvs_method virtual_server.sorry_server_lvs_method virtual_server.real_server.lvs_method"
 )
 
@@ -50,7 +51,7 @@ var list = []row{
 	{words: "garp_group", answer: LeftOut, why: noPause},
 	{words: "linkbeat_interfaces linkbeat_use_polling", answer: LeftOut, why: "the kernel tells of links"},
 	{words: "interface_up_down_delays", answer: LeftOut, why: "an interface counts as up or down at once"},
-	{words: "SSL", answer: LeftOut, why: "only SSL_GET uses it"},
+	{words: "SSL", answer: LeftOut, why: "SSL_GET shows no certificate of its own"},
 	{words: "namespace_with_ipsets", answer: LeftOut, why: "no ipset is made"},
 	{words: "use_pid_dir instance", answer: LeftOut, why: "no pid file is written"},
 	{words: "child_wait_time", answer: LeftOut, why: "there are no child processes to wait for"},
@@ -178,16 +179,22 @@ var list = []row{
 	{blocks: "virtual_server", words: "hashed", answer: LeftOut, why: "it has no meaning in keepalived either"},
 	{blocks: "virtual_server", words: "omega", answer: LeftOut, why: "no script is run at the stop"},
 	{blocks: "virtual_server", words: "ha_suspend", answer: LeftOut, why: "servers are checked while the address is elsewhere, too"},
-	{blocks: "virtual_server virtual_server.real_server", words: "virtualhost", answer: LeftOut, why: noPages},
+	{blocks: "virtual_server virtual_server.real_server", words: "virtualhost", answer: Enforced},
 	{blocks: "virtual_server virtual_server.real_server", words: "smtp_alert", answer: LeftOut, why: noMail},
 	{blocks: "virtual_server virtual_server.real_server", words: "snmp_name", answer: LeftOut, why: noSNMP},
 	{blocks: "virtual_server.real_server", answer: Enforced, words: `
 		weight lvs_method uthreshold lthreshold inhibit_on_failure alpha delay_loop connect_timeout retry delay_before_retry warmup`},
 	{blocks: "virtual_server.real_server", words: "notify_up notify_down", answer: LeftOut, why: noScript},
-	{blocks: checks, words: "TCP_CHECK UDP_CHECK", answer: Enforced},
-	{blocks: checks, answer: LeftOut, why: noCheck, words: "HTTP_GET SSL_GET SMTP_CHECK DNS_CHECK PING_CHECK MISC_CHECK FILE_CHECK BFD_CHECK"},
+	{blocks: checks, words: "TCP_CHECK UDP_CHECK HTTP_GET SSL_GET", answer: Enforced},
+	{blocks: checks, answer: LeftOut, why: noCheck, words: "SMTP_CHECK DNS_CHECK PING_CHECK MISC_CHECK FILE_CHECK BFD_CHECK"},
 	{blocks: checkers, answer: Enforced, words: `
 		connect_ip connect_port bindto bind_port bind_if connect_timeout fwmark retry delay_before_retry warmup delay_loop alpha`},
 	{blocks: checks + ".UDP_CHECK", answer: Enforced, words: "payload require_reply min_reply_length max_reply_length"},
+	{blocks: pages, answer: Enforced, words: "url virtualhost http_protocol enable_sni sni_name fast_recovery nb_get_retry"},
+	{blocks: checks + ".SSL_GET " + checks + ".SSL_GET.url", answer: Enforced, words: "tls_compliant"},
+	{blocks: urls, answer: Enforced, words: `
+		path digest status_code virtualhost regex regex_no_match regex_options regex_min_offset regex_max_offset`},
+	{blocks: urls, words: "regex", answer: LeftOut, why: "the page counts as right whatever it says", when: "with what PCRE2 alone knows", where: strangeRegexes},
+	{blocks: urls, words: "regex_stack", answer: LeftOut, why: "searching a page needs no stack of its own"},
 	{blocks: checkers, words: "log_all_failures", answer: LeftOut, why: "only failures that count are logged"},
 }

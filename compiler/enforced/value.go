@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"keepc/compiler/ir"
+	"keepc/compiler/pcre"
 )
 
 // checks is the block of the checkers.
@@ -16,6 +17,29 @@ const checks = "virtual_server.real_server"
 func Checked(c *ir.Check) bool {
 	v, _ := always(checks + "." + c.Keyword())
 	return v.Answer == Enforced
+}
+
+// strangeRegexes are the regular expressions that keepc does not search for.
+func strangeRegexes(cfg *ir.Config) (all []within) {
+	for _, v := range cfg.VirtualServers {
+		for _, r := range v.RealServers {
+			for _, c := range r.Checks {
+				h, ok := c.Checker.(*ir.HTTPCheck)
+				if !ok {
+					continue
+				}
+				for _, u := range h.URLs {
+					if u.Regex.Pattern == "" {
+						continue
+					}
+					if _, err := pcre.Compile(u.Regex); err != nil {
+						all = append(all, within{path: checks + "." + c.Keyword() + ".url.regex", at: u.At("regex")})
+					}
+				}
+			}
+		}
+	}
+	return all
 }
 
 // The groups that VRRP speaks on (RFC 9568 sections 5.1.1.2 and 5.1.2.2).

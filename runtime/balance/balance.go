@@ -150,7 +150,7 @@ func (m *Machine) lack(c *check, what string) {
 func (m *Machine) examine(now time.Time, c *check, ev health.Event) {
 	for _, f := range c.health.Step(now, ev) {
 		if p, ok := f.(health.Probe); ok {
-			m.emit(StartProbe{ID: c.id, Server: c.server.key, Check: c.asks, Timeout: p.Timeout})
+			m.emit(StartProbe{ID: c.id, Server: c.server.key, Check: c.asks, Page: p.Page, Timeout: p.Timeout})
 		}
 	}
 	m.await(c)

@@ -63,6 +63,7 @@ type StartProbe struct {
 	ID      CheckID
 	Server  state.DestinationKey
 	Check   *ir.Check // what to ask; it never changes
+	Page    int       // of a check of pages: which one to ask for, from 0
 	Timeout time.Duration
 }
 

@@ -194,7 +194,7 @@ func (m *Machine) swapServer(now time.Time, x nextServer) {
 	s.weight, s.checks = x.weight, x.checks
 	for _, c := range s.checks {
 		if c.Do == nil {
-			c.health = health.New(now, c.asks.CheckTiming, cause, c.share)
+			c.health = health.New(now, c.asks.CheckTiming, health.PagesOf(c.asks), cause, c.share)
 			c.Do = func(now time.Time) { m.examine(now, c, health.Tick{}) }
 			m.await(c)
 		}

@@ -11,8 +11,14 @@ import (
 // A Check turns the results of one health check into a verdict: up or down. The rules are those of keepalived: the very first
 // result is final; later a failure is repeated up to Retry times, DelayBeforeRetry apart, until it counts; one success is enough to
 // come back.
+//
+// A check of pages asks for one at a time, in turn. The page that failed is asked for again until it is right; then all must be right, from
+// the first one on, for the check to come back.
 type Check struct {
 	timing   ir.CheckTiming
+	pages    Pages
+	page     int  // that is asked for next, from 0
+	stuck    bool // that page failed last time, and the check is down
 	up       bool
 	cause    string // why it is down
 	ran      bool   // a result is known
@@ -39,11 +45,25 @@ func (s Statistics) Plus(o Statistics) Statistics {
 // bootDelay is the least time before the first probe.
 const bootDelay = time.Second
 
+// Pages are those of a check that asks for several, one after the other. The zero Pages is that of a check which asks for one thing.
+type Pages struct {
+	Count int
+	Hurry bool // a round that decides whether the server is up has no pauses: fast_recovery
+}
+
+// PagesOf returns the pages of a check.
+func PagesOf(c *ir.Check) Pages {
+	if h, ok := c.Checker.(*ir.HTTPCheck); ok {
+		return Pages{len(h.URLs), h.FastRecovery}
+	}
+	return Pages{}
+}
+
 // New returns a check that is up until its first result, or down where there is a cause. The first probe comes a second after now,
 // plus the share of the warm-up, from 0 to 1, which spreads the checks of a start.
-func New(now time.Time, timing ir.CheckTiming, cause string, share float64) Check {
+func New(now time.Time, timing ir.CheckTiming, pages Pages, cause string, share float64) Check {
 	return Check{
-		timing: timing, up: cause == "", cause: cause,
+		timing: timing, pages: pages, up: cause == "", cause: cause,
 		due: now.Add(bootDelay + time.Duration(share*float64(timing.Warmup))),
 	}
 }
@@ -76,7 +96,10 @@ func (Done) event() {}
 type Effect interface{ effect() }
 
 // Probe asks for one probe; its result comes back as Done, a timeout too.
-type Probe struct{ Timeout time.Duration }
+type Probe struct {
+	Timeout time.Duration
+	Page    int // of a check of pages: which one, from 0
+}
 
 // Verdict tells that the check changed its mind.
 type Verdict struct {
@@ -105,7 +128,7 @@ func (c *Check) Step(now time.Time, ev Event) []Effect {
 	case Tick:
 		if !c.probing && !now.Before(c.due) {
 			c.probing, c.began = true, now
-			return []Effect{Probe{Timeout: c.timing.ConnectTimeout}}
+			return []Effect{Probe{Timeout: c.timing.ConnectTimeout, Page: c.page}}
 		}
 	case Done:
 		if c.probing {
@@ -133,26 +156,43 @@ func (c *Check) done(now time.Time, r Result) []Effect {
 	if r.Inconclusive != "" {
 		return nil // what this machine lacks is no verdict on the server
 	}
+	if r.Up {
+		return c.succeed(now)
+	}
 	first := !c.ran
 	c.ran = true
 	switch {
-	case r.Up:
-		c.failures = 0
-		if !c.up {
-			c.up, c.cause = true, ""
-			return []Effect{Verdict{Up: true}}
-		}
 	case !c.up:
-		c.cause = r.Detail
+		c.cause, c.stuck = r.Detail, c.pages.Count > 0
 	case !first && c.failures < c.timing.Retry:
 		c.failures++
 		c.due = now.Add(c.timing.DelayBeforeRetry)
 	default:
-		c.up, c.cause = false, r.Detail+times(c.failures+1)
+		c.up, c.cause, c.stuck = false, r.Detail+times(c.failures+1), c.pages.Count > 0
 		c.failures = 0
 		return []Effect{Verdict{Cause: c.cause}}
 	}
 	return nil
+}
+
+func (c *Check) succeed(now time.Time) []Effect {
+	c.failures = 0
+	if c.stuck {
+		c.stuck, c.page = false, -1 // from the first page on
+	}
+	c.page++
+	if c.page < c.pages.Count {
+		if c.pages.Hurry && (!c.up || !c.ran) {
+			c.due = now
+		}
+		return nil
+	}
+	c.page, c.ran = 0, true
+	if c.up {
+		return nil
+	}
+	c.up, c.cause = true, ""
+	return []Effect{Verdict{Up: true}}
 }
 
 // times is how often a failure was seen, when more than once.

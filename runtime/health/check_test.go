@@ -50,7 +50,7 @@ func TestCheck(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			spec := ir.CheckTiming{DelayLoop: period, DelayBeforeRetry: pause, Retry: c.retry, ConnectTimeout: 5 * time.Second}
-			check := New(epoch, spec, c.cause, 0)
+			check := New(epoch, spec, Pages{}, c.cause, 0)
 			for i, r := range c.rows {
 				now, ok := check.Deadline()
 				if !ok {
@@ -65,6 +65,65 @@ func TestCheck(t *testing.T) {
 				}
 				if check.Up() != (check.Cause() == "") {
 					t.Errorf("probe %d: up is %v, the cause %q", i+1, check.Up(), check.Cause())
+				}
+				if at, ok := check.Deadline(); !ok || at.Sub(now) != r.next {
+					t.Errorf("probe %d: next after %v, want %v", i+1, at.Sub(now), r.next)
+				}
+			}
+		})
+	}
+}
+
+// TestPages is what keepalived 2.2.7 was seen to do with the pages /a, /b and /c, and with one.
+func TestPages(t *testing.T) {
+	const period, pause, down, again = 4 * time.Second, time.Second, "down: " + refused, "down: " + refused + " (3rd time)"
+	type row struct {
+		page    int
+		result  string
+		verdict string
+		next    time.Duration
+	}
+	for _, c := range []struct {
+		name  string
+		pages Pages
+		cause string // at the start
+		rows  []row
+	}{
+		{"in turn", Pages{Count: 3}, "", []row{{0, "", "", period}, {1, "", "", period}, {2, "", "", period}, {0, "", "", period}}},
+		{"the first failure of the first round is final", Pages{Count: 3}, "", []row{
+			{0, "", "", period}, {1, refused, down, period}, {1, refused, "", period},
+			{1, "", "", period}, {0, "", "", period}, {1, "", "", period}, {2, "", "up", period}, {0, "", "", period},
+		}},
+		{"the page that failed is tried again", Pages{Count: 3}, "", []row{
+			{0, "", "", period}, {1, "", "", period}, {2, "", "", period}, {0, "", "", period},
+			{1, refused, "", pause}, {1, refused, "", pause}, {1, refused, again, period}, {1, refused, "", period},
+			{1, "", "", period}, {0, "", "", period}, {1, "", "", period}, {2, "", "up", period},
+		}},
+		{"a page that failed once is forgiven, and the next one follows", Pages{Count: 2}, "", []row{
+			{0, "", "", period}, {1, "", "", period}, {0, refused, "", pause}, {0, "", "", period}, {1, "", "", period},
+		}},
+		{"another page fails on the way back", Pages{Count: 3}, "", []row{
+			{0, "", "", period}, {1, refused, down, period}, {1, "", "", period}, {0, refused, "", period}, {0, "", "", period},
+			{0, "", "", period}, {1, "", "", period}, {2, "", "up", period},
+		}},
+		{"one page comes back at the second success", Pages{Count: 1}, "", []row{{0, refused, down, period}, {0, "", "", period}, {0, "", "up", period}}},
+		{"a round in a hurry", Pages{Count: 3, Hurry: true}, "", []row{
+			{0, "", "", 0}, {1, "", "", 0}, {2, "", "", period}, {0, "", "", period},
+			{1, refused, "", pause}, {1, refused, "", pause}, {1, refused, again, period},
+			{1, "", "", 0}, {0, "", "", 0}, {1, "", "", 0}, {2, "", "up", period}, {0, "", "", period},
+		}},
+		{"alpha", Pages{Count: 2}, "not checked yet", []row{{0, "", "", period}, {1, "", "up", period}}},
+		{"what this machine lacks does not turn the page", Pages{Count: 2}, "", []row{{0, "", "", period}, {1, "lacks ports", "", period}, {1, "", "", period}, {0, "", "", period}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			check := New(epoch, ir.CheckTiming{DelayLoop: period, DelayBeforeRetry: pause, Retry: 2}, c.pages, c.cause, 0)
+			for i, r := range c.rows {
+				now, _ := check.Deadline()
+				if f := check.Step(now, Tick{}); len(f) != 1 || f[0] != (Probe{Page: r.page}) {
+					t.Fatalf("probe %d: Tick gives %v, want page %d", i+1, f, r.page)
+				}
+				if got := verdict(check.Step(now, Done{result(r.result)})); got != r.verdict {
+					t.Errorf("probe %d: verdict %q, want %q", i+1, got, r.verdict)
 				}
 				if at, ok := check.Deadline(); !ok || at.Sub(now) != r.next {
 					t.Errorf("probe %d: next after %v, want %v", i+1, at.Sub(now), r.next)
@@ -96,7 +155,7 @@ func verdict(effects []Effect) string {
 func TestFirstProbeIsSpreadOverTheWarmup(t *testing.T) {
 	spec := ir.CheckTiming{Warmup: 10 * time.Second}
 	for share, want := range map[float64]time.Duration{0: time.Second, 0.5: 6 * time.Second, 1: 11 * time.Second} {
-		c := New(epoch, spec, "", share)
+		c := New(epoch, spec, Pages{}, "", share)
 		if at, _ := c.Deadline(); at.Sub(epoch) != want {
 			t.Errorf("share %v: after %v, want %v", share, at.Sub(epoch), want)
 		}
@@ -104,7 +163,7 @@ func TestFirstProbeIsSpreadOverTheWarmup(t *testing.T) {
 }
 
 func TestOneProbeAtATime(t *testing.T) {
-	c := New(epoch, ir.CheckTiming{DelayLoop: time.Minute}, "", 0)
+	c := New(epoch, ir.CheckTiming{DelayLoop: time.Minute}, Pages{}, "", 0)
 	now := epoch.Add(time.Second)
 	if f := c.Step(now.Add(-1), Tick{}); len(f) != 0 {
 		t.Error("a probe before the deadline")
@@ -157,7 +216,7 @@ func TestQuorum(t *testing.T) {
 
 // TestStatistics counts probes with their results and times.
 func TestStatistics(t *testing.T) {
-	c := New(epoch, ir.CheckTiming{DelayLoop: time.Minute, Retry: 3}, "", 0)
+	c := New(epoch, ir.CheckTiming{DelayLoop: time.Minute, Retry: 3}, Pages{}, "", 0)
 	for _, r := range []string{"", refused, "lacks socket: too many open files", refused} {
 		now, _ := c.Deadline()
 		c.Step(now, Tick{})

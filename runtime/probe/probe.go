@@ -15,32 +15,53 @@ import (
 	"keepc/runtime/health"
 )
 
+// An Ask is what a check asks for at once.
+type Ask struct {
+	Check *ir.Check
+	Page  int                                   // of a check of pages: which one, from 0
+	Limit time.Duration                         // how long the check waits for the server
+	Trace func(step string, took time.Duration) // nil: nobody wants to know
+	began time.Time
+}
+
+// step tells the trace what is done.
+func (a Ask) step(format string, args ...any) {
+	if a.Trace != nil {
+		a.Trace(fmt.Sprintf(format, args...), time.Since(a.began))
+	}
+}
+
 // Do makes a check once and returns what it found out, in an operator's words: "connect: connection refused", "connect: timed out after
-// 8s". It ends at the limit; with ctx it ends without a verdict.
-func Do(ctx context.Context, c *ir.Check, limit time.Duration) health.Result {
-	limited, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	switch err := ask(limited, c); {
+// 8s". It ends at the limit, a check of pages at ten times of that; with ctx it ends without a verdict.
+func Do(ctx context.Context, a Ask) health.Result {
+	a.began = time.Now()
+	switch err := ask(ctx, a); {
 	case ctx.Err() != nil:
 		return health.Result{Inconclusive: ctx.Err().Error()}
 	case err == nil:
 		return health.Result{Up: true}
 	case lacking(err):
-		return health.Result{Inconclusive: plain(err, limit)}
+		return health.Result{Inconclusive: plain(err, a.Limit)}
 	default:
-		return health.Result{Detail: plain(err, limit)}
+		return health.Result{Detail: plain(err, a.Limit)}
 	}
 }
 
 // ask makes the check of a kind. A kind that package enforced does not name never gets here.
-func ask(ctx context.Context, c *ir.Check) error {
-	switch k := c.Checker.(type) {
-	case *ir.TCPCheck:
-		return tcp(ctx, c.Connection)
-	case *ir.UDPCheck:
-		return udp(ctx, c.Connection, k)
+func ask(ctx context.Context, a Ask) error {
+	switch k := a.Check.Checker.(type) {
+	case *ir.HTTPCheck:
+		return page(ctx, a, k) // which waits in its own way
 	}
-	return &unknownError{c.Keyword()}
+	ctx, cancel := context.WithTimeout(ctx, a.Limit)
+	defer cancel()
+	switch k := a.Check.Checker.(type) {
+	case *ir.TCPCheck:
+		return tcp(ctx, a.Check.Connection)
+	case *ir.UDPCheck:
+		return udp(ctx, a.Check.Connection, k)
+	}
+	return &unknownError{a.Check.Keyword()}
 }
 
 // An unknownError says that there is no such check.
@@ -66,6 +87,9 @@ func connect(ctx context.Context, network string, c ir.Connection) (net.Conn, er
 
 // plain says in an operator's words what was wrong; which server it is about is known.
 func plain(err error, limit time.Duration) string {
+	if e, ok := errors.AsType[*pageError](err); ok {
+		return e.path + ": " + plain(e.err, limit)
+	}
 	if e, ok := errors.AsType[*os.SyscallError](err); ok {
 		return e.Error()
 	}

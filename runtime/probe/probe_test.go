@@ -72,7 +72,7 @@ func said(r health.Result) string {
 
 // on runs a check on a host.
 func on(h *lab.Host, ctx context.Context, c *ir.Check, limit time.Duration) (got string) {
-	_ = h.Do(func() error { got = said(probe.Do(ctx, c, limit)); return nil })
+	_ = h.Do(func() error { got = said(probe.Do(ctx, probe.Ask{Check: c, Limit: limit})); return nil })
 	return got
 }
 
@@ -100,7 +100,7 @@ func TestTCP(t *testing.T) {
 		{"a kind that is not made", &ir.Check{Checker: &ir.PingCheck{}}, "no verdict: PING_CHECK is not enforced yet"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := said(probe.Do(t.Context(), c.check, limit)); got != c.cause {
+			if got := said(probe.Do(t.Context(), probe.Ask{Check: c.check, Limit: limit})); got != c.cause {
 				t.Errorf("got %q, want %q", got, c.cause)
 			}
 		})

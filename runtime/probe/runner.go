@@ -31,7 +31,7 @@ func (r *Runner) Start(p balance.StartProbe) {
 		case <-r.ctx.Done():
 			return
 		}
-		result := balance.ProbeDone{ID: p.ID, Result: Do(r.ctx, p.Check, p.Timeout)}
+		result := balance.ProbeDone{ID: p.ID, Result: Do(r.ctx, Ask{Check: p.Check, Page: p.Page, Limit: p.Timeout})}
 		<-r.slots
 		select {
 		case r.results <- result:

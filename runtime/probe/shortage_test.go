@@ -55,7 +55,7 @@ func TestWithFewDescriptors(t *testing.T) {
 	}
 	fmt.Println("limit", probe.Limit(512))
 	release := exhaust(t)
-	fmt.Println("none left:", said(probe.Do(t.Context(), tcp(server), limit)))
+	fmt.Println("none left:", said(probe.Do(t.Context(), probe.Ask{Check: tcp(server), Limit: limit})))
 
 	// 150 servers of which every check is refused for two seconds, and not afterwards.
 	v := &ir.VirtualServer{Quorum: 1, Key: ir.ServiceKey{Protocol: ir.TCP, Addr: server.Addr(), Port: 80}}
@@ -94,7 +94,7 @@ func TestWithFewDescriptors(t *testing.T) {
 			step(done)
 		case <-free:
 			release()
-			if said(probe.Do(t.Context(), tcp(server), limit)) == "" {
+			if said(probe.Do(t.Context(), probe.Ask{Check: tcp(server), Limit: limit})) == "" {
 				fmt.Println("some left: up")
 			}
 		case <-end:

@@ -143,7 +143,7 @@ func TestUDP(t *testing.T) {
 			if c.check.Target == mute {
 				limit = patience
 			}
-			if got := said(probe.Do(t.Context(), c.check, limit)); got != c.want {
+			if got := said(probe.Do(t.Context(), probe.Ask{Check: c.check, Limit: limit})); got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
@@ -155,7 +155,7 @@ func TestUDPEnds(t *testing.T) {
 	t.Run("with its context, without a verdict", func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		if got := said(probe.Do(ctx, mute, time.Hour)); got != "no verdict: context deadline exceeded" {
+		if got := said(probe.Do(ctx, probe.Ask{Check: mute, Limit: time.Hour})); got != "no verdict: context deadline exceeded" {
 			t.Errorf("got %q", got)
 		}
 	})
@@ -166,7 +166,7 @@ func TestUDPEnds(t *testing.T) {
 		})
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		if got := said(probe.Do(t.Context(), c, limit)); got != "byte 1 of the answer is wrong: 78" {
+		if got := said(probe.Do(t.Context(), probe.Ask{Check: c, Limit: limit})); got != "byte 1 of the answer is wrong: 78" {
 			t.Errorf("got %q", got)
 		}
 		if runtime.ReadMemStats(&after); after.TotalAlloc-before.TotalAlloc > 1<<20 {
