@@ -36,6 +36,7 @@ func drop(cfg *ir.Config, found diag.List) {
 			cfg.Instances = slices.DeleteFunc(cfg.Instances, func(v *ir.VRRPInstance) bool { return at.inBlock(v.Origin) })
 		}
 	}
+	linkGroups(cfg)
 	gone := map[string]bool{} // what is tracked and says nothing of itself
 	unsaid := func(name string, empty bool) bool {
 		gone[name] = gone[name] || empty

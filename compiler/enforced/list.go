@@ -43,8 +43,7 @@ const (
 
 // list is every keyword with its answer.
 var list = []row{
-	{words: "global_defs vrrp_instance vrrp_script track_file vrrp_track_file vrrp_track_process virtual_server virtual_server_group static_ipaddress static_routes static_rules", answer: Enforced},
-	{words: "vrrp_sync_group", answer: Refused, why: "its instances do not move together"},
+	{words: "global_defs vrrp_sync_group vrrp_instance vrrp_script track_file vrrp_track_file vrrp_track_process virtual_server virtual_server_group static_ipaddress static_routes static_rules", answer: Enforced},
 	{words: "net_namespace net_namespace_ipvs", answer: Refused, why: elsewhere},
 	{words: "bfd_instance", answer: LeftOut, why: noBFD},
 	{words: "track_group", answer: LeftOut, why: noFollowing},
@@ -136,9 +135,15 @@ var list = []row{
 	{blocks: "vrrp_instance", words: "smtp_alert", answer: LeftOut, why: noMail},
 	{blocks: "vrrp_instance", words: "lvs_sync_daemon_interface", answer: LeftOut, why: noSync},
 	{blocks: "vrrp_instance", words: "linkbeat_use_polling", answer: LeftOut, why: "the kernel tells of links"},
+	{blocks: "vrrp_sync_group", answer: Enforced, words: `
+		group track_interface track_script track_file track_process sync_group_tracking_weight global_tracking`},
+	{blocks: "vrrp_sync_group", words: "track_bfd", answer: LeftOut, why: noBFD},
+	{blocks: "vrrp_sync_group", answer: LeftOut, why: noScript, words: "notify notify_master notify_backup notify_fault notify_stop notify_priority_changes"},
+	{blocks: "vrrp_sync_group", words: "smtp_alert", answer: LeftOut, why: noMail},
 	{blocks: "vrrp_instance.authentication", words: "auth_type auth_pass", answer: Enforced},
 	{blocks: "vrrp_instance.authentication", words: "auth_type", answer: Refused, why: strangers, when: "AH", where: authHeader},
 	{blocks: "vrrp_instance.track_interface vrrp_instance.track_script vrrp_instance.track_file vrrp_instance.track_process", words: "weight", answer: Enforced},
+	{blocks: "vrrp_sync_group.track_interface vrrp_sync_group.track_script vrrp_sync_group.track_file vrrp_sync_group.track_process", words: "weight", answer: Enforced},
 
 	{blocks: addresses, words: "dev label scope broadcast brd peer -nodad", answer: Enforced},
 	{blocks: addresses, words: "home mngtmpaddr noprefixroute autojoin preferred_lft", answer: LeftOut, why: optionLeft},

@@ -25,21 +25,22 @@ func (w Watch) String() string {
 	return w.Name
 }
 
-// Watches lists what an instance tracks, in the order of the blocks: its own trackers, then those of its sync group.
+// Watches lists what an instance tracks, in the order of the blocks: its own trackers, then those of its sync group. The weights of the
+// group's own always count, as with keepalived 2.2.7.
 func Watches(v *ir.VRRPInstance) (all []Watch) {
 	group := v.SyncGroup
 	ignored := group
 	if group != nil && group.TrackingWeight {
 		ignored = nil
 	}
-	add := func(of *ir.Tracked) {
+	add := func(of *ir.Tracked, ignored *ir.SyncGroup) {
 		for t := range of.Trackers() {
 			all = append(all, Watch{t, ignored})
 		}
 	}
-	add(&v.Tracked)
+	add(&v.Tracked, ignored)
 	if group != nil {
-		add(&group.Tracked)
+		add(&group.Tracked, nil)
 	}
 	return all
 }

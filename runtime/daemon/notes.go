@@ -87,6 +87,8 @@ func words(what any) (level slog.Level, subject, text string) {
 	switch e := what.(type) {
 	case router.RoleChanged:
 		return slog.LevelInfo, e.Name + " " + e.Role, e.Reason.String()
+	case router.GroupChanged:
+		return slog.LevelInfo, "sync group " + e.Name, e.Role
 	case router.PriorityChanged:
 		return slog.LevelInfo, e.Name + " priority", e.Text()
 	case router.Remark:

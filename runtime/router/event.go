@@ -102,6 +102,12 @@ type RoleChanged struct {
 	Reason   vrrp.Reason
 }
 
+// GroupChanged tells that all members of a sync group have a new role.
+type GroupChanged struct {
+	Name string
+	Role string // as in RoleChanged
+}
+
 // PriorityChanged tells that trackers, or a reload, changed the effective priority of an instance.
 type PriorityChanged struct {
 	Instance ir.InstanceKey
@@ -146,6 +152,7 @@ type Remark interface {
 func (SendAdvert) effect()      {}
 func (Announce) effect()        {}
 func (RoleChanged) effect()     {}
+func (GroupChanged) effect()    {}
 func (PriorityChanged) effect() {}
 func (StartScript) effect()     {}
 func (Note) effect()            {}

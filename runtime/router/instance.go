@@ -22,6 +22,12 @@ type instance struct {
 	trackers []track.Tracker
 	priority uint8   // the effective one that was told last
 	trouble  trouble // why it is in FAULT; zero: it is not
+	group    *group  // nil: none
+
+	own    trouble    // what keeps itself from its work, whatever its group is
+	source netip.Addr // of its advertisements, while nothing does
+	waits  bool       // for the first result of what it tracks
+	judged bool       // the three above are known
 
 	sent   *vrrp.Send // the last one
 	advert Effect     // that it was
@@ -33,6 +39,7 @@ func newInstance(cfg *ir.VRRPInstance) *instance {
 
 // drive gives an event to an instance's machine and takes its effects.
 func (m *Machine) drive(now time.Time, i *instance, ev vrrp.Event) {
+	elected, lost := false, false
 	for _, f := range i.machine.Step(now, ev) {
 		switch f := f.(type) {
 		case *vrrp.Send:
@@ -40,7 +47,10 @@ func (m *Machine) drive(now time.Time, i *instance, ev vrrp.Event) {
 				i.sent, i.advert = f, SendAdvert{Interface: i.key.Interface, Src: f.Src, Dst: f.Dst, Payload: f.Payload}
 			}
 			m.adverts = append(m.adverts, i.advert)
+		case vrrp.Elected:
+			elected = true
 		case vrrp.Become:
+			lost = f.Role == vrrp.Backup
 			i.reason, i.since = f.Reason, now
 			m.emit(RoleChanged{Instance: i.key, Name: i.cfg.Name, Role: f.Role.String(), Reason: f.Reason})
 		case vrrp.Announce:
@@ -55,6 +65,12 @@ func (m *Machine) drive(now time.Time, i *instance, ev vrrp.Event) {
 	}
 	at, running := i.machine.Deadline()
 	m.timers.Set(&i.Timer, at, running)
+	switch {
+	case elected:
+		m.elect(now, i)
+	case lost:
+		m.follow(now, i)
+	}
 }
 
 // inform tells an instance whether its interface and what it tracks work, and its priority. One that has not started yet waits for
@@ -68,16 +84,8 @@ func (m *Machine) inform(now time.Time, i *instance) {
 	if trouble.kind == 0 && !v.Fault.IsZero() {
 		trouble.kind, trouble.failure = fails, v.Fault
 	}
-	was := i.trouble
-	i.trouble = trouble
-	switch {
-	case trouble.kind != 0:
-		if trouble != was { // else it is in FAULT already
-			m.drive(now, i, vrrp.Fault{Reason: trouble.String()})
-		}
-	case v.Waiting == track.Thing{} || i.machine.Role() != vrrp.Init:
-		m.drive(now, i, vrrp.Ready{Source: source})
-	}
+	i.source, i.own, i.waits, i.judged = source, trouble, v.Waiting != track.Thing{}, true
+	m.convene(now, i)
 	m.tell(i, v)
 }
 
@@ -92,6 +100,7 @@ func (m *Machine) tell(i *instance, v track.Verdict) {
 
 // A trouble is what keeps an instance from its work. It is a value; String has the words.
 type trouble struct {
+	of      *instance // of the same sync group, whose trouble it is; nil: its own
 	kind    troubleKind
 	iface   string
 	ipv6    bool
@@ -110,6 +119,10 @@ const (
 )
 
 func (t trouble) String() string {
+	if of := t.of; of != nil {
+		t.of = nil
+		return of.cfg.Name + " of sync group " + of.group.name + ": " + t.String()
+	}
 	switch t.kind {
 	case missing:
 		return t.iface + " is missing"

@@ -22,6 +22,13 @@ type Generation struct {
 	tracking  map[track.Thing][]*instance // interfaces aside
 	virtual   map[netip.Addr]bool         // the addresses that this director hands around
 	scripts   map[string]*script          // by name: those that some instance tracks
+	groups    []company
+}
+
+// A company is what a configuration says of a sync group.
+type company struct {
+	*group
+	members []*instance
 }
 
 // A member is what a configuration says of an instance.
@@ -62,6 +69,7 @@ func Prepare(cfg *ir.Config, current *Generation) *Next {
 		virtual: map[netip.Addr]bool{}, scripts: map[string]*script{},
 	}}
 	n.prepareInstances()
+	n.prepareGroups()
 	n.prepareScripts()
 	for t := range current.tracking {
 		if n.tracking[t] == nil {
@@ -121,6 +129,30 @@ func concern[K comparable](of map[K][]*instance, what K, i *instance) {
 	}
 }
 
+// prepareGroups finds the sync groups that have members.
+func (n *Next) prepareGroups() {
+	named := map[string]*instance{}
+	for _, x := range n.members {
+		named[x.cfg.Name] = x.instance
+	}
+	for _, g := range n.cfg.SyncGroups {
+		c := company{group: &group{name: g.Name}}
+		for _, b := range n.base.groups {
+			if b.name == g.Name {
+				c.group = b.group
+			}
+		}
+		for _, name := range g.Members {
+			if i := named[name.Text]; i != nil && !slices.Contains(c.members, i) && !slices.ContainsFunc(n.groups, func(o company) bool { return slices.Contains(o.members, i) }) {
+				c.members = append(c.members, i)
+			}
+		}
+		if len(c.members) > 0 {
+			n.groups = append(n.groups, c)
+		}
+	}
+}
+
 func (n *Next) prepareScripts() {
 	for _, s := range n.cfg.Scripts {
 		thing := track.Thing{Kind: track.Script, Name: s.Name}
@@ -173,6 +205,7 @@ func (m *Machine) swap(now time.Time, n *Next) {
 			m.drive(now, i, vrrp.Reconfigure{Config: x.cfg})
 		}
 	}
+	moved := m.regroup(n)
 	for _, i := range n.removed {
 		m.drive(now, i, vrrp.Stop{Reason: "not in the configuration any more"})
 	}
@@ -184,6 +217,7 @@ func (m *Machine) swap(now time.Time, n *Next) {
 			m.inform(now, i)
 		}
 	}
+	m.reconvene(now, moved)
 }
 
 // equal compares two configurations of an instance, wherever they are in their files.

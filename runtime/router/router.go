@@ -137,6 +137,9 @@ func (m *Machine) stop(now time.Time) {
 	for _, i := range m.current.members {
 		m.drive(now, i.instance, vrrp.Stop{Reason: "stopping"})
 	}
+	for _, g := range m.current.groups {
+		m.settleGroup(g.group)
+	}
 	m.stopping = true
 }
 

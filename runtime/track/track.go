@@ -55,12 +55,20 @@ type Tracker struct {
 	Weight ir.Weight
 }
 
-// Of lists the trackers of an instance in the order of the file. BFD sessions are left out, as long as nobody tells how they are.
+// Of lists the trackers of an instance in the order of the file, then those of its sync group. A weight of its own counts for nothing in
+// a group without sync_group_tracking_weight. BFD sessions are left out, as long as nobody tells how they are.
 func Of(v *ir.VRRPInstance, cfg *ir.Config) (list []Tracker) {
-	for t := range v.Trackers() {
-		if thing, ok := thingOf(t, cfg); ok {
-			list = append(list, Tracker{thing, *t.Weight})
+	add := func(of *ir.Tracked, weightless bool) {
+		for t := range of.Trackers() {
+			if thing, ok := thingOf(t, cfg); ok && !(weightless && t.Weight.N != 0) {
+				list = append(list, Tracker{thing, *t.Weight})
+			}
 		}
+	}
+	g := v.SyncGroup
+	add(&v.Tracked, g != nil && !g.TrackingWeight)
+	if g != nil {
+		add(&g.Tracked, false)
 	}
 	return list
 }

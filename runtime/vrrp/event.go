@@ -14,7 +14,10 @@ type Tick struct{}
 
 // Ready tells that the interface works, and which address advertisements come from. The first one starts the router; after a
 // Fault it starts again.
-type Ready struct{ Source netip.Addr }
+type Ready struct {
+	Source netip.Addr
+	Held   bool // its sync group listens first: so does an owner
+}
 
 // Fault tells that the router cannot work, e.g. "eth0 is down".
 type Fault struct{ Reason string }
@@ -34,6 +37,12 @@ type Reprioritize struct{ Priority uint8 }
 // that of the configuration changes.
 type Reconfigure struct{ Config *ir.VRRPInstance }
 
+// Lead makes a router MASTER that was Elected: all of its sync group are.
+type Lead struct{}
+
+// Follow makes a MASTER a BACKUP, for another one of its sync group is: without priority 0, as for a better master.
+type Follow struct{ Reason string }
+
 // Stop ends the router.
 type Stop struct{ Reason string }
 
@@ -43,6 +52,8 @@ func (Fault) event()        {}
 func (Received) event()     {}
 func (Reprioritize) event() {}
 func (Reconfigure) event()  {}
+func (Lead) event()         {}
+func (Follow) event()       {}
 func (Stop) event()         {}
 
 // An Effect is something to do once, in order.
@@ -60,6 +71,9 @@ type Become struct {
 	Reason Reason
 }
 
+// Elected tells that a router of a sync group would be MASTER, and leaves it to the group: it goes on as BACKUP until Lead.
+type Elected struct{}
+
 // Announce tells the neighbours where addresses live now: that many gratuitous ARPs or neighbour advertisements for each.
 type Announce struct {
 	Addresses []ir.Address
@@ -68,6 +82,7 @@ type Announce struct {
 
 func (*Send) effect()    {}
 func (Become) effect()   {}
+func (Elected) effect()  {}
 func (Announce) effect() {}
 func (Note) effect()     {}
 

@@ -39,6 +39,8 @@ type Machine struct {
 	sendsAs uint8 // its priority
 	heard   heard // the last advertisement that was accepted: most that follow are the same
 
+	elected *Reason // why it would be MASTER, if its sync group were; nil: it would not
+
 	noted      [noteKinds]time.Time // when each kind of Note was told last; zero: never
 	statistics Statistics
 	out        []Effect // of the step under way; reused
@@ -85,7 +87,7 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 	case Tick:
 		m.tick(now)
 	case Ready:
-		m.ready(now, ev.Source)
+		m.ready(now, ev)
 	case Fault:
 		m.leave(now, Faulty, ev.Reason)
 	case Received:
@@ -94,6 +96,10 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.priority = ev.Priority
 	case Reconfigure:
 		m.reconfigure(now, ev.Config)
+	case Lead:
+		m.lead(now)
+	case Follow:
+		m.follow(now, ev.Reason)
 	case Stop:
 		m.leave(now, Stopped, ev.Reason)
 	}
@@ -134,20 +140,20 @@ func (m *Machine) wait() time.Duration {
 	return time.Duration(m.cfg.DownTimerAdverts)*m.interval + m.skew()
 }
 
-func (m *Machine) ready(now time.Time, source netip.Addr) {
-	if m.source != source {
-		m.source, m.sending = source, nil
+func (m *Machine) ready(now time.Time, r Ready) {
+	if m.source != r.Source {
+		m.source, m.sending = r.Source, nil
 	}
 	switch m.role {
 	case Init:
-		m.start(now, "starts")
+		m.start(now, "starts", r.Held)
 	case Faulty:
-		m.start(now, "works again")
+		m.start(now, "works again", r.Held)
 	}
 }
 
-func (m *Machine) start(now time.Time, how string) {
-	if m.cfg.State == ir.Master && m.cfg.Priority == 255 {
+func (m *Machine) start(now time.Time, how string, held bool) {
+	if m.cfg.State == ir.Master && m.cfg.Priority == 255 && !held {
 		m.becomeMaster(now, Reason{kind: owns, told: how})
 		return
 	}
@@ -159,7 +165,7 @@ func (m *Machine) tick(now time.Time) {
 	switch m.role {
 	case Backup:
 		if at := m.silent.Add(m.wait()); !now.Before(at) {
-			m.becomeMaster(now, m.why(now))
+			m.win(now)
 		}
 	case Master:
 		if due(now, m.advert) {
@@ -366,7 +372,7 @@ func (m *Machine) leave(now time.Time, to Role, reason string) {
 // become is the one door of all transitions.
 func (m *Machine) become(to Role, reason Reason) {
 	m.role = to
-	m.preempt = time.Time{}
+	m.preempt, m.elected = time.Time{}, nil
 	m.noted = [noteKinds]time.Time{}
 	m.statistics.Transitions++
 	if to == Master {
@@ -377,7 +383,7 @@ func (m *Machine) become(to Role, reason Reason) {
 
 // listen begins a silence. A version 3 master tells its interval, and its backups wait accordingly.
 func (m *Machine) listen(now time.Time, interval time.Duration) {
-	m.silent, m.resigned, m.rival = now, netip.Addr{}, nil
+	m.silent, m.resigned, m.rival, m.elected = now, netip.Addr{}, nil, nil
 	m.interval = m.cfg.AdvertInterval
 	if m.cfg.Version == 3 {
 		m.interval = interval

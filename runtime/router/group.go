@@ -1,0 +1,179 @@
+package router
+
+import (
+	"slices"
+	"time"
+
+	"keepc/compiler/ir"
+	"keepc/runtime/vrrp"
+)
+
+// A group is a sync group: its members have one role. It is the machine above theirs. The rules are those of keepalived: they become
+// MASTER when each would, BACKUP when one does, and are in FAULT while one is. A group lives as long as configurations have its name.
+type group struct {
+	name    string
+	members []*instance // in the order of the group
+	role    vrrp.Role   // the last one that all had
+	moving  bool        // members follow one that lost its role
+}
+
+// regroup puts the sync groups of a new configuration into force. It returns the instances that are in another one than before.
+func (m *Machine) regroup(n *Next) (moved []*instance) {
+	of := map[*instance]*group{}
+	for _, c := range n.groups {
+		same := slices.Equal(c.group.members, c.members)
+		c.group.members = c.members
+		for _, i := range c.members {
+			if of[i] = c.group; !same {
+				moved = append(moved, i)
+			}
+		}
+	}
+	for _, x := range n.members {
+		if i := x.instance; i.group != of[i] {
+			if i.group = of[i]; i.group == nil {
+				moved = append(moved, i)
+			}
+		}
+	}
+	return moved
+}
+
+// reconvene brings instances that are in another group than before into its role: a MASTER beside a BACKUP is no MASTER any more.
+func (m *Machine) reconvene(now time.Time, moved []*instance) {
+	for _, i := range moved {
+		if i.judged {
+			m.convene(now, i)
+		}
+	}
+	for _, i := range moved {
+		if i.machine.Role() == vrrp.Backup {
+			m.follow(now, i)
+		}
+	}
+}
+
+// convene lets an instance work whose own situation is known anew, or not, and with it those of its group.
+func (m *Machine) convene(now time.Time, i *instance) {
+	g := i.group
+	if g == nil {
+		m.admit(now, i, i.own, i.waits, false)
+		return
+	}
+	if role := i.machine.Role(); i.own.kind == 0 && i.trouble.kind == 0 && (role == vrrp.Backup || role == vrrp.Master) && g.works() {
+		m.admit(now, i, trouble{}, false, g.held()) // nothing changed for the others
+		return
+	}
+	blame, waits := i, i.waits
+	for _, x := range g.members {
+		if blame.own.kind == 0 && x.own.kind != 0 {
+			blame = x
+		}
+		// One that has not been judged yet is waited for.
+		waits = waits || x.waits || !x.judged
+	}
+	held, first := g.held(), i.machine.Role() != vrrp.Init
+	admit := func(x *instance) {
+		t := x.own
+		if t.kind == 0 && blame.own.kind != 0 {
+			t = blame.own
+			t.of = blame
+		}
+		m.admit(now, x, t, waits, held)
+	}
+	if first { // who moves the others goes before them
+		admit(i)
+	}
+	for _, x := range g.members {
+		if x != i || !first {
+			admit(x)
+		}
+	}
+	m.settleGroup(g)
+}
+
+// admit lets an instance work that has no trouble. One that has not started yet waits.
+func (m *Machine) admit(now time.Time, i *instance, t trouble, waits, held bool) {
+	was := i.trouble
+	i.trouble = t
+	switch {
+	case t.kind != 0:
+		if t != was { // else it is in FAULT already
+			m.drive(now, i, vrrp.Fault{Reason: t.String()})
+		}
+	case !waits || i.machine.Role() != vrrp.Init:
+		m.drive(now, i, vrrp.Ready{Source: i.source, Held: held})
+	}
+}
+
+// works reports whether no member has a trouble.
+func (g *group) works() bool {
+	for _, x := range g.members {
+		if x.own.kind != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// held reports whether an owner of its addresses waits for the others of the group as any other router does.
+func (g *group) held() bool {
+	for _, x := range g.members {
+		if x.cfg.State != ir.Master || x.cfg.Priority != 255 {
+			return true
+		}
+	}
+	return false
+}
+
+// elect makes the group MASTER if each of its members would be.
+func (m *Machine) elect(now time.Time, i *instance) {
+	g := i.group
+	if g == nil {
+		m.drive(now, i, vrrp.Lead{}) // the group is new, and its instance has not learnt of it
+		return
+	}
+	for _, x := range g.members {
+		if !x.machine.Elected() {
+			return
+		}
+	}
+	m.drive(now, i, vrrp.Lead{})
+	for _, x := range g.members {
+		if x != i {
+			m.drive(now, x, vrrp.Lead{})
+		}
+	}
+	m.settleGroup(g)
+}
+
+// follow makes the group BACKUP when a member is.
+func (m *Machine) follow(now time.Time, i *instance) {
+	g := i.group
+	if g == nil || g.moving {
+		return
+	}
+	g.moving = true
+	defer func() { g.moving = false }()
+	for _, x := range g.members {
+		if x != i && x.machine.Role() == vrrp.Master {
+			m.drive(now, x, vrrp.Follow{Reason: i.cfg.Name + " of sync group " + g.name + ": " + i.reason.String()})
+		}
+	}
+	m.settleGroup(g)
+}
+
+// settleGroup tells the role of a group when all members have another one than last time.
+func (m *Machine) settleGroup(g *group) {
+	role := g.members[0].machine.Role()
+	for _, x := range g.members {
+		if x.machine.Role() != role {
+			return
+		}
+	}
+	if role == g.role || role == vrrp.Init {
+		return
+	}
+	g.role = role
+	m.emit(GroupChanged{Name: g.name, Role: role.String()})
+}
