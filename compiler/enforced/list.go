@@ -190,8 +190,8 @@ var list = []row{
 	{blocks: "virtual_server.real_server", answer: Enforced, words: `
 		weight lvs_method uthreshold lthreshold inhibit_on_failure alpha delay_loop connect_timeout retry delay_before_retry warmup`},
 	{blocks: "virtual_server.real_server", words: "notify_up notify_down", answer: LeftOut, why: noScript},
-	{blocks: checks, words: "TCP_CHECK UDP_CHECK HTTP_GET SSL_GET", answer: Enforced},
-	{blocks: checks, answer: LeftOut, why: noCheck, words: "SMTP_CHECK DNS_CHECK PING_CHECK MISC_CHECK FILE_CHECK BFD_CHECK"},
+	{blocks: checks, words: "TCP_CHECK UDP_CHECK HTTP_GET SSL_GET MISC_CHECK", answer: Enforced},
+	{blocks: checks, answer: LeftOut, why: noCheck, words: "SMTP_CHECK DNS_CHECK PING_CHECK FILE_CHECK BFD_CHECK"},
 	{blocks: checkers, answer: Enforced, words: `
 		connect_ip connect_port bindto bind_port bind_if connect_timeout fwmark retry delay_before_retry warmup delay_loop alpha`},
 	{blocks: checks + ".UDP_CHECK", answer: Enforced, words: "payload require_reply min_reply_length max_reply_length"},
@@ -201,5 +201,6 @@ var list = []row{
 		path digest status_code virtualhost regex regex_no_match regex_options regex_min_offset regex_max_offset`},
 	{blocks: urls, words: "regex", answer: LeftOut, why: "the page counts as right whatever it says", when: "with what PCRE2 alone knows", where: strangeRegexes},
 	{blocks: urls, words: "regex_stack", answer: LeftOut, why: "searching a page needs no stack of its own"},
-	{blocks: checkers, words: "log_all_failures", answer: LeftOut, why: "only failures that count are logged"},
+	{blocks: checks + ".MISC_CHECK", answer: Enforced, words: "misc_path misc_timeout misc_dynamic user retry delay_before_retry warmup delay_loop alpha"},
+	{blocks: checkers + " " + checks + ".MISC_CHECK", words: "log_all_failures", answer: LeftOut, why: "only failures that count are logged"},
 }

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"fmt"
 	"slices"
 
 	"keepc/compiler/enforced"
@@ -16,6 +17,8 @@ type Situation struct {
 	Down map[DestinationKey]string
 	// NoQuorum holds the services that lost their quorum: their sorry server serves.
 	NoQuorum map[ir.ServiceKey]bool
+	// Weight holds the weights that checks gave to real servers, in place of those of the file.
+	Weight map[DestinationKey]int
 	// Stopping: nothing of ours should exist.
 	Stopping bool
 }
@@ -47,7 +50,7 @@ func Router(cfg *ir.Config, s Situation) State {
 }
 
 // Balance is the part of Desired that belongs to virtual servers: services, destinations and the timeouts of IPVS. It reads Down,
-// NoQuorum and Stopping of the situation.
+// Weight, NoQuorum and Stopping of the situation.
 func Balance(cfg *ir.Config, s Situation) State {
 	want := New()
 	want.balance(cfg, s)
@@ -174,6 +177,9 @@ func (w *State) virtualServer(v *ir.VirtualServer, s Situation) {
 			continue
 		}
 		d := destination(r, why)
+		if n, set := s.Weight[k]; set {
+			d.Weight, d.Why = n, fmt.Sprintf("its check sets the weight, which is %d in the file", r.Weight)
+		}
 		switch {
 		case down:
 			d.Weight, d.Why = 0, "inhibited: "+cause

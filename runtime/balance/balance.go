@@ -16,6 +16,7 @@ import (
 type Machine struct {
 	current  *Generation // in force
 	down     map[state.DestinationKey]string
+	weights  map[state.DestinationKey]int // that checks gave, where they are not those of the file
 	noQuorum map[ir.ServiceKey]bool
 	master   map[ir.InstanceKey]bool // as Roles told
 	stopping bool
@@ -26,7 +27,7 @@ type Machine struct {
 
 // New returns the machine of a director that starts now, with what Prepare made of its configuration.
 func New(now time.Time, first *Next) *Machine {
-	m := &Machine{current: first.base, down: map[state.DestinationKey]string{}, noQuorum: map[ir.ServiceKey]bool{}, lacking: map[string]int{}}
+	m := &Machine{current: first.base, down: map[state.DestinationKey]string{}, weights: map[state.DestinationKey]int{}, noQuorum: map[ir.ServiceKey]bool{}, lacking: map[string]int{}}
 	m.swap(now, first)
 	return m
 }
@@ -37,10 +38,10 @@ func (m *Machine) Config() *ir.Config { return m.current.cfg }
 // Current is the configuration in force as Prepare wants it for the next one. It never changes.
 func (m *Machine) Current() *Generation { return m.current }
 
-// Situation is a copy of what the machine knows beside its configuration: which servers are down, which services lack their quorum, and
-// whether it stops.
+// Situation is a copy of what the machine knows beside its configuration: which servers are down, what checks say of
+// their weights, which services lack their quorum, and whether it stops.
 func (m *Machine) Situation() state.Situation {
-	return state.Situation{Down: maps.Clone(m.down), NoQuorum: maps.Clone(m.noQuorum), Stopping: m.stopping}
+	return state.Situation{Down: maps.Clone(m.down), Weight: maps.Clone(m.weights), NoQuorum: maps.Clone(m.noQuorum), Stopping: m.stopping}
 }
 
 // Master reports whether an instance is MASTER, as far as Roles has told.
@@ -103,6 +104,7 @@ type server struct {
 	key     state.DestinationKey
 	service *service
 	weight  uint64
+	files   uint64 // the weight in the file
 	checks  []*check
 	down    bool
 }
@@ -122,6 +124,9 @@ func (m *Machine) probeDone(now time.Time, p ProbeDone) {
 	// A reload may have removed the check while its probe was under way.
 	if c := m.current.checks[p.ID]; c != nil {
 		m.lack(c, p.Inconclusive)
+		if p.Weight != nil && p.Up && p.Inconclusive == "" {
+			m.weigh(c.server, uint64(max(0, *p.Weight)))
+		}
 		m.examine(now, c, health.Done{Result: p.Result})
 	}
 }
@@ -163,6 +168,28 @@ func (m *Machine) examine(now time.Time, c *check, ev health.Event) {
 func (m *Machine) await(c *check) {
 	at, running := c.health.Deadline()
 	m.timers.Set(&c.Timer, at, running)
+}
+
+// weigh gives a server the weight that a check says.
+func (m *Machine) weigh(s *server, weight uint64) {
+	if weight == s.weight {
+		return
+	}
+	m.setWeight(s, weight)
+	m.emit(WeightChanged{Server: s.key, Weight: int(weight), Files: int(s.files)})
+}
+
+// setWeight changes the weight of a server and the sums of its service.
+func (m *Machine) setWeight(s *server, weight uint64) {
+	s.service.total += weight - s.weight
+	if !s.down {
+		s.service.live += weight - s.weight
+	}
+	if s.weight = weight; weight == s.files {
+		delete(m.weights, s.key)
+	} else {
+		m.weights[s.key] = int(weight)
+	}
 }
 
 // judge compares a server's standing with its checks: up only if all of them succeed. The cause is that of the first that fails.

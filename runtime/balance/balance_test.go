@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"keepc/compiler/ir"
+	"keepc/compiler/state"
 	"keepc/runtime/balance"
 	"keepc/runtime/health"
 )
@@ -191,5 +193,72 @@ func TestLacking(t *testing.T) {
 	}
 	if len(m.Situation().Down) > 0 {
 		t.Errorf("down: %v", m.Situation().Down)
+	}
+}
+
+// TestWeights: a check may set the weight of its server, for the sums of the quorum too. A reload keeps it until the file has another one.
+func TestWeights(t *testing.T) {
+	dynamic := func(weight int) *ir.Config {
+		cfg := farm(1, 2)
+		v := cfg.VirtualServers[0]
+		v.Quorum = 3
+		for _, r := range v.RealServers {
+			r.Weight = weight
+			r.Checks[0].Checker = &ir.MiscCheck{Dynamic: true}
+		}
+		return cfg
+	}
+	m := balance.New(epoch, balance.Prepare(dynamic(2), balance.Start(0)))
+	key := m.Config().VirtualServers[0].Key
+	round := func(weights ...int) (said []string) {
+		for range weights {
+			at, _ := m.Deadline()
+			for _, f := range m.Step(at, balance.Tick{}) {
+				p, ok := f.(balance.StartProbe)
+				if !ok {
+					continue
+				}
+				r := health.Result{Up: true}
+				if w := weights[p.Server.Server.Addr().As4()[3]]; w >= 0 {
+					r.Weight = &w
+				}
+				for _, f := range m.Step(at, balance.ProbeDone{ID: p.ID, Result: r}) {
+					said = append(said, fmt.Sprint(f))
+				}
+			}
+		}
+		slices.Sort(said)
+		return said
+	}
+	is := func(i int) int {
+		cfg := m.Config()
+		d := state.Balance(cfg, m.Situation()).Destinations[state.DestinationKey{Service: key, Server: cfg.VirtualServers[0].RealServers[i].Addr}]
+		return d.Weight
+	}
+	if said := round(-1, -1); len(said) > 0 || is(0) != 2 {
+		t.Errorf("nothing was said: %v", said)
+	}
+	if got, want := fmt.Sprint(round(0, 1)), "[10.0.0.0:80 of tcp 192.0.0.0:80 its check sets the weight to 0, which is 2 in the file"+
+		" 10.0.0.1:80 of tcp 192.0.0.0:80 its check sets the weight to 1, which is 2 in the file"+
+		" tcp 192.0.0.0:80 lost its quorum: weight "; !strings.HasPrefix(got, want) {
+		t.Errorf("got %s", got)
+	}
+	if is(0) != 0 || is(1) != 1 {
+		t.Errorf("weights %d and %d", is(0), is(1))
+	}
+	if said := round(-1, -1); len(said) > 0 || is(1) != 1 {
+		t.Errorf("what a check said holds on: %v", said)
+	}
+	m.Step(epoch, balance.Swap{Next: balance.Prepare(dynamic(2), m.Current())})
+	if is(0) != 0 || is(1) != 1 {
+		t.Errorf("after a reload of the same: weights %d and %d", is(0), is(1))
+	}
+	if got, want := fmt.Sprint(round(2, 1)), "[10.0.0.0:80 of tcp 192.0.0.0:80 its check sets the weight to 2, which is 2 in the file"+
+		" tcp 192.0.0.0:80 has its quorum: weight 3 of 3 is alive, quorum 3]"; got != want {
+		t.Errorf("got %s", got)
+	}
+	m.Step(epoch, balance.Swap{Next: balance.Prepare(dynamic(7), m.Current())})
+	if is(0) != 7 || is(1) != 7 || len(m.Situation().Weight) > 0 {
+		t.Errorf("after a change of the file: weights %d and %d", is(0), is(1))
 	}
 }

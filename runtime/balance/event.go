@@ -51,6 +51,12 @@ type ServerChanged struct {
 	Reason string
 }
 
+// WeightChanged tells that a check gave a real server another weight.
+type WeightChanged struct {
+	Server        state.DestinationKey
+	Weight, Files int // the weight now, and that of the file
+}
+
 // QuorumChanged tells that a service lost its quorum, so that its sorry server serves, or has it again.
 type QuorumChanged struct {
 	Service ir.ServiceKey
@@ -76,5 +82,6 @@ type Note struct {
 
 func (Note) effect()          {}
 func (ServerChanged) effect() {}
+func (WeightChanged) effect() {}
 func (QuorumChanged) effect() {}
 func (StartProbe) effect()    {}

@@ -129,6 +129,12 @@ func alpha(v *ir.VirtualServer, r *ir.RealServer) bool {
 	return slices.ContainsFunc(r.Checks, func(c *ir.Check) bool { return enforced.Checked(c) && (v.Alpha || r.Alpha || c.Alpha) })
 }
 
+// weighs reports whether a check may change the weight of its server.
+func weighs(c *check) bool {
+	misc, ok := c.asks.Checker.(*ir.MiscCheck)
+	return ok && misc.Dynamic
+}
+
 // find returns the check among some that asks for the same; nil: none does.
 func find(checks []*check, c *ir.Check) *check {
 	if i := slices.IndexFunc(checks, func(x *check) bool { return x.asks.Same(c) }); i >= 0 {
@@ -175,6 +181,7 @@ func (m *Machine) swap(now time.Time, n *Next) {
 	}
 	for _, k := range n.removed {
 		delete(m.down, k)
+		delete(m.weights, k)
 	}
 	for _, k := range n.closed {
 		delete(m.noQuorum, k)
@@ -191,7 +198,11 @@ func (m *Machine) swapServer(now time.Time, x nextServer) {
 	if s.down {
 		cause = cmp.Or(m.down[s.key], "not checked yet")
 	}
-	s.weight, s.checks = x.weight, x.checks
+	if x.fresh || x.weight != s.files || !slices.ContainsFunc(x.checks, weighs) { // else what a check said of it holds on
+		s.weight, s.files = x.weight, x.weight
+		delete(m.weights, s.key)
+	}
+	s.checks = x.checks
 	for _, c := range s.checks {
 		if c.Do == nil {
 			c.health = health.New(now, c.asks.CheckTiming, health.PagesOf(c.asks), cause, c.share)

@@ -11,6 +11,13 @@ func (e ServerChanged) String() string {
 	return fmt.Sprintf("%v down: %s", e.Server, e.Reason)
 }
 
+func (e WeightChanged) String() string { return fmt.Sprintf("%v %s", e.Server, e.Text()) }
+
+// Text is what happened to the server.
+func (e WeightChanged) Text() string {
+	return fmt.Sprintf("its check sets the weight to %d, which is %d in the file", e.Weight, e.Files)
+}
+
 func (e QuorumChanged) String() string {
 	if e.Lost {
 		return fmt.Sprintf("%v lost its quorum: %s", e.Service, e.Reason)

@@ -76,6 +76,9 @@ func (l *balanceLoop) step(ev balance.Event) {
 		case balance.ServerChanged:
 			l.dirty = true
 			l.notes.tell(now, e)
+		case balance.WeightChanged:
+			l.dirty = true
+			l.notes.tell(now, e)
 		case balance.QuorumChanged:
 			quorum = true
 			l.notes.tell(now, e)

@@ -192,8 +192,8 @@ func TestOneOfTwoHoldsTheAddress(t *testing.T) {
 // TestWhatIsNotCheckedStaysUp: a check that keepc does not make takes no server out of service, not one with alpha either.
 func TestWhatIsNotCheckedStaysUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const check = "weight 1\n\t\talpha\n\t\tHTTP_GET {\n\t\t\turl {\n\t\t\t\tpath /\n\t\t\t\tstatus_code 200\n\t\t\t}\n\t\t}"
-		b := newBox("10.0.0.5", strings.Replace(first, "weight 1", check, 1))
+		const check = "weight 1\n\t\talpha\n\t\tBFD_CHECK {\n\t\t\tname b\n\t\t}"
+		b := newBox("10.0.0.5", "bfd_instance b {\n\tneighbor_ip 10.0.0.9\n}\n"+strings.Replace(first, "weight 1", check, 1))
 		b.start()
 		for range 2 {
 			after(5 * time.Minute)

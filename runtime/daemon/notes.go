@@ -97,6 +97,8 @@ func words(what any) (level slog.Level, subject, text string) {
 		return noteLevel(e.Fine), e.Subject, e.Text
 	case balance.ServerChanged:
 		return slog.LevelInfo, e.Server.Server.String(), serverText(e)
+	case balance.WeightChanged:
+		return slog.LevelInfo, e.Server.Server.String(), e.Text() + "; of " + e.Server.Service.String()
 	case balance.QuorumChanged:
 		return slog.LevelWarn, "quorum", quorumText(e)
 	case sendChanged:

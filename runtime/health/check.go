@@ -75,6 +75,8 @@ type Result struct {
 	// Inconclusive says what this machine lacked to ask the server, as "socket: too many open files". It is not empty where nothing is
 	// known of the server; Up and Detail mean nothing then.
 	Inconclusive string
+	// Weight is that of the server from now on, as the probe says; nil: the probe says nothing about it. It counts where the result is Up.
+	Weight *int
 }
 
 // Outcome is the result of a probe that failed for a cause; without one, of a probe that succeeded.

@@ -13,6 +13,7 @@ import (
 
 	"keepc/compiler/ir"
 	"keepc/runtime/health"
+	"keepc/runtime/script"
 )
 
 // An Ask is what a check asks for at once.
@@ -21,6 +22,8 @@ type Ask struct {
 	Page  int                                   // of a check of pages: which one, from 0
 	Limit time.Duration                         // how long the check waits for the server
 	Trace func(step string, took time.Duration) // nil: nobody wants to know
+	// Run runs a program for a MISC_CHECK; nil: no programs are run.
+	Run   func(context.Context, script.Command) script.Result
 	began time.Time
 }
 
@@ -35,6 +38,9 @@ func (a Ask) step(format string, args ...any) {
 // 8s". It ends at the limit, a check of pages at ten times of that; with ctx it ends without a verdict.
 func Do(ctx context.Context, a Ask) health.Result {
 	a.began = time.Now()
+	if m, ok := a.Check.Checker.(*ir.MiscCheck); ok {
+		return misc(ctx, a, m)
+	}
 	switch err := ask(ctx, a); {
 	case ctx.Err() != nil:
 		return health.Result{Inconclusive: ctx.Err().Error()}

@@ -4,35 +4,48 @@ import (
 	"context"
 	"sync"
 
+	"keepc/compiler/ir"
 	"keepc/runtime/balance"
+	"keepc/runtime/script"
 )
 
-// A Runner runs many checks at once, each on a goroutine of its own, and hands their results to one receiver.
+// A Runner runs many checks at once, each on a goroutine of its own, and hands their results to one receiver. Its programs are no scripts of
+// instances: those that hang here keep none of these waiting.
 type Runner struct {
 	ctx     context.Context
 	stop    context.CancelFunc
 	slots   chan struct{}
+	scripts *script.Runner
 	results chan balance.ProbeDone
 	probes  sync.WaitGroup
+	closed  sync.Once
 }
 
 // NewRunner returns a Runner that has at most limit probes under way; more wait for their turn. It works until ctx ends or
 // Close is called.
 func NewRunner(ctx context.Context, limit int) *Runner {
 	ctx, stop := context.WithCancel(ctx)
-	return &Runner{ctx: ctx, stop: stop, slots: make(chan struct{}, limit), results: make(chan balance.ProbeDone)}
+	return &Runner{ctx: ctx, stop: stop, slots: make(chan struct{}, limit), scripts: script.NewRunner(ctx), results: make(chan balance.ProbeDone)}
 }
 
 // Start runs a check once, and never blocks. The time-out counts from when its turn comes.
 func (r *Runner) Start(p balance.StartProbe) {
 	r.probes.Go(func() {
-		select {
-		case r.slots <- struct{}{}:
-		case <-r.ctx.Done():
+		_, program := p.Check.Checker.(*ir.MiscCheck)
+		if !program { // programs have their own turn
+			select {
+			case r.slots <- struct{}{}:
+			case <-r.ctx.Done():
+				return
+			}
+		}
+		if r.ctx.Err() != nil {
 			return
 		}
-		result := balance.ProbeDone{ID: p.ID, Result: Do(r.ctx, Ask{Check: p.Check, Page: p.Page, Limit: p.Timeout})}
-		<-r.slots
+		result := balance.ProbeDone{ID: p.ID, Result: Do(r.ctx, Ask{Check: p.Check, Page: p.Page, Limit: p.Timeout, Run: r.scripts.Run})}
+		if !program {
+			<-r.slots
+		}
 		select {
 		case r.results <- result:
 		case <-r.ctx.Done(): // also when that is what ended the probe: nobody asks any more
@@ -47,4 +60,5 @@ func (r *Runner) Results() <-chan balance.ProbeDone { return r.results }
 func (r *Runner) Close() {
 	r.stop()
 	r.probes.Wait()
+	r.closed.Do(r.scripts.Close)
 }

@@ -112,6 +112,9 @@ func (w *world) block(lost bool, from, to []int, segments []string) {
 // probe asks a real server on behalf of a node. The answer comes after a round trip, silence counts after the timeout.
 func (w *world) probe(n *node, p balance.StartProbe) {
 	asker, server, target := n.brains, p.Server.Server, p.Check.Target
+	if !target.IsValid() { // a script, which asks the server in its own way
+		target = server
+	}
 	cause, after := "", 2*max(w.Delay, moment)
 	switch {
 	case w.refusing[server] || w.refusing[target]:

@@ -126,6 +126,9 @@ func (s Service) screen(b *strings.Builder) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.TabIndent)
 	for _, r := range s.Servers {
 		why := r.Cause
+		if r.FileWeight != nil {
+			why = strings.TrimPrefix(fmt.Sprintf("%s; weight %d by its check, %d in the file", why, r.Weight, *r.FileWeight), "; ")
+		}
 		if len(r.NotChecked) > 0 {
 			why = strings.TrimPrefix(why+"; ", "; ") + "not checked: " + strings.Join(r.NotChecked, ", ") + " is not enforced yet"
 		}

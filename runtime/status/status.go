@@ -125,6 +125,8 @@ type Server struct {
 	// NotChecked are the keywords of the checks that its file asks for and keepc does not make.
 	NotChecked []string `json:"not_checked,omitempty"`
 	Checks     Checks   `json:"checks"`
+	// FileWeight is the weight in the file, where a check set another one.
+	FileWeight *int `json:"file_weight,omitempty"`
 }
 
 // A Snapshot is what the loops of a director hand over for a Document: little enough to take between two advertisements.
@@ -196,7 +198,11 @@ func (s Snapshot) Document(file string, pid int) Document {
 			k := state.DestinationKey{Service: v.Key, Server: r.Addr}
 			cause, down := s.Situation.Down[k]
 			checks = checks.Plus(s.Checks[k])
-			service.Servers = append(service.Servers, Server{r.Addr, r.Weight, !down, cause, notChecked(r), newChecks(s.Checks[k])})
+			server := Server{r.Addr, r.Weight, !down, cause, notChecked(r), newChecks(s.Checks[k]), nil}
+			if weight, set := s.Situation.Weight[k]; set {
+				server.Weight, server.FileWeight = weight, &r.Weight
+			}
+			service.Servers = append(service.Servers, server)
 		}
 		d.Services = append(d.Services, service)
 	}
@@ -230,7 +236,7 @@ func (d Document) Owns() plan.Owned {
 // Situation is that of the director for what it has in common with a configuration. The rest of the configuration would start anew:
 // BACKUP, and up.
 func (d Document) Situation(cfg *ir.Config) state.Situation {
-	s := state.Situation{Master: map[ir.InstanceKey]string{}, Down: map[state.DestinationKey]string{}, NoQuorum: map[ir.ServiceKey]bool{}}
+	s := state.Situation{Master: map[ir.InstanceKey]string{}, Down: map[state.DestinationKey]string{}, Weight: map[state.DestinationKey]int{}, NoQuorum: map[ir.ServiceKey]bool{}}
 	for _, i := range d.Instances {
 		if i.Role == vrrp.Master.String() {
 			s.Master[ir.InstanceKey{Interface: i.Interface, VRID: i.VRID, IPv6: i.IPv6}] = i.Why
@@ -241,11 +247,19 @@ func (d Document) Situation(cfg *ir.Config) state.Situation {
 		byName[service.Name] = service
 	}
 	for _, v := range cfg.VirtualServers {
-		service := byName[v.Key.String()]
+		service, set := byName[v.Key.String()], map[netip.AddrPort]Server{}
 		s.NoQuorum[v.Key] = service.Lost
 		for _, r := range service.Servers {
+			if r.FileWeight != nil {
+				set[r.Address] = r
+			}
 			if !r.Up {
 				s.Down[state.DestinationKey{Service: v.Key, Server: r.Address}] = r.Cause
+			}
+		}
+		for _, r := range v.RealServers { // a weight that changes in the file counts
+			if x, ok := set[r.Addr]; ok && *x.FileWeight == r.Weight {
+				s.Weight[state.DestinationKey{Service: v.Key, Server: r.Addr}] = x.Weight
 			}
 		}
 	}

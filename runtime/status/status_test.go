@@ -52,15 +52,13 @@ virtual_server 10.0.0.3 80 {
 		weight 2
 		TCP_CHECK {
 		}
-		MISC_CHECK {
-			misc_path /bin/true
+		BFD_CHECK {
+			name b
 		}
 	}
 	real_server 10.0.0.9 80 {
-		HTTP_GET {
-			url {
-				path /
-			}
+		BFD_CHECK {
+			name b
 		}
 	}
 }
@@ -80,6 +78,7 @@ func sample() Snapshot {
 		First: cfg, Config: cfg,
 		Situation: state.Situation{
 			Down:     map[state.DestinationKey]string{{Service: web, Server: netip.MustParseAddrPort("10.0.0.8:80")}: "connect: connection refused (4th time)"},
+			Weight:   map[state.DestinationKey]int{{Service: web, Server: netip.MustParseAddrPort("10.0.0.7:80")}: 4},
 			NoQuorum: map[ir.ServiceKey]bool{web: true},
 		},
 		Standings: []router.Standing{
