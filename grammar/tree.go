@@ -9,6 +9,7 @@
 package grammar
 
 import (
+	"bytes"
 	"sort"
 	"strings"
 	"sync"
@@ -117,6 +118,26 @@ func (s *Stmt) Args() []Word { return s.Words[1:] }
 // Span covers the words of the line, not its block.
 func (s *Stmt) Span() source.Span {
 	return s.Words[0].Span.To(s.Words[len(s.Words)-1].Span)
+}
+
+// Text returns the file as it is read after all expansions, one statement a line: a text that reads as the same, wherever it is. It has
+// the secrets of the file.
+func (f *File) Text() []byte {
+	var b bytes.Buffer
+	writeStmts(&b, f.Stmts)
+	return b.Bytes()
+}
+
+func writeStmts(b *bytes.Buffer, stmts []*Stmt) {
+	for _, s := range stmts {
+		b.WriteString(s.String())
+		if s.Block != nil {
+			b.WriteString(" {\n")
+			writeStmts(b, s.Block.Stmts)
+			b.WriteByte('}')
+		}
+		b.WriteByte('\n')
+	}
 }
 
 // Find returns the last statement of the block with the keyword, which is the one that wins for a scalar; nil when there is none.

@@ -45,6 +45,7 @@ func (r *runRun) load(name string) loaded {
 	if l.Config == nil {
 		return l
 	}
+	l.Text = l.tree.Text()
 	cfg, why := l.Config, notYet(l.Config)
 	switch {
 	case r.strict && len(l.Faults) > 0:

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,19 +8,20 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keepc/compiler/diff"
 	"keepc/compiler/facts"
 	"keepc/compiler/ir"
 	"keepc/compiler/plan"
 	"keepc/compiler/report"
 	"keepc/compiler/state"
 	"keepc/runtime/kernel"
-	"keepc/runtime/status"
 )
 
 // A planRun is one run of the verb plan.
 type planRun struct {
 	*App
 	as       string
+	from     string // the file in force, as the user says
 	all      bool
 	exitCode bool
 }
@@ -32,11 +31,16 @@ func (a *App) plan() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "plan [file]",
 		Short: "Show what run would change on this host, now",
-		Long: "Compare what the file wants with what this host's kernel has, and change nothing.\n" +
-			"Reading virtual servers needs CAP_NET_ADMIN; addresses need nothing.\n\n" + unbounded + " With --facts it may be\n" +
+		Long: "Compare what the file wants with what this host's kernel has and with what is in force, and change nothing.\n" +
+			"Reading virtual servers needs CAP_NET_ADMIN; addresses need nothing.\n\n" +
+			"In force is what the running keepc says. Beside a running keepalived the plan is that of its reload: what it was started with is\n" +
+			"its file, where that has not changed since, or --from FILE; else only the kernel is compared. Roles are those that the addresses\n" +
+			"on this host tell.\n\n" + unbounded + " With --facts it may be\n" +
 			"a file of somebody else, and is read as check reads it.",
 		Example: `  keepc plan
   keepc plan --as master lb01.conf
+  keepc plan --as VI_1=master,VI_2=backup lb01.conf
+  keepc plan --from lb01.conf.orig lb01.conf
   keepc plan --exit-code --format json lb01.conf`,
 		Annotations: onHost(formats("human", "json")),
 		Args:        cobra.MaximumNArgs(1),
@@ -44,9 +48,10 @@ func (a *App) plan() *cobra.Command {
 	}
 	f := c.Flags()
 	f.SortFlags = false
-	f.StringVar(&run.as, "as", "live", "the `ROLE` assumed: master or backup for all instances; live: as the running keepc says, or else MASTER where the addresses are here")
+	f.StringVar(&run.as, "as", "live", "the `ROLE` assumed: master or backup for all instances; or NAME=ROLE,...; live: as the running keepc says, or else MASTER where an address is here")
+	f.StringVar(&run.from, "from", "", "the `FILE` in force, where the running director cannot tell")
 	f.BoolVar(&run.all, "all", false, "show addresses that are not ours, too")
-	f.BoolVar(&run.exitCode, "exit-code", false, "exit with 4 when there are changes")
+	f.BoolVar(&run.exitCode, "exit-code", false, "exit with 4 when there are changes, or may be")
 	return c
 }
 
@@ -59,23 +64,31 @@ func (a *App) oneFile(args []string) string {
 }
 
 func (r *planRun) main(name string) error {
-	if !slices.Contains([]string{"live", "master", "backup"}, r.as) {
-		return fmt.Errorf("--as %s: expected live, master or backup", r.as)
-	}
 	colors, err := r.colors()
 	if err != nil {
 		return err
+	}
+	roles, err := parseRoles(r.as)
+	if err != nil {
+		return err
+	}
+	inForce, err := r.inForce(name)
+	if err != nil {
+		return failed(err)
 	}
 	l := r.load(name)
 	if l.Config == nil {
 		fmt.Fprintln(r.Stderr, l.Refused)
 		return exit{code: l.code}
 	}
+	if err := roles.check(l.Config); err != nil {
+		return err
+	}
 	host, err := r.hostNow()
 	if err != nil {
 		return failed(err)
 	}
-	m, err := r.compare(r.shown(name), l.Config, host)
+	m, err := r.compare(l, roles, inForce, host)
 	if err != nil {
 		return failed(err)
 	}
@@ -89,7 +102,7 @@ func (r *planRun) main(name string) error {
 			err = report.PlanScreen(r.Stdout, m, colors, r.all, r.verbose)
 		}
 	}
-	if err == nil && r.exitCode && !m.Empty() {
+	if err == nil && r.exitCode && (!m.Empty() || m.Uncertain) {
 		return exit{code: exitChanges}
 	}
 	return failed(err)
@@ -108,40 +121,30 @@ func (r *planRun) hostNow() (*facts.Host, error) {
 	return observe(k)
 }
 
-// compare makes the plan: what the configuration wants beside what the host has.
-func (r *planRun) compare(file string, cfg *ir.Config, host *facts.Host) (report.Plan, error) {
+// compare makes the plan: what the configuration wants beside what the host has and what is in force.
+func (r *planRun) compare(l loaded, roles assumedRoles, before inForce, host *facts.Host) (report.Plan, error) {
+	cfg, have := l.Config, host.State()
 	notes, err := servers(cfg, host)
 	if err != nil {
 		return report.Plan{}, err
 	}
-	have := host.State()
-	daemon, running := r.daemon()
-	situation, assumed := assume(cfg, have, r.as, daemon)
-	var owned plan.Owned
-	if daemon != nil {
-		owned = daemon.Owns()
+	situation, assumed := roles.assume(cfg, have, before)
+	m := report.NewPlan(l.name, planHead(host, cfg, assumed)+before.who, plan.Diff(have, state.Desired(cfg, situation), before.owned()))
+	if before.daemon != nil {
+		m.NeedRestart(before.daemon.AtStart, cfg.AtStart)
 	}
-	m := report.NewPlan(file, planHead(host, cfg, assumed)+running, plan.Diff(have, state.Desired(cfg, situation), owned))
-	if daemon != nil {
-		m.NeedRestart(daemon.AtStart, cfg.AtStart)
+	if before.old != nil {
+		m.AddReload(diff.Reload(*before.old, diff.Side{File: l.tree, Config: cfg}))
 	}
-	m.Notes = slices.Concat(notes, announcements(cfg, m), waits(host, m), sentences(report.Unenforced(cfg.NotEnforced)))
+	m.Uncertain = before.uncertain
+	m.Notes = slices.Concat(m.Notes, before.notes, notes, announcements(cfg, m), waits(host, m))
+	if before.keepalived == nil { // which has its own
+		m.Notes = append(m.Notes, sentences(report.Unenforced(cfg.NotEnforced))...)
+	}
+	if m.Moves() && before.name != "" {
+		m.Notes = append(m.Notes, fmt.Sprintf("What the other directors make of it, their files tell: keepc diff %s %s --peers FILES.", before.name, l.name))
+	}
 	return m, nil
-}
-
-// daemon asks the director of this network namespace, and says who that is. Facts are of another time or host: nobody is asked.
-func (r *planRun) daemon() (d *status.Document, text string) {
-	if r.factsFile != "" {
-		return nil, ""
-	}
-	d, err := status.Ask(context.Background())
-	switch {
-	case errors.Is(err, status.ErrNone):
-		return nil, " Running daemon: none."
-	case err != nil:
-		return nil, fmt.Sprintf(" Running daemon: it does not help (%v).", err)
-	}
-	return d, fmt.Sprintf(" Running daemon: pid %d, %s.", d.PID, d.File)
 }
 
 // servers tells whether virtual servers can be compared: a note where the kernel has no ip_vs, an error where it was not asked.
@@ -156,35 +159,6 @@ func servers(cfg *ir.Config, host *facts.Host) (notes []string, err error) {
 		return nil, fmt.Errorf("read the virtual servers: %w: this needs CAP_NET_ADMIN", kernel.ErrPermission)
 	}
 	return nil, nil
-}
-
-// assume returns the situation and the words for it. as is what the user says: "master", "backup", or "live", which is what the
-// daemon says, or else the kernel's addresses.
-func assume(cfg *ir.Config, have state.State, as string, daemon *status.Document) (s state.Situation, text string) {
-	switch {
-	case as == "master":
-		return state.AllMaster(cfg), "assuming MASTER for all"
-	case as == "backup":
-		return s, "assuming BACKUP for all"
-	case daemon != nil:
-		return daemon.Situation(cfg), "with the roles and the health of the running daemon"
-	}
-	s.Master = map[ir.InstanceKey]string{}
-	var names []string
-	for _, v := range cfg.Instances {
-		here := func(a ir.Address) bool {
-			_, ok := have.Addresses[state.AddressKey{Dev: a.Dev, Prefix: a.Prefix}]
-			return ok
-		}
-		if len(v.Addresses) > 0 && !slices.ContainsFunc(v.Addresses, func(a ir.Address) bool { return !here(a) }) {
-			s.Master[v.Key()] = "its addresses are here"
-			names = append(names, v.Name)
-		}
-	}
-	if len(names) == 0 {
-		return s, "assuming BACKUP for all: no instance has all its addresses here"
-	}
-	return s, "assuming MASTER for " + strings.Join(names, ", ") + ": the addresses are here"
 }
 
 // planHead says what was looked at and what is assumed.

@@ -26,7 +26,7 @@ func (a *App) status() *cobra.Command {
 }
 
 func (a *App) showStatus(ctx context.Context) error {
-	d, err := status.Ask(ctx)
+	d, err := status.Ask(ctx, status.About)
 	switch {
 	case err != nil:
 		return failed(err)

@@ -35,10 +35,16 @@ const (
 // Compare returns what a reload from one file to the other changes on a director whose instances have the role, and whose real
 // servers are all well.
 func Compare(before, after Side, role Role) Diff {
+	d := Reload(before, after)
+	d.Kernel = plan.Diff(want(before.Config, role), want(after.Config, role), func(state.Key) bool { return true })
+	return d
+}
+
+// Reload returns what a reload from one file to the other changes on any director: all but the kernel objects.
+func Reload(before, after Side) Diff {
 	all := compareSettings(before, after)
 	found := index(all)
 	d := Diff{
-		Kernel:    plan.Diff(want(before.Config, role), want(after.Config, role), func(state.Key) bool { return true }),
 		Instances: instances(before.Config, after.Config, found),
 		Servers:   servers(before.Config, after.Config, found),
 	}

@@ -62,6 +62,31 @@ func TestEqual(t *testing.T) {
 	t.Log(len(files), "files")
 }
 
+// TestText: a file as it is read, written down, means the same wherever it is read again.
+func TestText(t *testing.T) {
+	files, _ := filepath.Glob(filepath.Join("..", "..", "testdata", "*", "*.conf"))
+	for _, dir := range []string{"corpus/files/*", "cases/*.conf"} {
+		more, _ := filepath.Glob(filepath.Join("..", "..", "..", "shared", filepath.FromSlash(dir)))
+		files = append(files, more...)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir, err := filepath.Abs(filepath.Dir(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, balanced := read(text, dir)
+		if again := string(before.File.Text()); balanced && !strings.Contains(again, "~SEQ") { // of which some are words where they are written
+			if after, _ := read([]byte(again), "/nowhere"); !empty(diff.Compare(before, after, diff.Master)) {
+				t.Errorf("%s: %s", filepath.Base(name), summary(diff.Compare(before, after, diff.Master)))
+			}
+		}
+	}
+}
+
 // TestRestart wants a restart for all that keepalived cannot change by a reload, and for nothing else of global_defs.
 func TestRestart(t *testing.T) {
 	const instance = "vrrp_instance VI_1 {\n interface eth0\n virtual_router_id 51\n virtual_ipaddress {\n  192.0.2.10/24\n }\n}\n"

@@ -123,13 +123,13 @@ func addressKey(a ir.Address) state.AddressKey { return state.AddressKey{Dev: a.
 // judge compares two instances that are one virtual router.
 func (s surroundings) judge(old, now *ir.VRRPInstance) (Verdict, string) {
 	if moves := s.addressChanges(old, now); len(moves) > 0 {
-		return Addresses, strings.Join(moves, "; ") + "; role and timers stay"
+		return Addresses, strings.Join(moves, "; ") + "; role and timers stay" + contest(old, now)
 	}
 	depends := s.concerned(now)
 	if len(s.changes.byOwner[now.Key()]) == 0 && len(depends) == 0 {
 		return Untouched, "nothing of it changes"
 	}
-	reason := "role and timers stay"
+	reason := "role and timers stay" + contest(old, now)
 	if len(depends) > 0 {
 		reason += "; it depends on " + strings.Join(depends, " and ")
 	}
@@ -137,6 +137,17 @@ func (s surroundings) judge(old, now *ir.VRRPInstance) (Verdict, string) {
 		reason += "; peers drop its advertisements, and it theirs, until they have the new " + strings.Join(words, " and ")
 	}
 	return Retuned, reason
+}
+
+// contest says who may win an election that another priority begins.
+func contest(old, now *ir.VRRPInstance) string {
+	switch {
+	case now.Priority < old.Priority:
+		return fmt.Sprintf("; as MASTER it yields to a router that preempts with a priority above %d", now.Priority)
+	case now.Priority > old.Priority && !now.NoPreempt:
+		return fmt.Sprintf("; as BACKUP it takes over from a MASTER with a priority below %d", now.Priority)
+	}
+	return ""
 }
 
 // concerned names the blocks that change and that an instance depends on: what it tracks, and its sync group.

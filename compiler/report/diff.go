@@ -24,16 +24,21 @@ type Diff struct {
 
 // A DirectorDiff is what changes on one director.
 type DirectorDiff struct {
-	Director    string          `json:"director"`
-	Old         string          `json:"old"`
-	New         string          `json:"new"`
-	Head        string          `json:"head"`
-	Changes     []PlanChange    `json:"changes"`  // of kernel objects
-	Settings    []SettingChange `json:"settings"` // of all that is no kernel object
+	Director string       `json:"director"`
+	Old      string       `json:"old"`
+	New      string       `json:"new"`
+	Head     string       `json:"head"`
+	Changes  []PlanChange `json:"changes"` // of kernel objects
+	Reload
+	Summary DiffSummary `json:"summary"`
+	Notes   []string    `json:"notes,omitempty"`
+}
+
+// A Reload is what a reload changes beside the kernel objects, and what becomes of instances and real servers.
+type Reload struct {
+	Settings    []SettingChange `json:"settings"`
 	Instances   []Verdict       `json:"instances"`
 	RealServers []Verdict       `json:"real_servers"`
-	Summary     DiffSummary     `json:"summary"`
-	Notes       []string        `json:"notes,omitempty"`
 }
 
 // A SettingChange is one keyword that differs, or a block that comes or goes.
@@ -79,10 +84,16 @@ type DiffSummary struct {
 func NewDirectorDiff(name, before, after, head string, d diff.Diff) DirectorDiff {
 	kernel := NewPlan(after, head, d.Kernel)
 	m := DirectorDiff{
-		Director: name, Old: before, New: after, Head: head, Changes: kernel.Changes,
-		Settings: []SettingChange{}, Instances: []Verdict{}, RealServers: []Verdict{},
+		Director: name, Old: before, New: after, Head: head, Changes: kernel.Changes, Reload: NewReload(d),
 		Summary: DiffSummary{kernel.Summary, len(d.Settings)}, Notes: d.Notes,
 	}
+	m.explain(m.Changes)
+	return m
+}
+
+// NewReload makes the model of what a reload changes beside the kernel objects.
+func NewReload(d diff.Diff) Reload {
+	m := Reload{Settings: []SettingChange{}, Instances: []Verdict{}, RealServers: []Verdict{}}
 	for _, s := range d.Settings {
 		m.Settings = append(m.Settings, settingChange(s))
 	}
@@ -102,21 +113,31 @@ func NewDirectorDiff(name, before, after, head string, d diff.Diff) DirectorDiff
 			quiet: s.Verdict == diff.Kept,
 		})
 	}
-	m.explain()
 	return m
 }
 
+// Empty reports whether a reload changes nothing beside the kernel objects.
+func (m Reload) Empty() bool {
+	return len(m.Settings) == 0 && !m.moves() && !slices.ContainsFunc(m.RealServers, Verdict.loud)
+}
+
+// moves reports whether something happens to an instance.
+func (m Reload) moves() bool { return slices.ContainsFunc(m.Instances, Verdict.loud) }
+
+func (v Verdict) loud() bool { return !v.quiet }
+
 // explain gives the changes of real servers' kernel objects their verdicts as reasons.
-func (m *DirectorDiff) explain() {
+func (m Reload) explain(changes []PlanChange) {
 	type server struct{ name, service string }
 	verdicts := make(map[server]*Verdict, len(m.RealServers))
 	for i := range m.RealServers {
 		v := &m.RealServers[i]
 		verdicts[server{v.Name, v.Service}] = v
 	}
-	for i := range m.Changes {
-		c := &m.Changes[i]
-		if v := verdicts[server{c.Name, c.Service}]; v != nil && c.Kind == "destination" {
+	for i := range changes {
+		c := &changes[i]
+		v := verdicts[server{c.Name, c.Service}]
+		if v != nil && c.Kind == "destination" && (c.Action != "add" || v.Verdict != string(diff.Kept)) { // the kernel may lack what is kept
 			c.Why = v.Verdict + ": " + v.Reason
 		}
 	}
@@ -156,13 +177,12 @@ func (m *DirectorDiff) Suffer(s RolloutStep) {
 
 // Empty tells whether nothing changes.
 func (m DirectorDiff) Empty() bool {
-	loud := func(v Verdict) bool { return !v.quiet }
-	return m.Summary == DiffSummary{} && !slices.ContainsFunc(m.Instances, loud) && !slices.ContainsFunc(m.RealServers, loud)
+	return m.Summary == DiffSummary{} && m.Reload.Empty()
 }
 
 // alone tells whether something happens to an instance of a director whose peers are not known.
 func (m Diff) alone() bool {
-	return len(m.Directors) == 1 && len(m.Peers) == 0 && slices.ContainsFunc(m.Directors[0].Instances, func(v Verdict) bool { return !v.quiet })
+	return len(m.Directors) == 1 && len(m.Peers) == 0 && m.Directors[0].moves()
 }
 
 // Empty tells whether nothing changes on any director.
@@ -210,8 +230,8 @@ func (s *planScreen) director(d DirectorDiff, all bool) {
 	} else {
 		s.line("", "", "")
 		s.changes(d.Changes, false)
-		s.settings(d, all)
-		s.line("", d.total(), "")
+		s.settings(d.Reload, all)
+		s.line("", "Diff: "+d.Summary.String()+"."+d.tally(), "")
 	}
 	for _, n := range d.Notes {
 		s.line("", n, "")
@@ -219,7 +239,7 @@ func (s *planScreen) director(d DirectorDiff, all bool) {
 }
 
 // settings writes what is no kernel object, block by block, under what becomes of the block.
-func (s *planScreen) settings(d DirectorDiff, all bool) {
+func (s *planScreen) settings(d Reload, all bool) {
 	blocks := map[string][]SettingChange{}
 	var order []string
 	for _, c := range d.Settings {
@@ -317,18 +337,21 @@ func (s *planScreen) setting(c SettingChange) {
 	s.line(c.mark, text, c.At.String())
 }
 
-// total is the last line: what is to be done, and how many instances and real servers it leaves alone.
-func (d DirectorDiff) total() string {
-	text := fmt.Sprintf("Diff: %d to add, %d to change, %d to remove", d.Summary.Add, d.Summary.Change, d.Summary.Remove)
-	if d.Summary.Settings > 0 {
-		text += "; " + Count(d.Summary.Settings, "other setting")
+// String is what is to be done.
+func (s DiffSummary) String() string {
+	if s.Settings > 0 {
+		return s.PlanSummary.String() + "; " + Count(s.Settings, "other setting")
 	}
-	text += "."
-	if len(d.Instances) > 0 {
-		text += " " + tally(d.Instances, "instance")
+	return s.PlanSummary.String()
+}
+
+// tally counts what becomes of instances and real servers.
+func (m Reload) tally() (text string) {
+	if len(m.Instances) > 0 {
+		text += " " + tally(m.Instances, "instance")
 	}
-	if len(d.RealServers) > 0 {
-		text += " " + tally(d.RealServers, "real server")
+	if len(m.RealServers) > 0 {
+		text += " " + tally(m.RealServers, "real server")
 	}
 	return text
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"keepc/compiler/diff"
 	"keepc/compiler/ir"
 	"keepc/compiler/plan"
 	"keepc/compiler/state"
@@ -21,13 +22,16 @@ const PlanVersion = 1
 
 // A Plan is the JSON form of a plan, and what the screen is made from.
 type Plan struct {
-	Version int           `json:"version"`
-	File    string        `json:"file"`
-	Head    string        `json:"head"`
-	Changes []PlanChange  `json:"changes"`
-	Summary PlanSummary   `json:"summary"`
-	Restart []StartChange `json:"restart,omitempty"` // what takes effect only after a restart of the running daemon
-	Notes   []string      `json:"notes,omitempty"`
+	Version int          `json:"version"`
+	File    string       `json:"file"`
+	Head    string       `json:"head"`
+	Changes []PlanChange `json:"changes"`
+	*Reload              // nil: what is in force is not known, or nobody is at work
+	// Uncertain: a director is at work, and what it has in force is not known. It may change, and remove, more than is told.
+	Uncertain bool          `json:"uncertain,omitempty"`
+	Summary   PlanSummary   `json:"summary"`
+	Restart   []StartChange `json:"restart,omitempty"` // what takes effect only after a restart of the running daemon
+	Notes     []string      `json:"notes,omitempty"`
 }
 
 // A StartChange is a setting that the running daemon keeps until it ends.
@@ -84,6 +88,11 @@ type PlanSummary struct {
 	Remove int `json:"remove"`
 }
 
+// String is what is to be done.
+func (s PlanSummary) String() string {
+	return fmt.Sprintf("%d to add, %d to change, %d to remove", s.Add, s.Change, s.Remove)
+}
+
 // NewPlan makes the model of a plan. head is the line that says what was looked at and assumed.
 func NewPlan(file, head string, p plan.Plan) Plan {
 	m := Plan{Version: PlanVersion, File: file, Head: head, Changes: make([]PlanChange, 0, len(p))}
@@ -102,7 +111,22 @@ func NewPlan(file, head string, p plan.Plan) Plan {
 }
 
 // Empty tells whether the plan changes nothing.
-func (m Plan) Empty() bool { return m.Summary == PlanSummary{} && len(m.Restart) == 0 }
+func (m Plan) Empty() bool {
+	return m.Summary == PlanSummary{} && len(m.Restart) == 0 && (m.Reload == nil || m.Reload.Empty())
+}
+
+// Moves reports whether something happens to an instance, of which the other directors may make something.
+func (m Plan) Moves() bool { return m.Reload != nil && m.moves() }
+
+// AddReload adds what a reload changes beside the kernel objects.
+func (m *Plan) AddReload(d diff.Diff) {
+	r := NewReload(d)
+	r.Settings = slices.DeleteFunc(r.Settings, func(c SettingChange) bool {
+		return slices.ContainsFunc(m.Restart, func(s StartChange) bool { return s.Keyword == c.Keyword })
+	})
+	r.explain(m.Changes)
+	m.Reload, m.Notes = &r, append(m.Notes, d.Notes...)
+}
 
 // NeedRestart adds what takes effect only after a restart: the settings that differ from those that a daemon has had since its start,
 // by keyword.
@@ -203,21 +227,34 @@ func PlanScreen(w io.Writer, m Plan, c Colors, all, verbose bool) error {
 	s := planScreen{c: c}
 	s.line("", m.Head, "")
 	s.line("", "", "")
-	if m.Empty() {
+	switch {
+	case m.Empty() && m.Uncertain:
+		s.line("", "Nothing that "+m.File+" names changes in the kernel. What else changes, or goes, is not known.", "")
+	case m.Empty():
 		s.line("", "No changes. This host already matches "+m.File+".", "")
 	}
 	s.changes(m.Changes, all)
+	if m.Reload != nil {
+		s.settings(*m.Reload, false)
+	}
 	s.restart(m.Restart)
 	if verbose {
 		s.legend()
 	}
 	if !m.Empty() {
-		text := fmt.Sprintf("Plan: %d to add, %d to change, %d to remove.", m.Summary.Add, m.Summary.Change, m.Summary.Remove)
+		total := DiffSummary{PlanSummary: m.Summary}
+		if m.Reload != nil {
+			total.Settings = len(m.Settings)
+		}
+		text := "Plan: " + total.String() + "."
 		switch n := len(m.Restart); {
 		case n == 1:
 			text += " 1 needs a restart."
 		case n > 1:
 			text += fmt.Sprintf(" %d need a restart.", n)
+		}
+		if m.Reload != nil {
+			text += m.tally()
 		}
 		s.line("", text, "")
 	}

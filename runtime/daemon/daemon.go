@@ -184,7 +184,7 @@ func (d *director) start(first Loaded) error {
 		return err
 	}
 	d.inForce = first
-	d.past.begin(time.Now(), first.texts())
+	d.past.begin(time.Now(), first)
 	d.Log.Info(fmt.Sprintf("%s, %s, %s; enforcing", report.Count(len(cfg.Instances), "instance"),
 		report.Count(len(cfg.VirtualServers), "virtual server"), report.Count(realServers(cfg), "real server")), "subject", "ready")
 	d.faults(first)

@@ -25,6 +25,8 @@ type Loaded struct {
 	Config *ir.Config // nil when refused
 	// Refused says why the file cannot be enforced, one finding a line: "keepalived.conf:22:5: error: … [rule]".
 	Refused string
+	// Text is what Config was made of, as its includes and definitions come out, with its secrets.
+	Text []byte
 	// Files were read, successfully or not.
 	Files Files
 	// Faults are the errors of the file that keepalived goes on with.
@@ -130,7 +132,7 @@ func (d *director) apply(ctx context.Context, p prepared) {
 	d.unenforced(p.Config)
 	d.missing(p.Config, s.links)
 	d.inForce = p.Loaded
-	d.past.done(start, p.texts())
+	d.past.done(start, p.Loaded)
 	d.workers.Go(func() {
 		changes := plan.Diff(state.Desired(s.before, s.was), state.Desired(p.Config, s.is), func(state.Key) bool { return true })
 		err := wait(d.work, s.network, s.ipvs)

@@ -20,20 +20,21 @@ type past struct {
 	begun  time.Time
 	since  time.Time      // of the configuration in force
 	faults []string       // of it, with what becomes of them
+	text   []byte         // of it
 	reload *status.Reload // the last one; nil: none so far
 	count  struct{ done, refused uint64 }
 }
 
-func (p *past) begin(now time.Time, faults []string) {
+func (p *past) begin(now time.Time, l Loaded) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.begun, p.since, p.faults = now, now, faults
+	p.begun, p.since, p.faults, p.text = now, now, l.texts(), l.Text
 }
 
-func (p *past) done(now time.Time, faults []string) {
+func (p *past) done(now time.Time, l Loaded) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.since, p.faults, p.reload = now, faults, &status.Reload{At: now}
+	p.since, p.faults, p.text, p.reload = now, l.texts(), l.Text, &status.Reload{At: now}
 	p.count.done++
 }
 
@@ -48,7 +49,7 @@ func (p *past) refused(now time.Time, why string) (since time.Time) {
 
 // document answers who asks for the director's status. It asks the loops for snapshots and writes them down on the goroutine of who asks:
 // however large the configuration is and however slow the client, no advertisement waits.
-func (d *director) document(ctx context.Context) (status.Document, error) {
+func (d *director) document(ctx context.Context, q status.Question) (status.Document, error) {
 	s, err := ask(ctx, d.router.do, func() status.Snapshot {
 		m := d.router.machine
 		return status.Snapshot{Standings: m.Standings(), Scripts: m.Scripts(), VRIDErrors: m.VRIDErrors()}
@@ -67,6 +68,7 @@ func (d *director) document(ctx context.Context) (status.Document, error) {
 	d.past.mu.Lock()
 	s.First, s.Started, s.Since, s.Reload = d.past.first, d.past.begun, d.past.since, d.past.reload
 	s.Faults = d.past.faults
+	text := d.past.text
 	s.Reloads, s.ReloadsRefused = d.past.count.done, d.past.count.refused
 	d.past.mu.Unlock()
 	s.NotesLost = d.router.notes.lost.Load() + d.balance.notes.lost.Load()
@@ -77,5 +79,9 @@ func (d *director) document(ctx context.Context) (status.Document, error) {
 		s.Made = slices.AppendSeq(s.Made, maps.Keys(e.owned()))
 		s.Objects = append(s.Objects, e.objects())
 	}
-	return s.Document(d.File, os.Getpid()), nil
+	m := s.Document(d.File, os.Getpid())
+	if q == status.InForce {
+		m.Configuration = text
+	}
+	return m, nil
 }

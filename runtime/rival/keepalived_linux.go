@@ -8,18 +8,28 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
-// Keepalived returns an *Error when a keepalived has the network namespace of this process. It sees the processes that /proc has: not those
-// of another PID namespace, nor, without the rights of root, those of other users.
+// Keepalived returns an *Error when a keepalived has the network namespace of this process. It sees the processes that Find sees.
 func Keepalived() error {
+	found, err := Find()
+	if found == nil {
+		return err
+	}
+	return &Error{Name: "keepalived", PID: found.PID, Unit: found.Unit}
+}
+
+// Find returns the keepalived that has the network namespace of this process; nil: there is none. It sees the processes that /proc has: not
+// those of another PID namespace, nor, without the rights of root, those of other users.
+func Find() (*Running, error) {
 	own, err := os.Readlink("/proc/thread-self/ns/net")
 	if err != nil {
-		return fmt.Errorf("look up the network namespace: %w", err)
+		return nil, fmt.Errorf("look up the network namespace: %w", err)
 	}
 	dirs, err := os.ReadDir("/proc")
 	if err != nil {
-		return fmt.Errorf("list the processes: %w", err)
+		return nil, fmt.Errorf("list the processes: %w", err)
 	}
 	for _, d := range dirs {
 		pid, err := strconv.Atoi(d.Name())
@@ -32,9 +42,39 @@ func Keepalived() error {
 		for up := parent(pid); up > 1 && isKeepalived(up); up = parent(pid) { // which ends its children, and starts them anew
 			pid = up
 		}
-		return &Error{Name: "keepalived", PID: pid, Unit: unit(pid)}
+		return running(pid), nil
 	}
-	return nil
+	return nil, nil
+}
+
+// running tells of a keepalived by its command line. A file without a directory is one of the directory that it is in.
+func running(pid int) *Running {
+	line, _ := os.ReadFile(proc(pid, "cmdline")) // it may have ended: then nothing is known of it
+	r := &Running{PID: pid, Unit: unit(pid), Started: started(pid)}
+	args := strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")
+	r.File, r.ID = arguments(args[1:])
+	if dir, err := os.Readlink(proc(pid, "cwd")); err == nil && !filepath.IsAbs(r.File) {
+		r.File = filepath.Join(dir, r.File)
+	}
+	return r
+}
+
+// started returns when a process began; zero: unknown.
+func started(pid int) time.Time {
+	fields := stat(pid)
+	kernel, err := os.ReadFile("/proc/stat")
+	_, boot, found := bytes.Cut(kernel, []byte("\nbtime "))
+	if err != nil || !found || len(fields) < 20 {
+		return time.Time{}
+	}
+	line, _, _ := bytes.Cut(boot, []byte("\n"))
+	seconds, _ := strconv.ParseInt(string(line), 10, 64)
+	ticks, err := strconv.ParseInt(fields[19], 10, 64)
+	if err != nil || seconds == 0 {
+		return time.Time{}
+	}
+	const ticksPerSecond = 100 // USER_HZ of all architectures that Go runs on
+	return time.Unix(seconds, 0).Add(time.Duration(ticks) * (time.Second / ticksPerSecond))
 }
 
 func proc(pid int, name string) string { return filepath.Join("/proc", strconv.Itoa(pid), name) }
@@ -62,16 +102,21 @@ func isKeepalived(pid int) bool {
 
 // parent returns the parent of a process; 0: it has ended.
 func parent(pid int) int {
-	stat, err := os.ReadFile(proc(pid, "stat"))
-	if err != nil {
-		return 0
-	}
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])) // behind the name: state, parent
+	fields := stat(pid)
 	if len(fields) < 2 {
 		return 0
 	}
 	up, _ := strconv.Atoi(fields[1])
 	return up
+}
+
+// stat returns what the kernel says of a process behind its name: state, parent, …; nil: it has ended.
+func stat(pid int) []string {
+	text, err := os.ReadFile(proc(pid, "stat"))
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 }
 
 // unit returns the service of systemd that a process is; empty: none. One that was started from a shell can be in that of the SSH server.

@@ -11,6 +11,9 @@ import (
 // Keepalived finds nobody: directors run on Linux only.
 func Keepalived() error { return nil }
 
+// Find finds nobody.
+func Find() (*Running, error) { return nil, nil }
+
 // Claim is for Linux only, where directors run.
 func Claim(string, string) (io.Closer, error) { return nil, errors.New("directors run on Linux only") }
 

@@ -1,13 +1,85 @@
 // Package rival finds out who else is a director of this network namespace: two would fight for the addresses.
 package rival
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
 
 // An Error says that another director is at work, and how to stop it.
 type Error struct {
 	Name string // "keepalived" or "another keepc"
 	PID  int    // 0: unknown
 	Unit string // of systemd, as "keepalived.service"; empty: none
+}
+
+// A Running keepalived.
+type Running struct {
+	PID     int
+	Unit    string    // of systemd, as "keepalived.service"; empty: none
+	File    string    // that it reads, with its directory
+	ID      string    // of its lines @ID; empty: the host's name
+	Started time.Time // zero: unknown
+}
+
+// defaultFile is what keepalived reads when nothing is said.
+const defaultFile = "/etc/keepalived/keepalived.conf"
+
+// withValue are the short options of keepalived that a value follows, joined or as the next word; joinedValue those with which it can only
+// be joined.
+const (
+	withValue   = "SurpcbAsif"
+	joinedValue = "Mt"
+)
+
+// arguments finds the file and the id among the arguments of a keepalived, as getopt does: the last one of each counts.
+func arguments(args []string) (file, id string) {
+	file = defaultFile
+	note := func(option, value string) {
+		switch option {
+		case "f", "use-file":
+			file = value
+		case "i", "config-id":
+			id = value
+		}
+	}
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		next := func() (value string) {
+			if i++; i < len(args) {
+				value = args[i]
+			}
+			return value
+		}
+		if long, is := strings.CutPrefix(arg, "--"); is {
+			name, value, joined := strings.Cut(long, "=")
+			if !joined && slices.Contains([]string{"use-file", "config-id"}, name) {
+				value = next()
+			}
+			note(name, value)
+			continue
+		}
+		if len(arg) < 2 || arg[0] != '-' {
+			continue
+		}
+		for at := 1; at < len(arg); at++ {
+			if strings.Contains(joinedValue, arg[at:at+1]) {
+				break
+			}
+			if !strings.Contains(withValue, arg[at:at+1]) {
+				continue
+			}
+			value := arg[at+1:]
+			if value == "" {
+				value = next()
+			}
+			note(arg[at:at+1], value)
+			break
+		}
+	}
+	return file, id
 }
 
 func (e *Error) Error() string {

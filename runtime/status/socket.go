@@ -87,8 +87,16 @@ func (g guard) Accept() (net.Conn, error) {
 	}
 }
 
-// Serve writes a document to everybody who connects, until ctx ends; then it closes the listener.
-func Serve(ctx context.Context, l net.Listener, answer func(context.Context) (Document, error)) {
+// A Question is what is asked of a director. Who asks nothing gets the answer to About.
+type Question string
+
+const (
+	About   Question = "status"
+	InForce Question = "configuration" // a Document with Configuration
+)
+
+// Serve answers everybody who connects, until ctx ends; then it closes the listener.
+func Serve(ctx context.Context, l net.Listener, answer func(context.Context, Question) (Document, error)) {
 	defer context.AfterFunc(ctx, func() { _ = l.Close() })() // nothing was written, nothing is lost
 	var clients sync.WaitGroup
 	defer clients.Wait()
@@ -120,25 +128,35 @@ func rest(ctx context.Context) {
 	<-ctx.Done()
 }
 
-func serve(ctx context.Context, c net.Conn, answer func(context.Context) (Document, error)) {
+func serve(ctx context.Context, c net.Conn, answer func(context.Context, Question) (Document, error)) {
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })() // a client that does not read is left
-	d, err := answer(ctx)
+	d, err := answer(ctx, question(c))
 	if err != nil {
 		d = Document{Version: Version, Error: err.Error()}
 	}
 	write(c, d)
 }
 
+// question reads what a client asks. One of another version may not ask at all.
+func question(c net.Conn) Question {
+	_ = c.SetReadDeadline(time.Now().Add(patience / 20)) // a unix socket has deadlines
+	line := make([]byte, len(InForce))
+	if _, err := io.ReadFull(c, line); err == nil && Question(line) == InForce {
+		return InForce
+	}
+	return About
+}
+
 // write sends a document; who does not listen does not get it.
 func write(c net.Conn, d Document) { _ = json.NewEncoder(c).Encode(d) }
 
 // Ask asks the director of this network namespace. Errors: ErrNone; one that does not answer, or must not be believed.
-func Ask(ctx context.Context) (*Document, error) { return ask(ctx, Socket) }
+func Ask(ctx context.Context, q Question) (*Document, error) { return ask(ctx, Socket, q) }
 
-func ask(ctx context.Context, socket string) (*Document, error) {
+func ask(ctx context.Context, socket string, q Question) (*Document, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience+time.Second)
 	defer cancel()
 	c, err := new(net.Dialer).DialContext(ctx, "unix", socket)
@@ -153,6 +171,8 @@ func ask(ctx context.Context, socket string) (*Document, error) {
 	if uid, err := trusted(c); err != nil {
 		return nil, fmt.Errorf("ask the running keepc: user %d has the socket %s: %w", uid, socket, err)
 	}
+	_, _ = io.WriteString(c, string(q))                  // who sends us away says why
+	_ = c.(interface{ CloseWrite() error }).CloseWrite() // that was all
 	text, err := io.ReadAll(io.LimitReader(c, maxDocument))
 	if err != nil {
 		return nil, fmt.Errorf("ask the running keepc: %w", err)

@@ -43,6 +43,8 @@ type Document struct {
 	Scripts   []Script   `json:"scripts"` // the vrrp_scripts that instances track
 	// Statistics count for the director as a whole, since it began.
 	Statistics Statistics `json:"statistics"`
+	// Configuration is the text in force, with its secrets, as its includes and definitions come out: for who asks for it alone.
+	Configuration []byte `json:"configuration,omitempty"`
 	// AtStart are the settings that this process keeps until it ends, by keyword.
 	AtStart  map[string]string `json:"at_start"`
 	Faults   []string          `json:"faults"`   // the errors of the file in force, with what becomes of them

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -156,7 +157,7 @@ func TestOwns(t *testing.T) {
 }
 
 // A stand is a socket with somebody who answers.
-func stand(t *testing.T, answer func(context.Context) (Document, error)) (socket string) {
+func stand(t *testing.T, answer func(context.Context, Question) (Document, error)) (socket string) {
 	t.Helper()
 	socket = filepath.Join(t.TempDir(), "keepc")
 	l, err := listen(socket)
@@ -171,10 +172,10 @@ func stand(t *testing.T, answer func(context.Context) (Document, error)) (socket
 }
 
 func TestAsk(t *testing.T) {
-	if _, err := ask(t.Context(), filepath.Join(t.TempDir(), "nobody")); !errors.Is(err, ErrNone) {
+	if _, err := ask(t.Context(), filepath.Join(t.TempDir(), "nobody"), About); !errors.Is(err, ErrNone) {
 		t.Errorf("nobody: %v", err)
 	}
-	if _, err := ask(t.Context(), strings.Repeat("long", 50)); err == nil || errors.Is(err, ErrNone) {
+	if _, err := ask(t.Context(), strings.Repeat("long", 50), About); err == nil || errors.Is(err, ErrNone) {
 		t.Errorf("a name that cannot be: %v", err)
 	}
 	good := sample().Document("lb01.conf", 1234)
@@ -190,17 +191,43 @@ func TestAsk(t *testing.T) {
 		{"hangs", Document{}, errors.New("its event loop does not answer"), "its event loop does not answer"},
 		{"is newer", later, nil, "it speaks version 2, this one understands 1"},
 	} {
-		socket := stand(t, func(context.Context) (Document, error) { return c.answer, c.err })
-		d, err := ask(t.Context(), socket)
+		socket := stand(t, func(context.Context, Question) (Document, error) { return c.answer, c.err })
+		d, err := ask(t.Context(), socket, About)
 		if c.want == "" && (err != nil || d.File != "lb01.conf" || len(d.Instances) != 2) || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v, %v", c.name, d, err)
 		}
 	}
 }
 
+// TestQuestions: the configuration, which has secrets, is for who asks for it. Who asks nothing, as a client of an older version, gets the
+// status.
+func TestQuestions(t *testing.T) {
+	socket := stand(t, func(_ context.Context, q Question) (Document, error) {
+		d := Document{Version: Version}
+		if q == InForce {
+			d.Configuration = []byte("global_defs")
+		}
+		return d, nil
+	})
+	for q, want := range map[Question]string{About: "", InForce: "global_defs", "": "", "something new": ""} {
+		d, err := ask(t.Context(), socket, q)
+		if err != nil || string(d.Configuration) != want {
+			t.Errorf("%q: %v, %+v", q, err, d)
+		}
+	}
+	c, err := net.Dial("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if text, err := io.ReadAll(c); err != nil || !strings.HasPrefix(string(text), `{"version":1`) {
+		t.Errorf("who says nothing: %v, %s", err, text)
+	}
+}
+
 // TestListen: a name belongs to who took it first; it is a director's when that user is trusted.
 func TestListen(t *testing.T) {
-	socket := stand(t, func(context.Context) (Document, error) { return Document{}, nil })
+	socket := stand(t, func(context.Context, Question) (Document, error) { return Document{}, nil })
 	if l, err := listen(socket); l != nil || !errors.Is(err, ErrRuns) {
 		t.Errorf("a second director: %v, %v", l, err)
 	}
@@ -217,7 +244,7 @@ func TestListen(t *testing.T) {
 // TestCrowd proves that who asks and does not listen takes nothing from who stops the director, and that more are sent away.
 func TestCrowd(t *testing.T) {
 	began := make(chan struct{}, maxClients)
-	socket := stand(t, func(ctx context.Context) (Document, error) {
+	socket := stand(t, func(ctx context.Context, _ Question) (Document, error) {
 		began <- struct{}{}
 		<-ctx.Done()
 		return Document{}, ctx.Err()
@@ -230,7 +257,7 @@ func TestCrowd(t *testing.T) {
 		defer c.Close()
 		<-began
 	}
-	if _, err := ask(t.Context(), socket); err == nil || !strings.Contains(err.Error(), "too many ask at once") {
+	if _, err := ask(t.Context(), socket, About); err == nil || !strings.Contains(err.Error(), "too many ask at once") {
 		t.Errorf("one too many: %v", err)
 	}
 }

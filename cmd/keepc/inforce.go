@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"keepc/compiler/diff"
+	"keepc/compiler/ir"
+	"keepc/compiler/plan"
+	"keepc/compiler/state"
+	"keepc/runtime/rival"
+	"keepc/runtime/status"
+)
+
+// inForce is what a plan starts from: who is the director of this host, and with which configuration.
+type inForce struct {
+	daemon     *status.Document // the running keepc; nil: there is none
+	keepalived *rival.Running   // nil: there is none
+	who        string           // the sentence about them, behind a blank
+	old        *diff.Side       // the configuration in force; nil: it is not known
+	name       string           // of its file; empty: it has none
+	uncertain  bool             // somebody is at work, and old is not known
+	notes      []string
+}
+
+// inForce finds out what is in force on this host. Facts are of another time or host: nobody is asked.
+func (r *planRun) inForce(name string) (f inForce, err error) {
+	if r.factsFile == "" {
+		if f, err = r.director(name); err != nil {
+			return f, err
+		}
+	}
+	if r.from != "" {
+		err = r.oldFile(&f, r.from, true)
+	}
+	f.uncertain = f.old == nil && (f.daemon != nil || f.keepalived != nil)
+	return f, err
+}
+
+// director asks who is at work here.
+func (r *planRun) director(name string) (f inForce, err error) {
+	d, err := status.Ask(context.Background(), status.InForce)
+	switch {
+	case err == nil:
+		f.daemon, f.who = d, fmt.Sprintf(" Running daemon: pid %d, %s.", d.PID, d.File)
+		r.oldText(&f, d.Configuration)
+		return f, nil
+	case !errors.Is(err, status.ErrNone):
+		f.who = fmt.Sprintf(" Running daemon: it does not answer: %v.", err)
+		return f, nil
+	}
+	if f.keepalived, err = rival.Find(); err != nil || f.keepalived == nil {
+		f.who = " Running daemon: none."
+		return f, nil
+	}
+	return f, r.beside(&f, name)
+}
+
+// oldText reads the configuration of a running keepc. One of another version may not tell it.
+func (r *planRun) oldText(f *inForce, text []byte) {
+	app := *r.App
+	app.Stdin, app.stdinName = bytes.NewReader(text), "in force"
+	if l := app.loadFor("-", &settings{}); l.Config != nil && len(text) > 0 {
+		f.old = &diff.Side{File: l.tree, Config: l.Config}
+		return
+	}
+	f.notes = append(f.notes, "The running keepc does not tell its configuration: settings are not compared.")
+}
+
+// beside finds what a running keepalived has: its file, unless that is the one which is planned and was edited since.
+func (r *planRun) beside(f *inForce, name string) error {
+	k := f.keepalived
+	f.who = fmt.Sprintf(" Running daemon: keepalived (pid %d) with %s; this is what its reload does.", k.PID, k.File)
+	if k.ID != "" && len(r.ids) == 0 {
+		r.ids = []string{k.ID}
+	}
+	if r.from != "" {
+		return nil
+	}
+	info, err := fs.Stat(r.FS, strings.TrimPrefix(k.File, "/"))
+	if err != nil {
+		f.notes = append(f.notes, fmt.Sprintf("What keepalived was started with is not known (%v): only the kernel is compared; --from FILE names it.", fileError(k.File, err)))
+		return nil
+	}
+	edited := k.Started.IsZero() || info.ModTime().After(k.Started)
+	clock := info.ModTime().Format(time.DateTime)
+	switch same := r.abs(name) == k.File; {
+	case same && edited:
+		f.notes = append(f.notes, fmt.Sprintf("%s was changed at %s, after keepalived was started, and nobody knows what it has read: only the kernel is compared; --from FILE names what it has.", k.File, clock))
+		return nil
+	case edited:
+		f.notes = append(f.notes, fmt.Sprintf("%s was changed at %s, after keepalived was started: it counts as what keepalived has, as after a reload; --from FILE names another one.", k.File, clock))
+	}
+	return r.oldFile(f, k.File, false)
+}
+
+// oldFile reads the file in force. said: the user said so, and it must be readable.
+func (r *planRun) oldFile(f *inForce, name string, said bool) error {
+	l := r.load(name)
+	switch {
+	case l.Config != nil:
+		f.old, f.name = &diff.Side{File: l.tree, Config: l.Config}, l.name
+		f.notes = append(f.notes, "In force is taken to be "+l.name+".")
+	case said:
+		return fmt.Errorf("--from: %s", l.Refused)
+	default:
+		f.notes = append(f.notes, fmt.Sprintf("%s is not a file that keepalived runs with: only the kernel is compared; --from FILE names what it has.", l.name))
+	}
+	return nil
+}
+
+// owned returns the function that tells what the director would remove: what it made.
+func (f inForce) owned() plan.Owned {
+	switch {
+	case f.daemon != nil:
+		return f.daemon.Owns()
+	case f.keepalived != nil && f.old != nil:
+		made := state.Desired(f.old.Config, state.AllMaster(f.old.Config))
+		return func(k state.Key) bool {
+			_, ours := state.KindOf(k).Get(made, k)
+			return ours
+		}
+	}
+	return nil
+}
+
+// situation is that which the kernel tells of. An instance is MASTER where one of its addresses is here, of the file in force where that is
+// known; an instance that the file in force lacks begins as BACKUP. A server that the file in force has and the kernel has not is down.
+func (f inForce) situation(cfg *ir.Config, have state.State) (s state.Situation, text string) {
+	s = state.Situation{Master: map[ir.InstanceKey]string{}, Down: map[state.DestinationKey]string{}, NoQuorum: map[ir.ServiceKey]bool{}}
+	known := cfg
+	if f.old != nil {
+		known = f.old.Config
+	}
+	masters := map[ir.InstanceKey]bool{}
+	for _, v := range known.Instances {
+		masters[v.Key()] = slices.ContainsFunc(v.Addresses, func(a ir.Address) bool {
+			_, here := have.Addresses[state.AddressKey{Dev: a.Dev, Prefix: a.Prefix}]
+			return here
+		})
+	}
+	var names []string
+	for _, v := range cfg.Instances {
+		if masters[v.Key()] {
+			s.Master[v.Key()] = "its addresses are here"
+			names = append(names, v.Name)
+		}
+	}
+	if f.keepalived != nil && f.old != nil {
+		f.health(&s, have)
+	}
+	if len(names) == 0 {
+		return s, "assuming BACKUP for all: no instance has an address here"
+	}
+	return s, "assuming MASTER for " + strings.Join(names, ", ") + ": its addresses are here"
+}
+
+// health notes which servers a running keepalived has taken out.
+func (f inForce) health(s *state.Situation, have state.State) {
+	for _, v := range f.old.Config.VirtualServers {
+		if _, here := have.Services[v.Key]; !here {
+			continue
+		}
+		in := func(r *ir.RealServer) (d state.Destination, here bool) {
+			d, here = have.Destinations[state.DestinationKey{Service: v.Key, Server: r.Addr}]
+			return d, here
+		}
+		for _, r := range v.RealServers {
+			if d, here := in(r); len(r.Checks) > 0 && (!here || d.Weight == 0 && r.Weight > 0) {
+				s.Down[state.DestinationKey{Service: v.Key, Server: r.Addr}] = "keepalived has taken it out"
+			}
+		}
+		if v.SorryServer != nil {
+			d, here := in(v.SorryServer)
+			s.NoQuorum[v.Key] = here && (d.Weight > 0 || !v.SorryInhibit)
+		}
+	}
+}
