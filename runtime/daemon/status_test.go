@@ -43,6 +43,9 @@ func (p *pipes) ask(t *testing.T) (d status.Document) {
 	t.Helper()
 	c := p.connect()
 	defer c.Close()
+	if _, err := c.Write([]byte(status.About + "\n")); err != nil {
+		t.Fatal(err)
+	}
 	if err := json.NewDecoder(c).Decode(&d); err != nil {
 		t.Fatal(err)
 	}

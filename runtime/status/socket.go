@@ -1,6 +1,7 @@
 package status
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -140,11 +142,14 @@ func serve(ctx context.Context, c net.Conn, answer func(context.Context, Questio
 	write(c, d)
 }
 
-// question reads what a client asks. One of another version may not ask at all.
+// maxQuestion is more than any question has.
+const maxQuestion = 64
+
+// question reads what a client asks, a line. One of another version may not ask at all.
 func question(c net.Conn) Question {
 	_ = c.SetReadDeadline(time.Now().Add(patience / 20)) // a unix socket has deadlines
-	line := make([]byte, len(InForce))
-	if _, err := io.ReadFull(c, line); err == nil && Question(line) == InForce {
+	line, _ := bufio.NewReader(io.LimitReader(c, maxQuestion)).ReadString('\n')
+	if Question(strings.TrimSpace(line)) == InForce {
 		return InForce
 	}
 	return About
@@ -171,8 +176,7 @@ func ask(ctx context.Context, socket string, q Question) (*Document, error) {
 	if uid, err := trusted(c); err != nil {
 		return nil, fmt.Errorf("ask the running keepc: user %d has the socket %s: %w", uid, socket, err)
 	}
-	_, _ = io.WriteString(c, string(q))                  // who sends us away says why
-	_ = c.(interface{ CloseWrite() error }).CloseWrite() // that was all
+	_, _ = io.WriteString(c, string(q)+"\n") // who sends us away says why
 	text, err := io.ReadAll(io.LimitReader(c, maxDocument))
 	if err != nil {
 		return nil, fmt.Errorf("ask the running keepc: %w", err)
