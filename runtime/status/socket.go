@@ -178,7 +178,7 @@ func ask(ctx context.Context, socket string, q Question) (*Document, error) {
 	}
 	_, _ = io.WriteString(c, string(q)+"\n") // who sends us away says why
 	text, err := io.ReadAll(io.LimitReader(c, maxDocument))
-	if err != nil {
+	if err != nil && !errors.Is(err, syscall.ECONNRESET) { // it may not have read the question before it sent us away
 		return nil, fmt.Errorf("ask the running keepc: %w", err)
 	}
 	var d Document
