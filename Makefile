@@ -10,9 +10,10 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .PHONY: test build lint deps vm fuzz bench files soak demo clean
 
+# Parallel tests wait most of the time, whatever the number of CPUs.
 test: deps lint
 	$(MAKE) --no-print-directory vm || [ "$$CI" != true ]
-	$(GO) run .ci/report.go -race -p 1 -count 1 -timeout 40m $(TESTFLAGS) ./...
+	$(GO) run .ci/report.go -race -p 1 -parallel 8 -count 1 -timeout 40m $(TESTFLAGS) ./...
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.stamp=$(VERSION)' -o .cache/bin/keepc ./cmd/keepc

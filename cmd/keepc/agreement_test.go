@@ -326,6 +326,7 @@ func (j judged) excused(c complaint, adrift map[int]bool) string {
 // TestAgreement holds that keepc finds something on every line of the corpus that Debian's keepalived -t complains about,
 // apart from what is wrong with this machine and from what follows from another complaint. With -v it prints a table.
 func TestAgreement(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join("..", "..", "..", "shared", "corpus", "files")
 	names, _ := filepath.Glob(filepath.Join(absolute(t, dir), "*"))
 	if len(names) == 0 {

@@ -128,6 +128,7 @@ func (h hostile) check(t *testing.T, program string, met bool) (memory int64, co
 // TestBounds holds that no file of 10 MiB takes more than 256 MiB of memory and 10 s of a processor, and that one finding says when a
 // limit was met. The other kinds are measured by make bench.
 func TestBounds(t *testing.T) {
+	t.Parallel()
 	program := shipped(t)
 	limited := map[string]bool{"statements": true, "uses of a definition": true, "empty instances": true, "addresses": true}
 	for _, h := range hostiles() {

@@ -15,6 +15,7 @@ import (
 // TestCLI plays the scripts of testdata/cli. They have some commands more than others; the first of them,
 // "exits CODE keepc ARGS...", runs keepc and wants its exit code; what it prints is in stdout and stderr as usual.
 func TestCLI(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:           filepath.Join("..", "..", "testdata", "cli"),
 		UpdateScripts: os.Getenv("UPDATE") != "",

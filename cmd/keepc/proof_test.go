@@ -24,6 +24,7 @@ import (
 // cases, and mutations of the corpus: a letter of a keyword or a brace dropped, words glued, lines swapped, the same every time.
 // By default some of the files are tried; KEEPC_REPAIR=all tries all of them, with three mutations each.
 func TestRepairProof(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts keepalived many times")
 	}

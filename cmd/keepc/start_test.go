@@ -27,6 +27,7 @@ import (
 // reason. What keepc refuses because it cannot do it yet is counted apart. Every third file of users is tried; KEEPC_START=users tries
 // all of those, and KEEPC_START=all every file of the corpus.
 func TestStarts(t *testing.T) {
+	t.Parallel()
 	lab.NeedPrograms(t, "keepalived", "chroot")
 	if testing.Short() {
 		t.Skip("it takes a minute")
@@ -194,6 +195,7 @@ func readStartDifferences(t *testing.T) (list startDifferences) {
 // the first election and all addresses are equal, of both programs one after the other on equal hosts. -short leaves it out, and every ninth
 // file is played unless KEEPC_START is set: elections take their time.
 func TestElections(t *testing.T) {
+	t.Parallel()
 	lab.NeedPrograms(t, "keepalived", "chroot")
 	if testing.Short() {
 		t.Skip("it takes a minute")
@@ -302,6 +304,7 @@ var enteredState = regexp.MustCompile(`\((.+)\) Entering (\w+) STATE`)
 // TestLossOfRules holds what the rules say that keepalived does with their example: keepc refuses to start with it exactly when keepalived
 // does not start.
 func TestLossOfRules(t *testing.T) {
+	t.Parallel()
 	lab.NeedPrograms(t, "keepalived", "chroot")
 	if testing.Short() {
 		t.Skip("it takes a minute")

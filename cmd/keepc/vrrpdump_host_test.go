@@ -58,6 +58,12 @@ const dumpHost = "lb"
 func runForDump(t *testing.T, file string, cfg *ir.Config) (d dump, why string) {
 	t.Helper()
 	host, root := dumpHostFor(t, file, cfg)
+	return dumpOn(t, host, root, file)
+}
+
+// dumpOn starts keepalived with a file in a sandbox, and returns its dump; or why it gives none.
+func dumpOn(t *testing.T, host *lab.Host, root, file string) (d dump, why string) {
+	t.Helper()
 	p := startSandboxed(t, host, root, file, "-P")
 	inside := func(name string) (text []byte) {
 		_ = host.Do(func() (err error) { text, err = os.ReadFile(filepath.Join(root, name)); return err }) // not there yet
@@ -71,7 +77,7 @@ func runForDump(t *testing.T, file string, cfg *ir.Config) (d dump, why string) 
 				return false
 			default:
 			}
-			if time.Now().After(deadline) || strings.Contains(p.Log(), "Respawning") {
+			if log := p.Log(); time.Now().After(deadline) || strings.Contains(log, "Respawning") || strings.Contains(log, "no configuration to run") {
 				return false
 			}
 			time.Sleep(10 * time.Millisecond)

@@ -14,12 +14,14 @@ import (
 
 // TestVRRPDumps holds decoding against the running program: Debian's keepalived is started with real files and those of testdata/dump/vrrp,
 // on a host that has their interfaces, users and scripts, and what its data dump and its JSON say must be what keepc understood.
-// Differences that are meant stand in testdata/reference/dumps-vrrp.txt, each with its reason. -short compares the project's own files
-// alone, KEEPC_DUMP=all every real file that there is.
+// Differences that are meant stand in testdata/reference/dumps-vrrp.txt, each with its reason. It also holds that a file means to keepalived after
+// "keepc fmt" what it meant before: a second keepalived is started with what fmt makes of it, and the dumps of both are compared. -short
+// compares the project's own files alone, KEEPC_DUMP=all every real file that there is.
 func TestVRRPDumps(t *testing.T) {
+	t.Parallel()
 	lab.NeedPrograms(t, "keepalived", "chroot")
 	excuses := dumpExcuses(t)
-	var compared, left atomic.Int32
+	var compared, formatted, left atomic.Int32
 	t.Run("files", func(t *testing.T) {
 		for _, path := range vrrpDumpFiles(t) {
 			name := filepath.Base(path)
@@ -27,6 +29,9 @@ func TestVRRPDumps(t *testing.T) {
 				t.Parallel()
 				cfg := configOf(t, path)
 				got, why := runForDump(t, path, cfg)
+				if sameAfterFormat(t, path, cfg, got, why) {
+					formatted.Add(1)
+				}
 				if why != "" {
 					left.Add(1)
 					t.Skip("keepalived tells nothing: " + why)
@@ -40,9 +45,12 @@ func TestVRRPDumps(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%d files compared; %d left out, for keepalived does not run with them", compared.Load(), left.Load())
+	t.Logf("%d files compared, %d of them also after fmt; %d left out, for keepalived does not run with them", compared.Load(), formatted.Load(), left.Load())
 	if n := compared.Load(); n < 40 && n+left.Load() > 40 {
 		t.Errorf("only %d files compared", n)
+	}
+	if n := formatted.Load(); n < 40 && compared.Load() > 80 {
+		t.Errorf("only %d files compared after fmt", n)
 	}
 	if os.Getenv("KEEPC_DUMP") == "all" {
 		for _, e := range excuses {
