@@ -20,6 +20,7 @@ func resolve(cfg *ir.Config, file *grammar.File) {
 	for _, g := range cfg.SyncGroups {
 		resolveGroup(g, &cfg.Global)
 	}
+	resolveLinks(cfg)
 	linkGroups(cfg)
 	resolveTracks(cfg, file)
 	for i := range cfg.StaticAddresses {

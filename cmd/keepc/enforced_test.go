@@ -265,6 +265,13 @@ func play(cfg *ir.Config) string {
 	}
 	link := func(name string, up bool) {
 		p.route(router.LinkChanged{Name: name, Present: true, Up: up, Addrs: own[name]})
+		for _, v := range cfg.Instances {
+			for _, l := range v.Links {
+				if l.Base == name {
+					p.route(router.LinkChanged{Name: l.Name, Present: true, Up: up})
+				}
+			}
+		}
 	}
 	things := func(good bool, value int) {
 		for _, f := range cfg.TrackFiles {
@@ -374,7 +381,7 @@ func (p *player) route(ev router.Event) {
 		fmt.Fprintf(&p.did, "%v %T %+v\n", p.now.Sub(time.Unix(1_000_000, 0)), f, f)
 		switch f := f.(type) {
 		case router.SendAdvert:
-			fmt.Fprintf(&p.did, "%v %x\n", f.Src, f.Payload)
+			fmt.Fprintf(&p.did, "%v %s %x\n", f.Src, f.Leaves, f.Payload)
 		case router.StartScript:
 			fmt.Fprintf(&p.did, "%+v\n", f.ID)
 			done := router.ScriptDone{ID: f.ID}

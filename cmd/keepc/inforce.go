@@ -141,7 +141,7 @@ func (f inForce) situation(cfg *ir.Config, have state.State) (s state.Situation,
 	masters := map[ir.InstanceKey]bool{}
 	for _, v := range known.Instances {
 		masters[v.Key()] = slices.ContainsFunc(v.Addresses, func(a ir.Address) bool {
-			_, here := have.Addresses[state.AddressKey{Dev: a.Dev, Prefix: a.Prefix}]
+			_, here := have.Addresses[state.AddressKey{Dev: a.On(), Prefix: a.Prefix}]
 			return here
 		})
 	}

@@ -217,7 +217,7 @@ func sentences(lines []string) []string {
 // announcements says what follows on the wire for the instances whose addresses come.
 func announcements(cfg *ir.Config, m report.Plan) (lines []string) {
 	come := func(a ir.Address) bool {
-		name := state.AddressKey{Dev: a.Dev, Prefix: a.Prefix}.String()
+		name := state.AddressKey{Dev: a.On(), Prefix: a.Prefix}.String()
 		return slices.ContainsFunc(m.Changes, func(c report.PlanChange) bool {
 			return c.Kind == "address" && c.Name == name && (c.Action == "add" || c.Action == "replace")
 		})

@@ -118,7 +118,9 @@ func holders(cfg *ir.Config) map[state.AddressKey]*ir.VRRPInstance {
 	return m
 }
 
-func addressKey(a ir.Address) state.AddressKey { return state.AddressKey{Dev: a.Dev, Prefix: a.Prefix} }
+func addressKey(a ir.Address) state.AddressKey {
+	return state.AddressKey{Dev: a.On(), Prefix: a.Prefix}
+}
 
 // judge compares two instances that are one virtual router.
 func (s surroundings) judge(old, now *ir.VRRPInstance) (Verdict, string) {

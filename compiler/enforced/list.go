@@ -59,7 +59,7 @@ var list = []row{
 		router_id enable_script_security script_user vrrp_version default_interface dynamic_interfaces
 		vrrp_down_timer_adverts vrrp_lower_prio_no_advert vrrp_higher_prio_send_advert
 		vrrp_garp_master_delay vrrp_garp_master_repeat vrrp_garp_master_refresh vrrp_garp_master_refresh_repeat
-		vrrp_garp_lower_prio_delay vrrp_garp_lower_prio_repeat lvs_timeouts`},
+		vrrp_garp_lower_prio_delay vrrp_garp_lower_prio_repeat vmac_prefix vmac_addr_prefix lvs_timeouts`},
 	{blocks: "global_defs", answer: LeftOut, why: noMail, words: `
 		notification_email notification_email_from smtp_server smtp_helo_name smtp_connect_timeout
 		smtp_alert smtp_alert_vrrp smtp_alert_checker no_email_faults no_checker_emails`},
@@ -79,7 +79,7 @@ var list = []row{
 	{blocks: "global_defs", answer: LeftOut, why: "virtual routers of others are not logged", words: "log_unknown_vrids"},
 	{blocks: "global_defs", answer: LeftOut, why: "the kernel reports its groups", words: "disable_local_igmp"},
 	{blocks: "global_defs", answer: LeftOut, why: "VRRP begins at once", words: "vrrp_startup_delay vrrp_delay_after_boot"},
-	{blocks: "global_defs", answer: LeftOut, why: noVMAC, words: "vmac_prefix vmac_addr_prefix vrrp_garp_extra_if vrrp_vmac_garp_intvl"},
+	{blocks: "global_defs", answer: LeftOut, why: noVMAC, words: "vrrp_garp_extra_if vrrp_vmac_garp_intvl"},
 	{blocks: "global_defs", answer: LeftOut, why: noFirewall, words: "vrrp_iptables vrrp_ipsets nftables nftables_priority nftables_ifindex nftables_counters"},
 	{blocks: "global_defs", answer: LeftOut, why: noPause, words: "vrrp_garp_interval vrrp_gna_interval"},
 	{blocks: "global_defs", answer: LeftOut, why: "as many gratuitous ARPs are sent as without it", words: "vrrp_min_garp"},
@@ -113,13 +113,14 @@ var list = []row{
 		state interface virtual_router_id priority advert_int version virtual_ipaddress virtual_ipaddress_excluded no_virtual_ipaddress
 		authentication nopreempt preempt preempt_delay down_timer_adverts lower_prio_no_advert higher_prio_send_advert mcast_src_ip
 		track_interface track_script track_file track_process dont_track_primary virtual_routes virtual_rules accept native_ipv6
+		use_vmac use_vmac_addr vmac_xmit_base
 		garp_master_delay garp_master_repeat garp_master_refresh garp_master_refresh_repeat garp_lower_prio_delay garp_lower_prio_repeat`},
 	{blocks: "vrrp_instance", words: "unicast_peer unicast_src_ip mcast_dst_ip", answer: Refused, why: unheard},
 	{blocks: "vrrp_instance", words: "auth_hmac", answer: Refused, why: strangers},
-	{blocks: "vrrp_instance", words: "use_vmac use_vmac_addr use_ipvlan", answer: Refused, why: otherMAC},
+	{blocks: "vrrp_instance", words: "use_ipvlan", answer: Refused, why: otherMAC},
 	{blocks: "vrrp_instance", words: "v3_checksum_as_v2", answer: Refused, why: strangers, when: "on", where: ofInstances("v3_checksum_as_v2", checksumAsV2)},
 	{blocks: "vrrp_instance", words: "unicast_fault_no_peer unicast_ttl check_unicast_src old_unicast_checksum", answer: LeftOut, why: noUnicast},
-	{blocks: "vrrp_instance", words: "vmac_xmit_base garp_extra_if vmac_garp_intvl vrf", answer: LeftOut, why: noVMAC},
+	{blocks: "vrrp_instance", words: "garp_extra_if vmac_garp_intvl vrf", answer: LeftOut, why: noVMAC},
 	{blocks: "vrrp_instance", words: "owner_ignore_adverts", answer: LeftOut, why: "an owner of the addresses hears advertisements too", when: "on", where: ofInstances("owner_ignore_adverts", ownerIgnores)},
 	{blocks: "vrrp_instance", words: "skip_check_adv_addr", answer: LeftOut, why: "the addresses of every advertisement are compared", when: "on", where: ofInstances("skip_check_adv_addr", skipsCheck)},
 	{blocks: "vrrp_instance", words: "strict_mode", answer: LeftOut, why: noFirewall, when: "on", where: ofInstances("strict_mode", strict)},
@@ -148,7 +149,7 @@ var list = []row{
 	{blocks: addresses, words: "dev label scope broadcast brd peer -nodad", answer: Enforced},
 	{blocks: addresses, words: "home mngtmpaddr noprefixroute autojoin preferred_lft", answer: LeftOut, why: optionLeft},
 	{blocks: addresses, words: "no_track", answer: LeftOut, why: addedAgain},
-	{blocks: ofInstance, words: "use_vmac", answer: Refused, why: otherMAC},
+	{blocks: ofInstance, words: "use_vmac", answer: Enforced},
 	{blocks: "static_ipaddress", words: "track_group", answer: LeftOut, why: noFollowing},
 
 	{blocks: routes, answer: Enforced, words: `

@@ -1,6 +1,7 @@
 package ir
 
 import (
+	"cmp"
 	"iter"
 	"net/netip"
 	"time"
@@ -95,6 +96,12 @@ type VRRPInstance struct {
 	DontTrackPrimary   bool
 	LinkbeatPolling    bool `json:"linkbeat_use_polling"`
 
+	// Link is the virtual interface that use_vmac makes: its addresses are there, and its advertisements leave by it unless VMACXmitBase.
+	// Empty: there is none.
+	Link string `json:"-"`
+	// Links are all virtual interfaces that are made for the instance, that of Link first.
+	Links []VirtualLink `json:"-"`
+
 	UseVMACAddr        bool      `json:"use_vmac_addr"`
 	VMACXmitBase       bool      `json:"vmac_xmit_base"`
 	IPVLAN             *IPVLAN   `json:"use_ipvlan"`
@@ -143,6 +150,15 @@ type VMAC struct {
 	MAC           string // empty: that of the group
 	NetlinkNotify bool   `json:"netlink_notify_msg"`
 	Group         Number // of interfaces
+}
+
+// A VirtualLink is a macvlan interface with the MAC address of a virtual router.
+type VirtualLink struct {
+	Name  string
+	Base  string // the interface that it stands on
+	MAC   [6]byte
+	IPv6  bool // it is for addresses of IPv6 too
+	Group uint32
 }
 
 // IPVLAN is the ipvlan interface of use_ipvlan.
@@ -341,6 +357,22 @@ func (v *VRRPInstance) Key() InstanceKey {
 	return InstanceKey{Interface: v.Interface, VRID: v.VRID, IPv6: v.IPv6()}
 }
 
+// Follows lists the interfaces, beside its own, that the instance cannot do without although no tracker names them.
+func (v *VRRPInstance) Follows() (names []string) {
+	for _, l := range v.Links {
+		names = append(names, l.Name)
+	}
+	return names
+}
+
+// Leaves is the interface that advertisements leave by.
+func (v *VRRPInstance) Leaves() string {
+	if v.Link == "" || v.VMACXmitBase {
+		return v.Interface
+	}
+	return v.Link
+}
+
 // IPv6 tells the family of the instance, which is that of its first address.
 func (v *VRRPInstance) IPv6() bool {
 	return len(v.Addresses) > 0 && v.Addresses[0].Prefix.Addr().Is6()
@@ -351,6 +383,7 @@ type Address struct {
 	Origin
 	Prefix    netip.Prefix `json:"address"`
 	Dev       string       // the instance's interface when the line names none
+	Link      string       `json:"-"` // the virtual interface on Dev that holds it; empty: Dev itself does
 	Label     string
 	Scope     Scope
 	Broadcast netip.Addr
@@ -367,6 +400,9 @@ type Address struct {
 	NoTrack        bool           // removed by others, it is left away
 	TrackGroup     string         // of static addresses
 }
+
+// On is the interface that holds the address.
+func (a Address) On() string { return cmp.Or(a.Link, a.Dev) }
 
 // A GARPGroup limits gratuitous ARPs over several interfaces together.
 type GARPGroup struct {

@@ -104,12 +104,20 @@ func (w *State) instance(v *ir.VRRPInstance, s Situation) {
 	if !s.Stopping {
 		why = v.Name + " is not MASTER here"
 	}
+	for _, l := range v.Links {
+		k := LinkKey{Dev: l.Name}
+		if s.Stopping {
+			w.Absent[k] = why
+		} else {
+			w.Links[k] = link(l, Provenance{Origin: v.Span(), Why: v.Name + " has a virtual MAC address"})
+		}
+	}
 	wanted := master && !s.Stopping
 	if wanted {
 		why = v.Name + " is MASTER: its " + belongings(v) + " belong here"
 	}
 	for _, a := range v.Addresses {
-		k := AddressKey{Dev: a.Dev, Prefix: a.Prefix}
+		k := AddressKey{Dev: a.On(), Prefix: a.Prefix}
 		if wanted {
 			w.Addresses[k] = address(a, why)
 		} else {
@@ -138,7 +146,7 @@ func address(a ir.Address, why string) Address {
 		Label: a.Label, Scope: uint8(a.Scope), Broadcast: a.Broadcast, Peer: a.Peer, NoDAD: a.NoDAD,
 		Provenance: Provenance{Origin: a.Span(), Why: why},
 	}
-	if a.Label == a.Dev {
+	if a.Label == a.On() {
 		w.Label = ""
 	}
 	if a.Prefix.Addr().Is6() {

@@ -76,6 +76,8 @@ const (
 	rulesGo Phase = iota
 	routesGo
 	addressesGo // before tunnels come, with their settings
+	linksGo
+	linksCome
 	tunnelsCome
 	servicesCome // a host is silent about an address before it has it
 	destinationsCome

@@ -17,6 +17,7 @@ type State struct {
 	Services     map[ir.ServiceKey]Service
 	Destinations map[DestinationKey]Destination
 	SyncDaemons  map[SyncDaemonKey]SyncDaemon
+	Links        map[LinkKey]Link
 	Addresses    map[AddressKey]Address
 	Routes       map[RouteKey]Route
 	Rules        map[RuleKey]Rule
@@ -28,13 +29,24 @@ type State struct {
 // Kinds lists all kinds of objects. A new kind is a table in State, a value below, and its place in this list; and its kernel side.
 // A kind comes after the one that its objects are parts of.
 func Kinds() []AnyKind {
-	return []AnyKind{TimeoutsKind, SysctlKind, TunnelKind, ServiceKind, DestinationKind, SyncDaemonKind, AddressKind, RouteKind, RuleKind}
+	return []AnyKind{TimeoutsKind, SysctlKind, TunnelKind, ServiceKind, DestinationKind, SyncDaemonKind, LinkKind, AddressKind, RouteKind, RuleKind}
 }
 
 const (
 	otherSettings = "exists with other settings"
 	notInPlace    = "the kernel cannot change it in place"
 )
+
+// LinkKind is that of the virtual interfaces of instances. Who looks for them finds those of virtual MAC addresses alone.
+var LinkKind = &Kind[LinkKey, Link]{
+	Traits: Traits{Name: "link", Part: OfRouter, InPlace: true, Differs: otherSettings, Common: true, Remove: linksGo, Add: linksCome},
+	Table:  func(s *State) *map[LinkKey]Link { return &s.Links },
+	Same: func(have, want Link) bool {
+		have.Provenance, want.Provenance = Provenance{}, Provenance{}
+		return have == want
+	},
+	Devices: func(k LinkKey, l Link) []string { return []string{l.Base} },
+}
 
 // AddressKind is that of the addresses of interfaces. NoDAD is an order for the moment of creation, and no setting.
 var AddressKind = &Kind[AddressKey, Address]{

@@ -15,10 +15,12 @@ import (
 	"keepc/runtime/router"
 )
 
-// A wireKey names a VRRP socket: there is one for each interface and family, however many instances share it.
+// A wireKey names a VRRP socket: there is one for each interface and family, however many instances share it. On a virtual interface it
+// only sends.
 type wireKey struct {
 	iface string
 	ipv6  bool
+	sends bool
 }
 
 // A wireNeed is what a wire has to be.
@@ -36,7 +38,10 @@ func needed(links map[string]kernel.Link, configs ...*ir.Config) map[wireKey]wir
 			if !ok {
 				continue
 			}
-			k := wireKey{v.Interface, v.IPv6()}
+			if l, made := links[v.Leaves()]; made && v.Leaves() != v.Interface {
+				need[wireKey{v.Leaves(), v.IPv6(), true}] = wireNeed{index: l.Index}
+			}
+			k := wireKey{v.Interface, v.IPv6(), false}
 			n := need[k]
 			n.index = l.Index
 			if i, found := slices.BinarySearch(n.vrids, v.VRID); !found {
@@ -121,13 +126,14 @@ func (w *wires) hear(limit int, take func(kernel.Packet)) (dead []wireKey) {
 
 // ready reports whether a wire is open.
 func (w *wires) ready(iface string, ipv6 bool) bool {
-	_, open := w.opened[wireKey{iface, ipv6}]
-	return open
+	_, hears := w.opened[wireKey{iface, ipv6, false}]
+	_, sends := w.opened[wireKey{iface, ipv6, true}]
+	return hears || sends
 }
 
 // send sends at once. The first failure of a sender is to be told, and its end.
 func (w *wires) send(e router.SendAdvert) (note sendChanged, changed bool) {
-	o, open := w.opened[wireKey{e.Interface, e.Dst.Is6()}]
+	o, open := w.opened[wireKey{e.Leaves, e.Dst.Is6(), e.Leaves != e.Interface}]
 	if !open {
 		return note, false // told when it did not open
 	}
@@ -135,7 +141,7 @@ func (w *wires) send(e router.SendAdvert) (note sendChanged, changed bool) {
 	if err == nil && len(w.failed) == 0 {
 		return note, false
 	}
-	from := sender{e.Interface, e.Src}
+	from := sender{e.Leaves, e.Src}
 	if root(err) == w.failed[from] {
 		return note, false
 	}
@@ -271,8 +277,8 @@ func (o *opener) open(ctx context.Context, needs map[wireKey]wireNeed, dead map[
 		}
 		if w == nil {
 			ear := &ear{bell: o.bell}
-			wire, err := o.kernel.OpenWire(k.iface, k.ipv6, netip.Addr{}, ear) // the family's own group
-			if errors.Is(err, kernel.ErrNoInterface) {                         // it went away meanwhile; its return will be told
+			wire, err := o.wire(k, ear)
+			if errors.Is(err, kernel.ErrNoInterface) { // it went away meanwhile; its return will be told
 				continue
 			}
 			if err != nil {
@@ -297,6 +303,13 @@ func (o *opener) open(ctx context.Context, needs map[wireKey]wireNeed, dead map[
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func (o *opener) wire(k wireKey, ear *ear) (kernel.Wire, error) {
+	if k.sends {
+		return o.kernel.OpenSender(k.iface, k.ipv6)
+	}
+	return o.kernel.OpenWire(k.iface, k.ipv6, netip.Addr{}, ear) // the family's own group
 }
 
 // accept lets the kernel drop what is for none of the interface's instances. A wire without a filter hears them all the same.

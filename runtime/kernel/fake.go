@@ -79,6 +79,7 @@ func (f *Fake) SetLink(l Link) {
 			link.add(netip.PrefixFrom(a, map[bool]int{false: 24, true: 64}[a.Is6()]), state.Address{})
 		}
 	}
+	f.follow(l.Name)
 	f.changed()
 }
 
@@ -90,6 +91,7 @@ func (f *Fake) Down(name string) {
 		l.Up = false
 		l.addrs = slices.DeleteFunc(l.addrs, func(a fakeAddr) bool { return a.Addr().Is6() })
 		f.lose(name, netip.Addr{})
+		f.follow(name)
 		f.changed()
 	}
 }
@@ -99,6 +101,7 @@ func (f *Fake) RemoveLink(name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.remove(name)
+	f.follow(name)
 	f.changed()
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -114,6 +115,10 @@ func (f *Fake) set(kind state.AnyKind, c Change) error {
 			o.Mask = map[bool]uint8{false: 32, true: 128}[c.Key.(interface{ Is6() bool }).Is6()]
 		}
 		object = o
+	case state.Link:
+		if err := f.setVirtual(c.Key.(state.LinkKey), o); err != nil {
+			return err
+		}
 	case state.Tunnel:
 		if dev := c.Key.(state.TunnelKey).Dev; f.link(dev) == nil {
 			f.links = append(f.links, &fakeLink{Link: Link{Name: dev, Index: len(f.links) + 1, Up: true}, wires: map[*fakeWire]struct{}{}})
@@ -131,6 +136,10 @@ func (f *Fake) delete(kind state.AnyKind, key state.Key) error {
 		f.deleteAddress(k)
 		return nil
 	}
+	if k, ok := key.(state.LinkKey); ok {
+		f.remove(k.Dev)
+		f.changed()
+	}
 	kind.Drop(f.objects, key)
 	for _, parts := range state.Kinds() { // they go with it
 		if parts.ParentKind() == kind {
@@ -142,6 +151,47 @@ func (f *Fake) delete(kind state.AnyKind, key state.Key) error {
 		}
 	}
 	return nil
+}
+
+// setVirtual makes a virtual interface.
+func (f *Fake) setVirtual(k state.LinkKey, o state.Link) error {
+	base := f.link(o.Base)
+	if base == nil {
+		return fmt.Errorf("%w: %s", ErrNoInterface, o.Base)
+	}
+	if have := f.objects.Links[k]; f.link(k.Dev) != nil && (have.Base != o.Base || have.MAC != o.MAC) {
+		f.remove(k.Dev)
+	}
+	if f.link(k.Dev) == nil {
+		index := 1
+		for _, l := range f.links {
+			index = max(index, l.Index+1)
+		}
+		mac, err := net.ParseMAC(o.MAC)
+		if err != nil || len(mac) != 6 {
+			return fmt.Errorf("%s is not a MAC address", o.MAC)
+		}
+		f.links = append(f.links, &fakeLink{
+			Link: Link{Name: k.Dev, Index: index, Up: base.Up, MTU: base.MTU, HWAddr: [6]byte(mac)}, wires: map[*fakeWire]struct{}{},
+		})
+	}
+	f.changed()
+	return nil
+}
+
+// follow makes the virtual interfaces on one be up and down with it, and go with it.
+func (f *Fake) follow(base string) {
+	b := f.link(base)
+	for k, o := range f.objects.Links {
+		switch l := f.link(k.Dev); {
+		case o.Base != base:
+		case b == nil:
+			f.remove(k.Dev)
+			delete(f.objects.Links, k)
+		case l != nil:
+			l.Up = b.Up
+		}
+	}
 }
 
 func (f *Fake) addresses() map[state.AddressKey]state.Address {

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,8 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+
+	"keepc/compiler/state"
 )
 
 // A Hub is a network segment between fakes: what one plugged interface sends, the others receive while their links are up.
@@ -90,6 +93,8 @@ type fakeWire struct {
 	queue chan Packet
 	bell  Bell
 	ended bool
+	// It sends from any address.
+	anywhere bool
 }
 
 // OpenWire implements Kernel.
@@ -110,6 +115,23 @@ func (f *Fake) OpenWire(iface string, ipv6 bool, group netip.Addr, bell Bell) (W
 		port: port{f, iface}, link: l, ipv6: ipv6, group: group,
 		queue: make(chan Packet, fakeQueue), bell: bell,
 	}
+	l.wires[w] = struct{}{}
+	return w, nil
+}
+
+// OpenSender implements Kernel.
+func (f *Fake) OpenSender(iface string, ipv6 bool) (Wire, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.fault("OpenSender"); err != nil {
+		return nil, err
+	}
+	l := f.link(iface)
+	if l == nil {
+		return nil, fmt.Errorf("open the VRRP sender of %s: %w: %s", iface, ErrNoInterface, iface)
+	}
+	below := cmp.Or(f.objects.Links[state.LinkKey{Dev: iface}].Base, iface)
+	w := &fakeWire{port: port{f, below}, link: l, ipv6: ipv6, only: true, anywhere: true, queue: make(chan Packet)}
 	l.wires[w] = struct{}{}
 	return w, nil
 }
@@ -145,7 +167,7 @@ func (f *Fake) outgoing(w *fakeWire, src netip.Addr) (netip.Addr, *Hub, error) {
 	switch {
 	case !open:
 		return src, nil, net.ErrClosed
-	case f.link(w.iface) != w.link:
+	case f.link(w.link.Name) != w.link:
 		return src, nil, errNoDevice
 	case !w.link.Up:
 		return src, nil, errNetworkDown
@@ -155,7 +177,7 @@ func (f *Fake) outgoing(w *fakeWire, src netip.Addr) (netip.Addr, *Hub, error) {
 			src = a.Addr()
 		}
 	}
-	if w.ipv6 && !slices.ContainsFunc(w.link.addrs, func(a fakeAddr) bool { return a.Addr() == src }) {
+	if w.ipv6 && !w.anywhere && !slices.ContainsFunc(w.link.addrs, func(a fakeAddr) bool { return a.Addr() == src }) {
 		return src, nil, errForeign
 	}
 	return src, f.hubs[w.iface], nil

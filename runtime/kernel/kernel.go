@@ -78,6 +78,8 @@ type Wires interface {
 	// OpenWire joins the VRRP group of the family on the interface. The bell rings while a packet waits for Poll; nil: nobody sleeps.
 	// Errors: ErrNoInterface, ErrPermission.
 	OpenWire(iface string, ipv6 bool, group netip.Addr, bell Bell) (Wire, error)
+	// OpenSender opens a wire that hears nothing, and sends from addresses that the interface need not have. Errors: those of OpenWire.
+	OpenSender(iface string, ipv6 bool) (Wire, error)
 }
 
 // Neighbours tells the neighbours on a link where an address lives.

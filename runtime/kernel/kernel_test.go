@@ -56,6 +56,8 @@ var behaviour = []struct {
 	{"missing interface", testMissing},
 	{"links", testLinks},
 	{"settings", testSettings},
+	{"virtual links", testVirtualLinks},
+	{"virtual link goes with its base", testBaseGoes},
 	{"watch", testWatch},
 	{"watch by a slow consumer", testSlow},
 	{"wire", testWire},

@@ -98,6 +98,14 @@ func (i inside) OpenWire(iface string, ipv6 bool, group netip.Addr, bell kernel.
 	return w, err
 }
 
+func (i inside) OpenSender(iface string, ipv6 bool) (w kernel.Wire, err error) {
+	err = i.host.Do(func() (err error) {
+		w, err = i.Kernel.OpenSender(iface, ipv6)
+		return err
+	})
+	return w, err
+}
+
 func (i inside) Announce(iface string, addr netip.Addr) error {
 	return i.host.Do(func() error { return i.Kernel.Announce(iface, addr) })
 }

@@ -22,6 +22,7 @@ func sides() []anySide {
 		&ipvsSide[ir.ServiceKey, state.Service]{state.ServiceKind, (*Linux).services, serviceCommand, explainService},
 		&ipvsSide[state.DestinationKey, state.Destination]{state.DestinationKind, (*Linux).destinations, destinationCommand, explainDestination},
 		&ipvsSide[state.SyncDaemonKey, state.SyncDaemon]{state.SyncDaemonKind, (*Linux).syncDaemons, syncDaemonCommand, explainSyncDaemon},
+		&side[state.LinkKey, state.Link]{state.LinkKind, (*Linux).virtualLinks, (*Linux).setLink, (*Linux).deleteLink},
 		&side[state.AddressKey, state.Address]{state.AddressKind, (*Linux).addresses, (*Linux).setAddress, (*Linux).deleteAddress},
 		&side[state.RouteKey, state.Route]{state.RouteKind, (*Linux).routesOf, (*Linux).setRoute, (*Linux).deleteRoute},
 		&side[state.RuleKey, state.Rule]{state.RuleKind, (*Linux).rulesOf, (*Linux).setRule, (*Linux).deleteRule},

@@ -48,6 +48,34 @@ func (l *Linux) OpenWire(iface string, ipv6 bool, group netip.Addr, bell Bell) (
 	return w, nil
 }
 
+// OpenSender implements Wires.
+func (l *Linux) OpenSender(iface string, ipv6 bool) (Wire, error) {
+	link, err := l.link(iface)
+	if err != nil {
+		return nil, fmt.Errorf("open the VRRP sender of %s: %w", iface, err)
+	}
+	var w Wire
+	if ipv6 {
+		var s *socket
+		s, err = listen(unix.AF_INET6, iface, link.Index, nil, func(fd int) error {
+			return setInts(fd, append(options6(), intOption{"IPV6_FREEBIND", unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1}))
+		})
+		w = &wire6{s}
+	} else {
+		var s *socket
+		s, err = listen(unix.AF_INET, iface, link.Index, nil, func(fd int) error { return setInts(fd, options4()) })
+		w = &wire4{socket: s}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the VRRP sender of %s: %w", iface, permission(err, netRaw))
+	}
+	if err := w.Accept(nil); err != nil {
+		_ = w.Close()
+		return nil, fmt.Errorf("open the VRRP sender of %s: %w", iface, err)
+	}
+	return w, nil
+}
+
 // A socket is what the wires of both families share. It is the kernel's own, not one of the Go runtime, whose poller is served by
 // threads that a busy machine keeps waiting.
 type socket struct {
@@ -174,16 +202,20 @@ type wire4 struct {
 	id atomic.Uint32
 }
 
+func options4() []intOption {
+	return []intOption{
+		{"IP_HDRINCL", unix.IPPROTO_IP, unix.IP_HDRINCL, 1},
+		{"IP_PKTINFO", unix.IPPROTO_IP, unix.IP_PKTINFO, 1},
+		{"IP_MULTICAST_ALL", unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0},
+		{"IP_MULTICAST_LOOP", unix.IPPROTO_IP, unix.IP_MULTICAST_LOOP, 0},
+		{"IP_TOS", unix.IPPROTO_IP, unix.IP_TOS, tosControl},
+	}
+}
+
 func openWire4(iface string, index int, group netip.Addr, bell Bell) (Wire, error) {
 	s, err := listen(unix.AF_INET, iface, index, bell, func(fd int) error {
 		return cmp.Or(
-			setInts(fd, []intOption{
-				{"IP_HDRINCL", unix.IPPROTO_IP, unix.IP_HDRINCL, 1},
-				{"IP_PKTINFO", unix.IPPROTO_IP, unix.IP_PKTINFO, 1},
-				{"IP_MULTICAST_ALL", unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0},
-				{"IP_MULTICAST_LOOP", unix.IPPROTO_IP, unix.IP_MULTICAST_LOOP, 0},
-				{"IP_TOS", unix.IPPROTO_IP, unix.IP_TOS, tosControl},
-			}),
+			setInts(fd, options4()),
 			refused("IP_ADD_MEMBERSHIP", unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP,
 				&unix.IPMreqn{Multiaddr: group.As4(), Ifindex: int32(index)})),
 		)
@@ -239,18 +271,22 @@ func (w *wire4) Poll() (Packet, bool, error) {
 // wire6 leaves the header to the kernel.
 type wire6 struct{ *socket }
 
+func options6() []intOption {
+	return []intOption{
+		{"IPV6_RECVPKTINFO", unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1},
+		{"IPV6_RECVHOPLIMIT", unix.IPPROTO_IPV6, unix.IPV6_RECVHOPLIMIT, 1},
+		{"IPV6_MULTICAST_ALL", unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_ALL, 0},
+		{"IPV6_MULTICAST_LOOP", unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_LOOP, 0},
+		{"IPV6_MULTICAST_HOPS", unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_HOPS, maxTTL},
+		{"IPV6_UNICAST_HOPS", unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, maxTTL},
+		{"IPV6_TCLASS", unix.IPPROTO_IPV6, unix.IPV6_TCLASS, tosControl},
+	}
+}
+
 func openWire6(iface string, index int, group netip.Addr, bell Bell) (Wire, error) {
 	s, err := listen(unix.AF_INET6, iface, index, bell, func(fd int) error {
 		return cmp.Or(
-			setInts(fd, []intOption{
-				{"IPV6_RECVPKTINFO", unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1},
-				{"IPV6_RECVHOPLIMIT", unix.IPPROTO_IPV6, unix.IPV6_RECVHOPLIMIT, 1},
-				{"IPV6_MULTICAST_ALL", unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_ALL, 0},
-				{"IPV6_MULTICAST_LOOP", unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_LOOP, 0},
-				{"IPV6_MULTICAST_HOPS", unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_HOPS, maxTTL},
-				{"IPV6_UNICAST_HOPS", unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, maxTTL},
-				{"IPV6_TCLASS", unix.IPPROTO_IPV6, unix.IPV6_TCLASS, tosControl},
-			}),
+			setInts(fd, options6()),
 			refused("IPV6_JOIN_GROUP", unix.SetsockoptIPv6Mreq(fd, unix.IPPROTO_IPV6, unix.IPV6_JOIN_GROUP,
 				&unix.IPv6Mreq{Multiaddr: group.As16(), Interface: uint32(index)})),
 		)

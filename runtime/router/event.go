@@ -83,6 +83,7 @@ type Effect interface{ effect() }
 // SendAdvert sends an advertisement on the wire of an interface.
 type SendAdvert struct {
 	Interface string
+	Leaves    string // the virtual interface that it leaves by, or Interface
 	Src, Dst  netip.Addr
 	Payload   []byte // VRRP payload, without IP header
 }

@@ -44,7 +44,7 @@ func (m *Machine) drive(now time.Time, i *instance, ev vrrp.Event) {
 		switch f := f.(type) {
 		case *vrrp.Send:
 			if i.sent != f {
-				i.sent, i.advert = f, SendAdvert{Interface: i.key.Interface, Src: f.Src, Dst: f.Dst, Payload: f.Payload}
+				i.sent, i.advert = f, SendAdvert{Interface: i.key.Interface, Leaves: i.cfg.Leaves(), Src: f.Src, Dst: f.Dst, Payload: f.Payload}
 			}
 			m.adverts = append(m.adverts, i.advert)
 		case vrrp.Elected:
@@ -56,7 +56,7 @@ func (m *Machine) drive(now time.Time, i *instance, ev vrrp.Event) {
 		case vrrp.Announce:
 			a := Announce{Instance: i.key, Repeat: f.Repeat, Targets: make([]state.AddressKey, len(f.Addresses))}
 			for n, v := range f.Addresses {
-				a.Targets[n] = state.AddressKey{Dev: v.Dev, Prefix: v.Prefix}
+				a.Targets[n] = state.AddressKey{Dev: v.On(), Prefix: v.Prefix}
 			}
 			m.emit(a)
 		case vrrp.Note:

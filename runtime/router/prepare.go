@@ -22,6 +22,7 @@ type Generation struct {
 	tracking  map[track.Thing][]*instance // interfaces aside
 	virtual   map[netip.Addr]bool         // the addresses that this director hands around
 	scripts   map[string]*script          // by name: those that some instance tracks
+	made      map[string]bool             // virtual interfaces of this director; true: advertisements leave by it
 	groups    []company
 }
 
@@ -66,7 +67,7 @@ func Prepare(cfg *ir.Config, current *Generation) *Next {
 	}
 	n := &Next{base: current, Generation: &Generation{
 		cfg: cfg, instances: map[ir.InstanceKey]*instance{}, onLink: map[string][]*instance{}, tracking: map[track.Thing][]*instance{},
-		virtual: map[netip.Addr]bool{}, scripts: map[string]*script{},
+		virtual: map[netip.Addr]bool{}, scripts: map[string]*script{}, made: map[string]bool{},
 	}}
 	n.prepareInstances()
 	n.prepareGroups()
@@ -98,6 +99,9 @@ func (n *Next) prepareInstances() {
 		n.members = append(n.members, x)
 		for _, a := range v.Addresses {
 			n.virtual[a.Prefix.Addr()] = true
+		}
+		for _, l := range v.Links {
+			n.made[l.Name] = n.made[l.Name] || l.Name == v.Leaves()
 		}
 		concern(n.onLink, v.Interface, i)
 		for _, t := range x.trackers {
@@ -209,6 +213,7 @@ func (m *Machine) swap(now time.Time, n *Next) {
 	for _, i := range n.removed {
 		m.drive(now, i, vrrp.Stop{Reason: "not in the configuration any more"})
 	}
+	maps.DeleteFunc(m.worked, func(name string, _ bool) bool { _, made := n.made[name]; return !made })
 	for _, t := range n.untracked {
 		delete(m.things, t)
 	}

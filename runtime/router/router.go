@@ -21,6 +21,7 @@ type Machine struct {
 	stopping bool
 
 	links  map[string]LinkChanged       // the interfaces that are present
+	worked map[string]bool              // the virtual interfaces that were seen at work: until then they are on their way
 	things map[track.Thing]track.Status // files and processes
 	quorum map[ir.ServiceKey]bool       // services that lost theirs, as Quorum told
 	timers timer.Timers
@@ -34,7 +35,7 @@ type Machine struct {
 // New returns the machine of a director that starts now, with what Prepare made of its configuration. Nothing happens before it learns
 // of its interfaces, by LinkChanged and the first Tick.
 func New(now time.Time, first *Next) *Machine {
-	m := &Machine{current: first.base, started: now, links: map[string]LinkChanged{}, things: map[track.Thing]track.Status{}}
+	m := &Machine{current: first.base, started: now, links: map[string]LinkChanged{}, worked: map[string]bool{}, things: map[track.Thing]track.Status{}}
 	m.swap(now, first)
 	return m
 }
@@ -180,6 +181,9 @@ func (m *Machine) linkChanged(now time.Time, l LinkChanged) {
 		m.links[l.Name] = l
 	} else {
 		delete(m.links, l.Name)
+	}
+	if _, made := m.current.made[l.Name]; made && m.works(l.Name) {
+		m.worked[l.Name] = true
 	}
 	for _, i := range m.current.onLink[l.Name] {
 		m.inform(now, i)

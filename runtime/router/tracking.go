@@ -110,8 +110,11 @@ func (m *Machine) changed(now time.Time, thing track.Thing) {
 func (m *Machine) status(t track.Thing) track.Status {
 	switch t.Kind {
 	case track.Interface:
-		l, present := m.links[t.Name]
-		return track.Status{Known: present || m.settled, Good: present && l.Up}
+		if _, made := m.current.made[t.Name]; made {
+			return track.Status{Known: m.worked[t.Name], Good: m.works(t.Name)}
+		}
+		_, present := m.links[t.Name]
+		return track.Status{Known: present || m.settled, Good: m.works(t.Name)}
 	case track.Script:
 		if x := m.current.scripts[t.Name]; x != nil {
 			return x.runs.Status()
@@ -119,6 +122,12 @@ func (m *Machine) status(t track.Thing) track.Status {
 		return track.Status{}
 	}
 	return m.things[t]
+}
+
+// works reports whether an interface is there and up, and, where advertisements leave by it alone, lets them.
+func (m *Machine) works(name string) bool {
+	l, present := m.links[name]
+	return present && l.Up && !(m.current.made[name] && l.Deaf4 && l.Deaf6)
 }
 
 // A ScriptStanding is what a vrrp_script is now, and how often it ran.

@@ -74,7 +74,14 @@ func (w *world) plug(n *node, ports []Port) {
 	}
 }
 
+// port is the interface of a name, or below a virtual one of that name.
 func (n *node) port(name string) *port {
+	for _, v := range n.cfg.Instances {
+		if i := slices.IndexFunc(v.Links, func(l ir.VirtualLink) bool { return l.Name == name }); i >= 0 {
+			name = v.Links[i].Base
+			break
+		}
+	}
 	for _, p := range n.ports {
 		if p.name == name {
 			return p
@@ -94,7 +101,9 @@ func (w *world) start(n *node) {
 		balance.New(w.time(), balance.Prepare(n.cfg, balance.Start(w.Seed+uint64(n.index)))),
 	}
 	for _, p := range n.ports {
-		w.route(n, n.linkEvent(p))
+		for _, ev := range n.linkEvents(p) {
+			w.route(n, ev)
+		}
 	}
 	for _, ev := range n.thingEvents() {
 		w.route(n, ev)
@@ -138,6 +147,11 @@ func (w *world) reload(n *node, cfg *ir.Config) {
 		w.deliver(n, n.linkEvent(p))
 	}
 	w.deliver(n, reload{cfg})
+	for _, p := range n.ports {
+		for _, ev := range n.linkEvents(p)[1:] {
+			w.deliver(n, ev)
+		}
+	}
 	for _, ev := range n.thingEvents() {
 		w.deliver(n, ev)
 	}
@@ -151,7 +165,9 @@ func (w *world) setLink(n *node, p *port, up bool) {
 	}
 	p.up = up
 	w.show(n)
-	w.deliver(n, n.linkEvent(p))
+	for _, ev := range n.linkEvents(p) {
+		w.deliver(n, ev)
+	}
 }
 
 // setThing changes what a node tracks. A script tells it by its next run.
@@ -202,6 +218,19 @@ func (n *node) linkEvent(p *port) router.LinkChanged {
 		}
 	}
 	return l
+}
+
+// linkEvents are an interface and the virtual ones on it.
+func (n *node) linkEvents(p *port) []router.LinkChanged {
+	list := []router.LinkChanged{n.linkEvent(p)}
+	for _, v := range n.cfg.Instances {
+		for _, l := range v.Links {
+			if l.Base == p.name {
+				list = append(list, router.LinkChanged{Name: l.Name, Present: true, Up: p.up})
+			}
+		}
+	}
+	return list
 }
 
 // want is what should exist in the node's kernel.
@@ -381,7 +410,7 @@ func (n *node) destinations(server netip.AddrPort) (list []state.DestinationKey)
 // take removes the addresses of an instance from a set and returns them in the order of the file.
 func take(set map[state.AddressKey]bool, v *ir.VRRPInstance) (list []netip.Addr) {
 	for _, a := range v.Addresses {
-		if k := (state.AddressKey{Dev: a.Dev, Prefix: a.Prefix}); set[k] {
+		if k := (state.AddressKey{Dev: a.On(), Prefix: a.Prefix}); set[k] {
 			delete(set, k)
 			list = append(list, a.Prefix.Addr())
 		}

@@ -55,8 +55,9 @@ type Tracker struct {
 	Weight ir.Weight
 }
 
-// Of lists the trackers of an instance in the order of the file, then those of its sync group. A weight of its own counts for nothing in
-// a group without sync_group_tracking_weight. BFD sessions are left out, as long as nobody tells how they are.
+// Of lists the trackers of an instance in the order of the file, then those of its sync group, then those of the interfaces that it follows
+// unasked. A weight of its own counts for nothing in a group without sync_group_tracking_weight. BFD sessions are left out, as long as nobody
+// tells how they are.
 func Of(v *ir.VRRPInstance, cfg *ir.Config) (list []Tracker) {
 	add := func(of *ir.Tracked, weightless bool) {
 		for t := range of.Trackers() {
@@ -69,6 +70,9 @@ func Of(v *ir.VRRPInstance, cfg *ir.Config) (list []Tracker) {
 	add(&v.Tracked, g != nil && !g.TrackingWeight)
 	if g != nil {
 		add(&g.Tracked, false)
+	}
+	for _, name := range v.Follows() {
+		list = append(list, Tracker{Thing: Thing{Kind: Interface, Name: name}})
 	}
 	return list
 }

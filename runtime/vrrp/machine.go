@@ -330,7 +330,7 @@ func (m *Machine) reconfigure(now time.Time, cfg *ir.VRRPInstance) {
 
 // addedAddresses lists those that were not there before.
 func addedAddresses(before, now []ir.Address) (added []ir.Address) {
-	if slices.EqualFunc(before, now, func(a, b ir.Address) bool { return a.Dev == b.Dev && a.Prefix == b.Prefix }) {
+	if slices.EqualFunc(before, now, func(a, b ir.Address) bool { return a.On() == b.On() && a.Prefix == b.Prefix }) {
 		return nil
 	}
 	type place struct {
@@ -339,10 +339,10 @@ func addedAddresses(before, now []ir.Address) (added []ir.Address) {
 	}
 	had := make(map[place]bool, len(before))
 	for _, a := range before {
-		had[place{a.Dev, a.Prefix}] = true
+		had[place{a.On(), a.Prefix}] = true
 	}
 	for _, a := range now {
-		if !had[place{a.Dev, a.Prefix}] {
+		if !had[place{a.On(), a.Prefix}] {
 			added = append(added, a)
 		}
 	}
