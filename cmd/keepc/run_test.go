@@ -204,7 +204,7 @@ func TestRunTolerates(t *testing.T) {
 		"tolerated-mistakes.conf:19:5: error: unknown keyword \"colour\" in vrrp_instance VI_1 [unknown-keyword]; keepalived goes on without the line",
 	}
 	args = keepcArgs(t, "status")
-	said := h.Run(args[0], args[1:]...)
+	said, _ := h.Try(args[0], args[1:]...) // exit code 1: the kernel may lack ip_vs
 	for _, want := range lost {
 		if !strings.Contains(p.Log(), want) {
 			t.Errorf("not in the log: %s\n%s", want, p.Log())

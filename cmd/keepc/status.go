@@ -3,42 +3,142 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"keepc/runtime/status"
 )
 
-func (a *App) status() *cobra.Command {
-	return &cobra.Command{
-		Use:   "status",
-		Short: "Show what the running keepc does: roles and why, health, the last reload",
-		Long: "Ask the keepc that runs in this network namespace what it does: roles, priorities and why, health, the last reload.\n" +
-			"It answers root and its own user.",
-		Example: `  keepc status
-  keepc status --format json
-  ip netns exec edge keepc status`,
-		Annotations: formats("human", "json"),
-		Args:        cobra.NoArgs,
-		RunE:        func(c *cobra.Command, _ []string) error { return a.showStatus(c.Context()) },
-	}
+// A statusRun is one run of the verb status.
+type statusRun struct {
+	*App
+	watch   bool
+	wish    string
+	timeout time.Duration
 }
 
-func (a *App) showStatus(ctx context.Context) error {
-	d, err := status.Ask(ctx, status.About)
-	switch {
-	case err != nil:
-		return failed(err)
-	case a.quiet:
-		return nil
-	case a.format == human:
-		return failed(d.Screen(a.Stdout))
+func (a *App) status() *cobra.Command {
+	run := &statusRun{App: a}
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "Show what the running keepc does: roles and why, health, the last reload",
+		Long: "Ask the keepc that runs in this network namespace what it does: what is wrong first, then roles, priorities and why, health, the\n" +
+			"last reload. It answers root and its own user.\n\n" +
+			"Exit codes, for a monitor: 0 all is well; 1 something is wrong: an instance in FAULT, another router whose advertisements are\n" +
+			"dropped, a lost quorum, a server that is down, a refused reload, an object that the kernel refuses; 3 no keepc runs, or it does\n" +
+			"not answer. With --wait: 0 it is so, 1 it is not, within the time.",
+		Example: `  keepc status
+  keepc status -q || echo "ask keepc status"
+  keepc status --watch
+  keepc status --wait "VI_1 MASTER" --timeout 30s
+  ip netns exec edge keepc status --format json`,
+		Annotations: formats("human", "json"),
+		Args:        cobra.NoArgs,
+		RunE:        func(c *cobra.Command, _ []string) error { return run.main(c.Context()) },
 	}
-	e := json.NewEncoder(a.Stdout)
-	e.SetIndent("", "  ")
-	if err := e.Encode(d); err != nil {
-		return failed(fmt.Errorf("write the status: %w", err))
+	f := c.Flags()
+	f.SortFlags = false
+	f.BoolVar(&run.watch, "watch", false, "show it anew every second, until it is interrupted")
+	f.StringVar(&run.wish, "wait", "", "wait until an instance has a role: `\"INSTANCE ROLE\"`")
+	f.DurationVar(&run.timeout, "timeout", 30*time.Second, "how long --wait waits, also for a keepc that is not there yet")
+	c.MarkFlagsMutuallyExclusive("watch", "wait")
+	return c
+}
+
+// How often a director is asked.
+const (
+	watchPause = time.Second
+	waitPause  = 200 * time.Millisecond
+)
+
+func (r *statusRun) main(ctx context.Context) error {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	switch {
+	case r.wish != "":
+		return r.wait(ctx)
+	case r.watch:
+		return r.follow(ctx)
+	}
+	d, err := status.Ask(ctx, status.About)
+	if err != nil {
+		return failed(err)
+	}
+	if err := r.show(d); err != nil {
+		return failed(err)
+	}
+	if len(d.Wrong()) > 0 {
+		return exit{code: exitFindings}
 	}
 	return nil
+}
+
+func (r *statusRun) show(d *status.Document) error {
+	switch {
+	case r.quiet:
+		return nil
+	case r.format == human:
+		return d.Screen(r.Stdout)
+	}
+	e := json.NewEncoder(r.Stdout)
+	e.SetIndent("", "  ")
+	if err := e.Encode(d); err != nil {
+		return fmt.Errorf("write the status: %w", err)
+	}
+	return nil
+}
+
+// clearScreen empties a terminal, with the cursor at its top.
+const clearScreen = "\x1b[H\x1b[2J"
+
+// follow shows the status anew until it is interrupted, or nobody reads. A director that is not there may come.
+func (r *statusRun) follow(ctx context.Context) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	terminal, err := r.colors() // what takes colours takes this
+	if err != nil {
+		return err
+	}
+	err = status.Watch(ctx, watchPause, func(d *status.Document) (bool, error) {
+		if terminal && r.format == human {
+			if _, err := fmt.Fprint(r.Stdout, clearScreen); err != nil {
+				return true, err
+			}
+		}
+		if d == nil {
+			_, err := fmt.Fprintln(r.Stdout, status.ErrNone)
+			return false, err
+		}
+		return false, r.show(d)
+	})
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return failed(err)
+}
+
+// wait waits until an instance has a role.
+func (r *statusRun) wait(ctx context.Context) error {
+	wish, err := status.ParseWish(r.wish)
+	if err != nil {
+		return fmt.Errorf("--wait %w", err)
+	}
+	ctx, stop := context.WithTimeout(ctx, r.timeout)
+	defer stop()
+	instead := status.ErrNone.Error()
+	err = status.Watch(ctx, waitPause, func(d *status.Document) (met bool, err error) {
+		met, instead = wish.Holds(d)
+		return met, nil
+	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		return exit{exitFindings, fmt.Errorf("%s is not %s after %v: %s", wish.Instance, wish.Role, r.timeout, strings.TrimPrefix(instead, wish.Instance+" is "))}
+	}
+	return failed(err)
 }

@@ -186,6 +186,7 @@ type Standing struct {
 	Sum        track.Sum   // how it comes about
 	Waiting    track.Thing // whose first result it waits for; zero: nothing's
 	Statistics vrrp.Statistics
+	Unheard    []vrrp.Unheard // routers whose advertisements are dropped
 }
 
 // Why says why it is what it is.
@@ -201,7 +202,7 @@ func (m *Machine) Standings() []Standing {
 	all := make([]Standing, len(m.current.members))
 	for n, i := range m.current.members {
 		v := track.Judge(i.cfg.Priority, i.trackers, m.status)
-		all[n] = Standing{i.cfg, i.machine.Role(), i.reason, i.since, v.Priority, v.Sum, track.Thing{}, i.machine.Statistics()}
+		all[n] = Standing{i.cfg, i.machine.Role(), i.reason, i.since, v.Priority, v.Sum, track.Thing{}, i.machine.Statistics(), i.machine.Unheard()}
 		if i.machine.Role() == vrrp.Init {
 			all[n].Waiting = v.Waiting
 		}

@@ -12,6 +12,13 @@ import (
 // Screen writes the document for a person.
 func (d Document) Screen(w io.Writer) error {
 	var b strings.Builder
+	if wrong := d.Wrong(); len(wrong) > 0 {
+		b.WriteString("Wrong:\n")
+		for _, line := range wrong {
+			b.WriteString("  " + line + "\n")
+		}
+		b.WriteByte('\n')
+	}
 	fmt.Fprintf(&b, "keepc (pid %d) enforces %s of %s; started %s.\n", d.PID, d.File, clock(d.Since, d.At), clock(d.Started, d.At))
 	if r := d.Reload; r != nil && r.Refused != "" {
 		fmt.Fprintf(&b, "The reload of %s was refused:\n", clock(r.At, d.At))

@@ -79,6 +79,17 @@ type Instance struct {
 	Sum       string    `json:"priority_sum,omitempty"` // as "100 + 20 (script web)"
 	// Statistics count since a configuration first named it.
 	Statistics vrrp.Statistics `json:"statistics"`
+	// Dropped are the routers whose advertisements are dropped, at most the last eight.
+	Dropped []Dropped `json:"dropped"`
+}
+
+// A Dropped is a router whose advertisements an instance drops. One that is heard again is none.
+type Dropped struct {
+	Peer  netip.Addr `json:"peer"`
+	Why   string     `json:"why"` // of the last one
+	Since time.Time  `json:"since"`
+	Last  time.Time  `json:"last"`
+	Count uint64     `json:"count"`
 }
 
 // Statistics are the counters of a director. Those of RFC 8347 have its names.
@@ -183,6 +194,7 @@ func (s Snapshot) Document(file string, pid int) Document {
 		d.Instances = append(d.Instances, Instance{
 			Name: r.Config.Name, Interface: k.Interface, VRID: k.VRID, IPv6: k.IPv6,
 			Role: r.Role.String(), Since: r.Since, Why: r.Why(), Priority: r.Priority, Sum: r.Sum.String(), Statistics: r.Statistics,
+			Dropped: dropped(r.Unheard),
 		})
 		d.Statistics.ChecksumErrors += r.Statistics.ChecksumErrors
 		d.Statistics.VersionErrors += r.Statistics.VersionErrors
@@ -210,6 +222,14 @@ func (s Snapshot) Document(file string, pid int) Document {
 	}
 	d.Statistics.Checks = newChecks(checks)
 	return d
+}
+
+func dropped(list []vrrp.Unheard) []Dropped {
+	all := []Dropped{}
+	for _, u := range list {
+		all = append(all, Dropped{u.Peer, u.Drop.Error(), u.First, u.Last, u.Count})
+	}
+	return all
 }
 
 func newChecks(s health.Statistics) Checks {

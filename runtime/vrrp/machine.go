@@ -43,6 +43,7 @@ type Machine struct {
 
 	noted      [noteKinds]time.Time // when each kind of Note was told last; zero: never
 	statistics Statistics
+	unheard    unheard
 	out        []Effect // of the step under way; reused
 }
 
@@ -209,6 +210,7 @@ func (m *Machine) received(now time.Time, r Received) {
 		p, wrong := m.accept(r)
 		if wrong.Defect != 0 {
 			m.statistics.drop(wrong.Defect)
+			m.unheard.drop(now, r.Src, wrong)
 			m.note(now, Note{kind: dropped + noteKind(wrong.Defect), peer: r.Src, drop: wrong})
 			return
 		}
@@ -217,6 +219,9 @@ func (m *Machine) received(now time.Time, r Received) {
 	}
 	p := m.heard.packet
 	m.statistics.AdvertisementRcvd++
+	if len(m.unheard) > 0 {
+		m.unheard.hear(r.Src)
+	}
 	if p.Priority == 0 {
 		m.statistics.PriorityZeroPktsRcvd++
 	}

@@ -2,6 +2,7 @@ package vrrp
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -68,4 +69,28 @@ func TestStatisticsOfAMaster(t *testing.T) {
 	want(t, "late", b.Statistics(), Statistics{Transitions: 2, MasterTransitions: 1, AdvertisementSent: 4, AdvertisementLate: 1})
 	b.do(0, Stop{Reason: "stopping"})
 	want(t, "stopped", b.Statistics(), Statistics{Transitions: 3, MasterTransitions: 1, AdvertisementSent: 5, AdvertisementLate: 1, PriorityZeroPktsSent: 1})
+}
+
+// TestUnheard: routers that are dropped are remembered by their addresses, until they are heard, and no more than a few.
+func TestUnheard(t *testing.T) {
+	start := time.Unix(1000, 0)
+	at := func(n int) time.Time { return start.Add(time.Duration(n) * time.Second) }
+	peer := func(n byte) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, n}) }
+	var u unheard
+	u.drop(at(0), peer(1), Drop{Defect: ErrAuth})
+	u.drop(at(1), peer(2), Drop{Defect: ErrChecksum})
+	u.drop(at(2), peer(1), Drop{Defect: ErrAuthType})
+	if want := (Unheard{peer(1), Drop{Defect: ErrAuthType}, at(0), at(2), 2}); len(u) != 2 || u[0] != want {
+		t.Errorf("%+v", u)
+	}
+	u.hear(peer(1))
+	if len(u) != 1 || u[0].Peer != peer(2) {
+		t.Errorf("one of them is heard: %+v", u)
+	}
+	for n := range byte(100) {
+		u.drop(at(10+int(n)), peer(100+n), Drop{Defect: ErrAuth})
+	}
+	if len(u) != maxUnheard || slices.ContainsFunc(u, func(x Unheard) bool { return x.Last.Before(at(110 - maxUnheard)) }) {
+		t.Errorf("a flood: %+v", u)
+	}
 }

@@ -1,0 +1,95 @@
+package status
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"keepc/runtime/reconcile"
+	"keepc/runtime/vrrp"
+)
+
+// recent is how long the advertisements of a router count as dropped after the last one.
+const recent = time.Minute
+
+// Wrong lists what is wrong, a line for each, the worst first: instances in FAULT, other routers that are not heard, services without a
+// quorum, what the kernel refuses, a refused reload, servers that are down. It is empty when all is well.
+func (d Document) Wrong() (lines []string) {
+	say := func(format string, values ...any) { lines = append(lines, fmt.Sprintf(format, values...)) }
+	for _, i := range d.Instances {
+		if i.Role == vrrp.Faulty.String() {
+			say("%s is in FAULT since %s: %s", i.Name, clock(i.Since, d.At), i.Why)
+		}
+	}
+	for _, i := range d.Instances {
+		for _, x := range i.Dropped {
+			if d.At.Sub(x.Last) <= recent {
+				say("%s drops the advertisements of %s since %s, %d so far: %s", i.Name, x.Peer, clock(x.Since, d.At), x.Count, x.Why)
+			}
+		}
+	}
+	for _, s := range d.Services {
+		if s.Lost {
+			say("%s has lost its quorum", s.Name)
+		}
+	}
+	if len(d.NotInPlace) == 0 {
+		for _, p := range d.Problems {
+			say("the kernel refuses, and is asked again: %s", p)
+		}
+	}
+	for i, o := range d.NotInPlace {
+		if i == maxObjects {
+			say("%d more objects are not in place", len(d.NotInPlace)-maxObjects)
+			break
+		}
+		if o.State == reconcile.Failed {
+			say("%s %s failed since %s, %d tries: %s", o.Kind, o.Name, clock(o.Since, d.At), o.Tries, o.Error)
+		}
+	}
+	if r := d.Reload; r != nil && r.Refused != "" {
+		first, _, more := strings.Cut(strings.TrimSpace(r.Refused), "\n")
+		if more {
+			first += " …"
+		}
+		say("the reload of %s was refused: %s", clock(r.At, d.At), first)
+	}
+	for _, s := range d.Services {
+		for _, r := range s.Servers {
+			if !r.Up {
+				say("%s of %s is down: %s", r.Address, s.Name, r.Cause)
+			}
+		}
+	}
+	return lines
+}
+
+// A Wish is that an instance has a role.
+type Wish struct{ Instance, Role string }
+
+// ParseWish reads "VI_1 MASTER".
+func ParseWish(text string) (w Wish, err error) {
+	fields := strings.Fields(text)
+	if len(fields) == 2 {
+		w = Wish{fields[0], strings.ToUpper(fields[1])}
+		for _, r := range []vrrp.Role{vrrp.Init, vrrp.Backup, vrrp.Master, vrrp.Faulty} {
+			if r.String() == w.Role {
+				return w, nil
+			}
+		}
+	}
+	return w, fmt.Errorf("%q: expected an instance and a role, as \"VI_1 MASTER\", \"VI_1 BACKUP\" or \"VI_1 FAULT\"", text)
+}
+
+// Holds reports whether the wish is met, and what is instead.
+func (w Wish) Holds(d *Document) (met bool, instead string) {
+	if d == nil {
+		return false, ErrNone.Error()
+	}
+	for _, i := range d.Instances {
+		if i.Name == w.Instance {
+			return i.Role == w.Role, fmt.Sprintf("%s is %s: %s", i.Name, i.Role, i.Why)
+		}
+	}
+	return false, "there is no instance " + w.Instance
+}

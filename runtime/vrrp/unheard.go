@@ -1,0 +1,51 @@
+package vrrp
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// An Unheard is a router whose advertisements are dropped.
+type Unheard struct {
+	Peer  netip.Addr
+	Drop  Drop // the last one
+	First time.Time
+	Last  time.Time
+	Count uint64
+}
+
+// maxUnheard is how many routers are remembered; the one that was silent for the longest time makes room.
+const maxUnheard = 8
+
+// unheard remembers the routers whose advertisements are dropped. A flood of them costs no memory.
+type unheard []Unheard
+
+// drop notes an advertisement that is dropped.
+func (u *unheard) drop(now time.Time, peer netip.Addr, d Drop) {
+	oldest := 0
+	for i := range *u {
+		x := &(*u)[i]
+		if x.Peer == peer {
+			x.Drop, x.Last, x.Count = d, now, x.Count+1
+			return
+		}
+		if x.Last.Before((*u)[oldest].Last) {
+			oldest = i
+		}
+	}
+	next := Unheard{peer, d, now, now, 1}
+	if len(*u) < maxUnheard {
+		*u = append(*u, next)
+	} else {
+		(*u)[oldest] = next
+	}
+}
+
+// hear forgets a router that is heard.
+func (u *unheard) hear(peer netip.Addr) {
+	*u = slices.DeleteFunc(*u, func(x Unheard) bool { return x.Peer == peer })
+}
+
+// Unheard lists the routers whose advertisements are dropped, those that were first first: at most the last eight of them.
+func (m *Machine) Unheard() []Unheard { return slices.Clone(m.unheard) }
