@@ -35,7 +35,9 @@ const (
 	ofInstance = "vrrp_instance.virtual_ipaddress vrrp_instance.virtual_ipaddress_excluded"
 	routes     = "vrrp_instance.virtual_routes static_routes"
 	rules      = "vrrp_instance.virtual_rules static_rules"
-	checkers   = checks + ".TCP_CHECK " + checks + ".UDP_CHECK " + pages
+	checkers   = checks + ".TCP_CHECK " + checks + ".UDP_CHECK " + checks + ".SMTP_CHECK " + checks + ".DNS_CHECK " + pages
+	echo       = checks + ".PING_CHECK"
+	hosts      = checks + ".SMTP_CHECK.host"
 	pages      = checks + ".HTTP_GET " + checks + ".SSL_GET"
 	urls       = checks + ".HTTP_GET.url " + checks + ".SSL_GET.url"
 	tunnels    = "virtual_server.lb_kind virtual_server.lvs_method virtual_server.sorry_server_lvs_method virtual_server.real_server.lvs_method"
@@ -191,8 +193,8 @@ var list = []row{
 	{blocks: "virtual_server.real_server", answer: Enforced, words: `
 		weight lvs_method uthreshold lthreshold inhibit_on_failure alpha delay_loop connect_timeout retry delay_before_retry warmup`},
 	{blocks: "virtual_server.real_server", words: "notify_up notify_down", answer: LeftOut, why: noScript},
-	{blocks: checks, words: "TCP_CHECK UDP_CHECK HTTP_GET SSL_GET MISC_CHECK", answer: Enforced},
-	{blocks: checks, answer: LeftOut, why: noCheck, words: "SMTP_CHECK DNS_CHECK PING_CHECK FILE_CHECK BFD_CHECK"},
+	{blocks: checks, words: "TCP_CHECK UDP_CHECK HTTP_GET SSL_GET SMTP_CHECK DNS_CHECK PING_CHECK MISC_CHECK", answer: Enforced},
+	{blocks: checks, answer: LeftOut, why: noCheck, words: "FILE_CHECK BFD_CHECK"},
 	{blocks: checkers, answer: Enforced, words: `
 		connect_ip connect_port bindto bind_port bind_if connect_timeout fwmark retry delay_before_retry warmup delay_loop alpha`},
 	{blocks: checks + ".UDP_CHECK", answer: Enforced, words: "payload require_reply min_reply_length max_reply_length"},
@@ -202,6 +204,12 @@ var list = []row{
 		path digest status_code virtualhost regex regex_no_match regex_options regex_min_offset regex_max_offset`},
 	{blocks: urls, words: "regex", answer: LeftOut, why: "the page counts as right whatever it says", when: "with what PCRE2 alone knows", where: strangeRegexes},
 	{blocks: urls, words: "regex_stack", answer: LeftOut, why: "searching a page needs no stack of its own"},
+	{blocks: checks + ".SMTP_CHECK", answer: Enforced, words: "helo_name host"},
+	{blocks: hosts, answer: Enforced, words: "connect_ip connect_port bindto bind_port bind_if connect_timeout fwmark"},
+	{blocks: hosts, answer: LeftOut, why: "what the check around it says counts", words: "retry delay_before_retry warmup delay_loop alpha log_all_failures"},
+	{blocks: checks + ".DNS_CHECK", answer: Enforced, words: "type name"},
+	{blocks: echo, answer: Enforced, words: "connect_ip bindto bind_if connect_timeout fwmark retry delay_before_retry warmup delay_loop alpha"},
+	{blocks: echo, answer: LeftOut, why: "an echo has no port", words: "connect_port bind_port"},
 	{blocks: checks + ".MISC_CHECK", answer: Enforced, words: "misc_path misc_timeout misc_dynamic user retry delay_before_retry warmup delay_loop alpha"},
-	{blocks: checkers + " " + checks + ".MISC_CHECK", words: "log_all_failures", answer: LeftOut, why: "only failures that count are logged"},
+	{blocks: checkers + " " + checks + ".MISC_CHECK " + echo, words: "log_all_failures", answer: LeftOut, why: "only failures that count are logged"},
 }

@@ -58,6 +58,8 @@ func ask(ctx context.Context, a Ask) error {
 	switch k := a.Check.Checker.(type) {
 	case *ir.HTTPCheck:
 		return page(ctx, a, k) // which waits in its own way
+	case *ir.SMTPCheck:
+		return smtp(ctx, a, k)
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.Limit)
 	defer cancel()
@@ -66,6 +68,10 @@ func ask(ctx context.Context, a Ask) error {
 		return tcp(ctx, a.Check.Connection)
 	case *ir.UDPCheck:
 		return udp(ctx, a.Check.Connection, k)
+	case *ir.DNSCheck:
+		return dns(ctx, a, k)
+	case *ir.PingCheck:
+		return ping(ctx, a)
 	}
 	return &unknownError{a.Check.Keyword()}
 }

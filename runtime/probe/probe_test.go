@@ -97,7 +97,7 @@ func TestTCP(t *testing.T) {
 			"no verdict: bind: cannot assign requested address"},
 		{"over an interface", with(open4, func(c *ir.Check) { c.BindIf = "lo" }), ""},
 		{"over no interface", with(open4, func(c *ir.Check) { c.BindIf = "eth77" }), "no verdict: bind to interface eth77: no such device"},
-		{"a kind that is not made", &ir.Check{Checker: &ir.PingCheck{}}, "no verdict: PING_CHECK is not enforced yet"},
+		{"a kind that is not made", &ir.Check{Checker: &ir.BFDCheck{}}, "no verdict: BFD_CHECK is not enforced yet"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := said(probe.Do(t.Context(), probe.Ask{Check: c.check, Limit: limit})); got != c.cause {
