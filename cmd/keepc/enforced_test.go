@@ -21,6 +21,7 @@ import (
 	"keepc/grammar/source"
 	"keepc/runtime/balance"
 	"keepc/runtime/health"
+	"keepc/runtime/notify"
 	"keepc/runtime/router"
 	"keepc/runtime/track"
 	"keepc/runtime/vrrp"
@@ -46,6 +47,11 @@ var elsewhere = map[string]string{
 	"global_defs.checker_rlimit_rtime":    "runtime/daemon TestSchedule",
 	"track_file.init_file":                "runtime/watch TestFiles",
 	"vrrp_track_file.init_file":           "runtime/watch TestFiles",
+	"global_defs.notify_fifo":             "runtime/notify TestPipes",
+	"global_defs.notify_fifo_script":      "runtime/notify TestPipes",
+	"global_defs.vrrp_notify_fifo":        "runtime/notify TestPipes",
+	"global_defs.vrrp_notify_fifo_script": "runtime/notify TestPipes",
+	"vrrp_instance.notify_deleted":        "runtime/notify TestOfRouter",
 	"vrrp_track_process.delay":            "runtime/watch TestDelays",
 	"vrrp_track_process.terminate_delay":  "runtime/watch TestDelays",
 	"vrrp_track_process.fork_delay":       "runtime/watch TestDelays",
@@ -379,6 +385,12 @@ func (p *player) hear(v *ir.VRRPInstance, priority uint8) {
 func (p *player) route(ev router.Event) {
 	for _, f := range p.router.Step(p.now, ev) {
 		fmt.Fprintf(&p.did, "%v %T %+v\n", p.now.Sub(time.Unix(1_000_000, 0)), f, f)
+		if t, some := notify.OfRouter(f); some {
+			fmt.Fprintln(&p.did, t.Line)
+			for _, c := range t.Scripts {
+				fmt.Fprintf(&p.did, "%q %v\n", c.Args, c.User)
+			}
+		}
 		switch f := f.(type) {
 		case router.SendAdvert:
 			fmt.Fprintf(&p.did, "%v %s %x\n", f.Src, f.Leaves, f.Payload)

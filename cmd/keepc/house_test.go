@@ -148,7 +148,7 @@ func machine(path string) bool {
 }
 
 func mayTouchMachine(room string) bool {
-	return in(room, "runtime/kernel", "runtime/probe", "runtime/script", "runtime/watch", "runtime/shortage", "runtime/rival", "runtime/daemon", "runtime/status", "runtime/lab", "cmd")
+	return in(room, "runtime/kernel", "runtime/probe", "runtime/script", "runtime/notify", "runtime/watch", "runtime/shortage", "runtime/rival", "runtime/daemon", "runtime/status", "runtime/lab", "cmd")
 }
 
 // start is the file that tells the verbs when they were started.

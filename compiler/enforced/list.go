@@ -68,10 +68,9 @@ var list = []row{
 	{blocks: "global_defs", answer: LeftOut, why: "scripts have the groups that keepc gives them", words: "set_supplementary_groups"},
 	{blocks: "global_defs", answer: LeftOut, why: "links in the path of a script are followed when the file is read, as keepalived 2.2.7 does", words: "use_symlink_paths"},
 	{blocks: "global_defs", answer: LeftOut, why: noScript, words: `
-		startup_script startup_script_timeout shutdown_script shutdown_script_timeout vrrp_notify_priority_changes rs_init_notifies`},
-	{blocks: "global_defs", answer: LeftOut, why: noFIFO, words: `
-		notify_fifo notify_fifo_script vrrp_notify_fifo vrrp_notify_fifo_script lvs_notify_fifo lvs_notify_fifo_script
-		fifo_write_vrrp_states_on_reload`},
+		startup_script startup_script_timeout shutdown_script shutdown_script_timeout rs_init_notifies`},
+	{blocks: "global_defs", answer: Enforced, words: "vrrp_notify_priority_changes notify_fifo notify_fifo_script vrrp_notify_fifo vrrp_notify_fifo_script"},
+	{blocks: "global_defs", answer: LeftOut, why: noFIFO, words: "lvs_notify_fifo lvs_notify_fifo_script fifo_write_vrrp_states_on_reload"},
 	{blocks: "global_defs", words: "vrrp_mcast_group4 vrrp_mcast_group6", answer: Refused, why: unheard, when: "other than that of VRRP", where: multicastGroups},
 	{blocks: "global_defs", words: "vrrp_strict", answer: LeftOut, why: noFirewall, when: "on", where: globally("vrrp_strict", strict)},
 	{blocks: "global_defs", words: "vrrp_owner_ignore_adverts", answer: LeftOut, why: "an owner of the addresses hears advertisements too", when: "on", where: globally("vrrp_owner_ignore_adverts", ownerIgnores)},
@@ -133,7 +132,7 @@ var list = []row{
 	{blocks: "vrrp_instance", words: "promote_secondaries", answer: LeftOut, why: "addresses that the kernel removes with another one are added again a moment later"},
 	{blocks: "vrrp_instance", words: "kernel_rx_buf_size", answer: LeftOut, why: ownBuffers},
 	{blocks: "vrrp_instance", words: "debug", answer: LeftOut, why: "-v says how much is logged"},
-	{blocks: "vrrp_instance", answer: LeftOut, why: noScript, words: `
+	{blocks: "vrrp_instance", answer: Enforced, words: `
 		notify notify_master notify_backup notify_fault notify_stop notify_deleted notify_master_rx_lower_pri notify_priority_changes`},
 	{blocks: "vrrp_instance", words: "smtp_alert", answer: LeftOut, why: noMail},
 	{blocks: "vrrp_instance", words: "lvs_sync_daemon_interface", answer: LeftOut, why: noSync},
@@ -141,7 +140,8 @@ var list = []row{
 	{blocks: "vrrp_sync_group", answer: Enforced, words: `
 		group track_interface track_script track_file track_process sync_group_tracking_weight global_tracking`},
 	{blocks: "vrrp_sync_group", words: "track_bfd", answer: LeftOut, why: noBFD},
-	{blocks: "vrrp_sync_group", answer: LeftOut, why: noScript, words: "notify notify_master notify_backup notify_fault notify_stop notify_priority_changes"},
+	{blocks: "vrrp_sync_group", answer: Enforced, words: "notify notify_master notify_backup notify_fault notify_stop"},
+	{blocks: "vrrp_sync_group", answer: LeftOut, why: "the group has no priority; those of its instances are told as they ask for it", words: "notify_priority_changes"},
 	{blocks: "vrrp_sync_group", words: "smtp_alert", answer: LeftOut, why: noMail},
 	{blocks: "vrrp_instance.authentication", words: "auth_type auth_pass", answer: Enforced},
 	{blocks: "vrrp_instance.authentication", words: "auth_type", answer: Refused, why: strangers, when: "AH", where: authHeader},

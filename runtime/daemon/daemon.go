@@ -19,6 +19,7 @@ import (
 	"keepc/grammar/source"
 	"keepc/runtime/balance"
 	"keepc/runtime/kernel"
+	"keepc/runtime/notify"
 	"keepc/runtime/probe"
 	"keepc/runtime/reconcile"
 	"keepc/runtime/router"
@@ -127,7 +128,8 @@ type director struct {
 	router   *routerLoop
 	balance  *balanceLoop
 	opener   *opener
-	things   *watch.Watcher // of files and processes
+	notify   *notify.Notifier // scripts and named pipes of both loops
+	things   *watch.Watcher   // of files and processes
 	watcher  *watcher
 	work     context.Context // of the workers: it ends after the farewell
 	loops    sync.WaitGroup
@@ -152,13 +154,16 @@ func newDirector(work context.Context, o Options, cfg *ir.Config, doors doors, b
 	journal := o.journals()
 	roles, quorum := newLatest[map[ir.InstanceKey]bool](), newLatest[map[ir.ServiceKey]bool]()
 	d.opener = newOpener(doors.wires, bell, o.Log)
+	scripts := script.NewRunner(work)
+	d.notify = notify.New(scripts, func(subject, text string) { o.Log.Warn(text, "subject", "notify "+subject) })
 	d.router = &routerLoop{
 		bell:    bell,
 		work:    make(chan func(), workPerTurn),
 		machine: router.New(time.Now(), routers),
 		links:   map[string]kernel.Link{},
 		wires:   newWires(d.opener),
-		scripts: script.NewRunner(work),
+		scripts: scripts,
+		notify:  d.notify,
 		things:  d.things,
 		network: newEnforcer("network", reconcile.New(doors.network, state.OfRouter, journal(state.OfRouter)), o.Log),
 		notes:   newNotes(o.Log),
@@ -202,6 +207,7 @@ func (d *director) start(first Loaded) error {
 		d.watcher.watch(maps.Clone(first.Files))
 	}
 	d.things.Look(cfg)
+	d.notify.Configure(cfg)
 	d.loops.Go(func() { d.balance.run(d.work) })
 	d.loops.Go(func() {
 		if d.Thread {
@@ -259,6 +265,7 @@ func (d *director) stop() error {
 
 // end ends the workers. One that hangs in the kernel cannot be ended; it is left behind after a while.
 func (d *director) end(stop context.CancelFunc) {
+	d.notify.Close()
 	stop()
 	d.scheduler.close()
 	limit := time.NewTimer(stopTimeout)

@@ -120,6 +120,7 @@ func (d *director) apply(ctx context.Context, p prepared) {
 		return
 	}
 	start := time.Now()
+	d.notify.Configure(p.Config)
 	s, err := d.swap(ctx, p)
 	if err != nil { // the director ends
 		return

@@ -9,6 +9,7 @@ import (
 
 	"keepc/compiler/ir"
 	"keepc/runtime/kernel"
+	"keepc/runtime/notify"
 	"keepc/runtime/router"
 	"keepc/runtime/script"
 	"keepc/runtime/watch"
@@ -39,6 +40,7 @@ type routerLoop struct {
 	things  *watch.Watcher // of files and processes
 	network *enforcer
 	notes   *notes
+	notify  *notify.Notifier
 	do      chan func()
 	roles   latest[map[ir.InstanceKey]bool]
 	quorum  latest[map[ir.ServiceKey]bool]
@@ -171,6 +173,12 @@ func (l *routerLoop) step(ev router.Event) {
 		case router.RoleChanged:
 			roles = true
 			l.notes.tell(now, e)
+			l.tell(e)
+		case router.Contested:
+			l.tell(e)
+		case router.GroupChanged, router.PriorityChanged:
+			l.notes.tell(now, e)
+			l.tell(e)
 		default:
 			l.notes.tell(now, e)
 		}
@@ -179,6 +187,11 @@ func (l *routerLoop) step(ev router.Event) {
 		l.dirty = true
 		l.roles.put(l.machine.Roles())
 	}
+}
+
+// tell leaves it to others to run the scripts of an effect, and to write its lines.
+func (l *routerLoop) tell(e router.Effect) {
+	l.notify.Tell(func() (notify.Telling, bool) { return notify.OfRouter(e) })
 }
 
 // enforce hands what is wanted now to the enforcer, if that changed. It never waits for it.

@@ -101,20 +101,32 @@ type RoleChanged struct {
 	Name     string
 	Role     string // "MASTER", "BACKUP", "FAULT", "STOP"
 	Reason   vrrp.Reason
+	Config   *ir.VRRPInstance // in force
+	Priority uint8            // the effective one
+	Deleted  bool             // it is STOP for a reload took it away
+}
+
+// Contested tells that a MASTER heard a lower priority.
+type Contested struct {
+	Config   *ir.VRRPInstance
+	Priority uint8 // its own
 }
 
 // GroupChanged tells that all members of a sync group have a new role.
 type GroupChanged struct {
-	Name string
-	Role string // as in RoleChanged
+	Name   string
+	Role   string // as in RoleChanged
+	Config *ir.SyncGroup
 }
 
 // PriorityChanged tells that trackers, or a reload, changed the effective priority of an instance.
 type PriorityChanged struct {
 	Instance ir.InstanceKey
 	Name     string
+	Role     string // as in RoleChanged
 	From, To uint8
 	Sum      track.Sum // how it comes about
+	Config   *ir.VRRPInstance
 }
 
 // StartScript asks for one run of a vrrp_script; its result comes back as ScriptDone.
@@ -153,6 +165,7 @@ type Remark interface {
 func (SendAdvert) effect()      {}
 func (Announce) effect()        {}
 func (RoleChanged) effect()     {}
+func (Contested) effect()       {}
 func (GroupChanged) effect()    {}
 func (PriorityChanged) effect() {}
 func (StartScript) effect()     {}

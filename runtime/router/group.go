@@ -12,9 +12,11 @@ import (
 // MASTER when each would, BACKUP when one does, and are in FAULT while one is. A group lives as long as configurations have its name.
 type group struct {
 	name    string
-	members []*instance // in the order of the group
-	role    vrrp.Role   // the last one that all had
-	moving  bool        // members follow one that lost its role
+	cfg     *ir.SyncGroup // in force
+	members []*instance   // in the order of the group
+	role    vrrp.Role     // the last one that all had
+	moving  bool          // members follow one that lost its role
+	waited  bool          // for what a member tracks, at the start
 }
 
 // regroup puts the sync groups of a new configuration into force. It returns the instances that are in another one than before.
@@ -22,7 +24,7 @@ func (m *Machine) regroup(n *Next) (moved []*instance) {
 	of := map[*instance]*group{}
 	for _, c := range n.groups {
 		same := slices.Equal(c.group.members, c.members)
-		c.group.members = c.members
+		c.group.cfg, c.group.members = c.cfg, c.members
 		for _, i := range c.members {
 			if of[i] = c.group; !same {
 				moved = append(moved, i)
@@ -71,6 +73,7 @@ func (m *Machine) convene(now time.Time, i *instance) {
 		}
 		// One that has not been judged yet is waited for.
 		waits = waits || x.waits || !x.judged
+		g.waited = g.waited || x.waits
 	}
 	held, first := g.held(), i.machine.Role() != vrrp.Init
 	admit := func(x *instance) {
@@ -80,6 +83,13 @@ func (m *Machine) convene(now time.Time, i *instance) {
 			t.of = blame
 		}
 		m.admit(now, x, t, waits, held)
+	}
+	switch {
+	case first || waits || blame.own.kind != 0 || g.role != vrrp.Init:
+	case !held:
+		g.role = vrrp.Master // keepalived does not tell it of a group of owners
+	case !g.waited:
+		g.tell(m, vrrp.Backup) // before its members, as keepalived does at its start
 	}
 	if first { // who moves the others goes before them
 		admit(i)
@@ -171,9 +181,12 @@ func (m *Machine) settleGroup(g *group) {
 			return
 		}
 	}
-	if role == g.role || role == vrrp.Init {
-		return
+	if role != g.role && role != vrrp.Init {
+		g.tell(m, role)
 	}
+}
+
+func (g *group) tell(m *Machine, role vrrp.Role) {
 	g.role = role
-	m.emit(GroupChanged{Name: g.name, Role: role.String()})
+	m.emit(GroupChanged{Name: g.name, Role: role.String(), Config: g.cfg})
 }

@@ -23,6 +23,7 @@ type instance struct {
 	priority uint8   // the effective one that was told last
 	trouble  trouble // why it is in FAULT; zero: it is not
 	group    *group  // nil: none
+	deleted  bool    // a reload took it away
 
 	own    trouble    // what keeps itself from its work, whatever its group is
 	source netip.Addr // of its advertisements, while nothing does
@@ -52,7 +53,12 @@ func (m *Machine) drive(now time.Time, i *instance, ev vrrp.Event) {
 		case vrrp.Become:
 			lost = f.Role == vrrp.Backup
 			i.reason, i.since = f.Reason, now
-			m.emit(RoleChanged{Instance: i.key, Name: i.cfg.Name, Role: f.Role.String(), Reason: f.Reason})
+			m.emit(RoleChanged{
+				Instance: i.key, Name: i.cfg.Name, Role: f.Role.String(), Reason: f.Reason,
+				Config: i.cfg, Priority: i.machine.Priority(), Deleted: i.deleted,
+			})
+		case vrrp.Contested:
+			m.emit(Contested{Config: i.cfg, Priority: i.machine.Priority()})
 		case vrrp.Announce:
 			a := Announce{Instance: i.key, Repeat: f.Repeat, Targets: make([]state.AddressKey, len(f.Addresses))}
 			for n, v := range f.Addresses {
@@ -94,7 +100,7 @@ func (m *Machine) tell(i *instance, v track.Verdict) {
 	if role := i.machine.Role(); i.priority == v.Priority || role != vrrp.Backup && role != vrrp.Master {
 		return
 	}
-	m.emit(PriorityChanged{Instance: i.key, Name: i.cfg.Name, From: i.priority, To: v.Priority, Sum: v.Sum})
+	m.emit(PriorityChanged{Instance: i.key, Name: i.cfg.Name, Role: i.machine.Role().String(), From: i.priority, To: v.Priority, Sum: v.Sum, Config: i.cfg})
 	i.priority = v.Priority
 }
 

@@ -29,6 +29,7 @@ type Generation struct {
 // A company is what a configuration says of a sync group.
 type company struct {
 	*group
+	cfg     *ir.SyncGroup
 	members []*instance
 }
 
@@ -140,7 +141,7 @@ func (n *Next) prepareGroups() {
 		named[x.cfg.Name] = x.instance
 	}
 	for _, g := range n.cfg.SyncGroups {
-		c := company{group: &group{name: g.Name}}
+		c := company{group: &group{name: g.Name}, cfg: g}
 		for _, b := range n.base.groups {
 			if b.name == g.Name {
 				c.group = b.group
@@ -211,6 +212,7 @@ func (m *Machine) swap(now time.Time, n *Next) {
 	}
 	moved := m.regroup(n)
 	for _, i := range n.removed {
+		i.deleted = true
 		m.drive(now, i, vrrp.Stop{Reason: "not in the configuration any more"})
 	}
 	maps.DeleteFunc(m.worked, func(name string, _ bool) bool { _, made := n.made[name]; return !made })

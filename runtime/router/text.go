@@ -42,6 +42,8 @@ func (e Announce) String() string {
 
 func (e RoleChanged) String() string { return fmt.Sprintf("%s %s: %v", e.Name, e.Role, e.Reason) }
 
+func (e Contested) String() string { return e.Config.Name + " heard a lower priority" }
+
 func (e GroupChanged) String() string { return "sync group " + e.Name + " " + e.Role }
 
 func (e PriorityChanged) String() string {

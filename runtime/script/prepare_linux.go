@@ -25,6 +25,19 @@ func prepare(cmd *exec.Cmd, who ir.User) error {
 	return nil
 }
 
+// outlive lets a command that was prepared go on when this process ends.
+func outlive(cmd *exec.Cmd) {
+	cmd.SysProcAttr.Pdeathsig, cmd.Cancel = 0, nil
+}
+
+func owner(who ir.User) (uid, gid int, err error) {
+	c, err := lookup(who)
+	if err != nil || c == nil {
+		return -1, -1, err
+	}
+	return int(c.Uid), int(c.Gid), nil
+}
+
 // umask is that of the scripts of keepalived: what they make is for their user alone.
 const umask = 0o177
 

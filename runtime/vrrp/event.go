@@ -74,17 +74,21 @@ type Become struct {
 // Elected tells that a router of a sync group would be MASTER, and leaves it to the group: it goes on as BACKUP until Lead.
 type Elected struct{}
 
+// Contested tells that a MASTER heard a lower priority. Adverts that come at once share one.
+type Contested struct{}
+
 // Announce tells the neighbours where addresses live now: that many gratuitous ARPs or neighbour advertisements for each.
 type Announce struct {
 	Addresses []ir.Address
 	Repeat    int
 }
 
-func (*Send) effect()    {}
-func (Become) effect()   {}
-func (Elected) effect()  {}
-func (Announce) effect() {}
-func (Note) effect()     {}
+func (*Send) effect()     {}
+func (Become) effect()    {}
+func (Elected) effect()   {}
+func (Contested) effect() {}
+func (Announce) effect()  {}
+func (Note) effect()      {}
 
 // A Role of a virtual router.
 type Role uint8

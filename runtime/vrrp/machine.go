@@ -301,6 +301,7 @@ func (m *Machine) contested(now time.Time, src netip.Addr, p Packet) {
 		}
 		m.announce(m.cfg.Addresses, m.cfg.GARPLowerPrioRepeat)
 		m.contest = after(now, m.cfg.GARPLowerPrioDelay)
+		m.out = append(m.out, Contested{})
 	}
 	m.note(now, Note{kind: contested, peer: src, theirs: p.Priority, ours: m.priority})
 }
