@@ -90,6 +90,11 @@ func Run(ctx context.Context, o Options) error {
 		d.router.links[l.Name] = l
 	}
 	defer d.end(stop)
+	if o.Thread {
+		if err := d.send(); err != nil {
+			return fmt.Errorf("prepare the VRRP loop: %w", err)
+		}
+	}
 	if err := d.start(first); err != nil {
 		return err
 	}
@@ -179,6 +184,19 @@ func newDirector(work context.Context, o Options, cfg *ir.Config, doors doors, b
 	}
 	d.balance.ipvs.unavailable = noIPVS(o.Log)
 	return d
+}
+
+// send begins the work of the thread that sends advertisements when their times come.
+func (d *director) send() error {
+	departures, err := kernel.NewDepartures(time.Now)
+	if err != nil {
+		return err
+	}
+	d.router.outbox = &outbox{departures: departures}
+	id := make(chan int, 1)
+	d.workers.Go(func() { departures.Run(func(thread int) { id <- thread }) })
+	d.scheduler.sender = <-id
+	return nil
 }
 
 // start begins the work. Nobody becomes MASTER before the wires are open, or failed to.
@@ -271,6 +289,7 @@ func (d *director) end(stop context.CancelFunc) {
 	limit := time.NewTimer(stopTimeout)
 	defer limit.Stop()
 	d.loops.Wait() // they wait for nobody
+	d.router.outbox.stop()
 	d.router.notes.close(limit.C)
 	d.balance.notes.close(limit.C)
 	ended := make(chan struct{})

@@ -49,6 +49,8 @@ type routerLoop struct {
 
 	patience time.Duration // 0: endless
 
+	outbox *outbox // of the advertisements that are due next
+
 	dirty  bool    // what is wanted changed since it was handed to the enforcer
 	bursts []burst // for addresses among that
 }
@@ -82,6 +84,7 @@ func (l *routerLoop) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		l.enforce()
 		due, _ := l.machine.Deadline()
+		l.outbox.arm(l.machine, l.wires)
 		l.bell.sleep(due)
 		l.turn(due)
 	}
@@ -95,8 +98,12 @@ func (l *routerLoop) turn(due time.Time) {
 		limit = packetsMissed
 		l.wires.listen()
 	}
-	for _, dead := range l.wires.hear(limit, l.packet) {
-		l.tellLink(dead.iface)
+	if dead := l.wires.hear(limit, l.packet); len(dead) > 0 {
+		l.catchUp()
+		for _, w := range dead {
+			l.wires.opener.end(w.wireKey, w.index)
+			l.tellLink(w.iface)
+		}
 	}
 	if due, some := l.machine.Deadline(); some && !time.Now().Before(due) {
 		if l.patience > 0 && time.Since(due) > l.patience {
@@ -107,6 +114,7 @@ func (l *routerLoop) turn(due time.Time) {
 		}
 		l.step(router.Tick{})
 	}
+	l.outbox.arm(l.machine, l.wires)
 	for range workPerTurn {
 		select {
 		case f := <-l.work:
@@ -158,11 +166,25 @@ func (l *routerLoop) packet(p kernel.Packet) {
 // step gives an event to the machine and carries out the effects: advertisements leave first. What changed for the kernel is enforced
 // when the loop turns.
 func (l *routerLoop) step(ev router.Event) {
-	now := time.Now()
+	l.catchUp()
+	l.stepAt(time.Now(), ev)
+}
+
+// catchUp tells the machine which advertisements have left. None leaves by itself from here until arm.
+func (l *routerLoop) catchUp() {
+	for at := range l.outbox.left {
+		l.stepAt(at, router.Tick{})
+	}
+}
+
+func (l *routerLoop) stepAt(now time.Time, ev router.Event) {
 	_, roles := ev.(router.Swap)
 	for _, e := range l.machine.Step(now, ev) {
 		switch e := e.(type) {
 		case router.SendAdvert:
+			if l.outbox.has(e) {
+				continue
+			}
 			if failed, changed := l.wires.send(e); changed {
 				l.notes.tell(now, failed)
 			}
@@ -220,7 +242,7 @@ func (l *routerLoop) link(k kernel.Link) {
 	} else {
 		l.links[k.Name] = k
 	}
-	l.wires.need(needed(l.links, l.machine.Config()))
+	l.need(l.machine.Config())
 	l.tellLink(k.Name)
 	// Somebody may have touched an address of ours; routes go with their interface, and do not come back with it.
 	if !known || !slices.Equal(old.Addrs, k.Addrs) || old.Index != k.Index || old.Up != k.Up {
@@ -240,13 +262,24 @@ func (l *routerLoop) tellLink(name string) {
 // stage opens the wires of a configuration that comes next, beside those of the one in force, and lets its adverts in. The channel tells
 // how the first attempt ended.
 func (l *routerLoop) stage(next *ir.Config) <-chan error {
-	return l.wires.need(needed(l.links, l.machine.Config(), next))
+	return l.need(l.machine.Config(), next)
+}
+
+// need sets the wires that configurations want.
+func (l *routerLoop) need(configs ...*ir.Config) <-chan error {
+	needs := needed(l.links, configs...)
+	if l.wires.drops(needs) {
+		l.catchUp() // nothing may leave by a wire that is closed
+	}
+	return l.wires.need(needs)
 }
 
 // swap puts a configuration into force that was staged.
 func (l *routerLoop) swap(next *router.Next, after <-chan error) <-chan error {
 	l.step(router.Swap{Next: next})
-	l.wires.need(needed(l.links, l.machine.Config()))
+	l.outbox.arm(l.machine, l.wires) // others may keep the locks that follow
+	l.need(l.machine.Config())
+	l.outbox.arm(l.machine, l.wires)
 	return l.order(after)
 }
 

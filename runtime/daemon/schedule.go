@@ -73,6 +73,7 @@ type scheduler struct {
 	applied schedule        // as the kernel has it, with what lateness has led to
 	boost   int             // real-time priority that lateness has led to
 	router  int             // thread; 0: none
+	sender  int             // thread of the departures; 0: none
 	balance int             // thread; 0: the loop has none of its own
 	locked  bool            // the memory is
 	said    map[string]bool // what the kernel refuses is said once
@@ -128,6 +129,9 @@ func (s *scheduler) apply() {
 	}
 	s.say(kernel.LimitRealtime(s.now.limit))
 	s.say(kernel.SetSchedule(s.router, next.router))
+	if s.sender != 0 {
+		s.say(kernel.SetSchedule(s.sender, next.router))
+	}
 	if s.balance != 0 {
 		s.say(kernel.SetSchedule(s.balance, s.now.balance))
 	}

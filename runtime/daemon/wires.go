@@ -83,6 +83,16 @@ func (w *wires) need(needs map[wireKey]wireNeed) <-chan error {
 	return w.opener.need(needs)
 }
 
+// drops reports whether need would stop using a wire.
+func (w *wires) drops(needs map[wireKey]wireNeed) bool {
+	for k, o := range w.opened {
+		if needs[k].index != o.index {
+			return true
+		}
+	}
+	return false
+}
+
 // change takes a wire that was opened.
 func (w *wires) change(c wireChanged) {
 	if w.needs[c.wireKey].index == c.index {
@@ -97,9 +107,9 @@ func (w *wires) listen() {
 	}
 }
 
-// hear takes the packets that wait, at most so many from each wire, and returns the wires that hear nothing any more: the opener opens
-// others.
-func (w *wires) hear(limit int, take func(kernel.Packet)) (dead []wireKey) {
+// hear takes the packets that wait, at most so many from each wire, and returns the wires that hear nothing any more: the opener is to
+// open others.
+func (w *wires) hear(limit int, take func(kernel.Packet)) (dead []wireChanged) {
 	for k, o := range w.opened {
 		if !o.ear.waits.Swap(false) {
 			continue
@@ -112,8 +122,7 @@ func (w *wires) hear(limit int, take func(kernel.Packet)) (dead []wireKey) {
 			p, some, err := o.wire.Poll()
 			if err != nil {
 				delete(w.opened, k)
-				w.opener.end(k, o.index)
-				dead = append(dead, k)
+				dead = append(dead, o)
 			}
 			if !some {
 				break
@@ -133,7 +142,7 @@ func (w *wires) ready(iface string, ipv6 bool) bool {
 
 // send sends at once. The first failure of a sender is to be told, and its end.
 func (w *wires) send(e router.SendAdvert) (note sendChanged, changed bool) {
-	o, open := w.opened[wireKey{e.Leaves, e.Dst.Is6(), e.Leaves != e.Interface}]
+	o, open := w.wire(e)
 	if !open {
 		return note, false // told when it did not open
 	}
@@ -149,6 +158,18 @@ func (w *wires) send(e router.SendAdvert) (note sendChanged, changed bool) {
 		delete(w.failed, from)
 	}
 	return sendChanged{from, err}, true
+}
+
+// wire is the one that an advertisement leaves by.
+func (w *wires) wire(e router.SendAdvert) (o wireChanged, open bool) {
+	o, open = w.opened[wireKey{e.Leaves, e.Dst.Is6(), e.Leaves != e.Interface}]
+	return o, open
+}
+
+// arm makes an advertisement ready to leave; false: it cannot, send tells why.
+func (w *wires) arm(d *kernel.Datagram, e router.SendAdvert) bool {
+	o, open := w.wire(e)
+	return open && o.wire.Arm(d, e.Src, e.Dst, e.Payload) == nil
 }
 
 // root is the innermost error, by which others are told apart.

@@ -142,6 +142,8 @@ var (
 	errForeign     = errors.New("the source is no address of the interface") // IPv6 only
 )
 
+func (w *fakeWire) Arm(*Datagram, netip.Addr, netip.Addr, []byte) error { return errors.ErrUnsupported }
+
 func (w *fakeWire) Send(src, dst netip.Addr, payload []byte) error {
 	if dst.Is6() != w.ipv6 || src.IsValid() && src.Is6() != w.ipv6 {
 		return fmt.Errorf("send from %s to %s on %s: addresses of the other family", src, dst, w.iface)

@@ -47,6 +47,8 @@ type Links interface {
 type Wire interface {
 	// Send sends a VRRP payload (without IP header) from src to dst with TTL 255 and TOS 0xC0. It never blocks.
 	Send(src, dst netip.Addr, payload []byte) error
+	// Arm makes a datagram ready that Send would send now. Errors: errors.ErrUnsupported where there are no datagrams.
+	Arm(d *Datagram, src, dst netip.Addr, payload []byte) error
 	// Poll takes a packet that has arrived; false: there is none. It never blocks. Errors: io.EOF after Close; any other means that
 	// this wire hears nothing any more.
 	Poll() (Packet, bool, error)

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"fmt"
@@ -87,6 +88,7 @@ type socket struct {
 	mu     sync.Mutex // Close waits for a call that is under way: none of them ever blocks
 	fd     int
 	closed bool
+	out    Datagram // of Send
 }
 
 // listen opens a raw socket for VRRP that is bound to an interface.
@@ -148,12 +150,16 @@ func setInts(fd int, options []intOption) error {
 }
 
 // send does one system call that sends, and never waits: a full queue is an error (EAGAIN, ENOBUFS).
-func (s *socket) send(dst netip.Addr, packet, oob []byte, to unix.Sockaddr) error {
+func (s *socket) send(w Wire, src, dst netip.Addr, payload []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := io.ErrClosedPipe
 	if !s.closed {
-		err = unix.Sendmsg(s.fd, packet, oob, to, unix.MSG_DONTWAIT)
+		if err = w.Arm(&s.out, src, dst, payload); err != nil {
+			return err
+		}
+		s.out.send()
+		err = s.out.sent()
 	}
 	if err != nil {
 		return fmt.Errorf("send to %s on %s: %w", dst, s.iface, permission(err, netRaw))
@@ -226,28 +232,35 @@ func openWire4(iface string, index int, group netip.Addr, bell Bell) (Wire, erro
 	return &wire4{socket: s}, nil
 }
 
-func (w *wire4) Send(src, dst netip.Addr, payload []byte) error {
+// Send implements Wire.
+func (w *wire4) Send(src, dst netip.Addr, payload []byte) error { return w.send(w, src, dst, payload) }
+
+// Arm implements Wire.
+func (w *wire4) Arm(d *Datagram, src, dst netip.Addr, payload []byte) error {
 	if !dst.Is4() || src.IsValid() && !src.Is4() {
 		return fmt.Errorf("send from %s to %s on %s: not IPv4 addresses", src, dst, w.iface)
 	}
 	if !src.IsValid() {
 		src = netip.IPv4Unspecified() // the kernel chooses
 	}
-	packet := header4(src, dst, uint16(w.id.Add(1)))
-	return w.send(dst, append(packet, payload...), nil, &unix.SockaddrInet4{Addr: dst.As4()})
+	d.packet = append(appendHeader4(d.packet[:0], src, dst, uint16(w.id.Load()+1)), payload...)
+	d.control, d.ids = nil, &w.id
+	d.address4(w.fd, dst)
+	return nil
 }
 
-// header4 is an IPv4 header without options; length and checksum are the kernel's to fill in.
-func header4(src, dst netip.Addr, id uint16) []byte {
-	h := make([]byte, ipv4.HeaderLen, ipv4.HeaderLen+64)
+// appendHeader4 appends an IPv4 header without options; length and checksum are the kernel's to fill in.
+func appendHeader4(b []byte, src, dst netip.Addr, id uint16) []byte {
+	var h [ipv4.HeaderLen]byte
 	h[0] = ipv4.Version<<4 | ipv4.HeaderLen/4
 	h[1] = tosControl
 	binary.BigEndian.PutUint16(h[4:], id)
 	h[8] = maxTTL
 	h[9] = protocolVRRP
-	copy(h[12:], src.AsSlice())
-	copy(h[16:], dst.AsSlice())
-	return h
+	from, to := src.As4(), dst.As4()
+	copy(h[12:], from[:])
+	copy(h[16:], to[:])
+	return append(b, h[:]...)
 }
 
 // Poll implements Wire.
@@ -297,7 +310,11 @@ func openWire6(iface string, index int, group netip.Addr, bell Bell) (Wire, erro
 	return &wire6{s}, nil
 }
 
-func (w *wire6) Send(src, dst netip.Addr, payload []byte) error {
+// Send implements Wire.
+func (w *wire6) Send(src, dst netip.Addr, payload []byte) error { return w.send(w, src, dst, payload) }
+
+// Arm implements Wire.
+func (w *wire6) Arm(d *Datagram, src, dst netip.Addr, payload []byte) error {
 	if !dst.Is6() || src.IsValid() && !src.Is6() {
 		return fmt.Errorf("send from %s to %s on %s: not IPv6 addresses", src, dst, w.iface)
 	}
@@ -305,7 +322,13 @@ func (w *wire6) Send(src, dst netip.Addr, payload []byte) error {
 	if src.IsValid() {
 		info.Addr = src.As16()
 	}
-	return w.send(dst, payload, unix.PktInfo6(&info), &unix.SockaddrInet6{Addr: dst.As16(), ZoneId: uint32(w.index)})
+	d.packet = append(d.packet[:0], payload...)
+	if control := unix.PktInfo6(&info); !bytes.Equal(d.control, control) {
+		d.control = control
+	}
+	d.ids = nil
+	d.address6(w.fd, dst, uint32(w.index))
+	return nil
 }
 
 // Poll implements Wire.

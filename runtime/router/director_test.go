@@ -1,6 +1,9 @@
 package router_test
 
 import (
+	"fmt"
+	"reflect"
+	"slices"
 	"time"
 
 	"keepc/compiler/ir"
@@ -26,7 +29,8 @@ func newDirector(now time.Time, cfg *ir.Config, seed uint64) *director {
 	return &director{router.New(now, router.Prepare(cfg, nil)), balance.New(now, balance.Prepare(cfg, balance.Start(seed)))}
 }
 
-// Step gives an event to whom it concerns and returns the effects, which last.
+// Step gives an event to whom it concerns and returns the effects, which last. What Ahead foresees for the time of a tick has to be among
+// them.
 func (d *director) Step(now time.Time, ev any) (effects []any) {
 	route := func(ev router.Event) {
 		for _, f := range d.routers.Step(now, ev) {
@@ -40,7 +44,13 @@ func (d *director) Step(now time.Time, ev any) (effects []any) {
 	}
 	switch ev := ev.(type) {
 	case tick:
+		ahead := d.routers.Ahead(nil)
 		route(router.Tick{})
+		for _, next := range ahead {
+			if !next.At.After(now) && !slices.ContainsFunc(effects, func(f any) bool { return reflect.DeepEqual(f, next.Advert) }) {
+				effects = append(effects, fmt.Sprintf("foresaw an advertisement that is not sent: %v", next.Advert))
+			}
+		}
 		serve(balance.Tick{})
 	case stop:
 		route(router.Stop{})

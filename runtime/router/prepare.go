@@ -203,7 +203,7 @@ func (m *Machine) swap(now time.Time, n *Next) {
 	for _, x := range n.members {
 		i := x.instance
 		if i.trackers = x.trackers; i.Do == nil {
-			i.Do = func(now time.Time) { m.drive(now, i, vrrp.Tick{}) }
+			i.Do, i.Owner = func(now time.Time) { m.drive(now, i, vrrp.Tick{}) }, i
 		}
 		if i.cfg != x.cfg {
 			i.cfg = x.cfg

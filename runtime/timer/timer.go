@@ -9,7 +9,8 @@ import (
 // A Timer is the deadline of one machine. It is a part of the machine's own structure: fifty thousand of them cost a heap of pointers.
 // The zero Timer does not run; it needs Do before it is set.
 type Timer struct {
-	Do func(now time.Time) // called when the time has come
+	Do    func(now time.Time) // called when the time has come
+	Owner any                 // whose deadline it is, for who asks Owners; may be nil
 
 	at    time.Time
 	order int // among equal times: that of the first Set, so that traces repeat
@@ -49,6 +50,15 @@ func (t *Timers) First() (time.Time, bool) {
 		return time.Time{}, false
 	}
 	return t.heap[0].at, true
+}
+
+// Owners yields whose timers run: that of the next one first, the others in no order.
+func (t *Timers) Owners(yield func(owner any) bool) {
+	for _, x := range t.heap {
+		if !yield(x.Owner) {
+			return
+		}
+	}
 }
 
 // Run calls those that are due, in the order of their times. Each has to set its timer anew, or to stop it.

@@ -124,6 +124,15 @@ func (m *Machine) Deadline() (time.Time, bool) {
 	return time.Time{}, false
 }
 
+// Next is the advertisement that a Tick at the time sends, and again after each interval, if nothing else happens until then; nil: none,
+// or one that has to be made first.
+func (m *Machine) Next() (s *Send, at time.Time, every time.Duration) {
+	if m.role != Master || m.sendsAs != m.priority {
+		return nil, at, 0
+	}
+	return m.sending, m.advert, m.cfg.AdvertInterval
+}
+
 // skew lets the higher priority speak first: RFC 3768 section 6.1, RFC 9568 section 6.1.
 func (m *Machine) skew() time.Duration {
 	unit := time.Second

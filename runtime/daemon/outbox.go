@@ -1,0 +1,81 @@
+package daemon
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"keepc/runtime/kernel"
+	"keepc/runtime/router"
+)
+
+// An outbox lets the advertisements that are due next leave at their times, whatever the loop waits for meanwhile. A nil outbox does
+// nothing: the loop sends all by itself.
+type outbox struct {
+	departures *kernel.Departures
+	ahead      []router.Departure // what is armed, or was when it was last taken back
+	times      []time.Time
+	done       []router.SendAdvert // have left, and the machine does not know yet
+	armed      bool
+}
+
+// arm makes the next advertisements ready, if they are not.
+func (o *outbox) arm(m *router.Machine, w *wires) {
+	if o == nil || o.armed {
+		return
+	}
+	o.ahead, o.times = m.Ahead(o.ahead[:0]), o.times[:0]
+	for _, d := range o.ahead {
+		if len(o.times) == kernel.MaxDepartures || !w.arm(o.departures.Datagram(len(o.times)), d.Advert) {
+			break // the loop sends it, or tells why it cannot
+		}
+		o.times = append(o.times, d.At)
+	}
+	if len(o.times) > 0 {
+		o.armed = o.departures.Arm(o.times) == nil
+	}
+}
+
+// left takes back what is armed and yields when each advertisement left that did: the machine is to have a Tick at that time, which sends
+// what has left.
+func (o *outbox) left(yield func(at time.Time) bool) {
+	if o == nil || !o.armed {
+		return
+	}
+	o.armed, o.times = false, o.times[:0]
+	for i := range o.departures.Disarm() {
+		at, err := o.departures.Left(i)
+		if err != nil {
+			break // the loop sends it, and tells the error
+		}
+		o.done, o.times = append(o.done, o.ahead[i].Advert), append(o.times, at)
+	}
+	for _, at := range o.times {
+		if !yield(at) {
+			break
+		}
+	}
+	o.done = o.done[:0]
+}
+
+// has reports whether an advertisement that the machine sends has left. It does so once for each that did.
+func (o *outbox) has(e router.SendAdvert) bool {
+	if o == nil || len(o.done) == 0 {
+		return false
+	}
+	i := slices.IndexFunc(o.done, func(d router.SendAdvert) bool {
+		return d.Leaves == e.Leaves && d.Src == e.Src && d.Dst == e.Dst && bytes.Equal(d.Payload, e.Payload)
+	})
+	if i >= 0 {
+		o.done = slices.Delete(o.done, i, i+1)
+	}
+	return i >= 0
+}
+
+// stop ends the thread that sends. The loop has ended.
+func (o *outbox) stop() {
+	if o != nil {
+		o.departures.Disarm()
+		o.departures.Stop()
+	}
+}

@@ -1,0 +1,130 @@
+package kernel
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestDepartures arms datagrams, takes some back, and compares what left with what came.
+func TestDepartures(t *testing.T) {
+	ear, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ear.Close()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	to := ear.LocalAddr().(*net.UDPAddr).AddrPort()
+
+	d, err := NewDepartures(time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	thread, ended := make(chan int, 1), make(chan struct{})
+	go func() {
+		defer close(ended)
+		d.Run(func(id int) { thread <- id })
+	}()
+	defer func() { d.Stop(); <-ended }()
+	if <-thread == 0 {
+		t.Error("the thread has no number")
+	}
+	fill := func(n int) {
+		for i := range n {
+			x := d.Datagram(i)
+			x.packet = append(x.packet[:0], byte(i))
+			x.address4(fd, netip.MustParseAddr("127.0.0.1"))
+			x.to4.Port = to.Port()>>8 | to.Port()<<8
+		}
+	}
+	come := func() (got []byte) {
+		for {
+			var b [2]byte
+			_ = ear.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+			n, err := ear.Read(b[:])
+			if err != nil {
+				return got
+			}
+			got = append(got, b[:n]...)
+		}
+	}
+
+	// The Go runtime has no time for anybody.
+	var stop atomic.Bool
+	defer stop.Store(true)
+	for range 2 * runtime.GOMAXPROCS(0) {
+		go func() {
+			for !stop.Load() {
+			}
+		}()
+	}
+	begun := time.Now()
+	fill(3)
+	if err := d.Arm([]time.Time{begun.Add(time.Millisecond), begun.Add(2 * time.Millisecond), begun.Add(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	if got := come(); string(got) != "\x00\x01" {
+		t.Errorf("came: %v", got)
+	}
+	if n := d.Disarm(); n != 2 {
+		t.Errorf("%d left", n)
+	}
+	for i := range 2 {
+		at, err := d.Left(i)
+		if late := at.Sub(begun) - time.Duration(i+1)*time.Millisecond; err != nil || late < 0 {
+			t.Errorf("%d left at %v, %v", i, late, err)
+		}
+	}
+	if n := d.Disarm(); n != 0 {
+		t.Errorf("%d left of none", n)
+	}
+
+	// What is taken back at once does not leave, or is told; nothing leaves twice.
+	for range 200 {
+		fill(2)
+		if err := d.Arm([]time.Time{time.Now(), time.Now().Add(50 * time.Microsecond)}); err != nil {
+			t.Fatal(err)
+		}
+		left := 0
+		for i := range d.Disarm() {
+			if _, err := d.Left(i); err == nil {
+				left++
+			}
+		}
+		for range left {
+			var b [2]byte
+			_ = ear.SetReadDeadline(time.Now().Add(10 * time.Second))
+			if _, err := ear.Read(b[:]); err != nil {
+				t.Fatalf("%d left: %v", left, err)
+			}
+		}
+	}
+	if got := come(); len(got) > 0 {
+		t.Errorf("came too: %v", got)
+	}
+
+	// This process was stopped for a while: what others said meanwhile comes first.
+	fill(1)
+	if err := d.Arm([]time.Time{time.Now().Add(-time.Second)}); err != nil {
+		t.Fatal(err)
+	}
+	if got := come(); len(got) > 0 {
+		t.Errorf("came late: %v", got)
+	}
+	if n := d.Disarm(); n != 1 {
+		t.Errorf("%d were tried", n)
+	}
+	if _, err := d.Left(0); !errors.Is(err, unix.ETIME) {
+		t.Errorf("late: %v", err)
+	}
+}

@@ -1,0 +1,52 @@
+package router
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// A Departure is an advertisement with its time.
+type Departure struct {
+	At     time.Time
+	Advert SendAdvert
+}
+
+const (
+	// aheadInstances is how many instances Ahead looks at.
+	aheadInstances = 8
+	// AheadAdverts is how many advertisements of an instance Ahead foresees: a backup waits for three.
+	AheadAdverts = 3
+)
+
+// Ahead appends the advertisements that Ticks will send if nothing happens until then, sorted by time: the next ones of up to eight
+// instances, that of the next deadline among them. It is for a shell that can send at a time by itself, however busy it is otherwise.
+// Each Departure that has taken place wants a Tick at its time, whose SendAdvert is then done.
+func (m *Machine) Ahead(list []Departure) []Departure {
+	if m.stopping || !m.settled {
+		return list
+	}
+	looked := 0
+	for owner := range m.timers.Owners {
+		if looked++; looked > aheadInstances {
+			break
+		}
+		i, ok := owner.(*instance)
+		if !ok {
+			continue
+		}
+		f, at, every := i.machine.Next()
+		if f == nil || f != i.sent {
+			continue
+		}
+		advert, ok := i.advert.(SendAdvert)
+		if !ok {
+			continue
+		}
+		for n := range AheadAdverts {
+			list = append(list, Departure{At: at.Add(time.Duration(n) * every), Advert: advert})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b Departure) int { return cmp.Compare(a.At.Sub(b.At), 0) })
+	return list
+}
