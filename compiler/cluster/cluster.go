@@ -147,7 +147,8 @@ func (c *Cluster) name() {
 			if !p.Assumed {
 				continue
 			}
-			if known := c.calledPeer(i, p.Segment); len(known) == 1 && len(p.Sources) == 1 && known[0].Is6() == p.Sources[0].Is6() {
+			if known := c.calledPeer(i, p.Segment); len(known) == 1 && (known[0].Is4() || known[0].IsLinkLocalUnicast()) && // which keepalived takes
+				len(p.Sources) == 1 && known[0].Is6() == p.Sources[0].Is6() {
 				p.Sources, p.Assumed = known, false
 			}
 		}

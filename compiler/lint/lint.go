@@ -26,6 +26,7 @@ type Rule struct {
 	Bad      string    // a file with this mistake and no other; lines that begin with @lb1 or @lb2 are for that director alone
 	Good     string    // the same file without it
 	Host     bool      // wrong only on this machine
+	Wire     bool      // of Peers: it compares what goes on the wire, which it does whatever else is wrong with the lines
 
 	// Check finds the mistake in a file, Service in a virtual server. Peers finds it among the files of a cluster, where the others are
 	// then not asked. None: it is found while the file is read.

@@ -27,7 +27,8 @@ type ComparedGroup struct {
 
 // About is what else is known of a node of a cluster.
 type About struct {
-	// Findings is what is wrong with its file by itself: a line with an error is not compared, for nobody knows what it was meant to say.
+	// Findings is what is wrong with its file by itself: a line with an error is not compared, for nobody knows what it was meant to say;
+	// but see Rule.Wire.
 	Findings diag.List
 	Version  string // the keepalived that reads the file, as "2.4.1"; empty: not known
 }
@@ -103,13 +104,14 @@ type group struct {
 	election solver.Group
 }
 
-// report adds a finding of the rule in the file of a node, unless it is about a line with an error.
+// report adds a finding of the rule in the file of a node, unless it is about a line with an error. What goes on the wire is compared all the
+// same: a password that is cut makes a second master, too.
 func (p *peerPass) report(node int, d diag.Diagnostic) (added bool) {
 	places := []source.Span{d.Span}
 	for _, n := range d.Notes {
 		places = append(places, n.Span)
 	}
-	if slices.ContainsFunc(places, func(at source.Span) bool { return p.errors[placeOf(at)] }) {
+	if !p.rule.Wire && slices.ContainsFunc(places, func(at source.Span) bool { return p.errors[placeOf(at)] }) {
 		return false
 	}
 	d.Rule, d.Severity, d.Loss = p.rule.Name, cmp.Or(d.Severity, p.rule.Severity), p.rule.Loss

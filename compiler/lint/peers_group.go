@@ -20,7 +20,7 @@ func pair(more string) string { return instanceText("@lb1 priority 150\n@lb2 pri
 func groupPeerRules() []Rule {
 	return []Rule{
 		{
-			Name: "version-mismatch", Severity: diag.Error, Loss: diag.Keeps,
+			Name: "version-mismatch", Severity: diag.Error, Loss: diag.Keeps, Wire: true,
 			Title: "Two routers of a group speak different versions of VRRP.",
 			Text:  "Each drops the advertisements of the other one, and both become MASTER.",
 			Bad:   pair("@lb1 version 2\n@lb2 version 3\n"),
@@ -30,7 +30,7 @@ func groupPeerRules() []Rule {
 			}),
 		},
 		{
-			Name: "advert-int-mismatch", Severity: diag.Error, Loss: diag.Keeps,
+			Name: "advert-int-mismatch", Severity: diag.Error, Loss: diag.Keeps, Wire: true,
 			Title: "Two routers of a group advertise at different intervals.",
 			Text: "Routers of version 2 drop advertisements with another interval than their own, and both become MASTER. With version 3 a BACKUP " +
 				"takes over the interval of its MASTER, so only the time to a take-over depends on who is MASTER; keepalived logs the difference.",
@@ -46,7 +46,7 @@ func groupPeerRules() []Rule {
 			}),
 		},
 		{
-			Name: "auth-mismatch", Severity: diag.Error, Loss: diag.Keeps,
+			Name: "auth-mismatch", Severity: diag.Error, Loss: diag.Keeps, Wire: true,
 			Title: "Two routers of a group have different authentication.",
 			Text:  "Routers of version 2 drop advertisements with another type of authentication than their own, and both become MASTER.",
 			Bad:   pair("@lb1 authentication {\n@lb1     auth_type PASS\n@lb1     auth_pass k2t9\n@lb1 }\n"),
@@ -54,7 +54,7 @@ func groupPeerRules() []Rule {
 			Peers: mismatch("auth_type", "authenticates with", func(m cluster.Member) string { return cmp.Or(authType(m), "nothing") }, nil),
 		},
 		{
-			Name: "password-mismatch", Severity: diag.Error, Loss: diag.Keeps,
+			Name: "password-mismatch", Severity: diag.Error, Loss: diag.Keeps, Wire: true,
 			Title: "Two routers of a group have different passwords.",
 			Text: "Routers of version 2 drop advertisements with another password, and both become MASTER. Its first eight characters count. keepc " +
 				"compares passwords and never shows them.",
@@ -63,7 +63,7 @@ func groupPeerRules() []Rule {
 			Peers: passwordMismatch,
 		},
 		{
-			Name: "hmac-mismatch", Severity: diag.Error, Loss: diag.Keeps,
+			Name: "hmac-mismatch", Severity: diag.Error, Loss: diag.Keeps, Wire: true,
 			Title: "Two routers of a group sign their advertisements differently.",
 			Text: "A router that enforces auth_hmac drops advertisements that are not signed, or signed with a key that it does not have under that " +
 				"number, and both become MASTER. For a roll-out give all routers both keys first, with mode permissive or receive-only, and change " +
@@ -304,6 +304,7 @@ func passwordMismatch(p *peerPass) {
 				Message: fmt.Sprintf("%s has another password than its peer %s", named(m.VRRPInstance), p.name(o)),
 				Span:    s.At(m), Label: "differs",
 				Notes: append(note(s.At(o), "the password of "+p.name(o)), diag.Note{Message: "each drops what the other one sends: both become MASTER"}),
+				Help:  "write one password into all files, and reload all members at once: until then they do not hear each other",
 			})
 		})
 	}

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"keepc/compiler/cluster"
@@ -32,7 +33,7 @@ func unicastPeerRules() []Rule {
 			Name: "unicast-asymmetry", Severity: diag.Error, Loss: diag.Keeps,
 			Title: "A router does not name another router of its group as a unicast_peer.",
 			Text: "The other one never hears it, and becomes MASTER beside it. Every router names the source address of every other one: its " +
-				"unicast_src_ip, or the first address of its interface.",
+				"unicast_src_ip, or the first address of its interface; with IPv6 the link-local one.",
 			Bad:   pair("@lb1 unicast_src_ip 192.0.2.2\n@lb2 unicast_src_ip 192.0.2.3\n    unicast_peer {\n@lb1    192.0.2.4\n@lb2    192.0.2.2\n    }\n"),
 			Good:  pair("@lb1 unicast_src_ip 192.0.2.2\n@lb2 unicast_src_ip 192.0.2.3\n    unicast_peer {\n@lb1    192.0.2.3\n@lb2    192.0.2.2\n    }\n"),
 			Peers: unicastAsymmetry,
@@ -71,6 +72,16 @@ func unicastAsymmetry(p *peerPass) {
 			}
 			missing := false
 			for _, o := range g.Members {
+				if speaksLinkLocal(o) && o.Node != m.Node && len(o.Unicast) > 0 && !slices.ContainsFunc(peerAddresses(m), netip.Addr.IsLinkLocalUnicast) {
+					missing = true
+					p.tell(g, m, diag.Diagnostic{
+						Message: fmt.Sprintf("%s names no link-local address as a unicast_peer, and its peer %s speaks from one", named(m.VRRPInstance), p.name(o)),
+						Span:    m.At("unicast_peer"), Label: fmt.Sprintf("%s does not listen here", p.name(o)),
+						Notes: note(sourceLine(o), "without unicast_src_ip: the link-local address of "+o.Interface),
+						Help:  fmt.Sprintf("write unicast_src_ip for %s, with the address that the unicast_peer of %s names", p.name(o), p.name(m)),
+					})
+					continue
+				}
 				from, known := p.Source(o)
 				if o.Node == m.Node || len(o.Unicast) == 0 || !known || from == m.SourceAddr || slices.Contains(peerAddresses(m), from) {
 					continue
@@ -93,6 +104,9 @@ func unicastAsymmetry(p *peerPass) {
 		}
 	}
 }
+
+// speaksLinkLocal reports whether a member speaks from, and listens on, the address that keepalived picks by itself for IPv6.
+func speaksLinkLocal(m cluster.Member) bool { return m.IPv6() && !m.SourceAddr.IsValid() }
 
 func nodes(members []cluster.Member) (all []int) {
 	for _, m := range members {

@@ -88,7 +88,7 @@ func (p *peerPass) verdicts(f func(verdict)) {
 			}
 			nobody := !slices.ContainsFunc(g.Members, func(o cluster.Member) bool { return o.Node != m.Node && !o.NoPreempt })
 			for t, w := range g.election.Watches[r] {
-				if w.Weight.N == 0 || w.Kind == "track_file" {
+				if w.Weight.N == 0 || w.Kind == ir.FileTracker {
 					continue
 				}
 				move, moves := g.election.Move(r, t)
@@ -211,7 +211,7 @@ func weakWeight(p *peerPass) {
 // others tells whether another tracker of the router moves the role alone.
 func (v verdict) others() bool {
 	for t, w := range v.group.election.Watches[v.router] {
-		if w.Kind == "track_file" && w.Weight.N != 0 && w.Ignored == nil {
+		if w.Kind == ir.FileTracker && w.Weight.N != 0 && w.Ignored == nil {
 			return true
 		}
 		if move, moves := v.group.election.Move(v.router, t); moves && len(move.Failures) < 2 {
@@ -224,7 +224,7 @@ func (v verdict) others() bool {
 // assumptions says what keepc could not know about an election.
 func (p *peerPass) assumptions(g *group) []diag.Note {
 	for _, watches := range g.election.Watches {
-		if slices.ContainsFunc(watches, func(w solver.Watch) bool { return w.Kind == "track_file" && w.Weight.N != 0 }) {
+		if slices.ContainsFunc(watches, func(w solver.Watch) bool { return w.Kind == ir.FileTracker && w.Weight.N != 0 }) {
 			return []diag.Note{{Message: "tracked files are taken to hold 0 while all is well"}}
 		}
 	}

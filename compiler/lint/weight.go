@@ -16,13 +16,13 @@ func weightRules() []Rule {
 			Name: "nopreempt-weight", Severity: diag.Warning, Peers: nobodyPreempts,
 			Title: "A weight cannot take the role from an instance with nopreempt.",
 			Text: "A failing tracker lowers the priority of the MASTER, but a BACKUP with nopreempt does not take over from a living MASTER, " +
-				"whatever its priority. A tracker without weight works: its failure is a FAULT.",
+				"whatever its priority. A tracker without weight works: its failure is a FAULT, and so is a tracked file whose number takes off 254 or more.",
 			Bad:  scriptText + pair("    state BACKUP\n    nopreempt\n    track_script {\n        web weight -20\n    }\n"),
 			Good: scriptText + pair("    state BACKUP\n    nopreempt\n    track_script {\n        web\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					for t := range v.Trackers() {
-						if v.NoPreempt && t.Weight.N != 0 && weightless(v, t) == nil {
+						if v.NoPreempt && t.Kind != ir.FileTracker && t.Weight.N != 0 && weightless(v, t) == nil {
 							p.report(t.Span(), "the weight of "+t.Name+" moves no role from "+named(v)+" if its peers have nopreempt, too", "no one would take over").Notes = note(v.At("nopreempt"), "as this router has")
 						}
 					}
