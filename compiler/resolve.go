@@ -49,6 +49,7 @@ func resolve(cfg *ir.Config, file *grammar.File) {
 	for _, vs := range cfg.VirtualServers {
 		resolveService(vs)
 		resolveCommands(&cfg.Global, vs.QuorumUp, vs.QuorumDown)
+		vs.QuorumAddress = quorumAddress(vs.QuorumUp, vs.QuorumDown)
 		for _, rs := range vs.RealServers {
 			rs.Checks = withHosts(rs.Checks)
 			resolveCommands(&cfg.Global, rs.NotifyUp, rs.NotifyDown)

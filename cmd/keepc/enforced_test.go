@@ -225,7 +225,7 @@ func strippedLine(words grammar.Words, path, word string, options map[string]boo
 
 // wants reports whether directors with these configurations want different states of the kernel.
 func wants(a, b *ir.Config) bool {
-	for _, s := range []func(*ir.Config) state.Situation{state.AllMaster, backups} {
+	for _, s := range []func(*ir.Config) state.Situation{state.AllMaster, backups, stopping} {
 		if !slices.Equal(objects(state.Desired(a, s(a))), objects(state.Desired(b, s(b)))) {
 			return true
 		}
@@ -259,6 +259,9 @@ func backups(cfg *ir.Config) state.Situation {
 	}
 	return s
 }
+
+// stopping is a director that ends.
+func stopping(*ir.Config) state.Situation { return state.Situation{Stopping: true} }
 
 // play lets a director live through all that can happen to it, and returns what it did.
 func play(cfg *ir.Config) string {

@@ -9,7 +9,6 @@ const (
 	noDBus      = "there is no D-Bus"
 	noDump      = "this file is not written; see keepc status"
 	noFirewall  = "no firewall rules are made: the addresses accept traffic while this director is not their owner"
-	noSync      = "connections are not synchronised: they break when they move to the other director"
 	noBFD       = "no BFD session is made; it counts as up"
 	noCheck     = "the server is not checked, and counts as up"
 	noUnicast   = "only unicast uses it"
@@ -61,7 +60,8 @@ var list = []row{
 		router_id enable_script_security script_user vrrp_version default_interface dynamic_interfaces
 		vrrp_down_timer_adverts vrrp_lower_prio_no_advert vrrp_higher_prio_send_advert
 		vrrp_garp_master_delay vrrp_garp_master_repeat vrrp_garp_master_refresh vrrp_garp_master_refresh_repeat
-		vrrp_garp_lower_prio_delay vrrp_garp_lower_prio_repeat vmac_prefix vmac_addr_prefix lvs_timeouts`},
+		vrrp_garp_lower_prio_delay vrrp_garp_lower_prio_repeat vmac_prefix vmac_addr_prefix`},
+	{blocks: "global_defs", answer: Enforced, words: "lvs_timeouts lvs_sync_daemon"},
 	{blocks: "global_defs", answer: LeftOut, why: noMail, words: `
 		notification_email notification_email_from smtp_server smtp_helo_name smtp_connect_timeout
 		smtp_alert smtp_alert_vrrp smtp_alert_checker no_email_faults no_checker_emails`},
@@ -85,7 +85,6 @@ var list = []row{
 	{blocks: "global_defs", answer: LeftOut, why: noPause, words: "vrrp_garp_interval vrrp_gna_interval"},
 	{blocks: "global_defs", answer: LeftOut, why: "as many gratuitous ARPs are sent as without it", words: "vrrp_min_garp"},
 	{blocks: "global_defs", answer: LeftOut, why: "virtual servers that keepc did not make stay", words: "lvs_flush lvs_flush_on_stop lvs_flush_onstop"},
-	{blocks: "global_defs", answer: LeftOut, why: noSync, words: "lvs_sync_daemon"},
 	{blocks: "global_defs", answer: LeftOut, why: "each address of a virtual_server_group is a virtual server of its own", words: "nftables_ipvs nftables_ipvs_priority nftables_ipvs_start_fwmark"},
 	{blocks: "global_defs", answer: LeftOut, why: "only failures that count are logged", words: "checker_log_all_failures"},
 	{blocks: "global_defs", answer: LeftOut, why: ownName, words: "process_names process_name vrrp_process_name checker_process_name lvs_process_name bfd_process_name"},
@@ -135,7 +134,7 @@ var list = []row{
 	{blocks: "vrrp_instance", answer: Enforced, words: `
 		notify notify_master notify_backup notify_fault notify_stop notify_deleted notify_master_rx_lower_pri notify_priority_changes`},
 	{blocks: "vrrp_instance", words: "smtp_alert", answer: LeftOut, why: noMail},
-	{blocks: "vrrp_instance", words: "lvs_sync_daemon_interface", answer: LeftOut, why: noSync},
+	{blocks: "vrrp_instance", words: "lvs_sync_daemon_interface", answer: Enforced},
 	{blocks: "vrrp_instance", words: "linkbeat_use_polling", answer: LeftOut, why: "the kernel tells of links"},
 	{blocks: "vrrp_sync_group", answer: Enforced, words: `
 		group track_interface track_script track_file track_process sync_group_tracking_weight global_tracking`},
@@ -182,10 +181,11 @@ var list = []row{
 		sorry_server sorry_server_inhibit sorry_server_lvs_method quorum hysteresis alpha inhibit_on_failure
 		delay_loop connect_timeout retry delay_before_retry warmup`},
 	{blocks: tunnels, words: "type port nocsum csum remcsum", answer: Enforced},
-	{blocks: "virtual_server", words: "quorum_up quorum_down", answer: LeftOut, why: noScript},
-	{blocks: "virtual_server", words: "quorum_up quorum_down", answer: Refused, why: "the address of the service does not come with the quorum, nor go with it", when: "that changes addresses or routes", where: quorumAddresses},
+	{blocks: "virtual_server", words: "quorum_up quorum_down omega", answer: Enforced},
+	{blocks: "virtual_server", words: "quorum_up quorum_down", answer: LeftOut, why: noScript, when: "that runs a script", where: quorumScripts},
+	{blocks: "virtual_server", words: "quorum_up quorum_down", answer: Refused, why: "the address of the service does not come with the quorum, nor go with it", when: "that changes addresses or routes, and is not a pair of ip addr add and del", where: quorumAddresses},
 	{blocks: "virtual_server", words: "hashed", answer: LeftOut, why: "it has no meaning in keepalived either"},
-	{blocks: "virtual_server", words: "omega", answer: LeftOut, why: "no script is run at the stop"},
+	{blocks: "virtual_server", words: "omega", answer: LeftOut, why: "no script is run at the stop", when: "for a script", where: omegaScripts},
 	{blocks: "virtual_server", words: "ha_suspend", answer: LeftOut, why: "servers are checked while the address is elsewhere, too"},
 	{blocks: "virtual_server virtual_server.real_server", words: "virtualhost", answer: Enforced},
 	{blocks: "virtual_server virtual_server.real_server", words: "smtp_alert", answer: LeftOut, why: noMail},

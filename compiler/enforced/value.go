@@ -94,17 +94,35 @@ func globally(word string, holds func(*ir.VRRPInstance) bool) func(*ir.Config) [
 	}
 }
 
-// quorumAddresses are the scripts of a quorum that change addresses or routes themselves: so directors behind a router draw the traffic
-// of a service to those that can serve it.
-func quorumAddresses(cfg *ir.Config) (all []within) {
+// quorumAddresses are the scripts of a quorum that change addresses or routes themselves, and are not understood: so directors behind a
+// router draw the traffic of a service to those that can serve it.
+func quorumAddresses(cfg *ir.Config) []within { return quorumCommands(cfg, true) }
+
+// quorumScripts are the other scripts of a quorum.
+func quorumScripts(cfg *ir.Config) []within { return quorumCommands(cfg, false) }
+
+func quorumCommands(cfg *ir.Config, network bool) (all []within) {
 	for _, v := range cfg.VirtualServers {
+		if v.QuorumAddress != nil {
+			continue
+		}
 		for _, x := range []struct {
 			word    string
 			command *ir.Command
 		}{{"quorum_up", v.QuorumUp}, {"quorum_down", v.QuorumDown}} {
-			if x.command != nil && slices.ContainsFunc(strings.Fields(strings.Join(x.command.Args, " ")), changesNetwork) {
+			if x.command != nil && network == slices.ContainsFunc(strings.Fields(strings.Join(x.command.Args, " ")), changesNetwork) {
 				all = append(all, within{path: "virtual_server." + x.word, at: x.command.Span()})
 			}
+		}
+	}
+	return all
+}
+
+// omegaScripts are the services with omega whose stop would run a script.
+func omegaScripts(cfg *ir.Config) (all []within) {
+	for _, v := range cfg.VirtualServers {
+		if v.Omega && (v.QuorumDown != nil && v.QuorumAddress == nil || slices.ContainsFunc(v.RealServers, func(r *ir.RealServer) bool { return r.NotifyDown != nil })) {
+			all = append(all, within{path: "virtual_server.omega", at: v.At("omega")})
 		}
 	}
 	return all

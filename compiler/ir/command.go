@@ -94,7 +94,9 @@ func (f commandMap) pointer(block, keyword string, c *Command) *Command {
 
 func (f commandMap) service(s *VirtualServer) *VirtualServer {
 	one, block := *s, "virtual_server "+s.Key.String()
-	one.QuorumUp, one.QuorumDown = f.pointer(block, "quorum_up", s.QuorumUp), f.pointer(block, "quorum_down", s.QuorumDown)
+	if s.QuorumAddress == nil { // nobody runs what is understood
+		one.QuorumUp, one.QuorumDown = f.pointer(block, "quorum_up", s.QuorumUp), f.pointer(block, "quorum_down", s.QuorumDown)
+	}
 	one.RealServers = slices.Clone(s.RealServers)
 	for i, r := range s.RealServers {
 		one.RealServers[i] = f.server(r)

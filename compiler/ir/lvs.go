@@ -178,6 +178,7 @@ type VirtualServer struct {
 	VirtualHost        string   `json:"virtualhost"`
 	QuorumUp           *Command // when the quorum is won
 	QuorumDown         *Command // when it is lost
+	QuorumAddress      *Address `json:"-"`          // that these two add and take away, where they do nothing else; nil: they are scripts
 	SMTPAlert          bool     `json:"smtp_alert"` // mail when the quorum is won or lost
 	SNMPName           string   `json:"snmp_name"`
 }

@@ -41,16 +41,16 @@ func Desired(cfg *ir.Config, s Situation) State {
 	return want
 }
 
-// Router is the part of Desired that belongs to instances and to static lines: addresses, routes and rules. It reads Master and
-// Stopping of the situation.
+// Router is the part of Desired that belongs to instances, to static lines and to quorums: addresses, routes and rules. It reads Master,
+// NoQuorum and Stopping of the situation.
 func Router(cfg *ir.Config, s Situation) State {
 	want := New()
 	want.router(cfg, s)
 	return want
 }
 
-// Balance is the part of Desired that belongs to virtual servers: services, destinations and the timeouts of IPVS. It reads Down,
-// Weight, NoQuorum and Stopping of the situation.
+// Balance is the part of Desired that belongs to virtual servers: services, destinations, the timeouts of IPVS and its sync daemons. It
+// reads Down, Weight, NoQuorum and Stopping of the situation; and Master, where FollowsRoles says so.
 func Balance(cfg *ir.Config, s Situation) State {
 	want := New()
 	want.balance(cfg, s)
@@ -61,6 +61,9 @@ func (w *State) router(cfg *ir.Config, s Situation) {
 	w.static(cfg, s)
 	for _, v := range cfg.Instances {
 		w.instance(v, s)
+	}
+	for _, v := range cfg.VirtualServers {
+		w.quorumAddress(v, s)
 	}
 	// What one instance gives up and another one holds stays where it is.
 	for k := range w.Absent {
@@ -74,6 +77,7 @@ func (w *State) balance(cfg *ir.Config, s Situation) {
 	for _, v := range cfg.VirtualServers {
 		w.virtualServer(v, s)
 	}
+	w.syncDaemons(cfg, s)
 	if t := cfg.Global.LVSTimeouts; t != (ir.Timeouts{}) && !s.Stopping {
 		w.Timeouts[TimeoutsKey{}] = Timeouts{t, Provenance{Origin: cfg.Global.At("lvs_timeouts"), Why: "lvs_timeouts"}}
 	}
@@ -125,6 +129,26 @@ func (w *State) instance(v *ir.VRRPInstance, s Situation) {
 		}
 	}
 	w.routing(v.Routes, v.Rules, wanted, why)
+}
+
+// quorumAddress takes in the address that comes with the quorum of a service and goes with it. A stop leaves it where the file lacks
+// omega, as keepalived does.
+func (w *State) quorumAddress(v *ir.VirtualServer, s Situation) {
+	a := v.QuorumAddress
+	if a == nil {
+		return
+	}
+	k := AddressKey{Dev: a.Dev, Prefix: a.Prefix}
+	switch {
+	case s.NoQuorum[v.Key]:
+		w.Absent[k] = "the quorum of " + v.Key.String() + " is lost"
+	case !s.Stopping:
+		w.Addresses[k] = address(*a, "the quorum of "+v.Key.String()+" holds")
+	case v.Omega:
+		w.Absent[k] = "stopping"
+	default:
+		w.Addresses[k] = address(*a, "without omega a stop leaves it")
+	}
 }
 
 func belongings(v *ir.VRRPInstance) string {

@@ -58,9 +58,20 @@ func (m *Machine) Statistics() map[state.DestinationKey]health.Statistics {
 
 // Want is what should exist in the kernel now. It is computed by the function, which may be called later, on any goroutine.
 func (m *Machine) Want() func() state.State {
-	cfg, situation := m.current.cfg, m.Situation()
-	return func() state.State { return state.Balance(cfg, situation) }
+	cfg, situation, roles := m.current.cfg, m.Situation(), m.master
+	return func() state.State {
+		situation.Master = map[ir.InstanceKey]string{}
+		for k, master := range roles {
+			if master {
+				situation.Master[k] = "" // nobody asks why
+			}
+		}
+		return state.Balance(cfg, situation)
+	}
 }
+
+// FollowsRoles reports whether Roles change what Want wants.
+func (m *Machine) FollowsRoles() bool { return state.FollowsRoles(m.current.cfg) }
 
 // Deadline is when the machine needs its next Tick; false: it waits for other events only.
 func (m *Machine) Deadline() (time.Time, bool) {

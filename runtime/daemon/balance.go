@@ -24,11 +24,10 @@ type balanceLoop struct {
 	dirty   bool // what is wanted changed since it was handed to the enforcer
 }
 
-// run works until ctx ends.
+// run works until ctx ends. What is wanted first was handed to the enforcer before.
 func (l *balanceLoop) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	l.dirty = true
 	for {
 		if l.dirty {
 			l.enforce(nil)
@@ -45,6 +44,7 @@ func (l *balanceLoop) run(ctx context.Context) {
 			l.results(r)
 		case master := <-l.roles:
 			l.step(balance.Roles{Master: master})
+			l.dirty = l.dirty || l.machine.FollowsRoles()
 		case f := <-l.do:
 			f()
 		case <-ctx.Done():

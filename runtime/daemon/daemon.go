@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -183,6 +184,7 @@ func newDirector(work context.Context, o Options, cfg *ir.Config, doors doors, b
 		do:      make(chan func()), roles: roles, quorum: quorum,
 	}
 	d.balance.ipvs.unavailable = noIPVS(o.Log)
+	d.router.machine.Step(time.Now(), router.Quorum{Lost: d.balance.machine.Situation().NoQuorum})
 	return d
 }
 
@@ -226,6 +228,10 @@ func (d *director) start(first Loaded) error {
 	}
 	d.things.Look(cfg)
 	d.notify.Configure(cfg)
+	served := d.balance.enforce(nil) // its loop does not run yet
+	if slices.ContainsFunc(cfg.VirtualServers, func(v *ir.VirtualServer) bool { return v.QuorumAddress != nil }) {
+		d.router.after = served
+	}
 	d.loops.Go(func() { d.balance.run(d.work) })
 	d.loops.Go(func() {
 		if d.Thread {

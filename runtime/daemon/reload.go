@@ -180,6 +180,7 @@ func (d *director) swap(ctx context.Context, p prepared) (s swap, err error) {
 	ipvs, first := tee(d.work, served.ipvs)
 	s, err = ask(d.work, d.router.do, func() swap {
 		s := swap{before: d.router.machine.Config(), was: d.router.machine.Situation(), links: maps.Clone(d.router.links)}
+		d.router.tellQuorum(served.is.NoQuorum) // new services have one, too
 		s.network = d.router.swap(p.router, first)
 		s.is, s.standings = d.router.machine.Situation(), d.router.machine.Standings()
 		return s

@@ -51,8 +51,9 @@ type routerLoop struct {
 
 	outbox *outbox // of the advertisements that are due next
 
-	dirty  bool    // what is wanted changed since it was handed to the enforcer
-	bursts []burst // for addresses among that
+	after  <-chan error // what the first want waits for, a while: services are there before the addresses of their quorums
+	dirty  bool         // what is wanted changed since it was handed to the enforcer
+	bursts []burst      // for addresses among that
 }
 
 // open opens the wires of the first configuration, before run.
@@ -75,7 +76,7 @@ func (l *routerLoop) run(ctx context.Context) {
 		l.tellLink(name)
 	}
 	l.step(router.Tick{})
-	l.dirty = true
+	l.order(l.after)
 
 	var collector sync.WaitGroup
 	collector.Go(func() { l.collect(ctx) })
@@ -145,7 +146,7 @@ func (l *routerLoop) collect(ctx context.Context) {
 		case seen := <-l.things.Seen():
 			f = func() { l.step(seen) }
 		case lost := <-l.quorum:
-			f = func() { l.step(router.Quorum{Lost: lost}) }
+			f = func() { l.tellQuorum(lost) }
 		case f = <-l.do:
 		case <-ctx.Done():
 			return
@@ -257,6 +258,12 @@ func (l *routerLoop) tellLink(name string) {
 		Name: name, Present: k.Index != 0, Up: k.Up, Addrs: k.Addrs,
 		Deaf4: !l.wires.ready(name, false), Deaf6: !l.wires.ready(name, true),
 	})
+}
+
+// tellQuorum tells the machine which services lack their quorum: addresses come and go with it.
+func (l *routerLoop) tellQuorum(lost map[ir.ServiceKey]bool) {
+	l.step(router.Quorum{Lost: lost})
+	l.dirty = true
 }
 
 // stage opens the wires of a configuration that comes next, beside those of the one in force, and lets its adverts in. The channel tells

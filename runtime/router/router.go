@@ -74,9 +74,9 @@ func (m *Machine) VRIDErrors() uint64 { return m.vridErrors }
 
 // Want is what should exist in the kernel now. It is computed by the function, which may be called later, on any goroutine.
 func (m *Machine) Want() func() state.State {
-	cfg, roles, stopping := m.current.cfg, m.Roles(), m.stopping
+	cfg, roles, lost, stopping := m.current.cfg, m.Roles(), m.quorum, m.stopping
 	return func() state.State {
-		s := state.Situation{Master: map[ir.InstanceKey]string{}, Stopping: stopping}
+		s := state.Situation{Master: map[ir.InstanceKey]string{}, NoQuorum: lost, Stopping: stopping}
 		for k, master := range roles {
 			if master {
 				s.Master[k] = "" // nobody asks why
