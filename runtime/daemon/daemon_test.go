@@ -167,6 +167,43 @@ func TestDirectorTakesTheAddressAndGivesItUp(t *testing.T) {
 	})
 }
 
+// TestRolesAndQuorumReachTheOtherLoop: the sync daemon is that of the role, and an address of quorum_up comes behind its service, is put
+// back when somebody removes it, and goes at the stop with omega.
+func TestRolesAndQuorumReachTheOtherLoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		text := "global_defs {\n\tlvs_sync_daemon eth0 oldboy\n}\n" + strings.Replace(first, "lb_kind DR", "lb_kind DR\n\tomega\n\tquorum_up \"/sbin/ip addr add 10.0.0.3/32 dev eth0\"\n\tquorum_down \"/sbin/ip addr del 10.0.0.3/32 dev eth0\"", 1)
+		own := state.AddressKey{Dev: "eth0", Prefix: netip.MustParsePrefix("10.0.0.3/32")}
+		b := newBox("10.0.0.5", text)
+		b.start()
+		expect := func(when, role string, address bool) {
+			t.Helper()
+			have, _, _ := kernel.Observe(b.Fake)
+			_, held := have.Addresses[own]
+			_, runs := have.SyncDaemons[state.SyncDaemonKey{Role: role}]
+			if held != address || runs != (role != "") || len(have.SyncDaemons) > 1 {
+				t.Errorf("%s: address %v, daemons %v; want %v and %q\n%s", when, held, have.SyncDaemons, address, role, b.log.String())
+			}
+		}
+		after(time.Second)
+		expect("as BACKUP", "backup", true)
+		after(10 * time.Second)
+		expect("as MASTER", "master", true)
+		if err := kernel.Delete(b.Fake, own); err != nil {
+			t.Fatal(err)
+		}
+		after(time.Minute)
+		expect("repaired", "master", true)
+		b.reload(first)
+		after(10 * time.Second)
+		expect("no longer in the file", "", false)
+		b.reload(text)
+		after(10 * time.Second)
+		expect("in the file again", "master", true)
+		b.stop(t)
+		expect("stopped", "", false)
+	})
+}
+
 func TestOneOfTwoHoldsTheAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hub := new(kernel.Hub)
