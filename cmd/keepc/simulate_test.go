@@ -36,7 +36,7 @@ const (
 )
 
 // TestTimelines plays the timelines of testdata/sim by real daemons, keepc and keepalived, each pair on a segment of its own, and
-// compares who held each address when, and the order of roles, with what simulate says.
+// compares who held each address when, and the order of roles, with what simulate says; and what both told the world with each other.
 func TestTimelines(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
@@ -53,6 +53,10 @@ func TestTimelines(t *testing.T) {
 	var left []part
 	for _, file := range files {
 		left = append(left, part{file, keepc}, part{file, keepalived})
+	}
+	stories := map[string]map[program]story{}
+	for _, file := range files {
+		stories[file] = map[program]story{}
 	}
 	for play := 1; len(left) > 0; play++ {
 		n := lab.New(t)
@@ -76,8 +80,14 @@ func TestTimelines(t *testing.T) {
 					t.Error(c)
 				}
 			})
+			stories[left[i].file][x.program] = x.told
 		}
 		left = again
+	}
+	for _, file := range files {
+		for _, c := range stories[file][keepc].differs(stories[file][keepalived], strings.HasSuffix(file, "tie.txtar")) {
+			t.Errorf("%s: %s", filepath.Base(file), c)
+		}
 	}
 }
 
@@ -90,6 +100,8 @@ type timeline struct {
 	deeds     []sim.Deed
 	run       sim.Run
 	hosts     []*lab.Host
+	listeners []*listener // by host
+	told      story       // what they heard
 	daemons   []*lab.Process
 	logs      []string          // of daemons that have ended, by host
 	deaf      map[[2]int]bool   // who does not hear whom
@@ -147,11 +159,12 @@ func newTimeline(t *testing.T, n *lab.Net, file string, p program, number int) *
 			plugs = append(plugs, lab.On(n.Segment(fmt.Sprintf("other%d-%d", number, i)), "eth1", "198.51.100.1/24"))
 		}
 		h := n.Host(fmt.Sprintf("lb%d-%d", i+1, number), plugs...)
-		if err := os.WriteFile(x.conf(h), bytes.ReplaceAll(text, []byte("/run/timeline"), []byte(h.Dir())), 0o600); err != nil {
+		l := listen(t, h)
+		if err := os.WriteFile(x.conf(h), l.asked(bytes.ReplaceAll(text, []byte("/run/timeline"), []byte(h.Dir()))), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		h.Run("nft", "add table inet wire; add chain inet wire in { type filter hook input priority 0; }")
-		x.hosts = append(x.hosts, h)
+		x.hosts, x.listeners = append(x.hosts, h), append(x.listeners, l)
 	}
 	x.daemons, x.logs = make([]*lab.Process, len(x.hosts)), make([]string, len(x.hosts))
 	return x
@@ -239,6 +252,10 @@ func (x *timeline) start(i int) {
 // end ends all daemons; time after it is not looked at.
 func (x *timeline) end() {
 	x.each(x.crash)
+	for _, l := range x.listeners {
+		lines, scripts := l.end(x.t)
+		x.told.lines, x.told.scripts = append(x.told.lines, lines), append(x.told.scripts, scripts)
+	}
 	x.hosts = nil
 }
 
@@ -331,7 +348,7 @@ func (x *timeline) flush(i int) {
 func (x *timeline) reload(i int, file string) {
 	text, err := os.ReadFile(filepath.Join(x.dir, file))
 	if err == nil {
-		err = os.WriteFile(x.conf(x.hosts[i]), text, 0o600)
+		err = os.WriteFile(x.conf(x.hosts[i]), x.listeners[i].asked(text), 0o600)
 	}
 	if err != nil {
 		x.t.Error(err)

@@ -41,7 +41,7 @@ func OfRouter(e router.Effect) (Telling, bool) {
 	case router.PriorityChanged: // for named pipes alone
 		t := Telling{Subject: Subject{"INSTANCE", e.Name}}
 		t.tell(ir.Command{}, e.Role+"_PRIORITY", e.To)
-		return t, e.Config.NotifyPriorityChanges
+		return t, e.Config.NotifyPriorityChanges && !e.Reload
 	}
 	return Telling{}, false
 }

@@ -34,6 +34,7 @@ func TestOfRouter(t *testing.T) {
 		{router.GroupChanged{Name: "G", Role: "STOP", Config: g}, `last [/stop] [/any x GROUP G STOP 0] GROUP "G" STOP 0`},
 		{router.Contested{Config: v, Priority: 150}, `[/lower] INSTANCE "V 1" MASTER_RX_LOWER_PRI 150`},
 		{router.PriorityChanged{Name: "V 1", Role: "BACKUP", To: 90, Config: v}, `INSTANCE "V 1" BACKUP_PRIORITY 90`},
+		{router.PriorityChanged{Name: "V 1", Role: "BACKUP", To: 90, Config: v, Reload: true}, ``},
 		{router.PriorityChanged{Name: "V3", Role: "BACKUP", To: 90, Config: bare}, ``},
 		{router.SendAdvert{}, ``},
 	} {

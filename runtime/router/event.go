@@ -126,6 +126,7 @@ type PriorityChanged struct {
 	Role     string // as in RoleChanged
 	From, To uint8
 	Sum      track.Sum // how it comes about
+	Reload   bool      // that of the file changed
 	Config   *ir.VRRPInstance
 }
 

@@ -21,6 +21,7 @@ type instance struct {
 	since    time.Time   // of that
 	trackers []track.Tracker
 	priority uint8   // the effective one that was told last
+	base     uint8   // that of the file, when the effective one was told
 	trouble  trouble // why it is in FAULT; zero: it is not
 	group    *group  // nil: none
 	deleted  bool    // a reload took it away
@@ -35,7 +36,7 @@ type instance struct {
 }
 
 func newInstance(cfg *ir.VRRPInstance) *instance {
-	return &instance{key: cfg.Key(), cfg: cfg, machine: vrrp.New(cfg), priority: cfg.Priority}
+	return &instance{key: cfg.Key(), cfg: cfg, machine: vrrp.New(cfg), priority: cfg.Priority, base: cfg.Priority}
 }
 
 // drive gives an event to an instance's machine and takes its effects.
@@ -100,8 +101,8 @@ func (m *Machine) tell(i *instance, v track.Verdict) {
 	if role := i.machine.Role(); i.priority == v.Priority || role != vrrp.Backup && role != vrrp.Master {
 		return
 	}
-	m.emit(PriorityChanged{Instance: i.key, Name: i.cfg.Name, Role: i.machine.Role().String(), From: i.priority, To: v.Priority, Sum: v.Sum, Config: i.cfg})
-	i.priority = v.Priority
+	m.emit(PriorityChanged{Instance: i.key, Name: i.cfg.Name, Role: i.machine.Role().String(), From: i.priority, To: v.Priority, Sum: v.Sum, Reload: i.base != v.Sum.Base, Config: i.cfg})
+	i.priority, i.base = v.Priority, v.Sum.Base
 }
 
 // A trouble is what keeps an instance from its work. It is a value; String has the words.
