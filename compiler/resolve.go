@@ -17,6 +17,7 @@ func resolve(cfg *ir.Config, file *grammar.File) {
 	for _, v := range cfg.Instances {
 		resolveInstance(v, &cfg.Global)
 	}
+	resolveTwins(cfg.Instances)
 	for _, g := range cfg.SyncGroups {
 		resolveGroup(g, &cfg.Global)
 	}

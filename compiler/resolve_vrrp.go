@@ -135,6 +135,21 @@ func resolveUnicast(v *ir.VRRPInstance, g *ir.Global) {
 	setDefault(&v.MulticastGroup, netip.Addr{}, group)
 }
 
+// resolveTwins numbers instances that have one VRID on an interface and are different virtual routers all the same.
+func resolveTwins(instances []*ir.VRRPInstance) {
+	known := map[ir.InstanceKey][]*ir.VRRPInstance{}
+	for _, v := range instances {
+		k := v.Key()
+		twins := known[k]
+		if i := slices.IndexFunc(twins, v.Meets); i >= 0 {
+			v.Twin = twins[i].Twin // a duplicate, not a twin
+			continue
+		}
+		v.Twin = len(twins)
+		known[k] = append(twins, v)
+	}
+}
+
 // inherit takes a value of global_defs where the block does not have the keyword.
 func inherit[V any](o interface{ Has(string) bool }, keyword string, at *V, global V) {
 	if !o.Has(keyword) {

@@ -269,7 +269,7 @@ func play(cfg *ir.Config) string {
 	p.router = router.New(p.now, router.Prepare(cfg, nil))
 	p.balance = balance.New(p.now, balance.Prepare(cfg, balance.Start(1)))
 	own := map[string][]netip.Addr{
-		"eth0": {netip.MustParseAddr("192.0.2.77"), netip.MustParseAddr("fe80::77")},
+		"eth0": {netip.MustParseAddr("192.0.2.77"), netip.MustParseAddr("192.0.2.78"), netip.MustParseAddr("fe80::77")},
 		"eth1": {netip.MustParseAddr("203.0.113.77"), netip.MustParseAddr("fe80::78")},
 	}
 	link := func(name string, up bool) {
@@ -301,7 +301,13 @@ func play(cfg *ir.Config) string {
 	}{{1, 30 * time.Second}, {254, 0}, {1, 30 * time.Second}, {110, 30 * time.Second}} {
 		for range 16 {
 			for _, v := range cfg.Instances {
-				p.hear(v, peer.priority)
+				p.hear(v, peer.priority, "192.0.2.200", "fe80::200", 255, vrrp.SumPseudo)
+				if len(v.Unicast) > 0 { // from peers and others, over a few routers, and from an old peer
+					for _, src := range []string{"192.0.2.201", "192.0.2.202", "192.0.2.203"} {
+						p.hear(v, peer.priority, src, "fe80::201", 240, vrrp.SumPseudo)
+					}
+					p.hear(v, peer.priority, "192.0.2.200", "fe80::200", 255, vrrp.SumGroup)
+				}
 			}
 			p.pass(time.Second)
 		}
@@ -365,24 +371,32 @@ func (p *player) pass(d time.Duration) {
 	}
 }
 
-func (p *player) hear(v *ir.VRRPInstance, priority uint8) {
-	src := netip.MustParseAddr("192.0.2.200")
+func (p *player) hear(v *ir.VRRPInstance, priority uint8, src4, src6 string, ttl int, sum vrrp.Sum) {
+	src, dst := netip.MustParseAddr(src4), v.Group()
 	if v.Key().IPv6 {
-		src = netip.MustParseAddr("fe80::200")
+		src = netip.MustParseAddr(src6)
 	}
-	packet := vrrp.Packet{Version: v.Version, VRID: v.VRID, Priority: priority, Interval: v.AdvertInterval, AuthType: v.Auth.Type, Auth: v.Auth.Pass}
+	switch {
+	case dst.IsValid():
+	case v.SourceAddr.IsValid():
+		dst = v.SourceAddr
+	case v.IPv6():
+		dst = netip.MustParseAddr("fe80::77")
+	default:
+		dst = netip.MustParseAddr("192.0.2.77")
+	}
+	packet := vrrp.Packet{Version: v.Version, VRID: v.VRID, Priority: priority, Interval: v.AdvertInterval, AuthType: v.Auth.Type, Auth: v.Auth.Pass, Sum: sum}
 	for _, a := range v.Addresses {
 		if !a.Excluded && a.Prefix.Addr().Is6() == v.Key().IPv6 {
 			packet.Addresses = append(packet.Addresses, a.Prefix.Addr())
 		}
 	}
-	dst := vrrp.Group(v.Key().IPv6)
 	payload, err := packet.Marshal(src, dst)
 	if err != nil {
 		fmt.Fprintln(&p.did, v.Name, err)
 		return
 	}
-	p.route(router.PacketReceived{Interface: v.Interface, Src: src, Dst: dst, TTL: 255, Payload: payload})
+	p.route(router.PacketReceived{Interface: v.Interface, Src: src, Dst: dst, TTL: ttl, Payload: payload})
 }
 
 func (p *player) route(ev router.Event) {
@@ -396,7 +410,7 @@ func (p *player) route(ev router.Event) {
 		}
 		switch f := f.(type) {
 		case router.SendAdvert:
-			fmt.Fprintf(&p.did, "%v %s %x\n", f.Src, f.Leaves, f.Payload)
+			fmt.Fprintf(&p.did, "%v %s %v %d %x\n", f.Src, f.Leaves, f.Dst, f.TTL, f.Payload)
 		case router.StartScript:
 			fmt.Fprintf(&p.did, "%+v\n", f.ID)
 			done := router.ScriptDone{ID: f.ID}

@@ -62,8 +62,8 @@ func current(keys []*schema.Keyword) bool {
 func TestOf(t *testing.T) {
 	for _, c := range []struct{ path, want string }{
 		{"vrrp_instance.priority", "enforced"},
-		{"vrrp_instance.unicast_peer", "refused: " + unheard},
-		{"vrrp_instance.unicast_peer.min_ttl", "refused: " + unheard},
+		{"vrrp_instance.unicast_peer", "enforced"},
+		{"vrrp_instance.use_ipvlan", "refused: " + otherMAC},
 		{"vrrp_instance.authentication.auth_type", "enforced; refused AH: " + strangers},
 		{"vrrp_instance.nonsense", ""},
 		{"nonsense", ""},

@@ -1,7 +1,6 @@
 package enforced
 
 import (
-	"net/netip"
 	"path"
 	"slices"
 	"strings"
@@ -38,20 +37,6 @@ func strangeRegexes(cfg *ir.Config) (all []within) {
 				}
 			}
 		}
-	}
-	return all
-}
-
-// The groups that VRRP speaks on (RFC 9568 sections 5.1.1.2 and 5.1.2.2).
-var group4, group6 = netip.MustParseAddr("224.0.0.18"), netip.MustParseAddr("ff02::12")
-
-func multicastGroups(cfg *ir.Config) (all []within) {
-	g := &cfg.Global
-	if g.MulticastGroup4.IsValid() && g.MulticastGroup4 != group4 {
-		all = append(all, within{path: "global_defs.vrrp_mcast_group4", value: g.MulticastGroup4.String(), at: g.At("vrrp_mcast_group4")})
-	}
-	if g.MulticastGroup6.IsValid() && g.MulticastGroup6.WithZone("") != group6 {
-		all = append(all, within{path: "global_defs.vrrp_mcast_group6", value: g.MulticastGroup6.String(), at: g.At("vrrp_mcast_group6")})
 	}
 	return all
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"iter"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -46,6 +47,7 @@ type VRRPInstance struct {
 	State            State
 	Interface        string
 	VRID             uint8         `json:"virtual_router_id"`
+	Twin             int           `json:"-"` // its number among those with this VRID on the interface that do not meet: 0 is the first
 	Priority         uint8         // 255 owns the addresses
 	Version          uint8         // 2 or 3
 	AdvertInterval   time.Duration `json:"advert_int"`
@@ -82,7 +84,7 @@ type VRRPInstance struct {
 	TimerExpiredBackup int    `json:",omitzero"` // priority at which an own timer that fired too late makes it BACKUP; 0: never
 	SkipCheckAdvAddr   bool   `json:"skip_check_adv_addr"`
 	V3ChecksumAsV2     bool   `json:"v3_checksum_as_v2"`
-	OldUnicastChecksum string // always or never; empty: as the peer does
+	OldUnicastChecksum string // ChecksumAlways or ChecksumNever; empty: as the peer does
 	KernelRxBufSize    uint32 `json:",omitzero"` // of the socket in bytes; 0: the policy of global_defs
 	Accept             bool   // takes traffic to the addresses while not their owner
 	PromoteSecondaries bool
@@ -174,6 +176,12 @@ type ExtraGARP struct {
 	All   bool
 	Every time.Duration // 0: never
 }
+
+// The values of OldUnicastChecksum.
+const (
+	ChecksumAlways = "always"
+	ChecksumNever  = "never"
+)
 
 // A UnicastPeer is one line of unicast_peer.
 type UnicastPeer struct {
@@ -350,11 +358,40 @@ type InstanceKey struct {
 	Interface string
 	VRID      uint8
 	IPv6      bool
+	Twin      int // see VRRPInstance
 }
 
 // Key returns what identifies the instance.
 func (v *VRRPInstance) Key() InstanceKey {
-	return InstanceKey{Interface: v.Interface, VRID: v.VRID, IPv6: v.IPv6()}
+	return InstanceKey{Interface: v.Interface, VRID: v.VRID, IPv6: v.IPv6(), Twin: v.Twin}
+}
+
+// Group is where advertisements are sent to and heard: the multicast group, VRRP's own (RFC 9568 sections 5.1.1.2 and 5.1.2.2) where
+// nothing says another one. It is invalid for an instance with unicast peers.
+func (v *VRRPInstance) Group() netip.Addr {
+	switch {
+	case len(v.Unicast) > 0:
+		return netip.Addr{}
+	case v.MulticastGroup.IsValid():
+		return v.MulticastGroup.WithZone("")
+	case v.IPv6():
+		return netip.AddrFrom16([16]byte{0: 0xff, 1: 0x02, 15: 0x12})
+	}
+	return netip.AddrFrom4([4]byte{224, 0, 0, 18})
+}
+
+// Meets reports whether an advertisement may be for either of two instances with one VRID on an interface: both hear one multicast
+// group, or both have the same unicast peer.
+func (v *VRRPInstance) Meets(w *VRRPInstance) bool {
+	return v.Group() == w.Group() && (v.Group().IsValid() || slices.ContainsFunc(v.Unicast, func(p UnicastPeer) bool { return w.Peer(p.Addr) != nil }))
+}
+
+// Peer returns the unicast peer with an address; nil: there is none.
+func (v *VRRPInstance) Peer(a netip.Addr) *UnicastPeer {
+	if i := slices.IndexFunc(v.Unicast, func(p UnicastPeer) bool { return p.Addr == a }); i >= 0 {
+		return &v.Unicast[i]
+	}
+	return nil
 }
 
 // Follows lists the interfaces, beside its own, that the instance cannot do without although no tracker names them.

@@ -64,7 +64,7 @@ var instance = block(head(Name, func(v *ir.VRRPInstance) *string { return &v.Nam
 		"The TTL or hop limit of unicast advertisements.").Otherwise("255 with IPv4, the kernel's with IPv6").Since("2.1.0"),
 	Value("check_unicast_src", Flag, func(v *ir.VRRPInstance) *bool { return &v.CheckUnicastSource },
 		"Drops advertisements that do not come from a peer.").Otherwise("vrrp_check_unicast_src").Since("2.1.0"),
-	Value("old_unicast_checksum", Optional(Choice("never"), "always"), func(v *ir.VRRPInstance) *string { return &v.OldUnicastChecksum },
+	Value("old_unicast_checksum", Optional(Choice(ir.ChecksumNever), ir.ChecksumAlways), func(v *ir.VRRPInstance) *string { return &v.OldUnicastChecksum },
 		"Uses the unicast checksum of version 1.3.6 and before in VRRP version 3.").Build("checksum-compat"),
 	Value("track_src_ip", Flag, func(v *ir.VRRPInstance) *bool { return &v.TrackSourceAddr },
 		"FAULT while the source address is missing."),

@@ -26,6 +26,7 @@ import (
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
 	"keepc/runtime/kernel"
+	"keepc/runtime/vrrp"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -353,11 +354,11 @@ func (k slowKernel) Read(s kernel.Scope) (state.State, kernel.Unread) {
 	return k.Fake.Read(s)
 }
 
-func (k slowKernel) OpenWire(iface string, ipv6 bool, group netip.Addr, bell kernel.Bell) (kernel.Wire, error) {
+func (k slowKernel) OpenWire(iface string, ipv6 bool, bell kernel.Bell) (kernel.Wire, error) {
 	if k.opened.Add(1) > 1 {
 		time.Sleep(slow)
 	}
-	return k.Fake.OpenWire(iface, ipv6, group, bell)
+	return k.Fake.OpenWire(iface, ipv6, bell)
 }
 
 // TestSlowKernelDelaysNoAdvertisement: advertisements keep their second while the kernel takes its time over an address, over virtual
@@ -369,7 +370,10 @@ func TestSlowKernelDelaysNoAdvertisement(t *testing.T) {
 		hub.Plug(b.Fake, "eth0")
 		hub.Plug(peer.Fake, "eth0")
 		ear := &ear{bell: newTimerBell()}
-		wire, err := peer.OpenWire("eth0", false, netip.Addr{}, ear)
+		wire, err := peer.OpenWire("eth0", false, ear)
+		if err == nil {
+			err = wire.Join([]netip.Addr{vrrp.Group(false)})
+		}
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -64,7 +64,7 @@ func (o *outbox) has(e router.SendAdvert) bool {
 		return false
 	}
 	i := slices.IndexFunc(o.done, func(d router.SendAdvert) bool {
-		return d.Leaves == e.Leaves && d.Src == e.Src && d.Dst == e.Dst && bytes.Equal(d.Payload, e.Payload)
+		return d.Leaves == e.Leaves && d.Src == e.Src && d.Dst == e.Dst && d.TTL == e.TTL && bytes.Equal(d.Payload, e.Payload)
 	})
 	if i >= 0 {
 		o.done = slices.Delete(o.done, i, i+1)

@@ -27,6 +27,8 @@ type wireKey struct {
 type wireNeed struct {
 	index int     // of the interface: one that was made anew under its old name needs a new socket
 	vrids []uint8 // that are to be heard, sorted
+	// The multicast groups that it hears, sorted.
+	groups []netip.Addr
 }
 
 // needed lists the wires that configurations want on the interfaces that are there.
@@ -47,6 +49,11 @@ func needed(links map[string]kernel.Link, configs ...*ir.Config) map[wireKey]wir
 			if i, found := slices.BinarySearch(n.vrids, v.VRID); !found {
 				n.vrids = slices.Insert(n.vrids, i, v.VRID)
 			}
+			if g := v.Group(); g.IsValid() {
+				if i, found := slices.BinarySearchFunc(n.groups, g, netip.Addr.Compare); !found {
+					n.groups = slices.Insert(n.groups, i, g)
+				}
+			}
 			need[k] = n
 		}
 	}
@@ -63,8 +70,8 @@ type wires struct {
 }
 
 type sender struct {
-	iface string
-	src   netip.Addr
+	iface    string
+	src, dst netip.Addr
 }
 
 func newWires(o *opener) *wires {
@@ -146,11 +153,11 @@ func (w *wires) send(e router.SendAdvert) (note sendChanged, changed bool) {
 	if !open {
 		return note, false // told when it did not open
 	}
-	err := o.wire.Send(e.Src, e.Dst, e.Payload)
+	err := o.wire.Send(e.Src, e.Dst, e.TTL, e.Payload)
 	if err == nil && len(w.failed) == 0 {
 		return note, false
 	}
-	from := sender{e.Leaves, e.Src}
+	from := sender{e.Leaves, e.Src, e.Dst}
 	if root(err) == w.failed[from] {
 		return note, false
 	}
@@ -169,7 +176,7 @@ func (w *wires) wire(e router.SendAdvert) (o wireChanged, open bool) {
 // arm makes an advertisement ready to leave; false: it cannot, send tells why.
 func (w *wires) arm(d *kernel.Datagram, e router.SendAdvert) bool {
 	o, open := w.wire(e)
-	return open && o.wire.Arm(d, e.Src, e.Dst, e.Payload) == nil
+	return open && o.wire.Arm(d, e.Src, e.Dst, e.TTL, e.Payload) == nil
 }
 
 // root is the innermost error, by which others are told apart.
@@ -299,6 +306,11 @@ func (o *opener) open(ctx context.Context, needs map[wireKey]wireNeed, dead map[
 		if w == nil {
 			ear := &ear{bell: o.bell}
 			wire, err := o.wire(k, ear)
+			if err == nil {
+				if err = wire.Join(n.groups); err != nil {
+					_ = wire.Close() // nothing is buffered that could be lost
+				}
+			}
 			if errors.Is(err, kernel.ErrNoInterface) { // it went away meanwhile; its return will be told
 				continue
 			}
@@ -310,7 +322,7 @@ func (o *opener) open(ctx context.Context, needs map[wireKey]wireNeed, dead map[
 				o.failed[k] = err.Error()
 				continue
 			}
-			w = &openWire{Wire: wire, wireNeed: wireNeed{index: n.index}}
+			w = &openWire{Wire: wire, wireNeed: wireNeed{index: n.index, groups: n.groups}}
 			o.accept(k, w, n.vrids)
 			o.opened[k] = w
 			if _, failed := o.failed[k]; failed {
@@ -318,6 +330,13 @@ func (o *opener) open(ctx context.Context, needs map[wireKey]wireNeed, dead map[
 				o.log.Info("VRRP is open again", "subject", k.iface)
 			}
 			o.tell(ctx, wireChanged{k, n.index, wire, ear})
+		}
+		if !slices.Equal(w.groups, n.groups) {
+			if err := w.Join(n.groups); err != nil {
+				errs = append(errs, err)
+				o.log.Error(err.Error(), "subject", k.iface)
+			}
+			w.groups = n.groups
 		}
 		if !slices.Equal(w.vrids, n.vrids) {
 			o.accept(k, w, n.vrids)
@@ -330,7 +349,7 @@ func (o *opener) wire(k wireKey, ear *ear) (kernel.Wire, error) {
 	if k.sends {
 		return o.kernel.OpenSender(k.iface, k.ipv6)
 	}
-	return o.kernel.OpenWire(k.iface, k.ipv6, netip.Addr{}, ear) // the family's own group
+	return o.kernel.OpenWire(k.iface, k.ipv6, ear)
 }
 
 // accept lets the kernel drop what is for none of the interface's instances. A wire without a filter hears them all the same.

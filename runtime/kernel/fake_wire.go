@@ -66,7 +66,7 @@ func (f *Fake) deliver(iface string, p Packet) {
 	}
 	ours := slices.ContainsFunc(l.addrs, func(a fakeAddr) bool { return a.Addr() == p.Dst })
 	for w := range l.wires {
-		if w.ipv6 != p.Dst.Is6() || !ours && w.group != p.Dst || !w.accepts(p.Payload) {
+		if w.ipv6 != p.Dst.Is6() || !ours && !slices.Contains(w.groups, p.Dst) || !w.accepts(p.Payload) {
 			continue
 		}
 		p.Interface, p.Payload = iface, bytes.Clone(p.Payload)
@@ -85,20 +85,20 @@ const fakeQueue = 256
 
 type fakeWire struct {
 	port
-	link  *fakeLink
-	ipv6  bool
-	group netip.Addr
-	only  bool // a set was given to Accept
-	vrids []uint8
-	queue chan Packet
-	bell  Bell
-	ended bool
+	link   *fakeLink
+	ipv6   bool
+	groups []netip.Addr
+	only   bool // a set was given to Accept
+	vrids  []uint8
+	queue  chan Packet
+	bell   Bell
+	ended  bool
 	// It sends from any address.
 	anywhere bool
 }
 
 // OpenWire implements Kernel.
-func (f *Fake) OpenWire(iface string, ipv6 bool, group netip.Addr, bell Bell) (Wire, error) {
+func (f *Fake) OpenWire(iface string, ipv6 bool, bell Bell) (Wire, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.fault("OpenWire"); err != nil {
@@ -108,11 +108,8 @@ func (f *Fake) OpenWire(iface string, ipv6 bool, group netip.Addr, bell Bell) (W
 	if l == nil {
 		return nil, fmt.Errorf("open the VRRP wire of %s: %w: %s", iface, ErrNoInterface, iface)
 	}
-	if !group.IsValid() {
-		group = vrrpGroup(ipv6)
-	}
 	w := &fakeWire{
-		port: port{f, iface}, link: l, ipv6: ipv6, group: group,
+		port: port{f, iface}, link: l, ipv6: ipv6,
 		queue: make(chan Packet, fakeQueue), bell: bell,
 	}
 	l.wires[w] = struct{}{}
@@ -142,9 +139,11 @@ var (
 	errForeign     = errors.New("the source is no address of the interface") // IPv6 only
 )
 
-func (w *fakeWire) Arm(*Datagram, netip.Addr, netip.Addr, []byte) error { return errors.ErrUnsupported }
+func (w *fakeWire) Arm(*Datagram, netip.Addr, netip.Addr, uint8, []byte) error {
+	return errors.ErrUnsupported
+}
 
-func (w *fakeWire) Send(src, dst netip.Addr, payload []byte) error {
+func (w *fakeWire) Send(src, dst netip.Addr, ttl uint8, payload []byte) error {
 	if dst.Is6() != w.ipv6 || src.IsValid() && src.Is6() != w.ipv6 {
 		return fmt.Errorf("send from %s to %s on %s: addresses of the other family", src, dst, w.iface)
 	}
@@ -153,7 +152,7 @@ func (w *fakeWire) Send(src, dst netip.Addr, payload []byte) error {
 		return fmt.Errorf("send to %s on %s: %w", dst, w.iface, err)
 	}
 	if hub != nil {
-		hub.carry(w.port, Packet{Src: src, Dst: dst, TTL: 255, Payload: payload})
+		hub.carry(w.port, Packet{Src: src, Dst: dst, TTL: cmp.Or(int(ttl), fakeHops), Payload: payload})
 	}
 	return nil
 }
@@ -183,6 +182,21 @@ func (f *Fake) outgoing(w *fakeWire, src netip.Addr) (netip.Addr, *Hub, error) {
 		return src, nil, errForeign
 	}
 	return src, f.hubs[w.iface], nil
+}
+
+// fakeHops is the TTL of who names none.
+const fakeHops = 64
+
+// Join implements Wire.
+func (w *fakeWire) Join(groups []netip.Addr) error {
+	f := w.port.kernel
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.fault("Join"); err != nil {
+		return err
+	}
+	w.groups = slices.Clone(groups)
+	return nil
 }
 
 // Accept implements Wire.

@@ -45,10 +45,11 @@ type Links interface {
 
 // A Wire carries the advertisements of one interface and family.
 type Wire interface {
-	// Send sends a VRRP payload (without IP header) from src to dst with TTL 255 and TOS 0xC0. It never blocks.
-	Send(src, dst netip.Addr, payload []byte) error
+	// Send sends a VRRP payload (without IP header) from src to dst with this TTL and TOS 0xC0. TTL 0: the kernel's own, IPv6 only.
+	// It never blocks.
+	Send(src, dst netip.Addr, ttl uint8, payload []byte) error
 	// Arm makes a datagram ready that Send would send now. Errors: errors.ErrUnsupported where there are no datagrams.
-	Arm(d *Datagram, src, dst netip.Addr, payload []byte) error
+	Arm(d *Datagram, src, dst netip.Addr, ttl uint8, payload []byte) error
 	// Poll takes a packet that has arrived; false: there is none. It never blocks. Errors: io.EOF after Close; any other means that
 	// this wire hears nothing any more.
 	Poll() (Packet, bool, error)
@@ -56,6 +57,9 @@ type Wire interface {
 	// nothing; a later call replaces the set. A new wire accepts all. What is dropped is not counted anywhere: log_unknown_vrids
 	// would need a wire that accepts all.
 	Accept(vrids []uint8) error
+	// Join makes the wire hear these multicast groups, and leaves all others that it was in. What is sent to the host itself, it
+	// hears anyway.
+	Join(groups []netip.Addr) error
 	Close() error
 }
 
@@ -77,9 +81,9 @@ type Packet struct {
 
 // Wires opens wires.
 type Wires interface {
-	// OpenWire joins the VRRP group of the family on the interface. The bell rings while a packet waits for Poll; nil: nobody sleeps.
+	// OpenWire opens a wire on the interface, in no group yet. The bell rings while a packet waits for Poll; nil: nobody sleeps.
 	// Errors: ErrNoInterface, ErrPermission.
-	OpenWire(iface string, ipv6 bool, group netip.Addr, bell Bell) (Wire, error)
+	OpenWire(iface string, ipv6 bool, bell Bell) (Wire, error)
 	// OpenSender opens a wire that hears nothing, and sends from addresses that the interface need not have. Errors: those of OpenWire.
 	OpenSender(iface string, ipv6 bool) (Wire, error)
 }
@@ -97,14 +101,6 @@ type Kernel interface {
 	Wires
 	Neighbours
 	Close() error
-}
-
-// vrrpGroup is the group that routers advertise to (RFC 9568 sections 5.1.1.2 and 5.1.2.2).
-func vrrpGroup(ipv6 bool) netip.Addr {
-	if ipv6 {
-		return netip.AddrFrom16([16]byte{0: 0xff, 1: 0x02, 15: 0x12})
-	}
-	return netip.AddrFrom4([4]byte{224, 0, 0, 18})
 }
 
 // same tells whether the kernel would hold both alike.

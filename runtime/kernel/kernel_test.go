@@ -63,6 +63,7 @@ var behaviour = []struct {
 	{"wire", testWire},
 	{"wire source", testSource},
 	{"wire unicast", testUnicast},
+	{"wire join", testJoin},
 	{"wire accepts", testWireAccepts},
 	{"wire ends", testWireEnds},
 	{"announce", testAnnounce},
@@ -174,7 +175,7 @@ func testMissing(t *testing.T, h host) {
 	if err := kernel.Delete(h, k); err != nil {
 		t.Errorf("delete: %v; the address is absent", err)
 	}
-	if _, err := h.OpenWire("eth7", false, netip.Addr{}, nil); !errors.Is(err, kernel.ErrNoInterface) {
+	if _, err := h.OpenWire("eth7", false, nil); !errors.Is(err, kernel.ErrNoInterface) {
 		t.Errorf("wire: %v", err)
 	}
 	if err := h.Announce("eth7", here4); !errors.Is(err, kernel.ErrNoInterface) {
@@ -272,9 +273,14 @@ func testSlow(t *testing.T, h host) {
 
 func wire(t *testing.T, k kernel.Wires, ipv6 bool) kernel.Wire {
 	t.Helper()
-	w, err := k.OpenWire("eth0", ipv6, netip.Addr{}, nil)
+	w, err := k.OpenWire("eth0", ipv6, nil)
 	check(t, err)
 	t.Cleanup(func() { w.Close() })
+	group := all4
+	if ipv6 {
+		group = all6
+	}
+	check(t, w.Join([]netip.Addr{group}))
 	return w
 }
 
@@ -298,7 +304,7 @@ func testWire(t *testing.T, h host) {
 	}{{false, here4, all4}, {true, here6, all6}} {
 		near, far := wire(t, h, c.ipv6), wire(t, h.far, c.ipv6)
 		payload := []byte("eight by")
-		check(t, near.Send(c.src, c.dst, payload))
+		check(t, near.Send(c.src, c.dst, 255, payload))
 		got, _ := receive(t, far)
 		want := kernel.Packet{Interface: "eth0", Src: c.src, Dst: c.dst, TTL: 255, Payload: []byte("eight by")}
 		if d := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); d != "" {
@@ -316,20 +322,20 @@ func testSource(t *testing.T, h host) {
 		{netip.Addr{}, here4},                  // the kernel chooses
 		{addr("10.0.0.99"), addr("10.0.0.99")}, // mcast_src_ip need not be an address of the host
 	} {
-		check(t, near.Send(c.src, all4, []byte("v4")))
+		check(t, near.Send(c.src, all4, 255, []byte("v4")))
 		if got, _ := receive(t, far); got.Src != c.want {
 			t.Errorf("from %v: got %v", c.src, got)
 		}
 	}
 	near, far = wire(t, h, true), wire(t, h.far, true)
-	check(t, near.Send(netip.Addr{}, all6, []byte("v6")))
+	check(t, near.Send(netip.Addr{}, all6, 255, []byte("v6")))
 	if got, _ := receive(t, far); got.Src != here6 {
 		t.Errorf("got %v", got)
 	}
-	if near.Send(addr("fe80::99"), all6, []byte("v6")) == nil {
+	if near.Send(addr("fe80::99"), all6, 255, []byte("v6")) == nil {
 		t.Error("an IPv6 source that the host does not have")
 	}
-	if near.Send(here4, all6, nil) == nil || near.Send(here6, all4, nil) == nil {
+	if near.Send(here4, all6, 255, nil) == nil || near.Send(here6, all4, 255, nil) == nil {
 		t.Error("an address of the other family")
 	}
 }
@@ -338,11 +344,35 @@ func testUnicast(t *testing.T, h host) {
 	for _, c := range []struct {
 		ipv6     bool
 		src, dst netip.Addr
-	}{{false, here4, far4}, {true, here6, far6}} {
+		ttl      uint8
+		want     int
+	}{{false, here4, far4, 255, 255}, {false, here4, far4, 20, 20}, {true, here6, far6, 20, 20}, {true, here6, far6, 0, 64}} {
 		near, far := wire(t, h, c.ipv6), wire(t, h.far, c.ipv6)
-		check(t, near.Send(c.src, c.dst, []byte("eight by")))
-		if got, _ := receive(t, far); got.Src != c.src || got.Dst != c.dst || got.TTL != 255 || string(got.Payload) != "eight by" {
+		check(t, near.Send(c.src, c.dst, c.ttl, []byte("eight by")))
+		if got, _ := receive(t, far); got.Src != c.src || got.Dst != c.dst || got.TTL != c.want || string(got.Payload) != "eight by" {
 			t.Errorf("got %+v", got)
+		}
+	}
+}
+
+// testJoin hears a group from when it is joined until it is left, and what is sent to the host always.
+func testJoin(t *testing.T, h host) {
+	other4, other6 := addr("224.0.0.200"), addr("ff02::200")
+	for _, c := range []struct {
+		ipv6                   bool
+		src, group, other, far netip.Addr
+	}{{false, here4, all4, other4, far4}, {true, here6, all6, other6, far6}} {
+		near, far := wire(t, h, c.ipv6), wire(t, h.far, c.ipv6)
+		for _, joined := range [][]netip.Addr{{c.group}, {c.group, c.other}, {c.other}, nil, {c.group}} {
+			check(t, far.Join(joined))
+			for _, dst := range append([]netip.Addr{c.group, c.other}, c.far) {
+				check(t, near.Send(c.src, dst, 255, []byte("eight by")))
+			}
+			for _, dst := range append(slices.Clone(joined), c.far) {
+				if got, _ := receive(t, far); got.Dst != dst {
+					t.Errorf("in %v: got %+v, want one to %v", joined, got, dst)
+				}
+			}
 		}
 	}
 }
@@ -371,16 +401,16 @@ func testWireAccepts(t *testing.T, h host) {
 		} {
 			check(t, far.Accept(step.accept))
 			for _, vrid := range []byte{0, 1, 51, 255} {
-				check(t, near.Send(c.src, c.dst, advert(vrid)))
+				check(t, near.Send(c.src, c.dst, 255, advert(vrid)))
 			}
-			check(t, near.Send(c.src, c.dst, []byte{0x31})) // too short
+			check(t, near.Send(c.src, c.dst, 255, []byte{0x31})) // too short
 			for _, vrid := range step.want {
 				if got, _ := receive(t, far); !slices.Equal(got.Payload, advert(vrid)) {
 					t.Errorf("accept %v: got %v, want VRID %d", step.accept, got, vrid)
 				}
 			}
 			check(t, far.Accept([]uint8{99})) // who says that nothing else waits
-			check(t, near.Send(c.src, c.dst, advert(99)))
+			check(t, near.Send(c.src, c.dst, 255, advert(99)))
 			if got, _ := receive(t, far); !slices.Equal(got.Payload, advert(99)) {
 				t.Errorf("accept %v: got %v beside what was asked for", step.accept, got)
 			}
@@ -394,23 +424,23 @@ func testWireEnds(t *testing.T, h host) {
 	if _, _, err := far.Poll(); err != io.EOF {
 		t.Errorf("receive on a closed wire: %v", err)
 	}
-	if far.Send(far4, all4, []byte("late")) == nil {
+	if far.Send(far4, all4, 255, []byte("late")) == nil {
 		t.Error("sent on a closed wire")
 	}
 	check(t, far.Close())
 
 	h.up(false)
-	if near.Send(here4, all4, []byte("void")) == nil {
+	if near.Send(here4, all4, 255, []byte("void")) == nil {
 		t.Error("sent on a link that is down")
 	}
 	h.up(true)
 	again := wire(t, h.far, false)
-	check(t, near.Send(here4, all4, []byte("back")))
+	check(t, near.Send(here4, all4, 255, []byte("back")))
 	if got, _ := receive(t, again); string(got.Payload) != "back" {
 		t.Errorf("the wire did not survive link down and up: %+v", got)
 	}
 	h.remake()
-	if near.Send(here4, all4, []byte("void")) == nil {
+	if near.Send(here4, all4, 255, []byte("void")) == nil {
 		t.Error("sent on an interface that is gone")
 	}
 }

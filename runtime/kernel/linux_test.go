@@ -90,9 +90,9 @@ func (i inside) WatchLinks(ctx context.Context) (links <-chan kernel.Link, err e
 	return links, err
 }
 
-func (i inside) OpenWire(iface string, ipv6 bool, group netip.Addr, bell kernel.Bell) (w kernel.Wire, err error) {
+func (i inside) OpenWire(iface string, ipv6 bool, bell kernel.Bell) (w kernel.Wire, err error) {
 	err = i.host.Do(func() (err error) {
-		w, err = i.Kernel.OpenWire(iface, ipv6, group, bell)
+		w, err = i.Kernel.OpenWire(iface, ipv6, bell)
 		return err
 	})
 	return w, err
@@ -143,8 +143,8 @@ func TestUnprivileged(t *testing.T) {
 		{"list links", func() error { _, err := k.Links(); return err }, ""},
 		{"add an address", func() error { return kernel.Set(k, key("10.0.0.3/24"), state.Address{}) }, "CAP_NET_ADMIN"},
 		{"delete an address", func() error { return kernel.Delete(k, key("10.0.0.1/24")) }, "CAP_NET_ADMIN"},
-		{"open a wire", func() error { _, err := k.OpenWire("eth0", false, netip.Addr{}, nil); return err }, "CAP_NET_RAW"},
-		{"open an IPv6 wire", func() error { _, err := k.OpenWire("eth0", true, netip.Addr{}, nil); return err }, "CAP_NET_RAW"},
+		{"open a wire", func() error { _, err := k.OpenWire("eth0", false, nil); return err }, "CAP_NET_RAW"},
+		{"open an IPv6 wire", func() error { _, err := k.OpenWire("eth0", true, nil); return err }, "CAP_NET_RAW"},
 		{"announce", func() error { return k.Announce("eth0", here4) }, "CAP_NET_RAW"},
 	} {
 		unprivileged(t, lb01, c.name, c.do, c.want)

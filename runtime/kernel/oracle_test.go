@@ -130,10 +130,10 @@ func TestFramesAsKeepalived(t *testing.T) {
 	}
 	wire4, wire6 := wire(t, k, false), wire(t, k, true)
 	compare("IPv4 advertisement", starts(12, 0x08, 0x00, 0x45, 0xc0), func(f []byte) error {
-		return wire4.Send(here4, all4, f[14+20:])
+		return wire4.Send(here4, all4, 255, f[14+20:])
 	})
 	compare("IPv6 advertisement", starts(12, 0x86, 0xdd, 0x6c), func(f []byte) error {
-		return wire6.Send(netip.AddrFrom16([16]byte(f[14+8:])), all6, f[14+40:])
+		return wire6.Send(netip.AddrFrom16([16]byte(f[14+8:])), all6, 255, f[14+40:])
 	})
 	for _, a := range oracleAddresses {
 		ip := a.key.Prefix.Addr()

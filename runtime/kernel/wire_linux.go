@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
 )
 
@@ -23,26 +26,20 @@ const (
 	maxPacket    = 1 << 16
 )
 
-// OpenWire implements Wires. An invalid group stands for VRRP's own: 224.0.0.18 or ff02::12.
+// OpenWire implements Wires.
 //
 // The wire belongs to the interface's index: it survives link down and up, but an interface that was deleted and made anew
 // needs a new wire. Who opened it closes it and opens another one when WatchLinks tells another Index.
-func (l *Linux) OpenWire(iface string, ipv6 bool, group netip.Addr, bell Bell) (Wire, error) {
+func (l *Linux) OpenWire(iface string, ipv6 bool, bell Bell) (Wire, error) {
 	link, err := l.link(iface)
 	if err != nil {
 		return nil, fmt.Errorf("open the VRRP wire of %s: %w", iface, err)
-	}
-	if !group.IsValid() {
-		group = vrrpGroup(ipv6)
-	}
-	if group.Is6() != ipv6 {
-		return nil, fmt.Errorf("open the VRRP wire of %s: group %s is of the other family", iface, group)
 	}
 	open := openWire4
 	if ipv6 {
 		open = openWire6
 	}
-	w, err := open(iface, link.Index, group, bell)
+	w, err := open(iface, link.Index, bell)
 	if err != nil {
 		return nil, fmt.Errorf("open the VRRP wire of %s: %w", iface, permission(err, netRaw))
 	}
@@ -85,6 +82,8 @@ type socket struct {
 	buf   []byte
 	oob   []byte
 
+	joined []netip.Addr // its groups; Join alone uses them
+
 	mu     sync.Mutex // Close waits for a call that is under way: none of them ever blocks
 	fd     int
 	closed bool
@@ -125,6 +124,29 @@ func (s *socket) Close() error {
 	return unix.Close(s.fd)
 }
 
+// join leaves the groups that are not wanted, and joins those that are new.
+func (s *socket) join(groups []netip.Addr, set func(group netip.Addr, join bool) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	var errs []error
+	change := func(list, other []netip.Addr, join bool) {
+		for _, g := range list {
+			if !slices.Contains(other, g) {
+				if err := set(g, join); err != nil {
+					errs = append(errs, fmt.Errorf("group %s on %s: %w", g, s.iface, permission(err, netRaw)))
+				}
+			}
+		}
+	}
+	change(s.joined, groups, false)
+	change(groups, s.joined, true)
+	s.joined = slices.Clone(groups)
+	return errors.Join(errs...)
+}
+
 // refused names the option that the kernel refused.
 func refused(option string, err error) error {
 	if err == nil {
@@ -150,12 +172,12 @@ func setInts(fd int, options []intOption) error {
 }
 
 // send does one system call that sends, and never waits: a full queue is an error (EAGAIN, ENOBUFS).
-func (s *socket) send(w Wire, src, dst netip.Addr, payload []byte) error {
+func (s *socket) send(w Wire, src, dst netip.Addr, ttl uint8, payload []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := io.ErrClosedPipe
 	if !s.closed {
-		if err = w.Arm(&s.out, src, dst, payload); err != nil {
+		if err = w.Arm(&s.out, src, dst, ttl, payload); err != nil {
 			return err
 		}
 		s.out.send()
@@ -218,13 +240,9 @@ func options4() []intOption {
 	}
 }
 
-func openWire4(iface string, index int, group netip.Addr, bell Bell) (Wire, error) {
+func openWire4(iface string, index int, bell Bell) (Wire, error) {
 	s, err := listen(unix.AF_INET, iface, index, bell, func(fd int) error {
-		return cmp.Or(
-			setInts(fd, options4()),
-			refused("IP_ADD_MEMBERSHIP", unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP,
-				&unix.IPMreqn{Multiaddr: group.As4(), Ifindex: int32(index)})),
-		)
+		return setInts(fd, options4())
 	})
 	if err != nil {
 		return nil, err
@@ -233,34 +251,47 @@ func openWire4(iface string, index int, group netip.Addr, bell Bell) (Wire, erro
 }
 
 // Send implements Wire.
-func (w *wire4) Send(src, dst netip.Addr, payload []byte) error { return w.send(w, src, dst, payload) }
+func (w *wire4) Send(src, dst netip.Addr, ttl uint8, payload []byte) error {
+	return w.send(w, src, dst, ttl, payload)
+}
 
 // Arm implements Wire.
-func (w *wire4) Arm(d *Datagram, src, dst netip.Addr, payload []byte) error {
+func (w *wire4) Arm(d *Datagram, src, dst netip.Addr, ttl uint8, payload []byte) error {
 	if !dst.Is4() || src.IsValid() && !src.Is4() {
 		return fmt.Errorf("send from %s to %s on %s: not IPv4 addresses", src, dst, w.iface)
 	}
 	if !src.IsValid() {
 		src = netip.IPv4Unspecified() // the kernel chooses
 	}
-	d.packet = append(appendHeader4(d.packet[:0], src, dst, uint16(w.id.Load()+1)), payload...)
+	d.packet = append(appendHeader4(d.packet[:0], src, dst, ttl, uint16(w.id.Load()+1)), payload...)
 	d.control, d.ids = nil, &w.id
 	d.address4(w.fd, dst)
 	return nil
 }
 
 // appendHeader4 appends an IPv4 header without options; length and checksum are the kernel's to fill in.
-func appendHeader4(b []byte, src, dst netip.Addr, id uint16) []byte {
+func appendHeader4(b []byte, src, dst netip.Addr, ttl uint8, id uint16) []byte {
 	var h [ipv4.HeaderLen]byte
 	h[0] = ipv4.Version<<4 | ipv4.HeaderLen/4
 	h[1] = tosControl
 	binary.BigEndian.PutUint16(h[4:], id)
-	h[8] = maxTTL
+	h[8] = ttl
 	h[9] = protocolVRRP
 	from, to := src.As4(), dst.As4()
 	copy(h[12:], from[:])
 	copy(h[16:], to[:])
 	return append(b, h[:]...)
+}
+
+// Join implements Wire.
+func (w *wire4) Join(groups []netip.Addr) error {
+	return w.join(groups, func(group netip.Addr, join bool) error {
+		option, name := unix.IP_DROP_MEMBERSHIP, "IP_DROP_MEMBERSHIP"
+		if join {
+			option, name = unix.IP_ADD_MEMBERSHIP, "IP_ADD_MEMBERSHIP"
+		}
+		return refused(name, unix.SetsockoptIPMreqn(w.fd, unix.IPPROTO_IP, option, &unix.IPMreqn{Multiaddr: group.As4(), Ifindex: int32(w.index)}))
+	})
 }
 
 // Poll implements Wire.
@@ -291,18 +322,13 @@ func options6() []intOption {
 		{"IPV6_MULTICAST_ALL", unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_ALL, 0},
 		{"IPV6_MULTICAST_LOOP", unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_LOOP, 0},
 		{"IPV6_MULTICAST_HOPS", unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_HOPS, maxTTL},
-		{"IPV6_UNICAST_HOPS", unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, maxTTL},
 		{"IPV6_TCLASS", unix.IPPROTO_IPV6, unix.IPV6_TCLASS, tosControl},
 	}
 }
 
-func openWire6(iface string, index int, group netip.Addr, bell Bell) (Wire, error) {
+func openWire6(iface string, index int, bell Bell) (Wire, error) {
 	s, err := listen(unix.AF_INET6, iface, index, bell, func(fd int) error {
-		return cmp.Or(
-			setInts(fd, options6()),
-			refused("IPV6_JOIN_GROUP", unix.SetsockoptIPv6Mreq(fd, unix.IPPROTO_IPV6, unix.IPV6_JOIN_GROUP,
-				&unix.IPv6Mreq{Multiaddr: group.As16(), Interface: uint32(index)})),
-		)
+		return setInts(fd, options6())
 	})
 	if err != nil {
 		return nil, err
@@ -311,10 +337,12 @@ func openWire6(iface string, index int, group netip.Addr, bell Bell) (Wire, erro
 }
 
 // Send implements Wire.
-func (w *wire6) Send(src, dst netip.Addr, payload []byte) error { return w.send(w, src, dst, payload) }
+func (w *wire6) Send(src, dst netip.Addr, ttl uint8, payload []byte) error {
+	return w.send(w, src, dst, ttl, payload)
+}
 
 // Arm implements Wire.
-func (w *wire6) Arm(d *Datagram, src, dst netip.Addr, payload []byte) error {
+func (w *wire6) Arm(d *Datagram, src, dst netip.Addr, ttl uint8, payload []byte) error {
 	if !dst.Is6() || src.IsValid() && !src.Is6() {
 		return fmt.Errorf("send from %s to %s on %s: not IPv6 addresses", src, dst, w.iface)
 	}
@@ -323,12 +351,27 @@ func (w *wire6) Arm(d *Datagram, src, dst netip.Addr, payload []byte) error {
 		info.Addr = src.As16()
 	}
 	d.packet = append(d.packet[:0], payload...)
-	if control := unix.PktInfo6(&info); !bytes.Equal(d.control, control) {
+	control := unix.PktInfo6(&info)
+	if ttl > 0 && !dst.IsMulticast() {
+		control = append(control, (&ipv6.ControlMessage{HopLimit: int(ttl)}).Marshal()...)
+	}
+	if !bytes.Equal(d.control, control) {
 		d.control = control
 	}
 	d.ids = nil
 	d.address6(w.fd, dst, uint32(w.index))
 	return nil
+}
+
+// Join implements Wire.
+func (w *wire6) Join(groups []netip.Addr) error {
+	return w.join(groups, func(group netip.Addr, join bool) error {
+		option, name := unix.IPV6_LEAVE_GROUP, "IPV6_LEAVE_GROUP"
+		if join {
+			option, name = unix.IPV6_JOIN_GROUP, "IPV6_JOIN_GROUP"
+		}
+		return refused(name, unix.SetsockoptIPv6Mreq(w.fd, unix.IPPROTO_IPV6, option, &unix.IPv6Mreq{Multiaddr: group.As16(), Interface: uint32(w.index)}))
+	})
 }
 
 // Poll implements Wire.

@@ -35,16 +35,15 @@ func (m *Machine) Ahead(list []Departure) []Departure {
 		if !ok {
 			continue
 		}
-		f, at, every := i.machine.Next()
-		if f == nil || f != i.sent {
-			continue
-		}
-		advert, ok := i.advert.(SendAdvert)
-		if !ok {
-			continue
-		}
-		for n := range AheadAdverts {
-			list = append(list, Departure{At: at.Add(time.Duration(n) * every), Advert: advert})
+		next, at, every := i.machine.Next()
+		for _, f := range next {
+			advert, ok := i.advert(f).(SendAdvert)
+			if !ok {
+				continue
+			}
+			for n := range AheadAdverts {
+				list = append(list, Departure{At: at.Add(time.Duration(n) * every), Advert: advert})
+			}
 		}
 	}
 	slices.SortStableFunc(list, func(a, b Departure) int { return cmp.Compare(a.At.Sub(b.At), 0) })

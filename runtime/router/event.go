@@ -85,6 +85,7 @@ type SendAdvert struct {
 	Interface string
 	Leaves    string // the virtual interface that it leaves by, or Interface
 	Src, Dst  netip.Addr
+	TTL       uint8  // 0: the kernel's own
 	Payload   []byte // VRRP payload, without IP header
 }
 

@@ -1,7 +1,9 @@
 package router
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"keepc/compiler/ir"
@@ -31,8 +33,28 @@ type instance struct {
 	waits  bool       // for the first result of what it tracks
 	judged bool       // the three above are known
 
-	sent   *vrrp.Send // the last one
-	advert Effect     // that it was
+	sent []sent // the last ones, for they go out again and again
+}
+
+// A sent advertisement is what a machine sends, as an effect.
+type sent struct {
+	*vrrp.Send
+	effect Effect
+}
+
+// advert makes an effect of what the machine sends, once for each.
+func (i *instance) advert(s *vrrp.Send) Effect {
+	for _, x := range i.sent {
+		if x.Send == s {
+			return x.effect
+		}
+	}
+	if len(i.sent) > len(i.cfg.Unicast) {
+		i.sent = i.sent[:0]
+	}
+	e := SendAdvert{Interface: i.key.Interface, Leaves: i.cfg.Leaves(), Src: s.Src, Dst: s.Dst, TTL: s.TTL, Payload: s.Payload}
+	i.sent = append(i.sent, sent{s, e})
+	return e
 }
 
 func newInstance(cfg *ir.VRRPInstance) *instance {
@@ -45,10 +67,7 @@ func (m *Machine) drive(now time.Time, i *instance, ev vrrp.Event) {
 	for _, f := range i.machine.Step(now, ev) {
 		switch f := f.(type) {
 		case *vrrp.Send:
-			if i.sent != f {
-				i.sent, i.advert = f, SendAdvert{Interface: i.key.Interface, Leaves: i.cfg.Leaves(), Src: f.Src, Dst: f.Dst, Payload: f.Payload}
-			}
-			m.adverts = append(m.adverts, i.advert)
+			m.adverts = append(m.adverts, i.advert(f))
 		case vrrp.Elected:
 			elected = true
 		case vrrp.Become:
@@ -112,6 +131,7 @@ type trouble struct {
 	iface   string
 	ipv6    bool
 	failure track.Failure
+	source  netip.Addr
 }
 
 type troubleKind uint8
@@ -122,6 +142,8 @@ const (
 	down                    // it is down
 	deaf                    // nothing is heard on it
 	addressless             // it has no address to send from
+	sourceless              // the host does not have its source address
+	peerless                // unicast_fault_no_peer
 	fails                   // what the instance tracks fails
 )
 
@@ -142,18 +164,25 @@ func (t trouble) String() string {
 			return t.iface + " has no IPv6 link-local address"
 		}
 		return t.iface + " has no IPv4 address"
+	case sourceless:
+		return fmt.Sprintf("this host does not have %v", t.source)
+	case peerless:
+		return "no unicast_peer"
 	case fails:
 		return t.failure.String()
 	}
 	return ""
 }
 
-// source is where the advertisements of an instance come from: mcast_src_ip, or the first address of the family on the interface
+// source is where the advertisements of an instance come from: mcast_src_ip, which may be of somebody else, or unicast_src_ip, or the first address of the family on the interface
 // that is no virtual one. IPv6 wants a link-local address (RFC 9568 section 5.1.2.1). An owner may have virtual addresses only.
 func (m *Machine) source(v *ir.VRRPInstance) (source netip.Addr, t trouble) {
 	l, present := m.links[v.Interface]
 	t = trouble{iface: v.Interface, ipv6: v.IPv6()}
 	switch {
+	case v.UnicastFaultNoPeer && len(v.Unicast) == 0:
+		t.kind = peerless
+		return source, t
 	case !present:
 		t.kind = missing
 		return source, t
@@ -162,6 +191,9 @@ func (m *Machine) source(v *ir.VRRPInstance) (source netip.Addr, t trouble) {
 		return source, t
 	case l.deaf(v.IPv6()):
 		t.kind = deaf
+		return source, t
+	case wantsSource(v) && !m.has(v.SourceAddr):
+		t.kind, t.source = sourceless, v.SourceAddr
 		return source, t
 	case v.SourceAddr.IsValid():
 		return v.SourceAddr, t
@@ -181,6 +213,21 @@ func (m *Machine) source(v *ir.VRRPInstance) (source netip.Addr, t trouble) {
 		t.kind = addressless
 	}
 	return source, t
+}
+
+// wantsSource reports whether an instance is nothing without its source address: what peers send comes to it, or the file says so.
+func wantsSource(v *ir.VRRPInstance) bool {
+	return v.SourceAddr.IsValid() && (len(v.Unicast) > 0 || v.TrackSourceAddr)
+}
+
+// has reports whether an interface of the host has an address.
+func (m *Machine) has(a netip.Addr) bool {
+	for _, l := range m.links {
+		if slices.Contains(l.Addrs, a) {
+			return true
+		}
+	}
+	return false
 }
 
 // A Standing is what a virtual router is now, and why.

@@ -18,11 +18,13 @@ type Generation struct {
 	cfg       *ir.Config
 	members   []member // as in the file
 	instances map[ir.InstanceKey]*instance
-	onLink    map[string][]*instance      // by interface: those that use or track it
-	tracking  map[track.Thing][]*instance // interfaces aside
-	virtual   map[netip.Addr]bool         // the addresses that this director hands around
-	scripts   map[string]*script          // by name: those that some instance tracks
-	made      map[string]bool             // virtual interfaces of this director; true: advertisements leave by it
+	twins     map[ir.InstanceKey][]*instance // by the key of the first: those with its VRID, in the order of the file
+	sourced   []*instance                    // that want an address which may be on any interface
+	onLink    map[string][]*instance         // by interface: those that use or track it
+	tracking  map[track.Thing][]*instance    // interfaces aside
+	virtual   map[netip.Addr]bool            // the addresses that this director hands around
+	scripts   map[string]*script             // by name: those that some instance tracks
+	made      map[string]bool                // virtual interfaces of this director; true: advertisements leave by it
 	groups    []company
 }
 
@@ -67,7 +69,7 @@ func Prepare(cfg *ir.Config, current *Generation) *Next {
 		current = &Generation{}
 	}
 	n := &Next{base: current, Generation: &Generation{
-		cfg: cfg, instances: map[ir.InstanceKey]*instance{}, onLink: map[string][]*instance{}, tracking: map[track.Thing][]*instance{},
+		cfg: cfg, instances: map[ir.InstanceKey]*instance{}, twins: map[ir.InstanceKey][]*instance{}, onLink: map[string][]*instance{}, tracking: map[track.Thing][]*instance{},
 		virtual: map[netip.Addr]bool{}, scripts: map[string]*script{}, made: map[string]bool{},
 	}}
 	n.prepareInstances()
@@ -97,6 +99,12 @@ func (n *Next) prepareInstances() {
 		}
 		x := member{i, v, track.Of(v, n.cfg)}
 		n.instances[k] = i
+		first := k
+		first.Twin = 0
+		n.twins[first] = append(n.twins[first], i)
+		if wantsSource(v) {
+			n.sourced = append(n.sourced, i)
+		}
 		n.members = append(n.members, x)
 		for _, a := range v.Addresses {
 			n.virtual[a.Prefix.Addr()] = true

@@ -161,7 +161,7 @@ func (m *Machine) packetReceived(now time.Time, p PacketReceived) {
 		return // no VRRP, or our own
 	}
 	// The second byte is the virtual router, in every version. One that is not ours is somebody else's business.
-	i := m.current.instances[ir.InstanceKey{Interface: p.Interface, VRID: p.Payload[1], IPv6: src.Is6()}]
+	i := m.current.recipient(p.Interface, p.Payload[1], src, dst)
 	switch {
 	case i == nil:
 		m.vridErrors++
@@ -170,6 +170,32 @@ func (m *Machine) packetReceived(now time.Time, p PacketReceived) {
 		return
 	}
 	m.drive(now, i, vrrp.Received{Src: src, Dst: dst, TTL: p.TTL, Payload: p.Payload})
+}
+
+// recipient is the instance that an advertisement is for, as far as its way tells; nil: none has the number. Of several, it is the one that
+// hears the group, or has the sender as its peer, or speaks from where it was sent to; else the first, which finds out what is wrong.
+func (g *Generation) recipient(iface string, vrid uint8, src, dst netip.Addr) *instance {
+	twins := g.twins[ir.InstanceKey{Interface: iface, VRID: vrid, IPv6: src.Is6()}]
+	if len(twins) == 0 {
+		return nil
+	}
+	best, match := twins[0], 0
+	for _, i := range twins {
+		score := 0
+		switch v := i.cfg; {
+		case len(twins) == 1:
+		case v.Group() == dst, v.Peer(src) != nil && v.SourceAddr == dst:
+			score = 3
+		case v.Peer(src) != nil:
+			score = 2
+		case v.SourceAddr == dst:
+			score = 1
+		}
+		if score > match {
+			best, match = i, score
+		}
+	}
+	return best
 }
 
 func (m *Machine) linkChanged(now time.Time, l LinkChanged) {
@@ -185,8 +211,14 @@ func (m *Machine) linkChanged(now time.Time, l LinkChanged) {
 	if _, made := m.current.made[l.Name]; made && m.works(l.Name) {
 		m.worked[l.Name] = true
 	}
-	for _, i := range m.current.onLink[l.Name] {
+	concerned := m.current.onLink[l.Name]
+	for _, i := range concerned {
 		m.inform(now, i)
+	}
+	for _, i := range m.current.sourced {
+		if _, known := m.links[i.key.Interface]; (known || m.settled) && !slices.Contains(concerned, i) {
+			m.inform(now, i)
+		}
 	}
 }
 

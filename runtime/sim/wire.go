@@ -43,7 +43,7 @@ func (w *world) transmit(n *node, a router.SendAdvert) {
 		case !a.Dst.IsMulticast() && !s.node.owns(s.port, a.Dst):
 		case w.Loss > 0 && w.random.Float64() < w.Loss:
 		default:
-			packet := router.PacketReceived{Interface: s.port.name, Src: a.Src, Dst: a.Dst, TTL: 255, Payload: a.Payload}
+			packet := router.PacketReceived{Interface: s.port.name, Src: a.Src, Dst: a.Dst, TTL: cmp.Or(int(a.TTL), 64), Payload: a.Payload}
 			w.plan(&event{rank: arrival, do: func() {
 				if s.port.up && !(w.SameAddresses && s.node.differs(packet)) {
 					w.deliver(s.node, packet)
@@ -60,7 +60,7 @@ func (n *node) differs(p router.PacketReceived) bool {
 		return false
 	}
 	for _, v := range n.cfg.Instances {
-		if v.Key() != (ir.InstanceKey{Interface: p.Interface, VRID: packet.VRID, IPv6: p.Src.Is6()}) {
+		if v.Interface != p.Interface || v.VRID != packet.VRID || v.IPv6() != p.Src.Is6() || v.Group() != p.Dst && v.Peer(p.Src) == nil {
 			continue
 		}
 		if v.Has("skip_check_adv_addr") || n.cfg.Global.Has("vrrp_skip_check_adv_addr") {

@@ -71,6 +71,7 @@ type Instance struct {
 	Name      string    `json:"name"`
 	Interface string    `json:"interface"`
 	VRID      uint8     `json:"virtual_router_id"`
+	Twin      int       `json:"twin,omitzero"` // its number among those with this VRID on the interface and other peers
 	IPv6      bool      `json:"ipv6"`
 	Role      string    `json:"role"` // INIT, BACKUP, MASTER or FAULT
 	Since     time.Time `json:"since"`
@@ -192,7 +193,7 @@ func (s Snapshot) Document(file string, pid int) Document {
 	for _, r := range s.Standings {
 		k := r.Config.Key()
 		d.Instances = append(d.Instances, Instance{
-			Name: r.Config.Name, Interface: k.Interface, VRID: k.VRID, IPv6: k.IPv6,
+			Name: r.Config.Name, Interface: k.Interface, VRID: k.VRID, Twin: k.Twin, IPv6: k.IPv6,
 			Role: r.Role.String(), Since: r.Since, Why: r.Why(), Priority: r.Priority, Sum: r.Sum.String(), Statistics: r.Statistics,
 			Dropped: dropped(r.Unheard),
 		})
@@ -261,7 +262,7 @@ func (d Document) Situation(cfg *ir.Config) state.Situation {
 	s := state.Situation{Master: map[ir.InstanceKey]string{}, Down: map[state.DestinationKey]string{}, Weight: map[state.DestinationKey]int{}, NoQuorum: map[ir.ServiceKey]bool{}}
 	for _, i := range d.Instances {
 		if i.Role == vrrp.Master.String() {
-			s.Master[ir.InstanceKey{Interface: i.Interface, VRID: i.VRID, IPv6: i.IPv6}] = i.Why
+			s.Master[ir.InstanceKey{Interface: i.Interface, VRID: i.VRID, IPv6: i.IPv6, Twin: i.Twin}] = i.Why
 		}
 	}
 	byName := map[string]Service{}

@@ -30,6 +30,7 @@ const (
 	ErrAuthType
 	ErrAuth
 	ErrIntervalMismatch
+	ErrPeer
 
 	defects
 )
@@ -37,9 +38,9 @@ const (
 func (d Defect) Error() string {
 	return [defects]string{
 		ErrTruncated: "truncated", ErrVersion: "unknown version", ErrType: "not an advertisement", ErrChecksum: "wrong checksum",
-		ErrFamily: "mixed address families", ErrTTL: "TTL is not 255, so not from this link", ErrUnicast: "not sent to the group",
+		ErrFamily: "mixed address families", ErrTTL: "unexpected TTL", ErrUnicast: "sent to another address",
 		ErrVersionMismatch: "another version", ErrAuthType: "another authentication type", ErrAuth: "wrong password",
-		ErrIntervalMismatch: "another interval",
+		ErrIntervalMismatch: "another interval", ErrPeer: "not from a unicast_peer",
 	}[d]
 }
 
@@ -48,7 +49,7 @@ type Drop struct {
 	Defect       Defect
 	Theirs, Ours int64 // what their packet has, and what it should have, in the unit of the Defect
 	Count        uint8 // of addresses
-	To           netip.Addr
+	To, Want     netip.Addr
 }
 
 func (d Drop) Error() string {
@@ -62,9 +63,9 @@ func (d Drop) Error() string {
 	case d.Defect == ErrType:
 		return fmt.Sprintf("%v but type %d", d.Defect, d.Theirs)
 	case d.Defect == ErrTTL:
-		return fmt.Sprintf("%v: %d", d.Defect, d.Theirs)
+		return fmt.Sprintf("TTL is not %d, so not from this link: %d", d.Ours, d.Theirs)
 	case d.Defect == ErrUnicast:
-		return fmt.Sprintf("%v but to %v", d.Defect, d.To)
+		return fmt.Sprintf("not sent to %v but to %v", d.Want, d.To)
 	case d.Defect == ErrVersionMismatch:
 		return fmt.Sprintf("%v: theirs %d, ours %d", d.Defect, d.Theirs, d.Ours)
 	case d.Defect == ErrAuthType:
@@ -87,10 +88,13 @@ func (m *Machine) accept(r Received) (Packet, Drop) {
 	switch {
 	case wrong.Defect != 0:
 		return p, wrong
-	case r.TTL != 255:
-		return p, Drop{Defect: ErrTTL, Theirs: int64(r.TTL)}
-	case r.Dst != Group(r.Dst.Is6()):
-		return p, Drop{Defect: ErrUnicast, To: r.Dst}
+	case p.Sum != SumPseudo && !m.takes(p.Sum):
+		return p, Drop{Defect: ErrChecksum}
+	}
+	if wrong = m.comes(r); wrong.Defect != 0 {
+		return p, wrong
+	}
+	switch {
 	case p.Version != m.cfg.Version:
 		return p, Drop{Defect: ErrVersionMismatch, Theirs: int64(p.Version), Ours: int64(m.cfg.Version)}
 	case p.Version == 3 && p.Interval == 0:
@@ -105,6 +109,56 @@ func (m *Machine) accept(r Received) (Packet, Drop) {
 		return p, Drop{Defect: ErrIntervalMismatch, Theirs: int64(p.Interval), Ours: int64(m.cfg.AdvertInterval)}
 	}
 	return p, Drop{}
+}
+
+// comes checks the way of an advertisement: who sent it, to whom, over how many routers. keepalived asks nothing of a unicast source,
+// unless check_unicast_src or a TTL of a peer wants it.
+func (m *Machine) comes(r Received) Drop {
+	if group := m.cfg.Group(); group.IsValid() {
+		switch {
+		case r.TTL != 255:
+			return Drop{Defect: ErrTTL, Theirs: int64(r.TTL), Ours: 255}
+		case r.Dst != group:
+			return Drop{Defect: ErrUnicast, To: r.Dst, Want: group}
+		}
+		return Drop{}
+	}
+	peer := m.cfg.Peer(r.Src)
+	switch {
+	case r.Dst != m.source:
+		return Drop{Defect: ErrUnicast, To: r.Dst, Want: m.source}
+	case peer == nil && m.checksSource():
+		return Drop{Defect: ErrPeer}
+	case peer != nil && r.TTL < int(peer.MinTTL):
+		return Drop{Defect: ErrTTL, Theirs: int64(r.TTL), Ours: int64(peer.MinTTL)}
+	case peer != nil && r.TTL > int(peer.MaxTTL):
+		return Drop{Defect: ErrTTL, Theirs: int64(r.TTL), Ours: int64(peer.MaxTTL)}
+	}
+	return Drop{}
+}
+
+// checksSource reports whether only peers are heard.
+func (m *Machine) checksSource() bool {
+	return m.cfg.CheckUnicastSource || slices.ContainsFunc(m.cfg.Unicast, func(p ir.UnicastPeer) bool { return p.MinTTL > 0 || p.MaxTTL < 255 })
+}
+
+// sumOf is the checksum that an instance begins with.
+func sumOf(v *ir.VRRPInstance) Sum {
+	if v.OldUnicastChecksum == ir.ChecksumAlways && len(v.Unicast) > 0 && !v.IPv6() {
+		return SumGroup
+	}
+	return SumPseudo
+}
+
+// takes reports whether an odd checksum is one that a unicast peer may have, and answers in kind from now on.
+func (m *Machine) takes(s Sum) bool {
+	if len(m.cfg.Unicast) == 0 || m.cfg.OldUnicastChecksum == ir.ChecksumNever {
+		return false
+	}
+	if m.sum != s {
+		m.sum, m.sending = s, nil
+	}
+	return true
 }
 
 // samePassword compares in constant time what the wire carries of two passwords.

@@ -59,9 +59,10 @@ func (Stop) event()         {}
 // An Effect is something to do once, in order.
 type Effect interface{ effect() }
 
-// Send sends an advertisement. As long as nothing in it changes, it is the same Send, which is marshalled once.
+// Send sends an advertisement to the group, or to one peer. As long as nothing in it changes, it is the same Send, which is marshalled once.
 type Send struct {
 	Src, Dst netip.Addr
+	TTL      uint8  // 0: the kernel's own
 	Payload  []byte // of the IP packet
 }
 

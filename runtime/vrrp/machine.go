@@ -35,9 +35,10 @@ type Machine struct {
 
 	answered time.Time // the last answer to a lower priority
 
-	sending *Send // what goes out as long as source, priority and configuration stay
-	sendsAs uint8 // its priority
-	heard   heard // the last advertisement that was accepted: most that follow are the same
+	sending []*Send // what goes out as long as source, priority and configuration stay: one for the group, or for each peer
+	sendsAs uint8   // its priority
+	heard   heard   // the last advertisement that was accepted: most that follow are the same
+	sum     Sum     // that peers want, and we send
 
 	elected *Reason // why it would be MASTER, if its sync group were; nil: it would not
 
@@ -65,7 +66,7 @@ const notePeriod = time.Minute
 // New returns a router that waits for its interface: for Ready or Fault. The configuration is one that the compiler has corrected,
 // e.g. without nopreempt for an owner; it must not change while the machine uses it.
 func New(cfg *ir.VRRPInstance) *Machine {
-	return &Machine{cfg: cfg, priority: cfg.Priority, interval: cfg.AdvertInterval}
+	return &Machine{cfg: cfg, priority: cfg.Priority, interval: cfg.AdvertInterval, sum: sumOf(cfg)}
 }
 
 // Role of the router now.
@@ -124,9 +125,9 @@ func (m *Machine) Deadline() (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// Next is the advertisement that a Tick at the time sends, and again after each interval, if nothing else happens until then; nil: none,
+// Next is the advertisement that a Tick at the time sends, to the group or to each peer, and again after each interval, if nothing else happens until then; nil: none,
 // or one that has to be made first.
-func (m *Machine) Next() (s *Send, at time.Time, every time.Duration) {
+func (m *Machine) Next() (s []*Send, at time.Time, every time.Duration) {
 	if m.role != Master || m.sendsAs != m.priority {
 		return nil, at, 0
 	}
@@ -318,7 +319,7 @@ func (m *Machine) contested(now time.Time, src netip.Addr, p Packet) {
 // reconfigure moves to a new configuration of the same router. Timers keep what has passed of them.
 func (m *Machine) reconfigure(now time.Time, cfg *ir.VRRPInstance) {
 	old := m.cfg
-	m.cfg, m.sending, m.heard = cfg, nil, heard{}
+	m.cfg, m.sending, m.heard, m.sum = cfg, nil, heard{}, sumOf(cfg)
 	if cfg.Priority != old.Priority {
 		m.priority = cfg.Priority
 	}
@@ -415,21 +416,41 @@ func (m *Machine) send(now time.Time, priority uint8) {
 	if m.sending == nil || m.sendsAs != priority {
 		p := Packet{
 			Version: m.cfg.Version, VRID: m.cfg.VRID, Priority: priority, Interval: m.cfg.AdvertInterval,
-			Addresses: m.advertised(), AuthType: m.cfg.Auth.Type, Auth: m.cfg.Auth.Pass,
+			Addresses: m.advertised(), AuthType: m.cfg.Auth.Type, Auth: m.cfg.Auth.Pass, Sum: m.sum,
 		}
-		dst := Group(!m.source.Is4())
-		payload, err := p.Marshal(m.source, dst)
-		if err != nil {
-			m.note(now, Note{kind: unsent, err: err})
-			return
+		m.sending, m.sendsAs = nil, priority
+		for _, to := range m.receivers() {
+			payload, err := p.Marshal(m.source, to.Dst)
+			if err != nil {
+				m.note(now, Note{kind: unsent, err: err})
+				return
+			}
+			to.Src, to.Payload = m.source, payload
+			m.sending = append(m.sending, to)
 		}
-		m.sending, m.sendsAs = &Send{Src: m.source, Dst: dst, Payload: payload}, priority
 	}
 	m.statistics.AdvertisementSent++
 	if priority == 0 {
 		m.statistics.PriorityZeroPktsSent++
 	}
-	m.out = append(m.out, m.sending)
+	for _, s := range m.sending {
+		m.out = append(m.out, s)
+	}
+}
+
+// receivers are who an advertisement goes to, and with which TTL.
+func (m *Machine) receivers() (all []*Send) {
+	if group := m.cfg.Group(); group.IsValid() {
+		return []*Send{{Dst: group, TTL: 255}}
+	}
+	ttl := uint8(0)
+	if m.cfg.UnicastTTL != nil {
+		ttl = *m.cfg.UnicastTTL
+	}
+	for _, p := range m.cfg.Unicast {
+		all = append(all, &Send{Dst: p.Addr, TTL: ttl})
+	}
+	return all
 }
 
 // advertised lists the addresses that the wire carries, in the order of the file.

@@ -50,7 +50,16 @@ type Packet struct {
 	Addresses []netip.Addr // of one family; version 2 has IPv4 only
 	AuthType  ir.AuthType  // version 2 only
 	Auth      ir.Secret    // version 2 only: the first 8 bytes go onto the wire, padded with zeros
+	Sum       Sum
 }
+
+// A Sum is what the checksum of a version 3 packet over IPv4 covers beside the packet itself.
+type Sum uint8
+
+const (
+	SumPseudo Sum = iota // the pseudo header with source and destination
+	SumGroup             // that with VRRP's group as the destination of a unicast packet: keepalived before 1.3.7
+)
 
 // String shows the packet without its password.
 func (p Packet) String() string {
@@ -95,12 +104,12 @@ func (p Packet) Marshal(src, dst netip.Addr) ([]byte, error) {
 		auth := authData(p.Auth)
 		b = append(b, auth[:]...)
 	}
-	binary.BigEndian.PutUint16(b[6:], checksum(b, p.Version, src, dst))
+	binary.BigEndian.PutUint16(b[6:], checksum(b, p.Version, src, p.Sum.destination(dst)))
 	return b, nil
 }
 
 // Unmarshal reads the VRRP payload of an IP packet from src to dst. What follows the advertisement is ignored: it is the padding
-// of a short frame. Errors: ErrTruncated, ErrVersion, ErrType, ErrFamily, ErrChecksum.
+// of a short frame. A Sum other than SumPseudo is for the caller to judge. Errors: ErrTruncated, ErrVersion, ErrType, ErrFamily, ErrChecksum.
 func Unmarshal(b []byte, src, dst netip.Addr) (Packet, error) {
 	p, wrong := decode(b, src, dst)
 	if wrong.Defect != 0 {
@@ -135,7 +144,12 @@ func decode(b []byte, src, dst netip.Addr) (p Packet, wrong Drop) {
 	if len(b) < end+tail {
 		return Packet{}, Drop{Defect: ErrTruncated, Theirs: int64(len(b)), Ours: int64(end + tail), Count: b[3]}
 	}
-	if b = b[:end+tail]; checksum(b, p.Version, src, dst) != 0 {
+	b = b[:end+tail]
+	switch {
+	case checksum(b, p.Version, src, dst) == 0:
+	case p.Version == 3 && src.Is4() && checksum(b, p.Version, src, SumGroup.destination(dst)) == 0:
+		p.Sum = SumGroup
+	default:
 		return Packet{}, Drop{Defect: ErrChecksum}
 	}
 	for rest := b[headerLen:end]; len(rest) > 0; rest = rest[addrLen:] {
@@ -152,6 +166,14 @@ func decode(b []byte, src, dst netip.Addr) (p Packet, wrong Drop) {
 func authData(s ir.Secret) (data [authLen]byte) {
 	copy(data[:], s.Reveal())
 	return data
+}
+
+// destination is the address that a pseudo header has for that of the packet.
+func (s Sum) destination(dst netip.Addr) netip.Addr {
+	if s == SumGroup {
+		return Group(false)
+	}
+	return dst
 }
 
 // checksum is the Internet checksum (RFC 1071) of the payload, which is 0 over a payload that carries its right checksum.

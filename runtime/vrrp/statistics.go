@@ -44,7 +44,7 @@ func (s *Statistics) drop(d Defect) {
 		s.AddressFamilyMismatches++
 	case ErrTTL:
 		s.IPTTLErrors++
-	case ErrUnicast:
+	case ErrUnicast, ErrPeer:
 		s.DestinationAddrErrors++
 	case ErrAuthType:
 		s.AuthTypeMismatches++
