@@ -237,7 +237,7 @@ func wants(a, b *ir.Config) bool {
 func objects(s state.State) (list []string) {
 	for _, kind := range state.Kinds() {
 		for k, o := range kind.All(s) {
-			text := fmt.Sprintf("%v %v", k, o.Fields())
+			text := fmt.Sprintf("%v %v %v", k, o.Fields(), o.From().Loose)
 			if a, ok := o.(state.Address); ok {
 				text += fmt.Sprint(a.NoDAD) // the kernel is told once
 			}

@@ -79,6 +79,11 @@ func Alone(node int, cfg *ir.Config) (list []Port) {
 		for _, t := range v.TrackInterfaces {
 			port(t.Name)
 		}
+		for _, name := range v.Follows() {
+			if !slices.ContainsFunc(v.Links, func(l ir.VirtualLink) bool { return l.Name == name }) {
+				port(name)
+			}
+		}
 	}
 	// An instance that names no source takes one that another names; only what is missing then is made up.
 	for _, v := range cfg.Instances {

@@ -18,7 +18,6 @@ const (
 	ownName     = "the process is called keepc"
 	ownBuffers  = "sockets have the buffers that the kernel and keepc give them"
 	ownReload   = "a reload follows SIGHUP, and changed files with --watch"
-	addedAgain  = "keepc adds it again when others remove it"
 	lineLeft    = "the line is left out"
 	optionLeft  = "the object is made without it"
 	strangers   = "its peers drop the advertisements of this director, and all become MASTER"
@@ -145,7 +144,7 @@ var list = []row{
 
 	{blocks: addresses, words: "dev label scope broadcast brd peer -nodad", answer: Enforced},
 	{blocks: addresses, words: "home mngtmpaddr noprefixroute autojoin preferred_lft", answer: LeftOut, why: optionLeft},
-	{blocks: addresses, words: "no_track", answer: LeftOut, why: addedAgain},
+	{blocks: addresses, words: "no_track", answer: Enforced},
 	{blocks: ofInstance, words: "use_vmac", answer: Enforced},
 	{blocks: "static_ipaddress", words: "track_group", answer: LeftOut, why: noFollowing},
 
@@ -155,13 +154,13 @@ var list = []row{
 		fastopen_no_cookie unicast local broadcast multicast anycast nat throw blackhole unreachable prohibit`},
 	{blocks: routes, words: "as from encap vrf", answer: LeftOut, why: lineLeft},
 	{blocks: routes, words: "expires pref ttl-propagate append", answer: LeftOut, why: optionLeft},
-	{blocks: routes, words: "no_track", answer: LeftOut, why: addedAgain},
+	{blocks: routes, words: "no_track", answer: Enforced},
 	{blocks: routes, words: "track_group", answer: LeftOut, why: noFollowing},
 	{blocks: rules, answer: Enforced, words: `
 		inet inet6 from to not table lookup preference order priority tos dsfield fwmark realms suppress_prefixlength sup_pl
 		suppress_ifgroup sup_group dev iif oif uidrange protocol ipproto sport dport goto nop blackhole unreachable prohibit`},
 	{blocks: rules, words: "tunnel-id l3mdev", answer: LeftOut, why: lineLeft},
-	{blocks: rules, words: "no_track", answer: LeftOut, why: addedAgain},
+	{blocks: rules, words: "no_track", answer: Enforced},
 	{blocks: rules, words: "track_group", answer: LeftOut, why: noFollowing},
 	{words: "static_routes static_rules", answer: LeftOut, why: lineLeft, when: "with a value that keepc does not know", where: staticLines},
 	{blocks: "vrrp_instance", words: "virtual_routes virtual_rules", answer: LeftOut, why: lineLeft, when: "with a value that keepc does not know", where: virtualLines},

@@ -394,10 +394,26 @@ func (v *VRRPInstance) Peer(a netip.Addr) *UnicastPeer {
 	return nil
 }
 
-// Follows lists the interfaces, beside its own, that the instance cannot do without although no tracker names them.
+// Follows lists the interfaces, beside its own, that the instance cannot do without although no tracker names them: its virtual one, and
+// those that its addresses, routes and rules name, but for lines with no_track.
 func (v *VRRPInstance) Follows() (names []string) {
-	for _, l := range v.Links {
-		names = append(names, l.Name)
+	add := func(name string, untracked bool) {
+		if named := func(t Track) bool { return t.Name == name }; untracked || name == "" || name == v.Interface ||
+			slices.Contains(names, name) || slices.ContainsFunc(v.TrackInterfaces, named) {
+			return
+		}
+		names = append(names, name)
+	}
+	add(v.Link, false)
+	for _, a := range v.Addresses {
+		add(a.On(), a.NoTrack)
+	}
+	for _, r := range v.Routes {
+		add(r.Dev, r.NoTrack)
+	}
+	for _, r := range v.Rules {
+		add(r.IIf, r.NoTrack)
+		add(r.OIf, r.NoTrack)
 	}
 	return names
 }

@@ -168,7 +168,7 @@ func belongings(v *ir.VRRPInstance) string {
 func address(a ir.Address, why string) Address {
 	w := Address{
 		Label: a.Label, Scope: uint8(a.Scope), Broadcast: a.Broadcast, Peer: a.Peer, NoDAD: a.NoDAD,
-		Provenance: Provenance{Origin: a.Span(), Why: why},
+		Provenance: Provenance{Origin: a.Span(), Why: why, Loose: a.NoTrack},
 	}
 	if a.Label == a.On() {
 		w.Label = ""

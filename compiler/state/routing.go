@@ -23,7 +23,7 @@ func (w *State) routing(routes []ir.Route, rules []ir.Rule, wanted bool, why str
 		switch k := ruleKey(r); {
 		case !enforced.Rule(r):
 		case wanted:
-			w.Rules[k] = Rule{Provenance{Origin: r.Span(), Why: why}}
+			w.Rules[k] = Rule{Provenance{Origin: r.Span(), Why: why, Loose: r.NoTrack}}
 		default:
 			w.Absent[k] = why
 		}
@@ -40,7 +40,7 @@ func routeKey(r ir.Route) RouteKey {
 
 // route is the line as the kernel tells it back.
 func route(r ir.Route, k RouteKey, why string) Route {
-	o := Route{Type: uint8(r.Type), Scope: uint8(r.Scope), PrefSrc: r.Src, Provenance: Provenance{Origin: r.Span(), Why: why}}
+	o := Route{Type: uint8(r.Type), Scope: uint8(r.Scope), PrefSrc: r.Src, Provenance: Provenance{Origin: r.Span(), Why: why, Loose: r.HasWord("no_track")}}
 	options := map[string]string{}
 	for _, m := range r.Metrics {
 		switch {

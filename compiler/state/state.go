@@ -29,6 +29,7 @@ type Field struct{ Name, Value string }
 type Provenance struct {
 	Origin source.Span
 	Why    string
+	Loose  bool // when somebody else removes the object, it stays away until it is wanted anew
 }
 
 // From returns the provenance; every object has it by embedding.

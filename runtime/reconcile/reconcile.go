@@ -145,6 +145,7 @@ func (r *Reconciler) look(want state.State, o Round) (changes plan.Plan, err err
 	r.recall(have)
 	changes = plan.Diff(have, want, r.owns)
 	changes = slices.DeleteFunc(changes, func(c plan.Change) bool { return c.Action == plan.Foreign || unread[c.Kind] != nil })
+	changes = slices.DeleteFunc(changes, func(c plan.Change) bool { return c.Action == plan.Add && r.owns(c.Key) && c.After.From().Loose })
 	r.adopt(have, want, unread)
 	before := r.apart
 	r.apart = map[state.Key]*apart{}

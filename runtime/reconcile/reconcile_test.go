@@ -327,3 +327,23 @@ func TestAddedAgainByARewordedFileIsNoRepair(t *testing.T) {
 		}
 	}
 }
+
+// TestLoose: what may be removed by somebody else stays away, until it is wanted anew.
+func TestLoose(t *testing.T) {
+	h := newHost()
+	r := reconcile.New(h.Kernel, state.OfRouter, nil)
+	want, without := tutorial(), tutorial()
+	want.Addresses[vip] = state.Address{Provenance: state.Provenance{Loose: true}}
+	without.Addresses = nil
+	reconciled(t, r, want)
+	h.expect(t, "set address 10.0.0.3/24 dev eth0")
+	if err := kernel.Delete(h.Fake, vip); err != nil {
+		t.Fatal(err)
+	}
+	reconciled(t, r, want)
+	h.expect(t)
+	reconciled(t, r, without)
+	h.wrote = nil
+	reconciled(t, r, want)
+	h.expect(t, "set address 10.0.0.3/24 dev eth0")
+}
