@@ -285,6 +285,7 @@ func play(cfg *ir.Config) string {
 	things := func(good bool, value int) {
 		for _, f := range cfg.TrackFiles {
 			p.route(router.Tracked{Thing: track.OfFile(f), Status: track.Status{Known: true, Value: value}})
+			p.serve(balance.FileSeen{File: track.OfFile(f), Value: value})
 		}
 		for _, x := range cfg.TrackProcesses {
 			p.route(router.Tracked{Thing: track.OfProcess(x), Status: track.Status{Known: true, Good: good}})

@@ -188,8 +188,8 @@ var list = []row{
 	{blocks: "virtual_server.real_server", answer: Enforced, words: `
 		weight lvs_method uthreshold lthreshold inhibit_on_failure alpha delay_loop connect_timeout retry delay_before_retry warmup`},
 	{blocks: "virtual_server.real_server", words: "notify_up notify_down", answer: LeftOut, why: noScript},
-	{blocks: checks, words: "TCP_CHECK UDP_CHECK HTTP_GET SSL_GET SMTP_CHECK DNS_CHECK PING_CHECK MISC_CHECK", answer: Enforced},
-	{blocks: checks, answer: LeftOut, why: noCheck, words: "FILE_CHECK BFD_CHECK"},
+	{blocks: checks, words: "TCP_CHECK UDP_CHECK HTTP_GET SSL_GET SMTP_CHECK DNS_CHECK PING_CHECK MISC_CHECK FILE_CHECK", answer: Enforced},
+	{blocks: checks, answer: LeftOut, why: noCheck, words: "BFD_CHECK"},
 	{blocks: checkers, answer: Enforced, words: `
 		connect_ip connect_port bindto bind_port bind_if connect_timeout fwmark retry delay_before_retry warmup delay_loop alpha`},
 	{blocks: checks + ".UDP_CHECK", answer: Enforced, words: "payload require_reply min_reply_length max_reply_length"},
@@ -205,6 +205,7 @@ var list = []row{
 	{blocks: checks + ".DNS_CHECK", answer: Enforced, words: "type name"},
 	{blocks: echo, answer: Enforced, words: "connect_ip bindto bind_if connect_timeout fwmark retry delay_before_retry warmup delay_loop alpha"},
 	{blocks: echo, answer: LeftOut, why: "an echo has no port", words: "connect_port bind_port"},
+	{blocks: checks + ".FILE_CHECK", answer: Enforced, words: "track_file weight"},
 	{blocks: checks + ".MISC_CHECK", answer: Enforced, words: "misc_path misc_timeout misc_dynamic user retry delay_before_retry warmup delay_loop alpha"},
 	{blocks: checkers + " " + checks + ".MISC_CHECK " + echo, words: "log_all_failures", answer: LeftOut, why: "only failures that count are logged"},
 }

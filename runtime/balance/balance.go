@@ -92,6 +92,8 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.timers.Run(now)
 	case ProbeDone:
 		m.probeDone(now, ev)
+	case FileSeen:
+		m.fileSeen(now, ev)
 	case Roles:
 		m.master = ev.Master
 	case Swap:
@@ -115,7 +117,8 @@ type server struct {
 	key     state.DestinationKey
 	service *service
 	weight  uint64
-	files   uint64 // the weight in the file
+	files   int64 // the weight in the file
+	base    int64 // that, or what a check set
 	checks  []*check
 	down    bool
 }
@@ -128,6 +131,7 @@ type check struct {
 	share  float64 // of the warm-up, from 0 to 1
 	server *server
 	health health.Check
+	adds   int64  // to the weight of the server
 	lack   string // what this machine lacked for the last result; empty: nothing
 }
 
@@ -136,7 +140,8 @@ func (m *Machine) probeDone(now time.Time, p ProbeDone) {
 	if c := m.current.checks[p.ID]; c != nil {
 		m.lack(c, p.Inconclusive)
 		if p.Weight != nil && p.Up && p.Inconclusive == "" {
-			m.weigh(c.server, uint64(max(0, *p.Weight)))
+			c.server.base = int64(*p.Weight)
+			m.weigh(c.server)
 		}
 		m.examine(now, c, health.Done{Result: p.Result})
 	}
@@ -179,28 +184,6 @@ func (m *Machine) examine(now time.Time, c *check, ev health.Event) {
 func (m *Machine) await(c *check) {
 	at, running := c.health.Deadline()
 	m.timers.Set(&c.Timer, at, running)
-}
-
-// weigh gives a server the weight that a check says.
-func (m *Machine) weigh(s *server, weight uint64) {
-	if weight == s.weight {
-		return
-	}
-	m.setWeight(s, weight)
-	m.emit(WeightChanged{Server: s.key, Weight: int(weight), Files: int(s.files)})
-}
-
-// setWeight changes the weight of a server and the sums of its service.
-func (m *Machine) setWeight(s *server, weight uint64) {
-	s.service.total += weight - s.weight
-	if !s.down {
-		s.service.live += weight - s.weight
-	}
-	if s.weight = weight; weight == s.files {
-		delete(m.weights, s.key)
-	} else {
-		m.weights[s.key] = int(weight)
-	}
 }
 
 // judge compares a server's standing with its checks: up only if all of them succeed. The cause is that of the first that fails.

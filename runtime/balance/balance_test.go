@@ -12,6 +12,7 @@ import (
 	"keepc/compiler/state"
 	"keepc/runtime/balance"
 	"keepc/runtime/health"
+	"keepc/runtime/track"
 )
 
 var epoch = time.Unix(1_000_000, 0)
@@ -260,5 +261,44 @@ func TestWeights(t *testing.T) {
 	m.Step(epoch, balance.Swap{Next: balance.Prepare(dynamic(7), m.Current())})
 	if is(0) != 7 || is(1) != 7 || len(m.Situation().Weight) > 0 {
 		t.Errorf("after a change of the file: weights %d and %d", is(0), is(1))
+	}
+}
+
+// TestFiles holds what keepalived 2.2.7 was seen to do with a real server of weight 10, for the numbers in a file.
+func TestFiles(t *testing.T) {
+	const down = -1
+	for _, c := range []struct {
+		name    string
+		weight  ir.Weight
+		numbers []int
+		want    []int
+	}{
+		{"weight 1", ir.Weight{N: 1}, []int{0, 1, -1, 3, -20, 0, 100000, 2147483647, -2147483648, 0}, []int{10, 11, 9, 13, 0, 10, 100010, 2147483647, down, 10}},
+		{"weight 2", ir.Weight{N: 2}, []int{0, 1, -1, 3, -20, 0, 100000, 2147483647, -2147483648, 0}, []int{10, 12, 8, 16, 0, 10, 200010, 2147483647, down, 10}},
+		{"weight 2 reverse", ir.Weight{N: 2, Reverse: true}, []int{1, -1, 3, -20, 100000, 2147483647, -2147483648, 0}, []int{8, 12, 4, 50, 0, down, 2147483647, 10}},
+		{"weight -1", ir.Weight{N: -1}, []int{1, -1, 3, -20, 100000, 2147483647, -2147483648, 0}, []int{9, 11, 7, 30, 0, 0, 2147483647, 10}},
+		{"weight 0", ir.Weight{}, []int{0, 1, -1, 0}, []int{10, down, down, 10}},
+	} {
+		cfg := farm(1, 1)
+		f := &ir.TrackFile{Name: "load", File: "/run/load", Weight: c.weight}
+		cfg.TrackFiles = []*ir.TrackFile{f, {Name: "load", File: "/run/second"}}
+		r := cfg.VirtualServers[0].RealServers[0]
+		r.Weight, r.Checks[0].Checker = 10, &ir.FileCheck{TrackFile: ir.Name{Text: "load"}, Weight: &f.Weight}
+		m := balance.New(epoch, balance.Prepare(cfg, balance.Start(0)))
+		if at, ok := m.Deadline(); ok {
+			t.Errorf("%s: it asks somebody at %v", c.name, at)
+		}
+		key := state.DestinationKey{Service: cfg.VirtualServers[0].Key, Server: r.Addr}
+		for i, n := range c.numbers {
+			m.Step(epoch, balance.FileSeen{File: track.OfFile(f), Value: n})
+			got := down
+			if d, ok := state.Balance(cfg, m.Situation()).Destinations[key]; ok {
+				got = d.Weight
+			}
+			if got != c.want[i] {
+				t.Errorf("%s: %d gives %d, want %d", c.name, n, got, c.want[i])
+			}
+			m.Step(epoch, balance.Swap{Next: balance.Prepare(cfg, m.Current())}) // changes nothing
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"keepc/compiler/ir"
 	"keepc/compiler/state"
 	"keepc/runtime/health"
+	"keepc/runtime/track"
 )
 
 // An Event is something that happened to the director.
@@ -22,6 +23,12 @@ type ProbeDone struct {
 	health.Result
 }
 
+// FileSeen tells the number in a file, at the first look at it and whenever it changed.
+type FileSeen struct {
+	File  track.Thing
+	Value int
+}
+
 // Roles tells of every instance whether it is MASTER: of all, each time. The map must not change any more.
 type Roles struct{ Master map[ir.InstanceKey]bool }
 
@@ -33,6 +40,7 @@ type Stop struct{}
 
 func (Tick) event()      {}
 func (ProbeDone) event() {}
+func (FileSeen) event()  {}
 func (Roles) event()     {}
 func (Swap) event()      {}
 func (Stop) event()      {}
@@ -51,7 +59,7 @@ type ServerChanged struct {
 	Reason string
 }
 
-// WeightChanged tells that a check gave a real server another weight.
+// WeightChanged tells that checks gave a real server another weight.
 type WeightChanged struct {
 	Server        state.DestinationKey
 	Weight, Files int // the weight now, and that of the file

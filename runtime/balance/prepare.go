@@ -12,6 +12,7 @@ import (
 	"keepc/compiler/ir"
 	"keepc/compiler/state"
 	"keepc/runtime/health"
+	"keepc/runtime/track"
 )
 
 // A Generation is a configuration as the machine uses it. It never changes, so that the next one is prepared from it while the machine
@@ -23,6 +24,7 @@ type Generation struct {
 	servers  map[state.DestinationKey]*server
 	checks   map[CheckID]*check
 	of       map[state.DestinationKey][]*check // the checks of each server
+	files    map[track.Thing][]*check          // those that follow a file
 	last     CheckID                           // that was given
 }
 
@@ -63,11 +65,12 @@ func Prepare(cfg *ir.Config, current *Generation) *Next {
 	n := &Next{base: current, Generation: &Generation{
 		cfg: cfg, seed: current.seed,
 		services: map[ir.ServiceKey]*service{}, servers: map[state.DestinationKey]*server{}, checks: map[CheckID]*check{},
-		of: map[state.DestinationKey][]*check{}, last: current.last,
+		of: map[state.DestinationKey][]*check{}, files: map[track.Thing][]*check{}, last: current.last,
 	}}
+	files := filesByName(cfg)
 	for _, v := range cfg.VirtualServers {
 		if n.Generation.services[v.Key] == nil { // twice the same service: the compiler has complained
-			n.services = append(n.services, n.prepareService(v))
+			n.services = append(n.services, n.prepareService(v, files))
 		}
 	}
 	for id, c := range current.checks {
@@ -88,7 +91,7 @@ func Prepare(cfg *ir.Config, current *Generation) *Next {
 	return n
 }
 
-func (n *Next) prepareService(v *ir.VirtualServer) nextService {
+func (n *Next) prepareService(v *ir.VirtualServer, files map[string]track.Thing) nextService {
 	s := nextService{service: n.base.services[v.Key], cfg: v}
 	if s.service == nil {
 		s.service, s.fresh = &service{key: v.Key}, true
@@ -115,6 +118,10 @@ func (n *Next) prepareService(v *ir.VirtualServer) nextService {
 			}
 			n.checks[same.id] = same
 			x.checks = append(x.checks, same)
+			if f, ok := c.Checker.(*ir.FileCheck); ok && f.Weight != nil {
+				file := files[f.TrackFile.Text]
+				n.files[file] = append(n.files[file], same)
+			}
 		}
 		if len(x.checks) > 0 {
 			n.of[k] = x.checks
@@ -127,12 +134,6 @@ func (n *Next) prepareService(v *ir.VirtualServer) nextService {
 // alpha tells whether a new server counts as down until its checks have succeeded.
 func alpha(v *ir.VirtualServer, r *ir.RealServer) bool {
 	return slices.ContainsFunc(r.Checks, func(c *ir.Check) bool { return enforced.Checked(c) && (v.Alpha || r.Alpha || c.Alpha) })
-}
-
-// weighs reports whether a check may change the weight of its server.
-func weighs(c *check) bool {
-	misc, ok := c.asks.Checker.(*ir.MiscCheck)
-	return ok && misc.Dynamic
 }
 
 // find returns the check among some that asks for the same; nil: none does.
@@ -198,12 +199,16 @@ func (m *Machine) swapServer(now time.Time, x nextServer) {
 	if s.down {
 		cause = cmp.Or(m.down[s.key], "not checked yet")
 	}
-	if x.fresh || x.weight != s.files || !slices.ContainsFunc(x.checks, weighs) { // else what a check said of it holds on
-		s.weight, s.files = x.weight, x.weight
-		delete(m.weights, s.key)
+	if x.fresh || int64(x.weight) != s.files || !slices.ContainsFunc(x.checks, weighs) { // else what a check said of it holds on
+		s.base, s.files = int64(x.weight), int64(x.weight)
 	}
 	s.checks = x.checks
+	m.setWeight(s, s.effective())
 	for _, c := range s.checks {
+		if _, told := c.asks.Checker.(*ir.FileCheck); told && c.Do == nil {
+			c.health = health.Told(cause)
+			c.Do = func(time.Time) {} // it has no deadline
+		}
 		if c.Do == nil {
 			c.health = health.New(now, c.asks.CheckTiming, health.PagesOf(c.asks), cause, c.share)
 			c.Do = func(now time.Time) { m.examine(now, c, health.Tick{}) }

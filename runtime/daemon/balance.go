@@ -7,6 +7,7 @@ import (
 	"keepc/compiler/ir"
 	"keepc/runtime/balance"
 	"keepc/runtime/probe"
+	"keepc/runtime/watch"
 )
 
 // maxProbes bounds the health checks that are under way at once.
@@ -16,6 +17,7 @@ const maxProbes = 512
 type balanceLoop struct {
 	machine *balance.Machine
 	probes  *probe.Runner
+	things  *watch.Watcher // of files
 	ipvs    *enforcer
 	notes   *notes
 	do      chan func()
@@ -42,6 +44,8 @@ func (l *balanceLoop) run(ctx context.Context) {
 			l.step(balance.Tick{})
 		case r := <-l.probes.Results():
 			l.results(r)
+		case seen := <-l.things.Files():
+			l.step(seen)
 		case master := <-l.roles:
 			l.step(balance.Roles{Master: master})
 			l.dirty = l.dirty || l.machine.FollowsRoles()

@@ -179,6 +179,7 @@ func newDirector(work context.Context, o Options, cfg *ir.Config, doors doors, b
 	d.balance = &balanceLoop{
 		machine: balance.New(time.Now(), servers),
 		probes:  probe.NewRunner(work, probe.Limit(maxProbes)),
+		things:  d.things,
 		ipvs:    newEnforcer("ipvs", reconcile.New(doors.ipvs, state.OfBalance, journal(state.OfBalance)), o.Log),
 		notes:   newNotes(o.Log),
 		do:      make(chan func()), roles: roles, quorum: quorum,

@@ -25,6 +25,7 @@ type Check struct {
 	failures int    // in a row, forgiven so far
 	due      time.Time
 	probing  bool
+	told     bool      // others tell how it is: it asks nobody
 	began    time.Time // of the probe under way
 	counts   Statistics
 }
@@ -67,6 +68,12 @@ func New(now time.Time, timing ir.CheckTiming, pages Pages, cause string, share 
 		due: now.Add(bootDelay + time.Duration(share*float64(timing.Warmup))),
 	}
 }
+
+// Told returns a check that asks nobody, and is down where there is a cause: others Tell it.
+func Told(cause string) Check { return Check{told: true, up: cause == "", cause: cause} }
+
+// Tell says how a check of Told is: down where there is a cause.
+func (c *Check) Tell(cause string) { c.up, c.cause, c.ran = cause == "", cause, true }
 
 // A Result is what a probe found out about a server.
 type Result struct {
@@ -121,8 +128,8 @@ func (c *Check) Cause() string { return c.cause }
 // Statistics are the counters.
 func (c *Check) Statistics() Statistics { return c.counts }
 
-// Deadline is when the check needs its next Tick; false while a probe is under way.
-func (c *Check) Deadline() (time.Time, bool) { return c.due, !c.probing }
+// Deadline is when the check needs its next Tick; false while a probe is under way, and always for a check of Told.
+func (c *Check) Deadline() (time.Time, bool) { return c.due, !c.probing && !c.told }
 
 // Step takes an event and returns what to do about it.
 func (c *Check) Step(now time.Time, ev Event) []Effect {

@@ -8,6 +8,7 @@ import (
 
 	"keepc/compiler/cluster"
 	"keepc/compiler/ir"
+	"keepc/runtime/balance"
 	"keepc/runtime/track"
 )
 
@@ -131,6 +132,13 @@ func things(cfg *ir.Config) (list []track.Tracker) {
 			if t.Kind != track.Interface && !slices.ContainsFunc(list, func(x track.Tracker) bool { return x.Thing == t.Thing }) {
 				list = append(list, t)
 			}
+		}
+	}
+	checked := balance.Files(cfg)
+	for _, f := range cfg.TrackFiles {
+		t := track.Tracker{Thing: track.OfFile(f)}
+		if checked[t.Thing] && !slices.ContainsFunc(list, func(x track.Tracker) bool { return x.Thing == t.Thing }) {
+			list = append(list, t)
 		}
 	}
 	return list

@@ -108,6 +108,9 @@ func (w *world) start(n *node) {
 	for _, ev := range n.thingEvents() {
 		w.route(n, ev)
 	}
+	for _, ev := range n.fileEvents() {
+		w.balance(n, ev)
+	}
 	w.enforce(n, nil)
 	w.schedule(n)
 }
@@ -155,6 +158,9 @@ func (w *world) reload(n *node, cfg *ir.Config) {
 	for _, ev := range n.thingEvents() {
 		w.deliver(n, ev)
 	}
+	for _, ev := range n.fileEvents() {
+		w.deliver(n, ev)
+	}
 	w.forget(old)
 }
 
@@ -176,6 +182,9 @@ func (w *world) setThing(n *node, t track.Thing, s track.Status) {
 	if t.Kind != track.Script {
 		w.deliver(n, router.Tracked{Thing: t, Status: s})
 	}
+	if t.Kind == track.File {
+		w.deliver(n, balance.FileSeen{File: t, Value: s.Value})
+	}
 }
 
 // thingEvents tell how the files and processes are that the node tracks.
@@ -183,6 +192,16 @@ func (n *node) thingEvents() (list []router.Event) {
 	for _, t := range things(n.cfg) {
 		if t.Kind != track.Script {
 			list = append(list, router.Tracked{Thing: t.Thing, Status: n.status(t.Thing)})
+		}
+	}
+	return list
+}
+
+// fileEvents tell the numbers in files that checks may follow.
+func (n *node) fileEvents() (list []balance.Event) {
+	for _, t := range things(n.cfg) {
+		if t.Kind == track.File {
+			list = append(list, balance.FileSeen{File: t.Thing, Value: n.status(t.Thing).Value})
 		}
 	}
 	return list

@@ -1,4 +1,4 @@
-// Package watch tells how the files and processes are that instances track.
+// Package watch tells how the files and processes are that instances track, and checks of real servers.
 package watch
 
 import (
@@ -6,28 +6,33 @@ import (
 	"time"
 
 	"keepc/compiler/ir"
+	"keepc/runtime/balance"
 	"keepc/runtime/router"
 	"keepc/runtime/track"
 )
 
 // A Watcher looks at files and processes on a goroutine of its own and hands what it sees to one receiver.
 type Watcher struct {
-	out  chan router.Tracked
-	want chan want
+	out    chan router.Tracked
+	checks chan balance.FileSeen
+	want   chan want
 }
 
 // want is what to look at.
 type want struct {
 	files     []*ir.TrackFile
 	processes []*ir.TrackProcess
+	tracked   map[track.Thing]bool // by instances
+	checked   map[track.Thing]bool // by checks of real servers
 }
 
 // New returns a Watcher that looks at nothing yet.
 func New() *Watcher {
-	return &Watcher{out: make(chan router.Tracked), want: make(chan want, 1)}
+	return &Watcher{out: make(chan router.Tracked), checks: make(chan balance.FileSeen), want: make(chan want, 1)}
 }
 
-// Look sets the files and processes to look at: those of a configuration that some instance tracks. Only one goroutine may call it.
+// Look sets the files and processes to look at: those of a configuration that some instance tracks, and files that a
+// check of a real server follows. Only one goroutine may call it.
 func (w *Watcher) Look(cfg *ir.Config) {
 	tracked := map[track.Thing]bool{}
 	for _, v := range cfg.Instances {
@@ -35,9 +40,10 @@ func (w *Watcher) Look(cfg *ir.Config) {
 			tracked[t.Thing] = true
 		}
 	}
-	var next want
+	checked := balance.Files(cfg)
+	next := want{tracked: tracked, checked: checked}
 	for _, f := range cfg.TrackFiles {
-		if tracked[track.OfFile(f)] {
+		if tracked[track.OfFile(f)] || checked[track.OfFile(f)] {
 			next.files = append(next.files, f)
 		}
 	}
@@ -56,6 +62,9 @@ func (w *Watcher) Look(cfg *ir.Config) {
 // Seen is where everything is told when it is looked at for the first time, and whenever it changed. It is never closed.
 func (w *Watcher) Seen() <-chan router.Tracked { return w.out }
 
+// Files is Seen of the files that checks of real servers follow.
+func (w *Watcher) Files() <-chan balance.FileSeen { return w.checks }
+
 const (
 	// settle is how long after an event a file is read: writers truncate first.
 	settle = 20 * time.Millisecond
@@ -71,6 +80,7 @@ func (w *Watcher) Run(ctx context.Context, warn func(error)) {
 	defer f.close()
 	var c census
 	begun := false
+	var now want
 	told := map[track.Thing]track.Status{}
 	count, read := time.NewTicker(processInterval), time.NewTimer(fileInterval)
 	defer count.Stop()
@@ -79,17 +89,28 @@ func (w *Watcher) Run(ctx context.Context, warn func(error)) {
 		if old, known := told[t]; known && old == s {
 			return
 		}
-		select {
-		case w.out <- router.Tracked{Thing: t, Status: s}:
-			told[t] = s
-		case <-ctx.Done():
+		if now.tracked[t] {
+			select {
+			case w.out <- router.Tracked{Thing: t, Status: s}:
+			case <-ctx.Done():
+				return
+			}
 		}
+		if now.checked[t] {
+			select {
+			case w.checks <- balance.FileSeen{File: t, Value: s.Value}:
+			case <-ctx.Done():
+				return
+			}
+		}
+		told[t] = s
 	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case next := <-w.want:
+			now = next
 			if !begun {
 				begun = true
 				create(next.files, warn)

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -97,6 +98,37 @@ func TestFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(t, w, "load", number(0))
+}
+
+// TestFilesOfChecks: a file that only a check of a real server follows is told to those who make checks.
+func TestFilesOfChecks(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "load")
+	f := &ir.TrackFile{Name: "load", File: file, Weight: ir.Weight{N: 1}, InitFile: &ir.InitFile{Value: 4}}
+	check := &ir.Check{Checker: &ir.FileCheck{TrackFile: ir.Name{Text: "load"}, Weight: &f.Weight}}
+	w := New()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); w.Run(ctx, func(err error) { t.Error(err) }) }()
+	defer func() { cancel(); <-done }()
+	w.Look(&ir.Config{
+		TrackFiles:     []*ir.TrackFile{f},
+		VirtualServers: []*ir.VirtualServer{{RealServers: []*ir.RealServer{{Checks: []*ir.Check{check}}}}},
+	})
+	for _, want := range []int{4, 17} {
+		select {
+		case got := <-w.Files():
+			if got.File != track.OfFile(f) || got.Value != want {
+				t.Errorf("got %+v, want %d", got, want)
+			}
+		case got := <-w.Seen():
+			t.Errorf("no instance tracks it: %+v", got)
+		case <-time.After(20 * time.Second):
+			t.Fatalf("nothing is told; want %d", want)
+		}
+		if err := os.WriteFile(file, []byte("17"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestProcesses(t *testing.T) {

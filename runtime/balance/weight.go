@@ -1,0 +1,98 @@
+package balance
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"keepc/compiler/enforced"
+	"keepc/compiler/ir"
+	"keepc/runtime/track"
+)
+
+// weighs reports whether a check sets the weight of its server.
+func weighs(c *check) bool {
+	misc, ok := c.asks.Checker.(*ir.MiscCheck)
+	return ok && misc.Dynamic
+}
+
+// effective is the weight of a server: that of the file, or what a check set, and what its files add to that.
+func (s *server) effective() uint64 {
+	sum := s.base
+	for _, c := range s.checks {
+		sum += c.adds
+	}
+	return uint64(min(max(sum, 0), math.MaxInt32))
+}
+
+// weigh makes the weight of a server what its checks say.
+func (m *Machine) weigh(s *server) {
+	weight := s.effective()
+	if weight == s.weight {
+		return
+	}
+	s.service.total += weight - s.weight
+	if !s.down {
+		s.service.live += weight - s.weight
+	}
+	m.setWeight(s, weight)
+	m.emit(WeightChanged{Server: s.key, Weight: int(weight), Files: int(s.files)})
+}
+
+// setWeight notes the weight of a server.
+func (m *Machine) setWeight(s *server, weight uint64) {
+	if s.weight = weight; int64(weight) == s.files {
+		delete(m.weights, s.key)
+	} else {
+		m.weights[s.key] = int(weight)
+	}
+}
+
+// fileSeen tells the checks that follow a file what its number is.
+func (m *Machine) fileSeen(_ time.Time, f FileSeen) {
+	for _, c := range m.current.files[f.File] {
+		var cause string
+		c.adds, cause = contribution(*c.asks.Checker.(*ir.FileCheck).Weight, f)
+		c.health.Tell(cause)
+		m.weigh(c.server)
+		m.judge(c.server)
+		m.judgeQuorum(c.server.service)
+	}
+}
+
+// contribution is what the number in a file adds to the weight of a server, or why the server is down. As in keepalived, a weight of 0 makes
+// any number but 0 a failure, and so does a product that is as low as numbers go.
+func contribution(w ir.Weight, f FileSeen) (adds int64, cause string) {
+	adds = int64(w.Times(f.Value))
+	switch {
+	case w.N == 0 && (f.Value != 0) != w.Reverse, adds <= math.MinInt32:
+		return 0, fmt.Sprintf("%s is %d", f.File, f.Value)
+	}
+	return min(adds, math.MaxInt32), ""
+}
+
+// Files are those that checks of a configuration follow.
+func Files(cfg *ir.Config) map[track.Thing]bool {
+	all, byName := map[track.Thing]bool{}, filesByName(cfg)
+	for _, v := range cfg.VirtualServers {
+		for _, r := range v.RealServers {
+			for _, c := range r.Checks {
+				if f, ok := c.Checker.(*ir.FileCheck); ok && f.Weight != nil && enforced.Checked(c) {
+					all[byName[f.TrackFile.Text]] = true
+				}
+			}
+		}
+	}
+	return all
+}
+
+// filesByName are the files that checks may follow.
+func filesByName(cfg *ir.Config) map[string]track.Thing {
+	all := map[string]track.Thing{}
+	for _, f := range cfg.TrackFiles {
+		if _, known := all[f.Name]; !known {
+			all[f.Name] = track.OfFile(f)
+		}
+	}
+	return all
+}
