@@ -398,6 +398,15 @@ func (p *player) hear(v *ir.VRRPInstance, priority uint8, src4, src6 string, ttl
 		return
 	}
 	p.route(router.PacketReceived{Interface: v.Interface, Src: src, Dst: dst, TTL: ttl, Payload: payload})
+	if !strings.HasPrefix(v.Name, "odd") {
+		return
+	}
+	packet.Addresses = append(packet.Addresses, netip.MustParseAddr("198.51.100.99"))
+	if payload, err = packet.Marshal(src, dst); err != nil {
+		fmt.Fprintln(&p.did, v.Name, err)
+		return
+	}
+	p.route(router.PacketReceived{Interface: v.Interface, Src: src, Dst: dst, TTL: ttl, Payload: payload})
 }
 
 func (p *player) route(ev router.Event) {

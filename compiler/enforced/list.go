@@ -55,7 +55,7 @@ var list = []row{
 
 	{blocks: "global_defs", answer: Enforced, words: `
 		router_id enable_script_security script_user vrrp_version default_interface dynamic_interfaces
-		vrrp_mcast_group4 vrrp_mcast_group6 vrrp_check_unicast_src
+		vrrp_mcast_group4 vrrp_mcast_group6 vrrp_check_unicast_src vrrp_owner_ignore_adverts vrrp_skip_check_adv_addr v3_checksum_as_v2
 		vrrp_down_timer_adverts vrrp_lower_prio_no_advert vrrp_higher_prio_send_advert
 		vrrp_garp_master_delay vrrp_garp_master_repeat vrrp_garp_master_refresh vrrp_garp_master_refresh_repeat
 		vrrp_garp_lower_prio_delay vrrp_garp_lower_prio_repeat vmac_prefix vmac_addr_prefix`},
@@ -70,9 +70,6 @@ var list = []row{
 	{blocks: "global_defs", answer: Enforced, words: "vrrp_notify_priority_changes notify_fifo notify_fifo_script vrrp_notify_fifo vrrp_notify_fifo_script"},
 	{blocks: "global_defs", answer: LeftOut, why: noFIFO, words: "lvs_notify_fifo lvs_notify_fifo_script fifo_write_vrrp_states_on_reload"},
 	{blocks: "global_defs", words: "vrrp_strict", answer: LeftOut, why: noFirewall, when: "on", where: globally("vrrp_strict", strict)},
-	{blocks: "global_defs", words: "vrrp_owner_ignore_adverts", answer: LeftOut, why: "an owner of the addresses hears advertisements too", when: "on", where: globally("vrrp_owner_ignore_adverts", ownerIgnores)},
-	{blocks: "global_defs", words: "vrrp_skip_check_adv_addr", answer: LeftOut, why: "the addresses of every advertisement are compared", when: "on", where: globally("vrrp_skip_check_adv_addr", skipsCheck)},
-	{blocks: "global_defs", words: "v3_checksum_as_v2", answer: Refused, why: strangers, when: "on", where: globally("v3_checksum_as_v2", checksumAsV2)},
 	{blocks: "global_defs", answer: LeftOut, why: "virtual routers of others are not logged", words: "log_unknown_vrids"},
 	{blocks: "global_defs", answer: LeftOut, why: "the kernel reports its groups", words: "disable_local_igmp"},
 	{blocks: "global_defs", answer: LeftOut, why: "VRRP begins at once", words: "vrrp_startup_delay vrrp_delay_after_boot"},
@@ -109,16 +106,14 @@ var list = []row{
 		state interface virtual_router_id priority advert_int version virtual_ipaddress virtual_ipaddress_excluded no_virtual_ipaddress
 		authentication nopreempt preempt preempt_delay down_timer_adverts lower_prio_no_advert higher_prio_send_advert mcast_src_ip
 		unicast_peer unicast_src_ip unicast_fault_no_peer unicast_ttl check_unicast_src old_unicast_checksum track_src_ip mcast_dst_ip
+		owner_ignore_adverts skip_check_adv_addr v3_checksum_as_v2
 		track_interface track_script track_file track_process dont_track_primary virtual_routes virtual_rules accept native_ipv6
 		use_vmac use_vmac_addr vmac_xmit_base
 		garp_master_delay garp_master_repeat garp_master_refresh garp_master_refresh_repeat garp_lower_prio_delay garp_lower_prio_repeat`},
 	{blocks: "vrrp_instance.unicast_peer", words: "min_ttl max_ttl", answer: Enforced},
 	{blocks: "vrrp_instance", words: "auth_hmac", answer: Refused, why: strangers},
 	{blocks: "vrrp_instance", words: "use_ipvlan", answer: Refused, why: otherMAC},
-	{blocks: "vrrp_instance", words: "v3_checksum_as_v2", answer: Refused, why: strangers, when: "on", where: ofInstances("v3_checksum_as_v2", checksumAsV2)},
 	{blocks: "vrrp_instance", words: "garp_extra_if vmac_garp_intvl vrf", answer: LeftOut, why: noVMAC},
-	{blocks: "vrrp_instance", words: "owner_ignore_adverts", answer: LeftOut, why: "an owner of the addresses hears advertisements too", when: "on", where: ofInstances("owner_ignore_adverts", ownerIgnores)},
-	{blocks: "vrrp_instance", words: "skip_check_adv_addr", answer: LeftOut, why: "the addresses of every advertisement are compared", when: "on", where: ofInstances("skip_check_adv_addr", skipsCheck)},
 	{blocks: "vrrp_instance", words: "strict_mode", answer: LeftOut, why: noFirewall, when: "on", where: ofInstances("strict_mode", strict)},
 	{blocks: "vrrp_instance", words: "no_accept", answer: LeftOut, why: noFirewall},
 	{blocks: "vrrp_instance", words: "timer_expired_backup thread_timer_expired", answer: LeftOut, why: "a timer that fires late changes no role"},

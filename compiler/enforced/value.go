@@ -50,12 +50,7 @@ func authHeader(cfg *ir.Config) (all []within) {
 	return all
 }
 
-func strict(v *ir.VRRPInstance) bool       { return v.Strict }
-func ownerIgnores(v *ir.VRRPInstance) bool { return v.OwnerIgnoreAdverts }
-func skipsCheck(v *ir.VRRPInstance) bool   { return v.SkipCheckAdvAddr }
-func checksumAsV2(v *ir.VRRPInstance) bool {
-	return v.V3ChecksumAsV2 && v.Version == 3 && !v.Key().IPv6
-}
+func strict(v *ir.VRRPInstance) bool { return v.Strict }
 
 // ofInstances returns the instances for which a keyword of theirs holds.
 func ofInstances(word string, holds func(*ir.VRRPInstance) bool) func(*ir.Config) []within {

@@ -144,14 +144,24 @@ func (m *Machine) checksSource() bool {
 
 // sumOf is the checksum that an instance begins with.
 func sumOf(v *ir.VRRPInstance) Sum {
+	if plainSum(v) {
+		return SumPlain
+	}
 	if v.OldUnicastChecksum == ir.ChecksumAlways && len(v.Unicast) > 0 && !v.IPv6() {
 		return SumGroup
 	}
 	return SumPseudo
 }
 
-// takes reports whether an odd checksum is one that a unicast peer may have, and answers in kind from now on.
+// plainSum reports whether an instance sends no pseudo header in its checksum.
+func plainSum(v *ir.VRRPInstance) bool { return v.V3ChecksumAsV2 && v.Version == 3 && !v.IPv6() }
+
+// takes reports whether an odd checksum is one that a peer may have. That of an old unicast peer is answered in kind from now on.
+// With v3_checksum_as_v2 keepalived takes any checksum; keepc takes that of version 2 and the right one.
 func (m *Machine) takes(s Sum) bool {
+	if s == SumPlain || plainSum(m.cfg) {
+		return s == SumPlain && plainSum(m.cfg)
+	}
 	if len(m.cfg.Unicast) == 0 || m.cfg.OldUnicastChecksum == ir.ChecksumNever {
 		return false
 	}

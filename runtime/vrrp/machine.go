@@ -213,9 +213,10 @@ func (m *Machine) why(now time.Time) Reason {
 }
 
 func (m *Machine) received(now time.Time, r Received) {
-	if m.role != Backup && m.role != Master {
+	if m.role != Backup && m.role != Master || m.cfg.OwnerIgnoreAdverts && m.cfg.Priority == 255 {
 		return
 	}
+	known := m.heard.Src == r.Src
 	if !m.heard.same(r) {
 		p, wrong := m.accept(r)
 		if wrong.Defect != 0 {
@@ -235,7 +236,7 @@ func (m *Machine) received(now time.Time, r Received) {
 	if p.Priority == 0 {
 		m.statistics.PriorityZeroPktsRcvd++
 	}
-	if m.heard.odd {
+	if m.heard.odd && !(known && m.cfg.SkipCheckAdvAddr) {
 		m.statistics.AddressListErrors++
 		m.note(now, Note{kind: addressesOdd, peer: r.Src, advertised: p.Addresses, expected: m.advertised()})
 	}

@@ -59,6 +59,7 @@ type Sum uint8
 const (
 	SumPseudo Sum = iota // the pseudo header with source and destination
 	SumGroup             // that with VRRP's group as the destination of a unicast packet: keepalived before 1.3.7
+	SumPlain             // nothing, as in version 2: v3_checksum_as_v2
 )
 
 // String shows the packet without its password.
@@ -104,7 +105,7 @@ func (p Packet) Marshal(src, dst netip.Addr) ([]byte, error) {
 		auth := authData(p.Auth)
 		b = append(b, auth[:]...)
 	}
-	binary.BigEndian.PutUint16(b[6:], checksum(b, p.Version, src, p.Sum.destination(dst)))
+	binary.BigEndian.PutUint16(b[6:], checksum(b, p.Sum.version(p.Version), src, p.Sum.destination(dst)))
 	return b, nil
 }
 
@@ -149,6 +150,8 @@ func decode(b []byte, src, dst netip.Addr) (p Packet, wrong Drop) {
 	case checksum(b, p.Version, src, dst) == 0:
 	case p.Version == 3 && src.Is4() && checksum(b, p.Version, src, SumGroup.destination(dst)) == 0:
 		p.Sum = SumGroup
+	case p.Version == 3 && src.Is4() && checksum(b, SumPlain.version(3), src, dst) == 0:
+		p.Sum = SumPlain
 	default:
 		return Packet{}, Drop{Defect: ErrChecksum}
 	}
@@ -174,6 +177,14 @@ func (s Sum) destination(dst netip.Addr) netip.Addr {
 		return Group(false)
 	}
 	return dst
+}
+
+// version is the VRRP version whose checksum a packet has.
+func (s Sum) version(v uint8) uint8 {
+	if s == SumPlain {
+		return 2
+	}
+	return v
 }
 
 // checksum is the Internet checksum (RFC 1071) of the payload, which is 0 over a payload that carries its right checksum.

@@ -31,6 +31,7 @@ func unicast(src, dst string, ttl int, sum Sum) Received {
 
 func TestUnicastReceiverChecks(t *testing.T) {
 	any3, strict := peer("192.0.2.3", 0, 255), func(v *ir.VRRPInstance) { v.CheckUnicastSource = true }
+	plain := func(v *ir.VRRPInstance) { v.Version, v.V3ChecksumAsV2 = 3, true }
 	for _, c := range []struct {
 		name string
 		cfg  []func(*ir.VRRPInstance)
@@ -49,6 +50,9 @@ func TestUnicastReceiverChecks(t *testing.T) {
 		{"the checksum of an old peer", []func(*ir.VRRPInstance){peers(any3)}, heard{Received: unicast("192.0.2.3", "192.0.2.2", 255, SumGroup)}, 0},
 		{"old_unicast_checksum never", []func(*ir.VRRPInstance){peers(any3), func(v *ir.VRRPInstance) { v.OldUnicastChecksum = ir.ChecksumNever }},
 			heard{Received: unicast("192.0.2.3", "192.0.2.2", 255, SumGroup)}, ErrChecksum},
+		{"v3_checksum_as_v2", []func(*ir.VRRPInstance){plain}, heard{Received: unicast("192.0.2.3", "224.0.0.18", 255, SumPlain)}, 0},
+		{"v3_checksum_as_v2 of ours alone", []func(*ir.VRRPInstance){plain}, heard{Received: unicast("192.0.2.3", "224.0.0.18", 255, SumPseudo)}, 0},
+		{"v3_checksum_as_v2 of theirs alone", []func(*ir.VRRPInstance){func(v *ir.VRRPInstance) { v.Version = 3 }}, heard{Received: unicast("192.0.2.3", "224.0.0.18", 255, SumPlain)}, ErrChecksum},
 		{"an old checksum to another group", []func(*ir.VRRPInstance){func(v *ir.VRRPInstance) { v.Version, v.MulticastGroup = 3, netip.MustParseAddr("224.0.0.200") }},
 			heard{Received: unicast("192.0.2.3", "224.0.0.200", 255, SumGroup)}, ErrChecksum},
 	} {
