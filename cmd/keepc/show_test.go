@@ -49,6 +49,7 @@ func call(t *testing.T, args ...string) (stdout string, code int) {
 // TestShow holds three things on real files: what show --expand prints is read as what it was made from, show prints JSON,
 // and no form of it prints a secret.
 func TestShow(t *testing.T) {
+	t.Parallel()
 	dir, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
