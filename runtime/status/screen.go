@@ -56,12 +56,6 @@ const maxObjects = 20
 
 // objects shows what is not in the kernel as it should be.
 func (d Document) objects(b *strings.Builder) {
-	if len(d.NotInPlace) == 0 && len(d.Problems) > 0 {
-		b.WriteString("\nThe kernel refuses, and is asked again:\n")
-		for _, p := range d.Problems {
-			b.WriteString("  " + p + "\n")
-		}
-	}
 	if len(d.NotInPlace) == 0 {
 		return
 	}

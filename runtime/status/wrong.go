@@ -35,7 +35,7 @@ func (d Document) Wrong() (lines []string) {
 	}
 	if len(d.NotInPlace) == 0 {
 		for _, p := range d.Problems {
-			say("the kernel refuses, and is asked again: %s", p)
+			say("%s; trying again", p)
 		}
 	}
 	for i, o := range d.NotInPlace {
