@@ -87,6 +87,10 @@ func Run(ctx context.Context, o Options) error {
 	}
 	d := newDirector(work, o, first.Config, doors, bell)
 	d.router.watch = watch
+	// A route or rule of ours that somebody deletes comes back at once.
+	if err := doors.network.WatchRouting(work, d.router.network.poke); err != nil {
+		return fmt.Errorf("watch routes and rules: %w", err)
+	}
 	for _, l := range links {
 		d.router.links[l.Name] = l
 	}

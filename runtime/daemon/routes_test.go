@@ -52,7 +52,7 @@ func TestRoutesFollowTheRole(t *testing.T) {
 		if err := kernel.Delete(b.Fake, route); err != nil {
 			t.Fatal(err)
 		}
-		after(resyncInterval)
+		after(300 * time.Millisecond)
 		if !there() || !b.said("was removed by someone else; added again") {
 			t.Error("what somebody removed did not come back")
 		}

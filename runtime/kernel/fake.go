@@ -22,6 +22,8 @@ type Fake struct {
 	announced []Announcement
 	watches   map[*linkWatch]struct{}
 	hubs      map[string]*Hub // by interface name
+	// lost are to be called when a route or rule is deleted.
+	lost map[*func()]struct{}
 }
 
 var _ Kernel = (*Fake)(nil)
@@ -51,6 +53,7 @@ func NewFake(links ...Link) *Fake {
 		faults:  map[string][]error{},
 		watches: map[*linkWatch]struct{}{},
 		hubs:    map[string]*Hub{},
+		lost:    map[*func()]struct{}{},
 	}
 	f.objects.Timeouts[state.TimeoutsKey{}] = DefaultTimeouts()
 	for _, l := range links {
@@ -195,6 +198,22 @@ func (f *Fake) WatchLinks(ctx context.Context) (<-chan Link, error) {
 		close(w.out)
 	}()
 	return w.out, nil
+}
+
+// WatchRouting implements Kernel.
+func (f *Fake) WatchRouting(ctx context.Context, lost func()) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.fault("WatchRouting"); err != nil {
+		return err
+	}
+	f.lost[&lost] = struct{}{}
+	context.AfterFunc(ctx, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.lost, &lost)
+	})
+	return nil
 }
 
 // Announce implements Kernel.

@@ -140,6 +140,11 @@ func (f *Fake) delete(kind state.AnyKind, key state.Key) error {
 		f.remove(k.Dev)
 		f.changed()
 	}
+	if _, there := kind.Get(f.objects, key); there && kind.IsMarked(key) {
+		for lost := range f.lost {
+			(*lost)()
+		}
+	}
 	kind.Drop(f.objects, key)
 	for _, parts := range state.Kinds() { // they go with it
 		if parts.ParentKind() == kind {

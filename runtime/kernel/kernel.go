@@ -41,6 +41,9 @@ type Links interface {
 	// WatchLinks sends the whole new state of a link after each change of the link or its addresses, until ctx ends; then it
 	// closes the channel. A lost netlink message leads to a fresh dump, never to silence.
 	WatchLinks(ctx context.Context) (<-chan Link, error)
+	// WatchRouting calls lost, until ctx ends, when a route with the mark of keepalived and keepc, or such a rule, was deleted, by whomever,
+	// and when messages about that were lost. The routes of others, which may change all the time, cost no call.
+	WatchRouting(ctx context.Context, lost func()) error
 }
 
 // A Wire carries the advertisements of one interface and family.

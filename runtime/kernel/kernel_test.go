@@ -56,6 +56,7 @@ var behaviour = []struct {
 	{"missing interface", testMissing},
 	{"links", testLinks},
 	{"settings", testSettings},
+	{"routing watch", testRoutingWatch},
 	{"virtual links", testVirtualLinks},
 	{"virtual link goes with its base", testBaseGoes},
 	{"watch", testWatch},

@@ -101,16 +101,22 @@ const monitorBuffer = 1 << 20
 // openMonitor opens a socket on which the kernel tells changes of links, addresses and forwarding. It is non-blocking, so that the
 // runtime's poller serves it and Close ends a Read.
 func openMonitor() (*os.File, error) {
+	return openGroups(unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV6_NETCONF)
+}
+
+// openGroups opens a socket on which the kernel tells what concerns some groups.
+func openGroups(groups ...int) (*os.File, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
 	f := os.NewFile(uintptr(fd), "netlink")
 	receiveBuffer(fd, monitorBuffer)
-	if err := unix.Bind(fd, &unix.SockaddrNetlink{
-		Family: unix.AF_NETLINK,
-		Groups: unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR | 1<<(unix.RTNLGRP_IPV6_NETCONF-1),
-	}); err != nil {
+	bits := uint32(0)
+	for _, g := range groups {
+		bits |= 1 << (g - 1)
+	}
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: bits}); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("watch interfaces: %w", err)
 	}

@@ -90,6 +90,10 @@ func (i inside) WatchLinks(ctx context.Context) (links <-chan kernel.Link, err e
 	return links, err
 }
 
+func (i inside) WatchRouting(ctx context.Context, lost func()) error {
+	return i.host.Do(func() error { return i.Kernel.WatchRouting(ctx, lost) })
+}
+
 func (i inside) OpenWire(iface string, ipv6 bool, bell kernel.Bell) (w kernel.Wire, err error) {
 	err = i.host.Do(func() (err error) {
 		w, err = i.Kernel.OpenWire(iface, ipv6, bell)

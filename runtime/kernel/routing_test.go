@@ -1,10 +1,12 @@
 package kernel_test
 
 import (
+	"context"
 	"errors"
 	"iter"
 	"net/netip"
 	"testing"
+	"time"
 
 	"keepc/compiler/ir"
 	"keepc/compiler/state"
@@ -190,6 +192,44 @@ func testRules(t *testing.T, h host) {
 	if t.Failed() {
 		for k := range all {
 			t.Log(k)
+		}
+	}
+}
+
+// testRoutingWatch: routes and rules with our mark are told of when they go, those of others are not.
+func testRoutingWatch(t *testing.T, h host) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	lost := make(chan struct{}, 100)
+	check(t, h.WatchRouting(ctx, func() { lost <- struct{}{} }))
+	others := toward("10.8.7.0/24", 254, 0)
+	others.Protocol = 4
+	route := state.Route{Type: 1, Hops: []state.Hop{{Dev: "eth0"}}}
+	foreign := state.RuleKey{Priority: 7, From: others.Dst, Action: 1, Table: 100, Protocol: 4}
+	ours := foreign
+	ours.Priority, ours.Protocol = 8, ir.KeepalivedProtocol
+	for _, c := range []struct {
+		key    state.Key
+		object state.Object
+		tells  bool
+	}{
+		{others, route, false}, {foreign, state.Rule{}, false}, {toward("10.8.8.0/24", 254, 0), route, true}, {toward("2001:db8:9::/48", 100, 1024), route, true}, {ours, state.Rule{}, true},
+	} {
+		check(t, kernel.Set(h, c.key, c.object))
+		check(t, kernel.Delete(h, c.key))
+		wait := 100 * time.Millisecond
+		if c.tells {
+			wait = 5 * time.Second
+		}
+		select {
+		case <-lost:
+			if !c.tells {
+				t.Errorf("%s is somebody else's", c.key)
+			}
+		case <-time.After(wait):
+			if c.tells {
+				t.Errorf("nobody told of %s", c.key)
+			}
 		}
 	}
 }

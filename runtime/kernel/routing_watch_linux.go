@@ -1,0 +1,71 @@
+package kernel
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"os"
+	"slices"
+	"syscall"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"keepc/compiler/ir"
+)
+
+// WatchRouting implements Links.
+func (l *Linux) WatchRouting(ctx context.Context, lost func()) error {
+	monitor, err := openGroups(unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE)
+	if err != nil {
+		return err
+	}
+	ended := context.AfterFunc(ctx, func() { monitor.Close() })
+	go func() { // ends with the monitor
+		defer ended()
+		buf := make([]byte, 1<<16)
+		for {
+			n, err := monitor.Read(buf)
+			switch {
+			case errors.Is(err, os.ErrClosed):
+				return
+			case err != nil || losesRouting(buf[:n]): // an error stands for lost messages
+				lost()
+			}
+		}
+	}()
+	return nil
+}
+
+// Where messages say who made a route or rule (linux/rtnetlink.h, linux/fib_rules.h): a byte of the header of routes, an attribute of rules.
+const (
+	routeProtocol = unix.SizeofNlMsghdr + 5
+	ruleAttrs     = unix.SizeofNlMsghdr + 12
+	fraProtocol   = 21
+)
+
+// losesRouting reports whether one of the messages tells that a rule or route with our mark was deleted.
+func losesRouting(messages []byte) bool {
+	for len(messages) >= ruleAttrs {
+		length := int(binary.NativeEndian.Uint32(messages))
+		if length < ruleAttrs || length > len(messages) {
+			return true // cut off: nobody knows
+		}
+		switch binary.NativeEndian.Uint16(messages[4:]) {
+		case unix.RTM_DELROUTE:
+			if messages[routeProtocol] == ir.KeepalivedProtocol {
+				return true
+			}
+		case unix.RTM_DELRULE:
+			attrs, err := nl.ParseRouteAttr(messages[ruleAttrs:length])
+			if err != nil || slices.ContainsFunc(attrs, func(a syscall.NetlinkRouteAttr) bool {
+				return a.Attr.Type == fraProtocol && len(a.Value) == 1 && a.Value[0] == ir.KeepalivedProtocol
+			}) {
+				return true
+			}
+		}
+		length = (length + unix.NLMSG_ALIGNTO - 1) &^ (unix.NLMSG_ALIGNTO - 1)
+		messages = messages[min(length, len(messages)):]
+	}
+	return false
+}
