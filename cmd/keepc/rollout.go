@@ -1,6 +1,9 @@
 package main
 
 import (
+	"slices"
+
+	"keepc/compiler/enforced"
 	"keepc/compiler/ir"
 	"keepc/compiler/report"
 	"keepc/runtime/sim"
@@ -42,21 +45,27 @@ func (r *diffRun) rehearse(m *report.Diff, pairs []filePair) error {
 	if len(c.Addresses()) == 0 {
 		return nil
 	}
-	r.notSimulated(nodes)
+	left := r.unplayed(m, nodes, next)
 	strict := c.NewRollout(next, sim.Options{SameAddresses: true})
 	found := strict.Search()
 	switch loose := c.NewRollout(next, sim.Options{}); {
 	case !found.Best.Clean():
 		own := loose.Search()
-		m.Rollouts = []report.Rollout{rollout(c, "keepc", own)}
-		if own.Best.Clean() || len(found.Best.Before) > len(own.Best.Before) {
-			m.Rollouts = append(m.Rollouts, rollout(c, "keepalived", found))
+		m.Rollouts = []report.Rollout{rollout(c, "keepc", own), rollout(c, "keepalived", found)}
+		if m.Rollouts[0].Same(m.Rollouts[1]) {
+			m.Rollouts = m.Rollouts[:1]
+			m.Rollouts[0].Routers = "all"
 		}
 	default: // what is safe among the stricter routers may not be among others
 		if both := loose.Play(found.Best.Steps); both.Clean() {
 			m.Rollouts = []report.Rollout{rollout(c, "all", found)}
 		} else {
 			m.Rollouts = []report.Rollout{rollout(c, "keepc", loose.Search()), rollout(c, "keepalived", found)}
+		}
+	}
+	for i := range m.Rollouts {
+		if x := &m.Rollouts[i]; left && x.Safe {
+			x.Safe, x.Uncertain = false, true
 		}
 	}
 	for _, s := range m.Rollouts[0].Steps {
@@ -67,6 +76,26 @@ func (r *diffRun) rehearse(m *report.Diff, pairs []filePair) error {
 		}
 	}
 	return nil
+}
+
+// unplayed notes what of the old and the new files is not simulated, because run does not do it. left: some of it can move a role, and
+// no order is known to be safe.
+func (r *diffRun) unplayed(m *report.Diff, nodes []sim.Node, next []*ir.Config) (left bool) {
+	var all []ir.Unenforced
+	for i, n := range nodes {
+		for _, cfg := range []*ir.Config{n.Config, next[i]} {
+			if cfg == nil {
+				continue
+			}
+			for _, u := range cfg.NotEnforced {
+				if enforced.MovesRoles(u) && !slices.ContainsFunc(all, func(o ir.Unenforced) bool { return o.Keyword == u.Keyword }) {
+					all = append(all, u)
+				}
+			}
+		}
+	}
+	m.NotSimulated = report.Unenforced(all)
+	return len(all) > 0
 }
 
 // rollout is a search as the report has it.

@@ -137,3 +137,13 @@ func insideOfSuch(path string) bool {
 	}
 	return false
 }
+
+// MovesRoles reports whether what is not enforced can decide who is MASTER, so that no simulation without it proves that an address has one
+// holder: what makes peers deaf to each other, what tracks, and what an owner or the start waits for.
+func MovesRoles(u ir.Unenforced) bool {
+	word := u.Keyword[strings.LastIndexByte(u.Keyword, '.')+1:]
+	return u.Refused || slices.Contains([]string{
+		"bfd_instance", "track_bfd", "track_group", "vrf", "linkbeat_interfaces", "linkbeat_use_polling", "interface_up_down_delays",
+		"owner_ignore_adverts", "vrrp_owner_ignore_adverts", "vrrp_startup_delay", "vrrp_delay_after_boot",
+	}, word)
+}

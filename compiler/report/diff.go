@@ -20,6 +20,8 @@ type Diff struct {
 	Peers     []string       `json:"peers,omitempty"` // directors that keep their files
 	// Rollouts are for clusters: one that is true of all routers; or one for keepc and one for keepalived, where these differ.
 	Rollouts []Rollout `json:"rollouts,omitempty"`
+	// NotSimulated is what of the files no rollout plays, though it can move a role: a line for each reason.
+	NotSimulated []string `json:"not_simulated,omitempty"`
 }
 
 // A DirectorDiff is what changes on one director.
@@ -213,6 +215,12 @@ func DiffScreen(w io.Writer, m Diff, c Colors, all bool) error {
 	for _, r := range m.Rollouts {
 		s.line("", "", "")
 		s.rollout(r)
+	}
+	for i, line := range m.NotSimulated {
+		if i == 0 {
+			s.line("", "", "")
+		}
+		s.line("!", "Not simulated: "+line+".", "")
 	}
 	if m.alone() {
 		s.line("", "What the other directors make of it, their files tell: --peers FILES.", "")

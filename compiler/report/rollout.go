@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -10,14 +11,16 @@ import (
 // without a MASTER or has two.
 type Rollout struct {
 	// Routers are whose rules were played: "keepc", or "keepalived", which drops advertisements with other addresses than its own.
-	Routers string           `json:"routers"`
-	Safe    bool             `json:"safe"`
-	Steps   []RolloutStep    `json:"steps"`             // the safe order, or the least bad one
-	Unsafe  []RolloutStep    `json:"unsafe,omitempty"`  // the safe order backwards, when that is not safe
-	Instead []RolloutStep    `json:"instead,omitempty"` // safe, but without a standby meanwhile
-	Before  []RolloutTrouble `json:"before,omitempty"`  // what is wrong before the first step
-	Orders  int              `json:"orders"`            // that there are
-	Tried   int              `json:"tried"`             // those that were played until one was safe, or ruled out by how they begin
+	Routers string `json:"routers"`
+	Safe    bool   `json:"safe"`
+	// Uncertain: nothing goes wrong in what was played, and not all was that can move a role.
+	Uncertain bool             `json:"uncertain,omitempty"`
+	Steps     []RolloutStep    `json:"steps"`             // the safe order, or the least bad one
+	Unsafe    []RolloutStep    `json:"unsafe,omitempty"`  // the safe order backwards, when that is not safe
+	Instead   []RolloutStep    `json:"instead,omitempty"` // safe, but without a standby meanwhile
+	Before    []RolloutTrouble `json:"before,omitempty"`  // what is wrong before the first step
+	Orders    int              `json:"orders"`            // that there are
+	Tried     int              `json:"tried"`             // those that were played until one was safe, or ruled out by how they begin
 }
 
 // A RolloutStep is what is done to one director.
@@ -91,6 +94,12 @@ func (m RolloutMove) told() string {
 	return m.To[0] + " takes " + m.Instance + " from " + strings.Join(m.From, " and ") + priority(m.FromPriority)
 }
 
+// Same reports whether two rollouts are one, whoever the routers are.
+func (r Rollout) Same(o Rollout) bool {
+	r.Routers = o.Routers
+	return reflect.DeepEqual(r, o)
+}
+
 // keepalivedRule is what makes keepalived another kind of router in a rollout.
 const keepalivedRule = "routers with keepalived drop advertisements with other addresses than theirs (2.2.7 does)"
 
@@ -104,10 +113,10 @@ func (s *planScreen) rollout(r Rollout) {
 		s.line("~", "Before the change "+x.what()+".", "")
 	}
 	switch {
-	case r.Safe && len(r.Steps) == 1:
-		s.line("#", title+": reload "+r.Steps[0].Director+". No address is ever without a MASTER, or has two.", "")
+	case r.Uncertain:
+		s.line("~", title+": "+reloads(r.Steps)+". Not known to be safe: nothing goes wrong in what is simulated, and not all is.", "")
 	case r.Safe:
-		s.line("#", title+": "+order(r.Steps)+". No address is ever without a MASTER, or has two.", "")
+		s.line("#", title+": "+reloads(r.Steps)+". No address is ever without a MASTER, or has two.", "")
 	case len(r.Steps) == 1:
 		s.line("-", title+": not safe.", "")
 	case r.Tried < r.Orders:
@@ -135,6 +144,14 @@ func order(steps []RolloutStep) string {
 		names = append(names, s.Director)
 	}
 	return strings.Join(names, ", then ")
+}
+
+// reloads is an order in words, also of one director.
+func reloads(steps []RolloutStep) string {
+	if len(steps) == 1 {
+		return "reload " + steps[0].Director
+	}
+	return order(steps)
 }
 
 func (s *planScreen) steps(steps []RolloutStep) {
