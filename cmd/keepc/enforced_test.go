@@ -51,6 +51,13 @@ var elsewhere = map[string]string{
 	"global_defs.notify_fifo_script":      "runtime/notify TestPipes",
 	"global_defs.vrrp_notify_fifo":        "runtime/notify TestPipes",
 	"global_defs.vrrp_notify_fifo_script": "runtime/notify TestPipes",
+	"global_defs.notification_email":      "runtime/notify TestMail",
+	"global_defs.notification_email_from": "runtime/notify TestMail",
+	"global_defs.smtp_server":             "runtime/notify TestMail",
+	"global_defs.smtp_helo_name":          "runtime/notify TestMail",
+	"global_defs.smtp_connect_timeout":    "runtime/notify TestDeadServer",
+	"global_defs.router_id":               "runtime/notify TestMail",
+	"global_defs.no_email_faults":         "runtime/notify TestMail",
 	"vrrp_instance.notify_deleted":        "runtime/notify TestOfRouter",
 	"vrrp_track_process.delay":            "runtime/watch TestDelays",
 	"vrrp_track_process.terminate_delay":  "runtime/watch TestDelays",
@@ -59,7 +66,6 @@ var elsewhere = map[string]string{
 
 // anyway are the keywords that ask for what is so without them.
 var anyway = map[string]string{
-	"global_defs.router_id":              "the name of the director in mail and SNMP, which are not enforced; simulate uses it",
 	"vrrp_instance.accept":               "the kernel takes traffic to its addresses",
 	"vrrp_instance.native_ipv6":          "the family is that of the addresses",
 	"vrrp_instance.no_virtual_ipaddress": "an instance without addresses takes part in VRRP as any other",
@@ -414,6 +420,9 @@ func (p *player) route(ev router.Event) {
 		fmt.Fprintf(&p.did, "%v %T %+v\n", p.now.Sub(time.Unix(1_000_000, 0)), f, f)
 		if t, some := notify.OfRouter(f); some {
 			fmt.Fprintln(&p.did, t.Line)
+			if t.Mail != nil {
+				fmt.Fprintf(&p.did, "%+v\n", *t.Mail)
+			}
 			for _, c := range t.Scripts {
 				fmt.Fprintf(&p.did, "%q %v\n", c.Args, c.User)
 			}

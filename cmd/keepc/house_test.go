@@ -155,7 +155,7 @@ func mayTouchMachine(room string) bool {
 const start = "cmd/keepc/main.go"
 
 func mayLookAtClock(room string) bool {
-	return in(room, "runtime/daemon", "runtime/probe", "runtime/watch", "runtime/status", "runtime/lab")
+	return in(room, "runtime/daemon", "runtime/probe", "runtime/notify", "runtime/watch", "runtime/status", "runtime/lab")
 }
 
 func in(room string, rooms ...string) bool {

@@ -2,7 +2,7 @@ package enforced
 
 // What happens without several keywords.
 const (
-	noMail      = "no mail is sent"
+	noMail      = "no mail is sent about virtual and real servers"
 	noScript    = "the script is not run"
 	noFIFO      = "nothing is written to the FIFO"
 	noSNMP      = "there is no SNMP"
@@ -60,9 +60,10 @@ var list = []row{
 		vrrp_garp_master_delay vrrp_garp_master_repeat vrrp_garp_master_refresh vrrp_garp_master_refresh_repeat
 		vrrp_garp_lower_prio_delay vrrp_garp_lower_prio_repeat vmac_prefix vmac_addr_prefix`},
 	{blocks: "global_defs", answer: Enforced, words: "lvs_timeouts lvs_sync_daemon"},
-	{blocks: "global_defs", answer: LeftOut, why: noMail, words: `
-		notification_email notification_email_from smtp_server smtp_helo_name smtp_connect_timeout
-		smtp_alert smtp_alert_vrrp smtp_alert_checker no_email_faults no_checker_emails`},
+	{blocks: "global_defs", answer: Enforced, words: `
+		notification_email notification_email_from smtp_server smtp_helo_name smtp_connect_timeout smtp_alert smtp_alert_vrrp no_email_faults`},
+	{blocks: "global_defs", answer: LeftOut, why: noMail, words: "notification_email", when: "with real servers", where: serverMail},
+	{blocks: "global_defs", answer: LeftOut, why: noMail, words: "smtp_alert_checker no_checker_emails"},
 	{blocks: "global_defs", answer: LeftOut, why: "scripts have the groups that keepc gives them", words: "set_supplementary_groups"},
 	{blocks: "global_defs", answer: LeftOut, why: "links in the path of a script are followed when the file is read, as keepalived 2.2.7 does", words: "use_symlink_paths"},
 	{blocks: "global_defs", answer: LeftOut, why: noScript, words: `
@@ -123,7 +124,7 @@ var list = []row{
 	{blocks: "vrrp_instance", words: "debug", answer: LeftOut, why: "-v says how much is logged"},
 	{blocks: "vrrp_instance", answer: Enforced, words: `
 		notify notify_master notify_backup notify_fault notify_stop notify_deleted notify_master_rx_lower_pri notify_priority_changes`},
-	{blocks: "vrrp_instance", words: "smtp_alert", answer: LeftOut, why: noMail},
+	{blocks: "vrrp_instance", words: "smtp_alert", answer: Enforced},
 	{blocks: "vrrp_instance", words: "lvs_sync_daemon_interface", answer: Enforced},
 	{blocks: "vrrp_instance", words: "linkbeat_use_polling", answer: LeftOut, why: "the kernel tells of links"},
 	{blocks: "vrrp_sync_group", answer: Enforced, words: `
@@ -131,7 +132,7 @@ var list = []row{
 	{blocks: "vrrp_sync_group", words: "track_bfd", answer: LeftOut, why: noBFD},
 	{blocks: "vrrp_sync_group", answer: Enforced, words: "notify notify_master notify_backup notify_fault notify_stop"},
 	{blocks: "vrrp_sync_group", answer: LeftOut, why: "the group has no priority; those of its instances are told as they ask for it", words: "notify_priority_changes"},
-	{blocks: "vrrp_sync_group", words: "smtp_alert", answer: LeftOut, why: noMail},
+	{blocks: "vrrp_sync_group", words: "smtp_alert", answer: Enforced},
 	{blocks: "vrrp_instance.authentication", words: "auth_type auth_pass", answer: Enforced},
 	{blocks: "vrrp_instance.authentication", words: "auth_type", answer: Refused, why: strangers, when: "AH", where: authHeader},
 	{blocks: "vrrp_instance.track_interface vrrp_instance.track_script vrrp_instance.track_file vrrp_instance.track_process", words: "weight", answer: Enforced},

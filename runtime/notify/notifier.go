@@ -25,6 +25,8 @@ type Notifier struct {
 	log     func(subject, text string)
 	work    sync.WaitGroup // goroutines of the notifier
 	pipes   pipes          // of the goroutine that tells
+	mailer  *mailer        // of it, too
+	global  *ir.Global     // the settings in force; of it, too
 
 	mu      sync.Mutex
 	waiting []func()
@@ -43,8 +45,9 @@ type job struct {
 func New(scripts *script.Runner, log func(subject, text string)) *Notifier {
 	ctx, stop := context.WithCancel(context.Background())
 	n := &Notifier{ctx: ctx, stop: stop, scripts: scripts, log: log, ring: make(chan struct{}, 1), queues: map[Subject][]job{}}
-	n.pipes.notifier = n
+	n.pipes.notifier, n.mailer = n, newMailer(log)
 	n.work.Go(n.run)
+	n.work.Go(func() { n.mailer.run(ctx) })
 	return n
 }
 
@@ -58,9 +61,13 @@ func (n *Notifier) Tell(what func() (Telling, bool)) {
 	})
 }
 
-// Configure opens the named pipes of a configuration, and closes those that it does not have, after all that came before.
+// Configure opens the named pipes of a configuration, and closes those that it does not have, after all that came before. Mail goes
+// where it says.
 func (n *Notifier) Configure(cfg *ir.Config) {
-	n.later(func() { n.pipes.configure(&cfg.Global) })
+	n.later(func() {
+		n.global = &cfg.Global
+		n.pipes.configure(n.global)
+	})
 }
 
 // later calls a function on the goroutine of the Notifier.
@@ -87,6 +94,8 @@ func (n *Notifier) run() {
 		switch {
 		case len(todo) > 0:
 		case closed:
+			n.pipes.close()
+			close(n.mailer.queue)
 			return
 		default:
 			<-n.ring
@@ -103,6 +112,9 @@ func (n *Notifier) tell(t Telling) {
 		if n.mu.Unlock(); !works {
 			n.work.Go(func() { n.serve(t.Subject) })
 		}
+	}
+	if t.Mail != nil {
+		n.mailer.send(n.global, *t.Mail, time.Now())
 	}
 	if t.Line != "" {
 		n.pipes.write(t.Kind, t.Line+"\n")
@@ -155,7 +167,7 @@ func (n *Notifier) Close() {
 	n.mu.Lock()
 	n.closed = true
 	n.mu.Unlock()
-	n.later(n.pipes.close)
+	n.later(func() {})
 	n.work.Wait()
 	n.stop()
 }

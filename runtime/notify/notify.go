@@ -1,4 +1,4 @@
-// Package notify tells the world what a director did: scripts in order, and lines in named pipes.
+// Package notify tells the world what a director did: scripts in order, lines in named pipes, and mail.
 package notify
 
 import (
@@ -19,6 +19,7 @@ type Telling struct {
 	Subject
 	Scripts []ir.Command
 	Line    string // of the named pipes, without the line end; empty: none
+	Mail    *Mail  // nil: none
 	Last    bool   // nothing follows about the subject: its scripts have a second, for the director ends
 }
 
@@ -32,6 +33,9 @@ func OfRouter(e router.Effect) (Telling, bool) {
 		t := Telling{Subject: Subject{"GROUP", e.Name}, Last: e.Role == "STOP"}
 		t.add(ofNotify(&e.Config.Notify, e.Role))
 		t.tell(e.Config.Notify.Any, e.Role, 0)
+		if e.Config.SMTPAlert {
+			t.Mail = ofGroup(e.Name, e.Role)
+		}
 		return t, true
 	case router.Contested:
 		t := Telling{Subject: Subject{"INSTANCE", e.Config.Name}}
@@ -57,6 +61,9 @@ func ofRole(e router.RoleChanged) Telling {
 	}
 	t.add(specific)
 	t.tell(e.Config.Notify.Any, role, e.Priority)
+	if e.Config.SMTPAlert && !e.Deleted {
+		t.Mail = ofInstance(e.Name, role)
+	}
 	return t
 }
 
