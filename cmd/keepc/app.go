@@ -67,6 +67,8 @@ func (a *App) verbs() []*cobra.Command {
 		a.status(),
 		a.simulate(),
 		a.graph(),
+		a.checkOnce(),
+		a.hash(),
 		a.export(),
 		a.importing(),
 		a.realserver(),

@@ -86,6 +86,19 @@ type Result struct {
 	Weight *int
 }
 
+// Text is the result in words.
+func (r Result) Text() string {
+	switch {
+	case r.Inconclusive != "":
+		return "no verdict: " + r.Inconclusive
+	case !r.Up:
+		return "down: " + r.Detail
+	case r.Weight != nil:
+		return fmt.Sprintf("up, with weight %d", *r.Weight)
+	}
+	return "up"
+}
+
 // Outcome is the result of a probe that failed for a cause; without one, of a probe that succeeded.
 func Outcome(cause string) Result { return Result{Up: cause == "", Detail: cause} }
 

@@ -181,7 +181,7 @@ func TestHTTPPages(t *testing.T) {
 	}
 	var steps []string
 	probe.Do(t.Context(), probe.Ask{Check: two, Limit: limit, Trace: func(step string, _ time.Duration) { steps = append(steps, step) }})
-	if got, want := strings.Join(steps, "; "), "connected to "+at.String()+"; status 200; 5 bytes, digest "+hello; got != want {
+	if got, want := strings.Join(steps, "; "), "connected to "+at.String()+"; status 200; 5 bytes, digest "+hello+"; up"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -38,6 +38,12 @@ func (a Ask) step(format string, args ...any) {
 // 8s". It ends at the limit, a check of pages at ten times of that; with ctx it ends without a verdict.
 func Do(ctx context.Context, a Ask) health.Result {
 	a.began = time.Now()
+	result := do(ctx, a)
+	a.step("%s", result.Text())
+	return result
+}
+
+func do(ctx context.Context, a Ask) health.Result {
 	if m, ok := a.Check.Checker.(*ir.MiscCheck); ok {
 		return misc(ctx, a, m)
 	}

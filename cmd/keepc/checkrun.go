@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"keepc/compiler/enforced"
+	"keepc/compiler/ir"
+	"keepc/runtime/health"
+	"keepc/runtime/probe"
+	"keepc/runtime/script"
+)
+
+// A checkOnce is one run of the verb check-run.
+type checkOnce struct {
+	*App
+	scripts *script.Runner
+	failed  bool // a check did
+}
+
+func (a *App) checkOnce() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check-run FILE [SERVER]",
+		Short: "Make the health checks of a file once, and show each step",
+		Long: "Make every health check of the real servers of a file once, or those of one server, from this host, as run makes them:\n" +
+			"each page, each step and its time. A MISC_CHECK runs its program, as its user. Nothing else is touched, and no service changes.\n\n" +
+			"Exit codes: 0 all succeed, 1 one fails or has no verdict, 3 the file cannot be used.",
+		Example: `  keepc check-run lb01.conf
+  keepc check-run lb01.conf 10.0.0.7
+  keepc check-run lb01.conf 10.0.0.7:80`,
+		Args:        cobra.RangeArgs(1, 2),
+		Annotations: map[string]string{"reach": "host"},
+		RunE: func(_ *cobra.Command, args []string) error {
+			server := ""
+			if len(args) == 2 {
+				server = args[1]
+			}
+			return (&checkOnce{App: a}).main(args[0], server)
+		},
+	}
+}
+
+func (r *checkOnce) main(name, server string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	l := r.load(name)
+	if l.Config == nil {
+		fmt.Fprintln(r.Stderr, l.Refused)
+		return exit{code: l.code}
+	}
+	cfg, findings := script.Vet(l.Config)
+	for _, f := range findings {
+		fmt.Fprintf(r.Stderr, "%s: %s\n", f.Span, f.Message)
+	}
+	r.scripts = script.NewRunner(ctx)
+	defer r.scripts.Close()
+	found := false
+	for _, v := range cfg.VirtualServers {
+		for _, s := range v.RealServers {
+			if server != "" && s.Addr.String() != server && s.Addr.Addr().String() != server {
+				continue
+			}
+			found = true
+			if len(s.Checks) == 0 {
+				fmt.Fprintf(r.Stdout, "%s of %s: it has no check\n", s.Addr, v.Key)
+			}
+			for _, c := range s.Checks {
+				if err := r.check(ctx, v.Key, s.Addr, c); err != nil {
+					return exit{exitFailed, err}
+				}
+			}
+		}
+	}
+	switch {
+	case !found && server != "":
+		return fmt.Errorf("%s has no real server %s", name, server)
+	case r.failed:
+		return exit{code: exitFindings}
+	}
+	return nil
+}
+
+// check makes one check, page by page. An error ends all: nobody waits any longer.
+func (r *checkOnce) check(ctx context.Context, service ir.ServiceKey, server netip.AddrPort, c *ir.Check) error {
+	fmt.Fprintf(r.Stdout, "%s of %s: %s", server, service, c.Keyword())
+	if c.Target.IsValid() && c.Target != server {
+		fmt.Fprintf(r.Stdout, " of %s", c.Target)
+	}
+	fmt.Fprintln(r.Stdout)
+	if file, ok := c.Checker.(*ir.FileCheck); ok {
+		fmt.Fprintf(r.Stdout, "  not asked: it follows the number in track_file %s\n", file.TrackFile.Text)
+		return nil
+	}
+	if !enforced.Checked(c) {
+		fmt.Fprintln(r.Stdout, "  not asked: it is not enforced yet")
+		return nil
+	}
+	for page := range max(1, health.PagesOf(c).Count) {
+		if h, ok := c.Checker.(*ir.HTTPCheck); ok {
+			fmt.Fprintf(r.Stdout, "  GET %s\n", h.URLs[page].Path)
+		}
+		result := probe.Do(ctx, probe.Ask{Check: c, Page: page, Limit: c.ConnectTimeout, Run: r.scripts.Run, Trace: r.step})
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		r.failed = r.failed || !result.Up
+	}
+	return nil
+}
+
+func (r *checkOnce) step(step string, took time.Duration) {
+	fmt.Fprintf(r.Stdout, "  %9.1f ms  %s\n", took.Seconds()*1000, step)
+}
