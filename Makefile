@@ -8,7 +8,7 @@ FUZZTIME    ?= 30s
 TESTFLAGS   ?=
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: test build lint deps vm fuzz bench files soak demo clean
+.PHONY: test build lint deps vm fuzz bench files interop soak demo clean
 
 # Parallel tests wait most of the time, whatever the number of CPUs.
 test: deps lint
@@ -44,6 +44,10 @@ bench: deps build
 # What run does with the files of real users that lie beside the project.
 files:
 	KEEPC_FILES=1 $(GO) test -count 1 -run '^TestFiles$$' -v ./cmd/keepc
+
+# The timelines of testdata/sim, played by keepc alone, keepalived alone, and both mixed both ways, each held against simulate.
+interop: deps
+	KEEPC_INTEROP=1 $(GO) test -count 1 -run '^TestTimelines$$' -v ./cmd/keepc
 
 # The tests that ask to run long, for an hour.
 soak: vm

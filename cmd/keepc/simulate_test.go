@@ -53,6 +53,9 @@ func TestTimelines(t *testing.T) {
 	var left []part
 	for _, file := range files {
 		left = append(left, part{file, keepc}, part{file, keepalived})
+		if slices.Contains(interop, filepath.Base(file)) || os.Getenv("KEEPC_INTEROP") != "" {
+			left = append(left, part{file, keepcFirst}, part{file, keepalivedFirst})
+		}
 	}
 	stories := map[string]map[program]story{}
 	for _, file := range files {
@@ -89,6 +92,26 @@ func TestTimelines(t *testing.T) {
 			t.Errorf("%s: %s", filepath.Base(file), c)
 		}
 	}
+}
+
+// Directors of both programs in turn.
+const (
+	keepcFirst      program = "keepc with keepalived"
+	keepalivedFirst program = "keepalived with keepc"
+)
+
+// interop are the timelines that mixed directors play too; all of them with KEEPC_INTEROP=1, as "make interop" does.
+var interop = []string{"twins.txtar", "unicast.txtar", "unicast6.txtar"}
+
+// programOf is that of a host.
+func (x *timeline) programOf(i int) program {
+	switch {
+	case x.program == keepcFirst && i%2 == 0, x.program == keepalivedFirst && i%2 == 1:
+		return keepc
+	case x.program == keepcFirst, x.program == keepalivedFirst:
+		return keepalived
+	}
+	return x.program
 }
 
 // A timeline is one script with its cluster, simulated and real.
@@ -241,7 +264,7 @@ func (x *timeline) each(do func(host int)) {
 func (x *timeline) start(i int) {
 	x.crash(i) // it has stopped: its log counts
 	h := x.hosts[i]
-	if x.program == keepalived {
+	if x.programOf(i) == keepalived {
 		x.daemons[i] = h.Start("keepalived", "--dont-fork", "--log-console", "--log-detail", "--vrrp", "--use-file", x.conf(h))
 		return
 	}
@@ -437,7 +460,7 @@ func (x *timeline) compare() (complaints []string) {
 		}
 	}
 	for i := range x.daemons {
-		if want, got := x.simulatedRoles(i), roles(x.program, x.logs[i]); !maps.EqualFunc(want, got, slices.Equal) {
+		if want, got := x.simulatedRoles(i), roles(x.programOf(i), x.logs[i]); !maps.EqualFunc(want, got, slices.Equal) {
 			complain("%s: simulated roles %v\nobserved %v", x.node(i), want, got)
 		}
 	}
