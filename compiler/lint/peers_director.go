@@ -35,7 +35,8 @@ func directorPeerRules() []Rule {
 		{
 			Name: "service-setting-mismatch", Severity: diag.Warning,
 			Title: "A virtual_server balances in another way on another director of the cluster.",
-			Text:  "A take-over should change nothing for clients: scheduler, forwarding method, persistence, quorum, sorry server and weights belong into all files.",
+			Text: "A take-over should change nothing for clients: scheduler and its flags, forwarding method, persistence, quorum, sorry server and weights " +
+				"belong into all files. mh and sh find the server of a client by a hash, which only tells the same on a director with the same servers in the same order.",
 			Bad:   pair("") + serviceText("@lb1 persistence_timeout 50\n"),
 			Good:  pair("") + serviceText("    persistence_timeout 50\n"),
 			Peers: serviceSettingMismatch,
@@ -315,6 +316,14 @@ func serviceSettingMismatch(p *peerPass) {
 		for _, s := range serviceSettings() {
 			tell(s.word, s.text(v.VirtualServer), s.text(w), wordOf(v.Origin, s.word, s.alias), wordOf(w.Origin, s.word, s.alias))
 		}
+		if mine, theirs := serverAddrs(v.VirtualServer), serverAddrs(w); hashes(v.VirtualServer) && hashes(w) &&
+			!slices.Equal(mine, theirs) && len(without(mine, theirs)) == 0 && len(without(theirs, mine)) == 0 {
+			p.report(n, diag.Diagnostic{
+				Message: fmt.Sprintf("%s lists its real servers in another order than its peer %s", v.name(), p.Nodes[o].Name),
+				Span:    v.RealServers[0].Span(), Label: v.Scheduler + " fills its table in this order",
+				Notes: append(note(w.RealServers[0].Span(), "the first one on "+p.Nodes[o].Name), diag.Note{Message: "after a take-over clients come to other servers than before"}),
+			})
+		}
 		for _, a := range v.RealServers {
 			if b := server(w, a.Addr); b != nil {
 				tell(fmt.Sprintf("real_server %s with weight", a.Addr), fmt.Sprint(a.Weight), fmt.Sprint(b.Weight), a.At("weight"), b.At("weight"))
@@ -342,6 +351,8 @@ func serviceSettings() []serviceSetting {
 			}
 			return seconds(v.PersistenceTimeout)
 		}},
+		{"mh-port", "sh-port", hashFlag(hashesPort)},
+		{"mh-fallback", "sh-fallback", hashFlag(hashFallsBack)},
 		{"quorum", "", func(v *ir.VirtualServer) string { return fmt.Sprint(v.Quorum) }},
 		{"sorry_server", "", func(v *ir.VirtualServer) string {
 			if v.SorryServer == nil {
@@ -349,6 +360,25 @@ func serviceSettings() []serviceSetting {
 			}
 			return v.SorryServer.Addr.String()
 		}},
+	}
+}
+
+// Bits of the flags of a service whose scheduler hashes clients (IP_VS_SVC_F_SCHED1 and 2 of linux/ip_vs.h).
+const (
+	hashFallsBack = 0x08
+	hashesPort    = 0x10
+)
+
+// hashes reports whether a scheduler finds the server of a client by a hash, which is the same on all directors with the same table.
+func hashes(v *ir.VirtualServer) bool { return v.Scheduler == "mh" || v.Scheduler == "sh" }
+
+// hashFlag says whether a scheduler that hashes has a flag.
+func hashFlag(bit uint32) func(*ir.VirtualServer) string {
+	return func(v *ir.VirtualServer) string {
+		if hashes(v) && v.Flags&bit != 0 {
+			return "on"
+		}
+		return ""
 	}
 }
 
