@@ -24,14 +24,15 @@ type Reconciler struct {
 	kernel   kernel.Objects
 	kinds    []state.AnyKind
 	journal  *Journal
-	made     map[state.Key]struct{} // of the kinds that are recorded
-	last     state.State            // what was wanted last
-	known    bool                   // the kernel is as last says, but for what is apart
-	apart    map[state.Key]*apart   // what is not in place
-	unread   kernel.Unread          // by the last full look
-	blind    int                    // full looks in a row that could not read everything
-	again    time.Time              // when a full look is due; zero: nothing asks for one
-	tried    map[state.Key]attempt  // at the last full look
+	made     map[state.Key]struct{}     // of the kinds that are recorded
+	found    map[state.Key]state.Object // of lasting kinds, as they were before they were set
+	last     state.State                // what was wanted last
+	known    bool                       // the kernel is as last says, but for what is apart
+	apart    map[state.Key]*apart       // what is not in place
+	unread   kernel.Unread              // by the last full look
+	blind    int                        // full looks in a row that could not read everything
+	again    time.Time                  // when a full look is due; zero: nothing asks for one
+	tried    map[state.Key]attempt      // at the last full look
 	counts   map[state.AnyKind]*Counters
 	waiting  map[state.AnyKind]int  // objects that this round has still to set
 	recalled map[state.AnyKind]bool // the journal was asked about these
@@ -53,7 +54,7 @@ type apart struct {
 func New(k kernel.Objects, part state.Part, journal *Journal) *Reconciler {
 	r := &Reconciler{
 		kernel: k, kinds: state.KindsOf(part), journal: journal,
-		made: map[state.Key]struct{}{}, apart: map[state.Key]*apart{}, counts: map[state.AnyKind]*Counters{},
+		made: map[state.Key]struct{}{}, found: map[state.Key]state.Object{}, apart: map[state.Key]*apart{}, counts: map[state.AnyKind]*Counters{},
 		recalled: map[state.AnyKind]bool{},
 	}
 	for _, kind := range r.kinds {
@@ -85,7 +86,7 @@ type Round struct {
 // fails does not stop the others, and is tried again when Deadline says so, or when something else is wanted of its object. What cannot
 // be read is left as it is, and stops nothing else either. The error joins the failures of this round.
 func (r *Reconciler) Reconcile(want state.State, o Round) error {
-	want = want.Only(r.kinds)
+	want, restored := r.restore(want.Only(r.kinds))
 	unknown, foreign := r.unknown(want)
 	var changes plan.Plan
 	var errs []error
@@ -112,6 +113,11 @@ func (r *Reconciler) Reconcile(want state.State, o Round) error {
 	}
 	errs = append(errs, r.apply(changes, o)...)
 	r.waiting = nil
+	for _, k := range restored {
+		if r.apart[k] == nil {
+			delete(r.found, k)
+		}
+	}
 	r.journal.settle()
 	return errors.Join(errs...)
 }
@@ -143,6 +149,7 @@ func (r *Reconciler) look(want state.State, o Round) (changes plan.Plan, err err
 		r.again = o.Now.Add(Backoff(r.blind))
 	}
 	r.recall(have)
+	r.remember(have, want)
 	changes = plan.Diff(have, want, r.owns)
 	changes = slices.DeleteFunc(changes, func(c plan.Change) bool { return c.Action == plan.Foreign || unread[c.Kind] != nil })
 	changes = slices.DeleteFunc(changes, func(c plan.Change) bool { return c.Action == plan.Add && r.owns(c.Key) && c.After.From().Loose })
