@@ -173,17 +173,14 @@ var list = []row{
 		delay_loop connect_timeout retry delay_before_retry warmup`},
 	{blocks: tunnels, words: "type port nocsum csum remcsum", answer: Enforced},
 	{blocks: "virtual_server", words: "quorum_up quorum_down omega", answer: Enforced},
-	{blocks: "virtual_server", words: "quorum_up quorum_down", answer: LeftOut, why: noScript, when: "that runs a script", where: quorumScripts},
-	{blocks: "virtual_server", words: "quorum_up quorum_down", answer: Refused, why: "the address of the service does not come with the quorum, nor go with it", when: "that changes addresses or routes, and is not a pair of ip addr add and del", where: quorumAddresses},
+	{blocks: "virtual_server.real_server", words: "notify_up notify_down", answer: Enforced},
 	{blocks: "virtual_server", words: "hashed", answer: LeftOut, why: "it has no meaning in keepalived either"},
-	{blocks: "virtual_server", words: "omega", answer: LeftOut, why: "no script is run at the stop", when: "for a script", where: omegaScripts},
 	{blocks: "virtual_server", words: "ha_suspend", answer: LeftOut, why: "servers are checked while the address is elsewhere, too"},
 	{blocks: "virtual_server virtual_server.real_server", words: "virtualhost", answer: Enforced},
 	{blocks: "virtual_server virtual_server.real_server", words: "smtp_alert", answer: LeftOut, why: noMail},
 	{blocks: "virtual_server virtual_server.real_server", words: "snmp_name", answer: LeftOut, why: noSNMP},
 	{blocks: "virtual_server.real_server", answer: Enforced, words: `
 		weight lvs_method uthreshold lthreshold inhibit_on_failure alpha delay_loop connect_timeout retry delay_before_retry warmup`},
-	{blocks: "virtual_server.real_server", words: "notify_up notify_down", answer: LeftOut, why: noScript},
 	{blocks: checks, words: "TCP_CHECK UDP_CHECK HTTP_GET SSL_GET SMTP_CHECK DNS_CHECK PING_CHECK MISC_CHECK FILE_CHECK", answer: Enforced},
 	{blocks: checks, answer: LeftOut, why: noCheck, words: "BFD_CHECK"},
 	{blocks: checkers, answer: Enforced, words: `

@@ -1,9 +1,7 @@
 package enforced
 
 import (
-	"path"
 	"slices"
-	"strings"
 
 	"keepc/compiler/ir"
 	"keepc/compiler/pcre"
@@ -83,49 +81,6 @@ func serverMail(cfg *ir.Config) []within {
 		return nil
 	}
 	return []within{{path: "global_defs.notification_email", at: cfg.Global.At("notification_email")}}
-}
-
-// quorumAddresses are the scripts of a quorum that change addresses or routes themselves, and are not understood: so directors behind a
-// router draw the traffic of a service to those that can serve it.
-func quorumAddresses(cfg *ir.Config) []within { return quorumCommands(cfg, true) }
-
-// quorumScripts are the other scripts of a quorum.
-func quorumScripts(cfg *ir.Config) []within { return quorumCommands(cfg, false) }
-
-func quorumCommands(cfg *ir.Config, network bool) (all []within) {
-	for _, v := range cfg.VirtualServers {
-		if v.QuorumAddress != nil {
-			continue
-		}
-		for _, x := range []struct {
-			word    string
-			command *ir.Command
-		}{{"quorum_up", v.QuorumUp}, {"quorum_down", v.QuorumDown}} {
-			if x.command != nil && network == slices.ContainsFunc(strings.Fields(strings.Join(x.command.Args, " ")), changesNetwork) {
-				all = append(all, within{path: "virtual_server." + x.word, at: x.command.Span()})
-			}
-		}
-	}
-	return all
-}
-
-// omegaScripts are the services with omega whose stop would run a script.
-func omegaScripts(cfg *ir.Config) (all []within) {
-	for _, v := range cfg.VirtualServers {
-		if v.Omega && (v.QuorumDown != nil && v.QuorumAddress == nil || slices.ContainsFunc(v.RealServers, func(r *ir.RealServer) bool { return r.NotifyDown != nil })) {
-			all = append(all, within{path: "virtual_server.omega", at: v.At("omega")})
-		}
-	}
-	return all
-}
-
-// changesNetwork reports whether a word of a command is a program that changes addresses or routes.
-func changesNetwork(word string) bool {
-	switch path.Base(strings.Trim(word, `"';&|()`)) {
-	case "ip", "ifconfig", "route", "ifup", "ifdown", "birdc", "vtysh", "exabgpcli", "gobgp":
-		return true
-	}
-	return false
 }
 
 func staticLines(cfg *ir.Config) []within {

@@ -23,12 +23,14 @@ type Machine struct {
 	lacking  map[string]int // how many checks have no result, by what this machine lacks
 	timers   timer.Timers
 	out      []Effect // of the step under way
+	begin    []Effect // of the start, for the first step
 }
 
 // New returns the machine of a director that starts now, with what Prepare made of its configuration.
 func New(now time.Time, first *Next) *Machine {
 	m := &Machine{current: first.base, down: map[state.DestinationKey]string{}, weights: map[state.DestinationKey]int{}, noQuorum: map[ir.ServiceKey]bool{}, lacking: map[string]int{}}
 	m.swap(now, first)
+	m.begin, m.out = m.out, nil
 	return m
 }
 
@@ -86,7 +88,7 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 	if m.stopping {
 		return nil
 	}
-	m.out = nil
+	m.out, m.begin = m.begin, nil
 	switch ev := ev.(type) {
 	case Tick:
 		m.timers.Run(now)
@@ -99,6 +101,7 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 	case Swap:
 		m.swap(now, ev.Next)
 	case Stop:
+		m.farewell()
 		m.stopping = true
 	}
 	return m.out
@@ -110,6 +113,7 @@ type service struct {
 	quorum health.Quorum
 	live   uint64 // weight of the servers that are up
 	total  uint64 // weight of all servers
+	cfg    *ir.VirtualServer
 }
 
 // A server is one real server of a service.
@@ -121,6 +125,7 @@ type server struct {
 	base    int64 // that, or what a check set
 	checks  []*check
 	down    bool
+	cfg     *ir.RealServer
 }
 
 // A check is one health check of a server.
@@ -201,9 +206,11 @@ func (m *Machine) judge(s *server) {
 	if s.down {
 		s.service.live -= s.weight
 		m.emit(ServerChanged{Server: s.key, Reason: cause})
+		m.run(s.service, s.cfg.NotifyDown)
 	} else {
 		s.service.live += s.weight
 		m.emit(ServerChanged{Server: s.key, Up: true, Reason: s.recovery()})
+		m.run(s.service, s.cfg.NotifyUp)
 	}
 }
 
@@ -233,11 +240,47 @@ func (m *Machine) judgeQuorum(s *service) {
 			Service: s.key, Lost: s.quorum.Lost,
 			Reason: fmt.Sprintf("weight %d of %d is alive, quorum %d", s.live, s.total, s.quorum.Need),
 		})
+		m.runQuorum(s)
 	}
 	if s.quorum.Lost {
 		m.noQuorum[s.key] = true
 	} else {
 		delete(m.noQuorum, s.key)
+	}
+}
+
+// runQuorum runs the script of what became of a quorum. What only adds or takes away an address is state, and no script.
+func (m *Machine) runQuorum(s *service) {
+	switch {
+	case s.cfg.QuorumAddress != nil:
+	case s.quorum.Lost:
+		m.run(s, s.cfg.QuorumDown)
+	default:
+		m.run(s, s.cfg.QuorumUp)
+	}
+}
+
+func (m *Machine) run(s *service, c *ir.Command) {
+	if c != nil && len(c.Args) > 0 {
+		m.emit(RunScript{Service: s.key, Command: *c})
+	}
+}
+
+// farewell runs the scripts of a stop: with omega all that is up goes down, servers before their service.
+func (m *Machine) farewell() {
+	for _, v := range m.current.cfg.VirtualServers {
+		s := m.current.services[v.Key]
+		if !v.Omega || s.cfg != v {
+			continue
+		}
+		for _, r := range v.RealServers {
+			if x := m.current.servers[state.DestinationKey{Service: v.Key, Server: r.Addr}]; x.cfg == r && !x.down {
+				m.run(s, r.NotifyDown)
+			}
+		}
+		if !s.quorum.Lost && v.QuorumAddress == nil {
+			m.run(s, v.QuorumDown)
+		}
 	}
 }
 

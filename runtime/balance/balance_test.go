@@ -86,6 +86,55 @@ func TestStatistics(t *testing.T) {
 	}
 }
 
+// TestScripts: the order is that of keepalived 2.2.7. A start runs quorum_up alone; with omega a stop runs what a failure of all would. An
+// address of a quorum is no script.
+func TestScripts(t *testing.T) {
+	script := func(name string) *ir.Command { return &ir.Command{Args: []string{name}} }
+	for _, c := range []struct {
+		name         string
+		alpha, omega bool
+		address      bool
+		want         string
+	}{
+		{"plain", false, false, false, "[up] [server-down down] [server-up up] []"},
+		{"omega", false, true, false, "[up] [server-down down] [server-up up] [server-down down]"},
+		{"alpha", true, false, false, "[] [] [server-up up] []"},
+		{"address", false, true, true, "[] [server-down] [server-up] [server-down]"},
+	} {
+		cfg := farm(1, 1)
+		v := cfg.VirtualServers[0]
+		v.Alpha, v.Omega, v.QuorumUp, v.QuorumDown = c.alpha, c.omega, script("up"), script("down")
+		v.RealServers[0].NotifyUp, v.RealServers[0].NotifyDown = script("server-up"), script("server-down")
+		if c.address {
+			v.QuorumAddress = &ir.Address{}
+		}
+		m := balance.New(epoch, balance.Prepare(cfg, balance.Start(0)))
+		now := epoch
+		var id balance.CheckID
+		step := func(ev balance.Event) []string {
+			ran := []string{}
+			for _, f := range m.Step(now, ev) {
+				switch f := f.(type) {
+				case balance.RunScript:
+					ran = append(ran, f.Command.Args[0])
+				case balance.StartProbe:
+					id = f.ID
+				}
+			}
+			return ran
+		}
+		probe := func(cause string) []string {
+			now, _ = m.Deadline()
+			step(balance.Tick{})
+			return step(balance.ProbeDone{ID: id, Result: health.Outcome(cause)})
+		}
+		got := fmt.Sprint(step(balance.Tick{}), probe("connection refused"), probe(""), step(balance.Stop{}))
+		if got != c.want {
+			t.Errorf("%s: got %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
 // farm is a configuration of many services with many servers each, one check per server.
 func farm(services, servers int) *ir.Config {
 	cfg := &ir.Config{}

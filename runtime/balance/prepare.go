@@ -54,6 +54,7 @@ type nextService struct {
 type nextServer struct {
 	*server
 	fresh  bool
+	cfg    *ir.RealServer
 	alpha  bool // a fresh one counts as down until its checks have succeeded
 	weight uint64
 	checks []*check // those that never ran have no Do
@@ -102,7 +103,7 @@ func (n *Next) prepareService(v *ir.VirtualServer, files map[string]track.Thing)
 		if n.servers[k] != nil {
 			continue
 		}
-		x := nextServer{server: n.base.servers[k], weight: uint64(max(r.Weight, 0))}
+		x := nextServer{server: n.base.servers[k], cfg: r, weight: uint64(max(r.Weight, 0))}
 		if x.server == nil {
 			x.server, x.fresh, x.alpha = &server{key: k, service: s.service}, true, alpha(v, r)
 		}
@@ -164,7 +165,7 @@ func (m *Machine) swap(now time.Time, n *Next) {
 	m.current = n.Generation
 	for _, s := range n.services {
 		s.quorum.Need, s.quorum.Hysteresis = s.cfg.Quorum, s.cfg.Hysteresis
-		s.live, s.total = 0, 0
+		s.live, s.total, s.service.cfg = 0, 0, s.cfg
 		for _, x := range s.servers {
 			m.swapServer(now, x)
 		}
@@ -173,6 +174,9 @@ func (m *Machine) swap(now time.Time, n *Next) {
 		}
 		if s.fresh {
 			s.quorum.Judge(s.live) // a start is no loss
+			if !s.quorum.Lost {
+				m.runQuorum(s.service)
+			}
 		}
 		m.judgeQuorum(s.service)
 	}
@@ -192,6 +196,7 @@ func (m *Machine) swap(now time.Time, n *Next) {
 // swapServer gives a server its weight and its checks. A new check shares the server's standing until its first result.
 func (m *Machine) swapServer(now time.Time, x nextServer) {
 	s := x.server
+	s.cfg = x.cfg
 	if x.fresh {
 		s.down = x.alpha
 	}

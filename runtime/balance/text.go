@@ -1,6 +1,9 @@
 package balance
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Effects print as one line.
 
@@ -29,4 +32,8 @@ func (e Note) String() string { return e.Subject + ": " + e.Text }
 
 func (e StartProbe) String() string {
 	return fmt.Sprintf("probe %s %v for %v, at most %v", e.Check.Keyword(), e.Check.Target, e.Server, e.Timeout)
+}
+
+func (e RunScript) String() string {
+	return fmt.Sprintf("run %s for %v as %q", strings.Join(e.Command.Args, " "), e.Service, e.Command.User)
 }

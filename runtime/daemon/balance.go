@@ -6,6 +6,7 @@ import (
 
 	"keepc/compiler/ir"
 	"keepc/runtime/balance"
+	"keepc/runtime/notify"
 	"keepc/runtime/probe"
 	"keepc/runtime/watch"
 )
@@ -23,6 +24,8 @@ type balanceLoop struct {
 	do      chan func()
 	roles   latest[map[ir.InstanceKey]bool]
 	quorum  latest[map[ir.ServiceKey]bool]
+	notify  *notify.Notifier
+	ending  bool // scripts have a second
 	dirty   bool // what is wanted changed since it was handed to the enforcer
 }
 
@@ -30,6 +33,7 @@ type balanceLoop struct {
 func (l *balanceLoop) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	l.step(balance.Tick{}) // the scripts of the start
 	for {
 		if l.dirty {
 			l.enforce(nil)
@@ -77,6 +81,11 @@ func (l *balanceLoop) step(ev balance.Event) {
 		switch e := e.(type) {
 		case balance.StartProbe:
 			l.probes.Start(e)
+		case balance.RunScript:
+			last := l.ending
+			l.notify.Tell(func() (notify.Telling, bool) {
+				return notify.Telling{Subject: notify.Subject{Kind: "VS", Name: e.Service.String()}, Scripts: []ir.Command{e.Command}, Last: last}, true
+			})
 		case balance.ServerChanged:
 			l.dirty = true
 			l.notes.tell(now, e)
@@ -110,6 +119,7 @@ func (l *balanceLoop) swap(next *balance.Next) <-chan error {
 
 // stop gives up everything, after what is to go first.
 func (l *balanceLoop) stop(after <-chan error) <-chan error {
+	l.ending = true
 	l.step(balance.Stop{})
 	return l.enforce(after)
 }

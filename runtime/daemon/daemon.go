@@ -186,6 +186,7 @@ func newDirector(work context.Context, o Options, cfg *ir.Config, doors doors, b
 		things:  d.things,
 		ipvs:    newEnforcer("ipvs", reconcile.New(doors.ipvs, state.OfBalance, journal(state.OfBalance)), o.Log),
 		notes:   newNotes(o.Log),
+		notify:  d.notify,
 		do:      make(chan func()), roles: roles, quorum: quorum,
 	}
 	d.balance.ipvs.unavailable = noIPVS(o.Log)
