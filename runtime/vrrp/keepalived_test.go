@@ -81,7 +81,54 @@ vrrp_instance E {
         2001:db8::10/64
     }
 }
+vrrp_instance F {
+    interface eth0
+    version 3
+    virtual_router_id 56
+    priority 254
+    unicast_peer {
+        192.0.2.3
+    }
+    virtual_ipaddress {
+        192.0.2.60/24
+    }
+}
+vrrp_instance G {
+    interface eth0
+    version 3
+    virtual_router_id 57
+    priority 254
+    old_unicast_checksum
+    unicast_peer {
+        192.0.2.3
+    }
+    virtual_ipaddress {
+        192.0.2.70/24
+    }
+}
+vrrp_instance H {
+    interface eth0
+    version 3
+    virtual_router_id 58
+    priority 254
+    unicast_peer {
+        fe80::3
+    }
+    virtual_ipaddress {
+        fe80::80/64
+    }
+}
 `
+
+// unicastOnWire is what keepalived sends to peers.
+var unicastOnWire = []struct {
+	name, src, dst string
+	packet         Packet
+}{
+	{"unicast", "192.0.2.2", "192.0.2.3", Packet{Version: 3, VRID: 56, Priority: 254, Interval: time.Second, Addresses: addrs("192.0.2.60")}},
+	{"old_unicast_checksum", "192.0.2.2", "192.0.2.3", Packet{Version: 3, VRID: 57, Priority: 254, Interval: time.Second, Addresses: addrs("192.0.2.70"), Sum: SumGroup}},
+	{"unicast over IPv6", "fe80::2", "fe80::3", Packet{Version: 3, VRID: 58, Priority: 254, Interval: time.Second, Addresses: addrs("fe80::80")}},
+}
 
 // oracleScript runs keepalived for five seconds between two ends of a cable in namespaces of its own.
 const oracleScript = `
@@ -95,6 +142,8 @@ ip link set eth1 up
 ip link set eth0 up
 ip addr add 192.0.2.2/24 dev eth0
 ip addr add fe80::2/64 dev eth0 nodad
+ip neigh add 192.0.2.3 lladdr 02:00:00:00:00:03 dev eth0
+ip neigh add fe80::3 lladdr 02:00:00:00:00:03 dev eth0
 tshark -q -i eth1 -F pcap -w "$1/pcap" -a duration:8 -f 'proto 112 or ip6 proto 112' &
 while [ ! -s "$1/pcap" ]; do sleep 0.1; done
 timeout 5 keepalived -P -n -l -D -f "$1/conf" -p /run/p -r /run/r -c /run/c >"$1/log" 2>&1
@@ -127,6 +176,18 @@ func TestKeepalivedSendsTheSame(t *testing.T) {
 	var start time.Duration
 	if s := byVRID[52]; s != nil {
 		start = s.first // priority 255 speaks at once
+	}
+	for _, c := range unicastOnWire {
+		t.Run(c.name, func(t *testing.T) {
+			s := byVRID[c.packet.VRID]
+			want, err := c.packet.Marshal(netip.MustParseAddr(c.src), netip.MustParseAddr(c.dst))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s == nil || s.payloads[0] != hex.EncodeToString(want) {
+				t.Errorf("keepalived sent %+v\nours is          %x", s, want)
+			}
+		})
 	}
 	for _, c := range onWire {
 		t.Run(c.name, func(t *testing.T) {
