@@ -25,6 +25,9 @@ func (e SendAdvert) String() string {
 	if err != nil {
 		return fmt.Sprintf("advert on %s: %v", e.Interface, err)
 	}
+	if !e.Dst.IsMulticast() {
+		return fmt.Sprintf("advert on %s: %v to %v", e.Interface, p, e.Dst)
+	}
 	return fmt.Sprintf("advert on %s: %v", e.Interface, p)
 }
 
