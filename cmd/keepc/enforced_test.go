@@ -245,7 +245,7 @@ func objects(s state.State) (list []string) {
 		for k, o := range kind.All(s) {
 			text := fmt.Sprintf("%v %v %v", k, o.Fields(), o.From().Loose)
 			if a, ok := o.(state.Address); ok {
-				text += fmt.Sprint(a.NoDAD) // the kernel is told once
+				text += fmt.Sprint(a.NoDAD, a.Lifetime) // the kernel is told once
 			}
 			list = append(list, text)
 		}

@@ -235,3 +235,49 @@ func TestVirtualLinks(t *testing.T) {
 		t.Errorf("left behind: -before +after:\n%s", d)
 	}
 }
+
+// TestSameAddressFlags: the options of address lines that the kernel takes as flags or lifetimes are as with keepalived.
+func TestSameAddressFlags(t *testing.T) {
+	t.Parallel()
+	lab.NeedPrograms(t, "keepalived", "ip")
+	text := `vrrp_instance VI_1 {
+    interface eth0
+    virtual_router_id 7
+    virtual_ipaddress {
+        10.0.0.10/24 noprefixroute
+        10.0.0.11/32 preferred_lft 0
+        10.2.0.13/24 noprefixroute home mngtmpaddr
+    }
+    virtual_ipaddress_excluded {
+        2001:db8::10/64 home noprefixroute
+        2001:db8:1::11/64 mngtmpaddr
+        2001:db8::13/128 preferred_lft forever
+        2001:db8::14/128
+        2001:db8::15/64 preferred_lft 0
+        ff05::99/128 autojoin
+        239.1.1.1/32 autojoin
+    }
+}
+static_ipaddress {
+    10.3.0.1/24 dev eth0 noprefixroute preferred_lft 0
+}
+`
+	seen := map[program][]string{}
+	for _, p := range []program{keepalived, keepc} {
+		h := oneHost(t)
+		director := startVirtual(t, h, p, text)
+		list := func() (addrs []string) {
+			for line := range strings.Lines(h.Run("ip", "-o", "addr", "show", "dev", "eth0")) {
+				addrs = append(addrs, strings.Join(strings.Fields(line), " "))
+			}
+			slices.Sort(addrs)
+			return addrs
+		}
+		lab.Eventually(t, 20*time.Second, string(p)+" to hold all", func() bool { return len(list()) == 13 })
+		seen[p] = list()
+		director.Stop()
+	}
+	if d := cmp.Diff(seen[keepalived], seen[keepc]); d != "" {
+		t.Errorf("-keepalived +keepc:\n%s", d)
+	}
+}

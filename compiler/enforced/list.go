@@ -138,8 +138,7 @@ var list = []row{
 	{blocks: "vrrp_instance.track_interface vrrp_instance.track_script vrrp_instance.track_file vrrp_instance.track_process", words: "weight", answer: Enforced},
 	{blocks: "vrrp_sync_group.track_interface vrrp_sync_group.track_script vrrp_sync_group.track_file vrrp_sync_group.track_process", words: "weight", answer: Enforced},
 
-	{blocks: addresses, words: "dev label scope broadcast brd peer -nodad", answer: Enforced},
-	{blocks: addresses, words: "home mngtmpaddr noprefixroute autojoin preferred_lft", answer: LeftOut, why: optionLeft},
+	{blocks: addresses, words: "dev label scope broadcast brd peer -nodad home mngtmpaddr noprefixroute autojoin preferred_lft", answer: Enforced},
 	{blocks: addresses, words: "no_track", answer: Enforced},
 	{blocks: ofInstance, words: "use_vmac", answer: Enforced},
 	{blocks: "static_ipaddress", words: "track_group", answer: LeftOut, why: noFollowing},

@@ -148,7 +148,7 @@ func (w *want) address(r Role, dev, why string) {
 	}
 	k := state.AddressKey{Dev: dev, Prefix: netip.PrefixFrom(vip, vip.BitLen())}
 	if _, ok := w.Addresses[k]; !ok {
-		w.Addresses[k] = state.Address{Provenance: state.Provenance{Origin: r.span, Why: why}}
+		w.Addresses[k] = state.Address{Lifetime: state.Lifetime{Limited: vip.Is6()}, Provenance: state.Provenance{Origin: r.span, Why: why}}
 	}
 }
 

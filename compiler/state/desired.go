@@ -3,6 +3,7 @@ package state
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"keepc/compiler/enforced"
 	"keepc/compiler/ir"
@@ -169,6 +170,20 @@ func address(a ir.Address, why string) Address {
 	w := Address{
 		Label: a.Label, Scope: uint8(a.Scope), Broadcast: a.Broadcast, Peer: a.Peer, NoDAD: a.NoDAD,
 		Provenance: Provenance{Origin: a.Span(), Why: why, Loose: a.NoTrack},
+	}
+	flag := func(set bool, f AddressFlags) {
+		if set {
+			w.Flags |= f
+		}
+	}
+	flag(a.NoPrefixRoute, NoPrefixRoute)
+	flag(a.AutoJoin, AutoJoin)
+	if a.Prefix.Addr().Is6() { // IPv4 has no such things
+		flag(a.Home, HomeAddress)
+		flag(a.ManageTempAddr, ManageTemp)
+		if a.PreferredLft != nil {
+			w.Lifetime = Lifetime{true, uint32(*a.PreferredLft / time.Second)}
+		}
 	}
 	if a.Label == a.On() {
 		w.Label = ""

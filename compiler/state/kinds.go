@@ -53,7 +53,7 @@ var AddressKind = &Kind[AddressKey, Address]{
 	Traits: Traits{Name: "address", Part: OfRouter, Differs: notInPlace, Common: true, Remove: addressesGo, Add: addressesCome},
 	Table:  func(s *State) *map[AddressKey]Address { return &s.Addresses },
 	Same: func(have, want Address) bool {
-		have.NoDAD, want.NoDAD = false, false
+		have.NoDAD, want.NoDAD, have.Lifetime, want.Lifetime = false, false, Lifetime{}, Lifetime{}
 		have.Provenance, want.Provenance = Provenance{}, Provenance{}
 		return want.AsFound || have == want
 	},

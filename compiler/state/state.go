@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"keepc/compiler/ir"
@@ -50,13 +51,15 @@ type Address struct {
 	Broadcast  netip.Addr   `json:"broadcast,omitzero"`
 	Peer       netip.Prefix `json:"peer,omitzero"`
 	NoDAD      bool         `json:"nodad,omitempty"` // asked for at creation; the kernel does not tell it back
-	AsFound    bool         `json:"-"`               // wanted as it is where it is there already; then it is not ours
+	Flags      AddressFlags `json:"flags,omitempty"`
+	Lifetime   Lifetime     `json:"-"` // asked for at creation; what is left of it changes all the time
+	AsFound    bool         `json:"-"` // wanted as it is where it is there already; then it is not ours
 	Provenance `json:"-"`
 }
 
 // Fields implements Object.
 func (a Address) Fields() []Field {
-	f := []Field{{"label", a.Label}, {"scope", scopeName(a.Scope)}, {"brd", ""}, {"peer", ""}}
+	f := []Field{{"label", a.Label}, {"scope", scopeName(a.Scope)}, {"brd", ""}, {"peer", ""}, {"flags", a.Flags.String()}}
 	if a.Broadcast.IsValid() {
 		f[2].Value = a.Broadcast.String()
 	}
@@ -64,6 +67,39 @@ func (a Address) Fields() []Field {
 		f[3].Value = a.Peer.String()
 	}
 	return f
+}
+
+// AddressFlags are settings of an address, by their bits in the kernel (linux/if_addr.h).
+type AddressFlags uint32
+
+const (
+	HomeAddress   AddressFlags = 1 << 4
+	ManageTemp    AddressFlags = 1 << 8
+	NoPrefixRoute AddressFlags = 1 << 9
+	AutoJoin      AddressFlags = 1 << 10
+)
+
+// KnownFlags are those that a file can ask for.
+const KnownFlags = HomeAddress | ManageTemp | NoPrefixRoute | AutoJoin
+
+// String lists the words of ip-address(8).
+func (f AddressFlags) String() string {
+	var words []string
+	for _, w := range []struct {
+		flag AddressFlags
+		word string
+	}{{HomeAddress, "home"}, {ManageTemp, "mngtmpaddr"}, {NoPrefixRoute, "noprefixroute"}, {AutoJoin, "autojoin"}} {
+		if f&w.flag != 0 {
+			words = append(words, w.word)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// A Lifetime is how long an address of IPv6 is preferred as the source of connections. The zero Lifetime has no end.
+type Lifetime struct {
+	Limited bool
+	Seconds uint32 // 0: it is deprecated from the start
 }
 
 func scopeName(s uint8) string {

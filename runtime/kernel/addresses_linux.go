@@ -44,7 +44,7 @@ func (l *Linux) addresses(state.State, iter.Seq[state.AddressKey]) (map[state.Ad
 }
 
 func address(a netlink.Addr, dev string) state.Address {
-	out := state.Address{Label: a.Label, Scope: uint8(a.Scope), NoDAD: a.Flags&unix.IFA_F_NODAD != 0}
+	out := state.Address{Label: a.Label, Scope: uint8(a.Scope), NoDAD: a.Flags&unix.IFA_F_NODAD != 0, Flags: state.AddressFlags(a.Flags) & state.KnownFlags}
 	if a.Label == dev {
 		out.Label = ""
 	}
@@ -60,9 +60,8 @@ func address(a netlink.Addr, dev string) state.Address {
 	return out
 }
 
-// setAddress adds the address as keepalived does: without a broadcast address unless asked for, IPv6 without duplicate address
-// detection, so that it serves at once, and IPv6 with a full prefix length as deprecated, so that it is no source of the host's
-// own connections. An address that is there with other settings is replaced.
+// setAddress adds the address as keepalived does: without a broadcast address unless asked for, and IPv6 without duplicate address
+// detection, so that it serves at once. An address that is there with other settings is replaced.
 func (l *Linux) setAddress(k state.AddressKey, a state.Address) error {
 	err := l.addAddress(k, a)
 	if !errors.Is(err, unix.EEXIST) {
@@ -99,11 +98,12 @@ func (l *Linux) addAddress(k state.AddressKey, a state.Address) error {
 	if a.Peer.IsValid() {
 		n.Peer = ipNet(a.Peer)
 	}
+	n.Flags = int(a.Flags)
 	if k.Prefix.Addr().Is6() {
 		n.Flags |= unix.IFA_F_NODAD
-		if k.Prefix.IsSingleIP() {
+		if a.Lifetime.Limited {
 			forever := uint32(math.MaxUint32)
-			n.ValidLft, n.PreferedLft = int(forever), 0
+			n.ValidLft, n.PreferedLft = int(forever), int(a.Lifetime.Seconds)
 		}
 	}
 	if err := l.routes.AddrAdd(&netlink.Device{LinkAttrs: *link}, n); err != nil {

@@ -108,5 +108,5 @@ type Kernel interface {
 
 // same tells whether the kernel would hold both alike.
 func same(a, b state.Address) bool {
-	return a.Label == b.Label && a.Scope == b.Scope && a.Broadcast == b.Broadcast && a.Peer == b.Peer
+	return a.Label == b.Label && a.Scope == b.Scope && a.Broadcast == b.Broadcast && a.Peer == b.Peer && a.Flags == b.Flags
 }
