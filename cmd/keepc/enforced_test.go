@@ -37,7 +37,7 @@ var elsewhere = map[string]string{
 	"global_defs.vrrp_no_swap":            "cmd/keepc TestPriorities",
 	"global_defs.vrrp_rt_priority":        "cmd/keepc TestPriorities",
 	"global_defs.vrrp_cpu_affinity":       "cmd/keepc TestPriorities",
-	"global_defs.vrrp_rlimit_rttime":      "runtime/daemon TestSchedule",
+	"global_defs.vrrp_rlimit_rttime":      "cmd/keepc TestPriorities",
 	"global_defs.vrrp_rlimit_rtime":       "runtime/daemon TestSchedule",
 	"global_defs.checker_priority":        "cmd/keepc TestPriorities",
 	"global_defs.checker_no_swap":         "cmd/keepc TestPriorities",
