@@ -202,7 +202,7 @@ func sources(found diag.List) iter.Seq[*source.Source] {
 }
 
 // replaceFile gives a file another content in one step: a reader sees the old or the new one, and a failure leaves the old
-// one. The mode stays; a symbolic link stays one.
+// one. The mode, the owner and extended attributes stay; a symbolic link stays one.
 func replaceFile(name string, text []byte) error {
 	if err := replaceBy(name, text); err != nil {
 		return fmt.Errorf("cannot be replaced: %w", cause(err))
@@ -237,7 +237,7 @@ func replaceBy(name string, text []byte) (err error) {
 		}
 	}()
 	_, err = f.Write(text)
-	err = cmp.Or(err, f.Chmod(info.Mode().Perm()), keepOwner(f, info), f.Sync(), f.Close())
+	err = cmp.Or(err, f.Chmod(info.Mode().Perm()), keepOwner(f, info), keepAttributes(f, name), f.Sync(), f.Close())
 	if err != nil {
 		return err
 	}
