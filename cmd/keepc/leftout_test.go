@@ -122,6 +122,10 @@ var leftOuts = []leftOut{
 // leftOutElsewhere are the words of the same blocks that a host with one instance cannot show, by their beginnings.
 var leftOutElsewhere = map[string]string{
 	"global_defs.lvs_":                          "virtual servers",
+	"global_defs.smtp_":                         "mail",
+	"global_defs.no_checker_emails":             "mail",
+	"global_defs.no_email_faults":               "mail",
+	"vrrp_instance.smtp_alert":                  "mail",
 	"global_defs.checker_":                      "checks",
 	"global_defs.nftables_ipvs":                 "virtual servers",
 	"global_defs.bfd_":                          "BFD",
