@@ -62,7 +62,7 @@ func settled(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-var unsettled = regexp.MustCompile(`^\s*(Status|State|Result|Init state|Num member fault|Effective priority|Total priority|Master |Number of|Last |fd_in|Read timeout)|\d{4}\.\d{6}|\d\d:\d\d:\d\d|(?i)\bpid\b|\bmac\b|link-local`)
+var unsettled = regexp.MustCompile(`^\s*(Status|State|Wantstate|Result|Init state|Num member fault|Effective priority|Total priority|Master |Number of|Last |fd_in|Read timeout)|\d{4}\.\d{6}|\d\d:\d\d:\d\d|(?i)\bpid\b|\bmac\b|link-local`)
 
 // whereInstalled is where a route came to be, if the kernel had told by the time of the dump.
 var whereInstalled = regexp.MustCompile(` \[(dev [^\]]+|installed ifindex \d+)\]$`)
