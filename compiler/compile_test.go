@@ -214,8 +214,8 @@ virtual_server 10.0.0.3 80 {
 	lb_algo rr
 	lb_kind DR
 	protocol TCP
+	ha_suspend
 	real_server 10.0.0.9 80 {
-		notify_up /bin/true
 		BFD_CHECK {
 			name b
 		}
@@ -226,7 +226,7 @@ virtual_server 10.0.0.3 80 {
 	for _, u := range cfg.NotEnforced {
 		paths = append(paths, u.Keyword)
 	}
-	if want := []string{"virtual_server.real_server.notify_up", "virtual_server.real_server.BFD_CHECK"}; !slices.Equal(paths, want) {
+	if want := []string{"virtual_server.ha_suspend", "virtual_server.real_server.BFD_CHECK"}; !slices.Equal(paths, want) {
 		t.Errorf("%v, want %v", paths, want)
 	}
 }

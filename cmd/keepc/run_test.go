@@ -42,8 +42,8 @@ func TestRunRefuses(t *testing.T) {
 	if err := os.WriteFile(broken, []byte("vrrp_instance x {\n\tprioritty 1\n}\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	unicast := filepath.Join(t.TempDir(), "unicast.conf")
-	if err := os.WriteFile(unicast, []byte("vrrp_instance x {\n\tinterface eth0\n\tvirtual_router_id 1\n\tunicast_peer {\n\t\t10.0.0.6\n\t}\n\tvirtual_ipaddress {\n\t\t10.0.0.3\n\t}\n}\n"), 0o644); err != nil {
+	ipvlan := filepath.Join(t.TempDir(), "ipvlan.conf")
+	if err := os.WriteFile(ipvlan, []byte("vrrp_instance x {\n\tinterface eth0\n\tvirtual_router_id 1\n\tuse_ipvlan\n\tvirtual_ipaddress {\n\t\t10.0.0.3\n\t}\n}\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ name, file, without, status, says string }{
@@ -52,7 +52,7 @@ func TestRunRefuses(t *testing.T) {
 		{"without both", repaired(t, "lb01"), "net_raw,-net_admin", "exit status 3", "CAP_NET_ADMIN and CAP_NET_RAW"},
 		{"a missing file", "/nonexistent/lb01.conf", "", "exit status 3", "/nonexistent/lb01.conf: no such file"},
 		{"a directory", t.TempDir(), "", "exit status 3", "is a directory"},
-		{"unicast, which is not built yet", unicast, "", "exit status 1", "unicast.conf:4:2: error: vrrp_instance.unicast_peer is not enforced yet"},
+		{"ipvlan, which is not built yet", ipvlan, "", "exit status 1", "ipvlan.conf:4:2: error: vrrp_instance.use_ipvlan is not enforced yet"},
 		{"a file with errors", broken, "", "exit status 1", `broken.conf:2:2: error: unknown keyword "prioritty"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

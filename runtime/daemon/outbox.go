@@ -46,7 +46,7 @@ func (o *outbox) left(yield func(at time.Time) bool) {
 	for i := range o.departures.Disarm() {
 		at, err := o.departures.Left(i)
 		if err != nil {
-			break // the loop sends it, and tells the error
+			continue // the loop sends it, and tells the error
 		}
 		o.done, o.times = append(o.done, o.ahead[i].Advert), append(o.times, at)
 	}
