@@ -57,7 +57,7 @@ var oracleAddresses = []struct {
 	{key("10.0.2.11/32"), state.Address{Peer: netip.MustParsePrefix("10.0.2.12/32")}},
 	{key("fe80::3/64"), state.Address{}},
 	{key("2001:db8::3/64"), state.Address{}},
-	{key("2001:db8::4/128"), state.Address{}},
+	{key("2001:db8::4/128"), state.Address{Lifetime: state.Lifetime{Limited: true}}}, // /128: preferred_lft 0
 }
 
 // oracle starts keepalived on a host of its own segment and returns what it sends, from the beginning.
