@@ -47,6 +47,13 @@ func TestDepartures(t *testing.T) {
 			x.to4.Port = to.Port()>>8 | to.Port()<<8
 		}
 	}
+	hear := func(want byte) {
+		var b [2]byte
+		_ = ear.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if n, err := ear.Read(b[:]); err != nil || n != 1 || b[0] != want {
+			t.Fatalf("came %v, %v, want %d", b[:n], err, want)
+		}
+	}
 	come := func() (got []byte) {
 		for {
 			var b [2]byte
@@ -68,22 +75,33 @@ func TestDepartures(t *testing.T) {
 			}
 		}()
 	}
-	begun := time.Now()
-	fill(3)
-	if err := d.Arm([]time.Time{begun.Add(time.Millisecond), begun.Add(2 * time.Millisecond), begun.Add(time.Hour)}); err != nil {
-		t.Fatal(err)
-	}
-	if got := come(); string(got) != "\x00\x01" {
-		t.Errorf("came: %v", got)
-	}
-	if n := d.Disarm(); n != 2 {
-		t.Errorf("%d left", n)
-	}
-	for i := range 2 {
-		at, err := d.Left(i)
-		if late := at.Sub(begun) - time.Duration(i+1)*time.Millisecond; err != nil || late < 0 {
-			t.Errorf("%d left at %v, %v", i, late, err)
+	left := 0
+	for range 100 { // a busy machine may make this thread, too, later than a datagram may be
+		begun := time.Now()
+		fill(3)
+		if err := d.Arm([]time.Time{begun.Add(time.Millisecond), begun.Add(2 * time.Millisecond), begun.Add(time.Hour)}); err != nil {
+			t.Fatal(err)
 		}
+		time.Sleep(20 * time.Millisecond)
+		left = 0
+		for i := range d.Disarm() {
+			at, err := d.Left(i)
+			switch early := begun.Add(time.Duration(i+1) * time.Millisecond).Sub(at); {
+			case err == nil && early > 0:
+				t.Errorf("%d left %v early", i, early)
+			case err == nil:
+				hear(byte(i))
+				left++
+			case !errors.Is(err, unix.ETIME):
+				t.Fatal(err)
+			}
+		}
+		if left == 2 {
+			break
+		}
+	}
+	if left != 2 {
+		t.Errorf("%d left", left)
 	}
 	if n := d.Disarm(); n != 0 {
 		t.Errorf("%d left of none", n)
@@ -95,17 +113,9 @@ func TestDepartures(t *testing.T) {
 		if err := d.Arm([]time.Time{time.Now(), time.Now().Add(50 * time.Microsecond)}); err != nil {
 			t.Fatal(err)
 		}
-		left := 0
 		for i := range d.Disarm() {
 			if _, err := d.Left(i); err == nil {
-				left++
-			}
-		}
-		for range left {
-			var b [2]byte
-			_ = ear.SetReadDeadline(time.Now().Add(10 * time.Second))
-			if _, err := ear.Read(b[:]); err != nil {
-				t.Fatalf("%d left: %v", left, err)
+				hear(byte(i))
 			}
 		}
 	}
