@@ -115,7 +115,11 @@ func (d *Departures) Arm(at []time.Time) error {
 		d.armed = 0
 		return fmt.Errorf("arm a departure: %w", err)
 	}
-	return d.set(d.list[0].at)
+	if err := d.set(d.list[0].at); err != nil {
+		d.Disarm()
+		return err
+	}
+	return nil
 }
 
 func (d *Departures) set(at unix.Timespec) error {
@@ -133,8 +137,11 @@ func (d *Departures) Disarm() int {
 	_ = unix.TimerfdSettime(d.timer, 0, &unix.ItimerSpec{}, nil)
 	var rest [MaxDepartures]byte
 	kept, err := unix.Read(d.rights[0], rest[:])
+	for err == unix.EINTR {
+		kept, err = unix.Read(d.rights[0], rest[:])
+	}
 	if err != nil {
-		kept = 0 // none was left to take back
+		kept = 0 // there is nothing to take back
 	}
 	tried := d.armed - kept
 	d.armed = 0
@@ -168,9 +175,12 @@ const tooLate = int64(50 * time.Millisecond)
 func (d *Departures) run() {
 	entersyscall()
 	for {
-		unix.RawSyscall(unix.SYS_READ, uintptr(d.timer), uintptr(unsafe.Pointer(&d.counter)), 8)
+		n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(d.timer), uintptr(unsafe.Pointer(&d.counter)), 8)
 		if d.quit {
 			break
+		}
+		if errno != 0 || n != 8 {
+			continue // a signal
 		}
 		if n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(d.rights[0]), uintptr(unsafe.Pointer(&d.right)), 1); errno != 0 || n != 1 {
 			continue // taken back
@@ -178,9 +188,12 @@ func (d *Departures) run() {
 		x := &d.list[d.next]
 		unix.RawSyscall(unix.SYS_CLOCK_GETTIME, unix.CLOCK_MONOTONIC, uintptr(unsafe.Pointer(&d.now)), 0)
 		x.left = d.now
-		if (int64(d.now.Sec)-int64(x.at.Sec))*1e9+int64(d.now.Nsec)-int64(x.at.Nsec) < tooLate {
+		switch late := (int64(d.now.Sec)-int64(x.at.Sec))*1e9 + int64(d.now.Nsec) - int64(x.at.Nsec); {
+		case late < 0:
+			x.errno = unix.EAGAIN // armed anew since the timer was read: it is not due, and counts as tried
+		case late < tooLate:
 			x.send()
-		} else {
+		default:
 			x.errno = unix.ETIME
 		}
 		if d.next++; d.next < d.armed {
