@@ -130,7 +130,7 @@ func (f inForce) owned() plan.Owned {
 	return nil
 }
 
-// situation is that which the kernel tells of. An instance is MASTER where one of its addresses is here, of the file in force where that is
+// situation is what the kernel shows. An instance is MASTER where one of its addresses is here, of the file in force where that is
 // known; an instance that the file in force lacks begins as BACKUP. A server that the file in force has and the kernel has not is down.
 func (f inForce) situation(cfg *ir.Config, have state.State) (s state.Situation, text string) {
 	s = state.Situation{Master: map[ir.InstanceKey]string{}, Down: map[state.DestinationKey]string{}, NoQuorum: map[ir.ServiceKey]bool{}}

@@ -117,7 +117,7 @@ func TestPlanBesideKeepalived(t *testing.T) {
 			slices.Sort(want)
 			put(file, c.edit.Replace(twoRouters))
 
-			// The file in place was edited: nobody knows any more what keepalived has, unless it is said.
+			// The file in place was edited: only --from tells what keepalived has read.
 			line = keepcArgs(t, "plan", file)
 			if out := host.Run(line[0], line[1:]...); strings.Contains(out, "No changes") || !strings.Contains(out, "nobody knows what it has read") {
 				t.Errorf("an edited file:\n%s", out)

@@ -126,7 +126,7 @@ func TestPlanOfWhatIsRemoved(t *testing.T) {
 
 	next := file("new.conf", "10.0.0.50/24", "")
 	line = keepcArgs(t, "plan", next)
-	want := "\n  # not in the configuration any more\n  - route 10.8.0.0/16\n  - address 10.0.0.60/24 dev eth0\n\n  . route 172.31.0.0/16 is marked keepalived, not ours; left alone\n"
+	want := "\n  # no longer in the configuration\n  - route 10.8.0.0/16\n  - address 10.0.0.60/24 dev eth0\n\n  . route 172.31.0.0/16 is marked keepalived, not ours; left alone\n"
 	lab.Eventually(t, 5*time.Second, "the plan", func() bool { return strings.Contains(h.Run(line[0], line[1:]...), want) })
 
 	text, err := os.ReadFile(next)

@@ -45,7 +45,7 @@ func servers(before, after *ir.Config, changes changed) (list []Server) {
 		switch {
 		case now.byKey[x.key] != nil:
 		case now.services[x.key.Service]:
-			list = append(list, Server{Key: x.key, Verdict: Removed, Reason: "not in the configuration any more"})
+			list = append(list, Server{Key: x.key, Verdict: Removed, Reason: "no longer in the configuration"})
 		default:
 			list = append(list, Server{Key: x.key, Verdict: Removed, Reason: "its service goes"})
 		}

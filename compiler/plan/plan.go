@@ -110,7 +110,7 @@ func Decide(kind state.AnyKind, k state.Key, before, after state.Object, want st
 	case known:
 		c.Why = why
 	case ours:
-		c.Why = "not in the configuration any more"
+		c.Why = "no longer in the configuration"
 	case kind.IsMarked(k):
 		c.Action, c.phase, c.Why = Foreign, state.ForeignPhase, "marked keepalived, not ours; left alone"
 	default:

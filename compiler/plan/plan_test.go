@@ -101,7 +101,7 @@ func TestDiff(t *testing.T) {
 			want:  func(s *state.State) { *s = state.New() },
 			owned: []state.Key{http},
 			plan: `
-- tcp 10.0.0.3:80 (not in the configuration any more)
+- tcp 10.0.0.3:80 (no longer in the configuration)
 . 10.0.0.3/24 dev eth0`,
 		},
 		{

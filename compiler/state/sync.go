@@ -14,7 +14,7 @@ type syncWish struct {
 	instance *ir.VRRPInstance // which the role follows; nil: both roles run
 }
 
-// syncOf returns what a file says of the sync daemons; false: there are none. The id is that of the instance whose name stands in the
+// syncOf returns what a file says of the sync daemons; false: there are none. The id is that of the instance named in the
 // line, unless the line has one; and 0 without either, and for the old keyword inside of an instance, as with keepalived 2.2.7.
 func syncOf(cfg *ir.Config) (w syncWish, ok bool) {
 	d := cfg.Global.LVSSyncDaemon

@@ -114,7 +114,7 @@ func (w *wires) listen() {
 	}
 }
 
-// hear takes the packets that wait, at most so many from each wire, and returns the wires that hear nothing any more: the opener is to
+// hear takes the packets that wait, at most so many from each wire, and returns the wires that no longer hear anything: the opener is to
 // open others.
 func (w *wires) hear(limit int, take func(kernel.Packet)) (dead []wireChanged) {
 	for k, o := range w.opened {
@@ -201,7 +201,7 @@ type opener struct {
 	mu      sync.Mutex
 	needs   map[wireKey]wireNeed
 	waiters []chan error
-	dead    map[wireKey]int // the indexes of wires that hear nothing any more
+	dead    map[wireKey]int // the indexes of wires that no longer hear anything
 
 	opened map[wireKey]*openWire
 	failed map[wireKey]string // why a wire is not open, as it was told

@@ -41,7 +41,7 @@ func (m *Machine) regroup(n *Next) (moved []*instance) {
 	return moved
 }
 
-// reconvene brings instances that are in another group than before into its role: a MASTER beside a BACKUP is no MASTER any more.
+// reconvene gives instances that moved to a different group its role: a MASTER beside a BACKUP becomes BACKUP.
 func (m *Machine) reconvene(now time.Time, moved []*instance) {
 	for _, i := range moved {
 		if i.judged {

@@ -215,7 +215,7 @@ func (m *Machine) source(v *ir.VRRPInstance) (source netip.Addr, t trouble) {
 	return source, t
 }
 
-// wantsSource reports whether an instance is nothing without its source address: what peers send comes to it, or the file says so.
+// wantsSource reports whether an instance needs its source address: what peers send comes to it, or the file says so.
 func wantsSource(v *ir.VRRPInstance) bool {
 	return v.SourceAddr.IsValid() && (len(v.Unicast) > 0 || v.TrackSourceAddr)
 }

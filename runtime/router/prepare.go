@@ -221,7 +221,7 @@ func (m *Machine) swap(now time.Time, n *Next) {
 	moved := m.regroup(n)
 	for _, i := range n.removed {
 		i.deleted = true
-		m.drive(now, i, vrrp.Stop{Reason: "not in the configuration any more"})
+		m.drive(now, i, vrrp.Stop{Reason: "no longer in the configuration"})
 	}
 	maps.DeleteFunc(m.worked, func(name string, _ bool) bool { _, made := n.made[name]; return !made })
 	for _, t := range n.untracked {

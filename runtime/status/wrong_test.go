@@ -12,7 +12,7 @@ import (
 	"keepc/runtime/vrrp"
 )
 
-// TestWrong tells of each trouble by itself; what is over is no trouble any more.
+// TestWrong reports each trouble by itself, and none that is over.
 func TestWrong(t *testing.T) {
 	all := sample()
 	all.Standings[0].Unheard = []vrrp.Unheard{{Peer: netip.MustParseAddr("10.0.0.6"), Drop: vrrp.Drop{Defect: vrrp.ErrAuth}, First: all.At.Add(-time.Hour), Last: all.At.Add(-time.Second), Count: 3600}}
