@@ -101,7 +101,7 @@ const (
 )
 
 // interop are the timelines that mixed directors play too; all of them with KEEPC_INTEROP=1, as "make interop" does.
-var interop = []string{"twins.txtar", "unicast.txtar", "unicast6.txtar"}
+var interop = []string{"ah.txtar", "twins.txtar", "unicast.txtar", "unicast6.txtar"}
 
 // programOf is that of a host.
 func (x *timeline) programOf(i int) program {

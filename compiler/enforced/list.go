@@ -134,7 +134,6 @@ var list = []row{
 	{blocks: "vrrp_sync_group", answer: LeftOut, why: "the group has no priority; those of its instances are told as they ask for it", words: "notify_priority_changes"},
 	{blocks: "vrrp_sync_group", words: "smtp_alert", answer: Enforced},
 	{blocks: "vrrp_instance.authentication", words: "auth_type auth_pass", answer: Enforced},
-	{blocks: "vrrp_instance.authentication", words: "auth_type", answer: Refused, why: strangers, when: "AH", where: authHeader},
 	{blocks: "vrrp_instance.track_interface vrrp_instance.track_script vrrp_instance.track_file vrrp_instance.track_process", words: "weight", answer: Enforced},
 	{blocks: "vrrp_sync_group.track_interface vrrp_sync_group.track_script vrrp_sync_group.track_file vrrp_sync_group.track_process", words: "weight", answer: Enforced},
 

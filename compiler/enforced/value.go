@@ -39,15 +39,6 @@ func strangeRegexes(cfg *ir.Config) (all []within) {
 	return all
 }
 
-func authHeader(cfg *ir.Config) (all []within) {
-	for _, v := range cfg.Instances {
-		if v.Auth.Type == ir.AuthAH {
-			all = append(all, within{path: "vrrp_instance.authentication.auth_type", at: v.At("authentication")})
-		}
-	}
-	return all
-}
-
 func strict(v *ir.VRRPInstance) bool { return v.Strict }
 
 // ofInstances returns the instances for which a keyword of theirs holds.

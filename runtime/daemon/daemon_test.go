@@ -354,11 +354,11 @@ func (k slowKernel) Read(s kernel.Scope) (state.State, kernel.Unread) {
 	return k.Fake.Read(s)
 }
 
-func (k slowKernel) OpenWire(iface string, ipv6 bool, bell kernel.Bell) (kernel.Wire, error) {
+func (k slowKernel) OpenWire(iface string, c kernel.Carrier, bell kernel.Bell) (kernel.Wire, error) {
 	if k.opened.Add(1) > 1 {
 		time.Sleep(slow)
 	}
-	return k.Fake.OpenWire(iface, ipv6, bell)
+	return k.Fake.OpenWire(iface, c, bell)
 }
 
 // TestSlowKernelDelaysNoAdvertisement: advertisements keep their second while the kernel takes its time over an address, over virtual
@@ -370,7 +370,7 @@ func TestSlowKernelDelaysNoAdvertisement(t *testing.T) {
 		hub.Plug(b.Fake, "eth0")
 		hub.Plug(peer.Fake, "eth0")
 		ear := &ear{bell: newTimerBell()}
-		wire, err := peer.OpenWire("eth0", false, ear)
+		wire, err := peer.OpenWire("eth0", kernel.IPv4, ear)
 		if err == nil {
 			err = wire.Join([]netip.Addr{vrrp.Group(false)})
 		}

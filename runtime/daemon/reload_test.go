@@ -59,11 +59,11 @@ func TestNewOrderIsTriedSoon(t *testing.T) {
 // A deaf kernel opens no wire on eth1.
 type deaf struct{ *kernel.Fake }
 
-func (k deaf) OpenWire(iface string, ipv6 bool, bell kernel.Bell) (kernel.Wire, error) {
+func (k deaf) OpenWire(iface string, c kernel.Carrier, bell kernel.Bell) (kernel.Wire, error) {
 	if iface == "eth1" {
 		return nil, errors.New("too many open files")
 	}
-	return k.Fake.OpenWire(iface, ipv6, bell)
+	return k.Fake.OpenWire(iface, c, bell)
 }
 
 // TestReloadOfWhoCannotHear: an instance whose wire does not open is FAULT from the start, and the log says so.

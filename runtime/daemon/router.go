@@ -161,7 +161,7 @@ func (l *routerLoop) collect(ctx context.Context) {
 }
 
 func (l *routerLoop) packet(p kernel.Packet) {
-	l.step(router.PacketReceived{Interface: p.Interface, Src: p.Src, Dst: p.Dst, TTL: p.TTL, Payload: p.Payload})
+	l.step(router.PacketReceived{Interface: p.Interface, Src: p.Src, Dst: p.Dst, TTL: p.TTL, AH: p.AH, ID: p.ID, Payload: p.Payload})
 }
 
 // step gives an event to the machine and carries out the effects: advertisements leave first. What changed for the kernel is enforced
@@ -256,7 +256,7 @@ func (l *routerLoop) tellLink(name string) {
 	k := l.links[name]
 	l.step(router.LinkChanged{
 		Name: name, Present: k.Index != 0, Up: k.Up, Addrs: k.Addrs,
-		Deaf4: !l.wires.ready(name, false), Deaf6: !l.wires.ready(name, true),
+		Deaf4: !l.wires.ready(name, kernel.IPv4), Deaf6: !l.wires.ready(name, kernel.IPv6), DeafAH: !l.wires.ready(name, kernel.AH),
 	})
 }
 

@@ -15,12 +15,23 @@ import (
 	"keepc/runtime/router"
 )
 
-// A wireKey names a VRRP socket: there is one for each interface and family, however many instances share it. On a virtual interface it
+// A wireKey names a VRRP socket: there is one for each interface and carrier, however many instances share it. On a virtual interface it
 // only sends.
 type wireKey struct {
-	iface string
-	ipv6  bool
-	sends bool
+	iface   string
+	carrier kernel.Carrier
+	sends   bool
+}
+
+// carrier is what the advertisements of an instance travel in.
+func carrier(ipv6, ah bool) kernel.Carrier {
+	switch {
+	case ipv6:
+		return kernel.IPv6
+	case ah:
+		return kernel.AH
+	}
+	return kernel.IPv4
 }
 
 // A wireNeed is what a wire has to be.
@@ -40,24 +51,33 @@ func needed(links map[string]kernel.Link, configs ...*ir.Config) map[wireKey]wir
 			if !ok {
 				continue
 			}
+			own := carrier(v.IPv6(), v.Auth.Type == ir.AuthAH)
 			if l, made := links[v.Leaves()]; made && v.Leaves() != v.Interface {
-				need[wireKey{v.Leaves(), v.IPv6(), true}] = wireNeed{index: l.Index}
+				need[wireKey{v.Leaves(), own, true}] = wireNeed{index: l.Index}
 			}
-			k := wireKey{v.Interface, v.IPv6(), false}
-			n := need[k]
-			n.index = l.Index
-			if i, found := slices.BinarySearch(n.vrids, v.VRID); !found {
-				n.vrids = slices.Insert(n.vrids, i, v.VRID)
+			k := wireKey{v.Interface, own, false}
+			need[k] = need[k].hearing(l.Index, v)
+			if own == kernel.AH { // a peer that does not sign is heard, and told of
+				k.carrier = kernel.IPv4
+				need[k] = need[k].hearing(l.Index, v)
 			}
-			if g := v.Group(); g.IsValid() {
-				if i, found := slices.BinarySearchFunc(n.groups, g, netip.Addr.Compare); !found {
-					n.groups = slices.Insert(n.groups, i, g)
-				}
-			}
-			need[k] = n
 		}
 	}
 	return need
+}
+
+// hearing is the need of one instance more.
+func (n wireNeed) hearing(index int, v *ir.VRRPInstance) wireNeed {
+	n.index = index
+	if i, found := slices.BinarySearch(n.vrids, v.VRID); !found {
+		n.vrids = slices.Insert(n.vrids, i, v.VRID)
+	}
+	if g := v.Group(); g.IsValid() {
+		if i, found := slices.BinarySearchFunc(n.groups, g, netip.Addr.Compare); !found {
+			n.groups = slices.Insert(n.groups, i, g)
+		}
+	}
+	return n
 }
 
 // wires are the open VRRP sockets as the router loop has them. It sends on them; an opener opens and closes them.
@@ -141,9 +161,9 @@ func (w *wires) hear(limit int, take func(kernel.Packet)) (dead []wireChanged) {
 }
 
 // ready reports whether a wire is open.
-func (w *wires) ready(iface string, ipv6 bool) bool {
-	_, hears := w.opened[wireKey{iface, ipv6, false}]
-	_, sends := w.opened[wireKey{iface, ipv6, true}]
+func (w *wires) ready(iface string, c kernel.Carrier) bool {
+	_, hears := w.opened[wireKey{iface, c, false}]
+	_, sends := w.opened[wireKey{iface, c, true}]
 	return hears || sends
 }
 
@@ -169,7 +189,7 @@ func (w *wires) send(e router.SendAdvert) (note sendChanged, changed bool) {
 
 // wire is the one that an advertisement leaves by.
 func (w *wires) wire(e router.SendAdvert) (o wireChanged, open bool) {
-	o, open = w.opened[wireKey{e.Leaves, e.Dst.Is6(), e.Leaves != e.Interface}]
+	o, open = w.opened[wireKey{e.Leaves, carrier(e.Dst.Is6(), e.AH), e.Leaves != e.Interface}]
 	return o, open
 }
 
@@ -347,9 +367,9 @@ func (o *opener) open(ctx context.Context, needs map[wireKey]wireNeed, dead map[
 
 func (o *opener) wire(k wireKey, ear *ear) (kernel.Wire, error) {
 	if k.sends {
-		return o.kernel.OpenSender(k.iface, k.ipv6)
+		return o.kernel.OpenSender(k.iface, k.carrier)
 	}
-	return o.kernel.OpenWire(k.iface, k.ipv6, ear)
+	return o.kernel.OpenWire(k.iface, k.carrier, ear)
 }
 
 // accept lets the kernel drop what is for none of the interface's instances. A wire without a filter hears them all the same.

@@ -66,7 +66,7 @@ func (f *Fake) deliver(iface string, p Packet) {
 	}
 	ours := slices.ContainsFunc(l.addrs, func(a fakeAddr) bool { return a.Addr() == p.Dst })
 	for w := range l.wires {
-		if w.ipv6 != p.Dst.Is6() || !ours && !slices.Contains(w.groups, p.Dst) || !w.accepts(p.Payload) {
+		if w.carrier != p.carrier() || !ours && !slices.Contains(w.groups, p.Dst) || !w.accepts(p.Payload) {
 			continue
 		}
 		p.Interface, p.Payload = iface, bytes.Clone(p.Payload)
@@ -85,20 +85,20 @@ const fakeQueue = 256
 
 type fakeWire struct {
 	port
-	link   *fakeLink
-	ipv6   bool
-	groups []netip.Addr
-	only   bool // a set was given to Accept
-	vrids  []uint8
-	queue  chan Packet
-	bell   Bell
-	ended  bool
+	link    *fakeLink
+	carrier Carrier
+	groups  []netip.Addr
+	only    bool // a set was given to Accept
+	vrids   []uint8
+	queue   chan Packet
+	bell    Bell
+	ended   bool
 	// It sends from any address.
 	anywhere bool
 }
 
 // OpenWire implements Kernel.
-func (f *Fake) OpenWire(iface string, ipv6 bool, bell Bell) (Wire, error) {
+func (f *Fake) OpenWire(iface string, c Carrier, bell Bell) (Wire, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.fault("OpenWire"); err != nil {
@@ -109,7 +109,7 @@ func (f *Fake) OpenWire(iface string, ipv6 bool, bell Bell) (Wire, error) {
 		return nil, fmt.Errorf("open the VRRP wire of %s: %w: %s", iface, ErrNoInterface, iface)
 	}
 	w := &fakeWire{
-		port: port{f, iface}, link: l, ipv6: ipv6,
+		port: port{f, iface}, link: l, carrier: c,
 		queue: make(chan Packet, fakeQueue), bell: bell,
 	}
 	l.wires[w] = struct{}{}
@@ -117,7 +117,7 @@ func (f *Fake) OpenWire(iface string, ipv6 bool, bell Bell) (Wire, error) {
 }
 
 // OpenSender implements Kernel.
-func (f *Fake) OpenSender(iface string, ipv6 bool) (Wire, error) {
+func (f *Fake) OpenSender(iface string, c Carrier) (Wire, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.fault("OpenSender"); err != nil {
@@ -128,7 +128,7 @@ func (f *Fake) OpenSender(iface string, ipv6 bool) (Wire, error) {
 		return nil, fmt.Errorf("open the VRRP sender of %s: %w: %s", iface, ErrNoInterface, iface)
 	}
 	below := cmp.Or(f.objects.Links[state.LinkKey{Dev: iface}].Base, iface)
-	w := &fakeWire{port: port{f, below}, link: l, ipv6: ipv6, only: true, anywhere: true, queue: make(chan Packet)}
+	w := &fakeWire{port: port{f, below}, link: l, carrier: c, only: true, anywhere: true, queue: make(chan Packet)}
 	l.wires[w] = struct{}{}
 	return w, nil
 }
@@ -144,7 +144,7 @@ func (w *fakeWire) Arm(*Datagram, netip.Addr, netip.Addr, uint8, []byte) error {
 }
 
 func (w *fakeWire) Send(src, dst netip.Addr, ttl uint8, payload []byte) error {
-	if dst.Is6() != w.ipv6 || src.IsValid() && src.Is6() != w.ipv6 {
+	if ipv6 := w.carrier == IPv6; dst.Is6() != ipv6 || src.IsValid() && src.Is6() != ipv6 {
 		return fmt.Errorf("send from %s to %s on %s: addresses of the other family", src, dst, w.iface)
 	}
 	src, hub, err := w.port.kernel.outgoing(w, src)
@@ -152,7 +152,11 @@ func (w *fakeWire) Send(src, dst netip.Addr, ttl uint8, payload []byte) error {
 		return fmt.Errorf("send to %s on %s: %w", dst, w.iface, err)
 	}
 	if hub != nil {
-		hub.carry(w.port, Packet{Src: src, Dst: dst, TTL: cmp.Or(int(ttl), fakeHops), Payload: payload})
+		p := Packet{Src: src, Dst: dst, TTL: cmp.Or(int(ttl), fakeHops), Payload: payload}
+		if w.carrier == AH {
+			p.AH, p.ID = true, signedID(payload)
+		}
+		hub.carry(w.port, p)
 	}
 	return nil
 }
@@ -173,12 +177,13 @@ func (f *Fake) outgoing(w *fakeWire, src netip.Addr) (netip.Addr, *Hub, error) {
 	case !w.link.Up:
 		return src, nil, errNetworkDown
 	}
+	ipv6 := w.carrier == IPv6
 	for _, a := range w.link.addrs {
-		if !src.IsValid() && w.ipv6 == a.Addr().Is6() && (!w.ipv6 || a.Addr().IsLinkLocalUnicast()) {
+		if !src.IsValid() && ipv6 == a.Addr().Is6() && (!ipv6 || a.Addr().IsLinkLocalUnicast()) {
 			src = a.Addr()
 		}
 	}
-	if w.ipv6 && !w.anywhere && !slices.ContainsFunc(w.link.addrs, func(a fakeAddr) bool { return a.Addr() == src }) {
+	if ipv6 && !w.anywhere && !slices.ContainsFunc(w.link.addrs, func(a fakeAddr) bool { return a.Addr() == src }) {
 		return src, nil, errForeign
 	}
 	return src, f.hubs[w.iface], nil
@@ -212,7 +217,11 @@ func (w *fakeWire) Accept(vrids []uint8) error {
 }
 
 func (w *fakeWire) accepts(payload []byte) bool {
-	return !w.only || len(payload) > 1 && slices.Contains(w.vrids, payload[1])
+	at := 1
+	if w.carrier == AH {
+		at += 24 // behind the authentication header
+	}
+	return !w.only || len(payload) > at && slices.Contains(w.vrids, payload[at])
 }
 
 // Poll implements Wire.
@@ -242,4 +251,15 @@ func (w *fakeWire) Close() error {
 	delete(w.link.wires, w)
 	w.ended = true
 	return nil
+}
+
+// carrier is what a packet travels in.
+func (p Packet) carrier() Carrier {
+	switch {
+	case p.Dst.Is6():
+		return IPv6
+	case p.AH:
+		return AH
+	}
+	return IPv4
 }

@@ -10,19 +10,18 @@ import (
 // wholePacket is what a filter returns to keep a packet; it cuts what is longer.
 const wholePacket = maxPacket
 
-// Where the VRRP header of a packet begins, left in the register X. A raw IPv4 socket filters the packet with its IP header, options
-// included; a raw IPv6 socket filters what is behind the headers.
-//
-// An authentication header (protocol 51, IPv4) stands between: its second byte counts 4-byte words beyond the first two.
-func vrrpStart4() []bpf.Instruction { return []bpf.Instruction{bpf.LoadMemShift{Off: 0}} }
-func vrrpStart6() []bpf.Instruction {
+// Where the payload of a packet begins, left in the register X. A raw IPv4 socket filters the packet with its IP header, options included;
+// a raw IPv6 socket filters what is behind the headers.
+func payload4() []bpf.Instruction { return []bpf.Instruction{bpf.LoadMemShift{Off: 0}} }
+func payload6() []bpf.Instruction {
 	return []bpf.Instruction{bpf.LoadConstant{Dst: bpf.RegX, Val: 0}}
 }
 
 // vridFilter is a classic BPF program that keeps the packets of some virtual routers and drops all others, a packet that ends before
-// its VRID among them. start leaves the offset of the VRRP header in X. There are at most 255 VRIDs, which is as far as a jump reaches.
-func vridFilter(start []bpf.Instruction, vrids []uint8) []bpf.Instruction {
-	program := append(start, bpf.LoadIndirect{Off: 1, Size: 1}) // RFC 9568 section 5.2: the VRID is the second byte
+// its VRID among them. start leaves the offset of the payload in X, and the VRRP header is that far behind it. There are at most 255 VRIDs,
+// which is as far as a jump reaches.
+func vridFilter(start []bpf.Instruction, behind int, vrids []uint8) []bpf.Instruction {
+	program := append(start, bpf.LoadIndirect{Off: uint32(behind) + 1, Size: 1}) // RFC 9568 section 5.2: the VRID is the second byte
 	for i, id := range vrids {
 		program = append(program, bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(id), SkipTrue: uint8(len(vrids) - i)})
 	}
@@ -30,8 +29,8 @@ func vridFilter(start []bpf.Instruction, vrids []uint8) []bpf.Instruction {
 }
 
 // accept puts the filter in place of the one before, at once: no packet meets neither.
-func (s *socket) accept(start []bpf.Instruction, vrids []uint8) error {
-	raw, err := bpf.Assemble(vridFilter(start, vrids))
+func (s *socket) accept(start []bpf.Instruction, behind int, vrids []uint8) error {
+	raw, err := bpf.Assemble(vridFilter(start, behind, vrids))
 	if err != nil {
 		return fmt.Errorf("filter what arrives on %s: %w", s.iface, err)
 	}
@@ -55,7 +54,13 @@ func (s *socket) accept(start []bpf.Instruction, vrids []uint8) error {
 }
 
 // Accept implements Wire.
-func (w *wire4) Accept(vrids []uint8) error { return w.accept(vrrpStart4(), vrids) }
+func (w *wire4) Accept(vrids []uint8) error {
+	behind := 0
+	if w.protocol == protocolAH {
+		behind = ahLen
+	}
+	return w.accept(payload4(), behind, vrids)
+}
 
 // Accept implements Wire.
-func (w *wire6) Accept(vrids []uint8) error { return w.accept(vrrpStart6(), vrids) }
+func (w *wire6) Accept(vrids []uint8) error { return w.accept(payload6(), 0, vrids) }

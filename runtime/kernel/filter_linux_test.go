@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/net/bpf"
@@ -25,23 +26,30 @@ func TestFilter(t *testing.T) {
 		packet []byte
 		keep   bool
 	}{
-		{"ours", vrrpStart4(), []uint8{51}, ip(0, advert(51)...), true},
-		{"a foreign one", vrrpStart4(), []uint8{51}, ip(0, advert(52)...), false},
-		{"one of many", vrrpStart4(), []uint8{1, 7, 51}, ip(0, advert(7)...), true},
-		{"behind IP options", vrrpStart4(), []uint8{51}, ip(10, advert(51)...), true},
-		{"a foreign one behind IP options", vrrpStart4(), []uint8{51}, ip(10, advert(52)...), false},
-		{"too short for a VRID", vrrpStart4(), []uint8{51}, ip(0, 0x31), false},
-		{"nothing but a header", vrrpStart4(), []uint8{51}, ip(0), false},
-		{"no virtual router", vrrpStart4(), nil, ip(0, advert(0)...), false},
-		{"the first of all", vrrpStart4(), all, ip(0, advert(1)...), true},
-		{"the last of all", vrrpStart4(), all, ip(0, advert(255)...), true},
-		{"VRID 0 among all", vrrpStart4(), all, ip(0, advert(0)...), false},
-		{"IPv6, ours", vrrpStart6(), []uint8{51}, advert(51), true},
-		{"IPv6, a foreign one", vrrpStart6(), []uint8{51}, advert(52), false},
-		{"IPv6, too short", vrrpStart6(), []uint8{51}, []byte{0x31}, false},
-		{"IPv6, empty", vrrpStart6(), []uint8{51}, nil, false},
+		{"ours", payload4(), []uint8{51}, ip(0, advert(51)...), true},
+		{"a foreign one", payload4(), []uint8{51}, ip(0, advert(52)...), false},
+		{"one of many", payload4(), []uint8{1, 7, 51}, ip(0, advert(7)...), true},
+		{"behind IP options", payload4(), []uint8{51}, ip(10, advert(51)...), true},
+		{"a foreign one behind IP options", payload4(), []uint8{51}, ip(10, advert(52)...), false},
+		{"too short for a VRID", payload4(), []uint8{51}, ip(0, 0x31), false},
+		{"nothing but a header", payload4(), []uint8{51}, ip(0), false},
+		{"no virtual router", payload4(), nil, ip(0, advert(0)...), false},
+		{"the first of all", payload4(), all, ip(0, advert(1)...), true},
+		{"the last of all", payload4(), all, ip(0, advert(255)...), true},
+		{"VRID 0 among all", payload4(), all, ip(0, advert(0)...), false},
+		{"AH, ours", payload4(), []uint8{51}, ip(0, append(make([]byte, ahLen), advert(51)...)...), true},
+		{"AH, a foreign one", payload4(), []uint8{51}, ip(1, append(make([]byte, ahLen), advert(52)...)...), false},
+		{"AH, too short", payload4(), []uint8{51}, ip(0, make([]byte, ahLen)...), false},
+		{"IPv6, ours", payload6(), []uint8{51}, advert(51), true},
+		{"IPv6, a foreign one", payload6(), []uint8{51}, advert(52), false},
+		{"IPv6, too short", payload6(), []uint8{51}, []byte{0x31}, false},
+		{"IPv6, empty", payload6(), []uint8{51}, nil, false},
 	} {
-		vm, err := bpf.NewVM(vridFilter(c.start, c.vrids))
+		behind := 0
+		if strings.HasPrefix(c.name, "AH") {
+			behind = ahLen
+		}
+		vm, err := bpf.NewVM(vridFilter(c.start, behind, c.vrids))
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}

@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"net/netip"
 
@@ -48,7 +49,8 @@ type Links interface {
 
 // A Wire carries the advertisements of one interface and family.
 type Wire interface {
-	// Send sends a VRRP payload (without IP header) from src to dst with this TTL and TOS 0xC0. TTL 0: the kernel's own, IPv6 only.
+	// Send sends a payload (without IP header) from src to dst with this TTL and TOS 0xC0. TTL 0: the kernel's own, IPv6 only. Behind an
+	// authentication header, the identification of the packet is the low half of its sequence number, which the signature covers.
 	// It never blocks.
 	Send(src, dst netip.Addr, ttl uint8, payload []byte) error
 	// Arm makes a datagram ready that Send would send now. Errors: errors.ErrUnsupported where there are no datagrams.
@@ -74,11 +76,22 @@ type Bell interface {
 	Watch(fd int) error
 }
 
+// A Carrier is what advertisements travel in.
+type Carrier uint8
+
+const (
+	IPv4 Carrier = iota
+	IPv6
+	AH // IPv4 with an authentication header: a payload begins with it
+)
+
 // A Packet is a received VRRP packet.
 type Packet struct {
 	Interface string
 	Src, Dst  netip.Addr
 	TTL       int
+	AH        bool   // the payload begins with an authentication header
+	ID        uint16 // the identification of the packet, for that
 	Payload   []byte // without IP header
 }
 
@@ -86,9 +99,9 @@ type Packet struct {
 type Wires interface {
 	// OpenWire opens a wire on the interface, in no group yet. The bell rings while a packet waits for Poll; nil: nobody sleeps.
 	// Errors: ErrNoInterface, ErrPermission.
-	OpenWire(iface string, ipv6 bool, bell Bell) (Wire, error)
+	OpenWire(iface string, c Carrier, bell Bell) (Wire, error)
 	// OpenSender opens a wire that hears nothing, and sends from addresses that the interface need not have. Errors: those of OpenWire.
-	OpenSender(iface string, ipv6 bool) (Wire, error)
+	OpenSender(iface string, c Carrier) (Wire, error)
 }
 
 // Neighbours tells the neighbours on a link where an address lives.
@@ -109,4 +122,13 @@ type Kernel interface {
 // same tells whether the kernel would hold both alike.
 func same(a, b state.Address) bool {
 	return a.Label == b.Label && a.Scope == b.Scope && a.Broadcast == b.Broadcast && a.Peer == b.Peer && a.Flags == b.Flags
+}
+
+// signedID is the identification of an IPv4 packet whose payload begins with an authentication header: the low half of the sequence
+// number, RFC 2402 section 2.
+func signedID(payload []byte) uint16 {
+	if len(payload) < 12 {
+		return 0
+	}
+	return binary.BigEndian.Uint16(payload[10:])
 }

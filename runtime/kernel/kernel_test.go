@@ -176,7 +176,7 @@ func testMissing(t *testing.T, h host) {
 	if err := kernel.Delete(h, k); err != nil {
 		t.Errorf("delete: %v; the address is absent", err)
 	}
-	if _, err := h.OpenWire("eth7", false, nil); !errors.Is(err, kernel.ErrNoInterface) {
+	if _, err := h.OpenWire("eth7", kernel.IPv4, nil); !errors.Is(err, kernel.ErrNoInterface) {
 		t.Errorf("wire: %v", err)
 	}
 	if err := h.Announce("eth7", here4); !errors.Is(err, kernel.ErrNoInterface) {
@@ -272,13 +272,13 @@ func testSlow(t *testing.T, h host) {
 	}
 }
 
-func wire(t *testing.T, k kernel.Wires, ipv6 bool) kernel.Wire {
+func wire(t *testing.T, k kernel.Wires, c kernel.Carrier) kernel.Wire {
 	t.Helper()
-	w, err := k.OpenWire("eth0", ipv6, nil)
+	w, err := k.OpenWire("eth0", c, nil)
 	check(t, err)
 	t.Cleanup(func() { w.Close() })
 	group := all4
-	if ipv6 {
+	if c == kernel.IPv6 {
 		group = all6
 	}
 	check(t, w.Join([]netip.Addr{group}))
@@ -300,14 +300,17 @@ func receive(t *testing.T, w kernel.Wire) (kernel.Packet, bool) {
 
 func testWire(t *testing.T, h host) {
 	for _, c := range []struct {
-		ipv6     bool
+		carrier  kernel.Carrier
 		src, dst netip.Addr
-	}{{false, here4, all4}, {true, here6, all6}} {
-		near, far := wire(t, h, c.ipv6), wire(t, h.far, c.ipv6)
-		payload := []byte("eight by")
+	}{{kernel.IPv4, here4, all4}, {kernel.IPv6, here6, all6}, {kernel.AH, here4, all4}} {
+		near, far := wire(t, h, c.carrier), wire(t, h.far, c.carrier)
+		payload := []byte("p\x04\x00\x00spi!\x00\x01\x02\x03")
 		check(t, near.Send(c.src, c.dst, 255, payload))
 		got, _ := receive(t, far)
-		want := kernel.Packet{Interface: "eth0", Src: c.src, Dst: c.dst, TTL: 255, Payload: []byte("eight by")}
+		want := kernel.Packet{Interface: "eth0", Src: c.src, Dst: c.dst, TTL: 255, Payload: payload}
+		if c.carrier == kernel.AH {
+			want.AH, want.ID = true, 0x203 // the low half of the sequence number
+		}
 		if d := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); d != "" {
 			t.Error(d)
 		}
@@ -318,7 +321,7 @@ func testWire(t *testing.T, h host) {
 }
 
 func testSource(t *testing.T, h host) {
-	near, far := wire(t, h, false), wire(t, h.far, false)
+	near, far := wire(t, h, kernel.IPv4), wire(t, h.far, kernel.IPv4)
 	for _, c := range []struct{ src, want netip.Addr }{
 		{netip.Addr{}, here4},                  // the kernel chooses
 		{addr("10.0.0.99"), addr("10.0.0.99")}, // mcast_src_ip need not be an address of the host
@@ -328,7 +331,7 @@ func testSource(t *testing.T, h host) {
 			t.Errorf("from %v: got %v", c.src, got)
 		}
 	}
-	near, far = wire(t, h, true), wire(t, h.far, true)
+	near, far = wire(t, h, kernel.IPv6), wire(t, h.far, kernel.IPv6)
 	check(t, near.Send(netip.Addr{}, all6, 255, []byte("v6")))
 	if got, _ := receive(t, far); got.Src != here6 {
 		t.Errorf("got %v", got)
@@ -343,12 +346,12 @@ func testSource(t *testing.T, h host) {
 
 func testUnicast(t *testing.T, h host) {
 	for _, c := range []struct {
-		ipv6     bool
+		carrier  kernel.Carrier
 		src, dst netip.Addr
 		ttl      uint8
 		want     int
-	}{{false, here4, far4, 255, 255}, {false, here4, far4, 20, 20}, {true, here6, far6, 20, 20}, {true, here6, far6, 0, 64}} {
-		near, far := wire(t, h, c.ipv6), wire(t, h.far, c.ipv6)
+	}{{kernel.IPv4, here4, far4, 255, 255}, {kernel.IPv4, here4, far4, 20, 20}, {kernel.IPv6, here6, far6, 20, 20}, {kernel.IPv6, here6, far6, 0, 64}, {kernel.AH, here4, far4, 20, 20}} {
+		near, far := wire(t, h, c.carrier), wire(t, h.far, c.carrier)
 		check(t, near.Send(c.src, c.dst, c.ttl, []byte("eight by")))
 		if got, _ := receive(t, far); got.Src != c.src || got.Dst != c.dst || got.TTL != c.want || string(got.Payload) != "eight by" {
 			t.Errorf("got %+v", got)
@@ -360,10 +363,10 @@ func testUnicast(t *testing.T, h host) {
 func testJoin(t *testing.T, h host) {
 	other4, other6 := addr("224.0.0.200"), addr("ff02::200")
 	for _, c := range []struct {
-		ipv6                   bool
+		carrier                kernel.Carrier
 		src, group, other, far netip.Addr
-	}{{false, here4, all4, other4, far4}, {true, here6, all6, other6, far6}} {
-		near, far := wire(t, h, c.ipv6), wire(t, h.far, c.ipv6)
+	}{{kernel.IPv4, here4, all4, other4, far4}, {kernel.IPv6, here6, all6, other6, far6}} {
+		near, far := wire(t, h, c.carrier), wire(t, h.far, c.carrier)
 		for _, joined := range [][]netip.Addr{{c.group}, {c.group, c.other}, {c.other}, nil, {c.group}} {
 			check(t, far.Join(joined))
 			for _, dst := range append([]netip.Addr{c.group, c.other}, c.far) {
@@ -385,11 +388,15 @@ func testWireAccepts(t *testing.T, h host) {
 		all[i] = uint8(i + 1)
 	}
 	for _, c := range []struct {
-		ipv6     bool
+		carrier  kernel.Carrier
 		src, dst netip.Addr
-	}{{false, here4, all4}, {true, here6, all6}} {
-		near, far := wire(t, h, c.ipv6), wire(t, h.far, c.ipv6)
-		advert := func(vrid byte) []byte { return []byte{0x31, vrid, 100, 1, 0, 5, 0, 0} }
+	}{{kernel.IPv4, here4, all4}, {kernel.IPv6, here6, all6}, {kernel.AH, here4, all4}} {
+		near, far := wire(t, h, c.carrier), wire(t, h.far, c.carrier)
+		var header []byte
+		if c.carrier == kernel.AH {
+			header = make([]byte, 24)
+		}
+		advert := func(vrid byte) []byte { return append(slices.Clone(header), 0x31, vrid, 100, 1, 0, 5, 0, 0) }
 		for _, step := range []struct {
 			accept []uint8
 			want   []uint8 // of the VRIDs 0, 1, 51 and 255
@@ -420,7 +427,7 @@ func testWireAccepts(t *testing.T, h host) {
 }
 
 func testWireEnds(t *testing.T, h host) {
-	near, far := wire(t, h, false), wire(t, h.far, false)
+	near, far := wire(t, h, kernel.IPv4), wire(t, h.far, kernel.IPv4)
 	check(t, far.Close())
 	if _, _, err := far.Poll(); err != io.EOF {
 		t.Errorf("receive on a closed wire: %v", err)
@@ -435,7 +442,7 @@ func testWireEnds(t *testing.T, h host) {
 		t.Error("sent on a link that is down")
 	}
 	h.up(true)
-	again := wire(t, h.far, false)
+	again := wire(t, h.far, kernel.IPv4)
 	check(t, near.Send(here4, all4, 255, []byte("back")))
 	if got, _ := receive(t, again); string(got.Payload) != "back" {
 		t.Errorf("the wire did not survive link down and up: %+v", got)

@@ -94,17 +94,17 @@ func (i inside) WatchRouting(ctx context.Context, lost func()) error {
 	return i.host.Do(func() error { return i.Kernel.WatchRouting(ctx, lost) })
 }
 
-func (i inside) OpenWire(iface string, ipv6 bool, bell kernel.Bell) (w kernel.Wire, err error) {
+func (i inside) OpenWire(iface string, c kernel.Carrier, bell kernel.Bell) (w kernel.Wire, err error) {
 	err = i.host.Do(func() (err error) {
-		w, err = i.Kernel.OpenWire(iface, ipv6, bell)
+		w, err = i.Kernel.OpenWire(iface, c, bell)
 		return err
 	})
 	return w, err
 }
 
-func (i inside) OpenSender(iface string, ipv6 bool) (w kernel.Wire, err error) {
+func (i inside) OpenSender(iface string, c kernel.Carrier) (w kernel.Wire, err error) {
 	err = i.host.Do(func() (err error) {
-		w, err = i.Kernel.OpenSender(iface, ipv6)
+		w, err = i.Kernel.OpenSender(iface, c)
 		return err
 	})
 	return w, err
@@ -147,8 +147,8 @@ func TestUnprivileged(t *testing.T) {
 		{"list links", func() error { _, err := k.Links(); return err }, ""},
 		{"add an address", func() error { return kernel.Set(k, key("10.0.0.3/24"), state.Address{}) }, "CAP_NET_ADMIN"},
 		{"delete an address", func() error { return kernel.Delete(k, key("10.0.0.1/24")) }, "CAP_NET_ADMIN"},
-		{"open a wire", func() error { _, err := k.OpenWire("eth0", false, nil); return err }, "CAP_NET_RAW"},
-		{"open an IPv6 wire", func() error { _, err := k.OpenWire("eth0", true, nil); return err }, "CAP_NET_RAW"},
+		{"open a wire", func() error { _, err := k.OpenWire("eth0", kernel.IPv4, nil); return err }, "CAP_NET_RAW"},
+		{"open an IPv6 wire", func() error { _, err := k.OpenWire("eth0", kernel.IPv6, nil); return err }, "CAP_NET_RAW"},
 		{"announce", func() error { return k.Announce("eth0", here4) }, "CAP_NET_RAW"},
 	} {
 		unprivileged(t, lb01, c.name, c.do, c.want)

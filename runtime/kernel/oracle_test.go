@@ -128,7 +128,7 @@ func TestFramesAsKeepalived(t *testing.T) {
 			t.Errorf("%s: -keepalived +keepc:\n%s", what, d)
 		}
 	}
-	wire4, wire6 := wire(t, k, false), wire(t, k, true)
+	wire4, wire6 := wire(t, k, kernel.IPv4), wire(t, k, kernel.IPv6)
 	compare("IPv4 advertisement", starts(12, 0x08, 0x00, 0x45, 0xc0), func(f []byte) error {
 		return wire4.Send(here4, all4, 255, f[14+20:])
 	})

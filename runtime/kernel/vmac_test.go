@@ -35,10 +35,10 @@ func testVirtualLinks(t *testing.T, h host) {
 	check(t, kernel.Set(h, six, link6))
 	expect(map[state.LinkKey]state.Link{vmac7: link7, six: link6})
 
-	wire, err := h.far.OpenWire("eth0", false, nil)
+	wire, err := h.far.OpenWire("eth0", kernel.IPv4, nil)
 	check(t, err)
 	check(t, wire.Join([]netip.Addr{all4}))
-	sender, err := h.OpenSender("vrrp.7", false)
+	sender, err := h.OpenSender("vrrp.7", kernel.IPv4)
 	check(t, err)
 	lab.Eventually(t, 5*time.Second, "what the virtual link sends", func() bool {
 		_ = sender.Send(here4, all4, 255, []byte{0x21, 7, 100, 1, 0, 1, 0, 0}) // it may not be up yet

@@ -19,6 +19,8 @@ import (
 
 const (
 	protocolVRRP = 112
+	protocolAH   = 51   // IPv4, before VRRP
+	ahLen        = 24   // with an HMAC of 96 bits
 	maxTTL       = 255  // of an advertisement, IPv4 and IPv6 (RFC 9568 section 5.1.1.3)
 	tosControl   = 0xC0 // DSCP CS6, internetwork control: what keepalived sends
 	priority     = 6    // TC_PRIO_INTERACTIVE: the first band of the queueing discipline, as far as one gets without CAP_NET_ADMIN
@@ -30,16 +32,17 @@ const (
 //
 // The wire belongs to the interface's index: it survives link down and up, but an interface that was deleted and made anew
 // needs a new wire. Who opened it closes it and opens another one when WatchLinks tells another Index.
-func (l *Linux) OpenWire(iface string, ipv6 bool, bell Bell) (Wire, error) {
+func (l *Linux) OpenWire(iface string, c Carrier, bell Bell) (Wire, error) {
 	link, err := l.link(iface)
 	if err != nil {
 		return nil, fmt.Errorf("open the VRRP wire of %s: %w", iface, err)
 	}
-	open := openWire4
-	if ipv6 {
-		open = openWire6
+	var w Wire
+	if c == IPv6 {
+		w, err = openWire6(iface, link.Index, bell)
+	} else {
+		w, err = openWire4(iface, link.Index, protocolOf(c), bell)
 	}
-	w, err := open(iface, link.Index, bell)
 	if err != nil {
 		return nil, fmt.Errorf("open the VRRP wire of %s: %w", iface, permission(err, netRaw))
 	}
@@ -47,22 +50,22 @@ func (l *Linux) OpenWire(iface string, ipv6 bool, bell Bell) (Wire, error) {
 }
 
 // OpenSender implements Wires.
-func (l *Linux) OpenSender(iface string, ipv6 bool) (Wire, error) {
+func (l *Linux) OpenSender(iface string, c Carrier) (Wire, error) {
 	link, err := l.link(iface)
 	if err != nil {
 		return nil, fmt.Errorf("open the VRRP sender of %s: %w", iface, err)
 	}
 	var w Wire
-	if ipv6 {
+	if c == IPv6 {
 		var s *socket
-		s, err = listen(unix.AF_INET6, iface, link.Index, nil, func(fd int) error {
+		s, err = listen(unix.AF_INET6, protocolVRRP, iface, link.Index, nil, func(fd int) error {
 			return setInts(fd, append(options6(), intOption{"IPV6_FREEBIND", unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1}))
 		})
 		w = &wire6{s}
 	} else {
 		var s *socket
-		s, err = listen(unix.AF_INET, iface, link.Index, nil, func(fd int) error { return setInts(fd, options4()) })
-		w = &wire4{socket: s}
+		s, err = listen(unix.AF_INET, protocolOf(c), iface, link.Index, nil, func(fd int) error { return setInts(fd, options4()) })
+		w = &wire4{socket: s, protocol: protocolOf(c)}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open the VRRP sender of %s: %w", iface, permission(err, netRaw))
@@ -90,9 +93,17 @@ type socket struct {
 	out    Datagram // of Send
 }
 
-// listen opens a raw socket for VRRP that is bound to an interface.
-func listen(family int, iface string, index int, bell Bell, options func(fd int) error) (*socket, error) {
-	fd, err := unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocolVRRP)
+// protocolOf is the IP protocol of a carrier.
+func protocolOf(c Carrier) int {
+	if c == AH {
+		return protocolAH
+	}
+	return protocolVRRP
+}
+
+// listen opens a raw socket of an IP protocol that is bound to an interface.
+func listen(family, protocol int, iface string, index int, bell Bell, options func(fd int) error) (*socket, error) {
+	fd, err := unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocol)
 	if err != nil {
 		return nil, fmt.Errorf("open a raw socket: %w", err)
 	}
@@ -227,7 +238,8 @@ func number(b []byte, at int) int {
 // clear and the identification counts from 1. The kernel fills in length and checksum.
 type wire4 struct {
 	*socket
-	id atomic.Uint32
+	protocol int
+	id       atomic.Uint32
 }
 
 func options4() []intOption {
@@ -240,14 +252,14 @@ func options4() []intOption {
 	}
 }
 
-func openWire4(iface string, index int, bell Bell) (Wire, error) {
-	s, err := listen(unix.AF_INET, iface, index, bell, func(fd int) error {
+func openWire4(iface string, index, protocol int, bell Bell) (Wire, error) {
+	s, err := listen(unix.AF_INET, protocol, iface, index, bell, func(fd int) error {
 		return setInts(fd, options4())
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &wire4{socket: s}, nil
+	return &wire4{socket: s, protocol: protocol}, nil
 }
 
 // Send implements Wire.
@@ -263,20 +275,24 @@ func (w *wire4) Arm(d *Datagram, src, dst netip.Addr, ttl uint8, payload []byte)
 	if !src.IsValid() {
 		src = netip.IPv4Unspecified() // the kernel chooses
 	}
-	d.packet = append(appendHeader4(d.packet[:0], src, dst, ttl, uint16(w.id.Load()+1)), payload...)
+	id := uint16(w.id.Load() + 1)
+	if w.protocol == protocolAH {
+		id = signedID(payload)
+	}
+	d.packet = append(appendHeader4(d.packet[:0], src, dst, ttl, w.protocol, id), payload...)
 	d.control, d.ids = nil, &w.id
 	d.address4(w.fd, dst)
 	return nil
 }
 
 // appendHeader4 appends an IPv4 header without options; length and checksum are the kernel's to fill in.
-func appendHeader4(b []byte, src, dst netip.Addr, ttl uint8, id uint16) []byte {
+func appendHeader4(b []byte, src, dst netip.Addr, ttl uint8, protocol int, id uint16) []byte {
 	var h [ipv4.HeaderLen]byte
 	h[0] = ipv4.Version<<4 | ipv4.HeaderLen/4
 	h[1] = tosControl
 	binary.BigEndian.PutUint16(h[4:], id)
 	h[8] = ttl
-	h[9] = protocolVRRP
+	h[9] = byte(protocol)
 	from, to := src.As4(), dst.As4()
 	copy(h[12:], from[:])
 	copy(h[16:], to[:])
@@ -305,10 +321,14 @@ func (w *wire4) Poll() (Packet, bool, error) {
 			continue // came in before the socket was bound to its interface
 		}
 		header := min(int(b[0]&0xf)*4, len(b))
-		return Packet{
+		p := Packet{
 			Interface: w.iface, Src: netip.AddrFrom4([4]byte(b[12:])), Dst: netip.AddrFrom4([4]byte(b[16:])), TTL: int(b[8]),
 			Payload: append([]byte(nil), b[header:]...),
-		}, true, nil
+		}
+		if w.protocol == protocolAH {
+			p.AH, p.ID = true, binary.BigEndian.Uint16(b[4:])
+		}
+		return p, true, nil
 	}
 }
 
@@ -327,7 +347,7 @@ func options6() []intOption {
 }
 
 func openWire6(iface string, index int, bell Bell) (Wire, error) {
-	s, err := listen(unix.AF_INET6, iface, index, bell, func(fd int) error {
+	s, err := listen(unix.AF_INET6, protocolVRRP, iface, index, bell, func(fd int) error {
 		return setInts(fd, options6())
 	})
 	if err != nil {

@@ -35,14 +35,12 @@ func (m *Machine) Ahead(list []Departure) []Departure {
 		if !ok {
 			continue
 		}
-		next, at, every := i.machine.Next()
-		for _, f := range next {
-			advert, ok := i.advert(f).(SendAdvert)
-			if !ok {
-				continue
-			}
-			for n := range AheadAdverts {
-				list = append(list, Departure{At: at.Add(time.Duration(n) * every), Advert: advert})
+		for n := range AheadAdverts {
+			next, at := i.machine.Next(n)
+			for _, f := range next {
+				if advert, ok := i.advert(f).(SendAdvert); ok {
+					list = append(list, Departure{At: at, Advert: advert})
+				}
 			}
 		}
 	}

@@ -27,12 +27,16 @@ type LinkChanged struct {
 	Addrs   []netip.Addr // in the kernel's order
 	// No VRRP socket of the family is open on it: who cannot hear must not become MASTER.
 	Deaf4, Deaf6 bool
+	DeafAH       bool // to signed advertisements over IPv4
 }
 
-// deaf reports whether nothing of a family is heard.
-func (l LinkChanged) deaf(ipv6 bool) bool {
-	if ipv6 {
+// deaf reports whether nothing that is for an instance is heard.
+func (l LinkChanged) deaf(v *ir.VRRPInstance) bool {
+	switch {
+	case v.IPv6():
 		return l.Deaf6
+	case v.Auth.Type == ir.AuthAH:
+		return l.DeafAH
 	}
 	return l.Deaf4
 }
@@ -42,6 +46,8 @@ type PacketReceived struct {
 	Interface string
 	Src, Dst  netip.Addr
 	TTL       int
+	AH        bool   // the payload begins with an authentication header
+	ID        uint16 // the identification of the IP packet, for that
 	Payload   []byte
 }
 
@@ -86,7 +92,9 @@ type SendAdvert struct {
 	Leaves    string // the virtual interface that it leaves by, or Interface
 	Src, Dst  netip.Addr
 	TTL       uint8  // 0: the kernel's own
-	Payload   []byte // VRRP payload, without IP header
+	AH        bool   // the payload begins with an authentication header
+	ID        uint16 // the identification of the IP packet, which that signs; 0: any
+	Payload   []byte // without IP header
 }
 
 // Announce sends a burst of gratuitous ARP or neighbour advertisements, after the addresses are there.

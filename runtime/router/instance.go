@@ -49,10 +49,10 @@ func (i *instance) advert(s *vrrp.Send) Effect {
 			return x.effect
 		}
 	}
-	if len(i.sent) > len(i.cfg.Unicast) {
+	if len(i.sent) > AheadAdverts*max(1, len(i.cfg.Unicast)) {
 		i.sent = i.sent[:0]
 	}
-	e := SendAdvert{Interface: i.key.Interface, Leaves: i.cfg.Leaves(), Src: s.Src, Dst: s.Dst, TTL: s.TTL, Payload: s.Payload}
+	e := SendAdvert{Interface: i.key.Interface, Leaves: i.cfg.Leaves(), Src: s.Src, Dst: s.Dst, TTL: s.TTL, AH: s.AH, ID: s.ID, Payload: s.Payload}
 	i.sent = append(i.sent, sent{s, e})
 	return e
 }
@@ -189,7 +189,7 @@ func (m *Machine) source(v *ir.VRRPInstance) (source netip.Addr, t trouble) {
 	case !l.Up && !v.DontTrackPrimary:
 		t.kind = down
 		return source, t
-	case l.deaf(v.IPv6()):
+	case l.deaf(v):
 		t.kind = deaf
 		return source, t
 	case wantsSource(v) && !m.has(v.SourceAddr):

@@ -157,11 +157,12 @@ func (m *Machine) settle(now time.Time) {
 
 func (m *Machine) packetReceived(now time.Time, p PacketReceived) {
 	src, dst := plain(p.Src), plain(p.Dst)
-	if len(p.Payload) < 2 || slices.Contains(m.links[p.Interface].Addrs, src) {
+	advert := vrrp.Advert(p.Payload, p.AH)
+	if len(advert) < 2 || slices.Contains(m.links[p.Interface].Addrs, src) {
 		return // no VRRP, or our own
 	}
 	// The second byte is the virtual router, in every version. One that is not ours is somebody else's business.
-	i := m.current.recipient(p.Interface, p.Payload[1], src, dst)
+	i := m.current.recipient(p.Interface, advert[1], src, dst)
 	switch {
 	case i == nil:
 		m.vridErrors++
@@ -169,7 +170,7 @@ func (m *Machine) packetReceived(now time.Time, p PacketReceived) {
 	case src == i.cfg.SourceAddr:
 		return
 	}
-	m.drive(now, i, vrrp.Received{Src: src, Dst: dst, TTL: p.TTL, Payload: p.Payload})
+	m.drive(now, i, vrrp.Received{Src: src, Dst: dst, TTL: p.TTL, AH: p.AH, ID: p.ID, Payload: p.Payload})
 }
 
 // recipient is the instance that an advertisement is for, as far as its way tells; nil: none has the number. Of several, it is the one that

@@ -127,7 +127,7 @@ func (m *Machine) status(t track.Thing) track.Status {
 // works reports whether an interface is there and up, and, where advertisements leave by it alone, lets them.
 func (m *Machine) works(name string) bool {
 	l, present := m.links[name]
-	return present && l.Up && !(m.current.made[name] && l.Deaf4 && l.Deaf6)
+	return present && l.Up && !(m.current.made[name] && l.Deaf4 && l.Deaf6 && l.DeafAH)
 }
 
 // A ScriptStanding is what a vrrp_script is now, and how often it ran.

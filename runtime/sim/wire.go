@@ -43,7 +43,7 @@ func (w *world) transmit(n *node, a router.SendAdvert) {
 		case !a.Dst.IsMulticast() && !s.node.owns(s.port, a.Dst):
 		case w.Loss > 0 && w.random.Float64() < w.Loss:
 		default:
-			packet := router.PacketReceived{Interface: s.port.name, Src: a.Src, Dst: a.Dst, TTL: cmp.Or(int(a.TTL), 64), Payload: a.Payload}
+			packet := router.PacketReceived{Interface: s.port.name, Src: a.Src, Dst: a.Dst, TTL: cmp.Or(int(a.TTL), 64), AH: a.AH, ID: a.ID, Payload: a.Payload}
 			w.plan(&event{rank: arrival, do: func() {
 				if s.port.up && !(w.SameAddresses && s.node.differs(packet)) {
 					w.deliver(s.node, packet)
@@ -55,7 +55,7 @@ func (w *world) transmit(n *node, a router.SendAdvert) {
 
 // differs tells whether an advertisement is for an instance of the node that has other addresses.
 func (n *node) differs(p router.PacketReceived) bool {
-	packet, err := vrrp.Unmarshal(p.Payload, p.Src, p.Dst)
+	packet, err := vrrp.Unmarshal(vrrp.Advert(p.Payload, p.AH), p.Src, p.Dst)
 	if err != nil {
 		return false
 	}

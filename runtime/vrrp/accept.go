@@ -31,6 +31,8 @@ const (
 	ErrAuth
 	ErrIntervalMismatch
 	ErrPeer
+	ErrSignature
+	ErrReplay
 
 	defects
 )
@@ -41,6 +43,7 @@ func (d Defect) Error() string {
 		ErrFamily: "mixed address families", ErrTTL: "unexpected TTL", ErrUnicast: "sent to another address",
 		ErrVersionMismatch: "another version", ErrAuthType: "another authentication type", ErrAuth: "wrong password",
 		ErrIntervalMismatch: "another interval", ErrPeer: "not from a unicast_peer",
+		ErrSignature: "wrong password, or altered on its way", ErrReplay: "sent before",
 	}[d]
 }
 
@@ -70,6 +73,8 @@ func (d Drop) Error() string {
 		return fmt.Sprintf("%v: theirs %d, ours %d", d.Defect, d.Theirs, d.Ours)
 	case d.Defect == ErrAuthType:
 		return fmt.Sprintf("%v: theirs %d, ours %d (0 none, 1 PASS, 2 AH)", d.Defect, d.Theirs, d.Ours)
+	case d.Defect == ErrReplay:
+		return fmt.Sprintf("%v: sequence number %d, and %d was heard or sent", d.Defect, d.Theirs, d.Ours)
 	case d.Defect == ErrIntervalMismatch && d.Theirs == 0:
 		return d.Defect.Error() + ": theirs 0"
 	case d.Defect == ErrIntervalMismatch:
@@ -84,7 +89,13 @@ func (d Drop) Unwrap() error { return d.Defect }
 // accept reads an advertisement and checks what the receiver must: RFC 3768 section 7.1, RFC 9568 section 7.1. keepalived looks at
 // the same things in another order, which shows in the reason of a packet with several faults and nowhere else.
 func (m *Machine) accept(r Received) (Packet, Drop) {
-	p, wrong := decode(r.Payload, r.Src, r.Dst)
+	advert, seq, wrong := r.Payload, uint32(0), Drop{}
+	if r.AH {
+		if advert, seq, wrong = open(r.Payload); wrong.Defect != 0 {
+			return Packet{}, wrong
+		}
+	}
+	p, wrong := decode(advert, r.Src, r.Dst)
 	switch {
 	case wrong.Defect != 0:
 		return p, wrong
@@ -101,10 +112,21 @@ func (m *Machine) accept(r Received) (Packet, Drop) {
 		return p, Drop{Defect: ErrIntervalMismatch}
 	case p.Version == 3:
 		return p, Drop{}
+	case r.AH && m.cfg.Auth.Type != ir.AuthAH:
+		return p, Drop{Defect: ErrAuthType, Theirs: int64(ir.AuthAH), Ours: int64(m.cfg.Auth.Type)}
 	case p.AuthType != m.cfg.Auth.Type:
 		return p, Drop{Defect: ErrAuthType, Theirs: int64(p.AuthType), Ours: int64(m.cfg.Auth.Type)}
 	case m.cfg.Auth.Type == ir.AuthPass && !samePassword(p.Auth, m.cfg.Auth.Pass):
 		return p, Drop{Defect: ErrAuth}
+	case m.cfg.Auth.Type == ir.AuthAH && !r.AH:
+		return p, Drop{Defect: ErrSignature}
+	}
+	if r.AH {
+		if wrong = m.checkSignature(r, seq); wrong.Defect != 0 {
+			return p, wrong
+		}
+	}
+	switch {
 	case p.Interval != m.cfg.AdvertInterval:
 		return p, Drop{Defect: ErrIntervalMismatch, Theirs: int64(p.Interval), Ours: int64(m.cfg.AdvertInterval)}
 	}

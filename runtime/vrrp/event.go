@@ -26,6 +26,8 @@ type Fault struct{ Reason string }
 type Received struct {
 	Src, Dst netip.Addr
 	TTL      int
+	AH       bool   // the payload begins with an authentication header
+	ID       uint16 // the identification of the IP packet, for that
 	Payload  []byte // of the IP packet
 }
 
@@ -63,6 +65,8 @@ type Effect interface{ effect() }
 type Send struct {
 	Src, Dst netip.Addr
 	TTL      uint8  // 0: the kernel's own
+	AH       bool   // the payload begins with an authentication header
+	ID       uint16 // the identification of the IP packet, which that signs; 0: any
 	Payload  []byte // of the IP packet
 }
 

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"keepc/compiler/ir"
 )
 
 // The real programs are the judges: keepalived of what routers send, tshark of what the bytes mean.
@@ -118,6 +120,34 @@ vrrp_instance H {
         fe80::80/64
     }
 }
+vrrp_instance I {
+    interface eth0
+    virtual_router_id 59
+    priority 254
+    authentication {
+        auth_type AH
+        auth_pass s3cr3t
+    }
+    virtual_ipaddress {
+        192.0.2.90/24
+    }
+}
+vrrp_instance J {
+    interface eth0
+    virtual_router_id 60
+    priority 254
+    unicast_ttl 9
+    unicast_peer {
+        192.0.2.3
+    }
+    authentication {
+        auth_type AH
+        auth_pass longpassword
+    }
+    virtual_ipaddress {
+        192.0.2.91/24
+    }
+}
 `
 
 // unicastOnWire is what keepalived sends to peers.
@@ -144,7 +174,7 @@ ip addr add 192.0.2.2/24 dev eth0
 ip addr add fe80::2/64 dev eth0 nodad
 ip neigh add 192.0.2.3 lladdr 02:00:00:00:00:03 dev eth0
 ip neigh add fe80::3 lladdr 02:00:00:00:00:03 dev eth0
-tshark -q -i eth1 -F pcap -w "$1/pcap" -a duration:8 -f 'proto 112 or ip6 proto 112' &
+tshark -q -i eth1 -F pcap -w "$1/pcap" -a duration:8 -f 'proto 112 or ip6 proto 112 or proto 51' &
 while [ ! -s "$1/pcap" ]; do sleep 0.1; done
 timeout 5 keepalived -P -n -l -D -f "$1/conf" -p /run/p -r /run/r -c /run/c >"$1/log" 2>&1
 wait
@@ -158,7 +188,7 @@ func TestKeepalivedSendsTheSame(t *testing.T) {
 	}
 	byVRID := map[uint8]*sent{}
 	for _, f := range frames {
-		p, err := Unmarshal(f.payload, f.src, f.dst)
+		p, err := Unmarshal(Advert(f.payload, f.ah), f.src, f.dst)
 		if err != nil {
 			t.Errorf("%x from %v: %v", f.payload, f.src, err)
 			continue
@@ -188,6 +218,24 @@ func TestKeepalivedSendsTheSame(t *testing.T) {
 				t.Errorf("keepalived sent %+v\nours is          %x", s, want)
 			}
 		})
+	}
+	// The signatures are ours. The TTL is signed where they go to the group, and not where they go to a peer, which is what RFC 2402 says of both.
+	for vrid, pass := range map[uint8]string{59: "s3cr3t", 60: "longpassword"} {
+		seq := uint32(0)
+		for _, f := range frames {
+			advert := Advert(f.payload, f.ah)
+			if !f.ah || advert[1] != vrid {
+				continue
+			}
+			seq++
+			e := envelope{f.src, f.dst, f.id, ttlSigned(f.dst, int(f.ttl))}
+			if want := e.sign(advert, seq, ir.NewSecret(pass)); !slices.Equal(f.payload, want) {
+				t.Errorf("VRID %d: keepalived sent %x\nours is          %x", vrid, f.payload, want)
+			}
+		}
+		if seq == 0 {
+			t.Errorf("VRID %d: keepalived sent nothing", vrid)
+		}
 	}
 	for _, c := range onWire {
 		t.Run(c.name, func(t *testing.T) {
@@ -230,19 +278,30 @@ func TestTsharkReadsOurs(t *testing.T) {
 	pcap = binary.LittleEndian.AppendUint32(pcap, 65535)
 	pcap = binary.LittleEndian.AppendUint32(pcap, 101) // LINKTYPE_RAW: IP without a frame
 	var want []string
-	for _, c := range onWire {
+	signed := onWire[0]
+	signed.packet = signedOnWire[0].packet
+	for _, c := range append(onWire[:len(onWire):len(onWire)], signed) {
 		p := c.packet
 		src := netip.MustParseAddr(c.src)
 		payload, err := p.Marshal(src, Group(src.Is6()))
 		if err != nil {
 			t.Fatal(err)
 		}
+		if p.AuthType == ir.AuthAH {
+			payload = envelope{src, Group(false), 1, 255}.sign(payload, 1, ir.NewSecret("abc"))
+		}
 		ip := ipHeader(src, Group(src.Is6()), len(payload))
+		if p.AuthType == ir.AuthAH {
+			ip[5], ip[9] = 1, headerAH
+		}
 		pcap = append(pcap, make([]byte, 8)...) // time 0
 		pcap = binary.LittleEndian.AppendUint32(pcap, uint32(len(ip)+len(payload)))
 		pcap = binary.LittleEndian.AppendUint32(pcap, uint32(len(ip)+len(payload)))
 		pcap = append(append(pcap, ip...), payload...)
-
+		if c.packet.AuthType == ir.AuthAH {
+			want = append(want, "2|53|255|1||2||192.0.2.30||1")
+			continue
+		}
 		var v4, v6 []string
 		for _, a := range p.Addresses {
 			if a.Is4() {
@@ -270,6 +329,9 @@ func TestTsharkReadsOurs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if warnings, err := exec.CommandContext(t.Context(), "tshark", "-r", file, "-Y", "_ws.expert").Output(); err != nil || len(warnings) > 0 {
+		t.Errorf("tshark warns: %s, %v", warnings, err)
+	}
 	if got := strings.Split(strings.TrimSpace(string(out)), "\n"); !slices.Equal(got, want) {
 		t.Errorf("tshark reads\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
@@ -287,6 +349,9 @@ func ipHeader(src, dst netip.Addr, payload int) []byte {
 type frame struct {
 	at       time.Duration
 	src, dst netip.Addr
+	ah       bool
+	id       uint16
+	ttl      uint8
 	payload  []byte
 }
 
@@ -332,6 +397,7 @@ func record(t *testing.T) (frames []frame) {
 			f.src, _ = netip.AddrFromSlice(ip[12:16])
 			f.dst, _ = netip.AddrFromSlice(ip[16:20])
 			f.payload = ip[20:binary.BigEndian.Uint16(ip[2:])]
+			f.ah, f.id, f.ttl = ip[9] == headerAH, binary.BigEndian.Uint16(ip[4:]), ip[8]
 		}
 		frames = append(frames, f)
 	}

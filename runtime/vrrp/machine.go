@@ -37,8 +37,10 @@ type Machine struct {
 
 	sending []*Send // what goes out as long as source, priority and configuration stay: one for the group, or for each peer
 	sendsAs uint8   // its priority
-	heard   heard   // the last advertisement that was accepted: most that follow are the same
-	sum     Sum     // that peers want, and we send
+	seq     uint32  // the last sequence number that was sent or heard, with auth_type AH
+	signed  []signed
+	heard   heard // the last advertisement that was accepted: most that follow are the same
+	sum     Sum   // that peers want, and we send
 
 	elected *Reason // why it would be MASTER, if its sync group were; nil: it would not
 
@@ -125,13 +127,17 @@ func (m *Machine) Deadline() (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// Next is the advertisement that a Tick at the time sends, to the group or to each peer, and again after each interval, if nothing else happens until then; nil: none,
-// or one that has to be made first.
-func (m *Machine) Next() (s []*Send, at time.Time, every time.Duration) {
-	if m.role != Master || m.sendsAs != m.priority {
-		return nil, at, 0
+// Next is the advertisement that a Tick at the time sends, to the group or to each peer, if nothing else happens until then: the next one, or the
+// one that comes n intervals later; nil: none, or one that has to be made first.
+func (m *Machine) Next(n int) (s []*Send, at time.Time) {
+	if m.role != Master || m.sendsAs != m.priority || m.sending == nil {
+		return nil, at
 	}
-	return m.sending, m.advert, m.cfg.AdvertInterval
+	s, at = m.sending, m.advert.Add(time.Duration(n)*m.cfg.AdvertInterval)
+	if m.cfg.Auth.Type == ir.AuthAH {
+		s = m.sign(n)
+	}
+	return s, at
 }
 
 // skew lets the higher priority speak first: RFC 3768 section 6.1, RFC 9568 section 6.1.
@@ -249,7 +255,7 @@ func (m *Machine) received(now time.Time, r Received) {
 
 // same reports whether an advertisement is the one that was heard, byte for byte.
 func (h *heard) same(r Received) bool {
-	return h.Payload != nil && h.Src == r.Src && h.Dst == r.Dst && h.TTL == r.TTL && bytes.Equal(h.Payload, r.Payload)
+	return h.Payload != nil && !r.AH && !h.AH && h.Src == r.Src && h.Dst == r.Dst && h.TTL == r.TTL && bytes.Equal(h.Payload, r.Payload)
 }
 
 func (m *Machine) heardAsBackup(now time.Time, src netip.Addr, p Packet) {
@@ -417,9 +423,12 @@ func (m *Machine) send(now time.Time, priority uint8) {
 	if m.sending == nil || m.sendsAs != priority {
 		p := Packet{
 			Version: m.cfg.Version, VRID: m.cfg.VRID, Priority: priority, Interval: m.cfg.AdvertInterval,
-			Addresses: m.advertised(), AuthType: m.cfg.Auth.Type, Auth: m.cfg.Auth.Pass, Sum: m.sum,
+			Addresses: m.advertised(), AuthType: m.cfg.Auth.Type, Sum: m.sum,
 		}
-		m.sending, m.sendsAs = nil, priority
+		if p.AuthType == ir.AuthPass {
+			p.Auth = m.cfg.Auth.Pass
+		}
+		m.sending, m.sendsAs, m.signed = nil, priority, nil
 		for _, to := range m.receivers() {
 			payload, err := p.Marshal(m.source, to.Dst)
 			if err != nil {
@@ -434,7 +443,11 @@ func (m *Machine) send(now time.Time, priority uint8) {
 	if priority == 0 {
 		m.statistics.PriorityZeroPktsSent++
 	}
-	for _, s := range m.sending {
+	sends := m.sending
+	if m.cfg.Auth.Type == ir.AuthAH {
+		sends = m.signNext()
+	}
+	for _, s := range sends {
 		m.out = append(m.out, s)
 	}
 }

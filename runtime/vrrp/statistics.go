@@ -21,7 +21,8 @@ type Statistics struct {
 	Transitions             uint64 `json:"transitions"`               // of all kinds
 	AdvertisementLate       uint64 `json:"advertisement-late"`        // sent more than 10 ms after it was due
 	AuthTypeMismatches      uint64 `json:"auth-type-mismatches"`      // version 2
-	AuthFailures            uint64 `json:"auth-failures"`             // version 2: wrong passwords
+	AuthFailures            uint64 `json:"auth-failures"`             // version 2: wrong passwords and signatures
+	Replays                 uint64 `json:"replays"`                   // version 2, AH: old sequence numbers
 	DestinationAddrErrors   uint64 `json:"destination-addr-errors"`   // not sent to the group
 	AddressFamilyMismatches uint64 `json:"address-family-mismatches"` // version 2 over IPv6
 }
@@ -48,8 +49,10 @@ func (s *Statistics) drop(d Defect) {
 		s.DestinationAddrErrors++
 	case ErrAuthType:
 		s.AuthTypeMismatches++
-	case ErrAuth:
+	case ErrAuth, ErrSignature:
 		s.AuthFailures++
+	case ErrReplay:
+		s.Replays++
 	case ErrIntervalMismatch:
 		s.IntervalErrors++
 	}

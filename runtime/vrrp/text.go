@@ -93,7 +93,7 @@ func (n Note) String() string {
 
 // String shows the advertisement without its password.
 func (s *Send) String() string {
-	p, err := Unmarshal(s.Payload, s.Src, s.Dst)
+	p, err := Unmarshal(Advert(s.Payload, s.AH), s.Src, s.Dst)
 	if err != nil {
 		return err.Error()
 	}
