@@ -144,6 +144,7 @@ func members(vs *ir.VirtualServer, group *ir.ServerGroup, room int) []*ir.Virtua
 	for _, m := range group.Members {
 		for a := m.First; len(all) < room; a = a.Next() {
 			one := *vs
+			one.Follows = len(all) > 0
 			one.RealServers = cloneServers(vs.RealServers)
 			if vs.SorryServer != nil {
 				one.SorryServer = cloneServers([]*ir.RealServer{vs.SorryServer})[0]

@@ -51,17 +51,22 @@ var elsewhere = map[string]string{
 	"global_defs.notify_fifo_script":      "runtime/notify TestPipes",
 	"global_defs.vrrp_notify_fifo":        "runtime/notify TestPipes",
 	"global_defs.vrrp_notify_fifo_script": "runtime/notify TestPipes",
-	"global_defs.notification_email":      "runtime/notify TestMail",
 	"global_defs.notification_email_from": "runtime/notify TestMail",
-	"global_defs.smtp_server":             "runtime/notify TestMail",
 	"global_defs.smtp_helo_name":          "runtime/notify TestMail",
 	"global_defs.smtp_connect_timeout":    "runtime/notify TestDeadServer",
 	"global_defs.router_id":               "runtime/notify TestMail",
-	"global_defs.no_email_faults":         "runtime/notify TestMail",
-	"vrrp_instance.notify_deleted":        "runtime/notify TestOfRouter",
-	"vrrp_track_process.delay":            "runtime/watch TestDelays",
-	"vrrp_track_process.terminate_delay":  "runtime/watch TestDelays",
-	"vrrp_track_process.fork_delay":       "runtime/watch TestDelays",
+	"global_defs.lvs_notify_fifo_script":  "runtime/notify TestPipes",
+	"global_defs.startup_script":          "cmd/keepc TestTellsOfServers",
+	"global_defs.startup_script_timeout":  "cmd/keepc TestTellsOfServers",
+	"global_defs.shutdown_script":         "cmd/keepc TestTellsOfServers",
+	"global_defs.shutdown_script_timeout": "cmd/keepc TestTellsOfServers",
+
+	"global_defs.fifo_write_vrrp_states_on_reload": "cmd/keepc TestTellsOfServers",
+	"global_defs.no_email_faults":                  "runtime/notify TestMail",
+	"vrrp_instance.notify_deleted":                 "runtime/notify TestOfRouter",
+	"vrrp_track_process.delay":                     "runtime/watch TestDelays",
+	"vrrp_track_process.terminate_delay":           "runtime/watch TestDelays",
+	"vrrp_track_process.fork_delay":                "runtime/watch TestDelays",
 }
 
 // anyway are the keywords that ask for what is so without them.
@@ -443,7 +448,17 @@ func (p *player) route(ev router.Event) {
 
 func (p *player) serve(ev balance.Event) {
 	for _, f := range p.balance.Step(p.now, ev) {
-		fmt.Fprintf(&p.did, "%v %T %+v\n", p.now.Sub(time.Unix(1_000_000, 0)), f, f)
+		fmt.Fprintf(&p.did, "%v %T %v\n", p.now.Sub(time.Unix(1_000_000, 0)), f, f)
+		if told, ok := f.(balance.Told); ok {
+			t := notify.OfBalance(told)
+			fmt.Fprintln(&p.did, t.Line)
+			if t.Mail != nil {
+				fmt.Fprintf(&p.did, "%+v\n", *t.Mail)
+			}
+			for _, c := range t.Scripts {
+				fmt.Fprintf(&p.did, "%q %v\n", c.Args, c.User)
+			}
+		}
 		if s, ok := f.(balance.StartProbe); ok {
 			asks, err := json.Marshal(s.Check.Checker) // what is behind pointers, not where it is
 			fmt.Fprintf(&p.did, "%s %s %v %+v %v\n", s.Check.Keyword(), asks, err, s.Check.Connection, s.Timeout)

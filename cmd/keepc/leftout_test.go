@@ -149,7 +149,7 @@ var leftOutElsewhere = map[string]string{
 
 // tells are the words that tell somebody something, by what the list says of them.
 var tells = []string{
-	"no mail is sent", "the script is not run", "nothing is written to the FIFO", "there is no SNMP", "there is no D-Bus",
+	"there is no SNMP", "there is no D-Bus",
 	"this file is not written; see keepc status",
 }
 

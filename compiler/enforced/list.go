@@ -2,9 +2,6 @@ package enforced
 
 // What happens without several keywords.
 const (
-	noMail      = "no mail is sent about virtual and real servers"
-	noScript    = "the script is not run"
-	noFIFO      = "nothing is written to the FIFO"
 	noSNMP      = "there is no SNMP"
 	noDBus      = "there is no D-Bus"
 	noDump      = "this file is not written; see keepc status"
@@ -62,14 +59,13 @@ var list = []row{
 	{blocks: "global_defs", answer: Enforced, words: "lvs_timeouts lvs_sync_daemon"},
 	{blocks: "global_defs", answer: Enforced, words: `
 		notification_email notification_email_from smtp_server smtp_helo_name smtp_connect_timeout smtp_alert smtp_alert_vrrp no_email_faults`},
-	{blocks: "global_defs", answer: LeftOut, why: noMail, words: "notification_email", when: "with real servers", where: serverMail},
-	{blocks: "global_defs", answer: LeftOut, why: noMail, words: "smtp_alert_checker no_checker_emails"},
+	{blocks: "global_defs", answer: Enforced, words: "smtp_alert_checker no_checker_emails"},
 	{blocks: "global_defs", answer: LeftOut, why: "scripts have the groups that keepc gives them", words: "set_supplementary_groups"},
 	{blocks: "global_defs", answer: LeftOut, why: "links in the path of a script are followed when the file is read, as keepalived 2.2.7 does", words: "use_symlink_paths"},
-	{blocks: "global_defs", answer: LeftOut, why: noScript, words: `
+	{blocks: "global_defs", answer: Enforced, words: `
 		startup_script startup_script_timeout shutdown_script shutdown_script_timeout rs_init_notifies`},
 	{blocks: "global_defs", answer: Enforced, words: "vrrp_notify_priority_changes notify_fifo notify_fifo_script vrrp_notify_fifo vrrp_notify_fifo_script"},
-	{blocks: "global_defs", answer: LeftOut, why: noFIFO, words: "lvs_notify_fifo lvs_notify_fifo_script fifo_write_vrrp_states_on_reload"},
+	{blocks: "global_defs", answer: Enforced, words: "lvs_notify_fifo lvs_notify_fifo_script fifo_write_vrrp_states_on_reload"},
 	{blocks: "global_defs", words: "vrrp_strict", answer: LeftOut, why: noFirewall, when: "on", where: globally("vrrp_strict", strict)},
 	{blocks: "global_defs", answer: LeftOut, why: "virtual routers of others are not logged", words: "log_unknown_vrids"},
 	{blocks: "global_defs", answer: LeftOut, why: "the kernel reports its groups", words: "disable_local_igmp"},
@@ -175,7 +171,7 @@ var list = []row{
 	{blocks: "virtual_server", words: "hashed", answer: LeftOut, why: "it has no meaning in keepalived either"},
 	{blocks: "virtual_server", words: "ha_suspend", answer: LeftOut, why: "servers are checked while the address is elsewhere, too"},
 	{blocks: "virtual_server virtual_server.real_server", words: "virtualhost", answer: Enforced},
-	{blocks: "virtual_server virtual_server.real_server", words: "smtp_alert", answer: LeftOut, why: noMail},
+	{blocks: "virtual_server virtual_server.real_server", words: "smtp_alert", answer: Enforced},
 	{blocks: "virtual_server virtual_server.real_server", words: "snmp_name", answer: LeftOut, why: noSNMP},
 	{blocks: "virtual_server.real_server", answer: Enforced, words: `
 		weight lvs_method uthreshold lthreshold inhibit_on_failure alpha delay_loop connect_timeout retry delay_before_retry warmup`},

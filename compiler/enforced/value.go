@@ -63,17 +63,6 @@ func globally(word string, holds func(*ir.VRRPInstance) bool) func(*ir.Config) [
 	}
 }
 
-// serverMail is the keyword that makes keepalived send mail about real servers.
-func serverMail(cfg *ir.Config) []within {
-	alerts := func(v *ir.VirtualServer) bool {
-		return v.SMTPAlert || slices.ContainsFunc(v.RealServers, func(r *ir.RealServer) bool { return r.SMTPAlert })
-	}
-	if cfg.Global.SMTPServer.Host == "" || !cfg.Global.Has("notification_email") || !slices.ContainsFunc(cfg.VirtualServers, alerts) {
-		return nil
-	}
-	return []within{{path: "global_defs.notification_email", at: cfg.Global.At("notification_email")}}
-}
-
 func staticLines(cfg *ir.Config) []within {
 	return append(routeLines("static_routes", cfg.StaticRoutes), ruleLines("static_rules", cfg.StaticRules)...)
 }

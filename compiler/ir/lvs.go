@@ -157,6 +157,7 @@ type VirtualServer struct {
 	Origin
 	Key       ServiceKey `json:",inline"`
 	Group     string     // the virtual_server_group that Key comes from
+	Follows   bool       `json:"-"` // it is not the first one of Group, which tells of all of them
 	Family    Family     `json:"-"` // ip_family, which Key follows
 	Scheduler string     `json:"lvs_sched"`
 	Method

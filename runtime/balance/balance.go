@@ -174,6 +174,7 @@ func (m *Machine) lack(c *check, what string) {
 
 // examine gives an event to a check's machine and takes its effects.
 func (m *Machine) examine(now time.Time, c *check, ev health.Event) {
+	before := c.standing()
 	for _, f := range c.health.Step(now, ev) {
 		if p, ok := f.(health.Probe); ok {
 			m.emit(StartProbe{ID: c.id, Server: c.server.key, Check: c.asks, Page: p.Page, Timeout: p.Timeout})
@@ -181,8 +182,7 @@ func (m *Machine) examine(now time.Time, c *check, ev health.Event) {
 	}
 	m.await(c)
 	if _, done := ev.(health.Done); done {
-		m.judge(c.server)
-		m.judgeQuorum(c.server.service)
+		m.concluded(c, before)
 	}
 }
 
@@ -206,12 +206,11 @@ func (m *Machine) judge(s *server) {
 	if s.down {
 		s.service.live -= s.weight
 		m.emit(ServerChanged{Server: s.key, Reason: cause})
-		m.run(s.service, s.cfg.NotifyDown)
 	} else {
 		s.service.live += s.weight
 		m.emit(ServerChanged{Server: s.key, Up: true, Reason: s.recovery()})
-		m.run(s.service, s.cfg.NotifyUp)
 	}
+	m.tellServer(s, !s.down, Checked, nil, true)
 }
 
 // cause says why a server is down; empty: it is up.
@@ -240,47 +239,12 @@ func (m *Machine) judgeQuorum(s *service) {
 			Service: s.key, Lost: s.quorum.Lost,
 			Reason: fmt.Sprintf("weight %d of %d is alive, quorum %d", s.live, s.total, s.quorum.Need),
 		})
-		m.runQuorum(s)
+		m.tellService(s, !s.quorum.Lost, Checked)
 	}
 	if s.quorum.Lost {
 		m.noQuorum[s.key] = true
 	} else {
 		delete(m.noQuorum, s.key)
-	}
-}
-
-// runQuorum runs the script of what became of a quorum. What only adds or takes away an address is state, and no script.
-func (m *Machine) runQuorum(s *service) {
-	switch {
-	case s.cfg.QuorumAddress != nil:
-	case s.quorum.Lost:
-		m.run(s, s.cfg.QuorumDown)
-	default:
-		m.run(s, s.cfg.QuorumUp)
-	}
-}
-
-func (m *Machine) run(s *service, c *ir.Command) {
-	if c != nil && len(c.Args) > 0 {
-		m.emit(RunScript{Service: s.key, Command: *c})
-	}
-}
-
-// farewell runs the scripts of a stop: with omega all that is up goes down, servers before their service.
-func (m *Machine) farewell() {
-	for _, v := range m.current.cfg.VirtualServers {
-		s := m.current.services[v.Key]
-		if !v.Omega || s.cfg != v {
-			continue
-		}
-		for _, r := range v.RealServers {
-			if x := m.current.servers[state.DestinationKey{Service: v.Key, Server: r.Addr}]; x.cfg == r && !x.down {
-				m.run(s, r.NotifyDown)
-			}
-		}
-		if !s.quorum.Lost && v.QuorumAddress == nil {
-			m.run(s, v.QuorumDown)
-		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"keepc/compiler/state"
 	"keepc/runtime/balance"
 	"keepc/runtime/health"
+	"keepc/runtime/notify"
 	"keepc/runtime/track"
 )
 
@@ -115,8 +116,10 @@ func TestScripts(t *testing.T) {
 			ran := []string{}
 			for _, f := range m.Step(now, ev) {
 				switch f := f.(type) {
-				case balance.RunScript:
-					ran = append(ran, f.Command.Args[0])
+				case balance.Told:
+					for _, c := range notify.OfBalance(f).Scripts {
+						ran = append(ran, c.Args[0])
+					}
 				case balance.StartProbe:
 					id = f.ID
 				}

@@ -81,12 +81,6 @@ type StartProbe struct {
 	Timeout time.Duration
 }
 
-// RunScript asks for a script to be run, behind those that were asked for earlier about the same service.
-type RunScript struct {
-	Service ir.ServiceKey
-	Command ir.Command
-}
-
 // Note is a line for the log.
 type Note struct {
 	Subject string // what it is about
@@ -95,7 +89,7 @@ type Note struct {
 }
 
 func (Note) effect()          {}
-func (RunScript) effect()     {}
+func (Told) effect()          {}
 func (ServerChanged) effect() {}
 func (WeightChanged) effect() {}
 func (QuorumChanged) effect() {}

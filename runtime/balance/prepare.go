@@ -38,7 +38,7 @@ type Next struct {
 	base     *Generation // what it was prepared from
 	services []nextService
 	ended    []*check
-	removed  []state.DestinationKey
+	removed  []state.DestinationKey // servers, in no order
 	closed   []ir.ServiceKey
 }
 
@@ -162,6 +162,7 @@ func (m *Machine) swap(now time.Time, n *Next) {
 	if n.base != m.current { // another one came first
 		n = Prepare(n.cfg, m.current)
 	}
+	m.leave(n)
 	m.current = n.Generation
 	for _, s := range n.services {
 		s.quorum.Need, s.quorum.Hysteresis = s.cfg.Quorum, s.cfg.Hysteresis
@@ -174,9 +175,7 @@ func (m *Machine) swap(now time.Time, n *Next) {
 		}
 		if s.fresh {
 			s.quorum.Judge(s.live) // a start is no loss
-			if !s.quorum.Lost {
-				m.runQuorum(s.service)
-			}
+			m.tellStart(s)
 		}
 		m.judgeQuorum(s.service)
 	}

@@ -1,9 +1,6 @@
 package balance
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
 // Effects print as one line.
 
@@ -34,6 +31,14 @@ func (e StartProbe) String() string {
 	return fmt.Sprintf("probe %s %v for %v, at most %v", e.Check.Keyword(), e.Check.Target, e.Server, e.Timeout)
 }
 
-func (e RunScript) String() string {
-	return fmt.Sprintf("run %s for %v as %q", strings.Join(e.Command.Args, " "), e.Service, e.Command.User)
+func (e Told) String() string {
+	what := e.Service.Key.String()
+	if e.Server != nil {
+		what = e.Server.Addr.String() + " of " + what
+	}
+	by := ""
+	if e.Check != nil {
+		by = " by " + e.Check.Keyword()
+	}
+	return fmt.Sprintf("tell %s: up %t, %v%s, moved %t, mail %t", what, e.Up, e.Why, by, e.Moved, e.Mail)
 }

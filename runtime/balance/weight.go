@@ -53,10 +53,10 @@ func (m *Machine) fileSeen(_ time.Time, f FileSeen) {
 	for _, c := range m.current.files[f.File] {
 		var cause string
 		c.adds, cause = contribution(*c.asks.Checker.(*ir.FileCheck).Weight, f)
+		before := c.standing()
 		c.health.Tell(cause)
 		m.weigh(c.server)
-		m.judge(c.server)
-		m.judgeQuorum(c.server.service)
+		m.concluded(c, before)
 	}
 }
 

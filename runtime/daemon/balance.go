@@ -25,7 +25,6 @@ type balanceLoop struct {
 	roles   latest[map[ir.InstanceKey]bool]
 	quorum  latest[map[ir.ServiceKey]bool]
 	notify  *notify.Notifier
-	ending  bool // scripts have a second
 	dirty   bool // what is wanted changed since it was handed to the enforcer
 }
 
@@ -81,11 +80,8 @@ func (l *balanceLoop) step(ev balance.Event) {
 		switch e := e.(type) {
 		case balance.StartProbe:
 			l.probes.Start(e)
-		case balance.RunScript:
-			last := l.ending
-			l.notify.Tell(func() (notify.Telling, bool) {
-				return notify.Telling{Subject: notify.Subject{Kind: "VS", Name: e.Service.String()}, Scripts: []ir.Command{e.Command}, Last: last}, true
-			})
+		case balance.Told:
+			l.notify.Tell(func() (notify.Telling, bool) { return notify.OfBalance(e), true })
 		case balance.ServerChanged:
 			l.dirty = true
 			l.notes.tell(now, e)
@@ -119,7 +115,6 @@ func (l *balanceLoop) swap(next *balance.Next) <-chan error {
 
 // stop gives up everything, after what is to go first.
 func (l *balanceLoop) stop(after <-chan error) <-chan error {
-	l.ending = true
 	l.step(balance.Stop{})
 	return l.enforce(after)
 }

@@ -65,6 +65,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer doors.close()
+	o.edge(ctx, "startup_script", first.Config.Global.StartupScript, first.Config.Global.StartupScriptTimeout)
 	// Workers outlive ctx: they carry out the farewell.
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -94,7 +95,11 @@ func Run(ctx context.Context, o Options) error {
 	for _, l := range links {
 		d.router.links[l.Name] = l
 	}
-	defer d.end(stop)
+	defer func() {
+		d.end(stop)
+		g := &d.inForce.Config.Global
+		o.edge(context.WithoutCancel(ctx), "shutdown_script", g.ShutdownScript, g.ShutdownScriptTimeout)
+	}()
 	if o.Thread {
 		if err := d.send(); err != nil {
 			return fmt.Errorf("prepare the VRRP loop: %w", err)
@@ -104,6 +109,20 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	return d.loop(ctx)
+}
+
+// edge runs the script of the start, before anything else, or that of the end, behind all else. One that fails is told, and no more.
+func (o Options) edge(ctx context.Context, word string, c ir.Command, limit time.Duration) {
+	if len(c.Args) == 0 {
+		return
+	}
+	r := script.NewRunner(ctx)
+	defer r.Close()
+	o.Log.Info("runs "+c.Args[0], "subject", word)
+	result := r.Run(ctx, script.Command{Args: c.Args, User: c.User, Timeout: limit})
+	if why := result.Cause + result.Inconclusive; why != "" {
+		o.Log.Warn(c.Args[0]+": "+why, "subject", word)
+	}
 }
 
 // RefusedError says that the first configuration has errors. Nothing was enforced.
@@ -160,6 +179,7 @@ type director struct {
 func newDirector(work context.Context, o Options, cfg *ir.Config, doors doors, bell bell) *director {
 	routers, servers := router.Prepare(cfg, nil), balance.Prepare(cfg, balance.Start(o.Seed))
 	d := &director{Options: o, work: work, things: watch.New(), watcher: newWatcher(), prepared: make(chan prepared, 1), past: past{first: cfg}, scheduler: newScheduler(o.Log)}
+	d.inForce.Config = cfg
 	d.current = generations{routers.Generation, servers.Generation}
 	journal := o.journals()
 	roles, quorum := newLatest[map[ir.InstanceKey]bool](), newLatest[map[ir.ServiceKey]bool]()

@@ -197,7 +197,7 @@ func (l *routerLoop) stepAt(now time.Time, ev router.Event) {
 			roles = true
 			l.notes.tell(now, e)
 			l.tell(e)
-		case router.Contested:
+		case router.Contested, router.RoleRecited:
 			l.tell(e)
 		case router.GroupChanged, router.PriorityChanged:
 			l.notes.tell(now, e)

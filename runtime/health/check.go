@@ -135,6 +135,9 @@ func (Verdict) effect() {}
 // Up is the verdict now; while it is down, Cause says why.
 func (c *Check) Up() bool { return c.up }
 
+// Ran reports whether a result is known.
+func (c *Check) Ran() bool { return c.ran }
+
 // Cause says why the check is down; empty while it is up.
 func (c *Check) Cause() string { return c.cause }
 

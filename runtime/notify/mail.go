@@ -44,15 +44,6 @@ func ofGroup(name, role string) *Mail {
 	return ofState("VRRP Group "+name, role, all, all)
 }
 
-// OfServer is the mail about a real server, both in the words of keepalived: "[192.0.2.1]:tcp:80".
-func OfServer(server, service string, up bool, body string) *Mail {
-	state := "DOWN"
-	if up {
-		state = "UP"
-	}
-	return &Mail{Subject: fmt.Sprintf("Realserver %s of virtual server %s - %s", server, service, state), Body: "=> " + body + " <="}
-}
-
 // mailsWaiting bounds the mails that wait for the server. More are lost: a server that is dead for long has missed enough.
 const mailsWaiting = 256
 

@@ -42,6 +42,13 @@ func OfRouter(e router.Effect) (Telling, bool) {
 		t.add(e.Config.NotifyLowerPriority)
 		t.tell(ir.Command{}, "MASTER_RX_LOWER_PRI", e.Priority)
 		return t, true
+	case router.RoleRecited:
+		t := Telling{Subject: Subject{"INSTANCE", e.Name}}
+		if e.Group {
+			t.Kind = "GROUP"
+		}
+		t.tell(ir.Command{}, e.Role, e.Priority)
+		return t, true
 	case router.PriorityChanged: // for named pipes alone
 		t := Telling{Subject: Subject{"INSTANCE", e.Name}}
 		t.tell(ir.Command{}, e.Role+"_PRIORITY", e.To)

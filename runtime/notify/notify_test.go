@@ -36,6 +36,8 @@ func TestOfRouter(t *testing.T) {
 		{router.PriorityChanged{Name: "V 1", Role: "BACKUP", To: 90, Config: v}, `INSTANCE "V 1" BACKUP_PRIORITY 90`},
 		{router.PriorityChanged{Name: "V 1", Role: "BACKUP", To: 90, Config: v, Reload: true}, ``},
 		{router.PriorityChanged{Name: "V3", Role: "BACKUP", To: 90, Config: bare}, ``},
+		{router.RoleRecited{Group: true, Name: "G", Role: "MASTER"}, `GROUP "G" MASTER 0`}, // fifo_write_vrrp_states_on_reload, without members
+		{router.RoleRecited{Name: "V3", Role: "FAULT", Priority: 100}, `INSTANCE "V3" FAULT 100`},
 		{router.SendAdvert{}, ``},
 	} {
 		got := ""

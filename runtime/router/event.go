@@ -121,6 +121,14 @@ type Contested struct {
 	Priority uint8 // its own
 }
 
+// RoleRecited tells a role once more after a reload, for named pipes alone: fifo_write_vrrp_states_on_reload.
+type RoleRecited struct {
+	Group    bool // it is that of a sync group
+	Name     string
+	Role     string // as in RoleChanged
+	Priority uint8  // 0 for a group
+}
+
 // GroupChanged tells that all members of a sync group have a new role.
 type GroupChanged struct {
 	Name   string
@@ -177,6 +185,7 @@ func (Announce) effect()        {}
 func (RoleChanged) effect()     {}
 func (Contested) effect()       {}
 func (GroupChanged) effect()    {}
+func (RoleRecited) effect()     {}
 func (PriorityChanged) effect() {}
 func (StartScript) effect()     {}
 func (Note) effect()            {}

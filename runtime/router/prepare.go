@@ -233,6 +233,21 @@ func (m *Machine) swap(now time.Time, n *Next) {
 		}
 	}
 	m.reconvene(now, moved)
+	if m.settled && n.cfg.Global.FIFOWriteStatesOnReload {
+		m.recite()
+	}
+}
+
+// recite tells the roles once more: of groups, and of instances that are in none.
+func (m *Machine) recite() {
+	for _, g := range m.current.groups {
+		m.emit(RoleRecited{Group: true, Name: g.group.name, Role: g.group.role.String()})
+	}
+	for _, x := range m.current.members {
+		if i := x.instance; i.group == nil {
+			m.emit(RoleRecited{Name: i.cfg.Name, Role: i.machine.Role().String(), Priority: i.machine.Priority()})
+		}
+	}
 }
 
 // equal compares two configurations of an instance, wherever they are in their files.

@@ -47,6 +47,13 @@ func (e RoleChanged) String() string { return fmt.Sprintf("%s %s: %v", e.Name, e
 
 func (e Contested) String() string { return e.Config.Name + " heard a lower priority" }
 
+func (e RoleRecited) String() string {
+	if e.Group {
+		return "sync group " + e.Name + " is " + e.Role
+	}
+	return fmt.Sprintf("%s is %s with priority %d", e.Name, e.Role, e.Priority)
+}
+
 func (e GroupChanged) String() string { return "sync group " + e.Name + " " + e.Role }
 
 func (e PriorityChanged) String() string {
