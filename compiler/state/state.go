@@ -54,6 +54,7 @@ type Address struct {
 	Flags      AddressFlags `json:"flags,omitempty"`
 	Lifetime   Lifetime     `json:"-"` // asked for at creation; what is left of it changes all the time
 	AsFound    bool         `json:"-"` // wanted as it is where it is there already; then it is not ours
+	Astray     string       `json:"-"` // the name that its interface has now, where that is not the one of the key
 	Provenance `json:"-"`
 }
 
@@ -65,6 +66,9 @@ func (a Address) Fields() []Field {
 	}
 	if a.Peer.IsValid() {
 		f[3].Value = a.Peer.String()
+	}
+	if a.Astray != "" {
+		f = append(f, Field{"interface", a.Astray})
 	}
 	return f
 }

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	"sync"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -18,8 +19,9 @@ import (
 //
 // What the kernel derives on its own is read as "not set", so that it never differs from a wish: the label that is the
 // interface's name, and the scope of an IPv6 address. The key of an address with a peer has the full prefix length; the
-// network's is the peer's.
-func (l *Linux) addresses(state.State, iter.Seq[state.AddressKey]) (map[state.AddressKey]state.Address, error) {
+// network's is the peer's. An address of one of the keys is known by its interface's index: when that is renamed, it is still the one of
+// the key, astray.
+func (l *Linux) addresses(_ state.State, keys iter.Seq[state.AddressKey]) (map[state.AddressKey]state.Address, error) {
 	links, err := dump(l.routes.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list interfaces: %w", err)
@@ -33,14 +35,77 @@ func (l *Linux) addresses(state.State, iter.Seq[state.AddressKey]) (map[state.Ad
 		return nil, fmt.Errorf("list addresses: %w", err)
 	}
 	all := make(map[state.AddressKey]state.Address, len(addrs))
+	at := make(map[place]netlink.Addr, len(addrs))
 	for _, a := range addrs {
 		name, ok := names[a.LinkIndex]
 		if !ok {
 			continue // its interface came after the first list
 		}
+		at[place{a.LinkIndex, prefix(a.IPNet)}] = a
 		all[state.AddressKey{Dev: name, Prefix: prefix(a.IPNet)}] = address(a, name)
 	}
+	if keys != nil {
+		l.places.follow(keys, names, at, all)
+	}
 	return all, nil
+}
+
+// A place is where an address is, whatever the name of its interface.
+type place struct {
+	index  int
+	prefix netip.Prefix
+}
+
+// places are the indices of the interfaces that addresses were put on, by the names that these had then.
+type places struct {
+	mu sync.Mutex
+	of map[state.AddressKey]int
+}
+
+// follow notes where the addresses of some keys are, and adds those to the list whose interface has another name now. What is on no
+// interface any longer is forgotten.
+func (p *places) follow(keys iter.Seq[state.AddressKey], names map[int]string, at map[place]netlink.Addr, all map[state.AddressKey]state.Address) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	was := p.of
+	p.of = map[state.AddressKey]int{}
+	index := make(map[string]int, len(names))
+	for i, name := range names {
+		index[name] = i
+	}
+	for k := range keys {
+		if i, known := was[k]; known && names[i] != k.Dev {
+			if a, there := at[place{i, k.Prefix}]; there {
+				p.of[k] = i
+				astray := address(a, k.Dev)
+				astray.Astray = names[i]
+				all[k] = astray
+				continue
+			}
+		}
+		if _, there := all[k]; there {
+			p.of[k] = index[k.Dev]
+		}
+	}
+}
+
+// put notes where an address was put.
+func (p *places) put(k state.AddressKey, index int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.of == nil {
+		p.of = map[state.AddressKey]int{}
+	}
+	p.of[k] = index
+}
+
+// take forgets where an address was put, and returns it; false: nobody knows.
+func (p *places) take(k state.AddressKey) (index int, known bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	index, known = p.of[k]
+	delete(p.of, k)
+	return index, known
 }
 
 func address(a netlink.Addr, dev string) state.Address {
@@ -72,6 +137,9 @@ func (l *Linux) setAddress(k state.AddressKey, a state.Address) error {
 		return err
 	}
 	if same(have[k], a) {
+		if link, err := l.link(k.Dev); err == nil {
+			l.places.put(k, link.Index)
+		}
 		return nil
 	}
 	if err := l.deleteAddress(k); err != nil {
@@ -109,6 +177,7 @@ func (l *Linux) addAddress(k state.AddressKey, a state.Address) error {
 	if err := l.routes.AddrAdd(&netlink.Device{LinkAttrs: *link}, n); err != nil {
 		return fmt.Errorf("add %s: %w", k, permission(err, netAdmin))
 	}
+	l.places.put(k, link.Index)
 	return nil
 }
 
@@ -116,6 +185,9 @@ func (l *Linux) addAddress(k state.AddressKey, a state.Address) error {
 // unless net.ipv4.conf.*.promote_secondaries is set.
 func (l *Linux) deleteAddress(k state.AddressKey) error {
 	link, err := l.link(k.Dev)
+	if index, known := l.places.take(k); known && (err != nil || link.Index != index) { // it was renamed, or is gone
+		link, err = &netlink.LinkAttrs{Name: k.Dev, Index: index}, nil
+	}
 	if errors.Is(err, ErrNoInterface) {
 		return nil // addresses go with their interface
 	}
@@ -126,6 +198,9 @@ func (l *Linux) deleteAddress(k state.AddressKey) error {
 	err = l.routes.AddrDel(dev, &netlink.Addr{IPNet: ipNet(k.Prefix)})
 	if errors.Is(err, unix.EADDRNOTAVAIL) {
 		err = l.deletePeered(dev, k)
+	}
+	if errors.Is(err, unix.ENODEV) {
+		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("delete %s: %w", k, permission(err, netAdmin))

@@ -121,7 +121,7 @@ type Kernel interface {
 
 // same tells whether the kernel would hold both alike.
 func same(a, b state.Address) bool {
-	return a.Label == b.Label && a.Scope == b.Scope && a.Broadcast == b.Broadcast && a.Peer == b.Peer && a.Flags == b.Flags
+	return a.Label == b.Label && a.Scope == b.Scope && a.Broadcast == b.Broadcast && a.Peer == b.Peer && a.Flags == b.Flags && a.Astray == b.Astray
 }
 
 // signedID is the identification of an IPv4 packet whose payload begins with an authentication header: the low half of the sequence

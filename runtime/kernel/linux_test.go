@@ -185,3 +185,39 @@ func unprivileged(t *testing.T, h *lab.Host, name string, do func() error, want 
 		t.Errorf("%s: %v, want %q", name, err, want)
 	}
 }
+
+// TestLinuxRename: an address that was put on an interface is deleted there, whatever its name is by then, and another interface that has
+// the name is left alone.
+func TestLinuxRename(t *testing.T) {
+	n := lab.New(t)
+	lan := n.Segment("lan")
+	here := n.Host("here", lab.On(lan, "eth0", "10.0.0.1/24"), lab.On(lan, "eth1", "10.0.0.2/24"))
+	k := open(t, here)
+	mine := key("10.0.0.3/24")
+	scope := kernel.Scope{Kinds: []state.AnyKind{state.AddressKind}, Keys: about(mine)}
+	read := func(astray string) {
+		t.Helper()
+		have, unread := k.Read(scope)
+		check(t, unread.Err())
+		if a, there := have.Addresses[mine]; !there || a.Astray != astray {
+			t.Errorf("%v, astray on %q; want %q", there, a.Astray, astray)
+		}
+	}
+	check(t, kernel.Set(k, mine, state.Address{}))
+	read("")
+	here.Run("ip", "link", "set", "eth0", "down")
+	here.Run("ip", "link", "set", "eth0", "name", "old0")
+	here.Run("ip", "link", "set", "eth1", "down")
+	here.Run("ip", "link", "set", "eth1", "name", "eth0")
+	read("old0")
+	check(t, kernel.Delete(k, mine))
+	if text := here.Run("ip", "-o", "-4", "addr"); strings.Contains(text, "10.0.0.3") || !strings.Contains(text, "10.0.0.2") || !strings.Contains(text, "10.0.0.1") {
+		t.Errorf("after the deletion:\n%s", text)
+	}
+	check(t, kernel.Set(k, mine, state.Address{}))
+	if text := here.Run("ip", "-o", "-4", "addr", "show", "eth0"); !strings.Contains(text, "10.0.0.3") {
+		t.Errorf("on the new interface:\n%s", text)
+	}
+	here.Run("ip", "link", "del", "eth0")
+	check(t, kernel.Delete(k, mine))
+}

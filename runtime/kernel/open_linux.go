@@ -22,6 +22,7 @@ type Linux struct {
 	table      ipvsTable
 	sides      []anySide
 	neighbours neighbours
+	places     places
 }
 
 var _ Kernel = (*Linux)(nil)
