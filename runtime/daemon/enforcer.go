@@ -17,6 +17,10 @@ import (
 )
 
 const (
+	// hintRest is how long the kernel is left alone after it was read for a hint, at least: a storm of changes that are no business of ours
+	// costs a few looks a second. hintShare is how much longer than the look the rest is.
+	hintRest  = 150 * time.Millisecond
+	hintShare = 8
 	// resyncInterval is the period in which the kernel is read again even if nobody said that it changed.
 	resyncInterval = 30 * time.Second
 	// orderTimeout bounds how long one enforcer waits for the other to go first.
@@ -115,6 +119,7 @@ func (e *enforcer) run(ctx context.Context) {
 		want    state.State
 		version int       // of want
 		resync  time.Time // when the kernel is read again in any case
+		rested  time.Time // when it may be read for a hint again
 		said    string    // the error that was said and lasts
 	)
 	for {
@@ -136,15 +141,22 @@ func (e *enforcer) run(ctx context.Context) {
 			want, version = o.want(), newest
 		}
 		now := time.Now()
-		full := e.takeHint() || !now.Before(resync)
+		full := !now.Before(rested) && e.takeHint() || !now.Before(resync)
 		if full {
 			resync = now.Add(resyncInterval)
 		}
 		e.enforce(want, version, now, full)
+		if full {
+			took := time.Since(now)
+			rested = now.Add(took + max(hintRest, hintShare*took))
+		}
 		problem := e.reconciler.Problem()
 		next := resync
 		if at, due := e.reconciler.Deadline(); due && at.Before(next) {
 			next = at
+		}
+		if e.hasHint() && rested.Before(next) {
+			next = rested
 		}
 		switch {
 		case problem == nil:
@@ -180,6 +192,12 @@ func (e *enforcer) takeHint() bool {
 	hinted := e.hinted
 	e.hinted = false
 	return hinted
+}
+
+func (e *enforcer) hasHint() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.hinted
 }
 
 // wait lets another enforcer go first, for a while and as long as no order newer than the version comes.

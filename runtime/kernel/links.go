@@ -3,6 +3,7 @@ package kernel
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -14,12 +15,23 @@ type linkWatch struct {
 	list    func() ([]Link, error)
 	out     chan Link
 	hint    chan struct{}   // something may have changed
+	rumour  chan struct{}   // something may have changed that can wait until the watch has rested
 	known   map[string]Link // by name: what the consumer was told, or will be
 	pending []Link          // to be sent, at most one for each name
+
+	mu sync.Mutex
+	up map[int]bool // of the links that are known, by index
 }
 
+// How long the watch rests after a look before it follows a rumour: at least the first, and so much longer the more there is to list.
+// A storm of changes that are no business of ours costs a few looks a second.
+const (
+	rest        = 50 * time.Millisecond
+	restForEach = 100 * time.Microsecond
+)
+
 func newLinkWatch(list func() ([]Link, error)) *linkWatch {
-	w := &linkWatch{list: list, out: make(chan Link), hint: make(chan struct{}, 1), known: map[string]Link{}}
+	w := &linkWatch{list: list, out: make(chan Link), hint: make(chan struct{}, 1), rumour: make(chan struct{}, 1), known: map[string]Link{}}
 	w.look()
 	return w
 }
@@ -32,13 +44,36 @@ func (w *linkWatch) look() {
 	}
 }
 
+// glance makes the watch look again when it has rested. It never blocks.
+func (w *linkWatch) glance() {
+	select {
+	case w.rumour <- struct{}{}:
+	default:
+	}
+}
+
+// urgent reports whether a link is up or down now, or gone, otherwise than was seen. A link that nobody has seen can wait.
+func (w *linkWatch) urgent(index int, up, gone bool) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	was, known := w.up[index]
+	return known && (gone || was != up)
+}
+
 // run sends changes until ctx ends. The channel is left open.
 func (w *linkWatch) run(ctx context.Context) {
+	var rested <-chan struct{} // nil: the watch has
+	calm := func() {}
+	defer func() { calm() }()
 	for {
 		var (
-			out  chan<- Link // nil, and so never ready, while there is nothing to send
-			next Link
+			out    chan<- Link     // nil, and so never ready, while there is nothing to send
+			rumour <-chan struct{} // nil while the watch rests
+			next   Link
 		)
+		if rested == nil {
+			rumour = w.rumour
+		}
 		if len(w.pending) > 0 {
 			out, next = w.out, w.pending[0]
 		}
@@ -47,15 +82,28 @@ func (w *linkWatch) run(ctx context.Context) {
 			return
 		case out <- next:
 			w.pending = w.pending[1:]
+			continue
+		case <-rested:
+			rested = nil
+			continue
 		case <-w.hint:
-			now, err := w.list()
-			if err != nil { // the list would not settle, or there is no memory
-				pause(ctx, 50*time.Millisecond)
-				w.look()
-				continue
-			}
-			w.compare(now)
+		case <-rumour:
 		}
+		now, err := w.list()
+		if err != nil { // the list would not settle, or there is no memory
+			pause(ctx, 50*time.Millisecond)
+			w.look()
+			continue
+		}
+		w.compare(now)
+		calm()
+		size := len(now)
+		for _, l := range now {
+			size += len(l.Addrs)
+		}
+		var resting context.Context
+		resting, calm = context.WithTimeout(ctx, max(rest, time.Duration(size)*restForEach))
+		rested = resting.Done()
 	}
 }
 
@@ -75,6 +123,13 @@ func (w *linkWatch) compare(now []Link) {
 			w.queue(Link{Name: name})
 		}
 	}
+	up := make(map[int]bool, len(now))
+	for _, l := range now {
+		up[l.Index] = l.Up
+	}
+	w.mu.Lock()
+	w.up = up
+	w.mu.Unlock()
 }
 
 func (w *linkWatch) queue(l Link) {

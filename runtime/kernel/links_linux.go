@@ -2,12 +2,14 @@ package kernel
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -65,14 +67,20 @@ func hwAddr(a *netlink.LinkAttrs) (hw [6]byte) {
 
 // WatchLinks implements Links. It begins with the state of all links.
 func (l *Linux) WatchLinks(ctx context.Context) (<-chan Link, error) {
-	monitor, err := openMonitor()
+	monitor, err := openGroups(unix.RTNLGRP_LINK)
 	if err != nil {
+		return nil, err
+	}
+	addresses, err := openMonitor()
+	if err != nil {
+		monitor.Close()
 		return nil, err
 	}
 	// A handle of its own: the watch waits for nobody's writes.
 	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		monitor.Close()
+		addresses.Close()
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
 	w := newLinkWatch(func() ([]Link, error) {
@@ -83,11 +91,19 @@ func (l *Linux) WatchLinks(ctx context.Context) (<-chan Link, error) {
 		return all, err
 	})
 	var listener sync.WaitGroup
-	listener.Go(func() { hear(monitor, w.look) })
+	listener.Go(func() { hear(monitor, w.tell) })
+	listener.Go(func() {
+		hear(addresses, func([]byte) {
+			w.glance()
+			pause(ctx, gather)
+			drain(addresses)
+		})
+	})
 	go func() {
 		w.run(ctx)
 		l.neighbours.forget()
 		monitor.Close()
+		addresses.Close()
 		listener.Wait()
 		h.Close()
 		close(w.out)
@@ -98,13 +114,32 @@ func (l *Linux) WatchLinks(ctx context.Context) (<-chan Link, error) {
 // monitorBuffer is room for the burst of messages that thousands of new addresses bring. Overflow costs nothing but a look.
 const monitorBuffer = 1 << 20
 
-// openMonitor opens a socket on which the kernel tells changes of links, addresses and forwarding. It is non-blocking, so that the
-// runtime's poller serves it and Close ends a Read.
+// gather is how long messages about addresses are left to gather: each that wakes this process costs as much as a hundred that are drained.
+const gather = 20 * time.Millisecond
+
+// openMonitor opens a socket on which the kernel tells changes of addresses and forwarding.
 func openMonitor() (*os.File, error) {
-	return openGroups(unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV6_NETCONF)
+	return openGroups(unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV6_NETCONF)
 }
 
-// openGroups opens a socket on which the kernel tells what concerns some groups.
+// drain drops the messages that wait on a monitor.
+func drain(monitor *os.File) {
+	raw, err := monitor.SyscallConn()
+	if err != nil {
+		return // it is closed
+	}
+	_ = raw.Read(func(fd uintptr) bool {
+		var scratch [1]byte
+		for {
+			if _, _, err := unix.Recvfrom(int(fd), scratch[:], unix.MSG_DONTWAIT); err != nil && !errors.Is(err, unix.ENOBUFS) {
+				return true
+			}
+		}
+	})
+}
+
+// openGroups opens a socket on which the kernel tells what concerns some groups. It is non-blocking, so that the runtime's poller serves it
+// and Close ends a Read.
 func openGroups(groups ...int) (*os.File, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err != nil {
@@ -130,14 +165,34 @@ func receiveBuffer(fd, size int) {
 	}
 }
 
-// hear takes every message as a hint to look again, until the monitor is closed. What a message says is not read, and
-// ENOBUFS, which stands for lost ones, is as good a hint as any.
-func hear(monitor io.ReadCloser, look func()) {
-	var scratch [1]byte // the kernel drops the rest of a message
-	for {
-		if _, err := monitor.Read(scratch[:]); errors.Is(err, os.ErrClosed) {
+// tell takes a message of the kernel as a hint to look again: at once where a known link goes up or down or away, or nobody knows what it
+// says; else when the watch has rested.
+func (w *linkWatch) tell(message []byte) {
+	const flags = unix.SizeofNlMsghdr + 8 // of struct ifinfomsg
+	if len(message) < flags+4 {
+		w.look()
+		return
+	}
+	switch kind := binary.NativeEndian.Uint16(message[4:]); kind {
+	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
+		const up = unix.IFF_UP | unix.IFF_RUNNING
+		if w.urgent(int(native(message[flags-4:])), native(message[flags:])&up == up, kind == unix.RTM_DELLINK) {
+			w.look()
 			return
 		}
-		look()
+	}
+	w.glance()
+}
+
+// hear hands over the beginning of every message, until the monitor is closed. An error, as ENOBUFS, which stands for lost ones, is an empty
+// message.
+func hear(monitor io.ReadCloser, tell func(message []byte)) {
+	var scratch [unix.SizeofNlMsghdr + unix.SizeofIfInfomsg]byte // the kernel drops the rest of a message
+	for {
+		n, err := monitor.Read(scratch[:])
+		if errors.Is(err, os.ErrClosed) {
+			return
+		}
+		tell(scratch[:max(n, 0)])
 	}
 }

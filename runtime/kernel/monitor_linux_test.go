@@ -39,7 +39,7 @@ func TestMonitorOverflows(t *testing.T) {
 	watched := &overflowing{File: monitor}
 	looks := make(chan struct{}, 1000)
 	var hearing sync.WaitGroup
-	hearing.Go(func() { hear(watched, func() { looks <- struct{}{} }) })
+	hearing.Go(func() { hear(watched, func([]byte) { looks <- struct{}{} }) })
 	lab.Eventually(t, time.Second, "the overflow", func() bool { return len(looks) > 0 })
 	time.Sleep(lab.Patience(20 * time.Millisecond))
 	before := len(looks)

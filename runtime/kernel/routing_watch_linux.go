@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
 	"keepc/compiler/ir"
@@ -20,6 +21,7 @@ func (l *Linux) WatchRouting(ctx context.Context, lost func()) error {
 	if err != nil {
 		return err
 	}
+	onlyLosses(monitor)
 	ended := context.AfterFunc(ctx, func() { monitor.Close() })
 	go func() { // ends with the monitor
 		defer ended()
@@ -35,6 +37,35 @@ func (l *Linux) WatchRouting(ctx context.Context, lost func()) error {
 		}
 	}()
 	return nil
+}
+
+// onlyLosses makes the kernel drop the messages that losesRouting has no interest in: routes of others that come and go by the thousand
+// never wake this process. Without it they cost time, and no more.
+func onlyLosses(monitor *os.File) {
+	kind := func(n uint16) uint32 { // as a filter sees it, which reads in network order
+		return uint32(binary.BigEndian.Uint16(binary.NativeEndian.AppendUint16(nil, n)))
+	}
+	program, err := bpf.Assemble([]bpf.Instruction{
+		bpf.LoadAbsolute{Off: 4, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: kind(unix.RTM_NEWROUTE), SkipTrue: 5},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: kind(unix.RTM_NEWRULE), SkipTrue: 4},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: kind(unix.RTM_DELROUTE), SkipTrue: 2},
+		bpf.LoadAbsolute{Off: routeProtocol, Size: 1},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: ir.KeepalivedProtocol, SkipTrue: 1},
+		bpf.RetConstant{Val: 1 << 16},
+		bpf.RetConstant{Val: 0},
+	})
+	raw, open := monitor.SyscallConn()
+	if err != nil || open != nil {
+		return
+	}
+	filters := make([]unix.SockFilter, len(program))
+	for i, r := range program {
+		filters[i] = unix.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
+	}
+	_ = raw.Control(func(fd uintptr) {
+		_ = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(filters)), Filter: &filters[0]})
+	})
 }
 
 // Where messages say who made a route or rule (linux/rtnetlink.h, linux/fib_rules.h): a byte of the header of routes, an attribute of rules.
