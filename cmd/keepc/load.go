@@ -62,6 +62,18 @@ func (r *runRun) load(name string) loaded {
 	return l
 }
 
+// cutsOff refuses a configuration that would take the only address of an interface away from this machine, as keepalived does.
+func (l *loaded) cutsOff() {
+	if l.Config == nil || l.OnHost == nil {
+		return
+	}
+	faults := slices.DeleteFunc(l.OnHost(), func(f daemon.Fault) bool { return f.Loss != diag.Ends || !strings.HasPrefix(f.Same, "address-owned ") })
+	if len(faults) > 0 {
+		l.Config, l.code = nil, exitFindings
+		l.Refused = lines(faults) + "\nnot started: this host would lose the address, and be cut off; take another virtual address, or priority 255 on the router that owns this one"
+	}
+}
+
 // lines are the texts of faults, one a line.
 func lines(faults []daemon.Fault) string {
 	var b strings.Builder

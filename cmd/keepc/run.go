@@ -79,12 +79,15 @@ func (r *runRun) main(ctx context.Context, name string) error {
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
 
-	code := exitFailed
+	code, started := exitFailed, false
 	err = daemon.Run(ctx, daemon.Options{
 		File: r.shown(name),
 		Load: func() daemon.Loaded {
 			l := r.load(name)
-			code = l.code
+			if !started { // a reload that brings such an error is refused anyway
+				l.cutsOff()
+			}
+			code, started = l.code, true
 			return l.Loaded
 		},
 		Open: func() (kernel.Kernel, error) {

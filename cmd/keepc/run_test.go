@@ -64,6 +64,34 @@ func TestRunRefuses(t *testing.T) {
 	}
 }
 
+// TestRunKeepsTheOnlyAddress: keepalived 2.2.7 takes the only address of an interface away from a host whose file names it, and is in FAULT
+// for good. keepc does not start, and says how to mend it; the owner of the address starts.
+func TestRunKeepsTheOnlyAddress(t *testing.T) {
+	t.Parallel()
+	h := oneHost(t)
+	write := func(priority string) string {
+		file := filepath.Join(h.Dir(), priority+".conf")
+		text := "vrrp_instance x {\n\tinterface eth0\n\tvirtual_router_id 1\n\tpriority " + priority + "\n\tvirtual_ipaddress {\n\t\t10.0.0.1/24\n\t}\n}\n"
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	out, status := refused(t, h, write("150"), "")
+	for _, says := range []string{"150.conf:6:3: error: 10.0.0.1 is the only address of eth0 [address-owned]", "priority 255 on the router that owns this one"} {
+		if !strings.HasPrefix(status, "exit status 1") || !strings.Contains(out, says) {
+			t.Errorf("%s; it says\n%s\nwant %q", status, out, says)
+		}
+	}
+	line := keepcArgs(t, "run", write("255"))
+	p := h.Start(line[0], line[1:]...)
+	p.WaitLog("x MASTER", 15*time.Second)
+	if !h.HasAddr(netip.MustParseAddr("10.0.0.1")) {
+		t.Error("the owner has lost its address")
+	}
+	p.Stop()
+}
+
 // TestRunWithoutIPVS plays on a kernel without ip_vs, where keepalived ends its whole daemon: it is said once, at the line of the
 // first virtual server, and VRRP goes on.
 func TestRunWithoutIPVS(t *testing.T) {

@@ -91,7 +91,8 @@ func hostRules() []Rule {
 			Name: "address-owned", Severity: diag.Error, Loss: diag.Keeps, Host: true,
 			Title: "A virtual address is the own address of its interface.",
 			Text: "keepalived removes the address when it starts, and an instance whose interface had no other one is in FAULT for good, for it has none to " +
-				"speak from. The owner of an address has priority 255; for the others a virtual address is one more.",
+				"speak from. Where it is the only one the host is cut off, and keepc run does not start. The owner of an address has priority 255; for " +
+				"the others a virtual address is one more.",
 			Bad:  owned("150", "192.0.2.2"),
 			Good: owned("255", "192.0.2.2"),
 			Check: func(p *pass) {
@@ -99,7 +100,11 @@ func hostRules() []Rule {
 					source := p.sourceHere(v)
 					for _, a := range v.Addresses {
 						if v.Priority != 255 && source.IsValid() && a.Prefix.Addr() == source {
-							p.report(a.Span(), fmt.Sprintf("%s is the own address of %s", source, v.Interface), "keepalived removes it").Help = "take another address, or priority 255 on the router that owns this one"
+							d := p.report(a.Span(), fmt.Sprintf("%s is the own address of %s", source, v.Interface), "keepalived removes it")
+							d.Help = "take another address, or priority 255 on the router that owns this one"
+							if networks, _ := p.host.Networks(v.Interface); len(slices.DeleteFunc(slices.Clone(networks), func(n netip.Prefix) bool { return n.Addr().Is6() })) == 1 {
+								d.Message, d.Loss = fmt.Sprintf("%s is the only address of %s", source, v.Interface), diag.Ends
+							}
 						}
 					}
 				}
