@@ -55,6 +55,9 @@ func resolve(cfg *ir.Config, file *grammar.File) {
 			rs.Checks = withHosts(rs.Checks)
 			resolveCommands(&cfg.Global, rs.NotifyUp, rs.NotifyDown)
 			for _, c := range rs.Checks {
+				if h, ok := c.Checker.(*ir.HTTPCheck); ok && h.TLS {
+					h.Client = cfg.TLS
+				}
 				if misc, ok := c.Checker.(*ir.MiscCheck); ok {
 					setDefault(&misc.User, ir.User{}, cfg.Global.ScriptUser)
 				}

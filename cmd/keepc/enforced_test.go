@@ -60,6 +60,13 @@ var elsewhere = map[string]string{
 	"global_defs.startup_script_timeout":  "cmd/keepc TestTellsOfServers",
 	"global_defs.shutdown_script":         "cmd/keepc TestTellsOfServers",
 	"global_defs.shutdown_script_timeout": "cmd/keepc TestTellsOfServers",
+	"global_defs.lvs_flush":               "runtime/reconcile TestFlush",
+	"global_defs.lvs_flush_on_stop":       "runtime/reconcile TestFlush",
+	"global_defs.lvs_flush_onstop":        "runtime/reconcile TestFlush",
+	"SSL":                                 "runtime/probe TestClientCertificate",
+	"SSL.certificate":                     "runtime/probe TestClientCertificate",
+	"SSL.key":                             "runtime/probe TestClientCertificate",
+	"SSL.password":                        "runtime/probe TestClientCertificate",
 
 	"global_defs.fifo_write_vrrp_states_on_reload": "cmd/keepc TestTellsOfServers",
 	"global_defs.no_email_faults":                  "runtime/notify TestMail",

@@ -130,6 +130,15 @@ func (f inForce) owned() plan.Owned {
 	return nil
 }
 
+// taking returns what owned does, with what a director that starts now would remove of others.
+func (f inForce) taking(want state.State) plan.Owned {
+	owned := f.owned()
+	if f.daemon != nil || f.keepalived != nil || want.Flush != state.FlushStart {
+		return owned
+	}
+	return func(k state.Key) bool { return owned != nil && owned(k) || want.Flush.Takes(state.KindOf(k)) != "" }
+}
+
 // situation is what the kernel shows. An instance is MASTER where one of its addresses is here, of the file in force where that is
 // known; an instance that the file in force lacks begins as BACKUP. A server that the file in force has and the kernel has not is down.
 func (f inForce) situation(cfg *ir.Config, have state.State) (s state.Situation, text string) {

@@ -129,9 +129,13 @@ func (r *planRun) compare(l loaded, roles assumedRoles, before inForce, host *fa
 		return report.Plan{}, err
 	}
 	situation, assumed := roles.assume(cfg, have, before)
-	m := report.NewPlan(l.name, planHead(host, cfg, assumed)+before.who, plan.Diff(have, state.Desired(cfg, situation), before.owned()))
+	want := state.Desired(cfg, situation)
+	m := report.NewPlan(l.name, planHead(host, cfg, assumed)+before.who, plan.Diff(have, want, before.taking(want)))
 	if before.daemon != nil {
 		m.NeedRestart(before.daemon.AtStart, cfg.AtStart)
+		for _, line := range before.daemon.Drift() {
+			m.Notes = append(m.Notes, "Drift: "+line+"; a reload keeps it, keepc enable ends it.")
+		}
 	}
 	if before.old != nil {
 		m.AddReload(diff.Reload(*before.old, diff.Side{File: l.tree, Config: cfg}))

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"fmt"
+	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -13,9 +17,10 @@ import (
 	"keepc/runtime/lab"
 )
 
-// TestSameTable holds that keepc leaves the kernel as keepalived 2.2.7 does for the same file, at rest and after a stop: virtual and real
-// servers, timeouts, sync daemons and addresses. The files are those of testdata/table; with KEEPC_INTEROP=1 those of the corpus with
-// virtual servers and without checks that fail, too.
+// TestSameTable holds that keepc leaves the kernel as keepalived 2.2.7 does for the same file: virtual and real servers, thresholds, timeouts,
+// sync daemons, addresses, routes and rules, with all servers up, with one of each service down, with all down, with all back, and after
+// a stop. The files are those of testdata/table; with KEEPC_INTEROP=1 those of the corpus with virtual servers, too, or those whose names
+// KEEPC_TABLE matches.
 func TestSameTable(t *testing.T) {
 	lab.NeedPrograms(t, "keepalived", "ipvsadm", "ip")
 	lab.NeedIPVS(t)
@@ -24,16 +29,17 @@ func TestSameTable(t *testing.T) {
 		t.Fatal("no files", err)
 	}
 	if os.Getenv("KEEPC_INTEROP") != "" {
-		for _, f := range dumpFiles(t) {
-			text, err := os.ReadFile(f)
-			if err != nil {
-				t.Fatal(err)
-			}
-			// What is checked is down here for both, but at other moments, and scripts are others' business.
-			if strings.Contains(f, "corpus") && !strings.Contains(string(text), "_CHECK") && !strings.Contains(string(text), "_GET") && !strings.Contains(string(text), "notify") {
-				files = append(files, f)
-			}
-		}
+		files = append(files, tableCorpus(t)...)
+	}
+	if pattern := os.Getenv("KEEPC_TABLE"); pattern != "" {
+		files = slices.DeleteFunc(files, func(f string) bool {
+			ok, err := filepath.Match(pattern, filepath.Base(f))
+			return err != nil || !ok
+		})
+	}
+	run := &tableRun{T: t}
+	for _, reason := range tableDifferences(t) {
+		run.meant = append(run.meant, reason)
 	}
 	net, work := lab.New(t), make(chan func())
 	var hands sync.WaitGroup
@@ -44,66 +50,247 @@ func TestSameTable(t *testing.T) {
 			}
 		})
 	}
-	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".conf")
-		a := net.Host("ka-"+name, lab.On(net.Segment("a-"+name), "eth0", "10.0.0.1/24"))
-		b := net.Host("kc-"+name, lab.On(net.Segment("b-"+name), "eth0", "10.0.0.1/24"))
-		work <- func() { sameTable(t, file, a, b) }
+	for i, file := range files {
+		a := net.Host(fmt.Sprintf("ka%d", i), lab.On(net.Segment(fmt.Sprintf("a%d", i)), "eth0", "10.0.0.1/24"))
+		b := net.Host(fmt.Sprintf("kc%d", i), lab.On(net.Segment(fmt.Sprintf("b%d", i)), "eth0", "10.0.0.1/24"))
+		for _, h := range []*lab.Host{a, b} {
+			for _, args := range [][]string{{"ip", "link", "set", "lo", "up"}, {"ipvsadm", "-A", "-t", "10.99.0.1:80", "-s", "rr"}} { // somebody else's
+				if _, err := tell(h, args[0], args[1:]...); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		work <- func() { run.compare(file, a, b) }
 	}
 	close(work)
 	hands.Wait()
-	t.Logf("%d files compared", len(files))
+	for _, m := range run.meant {
+		if !m.used && slices.ContainsFunc(files, func(f string) bool { return filepath.Base(f) == m.file }) {
+			t.Errorf("%s, %q: listed as a difference and is none", m.file, m.line)
+		}
+	}
+	t.Logf("%d files compared in %d states, %d lines are equal; %d without a virtual server under keepalived", run.files, run.states, run.lines, run.idle)
 }
 
-// sameTable runs a file under keepalived on one host, and under keepc on the other.
-func sameTable(t *testing.T, file string, a, b *lab.Host) {
-	file = absolute(t, file)
-	want := programs(t, a, file, "keepalived", "-n", "-l", "-f", file, "-p", filepath.Join(a.Dir(), "p"), "-r", filepath.Join(a.Dir(), "r"),
-		"-c", filepath.Join(a.Dir(), "c"), "-b", filepath.Join(a.Dir(), "b"))
-	got := programs(t, b, file, keepcArgs(t, "run", file)...)
-	for i, when := range []string{"at rest", "after the stop"} {
-		for _, line := range got[i] {
-			if !slices.Contains(want[i], line) {
-				t.Errorf("%s, %s: keepc alone has %q", filepath.Base(file), when, line)
+// tableCorpus lists the files of the corpus that have virtual servers, but for those with very many.
+func tableCorpus(t *testing.T) (files []string) {
+	all, err := filepath.Glob(filepath.Join(sharedCorpus, "files", "*"))
+	if err != nil || len(all) == 0 {
+		t.Log("the corpus is not here: only the project's own files are compared")
+	}
+	for _, name := range all {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(slices.Concat(inLab(string(text)).services...)); n > 0 && n <= 24 {
+			files = append(files, name)
+		}
+	}
+	return files
+}
+
+// A tableDifference is one that is meant: in the lines of a file that begin so.
+type tableDifference struct {
+	file, line string
+	used       bool
+}
+
+// tableDifferences reads testdata/reference/table.txt: a file, how the lines begin, and why, a tab between.
+func tableDifferences(t *testing.T) (all []*tableDifference) {
+	text, err := os.ReadFile("../../testdata/reference/table.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Split(strings.TrimSpace(line), "\t"); len(f) == 3 && !strings.HasPrefix(line, "#") {
+			all = append(all, &tableDifference{file: f[0], line: f[1]})
+		}
+	}
+	return all
+}
+
+// A tableRun compares files.
+type tableRun struct {
+	*testing.T
+	mu                         sync.Mutex
+	meant                      []*tableDifference
+	files, states, lines, idle int
+}
+
+// compare runs a file under keepalived on one host and under keepc on the other, side by side.
+func (r *tableRun) compare(name string, a, b *lab.Host) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		r.Error(err)
+		return
+	}
+	f, file := inLab(string(text)), filepath.Base(name)
+	conf := filepath.Join(a.Dir(), "keepalived.conf")
+	if err := os.WriteFile(conf, []byte(f.text), 0o600); err != nil {
+		r.Error(err)
+		return
+	}
+	doors := []*doorman{{host: a}, {host: b}}
+	for _, d := range doors {
+		defer d.keep(nil)
+		if err := d.keep(slices.Concat(f.services...)); err != nil {
+			r.Errorf("%s: %v", file, err)
+			return
+		}
+	}
+	pid := func(name string) string { return filepath.Join(a.Dir(), name) }
+	args := keepcArgs(r.T, "run", conf)
+	programs := []*lab.Process{a.Start("keepalived", "-n", "-l", "-f", conf, "-p", pid("p"), "-r", pid("r"), "-c", pid("c"), "-b", pid("b")), b.Start(args[0], args[1:]...)}
+
+	var rest []int // all but the first of each service
+	for _, s := range f.services {
+		rest = append(rest, s[min(1, len(s)):]...)
+	}
+	states := []struct {
+		name string
+		open []int
+	}{{"all up", slices.Concat(f.services...)}, {"one down", rest}, {"all down", nil}, {"all back", slices.Concat(f.services...)}}
+	if len(states[0].open) == 0 {
+		states = states[:1]
+	}
+	for i, s := range states {
+		least := 4 * time.Second
+		if i == 0 {
+			least = 8 * time.Second // instances become MASTER
+		}
+		for _, d := range doors {
+			if err := d.keep(s.open); err != nil {
+				r.Errorf("%s: %v", file, err)
+				return
 			}
 		}
-		for _, line := range want[i] {
-			if !slices.Contains(got[i], line) {
-				t.Errorf("%s, %s: keepalived alone has %q", filepath.Base(file), when, line)
+		have := sameAgain(a, b, least)
+		if i == 0 {
+			have[0], have[1] = append(have[0], hashOrder(a)...), append(have[1], hashOrder(b)...)
+		}
+		r.judge(file, s.name, have)
+		select {
+		case <-programs[0].Done():
+			r.mu.Lock()
+			r.idle++
+			r.mu.Unlock()
+			r.Logf("%s: keepalived does not run with it", file)
+			return
+		default:
+		}
+	}
+	for _, h := range []*lab.Host{a, b} {
+		if _, err := tell(h, "ipvsadm", "-A", "-t", "10.99.0.2:80", "-s", "rr"); err != nil {
+			r.Error(err)
+		}
+	}
+	for _, p := range programs {
+		p.Signal(syscall.SIGTERM)
+		if err := p.Wait(30 * time.Second); err != nil && !strings.Contains(err.Error(), "exit status") {
+			r.Errorf("%s: %v", file, err)
+		}
+	}
+	r.judge(file, "after the stop", sameAgain(a, b, time.Second))
+	r.mu.Lock()
+	r.files++
+	r.mu.Unlock()
+}
+
+// judge compares two kernels: that of keepalived first.
+func (r *tableRun) judge(file, when string, have [2][]string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	meant := func(line string) bool {
+		for _, m := range r.meant {
+			if m.file == file && strings.HasPrefix(line, m.line) {
+				m.used = true
+				return true
+			}
+		}
+		return false
+	}
+	r.states++
+	r.lines += len(have[0])
+	for i, who := range []string{"keepalived", "keepc"} {
+		for _, line := range have[i] {
+			if !slices.Contains(have[1-i], line) && !meant(line) {
+				r.Errorf("%s, %s: %s alone has %q", file, when, who, line)
 			}
 		}
 	}
-	t.Logf("%s: %d lines are equal", filepath.Base(file), len(want[0]))
 }
 
-// programs runs a program, waits until the kernel stays as it is, stops the program, and returns both states.
-func programs(t *testing.T, h *lab.Host, file string, args ...string) (states [2][]string) {
-	h.Run("ip", "link", "set", "lo", "up")
-	p := h.Start(args[0], args[1:]...)
-	text, last, since := "", "", time.Now()
-	lab.Eventually(t, time.Minute, "the state of "+filepath.Base(file)+" to rest", func() bool {
-		if text = strings.Join(kernelState(h), "\n"); text != last {
+// sameAgain waits until both kernels are alike, or both at rest, and returns what they have. A program has checked each server then.
+func sameAgain(a, b *lab.Host, least time.Duration) (have [2][]string) {
+	const most = 40 * time.Second
+	time.Sleep(least)
+	last, since, alike := "", time.Now(), 0
+	for began := time.Now(); time.Since(began) < most; time.Sleep(500 * time.Millisecond) {
+		tables := [2]string{servedTable(a), servedTable(b)}
+		if tables[0] == tables[1] {
+			if alike++; alike > 1 {
+				break
+			}
+		} else {
+			alike = 0
+		}
+		if text := tables[0] + tables[1]; text != last {
 			last, since = text, time.Now()
 		}
-		time.Sleep(200 * time.Millisecond)
-		return time.Since(since) > 6*time.Second && strings.Contains(text, "-A ")
-	})
-	states[0] = strings.Split(text, "\n")
-	p.Signal(syscall.SIGTERM)
-	if err := p.Wait(30 * time.Second); err != nil && !strings.Contains(err.Error(), "exit status") {
-		t.Errorf("%s: %s: %v", filepath.Base(file), args[0], err)
+		if time.Since(since) > 10*time.Second {
+			break
+		}
 	}
-	time.Sleep(time.Second) // scripts of the stop
-	states[1] = kernelState(h)
-	return states
+	return [2][]string{kernelState(a), kernelState(b)}
+}
+
+// tell runs a program on a host to its end, however slow the machine is.
+func tell(h *lab.Host, name string, args ...string) (text string, err error) {
+	err = h.Do(func() error {
+		out, err := exec.Command(name, args...).CombinedOutput()
+		if text = string(out); err != nil {
+			return fmt.Errorf("%s: %s %s: %w: %s", h.Name(), name, strings.Join(args, " "), err, out)
+		}
+		return nil
+	})
+	return text, err
+}
+
+// servedTable is that of IPVS with the addresses, in order.
+func servedTable(h *lab.Host) string {
+	text, err := tell(h, "ipvsadm", "-Sn")
+	if err != nil {
+		return err.Error()
+	}
+	addresses, err := tell(h, "ip", "-o", "addr")
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(text, "\n")
+	for line := range strings.Lines(addresses) {
+		if f := strings.Fields(line); !strings.HasPrefix(f[3], "fe80:") {
+			lines = append(lines, f[1]+" "+f[3])
+		}
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
 }
 
 // kernelState is what ipvsadm and ip tell, in order.
 func kernelState(h *lab.Host) (lines []string) {
-	for _, args := range [][]string{{"ipvsadm", "-Sn"}, {"ipvsadm", "-Ln", "--thresholds"}, {"ipvsadm", "-L", "--timeout"}, {"ipvsadm", "-L", "--daemon"}, {"ip", "-o", "addr"}} {
-		for line := range strings.Lines(h.Run(args[0], args[1:]...)) {
+	routes := []string{"route", "show", "table", "all", "proto", "keepalived"}
+	for _, args := range [][]string{
+		{"ipvsadm", "-Sn"}, {"ipvsadm", "-Ln", "--thresholds"}, {"ipvsadm", "-L", "--timeout"}, {"ipvsadm", "-L", "--daemon"}, {"ip", "-o", "addr"},
+		append([]string{"ip", "-4"}, routes...), append([]string{"ip", "-6"}, routes...), {"ip", "rule", "show", "proto", "keepalived"},
+	} {
+		text, err := tell(h, args[0], args[1:]...)
+		if err != nil && !strings.Contains(text, "FIB table does not exist") {
+			lines = append(lines, err.Error())
+		}
+		for line := range strings.Lines(text) {
 			f := strings.Fields(line)
-			if args[0] == "ip" {
+			if slices.Contains(args, "addr") {
 				if strings.HasPrefix(f[3], "fe80:") {
 					continue
 				}
@@ -113,5 +300,61 @@ func kernelState(h *lab.Host) (lines []string) {
 		}
 	}
 	slices.Sort(lines)
+	return slices.Compact(lines)
+}
+
+// A doorman accepts connections on ports of a host, and says nothing.
+type doorman struct {
+	host *lab.Host
+	open map[int]net.Listener
+}
+
+// keep opens and closes ports so that these are open.
+func (d *doorman) keep(ports []int) error {
+	for p, l := range d.open {
+		if !slices.Contains(ports, p) {
+			_ = l.Close() // what comes then is refused
+			delete(d.open, p)
+		}
+	}
+	for _, p := range ports {
+		if d.open[p] != nil {
+			continue
+		}
+		l, err := d.host.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p)))
+		if err != nil {
+			return err
+		}
+		if d.open == nil {
+			d.open = map[int]net.Listener{}
+		}
+		d.open[p] = l
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				_ = c.Close()
+			}
+		}()
+	}
+	return nil
+}
+
+// hashOrder lists the servers of services whose scheduler hashes by their order, in that order, for all directors have to fill the same table.
+func hashOrder(h *lab.Host) (lines []string) {
+	text, err := tell(h, "ipvsadm", "-Sn")
+	if err != nil {
+		return []string{err.Error()}
+	}
+	hashes, place := false, 0
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "-A ") {
+			hashes, place = strings.Contains(line, "-s mh"), 0
+		} else if place++; hashes {
+			lines = append(lines, fmt.Sprintf("place %d: %s", place, strings.TrimSpace(line)))
+		}
+	}
 	return lines
 }

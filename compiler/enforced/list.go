@@ -45,7 +45,9 @@ var list = []row{
 	{words: "garp_group", answer: LeftOut, why: noPause},
 	{words: "linkbeat_interfaces linkbeat_use_polling", answer: LeftOut, why: "the kernel tells of links"},
 	{words: "interface_up_down_delays", answer: LeftOut, why: "an interface counts as up or down at once"},
-	{words: "SSL", answer: LeftOut, why: "SSL_GET shows no certificate of its own"},
+	{words: "SSL", answer: Enforced},
+	{blocks: "SSL", words: "certificate key password", answer: Enforced},
+	{blocks: "SSL", words: "ca", answer: LeftOut, why: "certificates of servers are not verified, as with keepalived 2.2.7"},
 	{words: "namespace_with_ipsets", answer: LeftOut, why: "no ipset is made"},
 	{words: "use_pid_dir instance", answer: LeftOut, why: "no pid file is written"},
 	{words: "child_wait_time", answer: LeftOut, why: "there are no child processes to wait for"},
@@ -74,9 +76,8 @@ var list = []row{
 	{blocks: "global_defs", answer: LeftOut, why: noFirewall, words: "vrrp_iptables vrrp_ipsets nftables nftables_priority nftables_ifindex nftables_counters"},
 	{blocks: "global_defs", answer: LeftOut, why: noPause, words: "vrrp_garp_interval vrrp_gna_interval"},
 	{blocks: "global_defs", answer: LeftOut, why: "as many gratuitous ARPs are sent as without it", words: "vrrp_min_garp"},
-	{blocks: "global_defs", answer: LeftOut, why: "virtual servers that keepc did not make stay", words: "lvs_flush lvs_flush_on_stop lvs_flush_onstop"},
+	{blocks: "global_defs", answer: Enforced, words: "lvs_flush lvs_flush_on_stop lvs_flush_onstop checker_log_all_failures"},
 	{blocks: "global_defs", answer: LeftOut, why: "each address of a virtual_server_group is a virtual server of its own", words: "nftables_ipvs nftables_ipvs_priority nftables_ipvs_start_fwmark"},
-	{blocks: "global_defs", answer: LeftOut, why: "only failures that count are logged", words: "checker_log_all_failures"},
 	{blocks: "global_defs", answer: LeftOut, why: ownName, words: "process_names process_name vrrp_process_name checker_process_name lvs_process_name bfd_process_name"},
 	{blocks: "global_defs", answer: Enforced, words: `
 		max_auto_priority min_auto_priority_delay
@@ -169,7 +170,7 @@ var list = []row{
 	{blocks: "virtual_server", words: "quorum_up quorum_down omega", answer: Enforced},
 	{blocks: "virtual_server.real_server", words: "notify_up notify_down", answer: Enforced},
 	{blocks: "virtual_server", words: "hashed", answer: LeftOut, why: "it has no meaning in keepalived either"},
-	{blocks: "virtual_server", words: "ha_suspend", answer: LeftOut, why: "servers are checked while the address is elsewhere, too"},
+	{blocks: "virtual_server", words: "ha_suspend", answer: Enforced},
 	{blocks: "virtual_server virtual_server.real_server", words: "virtualhost", answer: Enforced},
 	{blocks: "virtual_server virtual_server.real_server", words: "smtp_alert", answer: Enforced},
 	{blocks: "virtual_server virtual_server.real_server", words: "snmp_name", answer: LeftOut, why: noSNMP},
@@ -194,5 +195,5 @@ var list = []row{
 	{blocks: echo, answer: LeftOut, why: "an echo has no port", words: "connect_port bind_port"},
 	{blocks: checks + ".FILE_CHECK", answer: Enforced, words: "track_file weight"},
 	{blocks: checks + ".MISC_CHECK", answer: Enforced, words: "misc_path misc_timeout misc_dynamic user retry delay_before_retry warmup delay_loop alpha"},
-	{blocks: checkers + " " + checks + ".MISC_CHECK " + echo, words: "log_all_failures", answer: LeftOut, why: "only failures that count are logged"},
+	{blocks: checkers + " " + checks + ".MISC_CHECK " + echo, words: "log_all_failures", answer: Enforced},
 }

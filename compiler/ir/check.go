@@ -29,7 +29,7 @@ type Checker interface {
 
 // Same reports whether another check of the server is the same one over a reload, so that its counters go on.
 func (c *Check) Same(o *Check) bool {
-	return c.Connection == o.Connection && c.CheckTiming == o.CheckTiming && c.Alpha == o.Alpha && c.Checker.Same(o.Checker)
+	return c.Connection == o.Connection && c.CheckTiming == o.CheckTiming && c.Alpha == o.Alpha && c.LogAllFailures == o.LogAllFailures && c.Checker.Same(o.Checker)
 }
 
 // A Connection is how a check reaches a server.
@@ -81,6 +81,7 @@ type HTTPCheck struct {
 	SNIName      string `json:"sni_name"`      // empty: the Host header
 	FastRecovery bool   // a server that comes back gets its remaining pages checked without a pause
 	TLSCompliant bool   `json:"tls_compliant"` // the server must close TLS properly
+	Client       *TLS   `json:"-"`             // the block SSL: what the check shows of itself; nil: nothing
 }
 
 func (c *HTTPCheck) Keyword() string {
@@ -93,7 +94,7 @@ func (c *HTTPCheck) Keyword() string {
 func (c *HTTPCheck) Same(o Checker) bool {
 	x, ok := o.(*HTTPCheck)
 	return ok && c.TLS == x.TLS && c.VirtualHost == x.VirtualHost && c.Version == x.Version && c.SNI == x.SNI && c.SNIName == x.SNIName &&
-		c.FastRecovery == x.FastRecovery && c.TLSCompliant == x.TLSCompliant && slices.EqualFunc(c.URLs, x.URLs, (*URL).same)
+		c.FastRecovery == x.FastRecovery && c.TLSCompliant == x.TLSCompliant && c.Client.same(x.Client) && slices.EqualFunc(c.URLs, x.URLs, (*URL).same)
 }
 
 // A URL is a page that must be right.

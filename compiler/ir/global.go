@@ -183,3 +183,10 @@ type TLS struct {
 	Certificate string
 	Key         string
 }
+
+func (t *TLS) same(o *TLS) bool {
+	if t == nil || o == nil {
+		return t == o
+	}
+	return t.Password == o.Password && t.CA == o.CA && t.Certificate == o.Certificate && t.Key == o.Key
+}

@@ -75,6 +75,7 @@ func Diff(have, want state.State, owned Owned) Plan {
 			}
 		})
 	}
+	p = p.reorder(want)
 	p.Sort()
 	return p
 }
@@ -109,6 +110,8 @@ func Decide(kind state.AnyKind, k state.Key, before, after state.Object, want st
 	switch {
 	case known:
 		c.Why = why
+	case ours && want.Flush.Takes(kind) != "":
+		c.Why = want.Flush.Takes(kind)
 	case ours:
 		c.Why = "no longer in the configuration"
 	case kind.IsMarked(k):

@@ -20,6 +20,8 @@ type Situation struct {
 	NoQuorum map[ir.ServiceKey]bool
 	// Weight holds the weights that checks gave to real servers, in place of those of the file.
 	Weight map[DestinationKey]int
+	// Assigned holds the weights that an operator gave to real servers, in place of those of checks and of the file.
+	Assigned map[DestinationKey]int
 	// Stopping: nothing of ours should exist.
 	Stopping bool
 }
@@ -51,7 +53,7 @@ func Router(cfg *ir.Config, s Situation) State {
 }
 
 // Balance is the part of Desired that belongs to virtual servers: services, destinations, the timeouts of IPVS and its sync daemons. It
-// reads Down, Weight, NoQuorum and Stopping of the situation; and Master, where FollowsRoles says so.
+// reads Down, Weight, Assigned, NoQuorum and Stopping of the situation; and Master, where FollowsRoles says so.
 func Balance(cfg *ir.Config, s Situation) State {
 	want := New()
 	want.balance(cfg, s)
@@ -79,6 +81,12 @@ func (w *State) balance(cfg *ir.Config, s Situation) {
 		w.virtualServer(v, s)
 	}
 	w.syncDaemons(cfg, s)
+	switch {
+	case s.Stopping && cfg.Global.LVSFlushOnStop == "all":
+		w.Flush = FlushAll
+	case !s.Stopping && cfg.Global.LVSFlush:
+		w.Flush = FlushStart
+	}
 	if t := cfg.Global.LVSTimeouts; t != (ir.Timeouts{}) && !s.Stopping {
 		w.Timeouts[TimeoutsKey{}] = Timeouts{t, Provenance{Origin: cfg.Global.At("lvs_timeouts"), Why: "lvs_timeouts"}}
 	}
@@ -215,8 +223,9 @@ func (w *State) virtualServer(v *ir.VirtualServer, s Situation) {
 			why = "always up: not checked"
 		}
 		cause, down := s.Down[k]
+		assigned, isAssigned := s.Assigned[k]
 		switch {
-		case sorry && !r.InhibitOnFailure:
+		case sorry && !r.InhibitOnFailure && !isAssigned:
 			w.Absent[k] = sorryWhy
 			continue
 		case down && !r.InhibitOnFailure:
@@ -226,6 +235,9 @@ func (w *State) virtualServer(v *ir.VirtualServer, s Situation) {
 		d := destination(r, why)
 		if n, set := s.Weight[k]; set {
 			d.Weight, d.Why = n, fmt.Sprintf("its check sets the weight, which is %d in the file", r.Weight)
+		}
+		if isAssigned {
+			d.Weight, d.Why = assigned, fmt.Sprintf("an operator set the weight, which is %d in the file", r.Weight)
 		}
 		switch {
 		case down:

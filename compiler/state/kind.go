@@ -146,7 +146,7 @@ func KindsOf(p Part) (kinds []AnyKind) {
 
 // Only returns the tables of some kinds, shared with s, and what is absent.
 func (s State) Only(kinds []AnyKind) State {
-	only := State{Absent: s.Absent}
+	only := State{Absent: s.Absent, Flush: s.Flush}
 	for _, k := range kinds {
 		k.Share(&only, s)
 	}

@@ -24,6 +24,25 @@ type State struct {
 	// Absent holds the objects that the configuration knows and the situation does not want now, with the reason. They
 	// are ours to remove where they exist.
 	Absent map[Key]string
+	// Flush says which virtual servers of others go, too.
+	Flush Flush
+}
+
+// A Flush says which virtual servers count as ours beside those that we made.
+type Flush uint8
+
+const (
+	FlushNone  Flush = iota
+	FlushStart       // those that a director finds when it starts: lvs_flush
+	FlushAll         // those that are there now: lvs_flush_on_stop
+)
+
+// Takes reports why an object of a kind that nobody wants goes, whoever made it; empty: it is left alone.
+func (f Flush) Takes(kind AnyKind) (why string) {
+	if kind != AnyKind(ServiceKind) {
+		return ""
+	}
+	return [...]string{FlushStart: "lvs_flush removes what is not in the configuration", FlushAll: "lvs_flush_on_stop removes all"}[f]
 }
 
 // Kinds lists all kinds of objects. A new kind is a table in State, a value below, and its place in this list; and its kernel side.

@@ -3,6 +3,7 @@ package balance
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"time"
 
 	"keepc/compiler/ir"
@@ -17,7 +18,10 @@ type Machine struct {
 	current  *Generation // in force
 	down     map[state.DestinationKey]string
 	weights  map[state.DestinationKey]int // that checks gave, where they are not those of the file
+	assigned map[state.DestinationKey]int // weights that an operator gave
 	noQuorum map[ir.ServiceKey]bool
+	local    map[netip.Addr]bool     // as Local told; nil: nobody did
+	resting  int                     // services that rest, and some that are gone
 	master   map[ir.InstanceKey]bool // as Roles told
 	stopping bool
 	lacking  map[string]int // how many checks have no result, by what this machine lacks
@@ -28,7 +32,7 @@ type Machine struct {
 
 // New returns the machine of a director that starts now, with what Prepare made of its configuration.
 func New(now time.Time, first *Next) *Machine {
-	m := &Machine{current: first.base, down: map[state.DestinationKey]string{}, weights: map[state.DestinationKey]int{}, noQuorum: map[ir.ServiceKey]bool{}, lacking: map[string]int{}}
+	m := &Machine{current: first.base, down: map[state.DestinationKey]string{}, weights: map[state.DestinationKey]int{}, assigned: map[state.DestinationKey]int{}, noQuorum: map[ir.ServiceKey]bool{}, lacking: map[string]int{}}
 	m.swap(now, first)
 	m.begin, m.out = m.out, nil
 	return m
@@ -43,7 +47,7 @@ func (m *Machine) Current() *Generation { return m.current }
 // Situation is a copy of what the machine knows beside its configuration: which servers are down, what checks say of
 // their weights, which services lack their quorum, and whether it stops.
 func (m *Machine) Situation() state.Situation {
-	return state.Situation{Down: maps.Clone(m.down), Weight: maps.Clone(m.weights), NoQuorum: maps.Clone(m.noQuorum), Stopping: m.stopping}
+	return state.Situation{Down: maps.Clone(m.down), Weight: maps.Clone(m.weights), Assigned: maps.Clone(m.assigned), NoQuorum: maps.Clone(m.noQuorum), Stopping: m.stopping}
 }
 
 // Master reports whether an instance is MASTER, as far as Roles has told.
@@ -98,6 +102,12 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.fileSeen(now, ev)
 	case Roles:
 		m.master = ev.Master
+		m.suspend()
+	case Local:
+		m.local = ev.Addrs
+		m.suspend()
+	case Assign:
+		m.assign(ev)
 	case Swap:
 		m.swap(now, ev.Next)
 	case Stop:
@@ -113,19 +123,21 @@ type service struct {
 	quorum health.Quorum
 	live   uint64 // weight of the servers that are up
 	total  uint64 // weight of all servers
+	rests  bool   // its servers are not checked: ha_suspend
 	cfg    *ir.VirtualServer
 }
 
 // A server is one real server of a service.
 type server struct {
-	key     state.DestinationKey
-	service *service
-	weight  uint64
-	files   int64 // the weight in the file
-	base    int64 // that, or what a check set
-	checks  []*check
-	down    bool
-	cfg     *ir.RealServer
+	key      state.DestinationKey
+	service  *service
+	weight   uint64
+	files    int64 // the weight in the file
+	base     int64 // that, or what a check set
+	assigned *int  // by an operator; nil: the others count
+	checks   []*check
+	down     bool
+	cfg      *ir.RealServer
 }
 
 // A check is one health check of a server.
@@ -148,8 +160,17 @@ func (m *Machine) probeDone(now time.Time, p ProbeDone) {
 			c.server.base = int64(*p.Weight)
 			m.weigh(c.server)
 		}
+		was := c.server.down
 		m.examine(now, c, health.Done{Result: p.Result})
+		if m.tellsAll(c) && !p.Up && p.Inconclusive == "" && (was || !c.server.down) { // else it is told that the server is down
+			m.emit(Note{Subject: c.server.key.Server.String(), Text: c.asks.Keyword() + " failed: " + p.Detail + "; of " + c.server.key.Service.String()})
+		}
 	}
+}
+
+// tellsAll reports whether each failure of a check is told.
+func (m *Machine) tellsAll(c *check) bool {
+	return c.asks.LogAllFailures || m.current.cfg.Global.CheckerLogAllFailures && !c.asks.Has("log_all_failures")
 }
 
 // lack notes what this machine lacked to make a check, and says so when the first check lacks it and when none does any longer.
@@ -175,6 +196,9 @@ func (m *Machine) lack(c *check, what string) {
 // examine gives an event to a check's machine and takes its effects.
 func (m *Machine) examine(now time.Time, c *check, ev health.Event) {
 	before := c.standing()
+	if _, tick := ev.(health.Tick); tick && c.server.service.rests {
+		ev = health.Skip{}
+	}
 	for _, f := range c.health.Step(now, ev) {
 		if p, ok := f.(health.Probe); ok {
 			m.emit(StartProbe{ID: c.id, Server: c.server.key, Check: c.asks, Page: p.Page, Timeout: p.Timeout})

@@ -3,6 +3,7 @@
 package balance
 
 import (
+	"net/netip"
 	"time"
 
 	"keepc/compiler/ir"
@@ -29,6 +30,16 @@ type FileSeen struct {
 	Value int
 }
 
+// Local tells which addresses this host has: all of them, each time. The map must not change any more. Where nobody tells, an address is
+// here while an instance that has it is MASTER, or where none has it.
+type Local struct{ Addrs map[netip.Addr]bool }
+
+// Assign gives real servers a weight in place of what the file and checks say, until a second one takes it back, or the director ends.
+type Assign struct {
+	Servers []state.DestinationKey
+	Weight  *int // nil: the file and checks count again
+}
+
 // Roles tells of every instance whether it is MASTER: of all, each time. The map must not change any more.
 type Roles struct{ Master map[ir.InstanceKey]bool }
 
@@ -42,6 +53,8 @@ func (Tick) event()      {}
 func (ProbeDone) event() {}
 func (FileSeen) event()  {}
 func (Roles) event()     {}
+func (Local) event()     {}
+func (Assign) event()    {}
 func (Swap) event()      {}
 func (Stop) event()      {}
 
@@ -59,10 +72,11 @@ type ServerChanged struct {
 	Reason string
 }
 
-// WeightChanged tells that checks gave a real server another weight.
+// WeightChanged tells that checks, or an operator, gave a real server another weight.
 type WeightChanged struct {
 	Server        state.DestinationKey
-	Weight, Files int // the weight now, and that of the file
+	Weight, Files int  // the weight now, and that of the file
+	Operator      bool // it is an operator who sets it, or did so far
 }
 
 // QuorumChanged tells that a service lost its quorum, so that its sorry server serves, or has it again.

@@ -25,6 +25,7 @@ type Generation struct {
 	checks   map[CheckID]*check
 	of       map[state.DestinationKey][]*check // the checks of each server
 	files    map[track.Thing][]*check          // those that follow a file
+	holders  map[*service][]ir.InstanceKey     // of services that rest while their address is elsewhere: the instances that have it
 	last     CheckID                           // that was given
 }
 
@@ -66,7 +67,7 @@ func Prepare(cfg *ir.Config, current *Generation) *Next {
 	n := &Next{base: current, Generation: &Generation{
 		cfg: cfg, seed: current.seed,
 		services: map[ir.ServiceKey]*service{}, servers: map[state.DestinationKey]*server{}, checks: map[CheckID]*check{},
-		of: map[state.DestinationKey][]*check{}, files: map[track.Thing][]*check{}, last: current.last,
+		of: map[state.DestinationKey][]*check{}, files: map[track.Thing][]*check{}, holders: map[*service][]ir.InstanceKey{}, last: current.last,
 	}}
 	files := filesByName(cfg)
 	for _, v := range cfg.VirtualServers {
@@ -98,6 +99,9 @@ func (n *Next) prepareService(v *ir.VirtualServer, files map[string]track.Thing)
 		s.service, s.fresh = &service{key: v.Key}, true
 	}
 	n.Generation.services[v.Key] = s.service
+	if suspends(v) {
+		n.holders[s.service] = holders(n.cfg, v.Key.Addr)
+	}
 	for _, r := range v.RealServers {
 		k := state.DestinationKey{Service: v.Key, Server: r.Addr}
 		if n.servers[k] != nil {
@@ -179,6 +183,7 @@ func (m *Machine) swap(now time.Time, n *Next) {
 		}
 		m.judgeQuorum(s.service)
 	}
+	m.suspend()
 	for _, c := range n.ended {
 		m.lack(c, "")
 		m.timers.Stop(&c.Timer)
@@ -186,6 +191,7 @@ func (m *Machine) swap(now time.Time, n *Next) {
 	for _, k := range n.removed {
 		delete(m.down, k)
 		delete(m.weights, k)
+		delete(m.assigned, k)
 	}
 	for _, k := range n.closed {
 		delete(m.noQuorum, k)

@@ -15,6 +15,12 @@ func (e WeightChanged) String() string { return fmt.Sprintf("%v %s", e.Server, e
 
 // Text is what happened to the server.
 func (e WeightChanged) Text() string {
+	switch {
+	case e.Operator && e.Weight == e.Files:
+		return fmt.Sprintf("the weight is that of the file again, %d", e.Files)
+	case e.Operator:
+		return fmt.Sprintf("an operator sets the weight to %d, which is %d in the file", e.Weight, e.Files)
+	}
 	return fmt.Sprintf("its check sets the weight to %d, which is %d in the file", e.Weight, e.Files)
 }
 

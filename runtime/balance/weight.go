@@ -16,8 +16,11 @@ func weighs(c *check) bool {
 	return ok && misc.Dynamic
 }
 
-// effective is the weight of a server: that of the file, or what a check set, and what its files add to that.
+// effective is the weight of a server: that of an operator; or that of the file, or what a check set, and what its files add to that.
 func (s *server) effective() uint64 {
+	if s.assigned != nil {
+		return uint64(*s.assigned)
+	}
 	sum := s.base
 	for _, c := range s.checks {
 		sum += c.adds
@@ -26,7 +29,9 @@ func (s *server) effective() uint64 {
 }
 
 // weigh makes the weight of a server what its checks say.
-func (m *Machine) weigh(s *server) {
+func (m *Machine) weigh(s *server) { m.weighAs(s, s.assigned != nil) }
+
+func (m *Machine) weighAs(s *server, operator bool) {
 	weight := s.effective()
 	if weight == s.weight {
 		return
@@ -36,15 +41,32 @@ func (m *Machine) weigh(s *server) {
 		s.service.live += weight - s.weight
 	}
 	m.setWeight(s, weight)
-	m.emit(WeightChanged{Server: s.key, Weight: int(weight), Files: int(s.files)})
+	m.emit(WeightChanged{Server: s.key, Weight: int(weight), Files: int(s.files), Operator: operator})
 }
 
 // setWeight notes the weight of a server.
 func (m *Machine) setWeight(s *server, weight uint64) {
-	if s.weight = weight; int64(weight) == s.files {
+	if s.weight = weight; int64(weight) == s.files || s.assigned != nil {
 		delete(m.weights, s.key)
 	} else {
 		m.weights[s.key] = int(weight)
+	}
+}
+
+// assign gives servers an operator's weight, or takes it back. Those that are gone are left out.
+func (m *Machine) assign(a Assign) {
+	for _, k := range a.Servers {
+		s := m.current.servers[k]
+		if s == nil {
+			continue
+		}
+		if s.assigned = a.Weight; a.Weight != nil {
+			m.assigned[k] = *a.Weight
+		} else {
+			delete(m.assigned, k)
+		}
+		m.weighAs(s, true)
+		m.judgeQuorum(s.service)
 	}
 }
 

@@ -2,10 +2,12 @@ package daemon
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"keepc/compiler/ir"
 	"keepc/runtime/balance"
+	"keepc/runtime/kernel"
 	"keepc/runtime/notify"
 	"keepc/runtime/probe"
 	"keepc/runtime/watch"
@@ -23,6 +25,8 @@ type balanceLoop struct {
 	notes   *notes
 	do      chan func()
 	roles   latest[map[ir.InstanceKey]bool]
+	places  latest[map[string]kernel.Link]
+	links   map[string]kernel.Link // as places told
 	quorum  latest[map[ir.ServiceKey]bool]
 	notify  *notify.Notifier
 	dirty   bool // what is wanted changed since it was handed to the enforcer
@@ -52,12 +56,34 @@ func (l *balanceLoop) run(ctx context.Context) {
 		case master := <-l.roles:
 			l.step(balance.Roles{Master: master})
 			l.dirty = l.dirty || l.machine.FollowsRoles()
+		case l.links = <-l.places:
+			l.locate()
 		case f := <-l.do:
 			f()
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// locate tells the machine which addresses are here, where it asks for that.
+func (l *balanceLoop) locate() {
+	if !l.machine.FollowsAddresses() || l.links == nil {
+		return
+	}
+	here := map[netip.Addr]bool{}
+	for _, k := range l.links {
+		for _, a := range k.Addrs {
+			here[a] = true
+		}
+	}
+	l.step(balance.Local{Addrs: here})
+}
+
+// assign gives real servers a weight. The channel tells how the first attempt to enforce it ended.
+func (l *balanceLoop) assign(a balance.Assign) <-chan error {
+	l.step(a)
+	return l.enforce(nil)
 }
 
 // results takes a probe's result, and those that wait behind it: many servers that fail at once are one change of what is wanted.
@@ -110,6 +136,7 @@ func (l *balanceLoop) enforce(after <-chan error) <-chan error {
 // swap puts a configuration into force.
 func (l *balanceLoop) swap(next *balance.Next) <-chan error {
 	l.step(balance.Swap{Next: next})
+	l.locate()
 	return l.enforce(nil)
 }
 

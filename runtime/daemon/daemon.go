@@ -155,6 +155,7 @@ func (d doors) close() {
 type director struct {
 	Options
 	router   *routerLoop
+	busy     kernel.Balancing // how busy real servers are
 	balance  *balanceLoop
 	opener   *opener
 	notify   *notify.Notifier // scripts and named pipes of both loops
@@ -183,6 +184,7 @@ func newDirector(work context.Context, o Options, cfg *ir.Config, doors doors, b
 	d.current = generations{routers.Generation, servers.Generation}
 	journal := o.journals()
 	roles, quorum := newLatest[map[ir.InstanceKey]bool](), newLatest[map[ir.ServiceKey]bool]()
+	places := newLatest[map[string]kernel.Link]()
 	d.opener = newOpener(doors.wires, bell, o.Log)
 	scripts := script.NewRunner(work)
 	d.notify = notify.New(scripts, func(subject, text string) { o.Log.Warn(text, "subject", "notify "+subject) })
@@ -197,7 +199,7 @@ func newDirector(work context.Context, o Options, cfg *ir.Config, doors doors, b
 		things:  d.things,
 		network: newEnforcer("network", reconcile.New(doors.network, state.OfRouter, journal(state.OfRouter)), o.Log),
 		notes:   newNotes(o.Log),
-		do:      make(chan func()), roles: roles, quorum: quorum, blind: make(chan struct{}), late: make(chan struct{}, 1),
+		do:      make(chan func()), roles: roles, places: places, quorum: quorum, blind: make(chan struct{}), late: make(chan struct{}, 1),
 	}
 	d.router.network.announce = announce(doors.network, o.Log)
 	d.balance = &balanceLoop{
@@ -207,8 +209,9 @@ func newDirector(work context.Context, o Options, cfg *ir.Config, doors doors, b
 		ipvs:    newEnforcer("ipvs", reconcile.New(doors.ipvs, state.OfBalance, journal(state.OfBalance)), o.Log),
 		notes:   newNotes(o.Log),
 		notify:  d.notify,
-		do:      make(chan func()), roles: roles, quorum: quorum,
+		do:      make(chan func()), roles: roles, places: places, quorum: quorum,
 	}
+	d.busy = doors.wires // nobody there waits for a long list
 	d.balance.ipvs.unavailable = noIPVS(o.Log)
 	d.router.machine.Step(time.Now(), router.Quorum{Lost: d.balance.machine.Situation().NoQuorum})
 	return d

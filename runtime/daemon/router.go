@@ -43,6 +43,7 @@ type routerLoop struct {
 	notify  *notify.Notifier
 	do      chan func()
 	roles   latest[map[ir.InstanceKey]bool]
+	places  latest[map[string]kernel.Link] // the interfaces, for the other loop
 	quorum  latest[map[ir.ServiceKey]bool]
 	blind   chan struct{} // closed when the kernel ended the watch of the interfaces
 	late    chan struct{} // told when a deadline is late by more than patience
@@ -75,6 +76,7 @@ func (l *routerLoop) run(ctx context.Context) {
 	for _, name := range slices.Sorted(maps.Keys(l.links)) {
 		l.tellLink(name)
 	}
+	l.places.put(maps.Clone(l.links))
 	l.step(router.Tick{})
 	l.order(l.after)
 
@@ -243,6 +245,7 @@ func (l *routerLoop) link(k kernel.Link) {
 	} else {
 		l.links[k.Name] = k
 	}
+	l.places.put(maps.Clone(l.links))
 	l.need(l.machine.Config())
 	l.tellLink(k.Name)
 	// Somebody may have touched an address of ours; routes go with their interface, and do not come back with it.

@@ -50,6 +50,11 @@ func (p *past) refused(now time.Time, why string) (since time.Time) {
 // document answers who asks for the director's status. It asks the loops for snapshots and writes them down on the goroutine of who asks:
 // however large the configuration is and however slow the client, no advertisement waits.
 func (d *director) document(ctx context.Context, q status.Question) (status.Document, error) {
+	if a, assigns := q.Assignment(); assigns {
+		if err := d.assign(ctx, a); err != nil {
+			return status.Document{}, err
+		}
+	}
 	s, err := ask(ctx, d.router.do, func() status.Snapshot {
 		m := d.router.machine
 		return status.Snapshot{Standings: m.Standings(), Scripts: m.Scripts(), VRIDErrors: m.VRIDErrors()}
@@ -65,6 +70,7 @@ func (d *director) document(ctx context.Context, q status.Question) (status.Docu
 		return status.Document{}, err
 	}
 	s.Config, s.Situation, s.Checks, s.At = served.Config, served.Situation, served.Checks, time.Now()
+	s.Busy = d.busyness(s.Situation.Assigned)
 	d.past.mu.Lock()
 	s.First, s.Started, s.Since, s.Reload = d.past.first, d.past.begun, d.past.since, d.past.reload
 	s.Faults = d.past.faults

@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"keepc/compiler/state"
+	"keepc/runtime/kernel"
 	"keepc/runtime/status"
 )
 
@@ -105,4 +107,65 @@ func TestStatus(t *testing.T) {
 			t.Error("the socket is still there")
 		}
 	})
+}
+
+// TestDrain: an operator's weight is in the kernel at once, told as drift with live connections, and stays over a reload until it is taken back.
+func TestDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBox("10.0.0.5", first)
+		p := newPipes()
+		b.status = p
+		b.start()
+		synctest.Wait()
+		ask := func(a status.Assignment) (d status.Document) {
+			t.Helper()
+			c := p.connect()
+			defer c.Close()
+			if _, err := c.Write([]byte(a.Question() + "\n")); err != nil {
+				t.Fatal(err)
+			}
+			if err := json.NewDecoder(c).Decode(&d); err != nil {
+				t.Fatal(err)
+			}
+			return d
+		}
+		server := p.ask(t).Services[0].Servers[0].Address
+		key := state.DestinationKey{Server: server}
+		for k := range b.destinations(t) {
+			key = k
+		}
+		b.SetConnections(map[state.DestinationKey]kernel.Connections{key: {Active: 3}})
+		drain := status.Assignment{Server: server.Addr().String(), Weight: new(int)}
+		d := ask(drain)
+		if r := d.Services[0].Servers[0]; d.Error != "" || !r.Assigned || r.Weight != 0 || r.Connections == nil || d.Active(drain) != 3 || len(d.Drift()) != 1 {
+			t.Errorf("%+v %+v", d, r)
+		}
+		if w := b.destinations(t)[key].Weight; w != 0 {
+			t.Errorf("the kernel has weight %d", w)
+		}
+		b.reload(first)
+		after(time.Second)
+		if r := p.ask(t).Services[0].Servers[0]; !r.Assigned || b.destinations(t)[key].Weight != 0 {
+			t.Errorf("after a reload: %+v", r)
+		}
+		if d := ask(status.Assignment{Server: server.String()}); d.Services[0].Servers[0].Assigned || b.destinations(t)[key].Weight == 0 {
+			t.Errorf("enabled: %+v", d.Services[0])
+		}
+		for _, a := range []status.Assignment{{Server: "10.99.99.99"}, {Server: "web"}, {Server: server.String(), Service: "tcp 1.2.3.4:5"}} {
+			if d := ask(a); d.Error == "" {
+				t.Errorf("%+v has no error", a)
+			}
+		}
+		b.stop(t)
+	})
+}
+
+// destinations are the real servers in the kernel.
+func (b *box) destinations(t *testing.T) map[state.DestinationKey]state.Destination {
+	t.Helper()
+	have, unread := b.Read(kernel.Scope{Kinds: []state.AnyKind{state.ServiceKind, state.DestinationKind}})
+	if err := unread.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return have.Destinations
 }

@@ -111,7 +111,11 @@ type Tick struct{}
 // Done tells the result of the probe that Probe asked for.
 type Done struct{ Result }
 
+// Skip tells that the deadline has come, and nobody is to be asked this time.
+type Skip struct{}
+
 func (Tick) event() {}
+func (Skip) event() {}
 func (Done) event() {}
 
 // An Effect is something to do once.
@@ -154,6 +158,10 @@ func (c *Check) Step(now time.Time, ev Event) []Effect {
 		if !c.probing && !now.Before(c.due) {
 			c.probing, c.began = true, now
 			return []Effect{Probe{Timeout: c.timing.ConnectTimeout, Page: c.page}}
+		}
+	case Skip:
+		if !c.probing && !now.Before(c.due) {
+			c.due = now.Add(c.timing.DelayLoop)
 		}
 	case Done:
 		if c.probing {

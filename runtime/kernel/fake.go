@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"keepc/compiler/ir"
 	"keepc/compiler/state"
 )
 
@@ -20,6 +21,7 @@ type Fake struct {
 	noIPVS    bool
 	faults    map[string][]error // verb → what its next calls return
 	announced []Announcement
+	busy      map[state.DestinationKey]Connections
 	watches   map[*linkWatch]struct{}
 	hubs      map[string]*Hub // by interface name
 	// lost are to be called when a route or rule is deleted.
@@ -27,6 +29,29 @@ type Fake struct {
 }
 
 var _ Kernel = (*Fake)(nil)
+
+// SetConnections makes real servers be busy.
+func (f *Fake) SetConnections(busy map[state.DestinationKey]Connections) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.busy = busy
+}
+
+// Connections implements Kernel.
+func (f *Fake) Connections(k ir.ServiceKey) (map[netip.AddrPort]Connections, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.noIPVS {
+		return nil, ErrNoIPVS
+	}
+	all := map[netip.AddrPort]Connections{}
+	for d, c := range f.busy {
+		if d.Service == k {
+			all[d.Server] = c
+		}
+	}
+	return all, nil
+}
 
 // An Announcement is what Announce would have told the neighbours.
 type Announcement struct {

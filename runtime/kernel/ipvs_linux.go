@@ -148,29 +148,31 @@ func (l *Linux) services(state.State, iter.Seq[ir.ServiceKey]) (map[ir.ServiceKe
 	})
 }
 
-// destinations lists the real servers of the virtual ones.
-//
-// What moby/ipvs does not tell: a weight beyond 65535, which it cuts to 16 bits.
+// destinations lists the real servers of the virtual ones. moby/ipvs, which would, cuts weights to 16 bits and knows no tunnels.
 func (l *Linux) destinations(have state.State, _ iter.Seq[state.DestinationKey]) (map[state.DestinationKey]state.Destination, error) {
 	all := map[state.DestinationKey]state.Destination{}
-	return all, l.look(func(reader *ipvs.Handle) error {
+	return all, l.look(func(*ipvs.Handle) error {
 		for k := range have.Services {
-			servers, err := reader.GetDestinations(identity(k))
+			err := l.table.dump(cmdGetDest, serviceAttrs(k, nil), attrDest, func(a attributes) {
+				all[state.DestinationKey{Service: k, Server: a.server()}] = a.destination()
+			})
 			if err != nil {
 				return fmt.Errorf("list the real servers of %s: %w", k, err)
 			}
-			tunnels := false
-			for _, d := range servers {
-				tunnels = tunnels || d.ConnectionFlags&ipvs.ConnFwdMask == ipvs.ConnFwdTunnel
-				addr, _ := netip.AddrFromSlice(d.Address)
-				all[state.DestinationKey{Service: k, Server: netip.AddrPortFrom(addr, d.Port)}] = destination(d)
-			}
-			if !tunnels {
-				continue
-			}
-			if err := l.table.tunnels(k, all); err != nil {
-				return fmt.Errorf("list the tunnels of %s: %w", k, err)
-			}
+		}
+		return nil
+	})
+}
+
+// Connections implements Balancing.
+func (l *Linux) Connections(k ir.ServiceKey) (map[netip.AddrPort]Connections, error) {
+	all := map[netip.AddrPort]Connections{}
+	return all, l.look(func(*ipvs.Handle) error {
+		err := l.table.dump(cmdGetDest, serviceAttrs(k, nil), attrDest, func(a attributes) {
+			all[a.server()] = Connections{Active: a.uint32(dstActive), Inactive: a.uint32(dstInactive), Persistent: a.uint32(dstPersistent)}
+		})
+		if err != nil && !errors.Is(err, unix.ESRCH) { // no such service
+			return fmt.Errorf("count the connections of %s: %w", k, err)
 		}
 		return nil
 	})
@@ -189,14 +191,6 @@ func (l *Linux) timeouts(state.State, iter.Seq[state.TimeoutsKey]) (map[state.Ti
 	})
 }
 
-// identity is what the kernel knows a service by.
-func identity(k ir.ServiceKey) *ipvs.Service {
-	if k.FWMark != 0 {
-		return &ipvs.Service{FWMark: k.FWMark, AddressFamily: family(k.IPv6)}
-	}
-	return &ipvs.Service{Protocol: uint16(k.Protocol), Address: k.Addr.AsSlice(), Port: k.Port, AddressFamily: family(k.Addr.Is6())}
-}
-
 func serviceKey(s *ipvs.Service) ir.ServiceKey {
 	if s.FWMark != 0 {
 		return ir.ServiceKey{FWMark: s.FWMark, IPv6: s.AddressFamily == unix.AF_INET6}
@@ -213,17 +207,6 @@ func service(s *ipvs.Service, engine string) state.Service {
 		if s.AddressFamily == unix.AF_INET6 {
 			out.Mask = uint8(s.Netmask)
 		}
-	}
-	return out
-}
-
-func destination(d *ipvs.Destination) state.Destination {
-	out := state.Destination{Weight: d.Weight, UpperThreshold: d.UpperThreshold, LowerThreshold: d.LowerThreshold}
-	switch d.ConnectionFlags & ipvs.ConnFwdMask {
-	case ipvs.ConnFwdDirectRoute:
-		out.Forwarding = ir.DR
-	case ipvs.ConnFwdTunnel:
-		out.Forwarding = ir.TUN
 	}
 	return out
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/moby/ipvs"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
@@ -12,7 +13,7 @@ import (
 	"keepc/compiler/state"
 )
 
-// What moby/ipvs does not tell of a table is read here: persistence engines and kinds of tunnels.
+// What moby/ipvs does not tell of a table is read here: persistence engines, and real servers with their whole weight and their tunnels.
 
 // engines returns the persistence engines of the services that have one.
 func (t *ipvsTable) engines() (map[ir.ServiceKey]string, error) {
@@ -28,23 +29,6 @@ func (t *ipvsTable) engines() (map[ir.ServiceKey]string, error) {
 	return engines, nil
 }
 
-// tunnels sets the tunnels of those of a service's real servers that have one.
-func (t *ipvsTable) tunnels(k ir.ServiceKey, servers map[state.DestinationKey]state.Destination) error {
-	return t.dump(cmdGetDest, serviceAttrs(k, nil), attrDest, func(a attributes) {
-		key := state.DestinationKey{Service: k, Server: netip.AddrPortFrom(a.addr(dstAddr, dstFamily), a.port(dstPort))}
-		d, ok := servers[key]
-		if !ok || d.Forwarding != ir.TUN {
-			return
-		}
-		d.Tunnel = ir.Tunnel{Port: a.port(dstTunnelPort)}
-		if kind := a[dstTunnelType]; len(kind) > 0 {
-			d.Tunnel.Type = ir.TunnelType(kind[0])
-		}
-		d.Tunnel.Checksum = ir.TunnelChecksum(a.uint16(dstTunnelFlags))
-		servers[key] = d
-	})
-}
-
 // attributes are those of a service or a destination by their number.
 type attributes map[uint16][]byte
 
@@ -53,6 +37,13 @@ func (a attributes) uint16(n uint16) uint16 {
 		return 0
 	}
 	return binary.NativeEndian.Uint16(a[n])
+}
+
+func (a attributes) uint32(n uint16) uint32 {
+	if len(a[n]) < 4 {
+		return 0
+	}
+	return binary.NativeEndian.Uint32(a[n])
 }
 
 // port is a number in network byte order.
@@ -78,6 +69,26 @@ func (a attributes) service() ir.ServiceKey {
 		return ir.ServiceKey{FWMark: binary.NativeEndian.Uint32(mark), IPv6: a.uint16(svcFamily) == unix.AF_INET6}
 	}
 	return ir.ServiceKey{Protocol: ir.Protocol(a.uint16(svcProtocol)), Addr: a.addr(svcAddr, svcFamily), Port: a.port(svcPort)}
+}
+
+// server is the address of a destination.
+func (a attributes) server() netip.AddrPort {
+	return netip.AddrPortFrom(a.addr(dstAddr, dstFamily), a.port(dstPort))
+}
+
+func (a attributes) destination() state.Destination {
+	d := state.Destination{Weight: int(a.uint32(dstWeight)), UpperThreshold: a.uint32(dstUpper), LowerThreshold: a.uint32(dstLower)}
+	switch a.uint32(dstForwarding) & ipvs.ConnFwdMask {
+	case ipvs.ConnFwdDirectRoute:
+		d.Forwarding = ir.DR
+	case ipvs.ConnFwdTunnel:
+		d.Forwarding = ir.TUN
+		d.Tunnel = ir.Tunnel{Port: a.port(dstTunnelPort), Checksum: ir.TunnelChecksum(a.uint16(dstTunnelFlags))}
+		if kind := a[dstTunnelType]; len(kind) > 0 {
+			d.Tunnel.Type = ir.TunnelType(kind[0])
+		}
+	}
+	return d
 }
 
 // dump asks for all objects of a kind, and calls each with the attributes of one.

@@ -147,6 +147,9 @@ const (
 	dstWeight      = 4
 	dstUpper       = 5
 	dstLower       = 6
+	dstActive      = 7
+	dstInactive    = 8
+	dstPersistent  = 9
 	dstFamily      = 11
 	dstTunnelType  = 13
 	dstTunnelPort  = 14

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/netip"
 
+	"keepc/compiler/ir"
 	"keepc/compiler/state"
 )
 
@@ -110,9 +111,23 @@ type Neighbours interface {
 	Announce(iface string, addr netip.Addr) error
 }
 
+// Balancing tells how busy real servers are.
+type Balancing interface {
+	// Connections counts those of the real servers of a service. A service that is not there has none. Errors: ErrNoIPVS, ErrPermission.
+	Connections(ir.ServiceKey) (map[netip.AddrPort]Connections, error)
+}
+
+// Connections are those that the kernel remembers of a real server.
+type Connections struct {
+	Active     uint32 // established
+	Inactive   uint32 // in any other state
+	Persistent uint32 // templates of clients that come back to this server
+}
+
 // Kernel is all of it.
 type Kernel interface {
 	Objects
+	Balancing
 	Links
 	Wires
 	Neighbours

@@ -149,6 +149,9 @@ func client(h *ir.HTTPCheck, u *ir.URL) *tls.Config {
 			c.ServerName = h.SNIName
 		}
 	}
+	if h.Client != nil && h.Client.Certificate != "" {
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return certificate(h.Client) }
+	}
 	for _, s := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
 		c.CipherSuites = append(c.CipherSuites, s.ID)
 	}

@@ -130,6 +130,9 @@ func lacking(err error) bool {
 	if _, ok := errors.AsType[*unknownError](err); ok {
 		return true
 	}
+	if _, ok := errors.AsType[*certificateError](err); ok {
+		return true
+	}
 	if e, ok := errors.AsType[*os.SyscallError](err); ok && !slices.Contains(reaching, e.Syscall) {
 		return true
 	}

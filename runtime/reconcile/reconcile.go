@@ -90,7 +90,7 @@ func (r *Reconciler) Reconcile(want state.State, o Round) error {
 	unknown, foreign := r.unknown(want)
 	var changes plan.Plan
 	var errs []error
-	if full := o.Full || !r.known || foreign || !r.again.IsZero() && !o.Now.Before(r.again); full {
+	if full := o.Full || want.Flush == state.FlushAll || !r.known || foreign || !r.again.IsZero() && !o.Now.Before(r.again); full {
 		var err error
 		if changes, err = r.look(want, o); err != nil {
 			errs = append(errs, fmt.Errorf("read the kernel's state: %w", err))
@@ -148,6 +148,7 @@ func (r *Reconciler) look(want state.State, o Round) (changes plan.Plan, err err
 	} else {
 		r.again = o.Now.Add(Backoff(r.blind))
 	}
+	r.take(have, want)
 	r.recall(have)
 	r.remember(have, want)
 	changes = plan.Diff(have, want, r.owns)
@@ -191,6 +192,18 @@ func (r *Reconciler) recall(have state.State) {
 			} else {
 				r.journal.forget(k)
 			}
+		}
+	}
+}
+
+// take makes the objects of others ours that a flush is about: at the first look those that are found, or those that are there now.
+func (r *Reconciler) take(have, want state.State) {
+	for _, kind := range r.kinds {
+		if want.Flush.Takes(kind) == "" || r.unread[kind] != nil || want.Flush == state.FlushStart && r.recalled[kind] {
+			continue
+		}
+		for k := range kind.All(have) {
+			r.made[k] = struct{}{}
 		}
 	}
 }
@@ -311,7 +324,7 @@ func (r *Reconciler) undone(changes plan.Plan, o Round) (rest plan.Plan) {
 	still := map[state.Key]attempt{}
 	for _, c := range changes {
 		last, again := r.tried[c.Key]
-		if c.Action != plan.Replace || !again || !sameChange(last.Change, c) {
+		if c.Action != plan.Replace || !again || c.Reorders() || !sameChange(last.Change, c) {
 			rest = append(rest, c)
 			continue
 		}

@@ -255,7 +255,7 @@ func (n *node) linkEvents(p *port) []router.LinkChanged {
 // want is what should exist in the node's kernel.
 func (b *brains) want() state.State {
 	s, health := b.router.Situation(), b.balance.Situation()
-	s.Down, s.Weight, s.NoQuorum = health.Down, health.Weight, health.NoQuorum
+	s.Down, s.Weight, s.Assigned, s.NoQuorum = health.Down, health.Weight, health.Assigned, health.NoQuorum
 	return state.Desired(b.router.Config(), s)
 }
 

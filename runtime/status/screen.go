@@ -127,7 +127,9 @@ func (s Service) screen(b *strings.Builder) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.TabIndent)
 	for _, r := range s.Servers {
 		why := r.Cause
-		if r.FileWeight != nil {
+		if r.Assigned {
+			why = strings.TrimPrefix(why+"; "+r.drift(), "; ")
+		} else if r.FileWeight != nil {
 			why = strings.TrimPrefix(fmt.Sprintf("%s; weight %d by its check, %d in the file", why, r.Weight, *r.FileWeight), "; ")
 		}
 		if len(r.NotChecked) > 0 {
@@ -143,6 +145,31 @@ func (s Service) screen(b *strings.Builder) {
 		}
 	}
 	_ = t.Flush() // a Builder never fails
+}
+
+// drift says how an operator's weight differs from the file, and how busy the server is.
+func (r Server) drift() string {
+	text := fmt.Sprintf("weight %d by an operator, %d in the file", r.Weight, *r.FileWeight)
+	switch c := r.Connections; {
+	case c == nil:
+		return text
+	case c.Active == 1:
+		return text + "; 1 active connection"
+	default:
+		return fmt.Sprintf("%s; %d active connections", text, c.Active)
+	}
+}
+
+// Drift lists the real servers whose weight an operator set, a line for each.
+func (d Document) Drift() (lines []string) {
+	for _, s := range d.Services {
+		for _, r := range s.Servers {
+			if r.Assigned {
+				lines = append(lines, fmt.Sprintf("%s of %s: %s", r.Address, s.Name, r.drift()))
+			}
+		}
+	}
+	return lines
 }
 
 // clock is a time of day; with the day where that is not the last one.

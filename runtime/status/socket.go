@@ -97,6 +97,28 @@ const (
 	InForce Question = "configuration" // a Document with Configuration
 )
 
+// An Assignment asks a director to give real servers a weight in place of that of its file, until it ends or a second one takes it back. The
+// answer is a Document of after that.
+type Assignment struct {
+	Server  string `json:"server"`           // as "10.0.0.7:80", or "10.0.0.7" for all its ports
+	Service string `json:"service,omitzero"` // as "tcp 10.0.0.3:80"; empty: all services that have the server
+	Weight  *int   `json:"weight"`           // null: that of the file again
+}
+
+// Question is how it is asked.
+func (a Assignment) Question() Question {
+	text, err := json.Marshal(a)
+	if err != nil {
+		return About // plain data
+	}
+	return Question(text)
+}
+
+// Assignment reads what a question assigns; false: nothing.
+func (q Question) Assignment() (a Assignment, some bool) {
+	return a, strings.HasPrefix(string(q), "{") && json.Unmarshal([]byte(q), &a) == nil
+}
+
 // Serve answers everybody who connects, until ctx ends; then it closes the listener.
 func Serve(ctx context.Context, l net.Listener, answer func(context.Context, Question) (Document, error)) {
 	defer context.AfterFunc(ctx, func() { _ = l.Close() })() // nothing was written, nothing is lost
@@ -143,14 +165,15 @@ func serve(ctx context.Context, c net.Conn, answer func(context.Context, Questio
 }
 
 // maxQuestion is more than any question has.
-const maxQuestion = 64
+const maxQuestion = 512
 
 // question reads what a client asks, a line. One of another version may not ask at all.
 func question(c net.Conn) Question {
 	_ = c.SetReadDeadline(time.Now().Add(patience / 20)) // a unix socket has deadlines
 	line, _ := bufio.NewReader(io.LimitReader(c, maxQuestion)).ReadString('\n')
-	if Question(strings.TrimSpace(line)) == InForce {
-		return InForce
+	q := Question(strings.TrimSpace(line))
+	if _, assigns := q.Assignment(); assigns || q == InForce {
+		return q
 	}
 	return About
 }

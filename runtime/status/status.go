@@ -141,6 +141,16 @@ type Server struct {
 	Checks     Checks   `json:"checks"`
 	// FileWeight is the weight in the file, where a check set another one.
 	FileWeight *int `json:"file_weight,omitempty"`
+	// Assigned: an operator set the weight. FileWeight is there then, and so are Connections, where the kernel tells them.
+	Assigned    bool         `json:"assigned,omitempty"`
+	Connections *Connections `json:"connections,omitempty"`
+}
+
+// Connections are those that the kernel remembers of a real server.
+type Connections struct {
+	Active     uint32 `json:"active"`     // established
+	Inactive   uint32 `json:"inactive"`   // in any other state
+	Persistent uint32 `json:"persistent"` // templates of clients that come back to this server
 }
 
 // A Snapshot is what the loops of a director hand over for a Document: little enough to take between two advertisements.
@@ -156,6 +166,7 @@ type Snapshot struct {
 	Config    *ir.Config // its virtual servers
 	Situation state.Situation
 	Checks    map[state.DestinationKey]health.Statistics
+	Busy      map[state.DestinationKey]Connections // of those servers that an operator gave a weight
 
 	At       time.Time
 	Started  time.Time
@@ -213,9 +224,15 @@ func (s Snapshot) Document(file string, pid int) Document {
 			k := state.DestinationKey{Service: v.Key, Server: r.Addr}
 			cause, down := s.Situation.Down[k]
 			checks = checks.Plus(s.Checks[k])
-			server := Server{r.Addr, r.Weight, !down, cause, notChecked(r), newChecks(s.Checks[k]), nil}
+			server := Server{r.Addr, r.Weight, !down, cause, notChecked(r), newChecks(s.Checks[k]), nil, false, nil}
 			if weight, set := s.Situation.Weight[k]; set {
 				server.Weight, server.FileWeight = weight, &r.Weight
+			}
+			if weight, assigned := s.Situation.Assigned[k]; assigned {
+				server.Weight, server.FileWeight, server.Assigned = weight, &r.Weight, true
+				if busy, known := s.Busy[k]; known {
+					server.Connections = &busy
+				}
 			}
 			service.Servers = append(service.Servers, server)
 		}
@@ -259,7 +276,7 @@ func (d Document) Owns() plan.Owned {
 // Situation is that of the director for what it has in common with a configuration. The rest of the configuration would start anew:
 // BACKUP, and up.
 func (d Document) Situation(cfg *ir.Config) state.Situation {
-	s := state.Situation{Master: map[ir.InstanceKey]string{}, Down: map[state.DestinationKey]string{}, Weight: map[state.DestinationKey]int{}, NoQuorum: map[ir.ServiceKey]bool{}}
+	s := state.Situation{Master: map[ir.InstanceKey]string{}, Down: map[state.DestinationKey]string{}, Weight: map[state.DestinationKey]int{}, Assigned: map[state.DestinationKey]int{}, NoQuorum: map[ir.ServiceKey]bool{}}
 	for _, i := range d.Instances {
 		if i.Role == vrrp.Master.String() {
 			s.Master[ir.InstanceKey{Interface: i.Interface, VRID: i.VRID, IPv6: i.IPv6, Twin: i.Twin}] = i.Why
@@ -281,7 +298,9 @@ func (d Document) Situation(cfg *ir.Config) state.Situation {
 			}
 		}
 		for _, r := range v.RealServers { // a weight that changes in the file counts
-			if x, ok := set[r.Addr]; ok && *x.FileWeight == r.Weight {
+			if x, ok := set[r.Addr]; ok && x.Assigned { // it stays over a reload
+				s.Assigned[state.DestinationKey{Service: v.Key, Server: r.Addr}] = x.Weight
+			} else if ok && *x.FileWeight == r.Weight {
 				s.Weight[state.DestinationKey{Service: v.Key, Server: r.Addr}] = x.Weight
 			}
 		}

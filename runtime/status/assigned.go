@@ -1,0 +1,48 @@
+package status
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// A Concerned is a real server that an assignment is about.
+type Concerned struct {
+	Service string
+	Server
+}
+
+// Text says in one line what weight the server has.
+func (c Concerned) Text() string {
+	text := fmt.Sprintf("%s of %s: ", c.Address, c.Service)
+	if c.Assigned {
+		return text + c.drift()
+	}
+	return fmt.Sprintf("%sweight %d", text, c.Weight)
+}
+
+// Concerned lists the real servers that an assignment is about.
+func (d Document) Concerned(a Assignment) (list []Concerned) {
+	one, err := netip.ParseAddrPort(a.Server)
+	for _, s := range d.Services {
+		if a.Service != "" && a.Service != s.Name {
+			continue
+		}
+		for _, r := range s.Servers {
+			if r.Address == one || err != nil && r.Address.Addr().String() == strings.Trim(a.Server, "[]") {
+				list = append(list, Concerned{s.Name, r})
+			}
+		}
+	}
+	return list
+}
+
+// Active counts the active connections of the real servers that an assignment is about.
+func (d Document) Active(a Assignment) (n int) {
+	for _, c := range d.Concerned(a) {
+		if c.Connections != nil {
+			n += int(c.Connections.Active)
+		}
+	}
+	return n
+}
