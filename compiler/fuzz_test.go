@@ -1,9 +1,11 @@
 package compiler
 
 import (
+	"cmp"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -30,7 +32,10 @@ func FuzzCheck(f *testing.F) {
 			f.Add(text)
 		}
 	}
-	schema.Walk(func(path []*schema.Keyword) { f.Add([]byte(path[len(path)-1].Word + " 1 2 {\n}\n")) })
+	schema.Walk(func(path []*schema.Keyword) {
+		f.Add([]byte(path[len(path)-1].Word + " 1 2 {\n}\n"))
+		f.Add([]byte(braceless(path)))
+	})
 	f.Fuzz(func(t *testing.T, text []byte) {
 		start := time.Now()
 		defer func() {
@@ -45,6 +50,8 @@ func FuzzCheck(f *testing.F) {
 			found := Merge(file, reading, meaning)
 			Settings(grammar.Parse(src))
 			state.Desired(cfg, state.AllMaster(cfg))
+			_, literal, _ := Literal(file, Options{Host: caseHost{}})
+			state.Desired(literal, state.AllMaster(literal))
 			model := report.NewCheck([]report.File{{Name: "f", Findings: found, Secrets: cfg.Secrets}})
 			for _, format := range report.Formats() {
 				if err := format.Write(io.Discard, model, true); err != nil {
@@ -61,4 +68,19 @@ func FuzzCheck(f *testing.F) {
 			text = better
 		}
 	})
+}
+
+// braceless is a file in which a keyword is where it belongs, and has no block behind it.
+func braceless(path []*schema.Keyword) string {
+	heads := map[string]string{
+		"virtual_server": "192.0.2.10 80", "real_server": "192.0.2.21 80", "sorry_server": "192.0.2.22 80", "virtual_server_group": "G", "vrrp_instance": "VI_1",
+	}
+	var open, shut string
+	for i, key := range path {
+		open += strings.TrimSpace(key.Word + " " + cmp.Or(heads[key.Word], "a"))
+		if i < len(path)-1 {
+			open, shut = open+" {\n", shut+"}\n"
+		}
+	}
+	return open + "\n" + shut
 }

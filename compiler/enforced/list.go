@@ -149,7 +149,7 @@ var list = []row{
 	{blocks: routes, words: "track_group", answer: LeftOut, why: noFollowing},
 	{blocks: rules, answer: Enforced, words: `
 		inet inet6 from to not table lookup preference order priority tos dsfield fwmark realms suppress_prefixlength sup_pl
-		suppress_ifgroup sup_group dev iif oif uidrange protocol ipproto sport dport goto nop blackhole unreachable prohibit`},
+		suppress_ifgroup sup_group dev iif oif uidrange protocol ipproto sport dport goto nop blackhole unreachable prohibit type`},
 	{blocks: rules, words: "tunnel-id l3mdev", answer: LeftOut, why: lineLeft},
 	{blocks: rules, words: "no_track", answer: Enforced},
 	{blocks: rules, words: "track_group", answer: LeftOut, why: noFollowing},

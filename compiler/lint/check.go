@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"keepc/compiler/ir"
+	"keepc/compiler/schema"
 	"keepc/grammar/diag"
 )
 
@@ -23,6 +24,24 @@ func checkRules() []Rule {
 				for c := range v.checks {
 					if from, to := c.BindTo.Addr(), c.Target.Addr(); from.IsValid() && to.IsValid() && from.Is6() != to.Is6() {
 						p.report(c.At("bindto"), fmt.Sprintf("%s is of another family than %s, which is checked", from, to), "ignored")
+					}
+				}
+			},
+		},
+		{
+			Name: "ping-source", Severity: diag.Warning,
+			Title: "PING_CHECK has a source address, which keepalived does not use.",
+			Text: "Up to 2.4.3 keepalived reads bindto in a PING_CHECK and asks from the address that the kernel picks. A server that answers one source " +
+				"alone is taken out. keepc asks from the address that is written.",
+			Bad:  checkedText("PING_CHECK {\n            bindto 192.0.2.2\n        }"),
+			Good: checkedText("PING_CHECK {\n        }"),
+			Service: func(p *pass, v service) {
+				if p.Version != "" && !schema.Older(p.Version, "2.4.4") {
+					return
+				}
+				for c := range v.checks {
+					if _, ping := c.Checker.(*ir.PingCheck); ping && c.BindTo.Addr().IsValid() {
+						p.report(c.At("bindto"), fmt.Sprintf("PING_CHECK asks from any address, not from %s", c.BindTo.Addr()), "keepalived 2.2.7 to 2.4.3 ignores it")
 					}
 				}
 			},
@@ -117,7 +136,7 @@ func checkRules() []Rule {
 			Good:  checkedText("HTTP_GET {\n            url {\n                path /\n                regex \"busy\"\n                regex_no_match\n            }\n        }"),
 			Service: func(p *pass, v service) {
 				for u := range v.pages {
-					for _, s := range u.Stmt.Block.Stmts {
+					for _, s := range blockOf(u.Stmt) {
 						if strings.HasPrefix(s.Keyword(), "regex_") && !u.Has("regex") {
 							p.report(s.Span(), s.Keyword()+" stands without regex", "without effect")
 							break

@@ -506,10 +506,7 @@ func named(v *ir.VRRPInstance) string {
 
 // auth returns the last line with a keyword in the authentication blocks of an instance; nil: there is none.
 func auth(v *ir.VRRPInstance, keyword string) (line *grammar.Stmt) {
-	if v.Stmt == nil || v.Stmt.Block == nil {
-		return nil
-	}
-	for _, s := range v.Stmt.Block.Stmts {
+	for _, s := range blockOf(v.Stmt) {
 		if s.Keyword() == "authentication" {
 			if found := s.Block.Find(keyword); found != nil {
 				line = found

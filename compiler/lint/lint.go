@@ -129,10 +129,7 @@ func note(at source.Span, message string) []diag.Note {
 
 // linesOf lists the lines of the blocks with a keyword.
 func linesOf(o ir.Origin, keyword string) (lines []*grammar.Stmt) {
-	if o.Stmt == nil || o.Stmt.Block == nil {
-		return nil
-	}
-	for _, s := range o.Stmt.Block.Stmts {
+	for _, s := range blockOf(o.Stmt) {
 		if s.Keyword() == keyword && s.Block != nil {
 			lines = append(lines, s.Block.Stmts...)
 		}
@@ -143,7 +140,7 @@ func linesOf(o ir.Origin, keyword string) (lines []*grammar.Stmt) {
 // precedes tells whether a keyword of a block stands before another one. Where they stand in the file does not tell: either may
 // come from a definition or another file.
 func precedes(o ir.Origin, keyword, other string) bool {
-	for _, s := range o.Stmt.Block.Stmts {
+	for _, s := range blockOf(o.Stmt) {
 		switch s.Keyword() {
 		case keyword:
 			return true

@@ -115,7 +115,7 @@ func routeRules() []Rule {
 			Good:  instanceText("    virtual_rules {\n        from 198.51.100.0/24 table 100 preference 100\n    }\n"),
 			Check: func(p *pass) {
 				for of, r := range p.rules {
-					if r.Stmt != nil && !slices.ContainsFunc([]string{"table", "lookup", "goto", "blackhole", "unreachable", "prohibit", "nop", "l3mdev"}, func(w string) bool { return r.Origin.HasWord(w) }) {
+					if r.Stmt != nil && !slices.ContainsFunc([]string{"table", "lookup", "goto", "blackhole", "unreachable", "prohibit", "nop", "type", "l3mdev"}, func(w string) bool { return r.Origin.HasWord(w) }) {
 						p.report(r.Span(), "a rule of "+of+" has neither a table nor an action", "dropped")
 					}
 				}

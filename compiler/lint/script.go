@@ -302,9 +302,9 @@ func find(s *grammar.Stmt, lines map[*grammar.Stmt]bool) *grammar.Stmt {
 	return nil
 }
 
-// blockOf is the lines of the block that a statement opens, if it does.
+// blockOf is the lines of the block that a statement opens. As keepalived reads a file, a block may be one without a brace: it has no lines.
 func blockOf(s *grammar.Stmt) []*grammar.Stmt {
-	if s.Block == nil {
+	if s == nil || s.Block == nil {
 		return nil
 	}
 	return s.Block.Stmts

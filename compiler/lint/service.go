@@ -104,11 +104,11 @@ func serviceRules() []Rule {
 			Good:  serviceText(""),
 			Service: func(p *pass, v service) {
 				for _, s := range v.RealServers {
-					if len(s.Checks) > 0 || hasBlock(s.Stmt) || s.Stmt.Block.Open.IsZero() {
-						continue
+					if len(s.Checks) > 0 || s.Stmt.Block == nil || hasBlock(s.Stmt) || s.Stmt.Block.Open.IsZero() {
+						continue // where its brace is missing, that is another finding
 					}
 					// A line of a check outside of its block is another finding.
-					if !slices.ContainsFunc(s.Stmt.Block.Stmts, func(t *grammar.Stmt) bool { return below()[t.Keyword()] }) {
+					if !slices.ContainsFunc(blockOf(s.Stmt), func(t *grammar.Stmt) bool { return below()[t.Keyword()] }) {
 						p.report(s.Span(), fmt.Sprintf("real_server %s has no check", s.Addr.Addr()), "counts as alive always").Help = "add " + checkFor(v.Key.Protocol, s.Addr.Port()) + " { }"
 					}
 				}
@@ -345,12 +345,10 @@ func servicesOf(cfg *ir.Config) (all []service) {
 			continue
 		}
 		lines := map[string]*grammar.Stmt{}
-		if v.Stmt != nil && v.Stmt.Block != nil {
-			stmts := v.Stmt.Block.Stmts
-			for n, s := range stmts {
-				if n+1 == len(stmts) || stmts[n+1].Keyword() != s.Keyword() { // of a row of real servers the last one
-					lines[s.Keyword()] = s
-				}
+		stmts := blockOf(v.Stmt)
+		for n, s := range stmts {
+			if n+1 == len(stmts) || stmts[n+1].Keyword() != s.Keyword() { // of a row of real servers the last one
+				lines[s.Keyword()] = s
 			}
 		}
 		all = append(all, service{v, lines})

@@ -107,6 +107,7 @@ func TestReference(t *testing.T) {
 		// The lines of a kind stand in several blocks, and are listed once.
 		again := strings.HasPrefix(path, "vrrp_sync_group.track_") || strings.HasPrefix(path, "static_ro") || strings.HasPrefix(path, "static_ru") ||
 			strings.Contains(path, "virtual_ipaddress_excluded.") || strings.Contains(path, "lvs_method.") || strings.HasPrefix(path, "linkbeat_interfaces.")
+		again = again || path == "vrrp_instance.virtual_rules.type" // its list has not all that 2.2.7 reads: TestValues of cmd/keepc
 		if !known[path] && !again && k.Instead == "" && k.Foreign == "" {
 			t.Errorf("the reference does not know %s", path)
 		}

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -250,19 +251,39 @@ func early(word string, at func(*ir.Global) *ir.Command, text string) Row[ir.Glo
 	return row
 }
 
-// umask is a number in the way of C, of which 0 in front means octal, or names of bits.
+// umask is a number in the way of C, of which 0 in front means octal, or names of bits with | between them.
 var umask = Kind[string]{"a number such as 022, or IRUSR|IWUSR", func(r *reader) (string, bool) {
 	const expect = "a number such as 022, or names such as IRUSR|IWUSR"
 	w, ok := r.word(expect)
-	if !ok || w.Text == "" || w.Text[0] < '0' || w.Text[0] > '9' {
+	if !ok || w.Text == "" {
 		return w.Text, ok
 	}
-	if n, err := strconv.ParseUint(w.Text, 0, 32); err != nil || n > 0o777 {
-		r.invalid(w, "a umask", expect)
-		return "", false
+	if w.Text[0] >= '0' && w.Text[0] <= '9' {
+		if n, err := strconv.ParseUint(w.Text, 0, 32); err != nil || n > 0o777 || !cNumber.MatchString(w.Text) {
+			r.invalid(w, "a umask", expect)
+			return "", false
+		}
+		return w.Text, true
 	}
-	return w.Text, true
+	text := w.Text
+	for len(r.rest) > 0 && (strings.HasSuffix(text, "|") || strings.HasPrefix(r.peek(), "|")) {
+		more, _ := r.optional()
+		text += more.Text
+	}
+	for name := range strings.SplitSeq(text, "|") {
+		if !slices.Contains(umaskBits, name) {
+			r.invalid(grammar.Word{Text: name, Span: w.Span}, "a bit of a umask", expect)
+			return "", false
+		}
+	}
+	return text, true
 }}
+
+// umaskBits are the names of bits that keepalived knows in a umask.
+var umaskBits = []string{"IRUSR", "IWUSR", "IXUSR", "IRGRP", "IWGRP", "IXGRP", "IROTH", "IWOTH", "IXOTH"}
+
+// cNumber is how C writes a number that is not negative; Go knows more ways.
+var cNumber = regexp.MustCompile(`^(0[xX][0-9a-fA-F]+|[0-9]+)$`)
 
 // mailServer is an address or a host name, and a port.
 var mailServer = Kind[ir.MailServer]{"an address or a host name [port]", func(r *reader) (m ir.MailServer, ok bool) {

@@ -1,6 +1,10 @@
 package schema
 
-import "keepc/compiler/ir"
+import (
+	"strconv"
+
+	"keepc/compiler/ir"
+)
 
 // newRoute and newRule are what a line says that only names its subject.
 var (
@@ -116,9 +120,20 @@ var rule = entry("rule line", Head[ir.Rule]{}, newRule,
 	ruleAction(ir.RuleBlackhole, "Packets are dropped without a word."),
 	ruleAction(ir.RuleUnreachable, "Packets are answered with network unreachable."),
 	ruleAction(ir.RuleProhibit, "Packets are answered with administratively prohibited."),
+	Value("type", ruleType, func(r *ir.Rule) *ir.RuleAction { return &r.Action }, "What becomes of packets, as by the word alone.").
+		Same("table").Refused(oneAction),
 	Value("no_track", Flag, func(r *ir.Rule) *bool { return &r.NoTrack }, "The rule may be removed by others without consequence."),
 	Value("track_group", String, func(r *ir.Rule) *string { return &r.TrackGroup }, "A static rule exists while the instances of the track_group are well."),
 ).allOrNothing()
+
+// ruleType is an action behind the word type: keepalived knows the names, and the numbers of those that drop.
+var ruleType = Kind[ir.RuleAction]{"nop, blackhole, unreachable or prohibit", func(r *reader) (ir.RuleAction, bool) {
+	if n, err := strconv.ParseUint(r.peek(), 0, 8); err == nil && n >= uint64(ir.RuleBlackhole) && n <= uint64(ir.RuleProhibit) {
+		r.optional()
+		return ir.RuleAction(n), true
+	}
+	return Enum(ir.Nop, ir.RuleBlackhole, ir.RuleUnreachable, ir.RuleProhibit).read(r)
+}}
 
 func ruleAction(a ir.RuleAction, text string) Row[ir.Rule] {
 	return Value(a.String(), constant(a), func(r *ir.Rule) *ir.RuleAction { return &r.Action }, text).Same("table").Refused(oneAction)

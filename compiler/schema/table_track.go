@@ -1,9 +1,13 @@
 package schema
 
 import (
+	"fmt"
+	"math"
 	"strings"
 
 	"keepc/compiler/ir"
+	"keepc/grammar"
+	"keepc/grammar/diag"
 )
 
 var script = block(head(Name, func(s *ir.Script) *string { return &s.Name }), ir.Script{Timeout: ir.Unset},
@@ -36,18 +40,36 @@ var trackFile = block(head(Name, func(f *ir.TrackFile) *string { return &f.Name 
 	Value("init_file", initFile, func(f *ir.TrackFile) **ir.InitFile { return &f.InitFile }, "Creates the file at the start."),
 )
 
-// initFile is the number that a new file gets, and whether an old one gets it too.
+// initFile is the number that a new file gets, and whether an old one gets it too, in any order; of two numbers the last one counts. A number
+// that is wrong is 0: the file is made all the same.
 var initFile = Kind[*ir.InitFile]{"[number] [overwrite]", func(r *reader) (*ir.InitFile, bool) {
-	f, ok := &ir.InitFile{}, true
-	if n := r.peek(); isNumber(n) {
-		f.Value, ok = Int[int](-1<<31, 1<<31-1).read(r)
+	f := &ir.InitFile{}
+	for len(r.rest) > 0 {
+		w, _ := r.optional()
+		switch {
+		case w.Text == "overwrite":
+			f.Overwrite = true
+		case w.Text != "" && (w.Text[0] == '-' || w.Text[0] >= '0' && w.Text[0] <= '9'):
+			if n, ok := r.int(w, math.MinInt32, math.MaxInt32, "-254..254"); ok {
+				f.Value = int(n)
+				r.insensible(w, f.Value)
+			}
+		default:
+			r.unknownOption("init_file line", w, []string{"overwrite"})
+		}
 	}
-	if ok && r.peek() == "overwrite" {
-		r.optional()
-		f.Overwrite = true
-	}
-	return f, ok
+	return f, true
 }}
+
+// insensible reports a number for a file that is beyond what a priority can change by. keepalived complains of it and uses it.
+func (r *reader) insensible(w grammar.Word, n int) {
+	if n < -254 || n > 254 {
+		r.report(diag.Diagnostic{
+			Rule: "value-range", Severity: diag.Warning, Message: fmt.Sprintf("init_file %d is outside -254..254", n), Span: w.Span,
+			Label: "is written all the same",
+		})
+	}
+}
 
 // both is a keyword whose value goes to two fields.
 func both[T, V any](word string, k Kind[V], at func(*T) [2]*V, text string) Row[T] {
