@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/journal"
 	"github.com/spf13/cobra"
 
 	"keepc/compiler/ir"
@@ -30,6 +31,7 @@ type runRun struct {
 	*App
 	watch  bool
 	strict bool
+	http   string
 
 	stdin   sync.Once
 	text    []byte // of standard input
@@ -46,6 +48,7 @@ func (a *App) run() *cobra.Command {
 			"SIGHUP reloads the file. One that has an error more than the file in force is refused, and the old configuration stays.\n\n" + unbounded,
 		Example: `  keepc run
   keepc run --watch lb01.conf
+  keepc run --http 127.0.0.1:9650
   keepc run -v --format json lb01.conf`,
 		Annotations: onHost(formats("human", "json")),
 		Args:        cobra.MaximumNArgs(1),
@@ -55,6 +58,7 @@ func (a *App) run() *cobra.Command {
 	f.SortFlags = false
 	f.BoolVar(&run.strict, "strict", false, "refuse a file with any error, also one that keepalived goes on with")
 	f.BoolVar(&run.watch, "watch", false, "reload by itself when the file changes")
+	f.StringVar(&run.http, "http", "", "show a page, /status.json and /metrics for Prometheus at `ADDRESS:PORT`, read-only")
 	return c
 }
 
@@ -71,6 +75,10 @@ func (r *runRun) main(ctx context.Context, name string) error {
 		return failed(fmt.Errorf("run: %w", err))
 	}
 	defer release()
+	page, err := r.page()
+	if err != nil {
+		return failed(fmt.Errorf("run: %w", err))
+	}
 
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -106,6 +114,8 @@ func (r *runRun) main(ctx context.Context, name string) error {
 		Watch:   r.watch,
 		Seed:    rand.Uint64(),
 		Status:  socket,
+		Page:    page,
+		Version: programVersion(),
 		Thread:  true,
 		Journal: daemon.Journals(daemon.StateDir),
 	})
@@ -115,6 +125,18 @@ func (r *runRun) main(ctx context.Context, name string) error {
 		return exit{code: code}
 	}
 	return failed(err)
+}
+
+// page listens for browsers, if it is to.
+func (r *runRun) page() (net.Listener, error) {
+	if r.http == "" {
+		return nil, nil
+	}
+	l, err := net.Listen("tcp", r.http)
+	if err != nil {
+		return nil, fmt.Errorf("--http %s: %w", r.http, err)
+	}
+	return l, nil
 }
 
 // alone makes this process the one director of its network namespace, until release: beside no keepalived, with the lock of the namespace
@@ -179,5 +201,9 @@ func (r *runRun) handler(out io.Writer) slog.Handler {
 	if r.format == "json" {
 		return slog.NewJSONHandler(out, &slog.HandlerOptions{Level: level})
 	}
-	return daemon.NewConsole(out, level)
+	console := daemon.NewConsole(out, level)
+	if systemd, err := journal.StdoutIsJournalStream(); systemd && err == nil {
+		return console.ForJournal()
+	}
+	return console
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keepc/runtime/daemon"
 	"keepc/runtime/status"
 )
 
@@ -19,6 +22,7 @@ import (
 type statusRun struct {
 	*App
 	watch   bool
+	follow  bool
 	wish    string
 	timeout time.Duration
 }
@@ -36,6 +40,7 @@ func (a *App) status() *cobra.Command {
 		Example: `  keepc status
   keepc status -q || echo "ask keepc status"
   keepc status --watch
+  keepc status --follow
   keepc status --wait "VI_1 MASTER" --timeout 30s
   ip netns exec edge keepc status --format json`,
 		Annotations: formats("human", "json"),
@@ -45,9 +50,10 @@ func (a *App) status() *cobra.Command {
 	f := c.Flags()
 	f.SortFlags = false
 	f.BoolVar(&run.watch, "watch", false, "show it anew every second, until it is interrupted")
+	f.BoolVar(&run.follow, "follow", false, "show each event from now on, with its reason, until it is interrupted")
 	f.StringVar(&run.wish, "wait", "", "wait until an instance has a role: `\"INSTANCE ROLE\"`")
 	f.DurationVar(&run.timeout, "timeout", 30*time.Second, "how long --wait waits, also for a keepc that is not there yet")
-	c.MarkFlagsMutuallyExclusive("watch", "wait")
+	c.MarkFlagsMutuallyExclusive("watch", "follow", "wait")
 	return c
 }
 
@@ -65,7 +71,9 @@ func (r *statusRun) main(ctx context.Context) error {
 	case r.wish != "":
 		return r.wait(ctx)
 	case r.watch:
-		return r.follow(ctx)
+		return r.again(ctx)
+	case r.follow:
+		return r.events(ctx)
 	}
 	d, err := status.Ask(ctx, status.About)
 	if err != nil {
@@ -98,8 +106,8 @@ func (r *statusRun) show(d *status.Document) error {
 // clearScreen empties a terminal, with the cursor at its top.
 const clearScreen = "\x1b[H\x1b[2J"
 
-// follow shows the status anew until it is interrupted, or nobody reads. A director that is not there may come.
-func (r *statusRun) follow(ctx context.Context) error {
+// again shows the status anew until it is interrupted, or nobody reads. A director that is not there may come.
+func (r *statusRun) again(ctx context.Context) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	terminal, err := r.colors() // what takes colours takes this
@@ -120,6 +128,29 @@ func (r *statusRun) follow(ctx context.Context) error {
 	})
 	if errors.Is(err, context.Canceled) {
 		return nil
+	}
+	return failed(err)
+}
+
+// events shows what the director tells from now on, until it is interrupted or the director ends.
+func (r *statusRun) events(ctx context.Context) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	log := daemon.NewConsole(r.Stdout, slog.LevelInfo)
+	err := status.Events(ctx, func(e status.Event) error {
+		if r.format != human {
+			return json.NewEncoder(r.Stdout).Encode(e)
+		}
+		var level slog.Level
+		if err := level.UnmarshalText([]byte(e.Level)); err != nil {
+			return fmt.Errorf("the running keepc: %w", err)
+		}
+		record := slog.NewRecord(e.At.Local(), level, e.Text, 0)
+		record.AddAttrs(slog.String("subject", e.Subject))
+		return log.Handle(ctx, record)
+	})
+	if errors.Is(err, io.EOF) {
+		return exit{exitFindings, errors.New("the keepc that was followed ended")}
 	}
 	return failed(err)
 }

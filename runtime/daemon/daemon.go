@@ -39,6 +39,9 @@ type Options struct {
 	Watch  bool             // reload by itself when a file changes
 	Seed   uint64           // spreads the first health checks
 	Status net.Listener     // where the director answers who asks for its status; nil: nowhere
+	Page   net.Listener     // where it shows itself to browsers and to Prometheus; nil: nowhere
+	// Version of the program, for who asks.
+	Version string
 	// Thread gives the VRRP loop a thread of its own, which the kernel wakes and schedules as the configuration says. Without it the loop
 	// is a goroutine like others, and the wires of the kernel have to be those of a fake.
 	Thread bool
@@ -55,6 +58,8 @@ const stopTimeout = 5 * time.Second
 // Run enforces the configuration until ctx ends; then it sends priority 0, gives up addresses and services, and returns. Errors:
 // *RefusedError when the first configuration has errors; what the kernel refuses at start (kernel.ErrPermission).
 func Run(ctx context.Context, o Options) error {
+	log := newHistory(o.Log.Handler())
+	o.Log = slog.New(log)
 	first := o.load(nil, true)
 	if first.Config == nil {
 		return &RefusedError{Findings: first.Refused}
@@ -87,7 +92,10 @@ func Run(ctx context.Context, o Options) error {
 		}
 	}
 	d := newDirector(work, o, first.Config, doors, bell)
-	d.router.watch = watch
+	d.router.watch, d.history = watch, log.remembered
+	if d.manager, err = serviceManager(); err != nil {
+		o.Log.Warn(err.Error(), "subject", "systemd")
+	}
 	// A route or rule of ours that somebody deletes comes back at once.
 	if err := doors.network.WatchRouting(work, d.router.network.poke); err != nil {
 		return fmt.Errorf("watch routes and rules: %w", err)
@@ -172,6 +180,8 @@ type director struct {
 	asked    bool      // by somebody, and not by a file that changed
 	inForce  Loaded    // the configuration in force
 	past     past
+	history  *remembered // of the log
+	manager  manager
 
 	scheduler *scheduler
 }
@@ -249,7 +259,14 @@ func (d *director) start(first Loaded) error {
 	d.workers.Go(func() { d.balance.ipvs.run(d.work) })
 	d.workers.Go(func() { d.things.Run(d.work, func(err error) { d.Log.Warn(err.Error(), "subject", "track") }) })
 	if d.Status != nil {
-		d.workers.Go(func() { status.Serve(d.work, d.Status, d.document) })
+		d.workers.Go(func() { status.Serve(d.work, d.Status, d.answers()) })
+	}
+	if d.Page != nil {
+		d.workers.Go(func() {
+			if err := status.ServePage(d.work, d.Page, d.answers()); err != nil {
+				d.Log.Error(err.Error(), "subject", "page")
+			}
+		})
 	}
 	if d.Watch {
 		d.workers.Go(func() { d.watcher.run(d.work, func(err error) { d.Log.Warn(err.Error(), "subject", "watch") }) })
@@ -268,7 +285,35 @@ func (d *director) start(first Loaded) error {
 		}
 		d.router.run(d.work)
 	})
-	return d.schedule(cfg)
+	if err := d.schedule(cfg); err != nil {
+		return err
+	}
+	d.workers.Go(func() {
+		events, end := d.history.follow()
+		defer end()
+		d.manage(func() error { return d.manager.watch(d.work, events, d.alive) })
+	})
+	d.manage(d.manager.ready)
+	return nil
+}
+
+// manage tells the service manager something. One that does not hear it ends no director.
+func (d *director) manage(tell func() error) {
+	if err := tell(); err != nil {
+		d.Log.Warn(err.Error(), "subject", "systemd")
+	}
+}
+
+// alive returns an error when a loop does not answer.
+func (d *director) alive(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+	defer cancel()
+	for _, do := range []chan func(){d.router.do, d.balance.do} {
+		if _, err := ask(ctx, do, func() bool { return true }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // loop waits for what concerns the director as a whole.
@@ -295,6 +340,7 @@ func (d *director) loop(ctx context.Context) error {
 
 // stop says farewell: priority 0 on the wire first, then routes and addresses go, then services.
 func (d *director) stop() error {
+	d.manage(d.manager.stopping)
 	limit, cancel := context.WithTimeout(d.work, stopTimeout)
 	defer cancel()
 	network, err := ask(limit, d.router.do, d.router.stop)

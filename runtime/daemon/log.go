@@ -60,17 +60,25 @@ func (w *Writer) Close(limit time.Duration) {
 }
 
 // Console is a slog.Handler for people: "12:00:03 VI_1 MASTER   no advert for 3.609s". The attribute "subject" stands in its own
-// column; other attributes follow the message.
+// column; other attributes are for programs, and the text has them in its words.
 type Console struct {
-	mu    *sync.Mutex
-	w     io.Writer
-	level slog.Leveler
-	attrs []slog.Attr
+	mu      *sync.Mutex
+	w       io.Writer
+	level   slog.Leveler
+	subject string
+	journal bool
 }
 
 // NewConsole returns a Console that writes records of the level and above.
 func NewConsole(w io.Writer, level slog.Leveler) *Console {
 	return &Console{mu: &sync.Mutex{}, w: w, level: level}
+}
+
+// ForJournal makes the lines as the journal of systemd wants them: with a priority (sd-daemon(3)), and without the time that it adds.
+func (c *Console) ForJournal() *Console {
+	d := *c
+	d.journal = true
+	return &d
 }
 
 // Enabled implements slog.Handler.
@@ -79,7 +87,9 @@ func (c *Console) Enabled(_ context.Context, l slog.Level) bool { return l >= c.
 // WithAttrs implements slog.Handler.
 func (c *Console) WithAttrs(attrs []slog.Attr) slog.Handler {
 	d := *c
-	d.attrs = append(append([]slog.Attr{}, c.attrs...), attrs...)
+	for _, a := range attrs {
+		d.subject = subject(a, d.subject)
+	}
 	return &d
 }
 
@@ -91,34 +101,39 @@ const subjectWidth = 14
 
 // Handle implements slog.Handler.
 func (c *Console) Handle(_ context.Context, r slog.Record) error {
-	var subject string
-	var rest strings.Builder
-	attr := func(a slog.Attr) bool {
-		if a.Key == "subject" {
-			subject = a.Value.String()
-		} else {
-			fmt.Fprintf(&rest, " %s=%v", a.Key, a.Value)
-		}
+	about := c.subject
+	r.Attrs(func(a slog.Attr) bool {
+		about = subject(a, about)
 		return true
-	}
-	for _, a := range c.attrs {
-		attr(a)
-	}
-	r.Attrs(attr)
-	level := ""
+	})
+	level, priority := "", "<6>"
 	switch {
 	case r.Level >= slog.LevelError:
-		level = "error: "
+		level, priority = "error: ", "<3>"
 	case r.Level >= slog.LevelWarn:
-		level = "warning: "
+		level, priority = "warning: ", "<4>"
+	case r.Level < slog.LevelInfo:
+		priority = "<7>"
+	}
+	head := r.Time.Format("15:04:05 ")
+	if c.journal {
+		head = priority
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for line := range strings.Lines(r.Message) {
-		_, err := fmt.Fprintf(c.w, "%s %-*s %s%s%s\n", r.Time.Format("15:04:05"), subjectWidth, subject, level, strings.TrimRight(line, "\n"), rest.String())
+		_, err := fmt.Fprintf(c.w, "%s%-*s %s%s\n", head, subjectWidth, about, level, strings.TrimRight(line, "\n"))
 		if err != nil {
 			return fmt.Errorf("write the log: %w", err)
 		}
 	}
 	return nil
+}
+
+// subject is what a line is about, if the attribute tells that.
+func subject(a slog.Attr, otherwise string) string {
+	if a.Key == "subject" {
+		return a.Value.String()
+	}
+	return otherwise
 }

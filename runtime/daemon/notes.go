@@ -7,8 +7,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"keepc/compiler/state"
 	"keepc/runtime/balance"
 	"keepc/runtime/router"
+	"keepc/runtime/vrrp"
 )
 
 // notes carry what a loop has to tell to the log. A note is a value: its words are found by a goroutine of its own, so that a loop
@@ -52,17 +54,18 @@ func (n *notes) run() {
 			n.write(x.at, slog.LevelWarn, "log", fmt.Sprintf("%d notes are lost: the log was too slow", lost-told))
 			told = lost
 		}
-		level, subject, text := words(x.what)
-		n.write(x.at, level, subject, text)
+		l := words(x.what)
+		n.write(x.at, l.level, l.subject, l.text, l.fields...)
 	}
 }
 
 // write logs with the time of what happened.
-func (n *notes) write(at time.Time, level slog.Level, subject, text string) {
+func (n *notes) write(at time.Time, level slog.Level, subject, text string, fields ...slog.Attr) {
 	ctx := context.Background()
 	if h := n.log.Handler(); h.Enabled(ctx, level) {
 		r := slog.NewRecord(at, level, text, 0)
 		r.AddAttrs(slog.String("subject", subject))
+		r.AddAttrs(fields...)
 		_ = h.Handle(ctx, r) // a log that cannot be written has nobody to tell
 	}
 }
@@ -82,32 +85,51 @@ type sendChanged struct {
 	err error // nil: they leave again
 }
 
-// words are how a note reads in the log: its level, what it is about, and the text.
-func words(what any) (level slog.Level, subject, text string) {
+// A line is how a note reads in the log. The fields are for programs, and stay: instance, role, priority, reason, group, server, service,
+// weight, interface.
+type line struct {
+	level   slog.Level
+	subject string // what it is about
+	text    string
+	fields  []slog.Attr
+}
+
+func words(what any) line {
 	switch e := what.(type) {
 	case router.RoleChanged:
-		return slog.LevelInfo, e.Name + " " + e.Role, e.Reason.String()
+		return line{roleLevel(e), e.Name + " " + e.Role, e.Reason.String(), []slog.Attr{
+			slog.String("instance", e.Name), slog.String("role", e.Role), slog.Int("priority", int(e.Priority)), slog.String("reason", e.Reason.String())}}
 	case router.GroupChanged:
-		return slog.LevelInfo, "sync group " + e.Name, e.Role
+		return line{slog.LevelInfo, "sync group " + e.Name, e.Role, []slog.Attr{slog.String("group", e.Name), slog.String("role", e.Role)}}
 	case router.PriorityChanged:
-		return slog.LevelInfo, e.Name + " priority", e.Text()
+		return line{slog.LevelInfo, e.Name + " priority", e.Text(), []slog.Attr{
+			slog.String("instance", e.Name), slog.Int("from", int(e.From)), slog.Int("to", int(e.To)), slog.String("reason", e.Sum.String())}}
 	case router.Remark:
-		return noteLevel(e.Fine()), e.Subject(), e.Text()
+		return line{noteLevel(e.Fine()), e.Subject(), e.Text(), nil}
 	case balance.Note:
-		return noteLevel(e.Fine), e.Subject, e.Text
+		return line{noteLevel(e.Fine), e.Subject, e.Text, nil}
 	case balance.ServerChanged:
-		return slog.LevelInfo, e.Server.Server.String(), serverText(e)
+		return line{noteLevel(e.Up), e.Server.Server.String(), serverText(e), append(serverFields(e.Server), slog.Bool("up", e.Up), slog.String("reason", e.Reason))}
 	case balance.WeightChanged:
-		return slog.LevelInfo, e.Server.Server.String(), e.Text() + "; of " + e.Server.Service.String()
+		return line{slog.LevelInfo, e.Server.Server.String(), e.Text() + "; of " + e.Server.Service.String(), append(serverFields(e.Server), slog.Int("weight", e.Weight))}
 	case balance.QuorumChanged:
-		return slog.LevelWarn, "quorum", quorumText(e)
+		return line{slog.LevelWarn, "quorum", quorumText(e), []slog.Attr{
+			slog.String("service", e.Service.String()), slog.Bool("lost", e.Lost), slog.String("reason", e.Reason)}}
 	case sendChanged:
+		on := []slog.Attr{slog.String("interface", e.iface)}
 		if e.err != nil {
-			return slog.LevelError, e.iface, fmt.Sprintf("send an advertisement from %s: %v", e.src, e.err)
+			return line{slog.LevelError, e.iface, fmt.Sprintf("send an advertisement from %s: %v", e.src, e.err), on}
 		}
-		return slog.LevelInfo, e.iface, "advertisements leave again"
+		return line{slog.LevelInfo, e.iface, "advertisements leave again", on}
 	}
-	return slog.LevelInfo, "", fmt.Sprint(what)
+	return line{slog.LevelInfo, "", fmt.Sprint(what), nil}
+}
+
+// roleLevel warns of an instance that can serve no more.
+func roleLevel(e router.RoleChanged) slog.Level { return noteLevel(e.Role != vrrp.Faulty.String()) }
+
+func serverFields(k state.DestinationKey) []slog.Attr {
+	return []slog.Attr{slog.String("server", k.Server.String()), slog.String("service", k.Service.String())}
 }
 
 func noteLevel(fine bool) slog.Level {

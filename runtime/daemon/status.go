@@ -47,6 +47,11 @@ func (p *past) refused(now time.Time, why string) (since time.Time) {
 	return p.since
 }
 
+// answers is how others ask about the director.
+func (d *director) answers() status.Director {
+	return status.Director{Version: d.Version, Document: d.document, Follow: d.history.follow}
+}
+
 // document answers who asks for the director's status. It asks the loops for snapshots and writes them down on the goroutine of who asks:
 // however large the configuration is and however slow the client, no advertisement waits.
 func (d *director) document(ctx context.Context, q status.Question) (status.Document, error) {
@@ -77,6 +82,7 @@ func (d *director) document(ctx context.Context, q status.Question) (status.Docu
 	text := d.past.text
 	s.Reloads, s.ReloadsRefused = d.past.count.done, d.past.count.refused
 	d.past.mu.Unlock()
+	s.Events = d.history.last()
 	s.NotesLost = d.router.notes.lost.Load() + d.balance.notes.lost.Load()
 	for _, e := range []*enforcer{d.router.network, d.balance.ipvs} {
 		if problem := e.trouble(); problem != "" {

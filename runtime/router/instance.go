@@ -241,6 +241,9 @@ type Standing struct {
 	Waiting    track.Thing // whose first result it waits for; zero: nothing's
 	Statistics vrrp.Statistics
 	Unheard    []vrrp.Unheard // routers whose advertisements are dropped
+
+	Master         netip.Addr // whom a BACKUP heard last; otherwise not valid
+	MasterPriority uint8
 }
 
 // Why says why it is what it is.
@@ -256,7 +259,8 @@ func (m *Machine) Standings() []Standing {
 	all := make([]Standing, len(m.current.members))
 	for n, i := range m.current.members {
 		v := track.Judge(i.cfg.Priority, i.trackers, m.status)
-		all[n] = Standing{i.cfg, i.machine.Role(), i.reason, i.since, v.Priority, v.Sum, track.Thing{}, i.machine.Statistics(), i.machine.Unheard()}
+		master, priority := i.machine.Master()
+		all[n] = Standing{i.cfg, i.machine.Role(), i.reason, i.since, v.Priority, v.Sum, track.Thing{}, i.machine.Statistics(), i.machine.Unheard(), master, priority}
 		if i.machine.Role() == vrrp.Init {
 			all[n].Waiting = v.Waiting
 		}

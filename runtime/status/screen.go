@@ -89,13 +89,13 @@ func (d Document) instances(b *strings.Builder) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "instance\tVRID\ton\trole\tpriority\tsince\twhy")
 	for _, i := range d.Instances {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", i.Name, i.vrid(), i.Interface, i.Role, i.priority(), clock(i.Since, d.At), i.Why)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", i.Name, i.vrid(), i.Interface, i.Role, i.PriorityText(), clock(i.Since, d.At), i.Why)
 	}
 	_ = t.Flush() // a Builder never fails
 }
 
-// priority is the effective one, with its sum where trackers count.
-func (i Instance) priority() string {
+// PriorityText is the effective one, with its sum where trackers count.
+func (i Instance) PriorityText() string {
 	text := strconv.Itoa(int(i.Priority))
 	if strings.Contains(i.Sum, " ") {
 		text += " = " + i.Sum

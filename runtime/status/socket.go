@@ -95,6 +95,7 @@ type Question string
 const (
 	About   Question = "status"
 	InForce Question = "configuration" // a Document with Configuration
+	Follow  Question = "events"        // each Event from now on, a line each, until who asks goes
 )
 
 // An Assignment asks a director to give real servers a weight in place of that of its file, until it ends or a second one takes it back. The
@@ -119,8 +120,16 @@ func (q Question) Assignment() (a Assignment, some bool) {
 	return a, strings.HasPrefix(string(q), "{") && json.Unmarshal([]byte(q), &a) == nil
 }
 
+// A Director answers questions about itself. Its functions are called by several goroutines at once.
+type Director struct {
+	Version  string // of the program
+	Document func(context.Context, Question) (Document, error)
+	// Follow returns the events from now on, until end is called.
+	Follow func() (events <-chan Event, end func())
+}
+
 // Serve answers everybody who connects, until ctx ends; then it closes the listener.
-func Serve(ctx context.Context, l net.Listener, answer func(context.Context, Question) (Document, error)) {
+func Serve(ctx context.Context, l net.Listener, director Director) {
 	defer context.AfterFunc(ctx, func() { _ = l.Close() })() // nothing was written, nothing is lost
 	var clients sync.WaitGroup
 	defer clients.Wait()
@@ -138,7 +147,7 @@ func Serve(ctx context.Context, l net.Listener, answer func(context.Context, Que
 		case room <- struct{}{}:
 			clients.Go(func() {
 				defer func() { <-room }()
-				serve(ctx, c, answer)
+				serve(ctx, c, director)
 			})
 		default:
 			_ = c.Close()
@@ -152,16 +161,49 @@ func rest(ctx context.Context) {
 	<-ctx.Done()
 }
 
-func serve(ctx context.Context, c net.Conn, answer func(context.Context, Question) (Document, error)) {
+func serve(ctx context.Context, c net.Conn, director Director) {
 	defer c.Close()
+	q := question(c)
+	if q == Follow {
+		director.tell(ctx, c)
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })() // a client that does not read is left
-	d, err := answer(ctx, question(c))
+	d, err := director.Document(ctx, q)
 	if err != nil {
 		d = Document{Version: Version, Error: err.Error()}
 	}
 	write(c, d)
+}
+
+// tell writes each event until the client goes, or does not read for a while.
+func (d Director) tell(ctx context.Context, c net.Conn) {
+	events, end := d.Follow()
+	defer end()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var reader sync.WaitGroup
+	defer reader.Wait()
+	defer context.AfterFunc(ctx, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })()
+	_ = c.SetReadDeadline(time.Time{})
+	reader.Go(func() {
+		defer cancel() // it has gone, or says what nobody asked
+		_, _ = c.Read(make([]byte, 1))
+	})
+	defer cancel()
+	for {
+		select {
+		case e := <-events:
+			_ = c.SetWriteDeadline(time.Now().Add(patience))
+			if json.NewEncoder(c).Encode(e) != nil {
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // maxQuestion is more than any question has.
@@ -172,7 +214,7 @@ func question(c net.Conn) Question {
 	_ = c.SetReadDeadline(time.Now().Add(patience / 20)) // a unix socket has deadlines
 	line, _ := bufio.NewReader(io.LimitReader(c, maxQuestion)).ReadString('\n')
 	q := Question(strings.TrimSpace(line))
-	if _, assigns := q.Assignment(); assigns || q == InForce {
+	if _, assigns := q.Assignment(); assigns || q == InForce || q == Follow {
 		return q
 	}
 	return About
@@ -184,9 +226,36 @@ func write(c net.Conn, d Document) { _ = json.NewEncoder(c).Encode(d) }
 // Ask asks the director of this network namespace. Errors: ErrNone; one that does not answer, or must not be believed.
 func Ask(ctx context.Context, q Question) (*Document, error) { return ask(ctx, Socket, q) }
 
-func ask(ctx context.Context, socket string, q Question) (*Document, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience+time.Second)
-	defer cancel()
+// Events calls told with each event of the director of this network namespace, until ctx ends, the director does, or told returns an
+// error. Errors: as Ask; that of told; io.EOF when the director ended.
+func Events(ctx context.Context, told func(Event) error) error { return eventsOf(ctx, Socket, told) }
+
+func eventsOf(ctx context.Context, socket string, told func(Event) error) error {
+	c, err := dial(ctx, socket, Follow)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })()
+	lines := json.NewDecoder(c)
+	for {
+		var e Event
+		switch err := lines.Decode(&e); {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+			return io.EOF
+		case err != nil:
+			return fmt.Errorf("follow the running keepc: %w", err)
+		}
+		if err := told(e); err != nil {
+			return err
+		}
+	}
+}
+
+// dial asks a question; the answer is to be read.
+func dial(ctx context.Context, socket string, q Question) (net.Conn, error) {
 	c, err := new(net.Dialer).DialContext(ctx, "unix", socket)
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist): // the latter where names of sockets are files
@@ -194,12 +263,23 @@ func ask(ctx context.Context, socket string, q Question) (*Document, error) {
 	case err != nil:
 		return nil, fmt.Errorf("ask the running keepc: %w", err)
 	}
-	defer c.Close()
-	defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })()
 	if uid, err := trusted(c); err != nil {
+		_ = c.Close()
 		return nil, fmt.Errorf("ask the running keepc: user %d has the socket %s: %w", uid, socket, err)
 	}
 	_, _ = io.WriteString(c, string(q)+"\n") // who sends us away says why
+	return c, nil
+}
+
+func ask(ctx context.Context, socket string, q Question) (*Document, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience+time.Second)
+	defer cancel()
+	c, err := dial(ctx, socket, q)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })()
 	text, err := io.ReadAll(io.LimitReader(c, maxDocument))
 	if err != nil && !errors.Is(err, syscall.ECONNRESET) { // it may not have read the question before it sent us away
 		return nil, fmt.Errorf("ask the running keepc: %w", err)

@@ -58,6 +58,17 @@ type Document struct {
 	// kernel as the director wants them.
 	Kinds      []reconcile.Kind   `json:"kinds"`
 	NotInPlace []reconcile.Object `json:"not_in_place"`
+	// Events are what the director told last, the oldest first.
+	Events []Event `json:"events"`
+}
+
+// An Event is something that a director told: a line of its log.
+type Event struct {
+	At      time.Time      `json:"at"`
+	Level   string         `json:"level"` // INFO, WARN or ERROR
+	Subject string         `json:"subject"`
+	Text    string         `json:"text"`
+	Fields  map[string]any `json:"fields,omitempty"` // the same for programs: instance, role, priority, reason, server, service, …
 }
 
 // A Reload was asked for.
@@ -78,10 +89,17 @@ type Instance struct {
 	Why       string    `json:"why"`
 	Priority  uint8     `json:"priority"`               // the effective one
 	Sum       string    `json:"priority_sum,omitempty"` // as "100 + 20 (script web)"
+	Master    *Master   `json:"master,omitempty"`       // whom a BACKUP heard last
 	// Statistics count since a configuration first named it.
 	Statistics vrrp.Statistics `json:"statistics"`
 	// Dropped are the routers whose advertisements are dropped, at most the last eight.
 	Dropped []Dropped `json:"dropped"`
+}
+
+// A Master is a router that advertises.
+type Master struct {
+	Address  netip.Addr `json:"address"`
+	Priority uint8      `json:"priority"`
 }
 
 // A Dropped is a router whose advertisements an instance drops. One that is heard again is none.
@@ -176,6 +194,7 @@ type Snapshot struct {
 	Problems []string
 	Made     []state.Key
 	Objects  []reconcile.Report // of the parts of the kernel
+	Events   []Event
 
 	Reloads, ReloadsRefused, NotesLost uint64
 }
@@ -188,7 +207,7 @@ func (s Snapshot) Document(file string, pid int) Document {
 		Faults: append([]string{}, s.Faults...), Problems: append([]string{}, s.Problems...), Made: []string{},
 		NotEnforced: append([]string{}, report.Unenforced(s.Config.NotEnforced)...),
 	}
-	d.Kinds, d.NotInPlace = []reconcile.Kind{}, []reconcile.Object{}
+	d.Kinds, d.NotInPlace, d.Events = []reconcile.Kind{}, []reconcile.Object{}, append([]Event{}, s.Events...)
 	for _, r := range s.Objects {
 		d.Kinds, d.NotInPlace = append(d.Kinds, r.Kinds...), append(d.NotInPlace, r.Objects...)
 	}
@@ -203,9 +222,13 @@ func (s Snapshot) Document(file string, pid int) Document {
 	slices.Sort(d.Made)
 	for _, r := range s.Standings {
 		k := r.Config.Key()
+		var master *Master
+		if r.Master.IsValid() {
+			master = &Master{r.Master, r.MasterPriority}
+		}
 		d.Instances = append(d.Instances, Instance{
 			Name: r.Config.Name, Interface: k.Interface, VRID: k.VRID, Twin: k.Twin, IPv6: k.IPv6,
-			Role: r.Role.String(), Since: r.Since, Why: r.Why(), Priority: r.Priority, Sum: r.Sum.String(), Statistics: r.Statistics,
+			Role: r.Role.String(), Since: r.Since, Why: r.Why(), Priority: r.Priority, Sum: r.Sum.String(), Master: master, Statistics: r.Statistics,
 			Dropped: dropped(r.Unheard),
 		})
 		d.Statistics.ChecksumErrors += r.Statistics.ChecksumErrors

@@ -166,7 +166,7 @@ func stand(t *testing.T, answer func(context.Context, Question) (Document, error
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var server sync.WaitGroup
-	server.Go(func() { Serve(ctx, l, answer) })
+	server.Go(func() { Serve(ctx, l, Director{Document: answer}) })
 	t.Cleanup(func() { cancel(); server.Wait() })
 	return socket
 }

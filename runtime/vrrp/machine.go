@@ -80,6 +80,14 @@ func (m *Machine) Priority() uint8 { return m.priority }
 // Statistics counts what the machine did since it was made.
 func (m *Machine) Statistics() Statistics { return m.statistics }
 
+// Master is who advertised last, and with which priority, as a BACKUP heard it; otherwise the address is not valid.
+func (m *Machine) Master() (addr netip.Addr, priority uint8) {
+	if m.role != Backup || m.heard.Payload == nil {
+		return netip.Addr{}, 0
+	}
+	return m.heard.Src, m.heard.packet.Priority
+}
+
 // Step takes an event and returns what to do about it, in order: an advertisement precedes the transition that it belongs to. The slice
 // is valid until the next Step. The machine keeps nothing of a Received.
 func (m *Machine) Step(now time.Time, ev Event) []Effect {

@@ -57,3 +57,26 @@ func (s *Statistics) drop(d Defect) {
 		s.IntervalErrors++
 	}
 }
+
+// Drops yields why advertisements were dropped, in words that stay, and how many.
+func (s *Statistics) Drops(yield func(reason string, n uint64) bool) {
+	for _, d := range []struct {
+		reason string
+		n      uint64
+	}{
+		{"address_family", s.AddressFamilyMismatches},
+		{"auth_type", s.AuthTypeMismatches},
+		{"authentication", s.AuthFailures},
+		{"checksum", s.ChecksumErrors},
+		{"destination", s.DestinationAddrErrors},
+		{"interval", s.IntervalErrors},
+		{"length", s.PacketLengthErrors},
+		{"ttl", s.IPTTLErrors},
+		{"type", s.InvalidTypePktsRcvd},
+		{"version", s.VersionErrors},
+	} {
+		if !yield(d.reason, d.n) {
+			return
+		}
+	}
+}

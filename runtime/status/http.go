@@ -1,0 +1,123 @@
+package status
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/net/netutil"
+)
+
+//go:embed page.html
+var pageText string
+
+// Handler answers GET: / is a page for people, /status.json the Document, /metrics for Prometheus. Every answer is made for itself.
+func (d Director) Handler() (http.Handler, error) {
+	page, err := template.New("page").Funcs(template.FuncMap{"ago": ago, "clock": clock}).Parse(pageText)
+	if err != nil {
+		return nil, fmt.Errorf("read the page: %w", err)
+	}
+	registry := prometheus.NewRegistry()
+	if err := registry.Register(collector{d}); err != nil {
+		return nil, fmt.Errorf("prepare the metrics: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxClients}))
+	mux.HandleFunc("GET /status.json", func(w http.ResponseWriter, r *http.Request) {
+		if m, ok := d.document(w, r); ok {
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(m)
+		}
+	})
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		if m, ok := d.document(w, r); ok {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			_ = page.Execute(w, view{Document: m, Program: d.Version})
+		}
+	})
+	return headers(mux), nil
+}
+
+func (d Director) document(w http.ResponseWriter, r *http.Request) (Document, bool) {
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	m, err := d.Document(ctx, About)
+	if err != nil {
+		http.Error(w, "the director does not answer: "+err.Error(), http.StatusServiceUnavailable)
+		return Document{}, false
+	}
+	return m, true
+}
+
+// headers forbids a browser all that the page does not need.
+func headers(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Referrer-Policy", "no-referrer")
+		h.ServeHTTP(w, r)
+	})
+}
+
+// ServePage answers browsers until ctx ends; then it closes the listener. A client that is slow is left.
+func ServePage(ctx context.Context, l net.Listener, d Director) error {
+	h, err := d.Handler()
+	if err != nil {
+		return err
+	}
+	s := &http.Server{Handler: h, ReadTimeout: patience, WriteTimeout: 10 * patience, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	defer context.AfterFunc(ctx, func() { _ = s.Close() })() // nothing was written, nothing is lost
+	if err := s.Serve(netutil.LimitListener(l, 8*maxClients)); ctx.Err() == nil {
+		return fmt.Errorf("answer browsers: %w", err)
+	}
+	return nil
+}
+
+// A view is what the page shows.
+type view struct {
+	Document
+	Program string // its version
+}
+
+// Alive is how many servers of a service are up, for the page.
+func (s Service) Alive() (n int) {
+	for _, r := range s.Servers {
+		if r.Up {
+			n++
+		}
+	}
+	return n
+}
+
+// ago is a span of time in the largest two units that fit.
+func ago(t, now time.Time) string {
+	d := now.Sub(t).Round(time.Second)
+	switch {
+	case d < 2*time.Minute:
+		return d.String()
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%d days", int(d.Hours())/24)
+}
+
+// latestEvents is how many events the page shows.
+const latestEvents = 50
+
+// Latest are the last events, the newest first, for the page.
+func (d Document) Latest() []Event {
+	list := slices.Clone(d.Events[max(0, len(d.Events)-latestEvents):])
+	slices.Reverse(list)
+	return list
+}

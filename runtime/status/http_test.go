@@ -1,0 +1,151 @@
+package status
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+func director(d Document, err error) Director {
+	return Director{Version: "1.0", Document: func(context.Context, Question) (Document, error) { return d, err }}
+}
+
+func get(t *testing.T, d Director, method, path string) (*http.Response, string) {
+	t.Helper()
+	h, err := d.Handler()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, nil))
+	body, err := io.ReadAll(w.Result().Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.Result(), string(body)
+}
+
+// TestMetrics: what Prometheus gets of the sample; its linter finds nothing wrong with the names. UPDATE=1 rewrites the file.
+func TestMetrics(t *testing.T) {
+	d := director(sample().Document("lb01.conf", 1234), nil)
+	registry := prometheus.NewPedanticRegistry()
+	if err := registry.Register(collector{d}); err != nil {
+		t.Fatal(err)
+	}
+	problems, err := testutil.GatherAndLint(registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+	_, text := get(t, d, http.MethodGet, "/metrics")
+	var lines []string
+	for line := range strings.Lines(text) {
+		if !strings.Contains(line, "goversion") && !strings.Contains(line, "promhttp") {
+			lines = append(lines, line)
+		}
+	}
+	golden := filepath.Join("testdata", "metrics.txt")
+	got := strings.Join(lines, "")
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestPage: the page has what is wrong, roles with reasons, servers and events; text of others is shown as text; nobody can change
+// anything, and a browser runs nothing.
+func TestPage(t *testing.T) {
+	m := sample().Document("lb01.conf", 1234)
+	m.Events = []Event{{At: m.At, Level: "WARN", Subject: "10.0.0.7:80", Text: `down: <script>alert("x")</script>`}}
+	d := director(m, nil)
+	r, page := get(t, d, http.MethodGet, "/")
+	if r.StatusCode != http.StatusOK || !strings.HasPrefix(r.Header.Get("Content-Security-Policy"), "default-src 'none'") {
+		t.Errorf("%v", r)
+	}
+	want := append([]string{"keepc enforces lb01.conf", "oldboy", "tcp 10.0.0.3:80", "10.0.0.8:80", "&lt;script&gt;", `name="viewport"`}, m.Instances[0].Role)
+	for _, text := range want {
+		if !strings.Contains(page, text) {
+			t.Errorf("the page lacks %q", text)
+		}
+	}
+	if strings.Contains(page, "<script") {
+		t.Error("the page has a script")
+	}
+	if n := strings.Count(page, "<li>"); n < len(m.Wrong()) {
+		t.Errorf("%d lines in lists, %d are wrong", n, len(m.Wrong()))
+	}
+	var again Document
+	if _, text := get(t, d, http.MethodGet, "/status.json"); json.Unmarshal([]byte(text), &again) != nil || again.File != "lb01.conf" {
+		t.Errorf("status.json: %.200s", text)
+	}
+	for _, c := range []struct {
+		method, path string
+		director     Director
+		want         int
+	}{
+		{http.MethodPost, "/", d, http.StatusMethodNotAllowed},
+		{http.MethodDelete, "/status.json", d, http.StatusMethodNotAllowed},
+		{http.MethodGet, "/etc/passwd", d, http.StatusNotFound},
+		{http.MethodGet, "/", director(Document{}, errors.New("hangs")), http.StatusServiceUnavailable},
+		{http.MethodGet, "/metrics", director(Document{}, errors.New("hangs")), http.StatusOK}, // with keepc_up 0
+	} {
+		if r, body := get(t, c.director, c.method, c.path); r.StatusCode != c.want {
+			t.Errorf("%s %s: %s\n%s", c.method, c.path, r.Status, body)
+		}
+	}
+	if _, text := get(t, director(Document{}, errors.New("hangs")), http.MethodGet, "/metrics"); !strings.Contains(text, "\nkeepc_up 0\n") {
+		t.Errorf("a director that hangs:\n%s", text)
+	}
+}
+
+// TestEvents: who follows gets each event from then on, until the director ends.
+func TestEvents(t *testing.T) {
+	events, ended := make(chan Event, 1), make(chan struct{})
+	socket := filepath.Join(t.TempDir(), "keepc")
+	l, err := listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		Serve(ctx, l, Director{Follow: func() (<-chan Event, func()) { return events, func() { close(ended) } }})
+	}()
+	want := Event{At: time.Unix(1764000000, 0).UTC(), Level: "INFO", Subject: "VI_1 MASTER", Text: "no advert for 3.6s", Fields: map[string]any{"role": "MASTER"}}
+	events <- want
+	var got []Event
+	err = eventsOf(t.Context(), socket, func(e Event) error {
+		got = append(got, e)
+		cancel() // the director ends
+		return nil
+	})
+	if !errors.Is(err, io.EOF) || cmp.Diff([]Event{want}, got) != "" {
+		t.Errorf("%v: %s", err, cmp.Diff([]Event{want}, got))
+	}
+	<-ended
+	<-served
+}
