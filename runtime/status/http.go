@@ -2,7 +2,7 @@ package status
 
 import (
 	"context"
-	_ "embed"
+	"embed"
 	"encoding/json"
 	"fmt"
 	"html/template"
@@ -17,11 +17,11 @@ import (
 )
 
 //go:embed page.html
-var pageText string
+var files embed.FS
 
 // Handler answers GET: / is a page for people, /status.json the Document, /metrics for Prometheus. Every answer is made for itself.
 func (d Director) Handler() (http.Handler, error) {
-	page, err := template.New("page").Funcs(template.FuncMap{"ago": ago, "clock": clock}).Parse(pageText)
+	page, err := template.New("page.html").Funcs(template.FuncMap{"ago": ago, "clock": clock}).ParseFS(files, "page.html")
 	if err != nil {
 		return nil, fmt.Errorf("read the page: %w", err)
 	}
