@@ -9,7 +9,6 @@ const (
 	noBFD       = "no BFD session is made; it counts as up"
 	noCheck     = "the server is not checked, and counts as up"
 	noVMAC      = "only use_vmac and use_ipvlan use it"
-	noPause     = "gratuitous ARPs are sent without a pause"
 	noFollowing = "the instances of the group do not go into FAULT when others remove a static object; keepc adds it again"
 	ownPriority = "there is no BFD process"
 	ownName     = "the process is called keepc"
@@ -38,11 +37,10 @@ const (
 
 // list is every keyword with its answer.
 var list = []row{
-	{words: "global_defs vrrp_sync_group vrrp_instance vrrp_script track_file vrrp_track_file vrrp_track_process virtual_server virtual_server_group static_ipaddress static_routes static_rules", answer: Enforced},
+	{words: "global_defs vrrp_sync_group vrrp_instance vrrp_script track_file vrrp_track_file vrrp_track_process virtual_server virtual_server_group static_ipaddress static_routes static_rules garp_group", answer: Enforced},
 	{words: "net_namespace net_namespace_ipvs", answer: Refused, why: elsewhere},
 	{words: "bfd_instance", answer: LeftOut, why: noBFD},
 	{words: "track_group", answer: LeftOut, why: noFollowing},
-	{words: "garp_group", answer: LeftOut, why: noPause},
 	{words: "linkbeat_interfaces linkbeat_use_polling", answer: LeftOut, why: "the kernel tells of links"},
 	{words: "interface_up_down_delays", answer: LeftOut, why: "an interface counts as up or down at once"},
 	{words: "SSL", answer: Enforced},
@@ -74,8 +72,8 @@ var list = []row{
 	{blocks: "global_defs", answer: LeftOut, why: "VRRP begins at once", words: "vrrp_startup_delay vrrp_delay_after_boot"},
 	{blocks: "global_defs", answer: LeftOut, why: noVMAC, words: "vrrp_garp_extra_if vrrp_vmac_garp_intvl"},
 	{blocks: "global_defs", answer: LeftOut, why: noFirewall, words: "vrrp_iptables vrrp_ipsets nftables nftables_priority nftables_ifindex nftables_counters"},
-	{blocks: "global_defs", answer: LeftOut, why: noPause, words: "vrrp_garp_interval vrrp_gna_interval"},
-	{blocks: "global_defs", answer: LeftOut, why: "as many gratuitous ARPs are sent as without it", words: "vrrp_min_garp"},
+	{blocks: "global_defs", answer: Enforced, words: "vrrp_garp_interval vrrp_gna_interval vrrp_min_garp"},
+	{blocks: "garp_group", answer: Enforced, words: "garp_interval gna_interval interface interfaces"},
 	{blocks: "global_defs", answer: Enforced, words: "lvs_flush lvs_flush_on_stop lvs_flush_onstop checker_log_all_failures"},
 	{blocks: "global_defs", answer: LeftOut, why: "each address of a virtual_server_group is a virtual server of its own", words: "nftables_ipvs nftables_ipvs_priority nftables_ipvs_start_fwmark"},
 	{blocks: "global_defs", answer: LeftOut, why: ownName, words: "process_names process_name vrrp_process_name checker_process_name lvs_process_name bfd_process_name"},

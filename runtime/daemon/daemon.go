@@ -211,7 +211,8 @@ func newDirector(work context.Context, o Options, cfg *ir.Config, doors doors, b
 		notes:   newNotes(o.Log),
 		do:      make(chan func()), roles: roles, places: places, quorum: quorum, blind: make(chan struct{}), late: make(chan struct{}, 1),
 	}
-	d.router.network.announce = announce(doors.network, o.Log)
+	d.router.network.announcer = newAnnouncer(doors.network, o.Log)
+	d.router.network.announcer.configure(cfg)
 	d.balance = &balanceLoop{
 		machine: balance.New(time.Now(), servers),
 		probes:  probe.NewRunner(work, probe.Limit(maxProbes)),
@@ -256,6 +257,7 @@ func (d *director) start(first Loaded) error {
 	d.missing(cfg, d.router.links)
 
 	d.workers.Go(func() { d.router.network.run(d.work) })
+	d.workers.Go(func() { d.router.network.announcer.run(d.work) })
 	d.workers.Go(func() { d.balance.ipvs.run(d.work) })
 	d.workers.Go(func() { d.things.Run(d.work, func(err error) { d.Log.Warn(err.Error(), "subject", "track") }) })
 	if d.Status != nil {
@@ -413,18 +415,6 @@ func tee(ctx context.Context, attempt <-chan error) (one, other <-chan error) {
 		}
 	}()
 	return a, b
-}
-
-// announce tells the neighbours of an address. It is called by the enforcer of addresses.
-func announce(k kernel.Neighbours, log *slog.Logger) func(state.AddressKey, int) {
-	return func(a state.AddressKey, repeat int) {
-		for range repeat {
-			if err := k.Announce(a.Dev, a.Prefix.Addr()); err != nil {
-				log.Warn(fmt.Sprintf("announce: %v", err), "subject", a.String())
-				return
-			}
-		}
-	}
 }
 
 // noIPVS says once that the kernel has no ip_vs, at the line of the first virtual server that needs it.

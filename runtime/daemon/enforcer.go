@@ -33,8 +33,8 @@ type enforcer struct {
 	name       string
 	reconciler *reconcile.Reconciler
 	log        *slog.Logger
-	// announce tells the neighbours of addresses that are in place; nil: this part has nothing to tell.
-	announce func(key state.AddressKey, repeat int)
+	// announcer tells the neighbours of addresses that are in place; nil: this part has nothing to tell.
+	announcer *announcer
 	// unavailable is called once when the kernel lacks the part as a whole and something is wanted of it.
 	unavailable func(want state.State)
 
@@ -228,7 +228,12 @@ func (e *enforcer) wait(ctx context.Context, version int, after <-chan error) {
 // enforce does one round. Neighbours hear of an address as soon as it is there.
 func (e *enforcer) enforce(want state.State, version int, now time.Time, full bool) {
 	stale := func() bool { _, newest, _ := e.newest(); return newest != version }
-	announces := func() bool { return e.announce != nil && !stale() }
+	announces := func() bool { return e.announcer != nil && !stale() }
+	if e.announcer != nil {
+		e.announcer.keep(want)
+		e.announcer.hold(true)
+		defer e.announcer.hold(false)
+	}
 	// Its failures last until the objects are in place: they are the reconciler's problem.
 	_ = e.reconciler.Reconcile(want, reconcile.Round{
 		Now: now, Full: full, Stale: stale,
@@ -242,7 +247,7 @@ func (e *enforcer) enforce(want state.State, version int, now time.Time, full bo
 		},
 		Applied: func(c reconcile.Done) {
 			if k, ok := c.Key.(state.AddressKey); ok && c.Action != plan.Remove && !c.Left && announces() {
-				e.announce(k, e.due(k))
+				e.announcer.add(k, e.due(k))
 			}
 			e.logChange(c)
 		},
@@ -295,7 +300,7 @@ func (e *enforcer) tell(want state.State, changes plan.Plan) {
 	e.mu.Unlock()
 	for _, b := range bursts {
 		for _, k := range b.targets {
-			e.announce(k, b.repeat)
+			e.announcer.add(k, b.repeat)
 		}
 	}
 }

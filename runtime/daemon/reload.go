@@ -127,6 +127,7 @@ func (d *director) apply(ctx context.Context, p prepared) {
 	if err != nil { // the director ends
 		return
 	}
+	d.router.network.announcer.configure(p.Config)
 	if err := d.schedule(p.Config); err != nil {
 		return
 	}
