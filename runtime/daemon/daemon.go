@@ -293,17 +293,12 @@ func (d *director) start(first Loaded) error {
 	d.workers.Go(func() {
 		events, end := d.history.follow()
 		defer end()
-		d.manage(func() error { return d.manager.watch(d.work, events, d.alive) })
+		if err := d.manager.run(d.work, events, d.alive); err != nil {
+			d.Log.Warn(err.Error(), "subject", "systemd")
+		}
 	})
-	d.manage(d.manager.ready)
+	d.manager.ready()
 	return nil
-}
-
-// manage tells the service manager something. One that does not hear it ends no director.
-func (d *director) manage(tell func() error) {
-	if err := tell(); err != nil {
-		d.Log.Warn(err.Error(), "subject", "systemd")
-	}
 }
 
 // alive returns an error when a loop does not answer.
@@ -342,7 +337,7 @@ func (d *director) loop(ctx context.Context) error {
 
 // stop says farewell: priority 0 on the wire first, then routes and addresses go, then services.
 func (d *director) stop() error {
-	d.manage(d.manager.stopping)
+	d.manager.stopping()
 	limit, cancel := context.WithTimeout(d.work, stopTimeout)
 	defer cancel()
 	network, err := ask(limit, d.router.do, d.router.stop)

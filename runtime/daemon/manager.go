@@ -12,15 +12,20 @@ import (
 	"keepc/runtime/status"
 )
 
-// A manager is the service manager that started this process, as sd_notify(3) has it. Without one nothing is told.
+// A manager is the service manager that started this process, as sd_notify(3) has it. Without one nothing is told. Only run waits for
+// it: one that does not listen delays nothing.
 type manager struct {
 	tell     func(state string) error
 	watchdog time.Duration // how often it wants to hear that all is well; 0: it does not
+	queue    chan string   // what is to be told
 }
+
+// managerQueue is how much waits for a manager that does not listen; more is lost.
+const managerQueue = 64
 
 // serviceManager is the one of this process's environment.
 func serviceManager() (manager, error) {
-	m := manager{tell: func(state string) error {
+	m := manager{queue: make(chan string, managerQueue), tell: func(state string) error {
 		_, err := systemd.SdNotify(false, state)
 		return err
 	}}
@@ -31,21 +36,28 @@ func serviceManager() (manager, error) {
 	return m, nil
 }
 
-func (m manager) ready() error { return m.tell(systemd.SdNotifyReady) }
-
-func (m manager) stopping() error { return m.tell(systemd.SdNotifyStopping) }
-
-// reloading is to be followed by ready.
-func (m manager) reloading() error {
-	var now unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
-		return fmt.Errorf("read the clock: %w", err)
+func (m manager) say(state string) {
+	select {
+	case m.queue <- state:
+	default:
 	}
-	return m.tell(fmt.Sprintf("%s\nMONOTONIC_USEC=%d", systemd.SdNotifyReloading, now.Nano()/1000))
 }
 
-// watch shows each event as the state of the service, and feeds the watchdog as long as alive does, until ctx ends.
-func (m manager) watch(ctx context.Context, events <-chan status.Event, alive func(context.Context) error) error {
+func (m manager) ready() { m.say(systemd.SdNotifyReady) }
+
+func (m manager) stopping() { m.say(systemd.SdNotifyStopping) }
+
+// reloading is to be followed by ready.
+func (m manager) reloading() {
+	var now unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) == nil { // every kernel has that clock
+		m.say(fmt.Sprintf("%s\nMONOTONIC_USEC=%d", systemd.SdNotifyReloading, now.Nano()/1000))
+	}
+}
+
+// run tells what is to be told, shows each event as the state of the service, and feeds the watchdog as long as alive does, until ctx ends.
+// Errors: the first one of the manager; then nothing is told any more.
+func (m manager) run(ctx context.Context, events <-chan status.Event, alive func(context.Context) error) error {
 	var tick <-chan time.Time
 	if m.watchdog > 0 {
 		t := time.NewTicker(m.watchdog / 3)
@@ -55,6 +67,8 @@ func (m manager) watch(ctx context.Context, events <-chan status.Event, alive fu
 	for {
 		var err error
 		select {
+		case state := <-m.queue:
+			err = m.tell(state)
 		case e := <-events:
 			first, _, _ := strings.Cut(e.Text, "\n")
 			err = m.tell("STATUS=" + strings.TrimSpace(e.Subject+": "+first))

@@ -28,7 +28,7 @@ func TestManager(t *testing.T) {
 	ended := make(chan error, 1)
 	dies := make(chan struct{})
 	go func() {
-		ended <- m.watch(ctx, events, func(context.Context) error {
+		ended <- m.run(ctx, events, func(context.Context) error {
 			select {
 			case <-dies:
 				return errors.New("it hangs")

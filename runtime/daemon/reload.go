@@ -84,7 +84,7 @@ func (d *director) reload(why string, asked bool) {
 		return
 	}
 	d.Log.Info(why, "subject", "reload")
-	d.manage(d.manager.reloading)
+	d.manager.reloading()
 	d.loading = true
 	rest := time.Until(d.rested)
 	current, before := d.current, d.inForce
@@ -106,7 +106,7 @@ func (d *director) apply(ctx context.Context, p prepared) {
 		d.watcher.watch(maps.Clone(p.Files))
 	}
 	defer func() {
-		d.manage(d.manager.ready)
+		d.manager.ready()
 		if d.again {
 			asked := d.asked
 			d.again, d.asked = false, false

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"keepc/runtime/lab"
+	"keepc/runtime/status"
+)
+
+// TestSeen: a director shows itself to Prometheus and to who follows its events, and tells the service manager what it does. Each metric
+// that the README asks for is there.
+func TestSeen(t *testing.T) {
+	t.Parallel()
+	n := lab.New(t)
+	host := n.Host("lb01", lab.On(n.Segment("lan"), "eth0", "192.0.2.1/24"))
+	file := filepath.Join(host.Dir(), "keepalived.conf")
+	text := "vrrp_instance VI_1 {\n interface eth0\n virtual_router_id 51\n virtual_ipaddress {\n  192.0.2.10/24\n }\n}\n" +
+		"virtual_server 192.0.2.10 80 {\n lb_algo rr\n protocol TCP\n real_server 127.0.0.1 80 {\n  TCP_CHECK {\n  }\n }\n}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "notify"), Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	args := keepcArgs(t, "run", "--http", "127.0.0.1:9650", file)
+	p := host.Start("env", append([]string{"NOTIFY_SOCKET=" + manager.LocalAddr().String()}, args...)...)
+	p.WaitLog("enforcing", 15*time.Second)
+	heard := func(want string) {
+		t.Helper()
+		_ = manager.SetReadDeadline(time.Now().Add(20 * time.Second))
+		for b := make([]byte, 4096); ; {
+			n, err := manager.Read(b)
+			if err != nil {
+				t.Fatalf("%q was not told: %v\n%s", want, err, p.Log())
+			}
+			if strings.HasPrefix(string(b[:n]), want) {
+				return
+			}
+		}
+	}
+	heard("READY=1")
+
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	get := func(path string) string {
+		t.Helper()
+		code, body, err := host.HTTPGet(ctx, "http://127.0.0.1:9650"+path)
+		if err != nil || code != 200 {
+			t.Fatalf("GET %s: %d, %v\n%s", path, code, err, p.Log())
+		}
+		return body
+	}
+	metrics := get("/metrics")
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range regexp.MustCompile(`\bkeepc_[a-z_]+`).FindAllString(string(readme), -1) {
+		if !strings.Contains(metrics, "\n"+name+"{") && !strings.Contains(metrics, "\n"+name+" ") {
+			t.Errorf("the README asks for %s, which is not there:\n%s", name, metrics)
+		}
+	}
+	if page := get("/"); !strings.Contains(page, "VI_1") {
+		t.Errorf("the page:\n%s", page)
+	}
+	var d status.Document
+	if err := json.Unmarshal([]byte(get("/status.json")), &d); err != nil || len(d.Instances) != 1 || len(d.Events) == 0 {
+		t.Errorf("status.json: %v, %+v", err, d)
+	}
+
+	follow := keepcArgs(t, "status", "--follow")
+	follower := host.Start(follow[0], follow[1:]...)
+	for end := time.Now().Add(20 * time.Second); !strings.Contains(follower.Log(), "reload"); {
+		if time.Now().After(end) {
+			t.Fatalf("nothing was followed:\n%s", p.Log())
+		}
+		p.Signal(syscall.SIGHUP) // until it follows
+		time.Sleep(200 * time.Millisecond)
+	}
+	heard("RELOADING=1\nMONOTONIC_USEC=")
+	heard("READY=1")
+	p.Stop()
+	heard("STOPPING=1")
+}
