@@ -55,6 +55,8 @@ var elsewhere = map[string]string{
 	"global_defs.smtp_helo_name":          "runtime/notify TestMail",
 	"global_defs.smtp_connect_timeout":    "runtime/notify TestDeadServer",
 	"global_defs.router_id":               "runtime/notify TestMail",
+	"global_defs.iproute_usr_dir":         "compiler TestLocalize",
+	"global_defs.iproute_etc_dir":         "compiler TestLocalize",
 	"global_defs.lvs_notify_fifo_script":  "runtime/notify TestPipes",
 	"global_defs.startup_script":          "cmd/keepc TestTellsOfServers",
 	"global_defs.startup_script_timeout":  "cmd/keepc TestTellsOfServers",
@@ -263,6 +265,9 @@ func objects(s state.State) (list []string) {
 	for _, kind := range state.Kinds() {
 		for k, o := range kind.All(s) {
 			text := fmt.Sprintf("%v %v %v", k, o.Fields(), o.From().Loose)
+			if r, ok := o.(state.Route); ok {
+				text += fmt.Sprint(r.Append)
+			}
 			if a, ok := o.(state.Address); ok {
 				text += fmt.Sprint(a.NoDAD, a.Lifetime) // the kernel is told once
 			}

@@ -103,6 +103,7 @@ func (r *planRun) beside(f *inForce, name string) error {
 // oldFile reads the file in force. said: the user said so, and it must be readable.
 func (r *planRun) oldFile(f *inForce, name string, said bool) error {
 	l := r.load(name)
+	r.localize(l.Config)
 	switch {
 	case l.Config != nil:
 		f.old, f.name = &diff.Side{File: l.tree, Config: l.Config}, l.name

@@ -239,3 +239,19 @@ func (f *recordedFile) Close() error {
 	}
 	return f.File.Close()
 }
+
+// localize gives names of routing tables, realms and so on the numbers that this machine has for them.
+func (a *App) localize(cfg *ir.Config) {
+	if cfg == nil {
+		return
+	}
+	usr := []string{"usr/lib/iproute2", "usr/share/iproute2"}
+	if cfg.Global.IPRouteUsrDir != "" {
+		usr = []string{cfg.Global.IPRouteUsrDir}
+	}
+	dirs := append(usr, cmp.Or(cfg.Global.IPRouteEtcDir, "etc/iproute2"))
+	for i, dir := range dirs {
+		dirs[i] = strings.Trim(dir, "/")
+	}
+	compiler.Localize(cfg, compiler.NewNames(a.FS, dirs...))
+}

@@ -77,6 +77,7 @@ func (r *planRun) main(name string) error {
 		return failed(err)
 	}
 	l := r.load(name)
+	r.localize(l.Config)
 	if l.Config == nil {
 		fmt.Fprintln(r.Stderr, l.Refused)
 		return exit{code: l.code}

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -54,6 +55,24 @@ vrrp_instance VI_1 {
         2001:db8:1::/48 via fe80::8 dev eth0
         2001:db8:2::/48 dev eth0 metric 77
         unreachable 2001:db8:3::/48
+        10.8.20.0/24 via 10.0.0.8 dev eth0 table named
+        10.8.21.0/24 via 10.0.0.8 dev eth0 realms foo
+        10.8.22.0/24 via 10.0.0.8 dev eth0 realms 3/foo
+        10.8.23.0/24 via 10.0.0.8 dev eth0 advmss lock 1300
+        10.8.24.0/24 via 10.0.0.8 dev eth0 rtt lock 300ms mtu lock 1400
+        10.8.25.0/24 via 10.0.0.8 dev eth0 congctl lock reno
+        10.8.26.0/24 via 10.0.0.8 dev eth0 features ecn ttl-propagate enabled
+        10.8.27.0/24 nexthop via 10.0.0.8 dev eth0 weight 2 realms 5 nexthop via 10.0.0.9 dev eth0 realms 1/2
+        10.8.28.0/24 via 10.0.0.8 dev eth0 append
+        10.8.29.0/24 encap ip id 5 dst 10.0.0.9 src 10.0.0.1 via 10.0.0.8 dev eth0
+        10.8.30.0/24 encap ip6 id 5 dst fd00::1 via 10.0.0.8 dev eth0
+        10.8.31.0/24 via 10.0.0.8 dev eth0 protocol babel no_track
+        2001:db8:11::/48 via fe80::8 dev eth0 expires 100000
+        2001:db8:12::/48 via fe80::8 dev eth0 pref high
+        2001:db8:13::/48 via fe80::8 dev eth0 pref low expires 50000 metric 5
+        2001:db8:14::/48 from 2001:db8:9::/48 via fe80::8 dev eth0
+        2001:db8:15::/48 via fe80::8 dev eth0 pref medium
+        2001:db8:16::/48 encap ip6 id 7 dst fd00::2 via fe80::8 dev eth0
         2001:db8:4::/48 nexthop via fe80::8 dev eth0 nexthop via fe80::9 dev eth0 weight 3
     }
     virtual_rules {
@@ -68,6 +87,12 @@ vrrp_instance VI_1 {
         from 2001:db8::/32 table 100
         from 10.8.6.0/24 uidrange 100-200 table 100 priority 308
         from 10.8.7.0/24 oif eth0 tos 0x10 prohibit priority 309
+        from 10.8.20.0/24 table named priority 320
+        from 10.8.21.0/24 realms foo table 100 priority 321
+        l3mdev priority 322
+        from 10.8.22.0/24 tunnel-id 77 table 100 priority 323
+        from 10.8.23.0/24 uidrange 0-0 table 100 priority 324
+        from 10.8.24.0/24 table 100 suppress_ifgroup grp priority 325
         from 10.8.8.0/24 table 1000 priority 310 no_track
     }
 }
@@ -80,6 +105,7 @@ func TestSameRoutes(t *testing.T) {
 	traces := map[program]string{}
 	for _, p := range []program{keepalived, keepc} {
 		h := oneHost(t)
+		nameRouting(t, h)
 		h.Run("ip", "route", "add", "10.99.0.0/16", "via", "10.0.0.7", "proto", "static")
 		before := routing(t, h)
 		file := filepath.Join(h.Dir(), "routed.conf")
@@ -181,6 +207,25 @@ func TestRoutesAsTheKernelKeepsThem(t *testing.T) {
 	director.Stop()
 }
 
+// nameRouting gives a host names of its own for a routing table, a realm and a group of interfaces.
+func nameRouting(t *testing.T, h *lab.Host) {
+	t.Helper()
+	dir := filepath.Join(h.Dir(), "iproute2")
+	h.Run("cp", "-r", "/etc/iproute2", dir)
+	for file, line := range map[string]string{"rt_tables": "200 named", "rt_realms": "7 foo", "group": "9 grp"} {
+		text, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, file), append(text, "\n"+line+"\n"...), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.Run("mount", "--bind", dir, "/etc/iproute2")
+}
+
+var timeLeft = regexp.MustCompile(`expires \d+sec`)
+
 // oneHost is a host with 10.0.0.1/24 on a segment of its own.
 func oneHost(t *testing.T) *lab.Host {
 	t.Helper()
@@ -197,5 +242,5 @@ func routing(t *testing.T, h *lab.Host) string {
 		lines := slices.DeleteFunc(strings.Split(routes, "\n"), func(line string) bool { return strings.Contains(line, "table local") })
 		all = append(all, strings.Join(lines, "\n"), h.Run("ip", family, "-d", "rule"))
 	}
-	return strings.Join(append(all, h.Run("ip", "-4", "-brief", "addr")), "\n")
+	return timeLeft.ReplaceAllString(strings.Join(append(all, h.Run("ip", "-4", "-brief", "addr")), "\n"), "expires soon")
 }

@@ -92,6 +92,7 @@ func (r *runRun) main(ctx context.Context, name string) error {
 		File: r.shown(name),
 		Load: func() daemon.Loaded {
 			l := r.load(name)
+			r.localize(l.Config)
 			if !started { // a reload that brings such an error is refused anyway
 				l.cutsOff()
 			}

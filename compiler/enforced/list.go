@@ -96,7 +96,7 @@ var list = []row{
 	{blocks: "global_defs", answer: LeftOut, why: "a file that is missing is a finding of check", words: "include_check"},
 	{blocks: "global_defs", answer: LeftOut, why: ownReload, words: "reload_check_config reload_time_file reload_repeat reload_file config_save_dir tmp_config_directory"},
 	{blocks: "global_defs", answer: LeftOut, why: noDump, words: "data_use_instance json_version state_dump_file stats_dump_file json_dump_file"},
-	{blocks: "global_defs", answer: LeftOut, why: "names of routing tables and protocols are not looked up", words: "iproute_usr_dir iproute_etc_dir"},
+	{blocks: "global_defs", answer: Enforced, words: "iproute_usr_dir iproute_etc_dir"},
 
 	{blocks: "vrrp_instance", answer: Enforced, words: `
 		state interface virtual_router_id priority advert_int version virtual_ipaddress virtual_ipaddress_excluded no_virtual_ipaddress
@@ -141,14 +141,16 @@ var list = []row{
 		inet inet6 src to via gw or tos dsfield table protocol scope metric priority preference dev oif onlink nexthop add prepend
 		mtu hoplimit advmss rtt rttvar reordering window cwnd ssthresh realms rto_min initcwnd initrwnd features quickack congctl
 		fastopen_no_cookie unicast local broadcast multicast anycast nat throw blackhole unreachable prohibit`},
-	{blocks: routes, words: "as from encap vrf", answer: LeftOut, why: lineLeft},
-	{blocks: routes, words: "expires pref ttl-propagate append", answer: LeftOut, why: optionLeft},
+	{blocks: routes, words: "from encap expires pref append", answer: Enforced},
+	{blocks: routes, words: "as", answer: LeftOut, why: "keepalived drops the line, too"},
+	{blocks: routes, words: "vrf", answer: LeftOut, why: lineLeft},
+	{blocks: routes, words: "ttl-propagate", answer: LeftOut, why: "the kernel uses it for routes of MPLS alone"},
 	{blocks: routes, words: "no_track", answer: Enforced},
 	{blocks: routes, words: "track_group", answer: LeftOut, why: noFollowing},
 	{blocks: rules, answer: Enforced, words: `
 		inet inet6 from to not table lookup preference order priority tos dsfield fwmark realms suppress_prefixlength sup_pl
 		suppress_ifgroup sup_group dev iif oif uidrange protocol ipproto sport dport goto nop blackhole unreachable prohibit type`},
-	{blocks: rules, words: "tunnel-id l3mdev", answer: LeftOut, why: lineLeft},
+	{blocks: rules, words: "tunnel-id l3mdev", answer: Enforced},
 	{blocks: rules, words: "no_track", answer: Enforced},
 	{blocks: rules, words: "track_group", answer: LeftOut, why: noFollowing},
 	{words: "static_routes static_rules", answer: LeftOut, why: lineLeft, when: "with a value that keepc does not know", where: staticLines},

@@ -2,6 +2,7 @@ package enforced
 
 import (
 	"slices"
+	"strings"
 
 	"keepc/compiler/ir"
 	"keepc/compiler/pcre"
@@ -102,10 +103,8 @@ func Rule(r ir.Rule) bool { what, _ := rule(r); return what == "" }
 // route names what a line asks for that is not enforced, and tells whether that is a word of its own in the list; empty: nothing.
 func route(r ir.Route) (what string, word bool) {
 	switch {
-	case r.Encap != "":
-		return "encap", true
-	case r.From.IsValid():
-		return "from", true
+	case !lightweight(r.Encap):
+		return "encap " + strings.Fields(r.Encap)[0] + " or its flags", false
 	case r.As.IsValid():
 		return "as", true
 	case r.VRF != "":
@@ -122,16 +121,20 @@ func route(r ir.Route) (what string, word bool) {
 		return "realms by name", false
 	}
 	for _, n := range r.Nexthops {
-		if n.Encap != "" || n.Realms != "" {
-			return "nexthop with encap or realms", false
+		if _, ok := ir.ParseRealms(n.Realms); !ok {
+			return "realms by name", false
 		}
-	}
-	for _, m := range r.Metrics {
-		if m.Locked && m.Name != "mtu" && m.Name != "rto_min" {
-			return m.Name + " lock", false
+		if !lightweight(n.Encap) {
+			return "encap " + strings.Fields(n.Encap)[0] + " or its flags", false
 		}
 	}
 	return "", false
+}
+
+// lightweight reports whether keepc makes the tunnel of a route.
+func lightweight(encap string) bool {
+	words := strings.Fields(encap)
+	return len(words) == 0 || (words[0] == "ip" || words[0] == "ip6") && !slices.Contains(words, "flags")
 }
 
 // rule is route for rules.
@@ -148,14 +151,8 @@ func rule(r ir.Rule) (what string, word bool) {
 	switch _, ok := ir.ParseRealms(r.Realms); {
 	case !ok:
 		return "realms by name", false
-	case r.L3MDev:
-		return "l3mdev", true
-	case r.Action == ir.Lookup && r.Table == ir.Number{}: // the kernel would choose another free table each time
+	case r.Action == ir.Lookup && r.Table == ir.Number{} && !r.L3MDev: // the kernel would choose another free table each time
 		return "table 0", false
-	case r.TunnelID != 0:
-		return "tunnel-id", true
-	case r.UIDs != nil && *r.UIDs == ir.Range{}:
-		return "uidrange 0-0", false
 	}
 	return "", false
 }

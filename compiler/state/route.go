@@ -20,6 +20,7 @@ type RouteKey struct {
 	TOS      uint8        `json:"tos,omitempty"`
 	Metric   uint32       `json:"metric,omitempty"` // the smallest wins; the kernel has 1024 for IPv6 where nobody says
 	Protocol uint8        `json:"protocol"`         // who made it
+	From     netip.Prefix `json:"from,omitzero"`    // the sources that an IPv6 route is for; zero: all
 }
 
 func (k RouteKey) String() string {
@@ -29,6 +30,9 @@ func (k RouteKey) String() string {
 		if k.Dst.Addr().Is6() {
 			text = "default inet6"
 		}
+	}
+	if k.From.IsValid() {
+		text += " from " + k.From.String()
 	}
 	if k.Table != ir.MainTable {
 		text += " table " + TableName(k.Table)
@@ -50,7 +54,9 @@ type Route struct {
 	Type    uint8      `json:"type"` // 1 unicast, 6 blackhole, 7 unreachable, 8 prohibit, 9 throw
 	Scope   uint8      `json:"scope,omitempty"`
 	PrefSrc netip.Addr `json:"src,omitzero"`
-	Hops    []Hop      `json:"hops,omitempty"` // several: the kernel spreads the traffic
+	Hops    []Hop      `json:"hops,omitempty"`    // several: the kernel spreads the traffic
+	Expires uint32     `json:"expires,omitempty"` // of an IPv6 route: the seconds that are left when it was read, or that it is made for; 0: none ends it
+	Append  bool       `json:"-"`                 // it is put behind equal ones; the kernel does not tell it back
 	// Options are the rest, by the words of ip-route(8): "mtu": "1400".
 	Options    map[string]string `json:"options,omitempty"`
 	Provenance `json:"-"`
@@ -62,6 +68,9 @@ type Hop struct {
 	Dev    string     `json:"dev,omitempty"`
 	Weight int        `json:"weight,omitempty"` // its share among several, from 1; 0 where it is alone
 	OnLink bool       `json:"onlink,omitempty"`
+	Realm  uint32     `json:"realm,omitempty"` // of one hop among several
+	// Encap is the tunnel in the words of ip-route(8), each that is not zero, in the order "ip id 5 src 10.0.0.1 dst 10.0.0.2 ttl 9 tos 4".
+	Encap string `json:"encap,omitempty"`
 }
 
 func (h Hop) String() string {
@@ -77,6 +86,12 @@ func (h Hop) String() string {
 	}
 	if h.OnLink {
 		words = append(words, "onlink")
+	}
+	if h.Realm != 0 {
+		words = append(words, "realm "+strconv.FormatUint(uint64(h.Realm), 10))
+	}
+	if h.Encap != "" {
+		words = append(words, "encap "+h.Encap)
 	}
 	return strings.Join(words, " ")
 }
@@ -102,6 +117,9 @@ func (r Route) Fields() []Field {
 	if r.PrefSrc.IsValid() {
 		f[2].Value = r.PrefSrc.String()
 	}
+	if r.Expires != 0 {
+		f = append(f, Field{"expires", strconv.FormatUint(uint64(r.Expires), 10) + "s"})
+	}
 	return append(f, Field{"options", optionText(r.Options)})
 }
 
@@ -109,6 +127,9 @@ func (r Route) Fields() []Field {
 func (r Route) Serves(want Route) bool {
 	if len(r.Hops) != len(want.Hops) {
 		return false
+	}
+	if r.Expires != 0 && r.Expires <= want.Expires {
+		r.Expires = want.Expires // the rest of it has passed
 	}
 	r.Hops = slices.Clone(r.Hops)
 	for i, h := range want.Hops {
@@ -144,6 +165,7 @@ type RuleKey struct {
 	SPort    Range        `json:"sport,omitzero"`
 	DPort    Range        `json:"dport,omitzero"`
 	UIDs     Range        `json:"uidrange,omitzero"`
+	Root     bool         `json:"uidrange_root,omitempty"` // the range is 0-0, which UIDs cannot tell from none
 	L3MDev   bool         `json:"l3mdev,omitempty"`
 	TunnelID uint64       `json:"tun_id,omitempty"`
 
@@ -192,6 +214,7 @@ func (k RuleKey) String() string {
 	word(k.OIF != "", "oif ", k.OIF)
 	word(k.L3MDev, "l3mdev", "")
 	word(k.UIDs != Range{}, "uidrange ", k.UIDs)
+	word(k.Root, "uidrange ", "0-0")
 	word(k.IPProto != 0, "ipproto ", k.IPProto)
 	word(k.SPort != Range{}, "sport ", k.SPort)
 	word(k.DPort != Range{}, "dport ", k.DPort)

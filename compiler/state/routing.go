@@ -2,7 +2,10 @@ package state
 
 import (
 	"cmp"
+	"net/netip"
 	"strconv"
+	"strings"
+	"time"
 
 	"keepc/compiler/enforced"
 	"keepc/compiler/ir"
@@ -31,7 +34,7 @@ func (w *State) routing(routes []ir.Route, rules []ir.Rule, wanted bool, why str
 }
 
 func routeKey(r ir.Route) RouteKey {
-	k := RouteKey{Table: cmp.Or(r.Table.N, ir.MainTable), Dst: r.To.Masked(), TOS: uint8(r.TOS.N), Metric: r.Metric, Protocol: uint8(r.Protocol.N)}
+	k := RouteKey{From: r.From, Table: cmp.Or(r.Table.N, ir.MainTable), Dst: r.To.Masked(), TOS: uint8(r.TOS.N), Metric: r.Metric, Protocol: uint8(r.Protocol.N)}
 	if k.Dst.Addr().Is6() { // the kernel has no TOS there, and always a metric
 		k.TOS, k.Metric = 0, cmp.Or(k.Metric, 1024)
 	}
@@ -56,25 +59,74 @@ func route(r ir.Route, k RouteKey, why string) Route {
 	if n, _ := ir.ParseRealms(r.Realms); n != 0 && k.Dst.Addr().Is4() {
 		options["realm"] = strconv.FormatUint(uint64(n), 10)
 	}
+	if p := preference(r.Pref); p != "" {
+		options["pref"] = p
+	}
 	if len(options) > 0 {
 		o.Options = options
 	}
+	o.Expires, o.Append = uint32(r.Expires/time.Second), r.Install == ir.InstallAppend
 	if k.Dst.Addr().Is6() {
 		o.Scope = 0
 	}
 	switch {
 	case r.Type >= ir.Blackhole && r.Type <= ir.Throw: // they lead nowhere
 	case len(r.Nexthops) == 0:
-		o.Hops = []Hop{{Via: r.Via, Dev: r.Dev, OnLink: r.OnLink}}
+		o.Hops = []Hop{{Via: r.Via, Dev: r.Dev, OnLink: r.OnLink, Encap: tunnel(r.Encap)}}
 	case len(r.Nexthops) == 1:
 		n := r.Nexthops[0]
-		o.Hops = []Hop{{Via: n.Via, Dev: cmp.Or(n.Dev, r.Dev), OnLink: n.OnLink || r.OnLink}}
+		o.Hops = []Hop{{Via: n.Via, Dev: cmp.Or(n.Dev, r.Dev), OnLink: n.OnLink || r.OnLink, Encap: tunnel(n.Encap)}}
+		if realm, _ := ir.ParseRealms(n.Realms); realm != 0 {
+			if o.Options == nil {
+				o.Options = map[string]string{}
+			}
+			o.Options["realm"] = strconv.FormatUint(uint64(realm), 10)
+		}
 	default:
 		for _, n := range r.Nexthops {
-			o.Hops = append(o.Hops, Hop{n.Via, cmp.Or(n.Dev, r.Dev), int(max(n.Weight, 1)), n.OnLink || r.OnLink})
+			realm, _ := ir.ParseRealms(n.Realms)
+			o.Hops = append(o.Hops, Hop{n.Via, cmp.Or(n.Dev, r.Dev), int(max(n.Weight, 1)), n.OnLink || r.OnLink, realm, tunnel(n.Encap)})
 		}
 	}
 	return o
+}
+
+// preference is the word of a preference that the kernel holds; empty: medium.
+func preference(text string) string {
+	switch text {
+	case "1":
+		return "high"
+	case "3":
+		return "low"
+	case "high", "low":
+		return text
+	}
+	return ""
+}
+
+// tunnel is a tunnel as the kernel tells it back: see Hop.
+func tunnel(text string) string {
+	words := strings.Fields(text)
+	if len(words) == 0 {
+		return ""
+	}
+	values := map[string]string{}
+	for i := 1; i+1 < len(words); i += 2 {
+		values[words[i]] = words[i+1]
+	}
+	out := words[0]
+	for _, word := range []string{"id", "src", "dst", "ttl", "hoplimit", "tos", "tc"} {
+		value := values[word]
+		if n, err := strconv.ParseUint(value, 0, 64); err == nil {
+			value = strconv.FormatUint(n, 10)
+		} else if a, err := netip.ParseAddr(value); err == nil {
+			value = a.String()
+		}
+		if value != "" && value != "0" && value != "0.0.0.0" && value != "::" {
+			out += " " + word + " " + value
+		}
+	}
+	return out
 }
 
 // held is the number that the kernel keeps of a metric: it cuts what is larger than a packet can be.
@@ -108,6 +160,7 @@ func ruleKey(r ir.Rule) RuleKey {
 			*e.to = Range{e.from.First, e.from.Last}
 		}
 	}
+	k.Root = r.UIDs != nil && *r.UIDs == ir.Range{}
 	if r.SuppressPrefixLength != nil {
 		k.SuppressBelow = uint32(*r.SuppressPrefixLength + 1)
 	}

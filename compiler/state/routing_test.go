@@ -47,9 +47,11 @@ func TestRouteLines(t *testing.T) {
 		{"2001:db8::/32 via fe80::8 dev eth0 mtu 99999", "2001:db8::/32: nexthop via fe80::8 dev eth0, options mtu 65520"},
 
 		// What would be another route without the rest of its line is left out, and listed.
+		{"10.8.0.0/16 encap ip dst 10.0.0.9 id 0x10 tos 0 dev eth0", "10.8.0.0/16: nexthop dev eth0 encap ip id 16 dst 10.0.0.9"},
+		{"10.8.0.0/16 via 10.0.0.8 advmss lock 1300", "10.8.0.0/16: nexthop via 10.0.0.8, options advmss 1300 advmss lock on"},
+		{"2001:db8::/48 via fe80::8 dev eth0 from 2001:db8:9::/48 pref 1 expires 60", "2001:db8::/48 from 2001:db8:9::/48: nexthop via fe80::8 dev eth0, expires 60s, options pref high"},
 		{"10.8.0.0/16 via 10.0.0.8 table office", "left out: a line with the name office"},
-		{"10.8.0.0/16 encap ip dst 10.0.0.9 dev eth0", "left out: a line with encap"},
-		{"10.8.0.0/16 via 10.0.0.8 advmss lock 1300", "left out: a line with advmss lock"},
+		{"10.8.0.0/16 encap mpls 100 dev eth0", "left out: a line with encap mpls or its flags"},
 		{"10.8.0.0/16 via 10.0.0.8 realms office", "left out: a line with realms by name"},
 	} {
 		cfg := compile(t, with("virtual_routes", c.line))
@@ -83,7 +85,8 @@ func TestRuleLines(t *testing.T) {
 
 		{"from 10.8.0.0/16 table office priority 7", "left out: a line with the name office"},
 		{"from 10.8.0.0/16 table 0 priority 7", "left out: a line with table 0"},
-		{"iif eth0 l3mdev priority 7", "left out: a line with l3mdev"},
+		{"iif eth0 l3mdev priority 7", "7: from all iif eth0 l3mdev"},
+		{"from 10.8.0.0/16 tunnel-id 5 uidrange 0-0 table 100 priority 7", "7: from 10.8.0.0/16 uidrange 0-0 tun_id 5 lookup 100"},
 	} {
 		cfg := compile(t, with("virtual_rules", c.line))
 		var got []string

@@ -17,7 +17,7 @@ import (
 // concurrently.
 type Linux struct {
 	routes     *netlink.Handle
-	strict     *netlink.Handle // for lists that the kernel filters
+	strict     *nl.SocketHandle // for lists that the kernel filters
 	rules      *nl.SocketHandle
 	table      ipvsTable
 	sides      []anySide
@@ -33,19 +33,19 @@ func Open() (*Linux, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
-	strict, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	strict, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), unix.NETLINK_ROUTE)
 	if err != nil {
 		h.Close()
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
-	_ = strict.SetStrictCheck(true) // a kernel before 4.20 does not filter, and says so
+	_ = unix.SetsockoptInt(strict.GetFd(), unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1) // a kernel before 4.20 does not filter, and says so
 	rules, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), unix.NETLINK_ROUTE)
 	if err != nil {
 		h.Close()
 		strict.Close()
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
-	return &Linux{routes: h, strict: strict, rules: &nl.SocketHandle{Socket: rules}, sides: sides()}, nil
+	return &Linux{routes: h, strict: &nl.SocketHandle{Socket: strict}, rules: &nl.SocketHandle{Socket: rules}, sides: sides()}, nil
 }
 
 // Close gives the sockets back. Wires and watches have their own ends.

@@ -28,7 +28,21 @@ func wishes() map[state.RouteKey]state.Route {
 	class.TOS = 0x10
 	onlink := via("10.10.10.1")
 	onlink.Dev, onlink.OnLink = "eth0", true
+	sourced := toward("2001:db8:5::/48", 254, 1024)
+	sourced.From = netip.MustParsePrefix("2001:db8:9::/48")
+	tunnel := via("10.0.0.2")
+	tunnel.Dev, tunnel.Encap = "eth0", "ip id 5 src 10.0.0.1 dst 10.0.0.9 ttl 7 tos 4"
 	return map[state.RouteKey]state.Route{
+		sourced:                              {Type: 1, Hops: []state.Hop{{Via: far6, Dev: "eth0"}}},
+		toward("2001:db8:6::/48", 254, 1024): {Type: 1, Expires: 1000, Options: map[string]string{"pref": "high"}, Hops: []state.Hop{{Via: far6, Dev: "eth0"}}},
+		toward("2001:db8:7::/48", 254, 5):    {Type: 1, Options: map[string]string{"pref": "low"}, Hops: []state.Hop{{Via: far6, Dev: "eth0", Encap: "ip6 id 7 dst fd00::2"}}},
+		toward("10.8.9.0/24", 254, 0):        {Type: 1, Hops: []state.Hop{tunnel}},
+		toward("10.8.10.0/24", 254, 0): {Type: 1, Hops: []state.Hop{
+			{Via: addr("10.0.0.8"), Dev: "eth0", Weight: 2, Realm: 5}, {Via: addr("10.0.0.9"), Dev: "eth0", Weight: 1, Realm: 1<<16 | 2},
+		}},
+		toward("10.8.11.0/24", 254, 0): {Type: 1, Hops: []state.Hop{via("10.0.0.2")}, Options: map[string]string{
+			"advmss": "1300", "advmss lock": "on", "rtt": "2400", "rtt lock": "on", "window": "3000", "window lock": "on", "congctl": "reno", "congctl lock": "on",
+		}},
 		toward("10.8.0.0/16", 254, 5):  {Type: 1, PrefSrc: here4, Hops: []state.Hop{via("10.0.0.2")}},
 		toward("10.8.1.0/24", 254, 0):  {Type: 1, Scope: 253, Hops: []state.Hop{{Dev: "eth0"}}},
 		toward("10.8.2.0/24", 254, 0):  {Type: 1, Hops: []state.Hop{{Dev: "eth0"}}},
@@ -163,6 +177,9 @@ func testRules(t *testing.T, h host) {
 		ours(state.RuleKey{Priority: 109, UIDs: state.Range{First: 100, Last: 200}, Action: 2, Goto: 32766}),
 		ours(state.RuleKey{Priority: 110, From: p("10.8.0.0/16"), Action: 3}),
 		ours(state.RuleKey{Priority: 111, From: p("10.8.0.0/16"), Action: 1, Table: 100, Realms: 3<<16 | 4}),
+		ours(state.RuleKey{Priority: 112, Action: 1, L3MDev: true}),
+		ours(state.RuleKey{Priority: 113, From: p("10.8.5.0/24"), TunnelID: 77, Action: 1, Table: 100}),
+		ours(state.RuleKey{Priority: 114, From: p("10.8.6.0/24"), Root: true, Action: 1, Table: 100}),
 		ours(state.RuleKey{IPv6: true, Priority: 100, From: p("2001:db8::/32"), Action: 1, Table: 100}),
 		ours(state.RuleKey{IPv6: true, Priority: 101, Action: 7}),
 	}

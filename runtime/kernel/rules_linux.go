@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"iter"
 	"net/netip"
+	"slices"
 	"strings"
 
-	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
@@ -42,7 +42,8 @@ func (l *Linux) rulesOf(state.State, iter.Seq[state.RuleKey]) (map[state.RuleKey
 
 // setRule adds the rule, unless it is there.
 func (l *Linux) setRule(k state.RuleKey, _ state.Rule) error {
-	if err := l.routes.RuleAdd(netlinkRule(k)); err != nil && !errors.Is(err, unix.EEXIST) {
+	head, attrs := ruleMessage(k)
+	if err := l.changeRouting(unix.RTM_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, head, attrs); err != nil && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("add rule %s: %w", k, permission(err, netAdmin))
 	}
 	return nil
@@ -50,46 +51,54 @@ func (l *Linux) setRule(k state.RuleKey, _ state.Rule) error {
 
 // deleteRule deletes the rule.
 func (l *Linux) deleteRule(k state.RuleKey) error {
-	if err := l.routes.RuleDel(netlinkRule(k)); err != nil && !errors.Is(err, unix.ENOENT) {
+	head, attrs := ruleMessage(k)
+	if err := l.changeRouting(unix.RTM_DELRULE, 0, head, attrs); err != nil && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("delete rule %s: %w", k, permission(err, netAdmin))
 	}
 	return nil
 }
 
-// netlinkRule is what the library knows of a rule: state.Desired asks for no tunnel and no VRF.
-func netlinkRule(k state.RuleKey) *netlink.Rule {
-	n := netlink.NewRule()
-	n.Family, n.Priority, n.Invert, n.Type, n.Protocol = unix.AF_INET, int(k.Priority), k.Not, k.Action, k.Protocol
+// ruleMessage is a message about a rule: struct fib_rule_hdr, which has the shape of struct rtmsg with the action for a type.
+func ruleMessage(k state.RuleKey) (head *nl.RtMsg, attrs []*nl.RtAttr) {
+	head = &nl.RtMsg{RtMsg: unix.RtMsg{Family: unix.AF_INET, Tos: k.TOS, Type: k.Action}}
 	if k.IPv6 {
-		n.Family = unix.AF_INET6
+		head.Family = unix.AF_INET6
 	}
+	if k.Not {
+		head.Flags = unix.FIB_RULE_INVERT
+	}
+	add := func(set bool, kind int, data []byte) {
+		if set {
+			attrs = append(attrs, nl.NewRtAttr(kind, data))
+		}
+	}
+	number := func(set bool, kind int, n uint32) { add(set, kind, nl.Uint32Attr(n)) }
 	if k.From.IsValid() {
-		n.Src = ipNet(k.From)
+		head.Src_len = uint8(k.From.Bits())
+		add(true, unix.FRA_SRC, k.From.Addr().AsSlice())
 	}
 	if k.To.IsValid() {
-		n.Dst = ipNet(k.To)
+		head.Dst_len = uint8(k.To.Bits())
+		add(true, unix.FRA_DST, k.To.Addr().AsSlice())
 	}
-	n.IifName, n.OifName, n.Tos, n.IPProto, n.Table = k.IIF, k.OIF, uint(k.TOS), int(k.IPProto), int(k.Table)
-	if k.Mark != 0 || k.Mask != 0 {
-		n.Mark, n.Mask = k.Mark, &k.Mask
-	}
-	if k.SPort != (state.Range{}) {
-		n.Sport = netlink.NewRulePortRange(uint16(k.SPort.First), uint16(k.SPort.Last))
-	}
-	if k.DPort != (state.Range{}) {
-		n.Dport = netlink.NewRulePortRange(uint16(k.DPort.First), uint16(k.DPort.Last))
-	}
-	if k.UIDs != (state.Range{}) {
-		n.UIDRange = netlink.NewRuleUIDRange(k.UIDs.First, k.UIDs.Last)
-	}
-	if k.Goto != 0 {
-		n.Goto = int(k.Goto)
-	}
-	if k.Realms != 0 {
-		n.Flow = int(k.Realms)
-	}
-	n.SuppressPrefixlen, n.SuppressIfgroup = int(k.SuppressBelow)-1, int(k.SuppressGroup)-1
-	return n
+	add(k.IIF != "", unix.FRA_IIFNAME, nl.ZeroTerminated(k.IIF))
+	add(k.OIF != "", unix.FRA_OIFNAME, nl.ZeroTerminated(k.OIF))
+	add(true, unix.FRA_PROTOCOL, []byte{k.Protocol})
+	add(k.IPProto != 0, unix.FRA_IP_PROTO, []byte{k.IPProto})
+	add(k.L3MDev, unix.FRA_L3MDEV, []byte{1})
+	add(k.TunnelID != 0, unix.FRA_TUN_ID, binary.BigEndian.AppendUint64(nil, k.TunnelID))
+	add(k.SPort != state.Range{}, unix.FRA_SPORT_RANGE, slices.Concat(nl.Uint16Attr(uint16(k.SPort.First)), nl.Uint16Attr(uint16(k.SPort.Last))))
+	add(k.DPort != state.Range{}, unix.FRA_DPORT_RANGE, slices.Concat(nl.Uint16Attr(uint16(k.DPort.First)), nl.Uint16Attr(uint16(k.DPort.Last))))
+	add(k.UIDs != state.Range{} || k.Root, unix.FRA_UID_RANGE, slices.Concat(nl.Uint32Attr(k.UIDs.First), nl.Uint32Attr(k.UIDs.Last)))
+	number(k.SuppressBelow != 0, unix.FRA_SUPPRESS_PREFIXLEN, k.SuppressBelow-1)
+	number(k.SuppressGroup != 0, unix.FRA_SUPPRESS_IFGROUP, k.SuppressGroup-1)
+	number(true, unix.FRA_PRIORITY, k.Priority)
+	number(k.Mark != 0 || k.Mask != 0, unix.FRA_FWMARK, k.Mark)
+	number(k.Mark != 0 || k.Mask != 0, unix.FRA_FWMASK, k.Mask)
+	number(k.Realms != 0, unix.FRA_FLOW, k.Realms)
+	number(k.Table != 0, unix.FRA_TABLE, k.Table)
+	number(k.Action == unix.FR_ACT_GOTO, unix.FRA_GOTO, k.Goto)
+	return head, attrs
 }
 
 // readRule reads a message of struct fib_rule_hdr, which has the shape of struct rtmsg, with the rule's action for a type.
@@ -127,6 +136,7 @@ func readRule(m []byte) (k state.RuleKey, err error) {
 			k.DPort = portRange(v)
 		case unix.FRA_UID_RANGE:
 			k.UIDs = state.Range{First: native(v), Last: native(v[4:])}
+			k.Root = k.UIDs == state.Range{}
 		case unix.FRA_SUPPRESS_PREFIXLEN:
 			k.SuppressBelow = native(v) + 1 // none is all ones
 		case unix.FRA_SUPPRESS_IFGROUP:
