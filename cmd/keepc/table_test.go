@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"keepc/compiler/state"
+	"keepc/runtime/kernel"
 	"keepc/runtime/lab"
 )
 
@@ -43,7 +45,7 @@ func TestSameTable(t *testing.T) {
 	}
 	net, work := lab.New(t), make(chan func())
 	var hands sync.WaitGroup
-	for range 4 {
+	for range 8 {
 		hands.Go(func() {
 			for f := range work {
 				f()
@@ -167,7 +169,7 @@ func (r *tableRun) compare(name string, a, b *lab.Host) {
 		}
 		have := sameAgain(a, b, least)
 		if i == 0 {
-			have[0], have[1] = append(have[0], hashOrder(a)...), append(have[1], hashOrder(b)...)
+			have[0], have[1] = append(have[0], hashOrder(have[0])...), append(have[1], hashOrder(have[1])...)
 		}
 		r.judge(file, s.name, have)
 		select {
@@ -192,6 +194,7 @@ func (r *tableRun) compare(name string, a, b *lab.Host) {
 		}
 	}
 	r.judge(file, "after the stop", sameAgain(a, b, time.Second))
+	r.Logf("%s: compared", file)
 	r.mu.Lock()
 	r.files++
 	r.mu.Unlock()
@@ -227,15 +230,15 @@ func sameAgain(a, b *lab.Host, least time.Duration) (have [2][]string) {
 	time.Sleep(least)
 	last, since, alike := "", time.Now(), 0
 	for began := time.Now(); time.Since(began) < most; time.Sleep(500 * time.Millisecond) {
-		tables := [2]string{servedTable(a), servedTable(b)}
-		if tables[0] == tables[1] {
+		one, other := strings.Join(kernelObjects(a), "\n"), strings.Join(kernelObjects(b), "\n")
+		if one == other {
 			if alike++; alike > 1 {
 				break
 			}
 		} else {
 			alike = 0
 		}
-		if text := tables[0] + tables[1]; text != last {
+		if text := one + other; text != last {
 			last, since = text, time.Now()
 		}
 		if time.Since(since) > 10*time.Second {
@@ -243,6 +246,48 @@ func sameAgain(a, b *lab.Host, least time.Duration) (have [2][]string) {
 		}
 	}
 	return [2][]string{kernelState(a), kernelState(b)}
+}
+
+// kernelObjects lists what the kernel of a host has, in order: virtual and real servers, timeouts, sync daemons, addresses, routes and rules.
+func kernelObjects(h *lab.Host) (lines []string) {
+	err := h.Do(func() error {
+		k, err := kernel.Open()
+		if err != nil {
+			return err
+		}
+		defer k.Close()
+		kinds := []state.AnyKind{
+			state.TimeoutsKind, state.ServiceKind, state.DestinationKind, state.SyncDaemonKind, state.AddressKind, state.RouteKind, state.RuleKind,
+		}
+		have, unread := k.Read(kernel.Scope{Kinds: kinds})
+		for _, kind := range kinds {
+			for key, o := range kind.All(have) {
+				line := fmt.Sprintf("%s %v %v", kind.About().Name, key, o.Fields())
+				if !strings.Contains(line, "fe80:") { // made of the address of the interface
+					lines = append(lines, line)
+				}
+			}
+		}
+		return unread.Err()
+	})
+	if err != nil {
+		lines = append(lines, err.Error())
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// kernelState is that, with what ipvsadm says.
+func kernelState(h *lab.Host) []string {
+	text, err := tell(h, "ipvsadm", "-Sn")
+	if err != nil {
+		return []string{err.Error()}
+	}
+	lines := kernelObjects(h)
+	for line := range strings.Lines(text) {
+		lines = append(lines, strings.TrimSpace(line))
+	}
+	return lines
 }
 
 // tell runs a program on a host to its end, however slow the machine is.
@@ -255,52 +300,6 @@ func tell(h *lab.Host, name string, args ...string) (text string, err error) {
 		return nil
 	})
 	return text, err
-}
-
-// servedTable is that of IPVS with the addresses, in order.
-func servedTable(h *lab.Host) string {
-	text, err := tell(h, "ipvsadm", "-Sn")
-	if err != nil {
-		return err.Error()
-	}
-	addresses, err := tell(h, "ip", "-o", "addr")
-	if err != nil {
-		return err.Error()
-	}
-	lines := strings.Split(text, "\n")
-	for line := range strings.Lines(addresses) {
-		if f := strings.Fields(line); !strings.HasPrefix(f[3], "fe80:") {
-			lines = append(lines, f[1]+" "+f[3])
-		}
-	}
-	slices.Sort(lines)
-	return strings.Join(lines, "\n")
-}
-
-// kernelState is what ipvsadm and ip tell, in order.
-func kernelState(h *lab.Host) (lines []string) {
-	routes := []string{"route", "show", "table", "all", "proto", "keepalived"}
-	for _, args := range [][]string{
-		{"ipvsadm", "-Sn"}, {"ipvsadm", "-Ln", "--thresholds"}, {"ipvsadm", "-L", "--timeout"}, {"ipvsadm", "-L", "--daemon"}, {"ip", "-o", "addr"},
-		append([]string{"ip", "-4"}, routes...), append([]string{"ip", "-6"}, routes...), {"ip", "rule", "show", "proto", "keepalived"},
-	} {
-		text, err := tell(h, args[0], args[1:]...)
-		if err != nil && !strings.Contains(text, "FIB table does not exist") {
-			lines = append(lines, err.Error())
-		}
-		for line := range strings.Lines(text) {
-			f := strings.Fields(line)
-			if slices.Contains(args, "addr") {
-				if strings.HasPrefix(f[3], "fe80:") {
-					continue
-				}
-				f = f[1:min(len(f), 9)]
-			}
-			lines = append(lines, strings.Join(f, " "))
-		}
-	}
-	slices.Sort(lines)
-	return slices.Compact(lines)
 }
 
 // A doorman accepts connections on ports of a host, and says nothing.
@@ -343,18 +342,16 @@ func (d *doorman) keep(ports []int) error {
 }
 
 // hashOrder lists the servers of services whose scheduler hashes by their order, in that order, for all directors have to fill the same table.
-func hashOrder(h *lab.Host) (lines []string) {
-	text, err := tell(h, "ipvsadm", "-Sn")
-	if err != nil {
-		return []string{err.Error()}
-	}
+func hashOrder(lines []string) (places []string) {
 	hashes, place := false, 0
-	for line := range strings.Lines(text) {
-		if strings.HasPrefix(line, "-A ") {
+	for _, line := range lines {
+		switch {
+		case strings.HasPrefix(line, "-A "):
 			hashes, place = strings.Contains(line, "-s mh"), 0
-		} else if place++; hashes {
-			lines = append(lines, fmt.Sprintf("place %d: %s", place, strings.TrimSpace(line)))
+		case strings.HasPrefix(line, "-a ") && hashes:
+			place++
+			places = append(places, fmt.Sprintf("place %d: %s", place, line))
 		}
 	}
-	return lines
+	return places
 }

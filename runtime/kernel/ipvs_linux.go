@@ -153,7 +153,7 @@ func (l *Linux) destinations(have state.State, _ iter.Seq[state.DestinationKey])
 	all := map[state.DestinationKey]state.Destination{}
 	return all, l.look(func(*ipvs.Handle) error {
 		for k := range have.Services {
-			err := l.table.dump(cmdGetDest, serviceAttrs(k, nil), attrDest, func(a attributes) {
+			err := l.table.dump(cmdGetDest, appendService(nil, k, nil), attrDest, func(a attributes) {
 				all[state.DestinationKey{Service: k, Server: a.server()}] = a.destination()
 			})
 			if err != nil {
@@ -168,7 +168,7 @@ func (l *Linux) destinations(have state.State, _ iter.Seq[state.DestinationKey])
 func (l *Linux) Connections(k ir.ServiceKey) (map[netip.AddrPort]Connections, error) {
 	all := map[netip.AddrPort]Connections{}
 	return all, l.look(func(*ipvs.Handle) error {
-		err := l.table.dump(cmdGetDest, serviceAttrs(k, nil), attrDest, func(a attributes) {
+		err := l.table.dump(cmdGetDest, appendService(nil, k, nil), attrDest, func(a attributes) {
 			all[a.server()] = Connections{Active: a.uint32(dstActive), Inactive: a.uint32(dstInactive), Persistent: a.uint32(dstPersistent)}
 		})
 		if err != nil && !errors.Is(err, unix.ESRCH) { // no such service

@@ -92,11 +92,11 @@ func (a attributes) destination() state.Destination {
 }
 
 // dump asks for all objects of a kind, and calls each with the attributes of one.
-func (t *ipvsTable) dump(number uint8, about *nl.RtAttr, kind uint16, each func(attributes)) error {
+func (t *ipvsTable) dump(number uint8, about []byte, kind uint16, each func(attributes)) error {
 	req := nl.NewNetlinkRequest(int(t.first), unix.NLM_F_DUMP)
 	req.AddData(&nl.Genlmsg{Command: number, Version: ipvsVersion})
 	if about != nil {
-		req.AddData(about)
+		req.AddRawData(about)
 	}
 	messages, err := req.Execute(unix.NETLINK_GENERIC, 0)
 	if err != nil {

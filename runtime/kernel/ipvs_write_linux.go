@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"slices"
 	"syscall"
-	"time"
 
 	"github.com/moby/ipvs"
 	"github.com/vishvananda/netlink/nl"
@@ -55,20 +54,19 @@ func (l *Linux) command(changes []Change) []error {
 }
 
 func serviceCommand(k ir.ServiceKey, s *state.Service, add bool) command {
-	attrs := []*nl.RtAttr{serviceAttrs(k, s)}
-	return command{pick(s != nil, add, cmdNewService, cmdSetService, cmdDelService), attrs}
+	return command{pick(s != nil, add, cmdNewService, cmdSetService, cmdDelService), appendService(nil, k, s)}
 }
 
 func destinationCommand(k state.DestinationKey, d *state.Destination, add bool) command {
-	attrs := []*nl.RtAttr{serviceAttrs(k.Service, nil), destinationAttrs(k.Server, d)}
-	return command{pick(d != nil, add, cmdNewDest, cmdSetDest, cmdDelDest), attrs}
+	attrs := appendService(make([]byte, 0, destinationSize), k.Service, nil)
+	return command{pick(d != nil, add, cmdNewDest, cmdSetDest, cmdDelDest), appendDestination(attrs, k.Server, d)}
 }
 
 func timeoutsCommand(_ state.TimeoutsKey, t *state.Timeouts, _ bool) command {
 	if t == nil {
 		return command{} // the kernel answers EOPNOTSUPP
 	}
-	return command{cmdSetConfig, timeoutAttrs(*t)}
+	return command{cmdSetConfig, appendTimeouts(nil, *t)}
 }
 
 // pick is the number of the command that adds, edits or deletes.
@@ -156,65 +154,69 @@ const (
 	dstTunnelFlags = 15
 )
 
-// serviceAttrs describes a service by its key and, for those commands that set it, its settings.
-func serviceAttrs(k ir.ServiceKey, s *state.Service) *nl.RtAttr {
-	a := nl.NewRtAttr(attrService, nil)
+// destinationSize is enough for the attributes of a real server, with what its service is known by.
+const destinationSize = 192
+
+// appendService describes a service by its key and, for those commands that set it, its settings.
+func appendService(b []byte, k ir.ServiceKey, s *state.Service) []byte {
+	b, start := openAttr(b, attrService)
 	v6 := k.IPv6
 	if k.FWMark != 0 {
-		a.AddRtAttr(svcFWMark, nl.Uint32Attr(k.FWMark))
+		b = append32(b, svcFWMark, k.FWMark)
 	} else {
 		v6 = k.Addr.Is6()
-		a.AddRtAttr(svcProtocol, nl.Uint16Attr(uint16(k.Protocol)))
-		a.AddRtAttr(svcAddr, k.Addr.AsSlice())
-		a.AddRtAttr(svcPort, nl.BEUint16Attr(k.Port))
+		b = append16(b, svcProtocol, uint16(k.Protocol))
+		b = appendAddr(b, svcAddr, k.Addr)
+		b = appendPort(b, svcPort, k.Port)
 	}
-	a.AddRtAttr(svcFamily, nl.Uint16Attr(family(v6)))
+	b = append16(b, svcFamily, family(v6))
 	if s == nil {
-		return a
+		return closeAttr(b, start)
 	}
 	// The kernel reads the timeout only beside the flag, and the mask always.
 	flags := s.Flags &^ (svcPersistent | svcHashed)
 	if s.Persistence > 0 {
 		flags |= svcPersistent
 	}
-	a.AddRtAttr(svcScheduler, nl.ZeroTerminated(s.Scheduler))
+	b = appendString(b, svcScheduler, s.Scheduler)
 	if s.Engine != "" {
-		a.AddRtAttr(svcEngine, nl.ZeroTerminated(s.Engine))
+		b = appendString(b, svcEngine, s.Engine)
 	}
-	a.AddRtAttr(svcFlags, append(nl.Uint32Attr(flags), nl.Uint32Attr(^uint32(svcHashed))...)) // values, mask
-	a.AddRtAttr(svcTimeout, nl.Uint32Attr(uint32(s.Persistence.Seconds())))
-	a.AddRtAttr(svcNetmask, nl.Uint32Attr(netmask(s.Mask, v6)))
-	return a
+	b, words := openAttr(b, svcFlags) // values, mask
+	b = binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(b, flags), ^uint32(svcHashed))
+	b = closeAttr(b, words)
+	b = append32(b, svcTimeout, uint32(s.Persistence.Seconds()))
+	b = append32(b, svcNetmask, netmask(s.Mask, v6))
+	return closeAttr(b, start)
 }
 
-// destinationAttrs describes a real server by its key and, for those commands that set it, its settings. The family lets a
-// tunnel lead to a server of the other family.
-func destinationAttrs(k netip.AddrPort, d *state.Destination) *nl.RtAttr {
-	a := nl.NewRtAttr(attrDest, nil)
-	a.AddRtAttr(dstAddr, k.Addr().AsSlice())
-	a.AddRtAttr(dstPort, nl.BEUint16Attr(k.Port()))
-	a.AddRtAttr(dstFamily, nl.Uint16Attr(family(k.Addr().Is6())))
+// appendDestination describes a real server by its key and, for those commands that set it, its settings. The family lets a tunnel lead to a
+// server of the other family.
+func appendDestination(b []byte, k netip.AddrPort, d *state.Destination) []byte {
+	b, start := openAttr(b, attrDest)
+	b = appendAddr(b, dstAddr, k.Addr())
+	b = appendPort(b, dstPort, k.Port())
+	b = append16(b, dstFamily, family(k.Addr().Is6()))
 	if d == nil {
-		return a
+		return closeAttr(b, start)
 	}
-	a.AddRtAttr(dstForwarding, nl.Uint32Attr(forwarding(d.Forwarding)))
-	a.AddRtAttr(dstWeight, nl.Uint32Attr(uint32(d.Weight)))
-	a.AddRtAttr(dstUpper, nl.Uint32Attr(d.UpperThreshold))
-	a.AddRtAttr(dstLower, nl.Uint32Attr(d.LowerThreshold))
+	b = append32(b, dstForwarding, forwarding(d.Forwarding))
+	b = append32(b, dstWeight, uint32(d.Weight))
+	b = append32(b, dstUpper, d.UpperThreshold)
+	b = append32(b, dstLower, d.LowerThreshold)
 	if d.Tunnel != (ir.Tunnel{}) {
-		a.AddRtAttr(dstTunnelType, nl.Uint8Attr(uint8(d.Tunnel.Type)))
-		a.AddRtAttr(dstTunnelPort, nl.BEUint16Attr(d.Tunnel.Port))
-		a.AddRtAttr(dstTunnelFlags, nl.Uint16Attr(uint16(d.Tunnel.Checksum)))
+		b = append8(b, dstTunnelType, uint8(d.Tunnel.Type))
+		b = appendPort(b, dstTunnelPort, d.Tunnel.Port)
+		b = append16(b, dstTunnelFlags, uint16(d.Tunnel.Checksum))
 	}
-	return a
+	return closeAttr(b, start)
 }
 
-// timeoutAttrs describes the timeouts; the kernel leaves those of 0 as they are.
-func timeoutAttrs(t state.Timeouts) []*nl.RtAttr {
-	seconds := func(attr int, d time.Duration) *nl.RtAttr {
-		return nl.NewRtAttr(attr, nl.Uint32Attr(uint32(d.Seconds())))
-	}
-	return []*nl.RtAttr{seconds(attrTCP, t.TCP), seconds(attrTCPFin, t.TCPFin), seconds(attrUDP, t.UDP)}
+// appendTimeouts describes the timeouts; the kernel leaves those of 0 as they are.
+func appendTimeouts(b []byte, t state.Timeouts) []byte {
+	b = append32(b, attrTCP, uint32(t.TCP.Seconds()))
+	b = append32(b, attrTCPFin, uint32(t.TCPFin.Seconds()))
+	return append32(b, attrUDP, uint32(t.UDP.Seconds()))
 }
 
 func family(v6 bool) uint16 {
@@ -237,7 +239,7 @@ func forwarding(f ir.Forwarding) uint32 {
 // A command of the IPVS family with its attributes.
 type command struct {
 	number uint8
-	attrs  []*nl.RtAttr
+	attrs  []byte // encoded
 }
 
 // An ipvsWriter sends IPVS commands on a generic-netlink socket of its own, many in one message.
@@ -245,7 +247,9 @@ type ipvsWriter struct {
 	family uint16
 	fd     int
 	seq    uint32 // of the last command sent
-	buf    []byte
+	buf    []byte // answers
+	// message is what was sent last; its room is used again.
+	message []byte
 }
 
 // ipvsBatch is how many commands go in one message. The answers to all, should all fail, fit into the default receive buffer.
@@ -289,21 +293,22 @@ func (w *ipvsWriter) batch(commands []command) []error {
 		}
 		return errs
 	}
-	var message []byte
+	message := w.message[:0]
 	first := w.seq + 1
 	for i, c := range commands {
 		w.seq++
-		req := nl.NewNetlinkRequest(int(w.family), 0)
-		req.Seq = w.seq
+		flags := uint16(unix.NLM_F_REQUEST)
 		if i == len(commands)-1 {
-			req.Flags |= unix.NLM_F_ACK
+			flags |= unix.NLM_F_ACK
 		}
-		req.AddData(&nl.Genlmsg{Command: c.number, Version: ipvsVersion})
-		for _, a := range c.attrs {
-			req.AddData(a)
-		}
-		message = append(message, req.Serialize()...)
+		message = binary.NativeEndian.AppendUint32(message, uint32(unix.NLMSG_HDRLEN+nl.SizeofGenlmsg+len(c.attrs)))
+		message = binary.NativeEndian.AppendUint16(message, w.family)
+		message = binary.NativeEndian.AppendUint16(message, flags)
+		message = binary.NativeEndian.AppendUint32(message, w.seq)
+		message = append(message, 0, 0, 0, 0, c.number, ipvsVersion, 0, 0) // from whom: the kernel knows
+		message = append(message, c.attrs...)
 	}
+	w.message = message
 	if err := unix.Sendto(w.fd, message, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return fail(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/moby/ipvs"
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"keepc/compiler/ir"
@@ -225,29 +224,29 @@ func (l *Linux) syncDaemons(state.State, iter.Seq[state.SyncDaemonKey]) (map[sta
 }
 
 func syncDaemonCommand(k state.SyncDaemonKey, d *state.SyncDaemon, _ bool) command {
-	a := nl.NewRtAttr(attrDaemon, nil)
-	a.AddRtAttr(daemonRole, nl.Uint32Attr(uint32(max(slices.Index(syncRoles(), k.Role), 0))))
+	b, start := openAttr(nil, attrDaemon)
+	b = append32(b, daemonRole, uint32(max(slices.Index(syncRoles(), k.Role), 0)))
 	if d == nil {
-		return command{cmdDelDaemon, []*nl.RtAttr{a}}
+		return command{cmdDelDaemon, closeAttr(b, start)}
 	}
-	a.AddRtAttr(daemonInterface, nl.ZeroTerminated(d.Interface))
-	a.AddRtAttr(daemonID, nl.Uint32Attr(uint32(d.ID)))
+	b = appendString(b, daemonInterface, d.Interface)
+	b = append32(b, daemonID, uint32(d.ID))
 	if d.MaxLen != 0 {
-		a.AddRtAttr(daemonMaxLen, nl.Uint16Attr(d.MaxLen))
+		b = append16(b, daemonMaxLen, d.MaxLen)
 	}
 	if d.Port != 0 {
-		a.AddRtAttr(daemonPort, nl.Uint16Attr(d.Port))
+		b = append16(b, daemonPort, d.Port)
 	}
 	if d.TTL != 0 {
-		a.AddRtAttr(daemonTTL, nl.Uint8Attr(d.TTL))
+		b = append8(b, daemonTTL, d.TTL)
 	}
 	switch {
 	case d.Group.Is4():
-		a.AddRtAttr(daemonGroup, d.Group.AsSlice())
+		b = appendAddr(b, daemonGroup, d.Group)
 	case d.Group.Is6():
-		a.AddRtAttr(daemonGroup6, d.Group.AsSlice())
+		b = appendAddr(b, daemonGroup6, d.Group)
 	}
-	return command{cmdNewDaemon, []*nl.RtAttr{a}}
+	return command{cmdNewDaemon, closeAttr(b, start)}
 }
 
 func explainSyncDaemon(d *state.SyncDaemon, err error) error {
