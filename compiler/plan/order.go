@@ -11,10 +11,10 @@ import (
 // hashing are the schedulers that fill their table in the order in which the kernel got the servers.
 var hashing = []string{"mh", "sh", "dh"}
 
-// reorder makes servers of a service that hashes come again behind one that is added before them in the file. The kernel has the last server
+// Reorder makes servers of a service that hashes come again behind one that is added before them in the file. The kernel has the last server
 // that it got first; a director that has seen failures would send flows to other servers than its peer, which has not. Connections stay: a
 // server that is deleted and added in one message is the same one.
-func (p Plan) reorder(want state.State) Plan {
+func (p Plan) Reorder(want state.State) Plan {
 	first := map[ir.ServiceKey]source.Span{} // of those that are added
 	added := map[state.Key]int{}
 	for i, c := range p {

@@ -75,7 +75,7 @@ func Diff(have, want state.State, owned Owned) Plan {
 			}
 		})
 	}
-	p = p.reorder(want)
+	p = p.Reorder(want)
 	p.Sort()
 	return p
 }

@@ -1,10 +1,14 @@
 package reconcile_test
 
 import (
+	"fmt"
+	"iter"
+	"slices"
 	"testing"
 	"time"
 
 	"keepc/compiler/state"
+	"keepc/grammar/source"
 	"keepc/runtime/kernel"
 	"keepc/runtime/reconcile"
 )
@@ -69,4 +73,70 @@ func TestFlush(t *testing.T) {
 		t.Fatal(err)
 	}
 	services("after a stop that flushes")
+}
+
+// An ordered kernel tells in which order it has the servers of a service: the last one that it got comes first.
+type ordered struct {
+	*kernel.Fake
+	servers []state.DestinationKey
+}
+
+func (k *ordered) Apply(changes []kernel.Change) iter.Seq2[int, error] {
+	return func(yield func(int, error) bool) {
+		for i, err := range k.Fake.Apply(changes) {
+			if key, ok := changes[i].Key.(state.DestinationKey); ok && err == nil {
+				at := slices.Index(k.servers, key)
+				switch {
+				case changes[i].Object == nil && at >= 0:
+					k.servers = slices.Delete(k.servers, at, at+1)
+				case changes[i].Object != nil && at < 0:
+					k.servers = slices.Insert(k.servers, 0, key)
+				}
+			}
+			if !yield(i, err) {
+				return
+			}
+		}
+	}
+}
+
+// TestOrder: however servers of a service that hashes fail and come back, also while the enforcer is told to do something else already, the
+// kernel has them in the order of the file.
+func TestOrder(t *testing.T) {
+	k := &ordered{Fake: kernel.NewFake()}
+	r := reconcile.New(k, state.OfBalance, nil)
+	text := source.New("lb01.conf", []byte("0123456789"))
+	want := func(down ...int) state.State {
+		s := state.New()
+		for i := range 8 {
+			key := server(0, i)
+			s.Services[key.Service] = state.Service{Scheduler: "mh"}
+			if slices.Contains(down, i) {
+				s.Absent[key] = "down"
+			} else {
+				s.Destinations[key] = state.Destination{Weight: 1, Provenance: state.Provenance{Origin: text.Span(i, i+1)}}
+			}
+		}
+		return s
+	}
+	now := time.Unix(0, 0)
+	for i, down := range [][]int{nil, {2, 5}, {2}, nil, {0}, nil, {1, 3, 7}, {1, 3}, {1}, nil, {0, 1, 2, 3, 4, 5, 6, 7}, {6}, nil} {
+		asked := 0
+		stale := func() bool { asked++; return i%2 == 1 && asked > i%5 } // every second order is overtaken, sooner or later
+		if err := r.Reconcile(want(down...), reconcile.Round{Now: now, Stale: stale, Full: i == 8}); err != nil {
+			t.Fatal(err)
+		}
+		if i%2 == 1 {
+			continue
+		}
+		var expect []state.DestinationKey
+		for n := range 8 {
+			if !slices.Contains(down, n) {
+				expect = slices.Insert(expect, 0, server(0, n))
+			}
+		}
+		if !slices.Equal(k.servers, expect) {
+			t.Errorf("step %d: the kernel has %s, want %s", i, fmt.Sprint(k.servers), fmt.Sprint(expect))
+		}
+	}
 }

@@ -247,6 +247,7 @@ func (r *Reconciler) difference(want state.State, now time.Time) plan.Plan {
 		}
 		changes = append(changes, c)
 	}
+	changes = changes.Reorder(want) // what was left undone may come before the others, too
 	changes.Sort()
 	return changes
 }
@@ -409,7 +410,7 @@ func (r *Reconciler) write(changes plan.Plan, o Round) (rest plan.Plan, errs []e
 		}
 		ops, about = append(ops, kernel.Change{Key: c.Key, Object: c.After}), append(about, i)
 	}
-	next := 0
+	next, whole := 0, slices.ContainsFunc(changes, plan.Change.Reorders) // half an order is none
 	for j, err := range r.kernel.Apply(ops) {
 		i := about[j]
 		if j+1 < len(ops) && about[j+1] == i {
@@ -419,7 +420,7 @@ func (r *Reconciler) write(changes plan.Plan, o Round) (rest plan.Plan, errs []e
 		if err = r.finish(changes[i], err, o); err != nil {
 			errs = append(errs, err)
 		}
-		if o.stale() {
+		if o.stale() && !whole {
 			break
 		}
 	}
