@@ -157,6 +157,7 @@ virtual_server 10.0.8.9 80 {
 // TestSameCheckers holds that each checker takes a server out of the table that fails, and brings it back, when keepalived's does, and that
 // what it sends to the server is what keepalived sends, byte for byte; of SSL_GET what is inside of TLS.
 func TestSameCheckers(t *testing.T) {
+	t.Parallel()
 	lab.NeedPrograms(t, "keepalived", "ipvsadm", "ip")
 	lab.NeedIPVS(t)
 	n := lab.New(t)
@@ -186,6 +187,7 @@ func TestSameCheckers(t *testing.T) {
 		}
 		programs[i] = h.Start(args[0], args[1:]...)
 	}
+	begun(hosts[0], hosts[1], programs[:])
 	compare := func(when string, least int) {
 		t.Helper()
 		have := sameAgain(hosts[0], hosts[1], 6*time.Second)

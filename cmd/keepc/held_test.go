@@ -56,10 +56,14 @@ type edit struct{ what, service, held, other string }
 // TestHeldConnections holds that no connection is lost while everything that a file says of its service is edited, nor by keepc drain, enable
 // and weight: with NAT, direct routing and tunnels.
 func TestHeldConnections(t *testing.T) {
+	t.Parallel()
 	lab.NeedIPVS(t)
 	lab.NeedPrograms(t, "ip", "ipvsadm")
 	for _, method := range []string{"NAT", "DR", "TUN"} {
-		t.Run(method, func(t *testing.T) { heldThrough(t, method) })
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			heldThrough(t, method)
+		})
 	}
 }
 
@@ -196,6 +200,7 @@ func echo(t *testing.T, h *lab.Host) {
 // TestHashAlike holds that directors with the same file send the same flows to the same servers with mh, also where one of them has seen
 // servers fail and come back: of 800 flows none goes elsewhere.
 func TestHashAlike(t *testing.T) {
+	t.Parallel()
 	lab.NeedIPVS(t)
 	lab.NeedPrograms(t, "ip", "ipvsadm")
 	var text strings.Builder
