@@ -8,7 +8,10 @@ FUZZTIME    ?= 30s
 TESTFLAGS   ?=
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: test build lint deps vm fuzz bench files interop soak demo clean
+.PHONY: test build lint deps vm fuzz bench files interop soak demo package install clean
+NFPM        := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.48.0
+PREFIX      ?= /usr/local
+ARCH        ?= $(shell $(GO) env GOARCH)
 
 # Parallel tests wait most of the time, whatever the number of CPUs.
 test: deps lint
@@ -58,6 +61,25 @@ soak: vm
 demo: deps vm build
 	CGO_ENABLED=0 $(GO) build -o .cache/bin/demo ./runtime/lab/demo
 	$(GO) run ./runtime/lab/vm .cache/bin/demo $(CURDIR)/.cache/bin/keepc testdata/tutorial
+
+# What packages have beside the program: man pages and completions.
+.cache/package: build
+	.cache/bin/keepc man .cache/package/man
+	.cache/bin/keepc completion bash >.cache/package/keepc.bash
+	.cache/bin/keepc completion zsh >.cache/package/_keepc
+	.cache/bin/keepc completion fish >.cache/package/keepc.fish
+
+# .deb and .rpm, in .cache/package.
+package: .cache/package
+	VERSION=$(VERSION) ARCH=$(ARCH) $(GO) run $(NFPM) package -f .ci/package/nfpm.yaml -p deb -t .cache/package
+	VERSION=$(VERSION) ARCH=$(ARCH) $(GO) run $(NFPM) package -f .ci/package/nfpm.yaml -p rpm -t .cache/package
+
+install: .cache/package
+	install -D -m 755 .cache/bin/keepc $(DESTDIR)$(PREFIX)/bin/keepc
+	install -d $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 644 .cache/package/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	sed 's,/usr/bin/keepc,$(PREFIX)/bin/keepc,' .ci/package/keepc.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/keepc.service
+	install -D -m 644 .cache/package/keepc.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/keepc
 
 clean:
 	rm -rf .cache

@@ -78,6 +78,7 @@ func (a *App) verbs() []*cobra.Command {
 		a.explain(),
 		a.show(),
 		a.version(),
+		a.man(),
 	}
 }
 
