@@ -144,6 +144,9 @@ func (f inForce) taking(want state.State) plan.Owned {
 // known; an instance that the file in force lacks begins as BACKUP. A server that the file in force has and the kernel has not is down.
 func (f inForce) situation(cfg *ir.Config, have state.State) (s state.Situation, text string) {
 	s = state.Situation{Master: map[ir.InstanceKey]string{}, Down: map[state.DestinationKey]string{}, NoQuorum: map[ir.ServiceKey]bool{}}
+	if f.daemon == nil && f.keepalived == nil {
+		return startsWith(cfg, have)
+	}
 	known := cfg
 	if f.old != nil {
 		known = f.old.Config
@@ -169,6 +172,28 @@ func (f inForce) situation(cfg *ir.Config, have state.State) (s state.Situation,
 		return s, "assuming BACKUP for all: no instance has an address here"
 	}
 	return s, "assuming MASTER for " + strings.Join(names, ", ") + ": its addresses are here"
+}
+
+// startsWith is the situation of a run that starts now: it goes on from what an earlier director left.
+func startsWith(cfg *ir.Config, have state.State) (s state.Situation, text string) {
+	found := state.FoundOf(cfg, have)
+	s = state.Situation{Master: map[ir.InstanceKey]string{}, Down: map[state.DestinationKey]string{}, NoQuorum: map[ir.ServiceKey]bool{}}
+	var names []string
+	for _, v := range cfg.Instances {
+		if found.Master[v.Key()] {
+			s.Master[v.Key()] = "its addresses are here"
+			names = append(names, v.Name)
+		}
+	}
+	for k, x := range found.Servers {
+		if x.Down {
+			s.Down[k] = "an earlier director has taken it out"
+		}
+	}
+	if len(names) == 0 {
+		return s, "assuming BACKUP for all: no instance has an address here"
+	}
+	return s, "a start goes on as MASTER for " + strings.Join(names, ", ") + ": its addresses are here"
 }
 
 // health notes which servers a running keepalived has taken out.

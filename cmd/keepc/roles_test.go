@@ -17,7 +17,7 @@ func TestAs(t *testing.T) {
 		want []string // on the screen, with one blank for many
 		code int
 	}{
-		{"", []string{"assuming MASTER for VI_1: its addresses are here", "+ address 192.0.2.10/24 dev eth0", "Plan: 1 to add, 0 to change, 0 to remove."}, 0},
+		{"", []string{"a start goes on as MASTER for VI_1: its addresses are here", "+ address 192.0.2.10/24 dev eth0", "Plan: 1 to add, 0 to change, 0 to remove."}, 0},
 		{"--as VI_1=backup,VI_2=master", []string{"VI_1 as BACKUP; VI_2 as MASTER", "+ address 192.0.2.20/24 dev eth0", "- address 192.0.2.11/24 dev eth0"}, 0},
 		{"--as VI_1=backup,web=master", []string{"--as: there is no instance web"}, 2},
 		{"--as VI_1", []string{"--as VI_1: expected live, master, backup, or INSTANCE=master,INSTANCE=backup"}, 2},

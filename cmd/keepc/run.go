@@ -32,6 +32,7 @@ type runRun struct {
 	watch  bool
 	strict bool
 	http   string
+	over   bool // in the place of a running keepalived
 
 	stdin   sync.Once
 	text    []byte // of standard input
@@ -57,6 +58,7 @@ func (a *App) run() *cobra.Command {
 	f := c.Flags()
 	f.SortFlags = false
 	f.BoolVar(&run.strict, "strict", false, "refuse a file with any error, also one that keepalived goes on with")
+	f.BoolVar(&run.over, "take-over", false, "end the keepalived that runs here, without a farewell, and go on from what it leaves")
 	f.BoolVar(&run.watch, "watch", false, "reload by itself when the file changes")
 	f.StringVar(&run.http, "http", "", "show a page, /status.json and /metrics for Prometheus at `ADDRESS:PORT`, read-only")
 	return c
@@ -70,7 +72,11 @@ func (r *runRun) main(ctx context.Context, name string) error {
 	out := daemon.NewWriter(r.Stdout)
 	defer out.Close(time.Second)
 	log := slog.New(r.handler(out))
-	socket, release, err := alone(log)
+	old, err := r.predecessor()
+	if err != nil {
+		return failed(fmt.Errorf("run: %w", err))
+	}
+	socket, release, err := alone(log, old != nil)
 	if err != nil {
 		return failed(fmt.Errorf("run: %w", err))
 	}
@@ -119,6 +125,7 @@ func (r *runRun) main(ctx context.Context, name string) error {
 		Version: programVersion(),
 		Thread:  true,
 		Journal: daemon.Journals(daemon.StateDir),
+		Replace: replace(old, log),
 	})
 	var refused *daemon.RefusedError
 	if errors.As(err, &refused) {
@@ -140,9 +147,35 @@ func (r *runRun) page() (net.Listener, error) {
 	return l, nil
 }
 
+// predecessor returns the keepalived whose place --take-over takes; nil: there is none.
+func (r *runRun) predecessor() (*rival.Running, error) {
+	if !r.over {
+		return nil, nil
+	}
+	return rival.Find()
+}
+
+// replace returns the function that ends a keepalived when all is ready to go on in its place; nil: there is none.
+func replace(old *rival.Running, log *slog.Logger) func() error {
+	if old == nil {
+		return nil
+	}
+	return func() error {
+		if err := old.End(); err != nil {
+			return err
+		}
+		log.Info(fmt.Sprintf("ended keepalived (process %d), and goes on from what it left", old.PID), "subject", "take-over")
+		if old.Unit != "" {
+			log.Warn(fmt.Sprintf("systemd counts %s as failed; so that it starts no keepalived beside this one: systemctl disable %[1]s", old.Unit), "subject", "take-over")
+		}
+		return nil
+	}
+}
+
 // alone makes this process the one director of its network namespace, until release: beside no keepalived, with the lock of the namespace
 // and its status socket. Errors: somebody else is. Without one of them it says so and goes on: another one is found by what is left.
-func alone(log *slog.Logger) (socket net.Listener, release func(), err error) {
+// over: there is a keepalived, and it will go.
+func alone(log *slog.Logger, over bool) (socket net.Listener, release func(), err error) {
 	other := func(err error, subject string) bool {
 		var rivals *rival.Error
 		if err != nil && !errors.As(err, &rivals) {
@@ -150,8 +183,10 @@ func alone(log *slog.Logger) (socket net.Listener, release func(), err error) {
 		}
 		return rivals != nil
 	}
-	if err := rival.Keepalived(); other(err, "keepalived") {
-		return nil, nil, err
+	if !over {
+		if err := rival.Keepalived(); other(err, "keepalived") {
+			return nil, nil, err
+		}
 	}
 	space, err := kernel.Namespace()
 	var lock io.Closer

@@ -88,6 +88,9 @@ func TestTimelines(t *testing.T) {
 		left = again
 	}
 	for _, file := range files {
+		if filepath.Base(file) == "crash.txtar" {
+			continue // keepc goes on as MASTER where keepalived starts anew
+		}
 		for _, c := range stories[file][keepc].differs(stories[file][keepalived], strings.HasSuffix(file, "tie.txtar")) {
 			t.Errorf("%s: %s", filepath.Base(file), c)
 		}
@@ -207,7 +210,13 @@ func (x *timeline) simulate(names []string, script string) {
 	if len(found) > 0 {
 		x.t.Fatal(found)
 	}
-	x.cluster, x.deeds, x.run = c, s.Deeds(), sim.Play(c, s, sim.Options{})
+	var clears []string
+	for i, name := range c.Names() {
+		if x.programOf(i) == keepalived {
+			clears = append(clears, name)
+		}
+	}
+	x.cluster, x.deeds, x.run = c, s.Deeds(), sim.Play(c, s, sim.Options{Clears: clears})
 }
 
 // An action is something that happens to a timeline in real time.

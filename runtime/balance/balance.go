@@ -32,7 +32,7 @@ type Machine struct {
 
 // New returns the machine of a director that starts now, with what Prepare made of its configuration.
 func New(now time.Time, first *Next) *Machine {
-	m := &Machine{current: first.base, down: map[state.DestinationKey]string{}, weights: map[state.DestinationKey]int{}, assigned: map[state.DestinationKey]int{}, noQuorum: map[ir.ServiceKey]bool{}, lacking: map[string]int{}}
+	m := &Machine{current: first.base, down: map[state.DestinationKey]string{}, weights: map[state.DestinationKey]int{}, assigned: map[state.DestinationKey]int{}, noQuorum: map[ir.ServiceKey]bool{}, master: first.master, lacking: map[string]int{}}
 	m.swap(now, first)
 	m.begin, m.out = m.out, nil
 	return m

@@ -41,6 +41,7 @@ type Next struct {
 	ended    []*check
 	removed  []state.DestinationKey // servers, in no order
 	closed   []ir.ServiceKey
+	master   map[ir.InstanceKey]bool // at the start
 }
 
 // A nextService is what a configuration says of a service.
@@ -56,8 +57,9 @@ type nextServer struct {
 	*server
 	fresh  bool
 	cfg    *ir.RealServer
-	alpha  bool // a fresh one counts as down until its checks have succeeded
+	down   string // why a fresh one counts as down until its checks have succeeded; empty: it counts as up
 	weight uint64
+	found  int      // the weight of a fresh one in the kernel; 0: it has none
 	checks []*check // those that never ran have no Do
 }
 
@@ -109,7 +111,10 @@ func (n *Next) prepareService(v *ir.VirtualServer, files map[string]track.Thing)
 		}
 		x := nextServer{server: n.base.servers[k], cfg: r, weight: uint64(max(r.Weight, 0))}
 		if x.server == nil {
-			x.server, x.fresh, x.alpha = &server{key: k, service: s.service}, true, alpha(v, r)
+			x.server, x.fresh = &server{key: k, service: s.service}, true
+			if alpha(v, r) {
+				x.down = unchecked
+			}
 		}
 		n.servers[k] = x.server
 		for _, c := range r.Checks {
@@ -134,6 +139,30 @@ func (n *Next) prepareService(v *ir.VirtualServer, files map[string]track.Thing)
 		s.servers = append(s.servers, x)
 	}
 	return s
+}
+
+// unchecked is why a server is down that no check has judged yet.
+const unchecked = "not checked yet"
+
+// Adopt makes the first configuration of a director ready for New, as Prepare does. A server of a service that the kernel has goes on as it
+// is found: up, or out until its checks succeed.
+func Adopt(cfg *ir.Config, start *Generation, found state.Found) *Next {
+	n := Prepare(cfg, start)
+	n.master = found.Master
+	for _, s := range n.services {
+		for i := range s.servers {
+			x := &s.servers[i]
+			f, here := found.Servers[x.key]
+			switch {
+			case !here:
+			case f.Down:
+				x.down = "an earlier director has taken it out"
+			default:
+				x.down, x.found = "", f.Weight
+			}
+		}
+	}
+	return n
 }
 
 // alpha tells whether a new server counts as down until its checks have succeeded.
@@ -203,14 +232,17 @@ func (m *Machine) swapServer(now time.Time, x nextServer) {
 	s := x.server
 	s.cfg = x.cfg
 	if x.fresh {
-		s.down = x.alpha
+		s.down = x.down != ""
 	}
 	cause := ""
 	if s.down {
-		cause = cmp.Or(m.down[s.key], "not checked yet")
+		cause = cmp.Or(m.down[s.key], x.down, unchecked)
 	}
 	if x.fresh || int64(x.weight) != s.files || !slices.ContainsFunc(x.checks, weighs) { // else what a check said of it holds on
 		s.base, s.files = int64(x.weight), int64(x.weight)
+		if x.found > 0 && slices.ContainsFunc(x.checks, weighs) {
+			s.base = int64(x.found)
+		}
 	}
 	s.checks = x.checks
 	m.setWeight(s, s.effective())

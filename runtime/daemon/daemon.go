@@ -47,6 +47,8 @@ type Options struct {
 	Thread bool
 	// Journal keeps what a part of the kernel was made to have, for the director after one that is killed; nil: nobody does.
 	Journal func(state.Part) reconcile.Store
+	// Replace ends the director that is in this one's place, when all is ready; what it leaves is taken over. nil: there is none.
+	Replace func() error
 }
 
 // spareProcessors is how many goroutines may run beside those that the machine has processors for.
@@ -91,7 +93,15 @@ func Run(ctx context.Context, o Options) error {
 			return fmt.Errorf("prepare the VRRP loop: %w", err)
 		}
 	}
-	d := newDirector(work, o, first.Config, doors, bell)
+	servers := o.findServers(doors.ipvs, first.Config)
+	if o.Replace != nil {
+		if err := o.Replace(); err != nil {
+			return err
+		}
+	}
+	found := o.findAddresses(doors.network, first.Config)
+	found.Servers = servers.Servers
+	d := newDirector(work, o, first.Config, found, doors, bell)
 	d.router.watch, d.history = watch, log.remembered
 	if d.manager, err = serviceManager(); err != nil {
 		o.Log.Warn(err.Error(), "subject", "systemd")
@@ -187,8 +197,8 @@ type director struct {
 }
 
 // newDirector returns a director of which nothing works yet.
-func newDirector(work context.Context, o Options, cfg *ir.Config, doors doors, bell bell) *director {
-	routers, servers := router.Prepare(cfg, nil), balance.Prepare(cfg, balance.Start(o.Seed))
+func newDirector(work context.Context, o Options, cfg *ir.Config, found state.Found, doors doors, bell bell) *director {
+	routers, servers := router.Adopt(cfg, found), balance.Adopt(cfg, balance.Start(o.Seed), found)
 	d := &director{Options: o, work: work, things: watch.New(), watcher: newWatcher(), prepared: make(chan prepared, 1), past: past{first: cfg}, scheduler: newScheduler(o.Log)}
 	d.inForce.Config = cfg
 	d.current = generations{routers.Generation, servers.Generation}

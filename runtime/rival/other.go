@@ -14,6 +14,9 @@ func Keepalived() error { return nil }
 // Find finds nobody.
 func Find() (*Running, error) { return nil, nil }
 
+// End ends nobody.
+func (k *Running) End() error { return errors.New("directors run on Linux only") }
+
 // Claim is for Linux only, where directors run.
 func Claim(string, string) (io.Closer, error) { return nil, errors.New("directors run on Linux only") }
 

@@ -26,7 +26,7 @@ type (
 )
 
 func newDirector(now time.Time, cfg *ir.Config, seed uint64) *director {
-	return &director{router.New(now, router.Prepare(cfg, nil)), balance.New(now, balance.Prepare(cfg, balance.Start(seed)))}
+	return &director{router.New(now, router.Adopt(cfg, state.Found{})), balance.New(now, balance.Prepare(cfg, balance.Start(seed)))}
 }
 
 // Step gives an event to whom it concerns and returns the effects, which last. What Ahead foresees for the time of a tick has to be among

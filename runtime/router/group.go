@@ -85,7 +85,7 @@ func (m *Machine) convene(now time.Time, i *instance) {
 		m.admit(now, x, t, waits, held)
 	}
 	switch {
-	case first || waits || blame.own.kind != 0 || g.role != vrrp.Init:
+	case first || waits || blame.own.kind != 0 || g.role != vrrp.Init || i.found:
 	case !held:
 		g.role = vrrp.Master // keepalived does not tell it of a group of owners
 	case !g.waited:
@@ -112,7 +112,7 @@ func (m *Machine) admit(now time.Time, i *instance, t trouble, waits, held bool)
 			m.drive(now, i, vrrp.Fault{Reason: t.String()})
 		}
 	case !waits || i.machine.Role() != vrrp.Init:
-		m.drive(now, i, vrrp.Ready{Source: i.source, Held: held})
+		m.drive(now, i, vrrp.Ready{Source: i.source, Held: held, Here: i.found})
 	}
 }
 

@@ -26,6 +26,7 @@ type instance struct {
 	base     uint8   // that of the file, when the effective one was told
 	trouble  trouble // why it is in FAULT; zero: it is not
 	group    *group  // nil: none
+	found    bool    // its addresses were here at the start; until a reload
 	deleted  bool    // a reload took it away
 
 	own    trouble    // what keeps itself from its work, whatever its group is
@@ -103,7 +104,7 @@ func (m *Machine) drive(now time.Time, i *instance, ev vrrp.Event) {
 // what it does not know.
 func (m *Machine) inform(now time.Time, i *instance) {
 	source, trouble := m.source(i.cfg)
-	v := track.Judge(i.cfg.Priority, i.trackers, m.status)
+	v := m.judge(i)
 	if i.machine.Priority() != v.Priority {
 		m.drive(now, i, vrrp.Reprioritize{Priority: v.Priority})
 	}
@@ -258,7 +259,7 @@ func (s Standing) Why() string {
 func (m *Machine) Standings() []Standing {
 	all := make([]Standing, len(m.current.members))
 	for n, i := range m.current.members {
-		v := track.Judge(i.cfg.Priority, i.trackers, m.status)
+		v := m.judge(i.instance)
 		master, priority := i.machine.Master()
 		all[n] = Standing{i.cfg, i.machine.Role(), i.reason, i.since, v.Priority, v.Sum, track.Thing{}, i.machine.Statistics(), i.machine.Unheard(), master, priority}
 		if i.machine.Role() == vrrp.Init {

@@ -210,6 +210,7 @@ func (m *Machine) swap(now time.Time, n *Next) {
 	}
 	for _, x := range n.members {
 		i := x.instance
+		i.found = i.found && n.base.cfg == nil // a start
 		if i.trackers = x.trackers; i.Do == nil {
 			i.Do, i.Owner = func(now time.Time) { m.drive(now, i, vrrp.Tick{}) }, i
 		}

@@ -50,7 +50,7 @@ func (m *Machine) Current() *Generation { return m.current }
 func (m *Machine) Situation() state.Situation {
 	s := state.Situation{Master: map[ir.InstanceKey]string{}, Stopping: m.stopping}
 	for _, i := range m.current.members {
-		if i.machine.Role() == vrrp.Master {
+		if i.holds() {
 			s.Master[i.key] = i.reason.String()
 		}
 	}
@@ -61,7 +61,7 @@ func (m *Machine) Situation() state.Situation {
 func (m *Machine) Roles() map[ir.InstanceKey]bool {
 	roles := make(map[ir.InstanceKey]bool, len(m.current.members))
 	for _, i := range m.current.members {
-		roles[i.key] = i.machine.Role() == vrrp.Master
+		roles[i.key] = i.holds()
 	}
 	return roles
 }

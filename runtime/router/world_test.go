@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"keepc/compiler/ir"
+	"keepc/compiler/state"
 	"keepc/runtime/balance"
 	"keepc/runtime/health"
 	"keepc/runtime/router"
@@ -52,7 +53,7 @@ func newWorld() *world {
 func (w *world) do(words, lines []string) error {
 	verb, args := words[0], words[1:]
 	switch verb {
-	case "node": // node NAME ADDRESS|noaddress [down|missing], configuration below
+	case "node": // node NAME ADDRESS|noaddress [down|missing] [finds INSTANCE,…], configuration below
 		return w.addNode(args, lines)
 	case "run": // run DURATION
 		d, err := time.ParseDuration(args[0])
@@ -143,7 +144,15 @@ func (w *world) addNode(args, lines []string) error {
 	if err != nil {
 		return err
 	}
-	n := &node{name: args[0], director: newDirector(w.now, cfg, 1), said: map[string]said{}, inTime: map[string]int{}}
+	d := newDirector(w.now, cfg, 1)
+	if at := slices.Index(args, "finds"); at >= 0 {
+		found := state.Found{Master: map[ir.InstanceKey]bool{}}
+		for _, v := range cfg.Instances {
+			found.Master[v.Key()] = slices.Contains(strings.Split(args[at+1], ","), v.Name)
+		}
+		d.routers, args = router.New(w.now, router.Adopt(cfg, found)), args[:at]
+	}
+	n := &node{name: args[0], director: d, said: map[string]said{}, inTime: map[string]int{}}
 	n.link = router.LinkChanged{Name: "eth0", Present: true, Up: true}
 	if args[1] == "noaddress" {
 		n.setLink(args[1:])

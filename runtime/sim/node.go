@@ -90,14 +90,14 @@ func (n *node) port(name string) *port {
 	return nil
 }
 
-// start runs the daemon. It learns of its interfaces, with what is left on them of an earlier run, and clears that.
+// start runs the daemon. It learns of its interfaces, and goes on from what is left on them of an earlier run.
 func (w *world) start(n *node) {
 	if n.brains != nil {
 		return
 	}
 	n.roles = map[ir.InstanceKey]string{}
 	n.brains = &brains{
-		router.New(w.time(), router.Prepare(n.cfg, nil)),
+		router.New(w.time(), router.Adopt(n.cfg, w.found(n))),
 		balance.New(w.time(), balance.Prepare(n.cfg, balance.Start(w.Seed+uint64(n.index)))),
 	}
 	for _, p := range n.ports {
@@ -113,6 +113,18 @@ func (w *world) start(n *node) {
 	}
 	w.enforce(n, nil)
 	w.schedule(n)
+}
+
+// found is what a start finds in the node's kernel. A keepalived clears that.
+func (w *world) found(n *node) state.Found {
+	if slices.Contains(w.Clears, n.name) {
+		return state.Found{}
+	}
+	have := state.New()
+	for k := range n.held {
+		have.Addresses[k] = state.Address{}
+	}
+	return state.FoundOf(n.cfg, have)
 }
 
 // stop ends the daemon with its farewell.

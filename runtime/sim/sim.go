@@ -22,6 +22,8 @@ type Options struct {
 	// SameAddresses lets routers drop advertisements with other addresses than theirs, as keepalived does (measured with 2.2.7,
 	// issue 1603) unless skip_check_adv_addr says otherwise; the protocol does not ask for it.
 	SameAddresses bool
+	// Clears names the directors that give up at their start what is left of an earlier run, as keepalived does; others go on from it.
+	Clears []string
 	// Packets puts every advertisement and probe into the trace.
 	Packets bool
 }

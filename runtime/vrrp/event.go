@@ -17,6 +17,7 @@ type Tick struct{}
 type Ready struct {
 	Source netip.Addr
 	Held   bool // its sync group listens first: so does an owner
+	Here   bool // its addresses are here, of a director that was MASTER: the first start goes on from there
 }
 
 // Fault tells that the router cannot work, e.g. "eth0 is down".

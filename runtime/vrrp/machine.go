@@ -42,6 +42,10 @@ type Machine struct {
 	heard   heard // the last advertisement that was accepted: most that follow are the same
 	sum     Sum   // that peers want, and we send
 
+	// A start that found the addresses here is on trial until it has been MASTER for an interval: it announces nothing before. courteous: it
+	// lets another master be, whatever its priority, and has not spoken yet.
+	trial, courteous bool
+
 	elected *Reason // why it would be MASTER, if its sync group were; nil: it would not
 
 	noted      [noteKinds]time.Time // when each kind of Note was told last; zero: never
@@ -171,6 +175,10 @@ func (m *Machine) ready(now time.Time, r Ready) {
 	}
 	switch m.role {
 	case Init:
+		if r.Here {
+			m.adopt(now)
+			return
+		}
 		m.start(now, "starts", r.Held)
 	case Faulty:
 		m.start(now, "works again", r.Held)
@@ -203,6 +211,9 @@ func (m *Machine) tick(now time.Time) {
 		if due(now, m.second) {
 			m.second = time.Time{}
 			m.announce(m.cfg.Addresses, m.cfg.GARPMasterRepeat)
+			if m.trial {
+				m.trial, m.second = false, after(now, m.cfg.GARPMasterDelay)
+			}
 		}
 		if due(now, m.refresh) {
 			m.refresh = next(now, m.refresh, m.cfg.GARPMasterRefresh)
@@ -291,46 +302,6 @@ func (m *Machine) preemptDelayed(now time.Time) bool {
 	return now.Before(m.preempt)
 }
 
-func (m *Machine) heardAsMaster(now time.Time, src netip.Addr, p Packet) {
-	higher := src.Compare(m.source)
-	switch {
-	case p.Priority == 0:
-		m.advertise(now)
-	case p.Priority > m.priority:
-		m.yield(now, p, Reason{kind: outranked, peer: src, theirs: p.Priority, ours: m.priority})
-	case p.Priority == m.priority && higher > 0:
-		m.yield(now, p, Reason{kind: outnumbers, peer: src, theirs: p.Priority})
-	case p.Priority == m.priority && higher == 0:
-		m.note(now, Note{kind: addressTaken, peer: src, theirs: p.Priority})
-	default:
-		m.contested(now, src, p)
-	}
-}
-
-// yield makes a master give way to a better one, without priority 0: the better one speaks already.
-func (m *Machine) yield(now time.Time, p Packet, reason Reason) {
-	if m.cfg.HigherPrioSendAdvert {
-		m.send(now, m.priority)
-	}
-	m.listen(now, p.Interval)
-	m.become(Backup, reason)
-}
-
-// contested tells a worse master that it is one, and the neighbours, whom it may have misled, where the addresses are.
-func (m *Machine) contested(now time.Time, src netip.Addr, p Packet) {
-	// Adverts may have piled up while this director had no time: they share an answer.
-	if now.Sub(m.answered) >= m.cfg.AdvertInterval/2 {
-		m.answered = now
-		if !m.cfg.LowerPrioNoAdvert {
-			m.advertise(now)
-		}
-		m.announce(m.cfg.Addresses, m.cfg.GARPLowerPrioRepeat)
-		m.contest = after(now, m.cfg.GARPLowerPrioDelay)
-		m.out = append(m.out, Contested{})
-	}
-	m.note(now, Note{kind: contested, peer: src, theirs: p.Priority, ours: m.priority})
-}
-
 // reconfigure moves to a new configuration of the same router. Timers keep what has passed of them.
 func (m *Machine) reconfigure(now time.Time, cfg *ir.VRRPInstance) {
 	old := m.cfg
@@ -403,7 +374,7 @@ func (m *Machine) leave(now time.Time, to Role, reason string) {
 // become is the one door of all transitions.
 func (m *Machine) become(to Role, reason Reason) {
 	m.role = to
-	m.preempt, m.elected = time.Time{}, nil
+	m.preempt, m.elected, m.trial, m.courteous = time.Time{}, nil, false, false
 	m.noted = [noteKinds]time.Time{}
 	m.statistics.Transitions++
 	if to == Master {
@@ -447,6 +418,7 @@ func (m *Machine) send(now time.Time, priority uint8) {
 			m.sending = append(m.sending, to)
 		}
 	}
+	m.courteous = false
 	m.statistics.AdvertisementSent++
 	if priority == 0 {
 		m.statistics.PriorityZeroPktsSent++

@@ -29,6 +29,8 @@ const (
 	preempts              // the master has a lower priority
 	outranked             // another one has a higher priority
 	outnumbers            // another one has the higher address
+	here                  // its addresses are here
+	courteous             // another one is MASTER, and may stay so
 )
 
 func (r Reason) String() string {
@@ -47,6 +49,10 @@ func (r Reason) String() string {
 		return fmt.Sprintf("%v has a higher priority: %d > %d", r.peer, r.theirs, r.ours)
 	case outnumbers:
 		return fmt.Sprintf("%v has the same priority %d and the higher address", r.peer, r.theirs)
+	case here:
+		return "its addresses are here already"
+	case courteous:
+		return fmt.Sprintf("%v is MASTER already, and may stay so: %d, ours is %d", r.peer, r.theirs, r.ours)
 	}
 	return r.told
 }

@@ -1,0 +1,42 @@
+package router
+
+import (
+	"slices"
+
+	"keepc/compiler/ir"
+	"keepc/compiler/state"
+	"keepc/runtime/track"
+	"keepc/runtime/vrrp"
+)
+
+// Adopt makes the first configuration of a director ready for New, as Prepare does. An instance whose addresses the kernel has is MASTER
+// from the start, and nothing of it goes in between.
+func Adopt(cfg *ir.Config, found state.Found) *Next {
+	n := Prepare(cfg, nil)
+	for _, x := range n.members {
+		x.found = found.Master[x.key]
+	}
+	return n
+}
+
+// holds reports whether the addresses of an instance belong here: it is MASTER, or about to be, for they were here at the start.
+func (i *instance) holds() bool {
+	role := i.machine.Role()
+	return role == vrrp.Master || role == vrrp.Init && i.found
+}
+
+// judge sums up what an instance tracks. One that goes on as MASTER from the start takes for good what is not known yet, as the director
+// before it did: it neither waits for a script nor lets a peer take over meanwhile.
+func (m *Machine) judge(i *instance) track.Verdict {
+	trackers := i.trackers
+	if i.found {
+		trackers = slices.DeleteFunc(slices.Clone(trackers), func(t track.Tracker) bool { return !m.status(t.Thing).Known && t.Kind != track.File && t.Weight.N == 0 })
+	}
+	return track.Judge(i.cfg.Priority, trackers, func(t track.Thing) track.Status {
+		s := m.status(t)
+		if i.found && !s.Known && t.Kind != track.File {
+			return track.Status{Known: true, Good: true}
+		}
+		return s
+	})
+}

@@ -1,0 +1,22 @@
+package vrrp
+
+import "time"
+
+// adopt makes a router MASTER at its start that finds its addresses here: an earlier director ended without a farewell, and its peers wait
+// for the next advertisement. It speaks at once. A better master answers, and this one gives way before it has told any neighbour where the
+// addresses are: that waits for an interval. Where a worse master may stay one (nopreempt, preempt_delay), it listens first, for an
+// interval and a quarter.
+func (m *Machine) adopt(now time.Time) {
+	wait := m.cfg.AdvertInterval
+	courteous := m.cfg.NoPreempt || m.cfg.PreemptDelay > 0
+	if courteous {
+		wait += wait / 4 // its advertisement may be under way
+		m.advert = now.Add(wait)
+	} else {
+		m.advertise(now)
+	}
+	m.become(Master, Reason{kind: here})
+	m.trial, m.courteous = true, courteous
+	m.second = now.Add(wait)
+	m.refresh = after(now, m.cfg.GARPMasterRefresh)
+}
