@@ -166,6 +166,9 @@ type ScriptChanged struct {
 	Cause string // why it fails; empty: it succeeds
 }
 
+// StartDelayed tells that instances begin to work after vrrp_startup_delay.
+type StartDelayed time.Duration
+
 // ScriptsLack tells that runs of vrrp_scripts begin to tell nothing, for what this machine lacks, or that this is over.
 type ScriptsLack struct {
 	What string // "start a script: too many open files"
@@ -191,3 +194,4 @@ func (StartScript) effect()     {}
 func (Note) effect()            {}
 func (ScriptChanged) effect()   {}
 func (ScriptsLack) effect()     {}
+func (StartDelayed) effect()    {}

@@ -103,6 +103,9 @@ func (m *Machine) drive(now time.Time, i *instance, ev vrrp.Event) {
 // inform tells an instance whether its interface and what it tracks work, and its priority. One that has not started yet waits for
 // what it does not know.
 func (m *Machine) inform(now time.Time, i *instance) {
+	if m.asleep {
+		return // awake comes
+	}
 	source, trouble := m.source(i.cfg)
 	v := m.judge(i)
 	if i.machine.Priority() != v.Priority {
@@ -240,6 +243,7 @@ type Standing struct {
 	Priority   uint8       // the effective one
 	Sum        track.Sum   // how it comes about
 	Waiting    track.Thing // whose first result it waits for; zero: nothing's
+	Asleep     bool        // vrrp_startup_delay is not over
 	Statistics vrrp.Statistics
 	Unheard    []vrrp.Unheard // routers whose advertisements are dropped
 
@@ -249,6 +253,9 @@ type Standing struct {
 
 // Why says why it is what it is.
 func (s Standing) Why() string {
+	if s.Asleep {
+		return "waits for the end of vrrp_startup_delay"
+	}
 	if s.Waiting != (track.Thing{}) {
 		return "waits for the first result of " + s.Waiting.String()
 	}
@@ -261,7 +268,7 @@ func (m *Machine) Standings() []Standing {
 	for n, i := range m.current.members {
 		v := m.judge(i.instance)
 		master, priority := i.machine.Master()
-		all[n] = Standing{i.cfg, i.machine.Role(), i.reason, i.since, v.Priority, v.Sum, track.Thing{}, i.machine.Statistics(), i.machine.Unheard(), master, priority}
+		all[n] = Standing{i.cfg, i.machine.Role(), i.reason, i.since, v.Priority, v.Sum, track.Thing{}, m.asleep, i.machine.Statistics(), i.machine.Unheard(), master, priority}
 		if i.machine.Role() == vrrp.Init {
 			all[n].Waiting = v.Waiting
 		}

@@ -19,6 +19,8 @@ type Machine struct {
 	started  time.Time
 	settled  bool // the first Tick has come: what is not in links is missing
 	stopping bool
+	asleep   bool        // vrrp_startup_delay: no instance works yet
+	sleep    timer.Timer // when it ends
 
 	links  map[string]LinkChanged       // the interfaces that are present
 	worked map[string]bool              // the virtual interfaces that were seen at work: until then they are on their way
@@ -37,6 +39,10 @@ type Machine struct {
 func New(now time.Time, first *Next) *Machine {
 	m := &Machine{current: first.base, started: now, links: map[string]LinkChanged{}, worked: map[string]bool{}, things: map[track.Thing]track.Status{}}
 	m.swap(now, first)
+	if d := first.cfg.Global.StartupDelay; d > 0 && len(m.current.members) > 0 {
+		m.asleep, m.sleep.Do = true, m.awake
+		m.timers.Set(&m.sleep, now.Add(d), true)
+	}
 	return m
 }
 
@@ -144,12 +150,25 @@ func (m *Machine) stop(now time.Time) {
 	m.stopping = true
 }
 
+// awake lets the instances begin, as at a start: vrrp_startup_delay is over. keepalived 2.2.7 hears and says nothing before; then an owner is
+// MASTER at once, and all others listen first.
+func (m *Machine) awake(now time.Time) {
+	m.timers.Stop(&m.sleep)
+	m.asleep = false
+	for _, i := range m.current.members {
+		m.inform(now, i.instance)
+	}
+}
+
 // settle takes the interfaces that nobody has told of as missing.
 func (m *Machine) settle(now time.Time) {
 	if m.settled {
 		return
 	}
 	m.settled = true
+	if m.asleep {
+		m.emit(StartDelayed(m.current.cfg.Global.StartupDelay))
+	}
 	for _, i := range m.current.members {
 		m.inform(now, i.instance)
 	}

@@ -3,6 +3,7 @@ package router
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"keepc/runtime/vrrp"
 )
@@ -10,7 +11,7 @@ import (
 // Events and effects print as one line. None shows what the authentication data of a packet is.
 
 func (e PacketReceived) String() string {
-	p, err := vrrp.Unmarshal(e.Payload, e.Src, e.Dst)
+	p, err := vrrp.Unmarshal(vrrp.Advert(e.Payload, e.AH), e.Src, e.Dst)
 	if err != nil {
 		return fmt.Sprintf("packet on %s from %v: %v", e.Interface, e.Src, err)
 	}
@@ -21,7 +22,7 @@ func (e PacketReceived) String() string {
 func (e PacketReceived) GoString() string { return e.String() }
 
 func (e SendAdvert) String() string {
-	p, err := vrrp.Unmarshal(e.Payload, e.Src, e.Dst)
+	p, err := vrrp.Unmarshal(vrrp.Advert(e.Payload, e.AH), e.Src, e.Dst)
 	if err != nil {
 		return fmt.Sprintf("advert on %s: %v", e.Interface, err)
 	}
@@ -82,6 +83,19 @@ func (e Note) Text() string { return e.What.String() }
 
 // Fine implements Remark: nothing odd is good.
 func (e Note) Fine() bool { return false }
+
+func (e StartDelayed) String() string { return "note " + e.Subject() + ": " + e.Text() }
+
+// Subject implements Remark.
+func (e StartDelayed) Subject() string { return "VRRP" }
+
+// Text implements Remark.
+func (e StartDelayed) Text() string {
+	return fmt.Sprintf("begins after %v: vrrp_startup_delay", time.Duration(e))
+}
+
+// Fine implements Remark.
+func (e StartDelayed) Fine() bool { return true }
 
 func (e ScriptChanged) String() string { return "note " + e.Subject() + ": " + e.Text() }
 

@@ -95,12 +95,14 @@ func (c *Cluster) Settle() time.Duration {
 		return k.Warmup + k.DelayLoop + time.Duration(k.Retry+1)*(k.DelayBeforeRetry+k.ConnectTimeout) + time.Second
 	})
 	var verdict time.Duration
+	var delay time.Duration
 	for _, n := range c.nodes {
+		delay = max(delay, n.Config.Global.StartupDelay)
 		for _, s := range n.Config.Scripts {
 			verdict = max(verdict, time.Duration(max(s.Rise, s.Fall))*s.Interval)
 		}
 	}
-	return ((d+verdict)/unit + 1) * unit
+	return ((d+verdict+delay)/unit + 1) * unit
 }
 
 // longest is the longest of some times of all instances and checks, a second at least.
