@@ -1,8 +1,11 @@
 package grammar
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -175,19 +178,57 @@ func (f Files) read(abs string) ([]byte, error) {
 		return nil, err
 	}
 	info, err := fs.Stat(f.Root, name)
-	switch {
-	case err != nil:
+	if err = cmp.Or(err, unfit(abs, info)); err != nil {
+		return nil, err // to open one may take for ever
+	}
+	file, err := f.Open(name)
+	if err != nil {
 		return nil, err
-	case info.IsDir():
-		return nil, errDirectory
-	case !info.Mode().IsRegular(), strings.HasPrefix(abs, "/proc/"): // some of these never end
-		return nil, errNotRegular
-	case info.Mode().Perm()&0o111 != 0:
-		return nil, errExecutable
-	case info.Size() > maxText:
+	}
+	defer file.Close()
+	info, err = file.Stat() // it may be another one by now
+	if err = cmp.Or(err, unfit(abs, info)); err != nil {
+		return nil, err
+	}
+	text := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
+	if _, err := text.ReadFrom(io.LimitReader(file, maxText+1)); err != nil {
+		return nil, err
+	}
+	if text.Len() > maxText {
 		return nil, errTooLarge
 	}
-	return fs.ReadFile(f.Root, name)
+	return text.Bytes(), nil
+}
+
+// unfit returns why a file is not read; nil: it is, or it is not known.
+func unfit(abs string, info fs.FileInfo) error {
+	switch {
+	case info == nil:
+	case info.IsDir():
+		return errDirectory
+	case !info.Mode().IsRegular(), strings.HasPrefix(abs, "/proc/"): // some of these never end
+		return errNotRegular
+	case info.Mode().Perm()&0o111 != 0:
+		return errExecutable
+	case info.Size() > maxText:
+		return errTooLarge
+	}
+	return nil
+}
+
+// An ExactFS is a file tree that can open a file by a name in which nothing is a symbolic link, and fails where something is.
+type ExactFS interface {
+	fs.FS
+	OpenExact(name string) (fs.File, error)
+}
+
+// Open opens the file with a name that Locate returned. Where it matters where links lead, one that came in between is not followed, if
+// the file tree can tell: else a file could be another one than the one that was judged.
+func (f Files) Open(name string) (fs.File, error) {
+	if exact, ok := f.Root.(ExactFS); ok && (f.Within != nil || f.Below != "") {
+		return exact.OpenExact(name)
+	}
+	return f.Root.Open(name)
 }
 
 // A finder finds the files that patterns match. It looks into each directory once.

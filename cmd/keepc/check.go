@@ -387,15 +387,27 @@ func (r *checkRun) tell(files []checked) {
 
 // tellSettings says which settings take something out of the report: who reads it should know that a file decides what is in it.
 func (r *checkRun) tellSettings() {
+	severity := map[string]diag.Severity{}
+	for _, rule := range lint.Rules() {
+		severity[rule.Name] = rule.Severity
+	}
 	for _, s := range r.settings.all {
-		var off []string
+		var off, lower []string
 		for _, rule := range s.Rules {
-			if rule.Off && s.Rule(rule.Rule.Text) == rule {
-				off = append(off, rule.Rule.Text)
+			name := rule.Rule.Text
+			switch {
+			case s.Rule(name) != rule:
+			case rule.Off:
+				off = append(off, name)
+			case rule.Severity > 0 && rule.Severity < severity[name]:
+				lower = append(lower, fmt.Sprintf("%s to %v", name, rule.Severity))
 			}
 		}
 		if len(off) > 0 && len(r.only) == 0 {
 			r.complain("keepc: %s switches off %s", s.Name, strings.Join(off, ", "))
+		}
+		if len(lower) > 0 {
+			r.complain("keepc: %s lowers %s", s.Name, strings.Join(lower, ", "))
 		}
 	}
 }

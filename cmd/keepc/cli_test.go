@@ -48,7 +48,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if name := ts.Getenv("STDIN"); name != "" {
 		in.Reset(ts.ReadFile(name))
 	}
-	app := App{Stdin: &in, Stdout: ts.Stdout(), Stderr: ts.Stderr(), Env: ts.Getenv, FS: os.DirFS("/"), Dir: ts.MkAbs(".")}
+	app := App{Stdin: &in, Stdout: ts.Stdout(), Stderr: ts.Stderr(), Env: ts.Getenv, FS: hostFiles(), Dir: ts.MkAbs(".")}
 	if got := strconv.Itoa(app.Main(args[2:])); got != args[0] {
 		ts.Fatalf("keepc exited with %s, not with %s", got, args[0])
 	}

@@ -45,6 +45,11 @@ func TestFaults(t *testing.T) {
 		}
 		keepc("check", "--diff", name)
 	}
+	// What run and simulate do with others is a test of its own: TestStarts, TestRunTolerates, TestDiff.
+	for _, name := range []string{"mark-with-protocol.conf", "route-without-dev.conf", "tolerated-mistakes.conf"} {
+		keepc("check", "--format", "short", "-v", "../start/"+name)
+	}
+	keepc("simulate", "--script", "at 5s down address-on-a-dead-interface d0; at 10s expect address-on-a-dead-interface fault", "address-on-a-dead-interface.conf")
 	golden := filepath.Join("..", "..", "testdata", "reference", "faults.txt")
 	if *updateFaults {
 		if err := os.WriteFile(golden, []byte(all.String()), 0o644); err != nil {

@@ -8,6 +8,6 @@ import (
 
 func main() {
 	dir, _ := os.Getwd() // without one, only absolute names lead anywhere
-	app := App{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Env: os.Getenv, FS: os.DirFS("/"), Dir: dir, Started: time.Now()}
+	app := App{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Env: os.Getenv, FS: hostFiles(), Dir: dir, Started: time.Now()}
 	os.Exit(app.Main(os.Args[1:]))
 }

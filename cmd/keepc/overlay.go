@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"path"
 	"time"
+
+	"keepc/grammar"
 )
 
 // An overlay is a file tree in which some files have another text.
@@ -19,6 +21,15 @@ func (o overlay) Open(name string) (fs.File, error) {
 		return o.FS.Open(name)
 	}
 	return memoryFile{bytes.NewReader(text), path.Base(name), 0o644}, nil
+}
+
+// OpenExact implements grammar.ExactFS.
+func (o overlay) OpenExact(name string) (fs.File, error) {
+	exact, ok := o.FS.(grammar.ExactFS)
+	if _, ours := o.texts[name]; ours || !ok {
+		return o.Open(name)
+	}
+	return exact.OpenExact(name)
 }
 
 // Stat implements fs.StatFS: a named pipe that is opened would wait for a writer for ever.

@@ -107,7 +107,7 @@ func (a *App) readFrom(files grammar.Files, name string, pipes bool) ([]byte, er
 	case !info.Mode().IsRegular() && !pipes: // to open one may take for ever
 		return nil, fmt.Errorf("%s: is not a regular file (\"-\" is standard input)", name)
 	}
-	return a.open(name, at)
+	return open(name, at, files.Open, pipes)
 }
 
 // bounds names the directories in which files are read.
@@ -123,7 +123,7 @@ func (a *App) readAny(name string) ([]byte, error) {
 	if name == "-" {
 		return text(name, a.Stdin, 0)
 	}
-	return a.open(name, strings.TrimPrefix(a.abs(name), "/"))
+	return open(name, strings.TrimPrefix(a.abs(name), "/"), a.FS.Open, true)
 }
 
 // smallFile is the size up to which memoryLimit is enough; a larger one may need so many bytes for each of its own.
@@ -132,17 +132,20 @@ const (
 	memoryForByte = 48
 )
 
-// open returns the text of the file with a name in the file tree.
-func (a *App) open(name, at string) ([]byte, error) {
-	f, err := a.FS.Open(at)
+// open returns the text of the file with a name in a file tree, which something opens. pipes: it need not be a regular file.
+func open(name, at string, opens func(string) (fs.File, error), pipes bool) ([]byte, error) {
+	f, err := opens(at)
 	if err != nil {
 		return nil, fileError(name, err)
 	}
 	defer f.Close()
 	size := int64(0)
 	if info, err := f.Stat(); err == nil {
-		if info.IsDir() {
+		switch {
+		case info.IsDir():
 			return nil, fmt.Errorf("%s: is a directory, not a file", name)
+		case !info.Mode().IsRegular() && !pipes: // it was one when it was looked at
+			return nil, fmt.Errorf("%s: is not a regular file", name)
 		}
 		size = min(info.Size(), maxFile)
 	}

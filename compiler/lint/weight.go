@@ -95,22 +95,28 @@ func weightRules() []Rule {
 			Title: "A tracker with a weight does nothing in a member of a sync group.",
 			Text: "The members of a sync group move together, and their priorities with them. keepalived drops a tracker with a weight in a member, " +
 				"unless the group has sync_group_tracking_weight. The whole tracker is lost, not its weight alone: its failure is no FAULT either, and " +
-				"the node stays MASTER without its service. In a group of one member keepalived says nothing and ignores the weight.",
+				"the node stays MASTER without its service. Of a file it drops the weight alone: any number but 0 is a FAULT then. Of an interface it says that " +
+				"it ignores the weight, and lowers the priority all the same (2.2.7).",
 			Bad:  scriptText + withWeight + other + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n}\n",
 			Good: scriptText + withWeight + other + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n    sync_group_tracking_weight\n}\n",
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					for t := range v.Trackers() {
-						g := weightless(v, t)
+						g := unweighing(v, t)
 						switch {
 						case g == nil:
+						case t.Kind == ir.InterfaceTracker:
+							d := p.report(t.Span(), fmt.Sprintf("keepalived says that it ignores the weight of %s in %s, a member of %s", t.Name, named(v), g.Name), "it counts all the same")
+							d.Severity, d.Loss, d.Notes = diag.Warning, 0, note(g.Span(), "the sync group")
+							d.Help = "write sync_group_tracking_weight into the group, or delete the weight: a failure is then a FAULT"
+						case t.Kind == ir.FileTracker:
+							d := p.report(t.Span(), fmt.Sprintf("the weight of %s does not count in %s, a member of %s", t.Name, named(v), g.Name), "any number but 0 is a FAULT")
+							d.Loss, d.Notes = diag.GoesOnWith, note(g.Span(), "the sync group")
+							d.Help = "write sync_group_tracking_weight into the group, or weight 0"
 						case len(g.Members) > 1:
 							d := p.report(t.Span(), fmt.Sprintf("%s has a weight and is not tracked in %s, a member of %s", t.Name, named(v), g.Name), "dropped: its failure is no FAULT either")
 							d.Notes = note(g.Span(), "the sync group")
 							d.Help = "delete the weight, or write sync_group_tracking_weight into the group"
-							if t.Kind == ir.FileTracker || t.Kind == ir.InterfaceTracker {
-								d.Loss = diag.GoesOnWith // without the weight
-							}
 						default:
 							d := p.report(t.Span(), fmt.Sprintf("the weight of %s does nothing in %s, the member of %s", t.Name, named(v), g.Name), "its failure moves nothing")
 							d.Severity, d.Notes = diag.Warning, note(g.Span(), "the sync group")
@@ -174,6 +180,14 @@ func weightRules() []Rule {
 
 // weightless returns the sync group that keeps the weight of a tracker from moving its member; nil: there is none.
 func weightless(v *ir.VRRPInstance, t ir.Tracker) *ir.SyncGroup {
+	if t.Kind == ir.InterfaceTracker {
+		return nil
+	}
+	return unweighing(v, t)
+}
+
+// unweighing returns the sync group by which keepalived complains of the weight of a tracker; nil: there is none.
+func unweighing(v *ir.VRRPInstance, t ir.Tracker) *ir.SyncGroup {
 	g := v.SyncGroup
 	if g == nil || g.Has("sync_group_tracking_weight") || g.Has("global_tracking") || v.Priority == 255 {
 		return nil

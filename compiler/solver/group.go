@@ -35,7 +35,11 @@ func Watches(v *ir.VRRPInstance) (all []Watch) {
 	}
 	add := func(of *ir.Tracked, ignored *ir.SyncGroup) {
 		for t := range of.Trackers() {
-			all = append(all, Watch{t, ignored})
+			w := Watch{t, ignored}
+			if t.Kind == ir.InterfaceTracker {
+				w.Ignored = nil // keepalived 2.2.7 says that it is, and lowers the priority all the same
+			}
+			all = append(all, w)
 		}
 	}
 	add(&v.Tracked, ignored)

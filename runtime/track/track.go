@@ -56,12 +56,12 @@ type Tracker struct {
 }
 
 // Of lists the trackers of an instance in the order of the file, then those of its sync group, then those of the interfaces that it follows
-// unasked. A weight of its own counts for nothing in a group without sync_group_tracking_weight. BFD sessions are left out, as long as nobody
+// unasked. In a group without sync_group_tracking_weight keepalived drops what has a weight of its own, but for interfaces, whose weight counts. BFD sessions are left out, as long as nobody
 // tells how they are.
 func Of(v *ir.VRRPInstance, cfg *ir.Config) (list []Tracker) {
 	add := func(of *ir.Tracked, weightless bool) {
 		for t := range of.Trackers() {
-			if thing, ok := thingOf(t, cfg); ok && !(weightless && t.Weight.N != 0) {
+			if thing, ok := thingOf(t, cfg); ok && !(weightless && t.Weight.N != 0 && t.Kind != Interface) {
 				list = append(list, Tracker{thing, *t.Weight})
 			}
 		}

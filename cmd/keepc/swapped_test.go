@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"keepc/grammar"
+)
+
+// A swapping file tree is one in which somebody does something as soon as a file has been looked at.
+type swapping struct {
+	fs.FS
+	at   string // the file
+	swap func()
+	left *int // how often it is looked at until then
+}
+
+func (s swapping) OpenExact(name string) (fs.File, error) {
+	return s.FS.(grammar.ExactFS).OpenExact(name)
+}
+func (s swapping) Lstat(name string) (fs.FileInfo, error) { return fs.Lstat(s.FS, name) }
+func (s swapping) ReadLink(name string) (string, error)   { return fs.ReadLink(s.FS, name) }
+
+func (s swapping) Stat(name string) (fs.FileInfo, error) {
+	info, err := fs.Stat(s.FS, name)
+	if "/"+name == s.at {
+		if *s.left--; *s.left == 0 {
+			s.swap()
+		}
+	}
+	return info, err
+}
+
+// TestSwapped: a file, or its directory, that becomes a link out of the working directory between the look at it and its reading is not read.
+func TestSwapped(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux opens without following links")
+	}
+	for what, looks := range map[string]int{"main.conf": 1, ".keepc.conf": 1, "part.conf": 2, "sub/part.conf": 2, "sub": 2, "pipe.conf": 2} {
+		t.Run(what, func(t *testing.T) {
+			top := t.TempDir()
+			dir := filepath.Join(top, "repo")
+			file := what
+			if what == "sub" {
+				file = "sub/part.conf"
+			}
+			for name, text := range map[string]string{
+				"secret/part.conf": "hunter2 is the password\n", "repo/.keepc.conf": "fail_on warning\n", "repo/pipe.conf": "", "repo/part.conf": "", "repo/sub/part.conf": "",
+				"repo/main.conf": "include part.conf\ninclude sub/part.conf\ninclude pipe.conf\nglobal_defs {\n    router_id lb1\n}\n",
+			} {
+				path := filepath.Join(top, name)
+				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			left := looks // the last one comes before it is opened
+			swap := func() {
+				victim, to := filepath.Join(dir, what), filepath.Join(top, "secret", "part.conf")
+				if what == "sub" {
+					to = filepath.Dir(to)
+				}
+				err := os.RemoveAll(victim)
+				if err == nil && what == "pipe.conf" {
+					err = syscall.Mkfifo(victim, 0o600)
+				} else if err == nil {
+					err = os.Symlink(to, victim)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			var out bytes.Buffer
+			app := App{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Env: func(string) string { return "" }, Dir: dir,
+				FS: swapping{hostFiles(), filepath.Join(dir, file), swap, &left}}
+			code := app.Main([]string{"check", "main.conf"})
+			if left > 0 {
+				t.Fatalf("%d more looks at it were expected", left)
+			}
+			if strings.Contains(out.String(), "hunter2") || code == exitOK {
+				t.Errorf("exit code %d: %s", code, &out)
+			}
+		})
+	}
+}
