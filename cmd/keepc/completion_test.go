@@ -20,6 +20,7 @@ import (
 
 // TestCompletion types into real shells on a terminal, and wants to see what they offer.
 func TestCompletion(t *testing.T) {
+	t.Parallel()
 	for _, sh := range []struct {
 		program string
 		args    []string

@@ -31,6 +31,7 @@ import (
 var elsewhere = map[string]string{
 	"global_defs.dynamic_interfaces":      "cmd/keepc TestRunWaitsForItsInterface",
 	"global_defs.enable_script_security":  "runtime/script TestVet",
+	"global_defs.umask":                   "cmd/keepc TestUmask",
 	"global_defs.max_auto_priority":       "runtime/daemon TestSchedule",
 	"global_defs.min_auto_priority_delay": "runtime/daemon TestSchedule",
 	"global_defs.vrrp_priority":           "cmd/keepc TestPriorities",

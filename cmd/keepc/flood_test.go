@@ -19,7 +19,7 @@ import (
 
 // flood sends a VRRP packet from a host over and over for a while, so many a second as long as the machine is fast enough, and
 // returns how many left.
-func flood(t *testing.T, from *lab.Host, advert []byte, perSecond int, length time.Duration) (sent int) {
+func flood(t *testing.T, from *lab.Host, to net.IP, advert []byte, perSecond int, length time.Duration) (sent int) {
 	t.Helper()
 	var c net.PacketConn
 	err := from.Do(func() (err error) {
@@ -40,8 +40,7 @@ func flood(t *testing.T, from *lab.Host, advert []byte, perSecond int, length ti
 			t.Fatal(err)
 		}
 	}
-	group := net.IPv4(224, 0, 0, 18)
-	header := &ipv4.Header{Version: 4, Len: 20, TotalLen: 20 + len(advert), TTL: 255, Protocol: 112, TOS: 0xC0, Src: net.IPv4(10, 0, 0, 101), Dst: group}
+	header := &ipv4.Header{Version: 4, Len: 20, TotalLen: 20 + len(advert), TTL: 255, Protocol: 112, TOS: 0xC0, Src: net.IPv4(10, 0, 0, 101), Dst: to}
 	packet, err := header.Marshal()
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +48,7 @@ func flood(t *testing.T, from *lab.Host, advert []byte, perSecond int, length ti
 	const turn = 2 * time.Millisecond
 	batch := make([]ipv4.Message, perSecond/int(time.Second/turn))
 	for i := range batch {
-		batch[i] = ipv4.Message{Buffers: [][]byte{append(packet, advert...)}, Addr: &net.IPAddr{IP: group}}
+		batch[i] = ipv4.Message{Buffers: [][]byte{append(packet, advert...)}, Addr: &net.IPAddr{IP: to}}
 	}
 	begun := time.Now()
 	for n := 1; time.Since(begun) < length; n++ {
@@ -92,16 +91,18 @@ func userTime(t *testing.T, p *lab.Process) time.Duration {
 }
 
 // TestFlood sends what concerns nobody, and what is wrong, faster than a director could read it. The backup hears the master all the
-// same, and the master's advertisements leave on time.
+// same, and the master's advertisements leave on time. What concerns nobody is sent to the backup alone: a bridge that copies each packet
+// to all ports is slower than the director.
 func TestFlood(t *testing.T) {
 	for _, c := range []struct {
 		name      string
+		to        net.IP
 		advert    []byte
 		perSecond int
 		dropped   bool // by the kernel
 	}{
-		{"foreign virtual routers", []byte{0x21, 63, 100, 1, 0, 1, 0, 0, 10, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0}, 100_000, true},
-		{"our virtual router, and a wrong checksum", []byte{0x21, 62, 200, 1, 0, 1, 0xba, 0xd0, 10, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0}, 10_000, false},
+		{"foreign virtual routers", net.IPv4(10, 0, 0, 6), []byte{0x21, 63, 100, 1, 0, 1, 0, 0, 10, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0}, 120_000, true},
+		{"our virtual router, and a wrong checksum", net.IPv4(224, 0, 0, 18), []byte{0x21, 62, 200, 1, 0, 1, 0xba, 0xd0, 10, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0}, 10_000, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n := lab.New(t)
@@ -116,7 +117,7 @@ func TestFlood(t *testing.T) {
 			time.Sleep(2 * interval)
 			begun, spent := time.Now(), userTime(t, s.lb02)
 			const length = 6 * time.Second
-			sent := flood(t, s.Second, c.advert, c.perSecond, length)
+			sent := flood(t, s.Second, c.to, c.advert, c.perSecond, length)
 			spent = userTime(t, s.lb02) - spent
 			t.Logf("%d packets, %.0f a second; lb02 computed for %v", sent, float64(sent)/time.Since(begun).Seconds(), spent)
 			if c.dropped && spent > length/20 {

@@ -38,6 +38,7 @@ vrrp_instance VI_2 {
 // TestPlanBesideKeepalived edits the file of a running keepalived, lets plan say what its reload does, and lets keepalived do it: the
 // addresses afterwards are those that the plan tells of.
 func TestPlanBesideKeepalived(t *testing.T) {
+	t.Parallel()
 	lab.NeedPrograms(t, "keepalived")
 	for _, c := range []struct {
 		name  string

@@ -59,6 +59,7 @@ type hook struct {
 // TestHooks calls every hook of .pre-commit-hooks.yaml as pre-commit does: its entry with the names of the files that its pattern
 // finds, in the root of the repository.
 func TestHooks(t *testing.T) {
+	t.Parallel()
 	var hooks []hook
 	readYAML(t, "../../.pre-commit-hooks.yaml", &hooks)
 	path := installed(t) + ":" + os.Getenv("PATH")
@@ -110,6 +111,7 @@ func TestHooks(t *testing.T) {
 
 // TestPreCommit lets pre-commit itself call the hook of the installed keepc.
 func TestPreCommit(t *testing.T) {
+	t.Parallel()
 	for _, program := range []string{"pre-commit", "git"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Skipf("%s is not installed; TestHooks does what it would do", program)
@@ -161,6 +163,7 @@ type step struct {
 
 // TestAction runs the step of cmd/action/action.yml that checks, in a repository and with the environment that GitHub gives.
 func TestAction(t *testing.T) {
+	t.Parallel()
 	var a composite
 	readYAML(t, "../action/action.yml", &a)
 	i := slices.IndexFunc(a.Runs.Steps, func(s step) bool { return s.ID == "check" })

@@ -63,12 +63,13 @@ func (l leaving) has() string {
 
 func (l leaving) expect(what, want string) {
 	l.t.Helper()
-	lab.Eventually(l.t, 5*time.Second, what+": "+want, func() bool { return l.has() == want })
+	lab.Eventually(l.t, 15*time.Second, what+": "+want, func() bool { return l.has() == want })
 }
 
 // TestKilledDirector: what a director that was killed made, and the file no longer names, goes when the next one starts. What somebody
 // added beside it in the same networks stays.
 func TestKilledDirector(t *testing.T) {
+	t.Parallel()
 	l := newLeaving(t)
 	dir := t.TempDir()
 	run := fmt.Sprintf("mount -t tmpfs tmpfs /run; mkdir /run/keepc; mount --bind %s /run/keepc", dir) // the same for all, and not the machine's
@@ -96,12 +97,14 @@ func TestKilledDirector(t *testing.T) {
 
 // TestJournalWithoutRoom: a director whose journal cannot be written says so once, and enforces all the same.
 func TestJournalWithoutRoom(t *testing.T) {
+	t.Parallel()
 	for name, before := range map[string]string{
 		"a full disk":         "mount -t tmpfs -o size=4k tmpfs /run; mkdir /run/keepc; head -c 8192 /dev/zero >/run/full",
 		"a read-only /run":    "mount -t tmpfs -o ro tmpfs /run",
 		"a file in its place": "mount -t tmpfs tmpfs /run; : >/run/keepc",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			l := newLeaving(t)
 			l.write(more)
 			p := l.start(before + " 2>/dev/null")

@@ -77,7 +77,6 @@ var leftOuts = []leftOut{
 	{path: "global_defs.process_monitor_rcv_bufs_force"},
 	{path: "global_defs.vrrp_rx_bufs_policy", text: "vrrp_rx_bufs_policy MTU"},
 	{path: "global_defs.vrrp_rx_bufs_multiplier", text: "vrrp_rx_bufs_multiplier 4"},
-	{path: "global_defs.umask", text: "umask 077"},
 	{path: "global_defs.random_seed", text: "random_seed 5"},
 	{path: "vrrp_instance.owner_ignore_adverts"},
 	{path: "vrrp_instance.timer_expired_backup"},

@@ -11,6 +11,7 @@ import (
 
 // TestNoRoom holds that a file keeps its text, and that nothing else is left beside it, when the disk is full while keepc writes it.
 func TestNoRoom(t *testing.T) {
+	t.Parallel()
 	lab.NeedPrograms(t, "mount")
 	h := lab.New(t).Host("lb01")
 	text := strings.Repeat("vrrp_instance  VI_1 {\n\tinterface eth0\n\tvirtual_router_id 51\n\tprioriti 100\n}\n", 100)

@@ -101,6 +101,7 @@ vrrp_instance VI_1 {
 // TestSameRoutes: as MASTER, keepc leaves the routes and rules that keepalived leaves, beside those of somebody else; and as little
 // when it goes.
 func TestSameRoutes(t *testing.T) {
+	t.Parallel()
 	lab.NeedPrograms(t, "keepalived", "ip")
 	traces := map[program]string{}
 	for _, p := range []program{keepalived, keepc} {
@@ -134,6 +135,7 @@ func TestSameRoutes(t *testing.T) {
 // TestPlanOfWhatIsRemoved: a plan beside a running director shows what the reload then removes; routes that merely carry the mark of
 // both programs stay in either.
 func TestPlanOfWhatIsRemoved(t *testing.T) {
+	t.Parallel()
 	h := oneHost(t)
 	file := func(name, addresses, routes string) string {
 		t.Helper()
@@ -175,6 +177,7 @@ func TestPlanOfWhatIsRemoved(t *testing.T) {
 
 // TestRoutesAsTheKernelKeepsThem: what the kernel keeps otherwise than it was asked for is no difference afterwards.
 func TestRoutesAsTheKernelKeepsThem(t *testing.T) {
+	t.Parallel()
 	h := oneHost(t)
 	file := filepath.Join(h.Dir(), "lb01.conf")
 	text := `vrrp_instance VI_1 {

@@ -15,6 +15,7 @@ import (
 
 // TestRunAlone: a director refuses beside a keepalived and beside a second keepc, also when a user has taken the name of its socket.
 func TestRunAlone(t *testing.T) {
+	t.Parallel()
 	lab.NeedPrograms(t, "keepalived")
 	n := lab.New(t)
 	lan := n.Segment("lan")

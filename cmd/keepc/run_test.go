@@ -37,6 +37,7 @@ func refused(t *testing.T, h *lab.Host, file, without string, flags ...string) (
 }
 
 func TestRunRefuses(t *testing.T) {
+	t.Parallel()
 	h := lab.New(t).Host("lb01")
 	broken := filepath.Join(t.TempDir(), "broken.conf")
 	if err := os.WriteFile(broken, []byte("vrrp_instance x {\n\tprioritty 1\n}\n"), 0o644); err != nil {
@@ -95,6 +96,7 @@ func TestRunKeepsTheOnlyAddress(t *testing.T) {
 // TestRunWithoutIPVS plays on a kernel without ip_vs, where keepalived ends its whole daemon: it is said once, at the line of the
 // first virtual server, and VRRP goes on.
 func TestRunWithoutIPVS(t *testing.T) {
+	t.Parallel()
 	k, err := kernel.Open()
 	if err != nil {
 		t.Fatal(err)
@@ -116,6 +118,7 @@ func TestRunWithoutIPVS(t *testing.T) {
 // TestRunWaitsForItsInterface: an interface that is not there is said with its line; the instance starts when it appears, and
 // again when it was made anew.
 func TestRunWaitsForItsInterface(t *testing.T) {
+	t.Parallel()
 	n := lab.New(t)
 	h := n.Host("lb01")
 	s := &stage{Cluster: &tutorial.Cluster{LB01: h, LB02: h}, t: t}
@@ -139,6 +142,7 @@ func TestRunWaitsForItsInterface(t *testing.T) {
 
 // TestRunWatchesIncludes: an edit of an included file is applied; a file that somebody is about to write, empty for a moment, is not.
 func TestRunWatchesIncludes(t *testing.T) {
+	t.Parallel()
 	s := newPair(t)
 	dir := t.TempDir()
 	write := func(name, text string) {
@@ -181,6 +185,7 @@ func TestRunWatchesIncludes(t *testing.T) {
 
 // TestRunWithoutSocket: a user who takes the name of the status socket does not keep a director from its work.
 func TestRunWithoutSocket(t *testing.T) {
+	t.Parallel()
 	h := lab.New(t).Host("lb01")
 	var l net.Listener
 	if err := h.Do(func() (err error) {
@@ -216,6 +221,7 @@ func listenAs(uid uintptr, socket string) (net.Listener, error) {
 // TestRunTolerates plays a file with mistakes that keepalived starts with: keepc starts with it too, tells each loss with its line, in the log
 // and for as long as it runs in its status, and has the password as it was cut. --strict refuses the file.
 func TestRunTolerates(t *testing.T) {
+	t.Parallel()
 	file := absolute(t, filepath.Join("..", "..", "testdata", "start", "tolerated-mistakes.conf"))
 	n := lab.New(t)
 	h := n.Host("lb01", lab.On(n.Segment("lan"), "eth0", "192.0.2.1/24"))
@@ -249,6 +255,7 @@ func TestRunTolerates(t *testing.T) {
 // TestRunRefusesWorse: a reload of a file with an error more, or with an interface that this machine lacks, changes nothing; one whose
 // errors are those of the file in force goes through, wherever they are in the file.
 func TestRunRefusesWorse(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "keepalived.conf")
 	write := func(text string) {
 		t.Helper()

@@ -15,6 +15,7 @@ const other = "pE4sY1d"
 
 // TestSecrets holds that no verb prints a password or a key, wherever it stands and however its word is misspelt.
 func TestSecrets(t *testing.T) {
+	t.Parallel()
 	instance := func(lines string) string {
 		return "vrrp_instance VI_1 {\n   state MASTER\n  prioriy 7\n interface eth0\nvirtual_router_id 7\n virtual_ipaddress {\n  192.0.2.1/24\n }\n" + lines + "\n}\n"
 	}

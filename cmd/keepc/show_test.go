@@ -50,38 +50,50 @@ func call(t *testing.T, args ...string) (stdout string, code int) {
 // and no form of it prints a secret.
 func TestShow(t *testing.T) {
 	t.Parallel()
+	if files := showFiles(t); len(files) > 0 {
+		for part := range slices.Chunk(files, (len(files)+3)/4) { // processors need not wait for the last one
+			t.Run(filepath.Base(part[0]), func(t *testing.T) {
+				t.Parallel()
+				for _, name := range part {
+					showsAll(t, name)
+				}
+			})
+		}
+	}
+}
+
+func showsAll(t *testing.T, name string) {
+	t.Helper()
 	dir, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range showFiles(t) {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _ := grammar.LoadText(source.New(name, text), grammar.Options{
+		Files: grammar.Files{Root: os.DirFS("/"), Dir: dir}, ID: "lb1", Env: func(string) string { return "" }, Nests: schema.Nests(),
+	})
+	expanded, _ := call(t, "show", "--expand", "--id", "lb1", name)
+	again, _ := grammar.Parse(source.New(name, []byte(expanded)))
+	read := outline(again.Stmts)
+	for i, line := range outline(first.Stmts) {
+		if i >= len(read) || read[i] != line {
+			t.Errorf("%s: statement %d is %s; expanded, it is read otherwise: %q", name, i, line, read[min(i, len(read)):])
+			break
 		}
-		first, _ := grammar.LoadText(source.New(name, text), grammar.Options{
-			Files: grammar.Files{Root: os.DirFS("/"), Dir: dir}, ID: "lb1", Env: func(string) string { return "" }, Nests: schema.Nests(),
-		})
-		expanded, _ := call(t, "show", "--expand", "--id", "lb1", name)
-		again, _ := grammar.Parse(source.New(name, []byte(expanded)))
-		read := outline(again.Stmts)
-		for i, line := range outline(first.Stmts) {
-			if i >= len(read) || read[i] != line {
-				t.Errorf("%s: statement %d is %s; expanded, it is read otherwise: %q", name, i, line, read[min(i, len(read)):])
-				break
-			}
-		}
-		tree, _ := call(t, "show", "--tree", name)
-		config, _ := call(t, "show", name)
-		var object struct{ Version int }
-		if err := json.Unmarshal([]byte(config), &object); err != nil || object.Version != 1 {
-			t.Errorf("%s: %v", name, err)
-		}
-		for _, secret := range secretsOf(first) {
-			for _, shown := range []string{expanded, tree, config} {
-				if slices.Contains(strings.Fields(shown), secret) || strings.Contains(shown, `"`+secret+`"`) {
-					t.Errorf("%s: %q is shown", name, secret)
-				}
+	}
+	tree, _ := call(t, "show", "--tree", name)
+	config, _ := call(t, "show", name)
+	var object struct{ Version int }
+	if err := json.Unmarshal([]byte(config), &object); err != nil || object.Version != 1 {
+		t.Errorf("%s: %v", name, err)
+	}
+	for _, secret := range secretsOf(first) {
+		for _, shown := range []string{expanded, tree, config} {
+			if slices.Contains(strings.Fields(shown), secret) || strings.Contains(shown, `"`+secret+`"`) {
+				t.Errorf("%s: %q is shown", name, secret)
 			}
 		}
 	}

@@ -256,14 +256,18 @@ func TestPages(t *testing.T) {
 }
 
 // TestFailover is scenarios b and c for every pair of programs: a director that is cut off, and one that stops.
-func TestFailover(t *testing.T) { failover(t, newStage) }
+func TestFailover(t *testing.T) { failover(t, newStage, false) }
 
 // TestFailoverHere is TestFailover for VRRP alone, on the kernel that is here, whose clock is not emulated.
-func TestFailoverHere(t *testing.T) { failover(t, newPair) }
+func TestFailoverHere(t *testing.T) { failover(t, newPair, true) }
 
-func failover(t *testing.T, build func(*testing.T) *stage) {
+// failover plays the pairs one after the other, or beside each other where the processors are real.
+func failover(t *testing.T, build func(*testing.T) *stage, beside bool) {
 	for _, pair := range []struct{ first, second program }{{keepc, keepc}, {keepc, keepalived}, {keepalived, keepc}} {
 		t.Run(fmt.Sprintf("%s and %s", pair.first, pair.second), func(t *testing.T) {
+			if beside {
+				t.Parallel()
+			}
 			s := build(t)
 			s.direct(pair.first, pair.second)
 			s.cutAndHeal()

@@ -51,7 +51,7 @@ var list = []row{
 	{words: "child_wait_time", answer: LeftOut, why: "there are no child processes to wait for"},
 
 	{blocks: "global_defs", answer: Enforced, words: `
-		router_id enable_script_security script_user vrrp_version default_interface dynamic_interfaces
+		router_id enable_script_security script_user umask vrrp_version default_interface dynamic_interfaces
 		vrrp_mcast_group4 vrrp_mcast_group6 vrrp_check_unicast_src vrrp_owner_ignore_adverts vrrp_skip_check_adv_addr v3_checksum_as_v2
 		vrrp_down_timer_adverts vrrp_lower_prio_no_advert vrrp_higher_prio_send_advert
 		vrrp_garp_master_delay vrrp_garp_master_repeat vrrp_garp_master_refresh vrrp_garp_master_refresh_repeat
@@ -92,7 +92,6 @@ var list = []row{
 		snmp_socket enable_traps enable_snmp_vrrp enable_snmp_keepalived enable_snmp_checker enable_snmp_rfc enable_snmp_rfcv2
 		enable_snmp_rfcv3 snmp_vs_stats_update_interval snmp_rs_stats_update_interval`},
 	{blocks: "global_defs", answer: LeftOut, why: noDBus, words: "enable_dbus dbus_service_name dbus_no_interface_name"},
-	{blocks: "global_defs", answer: LeftOut, why: "files have the mode that keepc gives them", words: "umask"},
 	{blocks: "global_defs", answer: LeftOut, why: "${_RANDOM} is another number each time", words: "random_seed"},
 	{blocks: "global_defs", answer: LeftOut, why: "a file that is missing is a finding of check", words: "include_check"},
 	{blocks: "global_defs", answer: LeftOut, why: ownReload, words: "reload_check_config reload_time_file reload_repeat reload_file config_save_dir tmp_config_directory"},

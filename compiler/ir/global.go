@@ -1,6 +1,7 @@
 package ir
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 )
@@ -116,7 +117,7 @@ type Global struct {
 	DBusNoInterfaceName string        `json:"dbus_no_interface_name"`
 
 	// Files and reloads.
-	Umask              string
+	Umask              *Umask  // nil: DefaultUmask
 	RandomSeed         *uint32 // nil: the time
 	IncludeCheck       []string
 	ReloadCheckConfig  *string // the file for what is found; nil: no test before a reload
@@ -189,4 +190,24 @@ func (t *TLS) same(o *TLS) bool {
 		return t == o
 	}
 	return t.Password == o.Password && t.CA == o.CA && t.Certificate == o.Certificate && t.Key == o.Key
+}
+
+// A Umask has the permission bits that a new file does not get.
+type Umask uint16
+
+// DefaultUmask is that of keepalived 2.2.7, whatever it was started with: what it and its scripts make is for their user alone.
+const DefaultUmask Umask = 0o177
+
+// String is the mask as umask(1) shows it.
+func (m Umask) String() string { return fmt.Sprintf("%04o", uint16(m)) }
+
+// MarshalText implements encoding.TextMarshaler.
+func (m Umask) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// FileMask returns the umask of scripts and of the files that a director makes.
+func (g *Global) FileMask() Umask {
+	if g.Umask == nil {
+		return DefaultUmask
+	}
+	return *g.Umask
 }

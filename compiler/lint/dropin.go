@@ -97,7 +97,7 @@ func Differences() []Difference {
 		},
 		{
 			Keepalived: "exits with 5 for unicast keywords without unicast_peer, calls that deprecated, and uses multicast",
-			Keepc:      "a warning; an error for unicast_ttl, which is ignored",
+			Keepc:      "a warning; an error for unicast_ttl, with which keepalived 2.2.7 is not heard",
 			Why:        "a file for several hosts may have its peers on lines for other hosts",
 			Milder:     []string{"unicast-without-peers"},
 		},

@@ -21,9 +21,10 @@ func unicastRules() []Rule {
 		{
 			Name: "unicast-without-peers", Severity: diag.Warning, Loss: diag.DropsWord,
 			Title: "An instance speaks of unicast and names no peer.",
-			Text:  "keepalived calls that deprecated, and uses multicast. unicast_ttl is then ignored, which it reports as a mistake: an error.",
-			Bad:   instanceText("    unicast_src_ip 192.0.2.2\n"),
-			Good:  instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n"),
+			Text: "keepalived calls that deprecated, and uses multicast. With unicast_ttl as well, keepalived 2.2.7 " +
+				"says that it resets it, and multicasts with a TTL of 0, which nobody hears: every director becomes MASTER. keepc run advertises as without it.",
+			Bad:  instanceText("    unicast_src_ip 192.0.2.2\n"),
+			Good: instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if len(v.Unicast) > 0 || !empty(v.Origin, "unicast_peer") {
@@ -32,7 +33,7 @@ func unicastRules() []Rule {
 					word := unicastWord(v)
 					switch {
 					case v.Has("unicast_ttl"):
-						p.report(v.At("unicast_ttl"), named(v)+" has unicast_ttl and no unicast_peer", "ignored").Severity = diag.Error
+						p.report(v.At("unicast_ttl"), named(v)+" has unicast_ttl and no unicast_peer", "keepalived advertises with a TTL of 0, and every director becomes MASTER").Severity = diag.Error
 					case word == "unicast_peer":
 						p.report(v.At(word), "unicast_peer of "+named(v)+" is empty", "multicast is used")
 					case word != "" && !v.Has("unicast_fault_no_peer"):

@@ -203,7 +203,7 @@ var global = block(Head[ir.Global]{}, newGlobal,
 	Value("dbus_no_interface_name", String, func(g *ir.Global) *string { return &g.DBusNoInterfaceName }, "The part of the path for instances without an interface.").Since("2.3.0").Build("dbus"),
 
 	// Files and reloads.
-	Value("umask", umask, func(g *ir.Global) *string { return &g.Umask }, "The umask of files, as a number or as IRUSR|IWUSR.").Otherwise("that of the caller").Since("2.0.9"),
+	Value("umask", as(umask, pointer), func(g *ir.Global) **ir.Umask { return &g.Umask }, "The umask of scripts and of the files that are made, as a number or as IRUSR|IWUSR.").Otherwise("0177").Since("2.0.9"),
 	Value("random_seed", as(Int[uint32](0, 1<<32-1), pointer), func(g *ir.Global) **uint32 { return &g.RandomSeed }, "Makes ${_RANDOM} give the same numbers again.").Otherwise("the time").Since("2.0.15"),
 	Value("include_check", demands, func(g *ir.Global) *[]string { return &g.IncludeCheck }, "How strict includes are from this line on; alone: all.").Since("2.2.0"),
 	Value("reload_check_config", as(Optional(Path, ""), pointer), func(g *ir.Global) **string { return &g.ReloadCheckConfig }, "Tests a new configuration before it is used, and writes the findings to the file.").Otherwise("off").Since("2.2.0"),
@@ -252,18 +252,19 @@ func early(word string, at func(*ir.Global) *ir.Command, text string) Row[ir.Glo
 }
 
 // umask is a number in the way of C, of which 0 in front means octal, or names of bits with | between them.
-var umask = Kind[string]{"a number such as 022, or IRUSR|IWUSR", func(r *reader) (string, bool) {
+var umask = Kind[ir.Umask]{"a number such as 022, or IRUSR|IWUSR", func(r *reader) (mask ir.Umask, ok bool) {
 	const expect = "a number such as 022, or names such as IRUSR|IWUSR"
 	w, ok := r.word(expect)
-	if !ok || w.Text == "" {
-		return w.Text, ok
+	if !ok {
+		return 0, false
 	}
-	if w.Text[0] >= '0' && w.Text[0] <= '9' {
-		if n, err := strconv.ParseUint(w.Text, 0, 32); err != nil || n > 0o777 || !cNumber.MatchString(w.Text) {
+	if w.Text != "" && w.Text[0] >= '0' && w.Text[0] <= '9' {
+		n, err := strconv.ParseUint(w.Text, 0, 32)
+		if err != nil || n > 0o777 || !cNumber.MatchString(w.Text) {
 			r.invalid(w, "a umask", expect)
-			return "", false
+			return 0, false
 		}
-		return w.Text, true
+		return ir.Umask(n), true
 	}
 	text := w.Text
 	for len(r.rest) > 0 && (strings.HasSuffix(text, "|") || strings.HasPrefix(r.peek(), "|")) {
@@ -271,16 +272,20 @@ var umask = Kind[string]{"a number such as 022, or IRUSR|IWUSR", func(r *reader)
 		text += more.Text
 	}
 	for name := range strings.SplitSeq(text, "|") {
-		if !slices.Contains(umaskBits, name) {
+		bit, known := umaskBits[name]
+		if !known {
 			r.invalid(grammar.Word{Text: name, Span: w.Span}, "a bit of a umask", expect)
-			return "", false
+			return 0, false
 		}
+		mask |= bit
 	}
-	return text, true
+	return mask, true
 }}
 
-// umaskBits are the names of bits that keepalived knows in a umask.
-var umaskBits = []string{"IRUSR", "IWUSR", "IXUSR", "IRGRP", "IWGRP", "IXGRP", "IROTH", "IWOTH", "IXOTH"}
+// umaskBits are the names of bits that keepalived knows in a umask; IRWXG is none of them.
+var umaskBits = map[string]ir.Umask{
+	"IRUSR": 0o400, "IWUSR": 0o200, "IXUSR": 0o100, "IRGRP": 0o040, "IWGRP": 0o020, "IXGRP": 0o010, "IROTH": 0o004, "IWOTH": 0o002, "IXOTH": 0o001,
+}
 
 // cNumber is how C writes a number that is not negative; Go knows more ways.
 var cNumber = regexp.MustCompile(`^(0[xX][0-9a-fA-F]+|[0-9]+)$`)

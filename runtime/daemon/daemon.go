@@ -284,6 +284,7 @@ func (d *director) start(first Loaded) error {
 		d.workers.Go(func() { d.watcher.run(d.work, func(err error) { d.Log.Warn(err.Error(), "subject", "watch") }) })
 		d.watcher.watch(maps.Clone(first.Files))
 	}
+	d.mask(cfg)
 	d.things.Look(cfg)
 	d.notify.Configure(cfg)
 	served := d.balance.enforce(nil) // its loop does not run yet
@@ -321,6 +322,12 @@ func (d *director) alive(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// mask sets the umask of the scripts of both loops.
+func (d *director) mask(cfg *ir.Config) {
+	d.router.scripts.Umask(cfg.Global.FileMask())
+	d.balance.probes.Umask(cfg.Global.FileMask())
 }
 
 // loop waits for what concerns the director as a whole.

@@ -122,6 +122,7 @@ func (d *director) apply(ctx context.Context, p prepared) {
 		return
 	}
 	start := time.Now()
+	d.mask(p.Config)
 	d.notify.Configure(p.Config)
 	s, err := d.swap(ctx, p)
 	if err != nil { // the director ends

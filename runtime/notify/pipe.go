@@ -60,17 +60,17 @@ func (p *pipes) configure(g *ir.Global) {
 	})
 	for _, u := range want {
 		if !slices.ContainsFunc(p.open, func(o *pipe) bool { return o.same(u) }) {
-			p.open = append(p.open, p.begin(u))
+			p.open = append(p.open, p.begin(u, g.FileMask()))
 		}
 	}
 }
 
 // begin opens a pipe and starts who reads it.
-func (p *pipes) begin(u use) *pipe {
+func (p *pipes) begin(u use, umask ir.Umask) *pipe {
 	ctx, end := context.WithCancel(p.notifier.ctx)
 	o := &pipe{use: u, fd: -1, end: end}
 	var err error
-	if o.fd, o.made, err = openFIFO(u.fifo); err != nil {
+	if o.fd, o.made, err = openFIFO(u.fifo, umask); err != nil {
 		p.notifier.log(u.fifo.Path, err.Error())
 		return o
 	}
@@ -132,8 +132,8 @@ func (o *pipe) close() {
 }
 
 // openFIFO opens a named pipe, which it makes if it is not there. Nobody has to read it yet, and no write waits.
-func openFIFO(f ir.FIFO) (fd int, made bool, err error) {
-	switch err := syscall.Mkfifo(f.Path, 0o600); {
+func openFIFO(f ir.FIFO, umask ir.Umask) (fd int, made bool, err error) {
+	switch err := syscall.Mkfifo(f.Path, 0o600&^uint32(umask)); {
 	case err == nil:
 		made = true
 	case !errors.Is(err, fs.ErrExist):
@@ -149,6 +149,9 @@ func openFIFO(f ir.FIFO) (fd int, made bool, err error) {
 	}
 	if err == nil && made {
 		err = give(fd, f.User)
+	}
+	if err == nil && made { // whatever the umask of this process is
+		err = syscall.Fchmod(fd, 0o666&^uint32(umask))
 	}
 	if err != nil {
 		_ = syscall.Close(fd) // nothing was written

@@ -28,6 +28,9 @@ func NewRunner(ctx context.Context, limit int) *Runner {
 	return &Runner{ctx: ctx, stop: stop, slots: make(chan struct{}, limit), scripts: script.NewRunner(ctx), results: make(chan balance.ProbeDone)}
 }
 
+// Umask sets the umask of the programs of the checks that start from now on.
+func (r *Runner) Umask(m ir.Umask) { r.scripts.Umask(m) }
+
 // Start runs a check once, and never blocks. The time-out counts from when its turn comes.
 func (r *Runner) Start(p balance.StartProbe) {
 	r.probes.Go(func() {

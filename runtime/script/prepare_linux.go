@@ -38,15 +38,14 @@ func owner(who ir.User) (uid, gid int, err error) {
 	return int(c.Uid), int(c.Gid), nil
 }
 
-// umask is that of the scripts of keepalived: what they make is for their user alone.
-const umask = 0o177
-
-// settle makes the calling thread, which stays locked to its goroutine, a parent of scripts: no signal is blocked, and umask is its own.
-func settle() {
+// settle makes the calling thread, which stays locked to its goroutine, a parent of scripts: no signal is blocked, and its umask is its own.
+// It returns what sets that umask.
+func settle() (umask func(ir.Umask)) {
 	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil) // as it is then
-	if unix.Unshare(unix.CLONE_FS) == nil {
-		unix.Umask(umask)
+	if unix.Unshare(unix.CLONE_FS) != nil {
+		return func(ir.Umask) {} // it is that of the process, which is not for scripts alone
 	}
+	return func(m ir.Umask) { unix.Umask(int(m)) }
 }
 
 // endGroup ends what is left of a command that was asked to end: children that did not listen.

@@ -6,7 +6,9 @@ import (
 	"os/exec"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
+	"keepc/compiler/ir"
 	"keepc/runtime/router"
 )
 
@@ -22,7 +24,8 @@ type Runner struct {
 	slots   chan struct{}
 	starts  chan start
 	results chan router.ScriptDone
-	null    *os.File // standard input and output; nil: it did not open, and each script tries
+	umask   atomic.Uint32 // of the scripts that start from now on
+	null    *os.File      // standard input and output; nil: it did not open, and each script tries
 	runs    sync.WaitGroup
 	starter sync.WaitGroup
 }
@@ -37,16 +40,21 @@ type start struct {
 func NewRunner(ctx context.Context) *Runner {
 	ctx, stop := context.WithCancel(ctx)
 	r := &Runner{ctx: ctx, stop: stop, slots: make(chan struct{}, max(1, min(maxRunning, descriptors()/4))), starts: make(chan start), results: make(chan router.ScriptDone)}
+	r.Umask(ir.DefaultUmask)
 	r.null, _ = os.OpenFile(os.DevNull, os.O_RDWR, 0) // without it each script reports why
 	r.starter.Go(func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		settle()
+		umask := settle()
 		for s := range r.starts {
+			umask(ir.Umask(r.umask.Load()))
 			s.err <- s.cmd.Start()
 		}
 	})
 	return r
 }
+
+// Umask sets the umask of the scripts that start from now on.
+func (r *Runner) Umask(m ir.Umask) { r.umask.Store(uint32(m)) }
 
 // Start runs a script once, and never blocks.
 func (r *Runner) Start(s router.StartScript) {

@@ -126,7 +126,7 @@ func value(name string) (int, error) {
 }
 
 // create makes the files that the configuration wants made at the start.
-func create(list []*ir.TrackFile, warn func(error)) {
+func create(list []*ir.TrackFile, umask ir.Umask, warn func(error)) {
 	for _, t := range list {
 		if t.InitFile == nil {
 			continue
@@ -134,7 +134,7 @@ func create(list []*ir.TrackFile, warn func(error)) {
 		if info, err := os.Stat(t.File); err == nil && info.Mode().IsRegular() && !t.InitFile.Overwrite {
 			continue
 		}
-		if err := replace(t.File, fmt.Appendln(nil, t.InitFile.Value)); err != nil {
+		if err := replace(t.File, fmt.Appendln(nil, t.InitFile.Value), 0o666&^fs.FileMode(umask)); err != nil {
 			warn(fmt.Errorf("%s: init_file of track_file %s: %w", t.At("init_file"), t.Name, err))
 		}
 	}

@@ -106,7 +106,7 @@ func TestInitFile(t *testing.T) {
 				name = p.at(c.file)
 			}
 			var said []string
-			create([]*ir.TrackFile{{Name: "load", File: name, InitFile: &ir.InitFile{Value: 7, Overwrite: !c.keep}}}, func(err error) { said = append(said, err.Error()) })
+			create([]*ir.TrackFile{{Name: "load", File: name, InitFile: &ir.InitFile{Value: 7, Overwrite: !c.keep}}}, ir.DefaultUmask, func(err error) { said = append(said, err.Error()) })
 			want := ""
 			if c.says != "" {
 				want = "init_file of track_file load: " + c.says
@@ -141,7 +141,7 @@ func TestInitFileKeepsTheOwner(t *testing.T) {
 	p := newPlace(t)
 	both(file("t/load", "3"), owner("t/load", 65534))(p)
 	p.must(os.Chmod(p.at("t/load"), 0o664))
-	p.must(replace(p.at("t/load"), []byte("7\n")))
+	p.must(replace(p.at("t/load"), []byte("7\n"), 0o600))
 	info, err := os.Stat(p.at("t/load"))
 	p.must(err)
 	if stat, ok := info.Sys().(*syscall.Stat_t); !ok || stat.Uid != 65534 || info.Mode() != 0o664 {

@@ -34,7 +34,7 @@ func open(name string) (*os.File, error) {
 // replace puts a new file with the text in place of a regular file or a link, or of nothing; a link is not followed. It is there as a whole
 // or not at all. Nobody but root leads the way: a directory's link that belongs to another user is not followed either. An old file's owner
 // and mode are kept, so that its writer can go on.
-func replace(name string, text []byte) (err error) {
+func replace(name string, text []byte, mode fs.FileMode) (err error) {
 	dir, err := openDir(filepath.Dir(name))
 	if err != nil {
 		return err
@@ -53,10 +53,10 @@ func replace(name string, text []byte) (err error) {
 		return &fs.PathError{Op: "create", Path: name, Err: errNotRegular}
 	}
 	fresh := "." + base + ".keepc"
-	fd, err := unix.Openat(dir, fresh, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
+	fd, err := unix.Openat(dir, fresh, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if errors.Is(err, unix.EEXIST) { // one that was left behind
 		_ = unix.Unlinkat(dir, fresh, 0)
-		fd, err = unix.Openat(dir, fresh, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
+		fd, err = unix.Openat(dir, fresh, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	}
 	if err != nil {
 		return &fs.PathError{Op: "create", Path: name, Err: err}
@@ -69,9 +69,10 @@ func replace(name string, text []byte) (err error) {
 		}
 	}()
 	if _, err = f.Write(text); err == nil && kind == unix.S_IFREG {
-		if err = f.Chown(int(old.Uid), int(old.Gid)); err == nil {
-			err = f.Chmod(fs.FileMode(old.Mode) & fs.ModePerm)
-		}
+		mode, err = fs.FileMode(old.Mode)&fs.ModePerm, f.Chown(int(old.Uid), int(old.Gid))
+	}
+	if err == nil {
+		err = f.Chmod(mode) // whatever the umask of this process is
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err

@@ -4,6 +4,7 @@ package watch
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 )
 
@@ -14,4 +15,4 @@ func open(name string) (*os.File, error) {
 	return os.Open(name)
 }
 
-func replace(string, []byte) error { return errors.New("files are made on Linux only") }
+func replace(string, []byte, fs.FileMode) error { return errors.New("files are made on Linux only") }

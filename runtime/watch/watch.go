@@ -21,6 +21,7 @@ type Watcher struct {
 // want is what to look at.
 type want struct {
 	files     []*ir.TrackFile
+	umask     ir.Umask // of files that are made
 	processes []*ir.TrackProcess
 	tracked   map[track.Thing]bool // by instances
 	checked   map[track.Thing]bool // by checks of real servers
@@ -41,7 +42,7 @@ func (w *Watcher) Look(cfg *ir.Config) {
 		}
 	}
 	checked := balance.Files(cfg)
-	next := want{tracked: tracked, checked: checked}
+	next := want{tracked: tracked, checked: checked, umask: cfg.Global.FileMask()}
 	for _, f := range cfg.TrackFiles {
 		if tracked[track.OfFile(f)] || checked[track.OfFile(f)] {
 			next.files = append(next.files, f)
@@ -113,7 +114,7 @@ func (w *Watcher) Run(ctx context.Context, warn func(error)) {
 			now = next
 			if !begun {
 				begun = true
-				create(next.files, warn)
+				create(next.files, next.umask, warn)
 			}
 			c.look(next.processes)
 			f.follow(next.files)
