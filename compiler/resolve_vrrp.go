@@ -56,7 +56,7 @@ func resolveInstance(v *ir.VRRPInstance, g *ir.Global) {
 		v.GARPLowerPrioDelay, v.GARPLowerPrioRepeat = 0, 0
 		v.DownTimerAdverts, v.PreemptDelay = 3, 0
 		v.OwnerIgnoreAdverts = v.OwnerIgnoreAdverts || v.Priority == 255
-		v.Accept = v.Priority == 255 || v.Version == 2 && v.Has("accept")
+		v.Accept = v.Priority == 255 || v.Version == 3 && v.Has("accept")
 	}
 	inherit(v, "skip_check_adv_addr", &v.SkipCheckAdvAddr, g.SkipCheckAdvAddr)
 	inherit(v, "v3_checksum_as_v2", &v.V3ChecksumAsV2, g.V3ChecksumAsV2)

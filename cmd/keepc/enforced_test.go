@@ -88,7 +88,9 @@ var elsewhere = map[string]string{
 
 // anyway are the keywords that ask for what is so without them.
 var anyway = map[string]string{
-	"vrrp_instance.accept":               "the kernel takes traffic to its addresses",
+	"global_defs.vrrp_iptables":          "no_accept uses nftables, as keepalived without iptables does",
+	"global_defs.vrrp_ipsets":            "no_accept uses sets of nftables",
+	"global_defs.nftables_ifindex":       "interfaces are matched by number, as keepalived 2.2.7 does without it too",
 	"vrrp_instance.native_ipv6":          "the family is that of the addresses",
 	"vrrp_instance.no_virtual_ipaddress": "an instance without addresses takes part in VRRP as any other",
 }

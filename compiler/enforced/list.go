@@ -5,7 +5,6 @@ const (
 	noSNMP      = "there is no SNMP"
 	noDBus      = "there is no D-Bus"
 	noDump      = "this file is not written; see keepc status"
-	noFirewall  = "no firewall rules are made: the addresses accept traffic while this director is not their owner"
 	noBFD       = "no BFD session is made; it counts as up"
 	noCheck     = "the server is not checked, and counts as up"
 	noVMAC      = "only use_vmac and use_ipvlan use it"
@@ -66,13 +65,12 @@ var list = []row{
 		startup_script startup_script_timeout shutdown_script shutdown_script_timeout rs_init_notifies`},
 	{blocks: "global_defs", answer: Enforced, words: "vrrp_notify_priority_changes notify_fifo notify_fifo_script vrrp_notify_fifo vrrp_notify_fifo_script"},
 	{blocks: "global_defs", answer: Enforced, words: "lvs_notify_fifo lvs_notify_fifo_script fifo_write_vrrp_states_on_reload"},
-	{blocks: "global_defs", words: "vrrp_strict", answer: LeftOut, why: noFirewall, when: "on", where: globally("vrrp_strict", strict)},
 	{blocks: "global_defs", answer: LeftOut, why: "virtual routers of others are not logged", words: "log_unknown_vrids"},
 	{blocks: "global_defs", answer: LeftOut, why: "the kernel reports its groups", words: "disable_local_igmp"},
 	{blocks: "global_defs", answer: Enforced, words: "vrrp_startup_delay"},
 	{blocks: "global_defs", answer: LeftOut, why: "VRRP begins at once", words: "vrrp_delay_after_boot"},
 	{blocks: "global_defs", answer: LeftOut, why: noVMAC, words: "vrrp_garp_extra_if vrrp_vmac_garp_intvl"},
-	{blocks: "global_defs", answer: LeftOut, why: noFirewall, words: "vrrp_iptables vrrp_ipsets nftables nftables_priority nftables_ifindex nftables_counters"},
+	{blocks: "global_defs", answer: Enforced, words: "vrrp_strict vrrp_iptables vrrp_ipsets nftables nftables_priority nftables_ifindex nftables_counters"},
 	{blocks: "global_defs", answer: Enforced, words: "vrrp_garp_interval vrrp_gna_interval vrrp_min_garp"},
 	{blocks: "garp_group", answer: Enforced, words: "garp_interval gna_interval interface interfaces"},
 	{blocks: "global_defs", answer: Enforced, words: "lvs_flush lvs_flush_on_stop lvs_flush_onstop checker_log_all_failures"},
@@ -110,8 +108,7 @@ var list = []row{
 	{blocks: "vrrp_instance", words: "auth_hmac", answer: Refused, why: strangers},
 	{blocks: "vrrp_instance", words: "use_ipvlan", answer: Refused, why: otherMAC},
 	{blocks: "vrrp_instance", words: "garp_extra_if vmac_garp_intvl vrf", answer: LeftOut, why: noVMAC},
-	{blocks: "vrrp_instance", words: "strict_mode", answer: LeftOut, why: noFirewall, when: "on", where: ofInstances("strict_mode", strict)},
-	{blocks: "vrrp_instance", words: "no_accept", answer: LeftOut, why: noFirewall},
+	{blocks: "vrrp_instance", words: "strict_mode no_accept", answer: Enforced},
 	{blocks: "vrrp_instance", words: "timer_expired_backup thread_timer_expired", answer: LeftOut, why: "a timer that fires late changes no role"},
 	{blocks: "vrrp_instance", words: "track_bfd", answer: LeftOut, why: noBFD},
 	{blocks: "vrrp_instance", words: "promote_secondaries", answer: LeftOut, why: "addresses that the kernel removes with another one are added again a moment later"},

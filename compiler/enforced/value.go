@@ -40,30 +40,6 @@ func strangeRegexes(cfg *ir.Config) (all []within) {
 	return all
 }
 
-func strict(v *ir.VRRPInstance) bool { return v.Strict }
-
-// ofInstances returns the instances for which a keyword of theirs holds.
-func ofInstances(word string, holds func(*ir.VRRPInstance) bool) func(*ir.Config) []within {
-	return func(cfg *ir.Config) (all []within) {
-		for _, v := range cfg.Instances {
-			if v.Has(word) && holds(v) {
-				all = append(all, within{path: "vrrp_instance." + word, at: v.At(word)})
-			}
-		}
-		return all
-	}
-}
-
-// globally returns the keyword of global_defs, where it holds for an instance.
-func globally(word string, holds func(*ir.VRRPInstance) bool) func(*ir.Config) []within {
-	return func(cfg *ir.Config) []within {
-		if !cfg.Global.Has(word) || !slices.ContainsFunc(cfg.Instances, holds) {
-			return nil
-		}
-		return []within{{path: "global_defs." + word, at: cfg.Global.At(word)}}
-	}
-}
-
 func staticLines(cfg *ir.Config) []within {
 	return append(routeLines("static_routes", cfg.StaticRoutes), ruleLines("static_rules", cfg.StaticRules)...)
 }

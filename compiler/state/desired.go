@@ -63,7 +63,7 @@ func Balance(cfg *ir.Config, s Situation) State {
 func (w *State) router(cfg *ir.Config, s Situation) {
 	w.static(cfg, s)
 	for _, v := range cfg.Instances {
-		w.instance(v, s)
+		w.instance(v, &cfg.Global, s)
 	}
 	for _, v := range cfg.VirtualServers {
 		w.quorumAddress(v, s)
@@ -111,7 +111,7 @@ func (w *State) static(cfg *ir.Config, s Situation) {
 
 const always = "static lines hold in every role"
 
-func (w *State) instance(v *ir.VRRPInstance, s Situation) {
+func (w *State) instance(v *ir.VRRPInstance, g *ir.Global, s Situation) {
 	_, master := s.Master[v.Key()]
 	why := "stopping"
 	if !s.Stopping {
@@ -138,6 +138,7 @@ func (w *State) instance(v *ir.VRRPInstance, s Situation) {
 		}
 	}
 	w.routing(v.Routes, v.Rules, wanted, why)
+	w.firewall(v, g, wanted, why, s)
 }
 
 // quorumAddress takes in the address that comes with the quorum of a service and goes with it. A stop leaves it where the file lacks

@@ -76,8 +76,10 @@ const (
 	rulesGo Phase = iota
 	routesGo
 	addressesGo // before tunnels come, with their settings
+	firewallsGo // what is dropped is dropped to the end
 	linksGo
 	linksCome
+	firewallsCome
 	tunnelsCome
 	servicesCome // a host is silent about an address before it has it
 	destinationsCome

@@ -18,6 +18,7 @@ type State struct {
 	Destinations map[DestinationKey]Destination
 	SyncDaemons  map[SyncDaemonKey]SyncDaemon
 	Links        map[LinkKey]Link
+	Firewalls    map[FirewallKey]Firewall
 	Addresses    map[AddressKey]Address
 	Routes       map[RouteKey]Route
 	Rules        map[RuleKey]Rule
@@ -48,7 +49,7 @@ func (f Flush) Takes(kind AnyKind) (why string) {
 // Kinds lists all kinds of objects. A new kind is a table in State, a value below, and its place in this list; and its kernel side.
 // A kind comes after the one that its objects are parts of.
 func Kinds() []AnyKind {
-	return []AnyKind{TimeoutsKind, SysctlKind, TunnelKind, ServiceKind, DestinationKind, SyncDaemonKind, LinkKind, AddressKind, RouteKind, RuleKind}
+	return []AnyKind{TimeoutsKind, SysctlKind, TunnelKind, ServiceKind, DestinationKind, SyncDaemonKind, LinkKind, FirewallKind, AddressKind, RouteKind, RuleKind}
 }
 
 const (

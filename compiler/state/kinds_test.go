@@ -23,6 +23,7 @@ func samples() state.State {
 	s.Sysctls[state.SysctlKey{File: "net/ipv4/conf/all/arp_ignore"}] = state.Sysctl{Value: "1"}
 	s.Tunnels[state.TunnelKey{Dev: "tunl0"}] = state.Tunnel{Kind: state.TunnelIPIP}
 	s.Links[state.LinkKey{Dev: "vrrp.7"}] = state.Link{Base: "eth0", MAC: "00:00:5e:00:01:07"}
+	s.Firewalls[state.FirewallKey{Table: "keepalived", Addr: netip.MustParseAddr("10.0.0.3")}] = state.Firewall{Priority: -1}
 	s.SyncDaemons[state.SyncDaemonKey{Role: "master"}] = state.SyncDaemon{Interface: "eth0", ID: 7, Group: netip.MustParseAddr("224.0.0.81")}
 	return s
 }

@@ -16,6 +16,8 @@ import (
 var (
 	// ErrNoIPVS: the kernel has no ip_vs.
 	ErrNoIPVS = errors.New("the kernel has no ip_vs")
+	// ErrNoFirewall: the kernel has no nf_tables.
+	ErrNoFirewall = errors.New("the kernel has no nf_tables")
 	// ErrPermission: a capability is missing; the message names it.
 	ErrPermission = errors.New("not permitted")
 	// ErrNoInterface: there is no such interface.

@@ -58,6 +58,7 @@ var behaviour = []struct {
 	{"settings", testSettings},
 	{"routing watch", testRoutingWatch},
 	{"virtual links", testVirtualLinks},
+	{"firewall", testFirewall},
 	{"virtual link goes with its base", testBaseGoes},
 	{"watch", testWatch},
 	{"watch by a slow consumer", testSlow},

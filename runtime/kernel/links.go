@@ -101,9 +101,8 @@ func (w *linkWatch) run(ctx context.Context) {
 		for _, l := range now {
 			size += len(l.Addrs)
 		}
-		var resting context.Context
-		resting, calm = context.WithTimeout(ctx, max(rest, time.Duration(size)*restForEach))
-		rested = resting.Done()
+		resting, end := context.WithTimeout(ctx, max(rest, time.Duration(size)*restForEach))
+		rested, calm = resting.Done(), end
 	}
 }
 

@@ -149,6 +149,8 @@ func TestUnprivileged(t *testing.T) {
 		{"delete an address", func() error { return kernel.Delete(k, key("10.0.0.1/24")) }, "CAP_NET_ADMIN"},
 		{"open a wire", func() error { _, err := k.OpenWire("eth0", kernel.IPv4, nil); return err }, "CAP_NET_RAW"},
 		{"open an IPv6 wire", func() error { _, err := k.OpenWire("eth0", kernel.IPv6, nil); return err }, "CAP_NET_RAW"},
+		{"list the firewall", func() error { _, err := kernel.List(k, state.FirewallKind); return err }, "CAP_NET_ADMIN"},
+		{"drop packets", func() error { return kernel.Set(k, drop3, state.Firewall{}) }, "CAP_NET_ADMIN"},
 		{"announce", func() error { return k.Announce("eth0", here4) }, "CAP_NET_RAW"},
 	} {
 		unprivileged(t, lb01, c.name, c.do, c.want)

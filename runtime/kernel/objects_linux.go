@@ -22,6 +22,7 @@ func sides() []anySide {
 		&ipvsSide[state.DestinationKey, state.Destination]{state.DestinationKind, (*Linux).destinations, destinationCommand, explainDestination},
 		&ipvsSide[state.SyncDaemonKey, state.SyncDaemon]{state.SyncDaemonKind, (*Linux).syncDaemons, syncDaemonCommand, explainSyncDaemon},
 		&side[state.LinkKey, state.Link]{state.LinkKind, (*Linux).virtualLinks, (*Linux).setLink, (*Linux).deleteLink},
+		&batchSide[state.FirewallKey, state.Firewall]{state.FirewallKind, (*Linux).firewalls, (*Linux).setFirewalls},
 		&side[state.AddressKey, state.Address]{state.AddressKind, (*Linux).addresses, (*Linux).setAddress, (*Linux).deleteAddress},
 		&side[state.RouteKey, state.Route]{state.RouteKind, (*Linux).routesOf, (*Linux).setRoute, (*Linux).deleteRoute},
 		&side[state.RuleKey, state.Rule]{state.RuleKind, (*Linux).rulesOf, (*Linux).setRule, (*Linux).deleteRule},
@@ -55,6 +56,16 @@ type ipvsSide[K interface {
 	explain func(o *V, err error) error
 }
 
+// A batchSide is the side of a kind of which many objects are written at once.
+type batchSide[K interface {
+	comparable
+	state.Key
+}, V state.Object] struct {
+	kind *state.Kind[K, V]
+	list func(l *Linux, have state.State, keys iter.Seq[K]) (map[K]V, error)
+	set  func(*Linux, []Change) []error // one for each change
+}
+
 // An anySide is a side whose types do not matter.
 type anySide interface {
 	of() state.AnyKind
@@ -78,6 +89,15 @@ func (s *side[K, V]) write(l *Linux, c Change) error {
 	}
 	return s.delete(l, k)
 }
+
+func (s *batchSide[K, V]) of() state.AnyKind { return s.kind }
+
+func (s *batchSide[K, V]) read(l *Linux, scope Scope, have *state.State) (err error) {
+	*s.kind.Table(have), err = s.list(l, *have, keysOf[K](scope, s.kind))
+	return err
+}
+
+func (s *batchSide[K, V]) writeAll(l *Linux, changes []Change) []error { return s.set(l, changes) }
 
 func (s *ipvsSide[K, V]) of() state.AnyKind { return s.kind }
 
@@ -110,8 +130,11 @@ func (s *ipvsSide[K, V]) explained(c Change, err error) error {
 	return fmt.Errorf("%s: %w", c, permission(err, netAdmin))
 }
 
-// A writer is a side that writes one object; a commander is one that has a command for it.
+// A writer is a side that writes one object, a batcher one that writes many; a commander is one that has a command for it.
 type (
+	batcher interface {
+		writeAll(*Linux, []Change) []error
+	}
 	writer interface {
 		write(*Linux, Change) error
 	}
@@ -152,6 +175,17 @@ func (l *Linux) Apply(changes []Change) iter.Seq2[int, error] {
 					return
 				}
 				i++
+			case batcher:
+				n := 1
+				for i+n < len(changes) && l.side(changes[i+n].Key).of().Has(changes[i].Key) {
+					n++
+				}
+				for j, err := range s.writeAll(l, changes[i:i+n]) {
+					if !yield(i+j, err) {
+						return
+					}
+				}
+				i += n
 			case commander:
 				n := 1
 				for ; n < ipvsBatch && i+n < len(changes); n++ {

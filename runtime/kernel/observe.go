@@ -8,15 +8,19 @@ import (
 	"keepc/compiler/state"
 )
 
-// Observe reads all that a director may touch. ipvs is why the virtual servers are not in it, ErrNoIPVS or ErrPermission: neither keeps
+// Observe reads all that a director may touch; of the firewall, what it may read. ipvs is why the virtual servers are not in it, ErrNoIPVS or ErrPermission: neither keeps
 // VRRP from its work, and addresses can be read without privilege. err is any other failure.
 func Observe(k Objects) (have state.State, ipvs, err error) {
 	have, unread := k.Read(Scope{Kinds: slices.Concat(state.KindsOf(state.OfRouter), state.KindsOf(state.OfBalance))})
 	for kind, why := range unread {
-		if kind.About().Module != "" && (errors.Is(why, ErrNoIPVS) || errors.Is(why, ErrPermission)) {
-			ipvs = why
-			delete(unread, kind)
+		module := kind.About().Module
+		if module == "" || !errors.Is(why, ErrNoIPVS) && !errors.Is(why, ErrNoFirewall) && !errors.Is(why, ErrPermission) {
+			continue
 		}
+		if module == "ip_vs" {
+			ipvs = why
+		}
+		delete(unread, kind)
 	}
 	return have, ipvs, unread.Err()
 }

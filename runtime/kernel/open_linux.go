@@ -23,6 +23,7 @@ type Linux struct {
 	sides      []anySide
 	neighbours neighbours
 	places     places
+	firewall   firewall
 }
 
 var _ Kernel = (*Linux)(nil)
@@ -45,7 +46,9 @@ func Open() (*Linux, error) {
 		strict.Close()
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
-	return &Linux{routes: h, strict: &nl.SocketHandle{Socket: strict}, rules: &nl.SocketHandle{Socket: rules}, sides: sides()}, nil
+	l := &Linux{routes: h, strict: &nl.SocketHandle{Socket: strict}, rules: &nl.SocketHandle{Socket: rules}, sides: sides()}
+	l.firewall.open()
+	return l, nil
 }
 
 // Close gives the sockets back. Wires and watches have their own ends.
@@ -54,6 +57,7 @@ func (l *Linux) Close() error {
 	l.strict.Close()
 	l.rules.Close()
 	l.table.close()
+	l.firewall.close()
 	return l.neighbours.close()
 }
 
