@@ -221,6 +221,11 @@ func (r *tableRun) judge(file, when string, have [2][]string) {
 	r.lines += len(have[0])
 	for i, who := range []string{"keepalived", "keepc"} {
 		for _, line := range have[i] {
+			// A stop of keepalived gives scripts a second; on a busy machine the one that takes the address away does not come to it.
+			if who == "keepalived" && when == "after the stop" && strings.HasPrefix(line, "address 10.9.9.9/32 dev lo ") {
+				r.Logf("%s, %s: keepalived did not come to its script: %q", file, when, line)
+				continue
+			}
 			if !slices.Contains(have[1-i], line) && !meant(line) {
 				r.Errorf("%s, %s: %s alone has %q", file, when, who, line)
 			}
