@@ -245,7 +245,8 @@ type Standing struct {
 	Waiting    track.Thing // whose first result it waits for; zero: nothing's
 	Asleep     bool        // vrrp_startup_delay is not over
 	Statistics vrrp.Statistics
-	Unheard    []vrrp.Unheard // routers whose advertisements are dropped
+	Unheard    []vrrp.Unheard   // routers whose advertisements are dropped
+	Conditions []vrrp.Condition // what is not as it was meant, and which router is the cause
 
 	Master         netip.Addr // whom a BACKUP heard last; otherwise not valid
 	MasterPriority uint8
@@ -268,7 +269,10 @@ func (m *Machine) Standings() []Standing {
 	for n, i := range m.current.members {
 		v := m.judge(i.instance)
 		master, priority := i.machine.Master()
-		all[n] = Standing{i.cfg, i.machine.Role(), i.reason, i.since, v.Priority, v.Sum, track.Thing{}, m.asleep, i.machine.Statistics(), i.machine.Unheard(), master, priority}
+		all[n] = Standing{
+			i.cfg, i.machine.Role(), i.reason, i.since, v.Priority, v.Sum, track.Thing{}, m.asleep, i.machine.Statistics(), i.machine.Unheard(),
+			i.machine.Conditions(), master, priority,
+		}
 		if i.machine.Role() == vrrp.Init {
 			all[n].Waiting = v.Waiting
 		}

@@ -94,6 +94,18 @@ type Instance struct {
 	Statistics vrrp.Statistics `json:"statistics"`
 	// Dropped are the routers whose advertisements are dropped, at most the last eight.
 	Dropped []Dropped `json:"dropped"`
+	// Conditions are the states that are not as they were meant, with the router that is the cause: two masters, and what makes them.
+	Conditions []Condition `json:"conditions"`
+}
+
+// A Condition is such a state. It is over when it is not seen any longer.
+type Condition struct {
+	Name  string     `json:"condition"` // as "dual master", "one-way", "foreign cluster", "wrong password", "other version"
+	Peer  netip.Addr `json:"peer"`
+	Cause string     `json:"cause"`
+	Since time.Time  `json:"since"`
+	Last  time.Time  `json:"last"`
+	Count uint64     `json:"count"` // of the advertisements that showed it
 }
 
 // A Master is a router that advertises.
@@ -229,7 +241,7 @@ func (s Snapshot) Document(file string, pid int) Document {
 		d.Instances = append(d.Instances, Instance{
 			Name: r.Config.Name, Interface: k.Interface, VRID: k.VRID, Twin: k.Twin, IPv6: k.IPv6,
 			Role: r.Role.String(), Since: r.Since, Why: r.Why(), Priority: r.Priority, Sum: r.Sum.String(), Master: master, Statistics: r.Statistics,
-			Dropped: dropped(r.Unheard),
+			Dropped: dropped(r.Unheard), Conditions: conditions(r.Conditions),
 		})
 		d.Statistics.ChecksumErrors += r.Statistics.ChecksumErrors
 		d.Statistics.VersionErrors += r.Statistics.VersionErrors
@@ -263,6 +275,14 @@ func (s Snapshot) Document(file string, pid int) Document {
 	}
 	d.Statistics.Checks = newChecks(checks)
 	return d
+}
+
+func conditions(list []vrrp.Condition) []Condition {
+	all := []Condition{}
+	for _, c := range list {
+		all = append(all, Condition{c.Kind.String(), c.Peer, c.Cause(), c.First, c.Last, c.Count})
+	}
+	return all
 }
 
 func dropped(list []vrrp.Unheard) []Dropped {

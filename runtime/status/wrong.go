@@ -2,6 +2,7 @@ package status
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,15 @@ func (d Document) Wrong() (lines []string) {
 		for _, x := range i.Dropped {
 			if d.At.Sub(x.Last) <= recent {
 				say("%s drops the advertisements of %s since %s, %d so far: %s", i.Name, x.Peer, clock(x.Since, d.At), x.Count, x.Why)
+			}
+		}
+	}
+	for _, i := range d.Instances {
+		for _, c := range i.Conditions {
+			known := slices.ContainsFunc(i.Dropped, func(x Dropped) bool { return x.Peer == c.Peer && x.Last.Equal(c.Last) })
+			crossed := c.Name == vrrp.DualMaster.String() && c.Count == 1 // with ours, at a change of the master
+			if d.At.Sub(c.Last) <= recent && !crossed && (!known || c.Name == vrrp.ForeignCluster.String()) {
+				say("%s, %s: %s since %s, %d times so far: %s", i.Name, c.Name, c.Peer, clock(c.Since, d.At), c.Count, c.Cause)
 			}
 		}
 	}

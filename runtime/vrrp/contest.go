@@ -17,6 +17,7 @@ func (m *Machine) heardAsMaster(now time.Time, src netip.Addr, p Packet) {
 	case p.Priority == m.priority && higher > 0:
 		m.yield(now, p, Reason{kind: outnumbers, peer: src, theirs: p.Priority})
 	case p.Priority == m.priority && higher == 0:
+		m.odd.see(now, AddressTaken, src, m.over())
 		m.note(now, Note{kind: addressTaken, peer: src, theirs: p.Priority})
 	default:
 		m.contested(now, src, p)
@@ -44,5 +45,6 @@ func (m *Machine) contested(now time.Time, src netip.Addr, p Packet) {
 		m.contest = after(now, m.cfg.GARPLowerPrioDelay)
 		m.out = append(m.out, Contested{})
 	}
+	m.beside(now, src, p.Priority)
 	m.note(now, Note{kind: contested, peer: src, theirs: p.Priority, ours: m.priority})
 }

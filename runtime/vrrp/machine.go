@@ -51,6 +51,7 @@ type Machine struct {
 	noted      [noteKinds]time.Time // when each kind of Note was told last; zero: never
 	statistics Statistics
 	unheard    unheard
+	odd        conditions
 	out        []Effect // of the step under way; reused
 }
 
@@ -246,7 +247,10 @@ func (m *Machine) received(now time.Time, r Received) {
 		p, wrong := m.accept(r)
 		if wrong.Defect != 0 {
 			m.statistics.drop(wrong.Defect)
-			m.unheard.drop(now, r.Src, wrong)
+			if u := m.unheard.drop(now, r.Src, wrong); u != nil && disjoint(p.Addresses, m.advertised()) {
+				u.Foreign = slices.Clone(p.Addresses)
+				m.note(now, Note{kind: foreignCluster, peer: r.Src, advertised: u.Foreign})
+			}
 			m.note(now, Note{kind: dropped + noteKind(wrong.Defect), peer: r.Src, drop: wrong})
 			return
 		}
@@ -260,6 +264,9 @@ func (m *Machine) received(now time.Time, r Received) {
 	}
 	if p.Priority == 0 {
 		m.statistics.PriorityZeroPktsRcvd++
+	}
+	if m.heard.odd {
+		m.oddAddresses(now, r.Src, p.Addresses)
 	}
 	if m.heard.odd && !(known && m.cfg.SkipCheckAdvAddr) {
 		m.statistics.AddressListErrors++

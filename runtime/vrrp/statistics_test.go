@@ -2,6 +2,7 @@ package vrrp
 
 import (
 	"net/netip"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -80,7 +81,7 @@ func TestUnheard(t *testing.T) {
 	u.drop(at(0), peer(1), Drop{Defect: ErrAuth})
 	u.drop(at(1), peer(2), Drop{Defect: ErrChecksum})
 	u.drop(at(2), peer(1), Drop{Defect: ErrAuthType})
-	if want := (Unheard{peer(1), Drop{Defect: ErrAuthType}, at(0), at(2), 2}); len(u) != 2 || u[0] != want {
+	if want := (Unheard{Peer: peer(1), Drop: Drop{Defect: ErrAuthType}, First: at(0), Last: at(2), Count: 2}); len(u) != 2 || !reflect.DeepEqual(u[0], want) {
 		t.Errorf("%+v", u)
 	}
 	u.hear(peer(1))

@@ -78,6 +78,8 @@ const (
 	addressesOdd          = noteKind(defects) + iota
 	addressTaken
 	contested
+	deafPeer
+	foreignCluster
 	unsent
 
 	noteKinds
@@ -91,6 +93,10 @@ func (n Note) String() string {
 		return fmt.Sprintf("another router uses our address %v and priority %d", n.peer, n.theirs)
 	case contested:
 		return fmt.Sprintf("%v is MASTER too, with priority %d; ours is %d", n.peer, n.theirs, n.ours)
+	case deafPeer:
+		return fmt.Sprintf("%v stays MASTER with priority %d beside ours of %d: our advertisements do not reach it, or it drops them", n.peer, n.theirs, n.ours)
+	case foreignCluster:
+		return fmt.Sprintf("%v is of another cluster with this VRID: it advertises %v and none of our addresses", n.peer, n.advertised)
 	case unsent:
 		return fmt.Sprintf("advert not sent: %v", n.err)
 	}

@@ -13,6 +13,8 @@ type Unheard struct {
 	First time.Time
 	Last  time.Time
 	Count uint64
+
+	Foreign []netip.Addr // the addresses of the first one, where none of them is ours; nil: some are, or nobody knows
 }
 
 // maxUnheard is how many routers are remembered; the one that was silent for the longest time makes room.
@@ -21,25 +23,27 @@ const maxUnheard = 8
 // unheard remembers the routers whose advertisements are dropped. A flood of them costs no memory.
 type unheard []Unheard
 
-// drop notes an advertisement that is dropped.
-func (u *unheard) drop(now time.Time, peer netip.Addr, d Drop) {
+// drop notes an advertisement that is dropped. It returns the router if that is a new one.
+func (u *unheard) drop(now time.Time, peer netip.Addr, d Drop) *Unheard {
 	oldest := 0
 	for i := range *u {
 		x := &(*u)[i]
 		if x.Peer == peer {
 			x.Drop, x.Last, x.Count = d, now, x.Count+1
-			return
+			return nil
 		}
 		if x.Last.Before((*u)[oldest].Last) {
 			oldest = i
 		}
 	}
-	next := Unheard{peer, d, now, now, 1}
+	next := Unheard{Peer: peer, Drop: d, First: now, Last: now, Count: 1}
 	if len(*u) < maxUnheard {
 		*u = append(*u, next)
+		oldest = len(*u) - 1
 	} else {
 		(*u)[oldest] = next
 	}
+	return &(*u)[oldest]
 }
 
 // hear forgets a router that is heard.
