@@ -9,5 +9,5 @@ import (
 func main() {
 	dir, _ := os.Getwd() // without one, only absolute names lead anywhere
 	app := App{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Env: os.Getenv, FS: hostFiles(), Dir: dir, Started: time.Now()}
-	os.Exit(app.Main(os.Args[1:]))
+	os.Exit(app.Start(os.Args))
 }

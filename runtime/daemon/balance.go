@@ -140,8 +140,12 @@ func (l *balanceLoop) swap(next *balance.Next) <-chan error {
 	return l.enforce(nil)
 }
 
-// stop gives up everything, after what is to go first.
-func (l *balanceLoop) stop(after <-chan error) <-chan error {
+// stop gives up everything, after what is to go first, unless it is to be left.
+func (l *balanceLoop) stop(after <-chan error, leave bool) <-chan error {
 	l.step(balance.Stop{})
+	if leave {
+		l.dirty = false
+		return nothing()
+	}
 	return l.enforce(after)
 }

@@ -49,6 +49,10 @@ type Options struct {
 	Journal func(state.Part) reconcile.Store
 	// Replace ends the director that is in this one's place, when all is ready; what it leaves is taken over. nil: there is none.
 	Replace func() error
+	// Ready is told once that the director is at work, with a function that tells how it is; nil: nobody asks. It must not block.
+	Ready func(snapshot func(context.Context) (status.Snapshot, error))
+	// LeaveVRRP and LeaveIPVS leave what was made at the end: addresses, routes and rules; virtual servers. Priority 0 is sent all the same.
+	LeaveVRRP, LeaveIPVS bool
 }
 
 // spareProcessors is how many goroutines may run beside those that the machine has processors for.
@@ -309,6 +313,9 @@ func (d *director) start(first Loaded) error {
 		}
 	})
 	d.manager.ready()
+	if d.Ready != nil {
+		d.Ready(d.snapshot)
+	}
 	return nil
 }
 
@@ -357,12 +364,12 @@ func (d *director) stop() error {
 	d.manager.stopping()
 	limit, cancel := context.WithTimeout(d.work, stopTimeout)
 	defer cancel()
-	network, err := ask(limit, d.router.do, d.router.stop)
+	network, err := ask(limit, d.router.do, func() <-chan error { return d.router.stop(d.LeaveVRRP) })
 	if err != nil {
 		return fmt.Errorf("stop: %w", err)
 	}
 	network, gone := tee(d.work, network)
-	ipvs, err := ask(limit, d.balance.do, func() <-chan error { return d.balance.stop(gone) })
+	ipvs, err := ask(limit, d.balance.do, func() <-chan error { return d.balance.stop(gone, d.LeaveIPVS) })
 	if err != nil {
 		return fmt.Errorf("stop: %w", err)
 	}

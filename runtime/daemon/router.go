@@ -293,8 +293,19 @@ func (l *routerLoop) swap(next *router.Next, after <-chan error) <-chan error {
 	return l.order(after)
 }
 
-// stop says farewell: priority 0 on every wire, then nothing of ours should exist.
-func (l *routerLoop) stop() <-chan error {
+// stop says farewell: priority 0 on every wire, then nothing of ours should exist, unless it is to be left.
+func (l *routerLoop) stop(leave bool) <-chan error {
 	l.step(router.Stop{})
+	if leave {
+		l.dirty, l.bursts = false, nil
+		return nothing()
+	}
 	return l.order(nil)
+}
+
+// nothing is an attempt to enforce nothing.
+func nothing() <-chan error {
+	done := make(chan error, 1)
+	done <- nil
+	return done
 }

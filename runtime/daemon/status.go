@@ -60,26 +60,40 @@ func (d *director) document(ctx context.Context, q status.Question) (status.Docu
 			return status.Document{}, err
 		}
 	}
-	s, err := ask(ctx, d.router.do, func() status.Snapshot {
-		m := d.router.machine
-		return status.Snapshot{Standings: m.Standings(), Scripts: m.Scripts(), VRIDErrors: m.VRIDErrors()}
-	})
+	s, err := d.snapshot(ctx)
 	if err != nil {
 		return status.Document{}, err
+	}
+	m := s.Document(d.File, os.Getpid())
+	if q == status.InForce {
+		d.past.mu.Lock()
+		m.Configuration = d.past.text
+		d.past.mu.Unlock()
+	}
+	return m, nil
+}
+
+// snapshot asks the loops what they know.
+func (d *director) snapshot(ctx context.Context) (status.Snapshot, error) {
+	s, err := ask(ctx, d.router.do, func() status.Snapshot {
+		m := d.router.machine
+		return status.Snapshot{Standings: m.Standings(), Scripts: m.Scripts(), VRIDErrors: m.VRIDErrors(), Routers: m.Config()}
+	})
+	if err != nil {
+		return status.Snapshot{}, err
 	}
 	served, err := ask(ctx, d.balance.do, func() status.Snapshot {
 		m := d.balance.machine
 		return status.Snapshot{Config: m.Config(), Situation: m.Situation(), Checks: m.Statistics()}
 	})
 	if err != nil {
-		return status.Document{}, err
+		return status.Snapshot{}, err
 	}
 	s.Config, s.Situation, s.Checks, s.At = served.Config, served.Situation, served.Checks, time.Now()
 	s.Busy = d.busyness(s.Situation.Assigned)
 	d.past.mu.Lock()
 	s.First, s.Started, s.Since, s.Reload = d.past.first, d.past.begun, d.past.since, d.past.reload
 	s.Faults = d.past.faults
-	text := d.past.text
 	s.Reloads, s.ReloadsRefused = d.past.count.done, d.past.count.refused
 	d.past.mu.Unlock()
 	s.Events = d.history.last()
@@ -91,9 +105,6 @@ func (d *director) document(ctx context.Context, q status.Question) (status.Docu
 		s.Made = slices.AppendSeq(s.Made, maps.Keys(e.owned()))
 		s.Objects = append(s.Objects, e.objects())
 	}
-	m := s.Document(d.File, os.Getpid())
-	if q == status.InForce {
-		m.Configuration = text
-	}
-	return m, nil
+	s.Host, _ = os.Hostname() // without one there is none
+	return s, nil
 }

@@ -91,6 +91,10 @@ func isKeepalived(pid int) bool {
 	if name != "keepalived" {
 		return false
 	}
+	own, failed := os.Stat("/proc/self/exe")
+	if other, err := os.Stat(proc(pid, "exe")); failed == nil && err == nil && os.SameFile(own, other) { // keepc under that name
+		return false
+	}
 	line, err := os.ReadFile(proc(pid, "cmdline"))
 	if err != nil || len(line) == 0 { // it has ended
 		return false

@@ -191,6 +191,8 @@ type Snapshot struct {
 	Standings  []router.Standing
 	Scripts    []router.ScriptStanding
 	VRIDErrors uint64
+	Routers    *ir.Config // its instances, groups and scripts
+	Host       string     // the name of this machine; empty: unknown
 
 	// Of the balance machine.
 	Config    *ir.Config // its virtual servers

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"keepc/runtime/dumps"
+	"keepc/runtime/status"
+)
+
+// A dumper writes the files that signals ask keepalived for.
+type dumper struct {
+	dir      string
+	mode     os.FileMode
+	snapshot func(context.Context) (status.Snapshot, error)
+	say      func(string, ...any)
+	since    dumps.Baseline
+}
+
+// run answers signals until ctx ends. conf: the configuration is logged first.
+func (w *dumper) run(ctx context.Context, asked <-chan os.Signal, conf bool) {
+	if conf {
+		if s, err := w.snapshot(ctx); err == nil {
+			for line := range bytes.Lines(dumps.Data(s)) {
+				w.say("%s", strings.TrimRight(string(line), "\n"))
+			}
+		}
+	}
+	for {
+		select {
+		case sig := <-asked:
+			if err := w.write(ctx, sig); err != nil {
+				w.say("dump: %v", err)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (w *dumper) write(ctx context.Context, sig os.Signal) error {
+	s, err := w.snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	pid := os.Getpid()
+	switch sig {
+	case syscall.SIGUSR1:
+		w.say("Printing VRRP data for process(%d) on signal", pid)
+		return w.replace("keepalived.data", dumps.Data(s))
+	case syscall.SIGUSR2:
+		w.say("Printing VRRP stats for process(%d) on signal", pid)
+		return w.replace("keepalived.stats", dumps.Stats(s, w.since))
+	case syscall.Signal(63):
+		w.say("Printing and clearing VRRP stats for process(%d) on signal", pid)
+		err := w.replace("keepalived.stats", dumps.Stats(s, w.since))
+		w.since = dumps.Clear(s)
+		return err
+	}
+	w.say("Printing VRRP as json for process(%d) on signal", pid)
+	text, err := dumps.JSON(s, w.since)
+	if err != nil {
+		return err
+	}
+	return w.replace("keepalived.json", text)
+}
+
+// replace puts a file in its place, whole or not at all. A link of that name, which others could have made, is replaced and not followed.
+func (w *dumper) replace(name string, text []byte) error {
+	f, err := os.CreateTemp(w.dir, name+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // it is renamed, or of no use
+	_, err = f.Write(text)
+	if failed := f.Chmod(w.mode); err == nil {
+		err = failed
+	}
+	if failed := f.Close(); err == nil {
+		err = failed
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return os.Rename(f.Name(), filepath.Join(w.dir, name))
+}
