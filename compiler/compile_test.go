@@ -210,23 +210,15 @@ virtual_server group web {
 // TestNotEnforced: of what is not enforced as a whole, the inside is not told.
 func TestNotEnforced(t *testing.T) {
 	cfg, _ := compile(t, "f", `
-virtual_server 10.0.0.3 80 {
-	lb_algo rr
-	lb_kind DR
-	protocol TCP
-	ha_suspend
-	real_server 10.0.0.9 80 {
-		BFD_CHECK {
-			name b
-		}
-	}
+interface_up_down_delays {
+	eth0 2 2
 }
 `)
 	var paths []string
 	for _, u := range cfg.NotEnforced {
 		paths = append(paths, u.Keyword)
 	}
-	if want := []string{"virtual_server.ha_suspend", "virtual_server.real_server.BFD_CHECK"}; !slices.Equal(paths, want) {
+	if want := []string{"interface_up_down_delays"}; !slices.Equal(paths, want) {
 		t.Errorf("%v, want %v", paths, want)
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"keepc/grammar"
 	"keepc/grammar/source"
 	"keepc/runtime/balance"
+	"keepc/runtime/bfd"
 	"keepc/runtime/health"
 	"keepc/runtime/notify"
 	"keepc/runtime/router"
@@ -46,6 +48,12 @@ var elsewhere = map[string]string{
 	"global_defs.checker_cpu_affinity":    "cmd/keepc TestPriorities",
 	"global_defs.checker_rlimit_rttime":   "runtime/daemon TestSchedule",
 	"global_defs.checker_rlimit_rtime":    "runtime/daemon TestSchedule",
+	"global_defs.bfd_priority":            "runtime/daemon TestSchedule",
+	"global_defs.bfd_no_swap":             "runtime/daemon TestSchedule",
+	"global_defs.bfd_rt_priority":         "runtime/daemon TestSchedule",
+	"global_defs.bfd_cpu_affinity":        "runtime/daemon TestSchedule",
+	"global_defs.bfd_rlimit_rttime":       "runtime/daemon TestSchedule",
+	"global_defs.bfd_rlimit_rtime":        "runtime/daemon TestSchedule",
 	"track_file.init_file":                "runtime/watch TestFiles",
 	"vrrp_track_file.init_file":           "runtime/watch TestFiles",
 	"global_defs.notify_fifo":             "runtime/notify TestPipes",
@@ -325,9 +333,18 @@ func play(cfg *ir.Config) string {
 		}
 	}
 	fmt.Fprintln(&p.did, "watches", watched(cfg))
+	sessions := p.sessions(cfg)
+	follow := func(up bool) {
+		for t := range sessions {
+			sessions[t] = sessions[t] && up
+		}
+		p.route(router.Sessions{Up: maps.Clone(sessions)})
+		p.serve(balance.Sessions{Up: maps.Clone(sessions)})
+	}
 	link("eth0", true)
 	link("eth1", true)
 	things(true, 0)
+	follow(true)
 	p.pass(60 * time.Second)
 	for _, peer := range []struct {
 		priority uint8
@@ -348,6 +365,7 @@ func play(cfg *ir.Config) string {
 		p.pass(peer.silence)
 	}
 	things(false, 5)
+	follow(false)
 	p.pass(20 * time.Second)
 	for _, name := range []string{"eth1", "eth0"} {
 		link(name, false)
@@ -378,6 +396,48 @@ type player struct {
 	failing int // scripts fail, and servers with a last byte up to it
 	waiting []router.ScriptDone
 	did     strings.Builder
+}
+
+// sessions lets the BFD sessions of a director talk to neighbours that begin after a few seconds, some of them far away, and returns which come up.
+func (p *player) sessions(cfg *ir.Config) map[track.Thing]bool {
+	m, now := bfd.New(1), time.Unix(0, 0)
+	step := func(ev bfd.Event) {
+		for _, e := range m.Step(now, ev) {
+			fmt.Fprintln(&p.did, now.UnixMilli(), e)
+			if t, sent := e.(bfd.Transmit); sent {
+				fmt.Fprintln(&p.did, t.Session)
+			}
+		}
+	}
+	pass := func(d time.Duration) {
+		for end := now.Add(d); ; step(bfd.Tick{}) {
+			at, some := m.Deadline()
+			if !some || at.After(end) {
+				now = end
+				return
+			}
+			now = at
+		}
+	}
+	step(bfd.Configure{Sessions: cfg.BFDs})
+	pass(5 * time.Second)
+	for _, state := range []bfd.State{bfd.Down, bfd.Init, bfd.Up} {
+		for _, s := range m.Standings() {
+			ttl := 255
+			if s.Config.Neighbor.Is6() || s.Config.Name == "far" {
+				ttl = 145
+			}
+			packet := bfd.Packet{State: state, Final: true, DetectMult: 3, MyDiscriminator: 7, YourDiscriminator: s.LocalDiscr, DesiredMinTxInterval: time.Second, RequiredMinRxInterval: time.Millisecond}
+			step(bfd.PacketReceived{Src: s.Config.Neighbor, Dst: netip.MustParseAddr("192.0.2.77"), TTL: ttl, Payload: packet.Marshal()})
+		}
+	}
+	pass(time.Second)
+	up := map[track.Thing]bool{}
+	for b, is := range m.Sessions {
+		up[track.OfBFD(b)] = is
+	}
+	pass(5 * time.Second)
+	return up
 }
 
 // pass lets time pass.

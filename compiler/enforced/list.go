@@ -5,11 +5,8 @@ const (
 	noSNMP      = "there is no SNMP"
 	noDBus      = "there is no D-Bus"
 	noDump      = "this file is not written; see keepc status"
-	noBFD       = "no BFD session is made; it counts as up"
-	noCheck     = "the server is not checked, and counts as up"
 	noVMAC      = "only use_vmac and use_ipvlan use it"
 	noFollowing = "the instances of the group do not go into FAULT when others remove a static object; keepc adds it again"
-	ownPriority = "there is no BFD process"
 	ownName     = "the process is called keepc"
 	ownBuffers  = "sockets have the buffers that the kernel and keepc give them"
 	ownReload   = "a reload follows SIGHUP, and changed files with --watch"
@@ -36,9 +33,10 @@ const (
 
 // list is every keyword with its answer.
 var list = []row{
-	{words: "global_defs vrrp_sync_group vrrp_instance vrrp_script track_file vrrp_track_file vrrp_track_process virtual_server virtual_server_group static_ipaddress static_routes static_rules garp_group", answer: Enforced},
+	{words: "global_defs vrrp_sync_group vrrp_instance vrrp_script track_file vrrp_track_file vrrp_track_process bfd_instance virtual_server virtual_server_group static_ipaddress static_routes static_rules garp_group", answer: Enforced},
 	{words: "net_namespace net_namespace_ipvs", answer: Refused, why: elsewhere},
-	{words: "bfd_instance", answer: LeftOut, why: noBFD},
+	{blocks: "bfd_instance", answer: Enforced, words: "neighbor_ip neighbour_ip source_ip min_rx min_tx idle_tx multiplier passive ttl hoplimit max_hops weight vrrp checker"},
+	{blocks: "bfd_instance", answer: LeftOut, why: "keepalived 2.2.7 does not know it: the session has port 3784, and max_hops", words: "multihop"},
 	{words: "track_group", answer: LeftOut, why: noFollowing},
 	{words: "linkbeat_interfaces linkbeat_use_polling", answer: LeftOut, why: "the kernel tells of links"},
 	{words: "interface_up_down_delays", answer: LeftOut, why: "an interface counts as up or down at once"},
@@ -79,8 +77,7 @@ var list = []row{
 	{blocks: "global_defs", answer: Enforced, words: `
 		max_auto_priority min_auto_priority_delay
 		vrrp_priority vrrp_no_swap vrrp_rt_priority vrrp_cpu_affinity vrrp_rlimit_rttime vrrp_rlimit_rtime
-		checker_priority checker_no_swap checker_rt_priority checker_cpu_affinity checker_rlimit_rttime checker_rlimit_rtime`},
-	{blocks: "global_defs", answer: LeftOut, why: ownPriority, words: `
+		checker_priority checker_no_swap checker_rt_priority checker_cpu_affinity checker_rlimit_rttime checker_rlimit_rtime
 		bfd_priority bfd_no_swap bfd_rt_priority bfd_cpu_affinity bfd_rlimit_rttime bfd_rlimit_rtime`},
 	{blocks: "global_defs", answer: LeftOut, why: ownBuffers, words: `
 		vrrp_netlink_cmd_rcv_bufs vrrp_netlink_cmd_rcv_bufs_force vrrp_netlink_monitor_rcv_bufs vrrp_netlink_monitor_rcv_bufs_force
@@ -110,7 +107,7 @@ var list = []row{
 	{blocks: "vrrp_instance", words: "garp_extra_if vmac_garp_intvl vrf", answer: LeftOut, why: noVMAC},
 	{blocks: "vrrp_instance", words: "strict_mode no_accept", answer: Enforced},
 	{blocks: "vrrp_instance", words: "timer_expired_backup thread_timer_expired", answer: LeftOut, why: "a timer that fires late changes no role"},
-	{blocks: "vrrp_instance", words: "track_bfd", answer: LeftOut, why: noBFD},
+	{blocks: "vrrp_instance vrrp_sync_group", words: "track_bfd", answer: Enforced},
 	{blocks: "vrrp_instance", words: "promote_secondaries", answer: LeftOut, why: "addresses that the kernel removes with another one are added again a moment later"},
 	{blocks: "vrrp_instance", words: "kernel_rx_buf_size", answer: LeftOut, why: ownBuffers},
 	{blocks: "vrrp_instance", words: "debug", answer: LeftOut, why: "-v says how much is logged"},
@@ -121,7 +118,7 @@ var list = []row{
 	{blocks: "vrrp_instance", words: "linkbeat_use_polling", answer: LeftOut, why: "the kernel tells of links"},
 	{blocks: "vrrp_sync_group", answer: Enforced, words: `
 		group track_interface track_script track_file track_process sync_group_tracking_weight global_tracking`},
-	{blocks: "vrrp_sync_group", words: "track_bfd", answer: LeftOut, why: noBFD},
+	{blocks: "vrrp_instance.track_bfd vrrp_sync_group.track_bfd", words: "weight", answer: Enforced},
 	{blocks: "vrrp_sync_group", answer: Enforced, words: "notify notify_master notify_backup notify_fault notify_stop"},
 	{blocks: "vrrp_sync_group", answer: LeftOut, why: "the group has no priority; those of its instances are told as they ask for it", words: "notify_priority_changes"},
 	{blocks: "vrrp_sync_group", words: "smtp_alert", answer: Enforced},
@@ -173,8 +170,7 @@ var list = []row{
 	{blocks: "virtual_server virtual_server.real_server", words: "snmp_name", answer: LeftOut, why: noSNMP},
 	{blocks: "virtual_server.real_server", answer: Enforced, words: `
 		weight lvs_method uthreshold lthreshold inhibit_on_failure alpha delay_loop connect_timeout retry delay_before_retry warmup`},
-	{blocks: checks, words: "TCP_CHECK UDP_CHECK HTTP_GET SSL_GET SMTP_CHECK DNS_CHECK PING_CHECK MISC_CHECK FILE_CHECK", answer: Enforced},
-	{blocks: checks, answer: LeftOut, why: noCheck, words: "BFD_CHECK"},
+	{blocks: checks, words: "TCP_CHECK UDP_CHECK HTTP_GET SSL_GET SMTP_CHECK DNS_CHECK PING_CHECK MISC_CHECK FILE_CHECK BFD_CHECK", answer: Enforced},
 	{blocks: checkers, answer: Enforced, words: `
 		connect_ip connect_port bindto bind_port bind_if connect_timeout fwmark retry delay_before_retry warmup delay_loop alpha`},
 	{blocks: checks + ".UDP_CHECK", answer: Enforced, words: "payload require_reply min_reply_length max_reply_length"},
@@ -190,6 +186,7 @@ var list = []row{
 	{blocks: checks + ".DNS_CHECK", answer: Enforced, words: "type name"},
 	{blocks: echo, answer: Enforced, words: "connect_ip bindto bind_if connect_timeout fwmark retry delay_before_retry warmup delay_loop alpha"},
 	{blocks: echo, answer: LeftOut, why: "an echo has no port", words: "connect_port bind_port"},
+	{blocks: checks + ".BFD_CHECK", answer: Enforced, words: "name alpha"},
 	{blocks: checks + ".FILE_CHECK", answer: Enforced, words: "track_file weight"},
 	{blocks: checks + ".MISC_CHECK", answer: Enforced, words: "misc_path misc_timeout misc_dynamic user retry delay_before_retry warmup delay_loop alpha"},
 	{blocks: checkers + " " + checks + ".MISC_CHECK " + echo, words: "log_all_failures", answer: Enforced},

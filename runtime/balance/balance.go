@@ -10,6 +10,7 @@ import (
 	"keepc/compiler/state"
 	"keepc/runtime/health"
 	"keepc/runtime/timer"
+	"keepc/runtime/track"
 )
 
 // A Machine is the part of a director that keeps virtual servers. It is one value without goroutines, clocks or sockets: the daemon
@@ -23,6 +24,7 @@ type Machine struct {
 	local    map[netip.Addr]bool     // as Local told; nil: nobody did
 	resting  int                     // services that rest, and some that are gone
 	master   map[ir.InstanceKey]bool // as Roles told
+	up       map[track.Thing]bool    // BFD sessions, as Sessions told
 	stopping bool
 	lacking  map[string]int // how many checks have no result, by what this machine lacks
 	timers   timer.Timers
@@ -100,6 +102,8 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.probeDone(now, ev)
 	case FileSeen:
 		m.fileSeen(now, ev)
+	case Sessions:
+		m.sessionsTold(ev.Up)
 	case Roles:
 		m.master = ev.Master
 		m.suspend()

@@ -40,6 +40,9 @@ type Assign struct {
 	Weight  *int // nil: the file and checks count again
 }
 
+// Sessions tells which BFD sessions are up: all of them, each time. The map must not change any more. One that nobody has told of is down.
+type Sessions struct{ Up map[track.Thing]bool }
+
 // Roles tells of every instance whether it is MASTER: of all, each time. The map must not change any more.
 type Roles struct{ Master map[ir.InstanceKey]bool }
 
@@ -52,6 +55,7 @@ type Stop struct{}
 func (Tick) event()      {}
 func (ProbeDone) event() {}
 func (FileSeen) event()  {}
+func (Sessions) event()  {}
 func (Roles) event()     {}
 func (Local) event()     {}
 func (Assign) event()    {}

@@ -24,7 +24,7 @@ type Generation struct {
 	servers  map[state.DestinationKey]*server
 	checks   map[CheckID]*check
 	of       map[state.DestinationKey][]*check // the checks of each server
-	files    map[track.Thing][]*check          // those that follow a file
+	files    map[track.Thing][]*check          // those that follow a file or a BFD session
 	holders  map[*service][]ir.InstanceKey     // of services that rest while their address is elsewhere: the instances that have it
 	last     CheckID                           // that was given
 }
@@ -112,13 +112,13 @@ func (n *Next) prepareService(v *ir.VirtualServer, files map[string]track.Thing)
 		x := nextServer{server: n.base.servers[k], cfg: r, weight: uint64(max(r.Weight, 0))}
 		if x.server == nil {
 			x.server, x.fresh = &server{key: k, service: s.service}, true
-			if alpha(v, r) {
+			if alpha(n.cfg, v, r) {
 				x.down = unchecked
 			}
 		}
 		n.servers[k] = x.server
 		for _, c := range r.Checks {
-			if !enforced.Checked(c) || find(x.checks, c) != nil {
+			if !made(n.cfg, c) || find(x.checks, c) != nil {
 				continue // a server counts as up where it is not checked
 			}
 			same := find(n.base.of[k], c)
@@ -131,6 +131,9 @@ func (n *Next) prepareService(v *ir.VirtualServer, files map[string]track.Thing)
 			if f, ok := c.Checker.(*ir.FileCheck); ok && f.Weight != nil {
 				file := files[f.TrackFile.Text]
 				n.files[file] = append(n.files[file], same)
+			}
+			if b := session(n.cfg, c); b != nil {
+				n.files[track.OfBFD(b)] = append(n.files[track.OfBFD(b)], same)
 			}
 		}
 		if len(x.checks) > 0 {
@@ -165,9 +168,15 @@ func Adopt(cfg *ir.Config, start *Generation, found state.Found) *Next {
 	return n
 }
 
+// made reports whether a check is made. Without its session keepalived has none either.
+func made(cfg *ir.Config, c *ir.Check) bool {
+	_, follows := c.Checker.(*ir.BFDCheck)
+	return enforced.Checked(c) && (!follows || session(cfg, c) != nil)
+}
+
 // alpha tells whether a new server counts as down until its checks have succeeded.
-func alpha(v *ir.VirtualServer, r *ir.RealServer) bool {
-	return slices.ContainsFunc(r.Checks, func(c *ir.Check) bool { return enforced.Checked(c) && (v.Alpha || r.Alpha || c.Alpha) })
+func alpha(cfg *ir.Config, v *ir.VirtualServer, r *ir.RealServer) bool {
+	return slices.ContainsFunc(r.Checks, func(c *ir.Check) bool { return made(cfg, c) && (v.Alpha || r.Alpha || c.Alpha) })
 }
 
 // find returns the check among some that asks for the same; nil: none does.
@@ -247,9 +256,12 @@ func (m *Machine) swapServer(now time.Time, x nextServer) {
 	s.checks = x.checks
 	m.setWeight(s, s.effective())
 	for _, c := range s.checks {
-		if _, told := c.asks.Checker.(*ir.FileCheck); told && c.Do == nil {
+		if told(c.asks) && c.Do == nil {
 			c.health = health.Told(cause)
 			c.Do = func(time.Time) {} // it has no deadline
+		}
+		if b := session(m.current.cfg, c.asks); b != nil {
+			m.tellSession(c, track.OfBFD(b))
 		}
 		if c.Do == nil {
 			c.health = health.New(now, c.asks.CheckTiming, health.PagesOf(c.asks), cause, c.share)

@@ -1,8 +1,11 @@
 package balance
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"keepc/compiler/enforced"
@@ -80,6 +83,57 @@ func (m *Machine) fileSeen(_ time.Time, f FileSeen) {
 		m.weigh(c.server)
 		m.concluded(c, before)
 	}
+}
+
+// told reports whether a check asks nobody, and is told how its server is.
+func told(c *ir.Check) bool {
+	switch c.Checker.(type) {
+	case *ir.FileCheck, *ir.BFDCheck:
+		return true
+	}
+	return false
+}
+
+// session is the bfd_instance that a check follows; nil: it follows none, or none that tells checkers.
+func session(cfg *ir.Config, c *ir.Check) *ir.BFD {
+	follows, ok := c.Checker.(*ir.BFDCheck)
+	if !ok {
+		return nil
+	}
+	i := slices.IndexFunc(cfg.BFDs, func(b *ir.BFD) bool { return b.Name == follows.Text })
+	if i < 0 || !cfg.BFDs[i].Checker {
+		return nil
+	}
+	return cfg.BFDs[i]
+}
+
+// sessionsTold takes note of which BFD sessions are up, and tells the checks that follow one which has changed, or which nobody told before.
+func (m *Machine) sessionsTold(up map[track.Thing]bool) {
+	m.up = up
+	followed := slices.DeleteFunc(slices.Collect(maps.Keys(m.current.files)), func(t track.Thing) bool { return t.Kind != track.BFD })
+	slices.SortFunc(followed, func(a, b track.Thing) int { return cmp.Compare(a.Name, b.Name) })
+	for _, t := range followed {
+		for _, c := range m.current.files[t] {
+			if m.tellSession(c, t) {
+				m.judge(c.server)
+				m.judgeQuorum(c.server.service)
+			}
+		}
+	}
+}
+
+// tellSession makes a check what its session is, and reports whether that is news. One that nobody has told of leaves its server as it is.
+func (m *Machine) tellSession(c *check, t track.Thing) (news bool) {
+	is, known := m.up[t]
+	if !known || c.health.Knows() && c.health.Up() == is {
+		return false
+	}
+	cause := ""
+	if !is {
+		cause = t.String() + " is down"
+	}
+	c.health.Tell(cause)
+	return true
 }
 
 // contribution is what the number in a file adds to the weight of a server, or why the server is down. As in keepalived, a weight of 0 makes

@@ -230,13 +230,13 @@ func (m *Machine) await(s *member) {
 	m.timers.Set(&s.Timer, at, running)
 }
 
-// Up tells of every session whether it is up.
-func (m *Machine) Up() map[Key]bool {
-	up := make(map[Key]bool, len(m.sessions))
+// Sessions yields every session, and whether it is up.
+func (m *Machine) Sessions(yield func(b *ir.BFD, up bool) bool) {
 	for _, s := range m.sessions {
-		up[s.key] = s.SessionState == Up
+		if !yield(s.cfg, s.SessionState == Up) {
+			return
+		}
 	}
-	return up
 }
 
 // Ignored counts the packets that are for no session.

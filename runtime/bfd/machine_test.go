@@ -107,7 +107,7 @@ func TestConfigure(t *testing.T) {
 		t.Errorf("it does not go on: %+v", is)
 	}
 	other := session("b", "10.0.0.1", "10.0.0.8")
-	if e := m.Step(now, bfd.Configure{Sessions: []*ir.BFD{other}, Keep: true}); len(e) != 0 || len(m.Standings()) != 2 || !m.Up()[bfd.KeyOf(one)] {
+	if e := m.Step(now, bfd.Configure{Sessions: []*ir.BFD{other}, Keep: true}); len(e) != 0 || len(m.Standings()) != 2 || m.Standings()[1].State != bfd.Up {
 		t.Errorf("the old one is not kept: %v", e)
 	}
 	e := m.Step(now, bfd.Configure{Sessions: []*ir.BFD{other}})

@@ -18,18 +18,19 @@ const maxProbes = 512
 
 // A balanceLoop owns the balance machine and its time. Its fields belong to the loop's goroutine.
 type balanceLoop struct {
-	machine *balance.Machine
-	probes  *probe.Runner
-	things  *watch.Watcher // of files
-	ipvs    *enforcer
-	notes   *notes
-	do      chan func()
-	roles   latest[map[ir.InstanceKey]bool]
-	places  latest[map[string]kernel.Link]
-	links   map[string]kernel.Link // as places told
-	quorum  latest[map[ir.ServiceKey]bool]
-	notify  *notify.Notifier
-	dirty   bool // what is wanted changed since it was handed to the enforcer
+	machine  *balance.Machine
+	probes   *probe.Runner
+	things   *watch.Watcher // of files
+	ipvs     *enforcer
+	notes    *notes
+	do       chan func()
+	roles    latest[map[ir.InstanceKey]bool]
+	places   latest[map[string]kernel.Link]
+	links    map[string]kernel.Link // as places told
+	quorum   latest[map[ir.ServiceKey]bool]
+	sessions *news // of BFD
+	notify   *notify.Notifier
+	dirty    bool // what is wanted changed since it was handed to the enforcer
 }
 
 // run works until ctx ends. What is wanted first was handed to the enforcer before.
@@ -53,6 +54,8 @@ func (l *balanceLoop) run(ctx context.Context) {
 			l.results(r)
 		case seen := <-l.things.Files():
 			l.step(seen)
+		case <-l.sessions.rung:
+			l.hearSessions()
 		case master := <-l.roles:
 			l.step(balance.Roles{Master: master})
 			l.dirty = l.dirty || l.machine.FollowsRoles()
@@ -84,6 +87,13 @@ func (l *balanceLoop) locate() {
 func (l *balanceLoop) assign(a balance.Assign) <-chan error {
 	l.step(a)
 	return l.enforce(nil)
+}
+
+// hearSessions tells the machine which BFD sessions are up, as their loop has said.
+func (l *balanceLoop) hearSessions() {
+	for _, up := range l.sessions.take() {
+		l.step(balance.Sessions{Up: up})
+	}
 }
 
 // results takes a probe's result, and those that wait behind it: many servers that fail at once are one change of what is wanted.
@@ -135,6 +145,7 @@ func (l *balanceLoop) enforce(after <-chan error) <-chan error {
 
 // swap puts a configuration into force.
 func (l *balanceLoop) swap(next *balance.Next) <-chan error {
+	l.hearSessions() // new ones are known before a check follows them
 	l.step(balance.Swap{Next: next})
 	l.locate()
 	return l.enforce(nil)

@@ -1,4 +1,4 @@
-// Package daemon runs one director: the two event loops that own the clock, and the goroutines that do slow work for them.
+// Package daemon runs one director: the event loops that own the clock, and the goroutines that do slow work for them.
 package daemon
 
 import (
@@ -89,13 +89,21 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("list the interfaces: %w", err)
 	}
-	var bell bell = newTimerBell()
-	if o.Thread {
-		// The thread of the loop finds a processor of the Go runtime free when it wakes, whatever the workers do.
-		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + spareProcessors)
-		if bell, err = newThreadBell(); err != nil {
-			return fmt.Errorf("prepare the VRRP loop: %w", err)
+	var bells [2]bell // of the VRRP loop and of that of BFD
+	for i := range bells {
+		if bells[i] = newTimerBell(); o.Thread {
+			if bells[i], err = newThreadBell(); err != nil {
+				return fmt.Errorf("prepare the VRRP loop: %w", err)
+			}
 		}
+	}
+	if o.Thread {
+		// The thread of a loop finds a processor of the Go runtime free when it wakes, whatever the workers do.
+		spare := spareProcessors
+		if len(first.Config.BFDs) > 0 {
+			spare += spareProcessors
+		}
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + spare)
 	}
 	servers := o.findServers(doors.ipvs, first.Config)
 	if o.Replace != nil {
@@ -105,7 +113,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	found := o.findAddresses(doors.network, first.Config)
 	found.Servers = servers.Servers
-	d := newDirector(work, o, first.Config, found, doors, bell)
+	d := newDirector(work, o, first.Config, found, doors, bells[0], bells[1])
 	d.router.watch, d.history = watch, log.remembered
 	if d.manager, err = serviceManager(); err != nil {
 		o.Log.Warn(err.Error(), "subject", "systemd")
@@ -173,12 +181,13 @@ func (d doors) close() {
 	}
 }
 
-// A director is two loops and who works for them. Its own goroutine loads configurations and hands them to the loops.
+// A director is three loops and who works for them. Its own goroutine loads configurations and hands them to the loops.
 type director struct {
 	Options
 	router   *routerLoop
 	busy     kernel.Balancing // how busy real servers are
 	balance  *balanceLoop
+	sessions *sessionLoop
 	opener   *opener
 	notify   *notify.Notifier // scripts and named pipes of both loops
 	things   *watch.Watcher   // of files and processes
@@ -201,7 +210,7 @@ type director struct {
 }
 
 // newDirector returns a director of which nothing works yet.
-func newDirector(work context.Context, o Options, cfg *ir.Config, found state.Found, doors doors, bell bell) *director {
+func newDirector(work context.Context, o Options, cfg *ir.Config, found state.Found, doors doors, bell, sessions bell) *director {
 	routers, servers := router.Adopt(cfg, found), balance.Adopt(cfg, balance.Start(o.Seed), found)
 	d := &director{Options: o, work: work, things: watch.New(), watcher: newWatcher(), prepared: make(chan prepared, 1), past: past{first: cfg}, scheduler: newScheduler(o.Log)}
 	d.inForce.Config = cfg
@@ -238,6 +247,8 @@ func newDirector(work context.Context, o Options, cfg *ir.Config, found state.Fo
 	}
 	d.busy = doors.wires // nobody there waits for a long list
 	d.balance.ipvs.unavailable = noIPVS(o.Log)
+	d.router.sessions, d.balance.sessions = newNews(bell), newNews(nil)
+	d.sessions = newSessionLoop(doors.network, sessions, o.Seed, newNotes(o.Log), d.router.sessions, d.balance.sessions)
 	d.router.machine.Step(time.Now(), router.Quorum{Lost: d.balance.machine.Situation().NoQuorum})
 	return d
 }
@@ -300,6 +311,15 @@ func (d *director) start(first Loaded) error {
 		if d.Thread {
 			runtime.LockOSThread() // never unlocked: the thread ends with the loop
 		}
+		d.sessions.run(d.work)
+	})
+	if err := d.follow(cfg.BFDs, false); err != nil {
+		return err
+	}
+	d.loops.Go(func() {
+		if d.Thread {
+			runtime.LockOSThread() // never unlocked: the thread ends with the loop
+		}
 		d.router.run(d.work)
 	})
 	if err := d.schedule(cfg); err != nil {
@@ -323,7 +343,7 @@ func (d *director) start(first Loaded) error {
 func (d *director) alive(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
-	for _, do := range []chan func(){d.router.do, d.balance.do} {
+	for _, do := range []chan func(){d.router.do, d.balance.do, d.sessions.do} {
 		if _, err := ask(ctx, do, func() bool { return true }); err != nil {
 			return err
 		}
@@ -335,6 +355,12 @@ func (d *director) alive(ctx context.Context) error {
 func (d *director) mask(cfg *ir.Config) {
 	d.router.scripts.Umask(cfg.Global.FileMask())
 	d.balance.probes.Umask(cfg.Global.FileMask())
+}
+
+// follow sets the BFD sessions. With keep, those that are not among them go on.
+func (d *director) follow(sessions []*ir.BFD, keep bool) error {
+	_, err := ask(d.work, d.sessions.do, func() struct{} { d.sessions.configure(sessions, keep); return struct{}{} })
+	return err
 }
 
 // loop waits for what concerns the director as a whole.
@@ -373,6 +399,9 @@ func (d *director) stop() error {
 	if err != nil {
 		return fmt.Errorf("stop: %w", err)
 	}
+	if _, err := ask(limit, d.sessions.do, func() struct{} { d.sessions.stop(); return struct{}{} }); err != nil {
+		return fmt.Errorf("stop: %w", err)
+	}
 	switch err := wait(limit, network, ipvs); {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("stop: the kernel did not give up everything within %v", stopTimeout)
@@ -394,6 +423,7 @@ func (d *director) end(stop context.CancelFunc) {
 	d.router.outbox.stop()
 	d.router.notes.close(limit.C)
 	d.balance.notes.close(limit.C)
+	d.sessions.notes.close(limit.C)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -401,6 +431,7 @@ func (d *director) end(stop context.CancelFunc) {
 		d.router.scripts.Close()
 		d.workers.Wait()
 		d.router.bell.close() // the opener has ended, too
+		d.sessions.bell.close()
 	}()
 	select {
 	case <-ended:

@@ -227,23 +227,6 @@ func TestOneOfTwoHoldsTheAddress(t *testing.T) {
 	})
 }
 
-// TestWhatIsNotCheckedStaysUp: a check that keepc does not make takes no server out of service, not one with alpha either.
-func TestWhatIsNotCheckedStaysUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const check = "weight 1\n\t\talpha\n\t\tBFD_CHECK {\n\t\t\tname b\n\t\t}"
-		b := newBox("10.0.0.5", "bfd_instance b {\n\tneighbor_ip 10.0.0.9\n}\n"+strings.Replace(first, "weight 1", check, 1))
-		b.start()
-		for range 2 {
-			after(5 * time.Minute)
-			if have, _, _ := kernel.Observe(b.Fake); have.Destinations[web1].Weight != 1 {
-				t.Errorf("real servers: %v\n%s", have.Destinations, b.log.String())
-			}
-			b.reload(b.text)
-		}
-		b.stop(t)
-	})
-}
-
 func TestReloadTouchesOnlyWhatChanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBox("10.0.0.5", first)

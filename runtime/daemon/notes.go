@@ -9,6 +9,7 @@ import (
 
 	"keepc/compiler/state"
 	"keepc/runtime/balance"
+	"keepc/runtime/bfd"
 	"keepc/runtime/router"
 	"keepc/runtime/vrrp"
 )
@@ -86,7 +87,7 @@ type sendChanged struct {
 }
 
 // A line is how a note reads in the log. The fields are for programs, and stay: instance, role, priority, reason, group, server, service,
-// weight, interface.
+// weight, interface, session, state.
 type line struct {
 	level   slog.Level
 	subject string // what it is about
@@ -115,6 +116,11 @@ func words(what any) line {
 	case balance.QuorumChanged:
 		return line{slog.LevelWarn, "quorum", quorumText(e), []slog.Attr{
 			slog.String("service", e.Service.String()), slog.Bool("lost", e.Lost), slog.String("reason", e.Reason)}}
+	case bfd.StateChanged:
+		return line{noteLevel(e.To != bfd.Down || e.From == bfd.Init), "bfd " + e.Session.Name, e.Text(), []slog.Attr{
+			slog.String("session", e.Session.Name), slog.String("state", e.To.String()), slog.String("reason", e.Diagnostic.String())}}
+	case sessionsFail:
+		return line{noteLevel(e.err == nil), e.what, e.text(), nil}
 	case sendChanged:
 		on := []slog.Attr{slog.String("interface", e.iface)}
 		if e.err != nil {

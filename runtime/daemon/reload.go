@@ -164,6 +164,11 @@ type swap struct {
 // swap hands a configuration to the loops: the services of a new address are there before the address is. Neither waits for the other:
 // their enforcers do.
 func (d *director) swap(ctx context.Context, p prepared) (s swap, err error) {
+	// Who follows a session finds it there, and who followed one does not see it end.
+	if err := d.follow(p.Config.BFDs, true); err != nil {
+		return s, err
+	}
+	defer func() { err = errors.Join(err, d.follow(p.Config.BFDs, false)) }()
 	// An instance that is new must not start deaf.
 	staged, err := ask(ctx, d.router.do, func() <-chan error { return d.router.stage(p.Config) })
 	if err != nil {

@@ -30,23 +30,24 @@ const (
 // is none of VRRP: kernel, disk, names, text and virtual servers are for goroutines around it, which hand it values. Only run touches
 // the fields. It sleeps on a bell and nowhere else, so it may have a thread of its own.
 type routerLoop struct {
-	bell    bell
-	work    chan func() // what collect has for the loop
-	machine *router.Machine
-	links   map[string]kernel.Link
-	watch   <-chan kernel.Link
-	wires   *wires
-	scripts *script.Runner
-	things  *watch.Watcher // of files and processes
-	network *enforcer
-	notes   *notes
-	notify  *notify.Notifier
-	do      chan func()
-	roles   latest[map[ir.InstanceKey]bool]
-	places  latest[map[string]kernel.Link] // the interfaces, for the other loop
-	quorum  latest[map[ir.ServiceKey]bool]
-	blind   chan struct{} // closed when the kernel ended the watch of the interfaces
-	late    chan struct{} // told when a deadline is late by more than patience
+	bell     bell
+	work     chan func() // what collect has for the loop
+	machine  *router.Machine
+	links    map[string]kernel.Link
+	watch    <-chan kernel.Link
+	wires    *wires
+	scripts  *script.Runner
+	things   *watch.Watcher // of files and processes
+	network  *enforcer
+	notes    *notes
+	sessions *news // of BFD
+	notify   *notify.Notifier
+	do       chan func()
+	roles    latest[map[ir.InstanceKey]bool]
+	places   latest[map[string]kernel.Link] // the interfaces, for the other loop
+	quorum   latest[map[ir.ServiceKey]bool]
+	blind    chan struct{} // closed when the kernel ended the watch of the interfaces
+	late     chan struct{} // told when a deadline is late by more than patience
 
 	patience time.Duration // 0: endless
 
@@ -108,6 +109,7 @@ func (l *routerLoop) turn(due time.Time) {
 			l.tellLink(w.iface)
 		}
 	}
+	l.hearSessions()
 	if due, some := l.machine.Deadline(); some && !time.Now().Before(due) {
 		if l.patience > 0 && time.Since(due) > l.patience {
 			select {
@@ -159,6 +161,13 @@ func (l *routerLoop) collect(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// hearSessions tells the machine which BFD sessions are up, as their loop has said.
+func (l *routerLoop) hearSessions() {
+	for _, up := range l.sessions.take() {
+		l.step(router.Sessions{Up: up})
 	}
 }
 
@@ -286,6 +295,7 @@ func (l *routerLoop) need(configs ...*ir.Config) <-chan error {
 
 // swap puts a configuration into force that was staged.
 func (l *routerLoop) swap(next *router.Next, after <-chan error) <-chan error {
+	l.hearSessions() // new ones are known before somebody tracks them
 	l.step(router.Swap{Next: next})
 	l.outbox.arm(l.machine, l.wires) // others may keep the locks that follow
 	l.need(l.machine.Config())

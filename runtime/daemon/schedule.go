@@ -21,13 +21,14 @@ import (
 const ownPriority = 1
 
 // A schedule is what a configuration says of how the kernel runs keepc. What keepalived says of its VRRP process is for the thread of
-// the VRRP loop, what it says of its checker process for that of the loop for virtual servers. Workers are ordinary threads.
+// the VRRP loop, what it says of its checker process for that of the loop for virtual servers, what
+// it says of its BFD process for that of the loop for sessions. Workers are ordinary threads.
 type schedule struct {
-	router, balance kernel.Schedule
-	locked          bool          // what is in memory stays there
-	limit           time.Duration // of a real-time thread without a pause; 0: none
-	late            time.Duration // of a deadline for more priority; 0: never
-	most            int           // real-time priority that lateness leads to
+	router, balance, sessions kernel.Schedule
+	locked                    bool          // what is in memory stays there
+	limit                     time.Duration // of a real-time thread without a pause; 0: none
+	late                      time.Duration // of a deadline for more priority; 0: never
+	most                      int           // real-time priority that lateness leads to
 }
 
 // newSchedule reads a configuration, on a machine of so many CPUs. What cannot be followed is told.
@@ -47,11 +48,12 @@ func newSchedule(g *ir.Global, cpus int, tell func(keyword, text string)) schedu
 		return kernel.Schedule{Nice: p.Priority, Realtime: p.RTPriority, CPUs: cpus}
 	}
 	s := schedule{
-		router:  of(g.VRRPProcess, affinity("vrrp_cpu_affinity", g.VRRPProcess.CPUAffinity)),
-		balance: of(g.CheckerProcess, affinity("checker_cpu_affinity", g.CheckerProcess.CPUAffinity)),
-		locked:  g.VRRPProcess.NoSwap || g.CheckerProcess.NoSwap,
+		router:   of(g.VRRPProcess, affinity("vrrp_cpu_affinity", g.VRRPProcess.CPUAffinity)),
+		balance:  of(g.CheckerProcess, affinity("checker_cpu_affinity", g.CheckerProcess.CPUAffinity)),
+		sessions: of(g.BFDProcess, affinity("bfd_cpu_affinity", g.BFDProcess.CPUAffinity)),
+		locked:   g.VRRPProcess.NoSwap || g.CheckerProcess.NoSwap || g.BFDProcess.NoSwap,
 	}
-	for _, p := range []ir.Process{g.VRRPProcess, g.CheckerProcess} {
+	for _, p := range []ir.Process{g.VRRPProcess, g.CheckerProcess, g.BFDProcess} {
 		// keepalived has the soft limit at half of what the file says, and dies at the whole of it.
 		if limit := p.RLimitRTTime / 2; p.RTPriority > 0 && limit > 0 && (s.limit == 0 || limit < s.limit) {
 			s.limit = limit
@@ -60,24 +62,27 @@ func newSchedule(g *ir.Global, cpus int, tell func(keyword, text string)) schedu
 	if g.MaxAutoPriority > 0 {
 		s.late, s.most = g.MinAutoPriorityDelay, g.MaxAutoPriority
 	}
-	if s.router.Realtime == 0 && s.router.Nice == 0 && g.MaxAutoPriority >= 0 {
-		s.router.Realtime = ownPriority
+	for _, p := range []*kernel.Schedule{&s.router, &s.sessions} {
+		if p.Realtime == 0 && p.Nice == 0 && g.MaxAutoPriority >= 0 {
+			p.Realtime = ownPriority
+		}
 	}
 	return s
 }
 
 // A scheduler makes the threads of the loops run as the configuration says.
 type scheduler struct {
-	log     *slog.Logger
-	now     schedule
-	applied schedule        // as the kernel has it, with what lateness has led to
-	boost   int             // real-time priority that lateness has led to
-	router  int             // thread; 0: none
-	sender  int             // thread of the departures; 0: none
-	balance int             // thread; 0: the loop has none of its own
-	locked  bool            // the memory is
-	said    map[string]bool // what the kernel refuses is said once
-	overrun chan os.Signal  // a real-time thread ran for too long
+	log      *slog.Logger
+	now      schedule
+	applied  schedule        // as the kernel has it, with what lateness has led to
+	boost    int             // real-time priority that lateness has led to
+	router   int             // thread; 0: none
+	sender   int             // thread of the departures; 0: none
+	balance  int             // thread; 0: the loop has none of its own
+	sessions int             // thread
+	locked   bool            // the memory is
+	said     map[string]bool // what the kernel refuses is said once
+	overrun  chan os.Signal  // a real-time thread ran for too long
 }
 
 func newScheduler(log *slog.Logger) *scheduler {
@@ -99,6 +104,9 @@ func (d *director) schedule(cfg *ir.Config) error {
 		s.log.Error(fmt.Sprintf("%s: %s", cfg.Global.At(keyword), text), "subject", "priority")
 	}), 0
 	if s.router, err = ask(d.work, d.router.do, func() int { d.router.patience = s.now.late; return kernel.ThreadID() }); err != nil {
+		return err
+	}
+	if s.sessions, err = ask(d.work, d.sessions.do, kernel.ThreadID); err != nil {
 		return err
 	}
 	if s.balance == 0 && !ordinary(s.now.balance) {
@@ -132,6 +140,7 @@ func (s *scheduler) apply() {
 	if s.sender != 0 {
 		s.say(kernel.SetSchedule(s.sender, next.router))
 	}
+	s.say(kernel.SetSchedule(s.sessions, s.now.sessions))
 	if s.balance != 0 {
 		s.say(kernel.SetSchedule(s.balance, s.now.balance))
 	}
@@ -155,7 +164,7 @@ func (s *scheduler) raise() {
 // it back.
 func (s *scheduler) tire() {
 	s.log.Error(fmt.Sprintf("a thread of real-time priority ran for %v without a pause; keepc goes on without real-time priority until the next reload", s.now.limit), "subject", "priority")
-	s.now.router.Realtime, s.now.balance.Realtime, s.now.most, s.boost = 0, 0, 0, 0
+	s.now.router.Realtime, s.now.balance.Realtime, s.now.sessions.Realtime, s.now.most, s.boost = 0, 0, 0, 0, 0
 	s.apply()
 }
 

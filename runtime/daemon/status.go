@@ -89,6 +89,9 @@ func (d *director) snapshot(ctx context.Context) (status.Snapshot, error) {
 	if err != nil {
 		return status.Snapshot{}, err
 	}
+	if s.Sessions, err = ask(ctx, d.sessions.do, d.sessions.machine.Standings); err != nil {
+		return status.Snapshot{}, err
+	}
 	s.Config, s.Situation, s.Checks, s.At = served.Config, served.Situation, served.Checks, time.Now()
 	s.Busy = d.busyness(s.Situation.Assigned)
 	d.past.mu.Lock()
@@ -97,7 +100,7 @@ func (d *director) snapshot(ctx context.Context) (status.Snapshot, error) {
 	s.Reloads, s.ReloadsRefused = d.past.count.done, d.past.count.refused
 	d.past.mu.Unlock()
 	s.Events = d.history.last()
-	s.NotesLost = d.router.notes.lost.Load() + d.balance.notes.lost.Load()
+	s.NotesLost = d.router.notes.lost.Load() + d.balance.notes.lost.Load() + d.sessions.notes.lost.Load()
 	for _, e := range []*enforcer{d.router.network, d.balance.ipvs} {
 		if problem := e.trouble(); problem != "" {
 			s.Problems = append(s.Problems, e.name+": "+problem)

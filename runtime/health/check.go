@@ -145,6 +145,9 @@ func (c *Check) Ran() bool { return c.ran }
 // Cause says why the check is down; empty while it is up.
 func (c *Check) Cause() string { return c.cause }
 
+// Knows reports whether a result is known.
+func (c *Check) Knows() bool { return c.ran }
+
 // Statistics are the counters.
 func (c *Check) Statistics() Statistics { return c.counts }
 

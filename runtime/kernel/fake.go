@@ -26,6 +26,7 @@ type Fake struct {
 	hubs      map[string]*Hub // by interface name
 	// lost are to be called when a route or rule is deleted.
 	lost map[*func()]struct{}
+	udp  map[*fakePort]struct{} // that are open
 }
 
 var _ Kernel = (*Fake)(nil)
@@ -79,6 +80,7 @@ func NewFake(links ...Link) *Fake {
 		watches: map[*linkWatch]struct{}{},
 		hubs:    map[string]*Hub{},
 		lost:    map[*func()]struct{}{},
+		udp:     map[*fakePort]struct{}{},
 	}
 	f.objects.Timeouts[state.TimeoutsKey{}] = DefaultTimeouts()
 	for _, l := range links {

@@ -44,16 +44,8 @@ func (h *Hub) Unplug(f *Fake, iface string) {
 
 // carry delivers to all ports but the sender's.
 func (h *Hub) carry(from port, p Packet) {
-	h.mu.Lock()
-	ports := slices.Clone(h.ports)
-	h.mu.Unlock()
-	if !slices.Contains(ports, from) {
-		return
-	}
-	for _, to := range ports {
-		if to != from {
-			to.kernel.deliver(to.iface, p)
-		}
+	for _, to := range h.others(from) {
+		to.kernel.deliver(to.iface, p)
 	}
 }
 

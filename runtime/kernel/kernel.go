@@ -133,6 +133,7 @@ type Kernel interface {
 	Links
 	Wires
 	Neighbours
+	Sessions
 	Close() error
 }
 

@@ -69,6 +69,7 @@ var behaviour = []struct {
 	{"wire accepts", testWireAccepts},
 	{"wire ends", testWireEnds},
 	{"announce", testAnnounce},
+	{"UDP of BFD sessions", testSessions},
 }
 
 func testAddresses(t *testing.T, h host) {

@@ -102,6 +102,22 @@ func (i inside) OpenWire(iface string, c kernel.Carrier, bell kernel.Bell) (w ke
 	return w, err
 }
 
+func (i inside) OpenPort(port uint16, ipv6 bool, bell kernel.Bell) (p kernel.Port, err error) {
+	err = i.host.Do(func() (err error) {
+		p, err = i.Kernel.OpenPort(port, ipv6, bell)
+		return err
+	})
+	return p, err
+}
+
+func (i inside) OpenCaller(c kernel.Call) (s kernel.Caller, err error) {
+	err = i.host.Do(func() (err error) {
+		s, err = i.Kernel.OpenCaller(c)
+		return err
+	})
+	return s, err
+}
+
 func (i inside) OpenSender(iface string, c kernel.Carrier) (w kernel.Wire, err error) {
 	err = i.host.Do(func() (err error) {
 		w, err = i.Kernel.OpenSender(iface, c)

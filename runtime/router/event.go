@@ -59,11 +59,15 @@ type ScriptDone struct {
 	Inconclusive string
 }
 
-// Tracked tells the whole new state of a track_file or vrrp_track_process. Interfaces and scripts have events of their own.
+// Tracked tells the whole new state of a track_file or vrrp_track_process. Interfaces, scripts and BFD sessions have events of their own.
 type Tracked struct {
 	Thing  track.Thing
 	Status track.Status
 }
+
+// Sessions tells which BFD sessions are up: all of them, each time. The map must not change any more. A session that nobody has told of is
+// down, as with keepalived 2.2.7: at the start its instances are in FAULT, or have the weight of a session that is down.
+type Sessions struct{ Up map[track.Thing]bool }
 
 // Quorum tells which services lost their quorum: all of them, each time. The map must not change any more.
 type Quorum struct{ Lost map[ir.ServiceKey]bool }
@@ -79,6 +83,7 @@ func (LinkChanged) event()    {}
 func (PacketReceived) event() {}
 func (ScriptDone) event()     {}
 func (Tracked) event()        {}
+func (Sessions) event()       {}
 func (Quorum) event()         {}
 func (Swap) event()           {}
 func (Stop) event()           {}

@@ -26,6 +26,7 @@ type Machine struct {
 	worked map[string]bool              // the virtual interfaces that were seen at work: until then they are on their way
 	things map[track.Thing]track.Status // files and processes
 	quorum map[ir.ServiceKey]bool       // services that lost theirs, as Quorum told
+	up     map[track.Thing]bool         // BFD sessions, as Sessions told
 	timers timer.Timers
 
 	// The effects of the step under way: the wire comes before everything else. All are reused.
@@ -122,6 +123,8 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.scriptDone(now, ev)
 	case Tracked:
 		m.tracked(now, ev)
+	case Sessions:
+		m.sessions(now, ev.Up)
 	case Quorum:
 		m.quorum = ev.Lost
 	case Swap:

@@ -3,6 +3,7 @@ package router
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"keepc/compiler/ir"
@@ -99,6 +100,22 @@ func (m *Machine) tracked(now time.Time, t Tracked) {
 	}
 }
 
+// sessions takes note of which BFD sessions are up.
+func (m *Machine) sessions(now time.Time, up map[track.Thing]bool) {
+	old := m.up
+	m.up = up
+	var turned []track.Thing
+	for t := range m.current.tracking {
+		if t.Kind == track.BFD && old[t] != up[t] {
+			turned = append(turned, t)
+		}
+	}
+	slices.SortFunc(turned, func(a, b track.Thing) int { return cmp.Compare(a.Name, b.Name) })
+	for _, t := range turned {
+		m.changed(now, t)
+	}
+}
+
 // changed judges anew who tracks a thing.
 func (m *Machine) changed(now time.Time, thing track.Thing) {
 	for _, i := range m.current.tracking[thing] {
@@ -120,6 +137,8 @@ func (m *Machine) status(t track.Thing) track.Status {
 			return x.runs.Status()
 		}
 		return track.Status{}
+	case track.BFD:
+		return track.Status{Known: true, Good: m.up[t]}
 	}
 	return m.things[t]
 }

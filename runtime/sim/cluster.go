@@ -101,6 +101,9 @@ func (c *Cluster) Settle() time.Duration {
 		for _, s := range n.Config.Scripts {
 			verdict = max(verdict, time.Duration(max(s.Rise, s.Fall))*s.Interval)
 		}
+		for _, b := range n.Config.BFDs {
+			verdict = max(verdict, b.IdleTX)
+		}
 	}
 	return ((d+verdict+delay)/unit + 1) * unit
 }
@@ -127,13 +130,18 @@ func (c *Cluster) longest(instance func(*ir.VRRPInstance) time.Duration, check f
 	return d
 }
 
-// things lists what the instances of a node track beside interfaces, each once with its first weight.
+// things lists what the instances of a node track beside interfaces, each once with its first weight, and what checks follow.
 func things(cfg *ir.Config) (list []track.Tracker) {
 	for _, v := range cfg.Instances {
 		for _, t := range track.Of(v, cfg) {
 			if t.Kind != track.Interface && !slices.ContainsFunc(list, func(x track.Tracker) bool { return x.Thing == t.Thing }) {
 				list = append(list, t)
 			}
+		}
+	}
+	for _, b := range cfg.BFDs {
+		if t := (track.Tracker{Thing: track.OfBFD(b)}); b.Neighbor.IsValid() && !slices.ContainsFunc(list, func(x track.Tracker) bool { return x.Thing == t.Thing }) {
+			list = append(list, t) // checks may follow it
 		}
 	}
 	checked := balance.Files(cfg)

@@ -49,7 +49,7 @@ func verbs() []verb {
 		{"up", "NODE INTERFACE", "the interface has its carrier again", parseLink(true)},
 		{"cut", "NODE [to NODE] [on SEGMENT]", "packets get lost while links stay up; with \"to\" in this direction alone", parseCut(true)},
 		{"heal", "NODE [to NODE] [on SEGMENT]", "packets get through again", parseCut(false)},
-		{"fail", "ADDRESS[:PORT] | NODE NAME", "a real server refuses connections, or is gone without a port; a node's script or process fails", parseFail(true)},
+		{"fail", "ADDRESS[:PORT] | NODE NAME", "a real server refuses connections, or is gone without a port; a node's script, process or BFD session fails", parseFail(true)},
 		{"mend", "ADDRESS[:PORT] | NODE NAME", "it is well again", parseFail(false)},
 		{"write", "NODE FILE NUMBER", "the number comes to stand in a track_file of the node", parseWrite},
 	}
@@ -281,7 +281,7 @@ func parseThing(p *parser, fails bool) (act, error) {
 	name := p.next()
 	things := make([]track.Thing, len(p.cluster.nodes))
 	for _, n := range nodes {
-		if things[n], err = p.thing(n, name, track.Script, track.Process); err != nil {
+		if things[n], err = p.thing(n, name, track.Script, track.Process, track.BFD); err != nil {
 			return act{}, err
 		}
 	}
@@ -300,7 +300,7 @@ func (p *parser) thing(node int, name string, kinds ...track.Kind) (track.Thing,
 			names = append(names, t.Name)
 		}
 	}
-	what := "script or process"
+	what := "script, process or BFD session"
 	if kinds[0] == track.File {
 		what = "file"
 	}
@@ -311,9 +311,9 @@ func (p *parser) thing(node int, name string, kinds ...track.Kind) (track.Thing,
 }
 
 func fail(c *Cluster, node int, t track.Thing, fails bool) act {
-	text := " succeeds"
-	if fails {
-		text = " fails"
+	text := map[bool]string{false: " succeeds", true: " fails"}[fails]
+	if t.Kind == track.BFD {
+		text = map[bool]string{false: " is up", true: " is down"}[fails]
 	}
 	return act{
 		text: fmt.Sprintf("%s's %v%s", c.nodes[node].Name, t, text),

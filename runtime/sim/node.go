@@ -26,6 +26,7 @@ type node struct {
 	held   map[state.AddressKey]bool    // in its kernel
 	shown  map[netip.Addr]bool          // of these, what the world can see: the interface works
 	things map[track.Thing]track.Status // what it tracks beside interfaces
+	rising map[track.Thing]bool         // BFD sessions that are not up yet, since the start or a reload
 	paused bool
 	inbox  []any // what came while it was paused: events of either machine
 	// The next Ticks of both machines.
@@ -95,11 +96,12 @@ func (w *world) start(n *node) {
 	if n.brains != nil {
 		return
 	}
-	n.roles = map[ir.InstanceKey]string{}
+	n.roles, n.rising = map[ir.InstanceKey]string{}, map[track.Thing]bool{}
 	n.brains = &brains{
 		router.New(w.time(), router.Adopt(n.cfg, w.found(n))),
 		balance.New(w.time(), balance.Prepare(n.cfg, balance.Start(w.Seed+uint64(n.index)))),
 	}
+	w.rise(n, nil)
 	for _, p := range n.ports {
 		for _, ev := range n.linkEvents(p) {
 			w.route(n, ev)
@@ -154,13 +156,18 @@ func (w *world) kill(n *node) {
 // reload gives the node another file, and tells its daemon if it runs.
 func (w *world) reload(n *node, cfg *ir.Config) {
 	old := n.cfg
+	up := n.sessions()
 	n.cfg = cfg
+	w.rise(n, up)
+	maps.Copy(up, n.sessions()) // who follows one finds it, and who followed one does not see it end
 	known := len(n.ports)
 	w.plug(n, cluster.Alone(n.index, cfg))
 	w.adopt(cfg)
 	for _, p := range n.ports[known:] {
 		w.deliver(n, n.linkEvent(p))
 	}
+	w.deliver(n, router.Sessions{Up: up})
+	w.deliver(n, balance.Sessions{Up: up})
 	w.deliver(n, reload{cfg})
 	for _, p := range n.ports {
 		for _, ev := range n.linkEvents(p)[1:] {
@@ -191,7 +198,12 @@ func (w *world) setLink(n *node, p *port, up bool) {
 // setThing changes what a node tracks. A script tells it by its next run.
 func (w *world) setThing(n *node, t track.Thing, s track.Status) {
 	n.things[t] = s
-	if t.Kind != track.Script {
+	switch t.Kind {
+	case track.Script:
+	case track.BFD:
+		w.deliver(n, router.Sessions{Up: n.sessions()})
+		w.deliver(n, balance.Sessions{Up: n.sessions()})
+	default:
 		w.deliver(n, router.Tracked{Thing: t, Status: s})
 	}
 	if t.Kind == track.File {
@@ -201,16 +213,50 @@ func (w *world) setThing(n *node, t track.Thing, s track.Status) {
 
 // thingEvents tell how the files and processes are that the node tracks.
 func (n *node) thingEvents() (list []router.Event) {
+	list = append(list, router.Sessions{Up: n.sessions()})
 	for _, t := range things(n.cfg) {
-		if t.Kind != track.Script {
+		if t.Kind != track.Script && t.Kind != track.BFD {
 			list = append(list, router.Tracked{Thing: t.Thing, Status: n.status(t.Thing)})
 		}
 	}
 	return list
 }
 
-// fileEvents tell the numbers in files that checks may follow.
+// rise lets BFD sessions that are new come up. Until the ends have found each other, instances that need them are in FAULT: with keepalived,
+// for as long as a packet of a session that is down may take.
+func (w *world) rise(n *node, known map[track.Thing]bool) {
+	asker := n.brains
+	if asker == nil {
+		return
+	}
+	for _, b := range n.cfg.BFDs {
+		t := track.OfBFD(b)
+		if _, old := known[t]; old || !b.Neighbor.IsValid() {
+			continue
+		}
+		n.rising[t] = true
+		w.plan(&event{rank: arrival, do: func() {
+			if n.brains == asker && n.rising[t] { // it may have ended meanwhile
+				delete(n.rising, t)
+				w.deliver(n, router.Sessions{Up: n.sessions()})
+				w.deliver(n, balance.Sessions{Up: n.sessions()})
+			}
+		}}, w.now+b.IdleTX)
+	}
+}
+
+// sessions tells which BFD sessions of the node are up.
+func (n *node) sessions() map[track.Thing]bool {
+	up := map[track.Thing]bool{}
+	for _, b := range n.cfg.BFDs {
+		up[track.OfBFD(b)] = n.status(track.OfBFD(b)).Good && !n.rising[track.OfBFD(b)]
+	}
+	return up
+}
+
+// fileEvents tell the numbers in files, and the sessions, that checks may follow.
 func (n *node) fileEvents() (list []balance.Event) {
+	list = append(list, balance.Sessions{Up: n.sessions()})
 	for _, t := range things(n.cfg) {
 		if t.Kind == track.File {
 			list = append(list, balance.FileSeen{File: t.Thing, Value: n.status(t.Thing).Value})

@@ -29,6 +29,7 @@ func (d Document) Screen(w io.Writer) error {
 		fmt.Fprintf(&b, "Last reload %s.\n", clock(r.At, d.At))
 	}
 	d.instances(&b)
+	d.sessions(&b)
 	for _, s := range d.Services {
 		s.screen(&b)
 	}
@@ -90,6 +91,23 @@ func (d Document) instances(b *strings.Builder) {
 	fmt.Fprintln(t, "instance\tVRID\ton\trole\tpriority\tsince\twhy")
 	for _, i := range d.Instances {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", i.Name, i.vrid(), i.Interface, i.Role, i.PriorityText(), clock(i.Since, d.At), i.Why)
+	}
+	_ = t.Flush() // a Builder never fails
+}
+
+func (d Document) sessions(b *strings.Builder) {
+	if len(d.Sessions) == 0 {
+		return
+	}
+	b.WriteByte('\n')
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "BFD session\tneighbour\tstate\tthere\tdetection\tsince\twhy")
+	for _, s := range d.Sessions {
+		detection := "-"
+		if s.DetectionTime > 0 {
+			detection = time.Duration(s.DetectionTime * float64(time.Second)).Round(time.Microsecond).String()
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, s.Neighbor, s.State, s.RemoteState, detection, clock(s.Since, d.At), s.Diagnostic)
 	}
 	_ = t.Flush() // a Builder never fails
 }

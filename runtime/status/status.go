@@ -15,6 +15,7 @@ import (
 	"keepc/compiler/plan"
 	"keepc/compiler/report"
 	"keepc/compiler/state"
+	"keepc/runtime/bfd"
 	"keepc/runtime/health"
 	"keepc/runtime/reconcile"
 	"keepc/runtime/router"
@@ -41,6 +42,7 @@ type Document struct {
 	Instances []Instance `json:"instances"`
 	Services  []Service  `json:"services"`
 	Scripts   []Script   `json:"scripts"` // the vrrp_scripts that instances track
+	Sessions  []Session  `json:"bfd_sessions"`
 	// Statistics count for the director as a whole, since it began.
 	Statistics Statistics `json:"statistics"`
 	// Configuration is the text in force, with its secrets, as its includes and definitions come out: for who asks for it alone.
@@ -152,6 +154,45 @@ type Script struct {
 	Failures uint64 `json:"failures"`
 }
 
+// A Session is a BFD session. Its counters have the names of RFC 9314.
+type Session struct {
+	Name     string    `json:"name"`
+	Neighbor string    `json:"neighbor"`
+	State    string    `json:"state"` // AdminDown, Down, Init or Up
+	Since    time.Time `json:"since"`
+	// Diagnostics are those of RFC 5880, as "Control Detection Time Expired"; empty: none.
+	Diagnostic       string `json:"local-diagnostic,omitempty"`
+	RemoteState      string `json:"remote-state"`
+	RemoteDiagnostic string `json:"remote-diagnostic,omitempty"`
+	// Discriminators; 0: that of the neighbour is not known.
+	Local  uint32 `json:"local-discriminator"`
+	Remote uint32 `json:"remote-discriminator"`
+	// Seconds; 0: nothing was heard.
+	DetectionTime    float64 `json:"detection-time"`
+	TransmitInterval float64 `json:"negotiated-tx-interval"`
+	Received         uint64  `json:"receive-packet-count"`
+	Sent             uint64  `json:"send-packet-count"`
+	Invalid          uint64  `json:"receive-invalid-packet-count"`
+	Ups              uint64  `json:"session-up-count"`
+	Downs            uint64  `json:"session-down-count"`
+}
+
+func newSession(s bfd.Standing) Session {
+	diagnostic := func(d bfd.Diagnostic) string {
+		if d == bfd.NoDiagnostic {
+			return ""
+		}
+		return d.String()
+	}
+	return Session{
+		Name: s.Config.Name, Neighbor: s.Config.Neighbor.String(), State: s.State.String(), Since: s.Since, Diagnostic: diagnostic(s.Diagnostic),
+		RemoteState: s.Remote.String(), RemoteDiagnostic: diagnostic(s.RemoteDiagnostic), Local: s.LocalDiscr, Remote: s.RemoteDiscr,
+		DetectionTime: s.DetectionTime.Seconds(), TransmitInterval: s.TransmitInterval.Seconds(),
+		Received: s.Statistics.ReceivePacketCount, Sent: s.Statistics.SendPacketCount, Invalid: s.Statistics.ReceiveInvalidPacketCount,
+		Ups: s.Statistics.UpCount, Downs: s.Statistics.DownCount,
+	}
+}
+
 // A Service is a virtual server.
 type Service struct {
 	Name    string   `json:"name"` // as in "tcp 10.0.0.3:80"
@@ -191,8 +232,9 @@ type Snapshot struct {
 	Standings  []router.Standing
 	Scripts    []router.ScriptStanding
 	VRIDErrors uint64
-	Routers    *ir.Config // its instances, groups and scripts
-	Host       string     // the name of this machine; empty: unknown
+	Routers    *ir.Config     // its instances, groups and scripts
+	Host       string         // the name of this machine; empty: unknown
+	Sessions   []bfd.Standing // of the BFD machine
 
 	// Of the balance machine.
 	Config    *ir.Config // its virtual servers
@@ -217,7 +259,7 @@ type Snapshot struct {
 func (s Snapshot) Document(file string, pid int) Document {
 	d := Document{
 		Version: Version, At: s.At, PID: pid, File: file, Started: s.Started, Since: s.Since, Reload: s.Reload,
-		Instances: []Instance{}, Services: []Service{}, Scripts: []Script{}, AtStart: map[string]string{},
+		Instances: []Instance{}, Services: []Service{}, Scripts: []Script{}, Sessions: []Session{}, AtStart: map[string]string{},
 		Faults: append([]string{}, s.Faults...), Problems: append([]string{}, s.Problems...), Made: []string{},
 		NotEnforced: append([]string{}, report.Unenforced(s.Config.NotEnforced)...),
 	}
@@ -248,6 +290,9 @@ func (s Snapshot) Document(file string, pid int) Document {
 		d.Statistics.ChecksumErrors += r.Statistics.ChecksumErrors
 		d.Statistics.VersionErrors += r.Statistics.VersionErrors
 		d.Statistics.IPTTLErrors += r.Statistics.IPTTLErrors
+	}
+	for _, x := range s.Sessions {
+		d.Sessions = append(d.Sessions, newSession(x))
 	}
 	for _, x := range s.Scripts {
 		d.Scripts = append(d.Scripts, Script{x.Name, x.Status.Known, x.Status.Good, x.Counts.Runs, x.Counts.Failures})

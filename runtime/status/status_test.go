@@ -21,6 +21,7 @@ import (
 	"keepc/compiler/state"
 	"keepc/grammar"
 	"keepc/grammar/source"
+	"keepc/runtime/bfd"
 	"keepc/runtime/reconcile"
 	"keepc/runtime/router"
 	"keepc/runtime/track"
@@ -42,6 +43,13 @@ vrrp_instance six {
 	virtual_ipaddress {
 		fe80::3
 	}
+}
+bfd_instance b {
+	neighbor_ip 10.0.0.9
+	multihop yes
+}
+bfd_instance c {
+	neighbor_ip 10.0.0.8
 }
 virtual_server 10.0.0.3 80 {
 	protocol TCP
@@ -71,12 +79,23 @@ func config(text string) *ir.Config {
 	return cfg
 }
 
+func sessions(cfg *ir.Config, day time.Time) []bfd.Standing {
+	return []bfd.Standing{
+		{Config: cfg.BFDs[0], State: bfd.Down, Remote: bfd.Down, Since: day.Add(time.Minute), Diagnostic: bfd.DetectionTimeExpired, LocalDiscr: 7, TransmitInterval: time.Second},
+		{
+			Config: cfg.BFDs[1], State: bfd.Up, Remote: bfd.Up, Since: day, LocalDiscr: 8, RemoteDiscr: 9, DetectionTime: 30 * time.Millisecond, TransmitInterval: 10 * time.Millisecond,
+			Statistics: bfd.Statistics{ReceivePacketCount: 5, SendPacketCount: 6, ReceiveInvalidPacketCount: 1, UpCount: 1},
+		},
+	}
+}
+
 // sample is a director in trouble.
 func sample() Snapshot {
 	cfg, day := config(conf), time.Date(2026, 5, 4, 5, 12, 32, 0, time.Local)
 	web := cfg.VirtualServers[0].Key
 	return Snapshot{
 		First: cfg, Config: cfg,
+		Sessions: sessions(cfg, day),
 		Situation: state.Situation{
 			Down:     map[state.DestinationKey]string{{Service: web, Server: netip.MustParseAddrPort("10.0.0.8:80")}: "connect: connection refused (4th time)"},
 			Weight:   map[state.DestinationKey]int{{Service: web, Server: netip.MustParseAddrPort("10.0.0.7:80")}: 4},

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"keepc/runtime/bfd"
 	"keepc/runtime/reconcile"
 	"keepc/runtime/vrrp"
 )
@@ -13,7 +14,7 @@ import (
 // recent is how long the advertisements of a router count as dropped after the last one.
 const recent = time.Minute
 
-// Wrong lists what is wrong, a line for each, the worst first: instances in FAULT, other routers that are not heard, services without a
+// Wrong lists what is wrong, a line for each, the worst first: instances in FAULT, other routers that are not heard, BFD sessions that are not up, services without a
 // quorum, what the kernel refuses, a refused reload, servers that are down. It is empty when all is well.
 func (d Document) Wrong() (lines []string) {
 	say := func(format string, values ...any) { lines = append(lines, fmt.Sprintf(format, values...)) }
@@ -36,6 +37,15 @@ func (d Document) Wrong() (lines []string) {
 			if d.At.Sub(c.Last) <= recent && !crossed && (!known || c.Name == vrrp.ForeignCluster.String()) {
 				say("%s, %s: %s since %s, %d times so far: %s", i.Name, c.Name, c.Peer, clock(c.Since, d.At), c.Count, c.Cause)
 			}
+		}
+	}
+	for _, s := range d.Sessions {
+		switch {
+		case s.State == bfd.Up.String():
+		case s.Diagnostic == "":
+			say("the BFD session %s with %s is %s since %s", s.Name, s.Neighbor, s.State, clock(s.Since, d.At))
+		default:
+			say("the BFD session %s with %s is %s since %s: %s", s.Name, s.Neighbor, s.State, clock(s.Since, d.At), s.Diagnostic)
 		}
 	}
 	for _, s := range d.Services {

@@ -20,6 +20,7 @@ func TestWrong(t *testing.T) {
 	for i, want := range []string{
 		"six is in FAULT since 05:12:32: eth0 has no IPv6 link-local address",
 		"oldboy drops the advertisements of 10.0.0.6 since 06:12:32, 3600 so far: wrong password",
+		"the BFD session b with 10.0.0.9 is Down since 05:13:32: Control Detection Time Expired",
 		"tcp 10.0.0.3:80 has lost its quorum",
 		"address 10.0.0.3/24 dev eth0 failed since 05:13:32, 7 tries: no such interface: eth0",
 		"the reload of 06:12:32 was refused: lb01.conf:4:14: error: priority 300",
@@ -34,6 +35,7 @@ func TestWrong(t *testing.T) {
 	fine.Standings[0].Unheard[0].Last = all.At.Add(-time.Hour)
 	fine.Objects, fine.Problems, fine.Reload, fine.Situation = nil, nil, nil, sample().Situation
 	fine.Situation.Down, fine.Situation.NoQuorum = nil, nil
+	fine.Sessions = all.Sessions[1:]
 	if wrong := fine.Document("lb01.conf", 1).Wrong(); len(wrong) > 0 {
 		t.Errorf("all is over, and wrong is %q", wrong)
 	}

@@ -1,4 +1,4 @@
-// Package track judges what instances track: scripts, interfaces, files and processes become weights and faults. It knows no clock.
+// Package track judges what instances track: scripts, interfaces, files, processes and BFD sessions become weights and faults. It knows no clock.
 package track
 
 import (
@@ -9,7 +9,7 @@ import (
 	"keepc/compiler/ir"
 )
 
-// A Kind of thing that instances track. BFD sessions will be one more.
+// A Kind of thing that instances track.
 type Kind = ir.TrackKind
 
 const (
@@ -17,13 +17,14 @@ const (
 	Script    = ir.ScriptTracker
 	File      = ir.FileTracker
 	Process   = ir.ProcessTracker
+	BFD       = ir.BFDTracker
 )
 
 // A Thing is what an instance tracks: an interface, or what a block of the file names.
 type Thing struct {
 	Kind Kind
 	Name string
-	// What is the file or the processes behind the name: a reload may give it to others, whose status is another one.
+	// What is the file, the processes or the ends of a session behind the name: a reload may give it to others, whose status is another one.
 	What string
 }
 
@@ -41,6 +42,15 @@ func OfProcess(p *ir.TrackProcess) Thing {
 	return Thing{Process, p.Name, fmt.Sprintf("%d to %s of %q %s %v", p.Quorum, most, p.Process, p.ParamMatch, p.FullCommand)}
 }
 
+// OfBFD is the thing that a bfd_instance names.
+func OfBFD(b *ir.BFD) Thing {
+	ends := b.Neighbor.String()
+	if b.Source.IsValid() {
+		ends = b.Source.String() + " to " + ends
+	}
+	return Thing{BFD, b.Name, ends}
+}
+
 // A Status is what is known of a thing. The zero Status is that of one nobody has looked at yet: it neither adds to a priority nor
 // takes from it.
 type Status struct {
@@ -56,8 +66,8 @@ type Tracker struct {
 }
 
 // Of lists the trackers of an instance in the order of the file, then those of its sync group, then those of the interfaces that it follows
-// unasked. In a group without sync_group_tracking_weight keepalived drops what has a weight of its own, but for interfaces, whose weight counts. BFD sessions are left out, as long as nobody
-// tells how they are.
+// unasked. In a group without sync_group_tracking_weight keepalived drops what has a weight of its own, but for interfaces, whose weight counts. A bfd_instance
+// that tells checkers alone is nothing that an instance can track.
 func Of(v *ir.VRRPInstance, cfg *ir.Config) (list []Tracker) {
 	add := func(of *ir.Tracked, weightless bool) {
 		for t := range of.Trackers() {
@@ -91,8 +101,12 @@ func thingOf(t ir.Tracker, cfg *ir.Config) (Thing, bool) {
 			return Thing{}, false
 		}
 		return OfProcess(cfg.TrackProcesses[i]), true
-	case ir.BFDTracker:
-		return Thing{}, false
+	case BFD:
+		i := slices.IndexFunc(cfg.BFDs, func(b *ir.BFD) bool { return b.Name == t.Name })
+		if i < 0 || !cfg.BFDs[i].VRRP {
+			return Thing{}, false
+		}
+		return OfBFD(cfg.BFDs[i]), true
 	}
 	return Thing{Kind: t.Kind, Name: t.Name}, true
 }
@@ -192,6 +206,10 @@ func (f Failure) String() string {
 		return f.Name + " is down"
 	case f.Kind == Interface:
 		return f.Name + " is up"
+	case f.Kind == BFD && !f.Good:
+		return f.Thing.String() + " is down"
+	case f.Kind == BFD:
+		return f.Thing.String() + " is up"
 	case f.Good:
 		return f.Thing.String() + " succeeds"
 	}
