@@ -97,6 +97,10 @@ func (r *checkOnce) check(ctx context.Context, service ir.ServiceKey, server net
 		fmt.Fprintf(r.Stdout, "  not asked: it follows the number in track_file %s\n", file.TrackFile.Text)
 		return nil
 	}
+	if session, ok := c.Checker.(*ir.BFDCheck); ok {
+		fmt.Fprintf(r.Stdout, "  not asked: it follows the BFD session %s of the keepc that runs; keepc status shows it\n", session.Text)
+		return nil
+	}
 	if !enforced.Checked(c) {
 		fmt.Fprintln(r.Stdout, "  not asked: it is not enforced yet")
 		return nil

@@ -313,7 +313,7 @@ func (p *parser) thing(node int, name string, kinds ...track.Kind) (track.Thing,
 func fail(c *Cluster, node int, t track.Thing, fails bool) act {
 	text := map[bool]string{false: " succeeds", true: " fails"}[fails]
 	if t.Kind == track.BFD {
-		text = map[bool]string{false: " is up", true: " is down"}[fails]
+		text = map[bool]string{false: " can be up again", true: " is down"}[fails]
 	}
 	return act{
 		text: fmt.Sprintf("%s's %v%s", c.nodes[node].Name, t, text),

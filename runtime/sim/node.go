@@ -201,6 +201,13 @@ func (w *world) setThing(n *node, t track.Thing, s track.Status) {
 	switch t.Kind {
 	case track.Script:
 	case track.BFD:
+		if s.Good {
+			delete(n.rising, t)
+			others := n.sessions()
+			delete(others, t)
+			w.rise(n, others)
+			return
+		}
 		w.deliver(n, router.Sessions{Up: n.sessions()})
 		w.deliver(n, balance.Sessions{Up: n.sessions()})
 	default:
