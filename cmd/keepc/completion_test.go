@@ -20,7 +20,6 @@ import (
 
 // TestCompletion types into real shells on a terminal, and wants to see what they offer.
 func TestCompletion(t *testing.T) {
-	t.Parallel()
 	for _, sh := range []struct {
 		program string
 		args    []string

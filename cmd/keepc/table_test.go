@@ -41,9 +41,7 @@ func TestSameTable(t *testing.T) {
 		})
 	}
 	run := &tableRun{T: t}
-	for _, reason := range tableDifferences(t) {
-		run.meant = append(run.meant, reason)
-	}
+	run.meant = append(run.meant, tableDifferences(t)...)
 	net, work := lab.New(t), make(chan func())
 	var hands sync.WaitGroup
 	for range 8 {

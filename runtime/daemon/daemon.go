@@ -105,7 +105,7 @@ func Run(ctx context.Context, o Options) error {
 		}
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + spare)
 	}
-	servers := o.findServers(doors.ipvs, first.Config)
+	servers := o.findServers(first.Config)
 	if o.Replace != nil {
 		if err := o.Replace(); err != nil {
 			return err
