@@ -2,12 +2,13 @@
 
 // Command report runs `go test` with its arguments and tells the outcome in
 // few words: a line per package, the output of what failed, and, at the end,
-// every test that was skipped with its reason. A test that runs a second
+// every test that was skipped with its reason, and the slowest ones. A test that runs a second
 // time, as those of the lab's virtual machine do, counts by its last result.
 package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -28,6 +29,7 @@ type event struct {
 type result struct {
 	name, action string
 	output       []string
+	seconds      float64 // that it took
 }
 
 type report struct {
@@ -101,7 +103,7 @@ func (r *report) addTest(e event) {
 	case "output":
 		t.output = append(t.output, e.Output)
 	case "pass", "fail", "skip":
-		t.action = e.Action
+		t.action, t.seconds = e.Action, t.seconds+e.Elapsed
 	}
 }
 
@@ -170,5 +172,28 @@ func (r *report) end(took time.Duration) {
 	for _, s := range r.skipped {
 		fmt.Println("  " + s)
 	}
+	r.slowest()
 	fmt.Printf("%d passed, %d failed, %d skipped, in %v\n", r.passed, r.failed, len(r.skipped), took.Round(time.Second))
+}
+
+// slowest prints where the time went: the tests that took longest, without
+// their parts.
+func (r *report) slowest() {
+	type slow struct {
+		name    string
+		seconds float64
+	}
+	var all []slow
+	for p, tests := range r.tests {
+		for _, t := range tests {
+			if !strings.Contains(t.name, "/") {
+				all = append(all, slow{p + " " + t.name, t.seconds})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b slow) int { return cmp.Compare(b.seconds, a.seconds) })
+	fmt.Println("slowest:")
+	for _, s := range all[:min(15, len(all))] {
+		fmt.Printf("%7.1fs  %s\n", s.seconds, s.name)
+	}
 }

@@ -159,6 +159,7 @@ virtual_server 10.0.8.9 80 {
 func TestSameCheckers(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "keepalived", "ipvsadm", "ip")
+	needInterop(t)
 	lab.NeedIPVS(t)
 	n := lab.New(t)
 	var hosts [2]*lab.Host

@@ -112,11 +112,11 @@ func TestSameFirewall(t *testing.T) {
 				})
 				o := outcome{rules: ruleset(h.Run("nft", "list", "ruleset")), answers: map[string]bool{}}
 				asked := "10.0.0.1 10.0.0.10 fd00::77 fe80::8%eth0 fd00::8 10.0.0.20 10.0.0.30 10.0.0.31 10.0.0.40"
-				answered := client.Run("sh", "-c", "for a in "+asked+"; do ping -c1 -W1 $a >/dev/null && echo $a & done; wait")
+				answered := client.Run("sh", "-c", "for a in "+asked+"; do ping -c1 -w2 $a >/dev/null && echo $a & done; wait")
 				for _, a := range strings.Fields(asked) {
 					o.answers[a] = slices.Contains(strings.Fields(answered), a)
 				}
-				_, err := h.Try("ping", "-c1", "-W1", "-I", "10.0.0.10", "10.0.0.2")
+				_, err := h.Try("ping", "-c1", "-w2", "-I", "10.0.0.10", "10.0.0.2")
 				o.answers["from 10.0.0.10"] = err == nil
 				for _, a := range []string{"fd00::8", "fd00::77", "10.0.0.10"} { // found all the same
 					o.answers["neighbour "+a] = strings.Contains(client.Run("ip", "neigh", "show", a), "lladdr")
@@ -170,7 +170,7 @@ func TestFirewallStays(t *testing.T) {
 	instance := func(more string) string {
 		return "vrrp_instance VI_1 {\n interface eth0\n version 3\n advert_int 0.1\n virtual_router_id 7\n" + more + " virtual_ipaddress {\n  10.0.0.7/24\n }\n}\n"
 	}
-	answers := func() bool { _, err := client.Try("ping", "-c1", "-W1", "10.0.0.7"); return err == nil }
+	answers := func() bool { _, err := client.Try("ping", "-c1", "-w2", "10.0.0.7"); return err == nil }
 	rules := func() string { return h.Run("nft", "list", "ruleset") }
 	file := filepath.Join(h.Dir(), "vmac.conf")
 	reload := func(d *lab.Process, text string) {

@@ -57,6 +57,7 @@ type edit struct{ what, service, held, other string }
 // and weight: with NAT, direct routing and tunnels.
 func TestHeldConnections(t *testing.T) {
 	t.Parallel()
+	needInterop(t)
 	lab.NeedIPVS(t)
 	lab.NeedPrograms(t, "ip", "ipvsadm")
 	for _, method := range []string{"NAT", "DR", "TUN"} {
@@ -201,6 +202,7 @@ func echo(t *testing.T, h *lab.Host) {
 // servers fail and come back: of 800 flows none goes elsewhere.
 func TestHashAlike(t *testing.T) {
 	t.Parallel()
+	needInterop(t)
 	lab.NeedIPVS(t)
 	lab.NeedPrograms(t, "ip", "ipvsadm")
 	var text strings.Builder

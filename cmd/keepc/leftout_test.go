@@ -134,6 +134,7 @@ var leftOutElsewhere = map[string]string{
 	"global_defs.iproute_":                      "when files are read",
 	"global_defs.use_symlink_paths":             "scripts",
 	"global_defs.process_name":                  "what ps shows",
+	"global_defs.bfd_process_name":              "what ps shows",
 	"global_defs.vrrp_ipsets":                   "no ipset is asked for without strict mode",
 	"vrrp_instance.lvs_sync_daemon_interface":   "virtual servers",
 	"vrrp_instance.virtual_ipaddress_excluded.": "as in virtual_ipaddress",

@@ -11,8 +11,11 @@ import (
 // man writes the manual: it is for who makes packages.
 func (a *App) man() *cobra.Command {
 	return &cobra.Command{
-		Use:    "man dir",
-		Short:  "Write the manual, a page a verb, into a directory",
+		Use:   "man dir",
+		Short: "Write the manual, a page a verb, into a directory",
+		Long:  "Write a man page for keepc and one for each verb into a directory, which is made if it is not there.",
+		Example: `  keepc man build/man
+  man -l build/man/keepc-run.8`,
 		Hidden: true,
 		Args:   cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -70,7 +70,7 @@ func TestPlan(t *testing.T) {
 	}
 
 	s.lb01 = s.start(s.LB01, keepc)
-	s.lb01.WaitLog("set address 10.0.0.3/24", 15*time.Second) // what was typed by hand is removed first
+	s.lb01.WaitLog("oldboy MASTER  its addresses are here already", 15*time.Second) // what was typed by hand is gone on with
 	s.lb01.WaitLog("set service tcp 10.0.0.3:80", 10*time.Second)
 	golden(t, "enforced", s.plan("--as", "master"))
 	s.plan("--as", "master", "--exit-code")

@@ -57,6 +57,7 @@ func TestTimelines(t *testing.T) {
 			left = append(left, part{file, keepcFirst}, part{file, keepalivedFirst})
 		}
 	}
+	keepcProgram := shipped(t) // a hundred of them start at once
 	stories := map[string]map[program]story{}
 	for _, file := range files {
 		stories[file] = map[program]story{}
@@ -65,7 +66,9 @@ func TestTimelines(t *testing.T) {
 		n := lab.New(t)
 		var all []*timeline
 		for _, p := range left {
-			all = append(all, newTimeline(t, n, p.file, p.program, len(all)))
+			x := newTimeline(t, n, p.file, p.program, len(all))
+			x.keepc = keepcProgram
+			all = append(all, x)
 		}
 		playAll(all)
 		n.Close()
@@ -122,6 +125,7 @@ type timeline struct {
 	t         *testing.T
 	name      string
 	program   program
+	keepc     string // the program of that name
 	cluster   *sim.Cluster
 	deeds     []sim.Deed
 	run       sim.Run
@@ -277,8 +281,7 @@ func (x *timeline) start(i int) {
 		x.daemons[i] = h.Start("keepalived", "--dont-fork", "--log-console", "--log-detail", "--vrrp", "--use-file", x.conf(h))
 		return
 	}
-	args := keepcArgs(x.t, "run", x.conf(h))
-	x.daemons[i] = h.Start(args[0], args[1:]...)
+	x.daemons[i] = h.Start(x.keepc, "run", x.conf(h))
 }
 
 // end ends all daemons; time after it is not looked at.

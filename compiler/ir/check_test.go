@@ -46,6 +46,8 @@ func filled(of Checker) *Check {
 func leaves(v reflect.Value, name string, visit func(string, reflect.Value)) {
 	switch {
 	case slices.Contains([]reflect.Type{reflect.TypeFor[Origin](), reflect.TypeFor[source.Span]()}, v.Type()):
+	case v.Type() == reflect.TypeFor[Secret]():
+		visit(name, v)
 	case v.Kind() == reflect.Interface:
 		leaves(v.Elem().Elem(), name, visit)
 	case v.Kind() == reflect.Pointer:
@@ -84,7 +86,11 @@ func change(v reflect.Value) {
 		v.SetInt(v.Int() + 1)
 	case reflect.Uint8, reflect.Uint16, reflect.Uint32:
 		v.SetUint(v.Uint() + 1)
-	default:
+	case reflect.Struct:
+		if s, ok := v.Interface().(Secret); ok {
+			v.Set(reflect.ValueOf(NewSecret(s.Reveal() + "x")))
+			return
+		}
 		a, _ := v.Interface().(netip.AddrPort)
 		v.Set(reflect.ValueOf(netip.AddrPortFrom(netip.IPv6LinkLocalAllNodes(), a.Port()+1)))
 	}

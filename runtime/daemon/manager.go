@@ -55,6 +55,20 @@ func (m manager) reloading() {
 	}
 }
 
+// rest tells what waits when the director ends.
+func (m manager) rest() error {
+	for {
+		select {
+		case state := <-m.queue:
+			if err := m.tell(state); err != nil {
+				return fmt.Errorf("tell the service manager: %w", err)
+			}
+		default:
+			return nil
+		}
+	}
+}
+
 // run tells what is to be told, shows each event as the state of the service, and feeds the watchdog as long as alive does, until ctx ends.
 // Errors: the first one of the manager; then nothing is told any more.
 func (m manager) run(ctx context.Context, events <-chan status.Event, alive func(context.Context) error) error {
@@ -77,7 +91,7 @@ func (m manager) run(ctx context.Context, events <-chan status.Event, alive func
 				err = m.tell(systemd.SdNotifyWatchdog)
 			}
 		case <-ctx.Done():
-			return nil
+			return m.rest()
 		}
 		if err != nil {
 			return fmt.Errorf("tell the service manager: %w", err)

@@ -103,6 +103,9 @@ func (d *director) schedule(cfg *ir.Config) error {
 	s.now, s.boost = newSchedule(&cfg.Global, cpus, func(keyword, text string) {
 		s.log.Error(fmt.Sprintf("%s: %s", cfg.Global.At(keyword), text), "subject", "priority")
 	}), 0
+	if len(cfg.BFDs) == 0 {
+		s.now.sessions = kernel.Schedule{} // a thread that has nothing to do needs no priority
+	}
 	if s.router, err = ask(d.work, d.router.do, func() int { d.router.patience = s.now.late; return kernel.ThreadID() }); err != nil {
 		return err
 	}

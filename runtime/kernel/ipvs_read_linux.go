@@ -91,10 +91,20 @@ func (a attributes) destination() state.Destination {
 	return d
 }
 
+// A genericHeader is that of generic netlink: command, version, and two bytes that nobody uses. The one of package nl lacks them, and is
+// read beyond its end.
+type genericHeader [nl.SizeofGenlmsg]byte
+
+// Len implements nl.NetlinkRequestData.
+func (h genericHeader) Len() int { return len(h) }
+
+// Serialize implements nl.NetlinkRequestData.
+func (h genericHeader) Serialize() []byte { return h[:] }
+
 // dump asks for all objects of a kind, and calls each with the attributes of one.
 func (t *ipvsTable) dump(number uint8, about []byte, kind uint16, each func(attributes)) error {
 	req := nl.NewNetlinkRequest(int(t.first), unix.NLM_F_DUMP)
-	req.AddData(&nl.Genlmsg{Command: number, Version: ipvsVersion})
+	req.AddData(genericHeader{number, ipvsVersion})
 	if about != nil {
 		req.AddRawData(about)
 	}
