@@ -312,7 +312,7 @@ func (w *checkedWorld) up() error {
 					return
 				}
 				words := bytes.Clone(b[:n])
-				_, _ = l.WriteTo(answer(bytes.Clone(words)), from) // who does not listen any more does not get it
+				_, _ = l.WriteTo(answer(bytes.Clone(words)), from) // who no longer listens does not get it
 				if port == 20004 && n > 2 {
 					words[0], words[1] = 0, 0 // another number each time
 				}

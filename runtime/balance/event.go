@@ -30,7 +30,7 @@ type FileSeen struct {
 	Value int
 }
 
-// Local tells which addresses this host has: all of them, each time. The map must not change any more. Where nobody tells, an address is
+// Local tells which addresses this host has: all of them, each time. The map must no longer change. Where nobody tells, an address is
 // here while an instance that has it is MASTER, or where none has it.
 type Local struct{ Addrs map[netip.Addr]bool }
 
@@ -40,10 +40,10 @@ type Assign struct {
 	Weight  *int // nil: the file and checks count again
 }
 
-// Sessions tells which BFD sessions are up: all of them, each time. The map must not change any more. One that nobody has told of is down.
+// Sessions tells which BFD sessions are up: all of them, each time. The map must no longer change. One that nobody has told of is down.
 type Sessions struct{ Up map[track.Thing]bool }
 
-// Roles tells of every instance whether it is MASTER: of all, each time. The map must not change any more.
+// Roles tells of every instance whether it is MASTER: of all, each time. The map must no longer change.
 type Roles struct{ Master map[ir.InstanceKey]bool }
 
 // Swap puts what Prepare made into force: what did not change keeps its health.

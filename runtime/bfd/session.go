@@ -169,7 +169,7 @@ func (s *Session) transmits() bool {
 	return true
 }
 
-// Step takes an event and returns what to do about it. A session that was stopped does nothing any more.
+// Step takes an event and returns what to do about it. A session that was stopped does nothing.
 func (s *Session) Step(now time.Time, ev Event) (out []Effect) {
 	if s.administrative {
 		return nil
@@ -201,7 +201,7 @@ func (s *Session) tick(now time.Time) (out []Effect) {
 	return out
 }
 
-// expire ends the Detection Time: section 6.8.4, and section 6.8.1 of bfd.RemoteDiscr. Nothing is known of the other end any more.
+// expire ends the Detection Time: section 6.8.4, and section 6.8.1 of bfd.RemoteDiscr. From then on nothing is known of the other end.
 func (s *Session) expire(now time.Time) (out []Effect) {
 	s.heard = time.Time{}
 	s.RemoteDiscr, s.RemoteSessionState, s.RemoteMinRxInterval, s.RemoteDemandMode = 0, Down, initialMinRx, false

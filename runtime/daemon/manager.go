@@ -70,7 +70,7 @@ func (m manager) rest() error {
 }
 
 // run tells what is to be told, shows each event as the state of the service, and feeds the watchdog as long as alive does, until ctx ends.
-// Errors: the first one of the manager; then nothing is told any more.
+// Errors: the first one of the manager; then nothing more is told.
 func (m manager) run(ctx context.Context, events <-chan status.Event, alive func(context.Context) error) error {
 	var tick <-chan time.Time
 	if m.watchdog > 0 {

@@ -60,7 +60,7 @@ type news struct {
 
 func newNews(b bell) *news { return &news{bell: b, rung: make(chan struct{}, 1)} }
 
-// put never blocks. The map must not change any more.
+// put never blocks. The map must no longer change.
 func (n *news) put(up map[track.Thing]bool) {
 	n.mu.Lock()
 	n.list = append(n.list, up)

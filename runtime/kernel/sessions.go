@@ -5,7 +5,7 @@ import "net/netip"
 // A Port hears the UDP packets that come to a port of this host.
 type Port interface {
 	// Poll takes a packet that has arrived; false: there is none. It never blocks. Errors: io.EOF after Close; any other means that the
-	// port hears nothing any more.
+	// port no longer hears anything.
 	Poll() (Packet, bool, error)
 	Close() error
 }

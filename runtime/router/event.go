@@ -65,11 +65,11 @@ type Tracked struct {
 	Status track.Status
 }
 
-// Sessions tells which BFD sessions are up: all of them, each time. The map must not change any more. A session that nobody has told of is
+// Sessions tells which BFD sessions are up: all of them, each time. The map must no longer change. A session that nobody has told of is
 // down, as with keepalived 2.2.7: at the start its instances are in FAULT, or have the weight of a session that is down.
 type Sessions struct{ Up map[track.Thing]bool }
 
-// Quorum tells which services lost their quorum: all of them, each time. The map must not change any more.
+// Quorum tells which services lost their quorum: all of them, each time. The map must no longer change.
 type Quorum struct{ Lost map[ir.ServiceKey]bool }
 
 // Swap puts what Prepare made into force: what did not change keeps its role and timers.
