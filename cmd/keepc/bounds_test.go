@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -62,7 +63,7 @@ func hostiles() []hostile {
 		{name: "includes of braces", text: again("include {a,b}{a,b}{a,b}{a,b}*\n")},
 		{name: "one include of braces", text: inside("include {", again(","), "}\n")},
 		{name: "includes of nothing", text: numbered("include xN\n")},
-		{name: "misspelt words", text: inside("vrrp_instance a {\n", numbered("pririty N\n"), "}\n"), fix: true},
+		{name: "misspelt words", text: inside("vrrp_instance a {\n", numbered("pririty N\n"), "}\n"), fix: true, slow: true},
 		{name: "unknown blocks", text: again("vrrp_instanc x {\nprioriti 3\n}\n"), fix: true},
 		{name: "instances", text: numbered("vrrp_instance aN {\ninterface eN\nvirtual_router_id 1\nuse_vmac vN\nvirtual_ipaddress {\nADDR/24\n}\n}\n")},
 		{name: "empty instances", text: numbered("vrrp_instance aN {\n}\n")},
@@ -78,20 +79,35 @@ func hostiles() []hostile {
 // hostileFile is the size of a file that anybody may send.
 const hostileFile = 10 << 20
 
-// shipped builds the program as people get it: this test binary may have the race detector, which takes several times as much.
+// shipped is the program as people get it, built once: this test binary may have the race detector, which takes several times as much.
 func shipped(t *testing.T) string {
 	t.Helper()
 	if bin := os.Getenv("KEEPC_BIN"); bin != "" {
 		return bin
 	}
-	bin := filepath.Join(t.TempDir(), "keepc")
-	build := exec.Command("go", "build", "-o", bin, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build keepc: %v\n%s", err, out)
+	bin, err := build()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return bin
 }
+
+var (
+	build = sync.OnceValues(func() (string, error) {
+		var err error
+		if built, err = os.MkdirTemp("", "keepc-"); err != nil {
+			return "", err
+		}
+		bin := filepath.Join(built, "keepc")
+		cmd := exec.Command("go", "build", "-o", bin, ".")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("build keepc: %w\n%s", err, out)
+		}
+		return bin, nil
+	})
+	built string // the directory, which TestMain removes
+)
 
 // check runs the program on a text of that size and holds it to the limits. met tells whether one is met; it returns what was needed.
 func (h hostile) check(t *testing.T, program string, met bool) (memory int64, computed time.Duration) {

@@ -69,7 +69,7 @@ func TestCompletion(t *testing.T) {
 func installed(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	script := fmt.Sprintf("#!/bin/sh\nexec %s \"$@\"\n", strings.Join(keepcArgs(t), " "))
+	script := fmt.Sprintf("#!/bin/sh\nexec %s \"$@\"\n", shipped(t))
 	if err := os.WriteFile(filepath.Join(dir, "keepc"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,16 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	goleak.VerifyTestMain(lab.Main(m))
+	goleak.VerifyTestMain(suite{lab.Main(m)})
+}
+
+// A suite leaves nothing of the program that it built.
+type suite struct{ lab.Suite }
+
+func (s suite) Run() int {
+	status := s.Suite.Run()
+	_ = os.RemoveAll(built)
+	return status
 }
 
 // keepcArgs is the command line of keepc: the program that KEEPC_BIN names, or this test binary as keepc.

@@ -272,8 +272,10 @@ func (c *comparison) instance(v *ir.VRRPInstance, cfg *ir.Config) {
 	c.value("Send advert after receive higher priority advert", v.HigherPrioSendAdvert)
 	c.value("Virtual Router ID", v.VRID)
 	c.value("Priority", v.Priority)
-	// The fault of something tracked hides the role that is asked for; a group, and the first result of a script, change it.
-	if c.got.values["Wantstate"] != "FAULT" && c.got.values["Sync group"] == "" && len(v.TrackScripts) == 0 {
+	// The fault of something tracked hides the role that is asked for; a group, the first result of a script, and an election that
+	// was won before a busy machine asked for the dump, change it.
+	won := c.got.values["State"] == "MASTER" && v.State == ir.Backup
+	if !won && c.got.values["Wantstate"] != "FAULT" && c.got.values["Sync group"] == "" && len(v.TrackScripts) == 0 {
 		c.value("Wantstate", v.State)
 	}
 	if v.Version == 3 {
