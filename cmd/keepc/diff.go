@@ -15,6 +15,7 @@ import (
 	"keepc/compiler/diff"
 	"keepc/compiler/ir"
 	"keepc/compiler/report"
+	"keepc/runtime/daemon"
 	"keepc/runtime/sim"
 )
 
@@ -106,9 +107,10 @@ func (r *diffRun) main(before, after string) error {
 // A side is the old or the new file of a director.
 type side struct {
 	diff.Side
-	name   string // as the user gave it
-	errors int
-	ends   bool // keepalived does not run with it
+	name    string // as the user gave it
+	errors  int
+	missing []daemon.Fault // includes of which nothing was read
+	ends    bool           // keepalived does not run with it
 }
 
 // A filePair is both files of a director.
@@ -239,10 +241,10 @@ func (r *diffRun) readSides(name string) ([]side, error) {
 		return nil, f.err
 	}
 	var sides []side
-	errors := len(set.errors(f.Findings))
+	errors, missing := len(set.errors(f.Findings)), app.faults(f.File, notJudged(f.Findings))
 	for _, x := range f.readings {
 		tree, cfg, ends := x.literal(j.version)
-		sides = append(sides, side{diff.Side{File: tree, Config: cfg}, r.shown(name), errors, len(set.errors(ends)) > 0})
+		sides = append(sides, side{diff.Side{File: tree, Config: cfg}, r.shown(name), errors, missing, len(set.errors(ends)) > 0})
 	}
 	return sides, nil
 }
@@ -265,6 +267,7 @@ func (p filePair) compare(role diff.Role, several bool) report.DirectorDiff {
 		case s.errors > 0:
 			m.Notes = append(m.Notes, tolerated(s.errors, s.name)+".")
 		}
+		m.Notes = append(m.Notes, notRead(s.missing)...)
 	}
 	known := func(u ir.Unenforced) bool {
 		return slices.ContainsFunc(p.before.Config.NotEnforced, func(o ir.Unenforced) bool { return o.Keyword == u.Keyword })

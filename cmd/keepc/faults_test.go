@@ -49,6 +49,7 @@ func TestFaults(t *testing.T) {
 	for _, name := range []string{"mark-with-protocol.conf", "route-without-dev.conf", "tolerated-mistakes.conf"} {
 		keepc("check", "--format", "short", "-v", "../start/"+name)
 	}
+	keepc("diff", "include-absent.conf", "http-check.conf")
 	keepc("simulate", "--script", "at 5s down address-on-a-dead-interface d0; at 10s expect address-on-a-dead-interface fault", "address-on-a-dead-interface.conf")
 	golden := filepath.Join("..", "..", "testdata", "reference", "faults.txt")
 	if *updateFaults {

@@ -113,6 +113,7 @@ func (a *App) loadFor(name string, s *settings) (l loaded) {
 	l.tree, l.Config, ends = f.readings[0].literal(j.version)
 	ends = s.errors(ends)
 	l.Faults = a.faults(f.File, s.errors(f.Findings))
+	l.Unread = a.faults(f.File, notJudged(f.Findings))
 	l.OnHost = func() []daemon.Fault {
 		return a.faults(f.File, s.errors(compiler.OnHost(l.tree, l.Config, thisHost{a})))
 	}
@@ -140,6 +141,16 @@ func (r reading) literal(version string) (tree *grammar.File, cfg *ir.Config, en
 	return tree, cfg, slices.DeleteFunc(found, func(d diag.Diagnostic) bool { return d.Severity < diag.Error || d.Loss.Runs() })
 }
 
+// notJudged are the findings about includes of which nothing was read. A pattern that matches nothing is none.
+func notJudged(found diag.List) (all diag.List) {
+	for _, d := range found {
+		if d.Rule == "include-outside" || d.Severity == diag.Warning && (d.Rule == "include-not-found" || d.Rule == "include-unread") {
+			all.Add(d)
+		}
+	}
+	return all
+}
+
 // errors are the errors among findings, without those of rules that are off.
 func (s *settings) errors(found diag.List) (errors diag.List) {
 	for _, d := range found {
@@ -165,16 +176,30 @@ func (a *App) faults(f report.File, errors diag.List) (all []daemon.Fault) {
 	return all
 }
 
-// tell says on standard error that a file has errors.
+// tell says on standard error that a file has errors, and what of it was not read.
 func (a *App) tell(l loaded) {
-	if n := len(l.Faults); n > 0 && l.Config != nil && !a.quiet {
+	if l.Config == nil || a.quiet {
+		return
+	}
+	if n := len(l.Faults); n > 0 {
 		fmt.Fprintln(a.Stderr, "keepc: "+tolerated(n, l.name))
+	}
+	for _, f := range l.Unread {
+		fmt.Fprintln(a.Stderr, f.Text)
 	}
 }
 
 // tolerated says, in one line, that a file has errors and what becomes of them.
 func tolerated(errors int, name string) string {
 	return fmt.Sprintf("%s in %s: keepalived and keepc go on without what is lost there; keepc check %s shows it", report.Count(errors, "error"), name, name)
+}
+
+// notRead says of which includes nothing was read.
+func notRead(missing []daemon.Fault) (notes []string) {
+	for _, f := range missing {
+		notes = append(notes, "Not read: "+f.Text)
+	}
+	return notes
 }
 
 // A recordingFS notes what is read, so that a director knows which files its configuration depends on: includes too, those that

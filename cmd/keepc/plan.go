@@ -96,6 +96,7 @@ func (r *planRun) main(name string) error {
 	if n := len(l.Faults); n > 0 {
 		m.Notes = append(m.Notes, tolerated(n, l.name)+".")
 	}
+	m.Notes = append(m.Notes, notRead(l.Unread)...)
 	if !r.quiet {
 		if r.format == "json" {
 			err = report.PlanJSON(r.Stdout, m)

@@ -199,9 +199,16 @@ func (r *checkRun) judge(j job, found diag.List) (shown diag.List) {
 		} else {
 			off = off || setting != nil && setting.Off
 		}
-		// What can be repaired is shown, and what was not judged.
-		quiet := d.Severity < diag.Warning && len(d.Fixes) == 0 && !r.infos && j.failOn > d.Severity && !slices.Contains(unjudged, d.Rule)
-		if !off && !quiet && (r.about != nil || !d.Host) {
+		// What can be repaired is shown, and what was not judged: a file that this machine lacks may be on the one that is meant.
+		told := slices.Contains(unjudged, d.Rule)
+		if d.Host && r.about == nil {
+			if told = strings.HasPrefix(d.Rule, "include-"); !told {
+				continue
+			}
+			d.Severity, d.Label, d.Help = diag.Info, "what it says is not judged", ""
+		}
+		quiet := d.Severity < diag.Warning && len(d.Fixes) == 0 && !r.infos && j.failOn > d.Severity && !told
+		if !off && !quiet {
 			shown.Add(d)
 		}
 	}

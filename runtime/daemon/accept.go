@@ -72,16 +72,19 @@ func (l *Loaded) gone(before Files, asked bool) (lines []string) {
 
 var missing, empty = NewDigest(nil, fs.ErrNotExist), NewDigest(nil, nil)
 
-// faults says what the file asks for and loses by its errors.
+// faults says what the file asks for and loses by its errors, and what of it was not read.
 func (d *director) faults(l Loaded) {
-	for _, text := range l.texts() {
-		d.Log.Error(text, "subject", "config")
+	for _, f := range l.Faults {
+		d.Log.Error(f.String(), "subject", "config")
+	}
+	for _, f := range l.Unread {
+		d.Log.Warn(f.String(), "subject", "config")
 	}
 }
 
-// texts are the faults of a configuration for people.
+// texts are for people: the faults of a configuration, and what of it was not read.
 func (l Loaded) texts() (all []string) {
-	for _, f := range l.Faults {
+	for _, f := range slices.Concat(l.Faults, l.Unread) {
 		all = append(all, f.String())
 	}
 	return all

@@ -49,7 +49,7 @@ type Document struct {
 	Configuration []byte `json:"configuration,omitempty"`
 	// AtStart are the settings that this process keeps until it ends, by keyword.
 	AtStart  map[string]string `json:"at_start"`
-	Faults   []string          `json:"faults"`   // the errors of the file in force, with what becomes of them
+	Faults   []string          `json:"faults"`   // the errors of the file in force, with what becomes of them, and what of it was not read
 	Problems []string          `json:"problems"` // what the kernel refuses, and is tried again
 	// NotEnforced is what of the file in force the director does not do yet, with what that means: a line for each reason.
 	NotEnforced []string `json:"not_enforced"`
