@@ -172,27 +172,59 @@ func (p proof) repair(text []byte) []byte {
 	return better
 }
 
-// same is what a repair may change of a service, a server or a check that stays what it is: the value whose line was lost before, as a
-// misspelt protocol, a weight glued to its number, or a path without its word.
-var same = regexp.MustCompile(`:(udp|tcp|sctp):|, WEIGHT = \d+|(Checked url) = .*`)
+// sayings is what a service, a server or a check says of itself that a repair of its line may bring: a misspelt protocol, a weight glued to its
+// number, a path without its word.
+var sayings = regexp.MustCompile(`:(udp|tcp|sctp):|, WEIGHT = (\d+)|Checked url = (.*)`)
 
-// services holds that no virtual service, real server or check is lost.
+// services holds that no virtual service, real server or check is lost, and that none says anything else than before but what a repaired
+// line says.
 func (p proof) services(old, better []byte) {
 	p.Helper()
 	heads := func(text []byte) map[string]int {
 		p.write(text)
 		count := map[string]int{}
 		for _, b := range lvsDump(configOf(p.T, p.file)) {
-			count[same.ReplaceAllString(b.head, ":$2")]++
+			count[b.head]++
 		}
 		return count
 	}
-	after := heads(better)
-	for head, n := range heads(old) {
-		if after[head] < n {
-			p.Errorf("the repair loses %s", head)
+	repaired := map[string]bool{}
+	for line := range strings.Lines(string(better)) {
+		repaired[line] = true
+	}
+	for line := range strings.Lines(string(old)) {
+		delete(repaired, line)
+	}
+	before, after := heads(old), heads(better)
+	for _, head := range slices.Sorted(maps.Keys(before)) {
+		for lost := before[head] - after[head]; lost > 0; lost-- {
+			i := slices.IndexFunc(slices.Sorted(maps.Keys(after)), func(now string) bool {
+				return after[now] > before[now] && brought(head, now, repaired)
+			})
+			if i < 0 {
+				p.Errorf("the repair loses %s", head)
+				break
+			}
+			after[slices.Sorted(maps.Keys(after))[i]]--
 		}
 	}
+}
+
+// brought reports whether a head is another one with what repaired lines say.
+func brought(old, now string, repaired map[string]bool) bool {
+	if sayings.ReplaceAllString(old, "") != sayings.ReplaceAllString(now, "") {
+		return false
+	}
+	for _, m := range sayings.FindAllStringSubmatch(now, -1) {
+		if strings.Contains(old, m[0]) {
+			continue
+		}
+		said := strings.ToLower(cmp.Or(m[1:]...))
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(repaired)), func(line string) bool { return strings.Contains(strings.ToLower(line), said) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // complaints holds that keepalived -t does not complain more, and returns how often it did.
