@@ -240,7 +240,7 @@ func guard(word string, block bool) *Keyword {
 // names of other kinds of authentication are none either, though they are wrong there.
 func odd(k *Keyword, words []grammar.Word) []grammar.Word {
 	plain := strings.FieldsFunc(k.Expect, func(c rune) bool { return strings.ContainsRune(" ,|[]", c) })
-	plain = append(plain, "PASSWORD", "SIMPLE", "NONE", "MD5", "SHA1")
+	plain = append(plain, "PASSWORD", "SIMPLE", "NONE", "NO_AUTH", "NULL", "TEXT", "MD5", "SHA1", "HMAC")
 	for i, w := range words {
 		number := strings.Contains(k.Expect, "..") && len(w.Text) <= 4 && strings.Trim(w.Text, ".0123456789") == ""
 		if !number && !slices.ContainsFunc(plain, func(p string) bool { return strings.EqualFold(p, strings.TrimRight(w.Text, ";")) }) && w.Text != "=" {
