@@ -188,12 +188,18 @@ func (p proof) services(old, better []byte) {
 		}
 		return count
 	}
-	repaired := map[string]bool{}
+	lines := map[string]int{}
 	for line := range strings.Lines(string(better)) {
-		repaired[line] = true
+		lines[line]++
 	}
 	for line := range strings.Lines(string(old)) {
-		delete(repaired, line)
+		lines[line]--
+	}
+	var repaired []string
+	for line, n := range lines {
+		if n > 0 {
+			repaired = append(repaired, strings.ToLower(line))
+		}
 	}
 	before, after := heads(old), heads(better)
 	for _, head := range slices.Sorted(maps.Keys(before)) {
@@ -210,8 +216,8 @@ func (p proof) services(old, better []byte) {
 	}
 }
 
-// brought reports whether a head is another one with what repaired lines say.
-func brought(old, now string, repaired map[string]bool) bool {
+// brought reports whether a head is another one with what repaired lines say, which are in lower case.
+func brought(old, now string, repaired []string) bool {
 	if sayings.ReplaceAllString(old, "") != sayings.ReplaceAllString(now, "") {
 		return false
 	}
@@ -220,7 +226,7 @@ func brought(old, now string, repaired map[string]bool) bool {
 			continue
 		}
 		said := strings.ToLower(cmp.Or(m[1:]...))
-		if !slices.ContainsFunc(slices.Collect(maps.Keys(repaired)), func(line string) bool { return strings.Contains(strings.ToLower(line), said) }) {
+		if !slices.ContainsFunc(repaired, func(line string) bool { return strings.Contains(line, said) }) {
 			return false
 		}
 	}

@@ -26,9 +26,9 @@ func electionPeerRules() []Rule {
 		},
 		{
 			Name: "two-masters", Severity: diag.Warning,
-			Title: "Two routers of a group start as MASTER.",
-			Text: "state MASTER shortens the time for which a router listens at its start. With two of them that start together, both become MASTER, " +
-				"and the lower priority yields a moment later. Exactly one router of a group is MASTER, the one with the highest priority.",
+			Title: "Two routers of a group are \"state MASTER\".",
+			Text: "Each router begins as BACKUP and listens; the priority decides who becomes MASTER, and state MASTER changes that for priority 255 " +
+				"alone. A second one says what never comes true. Write it for the router with the highest priority.",
 			Bad:  pair("    state MASTER\n"),
 			Good: pair("@lb1 state MASTER\n@lb2 state BACKUP\n"),
 			Peers: func(p *peerPass) {
@@ -43,7 +43,7 @@ func electionPeerRules() []Rule {
 						p.tell(g, m, diag.Diagnostic{
 							Message: fmt.Sprintf("%s is \"state MASTER\", and so is %s", p.name(m), p.name(top)),
 							Span:    m.At("state"), Label: "two of them",
-							Notes: append(note(top.At("state"), p.name(top)+" is MASTER by its higher priority"), diag.Note{Message: "when they start together, both hold the addresses for a moment"}),
+							Notes: note(top.At("state"), p.name(top)+" is MASTER by its higher priority"),
 							Help:  "write state BACKUP for " + p.name(m),
 						})
 					}
@@ -53,7 +53,7 @@ func electionPeerRules() []Rule {
 		{
 			Name: "backup-above-master", Severity: diag.Warning,
 			Title: "A BACKUP has a higher priority than the MASTER of its group.",
-			Text: "state says who asks first, priority who wins. The MASTER takes the addresses at its start and loses them as soon as the other one " +
+			Text: "The priority decides, and the file says something else: the router with state MASTER loses the addresses as soon as the other one " +
 				"runs, unless that one has nopreempt.",
 			Bad:   instanceText("@lb1 state MASTER\n@lb1 priority 100\n@lb2 state BACKUP\n@lb2 priority 150\n"),
 			Good:  pair("@lb1 state MASTER\n@lb2 state BACKUP\n"),
@@ -140,7 +140,7 @@ func backupAboveMaster(p *peerPass) {
 	for _, g := range p.elections {
 		for i, m := range g.Members {
 			k := slices.IndexFunc(g.Members, func(o cluster.Member) bool { return o.State == ir.Master && o.Has("state") && o.Priority < m.Priority })
-			if m.State != ir.Backup || !m.Has("state") || k < 0 || g.election.Rest(k) > g.election.Rest(i) {
+			if m.State != ir.Backup || !m.Has("state") || k < 0 || g.election.Rest(k) >= g.election.Rest(i) {
 				continue
 			}
 			o := g.Members[k]

@@ -33,8 +33,9 @@ func trackPeerRules() []Rule {
 		{
 			Name: "sync-group-order", Severity: diag.Warning,
 			Title: "The members of a vrrp_sync_group prefer different routers.",
-			Text: "A sync group becomes MASTER when every member wants it, and leaves the role when one member does. With the first place of one member " +
-				"here and of another one there, no router can hold the group for long.",
+			Text: "A sync group becomes MASTER when no member hears a better router. With the highest priority of one member here and of another one " +
+				"there, neither router takes the group from the other one: whoever was first keeps it, and two that start together may lose it to each " +
+				"other again and again.",
 			Bad:   strings.Replace(twoPair, "@lb2 priority 100", "@lb2 priority 200", 1) + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n}\n",
 			Good:  twoPair + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n}\n",
 			Peers: syncGroupOrder,
