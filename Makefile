@@ -9,8 +9,11 @@ TESTFLAGS   ?=
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .PHONY: test build lint deps vm fuzz bench files interop soak demo package install clean
-NFPM        := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.48.0
+NFPM        := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.44.0
+SBOM        := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0
 PREFIX      ?= /usr/local
+# Packages need a version that begins with a digit; that of a commit sorts before all others.
+PACKAGED     = $(shell echo '$(VERSION)' | sed -E 's/^v//; /^[0-9]+\./!s/^/0~/')
 ARCH        ?= $(shell $(GO) env GOARCH)
 
 # Parallel tests wait most of the time, whatever the number of CPUs.
@@ -51,7 +54,7 @@ files:
 # The timelines of testdata/sim, played by keepc alone, keepalived alone, and both mixed both ways, each held against simulate; and what both
 # leave in the kernel for the files of the corpus with virtual servers, through failures and back; what takes minutes in the virtual machine.
 interop: deps vm
-	KEEPC_INTEROP=1 $(GO) test -count 1 -timeout 3h -run '^(TestTimelines|TestSameTable|TestSameCheckers|TestHeldConnections|TestHashAlike)$$' -v ./cmd/keepc
+	KEEPC_INTEROP=1 $(GO) test -count 1 -timeout 3h -run '^(TestTimelines|TestSameTable|TestSameCheckers|TestHeldConnections|TestHashAlike|TestPackage)$$' -v ./cmd/keepc
 
 # The tests that ask to run long, for an hour.
 soak: vm
@@ -69,10 +72,13 @@ demo: deps vm build
 	.cache/bin/keepc completion zsh >.cache/package/_keepc
 	.cache/bin/keepc completion fish >.cache/package/keepc.fish
 
-# .deb and .rpm, in .cache/package.
+# .deb and .rpm, in .cache/package, and a CycloneDX list of what is in the program. The same commit gives the same packages.
+package: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 package: .cache/package
-	VERSION=$(VERSION) ARCH=$(ARCH) $(GO) run $(NFPM) package -f .ci/package/nfpm.yaml -p deb -t .cache/package
-	VERSION=$(VERSION) ARCH=$(ARCH) $(GO) run $(NFPM) package -f .ci/package/nfpm.yaml -p rpm -t .cache/package
+	rm -f .cache/package/*.deb .cache/package/*.rpm
+	$(GO) run $(SBOM) bin -json -noserial -version "$(VERSION)" -output .cache/package/keepc.cdx.json .cache/bin/keepc
+	VERSION=$(PACKAGED) ARCH=$(ARCH) $(GO) run $(NFPM) package -f .ci/package/nfpm.yaml -p deb -t .cache/package
+	VERSION=$(PACKAGED) ARCH=$(ARCH) $(GO) run $(NFPM) package -f .ci/package/nfpm.yaml -p rpm -t .cache/package
 
 install: .cache/package
 	install -D -m 755 .cache/bin/keepc $(DESTDIR)$(PREFIX)/bin/keepc

@@ -26,7 +26,7 @@ var tablesAlways = []string{"backup.conf", "both.conf", "roles.conf", "services.
 func needInterop(t *testing.T) {
 	t.Helper()
 	if os.Getenv("KEEPC_INTEROP") == "" {
-		t.Skip("takes minutes in the virtual machine: make interop runs it")
+		t.Skip("takes minutes: make interop runs it")
 	}
 }
 
