@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,7 +40,9 @@ func get(t *testing.T, d Director, method, path string) (*http.Response, string)
 
 // TestMetrics: what Prometheus gets of the sample; its linter finds nothing wrong with the names. UPDATE=1 rewrites the file.
 func TestMetrics(t *testing.T) {
-	d := director(sample().Document("lb01.conf", 1234), nil)
+	document := sample().Document("lb01.conf", 1234)
+	document.Instances[0].Conditions = []Condition{{Name: "wrong password", Peer: netip.MustParseAddr("192.0.2.2"), Last: time.Unix(1777871560, 0), Count: 3}}
+	d := director(document, nil)
 	registry := prometheus.NewPedanticRegistry()
 	if err := registry.Register(collector{d}); err != nil {
 		t.Fatal(err)

@@ -85,6 +85,16 @@ func instanceMetrics() []metric[Instance] {
 				yield(float64(n), reason)
 			}
 		}},
+		{"keepc_condition_advertisements_total", "Advertisements that showed a condition: two masters, or what makes them.", counter, []string{"condition", "peer"}, func(i Instance, yield func(float64, ...string)) {
+			for _, c := range i.Conditions {
+				yield(float64(c.Count), c.Name, c.Peer.String())
+			}
+		}},
+		{"keepc_condition_timestamp_seconds", "When a condition was last seen, in seconds since 1970.", gauge, []string{"condition", "peer"}, func(i Instance, yield func(float64, ...string)) {
+			for _, c := range i.Conditions {
+				yield(seconds(c.Last), c.Name, c.Peer.String())
+			}
+		}},
 	}
 }
 
@@ -172,7 +182,7 @@ func families() []interface {
 		collect(Document, chan<- prometheus.Metric)
 	}{
 		family[Document]{nil, func(d Document, yield func(Document, ...string)) { yield(d) }, directorMetrics()},
-		family[Instance]{[]string{"instance", "interface", "vrid", "family", "twin"}, func(d Document, yield func(Instance, ...string)) {
+		family[Instance]{[]string{"vrrp_instance", "interface", "vrid", "family", "twin"}, func(d Document, yield func(Instance, ...string)) {
 			for _, i := range d.Instances {
 				family := "ipv4"
 				if i.IPv6 {
