@@ -57,7 +57,9 @@ func TestPackage(t *testing.T) {
 	}
 	_, command, _ := strings.Cut(string(unit), "\nExecStart=")
 	command, _, _ = strings.Cut(command, "\n")
-	start := func() *lab.Process { return host.Start("chroot", append([]string{root}, strings.Fields(command)...)...) }
+	start := func() *lab.Process {
+		return host.Start("chroot", append([]string{root}, strings.Fields(command)...)...)
+	}
 	old := start()
 	old.WaitLog("VI_1 MASTER", 20*time.Second)
 	address := netip.MustParseAddr("192.0.2.10")
