@@ -35,6 +35,7 @@ type checkRun struct {
 	only, skip  []string
 	onlySetting bool // show the settings, check nothing
 	given       func(flag string) bool
+	named       []string // the arguments
 
 	settings  settingsReader
 	threshold diag.Severity // of --fail-on; 0: it is not given
@@ -67,8 +68,10 @@ func (a *App) check() *cobra.Command {
 		Use:   "check [files...]",
 		Short: "Find mistakes",
 		Long: "Find mistakes in configuration files. Without an argument, in those of the clusters that the nearest " + settingsName + " upward\n" +
-			"names, or else in " + defaultFile + ". Files of directors that back each other up are also compared: all with --peers, those of\n" +
-			"a cluster in " + settingsName + ", and the readings of one file with several --id. What a keepalived before 2.0 reads is judged as by 2.0.\n\n" + bounded,
+			"names, or else in " + defaultFile + ". A directory stands for the configurations below it (*.conf), a file that others\n" +
+			"include for these, and a member of a cluster for the cluster.\n\n" +
+			"Files of directors that back each other up are also compared: all with --peers, those of a cluster in " + settingsName + ", and the\n" +
+			"readings of one file with several --id. What a keepalived before 2.0 reads is judged as by 2.0.\n\n" + bounded,
 		Example: `  keepc check keepalived.conf
   keepc check --peers lb01.conf lb02.conf
   keepc check --fix lb01.conf lb02.conf
@@ -100,6 +103,7 @@ func formatNames() []string {
 }
 
 func (r *checkRun) main(names []string) error {
+	r.named = names
 	write, colors, err := r.options(names)
 	if err != nil {
 		return err
@@ -165,7 +169,7 @@ func (r *checkRun) checkAll(jobs []job, clusters [][]seat) ([]checked, []compare
 func (r *checkRun) tellAll(jobs []job, files []checked, show func([]report.File) error) error {
 	found := r.aboutSettings(jobs)
 	bad := slices.ContainsFunc(found, func(f report.File) bool { return f.Findings.Has(diag.Error) })
-	unread, parts := false, r.within(files)
+	unread, parts, told := false, r.within(files), map[said]bool{}
 	for i, f := range files {
 		if !jobs[i].peers && parts[r.abs(f.Name)] {
 			continue // it is told as a part of another one
@@ -175,8 +179,14 @@ func (r *checkRun) tellAll(jobs []job, files []checked, show func([]report.File)
 			r.complain("keepc: %v", f.err)
 			continue
 		}
-		found = append(found, f.File)
 		bad = bad || f.Findings.Has(jobs[i].failOn)
+		f.Findings = slices.DeleteFunc(slices.Clone(f.Findings), func(d diag.Diagnostic) bool {
+			key := said{d.Rule, d.Message, d.Span.String()}
+			again := told[key]
+			told[key] = true
+			return again
+		})
+		found = append(found, f.File)
 	}
 	if !r.quiet {
 		if err := show(found); err != nil {
@@ -197,6 +207,9 @@ func (r *checkRun) tellAll(jobs []job, files []checked, show func([]report.File)
 	}
 	return nil
 }
+
+// A said is a finding as it is told: of a text that several files include, once.
+type said struct{ rule, message, at string }
 
 // within returns the absolute paths of the files that others of them include, and that do not include these themselves.
 func (r *checkRun) within(files []checked) map[string]bool {

@@ -65,11 +65,11 @@ func (r *checkRun) repair(jobs []job) error {
 	return nil
 }
 
-// mayWrite reports whether a repair of a job may change a file: the one that is named, and what lies below its directory.
+// mayWrite reports whether a repair of a job may change a file: those that are named, and what is below the directory of the job's.
 func (r *checkRun) mayWrite(j job, file string) bool {
 	near := grammar.Files{Root: r.FS, Within: []string{}}.With(path.Dir(r.abs(j.name)))
 	_, err := near.Locate(r.abs(file))
-	return err == nil || r.abs(file) == r.abs(j.name)
+	return err == nil || slices.ContainsFunc(append(r.named, j.name), func(name string) bool { return r.abs(name) == r.abs(file) })
 }
 
 // A change is the text of a file before and after its repair.

@@ -139,9 +139,8 @@ func silent(d diag.Diagnostic, readings []*reading) bool {
 
 // groups lays out the virtual routers that a finding is about, or all with -v.
 func (r *checkRun) groups(all []compared, files []checked) (groups []report.Group) {
-	type finding struct{ rule, message, at string }
-	key := func(d diag.Diagnostic) finding { return finding{d.Rule, d.Message, d.Span.String()} }
-	shown := map[finding]bool{}
+	key := func(d diag.Diagnostic) said { return said{d.Rule, d.Message, d.Span.String()} }
+	shown := map[said]bool{}
 	for _, f := range files {
 		for _, d := range f.Findings {
 			shown[key(d)] = true

@@ -38,6 +38,43 @@ type settingsReader struct {
 	all   []*settings          // those that were read, in the order of their use
 }
 
+// members replaces the members of clusters that are patterns by one for each file that matches.
+func (r *settingsReader) members(s *settings) {
+	for _, c := range s.Clusters {
+		var members []*ir.Member
+		for _, m := range c.Members {
+			switch {
+			case m.File == "": // which is a finding
+				continue
+			case !isPattern(m.File):
+				members = append(members, m)
+				continue
+			}
+			pattern := s.path(m.File)
+			files, err := r.matching(pattern, false)
+			if err == nil && len(files) == 0 {
+				err = errors.New("no file matches")
+			}
+			if err != nil {
+				s.Findings.Add(diag.Diagnostic{
+					Rule: "invalid-value", Severity: diag.Error, Span: m.Span(),
+					Message: fmt.Sprintf("member %s: %s: %v", m.Name.Text, m.File, err), Label: "it has no file",
+				})
+			}
+			at := wildElement(pattern)
+			for _, file := range files {
+				one := *m
+				one.Name.Text = strings.TrimSuffix(strings.Split(file, "/")[at], ".conf")
+				if one.File = file; m.ID == m.Name.Text {
+					one.ID = one.Name.Text
+				}
+				members = append(members, &one)
+			}
+		}
+		c.Members = members
+	}
+}
+
 // below returns the settings for the files of a directory: those of the nearest .keepc.conf upward.
 func (r *settingsReader) below(dir string) (*settings, error) {
 	if s, ok := r.known[dir]; ok {
@@ -53,6 +90,7 @@ func (r *settingsReader) below(dir string) (*settings, error) {
 	switch missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR); {
 	case err == nil:
 		s = r.parseSettings(name, text)
+		r.members(s)
 		r.all = append(r.all, s)
 	case !missing:
 		return nil, err
@@ -131,9 +169,13 @@ func (j job) dir(a *App) string {
 	return cmp.Or(j.beside, path.Dir(a.abs(name)))
 }
 
-// jobs are the files to check. Without names they are those of the clusters of the settings here, or else the default file.
-func (r *checkRun) jobs(names []string) ([]job, error) {
+// jobs are the files to check. Without names they are those of the clusters of the settings here, or else the default file. A file that is
+// a part of others stands for these, and the member of a cluster for all of them.
+func (r *checkRun) jobs(names []string) (jobs []job, err error) {
 	beside := ""
+	if names, err = r.found(names); err != nil {
+		return nil, err
+	}
 	if len(names) == 0 {
 		s, err := r.settings.below(r.Dir)
 		if err != nil {
@@ -148,6 +190,12 @@ func (r *checkRun) jobs(names []string) ([]job, error) {
 		names, beside = []string{r.defaultFile()}, ""
 	}
 	if !r.peers {
+		if names, err = r.wholes(names); err != nil {
+			return nil, err
+		}
+		if names, err = r.withPeers(names); err != nil {
+			return nil, err
+		}
 		named := map[string]bool{}
 		names = slices.DeleteFunc(slices.Clone(names), func(name string) bool {
 			again := name != "-" && named[r.abs(name)]
@@ -155,7 +203,7 @@ func (r *checkRun) jobs(names []string) ([]job, error) {
 			return again
 		})
 	}
-	jobs := make([]job, len(names))
+	jobs = make([]job, len(names))
 	for i, name := range names {
 		file := r.abs(name)
 		if name == "-" {
@@ -181,6 +229,31 @@ func (r *checkRun) jobs(names []string) ([]job, error) {
 		jobs[i] = j
 	}
 	return jobs, nil
+}
+
+// withPeers returns the files with those of the other members of their clusters behind them.
+func (r *checkRun) withPeers(names []string) (all []string, err error) {
+	all = slices.Clone(names)
+	if len(r.ids) > 0 { // the readings are chosen
+		return all, nil
+	}
+	for _, name := range names {
+		if name == "-" {
+			continue
+		}
+		s, err := r.settings.below(path.Dir(r.abs(name)))
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range s.Clusters {
+			if slices.ContainsFunc(c.Members, func(m *ir.Member) bool { return s.path(m.File) == r.abs(name) }) {
+				for _, m := range c.Members {
+					all = append(all, r.shown(s.path(m.File)))
+				}
+			}
+		}
+	}
+	return all, nil
 }
 
 // unjudged are the rules about what a check did not look at.

@@ -7,6 +7,7 @@ type Settings struct {
 	Origin                 // the whole file
 	FailOn   diag.Severity // the least that fails a check; 0: not said
 	Version  string        // of the keepalived that will read the files, as "2.2.8"; empty: not said
+	Exclude  []string      // patterns of files and directories that are not looked for, relative to the directory of the settings
 	Rules    []*RuleSetting
 	Clusters []*Cluster
 }
@@ -45,6 +46,6 @@ type Member struct {
 
 // A Reading is a file as one director reads it.
 type Reading struct {
-	File string // relative to the directory of the settings
+	File string // relative to the directory of the settings; a pattern stands for a member for each file that it matches
 	ID   string // that @ID lines are for; empty: the name of the member
 }

@@ -12,6 +12,7 @@ import (
 var settings = block(Head[ir.Settings]{}, ir.Settings{},
 	Value("fail_on", severity, func(s *ir.Settings) *diag.Severity { return &s.FailOn }, "The least severity that makes check exit with 1.").Otherwise("error"),
 	Value("keepalived_version", Version, func(s *ir.Settings) *string { return &s.Version }, "The keepalived that will read the files: words that it does not know yet are errors.").Otherwise("any"),
+	Add("exclude", Words("patterns of files"), func(s *ir.Settings) *[]string { return &s.Exclude }, "Files and directories that check does not look for, relative to the directory of the settings; ** is any number of directories."),
 	Each("rule", ruleSetting, func(s *ir.Settings) *[]*ir.RuleSetting { return &s.Rules }, "Switches a rule off, or gives its findings another severity.").Bare(),
 	Each("cluster", cluster, func(s *ir.Settings) *[]*ir.Cluster { return &s.Clusters }, "Directors that back each other up; check compares their files."),
 )
@@ -45,7 +46,7 @@ var cluster = block(head(named, func(c *ir.Cluster) *ir.Name { return &c.Name })
 )
 
 var member = block(head(named, func(m *ir.Member) *ir.Name { return &m.Name }), ir.Member{},
-	With("file", memberFile, func(m *ir.Member) *ir.Reading { return &m.Reading }, "The file of this director, relative to the directory of the settings.").Required(),
+	With("file", memberFile, func(m *ir.Member) *ir.Reading { return &m.Reading }, "The file of this director, relative to the directory of the settings. A pattern makes a member of each file that it matches, called after the part of the path that the first wildcard is in.").Required(),
 	Value("id", String, func(m *ir.Member) *string { return &m.ID }, "The id of @ lines that are for this director.").Otherwise("the name of the member"),
 )
 
