@@ -19,13 +19,17 @@ func Settings(file *grammar.File, reading diag.List) (*ir.Settings, diag.List) {
 	for _, r := range lint.Rules() {
 		names = append(names, r.Name)
 	}
-	s.Rules = slices.DeleteFunc(s.Rules, func(r *ir.RuleSetting) bool {
+	unknown := func(r *ir.RuleSetting) bool {
 		known := slices.Contains(names, r.Rule.Text)
 		if !known {
 			found.Add(unknownRule(r.Rule, names))
 		}
 		return !known
-	})
+	}
+	s.Rules = slices.DeleteFunc(s.Rules, unknown)
+	for _, p := range s.Paths {
+		p.Rules = slices.DeleteFunc(p.Rules, unknown)
+	}
 	for _, c := range s.Clusters {
 		for _, m := range c.Members {
 			if m.ID == "" {

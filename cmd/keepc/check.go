@@ -33,14 +33,18 @@ type checkRun struct {
 	host        bool
 	failOn      string
 	only, skip  []string
-	onlySetting bool // show the settings, check nothing
-	given       func(flag string) bool
-	named       []string // the arguments
+	onlySetting bool   // show the settings, check nothing
+	baseline    string // the file of what is known
+	// writeBaseline writes it; statistics counts findings instead of showing them.
+	writeBaseline, statistics bool
+	given                     func(flag string) bool
+	named                     []string // the arguments
 
 	settings  settingsReader
 	threshold diag.Severity // of --fail-on; 0: it is not given
 	infos     bool          // are shown, also without a repair
-	about     lint.Host     // the machine that is judged as well; nil: none
+	baselines map[string]*baseline
+	about     lint.Host // the machine that is judged as well; nil: none
 }
 
 // A checked is one file after its check.
@@ -50,6 +54,8 @@ type checked struct {
 	lines    int
 	bytes    int      // of its text and those that it includes
 	includes []string // the absolute paths of what it includes, at any depth
+	prints   []string // the fingerprints of all that was found
+	known    int      // findings that the baseline has
 	err      error    // why it could not be read
 }
 
@@ -88,6 +94,9 @@ func (a *App) check() *cobra.Command {
 	f.StringVar(&run.failOn, "fail-on", "error", "the least `SEVERITY` that exits with 1: error, warning or info")
 	f.StringSliceVar(&run.only, "only", nil, "look for these `RULES` only")
 	f.StringSliceVar(&run.skip, "off", nil, "do not look for these `RULES`")
+	f.StringVar(&run.baseline, "baseline", "", "the `FILE` of findings that are known and not shown")
+	f.BoolVar(&run.writeBaseline, "write-baseline", false, "write what is found to the baseline, for only others to be shown")
+	f.BoolVar(&run.statistics, "statistics", false, "count the findings of each rule")
 	f.BoolVar(&run.onlySetting, "show-settings", false, "show what the flags and "+settingsName+" come to, and check nothing")
 	run.given = f.Changed
 	completeCheck(c)
@@ -134,9 +143,20 @@ func (r *checkRun) main(names []string) error {
 		return err
 	}
 	files, compared := r.checkAll(jobs, clusters)
+	if r.writeBaseline {
+		found, _, _ := r.told(jobs, files)
+		return r.keep(jobs, files, found)
+	}
 	return r.tellAll(jobs, files, func(found []report.File) error {
 		model := report.NewCheck(found)
-		model.Time = r.Started
+		model.Time, model.Gone = r.Started, r.gone(jobs, files)
+		for _, f := range files {
+			model.Summary.Known += f.known
+		}
+		if r.statistics {
+			model.Count()
+		}
+		r.tellGone(model.Gone)
 		for _, f := range files {
 			if f.err != nil {
 				model.Unread = append(model.Unread, report.Unread{File: report.Printable(f.Name), Error: report.Printable(f.err.Error())})
@@ -165,11 +185,11 @@ func (r *checkRun) checkAll(jobs []job, clusters [][]seat) ([]checked, []compare
 	return files, all
 }
 
-// tellAll shows what was found, and exits with what it comes to.
-func (r *checkRun) tellAll(jobs []job, files []checked, show func([]report.File) error) error {
-	found := r.aboutSettings(jobs)
-	bad := slices.ContainsFunc(found, func(f report.File) bool { return f.Findings.Has(diag.Error) })
-	unread, parts, told := false, r.within(files), map[said]bool{}
+// told returns what is shown of the files: each text once. bad: something fails the check; unread: a file cannot be read.
+func (r *checkRun) told(jobs []job, files []checked) (found []report.File, bad, unread bool) {
+	found = r.aboutSettings(jobs)
+	bad = slices.ContainsFunc(found, func(f report.File) bool { return f.Findings.Has(diag.Error) })
+	parts, told := r.within(files), map[said]bool{}
 	for i, f := range files {
 		if !jobs[i].peers && parts[r.abs(f.Name)] {
 			continue // it is told as a part of another one
@@ -179,7 +199,8 @@ func (r *checkRun) tellAll(jobs []job, files []checked, show func([]report.File)
 			r.complain("keepc: %v", f.err)
 			continue
 		}
-		bad = bad || f.Findings.Has(jobs[i].failOn)
+		f.Fatal = jobs[i].failOn
+		bad = bad || f.Findings.Has(f.Fatal)
 		f.Findings = slices.DeleteFunc(slices.Clone(f.Findings), func(d diag.Diagnostic) bool {
 			key := said{d.Rule, d.Message, d.Span.String()}
 			again := told[key]
@@ -188,6 +209,12 @@ func (r *checkRun) tellAll(jobs []job, files []checked, show func([]report.File)
 		})
 		found = append(found, f.File)
 	}
+	return found, bad, unread
+}
+
+// tellAll shows what was found, and exits with what it comes to.
+func (r *checkRun) tellAll(jobs []job, files []checked, show func([]report.File) error) error {
+	found, bad, unread := r.told(jobs, files)
 	if !r.quiet {
 		if err := show(found); err != nil {
 			return failed(fmt.Errorf("write the findings: %w", err))
@@ -265,10 +292,16 @@ func (r *checkRun) options(names []string) (write formatter, colors report.Color
 	if r.fix && slices.Contains(names, "-") {
 		return nil, false, fmt.Errorf("--fix cannot write to standard input; use --diff")
 	}
+	write = report.Formats()[i].Write
+	switch {
+	case r.statistics && r.format == human:
+		write = report.Statistics
+	case r.statistics && r.format != "json":
+		return nil, false, fmt.Errorf("--statistics is for the formats human and json")
+	}
 	colors, err = r.colors()
-	format := report.Formats()[i]
-	r.infos = format.Infos || r.verbose || len(r.only) > 0
-	return format.Write, colors, err
+	r.infos = r.verbose || len(r.only) > 0
+	return write, colors, err
 }
 
 // meet finds out which machine is judged.
@@ -366,7 +399,13 @@ func (f *checked) merge() {
 // conclude leaves of what was found in a file that which is to be shown.
 func (r *checkRun) conclude(j job, f *checked) {
 	f.merge()
-	f.Findings = r.judge(j, f.Findings)
+	f.Identify(func(name string) string { return r.stable(j, name) })
+	if j.baseline != nil {
+		for _, d := range f.Findings {
+			f.prints = append(f.prints, d.Fingerprint)
+		}
+	}
+	f.Findings, f.known = r.judge(j, f.Findings)
 }
 
 // forget lets go of what nobody asks for any more, for there may be thousands of files.
@@ -409,7 +448,7 @@ func (r *checkRun) tellSettings() {
 		for _, rule := range s.Rules {
 			name := rule.Rule.Text
 			switch {
-			case s.Rule(name) != rule:
+			case s.rule(name, "") != rule:
 			case rule.Off:
 				off = append(off, name)
 			case rule.Severity > 0 && rule.Severity < severity[name]:

@@ -241,10 +241,10 @@ func (r *diffRun) readSides(name string) ([]side, error) {
 		return nil, f.err
 	}
 	var sides []side
-	errors, missing := len(set.errors(f.Findings)), app.faults(f.File, notJudged(f.Findings))
+	errors, missing := len(r.errors(set, f.Findings)), app.faults(f.File, notJudged(f.Findings))
 	for _, x := range f.readings {
 		tree, cfg, ends := x.literal(j.version)
-		sides = append(sides, side{diff.Side{File: tree, Config: cfg}, r.shown(name), errors, missing, len(set.errors(ends)) > 0})
+		sides = append(sides, side{diff.Side{File: tree, Config: cfg}, r.shown(name), errors, missing, len(r.errors(set, ends)) > 0})
 	}
 	return sides, nil
 }

@@ -100,7 +100,7 @@ func (r *checkRun) rounds(j job) (changes map[string]change, all diag.List, secr
 		if round == maxRounds || !spend() {
 			break
 		}
-		found := r.judge(j, f.Findings)
+		found, _ := r.judge(j, f.Findings)
 		repaired := 0
 		put := func(src *source.Source, text []byte) {
 			if at, err := r.files().With(j.dir(r.App)).Locate(r.abs(src.Name)); err == nil { // it was read there

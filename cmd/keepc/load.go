@@ -111,11 +111,11 @@ func (a *App) loadFor(name string, s *settings) (l loaded) {
 	}
 	var ends diag.List
 	l.tree, l.Config, ends = f.readings[0].literal(j.version)
-	ends = s.errors(ends)
-	l.Faults = a.faults(f.File, s.errors(f.Findings))
+	ends = a.errors(s, ends)
+	l.Faults = a.faults(f.File, a.errors(s, f.Findings))
 	l.Unread = a.faults(f.File, notJudged(f.Findings))
 	l.OnHost = func() []daemon.Fault {
-		return a.faults(f.File, s.errors(compiler.OnHost(l.tree, l.Config, thisHost{a})))
+		return a.faults(f.File, a.errors(s, compiler.OnHost(l.tree, l.Config, thisHost{a})))
 	}
 	if len(ends) == 0 {
 		return l
@@ -152,9 +152,9 @@ func notJudged(found diag.List) (all diag.List) {
 }
 
 // errors are the errors among findings, without those of rules that are off.
-func (s *settings) errors(found diag.List) (errors diag.List) {
+func (a *App) errors(s *settings, found diag.List) (errors diag.List) {
 	for _, d := range found {
-		if set := s.Rule(d.Rule); d.Severity >= diag.Error && (set == nil || !set.Off) {
+		if set := s.rule(d.Rule, a.abs(d.Span.Position().File)); d.Severity >= diag.Error && (set == nil || !set.Off) {
 			errors.Add(d)
 		}
 	}

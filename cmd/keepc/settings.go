@@ -158,6 +158,7 @@ type job struct {
 	peers    bool      // it is compared with others
 	failOn   diag.Severity
 	settings *settings
+	baseline *baseline // nil: there is none
 }
 
 // dir is the absolute path of the directory in which files are read, beside those in which all are.
@@ -226,6 +227,12 @@ func (r *checkRun) jobs(names []string) (jobs []job, err error) {
 		if j.failOn == 0 {
 			j.failOn = diag.Error
 		}
+		if j.baseline, err = r.baselineFor(s); err != nil {
+			return nil, err
+		}
+		if r.writeBaseline && j.baseline == nil {
+			return nil, fmt.Errorf("--write-baseline: name the file with --baseline FILE, or with \"baseline FILE\" in %s", settingsName)
+		}
 		jobs[i] = j
 	}
 	return jobs, nil
@@ -259,10 +266,17 @@ func (r *checkRun) withPeers(names []string) (all []string, err error) {
 // unjudged are the rules about what a check did not look at.
 var unjudged = []string{"include-outside", "unread-variable"}
 
-// judge gives findings the severity that the settings want, and leaves out those that are not to be shown.
-func (r *checkRun) judge(j job, found diag.List) (shown diag.List) {
+// rule returns how the settings judge a rule in a file; nil: they do not say.
+func (s *settings) rule(name, file string) *ir.RuleSetting {
+	return s.Rule(name, func(p *ir.PathSetting) bool { return s.covers(p.Pattern.Text, file) })
+}
+
+// judge is the one place that decides what is shown of the findings of a file, in every format: it gives them the severity that the settings
+// want, and leaves out what is switched off, what the baseline has, what is about this machine if that is not asked for, and infos. Those are
+// shown with -v, with --only, where they fail the check, where they have a repair, and where they say what was not judged.
+func (r *checkRun) judge(j job, found diag.List) (shown diag.List, known int) {
 	for _, d := range found {
-		setting := j.settings.Rule(d.Rule)
+		setting := j.settings.rule(d.Rule, r.abs(cmp.Or(d.Span.Position().File, j.name)))
 		if setting != nil && setting.Severity != 0 {
 			d.Severity = setting.Severity
 		}
@@ -272,20 +286,23 @@ func (r *checkRun) judge(j job, found diag.List) (shown diag.List) {
 		} else {
 			off = off || setting != nil && setting.Off
 		}
-		// What can be repaired is shown, and what was not judged: a file that this machine lacks may be on the one that is meant.
 		told := slices.Contains(unjudged, d.Rule)
-		if d.Host && r.about == nil {
+		if d.Host && r.about == nil { // a file that this machine lacks may be on the one that is meant
 			if told = strings.HasPrefix(d.Rule, "include-"); !told {
 				continue
 			}
 			d.Severity, d.Label, d.Help = diag.Info, "what it says is not judged", ""
 		}
 		quiet := d.Severity < diag.Warning && len(d.Fixes) == 0 && !r.infos && j.failOn > d.Severity && !told
-		if !off && !quiet {
+		switch {
+		case off || quiet:
+		case j.baseline != nil && !r.writeBaseline && j.baseline.known[d.Fingerprint]:
+			known++
+		default:
 			shown.Add(d)
 		}
 	}
-	return shown
+	return shown, known
 }
 
 // showSettings prints what the check would go by, as a .keepc.conf; comments say where each line comes from.
@@ -328,12 +345,18 @@ func (r *checkRun) writeSettings(b *strings.Builder, j job) {
 	if j.version != "" {
 		line("keepalived_version "+j.version, source("keepalived-version", "keepalived_version"))
 	}
+	if j.baseline != nil {
+		line("baseline "+r.shown(j.baseline.name), source("baseline", "baseline"))
+	}
 	for _, rule := range r.skip {
 		line("rule "+rule+" off", "--off")
 	}
+	if len(s.Exclude) > 0 {
+		line("exclude "+strings.Join(s.Exclude, " "), source("exclude", "exclude"))
+	}
 	for _, rule := range s.Rules {
 		switch name := rule.Rule.Text; {
-		case slices.Contains(r.skip, name) || s.Rule(name) != rule:
+		case slices.Contains(r.skip, name) || s.rule(name, "") != rule:
 		case !rule.Off:
 			line(fmt.Sprintf("rule %s { severity %s }", name, rule.Severity), where(rule.Origin))
 		case len(r.only) == 0:
@@ -342,6 +365,17 @@ func (r *checkRun) writeSettings(b *strings.Builder, j job) {
 	}
 	if len(r.only) > 0 {
 		fmt.Fprintf(b, "# no rule but %s: --only\n", strings.Join(r.only, ", "))
+	}
+	for _, p := range s.Paths {
+		line("path "+p.Pattern.Text+" {", where(p.Origin))
+		for _, rule := range p.Rules {
+			if rule.Off {
+				fmt.Fprintf(b, "    rule %s off\n", rule.Rule.Text)
+			} else {
+				fmt.Fprintf(b, "    rule %s { severity %s }\n", rule.Rule.Text, rule.Severity)
+			}
+		}
+		b.WriteString("}\n")
 	}
 	for _, c := range s.Clusters {
 		line("cluster "+c.Name.Text+" {", where(c.Origin))

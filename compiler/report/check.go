@@ -24,7 +24,11 @@ type Check struct {
 	Summary  Summary   `json:"summary"`
 	Findings []Finding `json:"findings"`
 	Groups   []Group   `json:"groups,omitempty"` // of a cluster: the virtual routers that a finding is about
-	Time     time.Time `json:"-"`                // of the check
+	Gone     []Known   `json:"gone,omitempty"`   // findings of the baseline that are not found any longer
+
+	Statistics []Statistic `json:"statistics,omitempty"` // with --statistics
+
+	Time time.Time `json:"-"` // of the check
 }
 
 // An Unread is a file that was named and could not be read.
@@ -38,7 +42,8 @@ type Summary struct {
 	Errors     int `json:"errors"`
 	Warnings   int `json:"warnings"`
 	Infos      int `json:"infos"`
-	Repairable int `json:"repairable"` // by --fix
+	Repairable int `json:"repairable"`      // by --fix
+	Known      int `json:"known,omitempty"` // not shown: the baseline has them
 }
 
 // String is the counts as a person reads them: "2 errors, 1 warning".
@@ -74,6 +79,10 @@ type Finding struct {
 	Fixes     []Fix    `json:"fixes,omitempty"`
 	Host      bool     `json:"host,omitempty"` // wrong only on this machine
 	IDs       []string `json:"ids,omitempty"`  // of the readings that have it; empty: all
+	Fails     bool     `json:"fails"`          // check exits with 1 for it
+
+	// Fingerprint is the same for a finding whose line moved.
+	Fingerprint string `json:"fingerprint"`
 }
 
 // readers names the ids of the readings that have a finding: " (id lb1)". It is empty where all have it.
@@ -118,6 +127,7 @@ type File struct {
 	Findings diag.List
 	Secrets  []source.Span // never shown
 	Tree     *grammar.File // nil: not known
+	Fatal    diag.Severity // the least severity that fails the check
 }
 
 // NewCheck makes the model of the findings of some files, in the order of the files.
@@ -149,6 +159,7 @@ func (f File) finding(d diag.Diagnostic) Finding {
 		Rule: d.Rule, Severity: d.Severity.String(), Message: d.Message,
 		File: printable(cmp.Or(from.File, f.Name)), Path: f.path(d.Span), Line: from.Line, Column: from.Col, EndLine: to.Line, EndColumn: to.Col,
 		Excerpt: here.excerpt(), Label: d.Label, Help: d.Help, Host: d.Host, IDs: d.IDs,
+		Fails: d.Severity >= f.Fatal, Fingerprint: d.Fingerprint,
 	}
 	if d.Severity == diag.Error {
 		m.Loss = d.Loss.String()

@@ -13,19 +13,18 @@ type Format struct {
 	Name  string
 	Text  string // one line of help
 	Write func(io.Writer, Check, Colors) error
-	Infos bool // for programs that choose themselves: infos too, of which people see those with a repair unless they ask
 }
 
 // Formats returns every format, the default first.
 func Formats() []Format {
 	return []Format{
-		{"human", "excerpts, for people", Human, false},
-		{"short", "one line for each finding, for editors", Short, false},
-		{"json", "one object, for programs", JSON, true},
-		{"sarif", "SARIF 2.1.0, for code scanning", SARIF, true},
-		{"github", "workflow commands of GitHub Actions", GitHub, false},
-		{"checkstyle", "XML of Checkstyle", Checkstyle, true},
-		{"junit", "XML of JUnit", JUnit, false},
+		{"human", "excerpts, for people", Human},
+		{"short", "one line for each finding, for editors", Short},
+		{"json", "one object, for programs", JSON},
+		{"sarif", "SARIF 2.1.0, for code scanning", SARIF},
+		{"github", "workflow commands of GitHub Actions", GitHub},
+		{"checkstyle", "XML of Checkstyle", Checkstyle},
+		{"junit", "XML of JUnit", JUnit},
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // sample is a finding with everything.
 func sample() Check {
 	src := source.New("a.conf", []byte("vrrp_instance A {\n\tpriority 300\n\tauth_pass k2t9\n}\n"))
-	return NewCheck([]File{{Name: "a.conf", Findings: diag.List{
+	f := File{Name: "a.conf", Fatal: diag.Error, Findings: diag.List{
 		{
 			Rule: "value-range", Severity: diag.Error, Message: "priority 300 is outside 1..255", Span: src.Span(28, 31), Label: "expected 1..255",
 			Notes: []diag.Note{{Message: "the instance", Span: src.Span(0, 15)}, {Message: "keepalived uses 100"}},
@@ -23,7 +23,9 @@ func sample() Check {
 		},
 		{Rule: "x-y", Severity: diag.Warning, Message: "a password", Span: src.Span(43, 47)},
 		{Rule: "x-z", Severity: diag.Info, Message: "nowhere"},
-	}}})
+	}}
+	f.Identify(nil)
+	return NewCheck([]File{f})
 }
 
 func TestHuman(t *testing.T) {

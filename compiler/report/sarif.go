@@ -1,10 +1,7 @@
 package report
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/url"
 	"path/filepath"
@@ -28,11 +25,8 @@ func SARIF(w io.Writer, c Check, _ Colors) error {
 	for _, u := range c.Unread {
 		run.Invocations[0].Notifications = append(run.Invocations[0].Notifications, sarifNotification{"error", sarifText{u.Error}})
 	}
-	seen := map[string]int{}
 	for _, f := range c.Findings {
-		print := fingerprint(f)
-		seen[print]++
-		run.Results = append(run.Results, newSarifResult(f, fmt.Sprintf("%s:%d", print, seen[print])))
+		run.Results = append(run.Results, newSarifResult(f))
 	}
 	for _, r := range lint.Rules() {
 		if slices.ContainsFunc(c.Findings, func(f Finding) bool { return f.Rule == r.Name }) {
@@ -130,11 +124,11 @@ type (
 	}
 )
 
-func newSarifResult(f Finding, print string) sarifResult {
+func newSarifResult(f Finding) sarifResult {
 	r := sarifResult{
 		RuleID: f.Rule, Level: sarifLevel(f.Severity), Message: sarifText{f.Text()},
 		Locations:    []sarifLocation{{sarifPhysical{Artifact: newSarifArtifact(f.File)}}},
-		Fingerprints: map[string]string{"primaryLocationLineHash": print}, // the one that GitHub looks at
+		Fingerprints: map[string]string{"primaryLocationLineHash": f.Fingerprint}, // the one that GitHub looks at
 	}
 	region := sarifRegion{f.Line, f.Column, f.EndLine, f.EndColumn}
 	if f.Line == 0 {
@@ -167,15 +161,4 @@ func sarifLevel(severity string) string {
 		return "note"
 	}
 	return severity
-}
-
-// fingerprint is the same for a finding whose line moved: it is made of the rule, the file and the path of the statement, or
-// what the line says where no statement is.
-func fingerprint(f Finding) string {
-	place := f.Path
-	if place == "" && f.Excerpt != nil {
-		place = f.Excerpt.Text
-	}
-	sum := sha256.Sum256([]byte(strings.Join([]string{f.Rule, f.File, place}, "\n")))
-	return hex.EncodeToString(sum[:8])
 }

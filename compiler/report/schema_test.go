@@ -46,7 +46,11 @@ func findings(t *testing.T) Check {
 		{Rule: "x-y", Severity: diag.Error, Message: "a\nb <c> & \"d\" 100% :: ]]> \x01\xff", Span: odd.Span(0, 8), Label: "e\r\nf", Notes: []diag.Note{{Message: "g", Span: odd.Span(6, 7)}}, IDs: []string{"lb1"}},
 		{Rule: "x-z", Severity: diag.Info, Message: "nowhere"},
 	}}
-	c := NewCheck(append(files, all))
+	files = append(files, all)
+	for _, f := range files {
+		f.Identify(nil)
+	}
+	c := NewCheck(files)
 	if len(c.Findings) < 50 {
 		t.Fatalf("only %d findings", len(c.Findings))
 	}
@@ -140,8 +144,9 @@ func TestFingerprint(t *testing.T) {
 		src := source.New("f.conf", []byte(text))
 		tree, _ := grammar.Parse(src)
 		at := strings.LastIndex(text, word)
-		c := NewCheck([]File{{Name: "f.conf", Tree: tree, Findings: diag.List{{Rule: "value-range", Severity: diag.Error, Span: src.Span(at, at+len(word))}}}})
-		return fingerprint(c.Findings[0])
+		f := File{Name: "f.conf", Tree: tree, Findings: diag.List{{Rule: "value-range", Severity: diag.Error, Span: src.Span(at, at+len(word))}}}
+		f.Identify(nil)
+		return f.Findings[0].Fingerprint
 	}
 	const text = "vrrp_instance A {\n  priority 300\n}\nvrrp_instance B {\n  priority 300\n}\n"
 	first := prints(text, "300")

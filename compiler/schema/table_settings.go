@@ -13,12 +13,18 @@ var settings = block(Head[ir.Settings]{}, ir.Settings{},
 	Value("fail_on", severity, func(s *ir.Settings) *diag.Severity { return &s.FailOn }, "The least severity that makes check exit with 1.").Otherwise("error"),
 	Value("keepalived_version", Version, func(s *ir.Settings) *string { return &s.Version }, "The keepalived that will read the files: words that it does not know yet are errors.").Otherwise("any"),
 	Add("exclude", Words("patterns of files"), func(s *ir.Settings) *[]string { return &s.Exclude }, "Files and directories that check does not look for, relative to the directory of the settings; ** is any number of directories."),
+	Value("baseline", Path, func(s *ir.Settings) *string { return &s.Baseline }, "The file of findings that are known and not shown, relative to the directory of the settings; check --write-baseline writes it."),
 	Each("rule", ruleSetting, func(s *ir.Settings) *[]*ir.RuleSetting { return &s.Rules }, "Switches a rule off, or gives its findings another severity.").Bare(),
+	Each("path", pathSetting, func(s *ir.Settings) *[]*ir.PathSetting { return &s.Paths }, "Settings of rules for some files and directories, relative to the directory of the settings; ** is any number of directories."),
 	Each("cluster", cluster, func(s *ir.Settings) *[]*ir.Cluster { return &s.Clusters }, "Directors that back each other up; check compares their files."),
 )
 
 var ruleSetting = block(ruleHead, ir.RuleSetting{},
 	Value("severity", severity, func(s *ir.RuleSetting) *diag.Severity { return &s.Severity }, "The severity of the findings of this rule.").Required(),
+)
+
+var pathSetting = block(head(named, func(p *ir.PathSetting) *ir.Name { return &p.Pattern }), ir.PathSetting{},
+	Each("rule", ruleSetting, func(p *ir.PathSetting) *[]*ir.RuleSetting { return &p.Rules }, "Switches a rule off, or gives its findings another severity.").Bare(),
 )
 
 // ruleHead is the name of a rule, and off where no block follows.

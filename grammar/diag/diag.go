@@ -45,6 +45,8 @@ type Diagnostic struct {
 	Loss     Loss          // what keepalived does there; zero: what the rule says
 	Host     bool          // wrong only on this machine: an interface, user or file is missing here
 	IDs      []string      // of the readings that have it, where several are looked at; empty: all
+
+	Fingerprint string // the same for a finding whose line moved; empty: not known yet
 }
 
 // A Note explains a finding; with a span it shows another place.

@@ -1,0 +1,125 @@
+package report
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// BaselineVersion is the version of the form of a baseline; it grows when a field changes its meaning or goes.
+const BaselineVersion = 1
+
+// A Baseline is the findings that a project has known since it began to use keepc. They are not shown.
+type Baseline struct {
+	Version  int     `json:"version"`
+	Findings []Known `json:"findings"`
+}
+
+// A Known is a finding of a baseline. The fingerprint decides, the rest is for people.
+type Known struct {
+	Fingerprint string `json:"fingerprint"`
+	Rule        string `json:"rule"`
+	File        string `json:"file"`
+	Path        string `json:"path,omitempty"` // as that of a Finding
+}
+
+// Identify gives the findings of a file their fingerprints: made of the rule, the file, the path of the statement, or what the line says
+// where no statement is, and how many such findings came before. name returns the name of a file that is the same wherever keepc was
+// started; nil: the name as it is shown.
+func (f File) Identify(name func(string) string) {
+	seen := map[string]int{}
+	for i := range f.Findings {
+		d := &f.Findings[i]
+		place := f.path(d.Span)
+		if e := f.spot(d.Span).excerpt(); place == "" && e != nil {
+			place = e.Text
+		}
+		file := cmp.Or(d.Span.Position().File, f.Name)
+		if name != nil {
+			file = name(file)
+		}
+		sum := sha256.Sum256([]byte(strings.Join([]string{d.Rule, file, place}, "\n")))
+		print := hex.EncodeToString(sum[:8])
+		seen[print]++
+		d.Fingerprint = fmt.Sprintf("%s:%d", print, seen[print])
+	}
+}
+
+// Known lists the findings of a file for a baseline.
+func (f File) Known(name func(string) string) (all []Known) {
+	for _, d := range f.Findings {
+		all = append(all, Known{d.Fingerprint, d.Rule, printable(name(cmp.Or(d.Span.Position().File, f.Name))), f.path(d.Span)})
+	}
+	return all
+}
+
+// Write writes a baseline, in an order in which few lines change when findings come and go.
+func (b Baseline) Write(w io.Writer) error {
+	b.Version, b.Findings = BaselineVersion, slices.Clone(b.Findings)
+	slices.SortFunc(b.Findings, func(x, y Known) int {
+		return cmp.Or(cmp.Compare(x.File, y.File), cmp.Compare(x.Path, y.Path), cmp.Compare(x.Rule, y.Rule), cmp.Compare(x.Fingerprint, y.Fingerprint))
+	})
+	b.Findings = append([]Known{}, slices.Compact(b.Findings)...)
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(b)
+}
+
+// ReadBaseline reads a baseline.
+func ReadBaseline(text []byte) (b Baseline, err error) {
+	if err := json.Unmarshal(text, &b); err != nil {
+		return b, fmt.Errorf("is not a baseline: %w", err)
+	}
+	if b.Version != BaselineVersion {
+		return b, fmt.Errorf("is a baseline of version %d; this keepc reads version %d", b.Version, BaselineVersion)
+	}
+	return b, nil
+}
+
+// A Statistic counts the findings of a rule.
+type Statistic struct {
+	Rule     string `json:"rule"`
+	Severity string `json:"severity"`
+	Findings int    `json:"findings"`
+	Files    int    `json:"files"`
+}
+
+// Count counts the findings of each rule, the commonest first.
+func (c *Check) Count() {
+	c.Statistics = []Statistic{}
+	type counted struct{ rule, severity string }
+	count, files := map[counted]int{}, map[counted]map[string]bool{}
+	for _, f := range c.Findings {
+		key := counted{f.Rule, f.Severity}
+		if count[key]++; files[key] == nil {
+			files[key] = map[string]bool{}
+		}
+		files[key][f.File] = true
+	}
+	for key, n := range count {
+		c.Statistics = append(c.Statistics, Statistic{key.rule, key.severity, n, len(files[key])})
+	}
+	slices.SortFunc(c.Statistics, func(a, b Statistic) int {
+		return cmp.Or(-cmp.Compare(a.Findings, b.Findings), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Severity, b.Severity))
+	})
+}
+
+// Statistics writes a line for each rule that found something, and the sum.
+func Statistics(w io.Writer, c Check, colors Colors) error {
+	s := screen{c: colors}
+	for _, n := range c.Statistics {
+		s.line(fmt.Sprintf("%5d  ", n.Findings), s.c.severity(fmt.Sprintf("%-7s", n.Severity)), fmt.Sprintf("  %-36s  %s", n.Rule, Count(n.Files, "file")))
+	}
+	if len(c.Findings) > 0 {
+		s.line()
+		s.summary(c)
+	}
+	_, err := io.WriteString(w, s.b.String())
+	return err
+}
