@@ -110,6 +110,7 @@ func (a *App) Main(args []string) int {
 	root := &cobra.Command{
 		Use:           "keepc",
 		Short:         "keepc checks, plans and enforces keepalived.conf",
+		Version:       versionLine(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          unknownVerb,
@@ -123,6 +124,7 @@ func (a *App) Main(args []string) int {
 	root.SetOut(a.Stdout)
 	root.SetErr(a.Stderr)
 	root.SetFlagErrorFunc(suggestFlag)
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(a.verbs()...)
 	f := root.PersistentFlags()
 	f.StringVar(&a.format, "format", "", "the `FORMAT` of the output")

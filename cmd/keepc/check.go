@@ -149,7 +149,8 @@ func (r *checkRun) main(names []string) error {
 	}
 	return r.tellAll(jobs, files, func(found []report.File) error {
 		model := report.NewCheck(found)
-		model.Time, model.Gone = r.Started, r.gone(jobs, files)
+		model.Time, model.Program, model.Page = r.Started, programVersion(), rulesPage
+		model.Gone = r.gone(jobs, files)
 		for _, f := range files {
 			model.Summary.Known += f.known
 		}

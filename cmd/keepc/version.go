@@ -11,16 +11,24 @@ import (
 // stamp is the version that a release build sets: -ldflags "-X main.stamp=0.1.0".
 var stamp = "devel"
 
+// rulesPage is the address of a page about the rules that whoever builds a release has: -ldflags "-X main.rulesPage=https://...". SARIF
+// leads to each rule there by its name.
+var rulesPage = ""
+
 func (a *App) version() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(a.Stdout, "keepc %s %s %s/%s\n", programVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintln(a.Stdout, versionLine())
 			return failed(err)
 		},
 	}
+}
+
+func versionLine() string {
+	return fmt.Sprintf("keepc %s %s %s/%s", programVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // programVersion is that of a release, or what Go noted of the build.

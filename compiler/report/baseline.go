@@ -65,10 +65,7 @@ func (b Baseline) Write(w io.Writer) error {
 		return cmp.Or(cmp.Compare(x.File, y.File), cmp.Compare(x.Path, y.Path), cmp.Compare(x.Rule, y.Rule), cmp.Compare(x.Fingerprint, y.Fingerprint))
 	})
 	b.Findings = append([]Known{}, slices.Compact(b.Findings)...)
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(b)
+	return writeJSON(w, b)
 }
 
 // ReadBaseline reads a baseline.

@@ -28,7 +28,9 @@ type Check struct {
 
 	Statistics []Statistic `json:"statistics,omitempty"` // with --statistics
 
-	Time time.Time `json:"-"` // of the check
+	Program string    `json:"-"` // the version of keepc
+	Page    string    `json:"-"` // the address of a page about the rules, each at its name; empty: there is none
+	Time    time.Time `json:"-"` // of the check
 }
 
 // An Unread is a file that was named and could not be read.

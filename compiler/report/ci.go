@@ -23,6 +23,21 @@ func (f Finding) Text() string {
 	return b.String()
 }
 
+// Whole is Text, and a line each for the other notes and for the help.
+func (f Finding) Whole() string {
+	var b strings.Builder
+	b.WriteString(f.Text())
+	for _, n := range f.Notes {
+		if n.Line == 0 {
+			b.WriteString("\nnote: " + n.Message)
+		}
+	}
+	if f.Help != "" {
+		b.WriteString("\nhelp: " + f.Help)
+	}
+	return b.String()
+}
+
 // GitHub writes findings as commands of GitHub's workflow log, which shows them beside the lines. It shows ten errors and ten
 // warnings of a step, so errors come first.
 func GitHub(w io.Writer, c Check, _ Colors) error {
@@ -46,7 +61,7 @@ func GitHub(w io.Writer, c Check, _ Colors) error {
 			if f.Line > 0 && f.Line == f.EndLine { // columns are for one line
 				fmt.Fprintf(&b, ",col=%d,endColumn=%d", f.Column, f.EndColumn)
 			}
-			fmt.Fprintf(&b, ",title=%s::%s\n", property.Replace(f.Rule), data.Replace(f.Text()))
+			fmt.Fprintf(&b, ",title=%s::%s\n", property.Replace(f.Rule), data.Replace(f.Whole()))
 		}
 	}
 	if len(c.Findings) > 0 {
@@ -87,7 +102,7 @@ func Checkstyle(w io.Writer, c Check, _ Colors) error {
 	}
 	for _, f := range c.Findings {
 		to := byName[f.File]
-		to.Faults = append(to.Faults, fault{f.Line, f.Column, f.Severity, f.Text(), "keepc." + f.Rule})
+		to.Faults = append(to.Faults, fault{f.Line, f.Column, f.Severity, f.Whole(), "keepc." + f.Rule})
 	}
 	for _, u := range c.Unread {
 		doc.Files = append(doc.Files, &file{u.File, []fault{{Severity: "error", Message: u.Error, Source: "keepc"}}})
@@ -95,8 +110,9 @@ func Checkstyle(w io.Writer, c Check, _ Colors) error {
 	return writeXML(w, doc)
 }
 
-// JUnit writes findings as the XML of JUnit: a file is a suite, a finding is a failed test. Ant's schema demands most of what is empty
-// here, and Jenkins lets it pass.
+// JUnit writes findings as the XML of JUnit: a file is a suite, a finding a test. One fails if the check fails for it; the others are in the
+// output of the suite, so that a job is as green there as by its exit code. Ant's schema demands most of what is empty here, and Jenkins
+// lets it pass.
 func JUnit(w io.Writer, c Check, _ Colors) error {
 	type failure struct {
 		Message string `xml:"message,attr"`
@@ -127,30 +143,68 @@ func JUnit(w io.Writer, c Check, _ Colors) error {
 	}
 	doc := struct {
 		XMLName xml.Name `xml:"testsuites"`
-		Suites  []suite  `xml:"testsuite"`
+		Suites  []*suite `xml:"testsuite"`
 	}{}
-	cases := map[string][]test{}
-	for _, f := range c.Findings {
-		at := place3(f.File, f.Line, f.Column)
-		cases[f.File] = append(cases[f.File], test{Name: at + " " + f.Rule, Class: f.File, Failure: &failure{f.Text(), f.Rule, at + ": " + f.Severity + ": " + f.Text()}})
-	}
-	add := func(name string, cases []test) *suite {
-		doc.Suites = append(doc.Suites, suite{
-			Name: name, Package: "keepc", ID: len(doc.Suites), Timestamp: c.Time.UTC().Format("2006-01-02T15:04:05"), Host: "localhost", Tests: len(cases), Cases: cases,
+	suites := map[string]*suite{}
+	add := func(name string) *suite {
+		doc.Suites = append(doc.Suites, &suite{
+			Name: name, Package: "keepc", ID: len(doc.Suites), Timestamp: c.Time.UTC().Format("2006-01-02T15:04:05"), Host: "localhost",
 		})
-		return &doc.Suites[len(doc.Suites)-1]
+		return doc.Suites[len(doc.Suites)-1]
 	}
 	for _, name := range c.fileNames() {
-		if all := cases[name]; len(all) > 0 {
-			add(name, all).Failures = len(all)
+		suites[name] = add(name)
+	}
+	for _, f := range c.Findings {
+		at, in := place3(f.File, f.Line, f.Column), suites[f.File]
+		one, text := test{Name: at + " " + f.Rule, Class: f.File}, at+": "+f.Severity+": "+f.Whole()
+		if f.Fails {
+			one.Failure = &failure{f.Text(), f.Rule, text}
+			in.Failures++
 		} else {
-			add(name, []test{{Name: name, Class: name}})
+			in.Out += text + "\n"
 		}
+		in.Cases = append(in.Cases, one)
 	}
 	for _, u := range c.Unread {
-		add(u.File, []test{{Name: u.File, Class: u.File, Error: &failure{u.Error, "unread", u.Error}}}).Errors = 1
+		in := add(u.File)
+		in.Cases, in.Errors = []test{{Name: u.File, Class: u.File, Error: &failure{u.Error, "unread", u.Error}}}, 1
+	}
+	for _, in := range doc.Suites {
+		if len(in.Cases) == 0 {
+			in.Cases = []test{{Name: in.Name, Class: in.Name}}
+		}
+		in.Tests = len(in.Cases)
 	}
 	return writeXML(w, doc)
+}
+
+// GitLab writes findings as the JSON of GitLab's Code Quality report.
+func GitLab(w io.Writer, c Check, _ Colors) error {
+	type lines struct {
+		Begin int `json:"begin"`
+		End   int `json:"end,omitempty"`
+	}
+	type location struct {
+		Path  string `json:"path"`
+		Lines lines  `json:"lines"`
+	}
+	type issue struct {
+		Description string   `json:"description"`
+		Check       string   `json:"check_name"`
+		Fingerprint string   `json:"fingerprint"`
+		Severity    string   `json:"severity"`
+		Location    location `json:"location"`
+	}
+	severity := map[string]string{"error": "critical", "warning": "minor", "info": "info"}
+	all := []issue{}
+	for _, f := range c.Findings {
+		all = append(all, issue{f.Whole(), f.Rule, f.Fingerprint, severity[f.Severity], location{f.File, lines{max(1, f.Line), f.EndLine}}})
+	}
+	for _, u := range c.Unread {
+		all = append(all, issue{u.Error, "unread", "unread:" + u.File, "blocker", location{u.File, lines{1, 1}}})
+	}
+	return writeJSON(w, all)
 }
 
 // fileNames lists the files that were checked, and those that they include and that have findings.

@@ -25,6 +25,7 @@ func Formats() []Format {
 		{"github", "workflow commands of GitHub Actions", GitHub},
 		{"checkstyle", "XML of Checkstyle", Checkstyle},
 		{"junit", "XML of JUnit", JUnit},
+		{"gitlab", "Code Quality of GitLab", GitLab},
 	}
 }
 

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/json"
 	"io"
 	"net/url"
 	"path/filepath"
@@ -17,7 +16,7 @@ import (
 // parts are needed, so they are types of our own; a test holds the text against the standard's schema.
 func SARIF(w io.Writer, c Check, _ Colors) error {
 	run := sarifRun{
-		Tool:        sarifTool{sarifDriver{Name: "keepc", Rules: []sarifRule{}}},
+		Tool:        sarifTool{sarifDriver{Name: "keepc", Version: c.Program, Page: c.Page, Rules: []sarifRule{}}},
 		Invocations: []sarifInvocation{{ExecutionSuccessful: len(c.Unread) == 0}},
 		ColumnKind:  "unicodeCodePoints",
 		Results:     []sarifResult{},
@@ -32,14 +31,11 @@ func SARIF(w io.Writer, c Check, _ Colors) error {
 		if slices.ContainsFunc(c.Findings, func(f Finding) bool { return f.Rule == r.Name }) {
 			run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{
 				ID: r.Name, Short: sarifText{r.Title}, Full: sarifText{r.Text},
-				Help: sarifText{r.Text}, Default: sarifDefault{sarifLevel(r.Severity.String())},
+				Help: sarifText{r.Text}, HelpURI: c.help(r.Name), Default: sarifDefault{sarifLevel(r.Severity.String())},
 			})
 		}
 	}
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(sarifLog{
+	return writeJSON(w, sarifLog{
 		Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0", Runs: []sarifRun{run},
 	})
 }
@@ -61,14 +57,17 @@ type (
 		Driver sarifDriver `json:"driver"`
 	}
 	sarifDriver struct {
-		Name  string      `json:"name"`
-		Rules []sarifRule `json:"rules"`
+		Name    string      `json:"name"`
+		Version string      `json:"version,omitempty"`
+		Page    string      `json:"informationUri,omitempty"`
+		Rules   []sarifRule `json:"rules"`
 	}
 	sarifRule struct {
 		ID      string       `json:"id"`
 		Short   sarifText    `json:"shortDescription"`
 		Full    sarifText    `json:"fullDescription"`
 		Help    sarifText    `json:"help"`
+		HelpURI string       `json:"helpUri,omitempty"`
 		Default sarifDefault `json:"defaultConfiguration"`
 	}
 	sarifDefault struct {
@@ -90,11 +89,14 @@ type (
 		Level        string            `json:"level"`
 		Message      sarifText         `json:"message"`
 		Locations    []sarifLocation   `json:"locations"`
+		Related      []sarifLocation   `json:"relatedLocations,omitempty"`
 		Fingerprints map[string]string `json:"partialFingerprints"`
 		Fixes        []sarifFix        `json:"fixes,omitempty"`
 	}
 	sarifLocation struct {
+		ID       int           `json:"id,omitempty"`
 		Physical sarifPhysical `json:"physicalLocation"`
+		Message  *sarifText    `json:"message,omitempty"`
 	}
 	sarifPhysical struct {
 		Artifact sarifArtifact `json:"artifactLocation"`
@@ -126,8 +128,8 @@ type (
 
 func newSarifResult(f Finding) sarifResult {
 	r := sarifResult{
-		RuleID: f.Rule, Level: sarifLevel(f.Severity), Message: sarifText{f.Text()},
-		Locations:    []sarifLocation{{sarifPhysical{Artifact: newSarifArtifact(f.File)}}},
+		RuleID: f.Rule, Level: sarifLevel(f.Severity), Message: sarifText{f.Whole()},
+		Locations:    []sarifLocation{{Physical: sarifPhysical{Artifact: newSarifArtifact(f.File)}}},
 		Fingerprints: map[string]string{"primaryLocationLineHash": f.Fingerprint}, // the one that GitHub looks at
 	}
 	region := sarifRegion{f.Line, f.Column, f.EndLine, f.EndColumn}
@@ -135,6 +137,12 @@ func newSarifResult(f Finding) sarifResult {
 		region = sarifRegion{StartLine: 1} // GitHub wants one
 	}
 	r.Locations[0].Physical.Region = &region
+	for _, n := range f.Notes {
+		if n.Line > 0 {
+			at := sarifPhysical{newSarifArtifact(n.File), &sarifRegion{StartLine: n.Line, StartColumn: n.Column}}
+			r.Related = append(r.Related, sarifLocation{len(r.Related) + 1, at, &sarifText{n.Message}})
+		}
+	}
 	for _, fix := range f.Fixes {
 		s := sarifFix{Description: sarifText{fix.Title}}
 		for _, e := range fix.Edits {
@@ -154,6 +162,14 @@ func newSarifArtifact(name string) sarifArtifact {
 		return sarifArtifact{URI: (&url.URL{Scheme: "file", Path: name}).String()}
 	}
 	return sarifArtifact{URI: (&url.URL{Path: name}).String(), Base: "%SRCROOT%"}
+}
+
+// help is the place of a rule on the page of all rules; empty: there is no page.
+func (c Check) help(rule string) string {
+	if c.Page == "" {
+		return ""
+	}
+	return c.Page + "#" + rule
 }
 
 func sarifLevel(severity string) string {

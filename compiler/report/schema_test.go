@@ -3,9 +3,11 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -136,6 +138,51 @@ func faults(t *testing.T, schema *gojsonschema.Schema, text string) (all []strin
 		all = append(all, e.String())
 	}
 	return all
+}
+
+// TestSchemas holds what programs read against the schemas that we publish for it. One whose fields change their meaning or go has a new
+// version, and its schema another name.
+func TestSchemas(t *testing.T) {
+	unread := NewCheck([]File{{Name: "good.conf"}})
+	unread.Unread = []Unread{{"no.conf", "no.conf: no such file"}}
+	counted := findings(t)
+	counted.Count()
+	counted.Gone = []Known{{"0123456789abcdef:1", "value-range", "a.conf", ""}}
+	counted.Summary.Known = 3
+	var known Baseline
+	for _, f := range counted.Findings {
+		known.Findings = append(known.Findings, Known{f.Fingerprint, f.Rule, f.File, f.Path})
+	}
+	checks := map[string]Check{"none": NewCheck(nil), "one of each": sample(), "unread": unread, "many": counted}
+	for _, f := range []struct {
+		schema string
+		write  func(Check, io.Writer) error
+	}{
+		{fmt.Sprintf("check-%d", CheckVersion), func(c Check, w io.Writer) error { return JSON(w, c, false) }},
+		{fmt.Sprintf("baseline-%d", BaselineVersion), func(_ Check, w io.Writer) error { return known.Write(w) }},
+		{"gitlab", func(c Check, w io.Writer) error { return GitLab(w, c, false) }},
+	} {
+		text, err := os.ReadFile(filepath.Join("..", "..", "testdata", "schema", f.schema+".json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		schema, err := gojsonschema.NewSchema(gojsonschema.NewBytesLoader(text))
+		if err != nil {
+			t.Fatalf("%s: %v", f.schema, err)
+		}
+		for name, c := range checks {
+			var b bytes.Buffer
+			if err := f.write(c, &b); err != nil {
+				t.Fatal(err)
+			}
+			for _, fault := range faults(t, schema, b.String()) {
+				t.Errorf("%s: %s: %s", f.schema, name, fault)
+			}
+		}
+		if len(faults(t, schema, `{"version": 99, "findings": [], "more": 1}`)) == 0 {
+			t.Errorf("%s lets everything pass", f.schema)
+		}
+	}
 }
 
 // TestFingerprint holds that a finding stays the same alert when its line moves or its value changes.
