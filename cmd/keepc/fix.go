@@ -30,11 +30,17 @@ const (
 // maxRounds bounds how often a repaired text is checked again for more to repair.
 const maxRounds = 10
 
-// repair repairs the files and those that they include, or shows how with --diff.
+// repair repairs the files and those that they include, or shows how with --diff: then a file that several include has one patch.
 func (r *checkRun) repair(jobs []job) error {
 	unread := false
+	var hidden []source.Span
+	patches := map[string]change{}
+	texts := map[string][]byte{} // what the patches make of files
 	for _, j := range jobs {
-		texts, done, secrets, err := r.rounds(j)
+		if !r.diff {
+			texts = map[string][]byte{}
+		}
+		changes, done, secrets, err := r.rounds(j, texts)
 		if err != nil {
 			unread = true
 			if r.diff { // else the check that follows says so
@@ -42,14 +48,17 @@ func (r *checkRun) repair(jobs []job) error {
 			}
 			continue
 		}
-		for _, file := range slices.Sorted(maps.Keys(texts)) {
+		hidden = append(hidden, secrets...)
+		for _, file := range slices.Sorted(maps.Keys(changes)) {
 			if r.diff {
-				if _, err := fmt.Fprint(r.Stdout, patch(file, texts[file], secrets)); err != nil {
-					return failed(fmt.Errorf("write the patch: %w", err))
+				c := changes[file]
+				if first, again := patches[file]; again {
+					c.before = first.before
 				}
+				patches[file] = c
 			} else if !r.mayWrite(j, file) {
 				r.complain("keepc: %s: is not repaired: it is not below the directory of %s", file, r.shown(j.name))
-			} else if err := replaceFile(r.abs(file), texts[file].after); err != nil {
+			} else if err := replaceFile(r.abs(file), changes[file].after); err != nil {
 				return failed(fileError(file, err))
 			}
 		}
@@ -59,10 +68,25 @@ func (r *checkRun) repair(jobs []job) error {
 			}
 		}
 	}
+	for _, file := range slices.Sorted(maps.Keys(patches)) {
+		if err := r.showPatch(file, patches[file], hidden, "keepc check --fix"); err != nil {
+			return failed(fmt.Errorf("write the patch: %w", err))
+		}
+	}
 	if r.diff && unread {
 		return exit{code: exitFailed}
 	}
 	return nil
+}
+
+// showPatch shows a change of a file, and says so if the patch does not apply, and what makes the change instead.
+func (a *App) showPatch(file string, c change, secrets []source.Span, instead string) error {
+	text, secret := patch(file, c, secrets)
+	if secret > 0 && !a.quiet {
+		a.complain("keepc: %s:%d: the patch is for reading only, it hides what is secret here; %s makes the change", file, secret, instead)
+	}
+	_, err := fmt.Fprint(a.Stdout, text)
+	return err
 }
 
 // mayWrite reports whether a repair of a job may change a file: those that are named, and what is below the directory of the job's.
@@ -75,10 +99,10 @@ func (r *checkRun) mayWrite(j job, file string) bool {
 // A change is the text of a file before and after its repair.
 type change struct{ before, after []byte }
 
-// rounds repairs a file in memory until nothing is left to repair. It returns the texts that changed, by the names of their
+// rounds repairs a file in memory, where some files have other texts, until nothing is left to repair. It returns the texts that changed, by the names of their
 // files, the findings that were repaired, and where secrets stand in all the texts.
-func (r *checkRun) rounds(j job) (changes map[string]change, all diag.List, secrets []source.Span, err error) {
-	memory := overlay{r.FS, map[string][]byte{}}
+func (r *checkRun) rounds(j job, texts map[string][]byte) (changes map[string]change, all diag.List, secrets []source.Span, err error) {
+	memory := overlay{r.FS, texts}
 	app := *r.App
 	app.FS = memory
 	changes = map[string]change{}

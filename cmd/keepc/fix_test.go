@@ -28,7 +28,7 @@ func TestTrial(t *testing.T) {
 
 // TestPatch holds that what is between two repairs is shown once.
 func TestPatch(t *testing.T) {
-	got := patch("/f", change{[]byte("a\nb\nc\nd\n"), []byte("A\nb\nC\nd\n")}, nil)
+	got, _ := patch("/f", change{[]byte("a\nb\nc\nd\n"), []byte("A\nb\nC\nd\n")}, nil)
 	if want := "--- a/f\n+++ b/f\n@@ -1,4 +1,4 @@\n-a\n+A\n b\n-c\n+C\n d\n"; got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}

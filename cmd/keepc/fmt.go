@@ -79,7 +79,7 @@ func (r *fmtRun) show(name string, c change, same bool) error {
 		}
 	case r.write:
 	case r.diff && !same:
-		_, err = fmt.Fprint(r.Stdout, patch(r.shown(name), c, append(r.secrets(name, c.before), r.secrets(name, c.after)...)))
+		err = r.showPatch(r.shown(name), c, append(r.secrets(name, c.before), r.secrets(name, c.after)...), "keepc fmt -w")
 	case r.check && !same:
 		_, err = fmt.Fprintln(r.Stdout, r.shown(name))
 	case r.diff, r.check:

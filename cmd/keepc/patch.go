@@ -10,40 +10,94 @@ import (
 )
 
 const (
-	around = 3  // unchanged lines that are shown with a change
+	around = 3  // unchanged lines that are shown with a change, at most
 	reach  = 50 // lines within which two texts must meet again; beyond, all the rest counts as changed
 )
 
 // A hunk is a run of changed lines: where they are in both texts.
 type hunk struct{ old, oldEnd, new, newEnd int }
 
-// patch shows a change of a file in the unified format. Lines with secrets are shown without them, so such a patch is for
-// reading only. The secrets are places in texts of files before and after their changes.
-func patch(name string, c change, secrets []source.Span) string {
-	old, new := split(c.before), split(c.after)
-	oldShown, newShown := report.HideLines(name, c.before, secrets), report.HideLines(name, c.after, secrets)
-	hunks := compare(old, new)
-	var b strings.Builder
-	fmt.Fprintf(&b, "--- a/%s\n+++ b/%[1]s\n", report.Printable(strings.TrimPrefix(name, "/")))
-	for i := 0; i < len(hunks); {
-		last := i
-		for last+1 < len(hunks) && hunks[last+1].old-hunks[last].oldEnd <= 2*around {
-			last++
-		}
-		from, to := max(0, hunks[i].old-around), min(len(old), hunks[last].oldEnd+around)
-		shift := hunks[i].new - hunks[i].old
-		newTo := to + hunks[last].newEnd - hunks[last].oldEnd
-		fmt.Fprintf(&b, "@@ -%d,%d +%d,%d @@\n", from+1, to-from, from+shift+1, newTo-from-shift)
-		at := from
-		for ; i <= last; i++ {
-			write(&b, " ", oldShown[at:hunks[i].old])
-			write(&b, "-", oldShown[hunks[i].old:hunks[i].oldEnd])
-			write(&b, "+", newShown[hunks[i].new:hunks[i].newEnd])
-			at = hunks[i].oldEnd
-		}
-		write(&b, " ", oldShown[at:to])
+// patch shows a change of a file in the unified format. secret is the number of the first line with a secret that it would have to show:
+// such lines are shown without them, so the patch is for reading only. 0: it applies, to the directory that a relative name starts from, or
+// to "/". The secrets are places in texts of files before and after their changes.
+func patch(name string, c change, secrets []source.Span) (text string, secret int) {
+	p := patched{old: lined(name, c.before, secrets), new: lined(name, c.after, secrets)}
+	p.hunks = compare(p.old.lines, p.new.lines)
+	end := ""
+	if strings.Contains(name, " ") {
+		end = "\t" // or patch would take the first word for the name
 	}
-	return b.String()
+	text, secret = p.write(p.hunks, around)
+	return fmt.Sprintf("--- a/%s%s\n+++ b/%[1]s%[2]s\n", report.Printable(strings.TrimPrefix(name, "/")), end) + text, secret
+}
+
+// A patched is two texts and where they differ.
+type patched struct {
+	old, new sheet
+	hunks    []hunk
+}
+
+// A sheet is the lines of a text, as they are and as they are shown.
+type sheet struct{ lines, shown []string }
+
+func lined(name string, text []byte, secrets []source.Span) sheet {
+	return sheet{split(text), report.HideLines(name, text, secrets)}
+}
+
+// write shows hunks with some lines around each, and those nearer together than that as one. Where a line around has a secret it takes fewer.
+// secret is the number of the first line that cannot be shown.
+func (p patched) write(hunks []hunk, around int) (text string, secret int) {
+	for len(hunks) > 0 {
+		n := 1
+		for n < len(hunks) && hunks[n].old-hunks[n-1].oldEnd <= 2*around {
+			n++
+		}
+		one, hides := p.group(hunks[:n], around)
+		if hides > 0 && around > 1 {
+			if less, still := p.write(hunks[:n], around-1); still == 0 {
+				one, hides = less, 0
+			}
+		}
+		text += one
+		if secret == 0 {
+			secret = hides
+		}
+		hunks = hunks[n:]
+	}
+	return text, secret
+}
+
+// group shows hunks and what is between and around them as one.
+func (p patched) group(hunks []hunk, around int) (text string, secret int) {
+	var b strings.Builder
+	show := func(mark string, s sheet, from, to int) {
+		for i := from; i < to; i++ {
+			if s.lines[i] != s.shown[i] && secret == 0 {
+				secret = i + 1
+			}
+		}
+		write(&b, mark, s.shown[from:to])
+	}
+	first, last := hunks[0], hunks[len(hunks)-1]
+	from, to := max(0, first.old-around), min(len(p.old.lines), last.oldEnd+around)
+	fmt.Fprintf(&b, "@@ -%s +%s @@\n", lineRange(from, to), lineRange(from+first.new-first.old, to+last.newEnd-last.oldEnd))
+	at := from
+	for _, h := range hunks {
+		show(" ", p.old, at, h.old)
+		show("-", p.old, h.old, h.oldEnd)
+		show("+", p.new, h.new, h.newEnd)
+		at = h.oldEnd
+	}
+	show(" ", p.old, at, to)
+	return b.String(), secret
+}
+
+// lineRange is a range of lines as a hunk has it: where it begins, from 1, and its length. An empty one begins behind the line before.
+func lineRange(from, to int) string {
+	if from == to {
+		return fmt.Sprintf("%d,0", from)
+	}
+	return fmt.Sprintf("%d,%d", from+1, to-from)
 }
 
 func write(b *strings.Builder, mark string, lines []string) {
