@@ -23,12 +23,12 @@ type baseline struct {
 // baselineFor returns the baseline of files with the settings: that of --baseline, or that of the settings; nil: there is none. Each is
 // read once, and not at all if it is to be written for the first time.
 func (r *checkRun) baselineFor(s *settings) (*baseline, error) {
-	name := r.baseline
+	name, read := r.abs(r.baseline), r.readAny
 	switch {
-	case name != "":
-		name = r.abs(name)
-	case s.Baseline != "":
+	case r.baseline != "":
+	case s.Baseline != "": // which may be a stranger's
 		name = s.path(s.Baseline)
+		read = func(name string) ([]byte, error) { return r.readFrom(r.files().With(s.dir), name, false) }
 	default:
 		return nil, nil
 	}
@@ -36,9 +36,9 @@ func (r *checkRun) baselineFor(s *settings) (*baseline, error) {
 		return b, nil
 	}
 	b := &baseline{name: name, known: map[string]bool{}}
-	text, err := r.readAny(r.shown(name))
+	text, err := read(r.shown(name))
 	switch {
-	case r.writeBaseline && errors.Is(r.isFile(name), fs.ErrNotExist):
+	case r.writeBaseline && errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return nil, fmt.Errorf("baseline: %w", err)
 	default:

@@ -38,7 +38,8 @@ type checkRun struct {
 	// writeBaseline writes it; statistics counts findings instead of showing them.
 	writeBaseline, statistics bool
 	given                     func(flag string) bool
-	named                     []string // the arguments
+	named                     []string        // the arguments
+	asked                     map[string]bool // the absolute paths that they stand for; empty: there are none
 
 	settings  settingsReader
 	threshold diag.Severity // of --fail-on; 0: it is not given

@@ -202,23 +202,18 @@ func (r *checkRun) near(file string, asked map[string]bool) (files []string, err
 	if err != nil {
 		return nil, err
 	}
-	dirs := []string{dir, path.Dir(dir)}
-	if s.dir != "" {
-		dirs = []string{s.dir}
+	if _, err := r.files().Locate(s.dir); s.dir != "" && err == nil { // above what is read there is nothing to find
+		if !asked[s.dir] {
+			asked[s.dir] = true
+			files, _ = r.settings.walk(s.dir, false, func(name string) bool { return path.Ext(name) == ".conf" }) // as far as it may be listed
+		}
+		return files, nil
 	}
-	for _, dir := range dirs {
+	for _, dir := range []string{dir, path.Dir(dir)} {
 		if asked[dir] {
 			continue
 		}
 		asked[dir] = true
-		if s.dir != "" {
-			all, err := r.settings.walk(dir, false, func(name string) bool { return path.Ext(name) == ".conf" })
-			if err != nil {
-				return nil, err
-			}
-			files = append(files, all...)
-			continue
-		}
 		list, err := fs.ReadDir(r.FS, inFS(dir))
 		if err != nil {
 			continue // what cannot be listed is not known to include anything

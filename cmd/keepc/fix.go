@@ -49,21 +49,28 @@ func (r *checkRun) repair(jobs []job) error {
 			continue
 		}
 		hidden = append(hidden, secrets...)
+		written := map[string]bool{}
 		for _, file := range slices.Sorted(maps.Keys(changes)) {
+			may := r.mayWrite(j, file)
+			if !may && j.brought {
+				continue // who wants it repaired names it
+			}
 			if r.diff {
 				c := changes[file]
 				if first, again := patches[file]; again {
 					c.before = first.before
 				}
 				patches[file] = c
-			} else if !r.mayWrite(j, file) {
+			} else if !may {
 				r.complain("keepc: %s: is not repaired: it is not below the directory of %s", file, r.shown(j.name))
 			} else if err := replaceFile(r.abs(file), changes[file].after); err != nil {
 				return failed(fileError(file, err))
+			} else {
+				written[file] = true
 			}
 		}
-		if !r.diff && !r.quiet {
-			for _, d := range done {
+		for _, d := range done {
+			if written[d.Span.Position().File] && !r.quiet {
 				r.complain("%s: repaired: %s [%s]", d.Span, d.Fixes[0].Title, d.Rule)
 			}
 		}
@@ -89,11 +96,14 @@ func (a *App) showPatch(file string, c change, secrets []source.Span, instead st
 	return err
 }
 
-// mayWrite reports whether a repair of a job may change a file: those that are named, and what is below the directory of the job's.
+// mayWrite reports whether a repair of a job may change a file: one that was named, and what is below the directory of one.
 func (r *checkRun) mayWrite(j job, file string) bool {
+	if j.brought {
+		return r.asked[r.abs(file)]
+	}
 	near := grammar.Files{Root: r.FS, Within: []string{}}.With(path.Dir(r.abs(j.name)))
 	_, err := near.Locate(r.abs(file))
-	return err == nil || slices.ContainsFunc(append(r.named, j.name), func(name string) bool { return r.abs(name) == r.abs(file) })
+	return err == nil || r.abs(file) == r.abs(j.name)
 }
 
 // A change is the text of a file before and after its repair.

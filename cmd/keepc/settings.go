@@ -51,7 +51,12 @@ func (r *settingsReader) members(s *settings) {
 				continue
 			}
 			pattern := s.path(m.File)
-			files, err := r.matching(pattern, false)
+			at := wildElement(pattern)
+			_, err := r.files().With(s.dir).Locate(path.Join("/", path.Join(strings.Split(pattern, "/")[:at]...)))
+			var files []string
+			if err == nil {
+				files, err = r.matching(pattern, false)
+			}
 			if err == nil && len(files) == 0 {
 				err = errors.New("no file matches")
 			}
@@ -61,7 +66,6 @@ func (r *settingsReader) members(s *settings) {
 					Message: fmt.Sprintf("member %s: %s: %v", m.Name.Text, m.File, err), Label: "it has no file",
 				})
 			}
-			at := wildElement(pattern)
 			for _, file := range files {
 				one := *m
 				one.Name.Text = strings.TrimSuffix(strings.Split(file, "/")[at], ".conf")
@@ -152,6 +156,7 @@ func (s *settings) ids(file string) (ids []string) {
 type job struct {
 	name     string
 	beside   string    // the directory in which files are read, too; empty: that of the file
+	brought  bool      // nobody named it: it is a peer of one that was, or includes it
 	ids      []string  // of the readings; empty: one, for this host
 	about    lint.Host // the machine that is judged as well; nil: none
 	version  string    // of the keepalived that will read it; empty: any
@@ -176,6 +181,10 @@ func (r *checkRun) jobs(names []string) (jobs []job, err error) {
 	beside := ""
 	if names, err = r.found(names); err != nil {
 		return nil, err
+	}
+	r.asked = map[string]bool{}
+	for _, name := range names {
+		r.asked[r.abs(name)] = true
 	}
 	if len(names) == 0 {
 		s, err := r.settings.below(r.Dir)
@@ -215,6 +224,9 @@ func (r *checkRun) jobs(names []string) (jobs []job, err error) {
 			return nil, err
 		}
 		j := job{name: name, beside: beside, ids: r.ids, about: r.about, version: r.forVersion, failOn: r.threshold, settings: s}
+		if j.brought = len(r.asked) > 0 && !r.asked[file] && name != "-"; j.brought {
+			j.beside = cmp.Or(s.dir, r.Dir) // a settings file may name any file, and nobody asked for this one
+		}
 		if len(j.ids) == 0 {
 			j.ids = s.ids(file)
 		}
@@ -241,6 +253,7 @@ func (r *checkRun) jobs(names []string) (jobs []job, err error) {
 // withPeers returns the files with those of the other members of their clusters behind them.
 func (r *checkRun) withPeers(names []string) (all []string, err error) {
 	all = slices.Clone(names)
+	done := map[*ir.Cluster]bool{}
 	if len(r.ids) > 0 { // the readings are chosen
 		return all, nil
 	}
@@ -253,7 +266,8 @@ func (r *checkRun) withPeers(names []string) (all []string, err error) {
 			return nil, err
 		}
 		for _, c := range s.Clusters {
-			if slices.ContainsFunc(c.Members, func(m *ir.Member) bool { return s.path(m.File) == r.abs(name) }) {
+			if !done[c] && slices.ContainsFunc(c.Members, func(m *ir.Member) bool { return s.path(m.File) == r.abs(name) }) {
+				done[c] = true
 				for _, m := range c.Members {
 					all = append(all, r.shown(s.path(m.File)))
 				}
@@ -276,6 +290,10 @@ func (s *settings) rule(name, file string) *ir.RuleSetting {
 // shown with -v, with --only, where they fail the check, where they have a repair, and where they say what was not judged.
 func (r *checkRun) judge(j job, found diag.List) (shown diag.List, known int) {
 	for _, d := range found {
+		elsewhere := d.Host && r.about == nil // a file that this machine lacks may be on the one that is meant
+		if elsewhere {
+			d.Severity, d.Label, d.Help = diag.Info, "what it says is not judged", ""
+		}
 		setting := j.settings.rule(d.Rule, r.abs(cmp.Or(d.Span.Position().File, j.name)))
 		if setting != nil && setting.Severity != 0 {
 			d.Severity = setting.Severity
@@ -286,13 +304,8 @@ func (r *checkRun) judge(j job, found diag.List) (shown diag.List, known int) {
 		} else {
 			off = off || setting != nil && setting.Off
 		}
-		told := slices.Contains(unjudged, d.Rule)
-		if d.Host && r.about == nil { // a file that this machine lacks may be on the one that is meant
-			if told = strings.HasPrefix(d.Rule, "include-"); !told {
-				continue
-			}
-			d.Severity, d.Label, d.Help = diag.Info, "what it says is not judged", ""
-		}
+		told := slices.Contains(unjudged, d.Rule) || elsewhere
+		off = off || elsewhere && !strings.HasPrefix(d.Rule, "include-")
 		quiet := d.Severity < diag.Warning && len(d.Fixes) == 0 && !r.infos && j.failOn > d.Severity && !told
 		switch {
 		case off || quiet:
