@@ -214,7 +214,7 @@ func (r *checkRun) told(jobs []job, files []checked) (found []report.File, bad, 
 	return found, bad, unread
 }
 
-// tellAll shows what was found, and exits with what it comes to.
+// tellAll shows what was found, and returns the exit code for it.
 func (r *checkRun) tellAll(jobs []job, files []checked, show func([]report.File) error) error {
 	found, bad, unread := r.told(jobs, files)
 	if !r.quiet {
