@@ -23,7 +23,7 @@ func TestSeen(t *testing.T) {
 	n := lab.New(t)
 	host := n.Host("lb01", lab.On(n.Segment("lan"), "eth0", "192.0.2.1/24"))
 	file := filepath.Join(host.Dir(), "keepalived.conf")
-	text := "vrrp_instance VI_1 {\n interface eth0\n virtual_router_id 51\n virtual_ipaddress {\n  192.0.2.10/24\n }\n}\n" +
+	text := "include absent.conf\nvrrp_instance VI_1 {\n interface eth0\n virtual_router_id 51\n virtual_ipaddress {\n  192.0.2.10/24\n }\n}\n" +
 		"virtual_server 192.0.2.10 80 {\n lb_algo rr\n protocol TCP\n real_server 127.0.0.1 80 {\n  TCP_CHECK {\n  }\n }\n}\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -89,6 +89,10 @@ func TestSeen(t *testing.T) {
 	var d status.Document
 	if err := json.Unmarshal([]byte(get("/status.json")), &d); err != nil || len(d.Instances) != 1 || len(d.Events) == 0 {
 		t.Errorf("status.json: %v, %+v", err, d)
+	}
+	// An include that is not there is said, by the log and by status, and is no error.
+	if len(d.Unread) != 1 || len(d.Faults) != 0 || !strings.Contains(p.Log(), "no file absent.conf") {
+		t.Errorf("not read: %v, faults: %v\n%s", d.Unread, d.Faults, p.Log())
 	}
 
 	follow := keepcArgs(t, "status", "--follow")

@@ -74,17 +74,17 @@ var missing, empty = NewDigest(nil, fs.ErrNotExist), NewDigest(nil, nil)
 
 // faults says what the file asks for and loses by its errors, and what of it was not read.
 func (d *director) faults(l Loaded) {
-	for _, f := range l.Faults {
-		d.Log.Error(f.String(), "subject", "config")
+	for _, text := range texts(l.Faults) {
+		d.Log.Error(text, "subject", "config")
 	}
-	for _, f := range l.Unread {
-		d.Log.Warn(f.String(), "subject", "config")
+	for _, text := range texts(l.Unread) {
+		d.Log.Warn(text, "subject", "config")
 	}
 }
 
-// texts are for people: the faults of a configuration, and what of it was not read.
-func (l Loaded) texts() (all []string) {
-	for _, f := range slices.Concat(l.Faults, l.Unread) {
+// texts are faults for people.
+func texts(faults []Fault) (all []string) {
+	for _, f := range faults {
 		all = append(all, f.String())
 	}
 	return all

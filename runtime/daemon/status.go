@@ -20,6 +20,7 @@ type past struct {
 	begun  time.Time
 	since  time.Time      // of the configuration in force
 	faults []string       // of it, with what becomes of them
+	unread []string       // its includes of which nothing was read
 	text   []byte         // of it
 	reload *status.Reload // the last one; nil: none so far
 	count  struct{ done, refused uint64 }
@@ -28,13 +29,15 @@ type past struct {
 func (p *past) begin(now time.Time, l Loaded) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.begun, p.since, p.faults, p.text = now, now, l.texts(), l.Text
+	p.begun, p.since, p.text = now, now, l.Text
+	p.faults, p.unread = texts(l.Faults), texts(l.Unread)
 }
 
 func (p *past) done(now time.Time, l Loaded) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.since, p.faults, p.text, p.reload = now, l.texts(), l.Text, &status.Reload{At: now}
+	p.since, p.text, p.reload = now, l.Text, &status.Reload{At: now}
+	p.faults, p.unread = texts(l.Faults), texts(l.Unread)
 	p.count.done++
 }
 
@@ -96,7 +99,7 @@ func (d *director) snapshot(ctx context.Context) (status.Snapshot, error) {
 	s.Busy = d.busyness(s.Situation.Assigned)
 	d.past.mu.Lock()
 	s.First, s.Started, s.Since, s.Reload = d.past.first, d.past.begun, d.past.since, d.past.reload
-	s.Faults = d.past.faults
+	s.Faults, s.Unread = d.past.faults, d.past.unread
 	s.Reloads, s.ReloadsRefused = d.past.count.done, d.past.count.refused
 	d.past.mu.Unlock()
 	s.Events = d.history.last()

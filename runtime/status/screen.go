@@ -39,6 +39,9 @@ func (d Document) Screen(w io.Writer) error {
 	for _, f := range d.Faults {
 		b.WriteString("  " + f + "\n")
 	}
+	for _, f := range d.Unread {
+		b.WriteString("\nNot read: " + f + "\n")
+	}
 	if len(d.NotEnforced) > 0 {
 		b.WriteString("\nLeft out:\n")
 	}

@@ -49,7 +49,8 @@ type Document struct {
 	Configuration []byte `json:"configuration,omitempty"`
 	// AtStart are the settings that this process keeps until it ends, by keyword.
 	AtStart  map[string]string `json:"at_start"`
-	Faults   []string          `json:"faults"`   // the errors of the file in force, with what becomes of them, and what of it was not read
+	Faults   []string          `json:"faults"`   // the errors of the file in force, with what becomes of them
+	Unread   []string          `json:"unread"`   // its includes of which nothing was read
 	Problems []string          `json:"problems"` // what the kernel refuses, and is tried again
 	// NotEnforced is what of the file in force the director does not do yet, with what that means: a line for each reason.
 	NotEnforced []string `json:"not_enforced"`
@@ -247,6 +248,7 @@ type Snapshot struct {
 	Since    time.Time
 	Reload   *Reload
 	Faults   []string
+	Unread   []string
 	Problems []string
 	Made     []state.Key
 	Objects  []reconcile.Report // of the parts of the kernel
@@ -260,7 +262,7 @@ func (s Snapshot) Document(file string, pid int) Document {
 	d := Document{
 		Version: Version, At: s.At, PID: pid, File: file, Started: s.Started, Since: s.Since, Reload: s.Reload,
 		Instances: []Instance{}, Services: []Service{}, Scripts: []Script{}, Sessions: []Session{}, AtStart: map[string]string{},
-		Faults: append([]string{}, s.Faults...), Problems: append([]string{}, s.Problems...), Made: []string{},
+		Faults: append([]string{}, s.Faults...), Unread: append([]string{}, s.Unread...), Problems: append([]string{}, s.Problems...), Made: []string{},
 		NotEnforced: append([]string{}, report.Unenforced(s.Config.NotEnforced)...),
 	}
 	d.Kinds, d.NotInPlace, d.Events = []reconcile.Kind{}, []reconcile.Object{}, append([]Event{}, s.Events...)
