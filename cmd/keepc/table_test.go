@@ -34,8 +34,9 @@ func needInterop(t *testing.T) {
 // sync daemons, addresses, routes and rules, with all servers up, with one of each service down, with all down, with all back, and after
 // a stop. The files are some of testdata/table; with KEEPC_INTEROP=1 all of them and those of the corpus with virtual servers, too, or those whose names
 // KEEPC_TABLE matches.
+//
+// It runs alone: its directors give up all within 5 s of their stop, as keepalived has to, and other tests beside it leave an emulated machine too little.
 func TestSameTable(t *testing.T) {
-	t.Parallel()
 	lab.NeedPrograms(t, "keepalived", "ipvsadm", "ip")
 	lab.NeedIPVS(t)
 	files, err := filepath.Glob("../../testdata/table/*.conf")
