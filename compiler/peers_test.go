@@ -80,7 +80,7 @@ func TestPeers(t *testing.T) {
 		t.Errorf("only %d clusters", clusters)
 	}
 	for _, r := range lint.Rules() {
-		if r.Peers != nil && fires[r.Name] == 0 && r.Bad != "" {
+		if r.Peers != nil && fires[r.Name] == 0 && r.Page().Bad != "" {
 			t.Errorf("no cluster has %s", r.Name)
 		}
 	}

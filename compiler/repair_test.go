@@ -20,7 +20,7 @@ import (
 func TestRepair(t *testing.T) {
 	texts := map[string]string{}
 	for _, r := range lint.Rules() {
-		texts["rule "+r.Name] = r.Bad
+		texts["rule "+r.Name] = r.Page().Bad
 	}
 	for _, path := range files(t, "err") {
 		text, err := os.ReadFile(path)

@@ -50,7 +50,7 @@ func afterComma(words func() []string) func(*cobra.Command, string) []string {
 // ruleWords are the rules with their titles.
 func ruleWords() (words []string) {
 	for _, r := range lint.Rules() {
-		words = append(words, r.Name+"\t"+r.Title)
+		words = append(words, r.Name+"\t"+r.Page().Title)
 	}
 	return words
 }

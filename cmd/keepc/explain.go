@@ -100,7 +100,7 @@ func ruleNames() []string {
 func ruleList() string {
 	var b strings.Builder
 	for _, r := range lint.Rules() {
-		fmt.Fprintf(&b, "%-24s %-8s %s\n", r.Name, r.Severity, r.Title)
+		fmt.Fprintf(&b, "%-24s %-8s %s\n", r.Name, r.Severity, r.Page().Title)
 	}
 	return b.String()
 }

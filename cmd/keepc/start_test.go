@@ -311,13 +311,13 @@ func TestLossOfRules(t *testing.T) {
 		t.Skip("it takes a minute")
 	}
 	for _, r := range lint.Rules() {
-		if r.Bad == "" || r.Severity != diag.Error || r.Peers != nil {
+		text := r.Page().Bad
+		if text == "" || r.Severity != diag.Error || r.Peers != nil {
 			continue
 		}
 		t.Run(r.Name, func(t *testing.T) {
 			t.Parallel()
 			file := filepath.Join(t.TempDir(), "keepalived.conf")
-			text := r.Bad
 			if !strings.Contains(text, "vrrp_instance") { // so that there is something to start
 				text += "vrrp_instance Z {\n    interface eth0\n    virtual_router_id 99\n    virtual_ipaddress {\n        192.0.2.99/24\n    }\n}\n"
 			}

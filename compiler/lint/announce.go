@@ -13,18 +13,9 @@ import (
 
 // announceRules are about the addresses of virtual servers: who holds them, and what brings them and takes them away.
 func announceRules() []Rule {
-	up := func(address, more string) string {
-		return strings.Replace(serviceText("    alpha\n    omega\n    quorum_up \"/usr/bin/ip addr add "+address+"/32 dev lo\"\n"+more), "", "global_defs {\n    script_user root\n    enable_script_security\n}\n", 1)
-	}
-	const down = "    quorum_down \"/usr/bin/ip addr del 192.0.2.10/32 dev lo\"\n"
 	return []Rule{
 		{
 			Name: "service-unheld", Severity: diag.Warning,
-			Title: "Nothing here holds the address of a virtual server.",
-			Text: "Packets reach a virtual server by an address of the director. A file that has instances or static addresses says which addresses " +
-				"the director holds: a virtual server of another one receives no traffic, unless the address is there by other means.",
-			Bad:  instanceText("") + strings.ReplaceAll(serviceText(""), "192.0.2.10", "203.0.113.50"),
-			Good: instanceText("") + serviceText(""),
 			Check: func(p *pass) {
 				held := map[netip.Addr]bool{}
 				for _, a := range p.StaticAddresses {
@@ -55,12 +46,6 @@ func announceRules() []Rule {
 		},
 		{
 			Name: "quorum-address", Severity: diag.Warning,
-			Title: "quorum_up adds an address, and something about that is missing or wrong.",
-			Text: "Directors behind a router announce the address of a service while its quorum is there. quorum_up then adds the address of the " +
-				"service and no other; quorum_down takes it away; alpha holds it back until the servers are checked; and with omega quorum_down runs at " +
-				"a stop, too. Without them the router goes on sending traffic to a director that serves nobody.",
-			Bad:  up("192.0.2.11", strings.ReplaceAll(down, "192.0.2.10", "192.0.2.11")),
-			Good: up("192.0.2.10", down),
 			Service: func(p *pass, v service) {
 				added, ok := announced(v.QuorumUp)
 				if !ok || v.Group != "" || !v.Key.Addr.IsValid() {

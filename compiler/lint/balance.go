@@ -14,12 +14,6 @@ func balanceRules() []Rule {
 	return []Rule{
 		{
 			Name: "scheduler-flag", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "A flag belongs to another scheduler.",
-			Text: "sh-fallback and sh-port are flags of sh, mh-fallback and mh-port of mh, and lb_algo must stand before them. keepalived reports the " +
-				"line and ignores it. Those of sh and mh are the same for the kernel: one for the other is a warning. The word hashed it ignores " +
-				"always, and reports it unless the scheduler is one of the two.",
-			Bad:  serviceText("    sh-port\n"),
-			Good: strings.Replace(serviceText("    sh-port\n"), "lb_algo rr", "lb_algo sh", 1),
 			Service: func(p *pass, v service) {
 				hashes := v.Scheduler == "sh" || v.Scheduler == "mh"
 				if v.Has("hashed") && !hashes {
@@ -42,10 +36,6 @@ func balanceRules() []Rule {
 		},
 		{
 			Name: "ops-protocol", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "One-packet scheduling is for UDP.",
-			Text:  "ops chooses a real server for every packet; TCP and SCTP have connections of many. keepalived reports it and clears ops.",
-			Bad:   serviceText("    ops\n"),
-			Good:  serviceText(""),
 			Service: func(p *pass, v service) {
 				if v.Has("ops") && v.Key.FWMark == 0 && v.Key.Protocol != ir.UDP {
 					p.report(v.At("ops"), v.name()+" has ops and is no service of UDP", "cleared")
@@ -54,10 +44,6 @@ func balanceRules() []Rule {
 		},
 		{
 			Name: "sorry-order", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "A line about the sorry server stands before it.",
-			Text:  "keepalived reads the block from top to bottom, finds no sorry server yet, and ignores the line.",
-			Bad:   serviceText("    sorry_server_inhibit\n    sorry_server 192.0.2.99 80\n"),
-			Good:  serviceText("    sorry_server 192.0.2.99 80\n    sorry_server_inhibit\n"),
 			Service: func(p *pass, v service) {
 				for _, word := range []string{"sorry_server_inhibit", "sorry_server_lvs_method"} {
 					if v.Has(word) && (!v.Has("sorry_server") || precedes(v.Origin, word, "sorry_server")) {
@@ -68,10 +54,6 @@ func balanceRules() []Rule {
 		},
 		{
 			Name: "sorry-port", Severity: diag.Error, Loss: diag.GoesOnWith,
-			Title: "The sorry server has another port than its virtual server, and only NAT can change it.",
-			Text:  "With DR and TUN the packet arrives as it was sent. keepalived reports it and uses the port of the virtual server.",
-			Bad:   serviceText("    sorry_server 192.0.2.99 8080\n"),
-			Good:  serviceText("    sorry_server 192.0.2.99 80\n"),
 			Service: func(p *pass, v service) {
 				p.sorryPort(v)
 				if s := v.SorryServer; s != nil && s.Forwarding != ir.NAT && v.Group == "" && v.Key.FWMark == 0 && v.Key.Port != 0 && s.Port != 0 && s.Port != v.Key.Port {
@@ -81,10 +63,6 @@ func balanceRules() []Rule {
 		},
 		{
 			Name: "sorry-family", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "The sorry server is of another family than its virtual server.",
-			Text:  "Only a tunnel (TUN) can carry one family to the other. keepalived reports it and goes without the sorry server.",
-			Bad:   serviceText("    sorry_server 2001:db8::99 80\n"),
-			Good:  serviceText("    sorry_server 192.0.2.99 80\n"),
 			Service: func(p *pass, v service) {
 				if s := v.SorryServer; s != nil && s.Addr.IsValid() && v.Key.Addr.IsValid() && s.Forwarding != ir.TUN && s.Addr.Addr().Is6() != v.Key.Addr.Is6() {
 					p.report(v.At("sorry_server"), fmt.Sprintf("the sorry server %s is of another family than %s", s.Addr.Addr(), v.Key.Addr), "dropped")
@@ -93,10 +71,6 @@ func balanceRules() []Rule {
 		},
 		{
 			Name: "family-of-mark", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "ip_family does not agree with the addresses.",
-			Text:  "A firewall mark has the family that ip_family says. keepalived drops real servers of the other one, and reports an ip_family that an address contradicts.",
-			Bad:   "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind DR\n    ip_family inet6\n    real_server 192.0.2.21 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
-			Good:  "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind DR\n    ip_family inet\n    real_server 192.0.2.21 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
 			Service: func(p *pass, v service) {
 				if v.Group == "" && v.Key.FWMark != 0 && !v.Has("ip_family") {
 					p.familyOfHead(v)
@@ -117,10 +91,6 @@ func balanceRules() []Rule {
 		},
 		{
 			Name: "mixed-group", Severity: diag.Error, Loss: diag.DropsBlock,
-			Title: "A virtual_server_group has members of another family than the real servers.",
-			Text:  "A service and its real servers are of one family unless a tunnel (TUN) is used. The kernel refuses the others, and keepalived -t does not look.",
-			Bad:   "virtual_server_group web {\n    192.0.2.10 80\n    2001:db8::10 80\n}\n" + grouped,
-			Good:  "virtual_server_group web {\n    192.0.2.10 80\n    192.0.2.11 80\n}\n" + grouped,
 			Service: func(p *pass, v service) {
 				if len(v.RealServers) == 0 || v.Forwarding == ir.TUN {
 					return
@@ -135,11 +105,6 @@ func balanceRules() []Rule {
 		},
 		{
 			Name: "mark-without-family", Severity: diag.Error, Loss: diag.DropsBlock,
-			Title: "A virtual_server_group has addresses of both families and a firewall mark of none.",
-			Text: "A mark is of the family that the addresses beside it have. Where they have both, keepalived wants inet or inet6 behind the mark, " +
-				"whatever ip_family says, and drops the service without it.",
-			Bad:  "virtual_server_group web {\n    192.0.2.10 80\n    2001:db8::10 80\n    fwmark 8\n}\n" + strings.Replace(grouped, "lb_kind DR", "lb_kind TUN", 1),
-			Good: "virtual_server_group web {\n    192.0.2.10 80\n    2001:db8::10 80\n    fwmark 8 inet\n}\n" + strings.Replace(grouped, "lb_kind DR", "lb_kind TUN", 1),
 			Service: func(p *pass, v service) {
 				var has4, has6 bool
 				var bare *ir.GroupMember
@@ -162,11 +127,6 @@ func balanceRules() []Rule {
 		},
 		{
 			Name: "threshold-order", Severity: diag.Warning,
-			Title: "The lower threshold of a real server is not below the upper one.",
-			Text: "Above uthreshold connections a server gets no new ones, below lthreshold it gets them again. The wrong way round it flutters " +
-				"with every connection.",
-			Bad:  "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        uthreshold 100\n        lthreshold 200\n        TCP_CHECK {\n        }\n    }\n}\n",
-			Good: "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        uthreshold 200\n        lthreshold 100\n        TCP_CHECK {\n        }\n    }\n}\n",
 			Service: func(p *pass, v service) {
 				for _, s := range v.RealServers {
 					if s.UpperThreshold > 0 && s.LowerThreshold > s.UpperThreshold {
@@ -177,10 +137,6 @@ func balanceRules() []Rule {
 		},
 		{
 			Name: "server-is-service", Severity: diag.Warning,
-			Title: "A real server has the address of its virtual server.",
-			Text:  "The address of a real server is one that it has always, and nobody else; that of the service moves between directors.",
-			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.10 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
-			Good:  serviceText(""),
 			Service: func(p *pass, v service) {
 				for _, s := range v.RealServers {
 					if v.Group == "" && s.Addr.IsValid() && s.Addr.Addr() == v.Key.Addr {

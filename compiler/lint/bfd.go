@@ -15,10 +15,6 @@ func bfdRules() []Rule {
 	return []Rule{
 		{
 			Name: "missing-neighbor", Severity: diag.Error, Loss: diag.DropsBlock,
-			Title: "A bfd_instance has no neighbour.",
-			Text:  "keepalived disables it.",
-			Bad:   "bfd_instance b {\n    min_rx 100\n}\n",
-			Good:  "bfd_instance b {\n    neighbor_ip 192.0.2.3\n}\n",
 			Check: func(p *pass) {
 				for _, b := range p.BFDs {
 					if !b.Has("neighbor_ip") && !b.Has("neighbour_ip") {
@@ -29,10 +25,6 @@ func bfdRules() []Rule {
 		},
 		{
 			Name: "neighbor-taken", Severity: diag.Error, Loss: diag.DropsBlock,
-			Title: "Two BFD sessions have one neighbour and one source.",
-			Text:  "A packet tells its session by the addresses that it has. keepalived ignores the second session.",
-			Bad:   "bfd_instance b {\n    neighbor_ip 192.0.2.3\n}\nbfd_instance c {\n    neighbor_ip 192.0.2.3\n}\n",
-			Good:  "bfd_instance b {\n    neighbor_ip 192.0.2.3\n}\nbfd_instance c {\n    neighbor_ip 192.0.2.4\n}\n",
 			Check: func(p *pass) {
 				type ends struct{ neighbor, source netip.Addr }
 				first := map[ends]*ir.BFD{}
@@ -47,10 +39,6 @@ func bfdRules() []Rule {
 		},
 		{
 			Name: "neighbor-family", Severity: diag.Error, Loss: diag.DropsBlock,
-			Title: "Source and neighbour of a BFD session are of two families.",
-			Text:  "keepalived disables the session.",
-			Bad:   "bfd_instance b {\n    neighbor_ip 192.0.2.3\n    source_ip 2001:db8::2\n}\n",
-			Good:  "bfd_instance b {\n    neighbor_ip 192.0.2.3\n    source_ip 192.0.2.2\n}\n",
 			Check: func(p *pass) {
 				for _, b := range p.BFDs {
 					if b.Source.IsValid() && b.Neighbor.IsValid() && b.Source.Is6() != b.Neighbor.Is6() {
@@ -61,10 +49,6 @@ func bfdRules() []Rule {
 		},
 		{
 			Name: "hops-above-ttl", Severity: diag.Warning,
-			Title: "A BFD session allows more hops than its packets can make.",
-			Text:  "Every router takes one from the TTL. keepalived reports it and lowers max_hops to the TTL.",
-			Bad:   "bfd_instance b {\n    neighbor_ip 192.0.2.3\n    ttl 2\n    max_hops 5\n}\n",
-			Good:  "bfd_instance b {\n    neighbor_ip 192.0.2.3\n    ttl 255\n    max_hops 5\n}\n",
 			Check: func(p *pass) {
 				for _, b := range p.BFDs {
 					if s := b.Stmt.Block.Find("max_hops"); s != nil && len(s.Words) > 1 { // Compile has lowered it
@@ -77,10 +61,6 @@ func bfdRules() []Rule {
 		},
 		{
 			Name: "neighbor-self", Severity: diag.Warning,
-			Title: "A BFD session has its own address for its neighbour.",
-			Text:  "The neighbour is the other end. A session with oneself is always up, or never.",
-			Bad:   "bfd_instance b {\n    neighbor_ip 192.0.2.3\n    source_ip 192.0.2.3\n}\n",
-			Good:  "bfd_instance b {\n    neighbor_ip 192.0.2.3\n    source_ip 192.0.2.2\n}\n",
 			Check: func(p *pass) {
 				for _, b := range p.BFDs {
 					if b.Source.IsValid() && b.Source == b.Neighbor {

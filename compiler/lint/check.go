@@ -16,10 +16,6 @@ func checkRules() []Rule {
 	return []Rule{
 		{
 			Name: "check-source-family", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "A check shall connect from an address of another family than the one that it connects to.",
-			Text:  "keepalived reports it and goes without the source address.",
-			Bad:   checkedText("TCP_CHECK {\n            bindto 2001:db8::2\n        }"),
-			Good:  checkedText("TCP_CHECK {\n            bindto 192.0.2.2\n        }"),
 			Service: func(p *pass, v service) {
 				for c := range v.checks {
 					if from, to := c.BindTo.Addr(), c.Target.Addr(); from.IsValid() && to.IsValid() && from.Is6() != to.Is6() {
@@ -30,11 +26,6 @@ func checkRules() []Rule {
 		},
 		{
 			Name: "ping-source", Severity: diag.Warning,
-			Title: "PING_CHECK has a source address, which keepalived does not use.",
-			Text: "Up to 2.4.3 keepalived reads bindto in a PING_CHECK and asks from the address that the kernel picks. A server that answers one source " +
-				"alone is taken out. keepc asks from the address that is written.",
-			Bad:  checkedText("PING_CHECK {\n            bindto 192.0.2.2\n        }"),
-			Good: checkedText("PING_CHECK {\n        }"),
 			Service: func(p *pass, v service) {
 				if p.Version != "" && !schema.Older(p.Version, "2.4.4") {
 					return
@@ -48,10 +39,6 @@ func checkRules() []Rule {
 		},
 		{
 			Name: "check-without-link", Severity: diag.Error, Loss: diag.Keeps,
-			Title: "A check connects to a link-local address and names no interface.",
-			Text:  "Such an address is of one link, and there may be several with it. keepalived asks for bind_if, and the check fails.",
-			Bad:   "virtual_server 2001:db8::10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server fe80::21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
-			Good:  "virtual_server 2001:db8::10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server fe80::21 80 {\n        TCP_CHECK {\n            bind_if eth0\n        }\n    }\n}\n",
 			Service: func(p *pass, v service) {
 				for c := range v.checks {
 					if to := c.Target.Addr(); to.Is6() && to.IsLinkLocalUnicast() && c.BindIf == "" {
@@ -62,10 +49,6 @@ func checkRules() []Rule {
 		},
 		{
 			Name: "reply-length", Severity: diag.Error, Loss: diag.Keeps,
-			Title: "A UDP_CHECK wants answers that are longer than it allows.",
-			Text:  "keepalived reports that the check always fails.",
-			Bad:   checkedText("UDP_CHECK {\n            require_reply\n            min_reply_length 300\n        }"),
-			Good:  checkedText("UDP_CHECK {\n            require_reply\n            min_reply_length 300\n            max_reply_length 400\n        }"),
 			Service: func(p *pass, v service) {
 				for c := range v.checks {
 					if u, ok := c.Checker.(*ir.UDPCheck); ok && u.MinLength > u.MaxLength {
@@ -76,10 +59,6 @@ func checkRules() []Rule {
 		},
 		{
 			Name: "url-path", Severity: diag.Warning,
-			Title: "The path of a page does not begin with a slash.",
-			Text:  "keepalived sends the path as it stands: GET index.html is no request that web servers understand, and most answer 400.",
-			Bad:   checkedText("HTTP_GET {\n            url {\n                path index.html\n                status_code 200\n            }\n        }"),
-			Good:  checkedText("HTTP_GET {\n            url {\n                path /index.html\n                status_code 200\n            }\n        }"),
 			Service: func(p *pass, v service) {
 				for u := range v.pages {
 					if u.Path != "" && u.Path[0] != '/' && u.Path != "*" && !strings.Contains(u.Path, "://") {
@@ -90,11 +69,6 @@ func checkRules() []Rule {
 		},
 		{
 			Name: "slow-check", Severity: diag.Info,
-			Title: "The tries of a check take longer than the time between two checks.",
-			Text: "connect_timeout, retry and delay_before_retry together say when a silent server is given up. Longer than delay_loop means that " +
-				"it gets traffic for several rounds.",
-			Bad:  "virtual_server 192.0.2.10 80 {\n    delay_loop 6\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n            connect_timeout 10\n            retry 3\n        }\n    }\n}\n",
-			Good: "virtual_server 192.0.2.10 80 {\n    delay_loop 6\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n            connect_timeout 1\n            retry 1\n        }\n    }\n}\n",
 			Service: func(p *pass, v service) {
 				if c, takes := v.slowest(); c != nil {
 					p.report(c.Span(), fmt.Sprintf("a silent server is given up after %v", takes), fmt.Sprintf("delay_loop is %v", c.DelayLoop))
@@ -103,10 +77,6 @@ func checkRules() []Rule {
 		},
 		{
 			Name: "url-unjudged", Severity: diag.Info,
-			Title: "A page has no status_code, no digest and no regex.",
-			Text:  "Every answer with a status of 200 to 299 is good then, whatever it says. keepalived before version 2 took no answer at all for good.",
-			Bad:   pageText(""),
-			Good:  pageText("status_code 200"),
 			Service: func(p *pass, v service) {
 				for u := range v.pages {
 					if !u.Has("status_code") && !u.Has("digest") && !u.Has("regex") && !u.Has("regex_no_match") {
@@ -117,10 +87,6 @@ func checkRules() []Rule {
 		},
 		{
 			Name: "idle-omega", Severity: diag.Info,
-			Title: "omega stands in a virtual server without scripts for lost servers.",
-			Text:  "At the stop of the daemon omega runs quorum_down and the notify_down of real servers. Without them it does nothing.",
-			Bad:   serviceText("    omega\n"),
-			Good:  serviceText(""),
 			Service: func(p *pass, v service) {
 				down := v.QuorumDown != nil || slices.ContainsFunc(v.RealServers, func(s *ir.RealServer) bool { return s.NotifyDown != nil })
 				if v.Omega && !down && !v.Has("quorum_down") {
@@ -130,10 +96,6 @@ func checkRules() []Rule {
 		},
 		{
 			Name: "regex-missing", Severity: diag.Warning,
-			Title: "A page has words about a regular expression and none.",
-			Text:  "regex_no_match, regex_options and the like say how regex is used. Without it they do nothing.",
-			Bad:   checkedText("HTTP_GET {\n            url {\n                path /\n                regex_no_match\n            }\n        }"),
-			Good:  checkedText("HTTP_GET {\n            url {\n                path /\n                regex \"busy\"\n                regex_no_match\n            }\n        }"),
 			Service: func(p *pass, v service) {
 				for u := range v.pages {
 					for _, s := range blockOf(u.Stmt) {
@@ -147,10 +109,6 @@ func checkRules() []Rule {
 		},
 		{
 			Name: "dynamic-twice", Severity: diag.Warning,
-			Title: "Two MISC_CHECKs set the weight of a real server.",
-			Text:  "Each sets what its exit status says, and the last one counts until the other runs again.",
-			Bad:   checkedText("MISC_CHECK {\n            misc_path \"/usr/bin/a\"\n            misc_dynamic\n        }\n        MISC_CHECK {\n            misc_path \"/usr/bin/b\"\n            misc_dynamic\n        }"),
-			Good:  checkedText("MISC_CHECK {\n            misc_path \"/usr/bin/a\"\n            misc_dynamic\n        }\n        MISC_CHECK {\n            misc_path \"/usr/bin/b\"\n        }"),
 			Service: func(p *pass, v service) {
 				for _, s := range v.RealServers {
 					var first *ir.Check
@@ -169,10 +127,6 @@ func checkRules() []Rule {
 		},
 		{
 			Name: "check-order", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "What a FILE_CHECK or BFD_CHECK follows stands behind it.",
-			Text:  "keepalived reads the file once, from top to bottom, does not find the track_file or bfd_instance, and drops the check: the server counts as alive always.",
-			Bad:   checkedText("BFD_CHECK {\n            name b\n        }") + "bfd_instance b {\n    neighbor_ip 192.0.2.3\n}\n",
-			Good:  "bfd_instance b {\n    neighbor_ip 192.0.2.3\n}\n" + checkedText("BFD_CHECK {\n            name b\n        }"),
 			Check: func(p *pass) {
 				blocks := map[string]ir.Origin{}
 				for _, f := range p.TrackFiles {
@@ -197,10 +151,6 @@ func checkRules() []Rule {
 		},
 		{
 			Name: "session-untold", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "A BFD session is followed by those whom it does not tell.",
-			Text:  "A bfd_instance with the word vrrp alone tells no checks, and one with checker alone no instances. keepalived does not find it there.",
-			Bad:   "bfd_instance b {\n    neighbor_ip 192.0.2.3\n    vrrp\n}\n" + checkedText("BFD_CHECK {\n            name b\n        }"),
-			Good:  "bfd_instance b {\n    neighbor_ip 192.0.2.3\n}\n" + checkedText("BFD_CHECK {\n            name b\n        }"),
 			Check: func(p *pass) {
 				sessions := map[string]*ir.BFD{}
 				for _, b := range p.BFDs {
@@ -224,10 +174,6 @@ func checkRules() []Rule {
 		},
 		{
 			Name: "session-twice", Severity: diag.Warning,
-			Title: "Two BFD_CHECKs of a real server follow one session.",
-			Text:  "keepalived reports it and drops the second one.",
-			Bad:   "bfd_instance b {\n    neighbor_ip 192.0.2.3\n}\n" + checkedText("BFD_CHECK {\n            name b\n        }\n        BFD_CHECK {\n            name b\n        }"),
-			Good:  "bfd_instance b {\n    neighbor_ip 192.0.2.3\n}\n" + checkedText("BFD_CHECK {\n            name b\n        }"),
 			Service: func(p *pass, v service) {
 				for _, s := range v.RealServers {
 					first := map[string]*ir.Check{}
@@ -311,18 +257,4 @@ func (v service) slowest() (*ir.Check, time.Duration) {
 		}
 	}
 	return nil, 0
-}
-
-// checkedText is a virtual_server without a mistake whose real server has a check.
-func checkedText(check string) string {
-	return "global_defs {\n    script_user root\n    enable_script_security\n}\n" +
-		"virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol " + protocolText(check) + "\n    real_server 192.0.2.21 80 {\n        " + check + "\n    }\n}\n"
-}
-
-// protocolText is the protocol of a service that fits a check.
-func protocolText(check string) string {
-	if strings.HasPrefix(check, "UDP") {
-		return "UDP"
-	}
-	return "TCP"
 }

@@ -11,18 +11,9 @@ import (
 
 // commandRules are about the programs that a file names, wherever it does.
 func commandRules() []Rule {
-	const security = "global_defs {\n    script_user root\n    enable_script_security\n}\n"
-	script := func(command string) string {
-		return security + "vrrp_script web {\n    script \"" + command + "\"\n}\n" + tracking
-	}
 	return []Rule{
 		{
 			Name: "script-shell", Severity: diag.Warning,
-			Title: "A script has words of the shell.",
-			Text: "keepalived starts the program itself, without a shell: ||, &&, |, > and ; become arguments of the program, $(...), ~ and " +
-				"$HOME are not replaced, and exit is no program. A shell can be named: \"/bin/sh -c 'a || b'\".",
-			Bad:  script("/usr/bin/pgrep nginx || exit 1"),
-			Good: script("/bin/sh -c 'pgrep nginx || exit 1'"),
 			Check: func(p *pass) {
 				for _, c := range p.Commands {
 					for i, a := range c.Args {
@@ -44,11 +35,6 @@ func commandRules() []Rule {
 		},
 		{
 			Name: "unsafe-script", Severity: diag.Warning,
-			Title: "A script lies where others than root can write.",
-			Text: "Whoever can change the file, or a directory above it, has the rights of the one who runs it, mostly root. " +
-				"With enable_script_security keepalived does not run it.",
-			Bad:  script("/tmp/check.sh"),
-			Good: script("/usr/bin/check.sh"),
 			Check: func(p *pass) {
 				for _, c := range p.Commands {
 					if len(c.Args) > 0 && open(c.Args[0]) {
@@ -59,10 +45,6 @@ func commandRules() []Rule {
 		},
 		{
 			Name: "relative-script", Severity: diag.Warning,
-			Title: "The path of a script does not begin at the root.",
-			Text:  "A name without a slash is looked for in the directories of PATH; another path is taken from the working directory of the daemon, which is / as a rule.",
-			Bad:   script("scripts/check.sh"),
-			Good:  script("/usr/bin/check.sh"),
 			Check: func(p *pass) {
 				for _, c := range p.Commands {
 					if len(c.Args) > 0 && strings.Contains(c.Args[0], "/") && !path.IsAbs(c.Args[0]) && plain(c.Args[0][0]) {
@@ -73,11 +55,6 @@ func commandRules() []Rule {
 		},
 		{
 			Name: "long-process", Severity: diag.Warning,
-			Title: "The name of a tracked process is longer than the kernel keeps.",
-			Text: "The kernel keeps 15 bytes of the name of a program, and vrrp_track_process compares with that unless full_command says that " +
-				"the whole command line counts: a longer name matches nothing.",
-			Bad:  "vrrp_track_process web {\n    process averylongprogramname\n}\n" + instanceText("    track_process {\n        web\n    }\n"),
-			Good: "vrrp_track_process web {\n    process /usr/bin/averylongprogramname\n    full_command\n}\n" + instanceText("    track_process {\n        web\n    }\n"),
 			Check: func(p *pass) {
 				for _, t := range p.TrackProcesses {
 					if len(t.Process) == 1 && len(t.Process[0]) > 15 && !strings.Contains(t.Process[0], "/") && !t.Has("full_command") && !t.Has("param_match") {

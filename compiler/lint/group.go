@@ -14,10 +14,6 @@ func groupRules() []Rule {
 	return []Rule{
 		{
 			Name: "single-member", Severity: diag.Info,
-			Title: "A vrrp_sync_group has one member.",
-			Text:  "There is nothing to keep in step with. keepalived 2.2.7 reports it.",
-			Bad:   instanceText("") + "vrrp_sync_group G {\n    group {\n        VI_1\n    }\n}\n",
-			Good:  instanceText(""),
 			Check: func(p *pass) {
 				for _, g := range p.SyncGroups {
 					if len(g.Members) == 1 && len(linesOf(g.Origin, "group")) == 1 {
@@ -28,10 +24,6 @@ func groupRules() []Rule {
 		},
 		{
 			Name: "empty-sync-group", Severity: diag.Error, Loss: diag.DropsBlock,
-			Title: "A vrrp_sync_group has no member.",
-			Text:  "keepalived reports it and drops the group, with its scripts.",
-			Bad:   instanceText("") + "vrrp_sync_group G {\n    group {\n    }\n}\n",
-			Good:  instanceText(""),
 			Check: func(p *pass) {
 				for _, g := range p.SyncGroups {
 					if g.Has("group") && len(g.Members) == 0 {
@@ -42,11 +34,6 @@ func groupRules() []Rule {
 		},
 		{
 			Name: "idle-garp-group", Severity: diag.Error, Loss: diag.DropsBlock,
-			Title: "A garp_group has no interval or no interface.",
-			Text: "It is there to hold gratuitous ARPs of interfaces apart. keepalived reports a group without garp_interval and gna_interval and drops " +
-				"it; of one without an interface it says nothing.",
-			Bad:  "garp_group {\n    interface eth0\n}\n",
-			Good: "garp_group {\n    garp_interval 0.01\n    interface eth0\n}\n",
 			Check: func(p *pass) {
 				for _, g := range p.GARPGroups {
 					if !g.Has("garp_interval") && !g.Has("gna_interval") {
@@ -59,11 +46,6 @@ func groupRules() []Rule {
 		},
 		{
 			Name: "grouped-twice", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "An interface is in two garp_groups, or in one twice.",
-			Text: "keepalived reports it and ignores the second one. When it is the first word of a second list in braces, 2.2.7 stops reading at the " +
-				"end of the list and exits with code 2.",
-			Bad:  "garp_group {\n    garp_interval 0.1\n    interface eth0\n}\ngarp_group {\n    garp_interval 0.2\n    interface eth0\n}\n",
-			Good: "garp_group {\n    garp_interval 0.1\n    interface eth0\n}\ngarp_group {\n    garp_interval 0.2\n    interface eth1\n}\n",
 			Check: func(p *pass) {
 				first := map[string]ir.Name{}
 				for _, g := range p.GARPGroups {
@@ -79,10 +61,6 @@ func groupRules() []Rule {
 		},
 		{
 			Name: "empty-track-group", Severity: diag.Warning,
-			Title: "A track_group has no member.",
-			Text:  "Static addresses, routes and rules that follow it follow nobody. keepalived reports it.",
-			Bad:   instanceText("") + "track_group G {\n    group {\n    }\n}\n",
-			Good:  instanceText(""),
 			Check: func(p *pass) {
 				for _, g := range p.TrackGroups {
 					if g.Has("group") && len(g.Members) == 0 {
@@ -93,10 +71,6 @@ func groupRules() []Rule {
 		},
 		{
 			Name: "track-group-order", Severity: diag.Warning,
-			Title: "A track_group stands behind a static address, route or rule that follows it.",
-			Text:  "keepalived reads the file once, from top to bottom, and reports that it does not find the group.",
-			Bad:   "static_routes {\n    198.51.100.0/24 via 192.0.2.1 dev eth0 track_group G\n}\ntrack_group G {\n    group {\n        VI_1\n    }\n}\n" + instanceText(""),
-			Good:  "track_group G {\n    group {\n        VI_1\n    }\n}\nstatic_routes {\n    198.51.100.0/24 via 192.0.2.1 dev eth0 track_group G\n}\n" + instanceText(""),
 			Check: func(p *pass) {
 				groups := map[string]ir.Origin{}
 				for _, g := range p.TrackGroups {
@@ -122,10 +96,6 @@ func groupRules() []Rule {
 		},
 		{
 			Name: "repeated-global", Severity: diag.Info,
-			Title: "There are several global_defs.",
-			Text:  "All of them count, and of a line that stands in two the last one. Whoever reads one of them does not see the other.",
-			Bad:   "global_defs {\n    router_id lb1\n}\nglobal_defs {\n    process_names\n}\n",
-			Good:  "global_defs {\n    router_id lb1\n    process_names\n}\n",
 			Check: func(p *pass) {
 				var first *grammar.Stmt
 				for _, s := range p.file.Stmts {
@@ -141,10 +111,6 @@ func groupRules() []Rule {
 		},
 		{
 			Name: "member-twice", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "An instance is a member of sync groups twice.",
-			Text:  "An instance follows one group. keepalived reports the second one.",
-			Bad:   two + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n}\nvrrp_sync_group H {\n    group {\n        VI_2\n        VI_1\n    }\n}\n",
-			Good:  two + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n}\n",
 			Check: func(p *pass) {
 				first, groups, instances := map[string]source.Span{}, map[string]bool{}, map[string]bool{}
 				for _, v := range p.Instances {
@@ -167,10 +133,6 @@ func groupRules() []Rule {
 		},
 		{
 			Name: "master-ah", Severity: diag.Error, Loss: diag.GoesOnWith,
-			Title: "state MASTER and AH authentication do not go together.",
-			Text:  "A router must hear the sequence number of the group before it may speak. keepalived reports it and starts as BACKUP.",
-			Bad:   instanceText("    state MASTER\n    priority 150\n    authentication {\n        auth_type AH\n        auth_pass k2t9\n    }\n"),
-			Good:  instanceText("    state BACKUP\n    priority 150\n    authentication {\n        auth_type AH\n        auth_pass k2t9\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if v.Auth.Type == ir.AuthAH && v.State == ir.Backup && value(v.Origin, "state") == "MASTER" {
@@ -181,10 +143,6 @@ func groupRules() []Rule {
 		},
 		{
 			Name: "mail-without-recipients", Severity: diag.Warning, Loss: diag.DropsWord,
-			Title: "There is a mail server and nobody to write to.",
-			Text:  "Without addresses in notification_email no mail is sent. keepalived rejects a notification_email that is empty: that is an error.",
-			Bad:   "global_defs {\n    smtp_server 192.0.2.25\n}\n" + instanceText(""),
-			Good:  "global_defs {\n    smtp_server 192.0.2.25\n    notification_email {\n        root@example.net\n    }\n}\n" + instanceText(""),
 			Check: func(p *pass) {
 				switch g := p.Global; {
 				case len(g.Recipients) > 0:
@@ -201,10 +159,6 @@ func groupRules() []Rule {
 		},
 		{
 			Name: "mail-without-server", Severity: diag.Warning,
-			Title: "There is somebody to write to and no mail server.",
-			Text:  "Without smtp_server keepalived sends no mail, also where one listens on the machine itself, and does not say so.",
-			Bad:   "global_defs {\n    notification_email {\n        root@example.net\n    }\n}\n" + instanceText(""),
-			Good:  "global_defs {\n    smtp_server 127.0.0.1\n    notification_email {\n        root@example.net\n    }\n}\n" + instanceText(""),
 			Check: func(p *pass) {
 				if g := p.Global; len(g.Recipients) > 0 && g.SMTPServer.Host == "" && !g.Has("smtp_server") {
 					p.report(g.Recipients[0].Span, "no mail is sent without smtp_server", "gets no mail").Help = "add smtp_server to global_defs"
@@ -231,6 +185,3 @@ func (p *pass) alert() source.Span {
 	}
 	return source.Span{}
 }
-
-// two is two instances without a mistake.
-var two = instanceText("") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n"

@@ -18,11 +18,6 @@ func hostRules() []Rule {
 	return []Rule{
 		{
 			Name: "interface-not-here", Severity: diag.Error, Loss: diag.Ends, Host: true,
-			Title: "This machine has no such interface.",
-			Text: "keepalived refuses the line, and does not run with an instance on such an interface, unless dynamic_interfaces is set. keepc waits: an " +
-				"instance is in FAULT until its interface appears. In a file for another machine this is no mistake.",
-			Bad:  "vrrp_instance VI_1 {\n    interface eth7\n    virtual_router_id 7\n    virtual_ipaddress {\n        192.0.2.10/24\n    }\n}\n",
-			Good: instanceText(""),
 			Check: func(p *pass) {
 				missing := func(name string, at source.Span, lived bool) {
 					if _, here := p.host.Networks(name); here || name == "" || name == "lo" || strings.Contains(name, ":") {
@@ -51,10 +46,6 @@ func hostRules() []Rule {
 		},
 		{
 			Name: "address-off-network", Severity: diag.Warning, Host: true,
-			Title: "An address is in no network of its interface.",
-			Text:  "Hosts of the network reach an address of the network only, unless a route leads to this one.",
-			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        203.0.113.9/24\n    }\n}\n",
-			Good:  instanceText(""),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					for _, a := range v.Addresses {
@@ -69,11 +60,6 @@ func hostRules() []Rule {
 		},
 		{
 			Name: "owner-elsewhere", Severity: diag.Warning, Host: true,
-			Title: "Priority 255 claims addresses that this machine does not have.",
-			Text: "255 says that the addresses are those of the interface itself (RFC 9568, the owner). A router that merely should win has at " +
-				"most 254.",
-			Bad:  "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    priority 255\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n",
-			Good: "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    priority 254\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n",
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					networks, here := p.host.Networks(v.Interface)
@@ -89,12 +75,6 @@ func hostRules() []Rule {
 		},
 		{
 			Name: "address-owned", Severity: diag.Error, Loss: diag.Keeps, Host: true,
-			Title: "A virtual address is the own address of its interface.",
-			Text: "keepalived removes the address when it starts, and an instance whose interface had no other one is in FAULT for good, for it has none to " +
-				"speak from. Where it is the only one the host is cut off, and keepc run does not start. The owner of an address has priority 255; for " +
-				"the others a virtual address is one more.",
-			Bad:  owned("150", "192.0.2.2"),
-			Good: owned("255", "192.0.2.2"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					source := p.sourceHere(v)
@@ -112,10 +92,6 @@ func hostRules() []Rule {
 		},
 		{
 			Name: "vmac-not-free", Severity: diag.Error, Loss: diag.GoesOnWith, Host: true,
-			Title: "This machine has an interface with the name of a macvlan to be.",
-			Text:  "keepalived reports the name and makes up another one.",
-			Bad:   instanceText("    use_vmac eth2\n"),
-			Good:  instanceText("    use_vmac vmac7\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					for _, word := range []string{"use_vmac", "use_ipvlan"} {
@@ -130,10 +106,6 @@ func hostRules() []Rule {
 		},
 		{
 			Name: "unknown-user", Severity: diag.Error, Loss: diag.DropsWord, Host: true,
-			Title: "A script runs as a user that this machine does not have.",
-			Text:  "keepalived drops the script; for notify scripts without a word.",
-			Bad:   "global_defs {\n    script_user root\n    enable_script_security\n}\n" + instanceText("    notify_master \"/usr/bin/pgrep x\" nosuchuser\n"),
-			Good:  "global_defs {\n    script_user root\n    enable_script_security\n}\n" + instanceText("    notify_master \"/usr/bin/pgrep x\" root\n"),
 			Check: func(p *pass) {
 				for _, c := range p.Commands {
 					if u := c.User.Name; u != "" && !p.host.User(u) {
@@ -149,10 +121,6 @@ func hostRules() []Rule {
 		},
 		{
 			Name: "missing-script", Severity: diag.Warning, Host: true,
-			Title: "This machine does not have the file of a script.",
-			Text:  "keepalived disables a vrrp_script with a report, and drops other scripts without a word.",
-			Bad:   "global_defs {\n    script_user root\n    enable_script_security\n}\n" + instanceText("    notify_master \"/usr/bin/nothere\"\n"),
-			Good:  "global_defs {\n    script_user root\n    enable_script_security\n}\n" + instanceText("    notify_master \"/usr/bin/pgrep x\"\n"),
 			Check: func(p *pass) {
 				for _, c := range p.Commands {
 					if len(c.Args) == 0 || !path.IsAbs(c.Args[0]) {
@@ -169,10 +137,6 @@ func hostRules() []Rule {
 		},
 		{
 			Name: "writable-script", Severity: diag.Warning, Host: true,
-			Title: "Everybody on this machine can change a script, or put another one in its place.",
-			Text:  "Whoever can has the rights of the one who runs it, mostly root. With enable_script_security keepalived does not run it.",
-			Bad:   "global_defs {\n    script_user root\n    enable_script_security\n}\n" + instanceText("    notify_master \"/srv/open/notify\"\n"),
-			Good:  "global_defs {\n    script_user root\n    enable_script_security\n}\n" + instanceText("    notify_master \"/usr/bin/notify\"\n"),
 			Check: func(p *pass) {
 				for _, c := range p.Commands {
 					if len(c.Args) == 0 || !path.IsAbs(c.Args[0]) || open(c.Args[0]) {
@@ -186,10 +150,6 @@ func hostRules() []Rule {
 		},
 		{
 			Name: "missing-track-file", Severity: diag.Warning, Host: true,
-			Title: "This machine does not have the directory of a track_file.",
-			Text:  "keepalived removes the track_file then, and what tracks it. A file that is missing in a directory that is there counts as 0 until it comes.",
-			Bad:   "track_file load {\n    file /run/nothere/load\n}\n" + instanceText("    track_file {\n        load\n    }\n"),
-			Good:  loadText + instanceText("    track_file {\n        load\n    }\n"),
 			Check: func(p *pass) {
 				for _, f := range p.TrackFiles {
 					dir := path.Dir(f.File)
@@ -201,8 +161,6 @@ func hostRules() []Rule {
 		},
 		{
 			Name: "readable-password", Severity: diag.Warning, Host: true,
-			Title: "Everybody on this machine can read a file with passwords.",
-			Text:  "chmod 600 keeps the passwords of VRRP and the keys of TLS to root.",
 			Check: func(p *pass) {
 				if p.file.Source == nil || len(p.Secrets) == 0 || p.Secrets[0].IsZero() {
 					return

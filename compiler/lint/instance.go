@@ -18,11 +18,6 @@ func instanceRules() []Rule {
 	return []Rule{
 		{
 			Name: "missing-interface", Severity: diag.Error, Loss: diag.Ends,
-			Title: "An instance names no interface.",
-			Text: "Without an interface there is nowhere to send advertisements. keepalived then refuses to start VRRP at all, for every " +
-				"instance. Since 2.2.8 a unicast instance with unicast_src_ip can do without.",
-			Bad:  "vrrp_instance VI_1 {\n    virtual_router_id 7\n    virtual_ipaddress {\n        192.0.2.10/24 dev eth0\n    }\n}\n",
-			Good: instanceText(""),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if v.Interface != "" || v.Has("interface") || v.Has("vrf") {
@@ -36,10 +31,6 @@ func instanceRules() []Rule {
 		},
 		{
 			Name: "loopback-interface", Severity: diag.Error, Loss: diag.Ends,
-			Title: "An instance is on the loopback interface.",
-			Text:  "Nobody else is on it. keepalived ignores the line, finds no interface and refuses to start VRRP at all, for every instance.",
-			Bad:   "vrrp_instance VI_1 {\n    interface lo\n    virtual_router_id 7\n    virtual_ipaddress {\n        192.0.2.10/24\n    }\n}\n",
-			Good:  instanceText(""),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if v.Interface == "lo" && v.Has("interface") {
@@ -50,11 +41,6 @@ func instanceRules() []Rule {
 		},
 		{
 			Name: "unicast-interface", Severity: diag.Error, Loss: diag.Ends,
-			Title: "A unicast instance names no interface.",
-			Text: "keepalived 2.2.7 and older do not start VRRP at all with such an instance (Unknown interface!), although its source address would do. " +
-				"2.2.8 and later can.",
-			Bad:  "vrrp_instance VI_1 {\n    virtual_router_id 7\n    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n    virtual_ipaddress {\n        192.0.2.10/24 dev eth0\n    }\n}\n",
-			Good: instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if v.Interface != "" || v.Has("interface") || v.Has("vrf") || len(v.Unicast) == 0 || !v.Has("unicast_src_ip") {
@@ -72,10 +58,6 @@ func instanceRules() []Rule {
 		},
 		{
 			Name: "vrf-with-interface", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "An instance names an interface and a VRF.",
-			Text:  "The interface tells the VRF. keepalived reports vrf and ignores it.",
-			Bad:   instanceText("    vrf blue\n"),
-			Good:  instanceText(""),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if v.Has("vrf") && v.Has("interface") {
@@ -86,10 +68,6 @@ func instanceRules() []Rule {
 		},
 		{
 			Name: "missing-addresses", Severity: diag.Warning, Loss: diag.Ends,
-			Title: "An instance has no address to hold.",
-			Text:  "keepalived reports an instance without virtual_ipaddress; with version 3 and in strict mode it refuses to start VRRP at all. no_virtual_ipaddress says that it is meant.",
-			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n}\n",
-			Good:  instanceText(""),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if !v.NoVirtualAddress && empty(v.Origin, "virtual_ipaddress") {
@@ -107,10 +85,6 @@ func instanceRules() []Rule {
 		},
 		{
 			Name: "duplicate-instance", Severity: diag.Error, Loss: diag.DropsInstance,
-			Title: "Two instances have one name.",
-			Text:  "keepalived skips the second block.",
-			Bad:   instanceText("") + "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 8\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n",
-			Good:  instanceText("") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n",
 			Check: func(p *pass) {
 				first := map[string]source.Span{}
 				for _, s := range p.file.Stmts { // the configuration has the first of a name only
@@ -128,11 +102,6 @@ func instanceRules() []Rule {
 		},
 		{
 			Name: "duplicate-vrid", Severity: diag.Error, Loss: diag.Ends,
-			Title: "Two instances share a virtual_router_id on one interface.",
-			Text: "Routers find their group by interface, address family and virtual_router_id. Two instances of one file in the same group " +
-				"answer each other's advertisements; keepalived refuses to start VRRP at all.",
-			Bad:  instanceText("") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n",
-			Good: instanceText("") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n",
 			Check: func(p *pass) {
 				type group struct {
 					key     ir.InstanceKey
@@ -161,10 +130,6 @@ func instanceRules() []Rule {
 		},
 		{
 			Name: "duplicate-address", Severity: diag.Error, Loss: diag.Keeps,
-			Title: "Two instances have one address.",
-			Text:  "Each may become MASTER on another router, and then two hosts answer for the address.",
-			Bad:   instanceText("") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    virtual_ipaddress {\n        192.0.2.10/24\n    }\n}\n",
-			Good:  instanceText("") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n",
 			Check: func(p *pass) {
 				type holder struct {
 					instance *ir.VRRPInstance
@@ -194,10 +159,6 @@ func instanceRules() []Rule {
 		},
 		{
 			Name: "repeated-address", Severity: diag.Warning,
-			Title: "An instance has one address twice.",
-			Text:  "The second line has no effect.",
-			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        192.0.2.10/24\n        192.0.2.10/24\n    }\n}\n",
-			Good:  instanceText(""),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					first := map[netip.Addr]source.Span{}
@@ -213,11 +174,6 @@ func instanceRules() []Rule {
 		},
 		{
 			Name: "master-without-priority", Severity: diag.Warning,
-			Title: "An instance with state MASTER has no priority.",
-			Text: "The priority is then 255, not 100: the instance owns its addresses, takes over at once whenever it starts, and nopreempt " +
-				"and the weights of trackers have no effect.",
-			Bad:  instanceText("    state MASTER\n"),
-			Good: instanceText("    state MASTER\n    priority 150\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if value(v.Origin, "state") == "MASTER" && !v.Has("priority") {
@@ -229,11 +185,6 @@ func instanceRules() []Rule {
 		},
 		{
 			Name: "state-priority", Severity: diag.Warning, Loss: diag.GoesOnWith,
-			Title: "state BACKUP and priority 255 contradict each other.",
-			Text: "An instance with priority 255 owns its addresses. With state MASTER it takes them over at once; with BACKUP it waits for the " +
-				"master-down time like every other router, and takes them over then.",
-			Bad:  instanceText("    state BACKUP\n    priority 255\n"),
-			Good: instanceText("    state MASTER\n    priority 255\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if value(v.Origin, "state") == "BACKUP" && v.Priority == 255 {
@@ -248,11 +199,6 @@ func instanceRules() []Rule {
 		},
 		{
 			Name: "nopreempt-master", Severity: diag.Warning,
-			Title: "nopreempt has no effect with state MASTER or priority 255.",
-			Text: "keepalived clears it and says so. Write state BACKUP on every router of the group: the priority decides the first " +
-				"election all the same, and the winner keeps the role.",
-			Bad:  instanceText("    state MASTER\n    priority 150\n    nopreempt\n"),
-			Good: instanceText("    state BACKUP\n    priority 150\n    nopreempt\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					switch {
@@ -269,10 +215,6 @@ func instanceRules() []Rule {
 		},
 		{
 			Name: "preempt-delay-unused", Severity: diag.Warning,
-			Title: "preempt_delay has no effect with nopreempt, state MASTER or priority 255.",
-			Text:  "keepalived clears it and says so: a MASTER does not wait, and without preemption there is nothing to delay.",
-			Bad:   instanceText("    state BACKUP\n    nopreempt\n    preempt_delay 30\n"),
-			Good:  instanceText("    state BACKUP\n    preempt_delay 30\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					for _, word := range []string{"nopreempt", "state", "priority"} {
@@ -287,11 +229,6 @@ func instanceRules() []Rule {
 		},
 		{
 			Name: "interval-rounded", Severity: diag.Warning,
-			Title: "VRRP version 2 knows whole seconds only, version 3 hundredths.",
-			Text: "keepalived rounds the interval: 0.5 to 1 in version 2, 0.333 to 0.33 in version 3. A router that drops advertisements of " +
-				"another interval must round alike.",
-			Bad:  instanceText("    advert_int 1.5\n"),
-			Good: instanceText("    version 3\n    advert_int 1.5\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					step, unit := time.Second, "whole seconds"
@@ -313,10 +250,6 @@ func instanceRules() []Rule {
 		},
 		{
 			Name: "interval-too-long", Severity: diag.Error, Loss: diag.GoesOnWith,
-			Title: "VRRP version 3 has intervals up to 40.95 seconds.",
-			Text:  "The field of the packet is 12 bits of hundredths. keepalived reports the line and uses 40.95.",
-			Bad:   instanceText("    version 3\n    advert_int 60\n"),
-			Good:  instanceText("    version 3\n    advert_int 40\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if v.Version == 3 && v.AdvertInterval > 40950*time.Millisecond {
@@ -327,11 +260,6 @@ func instanceRules() []Rule {
 		},
 		{
 			Name: "mixed-families", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "virtual_ipaddress holds addresses of both families.",
-			Text: "An instance advertises one family. keepalived skips the addresses of the other one; they may stand in " +
-				"virtual_ipaddress_excluded, or in an instance of their own. native_ipv6, its old name for an instance with IPv6, says which.",
-			Bad:  "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        192.0.2.10/24\n        2001:db8::10/64\n    }\n}\n",
-			Good: "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        192.0.2.10/24\n    }\n    virtual_ipaddress_excluded {\n        2001:db8::10/64\n    }\n}\n",
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if v.Has("native_ipv6") && len(v.Addresses) > 0 && !v.IPv6() {
@@ -349,10 +277,6 @@ func instanceRules() []Rule {
 		},
 		{
 			Name: "version-2-ipv6", Severity: diag.Warning,
-			Title: "VRRP version 2 has no IPv6.",
-			Text:  "keepalived uses version 3 for an instance with IPv6 addresses, whatever the line says.",
-			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    version 2\n    virtual_ipaddress {\n        fe80::10/64\n    }\n}\n",
-			Good:  "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    version 3\n    virtual_ipaddress {\n        fe80::10/64\n    }\n}\n",
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if v.IPv6() && v.Has("version") && value(v.Origin, "version") == "2" {
@@ -363,11 +287,6 @@ func instanceRules() []Rule {
 		},
 		{
 			Name: "first-not-link-local", Severity: diag.Warning, Loss: diag.Keeps,
-			Title: "The first IPv6 address of an instance is not link-local.",
-			Text: "RFC 9568 wants the link-local address of the virtual router first, and hosts that have it as their router need it. keepalived " +
-				"insists on it in strict mode only: an address of a service does without.",
-			Bad:  "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        2001:db8::10/64\n    }\n}\n",
-			Good: "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        fe80::10/64\n        2001:db8::10/64\n    }\n}\n",
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if v.IPv6() && !v.Addresses[0].Prefix.Addr().IsLinkLocalUnicast() {
@@ -381,10 +300,6 @@ func instanceRules() []Rule {
 		},
 		{
 			Name: "address-without-prefix", Severity: diag.Info,
-			Title: "An address has no prefix length.",
-			Text:  "It becomes /32 or /128: right for an address that belongs to another subnet's route, but clients of the subnet are then not on the link.",
-			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n        192.0.2.10\n    }\n}\n",
-			Good:  instanceText(""),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					for _, a := range v.Addresses {
@@ -397,10 +312,6 @@ func instanceRules() []Rule {
 		},
 		{
 			Name: "password-without-type", Severity: diag.Warning,
-			Title: "auth_pass stands without auth_type.",
-			Text:  "keepalived then uses no authentication at all, without a word.",
-			Bad:   instanceText("    authentication {\n        auth_pass k2t9\n    }\n"),
-			Good:  instanceText("    authentication {\n        auth_type PASS\n        auth_pass k2t9\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if pass := auth(v, "auth_pass"); pass != nil && auth(v, "auth_type") == nil && v.Version != 3 {
@@ -411,10 +322,6 @@ func instanceRules() []Rule {
 		},
 		{
 			Name: "type-without-password", Severity: diag.Warning,
-			Title: "auth_type stands without auth_pass.",
-			Text:  "keepalived reports it and uses no authentication.",
-			Bad:   instanceText("    authentication {\n        auth_type PASS\n    }\n"),
-			Good:  instanceText("    authentication {\n        auth_type PASS\n        auth_pass k2t9\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if kind := auth(v, "auth_type"); kind != nil && auth(v, "auth_pass") == nil && v.Version != 3 {
@@ -428,10 +335,6 @@ func instanceRules() []Rule {
 		},
 		{
 			Name: "empty-authentication", Severity: diag.Warning,
-			Title: "An authentication block is empty.",
-			Text:  "The instance has no password then, without a word from keepalived.",
-			Bad:   instanceText("    authentication {\n    }\n"),
-			Good:  instanceText("    authentication {\n        auth_type PASS\n        auth_pass k2t9\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if v.Has("authentication") && empty(v.Origin, "authentication") && auth(v, "auth_type") == nil && auth(v, "auth_pass") == nil {
@@ -442,11 +345,6 @@ func instanceRules() []Rule {
 		},
 		{
 			Name: "password-version-3", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "VRRP version 3 has no authentication.",
-			Text: "keepalived reports it and ignores the block; an auth_pass without auth_type it ignores without a word. RFC 5798 took " +
-				"authentication out because it protected nothing.",
-			Bad:  instanceText("    version 3\n    authentication {\n        auth_type PASS\n        auth_pass k2t9\n    }\n"),
-			Good: instanceText("    version 3\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					kind := auth(v, "auth_type")
@@ -462,10 +360,6 @@ func instanceRules() []Rule {
 		},
 		{
 			Name: "well-known-password", Severity: diag.Info,
-			Title: "The password is the one of every example.",
-			Text:  "1111 and 1234 stand in most guides. A password of VRRP version 2 is no secret on the network, but it keeps groups apart that meet by accident.",
-			Bad:   instanceText("    authentication {\n        auth_type PASS\n        auth_pass 1111\n    }\n"),
-			Good:  instanceText("    authentication {\n        auth_type PASS\n        auth_pass k2t9\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					pass := auth(v, "auth_pass")
@@ -481,10 +375,6 @@ func instanceRules() []Rule {
 		},
 		{
 			Name: "well-known-vrid", Severity: diag.Info,
-			Title: "virtual_router_id 51 is the one of every example.",
-			Text:  "Another group of the same network may have it too, and then each router sees the other's advertisements.",
-			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    virtual_ipaddress {\n        192.0.2.10/24\n    }\n}\n",
-			Good:  instanceText(""),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if v.VRID == 51 {

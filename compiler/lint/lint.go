@@ -1,7 +1,8 @@
 // Package lint holds the rules: what relates several lines of a file, and what is surely not meant. It also documents the
 // findings of those who read the file.
 //
-// To add a rule, add a value to one of the lists (file.go, instance.go, service.go, ...); a test tries its Bad and its Good.
+// To add a rule, add a value to one of the lists (file.go, instance.go, service.go, ...) and its page to the folder rules; a test tries
+// the examples of the page.
 package lint
 
 import (
@@ -16,15 +17,11 @@ import (
 	"keepc/grammar/source"
 )
 
-// A Rule is one kind of mistake.
+// A Rule is one kind of mistake. Its Page explains it.
 type Rule struct {
 	Name     string
 	Severity diag.Severity
 	Loss     diag.Loss // what keepalived does there, unless the finding says something else; every rule that can make an error has one
-	Title    string    // one sentence
-	Text     string    // why it matters, and what keepalived does
-	Bad      string    // a file with this mistake and no other; lines that begin with @lb1 or @lb2 are for that director alone
-	Good     string    // the same file without it
 	Host     bool      // wrong only on this machine
 	Wire     bool      // of Peers: it compares what goes on the wire, which it does whatever else is wrong with the lines
 

@@ -40,7 +40,8 @@ func read(text, id string, peers bool) (*ir.Config, diag.List) {
 // TestLosses holds that every error says what keepalived does there, whatever its rule is by itself.
 func TestLosses(t *testing.T) {
 	for _, r := range lint.Rules() {
-		for _, text := range []string{r.Bad, r.Good, "vrrp_instance VI_1 {\n    vrrp_strict\n" + strings.TrimPrefix(r.Bad, "vrrp_instance VI_1 {\n")} {
+		page := r.Page()
+		for _, text := range []string{page.Bad, page.Good, "vrrp_instance VI_1 {\n    vrrp_strict\n" + strings.TrimPrefix(page.Bad, "vrrp_instance VI_1 {\n")} {
 			for _, d := range append(check(text), compare(text)...) {
 				if d.Severity == diag.Error && d.Loss == 0 {
 					t.Errorf("%s: %v: %s has no loss", r.Name, d.Span, d.Rule)
@@ -122,13 +123,14 @@ func TestRules(t *testing.T) {
 				t.Errorf("the name is no unique kebab-case name")
 			}
 			seen[r.Name] = true
-			if r.Title == "" || r.Text == "" || !strings.HasSuffix(r.Title, ".") || r.Severity == 0 {
+			page := r.Page()
+			if page.Title == "" || page.Text == "" || !strings.HasSuffix(page.Title, ".") || r.Severity == 0 {
 				t.Errorf("title, text or severity is missing: %+v", r)
 			}
 			if r.Severity == diag.Error && r.Loss == 0 {
 				t.Error("nobody says what keepalived does there")
 			}
-			if r.Bad == "" {
+			if page.Bad == "" {
 				if (r.Check != nil || r.Peers != nil) && !slices.Contains([]string{"readable-password", "hmac-version", "too-many-addresses"}, r.Name) { // see TestReadable, TestVersions, TestCrowded
 					t.Errorf("no Bad")
 				}
@@ -144,20 +146,35 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// TestPages holds that every page in the folder is that of a rule.
+func TestPages(t *testing.T) {
+	files, err := os.ReadDir("rules")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		name, ok := strings.CutSuffix(f.Name(), ".txtar")
+		if !ok || !slices.ContainsFunc(lint.Rules(), func(r lint.Rule) bool { return r.Name == name }) {
+			t.Errorf("rules/%s is the page of no rule", f.Name())
+		}
+	}
+}
+
 // try holds that a way to judge finds exactly the mistake of a rule in its Bad, and nothing in its Good.
 func try(t *testing.T, r lint.Rule, judge func(string) diag.List) {
 	t.Helper()
-	found := mistakes(judge(r.Bad), r)
+	page := r.Page()
+	found := mistakes(judge(page.Bad), r)
 	if len(found) == 0 {
-		t.Errorf("Bad has no finding:\n%s", r.Bad)
+		t.Errorf("Bad has no finding:\n%s", page.Bad)
 	}
 	for _, d := range found {
 		if d.Rule != r.Name || d.Severity != r.Severity {
-			t.Errorf("Bad has another finding: %s: %s: %s [%s]\n%s", d.Span, d.Severity, d.Message, d.Rule, r.Bad)
+			t.Errorf("Bad has another finding: %s: %s: %s [%s]\n%s", d.Span, d.Severity, d.Message, d.Rule, page.Bad)
 		}
 	}
-	for _, d := range mistakes(judge(r.Good), r) {
-		t.Errorf("Good has a finding: %s: %s [%s]\n%s", d.Span, d.Message, d.Rule, r.Good)
+	for _, d := range mistakes(judge(page.Good), r) {
+		t.Errorf("Good has a finding: %s: %s [%s]\n%s", d.Span, d.Message, d.Rule, page.Good)
 	}
 }
 
@@ -200,6 +217,15 @@ func TestVersions(t *testing.T) {
 	}
 }
 
+// TestReturns tries the rule whose example no terminal shows.
+func TestReturns(t *testing.T) {
+	for text, want := range map[string]int{"global_defs {\r    router_id lb1\r}\r": 1, "global_defs {\r\n    router_id lb1\r\n}\r\n": 0} {
+		if found := check(text); len(found) != want || want > 0 && found[0].Rule != "carriage-return" {
+			t.Errorf("%q: %v", text, found)
+		}
+	}
+}
+
 // TestCrowded tries the rule whose example would fill several screens.
 func TestCrowded(t *testing.T) {
 	for n, want := range map[int]int{255: 0, 256: 1, 300: 1} {
@@ -218,8 +244,9 @@ func TestCrowded(t *testing.T) {
 // TestRepairs tries the repair of every Bad that has one: what is left has no such finding.
 func TestRepairs(t *testing.T) {
 	for _, r := range lint.Rules() {
-		src := source.New("test.conf", []byte(r.Bad))
-		text, done := check(r.Bad).Repair(src)
+		bad := r.Page().Bad
+		src := source.New("test.conf", []byte(bad))
+		text, done := check(bad).Repair(src)
 		if len(done) == 0 {
 			continue
 		}
@@ -234,7 +261,8 @@ func TestRepairs(t *testing.T) {
 // TestMessages holds the style of messages: lower case where no name begins them, no full stop, no "I", no "please".
 func TestMessages(t *testing.T) {
 	for _, r := range lint.Rules() {
-		for _, d := range append(check(r.Bad), compare(r.Bad)...) {
+		bad := r.Page().Bad
+		for _, d := range append(check(bad), compare(bad)...) {
 			for _, s := range append([]string{d.Message, d.Label, d.Help}, notes(d)...) {
 				words := strings.Fields(s)
 				if strings.HasSuffix(s, ".") || slices.Contains(words, "I") || strings.Contains(strings.ToLower(s), "please") {

@@ -18,10 +18,6 @@ func memberRules() []Rule {
 	return []Rule{
 		{
 			Name: "overlapping-members", Severity: diag.Warning,
-			Title: "Two members of a virtual_server_group are one service.",
-			Text:  "The kernel has one service for an address and a port. keepalived adds it twice, and the second time fails.",
-			Bad:   "virtual_server_group web {\n    192.0.2.10-19 80\n    192.0.2.12 80\n}\n" + grouped,
-			Good:  "virtual_server_group web {\n    192.0.2.10-19 80\n    192.0.2.20 80\n}\n" + grouped,
 			Check: func(p *pass) {
 				for _, g := range p.Groups {
 					for i, m := range g.Members[:min(len(g.Members), maxMembers)] {
@@ -37,10 +33,6 @@ func memberRules() []Rule {
 		},
 		{
 			Name: "zero-mark", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "A member of a virtual_server_group is the firewall mark 0.",
-			Text:  "Packets without a mark have mark 0, and IPVS has no service for it. keepalived does not complain.",
-			Bad:   "virtual_server_group web {\n    fwmark 0\n    192.0.2.10 80\n}\n" + grouped,
-			Good:  "virtual_server_group web {\n    fwmark 3\n    192.0.2.10 80\n}\n" + grouped,
 			Check: func(p *pass) {
 				for _, g := range p.Groups {
 					for _, m := range g.Members {
@@ -53,10 +45,6 @@ func memberRules() []Rule {
 		},
 		{
 			Name: "nowhere-address", Severity: diag.Warning,
-			Title: "A virtual or real server has an address that no host can have.",
-			Text:  "0.0.0.0 and :: are no wildcards to IPVS, and a group of hosts (multicast) or all of them (broadcast) cannot be balanced.",
-			Bad:   strings.Replace(serviceText(""), "192.0.2.10", "0.0.0.0", 1),
-			Good:  serviceText(""),
 			Service: func(p *pass, v service) {
 				if v.Group == "" && nowhere(v.Key.Addr) {
 					p.report(v.Span(), fmt.Sprintf("no host has the address %s", v.Key.Addr), "matches no packet")
@@ -70,10 +58,6 @@ func memberRules() []Rule {
 		},
 		{
 			Name: "port-of-mark", Severity: diag.Info,
-			Title: "A real server of a firewall mark has a port, and only NAT could use it.",
-			Text:  "With DR and TUN the packet arrives as it was sent. keepalived reports it and clears the port; only checks go there.",
-			Bad:   strings.Replace(marked, "NAT", "DR", 1),
-			Good:  marked,
 			Service: func(p *pass, v service) {
 				if v.Group != "" || v.Key.FWMark == 0 {
 					return
@@ -90,10 +74,6 @@ func memberRules() []Rule {
 		},
 		{
 			Name: "suspend-of-mark", Severity: diag.Warning,
-			Title: "A service by firewall mark has ha_suspend.",
-			Text:  "ha_suspend checks servers only while the address of the service is here. A mark has no address; keepalived reports it and clears ha_suspend.",
-			Bad:   strings.Replace(marked, "    real", "    ha_suspend\n    real", 1),
-			Good:  marked,
 			Service: func(p *pass, v service) {
 				if v.Has("ha_suspend") && p.marked(v) {
 					p.report(v.At("ha_suspend"), v.name()+" has no address that could go away", "cleared")
@@ -102,11 +82,6 @@ func memberRules() []Rule {
 		},
 		{
 			Name: "granularity-family", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "persistence_granularity is for the other family.",
-			Text: "IPv4 wants a netmask, as 255.255.255.0, and IPv6 a prefix length, as 64. Of an IPv4 service keepalived reads 24 as the " +
-				"netmask 0.0.0.24; elsewhere it reports the line, or takes the service for one of the other family and drops its real servers.",
-			Bad:  serviceText("    persistence_timeout 50\n    persistence_granularity 24\n"),
-			Good: serviceText("    persistence_timeout 50\n    persistence_granularity 255.255.255.0\n"),
 			Service: func(p *pass, v service) {
 				mask := v.value("persistence_granularity")
 				six, known := v.family()
@@ -122,11 +97,6 @@ func memberRules() []Rule {
 		},
 		{
 			Name: "idle-engine", Severity: diag.Warning,
-			Title: "A persistence engine has nothing to do.",
-			Text: "An engine says which packets belong to one client, for a service that is persistent. The kernel has one engine, sip, and that is " +
-				"for UDP. It refuses a service with another.",
-			Bad:  serviceText("    persistence_engine sip\n"),
-			Good: strings.Replace(strings.Replace(serviceText("    persistence_engine sip\n    persistence_timeout 50\n"), "TCP\n", "UDP\n", 1), "TCP_CHECK", "UDP_CHECK", 1),
 			Service: func(p *pass, v service) {
 				at := v.At("persistence_engine")
 				switch {
@@ -142,10 +112,6 @@ func memberRules() []Rule {
 		},
 		{
 			Name: "tunnel-options", Severity: diag.Error, Loss: diag.GoesOnWith,
-			Title: "A tunnel has options that its type does not take.",
-			Text:  "A gue tunnel needs a port, and others have none. ipip has no checksum, and gre no remote one. keepalived reports the line and uses NAT.",
-			Bad:   strings.Replace(serviceText(""), "DR", "TUN type gue", 1),
-			Good:  strings.Replace(serviceText(""), "DR", "TUN type gue port 6080", 1),
 			Service: func(p *pass, v service) {
 				p.tunnel(v.Method, v.Origin, "lb_kind", "lvs_method")
 				p.tunnel(sorryMethod(v), v.Origin, "sorry_server_lvs_method")

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"keepc/compiler/cluster"
 	"keepc/compiler/ir"
@@ -18,36 +17,18 @@ func directorPeerRules() []Rule {
 	return []Rule{
 		{
 			Name: "service-mismatch", Severity: diag.Error, Loss: diag.Keeps,
-			Title: "A virtual_server stands on one director of a cluster and not on another one.",
-			Text:  "The director that takes over the address does not balance its traffic.",
-			Bad:   pair("") + serviceText("") + at1(serviceWith("443", "")),
-			Good:  pair("") + serviceText("") + serviceWith("443", ""),
 			Peers: serviceMismatch,
 		},
 		{
 			Name: "server-mismatch", Severity: diag.Warning,
-			Title: "A virtual_server has other real servers on another director of the cluster.",
-			Text:  "After a take-over the traffic goes to others than before: a server that was added or taken away in one file was forgotten in the other.",
-			Bad:   pair("") + serviceText("@lb1 real_server 192.0.2.22 80 {\n@lb1     TCP_CHECK {\n@lb1     }\n@lb1 }\n"),
-			Good:  pair("") + serviceText(""),
 			Peers: serverMismatch,
 		},
 		{
 			Name: "service-setting-mismatch", Severity: diag.Warning,
-			Title: "A virtual_server balances in another way on another director of the cluster.",
-			Text: "A take-over should change nothing for clients: scheduler and its flags, forwarding method, persistence, quorum, sorry server and weights " +
-				"belong into all files. mh and sh find the server of a client by a hash, which only tells the same on a director with the same servers in the same order.",
-			Bad:   pair("") + serviceText("@lb1 persistence_timeout 50\n"),
-			Good:  pair("") + serviceText("    persistence_timeout 50\n"),
 			Peers: serviceSettingMismatch,
 		},
 		{
 			Name: "director-is-server", Severity: diag.Warning,
-			Title: "A real server is also a director of the cluster, with direct routing.",
-			Text: "A BACKUP has the IPVS rules loaded, too. What the MASTER sends it as to a real server it balances once more, perhaps back to the " +
-				"MASTER, and the packet goes round. A firewall mark that is set only for packets from elsewhere than the other director prevents it.",
-			Bad:  pair("@lb1 mcast_src_ip 192.0.2.2\n@lb2 mcast_src_ip 192.0.2.21\n") + serviceText(""),
-			Good: pair("@lb1 mcast_src_ip 192.0.2.2\n@lb2 mcast_src_ip 192.0.2.3\n") + serviceText(""),
 			Peers: func(p *peerPass) {
 				for node := range p.Nodes {
 					p.eachService(node, func(v service) {
@@ -67,19 +48,10 @@ func directorPeerRules() []Rule {
 		},
 		{
 			Name: "sync-daemon-mismatch", Severity: diag.Warning,
-			Title: "The IPVS sync daemons of a cluster do not understand each other.",
-			Text: "lvs_sync_daemon sends connections to the other directors, so that they survive a take-over. The daemons must have one id; one that " +
-				"is alone sends to nobody.",
-			Bad:   "global_defs {\n@lb1 lvs_sync_daemon eth0 VI_1 id 3\n@lb2 lvs_sync_daemon eth0 VI_1 id 4\n}\n" + pair(""),
-			Good:  "global_defs {\n    lvs_sync_daemon eth0 VI_1 id 3\n}\n" + pair(""),
 			Peers: syncDaemonMismatch,
 		},
 		{
 			Name: "router-id-equal", Severity: diag.Info,
-			Title: "Two directors of a cluster have one router_id.",
-			Text:  "Mails, logs and SNMP do not tell them apart. Without the line it is the host name.",
-			Bad:   "global_defs {\n    router_id lb1\n}\n" + pair(""),
-			Good:  "global_defs {\n@lb1 router_id lb1\n@lb2 router_id lb2\n}\n" + pair(""),
 			Peers: func(p *peerPass) {
 				for i, n := range p.Nodes {
 					k := slices.IndexFunc(p.Nodes[:i], func(o cluster.Node) bool { return o.Config.Global.RouterID == n.Config.Global.RouterID })
@@ -95,16 +67,6 @@ func directorPeerRules() []Rule {
 			},
 		},
 	}
-}
-
-// serviceWith is a virtual_server with another port.
-func serviceWith(port, more string) string {
-	return strings.ReplaceAll(serviceText(more), " 80 {", " "+port+" {")
-}
-
-// at1 makes lines for lb1 alone.
-func at1(text string) string {
-	return "@lb1 " + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n@lb1 ") + "\n"
 }
 
 // eachService calls f for every virtual_server of the file of a node once, whatever number of services its group makes.

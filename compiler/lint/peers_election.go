@@ -16,21 +16,10 @@ func electionPeerRules() []Rule {
 	return []Rule{
 		{
 			Name: "equal-priority", Severity: diag.Warning, Loss: diag.Keeps,
-			Title: "Two routers of a group have one priority.",
-			Text: "Whoever is MASTER first stays so. When both start at once, both become MASTER, and the lower source address yields; when a third " +
-				"one fails, both take over at the same moment. Two routers that both have nopreempt may be equal on purpose; two owners of the " +
-				"addresses (priority 255) never are.",
-			Bad:   instanceText("    priority 100\n"),
-			Good:  pair(""),
 			Peers: equalPriority,
 		},
 		{
 			Name: "two-masters", Severity: diag.Warning,
-			Title: "Two routers of a group are \"state MASTER\".",
-			Text: "Each router begins as BACKUP and listens; the priority decides who becomes MASTER, and state MASTER changes that for priority 255 " +
-				"alone. A second one says what never comes true. Write it for the router with the highest priority.",
-			Bad:  pair("    state MASTER\n"),
-			Good: pair("@lb1 state MASTER\n@lb2 state BACKUP\n"),
 			Peers: func(p *peerPass) {
 				for _, g := range p.elections {
 					masters := slices.DeleteFunc(slices.Clone(g.Members), func(m cluster.Member) bool { return m.State != ir.Master || !m.Has("state") })
@@ -52,20 +41,10 @@ func electionPeerRules() []Rule {
 		},
 		{
 			Name: "backup-above-master", Severity: diag.Warning,
-			Title: "A BACKUP has a higher priority than the MASTER of its group.",
-			Text: "The priority decides, and the file says something else: the router with state MASTER loses the addresses as soon as the other one " +
-				"runs, unless that one has nopreempt.",
-			Bad:   instanceText("@lb1 state MASTER\n@lb1 priority 100\n@lb2 state BACKUP\n@lb2 priority 150\n"),
-			Good:  pair("@lb1 state MASTER\n@lb2 state BACKUP\n"),
 			Peers: backupAboveMaster,
 		},
 		{
 			Name: "nopreempt-one-side", Severity: diag.Warning, Loss: diag.Keeps,
-			Title: "nopreempt stands on one router of a group, or on the wrong one.",
-			Text: "A router with nopreempt does not take the role from a living MASTER. It belongs on the router with the higher priority, which would " +
-				"take the role back after a repair; most people write it on all. On the other router alone it changes nothing while all is well.",
-			Bad:   pair("@lb2 nopreempt\n"),
-			Good:  pair("    nopreempt\n"),
 			Peers: nopreemptOneSide,
 		},
 	}

@@ -13,29 +13,17 @@ import (
 	"keepc/grammar/source"
 )
 
-// pair is the file of two directors that back each other up.
-func pair(more string) string { return instanceText("@lb1 priority 150\n@lb2 priority 100\n" + more) }
-
 // groupPeerRules are about what the routers of a group must share to hear each other, and to hold the same.
 func groupPeerRules() []Rule {
 	return []Rule{
 		{
 			Name: "version-mismatch", Severity: diag.Error, Loss: diag.Keeps, Wire: true,
-			Title: "Two routers of a group speak different versions of VRRP.",
-			Text:  "Each drops the advertisements of the other one, and both become MASTER.",
-			Bad:   pair("@lb1 version 2\n@lb2 version 3\n"),
-			Good:  pair("    version 3\n"),
 			Peers: mismatch("version", "speaks version", func(m cluster.Member) string { return fmt.Sprint(m.Version) }, func(d *diag.Diagnostic, m, o cluster.Member) {
 				d.Help = "write the same version for both, or the same vrrp_version in global_defs"
 			}),
 		},
 		{
 			Name: "advert-int-mismatch", Severity: diag.Error, Loss: diag.Keeps, Wire: true,
-			Title: "Two routers of a group advertise at different intervals.",
-			Text: "Routers of version 2 drop advertisements with another interval than their own, and both become MASTER. With version 3 a BACKUP " +
-				"takes over the interval of its MASTER, so only the time to a take-over depends on who is MASTER; keepalived logs the difference.",
-			Bad:  pair("@lb1 advert_int 3\n@lb2 advert_int 1\n"),
-			Good: pair("    advert_int 1\n"),
 			Peers: mismatch("advert_int", "sends adverts every", func(m cluster.Member) string { return seconds(m.AdvertInterval) }, func(d *diag.Diagnostic, m, o cluster.Member) {
 				note := "version 2 routers drop adverts with another interval: both would be MASTER at once"
 				if m.Version == 3 && o.Version == 3 {
@@ -47,46 +35,22 @@ func groupPeerRules() []Rule {
 		},
 		{
 			Name: "auth-mismatch", Severity: diag.Error, Loss: diag.Keeps, Wire: true,
-			Title: "Two routers of a group have different authentication.",
-			Text:  "Routers of version 2 drop advertisements with another type of authentication than their own, and both become MASTER.",
-			Bad:   pair("@lb1 authentication {\n@lb1     auth_type PASS\n@lb1     auth_pass k2t9\n@lb1 }\n"),
-			Good:  pair("    authentication {\n        auth_type PASS\n        auth_pass k2t9\n    }\n"),
 			Peers: mismatch("auth_type", "authenticates with", func(m cluster.Member) string { return cmp.Or(authType(m), "nothing") }, nil),
 		},
 		{
 			Name: "password-mismatch", Severity: diag.Error, Loss: diag.Keeps, Wire: true,
-			Title: "Two routers of a group have different passwords.",
-			Text: "Routers of version 2 drop advertisements with another password, and both become MASTER. Its first eight characters count. keepc " +
-				"compares passwords and never shows them.",
-			Bad:   pair("    authentication {\n        auth_type PASS\n@lb1    auth_pass k2t9\n@lb2    auth_pass k2t8\n    }\n"),
-			Good:  pair("    authentication {\n        auth_type PASS\n        auth_pass k2t9\n    }\n"),
 			Peers: passwordMismatch,
 		},
 		{
 			Name: "hmac-mismatch", Severity: diag.Error, Loss: diag.Keeps, Wire: true,
-			Title: "Two routers of a group sign their advertisements differently.",
-			Text: "A router that enforces auth_hmac drops advertisements that are not signed, or signed with a key that it does not have under that " +
-				"number, and both become MASTER. For a roll-out give all routers both keys first, with mode permissive or receive-only, and change " +
-				"active_key last.",
-			Bad:   pair("    auth_hmac {\n        key 1 k2t9k2t9k2t9k2t9\n@lb1    key 2 x7x7x7x7x7x7x7x7\n@lb1    active_key 2\n    }\n"),
-			Good:  pair("    auth_hmac {\n        key 1 k2t9k2t9k2t9k2t9\n        key 2 x7x7x7x7x7x7x7x7\n        active_key 2\n    }\n"),
 			Peers: hmacMismatch,
 		},
 		{
 			Name: "hmac-version", Severity: diag.Error, Loss: diag.Keeps,
-			Title: "The routers of a group run versions of keepalived that sign in different ways.",
-			Text: "keepalived 2.4.1 and 2.4.2 changed the form of signatures (auth_hmac): versions before and after do not understand each other. The " +
-				"versions are those that --keepalived-version, or a keepalived_version in the settings beside each file, tells.",
 			Peers: hmacVersion,
 		},
 		{
 			Name: "address-mismatch", Severity: diag.Error, Loss: diag.Keeps,
-			Title: "Two routers of a group hold different addresses.",
-			Text: "After a take-over the address that only one has is gone or on two hosts. keepalived 2.2.7 also drops advertisements with another " +
-				"number of addresses, or without one of its own, and both routers become MASTER; 2.4.3 logs it. Add an address to the router " +
-				"that is MASTER first, or to all at once.",
-			Bad:  "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n@lb1 priority 150\n@lb2 priority 100\n    virtual_ipaddress {\n        192.0.2.10/24\n@lb1    192.0.2.11/24\n    }\n}\n",
-			Good: "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n@lb1 priority 150\n@lb2 priority 100\n    virtual_ipaddress {\n        192.0.2.10/24\n        192.0.2.11/24\n    }\n}\n",
 			Peers: func(p *peerPass) {
 				for _, g := range p.groups {
 					odd(g.Members, sorted(advertised), func(m, o cluster.Member) { p.addressMismatch(g, m, o, "virtual_ipaddress", advertised) })
@@ -96,10 +60,6 @@ func groupPeerRules() []Rule {
 		},
 		{
 			Name: "address-order", Severity: diag.Info,
-			Title: "Two routers of a group list their addresses in another order.",
-			Text:  "keepalived and keepc compare the lists as sets, so nothing fails by it. Routers of other makers may compare them in order.",
-			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n@lb1 priority 150\n@lb2 priority 100\n    virtual_ipaddress {\n@lb1    192.0.2.11/24\n        192.0.2.10/24\n@lb2    192.0.2.11/24\n    }\n}\n",
-			Good:  "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n@lb1 priority 150\n@lb2 priority 100\n    virtual_ipaddress {\n        192.0.2.10/24\n        192.0.2.11/24\n    }\n}\n",
 			Peers: func(p *peerPass) {
 				for _, g := range p.groups {
 					odd(g.Members, ordered(advertised), func(m, o cluster.Member) {
@@ -115,10 +75,6 @@ func groupPeerRules() []Rule {
 		},
 		{
 			Name: "prefix-mismatch", Severity: diag.Warning,
-			Title: "Two routers of a group hold an address with different prefix lengths.",
-			Text:  "The kernel makes another route of it: after a take-over the way to the network of the address may be another one, or none.",
-			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n@lb1 priority 150\n@lb2 priority 100\n    virtual_ipaddress {\n@lb1    192.0.2.10/24\n@lb2    192.0.2.10/32\n    }\n}\n",
-			Good:  pair(""),
 			Peers: func(p *peerPass) {
 				for _, g := range p.groups {
 					for _, m := range g.Members[1:] {
@@ -129,10 +85,6 @@ func groupPeerRules() []Rule {
 		},
 		{
 			Name: "vrid-mismatch", Severity: diag.Error, Loss: diag.Keeps,
-			Title: "Two directors hold an address under different numbers.",
-			Text:  "Routers find their group by virtual_router_id. These two do not listen to each other: both become MASTER and hold the address.",
-			Bad:   "vrrp_instance VI_1 {\n    interface eth0\n@lb1 virtual_router_id 7\n@lb2 virtual_router_id 8\n    virtual_ipaddress {\n        192.0.2.10/24\n    }\n}\n",
-			Good:  pair(""),
 			Peers: func(p *peerPass) {
 				p.strangers(func(a, b cluster.Member, held netip.Addr) {
 					p.report(b.Node, diag.Diagnostic{
@@ -146,11 +98,6 @@ func groupPeerRules() []Rule {
 		},
 		{
 			Name: "vrid-collision", Severity: diag.Error, Loss: diag.Keeps,
-			Title: "Two groups have one number on a segment.",
-			Text: "Routers find their group by virtual_router_id alone. keepalived 2.2.7 drops every advertisement of the other group and logs it; " +
-				"2.4.3 listens to it, so that one router of all becomes MASTER and the addresses of the other group are gone.",
-			Bad:  "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    virtual_ipaddress {\n@lb1    192.0.2.10/24\n@lb2    192.0.2.20/24\n    }\n}\n",
-			Good: pair(""),
 			Peers: func(p *peerPass) {
 				for i, g := range p.all {
 					for _, h := range p.all[:i] {
@@ -172,10 +119,6 @@ func groupPeerRules() []Rule {
 		},
 		{
 			Name: "no-peer", Severity: diag.Warning,
-			Title: "No other director of the cluster has this virtual router.",
-			Text:  "Nobody takes over when this director fails. Instances are matched by virtual_router_id, address family and segment, not by name.",
-			Bad:   pair("") + "@lb1 vrrp_instance VI_2 {\n@lb1     interface eth0\n@lb1     virtual_router_id 8\n@lb1     virtual_ipaddress {\n@lb1         192.0.2.11/24\n@lb1     }\n@lb1 }\n",
-			Good:  pair(""),
 			Peers: func(p *peerPass) {
 				for _, g := range p.all {
 					m := g.Members[0]
@@ -191,18 +134,10 @@ func groupPeerRules() []Rule {
 		},
 		{
 			Name: "multicast-group-mismatch", Severity: diag.Error, Loss: diag.Keeps,
-			Title: "Two routers of a group advertise to different multicast groups.",
-			Text:  "They do not hear each other, and both become MASTER.",
-			Bad:   pair("@lb1 mcast_dst_ip 224.0.0.19\n@lb2 mcast_dst_ip 224.0.0.20\n"),
-			Good:  pair("    mcast_dst_ip 224.0.0.19\n"),
 			Peers: mismatch("mcast_dst_ip", "advertises to", func(m cluster.Member) string { return cmp.Or(multicastGroup(m), "the usual group") }, nil),
 		},
 		{
 			Name: "checksum-mismatch", Severity: diag.Error, Loss: diag.Keeps,
-			Title: "Two routers of a group compute checksums differently.",
-			Text:  "v3_checksum_as_v2 leaves the pseudo header out of the checksum of version 3 over IPv4. A router without it drops such advertisements.",
-			Bad:   pair("    version 3\n@lb1 v3_checksum_as_v2\n"),
-			Good:  pair("    version 3\n    v3_checksum_as_v2\n"),
 			Peers: mismatch("v3_checksum_as_v2", "computes checksums", func(m cluster.Member) string {
 				if checksum(m) != "" {
 					return "without the pseudo header"
@@ -212,10 +147,6 @@ func groupPeerRules() []Rule {
 		},
 		{
 			Name: "skip-check-mismatch", Severity: diag.Info,
-			Title: "skip_check_adv_addr is set on one router of a group only.",
-			Text:  "The routers notice differences of their address lists in different ways. Nothing fails by it alone.",
-			Bad:   pair("@lb1 skip_check_adv_addr\n"),
-			Good:  pair("    skip_check_adv_addr\n"),
 			Peers: mismatch("skip_check_adv_addr", "compares addresses", func(m cluster.Member) string {
 				if m.SkipCheckAdvAddr {
 					return "when the sender changes"
@@ -225,11 +156,6 @@ func groupPeerRules() []Rule {
 		},
 		{
 			Name: "vmac-mismatch", Severity: diag.Warning,
-			Title: "One router of a group uses the virtual MAC address, another one its own.",
-			Text: "With use_vmac on all routers the address keeps its MAC address when it moves. With it on some, every take-over changes the MAC " +
-				"address, and hosts that overlook the gratuitous ARP lose the address until their cache ends.",
-			Bad:  pair("@lb1 use_vmac\n"),
-			Good: pair("    use_vmac\n"),
 			Peers: mismatch("use_vmac", "sends from", func(m cluster.Member) string {
 				if m.UseVMAC {
 					return "the virtual MAC address"

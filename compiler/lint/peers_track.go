@@ -3,7 +3,6 @@ package lint
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"keepc/compiler/cluster"
 	"keepc/compiler/ir"
@@ -16,35 +15,18 @@ func trackPeerRules() []Rule {
 	return []Rule{
 		{
 			Name: "track-one-side", Severity: diag.Warning,
-			Title: "A tracker stands on one router of a group only.",
-			Text:  "When the other router holds the addresses, nobody looks: what the tracker would notice there does not move them back.",
-			Bad:   at1(scriptText) + pair("@lb1 track_script {\n@lb1     web weight -60\n@lb1 }\n"),
-			Good:  scriptText + pair("    track_script {\n        web weight -60\n    }\n"),
 			Peers: trackOneSide,
 		},
 		{
 			Name: "sync-group-mismatch", Severity: diag.Warning,
-			Title: "The members of a vrrp_sync_group move together on one router and not on another one.",
-			Text:  "After a failure of one of them the group may be MASTER in part on each router, which is what a sync group is there to avoid.",
-			Bad:   twoPair + "@lb1 vrrp_sync_group G {\n@lb1     group {\n@lb1         VI_1\n@lb1         VI_2\n@lb1     }\n@lb1 }\n",
-			Good:  twoPair + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n}\n",
 			Peers: syncGroupMismatch,
 		},
 		{
 			Name: "sync-group-order", Severity: diag.Warning,
-			Title: "The members of a vrrp_sync_group prefer different routers.",
-			Text: "A sync group becomes MASTER when no member hears a better router. With the highest priority of one member here and of another one " +
-				"there, neither router takes the group from the other one: whoever was first keeps it, and two that start together may lose it to each " +
-				"other again and again.",
-			Bad:   strings.Replace(twoPair, "@lb2 priority 100", "@lb2 priority 200", 1) + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n}\n",
-			Good:  twoPair + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n}\n",
 			Peers: syncGroupOrder,
 		},
 	}
 }
-
-// twoPair is two instances of two directors that back each other up.
-var twoPair = pair("") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n@lb1 priority 150\n@lb2 priority 100\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n"
 
 func trackOneSide(p *peerPass) {
 	for _, g := range p.elections {

@@ -15,10 +15,6 @@ func unicastPeerRules() []Rule {
 	return []Rule{
 		{
 			Name: "unicast-multicast", Severity: diag.Error, Loss: diag.Keeps,
-			Title: "One router of a group advertises by unicast, another one by multicast.",
-			Text:  "keepalived drops an advertisement that came the other way than its own go, and both become MASTER.",
-			Bad:   pair("@lb1 unicast_peer {\n@lb1     192.0.2.3\n@lb1 }\n"),
-			Good:  pair("@lb1 unicast_src_ip 192.0.2.2\n@lb2 unicast_src_ip 192.0.2.3\n    unicast_peer {\n@lb1    192.0.2.3\n@lb2    192.0.2.2\n    }\n"),
 			Peers: mismatch("unicast_peer", "advertises by", func(m cluster.Member) string {
 				if len(m.Unicast) > 0 {
 					return "unicast"
@@ -31,20 +27,10 @@ func unicastPeerRules() []Rule {
 		},
 		{
 			Name: "unicast-asymmetry", Severity: diag.Error, Loss: diag.Keeps,
-			Title: "A router does not name another router of its group as a unicast_peer.",
-			Text: "The other one never hears it, and becomes MASTER beside it. Every router names the source address of every other one: its " +
-				"unicast_src_ip, or the first address of its interface; with IPv6 the link-local one.",
-			Bad:   pair("@lb1 unicast_src_ip 192.0.2.2\n@lb2 unicast_src_ip 192.0.2.3\n    unicast_peer {\n@lb1    192.0.2.4\n@lb2    192.0.2.2\n    }\n"),
-			Good:  pair("@lb1 unicast_src_ip 192.0.2.2\n@lb2 unicast_src_ip 192.0.2.3\n    unicast_peer {\n@lb1    192.0.2.3\n@lb2    192.0.2.2\n    }\n"),
 			Peers: unicastAsymmetry,
 		},
 		{
 			Name: "same-source", Severity: diag.Error, Loss: diag.Keeps,
-			Title: "Two routers of a group have one source address.",
-			Text: "An address is on one host. The other one cannot send from it; or both have it, and no answer finds the right one. The line was " +
-				"copied from one file to the other.",
-			Bad:  pair("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n"),
-			Good: pair("@lb1 unicast_src_ip 192.0.2.2\n@lb2 unicast_src_ip 192.0.2.3\n    unicast_peer {\n@lb1    192.0.2.3\n@lb2    192.0.2.2\n    }\n"),
 			Peers: func(p *peerPass) {
 				for _, g := range p.groups {
 					for i, m := range g.Members {

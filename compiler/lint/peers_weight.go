@@ -16,29 +16,14 @@ func weightPeerRules() []Rule {
 	return []Rule{
 		{
 			Name: "order-at-rest", Severity: diag.Warning,
-			Title: "The weights of trackers put another router first than the priorities do.",
-			Text: "A positive weight is added while its tracker is well, a negative one with reverse, too. So the router with the highest priority in " +
-				"the file need not be the one that becomes MASTER.",
-			Bad:   scriptText + pair("@lb2 track_script {\n@lb2     web weight 60\n@lb2 }\n@lb1 track_script {\n@lb1     web weight 2\n@lb1 }\n"),
-			Good:  scriptText + pair("    track_script {\n        web weight 60\n    }\n"),
 			Peers: orderAtRest,
 		},
 		{
 			Name: "dead-weight", Severity: diag.Warning,
-			Title: "The weight of a tracker cannot take the role from its router.",
-			Text: "keepc tries all combinations of failed trackers and routers of the group: the failure of this tracker never leaves its router with " +
-				"less than another one has. The weight must be greater than the gap between the priorities, for equals do not take over.",
-			Bad:   scriptText + pair("    track_script {\n        web weight -20\n    }\n"),
-			Good:  scriptText + pair("    track_script {\n        web weight -60\n    }\n"),
 			Peers: deadWeight,
 		},
 		{
 			Name: "weak-weight", Severity: diag.Warning,
-			Title: "The weight of a tracker takes the role from its router only when something else fails, too.",
-			Text: "One failure alone leaves the router with more than the others have. This may be meant, where only several failures together are " +
-				"reason enough.",
-			Bad:   scriptText + pair("    track_script {\n        web weight -30\n    }\n    track_interface {\n        eth1 weight -30\n    }\n"),
-			Good:  scriptText + pair("    track_script {\n        web weight -60\n    }\n    track_interface {\n        eth1 weight -60\n    }\n"),
 			Peers: weakWeight,
 		},
 	}

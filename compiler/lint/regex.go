@@ -16,11 +16,6 @@ func regexRules() []Rule {
 	return []Rule{
 		{
 			Name: "invalid-regex", Severity: diag.Error, Loss: diag.Keeps,
-			Title: "A regular expression does not compile.",
-			Text: "keepalived -t accepts the file. The running program logs \"Invalid regex\", frees the expression and, as of 2.2.7, goes on with " +
-				"the freed memory. What only PCRE2 knows is not judged here.",
-			Bad:  pageText(`regex "(ok"`),
-			Good: pageText(`regex "(ok)"`),
 			Service: func(p *pass, v service) {
 				for u := range v.pages {
 					if why := uncompilable(u.Regex); why != "" {
@@ -31,10 +26,6 @@ func regexRules() []Rule {
 		},
 		{
 			Name: "regex-offsets", Severity: diag.Error, Loss: diag.Keeps,
-			Title: "A page is searched from behind the last place where a match may begin.",
-			Text:  "regex_min_offset is above regex_max_offset, so that nothing ever matches. keepalived says nothing.",
-			Bad:   pageText("regex \"ok\"\n                regex_min_offset 20\n                regex_max_offset 10"),
-			Good:  pageText("regex \"ok\"\n                regex_min_offset 10\n                regex_max_offset 20"),
 			Service: func(p *pass, v service) {
 				for u := range v.pages {
 					if u.Regex.EndOffset > 0 && u.Regex.MinOffset >= u.Regex.EndOffset {
@@ -45,11 +36,6 @@ func regexRules() []Rule {
 			},
 		},
 	}
-}
-
-func pageText(line string) string {
-	return "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n" +
-		"        HTTP_GET {\n            url {\n                path /\n                " + line + "\n            }\n        }\n    }\n}\n"
 }
 
 // uncompilable says why PCRE2 does not compile a regular expression; empty: it may. The parser that is asked knows another dialect,

@@ -15,12 +15,6 @@ func routeRules() []Rule {
 	return []Rule{
 		{
 			Name: "route-untracked", Severity: diag.Info, Loss: diag.Keeps,
-			Title: "A route names no interface.",
-			Text: "keepalived watches the interface of a route, and reports a route that names none: nobody notices when it is removed. When the " +
-				"gateway is in no network of the addresses that the instance holds on its own interface, that is an error: the kernel removes the " +
-				"route when the other interface goes down, and nothing brings it back, though the instance stays MASTER. no_track says that it is meant.",
-			Bad:  instanceText("    virtual_routes {\n        198.51.100.0/24 via 192.0.2.1\n    }\n"),
-			Good: instanceText("    virtual_routes {\n        198.51.100.0/24 via 192.0.2.1 dev eth0\n    }\n"),
 			Check: func(p *pass) {
 				for v, r := range p.routes {
 					if r.Dev != "" || r.HasWord("no_track") {
@@ -36,11 +30,6 @@ func routeRules() []Rule {
 		},
 		{
 			Name: "route-protocol", Severity: diag.Error, Loss: diag.GoesOnWith,
-			Title: "A route has the protocol of another program.",
-			Text: "keepalived knows its routes by their protocol, and watches those alone. It reports another one and uses its own; no_track " +
-				"allows it.",
-			Bad:  "static_routes {\n    198.51.100.0/24 dev eth0 protocol bird\n}\n",
-			Good: "static_routes {\n    198.51.100.0/24 dev eth0 protocol bird no_track\n}\n",
 			Check: func(p *pass) {
 				for v, r := range p.routes {
 					own := option(r.Origin, "protocol")
@@ -55,10 +44,6 @@ func routeRules() []Rule {
 		},
 		{
 			Name: "route-family", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "A route or rule has addresses of both families.",
-			Text:  "keepalived reports the line and drops it. inet6 makes a rule one of IPv6, and a route whose destination is the word default.",
-			Bad:   instanceText("    virtual_routes {\n        198.51.100.0/24 via 2001:db8::1 dev eth0\n    }\n"),
-			Good:  instanceText("    virtual_routes {\n        198.51.100.0/24 via 192.0.2.1 dev eth0\n    }\n"),
 			Check: func(p *pass) {
 				for v, r := range p.routes {
 					if a, other := otherFamily(r); other {
@@ -79,11 +64,6 @@ func routeRules() []Rule {
 		},
 		{
 			Name: "route-host-bits", Severity: diag.Error, Loss: diag.Keeps,
-			Title: "The destination of a route has bits behind its prefix length.",
-			Text: "The kernel refuses a route of IPv4 to 198.51.100.7/24. keepalived accepts the line and writes \"Invalid argument\" to its log when " +
-				"the instance becomes MASTER: the route is not there.",
-			Bad:  instanceText("    virtual_routes {\n        198.51.100.7/24 via 192.0.2.1 dev eth0\n    }\n"),
-			Good: instanceText("    virtual_routes {\n        198.51.100.0/24 via 192.0.2.1 dev eth0\n    }\n"),
 			Check: func(p *pass) {
 				for v, r := range p.routes {
 					if network := r.To.Masked(); r.To.IsValid() && r.To.Addr().Is4() && network != r.To {
@@ -95,10 +75,6 @@ func routeRules() []Rule {
 		},
 		{
 			Name: "route-type-order", Severity: diag.Error, Loss: diag.Ends,
-			Title: "The type of a route stands behind its destination.",
-			Text:  "The type comes first: \"blackhole 198.51.100.0/24\". keepalived takes the word behind a type for the destination, and stops reading when there is none.",
-			Bad:   instanceText("    virtual_routes {\n        198.51.100.0/24 blackhole\n    }\n"),
-			Good:  instanceText("    virtual_routes {\n        blackhole 198.51.100.0/24 no_track\n    }\n"),
 			Check: func(p *pass) {
 				for v, r := range p.routes {
 					if words := r.Stmt.Words; len(words) > 1 && r.Type != ir.Unicast && words[1].Text == r.Type.String() && words[0].Text != "to" {
@@ -109,10 +85,6 @@ func routeRules() []Rule {
 		},
 		{
 			Name: "rule-without-action", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "A routing rule does not say what to do.",
-			Text:  "A rule names a table to look in, or an action: goto, blackhole, unreachable, prohibit, nop. keepalived reports one that has neither and drops it.",
-			Bad:   instanceText("    virtual_rules {\n        from 198.51.100.0/24 preference 100\n    }\n"),
-			Good:  instanceText("    virtual_rules {\n        from 198.51.100.0/24 table 100 preference 100\n    }\n"),
 			Check: func(p *pass) {
 				for of, r := range p.rules {
 					if r.Stmt != nil && !slices.ContainsFunc([]string{"table", "lookup", "goto", "blackhole", "unreachable", "prohibit", "nop", "type", "l3mdev"}, func(w string) bool { return r.Origin.HasWord(w) }) {
@@ -123,11 +95,6 @@ func routeRules() []Rule {
 		},
 		{
 			Name: "rule-preference", Severity: diag.Warning,
-			Title: "A routing rule has no preference.",
-			Text: "Rules are looked at in the order of their preferences. keepalived reports a rule without one and gives it 16384, the next one " +
-				"16383: a new line in the file moves those behind it.",
-			Bad:  instanceText("    virtual_rules {\n        from 198.51.100.0/24 table 100\n    }\n"),
-			Good: instanceText("    virtual_rules {\n        from 198.51.100.0/24 table 100 preference 100\n    }\n"),
 			Check: func(p *pass) {
 				for of, r := range p.rules {
 					if r.Stmt != nil && r.Action != ir.Goto && !preferred(r) {
@@ -138,10 +105,6 @@ func routeRules() []Rule {
 		},
 		{
 			Name: "rule-family", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "A routing rule has addresses of both families.",
-			Text:  "keepalived reports it and leaves it out.",
-			Bad:   instanceText("    virtual_rules {\n        from 198.51.100.0/24 to 2001:db8::/32 table 100 preference 100\n    }\n"),
-			Good:  instanceText("    virtual_rules {\n        from 198.51.100.0/24 to 203.0.113.0/24 table 100 preference 100\n    }\n"),
 			Check: func(p *pass) {
 				for of, r := range p.rules {
 					if r.From.IsValid() && r.To.IsValid() && r.From.Addr().Is6() != r.To.Addr().Is6() {

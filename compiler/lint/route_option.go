@@ -14,10 +14,6 @@ func routeOptionRules() []Rule {
 	return []Rule{
 		{
 			Name: "option-family", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "An option of a route or rule is not for its family.",
-			Text:  "from, pref and expires are for routes of IPv6, realms for routes and rules of IPv4. keepalived reports the line and drops it.",
-			Bad:   instanceText("    virtual_routes {\n        198.51.100.0/24 via 192.0.2.1 dev eth0 pref high\n    }\n"),
-			Good:  instanceText("    virtual_routes {\n        198.51.100.0/24 via 192.0.2.1 dev eth0\n    }\n"),
 			Check: func(p *pass) {
 				for v, r := range p.routes {
 					options, family := []string{"from", "pref", "expires"}, "IPv4"
@@ -35,11 +31,6 @@ func routeOptionRules() []Rule {
 		},
 		{
 			Name: "inet-place", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "inet or inet6 does not stand at the end of a route or rule.",
-			Text: "keepalived 2.2.7 skips the word behind it: \"inet table 100\" loses the word table, and the line is dropped. Before the address of " +
-				"a gateway it stands right.",
-			Bad:  instanceText("    virtual_rules {\n        inet6 table 100 preference 100\n    }\n"),
-			Good: instanceText("    virtual_rules {\n        table 100 preference 100 inet6\n    }\n"),
 			Check: func(p *pass) {
 				for _, r := range p.routes {
 					p.inetPlace(r.Origin)
@@ -51,10 +42,6 @@ func routeOptionRules() []Rule {
 		},
 		{
 			Name: "goto-order", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "A routing rule jumps backwards, or says not from where.",
-			Text:  "goto leads to a rule with a larger preference, and the rule itself has one. keepalived reports the line and drops it.",
-			Bad:   instanceText("    virtual_rules {\n        from 198.51.100.0/24 goto 50 preference 100\n    }\n"),
-			Good:  instanceText("    virtual_rules {\n        from 198.51.100.0/24 goto 150 preference 100\n    }\n"),
 			Check: func(p *pass) {
 				for of, r := range p.rules {
 					switch {
@@ -69,10 +56,6 @@ func routeOptionRules() []Rule {
 		},
 		{
 			Name: "virtual-follows-group", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "A route or rule of an instance names a track_group.",
-			Text:  "track_group is for static routes and rules: those of an instance come and go with it. keepalived does not know the word there.",
-			Bad:   "track_group G {\n    group {\n        VI_1\n    }\n}\n" + instanceText("    virtual_routes {\n        198.51.100.0/24 via 192.0.2.1 dev eth0 track_group G\n    }\n"),
-			Good:  "track_group G {\n    group {\n        VI_1\n    }\n}\n" + instanceText("    virtual_routes {\n        198.51.100.0/24 via 192.0.2.1 dev eth0\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					for _, r := range v.Routes {

@@ -11,15 +11,6 @@ import (
 	"keepc/grammar/source"
 )
 
-// scriptText is a vrrp_script without a mistake.
-const scriptText = "global_defs {\n    script_user root\n    enable_script_security\n}\nvrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n}\n"
-
-// tracking is an instance that tracks that script.
-var tracking = instanceText("    track_script {\n        web\n    }\n")
-
-// loadText is a track_file without a mistake.
-const loadText = "track_file load {\n    file /run/load\n    weight 2\n}\n"
-
 // late reports the trackers that keepalived does not find, for the blocks that they name stand further down.
 func (p *pass) late(kinds ...ir.TrackKind) {
 	defined := map[block]source.Span{}
@@ -49,10 +40,6 @@ func scriptRules() []Rule {
 	return []Rule{
 		{
 			Name: "unused-script", Severity: diag.Info,
-			Title: "No instance tracks a vrrp_script.",
-			Text:  "keepalived does not run it.",
-			Bad:   scriptText + instanceText(""),
-			Good:  scriptText + instanceText("    track_script {\n        web\n    }\n"),
 			Check: func(p *pass) {
 				used, defined := map[string]bool{}, map[string]bool{}
 				for _, s := range p.Scripts {
@@ -75,10 +62,6 @@ func scriptRules() []Rule {
 		},
 		{
 			Name: "unused-tracker", Severity: diag.Info,
-			Title: "Nothing tracks a track_file or a vrrp_track_process.",
-			Text:  "It changes no priority and no server.",
-			Bad:   loadText + instanceText(""),
-			Good:  loadText + instanceText("    track_file {\n        load\n    }\n"),
 			Check: func(p *pass) {
 				used := map[definition]bool{}
 				for _, u := range p.uses() {
@@ -96,30 +79,14 @@ func scriptRules() []Rule {
 		},
 		{
 			Name: "script-order", Severity: diag.Warning,
-			Title: "A vrrp_script stands behind an instance that tracks it.",
-			Text:  "keepalived reads the file once, from top to bottom, and does not find the script: the instance runs without it.",
-			Bad:   instanceText("    track_script {\n        web\n    }\n") + scriptText,
-			Good:  scriptText + instanceText("    track_script {\n        web\n    }\n"),
 			Check: func(p *pass) { p.late(ir.ScriptTracker) },
 		},
 		{
 			Name: "tracker-order", Severity: diag.Warning,
-			Title: "A track_file, vrrp_track_process or bfd_instance stands behind an instance that tracks it.",
-			Text:  "keepalived reads the file once, from top to bottom, and does not find it: the instance runs without it.",
-			Bad:   instanceText("    track_file {\n        load\n    }\n") + loadText,
-			Good:  loadText + instanceText("    track_file {\n        load\n    }\n"),
 			Check: func(p *pass) { p.late(ir.FileTracker, ir.ProcessTracker, ir.BFDTracker) },
 		},
 		{
 			Name: "script-security", Severity: diag.Warning,
-			Title: "Scripts run without enable_script_security.",
-			Text: "Scripts run as root unless a user is named, here or by the name keepalived_script on the machine. enable_script_security keeps " +
-				"keepalived from running a script that others than root can change; it drops scripts without a user, too, where there is no " +
-				"keepalived_script. A dropped check is no check: the instance stays MASTER whatever happens to its service. So there is no repair: " +
-				"look at the owners and modes of the scripts first. keepalived -t exits with code 6 for a file without it, and hides other " +
-				"findings behind that.",
-			Bad:  "vrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n}\n" + instanceText("    track_script {\n        web\n    }\n"),
-			Good: scriptText + instanceText("    track_script {\n        web\n    }\n"),
 			Check: func(p *pass) {
 				if p.Global.ScriptSecurity || p.Global.Has("enable_script_security") || len(p.Commands) == 0 {
 					return
@@ -134,11 +101,6 @@ func scriptRules() []Rule {
 		},
 		{
 			Name: "script-without-user", Severity: diag.Error, Loss: diag.DropsBlock,
-			Title: "Script security is on, and nobody is named who runs a script.",
-			Text: "keepalived runs it as the user keepalived_script. A machine without that user, as Debian is after the installation, has no one: " +
-				"keepalived drops the script, and an instance that tracks it stays MASTER with its service dead.",
-			Bad:  "global_defs {\n    enable_script_security\n}\nvrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n}\n" + tracking,
-			Good: scriptText + tracking,
 			Check: func(p *pass) {
 				if !p.Global.ScriptSecurity || p.Global.Has("script_user") || p.host != nil && p.host.User(scriptUser) {
 					return
@@ -159,19 +121,9 @@ func scriptRules() []Rule {
 				}
 			},
 		},
-		{
-			Name: "script-arguments", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "The arguments of a script stand without quotes.",
-			Text:  "Only the first word is the command: script /usr/bin/test -f x runs /usr/bin/test alone.",
-			Bad:   "global_defs {\n    script_user root\n    enable_script_security\n}\nvrrp_script web {\n    script /usr/bin/pgrep nginx\n}\n" + instanceText("    track_script {\n        web\n    }\n"),
-			Good:  scriptText + instanceText("    track_script {\n        web\n    }\n"),
-		},
+		{Name: "script-arguments", Severity: diag.Error, Loss: diag.DropsWord},
 		{
 			Name: "timeout-above-interval", Severity: diag.Warning,
-			Title: "A script may run longer than the time between two runs.",
-			Text:  "A run that takes longer than interval delays the next ones: the script is asked less often than the file says.",
-			Bad:   "global_defs {\n    script_user root\n    enable_script_security\n}\nvrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n    interval 2\n    timeout 5\n}\n" + tracking,
-			Good:  "global_defs {\n    script_user root\n    enable_script_security\n}\nvrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n    interval 5\n    timeout 2\n}\n" + tracking,
 			Check: func(p *pass) {
 				for _, s := range p.Scripts {
 					if s.Timeout > s.Interval {
@@ -182,12 +134,6 @@ func scriptRules() []Rule {
 		},
 		{
 			Name: "script-user-order", Severity: diag.Warning,
-			Title: "script_user stands behind scripts.",
-			Text: "At the start keepalived reads global_defs before everything else: the last script_user counts for all scripts, but for those that " +
-				"stand above it in global_defs. At a reload it reads from top to bottom: a script above runs as keepalived_script, or as root, and " +
-				"where script security is on and there is no keepalived_script, it is dropped.",
-			Bad:  "vrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n}\n" + tracking + "global_defs {\n    script_user root\n    enable_script_security\n}\n",
-			Good: "global_defs {\n    script_user root\n    enable_script_security\n}\nvrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n}\n" + tracking,
 			Check: func(p *pass) {
 				line, global, elsewhere := p.aboveUser()
 				switch {
@@ -201,10 +147,6 @@ func scriptRules() []Rule {
 		},
 		{
 			Name: "track-process-instead", Severity: diag.Info,
-			Title: "A script asks whether a process runs.",
-			Text:  "vrrp_track_process learns of the start and the end of a process from the kernel, at once and without a new process for each question.",
-			Bad:   "global_defs {\n    script_user root\n    enable_script_security\n}\nvrrp_script web {\n    script \"/usr/bin/killall -0 nginx\"\n}\n" + tracking,
-			Good:  "vrrp_track_process web {\n    process nginx\n}\n" + instanceText("    track_process {\n        web\n    }\n"),
 			Check: func(p *pass) {
 				for _, s := range p.Scripts {
 					if asksForProcess(s.Command.Args) {

@@ -20,10 +20,6 @@ func serviceRules() []Rule {
 	return []Rule{
 		{
 			Name: "missing-protocol", Severity: diag.Error, Loss: diag.GoesOnWith,
-			Title: "A virtual server names no protocol.",
-			Text:  "keepalived reports it and balances UDP, so a web server gets nothing.",
-			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
-			Good:  serviceText(""),
 			Service: func(p *pass, v service) {
 				if v.Key.FWMark == 0 && !p.marked(v) && !v.Has("protocol") && !v.dropped() {
 					p.report(v.Span(), v.name()+" has no protocol", "UDP is assumed").Help = "add \"protocol TCP\""
@@ -32,10 +28,6 @@ func serviceRules() []Rule {
 		},
 		{
 			Name: "missing-scheduler", Severity: diag.Error, Loss: diag.GoesOnWith,
-			Title: "A virtual server names no scheduler.",
-			Text:  "keepalived reports it and uses wlc.",
-			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
-			Good:  serviceText(""),
 			Service: func(p *pass, v service) {
 				if !v.Has("lb_algo") && !v.Has("lvs_sched") && !v.dropped() {
 					p.report(v.Span(), v.name()+" has no lb_algo", "wlc is assumed").Help = "add \"lb_algo wlc\""
@@ -44,10 +36,6 @@ func serviceRules() []Rule {
 		},
 		{
 			Name: "missing-method", Severity: diag.Info,
-			Title: "Neither a virtual server nor its real servers say how packets reach them.",
-			Text:  "keepalived reports it and uses NAT.",
-			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
-			Good:  serviceText(""),
 			Service: func(p *pass, v service) {
 				if v.Has("lb_kind") || v.Has("lvs_method") {
 					return
@@ -62,10 +50,6 @@ func serviceRules() []Rule {
 		},
 		{
 			Name: "missing-port", Severity: diag.Warning,
-			Title: "A virtual server has no port.",
-			Text:  "Port 0 takes the traffic of all ports, and keepalived makes the service persistent, with a report. With persistence_timeout it is meant so.",
-			Bad:   "virtual_server 192.0.2.10 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
-			Good:  serviceText(""),
 			Service: func(p *pass, v service) {
 				if v.Has("persistence_timeout") || v.Has("persistence_granularity") {
 					return // meant so
@@ -86,10 +70,6 @@ func serviceRules() []Rule {
 		},
 		{
 			Name: "no-real-server", Severity: diag.Error, Loss: diag.DropsBlock,
-			Title: "A virtual server has no real server.",
-			Text:  "keepalived reports it and drops the whole block.",
-			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n}\n",
-			Good:  serviceText(""),
 			Service: func(p *pass, v service) {
 				if v.dropped() {
 					p.report(v.Span(), v.name()+" has no real_server", "dropped")
@@ -98,10 +78,6 @@ func serviceRules() []Rule {
 		},
 		{
 			Name: "no-check", Severity: diag.Warning,
-			Title: "A real server has no check.",
-			Text:  "It counts as alive always, and gets traffic when it is dead.",
-			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        weight 1\n    }\n}\n",
-			Good:  serviceText(""),
 			Service: func(p *pass, v service) {
 				for _, s := range v.RealServers {
 					if len(s.Checks) > 0 || s.Stmt.Block == nil || hasBlock(s.Stmt) || s.Stmt.Block.Open.IsZero() {
@@ -116,10 +92,6 @@ func serviceRules() []Rule {
 		},
 		{
 			Name: "duplicate-service", Severity: diag.Error, Loss: diag.Keeps,
-			Title: "Two virtual servers have the same address, port and protocol.",
-			Text:  "The kernel has one service for them. keepalived accepts both, and each removes what the other adds.",
-			Bad:   serviceText("") + serviceText(""),
-			Good:  serviceText(""),
 			Check: func(p *pass) {
 				first := map[ir.ServiceKey]*ir.VirtualServer{}
 				for _, v := range p.VirtualServers {
@@ -134,10 +106,6 @@ func serviceRules() []Rule {
 		},
 		{
 			Name: "duplicate-server", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "A real server stands twice in a virtual server.",
-			Text:  "keepalived reports it and drops the second one.",
-			Bad:   serviceText("    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n"),
-			Good:  serviceText("    real_server 192.0.2.22 80 {\n        TCP_CHECK {\n        }\n    }\n"),
 			Check: func(p *pass) {
 				first := map[netip.AddrPort]*ir.RealServer{}
 				for v := range p.services {
@@ -154,10 +122,6 @@ func serviceRules() []Rule {
 		},
 		{
 			Name: "port-differs", Severity: diag.Error, Loss: diag.GoesOnWith,
-			Title: "A real server has another port than its virtual server, and only NAT can change it.",
-			Text:  "With DR and TUN the packet arrives as it was sent. keepalived uses the port of the virtual server.",
-			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 8080 {\n        TCP_CHECK {\n        }\n    }\n}\n",
-			Good:  serviceText(""),
 			Service: func(p *pass, v service) {
 				p.memberPorts(v)
 				for _, s := range v.RealServers {
@@ -169,10 +133,6 @@ func serviceRules() []Rule {
 		},
 		{
 			Name: "family-differs", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "A real server is of another family than its virtual server.",
-			Text:  "Only a tunnel (TUN) can carry IPv6 to an IPv4 server or the other way. keepalived reports it and drops the server.",
-			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 2001:db8::21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
-			Good:  serviceText(""),
 			Service: func(p *pass, v service) {
 				for _, s := range v.RealServers {
 					if v.Group == "" && v.Key.Addr.IsValid() && s.Addr.IsValid() && s.Forwarding != ir.TUN && s.Addr.Addr().Is6() != v.Key.Addr.Is6() {
@@ -183,10 +143,6 @@ func serviceRules() []Rule {
 		},
 		{
 			Name: "all-weights-zero", Severity: diag.Error, Loss: diag.GoesOnWith,
-			Title: "Every real server of a virtual server has weight 0.",
-			Text:  "None gets new connections, and the quorum cannot be reached. keepalived lowers the quorum to 0, and miscounts the hysteresis as 4294967295.",
-			Bad:   "virtual_server 192.0.2.10 80 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        weight 0\n        TCP_CHECK {\n        }\n    }\n}\n",
-			Good:  serviceText(""),
 			Service: func(p *pass, v service) {
 				if len(v.RealServers) > 0 && v.total() == 0 {
 					p.report(v.Span(), "every real server of "+v.name()+" has weight 0", "gets no connections")
@@ -195,10 +151,6 @@ func serviceRules() []Rule {
 		},
 		{
 			Name: "quorum-too-high", Severity: diag.Error, Loss: diag.GoesOnWith,
-			Title: "The quorum is above the sum of all weights.",
-			Text:  "It could never be reached. keepalived reports it and lowers it to the sum.",
-			Bad:   serviceText("    quorum 3\n"),
-			Good:  serviceText("    quorum 1\n"),
 			Service: func(p *pass, v service) {
 				if total, quorum := v.total(), v.asked("quorum", 1); total > 0 && quorum > total {
 					p.report(v.At("quorum"), fmt.Sprintf("quorum %d is above the sum of all weights, %d", quorum, total), "cannot be reached")
@@ -207,10 +159,6 @@ func serviceRules() []Rule {
 		},
 		{
 			Name: "hysteresis-too-high", Severity: diag.Warning,
-			Title: "The hysteresis is not below the quorum.",
-			Text:  "keepalived reports it and uses quorum - 1.",
-			Bad:   serviceText("    quorum 1\n    hysteresis 1\n"),
-			Good:  serviceText("    quorum 1\n    hysteresis 0\n"),
 			Service: func(p *pass, v service) {
 				if hysteresis, quorum := v.asked("hysteresis", 0), v.asked("quorum", 1); v.Has("hysteresis") && quorum > 0 && hysteresis >= quorum {
 					p.report(v.At("hysteresis"), fmt.Sprintf("hysteresis %d is not below the quorum, %d", hysteresis, quorum), "")
@@ -219,10 +167,6 @@ func serviceRules() []Rule {
 		},
 		{
 			Name: "sorry-is-server", Severity: diag.Warning,
-			Title: "The sorry server is a real server of the same virtual server.",
-			Text:  "It should answer when the real servers are dead, and is one of them.",
-			Bad:   serviceText("    sorry_server 192.0.2.21 80\n"),
-			Good:  serviceText("    sorry_server 192.0.2.99 80\n"),
 			Service: func(p *pass, v service) {
 				for _, s := range v.RealServers {
 					if v.SorryServer != nil && v.SorryServer.Addr == s.Addr {
@@ -233,10 +177,6 @@ func serviceRules() []Rule {
 		},
 		{
 			Name: "ops-persistence", Severity: diag.Warning,
-			Title: "A service with one-packet scheduling is persistent.",
-			Text:  "ops chooses a real server for every packet, and remembers nothing that persistence could keep.",
-			Bad:   "virtual_server 192.0.2.10 53 {\n    lb_algo rr\n    lb_kind DR\n    protocol UDP\n    ops\n    persistence_timeout 50\n    real_server 192.0.2.21 53 {\n        DNS_CHECK {\n        }\n    }\n}\n",
-			Good:  "virtual_server 192.0.2.10 53 {\n    lb_algo rr\n    lb_kind DR\n    protocol UDP\n    ops\n    real_server 192.0.2.21 53 {\n        DNS_CHECK {\n        }\n    }\n}\n",
 			Service: func(p *pass, v service) {
 				if v.Has("ops") && v.Has("persistence_timeout") {
 					p.report(v.At("persistence_timeout"), v.name()+" is persistent and has ops", "has no effect").Notes = note(v.At("ops"), "because of this")
@@ -245,10 +185,6 @@ func serviceRules() []Rule {
 		},
 		{
 			Name: "check-protocol", Severity: diag.Info,
-			Title: "A check speaks another protocol than its service.",
-			Text:  "A server whose TCP port answers may be dead for UDP, and the other way round.",
-			Bad:   serviceText("    real_server 192.0.2.22 80 {\n        UDP_CHECK {\n        }\n    }\n"),
-			Good:  serviceText("    real_server 192.0.2.22 80 {\n        TCP_CHECK {\n        }\n    }\n"),
 			Service: func(p *pass, v service) {
 				for _, s := range v.RealServers {
 					for _, c := range s.Checks {
@@ -261,10 +197,6 @@ func serviceRules() []Rule {
 		},
 		{
 			Name: "protocol-of-mark", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "A virtual server by firewall mark has a protocol.",
-			Text:  "The mark takes packets of every protocol. keepalived reports the line and ignores it.",
-			Bad:   "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
-			Good:  "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind DR\n    real_server 192.0.2.21 {\n        TCP_CHECK {\n            connect_port 80\n        }\n    }\n}\n",
 			Service: func(p *pass, v service) {
 				if p.marked(v) && v.Has("protocol") {
 					p.report(v.At("protocol"), v.name()+" takes packets of every protocol", "ignored")
@@ -273,10 +205,6 @@ func serviceRules() []Rule {
 		},
 		{
 			Name: "undefined-group", Severity: diag.Error, Loss: diag.DropsBlock,
-			Title: "A virtual server is of a group that the file does not define.",
-			Text:  "keepalived drops the virtual server; its test of the file says nothing.",
-			Bad:   "virtual_server group web {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
-			Good:  "virtual_server_group web {\n    192.0.2.10 80\n}\nvirtual_server group web {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
 			Check: func(p *pass) {
 				groups := map[string]bool{}
 				for _, g := range p.Groups {
@@ -291,11 +219,6 @@ func serviceRules() []Rule {
 		},
 		{
 			Name: "large-group", Severity: diag.Error, Loss: diag.Keeps,
-			Title: "A virtual_server_group makes more services than a director can hold.",
-			Text: "Every address of a range or prefix is a service of its own in the kernel. keepc makes 65536 of them for a file and leaves out the " +
-				"rest. A firewall mark takes any number of addresses with one service.",
-			Bad:  "virtual_server_group web {\n    10.0.0.0/8 80\n}\n" + grouped,
-			Good: "virtual_server_group web {\n    fwmark 8\n}\n" + strings.Replace(grouped, "    protocol TCP\n", "", 1),
 			Check: func(p *pass) {
 				for v := range p.services {
 					n := 0
@@ -317,10 +240,6 @@ func serviceRules() []Rule {
 		},
 		{
 			Name: "empty-group", Severity: diag.Error, Loss: diag.DropsBlock,
-			Title: "A virtual_server_group has no member.",
-			Text:  "keepalived reports it and drops the group.",
-			Bad:   "virtual_server_group web {\n}\n" + grouped,
-			Good:  "virtual_server_group web {\n    192.0.2.10 80\n}\n" + grouped,
 			Check: func(p *pass) {
 				for _, g := range p.Groups {
 					if len(g.Members) == 0 && g.Stmt != nil && g.Stmt.Block != nil && len(g.Stmt.Block.Stmts) == 0 {

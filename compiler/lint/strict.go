@@ -12,12 +12,6 @@ func strictRules() []Rule {
 	return []Rule{
 		{
 			Name: "strict-conflict", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "Strict mode does not allow what an instance asks for.",
-			Text: "vrrp_strict follows the RFC to the letter. keepalived takes back what does not fit: a password, preempt_delay, another count " +
-				"than 3 in down_timer_adverts, gratuitous ARPs after a lower priority, answers to it, vmac_xmit_base, accept in version 2, a MAC " +
-				"address of one's own. Unicast peers 2.2 leaves alone, a warning; other versions refuse to start VRRP with them.",
-			Bad:  global + instanceText("    accept\n"),
-			Good: "global_defs {\n    vrrp_version 3\n    vrrp_strict\n}\n" + instanceText("    accept\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					for _, word := range notStrict(v) {
@@ -35,10 +29,6 @@ func strictRules() []Rule {
 		},
 		{
 			Name: "strict-state", Severity: diag.Error, Loss: diag.GoesOnWith,
-			Title: "In strict mode the state must be that of the priority.",
-			Text:  "An instance with priority 255 owns its addresses and is MASTER; every other one starts as BACKUP. keepalived reports another state and changes it.",
-			Bad:   "global_defs {\n    vrrp_strict\n    vrrp_version 3\n}\n" + instanceText("    state MASTER\n    priority 150\n    accept\n"),
-			Good:  "global_defs {\n    vrrp_version 3\n}\n" + instanceText("    state MASTER\n    priority 150\n    accept\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if v.Strict && v.Priority != 255 && value(v.Origin, "state") == "MASTER" {
@@ -49,12 +39,6 @@ func strictRules() []Rule {
 		},
 		{
 			Name: "strict-silent", Severity: diag.Warning,
-			Title: "In strict mode addresses do not answer, not even to ping.",
-			Text: "Only the owner of an address may answer for it, says the RFC, so keepalived drops packets to the addresses of other " +
-				"instances with rules of the firewall. Traffic that is for the host itself, and not routed on, is lost. With version 3, " +
-				"accept allows it; with version 2, vrrp_strict must go.",
-			Bad:  global + instanceText(""),
-			Good: "global_defs {\n    vrrp_strict\n    vrrp_version 3\n}\n" + instanceText("    accept\n"),
 			Check: func(p *pass) {
 				seen := map[source.Span]bool{}
 				for _, v := range p.Instances {

@@ -15,10 +15,6 @@ func trackRules() []Rule {
 	return []Rule{
 		{
 			Name: "quorum-order", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "quorum_max of a tracked process is below its quorum.",
-			Text:  "The process would be too rare and too many at once. keepalived reports quorum_max and ignores it. 0 means that the process must not run.",
-			Bad:   "vrrp_track_process web {\n    process nginx\n    quorum 3\n    quorum_max 2\n}\n" + instanceText("    track_process {\n        web\n    }\n"),
-			Good:  "vrrp_track_process web {\n    process nginx\n    quorum 2\n    quorum_max 3\n}\n" + instanceText("    track_process {\n        web\n    }\n"),
 			Check: func(p *pass) {
 				for _, t := range p.TrackProcesses {
 					if t.QuorumMax != nil && *t.QuorumMax > 0 && *t.QuorumMax < t.Quorum {
@@ -29,10 +25,6 @@ func trackRules() []Rule {
 		},
 		{
 			Name: "own-interface-tracked", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "track_interface names the interface of the instance itself.",
-			Text:  "keepalived reports the line and ignores it, with its weight: the own interface is tracked anyway, and its loss is a FAULT.",
-			Bad:   instanceText("    track_interface {\n        eth0\n    }\n"),
-			Good:  instanceText("    track_interface {\n        eth1\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					for _, t := range linesOf(v.Origin, "track_interface") {

@@ -11,20 +11,11 @@ import (
 	"keepc/grammar/source"
 )
 
-// turned is an instance as the peer of another one would have it.
-const turned = "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    unicast_src_ip 192.0.2.3\n    unicast_peer {\n        192.0.2.2\n    }\n" +
-	"    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n"
-
 // unicastRules are about how advertisements travel: unicast or multicast, from which address, by which interface.
 func unicastRules() []Rule {
 	return []Rule{
 		{
 			Name: "unicast-without-peers", Severity: diag.Warning, Loss: diag.DropsWord,
-			Title: "An instance speaks of unicast and names no peer.",
-			Text: "keepalived calls that deprecated, and uses multicast. With unicast_ttl as well, keepalived 2.2.7 " +
-				"says that it resets it, and multicasts with a TTL of 0, which nobody hears: every director becomes MASTER. keepc run advertises as without it.",
-			Bad:  instanceText("    unicast_src_ip 192.0.2.2\n"),
-			Good: instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if len(v.Unicast) > 0 || !empty(v.Origin, "unicast_peer") {
@@ -44,10 +35,6 @@ func unicastRules() []Rule {
 		},
 		{
 			Name: "unicast-self", Severity: diag.Warning,
-			Title: "An instance is its own unicast peer.",
-			Text:  "The list holds the other routers. keepalived sends advertisements to itself and does not say so.",
-			Bad:   instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.2\n        192.0.2.3\n    }\n"),
-			Good:  instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					for _, peer := range v.Unicast {
@@ -60,11 +47,6 @@ func unicastRules() []Rule {
 		},
 		{
 			Name: "source-is-peer", Severity: diag.Error, Loss: diag.Keeps,
-			Title: "One address is the own source of an instance and the peer of another one.",
-			Text: "The file is for one router, and an address is either on it or on a peer. The instance whose source this router does not have is in " +
-				"FAULT for good. A file for two routers has conditions (@id), or each router has its own.",
-			Bad:  instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n") + turned,
-			Good: instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n"),
 			Check: func(p *pass) {
 				sources := map[netip.Addr]*ir.VRRPInstance{}
 				for _, v := range p.Instances {
@@ -83,10 +65,6 @@ func unicastRules() []Rule {
 		},
 		{
 			Name: "source-not-here", Severity: diag.Error, Loss: diag.Keeps, Host: true,
-			Title: "An instance speaks from an address that this machine does not have.",
-			Text:  "keepalived puts the instance in FAULT (src address not configured) until the address is there: this router never becomes MASTER.",
-			Bad:   instanceText("    unicast_src_ip 192.0.2.77\n    unicast_peer {\n        192.0.2.3\n    }\n"),
-			Good:  instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if _, here := p.host.Networks(v.Interface); !here && v.Interface != "" {
@@ -100,11 +78,6 @@ func unicastRules() []Rule {
 		},
 		{
 			Name: "unusable-peer", Severity: diag.Warning, Loss: diag.Keeps,
-			Title: "A unicast peer is no address of a router.",
-			Text: "A peer is one other router. Groups, networks and this host itself are none: keepalived sends there, and nobody answers. " +
-				"Where min_ttl is above max_ttl every advertisement of the peer is dropped.",
-			Bad:  instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        224.0.0.18\n    }\n"),
-			Good: instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					for _, peer := range v.Unicast {
@@ -124,10 +97,6 @@ func unicastRules() []Rule {
 		},
 		{
 			Name: "down-timer-crash", Severity: diag.Error, Loss: diag.Ends,
-			Title: "down_timer_adverts 1 stands in a unicast instance without an interface.",
-			Text:  "Newer versions of keepalived crash on it; 2.2.7 refuses the instance for its missing interface.",
-			Bad:   "vrrp_instance VI_1 {\n    virtual_router_id 7\n    down_timer_adverts 1\n    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n    virtual_ipaddress {\n        192.0.2.10/24 dev eth0\n    }\n}\n",
-			Good:  instanceText("    down_timer_adverts 1\n    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if v.Has("unicast_peer") && !v.Has("interface") && v.Has("down_timer_adverts") && v.DownTimerAdverts == 1 {
@@ -138,10 +107,6 @@ func unicastRules() []Rule {
 		},
 		{
 			Name: "repeated-peer", Severity: diag.Warning,
-			Title: "A unicast peer stands twice.",
-			Text:  "The peer gets every advertisement twice.",
-			Bad:   instanceText("    unicast_peer {\n        192.0.2.3\n        192.0.2.3\n    }\n"),
-			Good:  instanceText("    unicast_peer {\n        192.0.2.3\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					first := map[netip.Addr]source.Span{}
@@ -157,11 +122,6 @@ func unicastRules() []Rule {
 		},
 		{
 			Name: "family-of-source", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "Source, peers, group and addresses of an instance are of two families.",
-			Text: "An instance speaks one family. keepalived takes that of the first address in the block and skips the others: peers do not " +
-				"hear the instance, or it holds no address.",
-			Bad:  instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n        2001:db8::3\n    }\n"),
-			Good: instanceText("    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					all := familied(v)
@@ -175,11 +135,6 @@ func unicastRules() []Rule {
 		},
 		{
 			Name: "address-off-source", Severity: diag.Info,
-			Title: "An address is in no network that the file shows on its interface.",
-			Text: "The sources of instances and their unicast peers say which network is on the link, and where there are none, virtual addresses that share " +
-				"one; static_ipaddress adds more. An address of another network reaches the hosts of that network only by a route to this router.",
-			Bad:  instanceText("    mcast_src_ip 203.0.113.2\n"),
-			Good: instanceText("    mcast_src_ip 192.0.2.2\n"),
 			Check: func(p *pass) {
 				links := p.links()
 				for _, v := range p.Instances {
@@ -197,10 +152,6 @@ func unicastRules() []Rule {
 		},
 		{
 			Name: "group-with-unicast", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "An instance with unicast peers names a multicast group.",
-			Text:  "Its advertisements go to the peers. keepalived reports mcast_dst_ip and ignores it.",
-			Bad:   instanceText("    mcast_dst_ip 224.0.0.99\n    unicast_peer {\n        192.0.2.3\n    }\n"),
-			Good:  instanceText("    mcast_dst_ip 224.0.0.99\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if v.Has("mcast_dst_ip") && len(v.Unicast) > 0 {

@@ -12,10 +12,6 @@ func vmacRules() []Rule {
 	return []Rule{
 		{
 			Name: "vmac-unicast", Severity: diag.Warning,
-			Title: "A virtual MAC address and unicast need vmac_xmit_base.",
-			Text:  "Unicast advertisements must leave by the real interface. keepalived reports it and sets vmac_xmit_base by itself.",
-			Bad:   instanceText("    use_vmac\n    unicast_peer {\n        192.0.2.3\n    }\n"),
-			Good:  instanceText("    use_vmac\n    vmac_xmit_base\n    unicast_peer {\n        192.0.2.3\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if word := unicastWord(v); v.UseVMAC && word != "" && !v.Has("vmac_xmit_base") {
@@ -26,11 +22,6 @@ func vmacRules() []Rule {
 		},
 		{
 			Name: "ipvlan-without-address", Severity: diag.Error, Loss: diag.Keeps,
-			Title: "An ipvlan interface has no address of its own.",
-			Text: "It shares the MAC address of the interface below, so that an IPv4 instance needs an address to speak from, behind use_ipvlan. " +
-				"keepalived keeps an instance without one in FAULT; mcast_src_ip is no help.",
-			Bad:  instanceText("    use_ipvlan ip7\n"),
-			Good: instanceText("    use_ipvlan ip7 192.0.2.7\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if v.IPVLAN != nil && v.IPVLAN.Address == "" && !v.IPv6() && len(v.Addresses) > 0 {
@@ -41,10 +32,6 @@ func vmacRules() []Rule {
 		},
 		{
 			Name: "vmac-base-alone", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "vmac_xmit_base stands without a virtual interface.",
-			Text:  "It says that advertisements leave by the interface below it. keepalived reports it and clears it.",
-			Bad:   instanceText("    vmac_xmit_base\n"),
-			Good:  instanceText("    use_vmac\n    vmac_xmit_base\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if v.Has("vmac_xmit_base") && !v.Has("use_vmac") && !v.Has("use_ipvlan") {
@@ -55,10 +42,6 @@ func vmacRules() []Rule {
 		},
 		{
 			Name: "vmac-promote", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "promote_secondaries is set for virtual interfaces anyway.",
-			Text:  "keepalived sets it for the interface that use_vmac or use_ipvlan makes, for this one only. It rejects the line and ignores it.",
-			Bad:   instanceText("    use_vmac\n    promote_secondaries\n"),
-			Good:  instanceText("    use_vmac\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					for _, word := range []string{"use_vmac", "use_ipvlan"} {
@@ -74,10 +57,6 @@ func vmacRules() []Rule {
 		},
 		{
 			Name: "vmac-name-taken", Severity: diag.Error, Loss: diag.GoesOnWith,
-			Title: "Two instances name one macvlan interface.",
-			Text:  "Every instance with use_vmac has an interface of its own. keepalived reports the second name and makes up another one.",
-			Bad:   instanceText("    use_vmac web\n") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    use_vmac web\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n",
-			Good:  instanceText("    use_vmac web\n") + "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    use_vmac mail\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n",
 			Check: func(p *pass) {
 				first := map[string]*ir.VRRPInstance{}
 				for _, v := range p.Instances {
@@ -97,10 +76,6 @@ func vmacRules() []Rule {
 		},
 		{
 			Name: "vmac-without-interface", Severity: diag.Error, Loss: diag.Ends,
-			Title: "A unicast instance has a virtual MAC address and no interface.",
-			Text:  "The macvlan interface needs one that it stands on. keepalived clears use_vmac.",
-			Bad:   "vrrp_instance VI_1 {\n    virtual_router_id 7\n    use_vmac\n    vmac_xmit_base\n    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n    virtual_ipaddress {\n        192.0.2.10/24 dev eth0\n    }\n}\n",
-			Good:  "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    use_vmac\n    vmac_xmit_base\n    unicast_src_ip 192.0.2.2\n    unicast_peer {\n        192.0.2.3\n    }\n    virtual_ipaddress {\n        192.0.2.10/24 dev eth0\n    }\n}\n",
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					for _, word := range []string{"use_vmac", "use_ipvlan"} {
@@ -113,10 +88,6 @@ func vmacRules() []Rule {
 		},
 		{
 			Name: "vmac-name", Severity: diag.Error, Loss: diag.GoesOnWith,
-			Title: "The name of a macvlan interface cannot be used.",
-			Text:  "A name has at most 15 bytes, without blanks and slashes, and belongs to one interface. keepalived reports another one and makes up a name.",
-			Bad:   instanceText("    use_vmac averyveryverylongname\n"),
-			Good:  instanceText("    use_vmac vmac7\n"),
 			Check: func(p *pass) {
 				taken := map[string]bool{}
 				for _, v := range p.Instances {

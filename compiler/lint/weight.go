@@ -14,11 +14,6 @@ func weightRules() []Rule {
 	return []Rule{
 		{
 			Name: "nopreempt-weight", Severity: diag.Warning, Peers: nobodyPreempts,
-			Title: "A weight cannot take the role from an instance with nopreempt.",
-			Text: "A failing tracker lowers the priority of the MASTER, but a BACKUP with nopreempt does not take over from a living MASTER, " +
-				"whatever its priority. A tracker without weight works: its failure is a FAULT, and so is a tracked file whose number takes off 254 or more.",
-			Bad:  scriptText + pair("    state BACKUP\n    nopreempt\n    track_script {\n        web weight -20\n    }\n"),
-			Good: scriptText + pair("    state BACKUP\n    nopreempt\n    track_script {\n        web\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					for t := range v.Trackers() {
@@ -31,10 +26,6 @@ func weightRules() []Rule {
 		},
 		{
 			Name: "owner-weight", Severity: diag.Warning,
-			Title: "A tracker with a weight has no effect at priority 255.",
-			Text:  "The owner of the addresses keeps its priority whatever fails.",
-			Bad:   scriptText + instanceText("    priority 255\n    track_script {\n        web weight -20\n    }\n"),
-			Good:  scriptText + instanceText("    priority 254\n    track_script {\n        web weight -20\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					for t := range v.Trackers() {
@@ -53,11 +44,6 @@ func weightRules() []Rule {
 		},
 		{
 			Name: "weight-clamped", Severity: diag.Warning,
-			Title: "A weight takes the priority beyond what it can be.",
-			Text: "An effective priority is 1 to 254: keepalived cuts what a tracker would take beyond. Of priority 250 and weight 20 only 4 " +
-				"count, and another router needs to be that much closer.",
-			Bad:  scriptText + instanceText("    priority 250\n    track_script {\n        web weight 20\n    }\n"),
-			Good: scriptText + instanceText("    priority 230\n    track_script {\n        web weight 20\n    }\n"),
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					for t := range v.Trackers() {
@@ -75,10 +61,6 @@ func weightRules() []Rule {
 		},
 		{
 			Name: "weight-taken-back", Severity: diag.Info,
-			Title: "A line takes the weight of what it tracks back to 0.",
-			Text:  "Without a weight the failure of a tracker is a FAULT: the instance gives up its addresses, whatever its priority.",
-			Bad:   "global_defs {\n    script_user root\n    enable_script_security\n}\nvrrp_script web {\n    script \"/usr/bin/pgrep nginx\"\n    weight 20\n}\n" + instanceText("    track_script {\n        web weight 0\n    }\n"),
-			Good:  scriptText + tracking,
 			Check: func(p *pass) {
 				own := p.weights()
 				for _, v := range p.Instances {
@@ -92,13 +74,6 @@ func weightRules() []Rule {
 		},
 		{
 			Name: "sync-weight", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "A tracker with a weight does nothing in a member of a sync group.",
-			Text: "The members of a sync group move together, and their priorities with them. keepalived drops a tracker with a weight in a member, " +
-				"unless the group has sync_group_tracking_weight. The whole tracker is lost, not its weight alone: its failure is no FAULT either, and " +
-				"the node stays MASTER without its service. Of a file it drops the weight alone: any number but 0 is a FAULT then. Of an interface it says that " +
-				"it ignores the weight, and lowers the priority all the same (2.2.7).",
-			Bad:  scriptText + withWeight + other + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n}\n",
-			Good: scriptText + withWeight + other + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n    sync_group_tracking_weight\n}\n",
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					for t := range v.Trackers() {
@@ -128,10 +103,6 @@ func weightRules() []Rule {
 		},
 		{
 			Name: "tracked-in-group", Severity: diag.Error, Loss: diag.Keeps,
-			Title: "An instance tracks an interface that its sync group tracks, too.",
-			Text:  "What the group tracks counts for every member. keepalived reports the second place and asks to remove one of them.",
-			Bad:   two + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n        VI_3\n    }\n    track_interface {\n        eth1\n    }\n}\n" + third("    track_interface {\n        eth1\n    }\n"),
-			Good:  two + "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n        VI_3\n    }\n    track_interface {\n        eth1\n    }\n}\n" + third(""),
 			Check: func(p *pass) {
 				for _, g := range p.SyncGroups {
 					if len(g.TrackInterfaces) == 0 {
@@ -156,10 +127,6 @@ func weightRules() []Rule {
 		},
 		{
 			Name: "tracked-twice", Severity: diag.Error, Loss: diag.DropsWord,
-			Title: "An instance tracks a thing twice.",
-			Text:  "keepalived reports the second line and ignores it, with its weight.",
-			Bad:   scriptText + instanceText("    track_script {\n        web\n        web weight 20\n    }\n"),
-			Good:  scriptText + tracking,
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					for _, list := range [][]ir.Track{v.TrackInterfaces, v.TrackScripts, v.TrackFiles, v.TrackProcesses, v.TrackBFDs} {
@@ -196,15 +163,4 @@ func unweighing(v *ir.VRRPInstance, t ir.Tracker) *ir.SyncGroup {
 		return nil
 	}
 	return g
-}
-
-// withWeight is an instance whose priority follows a script, and other one beside it.
-var (
-	withWeight = instanceText("    track_script {\n        web weight 20\n    }\n")
-	other      = "vrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 8\n    virtual_ipaddress {\n        192.0.2.11/24\n    }\n}\n"
-)
-
-// third is one more instance beside two.
-func third(more string) string {
-	return "vrrp_instance VI_3 {\n    interface eth0\n    virtual_router_id 9\n" + more + "    virtual_ipaddress {\n        192.0.2.12/24\n    }\n}\n"
 }

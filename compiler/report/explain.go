@@ -15,8 +15,9 @@ import (
 // ExplainRule is the long text of a rule, with its Bad and its Good side by side.
 func ExplainRule(r lint.Rule) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s (%s)\n%s\n", r.Name, r.Severity, r.Title)
-	paragraph(&b, r.Text)
+	page := r.Page()
+	fmt.Fprintf(&b, "%s (%s)\n%s\n", r.Name, r.Severity, page.Title)
+	paragraph(&b, page.Text)
 	switch {
 	case r.Severity < diag.Error || r.Peers != nil && r.Check == nil:
 	case r.Loss == diag.Ends:
@@ -28,8 +29,8 @@ func ExplainRule(r lint.Rule) string {
 		paragraph(&b, "Found among the files of a cluster: keepc check --peers lb1.conf lb2.conf. In the example, a line that begins with @lb1 is of that "+
 			"director alone.")
 	}
-	if r.Bad != "" {
-		beside(&b, lines("Bad", r.Bad), lines("Good", r.Good))
+	if page.Bad != "" {
+		beside(&b, lines("Bad", page.Bad), lines("Good", page.Good))
 	}
 	return b.String()
 }

@@ -29,9 +29,10 @@ func SARIF(w io.Writer, c Check, _ Colors) error {
 	}
 	for _, r := range lint.Rules() {
 		if slices.ContainsFunc(c.Findings, func(f Finding) bool { return f.Rule == r.Name }) {
+			page := r.Page()
 			run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{
-				ID: r.Name, Short: sarifText{r.Title}, Full: sarifText{r.Text},
-				Help: sarifText{r.Text}, HelpURI: c.help(r.Name), Default: sarifDefault{sarifLevel(r.Severity.String())},
+				ID: r.Name, Short: sarifText{page.Title}, Full: sarifText{page.Text},
+				Help: sarifText{page.Text}, HelpURI: c.help(r.Name), Default: sarifDefault{sarifLevel(r.Severity.String())},
 			})
 		}
 	}
