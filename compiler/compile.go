@@ -18,6 +18,15 @@ type Options struct {
 	Host    lint.Host // facts of this machine; nil: findings that depend on the machine are left out
 	Version string    // the keepalived that will read the file, as "2.2.7"; empty: any
 	Peers   bool      // the file will be compared with those of the other directors: see lint.Compare
+	// Settings is what the .keepc.conf for the file says to directors; nil: nothing.
+	Settings *ir.Settings
+}
+
+// announce gives a configuration the announcements of the settings.
+func (o Options) announce(cfg *ir.Config) {
+	if o.Settings != nil {
+		cfg.Announcements = o.Settings.Announcements
+	}
 }
 
 // Compile returns what a file means and what is wrong with it, in the order of the file. The configuration is the best
@@ -25,6 +34,7 @@ type Options struct {
 func Compile(file *grammar.File, opts Options) (*ir.Config, diag.List) {
 	cfg, found := schema.Decode(file, opts.Version)
 	resolve(cfg, file)
+	opts.announce(cfg)
 	cfg.NotEnforced = enforced.Judge(cfg)
 	found = append(found, lint.Run(cfg, file, opts.Host, opts.Peers)...)
 	found = withoutConsequences(file, found)
@@ -39,6 +49,7 @@ func Literal(file *grammar.File, opts Options) (*grammar.File, *ir.Config, diag.
 	tree, found := file.Literal(schema.Nesting())
 	cfg, more := schema.DecodeLiteral(tree, opts.Version)
 	resolve(cfg, tree)
+	opts.announce(cfg)
 	judged := lint.Run(cfg, tree, opts.Host, opts.Peers)
 	drop(cfg, judged)
 	judged = append(judged, bare(cfg)...)

@@ -2,6 +2,7 @@ package compiler
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"keepc/compiler/ir"
@@ -9,6 +10,7 @@ import (
 	"keepc/compiler/schema"
 	"keepc/grammar"
 	"keepc/grammar/diag"
+	"keepc/grammar/source"
 )
 
 // Settings returns what a .keepc.conf says and what is wrong with it, in the order of the file. The reading is what was found
@@ -30,6 +32,7 @@ func Settings(file *grammar.File, reading diag.List) (*ir.Settings, diag.List) {
 	for _, p := range s.Paths {
 		p.Rules = slices.DeleteFunc(p.Rules, unknown)
 	}
+	s.Announcements = announcements(s.Announcements, &found)
 	for _, c := range s.Clusters {
 		for _, m := range c.Members {
 			if m.ID == "" {
@@ -38,6 +41,43 @@ func Settings(file *grammar.File, reading diag.List) (*ir.Settings, diag.List) {
 		}
 	}
 	return s, Merge(file, reading, found)
+}
+
+// announcements returns those that make sense, and says what is wrong with the others.
+func announcements(all []*ir.Announcement, found *diag.List) (good []*ir.Announcement) {
+	wrong := func(at source.Span, message, label string) {
+		found.Add(diag.Diagnostic{Rule: "invalid-value", Severity: diag.Error, Message: message, Span: at, Label: label})
+	}
+	names, addrs := map[string]source.Span{}, map[netip.Addr]string{}
+	for _, a := range all {
+		name := a.Name.Text
+		if at, taken := names[name]; taken {
+			found.Add(diag.Diagnostic{
+				Rule: "duplicate-name", Severity: diag.Error, Message: fmt.Sprintf("a second announce %s", name), Span: a.Name.Span, Label: "the name is taken",
+				Notes: []diag.Note{{Message: "by this one", Span: at}},
+			})
+			continue
+		}
+		names[name] = a.Name.Span
+		switch {
+		case a.Table == 0: // which is a finding
+			continue
+		case a.Table == a.DrainTable:
+			wrong(a.At("drain_table"), fmt.Sprintf("announce %s has one table for both", name), "expected another one than table")
+			a.DrainTable = 0
+		case len(a.Addresses) == 0 && !a.QuorumAddresses:
+			wrong(a.Span(), fmt.Sprintf("announce %s has no addresses", name), "expected virtual_address or quorum_addresses in it")
+		}
+		a.Addresses = slices.DeleteFunc(a.Addresses, func(addr netip.Addr) bool {
+			other, taken := addrs[addr]
+			if addrs[addr] = name; taken {
+				wrong(a.At("virtual_address"), fmt.Sprintf("%s is announced twice", addr), "announce "+other+" has it, too")
+			}
+			return taken
+		})
+		good = append(good, a)
+	}
+	return good
 }
 
 func unknownRule(rule ir.Name, names []string) diag.Diagnostic {

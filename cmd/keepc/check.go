@@ -362,6 +362,9 @@ func (a *App) readAll(j job) (f checked) {
 		return f
 	}
 	opts := compiler.Options{Version: j.version, Host: j.about, Peers: j.peers}
+	if j.settings != nil {
+		opts.Settings = &j.settings.Settings
+	}
 	ids, all := j.ids, j.ids
 	switch len(ids) {
 	case 0:

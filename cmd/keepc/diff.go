@@ -232,7 +232,7 @@ func (r *diffRun) readSides(name string) ([]side, error) {
 		return nil, err
 	}
 	set := app.settingsFor(there)
-	j := job{name: there, ids: r.ids, version: cmp.Or(r.forVersion, set.Version)}
+	j := job{name: there, ids: r.ids, version: cmp.Or(r.forVersion, set.Version), settings: set}
 	f := app.file(j)
 	switch {
 	case errors.Is(f.err, fs.ErrNotExist) && app == r.App && r.isRevision(name):
@@ -243,7 +243,7 @@ func (r *diffRun) readSides(name string) ([]side, error) {
 	var sides []side
 	errors, missing := len(r.errors(set, f.Findings)), app.faults(f.File, notJudged(f.Findings))
 	for _, x := range f.readings {
-		tree, cfg, ends := x.literal(j.version)
+		tree, cfg, ends := x.literal(j)
 		sides = append(sides, side{diff.Side{File: tree, Config: cfg}, r.shown(name), errors, missing, len(r.errors(set, ends)) > 0})
 	}
 	return sides, nil

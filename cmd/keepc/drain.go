@@ -5,21 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"os/signal"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"keepc/compiler/state"
 	"keepc/runtime/status"
 )
 
 // An assignRun is one run of the verbs drain, enable and weight.
 type assignRun struct {
 	*App
-	service string
-	wait    bool
-	timeout time.Duration
+	service  string
+	announce string // drain and enable alone
+	wait     bool
+	timeout  time.Duration
 }
 
 // assigning is what the three verbs have in common.
@@ -35,31 +38,49 @@ func (a *App) assignFlags(c *cobra.Command, run *assignRun) *cobra.Command {
 func (a *App) drain() *cobra.Command {
 	run := &assignRun{App: a}
 	c := a.assignFlags(&cobra.Command{
-		Use:   "drain SERVER",
-		Short: "Send a real server no new connections, until keepc enable",
-		Long:  "Give a real server weight 0 in the keepc that runs in this network namespace. " + assigning,
+		Use:   "drain SERVER|--announce NAME",
+		Short: "Send a real server no new connections, or this director none, until keepc enable",
+		Long: "Give a real server weight 0 in the keepc that runs in this network namespace. " + assigning + "\n\n" +
+			"With --announce, withdraw the addresses of an announcement of .keepc.conf by way of its drain_table; with --wait, until they are\n" +
+			"withdrawn. Addresses and virtual servers stay.",
 		Example: `  keepc drain 10.0.0.7
   keepc drain 10.0.0.7:80 --wait --timeout 10m && ssh 10.0.0.7 reboot
-  keepc drain 10.0.0.7 --service "tcp 10.0.0.3:80"`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return run.main(c.Context(), args[0], new(int)) },
+  keepc drain 10.0.0.7 --service "tcp 10.0.0.3:80"
+  keepc drain --announce edge --wait`,
+		Args: run.subject,
+		RunE: func(c *cobra.Command, args []string) error {
+			if run.announce != "" {
+				return run.withdraw(c.Context(), false)
+			}
+			return run.main(c.Context(), args[0], new(int))
+		},
 	}, run)
-	c.Flags().BoolVar(&run.wait, "wait", false, "wait until the server has no active connection")
+	run.announceFlag(c)
+	c.Flags().BoolVar(&run.wait, "wait", false, "wait until the server has no active connection, or all addresses are withdrawn")
 	c.Flags().DurationVar(&run.timeout, "timeout", 0, "how long --wait waits; 0: for ever")
 	return c
 }
 
 func (a *App) enable() *cobra.Command {
 	run := &assignRun{App: a}
-	return a.assignFlags(&cobra.Command{
-		Use:   "enable SERVER",
-		Short: "Give a real server the weight of the file again, after keepc drain or weight",
-		Long:  "Take back what drain and weight did to a real server of the keepc that runs in this network namespace: the file and its checks count again.",
+	c := a.assignFlags(&cobra.Command{
+		Use:   "enable SERVER|--announce NAME",
+		Short: "Give a real server the weight of the file again, or announce again, after keepc drain or weight",
+		Long: "Take back what drain and weight did to a real server of the keepc that runs in this network namespace: the file and its checks count again.\n" +
+			"With --announce, take back what drain did to an announcement.",
 		Example: `  keepc enable 10.0.0.7
-  keepc enable 10.0.0.7:80 --service "tcp 10.0.0.3:80"`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return run.main(c.Context(), args[0], nil) },
+  keepc enable 10.0.0.7:80 --service "tcp 10.0.0.3:80"
+  keepc enable --announce edge`,
+		Args: run.subject,
+		RunE: func(c *cobra.Command, args []string) error {
+			if run.announce != "" {
+				return run.withdraw(c.Context(), true)
+			}
+			return run.main(c.Context(), args[0], nil)
+		},
 	}, run)
+	run.announceFlag(c)
+	return c
 }
 
 func (a *App) weight() *cobra.Command {
@@ -79,6 +100,55 @@ func (a *App) weight() *cobra.Command {
 			return run.main(c.Context(), args[0], &n)
 		},
 	}, run)
+}
+
+func (r *assignRun) announceFlag(c *cobra.Command) {
+	c.Flags().StringVar(&r.announce, "announce", "", "the announcement `NAME` of .keepc.conf; all: each")
+	c.MarkFlagsMutuallyExclusive("announce", "service")
+}
+
+// subject holds that a command line has a server or an announcement.
+func (r *assignRun) subject(c *cobra.Command, args []string) error {
+	if r.announce == "" {
+		return cobra.ExactArgs(1)(c, args)
+	}
+	return cobra.NoArgs(c, args)
+}
+
+// withdraw drains an announcement, or ends that.
+func (r *assignRun) withdraw(ctx context.Context, end bool) error {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	asked := status.Drain{Announce: r.announce, End: end}
+	if r.announce == "all" {
+		asked.Announce = ""
+	}
+	d, err := status.Ask(ctx, asked.Question())
+	if err != nil {
+		return failed(err)
+	}
+	if r.wait {
+		if d, err = r.withdrawn(ctx, asked, d); err != nil {
+			return err
+		}
+	}
+	for _, a := range d.Drained(asked) {
+		if _, err := fmt.Fprintf(r.Stdout, "%s %s: %s: %s\n", a.Name, a.Address, a.Stage, a.Why); err != nil {
+			return failed(err)
+		}
+	}
+	return nil
+}
+
+// withdrawn waits until no route of the announcements is left.
+func (r *assignRun) withdrawn(ctx context.Context, asked status.Drain, d *status.Document) (*status.Document, error) {
+	there := func(d *status.Document) bool {
+		return slices.ContainsFunc(d.Drained(asked), func(a status.Announcement) bool { return a.Stage != state.Withdrawn.String() })
+	}
+	return r.until(ctx, d, func(now *status.Document) bool { return !there(now) }, func(*status.Document) error {
+		return fmt.Errorf("%s is still announced after %v; it goes on to drain", r.announce, r.timeout)
+	})
 }
 
 func (r *assignRun) main(ctx context.Context, server string, weight *int) error {
@@ -105,6 +175,13 @@ func (r *assignRun) main(ctx context.Context, server string, weight *int) error 
 
 // drained waits until the servers have no active connection.
 func (r *assignRun) drained(ctx context.Context, asked status.Assignment, d *status.Document) (*status.Document, error) {
+	return r.until(ctx, d, func(now *status.Document) bool { return now.Active(asked) == 0 }, func(now *status.Document) error {
+		return fmt.Errorf("%s has %d active connections after %v; it stays drained", asked.Server, now.Active(asked), r.timeout)
+	})
+}
+
+// until waits until a director is as asked; late is the error when the time is over. Who interrupts it gets the last answer.
+func (r *assignRun) until(ctx context.Context, d *status.Document, met func(*status.Document) bool, late func(*status.Document) error) (*status.Document, error) {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	if r.timeout > 0 {
@@ -117,11 +194,11 @@ func (r *assignRun) drained(ctx context.Context, asked status.Assignment, d *sta
 			return true, status.ErrNone
 		}
 		d = now
-		return d.Active(asked) == 0, nil
+		return met(d), nil
 	})
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return nil, exit{exitFindings, fmt.Errorf("%s has %d active connections after %v; it stays drained", asked.Server, d.Active(asked), r.timeout)}
+		return nil, exit{exitFindings, late(d)}
 	case errors.Is(err, context.Canceled):
 		return d, nil // it stays drained
 	}

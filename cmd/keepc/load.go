@@ -40,8 +40,15 @@ func (r *runRun) load(name string) loaded {
 		}
 		app.Stdin = bytes.NewReader(r.text)
 	}
-	l := app.loadFor(name, r.settingsFor(name))
+	set, err := r.settingsOf(name)
+	if set.Has("announce") {
+		_, _ = fs.ReadFile(app.FS, strings.TrimPrefix(path.Join(set.dir, settingsName), "/")) // the director depends on it, too
+	}
+	l := app.loadFor(name, set)
 	l.Files = files
+	if err != nil { // what it announces nobody knows
+		l.Faults = append(l.Faults, daemon.Fault{Text: err.Error(), Same: err.Error()})
+	}
 	if l.Config == nil {
 		return l
 	}
@@ -89,20 +96,33 @@ func lines(faults []daemon.Fault) string {
 // load reads and compiles a file as keepalived does. What keepalived does not start with is refused.
 func (a *App) load(name string) loaded { return a.loadFor(name, a.settingsFor(name)) }
 
+// misannounced are the errors of settings that a director goes by: those with announcements.
+func (a *App) misannounced(s *settings) []daemon.Fault {
+	if !s.Has("announce") {
+		return nil
+	}
+	return a.faults(s.File, slices.DeleteFunc(slices.Clone(s.Findings), func(d diag.Diagnostic) bool { return d.Severity < diag.Error }))
+}
+
 // settingsFor returns what the .keepc.conf for a file says. One that cannot be read says nothing: check tells what is wrong with it.
 func (a *App) settingsFor(name string) *settings {
+	s, _ := a.settingsOf(name)
+	return s
+}
+
+func (a *App) settingsOf(name string) (*settings, error) {
 	if name == "-" {
 		name = a.stdinName
 	}
 	s, err := (&settingsReader{App: a}).below(path.Dir(a.abs(name)))
 	if err != nil {
-		return &settings{}
+		return &settings{}, err
 	}
-	return s
+	return s, nil
 }
 
 func (a *App) loadFor(name string, s *settings) (l loaded) {
-	j := job{name: name, ids: a.ids, version: cmp.Or(a.forVersion, s.Version)}
+	j := job{name: name, ids: a.ids, version: cmp.Or(a.forVersion, s.Version), settings: s}
 	l.name = a.shown(name)
 	f := a.file(j)
 	if f.err != nil {
@@ -110,9 +130,9 @@ func (a *App) loadFor(name string, s *settings) (l loaded) {
 		return l
 	}
 	var ends diag.List
-	l.tree, l.Config, ends = f.readings[0].literal(j.version)
+	l.tree, l.Config, ends = f.readings[0].literal(j)
 	ends = a.errors(s, ends)
-	l.Faults = a.faults(f.File, a.errors(s, f.Findings))
+	l.Faults = append(a.faults(f.File, a.errors(s, f.Findings)), a.misannounced(s)...)
 	l.Unread = a.faults(f.File, notJudged(f.Findings))
 	l.OnHost = func() []daemon.Fault {
 		return a.faults(f.File, a.errors(s, compiler.OnHost(l.tree, l.Config, thisHost{a})))
@@ -133,11 +153,11 @@ func (a *App) loadFor(name string, s *settings) (l loaded) {
 
 // literal returns what keepalived makes of a file, and the findings with which it does not run. Only for a file with errors that is anything
 // else than what was meant.
-func (r reading) literal(version string) (tree *grammar.File, cfg *ir.Config, ends diag.List) {
+func (r reading) literal(j job) (tree *grammar.File, cfg *ir.Config, ends diag.List) {
 	if !r.text.Has(diag.Error) && !r.means.Has(diag.Error) {
 		return r.tree, r.config, nil
 	}
-	tree, cfg, found := compiler.Literal(r.tree, compiler.Options{Version: version})
+	tree, cfg, found := compiler.Literal(r.tree, compiler.Options{Version: j.version, Settings: &j.settings.Settings})
 	return tree, cfg, slices.DeleteFunc(found, func(d diag.Diagnostic) bool { return d.Severity < diag.Error || d.Loss.Runs() })
 }
 

@@ -63,11 +63,12 @@ func (r assumedRoles) assume(cfg *ir.Config, have state.State, before inForce) (
 	case r.all == "master":
 		return state.AllMaster(cfg), "assuming MASTER for all"
 	case r.all == "backup":
-		return s, "assuming BACKUP for all"
+		return state.Situation{Announced: state.AllAnnounced(cfg, "assumed")}, "assuming BACKUP for all"
 	case before.daemon != nil:
 		s, text = before.daemon.Situation(cfg), "with the roles and the health of the running daemon"
 	default:
 		s, text = before.situation(cfg, have)
+		s.Announced = state.AllAnnounced(cfg, "assumed")
 	}
 	for _, n := range r.named {
 		for _, v := range cfg.Instances {

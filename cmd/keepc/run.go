@@ -19,8 +19,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"keepc/compiler/ir"
+	"keepc/compiler/state"
 	"keepc/runtime/daemon"
 	"keepc/runtime/kernel"
+	"keepc/runtime/reconcile"
 	"keepc/runtime/rival"
 	"keepc/runtime/script"
 	"keepc/runtime/status"
@@ -33,6 +35,7 @@ type runRun struct {
 	strict bool
 	http   string
 	over   bool // in the place of a running keepalived
+	leave  bool // what a killed keepc announced is withdrawn, and nothing else done
 
 	stdin   sync.Once
 	text    []byte // of standard input
@@ -59,6 +62,7 @@ func (a *App) run() *cobra.Command {
 	f.SortFlags = false
 	f.BoolVar(&run.strict, "strict", false, "refuse a file with any error, also one that keepalived goes on with")
 	f.BoolVar(&run.over, "take-over", false, "end the keepalived that runs here, without a farewell, and go on from what it leaves")
+	f.BoolVar(&run.leave, "withdraw", false, "withdraw what a killed keepc announced here, from its journal, and end: for ExecStopPost= of the unit")
 	f.BoolVar(&run.watch, "watch", false, "reload by itself when the file changes")
 	f.StringVar(&run.http, "http", "", "show a page, /status.json and /metrics for Prometheus at `ADDRESS:PORT`, read-only")
 	return c
@@ -67,6 +71,9 @@ func (a *App) run() *cobra.Command {
 func (r *runRun) main(ctx context.Context, name string) error {
 	if err := kernel.Capabilities(); err != nil {
 		return failed(fmt.Errorf("run: %w", err))
+	}
+	if r.leave {
+		return r.withdraw()
 	}
 	script.Settle() // also: who reads the log may go, the director stays
 	out := daemon.NewWriter(r.Stdout)
@@ -242,4 +249,30 @@ func (r *runRun) handler(out io.Writer) slog.Handler {
 		return console.ForJournal()
 	}
 	return console
+}
+
+// withdraw removes the routes that a killed keepc announced in this network namespace, as its journal tells. Errors: a keepc runs here.
+func (r *runRun) withdraw() error {
+	space, err := kernel.Namespace()
+	if err != nil {
+		return failed(fmt.Errorf("run --withdraw: %w", err))
+	}
+	lock, err := rival.Claim(daemon.StateDir, space)
+	if err != nil {
+		return failed(fmt.Errorf("run --withdraw: %w", err))
+	}
+	defer lock.Close()
+	k, err := kernel.Open()
+	if err != nil {
+		return failed(fmt.Errorf("run --withdraw: %w", err))
+	}
+	defer k.Close()
+	journal := reconcile.OpenJournal(daemon.Journals(daemon.StateDir)(state.OfRouter), func(text string) { fmt.Fprintln(r.Stderr, "keepc: "+text) })
+	gone, err := reconcile.Withdraw(k, journal)
+	for _, route := range gone {
+		if !r.quiet {
+			fmt.Fprintln(r.Stdout, "withdrawn: "+route.String())
+		}
+	}
+	return failed(err)
 }

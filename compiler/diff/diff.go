@@ -62,7 +62,7 @@ func want(cfg *ir.Config, role Role) state.State {
 	if role == Master {
 		return state.Desired(cfg, state.AllMaster(cfg))
 	}
-	return state.Desired(cfg, state.Situation{})
+	return state.Desired(cfg, state.Situation{Announced: state.AllAnnounced(cfg, "assumed")})
 }
 
 // A Verdict says what becomes of an instance or a real server.

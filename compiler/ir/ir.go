@@ -40,12 +40,13 @@ type Config struct {
 	TrackGroups         []*TrackGroup    `json:"track_group"`
 	Instances           []*VRRPInstance  `json:"vrrp_instance"`
 	Groups              []*ServerGroup   `json:"virtual_server_group"`
-	VirtualServers      []*VirtualServer `json:"virtual_server"` // a virtual_server of a group stands once for each member
-	Commands            []*Command       `json:"-"`              // every script of the file
-	Used                []Use            `json:"-"`              // the keywords of the file
-	NotEnforced         []Unenforced     `json:"not_enforced"`   // what of the file keepc does not act on yet
-	AtStart             []StartSetting   `json:"-"`              // what a reload does not change
-	Secrets             []source.Span    `json:"-"`              // where passwords and keys stand; never to be shown
+	VirtualServers      []*VirtualServer `json:"virtual_server"`     // a virtual_server of a group stands once for each member
+	Announcements       []*Announcement  `json:"announce,omitempty"` // of .keepc.conf
+	Commands            []*Command       `json:"-"`                  // every script of the file
+	Used                []Use            `json:"-"`                  // the keywords of the file
+	NotEnforced         []Unenforced     `json:"not_enforced"`       // what of the file keepc does not act on yet
+	AtStart             []StartSetting   `json:"-"`                  // what a reload does not change
+	Secrets             []source.Span    `json:"-"`                  // where passwords and keys stand; never to be shown
 }
 
 // A StartSetting is a keyword that a running daemon does not change: a reload with another value waits for a restart.

@@ -16,6 +16,8 @@ type Settings struct {
 	Rules    []*RuleSetting
 	Paths    []*PathSetting
 	Clusters []*Cluster
+	// Announcements are what the directors of these files announce.
+	Announcements []*Announcement
 }
 
 // Rule returns the last setting of a rule, which counts; nil: there is none. Those of the paths that are about the file come first.

@@ -1,7 +1,9 @@
 package schema
 
 import (
+	"net/netip"
 	"strings"
+	"time"
 
 	"keepc/compiler/ir"
 	"keepc/grammar"
@@ -17,7 +19,64 @@ var settings = block(Head[ir.Settings]{}, ir.Settings{},
 	Each("rule", ruleSetting, func(s *ir.Settings) *[]*ir.RuleSetting { return &s.Rules }, "Switches a rule off, or gives its findings another severity.").Bare(),
 	Each("path", pathSetting, func(s *ir.Settings) *[]*ir.PathSetting { return &s.Paths }, "Settings of rules for some files and directories, relative to the directory of the settings; ** is any number of directories."),
 	Each("cluster", cluster, func(s *ir.Settings) *[]*ir.Cluster { return &s.Clusters }, "Directors that back each other up; check compares their files."),
+	Each("announce", announcement, func(s *ir.Settings) *[]*ir.Announcement { return &s.Announcements }, "Addresses that a routing engine of the director announces while their services work: run writes a route of each into a table that the engine exports."),
 )
+
+var announcement = block(head(named, func(a *ir.Announcement) *ir.Name { return &a.Name }), ir.Announcement{},
+	Add("virtual_address", hostAddrs, func(a *ir.Announcement) *[]netip.Addr { return &a.Addresses }, "Addresses of virtual servers. Each is announced while all services at it have their quorum."),
+	Value("quorum_addresses", Flag, func(a *ir.Announcement) *bool { return &a.QuorumAddresses }, "The addresses that quorum_up adds, too."),
+	Value("table", engineTable, func(a *ir.Announcement) *uint32 { return &a.Table }, "The routing table that the engine exports.").Required(),
+	Value("drain_table", engineTable, func(a *ir.Announcement) *uint32 { return &a.DrainTable }, "The routing table that the engine exports with the community GRACEFUL_SHUTDOWN (RFC 8326).").Otherwise("none: a drain withdraws at once"),
+	Value("hold", span(time.Hour), func(a *ir.Announcement) *time.Duration { return &a.Hold }, "How long all is well before an address is announced for the first time.").Default("0s"),
+	Value("drain", span(time.Minute), func(a *ir.Announcement) *time.Duration { return &a.Drain }, "How long a route is in drain_table before it is withdrawn.").Default("5s"),
+)
+
+// engineTable is a table that a routing engine can be told to read; those of the kernel itself, 253 to 255, are none.
+var engineTable = Kind[uint32]{"1..252 or 256..65535", func(r *reader) (uint32, bool) {
+	const expect = "1..252 or 256..65535"
+	w, ok := r.word(expect)
+	if !ok {
+		return 0, false
+	}
+	n, ok := r.int(w, 1, 65535, expect)
+	if ok && n >= 253 && n <= 255 {
+		r.invalid(w, "a table of a routing engine", expect)
+		return 0, false
+	}
+	return uint32(n), ok
+}}
+
+// hostAddrs is one or more addresses without prefix lengths.
+var hostAddrs = Kind[[]netip.Addr]{"IP addresses", func(r *reader) (list []netip.Addr, ok bool) {
+	for ok = true; ok && (len(list) == 0 || len(r.rest) > 0); {
+		var a netip.Addr
+		if a, ok = hostAddr.read(r); ok {
+			list = append(list, a)
+		}
+	}
+	return list, ok
+}}
+
+// span is a time with its unit, as 10s or 500ms, or in seconds.
+func span(most time.Duration) Kind[time.Duration] {
+	expect := "a time up to " + timeText(most) + ", as 10s or 500ms"
+	return Kind[time.Duration]{expect, func(r *reader) (time.Duration, bool) {
+		w, ok := r.word(expect)
+		if !ok {
+			return 0, false
+		}
+		text := w.Text
+		if isNumber(text) {
+			text += "s"
+		}
+		d, err := time.ParseDuration(text)
+		if err != nil || d < 0 || d > most {
+			r.invalid(w, "a time", expect)
+			return 0, false
+		}
+		return d, true
+	}}
+}
 
 var ruleSetting = block(ruleHead, ir.RuleSetting{},
 	Value("severity", severity, func(s *ir.RuleSetting) *diag.Severity { return &s.Severity }, "The severity of the findings of this rule.").Required(),

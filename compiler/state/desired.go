@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -22,13 +23,15 @@ type Situation struct {
 	Weight map[DestinationKey]int
 	// Assigned holds the weights that an operator gave to real servers, in place of those of checks and of the file.
 	Assigned map[DestinationKey]int
+	// Announced holds the stages of addresses that .keepc.conf announces; one that is not here is withdrawn.
+	Announced map[netip.Addr]Announcement
 	// Stopping: nothing of ours should exist.
 	Stopping bool
 }
 
 // AllMaster is the situation in which every instance is MASTER and every server healthy.
 func AllMaster(cfg *ir.Config) Situation {
-	s := Situation{Master: map[ir.InstanceKey]string{}}
+	s := Situation{Master: map[ir.InstanceKey]string{}, Announced: AllAnnounced(cfg, "assumed")}
 	for _, v := range cfg.Instances {
 		s.Master[v.Key()] = "assumed"
 	}
@@ -44,8 +47,8 @@ func Desired(cfg *ir.Config, s Situation) State {
 	return want
 }
 
-// Router is the part of Desired that belongs to instances, to static lines and to quorums: addresses, routes and rules. It reads Master,
-// NoQuorum and Stopping of the situation.
+// Router is the part of Desired that belongs to instances, to static lines, to quorums and to announcements: addresses, routes and rules.
+// It reads Master, NoQuorum, Announced and Stopping of the situation.
 func Router(cfg *ir.Config, s Situation) State {
 	want := New()
 	want.router(cfg, s)
@@ -68,6 +71,7 @@ func (w *State) router(cfg *ir.Config, s Situation) {
 	for _, v := range cfg.VirtualServers {
 		w.quorumAddress(v, s)
 	}
+	w.announcements(cfg, s)
 	// What one instance gives up and another one holds stays where it is.
 	for k := range w.Absent {
 		if _, held := KindOf(k).Get(*w, k); held {

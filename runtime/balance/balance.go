@@ -25,6 +25,9 @@ type Machine struct {
 	resting  int                     // services that rest, and some that are gone
 	master   map[ir.InstanceKey]bool // as Roles told
 	up       map[track.Thing]bool    // BFD sessions, as Sessions told
+	enforced Enforced                // as it was told; at the start None
+	drained  map[string]bool         // announcements, by an operator
+	leaving  bool                    // nothing is announced any longer
 	stopping bool
 	lacking  map[string]int // how many checks have no result, by what this machine lacks
 	timers   timer.Timers
@@ -34,7 +37,7 @@ type Machine struct {
 
 // New returns the machine of a director that starts now, with what Prepare made of its configuration.
 func New(now time.Time, first *Next) *Machine {
-	m := &Machine{current: first.base, down: map[state.DestinationKey]string{}, weights: map[state.DestinationKey]int{}, assigned: map[state.DestinationKey]int{}, noQuorum: map[ir.ServiceKey]bool{}, master: first.master, lacking: map[string]int{}}
+	m := &Machine{current: first.base, down: map[state.DestinationKey]string{}, weights: map[state.DestinationKey]int{}, assigned: map[state.DestinationKey]int{}, noQuorum: map[ir.ServiceKey]bool{}, master: first.master, lacking: map[string]int{}, enforced: Enforced{None: true}, drained: map[string]bool{}}
 	m.swap(now, first)
 	m.begin, m.out = m.out, nil
 	return m
@@ -47,9 +50,9 @@ func (m *Machine) Config() *ir.Config { return m.current.cfg }
 func (m *Machine) Current() *Generation { return m.current }
 
 // Situation is a copy of what the machine knows beside its configuration: which servers are down, what checks say of
-// their weights, which services lack their quorum, and whether it stops.
+// their weights, which services lack their quorum, what is announced, and whether it stops.
 func (m *Machine) Situation() state.Situation {
-	return state.Situation{Down: maps.Clone(m.down), Weight: maps.Clone(m.weights), Assigned: maps.Clone(m.assigned), NoQuorum: maps.Clone(m.noQuorum), Stopping: m.stopping}
+	return state.Situation{Down: maps.Clone(m.down), Weight: maps.Clone(m.weights), Assigned: maps.Clone(m.assigned), NoQuorum: maps.Clone(m.noQuorum), Announced: m.announcements(), Stopping: m.stopping}
 }
 
 // Master reports whether an instance is MASTER, as far as Roles has told.
@@ -114,10 +117,17 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.assign(ev)
 	case Swap:
 		m.swap(now, ev.Next)
+	case Enforced:
+		m.enforced = ev
+	case Drain:
+		m.drain(ev)
+	case Leave:
+		m.leaving = true
 	case Stop:
 		m.farewell()
 		m.stopping = true
 	}
+	m.announce(now)
 	return m.out
 }
 

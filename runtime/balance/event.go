@@ -40,6 +40,22 @@ type Assign struct {
 	Weight  *int // nil: the file and checks count again
 }
 
+// Enforced tells which virtual servers the kernel lacks: all of them, each time. Until it comes, no address is announced. The map must no
+// longer change.
+type Enforced struct {
+	Missing map[ir.ServiceKey]bool // true: the kernel refused it; false: it is still to come
+	None    bool                   // the kernel has none at all
+}
+
+// Drain withdraws the addresses of an announcement, by way of its drain_table, until a second one ends that, or the director ends.
+type Drain struct {
+	Name string // of the announcement; empty: all
+	End  bool   // it is announced again
+}
+
+// Leave drains all that is announced, for the director is about to stop: see Silent.
+type Leave struct{}
+
 // Sessions tells which BFD sessions are up: all of them, each time. The map must no longer change. One that nobody has told of is down.
 type Sessions struct{ Up map[track.Thing]bool }
 
@@ -60,6 +76,9 @@ func (Roles) event()     {}
 func (Local) event()     {}
 func (Assign) event()    {}
 func (Swap) event()      {}
+func (Enforced) event()  {}
+func (Drain) event()     {}
+func (Leave) event()     {}
 func (Stop) event()      {}
 
 // A CheckID tells checks apart, also over a reload: a check keeps its number while its server has it and it is the same. No number is
@@ -90,6 +109,14 @@ type QuorumChanged struct {
 	Reason  string // e.g. "weight 1 of 3 is alive, quorum 2"
 }
 
+// AnnouncementChanged tells that an address goes to another stage of its announcement.
+type AnnouncementChanged struct {
+	Name   string
+	Addr   netip.Addr
+	Stage  state.Stage
+	Reason string
+}
+
 // StartProbe asks for one probe; its result comes back as ProbeDone.
 type StartProbe struct {
 	ID      CheckID
@@ -106,9 +133,10 @@ type Note struct {
 	Fine    bool // good news
 }
 
-func (Note) effect()          {}
-func (Told) effect()          {}
-func (ServerChanged) effect() {}
-func (WeightChanged) effect() {}
-func (QuorumChanged) effect() {}
-func (StartProbe) effect()    {}
+func (Note) effect()                {}
+func (Told) effect()                {}
+func (ServerChanged) effect()       {}
+func (WeightChanged) effect()       {}
+func (QuorumChanged) effect()       {}
+func (AnnouncementChanged) effect() {}
+func (StartProbe) effect()          {}

@@ -18,15 +18,16 @@ import (
 // A Generation is a configuration as the machine uses it. It never changes, so that the next one is prepared from it while the machine
 // works: what it points to lives over generations, and only the machine looks into that.
 type Generation struct {
-	cfg      *ir.Config
-	seed     uint64
-	services map[ir.ServiceKey]*service
-	servers  map[state.DestinationKey]*server
-	checks   map[CheckID]*check
-	of       map[state.DestinationKey][]*check // the checks of each server
-	files    map[track.Thing][]*check          // those that follow a file or a BFD session
-	holders  map[*service][]ir.InstanceKey     // of services that rest while their address is elsewhere: the instances that have it
-	last     CheckID                           // that was given
+	cfg       *ir.Config
+	seed      uint64
+	services  map[ir.ServiceKey]*service
+	servers   map[state.DestinationKey]*server
+	checks    map[CheckID]*check
+	of        map[state.DestinationKey][]*check // the checks of each server
+	files     map[track.Thing][]*check          // those that follow a file or a BFD session
+	holders   map[*service][]ir.InstanceKey     // of services that rest while their address is elsewhere: the instances that have it
+	announced []announced
+	last      CheckID // that was given
 }
 
 // Start is the generation of a director that has no configuration yet. The seed spreads first health checks over their warm-up; equal
@@ -77,6 +78,7 @@ func Prepare(cfg *ir.Config, current *Generation) *Next {
 			n.services = append(n.services, n.prepareService(v, files))
 		}
 	}
+	n.prepareAnnouncements()
 	for id, c := range current.checks {
 		if n.checks[id] == nil {
 			n.ended = append(n.ended, c)
@@ -205,6 +207,9 @@ func (m *Machine) swap(now time.Time, n *Next) {
 		n = Prepare(n.cfg, m.current)
 	}
 	m.leave(n)
+	for _, a := range m.current.announced { // those that stay are judged at the end of the step
+		m.timers.Stop(&a.Timer)
+	}
 	m.current = n.Generation
 	for _, s := range n.services {
 		s.quorum.Need, s.quorum.Hysteresis = s.cfg.Quorum, s.cfg.Hysteresis

@@ -31,6 +31,10 @@ func (e QuorumChanged) String() string {
 	return fmt.Sprintf("%v has its quorum: %s", e.Service, e.Reason)
 }
 
+func (e AnnouncementChanged) String() string {
+	return fmt.Sprintf("%s %v %v: %s", e.Name, e.Addr, e.Stage, e.Reason)
+}
+
 func (e Note) String() string { return e.Subject + ": " + e.Text }
 
 func (e StartProbe) String() string {

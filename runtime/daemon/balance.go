@@ -6,10 +6,12 @@ import (
 	"time"
 
 	"keepc/compiler/ir"
+	"keepc/compiler/state"
 	"keepc/runtime/balance"
 	"keepc/runtime/kernel"
 	"keepc/runtime/notify"
 	"keepc/runtime/probe"
+	"keepc/runtime/router"
 	"keepc/runtime/watch"
 )
 
@@ -27,8 +29,10 @@ type balanceLoop struct {
 	roles    latest[map[ir.InstanceKey]bool]
 	places   latest[map[string]kernel.Link]
 	links    map[string]kernel.Link // as places told
-	quorum   latest[map[ir.ServiceKey]bool]
-	sessions *news // of BFD
+	quorum   latest[router.Quorum]
+	served   latest[balance.Enforced]
+	left     chan struct{} // closed when nothing is announced any longer, after leave; nil: nobody asked
+	sessions *news         // of BFD
 	notify   *notify.Notifier
 	dirty    bool // what is wanted changed since it was handed to the enforcer
 }
@@ -61,6 +65,8 @@ func (l *balanceLoop) run(ctx context.Context) {
 			l.dirty = l.dirty || l.machine.FollowsRoles()
 		case l.links = <-l.places:
 			l.locate()
+		case served := <-l.served:
+			l.step(served)
 		case f := <-l.do:
 			f()
 		case <-ctx.Done():
@@ -111,7 +117,8 @@ func (l *balanceLoop) results(r balance.ProbeDone) {
 // step gives an event to the machine and carries out the effects. What changed for the kernel is enforced when the loop turns.
 func (l *balanceLoop) step(ev balance.Event) {
 	now := time.Now()
-	_, quorum := ev.(balance.Swap)
+	_, swap := ev.(balance.Swap)
+	quorum, told := swap, swap
 	for _, e := range l.machine.Step(now, ev) {
 		switch e := e.(type) {
 		case balance.StartProbe:
@@ -125,16 +132,40 @@ func (l *balanceLoop) step(ev balance.Event) {
 			l.dirty = true
 			l.notes.tell(now, e)
 		case balance.QuorumChanged:
-			quorum = true
+			quorum, told = true, true
+			l.notes.tell(now, e)
+		case balance.AnnouncementChanged:
+			told = true
 			l.notes.tell(now, e)
 		default:
 			l.notes.tell(now, e)
 		}
 	}
-	if quorum {
-		l.dirty = true
-		l.quorum.put(l.machine.Situation().NoQuorum)
+	l.dirty = l.dirty || quorum
+	if told {
+		l.quorum.put(quorumOf(l.machine.Situation()))
 	}
+	if l.left != nil && l.machine.Silent() {
+		close(l.left)
+		l.left = nil
+	}
+}
+
+// quorumOf is what the other loop is to know.
+func quorumOf(s state.Situation) router.Quorum {
+	return router.Quorum{Lost: s.NoQuorum, Announced: s.Announced}
+}
+
+// leave withdraws what is announced, for the director is about to stop. The channel is closed when that is done; nil: nothing is announced.
+func (l *balanceLoop) leave() <-chan struct{} {
+	if l.machine.Silent() {
+		l.step(balance.Leave{}) // nothing comes either
+		return nil
+	}
+	left := make(chan struct{})
+	l.left = left
+	l.step(balance.Leave{})
+	return left
 }
 
 // enforce hands what is wanted now to the enforcer, which waits for after first. The channel tells how the first attempt ended.

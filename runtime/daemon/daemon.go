@@ -216,8 +216,8 @@ func newDirector(work context.Context, o Options, cfg *ir.Config, found state.Fo
 	d.inForce.Config = cfg
 	d.current = generations{routers.Generation, servers.Generation}
 	journal := o.journals()
-	roles, quorum := newLatest[map[ir.InstanceKey]bool](), newLatest[map[ir.ServiceKey]bool]()
-	places := newLatest[map[string]kernel.Link]()
+	roles, quorum := newLatest[map[ir.InstanceKey]bool](), newLatest[router.Quorum]()
+	places, served := newLatest[map[string]kernel.Link](), newLatest[balance.Enforced]()
 	d.opener = newOpener(doors.wires, bell, o.Log)
 	scripts := script.NewRunner(work)
 	d.notify = notify.New(scripts, func(subject, text string) { o.Log.Warn(text, "subject", "notify "+subject) })
@@ -243,13 +243,13 @@ func newDirector(work context.Context, o Options, cfg *ir.Config, found state.Fo
 		ipvs:    newEnforcer("ipvs", reconcile.New(doors.ipvs, state.OfBalance, journal(state.OfBalance)), o.Log),
 		notes:   newNotes(o.Log),
 		notify:  d.notify,
-		do:      make(chan func()), roles: roles, places: places, quorum: quorum,
+		do:      make(chan func()), roles: roles, places: places, quorum: quorum, served: served,
 	}
 	d.busy = doors.wires // nobody there waits for a long list
-	d.balance.ipvs.unavailable = noIPVS(o.Log)
+	d.balance.ipvs.unavailable, d.balance.ipvs.served = noIPVS(o.Log), served
 	d.router.sessions, d.balance.sessions = newNews(bell), newNews(nil)
 	d.sessions = newSessionLoop(doors.network, sessions, o.Seed, newNotes(o.Log), d.router.sessions, d.balance.sessions)
-	d.router.machine.Step(time.Now(), router.Quorum{Lost: d.balance.machine.Situation().NoQuorum})
+	d.router.machine.Step(time.Now(), quorumOf(d.balance.machine.Situation()))
 	return d
 }
 
@@ -385,9 +385,12 @@ func (d *director) loop(ctx context.Context) error {
 	}
 }
 
-// stop says farewell: priority 0 on the wire first, then routes and addresses go, then services.
+// stop says farewell: what is announced is withdrawn; then priority 0 on the wire, then routes and addresses go, then services.
 func (d *director) stop() error {
 	d.manager.stopping()
+	if err := d.withdraw(); err != nil {
+		return fmt.Errorf("stop: %w", err)
+	}
 	limit, cancel := context.WithTimeout(d.work, stopTimeout)
 	defer cancel()
 	network, err := ask(limit, d.router.do, func() <-chan error { return d.router.stop(d.LeaveVRRP) })

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 
 	"keepc/compiler/plan"
 	"keepc/compiler/state"
+	"keepc/runtime/balance"
 	"keepc/runtime/kernel"
 	"keepc/runtime/reconcile"
 )
@@ -37,6 +39,8 @@ type enforcer struct {
 	announcer *announcer
 	// unavailable is called once when the kernel lacks the part as a whole and something is wanted of it.
 	unavailable func(want state.State)
+	// served is told which virtual servers the kernel lacks; nil: nobody is.
+	served latest[balance.Enforced]
 
 	wake chan struct{}
 
@@ -117,10 +121,11 @@ func (e *enforcer) run(ctx context.Context) {
 	defer timer.Stop()
 	var (
 		want    state.State
-		version int       // of want
-		resync  time.Time // when the kernel is read again in any case
-		rested  time.Time // when it may be read for a hint again
-		said    string    // the error that was said and lasts
+		version int                            // of want
+		resync  time.Time                      // when the kernel is read again in any case
+		rested  time.Time                      // when it may be read for a hint again
+		said    string                         // the error that was said and lasts
+		lacks   = balance.Enforced{None: true} // as it was told last
 	)
 	for {
 		select {
@@ -175,6 +180,9 @@ func (e *enforcer) run(ctx context.Context) {
 			said = problem.Error()
 		}
 		e.publish(said)
+		if e.served != nil {
+			lacks = e.tellServed(lacks)
+		}
 		e.settle(version, problem)
 		timer.Reset(max(0, time.Until(next)))
 	}
@@ -369,4 +377,14 @@ func leftText(c plan.Change) string {
 		words = append(words, fmt.Sprintf("%s is %q again, not %q", d.Name, d.Before, d.After))
 	}
 	return "was made anew, and " + strings.Join(words, ", ") + "; left so"
+}
+
+// tellServed tells which virtual servers the kernel lacks, where that is not as it was told before.
+func (e *enforcer) tellServed(before balance.Enforced) balance.Enforced {
+	var now balance.Enforced
+	now.Missing, now.None = e.reconciler.Lacking()
+	if now.None != before.None || !maps.Equal(now.Missing, before.Missing) {
+		e.served.put(now)
+	}
+	return now
 }

@@ -116,6 +116,9 @@ func words(what any) line {
 	case balance.QuorumChanged:
 		return line{slog.LevelWarn, "quorum", quorumText(e), []slog.Attr{
 			slog.String("service", e.Service.String()), slog.Bool("lost", e.Lost), slog.String("reason", e.Reason)}}
+	case balance.AnnouncementChanged:
+		return line{noteLevel(e.Stage != state.Withdrawn), e.Name + " " + e.Addr.String(), e.Stage.String() + ": " + e.Reason, []slog.Attr{
+			slog.String("announcement", e.Name), slog.String("address", e.Addr.String()), slog.String("stage", e.Stage.String()), slog.String("reason", e.Reason)}}
 	case bfd.StateChanged:
 		return line{noteLevel(e.To != bfd.Down || e.From == bfd.Init), "bfd " + e.Session.Name, e.Text(), []slog.Attr{
 			slog.String("session", e.Session.Name), slog.String("state", e.To.String()), slog.String("reason", e.Diagnostic.String())}}

@@ -191,14 +191,14 @@ func (d *director) swap(ctx context.Context, p prepared) (s swap, err error) {
 	ipvs, first := tee(d.work, served.ipvs)
 	s, err = ask(d.work, d.router.do, func() swap {
 		s := swap{before: d.router.machine.Config(), was: d.router.machine.Situation(), links: maps.Clone(d.router.links)}
-		d.router.tellQuorum(served.is.NoQuorum) // new services have one, too
+		d.router.tellQuorum(quorumOf(served.is)) // new services have one, too
 		s.network = d.router.swap(p.router, first)
 		s.is, s.standings = d.router.machine.Situation(), d.router.machine.Standings()
 		return s
 	})
 	s.ipvs = ipvs
-	s.was.Down, s.was.NoQuorum = served.was.Down, served.was.NoQuorum
-	s.is.Down, s.is.NoQuorum = served.is.Down, served.is.NoQuorum
+	s.was.Down, s.was.NoQuorum, s.was.Announced = served.was.Down, served.was.NoQuorum, served.was.Announced
+	s.is.Down, s.is.NoQuorum, s.is.Announced = served.is.Down, served.is.NoQuorum, served.is.Announced
 	d.current = generations{p.router.Generation, p.balance.Generation}
 	return s, err
 }

@@ -45,7 +45,7 @@ type routerLoop struct {
 	do       chan func()
 	roles    latest[map[ir.InstanceKey]bool]
 	places   latest[map[string]kernel.Link] // the interfaces, for the other loop
-	quorum   latest[map[ir.ServiceKey]bool]
+	quorum   latest[router.Quorum]
 	blind    chan struct{} // closed when the kernel ended the watch of the interfaces
 	late     chan struct{} // told when a deadline is late by more than patience
 
@@ -149,8 +149,8 @@ func (l *routerLoop) collect(ctx context.Context) {
 			f = func() { l.step(done) }
 		case seen := <-l.things.Seen():
 			f = func() { l.step(seen) }
-		case lost := <-l.quorum:
-			f = func() { l.tellQuorum(lost) }
+		case q := <-l.quorum:
+			f = func() { l.tellQuorum(q) }
 		case f = <-l.do:
 		case <-ctx.Done():
 			return
@@ -272,9 +272,9 @@ func (l *routerLoop) tellLink(name string) {
 	})
 }
 
-// tellQuorum tells the machine which services lack their quorum: addresses come and go with it.
-func (l *routerLoop) tellQuorum(lost map[ir.ServiceKey]bool) {
-	l.step(router.Quorum{Lost: lost})
+// tellQuorum tells the machine which services lack their quorum, and what is announced: addresses and routes come and go with it.
+func (l *routerLoop) tellQuorum(q router.Quorum) {
+	l.step(q)
 	l.dirty = true
 }
 

@@ -63,6 +63,11 @@ func (d *director) document(ctx context.Context, q status.Question) (status.Docu
 			return status.Document{}, err
 		}
 	}
+	if a, drains := q.Drain(); drains {
+		if err := d.drain(ctx, a); err != nil {
+			return status.Document{}, err
+		}
+	}
 	s, err := d.snapshot(ctx)
 	if err != nil {
 		return status.Document{}, err

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"keepc/compiler/ir"
 	"keepc/compiler/state"
 )
 
@@ -94,6 +95,18 @@ func (r *Reconciler) InPlace(k state.Key) bool {
 	kind := state.KindOf(k)
 	_, wanted := kind.Get(r.last, k)
 	return wanted && r.apart[k] == nil && r.unread[kind] == nil
+}
+
+// Lacking lists the wanted virtual servers that the kernel does not have: true where it refused one, false where it is still to come. all:
+// nobody knows which it has.
+func (r *Reconciler) Lacking() (keys map[ir.ServiceKey]bool, all bool) {
+	keys = map[ir.ServiceKey]bool{}
+	for k, a := range r.apart {
+		if s, ok := k.(ir.ServiceKey); ok && a.want != nil && a.have == nil {
+			keys[s] = a.failures > 0
+		}
+	}
+	return keys, !r.known || r.unread[state.ServiceKind] != nil
 }
 
 // Made is what the Reconciler holds for its own now, of the kinds whose objects are removed one by one.

@@ -1,5 +1,5 @@
 // Package router is the part of a director that takes part in VRRP: its instances and what they track. Events go in; roles and effects
-// come out. It knows nothing of virtual servers but which of them lost their quorum.
+// come out. It knows nothing of virtual servers but which of them lost their quorum, and what is announced.
 package router
 
 import (
@@ -69,8 +69,12 @@ type Tracked struct {
 // down, as with keepalived 2.2.7: at the start its instances are in FAULT, or have the weight of a session that is down.
 type Sessions struct{ Up map[track.Thing]bool }
 
-// Quorum tells which services lost their quorum: all of them, each time. The map must no longer change.
-type Quorum struct{ Lost map[ir.ServiceKey]bool }
+// Quorum tells which services lost their quorum, and the stages of announced addresses: all of them, each time. The maps must no longer
+// change.
+type Quorum struct {
+	Lost      map[ir.ServiceKey]bool
+	Announced map[netip.Addr]state.Announcement
+}
 
 // Swap puts what Prepare made into force: what did not change keeps its role and timers.
 type Swap struct{ Next *Next }

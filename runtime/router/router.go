@@ -25,7 +25,7 @@ type Machine struct {
 	links  map[string]LinkChanged       // the interfaces that are present
 	worked map[string]bool              // the virtual interfaces that were seen at work: until then they are on their way
 	things map[track.Thing]track.Status // files and processes
-	quorum map[ir.ServiceKey]bool       // services that lost theirs, as Quorum told
+	quorum Quorum                       // as it was told last
 	up     map[track.Thing]bool         // BFD sessions, as Sessions told
 	timers timer.Timers
 
@@ -74,16 +74,16 @@ func (m *Machine) Roles() map[ir.InstanceKey]bool {
 }
 
 // QuorumLost reports whether a service lost its quorum, as far as Quorum has told.
-func (m *Machine) QuorumLost(k ir.ServiceKey) bool { return m.quorum[k] }
+func (m *Machine) QuorumLost(k ir.ServiceKey) bool { return m.quorum.Lost[k] }
 
 // VRIDErrors counts the packets for virtual routers that are none of ours, as far as the wires let them in.
 func (m *Machine) VRIDErrors() uint64 { return m.vridErrors }
 
 // Want is what should exist in the kernel now. It is computed by the function, which may be called later, on any goroutine.
 func (m *Machine) Want() func() state.State {
-	cfg, roles, lost, stopping := m.current.cfg, m.Roles(), m.quorum, m.stopping
+	cfg, roles, quorum, stopping := m.current.cfg, m.Roles(), m.quorum, m.stopping
 	return func() state.State {
-		s := state.Situation{Master: map[ir.InstanceKey]string{}, NoQuorum: lost, Stopping: stopping}
+		s := state.Situation{Master: map[ir.InstanceKey]string{}, NoQuorum: quorum.Lost, Announced: quorum.Announced, Stopping: stopping}
 		for k, master := range roles {
 			if master {
 				s.Master[k] = "" // nobody asks why
@@ -126,7 +126,7 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 	case Sessions:
 		m.sessions(now, ev.Up)
 	case Quorum:
-		m.quorum = ev.Lost
+		m.quorum = ev
 	case Swap:
 		m.swap(now, ev.Next)
 	case Stop:

@@ -113,6 +113,7 @@ func (w *world) start(n *node) {
 	for _, ev := range n.fileEvents() {
 		w.balance(n, ev)
 	}
+	w.balance(n, balance.Enforced{}) // its kernel takes all
 	w.enforce(n, nil)
 	w.schedule(n)
 }
@@ -320,7 +321,7 @@ func (n *node) linkEvents(p *port) []router.LinkChanged {
 // want is what should exist in the node's kernel.
 func (b *brains) want() state.State {
 	s, health := b.router.Situation(), b.balance.Situation()
-	s.Down, s.Weight, s.Assigned, s.NoQuorum = health.Down, health.Weight, health.Assigned, health.NoQuorum
+	s.Down, s.Weight, s.Assigned, s.NoQuorum, s.Announced = health.Down, health.Weight, health.Assigned, health.NoQuorum, health.Announced
 	return state.Desired(b.router.Config(), s)
 }
 
@@ -408,11 +409,15 @@ func (w *world) balance(n *node, ev balance.Event) {
 		case balance.QuorumChanged:
 			w.record(quorumEntry(n.name, f))
 			quorum = true
+		case balance.AnnouncementChanged:
+			w.record(Entry{Kind: Announcement, Node: n.name, Subject: f.Addr.String(), State: f.Stage.String(), Text: f.Name + ": " + f.Reason})
+			quorum = true
 		}
 	}
 	w.schedule(n)
 	if quorum {
-		w.route(n, router.Quorum{Lost: n.brains.balance.Situation().NoQuorum})
+		s := n.brains.balance.Situation()
+		w.route(n, router.Quorum{Lost: s.NoQuorum, Announced: s.Announced})
 	}
 	w.judge()
 }

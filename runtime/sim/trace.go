@@ -33,18 +33,19 @@ type Entry struct {
 type Kind string
 
 const (
-	Done      Kind = "do"       // a deed of the script
-	Role      Kind = "role"     // an instance changed its role, and addresses came or went with it
-	Priority  Kind = "priority" // the effective priority of an instance changed
-	Addresses Kind = "address"  // addresses came or went without that
-	Server    Kind = "server"   // a real server came or went on one node
-	Quorum    Kind = "quorum"   // a service lost its quorum or has it again
-	Noted     Kind = "note"     // a director wonders about something
-	Advert    Kind = "advert"   // an advertisement was sent
-	Probe     Kind = "probe"    // a real server was asked
-	Expected  Kind = "expect"   // an expectation was judged
-	Gap       Kind = "gap"      // nobody holds an address from now on
-	Overlap   Kind = "overlap"  // several nodes do
+	Done         Kind = "do"           // a deed of the script
+	Role         Kind = "role"         // an instance changed its role, and addresses came or went with it
+	Priority     Kind = "priority"     // the effective priority of an instance changed
+	Addresses    Kind = "address"      // addresses came or went without that
+	Server       Kind = "server"       // a real server came or went on one node
+	Quorum       Kind = "quorum"       // a service lost its quorum or has it again
+	Announcement Kind = "announcement" // an announced address goes to another stage
+	Noted        Kind = "note"         // a director wonders about something
+	Advert       Kind = "advert"       // an advertisement was sent
+	Probe        Kind = "probe"        // a real server was asked
+	Expected     Kind = "expect"       // an expectation was judged
+	Gap          Kind = "gap"          // nobody holds an address from now on
+	Overlap      Kind = "overlap"      // several nodes do
 )
 
 // Seconds is a time since the start or a length; JSON has it as a number.

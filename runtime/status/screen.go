@@ -30,6 +30,7 @@ func (d Document) Screen(w io.Writer) error {
 	}
 	d.instances(&b)
 	d.sessions(&b)
+	d.announcements(&b)
 	for _, s := range d.Services {
 		s.screen(&b)
 	}
@@ -111,6 +112,19 @@ func (d Document) sessions(b *strings.Builder) {
 			detection = time.Duration(s.DetectionTime * float64(time.Second)).Round(time.Microsecond).String()
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, s.Neighbor, s.State, s.RemoteState, detection, clock(s.Since, d.At), s.Diagnostic)
+	}
+	_ = t.Flush() // a Builder never fails
+}
+
+func (d Document) announcements(b *strings.Builder) {
+	if len(d.Announcements) == 0 {
+		return
+	}
+	b.WriteByte('\n')
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "announcement\taddress\ttable\tstage\twhy")
+	for _, a := range d.Announcements {
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\n", a.Name, a.Address, a.Table, a.Stage, a.Why)
 	}
 	_ = t.Flush() // a Builder never fails
 }

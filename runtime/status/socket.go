@@ -117,7 +117,40 @@ func (a Assignment) Question() Question {
 
 // Assignment reads what a question assigns; false: nothing.
 func (q Question) Assignment() (a Assignment, some bool) {
-	return a, strings.HasPrefix(string(q), "{") && json.Unmarshal([]byte(q), &a) == nil
+	return a, strings.HasPrefix(string(q), "{") && !strings.HasPrefix(string(q), drainBegins) && json.Unmarshal([]byte(q), &a) == nil
+}
+
+// A Drain asks a director to withdraw the addresses of an announcement, until it ends or a second one takes it back. The answer is a Document
+// of after that.
+type Drain struct {
+	Announce string `json:"announce"` // the name; empty: all
+	End      bool   `json:"end,omitempty"`
+}
+
+const drainBegins = `{"announce":`
+
+// Question is how it is asked.
+func (d Drain) Question() Question {
+	text, err := json.Marshal(d)
+	if err != nil {
+		return About // plain data
+	}
+	return Question(text)
+}
+
+// Drain reads what a question drains; false: nothing.
+func (q Question) Drain() (d Drain, some bool) {
+	return d, strings.HasPrefix(string(q), drainBegins) && json.Unmarshal([]byte(q), &d) == nil
+}
+
+// Drained lists the announcements that a drain is about.
+func (d Document) Drained(by Drain) (list []Announcement) {
+	for _, a := range d.Announcements {
+		if by.Announce == "" || by.Announce == a.Name {
+			list = append(list, a)
+		}
+	}
+	return list
 }
 
 // A Director answers questions about itself. Its functions are called by several goroutines at once.
@@ -214,7 +247,8 @@ func question(c net.Conn) Question {
 	_ = c.SetReadDeadline(time.Now().Add(patience / 20)) // a unix socket has deadlines
 	line, _ := bufio.NewReader(io.LimitReader(c, maxQuestion)).ReadString('\n')
 	q := Question(strings.TrimSpace(line))
-	if _, assigns := q.Assignment(); assigns || q == InForce || q == Follow {
+	_, assigns := q.Assignment()
+	if _, drains := q.Drain(); assigns || drains || q == InForce || q == Follow {
 		return q
 	}
 	return About

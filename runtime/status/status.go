@@ -41,8 +41,10 @@ type Document struct {
 	Reload    *Reload    `json:"reload,omitempty"` // the last one
 	Instances []Instance `json:"instances"`
 	Services  []Service  `json:"services"`
-	Scripts   []Script   `json:"scripts"` // the vrrp_scripts that instances track
-	Sessions  []Session  `json:"bfd_sessions"`
+	// Announcements are the addresses that .keepc.conf announces.
+	Announcements []Announcement `json:"announcements,omitempty"`
+	Scripts       []Script       `json:"scripts"` // the vrrp_scripts that instances track
+	Sessions      []Session      `json:"bfd_sessions"`
 	// Statistics count for the director as a whole, since it began.
 	Statistics Statistics `json:"statistics"`
 	// Configuration is the text in force, with its secrets, as its includes and definitions come out: for who asks for it alone.
@@ -202,6 +204,16 @@ type Service struct {
 	Servers []Server `json:"real_servers"`
 }
 
+// An Announcement is an address that a routing engine announces.
+type Announcement struct {
+	Name       string     `json:"name"`
+	Address    netip.Addr `json:"address"`
+	Table      uint32     `json:"table"`
+	DrainTable uint32     `json:"drain_table,omitempty"`
+	Stage      string     `json:"stage"` // withdrawn, announced, moving or draining
+	Why        string     `json:"why"`
+}
+
 // A Server is a real server of a virtual one.
 type Server struct {
 	Address netip.AddrPort `json:"address"`
@@ -323,6 +335,10 @@ func (s Snapshot) Document(file string, pid int) Document {
 		d.Services = append(d.Services, service)
 	}
 	d.Statistics.Checks = newChecks(checks)
+	for _, a := range s.Config.Announced() {
+		now := s.Situation.Announced[a.Addr]
+		d.Announcements = append(d.Announcements, Announcement{a.Name.Text, a.Addr, a.Table, a.DrainTable, now.Stage.String(), now.Why})
+	}
 	return d
 }
 
@@ -373,6 +389,10 @@ func (d Document) Situation(cfg *ir.Config) state.Situation {
 		if i.Role == vrrp.Master.String() {
 			s.Master[ir.InstanceKey{Interface: i.Interface, VRID: i.VRID, IPv6: i.IPv6, Twin: i.Twin}] = i.Why
 		}
+	}
+	s.Announced = map[netip.Addr]state.Announcement{}
+	for _, a := range d.Announcements {
+		s.Announced[a.Address] = state.Announcement{Stage: state.ParseStage(a.Stage), Why: a.Why}
 	}
 	byName := map[string]Service{}
 	for _, service := range d.Services {

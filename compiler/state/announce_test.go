@@ -1,0 +1,58 @@
+package state_test
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"keepc/compiler/ir"
+	"keepc/compiler/state"
+)
+
+// TestAnnouncedRoutes: the stage of an address says which tables have its route; the others are known to lack it, so that it goes.
+func TestAnnouncedRoutes(t *testing.T) {
+	cfg := compile(t, "virtual_server 10.0.0.3 80 {\n lb_kind DR\n protocol TCP\n real_server 10.0.0.7 80 {\n }\n}\n")
+	v4, v6 := netip.MustParseAddr("10.0.0.3"), netip.MustParseAddr("2001:db8::3")
+	cfg.Announcements = []*ir.Announcement{{Name: ir.Name{Text: "edge"}, Addresses: []netip.Addr{v4, v6}, Table: 198, DrainTable: 199}}
+	for _, c := range []struct {
+		stage        state.Stage
+		here, absent string
+	}{
+		{state.Withdrawn, "", "10.0.0.3/32 table 198, 10.0.0.3/32 table 199, 2001:db8::3/128 table 198, 2001:db8::3/128 table 199"},
+		{state.Announced, "10.0.0.3/32 table 198, 2001:db8::3/128 table 198", "10.0.0.3/32 table 199, 2001:db8::3/128 table 199"},
+		{state.Moving, "10.0.0.3/32 table 198, 10.0.0.3/32 table 199, 2001:db8::3/128 table 198, 2001:db8::3/128 table 199", ""},
+		{state.Draining, "10.0.0.3/32 table 199, 2001:db8::3/128 table 199", "10.0.0.3/32 table 198, 2001:db8::3/128 table 198"},
+	} {
+		now := state.Announcement{Stage: c.stage, Why: "of the test"}
+		want := state.Router(cfg, state.Situation{Announced: map[netip.Addr]state.Announcement{v4: now, v6: now}})
+		var here, absent []string
+		for k, r := range want.Routes {
+			if here = append(here, k.String()); !state.IsAnnounced(k, r) {
+				t.Errorf("%v is no announcement", k)
+			}
+		}
+		for k, why := range want.Absent {
+			if absent = append(absent, k.String()); why != fmt.Sprintf("edge is %v: of the test", c.stage) {
+				t.Errorf("%v: %q", k, why)
+			}
+		}
+		slices.Sort(here)
+		slices.Sort(absent)
+		if got := strings.Join(here, ", "); got != c.here {
+			t.Errorf("%v: here %s; want %s", c.stage, got, c.here)
+		}
+		if got := strings.Join(absent, ", "); got != c.absent {
+			t.Errorf("%v: absent %s; want %s", c.stage, got, c.absent)
+		}
+	}
+	all := state.AllMaster(cfg)
+	if n := len(state.Router(cfg, all).Routes); n != 2 {
+		t.Errorf("assumed: %d routes", n)
+	}
+	all.Stopping = true
+	if s := state.Router(cfg, all); len(s.Routes) != 0 || len(s.Absent) != 4 {
+		t.Errorf("stopping: %v", s)
+	}
+}

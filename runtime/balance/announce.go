@@ -1,0 +1,201 @@
+package balance
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"keepc/compiler/ir"
+	"keepc/compiler/state"
+	"keepc/runtime/timer"
+)
+
+// handover is how long an address on its way from one table to the other is in both: a routing engine has seen the new route before the
+// old one goes.
+const handover = 200 * time.Millisecond
+
+// settled is how long an address that comes with a quorum is there before it is announced: FRR (8.4 to 10.4) loses a route that it reads
+// together with an address of the same prefix.
+const settled = 100 * time.Millisecond
+
+// An announcement is one address that .keepc.conf announces. It lives over generations.
+type announcement struct {
+	timer.Timer
+	addr  netip.Addr
+	now   state.Announcement
+	begun bool      // it was announced once: from then on only what fails withdraws it
+	well  time.Time // since when all is well, until it is announced; zero: it is not
+	due   time.Time // when the next stage comes; zero: nothing is to come
+}
+
+// An announced address is what a configuration says of an announcement.
+type announced struct {
+	*announcement
+	cfg      *ir.Announcement
+	services []*service // at the address
+	checks   []*check   // of these
+	comes    bool       // the address comes with a quorum
+}
+
+// prepareAnnouncements finds the services of what is announced.
+func (n *Next) prepareAnnouncements() {
+	for _, a := range n.cfg.Announced() {
+		x := announced{cfg: a.Announcement}
+		if i := slices.IndexFunc(n.base.announced, func(o announced) bool { return o.addr == a.Addr }); i >= 0 {
+			x.announcement = n.base.announced[i].announcement
+		} else {
+			x.announcement = &announcement{addr: a.Addr, now: state.Announcement{Why: "it begins"}}
+		}
+		for _, s := range n.services {
+			if s.key.Addr != a.Addr {
+				continue
+			}
+			x.services = append(x.services, s.service)
+			x.comes = x.comes || s.cfg.QuorumAddress != nil
+			for _, r := range s.servers {
+				x.checks = append(x.checks, r.checks...)
+			}
+		}
+		n.announced = append(n.announced, x)
+	}
+}
+
+// announce judges all announced addresses. It is the end of each step.
+func (m *Machine) announce(now time.Time) {
+	for _, a := range m.current.announced {
+		if a.Do == nil {
+			a.Do = func(time.Time) { m.timers.Stop(&a.Timer) } // the step that runs it judges
+		}
+		next := m.stage(now, a)
+		if next.Stage != a.now.Stage {
+			m.emit(AnnouncementChanged{Name: a.cfg.Name.Text, Addr: a.addr, Stage: next.Stage, Reason: next.Why})
+		}
+		a.now = next
+		m.timers.Set(&a.Timer, a.due, !a.due.IsZero())
+	}
+}
+
+// stage returns the stage of an address from now on, and notes when the next one is due.
+func (m *Machine) stage(now time.Time, a announced) state.Announcement {
+	due := !a.due.IsZero() && !now.Before(a.due)
+	if due {
+		a.due = time.Time{}
+	}
+	to := func(s state.Stage, why string, next time.Duration) state.Announcement {
+		if a.due = (time.Time{}); next > 0 {
+			a.due = now.Add(next)
+		}
+		return state.Announcement{Stage: s, Why: why}
+	}
+	stay := func(why string) state.Announcement { return state.Announcement{Stage: a.now.Stage, Why: why} }
+	drain := ""
+	switch {
+	case m.leaving:
+		drain = "the director stops"
+	case m.drained[a.cfg.Name.Text]:
+		drain = "an operator drains " + a.cfg.Name.Text
+	}
+	if why := m.hinders(a); why != "" {
+		a.well = time.Time{}
+		return to(state.Withdrawn, why, 0)
+	}
+	if drain != "" {
+		switch {
+		case a.now.Stage == state.Withdrawn:
+			a.well = time.Time{}
+			return to(state.Withdrawn, drain, 0)
+		case a.cfg.DrainTable == 0 || a.now.Stage == state.Draining && due:
+			return to(state.Withdrawn, drain, 0)
+		case a.now.Stage == state.Announced:
+			return to(state.Moving, drain, handover)
+		case a.now.Stage == state.Moving && due:
+			return to(state.Draining, drain, max(a.cfg.Drain, 1))
+		}
+		return stay(drain)
+	}
+	const well = "all services at it have their quorum"
+	switch a.now.Stage {
+	case state.Withdrawn:
+		if a.well.IsZero() {
+			a.well = now
+		}
+		var wait time.Duration
+		if a.comes {
+			wait = settled
+		}
+		if !a.begun {
+			wait = max(wait, a.cfg.Hold)
+		}
+		if left := a.well.Add(wait).Sub(now); left > 0 {
+			return to(state.Withdrawn, fmt.Sprintf("it is held back until all was well for %v", wait), left)
+		}
+		a.well = time.Time{}
+		a.begun = true
+		return to(state.Announced, well, 0)
+	case state.Draining:
+		return to(state.Moving, well, handover)
+	case state.Moving:
+		if due {
+			return to(state.Announced, well, 0)
+		}
+	}
+	return stay(well)
+}
+
+// hinders says why an address must not be announced; empty: all is well. Before the first announcement that is whatever nobody knows yet.
+func (m *Machine) hinders(a announced) string {
+	if len(a.services) == 0 {
+		return "no virtual server has this address"
+	}
+	for _, s := range a.services {
+		refused, missing := m.enforced.Missing[s.key]
+		switch {
+		case m.noQuorum[s.key]:
+			return "the quorum of " + s.key.String() + " is lost"
+		case m.enforced.None:
+			return "the kernel has no virtual servers"
+		case missing && (refused || !a.begun):
+			return s.key.String() + " is not in place"
+		}
+	}
+	if a.begun {
+		return ""
+	}
+	for _, c := range a.checks {
+		if !c.health.Ran() {
+			return fmt.Sprintf("%s of %v has no result yet", c.asks.Keyword(), c.server.key)
+		}
+	}
+	return ""
+}
+
+// announcements are the stages of all announced addresses.
+func (m *Machine) announcements() map[netip.Addr]state.Announcement {
+	all := make(map[netip.Addr]state.Announcement, len(m.current.announced))
+	for _, a := range m.current.announced {
+		all[a.addr] = a.now
+	}
+	return all
+}
+
+// Silent reports whether no address is announced, or about to go.
+func (m *Machine) Silent() bool {
+	return !slices.ContainsFunc(m.current.announced, func(a announced) bool { return a.now.Stage != state.Withdrawn })
+}
+
+// drain takes note that an operator drains announcements, or ends that. Those that no configuration names are forgotten.
+func (m *Machine) drain(d Drain) {
+	drained := maps.Clone(m.drained)
+	for _, a := range m.current.announced {
+		if name := a.cfg.Name.Text; d.Name == "" || d.Name == name {
+			if d.End {
+				delete(drained, name)
+			} else {
+				drained[name] = true
+			}
+		}
+	}
+	m.drained = drained
+}

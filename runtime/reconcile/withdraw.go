@@ -1,0 +1,35 @@
+package reconcile
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"keepc/compiler/state"
+	"keepc/runtime/kernel"
+)
+
+// Withdraw removes the routes of announcements that a director made and left behind, and takes them out of its journal. The rest stays: the
+// next director goes on from it. Errors join those of the routes that are still there.
+func Withdraw(k kernel.Objects, j *Journal) (gone []state.Key, err error) {
+	var keys []state.Key
+	for key := range maps.Keys(j.entries()) {
+		if state.IsAnnounced(key, j.objects[key]) {
+			keys = append(keys, key)
+		}
+	}
+	slices.SortFunc(keys, func(a, b state.Key) int { return strings.Compare(a.String(), b.String()) })
+	var errs []error
+	for _, key := range keys {
+		if err := kernel.Delete(k, key); err != nil {
+			errs = append(errs, fmt.Errorf("remove %s: %w", key, err))
+			continue
+		}
+		j.forget(key)
+		gone = append(gone, key)
+	}
+	j.settle()
+	return gone, errors.Join(errs...)
+}
