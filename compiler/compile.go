@@ -62,7 +62,7 @@ func Literal(file *grammar.File, opts Options) (*grammar.File, *ir.Config, diag.
 
 // OnHost returns what is wrong with a configuration on a machine, and not by itself.
 func OnHost(file *grammar.File, cfg *ir.Config, host lint.Host) diag.List {
-	found := silence(file, lint.Run(cfg, file, host, false))
+	found := silence(file, lint.OnHost(cfg, file, host))
 	return slices.DeleteFunc(found, func(d diag.Diagnostic) bool { return !d.Host })
 }
 

@@ -76,10 +76,7 @@ type Host interface {
 // Run applies every rule to a file. A nil host leaves out the rules about the machine; with peers, those that Peers decides better
 // are left to it.
 func Run(cfg *ir.Config, file *grammar.File, host Host, peers bool) diag.List {
-	p := &pass{Config: cfg, blocks: servicesOf(cfg), groups: map[string]*ir.ServerGroup{}, file: file, host: host}
-	for _, g := range slices.Backward(cfg.Groups) {
-		p.groups[g.Name] = g
-	}
+	p := newPass(cfg, file, host)
 	var ofServices []Rule
 	for _, r := range Rules() {
 		switch {
@@ -101,6 +98,18 @@ func Run(cfg *ir.Config, file *grammar.File, host Host, peers bool) diag.List {
 	return p.found.List
 }
 
+// OnHost applies the rules about the machine alone.
+func OnHost(cfg *ir.Config, file *grammar.File, host Host) diag.List {
+	p := newPass(cfg, file, host)
+	for _, r := range Rules() {
+		if r.Host {
+			p.rule = r
+			r.Check(p)
+		}
+	}
+	return p.found.List
+}
+
 // A pass is one rule on its way over one file.
 type pass struct {
 	*ir.Config
@@ -111,6 +120,14 @@ type pass struct {
 
 	rule  Rule
 	found diag.Bounded
+}
+
+func newPass(cfg *ir.Config, file *grammar.File, host Host) *pass {
+	p := &pass{Config: cfg, blocks: servicesOf(cfg), groups: map[string]*ir.ServerGroup{}, file: file, host: host}
+	for _, g := range slices.Backward(cfg.Groups) {
+		p.groups[g.Name] = g
+	}
+	return p
 }
 
 // report adds a finding of the rule. The notes and the rest may be added to what it returns.

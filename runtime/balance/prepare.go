@@ -21,13 +21,18 @@ type Generation struct {
 	cfg       *ir.Config
 	seed      uint64
 	services  map[ir.ServiceKey]*service
-	servers   map[state.DestinationKey]*server
+	servers   map[state.DestinationKey]member
 	checks    map[CheckID]*check
-	of        map[state.DestinationKey][]*check // the checks of each server
-	files     map[track.Thing][]*check          // those that follow a file or a BFD session
-	holders   map[*service][]ir.InstanceKey     // of services that rest while their address is elsewhere: the instances that have it
+	files     map[track.Thing][]*check      // those that follow a file or a BFD session
+	holders   map[*service][]ir.InstanceKey // of services that rest while their address is elsewhere: the instances that have it
 	announced []announced
 	last      CheckID // that was given
+}
+
+// A member is a server in a generation, with the checks that it has there.
+type member struct {
+	*server
+	checks []*check
 }
 
 // Start is the generation of a director that has no configuration yet. The seed spreads first health checks over their warm-up; equal
@@ -69,8 +74,8 @@ type nextServer struct {
 func Prepare(cfg *ir.Config, current *Generation) *Next {
 	n := &Next{base: current, Generation: &Generation{
 		cfg: cfg, seed: current.seed,
-		services: map[ir.ServiceKey]*service{}, servers: map[state.DestinationKey]*server{}, checks: map[CheckID]*check{},
-		of: map[state.DestinationKey][]*check{}, files: map[track.Thing][]*check{}, holders: map[*service][]ir.InstanceKey{}, last: current.last,
+		services: make(map[ir.ServiceKey]*service, len(cfg.VirtualServers)), servers: make(map[state.DestinationKey]member, len(current.servers)), checks: make(map[CheckID]*check, len(current.checks)),
+		files: map[track.Thing][]*check{}, holders: map[*service][]ir.InstanceKey{}, last: current.last,
 	}}
 	files := filesByName(cfg)
 	for _, v := range cfg.VirtualServers {
@@ -85,7 +90,7 @@ func Prepare(cfg *ir.Config, current *Generation) *Next {
 		}
 	}
 	for k := range current.servers {
-		if n.servers[k] == nil {
+		if n.servers[k].server == nil {
 			n.removed = append(n.removed, k)
 		}
 	}
@@ -108,22 +113,22 @@ func (n *Next) prepareService(v *ir.VirtualServer, files map[string]track.Thing)
 	}
 	for _, r := range v.RealServers {
 		k := state.DestinationKey{Service: v.Key, Server: r.Addr}
-		if n.servers[k] != nil {
+		if n.servers[k].server != nil {
 			continue
 		}
-		x := nextServer{server: n.base.servers[k], cfg: r, weight: uint64(max(r.Weight, 0))}
+		before := n.base.servers[k]
+		x := nextServer{server: before.server, cfg: r, weight: uint64(max(r.Weight, 0))}
 		if x.server == nil {
 			x.server, x.fresh = &server{key: k, service: s.service}, true
 			if alpha(n.cfg, v, r) {
 				x.down = unchecked
 			}
 		}
-		n.servers[k] = x.server
 		for _, c := range r.Checks {
 			if !made(n.cfg, c) || find(x.checks, c) != nil {
 				continue // a server counts as up where it is not checked
 			}
-			same := find(n.base.of[k], c)
+			same := find(before.checks, c)
 			if same == nil {
 				n.last++
 				same = &check{id: n.last, asks: c, server: x.server, share: share(n.seed, k, c)}
@@ -138,9 +143,7 @@ func (n *Next) prepareService(v *ir.VirtualServer, files map[string]track.Thing)
 				n.files[track.OfBFD(b)] = append(n.files[track.OfBFD(b)], same)
 			}
 		}
-		if len(x.checks) > 0 {
-			n.of[k] = x.checks
-		}
+		n.servers[k] = member{x.server, x.checks}
 		s.servers = append(s.servers, x)
 	}
 	return s

@@ -124,7 +124,7 @@ func (m *Machine) leave(n *Next) {
 	if len(n.removed) == 0 && len(n.closed) == 0 {
 		return
 	}
-	m.end(Removed, func(k state.DestinationKey) bool { return n.servers[k] == nil }, func(k ir.ServiceKey) bool { return slices.Contains(n.closed, k) })
+	m.end(Removed, func(k state.DestinationKey) bool { return n.servers[k].server == nil }, func(k ir.ServiceKey) bool { return slices.Contains(n.closed, k) })
 }
 
 // farewell tells of what ends with the director: with omega all that is up goes down.
@@ -142,7 +142,7 @@ func (m *Machine) end(why Why, server func(state.DestinationKey) bool, whole fun
 		}
 		for _, r := range v.RealServers {
 			k := state.DestinationKey{Service: v.Key, Server: r.Addr}
-			if x := m.current.servers[k]; x.cfg == r && !x.down && server(k) {
+			if x := m.current.servers[k].server; x.cfg == r && !x.down && server(k) {
 				m.tellServer(x, false, why, nil, true)
 			}
 		}

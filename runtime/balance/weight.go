@@ -59,7 +59,7 @@ func (m *Machine) setWeight(s *server, weight uint64) {
 // assign gives servers an operator's weight, or takes it back. Those that are gone are left out.
 func (m *Machine) assign(a Assign) {
 	for _, k := range a.Servers {
-		s := m.current.servers[k]
+		s := m.current.servers[k].server
 		if s == nil {
 			continue
 		}

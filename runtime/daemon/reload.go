@@ -141,15 +141,15 @@ func (d *director) apply(ctx context.Context, p prepared) {
 	d.inForce = p.Loaded
 	d.past.done(start, p.Loaded)
 	d.workers.Go(func() {
-		changes := plan.Diff(state.Desired(s.before, s.was), state.Desired(p.Config, s.is), func(state.Key) bool { return true })
 		err := wait(d.work, s.network, s.ipvs)
 		switch {
 		case errors.Is(err, context.Canceled):
 		case err != nil:
 			d.Log.Error("not all of it yet: "+err.Error(), "subject", "reload")
 		default:
-			add, change, remove := tally(changes)
-			d.Log.Info(fmt.Sprintf("done in %v: %d added, %d changed, %d removed%s", time.Since(start).Round(time.Millisecond), add, change, remove, roles(s.standings)), "subject", "reload")
+			took := time.Since(start).Round(time.Millisecond)
+			add, change, remove := tally(plan.Diff(state.Desired(s.before, s.was), state.Desired(p.Config, s.is), func(state.Key) bool { return true }))
+			d.Log.Info(fmt.Sprintf("done in %v: %d added, %d changed, %d removed%s", took, add, change, remove, roles(s.standings)), "subject", "reload")
 		}
 	})
 }
