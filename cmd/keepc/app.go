@@ -140,10 +140,12 @@ func (a *App) Main(args []string) int {
 	f.StringVar(&a.stdinName, "stdin-name", "<stdin>", "the `NAME` of standard input in messages")
 	f.SortFlags = false
 	completeGlobals(root)
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", fmt.Sprintf(".FlagUsagesWrapped %d", screenWidth)))
 	help := root.HelpFunc()
 	root.SetHelpFunc(func(c *cobra.Command, args []string) {
 		tellFormats(c)
 		tellReach(c)
+		c.Long = report.Wrap(c.Long, screenWidth)
 		help(c, args)
 	})
 
@@ -160,6 +162,9 @@ func (a *App) Main(args []string) int {
 	}
 	return e.code
 }
+
+// screenWidth is how many columns a help has at most.
+const screenWidth = 80
 
 // memoryLimit is the memory above which what is no longer needed is collected at once. The files may need more when they are large.
 const memoryLimit = 208 << 20

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 )
@@ -27,6 +29,20 @@ func TestHelp(t *testing.T) {
 		}
 		if c.Example == "" && c.Args != nil && c.Name() != "version" {
 			t.Errorf("%s has no example", c.Name())
+		}
+	}
+}
+
+// TestHelpFits holds that the help of each verb fits a terminal of 80 columns.
+func TestHelpFits(t *testing.T) {
+	for _, c := range new(App).verbs() {
+		var out strings.Builder
+		a := App{Stdout: &out, Stderr: &out, Env: func(string) string { return "" }, FS: hostFiles(), Dir: "/"}
+		a.Main([]string{"help", c.Name()})
+		for line := range strings.Lines(out.String()) {
+			if line = strings.TrimRight(line, "\n"); utf8.RuneCountInString(line) > screenWidth {
+				t.Errorf("%s: wider than %d columns: %s", c.Name(), screenWidth, line)
+			}
 		}
 	}
 }

@@ -44,8 +44,9 @@ func (a *App) simulate() *cobra.Command {
 			bounded + "\n\n" +
 			"Statements of a script, one a line or with \";\" between them, in the order of time:\n" + sim.Help(),
 		Example: `  keepc simulate lb1.conf lb2.conf
-  keepc simulate lb1.conf lb2.conf --script 'at 5s cut lb1; at 20s heal lb1; expect 192.0.2.10 on lb1 within 4s'
-  keepc simulate --id lb1 --id lb2 keepalived.conf --script rehearsal.sim --loss 5% --format json`,
+  keepc simulate lb1.conf lb2.conf \
+      --script 'at 5s cut lb1; at 20s heal lb1; expect 192.0.2.10 on lb1'
+  keepc simulate --id lb1 --id lb2 lb.conf --script rehearsal.sim --loss 5%`,
 		Annotations: formats("human", "json"),
 		RunE:        func(_ *cobra.Command, names []string) error { return run.main(names) },
 	}

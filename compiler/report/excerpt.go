@@ -7,6 +7,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/mattn/go-runewidth"
+
 	"keepc/grammar/source"
 )
 
@@ -154,7 +156,7 @@ func render(line []byte, at part, secrets []part) Excerpt {
 			start = column
 		}
 		b.WriteString(shown)
-		column += utf8.RuneCountInString(shown)
+		column += columns(shown)
 		i += n
 		if start >= 0 && end < 0 && i >= at.to {
 			end = column
@@ -200,15 +202,14 @@ func glyph(text []byte, column int) (shown string, n int) {
 
 // cut leaves of a long line what stands around the place.
 func (e *Excerpt) cut() {
-	text := []rune(e.Text)
-	from := max(0, e.Start-before)
-	to := min(len(text), from+longest)
-	e.Text, e.Start = string(text[from:to]), e.Start-from
+	const dots = "..."
+	all, from := columns(e.Text), max(0, e.Start-before)
+	e.Start -= from
 	if from > 0 {
-		e.Text, e.Start = "..."+e.Text, e.Start+3
+		e.Text, e.Start = new(runewidth.Condition).TruncateLeft(e.Text, from, dots), e.Start+len(dots)
 	}
-	if to < len(text) {
-		e.Text += "..."
+	if all > from+longest {
+		e.Text = new(runewidth.Condition).Truncate(e.Text, columns(e.Text)-(all-from-longest)+len(dots), dots)
 	}
 	e.Width = min(e.Width, longest-before)
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"keepc/compiler/cluster"
 	"keepc/compiler/lint"
@@ -78,12 +77,12 @@ func (s *screen) group(g Group) {
 				line[i] = "-"
 			}
 			line[i] = short(line[i])
-			widths[i] = max(widths[i], utf8.RuneCountInString(line[i]))
+			widths[i] = max(widths[i], columns(line[i]))
 		}
 	}
 	for i, line := range cells {
 		for k, cell := range line {
-			line[k] = cell + strings.Repeat(" ", widths[k]-utf8.RuneCountInString(cell)+3)
+			line[k] = padded(cell, widths[k]+3)
 		}
 		text := strings.Join(line, "")
 		switch {

@@ -5,7 +5,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // A Format writes findings.
@@ -176,6 +175,22 @@ func (s *screen) text(bar bool, line, what, code, text string) bool {
 	return false
 }
 
+// Wrap cuts the lines of a text into lines of at most n columns where words allow it. What goes on stays in the last column of its line:
+// below the text that follows the last two blanks.
+func Wrap(text string, n int) string {
+	var all []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		head := line[:strings.LastIndex(line, "  ")+1] // and a blank, if there is one
+		head += line[len(head) : len(line)-len(strings.TrimLeft(line[len(head):], " "))]
+		for _, part := range wrap(line[len(head):], n-columns(head)) {
+			all = append(all, head+part)
+			head = strings.Repeat(" ", columns(head))
+		}
+	}
+	return strings.Join(all, "\n")
+}
+
 // wrap cuts a text into lines of at most n columns where words allow it.
 func wrap(text string, n int) []string {
 	var lines []string
@@ -184,7 +199,7 @@ func wrap(text string, n int) []string {
 		switch {
 		case line == "":
 			line = w
-		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(w) > n:
+		case columns(line)+1+columns(w) > n:
 			lines = append(lines, line)
 			line = w
 		default:

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"keepc/compiler/diff"
 	"keepc/compiler/ir"
@@ -280,7 +279,7 @@ type planScreen struct {
 // line writes one line: a coloured mark's line, with the place in the right column.
 func (s *planScreen) line(mark, text, at string) {
 	if at != "" {
-		text += strings.Repeat(" ", max(2, placeColumn-utf8.RuneCountInString(text))) + at
+		text = padded(text+"  ", placeColumn) + at
 	}
 	s.marks = append(s.marks, mark)
 	s.b.WriteString(s.c.Mark(mark, text))

@@ -157,21 +157,21 @@ func reloads(steps []RolloutStep) string {
 func (s *planScreen) steps(steps []RolloutStep) {
 	width := 0
 	for _, p := range steps {
-		width = max(width, len(p.Director))
+		width = max(width, columns(p.Director))
 	}
 	for i, p := range steps {
 		next := ""
 		if i+1 < len(steps) {
 			next = steps[i+1].Director
 		}
-		head := fmt.Sprintf("  %-6s %-*s", p.Action, width, p.Director)
+		head := fmt.Sprintf("  %-6s %s", p.Action, padded(p.Director, width))
 		lines := p.lines(next)
 		if len(lines) == 0 {
 			lines = []mark{{"", "nothing moves"}}
 		}
 		for _, l := range lines {
 			s.line(l.mark, head+"  "+l.text, "")
-			head = strings.Repeat(" ", len(head))
+			head = strings.Repeat(" ", columns(head))
 		}
 	}
 }

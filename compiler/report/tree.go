@@ -35,13 +35,13 @@ func expand(w *bufio.Writer, stmts []*grammar.Stmt, depth int, secret func(sourc
 func Tree(w io.Writer, file *grammar.File) error {
 	out := bufio.NewWriter(w)
 	width, secret := 0, secretPlaces(file)
-	grammar.Walk(file.Stmts, func(s *grammar.Stmt, _ int) { width = max(width, len(s.Span().String())) })
+	grammar.Walk(file.Stmts, func(s *grammar.Stmt, _ int) { width = max(width, columns(s.Span().String())) })
 	grammar.Walk(file.Stmts, func(s *grammar.Stmt, depth int) {
 		brace := ""
 		if s.Block != nil {
 			brace = " {"
 		}
-		fmt.Fprintf(out, "%-*s  %s%s%s\n", width, s.Span(), strings.Repeat("    ", depth), hideStatement(s, secret), brace)
+		fmt.Fprintf(out, "%s  %s%s%s\n", padded(s.Span().String(), width), strings.Repeat("    ", depth), hideStatement(s, secret), brace)
 	})
 	return out.Flush()
 }

@@ -51,7 +51,7 @@ func verbs() []verb {
 		{"heal", "NODE [to NODE] [on SEGMENT]", "packets get through again", parseCut(false)},
 		{"fail", "ADDRESS[:PORT] | NODE NAME", "a real server refuses connections, or is gone without a port; a node's script, process or BFD session fails", parseFail(true)},
 		{"mend", "ADDRESS[:PORT] | NODE NAME", "it is well again", parseFail(false)},
-		{"write", "NODE FILE NUMBER", "the number comes to stand in a track_file of the node", parseWrite},
+		{"write", "NODE FILE NUMBER", "a track_file of the node has the number from now on", parseWrite},
 	}
 }
 
