@@ -210,15 +210,15 @@ virtual_server group web {
 // TestNotEnforced: of what is not enforced as a whole, the inside is not told.
 func TestNotEnforced(t *testing.T) {
 	cfg, _ := compile(t, "f", `
-interface_up_down_delays {
-	eth0 2 2
+linkbeat_interfaces {
+	eth0
 }
 `)
 	var paths []string
 	for _, u := range cfg.NotEnforced {
 		paths = append(paths, u.Keyword)
 	}
-	if want := []string{"interface_up_down_delays"}; !slices.Equal(paths, want) {
+	if want := []string{"linkbeat_interfaces"}; !slices.Equal(paths, want) {
 		t.Errorf("%v, want %v", paths, want)
 	}
 }

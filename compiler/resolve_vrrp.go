@@ -63,7 +63,9 @@ func resolveInstance(v *ir.VRRPInstance, g *ir.Global) {
 	inherit(v, "check_unicast_src", &v.CheckUnicastSource, g.CheckUnicastSource)
 	inherit(v, "notify_priority_changes", &v.NotifyPriorityChanges, g.NotifyPriorityChanges)
 	inherit(v, "smtp_alert", &v.SMTPAlert, alerts(g.SMTPAlertVRRP, g, false))
-	setDefault(&v.GARPExtraInterface, ir.ExtraGARP{}, g.GARPExtraInterface)
+	if !v.Has("vmac_garp_intvl") {
+		inherit(v, "garp_extra_if", &v.GARPExtraInterface, g.GARPExtraInterface)
+	}
 	resolveUnicast(v, g)
 	if !v.NoPreempt {
 		v.TimerExpiredBackup = 0 // another router would have the role by right

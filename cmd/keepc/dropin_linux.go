@@ -7,44 +7,46 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// These in the environment tell a process that it is the one in the background, and in the network namespace.
-const (
-	inBackground = "KEEPC_DAEMON"
-	inNamespace  = "KEEPC_NAMESPACE"
-)
+// inBackground in the environment tells a process that it is the one in the background.
+const inBackground = "KEEPC_DAEMON"
 
-// daemonize puts the director into a process of its own, without a terminal, unless it is to stay in the foreground. The parent waits until
-// it is ready, or has ended, and has its exit code.
-func (d *keepalivedRun) daemonize() (ready func(), parent bool, code int) {
-	if d.Env(inBackground) != "" {
-		_ = os.Unsetenv(inBackground) // it is set
-		pipe := os.NewFile(3, "ready")
-		unix.CloseOnExec(3)
-		return func() {
-			_, _ = pipe.Write([]byte{1}) // a parent that has gone does not wait
-			_ = pipe.Close()
-			d.leaveTerminal()
-		}, false, 0
+// background tells the process that waits, if one does, that the director is ready, and gives the terminal up.
+func (d *keepalivedRun) background() (ready func()) {
+	if d.Env(inBackground) == "" {
+		return func() {}
 	}
-	if d.foreground {
-		return func() {}, false, 0
+	_ = os.Unsetenv(inBackground) // it is set
+	pipe := os.NewFile(3, "ready")
+	unix.CloseOnExec(3)
+	return func() {
+		_, _ = pipe.Write([]byte{1}) // a parent that has gone does not wait
+		_ = pipe.Close()
+		d.leaveTerminal()
+	}
+}
+
+// fork puts the director into a process of its own, without a terminal, unless it is to stay in the foreground, or this is that process. It
+// waits until the director is ready, or has ended, and returns its exit code.
+func (d *keepalivedRun) fork() (code int, forked bool) {
+	if d.foreground || d.Env(inBackground) != "" {
+		return 0, false
 	}
 	self, err := os.Executable()
 	if err != nil {
 		d.complain("keepalived: %v", err)
-		return nil, true, keepalivedFatal
+		return keepalivedFatal, true
 	}
 	heard, told, err := os.Pipe()
 	if err != nil {
 		d.complain("keepalived: %v", err)
-		return nil, true, keepalivedFatal
+		return keepalivedFatal, true
 	}
 	defer heard.Close()
 	child := exec.Cmd{
@@ -55,16 +57,16 @@ func (d *keepalivedRun) daemonize() (ready func(), parent bool, code int) {
 	_ = told.Close() // the child has it
 	if err != nil {
 		d.complain("keepalived: %v", err)
-		return nil, true, keepalivedFatal
+		return keepalivedFatal, true
 	}
 	if n, _ := heard.Read(make([]byte, 1)); n == 1 {
-		return nil, true, exitOK
+		return exitOK, true
 	}
 	var ended *exec.ExitError
 	if err := child.Wait(); errors.As(err, &ended) && ended.ExitCode() > 0 {
-		return nil, true, ended.ExitCode()
+		return ended.ExitCode(), true
 	}
-	return nil, true, keepalivedFatal
+	return keepalivedFatal, true
 }
 
 // leaveTerminal gives up what the process has of its starter's, who may wait for the end of it. A console that is logged to stays.
@@ -81,28 +83,11 @@ func (d *keepalivedRun) leaveTerminal() {
 	}
 }
 
-// enter starts this program anew in the network namespace of -s.
-func (d *keepalivedRun) enter([]string) error {
-	if d.namespace == "" || d.Env(inNamespace) == d.namespace {
-		return os.Unsetenv(inNamespace)
-	}
-	f, err := os.Open(filepath.Join("/run/netns", d.namespace))
-	if err != nil {
-		return fmt.Errorf("network namespace %s: %w", d.namespace, err)
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	runtime.LockOSThread() // until the process is another one
-	if err := unix.Setns(int(f.Fd()), unix.CLONE_NEWNET); err != nil {
-		return fmt.Errorf("network namespace %s: %w", d.namespace, err)
-	}
-	return syscall.Exec(self, os.Args, append(os.Environ(), inNamespace+"="+d.namespace))
-}
-
 // pidFiles are those that this process has written. The first is locked for as long as it lives.
 type pidFiles []*os.File
+
+// sharedDir is the directory of the pid files of several keepaliveds.
+const sharedDir = "/run/keepalived"
 
 // writePIDs writes the number of this process into files. Errors: another process has the lock of the first.
 func writePIDs(names []string) (files pidFiles, err error) {
@@ -114,6 +99,11 @@ func writePIDs(names []string) (files pidFiles, err error) {
 	for i, name := range names {
 		if name == "" {
 			continue
+		}
+		if strings.HasPrefix(name, sharedDir+"/") {
+			if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+				return files, fmt.Errorf("pid file: %w", err)
+			}
 		}
 		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o644)
 		if err != nil {
@@ -141,5 +131,8 @@ func (p pidFiles) remove() {
 	for _, f := range p {
 		_ = os.Remove(f.Name()) // somebody else may have
 		_ = f.Close()
+		for dir := filepath.Dir(f.Name()); dir == sharedDir || strings.HasPrefix(dir, sharedDir+"/"); dir = filepath.Dir(dir) {
+			_ = os.Remove(dir) // others may be in it
+		}
 	}
 }

@@ -129,7 +129,7 @@ type sinks struct {
 }
 
 // openLog opens what the flags ask for. Without a syslog, as in a container, nothing goes there.
-func (d *keepalivedRun) openLog() (sinks, error) {
+func (d *keepalivedRun) openLog(it names) (sinks, error) {
 	var s sinks
 	if d.console {
 		s.plain = append(s.plain, d.Stdout)
@@ -146,7 +146,7 @@ func (d *keepalivedRun) openLog() (sinks, error) {
 	}
 	s.syslog = map[string]*syslog.Writer{}
 	for _, process := range []string{parentProcess, vrrpProcess, checkerProcess} {
-		if w, err := syslog.New(syslog.Priority(d.facility<<3)|syslog.LOG_INFO, process); err == nil {
+		if w, err := syslog.New(syslog.Priority(d.facility<<3)|syslog.LOG_INFO, it.ident(process)); err == nil {
 			s.syslog[process] = w
 		}
 	}

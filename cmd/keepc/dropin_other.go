@@ -2,13 +2,26 @@
 
 package main
 
-import "errors"
+import (
+	"errors"
+
+	"keepc/compiler/ir"
+)
 
 var errLinuxOnly = errors.New("directors run on Linux only")
 
-func (d *keepalivedRun) daemonize() (ready func(), parent bool, code int) { return func() {}, false, 0 }
+func (d *keepalivedRun) background() (ready func()) { return func() {} }
 
-func (d *keepalivedRun) enter([]string) error { return errLinuxOnly }
+func (d *keepalivedRun) fork() (code int, forked bool) { return 0, false }
+
+func (a *App) enter(name string, _ []byte) (string, error) {
+	if name != "" {
+		return "", errLinuxOnly
+	}
+	return "", nil
+}
+
+func spaceOfIPVS(*ir.Config, string) string { return "" }
 
 type pidFiles struct{}
 

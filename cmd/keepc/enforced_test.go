@@ -92,6 +92,24 @@ var elsewhere = map[string]string{
 	"vrrp_track_process.delay":                     "runtime/watch TestDelays",
 	"vrrp_track_process.terminate_delay":           "runtime/watch TestDelays",
 	"vrrp_track_process.fork_delay":                "runtime/watch TestDelays",
+
+	"net_namespace":                       "cmd/keepc TestNamespaces",
+	"net_namespace_ipvs":                  "cmd/keepc TestNamespaces",
+	"use_pid_dir":                         "cmd/keepc TestPIDFiles",
+	"instance":                            "cmd/keepc TestPIDFiles",
+	"child_wait_time":                     "runtime/daemon TestChildWaitTime",
+	"global_defs.process_names":           "cmd/keepc TestProcessNames",
+	"global_defs.process_name":            "cmd/keepc TestProcessNames",
+	"global_defs.vrrp_process_name":       "cmd/keepc TestProcessNames",
+	"global_defs.checker_process_name":    "cmd/keepc TestProcessNames",
+	"global_defs.lvs_process_name":        "cmd/keepc TestProcessNames",
+	"global_defs.bfd_process_name":        "cmd/keepc TestProcessNames",
+	"global_defs.vrrp_rx_bufs_policy":     "runtime/daemon TestRoom",
+	"global_defs.vrrp_rx_bufs_multiplier": "runtime/daemon TestRoom",
+	"vrrp_instance.kernel_rx_buf_size":    "runtime/daemon TestRoom",
+	"vrrp_instance.timer_expired_backup":  "runtime/vrrp TestTimerExpiredBackup",
+	"vrrp_instance.thread_timer_expired":  "runtime/vrrp TestTimerExpiredBackup",
+	"global_defs.log_unknown_vrids":       "runtime/router TestUnknownVRID",
 }
 
 // anyway are the keywords that ask for what is so without them.

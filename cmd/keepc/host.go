@@ -166,7 +166,7 @@ func sysctls() []string {
 	return []string{
 		"net/ipv4/ip_forward", "net/ipv4/ip_nonlocal_bind", "net/ipv6/ip_nonlocal_bind", "net/ipv6/conf/all/forwarding", "net/ipv6/conf/*/disable_ipv6",
 		"net/ipv4/conf/*/arp_ignore", "net/ipv4/conf/*/arp_announce", "net/ipv4/conf/*/arp_filter", "net/ipv4/conf/*/rp_filter",
-		"net/ipv4/conf/*/accept_local", "net/ipv4/conf/*/promote_secondaries", "net/ipv4/vs/*",
+		"net/ipv4/conf/*/accept_local", "net/ipv4/conf/*/promote_secondaries", "net/ipv4/igmp_link_local_mcast_reports", "net/ipv4/vs/*",
 	}
 }
 

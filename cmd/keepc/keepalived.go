@@ -36,8 +36,8 @@ type keepalivedRun struct {
 	umask                int // of files that are made
 	leaveVRRP, leaveIPVS bool
 	foreground, dumpConf bool
-	pids                 [4]string // files: of the director, VRRP, checkers, BFD
-	namespace            string
+	pids                 [4]string // files: of the director, VRRP, checkers, BFD; empty: as the configuration says
+	namespace            string    // of the command line, before that of the file
 	test                 bool
 	testLog              string
 	ignoreINT            bool
@@ -68,7 +68,7 @@ func (a *App) Start(args []string) int {
 
 // asKeepalived runs with keepalived's arguments and returns its exit code.
 func (a *App) asKeepalived(args []string) int {
-	d := &keepalivedRun{App: a, umask: 0o177, facility: 3, pids: [4]string{"/run/keepalived.pid", "/run/vrrp.pid", "/run/checkers.pid"}}
+	d := &keepalivedRun{App: a, umask: 0o177, facility: 3}
 	a.outside, a.env = true, true
 	wrong, err := d.parse(args)
 	var e exit
@@ -87,10 +87,6 @@ func (a *App) asKeepalived(args []string) int {
 	d.file = cmp.Or(d.file, defaultFile)
 	if d.test {
 		return d.configTest()
-	}
-	if err := d.enter(args); err != nil {
-		a.complain("keepalived: %v", err)
-		return keepalivedFatal
 	}
 	return d.main()
 }
@@ -264,11 +260,22 @@ func (d *keepalivedRun) main() int {
 		d.complain("Unable to find configuration file %s", d.file)
 		return keepalivedNoConfig
 	}
-	ready, parent, code := d.daemonize()
-	if parent {
+	if code, forked := d.fork(); forked {
 		return code
 	}
-	sink, err := d.openLog()
+	first := d.load()
+	it := d.names(&ir.Config{})
+	if first.Config != nil {
+		it = d.names(first.Config)
+	}
+	came, err := d.enter(it.namespace, nil)
+	if err != nil {
+		d.complain("keepalived: %v", err)
+		return keepalivedFatal
+	}
+	ready := d.background()
+	_ = kernel.NameThread(os.Getpid(), keepalivedName) // who looks for it by another name finds it anyway
+	sink, err := d.openLog(it)
 	if err != nil {
 		d.complain("keepalived: %v", err)
 		return keepalivedFatal
@@ -277,13 +284,7 @@ func (d *keepalivedRun) main() int {
 	defer out.Close(time.Second)
 	log := slog.New(newKeepalivedLog(out, d.verbose))
 	say := func(format string, values ...any) { log.Info(fmt.Sprintf(format, values...)) }
-	if d.onlyVRRP {
-		d.pids[2] = ""
-	}
-	if d.onlyChecks {
-		d.pids[1] = ""
-	}
-	pids, err := writePIDs(d.pids[:])
+	pids, err := writePIDs(it.pids[:])
 	if err != nil {
 		log.Error(err.Error())
 		d.complain("keepalived: %v", err)
@@ -291,15 +292,18 @@ func (d *keepalivedRun) main() int {
 	}
 	defer pids.remove()
 	script.Settle()
+	if d.namespace != "" && first.Config != nil && first.Config.NetNamespace != "" {
+		log.Info(fmt.Sprintf("Overriding config net_namespace '%s' with command line namespace '%s'", first.Config.NetNamespace, d.namespace))
+	}
 	say("Starting Keepalived v%s (keepc)", imitated)
 	for _, remark := range d.remarks {
 		log.Warn(remark)
 	}
-	return d.direct(log, say, ready)
+	return d.direct(log, say, ready, first, came)
 }
 
-// direct runs the director until a signal ends it.
-func (d *keepalivedRun) direct(log *slog.Logger, say func(string, ...any), ready func()) int {
+// direct runs the director until a signal ends it. first is what it begins with; came is as enter tells it.
+func (d *keepalivedRun) direct(log *slog.Logger, say func(string, ...any), ready func(), first loaded, came string) int {
 	socket, release, err := alone(log, false)
 	if err != nil {
 		log.Error(err.Error())
@@ -323,17 +327,21 @@ func (d *keepalivedRun) direct(log *slog.Logger, say func(string, ...any), ready
 	signal.Notify(asked, syscall.SIGUSR1, syscall.SIGUSR2, syscall.Signal(36), syscall.Signal(63))
 	defer signal.Stop(asked)
 
-	code := keepalivedFatal
+	code, next := keepalivedFatal, &first
 	err = daemon.Run(ctx, daemon.Options{
 		File: d.shown(d.file),
 		Load: func() daemon.Loaded {
-			l := d.load()
+			l := next
+			if next = nil; l == nil {
+				again := d.load()
+				l = &again
+			}
 			if l.Config == nil {
 				code = keepalivedRefused
 			}
 			return l.Loaded
 		},
-		Open:    func() (kernel.Kernel, error) { return kernel.Open() },
+		Open:    opens(first.Config, came),
 		Log:     log,
 		Reload:  hup,
 		Seed:    rand.Uint64(),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -72,9 +73,12 @@ func (r *planRun) main(name string) error {
 	if err != nil {
 		return err
 	}
-	inForce, err := r.inForce(name)
-	if err != nil {
-		return failed(err)
+	var text []byte
+	if name == "-" { // it can be read once
+		if text, err = r.read(name); err != nil {
+			return failed(err)
+		}
+		r.Stdin = bytes.NewReader(text)
 	}
 	l := r.load(name)
 	r.localize(l.Config)
@@ -82,10 +86,20 @@ func (r *planRun) main(name string) error {
 		fmt.Fprintln(r.Stderr, l.Refused)
 		return exit{code: l.code}
 	}
+	came := ""
+	if r.factsFile == "" {
+		if came, err = r.enterFor(l.Config, text); err != nil {
+			return failed(fmt.Errorf("plan: %w", err))
+		}
+	}
+	inForce, err := r.inForce(name)
+	if err != nil {
+		return failed(err)
+	}
 	if err := roles.check(l.Config); err != nil {
 		return err
 	}
-	host, err := r.hostNow()
+	host, err := r.hostNow(opens(l.Config, came))
 	if err != nil {
 		return failed(err)
 	}
@@ -111,11 +125,11 @@ func (r *planRun) main(name string) error {
 }
 
 // hostNow is the host to compare with: this one, or that of --facts.
-func (r *planRun) hostNow() (*facts.Host, error) {
+func (r *planRun) hostNow(open func() (kernel.Kernel, error)) (*facts.Host, error) {
 	if r.factsFile != "" {
 		return r.readFacts(r.factsFile)
 	}
-	k, err := kernel.Open()
+	k, err := open()
 	if err != nil {
 		return nil, err
 	}
@@ -132,6 +146,7 @@ func (r *planRun) compare(l loaded, roles assumedRoles, before inForce, host *fa
 	}
 	situation, assumed := roles.assume(cfg, have, before)
 	want := state.Desired(cfg, situation)
+	r.settings(host, have, want)
 	m := report.NewPlan(l.name, planHead(host, cfg, assumed)+before.who, plan.Diff(have, want, before.taking(want)))
 	if before.daemon != nil {
 		m.NeedRestart(before.daemon.AtStart, cfg.AtStart)
@@ -151,6 +166,19 @@ func (r *planRun) compare(l loaded, roles assumedRoles, before inForce, host *fa
 		m.Notes = append(m.Notes, fmt.Sprintf("What the other directors make of it, their files tell: keepc diff %s %s --peers FILES.", before.name, l.name))
 	}
 	return m, nil
+}
+
+// settings adds those of the host that the configuration sets: a host has too many to list them all.
+func (r *planRun) settings(host *facts.Host, have, want state.State) {
+	for k := range want.Sysctls {
+		value := host.Sysctls[k.String()]
+		if r.factsFile == "" {
+			value = r.line("proc/sys/" + k.File)
+		}
+		if value != "" {
+			have.Sysctls[k] = state.Sysctl{Value: value}
+		}
+	}
 }
 
 // servers tells whether virtual servers can be compared: a note where the kernel has no ip_vs, an error where it was not asked.

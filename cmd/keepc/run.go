@@ -75,6 +75,11 @@ func (r *runRun) main(ctx context.Context, name string) error {
 	if r.leave {
 		return r.withdraw()
 	}
+	first := r.load(name)
+	came, err := r.enterFor(first.Config, r.text)
+	if err != nil {
+		return failed(fmt.Errorf("run: %w", err))
+	}
 	script.Settle() // also: who reads the log may go, the director stays
 	out := daemon.NewWriter(r.Stdout)
 	defer out.Close(time.Second)
@@ -100,20 +105,25 @@ func (r *runRun) main(ctx context.Context, name string) error {
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
 
-	code, started := exitFailed, false
+	code, start := exitFailed, &first
+	open := opens(first.Config, came)
 	err = daemon.Run(ctx, daemon.Options{
 		File: r.shown(name),
 		Load: func() daemon.Loaded {
-			l := r.load(name)
-			r.localize(l.Config)
-			if !started { // a reload that brings such an error is refused anyway
-				l.cutsOff()
+			l := start
+			if start = nil; l == nil {
+				again := r.load(name)
+				l = &again
+				r.localize(l.Config)
+			} else {
+				r.localize(l.Config)
+				l.cutsOff() // a reload that brings such an error is refused anyway
 			}
-			code, started = l.code, true
+			code = l.code
 			return l.Loaded
 		},
 		Open: func() (kernel.Kernel, error) {
-			k, err := kernel.Open()
+			k, err := open()
 			if err != nil {
 				return nil, err
 			}
@@ -140,6 +150,30 @@ func (r *runRun) main(ctx context.Context, name string) error {
 		return exit{code: code}
 	}
 	return failed(err)
+}
+
+// enterFor enters the network namespace of a configuration, which may be none: see enter.
+func (a *App) enterFor(cfg *ir.Config, text []byte) (came string, err error) {
+	name := ""
+	if cfg != nil {
+		name = cfg.NetNamespace
+	}
+	return a.enter(name, text)
+}
+
+// opens returns the function that opens the kernel for a director of a configuration. came is as enter tells it.
+func opens(cfg *ir.Config, came string) func() (kernel.Kernel, error) {
+	space := ""
+	if cfg != nil {
+		space = spaceOfIPVS(cfg, came)
+	}
+	return func() (kernel.Kernel, error) {
+		k, err := kernel.OpenWith(space)
+		if err != nil {
+			return nil, err
+		}
+		return k, nil
+	}
 }
 
 // page listens for browsers, if it is to.

@@ -143,7 +143,6 @@ func insideOfSuch(path string) bool {
 func MovesRoles(u ir.Unenforced) bool {
 	word := u.Keyword[strings.LastIndexByte(u.Keyword, '.')+1:]
 	return u.Refused || slices.Contains([]string{
-		"track_group", "vrf", "linkbeat_interfaces", "linkbeat_use_polling", "interface_up_down_delays",
-		"owner_ignore_adverts", "vrrp_owner_ignore_adverts", "vrrp_delay_after_boot",
+		"track_group", "vrf", "linkbeat_interfaces", "linkbeat_use_polling",
 	}, word)
 }

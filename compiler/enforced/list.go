@@ -5,15 +5,15 @@ const (
 	noSNMP      = "there is no SNMP"
 	noDBus      = "there is no D-Bus"
 	noDump      = "this file is not written; see keepc status"
-	noVMAC      = "only use_vmac and use_ipvlan use it"
+	noVRF       = "advertisements leave by the interface, whose VRF they are in anyway"
 	noFollowing = "the instances of the group do not go into FAULT when others remove a static object; keepc adds it again"
-	ownName     = "the process is called keepc"
-	ownBuffers  = "sockets have the buffers that the kernel and keepc give them"
+	ownBuffers  = "a message of the kernel that is lost costs a look at what it was about, and nothing else"
+	ownCount    = "processes are counted once a second, and no message about one can be lost"
 	ownReload   = "a reload follows SIGHUP, and changed files with --watch"
+	noPolling   = "the kernel tells at once when a link goes down; asking the driver once a second would tell of it later"
 	lineLeft    = "the line is left out"
 	optionLeft  = "the object is made without it"
 	strangers   = "its peers drop the advertisements of this director, and all become MASTER"
-	elsewhere   = "keepc works in the network namespace that it was started in"
 	otherMAC    = "hosts keep sending to a virtual MAC address that no director has"
 )
 
@@ -34,18 +34,16 @@ const (
 // list is every keyword with its answer.
 var list = []row{
 	{words: "global_defs vrrp_sync_group vrrp_instance vrrp_script track_file vrrp_track_file vrrp_track_process bfd_instance virtual_server virtual_server_group static_ipaddress static_routes static_rules garp_group", answer: Enforced},
-	{words: "net_namespace net_namespace_ipvs", answer: Refused, why: elsewhere},
+	{words: "net_namespace net_namespace_ipvs use_pid_dir instance", answer: Enforced},
 	{blocks: "bfd_instance", answer: Enforced, words: "neighbor_ip neighbour_ip source_ip min_rx min_tx idle_tx multiplier passive ttl hoplimit max_hops weight vrrp checker"},
 	{blocks: "bfd_instance", answer: LeftOut, why: "keepalived 2.2.7 does not know it: the session has port 3784, and max_hops", words: "multihop"},
 	{words: "track_group", answer: LeftOut, why: noFollowing},
-	{words: "linkbeat_interfaces linkbeat_use_polling", answer: LeftOut, why: "the kernel tells of links"},
-	{words: "interface_up_down_delays", answer: LeftOut, why: "an interface counts as up or down at once"},
+	{words: "linkbeat_interfaces linkbeat_use_polling", answer: LeftOut, why: noPolling},
+	{words: "interface_up_down_delays child_wait_time", answer: Enforced},
 	{words: "SSL", answer: Enforced},
 	{blocks: "SSL", words: "certificate key password", answer: Enforced},
 	{blocks: "SSL", words: "ca", answer: LeftOut, why: "certificates of servers are not verified, as with keepalived 2.2.7"},
 	{words: "namespace_with_ipsets", answer: LeftOut, why: "no ipset is made"},
-	{words: "use_pid_dir instance", answer: LeftOut, why: "no pid file is written"},
-	{words: "child_wait_time", answer: LeftOut, why: "there are no child processes to wait for"},
 
 	{blocks: "global_defs", answer: Enforced, words: `
 		router_id enable_script_security script_user umask vrrp_version default_interface dynamic_interfaces
@@ -63,17 +61,13 @@ var list = []row{
 		startup_script startup_script_timeout shutdown_script shutdown_script_timeout rs_init_notifies`},
 	{blocks: "global_defs", answer: Enforced, words: "vrrp_notify_priority_changes notify_fifo notify_fifo_script vrrp_notify_fifo vrrp_notify_fifo_script"},
 	{blocks: "global_defs", answer: Enforced, words: "lvs_notify_fifo lvs_notify_fifo_script fifo_write_vrrp_states_on_reload"},
-	{blocks: "global_defs", answer: LeftOut, why: "virtual routers of others are not logged", words: "log_unknown_vrids"},
-	{blocks: "global_defs", answer: LeftOut, why: "the kernel reports its groups", words: "disable_local_igmp"},
-	{blocks: "global_defs", answer: Enforced, words: "vrrp_startup_delay"},
-	{blocks: "global_defs", answer: LeftOut, why: "VRRP begins at once", words: "vrrp_delay_after_boot"},
-	{blocks: "global_defs", answer: LeftOut, why: noVMAC, words: "vrrp_garp_extra_if vrrp_vmac_garp_intvl"},
+	{blocks: "global_defs", answer: Enforced, words: "log_unknown_vrids disable_local_igmp vrrp_startup_delay vrrp_delay_after_boot vrrp_garp_extra_if vrrp_vmac_garp_intvl"},
 	{blocks: "global_defs", answer: Enforced, words: "vrrp_strict vrrp_iptables vrrp_ipsets nftables nftables_priority nftables_ifindex nftables_counters"},
 	{blocks: "global_defs", answer: Enforced, words: "vrrp_garp_interval vrrp_gna_interval vrrp_min_garp"},
 	{blocks: "garp_group", answer: Enforced, words: "garp_interval gna_interval interface interfaces"},
 	{blocks: "global_defs", answer: Enforced, words: "lvs_flush lvs_flush_on_stop lvs_flush_onstop checker_log_all_failures"},
 	{blocks: "global_defs", answer: LeftOut, why: "each address of a virtual_server_group is a virtual server of its own", words: "nftables_ipvs nftables_ipvs_priority nftables_ipvs_start_fwmark"},
-	{blocks: "global_defs", answer: LeftOut, why: ownName, words: "process_names process_name vrrp_process_name checker_process_name lvs_process_name bfd_process_name"},
+	{blocks: "global_defs", answer: Enforced, words: "process_names process_name vrrp_process_name checker_process_name lvs_process_name bfd_process_name"},
 	{blocks: "global_defs", answer: Enforced, words: `
 		max_auto_priority min_auto_priority_delay
 		vrrp_priority vrrp_no_swap vrrp_rt_priority vrrp_cpu_affinity vrrp_rlimit_rttime vrrp_rlimit_rtime
@@ -81,8 +75,9 @@ var list = []row{
 		bfd_priority bfd_no_swap bfd_rt_priority bfd_cpu_affinity bfd_rlimit_rttime bfd_rlimit_rtime`},
 	{blocks: "global_defs", answer: LeftOut, why: ownBuffers, words: `
 		vrrp_netlink_cmd_rcv_bufs vrrp_netlink_cmd_rcv_bufs_force vrrp_netlink_monitor_rcv_bufs vrrp_netlink_monitor_rcv_bufs_force
-		lvs_netlink_cmd_rcv_bufs lvs_netlink_cmd_rcv_bufs_force lvs_netlink_monitor_rcv_bufs lvs_netlink_monitor_rcv_bufs_force
-		process_monitor_rcv_bufs process_monitor_rcv_bufs_force vrrp_rx_bufs_policy vrrp_rx_bufs_multiplier`},
+		lvs_netlink_cmd_rcv_bufs lvs_netlink_cmd_rcv_bufs_force lvs_netlink_monitor_rcv_bufs lvs_netlink_monitor_rcv_bufs_force`},
+	{blocks: "global_defs", answer: LeftOut, why: ownCount, words: "process_monitor_rcv_bufs process_monitor_rcv_bufs_force"},
+	{blocks: "global_defs", answer: Enforced, words: "vrrp_rx_bufs_policy vrrp_rx_bufs_multiplier"},
 	{blocks: "global_defs", answer: LeftOut, why: noSNMP, words: `
 		snmp_socket enable_traps enable_snmp_vrrp enable_snmp_keepalived enable_snmp_checker enable_snmp_rfc enable_snmp_rfcv2
 		enable_snmp_rfcv3 snmp_vs_stats_update_interval snmp_rs_stats_update_interval`},
@@ -104,18 +99,16 @@ var list = []row{
 	{blocks: "vrrp_instance.unicast_peer", words: "min_ttl max_ttl", answer: Enforced},
 	{blocks: "vrrp_instance", words: "auth_hmac", answer: Refused, why: strangers},
 	{blocks: "vrrp_instance", words: "use_ipvlan", answer: Refused, why: otherMAC},
-	{blocks: "vrrp_instance", words: "garp_extra_if vmac_garp_intvl vrf", answer: LeftOut, why: noVMAC},
+	{blocks: "vrrp_instance", words: "garp_extra_if vmac_garp_intvl timer_expired_backup thread_timer_expired promote_secondaries kernel_rx_buf_size", answer: Enforced},
+	{blocks: "vrrp_instance", words: "vrf", answer: LeftOut, why: noVRF},
 	{blocks: "vrrp_instance", words: "strict_mode no_accept", answer: Enforced},
-	{blocks: "vrrp_instance", words: "timer_expired_backup thread_timer_expired", answer: LeftOut, why: "a timer that fires late changes no role"},
 	{blocks: "vrrp_instance vrrp_sync_group", words: "track_bfd", answer: Enforced},
-	{blocks: "vrrp_instance", words: "promote_secondaries", answer: LeftOut, why: "addresses that the kernel removes with another one are added again a moment later"},
-	{blocks: "vrrp_instance", words: "kernel_rx_buf_size", answer: LeftOut, why: ownBuffers},
 	{blocks: "vrrp_instance", words: "debug", answer: LeftOut, why: "-v says how much is logged"},
 	{blocks: "vrrp_instance", answer: Enforced, words: `
 		notify notify_master notify_backup notify_fault notify_stop notify_deleted notify_master_rx_lower_pri notify_priority_changes`},
 	{blocks: "vrrp_instance", words: "smtp_alert", answer: Enforced},
 	{blocks: "vrrp_instance", words: "lvs_sync_daemon_interface", answer: Enforced},
-	{blocks: "vrrp_instance", words: "linkbeat_use_polling", answer: LeftOut, why: "the kernel tells of links"},
+	{blocks: "vrrp_instance", words: "linkbeat_use_polling", answer: LeftOut, why: noPolling},
 	{blocks: "vrrp_sync_group", answer: Enforced, words: `
 		group track_interface track_script track_file track_process sync_group_tracking_weight global_tracking`},
 	{blocks: "vrrp_instance.track_bfd vrrp_sync_group.track_bfd", words: "weight", answer: Enforced},

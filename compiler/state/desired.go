@@ -65,6 +65,7 @@ func Balance(cfg *ir.Config, s Situation) State {
 
 func (w *State) router(cfg *ir.Config, s Situation) {
 	w.static(cfg, s)
+	w.settings(cfg, s)
 	for _, v := range cfg.Instances {
 		w.instance(v, &cfg.Global, s)
 	}
@@ -93,6 +94,21 @@ func (w *State) balance(cfg *ir.Config, s Situation) {
 	}
 	if t := cfg.Global.LVSTimeouts; t != (ir.Timeouts{}) && !s.Stopping {
 		w.Timeouts[TimeoutsKey{}] = Timeouts{t, Provenance{Origin: cfg.Global.At("lvs_timeouts"), Why: "lvs_timeouts"}}
+	}
+}
+
+// settings takes in those of the kernel, which become again what they were when the director stops.
+func (w *State) settings(cfg *ir.Config, s Situation) {
+	if s.Stopping {
+		return
+	}
+	if g := &cfg.Global; g.DisableLocalIGMP {
+		w.Sysctls[SysctlKey{"net/ipv4/igmp_link_local_mcast_reports"}] = Sysctl{"0", Provenance{Origin: g.At("disable_local_igmp"), Why: "disable_local_igmp"}}
+	}
+	for _, v := range cfg.Instances {
+		if v.PromoteSecondaries && v.Interface != "" {
+			w.Sysctls[SysctlKey{"net/ipv4/conf/" + v.Interface + "/promote_secondaries"}] = Sysctl{"1", Provenance{Origin: v.At("promote_secondaries"), Why: "promote_secondaries"}}
+		}
 	}
 }
 

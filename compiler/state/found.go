@@ -2,6 +2,7 @@ package state
 
 import (
 	"slices"
+	"time"
 
 	"keepc/compiler/enforced"
 	"keepc/compiler/ir"
@@ -12,6 +13,8 @@ import (
 type Found struct {
 	// Master holds the instances that had the role: one of their addresses is here, and one of each member of their sync group.
 	Master map[ir.InstanceKey]bool
+	// Uptime is how long the host has been up.
+	Uptime time.Duration
 	// Servers are the real servers with a check, of virtual servers that are here.
 	Servers map[DestinationKey]FoundServer
 }

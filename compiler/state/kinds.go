@@ -209,7 +209,7 @@ var SyncDaemonKind = &Kind[SyncDaemonKey, SyncDaemon]{
 
 // SysctlKind is that of the settings below /proc/sys.
 var SysctlKind = &Kind[SysctlKey, Sysctl]{
-	Traits: Traits{Name: "sysctl", Part: OfServer, InPlace: true, Differs: "it has another value", Lasting: true, Remove: servicesGo, Add: servicesCome},
+	Traits: Traits{Name: "sysctl", Part: OfRouter, InPlace: true, Differs: "it has another value", Lasting: true, Remove: servicesGo, Add: servicesCome},
 	Table:  func(s *State) *map[SysctlKey]Sysctl { return &s.Sysctls },
 	Same:   func(have, want Sysctl) bool { return have.Value == want.Value },
 }

@@ -2,6 +2,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,7 +59,7 @@ type Options struct {
 // spareProcessors is how many goroutines may run beside those that the machine has processors for.
 const spareProcessors = 1
 
-// stopTimeout bounds how long a stopping director waits for the kernel to give everything up.
+// stopTimeout bounds how long a stopping director waits for the kernel to give everything up, where child_wait_time says nothing else.
 const stopTimeout = 5 * time.Second
 
 // Run enforces the configuration until ctx ends; then it sends priority 0, gives up addresses and services, and returns. Errors:
@@ -112,7 +113,7 @@ func Run(ctx context.Context, o Options) error {
 		}
 	}
 	found := o.findAddresses(doors.network, first.Config)
-	found.Servers = servers.Servers
+	found.Servers, found.Uptime = servers.Servers, kernel.Uptime()
 	d := newDirector(work, o, first.Config, found, doors, bells[0], bells[1])
 	d.router.watch, d.history = watch, log.remembered
 	if d.manager, err = serviceManager(); err != nil {
@@ -391,7 +392,8 @@ func (d *director) stop() error {
 	if err := d.withdraw(); err != nil {
 		return fmt.Errorf("stop: %w", err)
 	}
-	limit, cancel := context.WithTimeout(d.work, stopTimeout)
+	patience := d.patience()
+	limit, cancel := context.WithTimeout(d.work, patience)
 	defer cancel()
 	network, err := ask(limit, d.router.do, func() <-chan error { return d.router.stop(d.LeaveVRRP) })
 	if err != nil {
@@ -407,7 +409,7 @@ func (d *director) stop() error {
 	}
 	switch err := wait(limit, network, ipvs); {
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("stop: the kernel did not give up everything within %v", stopTimeout)
+		return fmt.Errorf("stop: the kernel did not give up everything within %v", patience)
 	case err != nil:
 		return fmt.Errorf("stop: %w", err)
 	}
@@ -420,7 +422,7 @@ func (d *director) end(stop context.CancelFunc) {
 	d.notify.Close()
 	stop()
 	d.scheduler.close()
-	limit := time.NewTimer(stopTimeout)
+	limit := time.NewTimer(d.patience())
 	defer limit.Stop()
 	d.loops.Wait() // they wait for nobody
 	d.router.outbox.stop()
@@ -440,6 +442,11 @@ func (d *director) end(stop context.CancelFunc) {
 	case <-ended:
 	case <-limit.C:
 	}
+}
+
+// patience is how long the end may take.
+func (d *director) patience() time.Duration {
+	return cmp.Or(d.inForce.Config.ChildWaitTime, stopTimeout)
 }
 
 // wait waits for the first attempts to enforce something.

@@ -83,10 +83,12 @@ type scheduler struct {
 	locked   bool            // the memory is
 	said     map[string]bool // what the kernel refuses is said once
 	overrun  chan os.Signal  // a real-time thread ran for too long
+	name     string          // of the process and its threads, where the configuration says none
+	named    threadNames
 }
 
 func newScheduler(log *slog.Logger) *scheduler {
-	return &scheduler{log: log, said: map[string]bool{}, overrun: make(chan os.Signal, 1)}
+	return &scheduler{log: log, said: map[string]bool{}, overrun: make(chan os.Signal, 1), name: kernel.ProcessName()}
 }
 
 // schedule follows a configuration, at start and after a reload. The loops tell their threads.
@@ -112,7 +114,8 @@ func (d *director) schedule(cfg *ir.Config) error {
 	if s.sessions, err = ask(d.work, d.sessions.do, kernel.ThreadID); err != nil {
 		return err
 	}
-	if s.balance == 0 && !ordinary(s.now.balance) {
+	names := namesOf(&cfg.Global)
+	if s.balance == 0 && (!ordinary(s.now.balance) || names.balance != "") {
 		s.balance, err = ask(d.work, d.balance.do, func() int {
 			runtime.LockOSThread() // never unlocked: a thread that was asked for stays
 			return kernel.ThreadID()
@@ -122,6 +125,7 @@ func (d *director) schedule(cfg *ir.Config) error {
 		}
 	}
 	s.apply()
+	s.rename(names)
 	return nil
 }
 

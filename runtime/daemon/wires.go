@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -40,6 +41,7 @@ type wireNeed struct {
 	vrids []uint8 // that are to be heard, sorted
 	// The multicast groups that it hears, sorted.
 	groups []netip.Addr
+	room   int // in bytes, that the file asks for what waits to be heard
 }
 
 // needed lists the wires that configurations want on the interfaces that are there.
@@ -56,10 +58,10 @@ func needed(links map[string]kernel.Link, configs ...*ir.Config) map[wireKey]wir
 				need[wireKey{v.Leaves(), own, true}] = wireNeed{index: l.Index}
 			}
 			k := wireKey{v.Interface, own, false}
-			need[k] = need[k].hearing(l.Index, v)
+			need[k] = need[k].hearing(l, v, &cfg.Global)
 			if own == kernel.AH { // a peer that does not sign is heard, and told of
 				k.carrier = kernel.IPv4
-				need[k] = need[k].hearing(l.Index, v)
+				need[k] = need[k].hearing(l, v, &cfg.Global)
 			}
 		}
 	}
@@ -67,9 +69,12 @@ func needed(links map[string]kernel.Link, configs ...*ir.Config) map[wireKey]wir
 }
 
 // hearing is the need of one instance more.
-func (n wireNeed) hearing(index int, v *ir.VRRPInstance) wireNeed {
-	n.index = index
-	if i, found := slices.BinarySearch(n.vrids, v.VRID); !found {
+func (n wireNeed) hearing(l kernel.Link, v *ir.VRRPInstance, g *ir.Global) wireNeed {
+	n.index = l.Index
+	n.room += room(v, g, l.MTU)
+	if g.LogUnknownVRIDs {
+		n.vrids = everyVRID()
+	} else if i, found := slices.BinarySearch(n.vrids, v.VRID); !found {
 		n.vrids = slices.Insert(n.vrids, i, v.VRID)
 	}
 	if g := v.Group(); g.IsValid() {
@@ -78,6 +83,37 @@ func (n wireNeed) hearing(index int, v *ir.VRRPInstance) wireNeed {
 		}
 	}
 	return n
+}
+
+// everyVRID is what a wire hears where strangers are logged.
+func everyVRID() (all []uint8) {
+	for id := 1; id <= 255; id++ {
+		all = append(all, uint8(id))
+	}
+	return all
+}
+
+// room is what an instance adds to the receive buffer of its wire: kernel_rx_buf_size, or vrrp_rx_bufs_policy; 0: nothing is said.
+func room(v *ir.VRRPInstance, g *ir.Global, mtu int) int {
+	const header, address = 20 + 8, 4
+	size := 0
+	switch policy := g.RxBufsPolicy; {
+	case v.KernelRxBufSize > 0:
+		return int(v.KernelRxBufSize)
+	case policy == "MTU":
+		size = mtu
+	case policy == "ADVERT" && v.IPv6():
+		size = 2*header + 4*address*len(v.Addresses)
+	case policy == "ADVERT":
+		size = header + address*len(v.Addresses)
+	case policy != "":
+		bytes, err := strconv.Atoi(policy)
+		if err != nil {
+			return 0
+		}
+		return bytes
+	}
+	return size * int(g.RxBufsMultiplier)
 }
 
 // wires are the open VRRP sockets as the router loop has them. It sends on them; an opener opens and closes them.
@@ -342,8 +378,9 @@ func (o *opener) open(ctx context.Context, needs map[wireKey]wireNeed, dead map[
 				o.failed[k] = err.Error()
 				continue
 			}
-			w = &openWire{Wire: wire, wireNeed: wireNeed{index: n.index, groups: n.groups}}
+			w = &openWire{Wire: wire, wireNeed: wireNeed{index: n.index, groups: n.groups, room: n.room}}
 			o.accept(k, w, n.vrids)
+			w.Room(n.room)
 			o.opened[k] = w
 			if _, failed := o.failed[k]; failed {
 				delete(o.failed, k)
@@ -357,6 +394,10 @@ func (o *opener) open(ctx context.Context, needs map[wireKey]wireNeed, dead map[
 				o.log.Error(err.Error(), "subject", k.iface)
 			}
 			w.groups = n.groups
+		}
+		if w.room != n.room {
+			w.Room(n.room)
+			w.room = n.room
 		}
 		if !slices.Equal(w.vrids, n.vrids) {
 			o.accept(k, w, n.vrids)

@@ -181,8 +181,8 @@ func (l *Linux) addAddress(k state.AddressKey, a state.Address) error {
 	return nil
 }
 
-// deleteAddress deletes the address. The kernel takes the secondary addresses of the same subnet away with their primary one,
-// unless net.ipv4.conf.*.promote_secondaries is set.
+// deleteAddress deletes the address, and no other: without promote_secondaries the kernel takes the secondary addresses of the subnet, which
+// may be those of others, away with their primary one.
 func (l *Linux) deleteAddress(k state.AddressKey) error {
 	link, err := l.link(k.Dev)
 	if index, known := l.places.take(k); known && (err != nil || link.Index != index) { // it was renamed, or is gone
@@ -195,6 +195,7 @@ func (l *Linux) deleteAddress(k state.AddressKey) error {
 		return fmt.Errorf("delete %s: %w", k, err)
 	}
 	dev := &netlink.Device{LinkAttrs: *link}
+	defer promote(k.Prefix, link.Name)()
 	err = l.routes.AddrDel(dev, &netlink.Addr{IPNet: ipNet(k.Prefix)})
 	if errors.Is(err, unix.EADDRNOTAVAIL) {
 		err = l.deletePeered(dev, k)
@@ -206,6 +207,19 @@ func (l *Linux) deleteAddress(k state.AddressKey) error {
 		return fmt.Errorf("delete %s: %w", k, permission(err, netAdmin))
 	}
 	return nil
+}
+
+// promote makes the kernel keep the secondary addresses of an interface when the primary one of their subnet goes, until end. Where that cannot
+// be set they go with it.
+func promote(p netip.Prefix, dev string) (end func()) {
+	file := "net/ipv4/conf/" + dev + "/promote_secondaries"
+	if p.Addr().Is6() || p.IsSingleIP() {
+		return func() {}
+	}
+	if value, err := readSetting(file); err != nil || value != "0" || writeSetting(file, "1") != nil {
+		return func() {}
+	}
+	return func() { _ = writeSetting(file, "0") } // it was
 }
 
 // deletePeered deletes an address with a peer, which the kernel does not find by the local address alone.

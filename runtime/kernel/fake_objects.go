@@ -289,13 +289,27 @@ func scope6(a netip.Addr) int {
 	return 2
 }
 
-// delete takes the secondary addresses away with their primary one, as Linux does without promote_secondaries.
+// delete makes the first secondary address of a subnet the primary one when that goes, and puts it behind the other primary ones.
 func (l *fakeLink) delete(i int) {
 	gone := l.addrs[i]
 	l.addrs = slices.Delete(l.addrs, i, i+1)
-	if gone.Addr().Is4() && !gone.secondary {
-		l.addrs = slices.DeleteFunc(l.addrs, func(a fakeAddr) bool { return a.secondary && a.Masked() == gone.Masked() })
+	if gone.Addr().Is6() || gone.secondary {
+		return
 	}
+	next := slices.IndexFunc(l.addrs, func(a fakeAddr) bool { return a.secondary && a.Masked() == gone.Masked() })
+	if next < 0 {
+		return
+	}
+	heir := l.addrs[next]
+	heir.secondary = false
+	l.addrs = slices.Delete(l.addrs, next, next+1)
+	last := 0
+	for at, a := range l.addrs {
+		if a.Addr().Is4() && !a.secondary && a.Scope >= heir.Scope {
+			last = at + 1
+		}
+	}
+	l.addrs = slices.Insert(l.addrs, last, heir)
 }
 
 // way finds the interface that a hop leads out of.
@@ -325,7 +339,7 @@ func (f *Fake) lose(dev string, src netip.Addr) {
 	})
 }
 
-// sysctls are the settings of IPv4 of interfaces that there are; they are "0" until they are set.
+// sysctls are the settings of IPv4, of interfaces that there are; they are "0" until they are set.
 func (f *Fake) sysctls(keys iter.Seq[state.SysctlKey]) map[state.SysctlKey]state.Sysctl {
 	all := map[state.SysctlKey]state.Sysctl{}
 	if keys == nil {
@@ -333,7 +347,7 @@ func (f *Fake) sysctls(keys iter.Seq[state.SysctlKey]) map[state.SysctlKey]state
 	}
 	for k := range keys {
 		dev, _, _ := strings.Cut(strings.TrimPrefix(k.File, "net/ipv4/conf/"), "/")
-		if dev == "all" || f.link(dev) != nil {
+		if dev == "all" || f.link(dev) != nil || k.File == "net/ipv4/igmp_link_local_mcast_reports" {
 			all[k] = state.Sysctl{Value: cmp.Or(f.objects.Sysctls[k].Value, "0")}
 		}
 	}

@@ -84,6 +84,7 @@ type fakeWire struct {
 	vrids   []uint8
 	queue   chan Packet
 	bell    Bell
+	id      uint16 // of the last packet, over IPv4
 	ended   bool
 	// It sends from any address.
 	anywhere bool
@@ -139,12 +140,12 @@ func (w *fakeWire) Send(src, dst netip.Addr, ttl uint8, payload []byte) error {
 	if ipv6 := w.carrier == IPv6; dst.Is6() != ipv6 || src.IsValid() && src.Is6() != ipv6 {
 		return fmt.Errorf("send from %s to %s on %s: addresses of the other family", src, dst, w.iface)
 	}
-	src, hub, err := w.port.kernel.outgoing(w, src)
+	src, id, hub, err := w.port.kernel.outgoing(w, src)
 	if err != nil {
 		return fmt.Errorf("send to %s on %s: %w", dst, w.iface, err)
 	}
 	if hub != nil {
-		p := Packet{Src: src, Dst: dst, TTL: cmp.Or(int(ttl), fakeHops), Payload: payload}
+		p := Packet{Src: src, Dst: dst, TTL: cmp.Or(int(ttl), fakeHops), ID: id, Payload: payload}
 		if w.carrier == AH {
 			p.AH, p.ID = true, signedID(payload)
 		}
@@ -153,21 +154,21 @@ func (w *fakeWire) Send(src, dst netip.Addr, ttl uint8, payload []byte) error {
 	return nil
 }
 
-// outgoing finds the hub of a wire, nil for none, and the source address, or says why nothing leaves.
-func (f *Fake) outgoing(w *fakeWire, src netip.Addr) (netip.Addr, *Hub, error) {
+// outgoing finds the hub of a wire, nil for none, the source address and the identification of a packet, or says why nothing leaves.
+func (f *Fake) outgoing(w *fakeWire, src netip.Addr) (netip.Addr, uint16, *Hub, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.fault("Send"); err != nil {
-		return src, nil, err
+		return src, 0, nil, err
 	}
 	_, open := w.link.wires[w]
 	switch {
 	case !open:
-		return src, nil, net.ErrClosed
+		return src, 0, nil, net.ErrClosed
 	case f.link(w.link.Name) != w.link:
-		return src, nil, errNoDevice
+		return src, 0, nil, errNoDevice
 	case !w.link.Up:
-		return src, nil, errNetworkDown
+		return src, 0, nil, errNetworkDown
 	}
 	ipv6 := w.carrier == IPv6
 	for _, a := range w.link.addrs {
@@ -176,9 +177,12 @@ func (f *Fake) outgoing(w *fakeWire, src netip.Addr) (netip.Addr, *Hub, error) {
 		}
 	}
 	if ipv6 && !w.anywhere && !slices.ContainsFunc(w.link.addrs, func(a fakeAddr) bool { return a.Addr() == src }) {
-		return src, nil, errForeign
+		return src, 0, nil, errForeign
 	}
-	return src, f.hubs[w.iface], nil
+	if w.carrier == IPv4 {
+		w.id++
+	}
+	return src, w.id, f.hubs[w.iface], nil
 }
 
 // fakeHops is the TTL of who names none.
@@ -195,6 +199,9 @@ func (w *fakeWire) Join(groups []netip.Addr) error {
 	w.groups = slices.Clone(groups)
 	return nil
 }
+
+// Room implements Wire.
+func (w *fakeWire) Room(int) {}
 
 // Accept implements Wire.
 func (w *fakeWire) Accept(vrids []uint8) error {

@@ -37,6 +37,7 @@ const ipvsPatience = time.Minute
 // The ipvsTable is the door to IPVS: moby/ipvs reads, ipvsWriter writes. It opens when the kernel has ip_vs, be it later than
 // the start of this process; neither of its halves is safe for concurrent use, hence the lock.
 type ipvsTable struct {
+	space  string // the network namespace of the table, as the path of a file; empty: that of the process
 	mu     sync.Mutex
 	reader *ipvs.Handle // nil: not open
 	writer *ipvsWriter
@@ -49,7 +50,7 @@ func (t *ipvsTable) use(f func() error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.reader == nil {
-		if err := t.open(); err != nil {
+		if err := within(t.space, t.open); err != nil {
 			return err
 		}
 	}

@@ -62,9 +62,11 @@ type Wire interface {
 	// this wire hears nothing any more.
 	Poll() (Packet, bool, error)
 	// Accept makes the kernel drop what is not for one of these virtual routers, so that a flood of foreign advertisements costs
-	// nothing; a later call replaces the set. A new wire accepts all. What is dropped is not counted anywhere: log_unknown_vrids
-	// would need a wire that accepts all.
+	// nothing; a later call replaces the set. A new wire accepts all. What is dropped is not counted anywhere: with
+	// log_unknown_vrids wires accept all.
 	Accept(vrids []uint8) error
+	// Room makes the receive buffer that large, in bytes, where it is not larger already.
+	Room(bytes int)
 	// Join makes the wire hear these multicast groups, and leaves all others that it was in. What is sent to the host itself, it
 	// hears anyway.
 	Join(groups []netip.Addr) error
@@ -94,7 +96,7 @@ type Packet struct {
 	Src, Dst  netip.Addr
 	TTL       int
 	AH        bool   // the payload begins with an authentication header
-	ID        uint16 // the identification of the packet, for that
+	ID        uint16 // the identification of the IPv4 packet
 	Payload   []byte // without IP header
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -29,7 +30,10 @@ type Linux struct {
 var _ Kernel = (*Linux)(nil)
 
 // Open opens the kernel of this host. It asks for no privilege: each verb tells what it lacks, with ErrPermission.
-func Open() (*Linux, error) {
+func Open() (*Linux, error) { return OpenWith("") }
+
+// OpenWith is Open with the IPVS table of another network namespace, by the path of its file.
+func OpenWith(ipvs string) (*Linux, error) {
 	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
@@ -46,7 +50,7 @@ func Open() (*Linux, error) {
 		strict.Close()
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
-	l := &Linux{routes: h, strict: &nl.SocketHandle{Socket: strict}, rules: &nl.SocketHandle{Socket: rules}, sides: sides()}
+	l := &Linux{routes: h, strict: &nl.SocketHandle{Socket: strict}, rules: &nl.SocketHandle{Socket: rules}, sides: sides(), table: ipvsTable{space: ipvs}}
 	l.firewall.open()
 	return l, nil
 }
@@ -59,6 +63,33 @@ func (l *Linux) Close() error {
 	l.table.close()
 	l.firewall.close()
 	return l.neighbours.close()
+}
+
+// within calls f on a thread in another network namespace, by the path of its file; empty: in that of the process. Sockets that f opens stay there.
+func within(space string, f func() error) error {
+	if space == "" {
+		return f()
+	}
+	there, err := os.Open(space)
+	if err != nil {
+		return fmt.Errorf("enter a network namespace: %w", err)
+	}
+	defer there.Close()
+	runtime.LockOSThread()
+	home, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		return fmt.Errorf("enter a network namespace: %w", err)
+	}
+	defer home.Close()
+	if err := unix.Setns(int(there.Fd()), unix.CLONE_NEWNET); err != nil {
+		runtime.UnlockOSThread()
+		return fmt.Errorf("enter the network namespace %s: %w", space, permission(err, sysAdmin))
+	}
+	failed := f()
+	if unix.Setns(int(home.Fd()), unix.CLONE_NEWNET) == nil {
+		runtime.UnlockOSThread() // else the thread ends with its goroutine
+	}
+	return failed
 }
 
 // Namespace names the network namespace of this process: its inode, and where the kernel tells it (5.14), a number that no other
@@ -108,6 +139,7 @@ const (
 	netRaw   = "CAP_NET_RAW"
 	sysNice  = "CAP_SYS_NICE"
 	ipcLock  = "CAP_IPC_LOCK"
+	sysAdmin = "CAP_SYS_ADMIN"
 )
 
 func lacks(capability string) error {

@@ -12,6 +12,9 @@ func Open() (Kernel, error) {
 	return nil, errors.New("keepc enforces state on Linux only, this is " + runtime.GOOS)
 }
 
+// OpenWith fails, as Open does.
+func OpenWith(string) (Kernel, error) { return Open() }
+
 // Capabilities has nothing to name here.
 func Capabilities() error { return nil }
 

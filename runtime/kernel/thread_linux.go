@@ -14,6 +14,29 @@ import (
 // ThreadID is the kernel's number of the thread that calls.
 func ThreadID() int { return unix.Gettid() }
 
+// NameThread gives a thread of this process the name that ps and top show, cut to 15 bytes. That of the first thread is the name of the process.
+func NameThread(thread int, name string) error {
+	return os.WriteFile(fmt.Sprintf("/proc/self/task/%d/comm", thread), []byte(name), 0)
+}
+
+// ProcessName is the name that ps and top show of this process.
+func ProcessName() string {
+	name, err := os.ReadFile("/proc/self/comm")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSuffix(string(name), "\n")
+}
+
+// Uptime is how long this machine has been up; 0: nobody knows.
+func Uptime() time.Duration {
+	var now unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) != nil {
+		return 0
+	}
+	return time.Duration(now.Nano())
+}
+
 // SetSchedule says how the kernel runs a thread of this process. What the thread starts, threads and processes, is run as anything else.
 // Errors: ErrPermission.
 func SetSchedule(thread int, s Schedule) error {

@@ -158,6 +158,15 @@ func (s *socket) join(groups []netip.Addr, set func(group netip.Addr, join bool)
 	return errors.Join(errs...)
 }
 
+// Room implements Wire. The socket begins with wireBuffer.
+func (s *socket) Room(bytes int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		receiveBuffer(s.fd, max(bytes, wireBuffer))
+	}
+}
+
 // refused names the option that the kernel refused.
 func refused(option string, err error) error {
 	if err == nil {
@@ -323,10 +332,7 @@ func (w *wire4) Poll() (Packet, bool, error) {
 		header := min(int(b[0]&0xf)*4, len(b))
 		p := Packet{
 			Interface: w.iface, Src: netip.AddrFrom4([4]byte(b[12:])), Dst: netip.AddrFrom4([4]byte(b[16:])), TTL: int(b[8]),
-			Payload: append([]byte(nil), b[header:]...),
-		}
-		if w.protocol == protocolAH {
-			p.AH, p.ID = true, binary.BigEndian.Uint16(b[4:])
+			AH: w.protocol == protocolAH, ID: binary.BigEndian.Uint16(b[4:]), Payload: append([]byte(nil), b[header:]...),
 		}
 		return p, true, nil
 	}

@@ -13,10 +13,20 @@ import (
 // from the start, and nothing of it goes in between.
 func Adopt(cfg *ir.Config, found state.Found) *Next {
 	n := Prepare(cfg, nil)
+	n.uptime = found.Uptime
 	for _, x := range n.members {
 		x.found = found.Master[x.key]
 	}
 	return n
+}
+
+// delay is how long instances wait at a start: vrrp_startup_delay, or the rest of vrrp_delay_after_boot, whichever is longer.
+func (n *Next) delay() StartDelayed {
+	g := &n.cfg.Global
+	if rest := g.DelayAfterBoot - n.uptime; rest > g.StartupDelay {
+		return StartDelayed{rest, "vrrp_delay_after_boot"}
+	}
+	return StartDelayed{g.StartupDelay, "vrrp_startup_delay"}
 }
 
 // holds reports whether the addresses of an instance belong here: it is MASTER, or about to be, for they were here at the start.

@@ -47,7 +47,7 @@ type PacketReceived struct {
 	Src, Dst  netip.Addr
 	TTL       int
 	AH        bool   // the payload begins with an authentication header
-	ID        uint16 // the identification of the IP packet, for that
+	ID        uint16 // the identification of the IPv4 packet
 	Payload   []byte
 }
 
@@ -169,14 +169,24 @@ type Note struct {
 	What vrrp.Note
 }
 
+// UnknownVRID tells, once a minute, that a virtual router of others advertises on an interface.
+type UnknownVRID struct {
+	Interface string
+	VRID      uint8
+	Src       netip.Addr
+}
+
 // ScriptChanged tells that a vrrp_script begins to succeed, or to fail.
 type ScriptChanged struct {
 	Thing track.Thing
 	Cause string // why it fails; empty: it succeeds
 }
 
-// StartDelayed tells that instances begin to work after vrrp_startup_delay.
-type StartDelayed time.Duration
+// StartDelayed tells that instances begin to work after a while, and which keyword says so. The zero StartDelayed is none.
+type StartDelayed struct {
+	After   time.Duration
+	Keyword string
+}
 
 // ScriptsLack tells that runs of vrrp_scripts begin to tell nothing, for what this machine lacks, or that this is over.
 type ScriptsLack struct {
@@ -204,3 +214,4 @@ func (Note) effect()            {}
 func (ScriptChanged) effect()   {}
 func (ScriptsLack) effect()     {}
 func (StartDelayed) effect()    {}
+func (UnknownVRID) effect()     {}

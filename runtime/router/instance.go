@@ -103,7 +103,7 @@ func (m *Machine) drive(now time.Time, i *instance, ev vrrp.Event) {
 // inform tells an instance whether its interface and what it tracks work, and its priority. One that has not started yet waits for
 // what it does not know.
 func (m *Machine) inform(now time.Time, i *instance) {
-	if m.asleep {
+	if m.asleep.After > 0 {
 		return // awake comes
 	}
 	source, trouble := m.source(i.cfg)
@@ -243,7 +243,7 @@ type Standing struct {
 	Priority   uint8       // the effective one
 	Sum        track.Sum   // how it comes about
 	Waiting    track.Thing // whose first result it waits for; zero: nothing's
-	Asleep     bool        // vrrp_startup_delay is not over
+	Asleep     string      // the keyword whose delay at the start is not over; empty: none
 	Statistics vrrp.Statistics
 	Unheard    []vrrp.Unheard   // routers whose advertisements are dropped
 	Conditions []vrrp.Condition // what is not as it was meant, and which router is the cause
@@ -254,8 +254,8 @@ type Standing struct {
 
 // Why says why it is what it is.
 func (s Standing) Why() string {
-	if s.Asleep {
-		return "waits for the end of vrrp_startup_delay"
+	if s.Asleep != "" {
+		return "waits for the end of " + s.Asleep
 	}
 	if s.Waiting != (track.Thing{}) {
 		return "waits for the first result of " + s.Waiting.String()
@@ -270,7 +270,7 @@ func (m *Machine) Standings() []Standing {
 		v := m.judge(i.instance)
 		master, priority := i.machine.Master()
 		all[n] = Standing{
-			i.cfg, i.machine.Role(), i.reason, i.since, v.Priority, v.Sum, track.Thing{}, m.asleep, i.machine.Statistics(), i.machine.Unheard(),
+			i.cfg, i.machine.Role(), i.reason, i.since, v.Priority, v.Sum, track.Thing{}, m.asleep.Keyword, i.machine.Statistics(), i.machine.Unheard(),
 			i.machine.Conditions(), master, priority,
 		}
 		if i.machine.Role() == vrrp.Init {

@@ -24,6 +24,7 @@ type Generation struct {
 	tracking  map[track.Thing][]*instance    // interfaces aside
 	virtual   map[netip.Addr]bool            // the addresses that this director hands around
 	scripts   map[string]*script             // by name: those that some instance tracks
+	delays    map[string]*upDown             // by interface: interface_up_down_delays
 	made      map[string]bool                // virtual interfaces of this director; true: advertisements leave by it
 	groups    []company
 }
@@ -52,6 +53,7 @@ type Next struct {
 	ended   []*script
 	// untracked things were tracked before.
 	untracked []track.Thing
+	uptime    time.Duration // of the host, at a start
 }
 
 // A timing is when a script runs from now on.
@@ -71,8 +73,10 @@ func Prepare(cfg *ir.Config, current *Generation) *Next {
 	n := &Next{base: current, Generation: &Generation{
 		cfg: cfg, instances: map[ir.InstanceKey]*instance{}, twins: map[ir.InstanceKey][]*instance{}, onLink: map[string][]*instance{}, tracking: map[track.Thing][]*instance{},
 		virtual: map[netip.Addr]bool{}, scripts: map[string]*script{}, made: map[string]bool{},
+		delays: map[string]*upDown{},
 	}}
 	n.prepareInstances()
+	n.prepareDelays()
 	n.prepareGroups()
 	n.prepareScripts()
 	for t := range current.tracking {
@@ -233,6 +237,7 @@ func (m *Machine) swap(now time.Time, n *Next) {
 			m.inform(now, i)
 		}
 	}
+	m.settleLinks(now, n.base.delays)
 	m.reconvene(now, moved)
 	if m.settled && n.cfg.Global.FIFOWriteStatesOnReload {
 		m.recite()

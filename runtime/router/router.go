@@ -19,8 +19,8 @@ type Machine struct {
 	started  time.Time
 	settled  bool // the first Tick has come: what is not in links is missing
 	stopping bool
-	asleep   bool        // vrrp_startup_delay: no instance works yet
-	sleep    timer.Timer // when it ends
+	asleep   StartDelayed // no instance works yet
+	sleep    timer.Timer  // when that ends
 
 	links  map[string]LinkChanged       // the interfaces that are present
 	worked map[string]bool              // the virtual interfaces that were seen at work: until then they are on their way
@@ -32,17 +32,18 @@ type Machine struct {
 	// The effects of the step under way: the wire comes before everything else. All are reused.
 	adverts, others, out []Effect
 
-	vridErrors uint64 // see VRIDErrors
+	vridErrors uint64                       // see VRIDErrors
+	strangers  map[ir.InstanceKey]time.Time // when each was told last
 }
 
 // New returns the machine of a director that starts now, with what Prepare made of its configuration. Nothing happens before it learns
 // of its interfaces, by LinkChanged and the first Tick.
 func New(now time.Time, first *Next) *Machine {
-	m := &Machine{current: first.base, started: now, links: map[string]LinkChanged{}, worked: map[string]bool{}, things: map[track.Thing]track.Status{}}
+	m := &Machine{current: first.base, started: now, links: map[string]LinkChanged{}, worked: map[string]bool{}, things: map[track.Thing]track.Status{}, strangers: map[ir.InstanceKey]time.Time{}}
 	m.swap(now, first)
-	if d := first.cfg.Global.StartupDelay; d > 0 && len(m.current.members) > 0 {
-		m.asleep, m.sleep.Do = true, m.awake
-		m.timers.Set(&m.sleep, now.Add(d), true)
+	if d := first.delay(); d.After > 0 && len(m.current.members) > 0 {
+		m.asleep, m.sleep.Do = d, m.awake
+		m.timers.Set(&m.sleep, now.Add(d.After), true)
 	}
 	return m
 }
@@ -153,11 +154,11 @@ func (m *Machine) stop(now time.Time) {
 	m.stopping = true
 }
 
-// awake lets the instances begin, as at a start: vrrp_startup_delay is over. keepalived 2.2.7 hears and says nothing before; then an owner is
+// awake lets the instances begin, as at a start: the delay is over. keepalived 2.2.7 hears and says nothing before; then an owner is
 // MASTER at once, and all others listen first.
 func (m *Machine) awake(now time.Time) {
 	m.timers.Stop(&m.sleep)
-	m.asleep = false
+	m.asleep = StartDelayed{}
 	for _, i := range m.current.members {
 		m.inform(now, i.instance)
 	}
@@ -169,8 +170,8 @@ func (m *Machine) settle(now time.Time) {
 		return
 	}
 	m.settled = true
-	if m.asleep {
-		m.emit(StartDelayed(m.current.cfg.Global.StartupDelay))
+	if m.asleep.After > 0 {
+		m.emit(m.asleep)
 	}
 	for _, i := range m.current.members {
 		m.inform(now, i.instance)
@@ -188,11 +189,25 @@ func (m *Machine) packetReceived(now time.Time, p PacketReceived) {
 	switch {
 	case i == nil:
 		m.vridErrors++
+		m.stranger(now, p.Interface, advert[1], src)
 		return
 	case src == i.cfg.SourceAddr:
 		return
 	}
 	m.drive(now, i, vrrp.Received{Src: src, Dst: dst, TTL: p.TTL, AH: p.AH, ID: p.ID, Payload: p.Payload})
+}
+
+// strangerPeriod is how long the same unknown virtual router stays unsaid.
+const strangerPeriod = time.Minute
+
+// stranger tells of a virtual router that is none of ours: log_unknown_vrids.
+func (m *Machine) stranger(now time.Time, iface string, vrid uint8, src netip.Addr) {
+	k := ir.InstanceKey{Interface: iface, VRID: vrid, IPv6: src.Is6()}
+	if last, told := m.strangers[k]; !m.current.cfg.Global.LogUnknownVRIDs || told && now.Sub(last) < strangerPeriod {
+		return
+	}
+	m.strangers[k] = now
+	m.emit(UnknownVRID{Interface: iface, VRID: vrid, Src: src})
 }
 
 // recipient is the instance that an advertisement is for, as far as its way tells; nil: none has the number. Of several, it is the one that
@@ -227,6 +242,13 @@ func (m *Machine) linkChanged(now time.Time, l LinkChanged) {
 		for i, a := range l.Addrs {
 			l.Addrs[i] = plain(a)
 		}
+	}
+	m.takeLink(now, m.debounce(now, l))
+}
+
+// takeLink takes an interface as it counts.
+func (m *Machine) takeLink(now time.Time, l LinkChanged) {
+	if l.Present {
 		m.links[l.Name] = l
 	} else {
 		delete(m.links, l.Name)

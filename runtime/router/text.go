@@ -91,11 +91,24 @@ func (e StartDelayed) Subject() string { return "VRRP" }
 
 // Text implements Remark.
 func (e StartDelayed) Text() string {
-	return fmt.Sprintf("begins after %v: vrrp_startup_delay", time.Duration(e))
+	return fmt.Sprintf("begins after %v: %s", e.After.Round(time.Millisecond), e.Keyword)
 }
 
 // Fine implements Remark.
 func (e StartDelayed) Fine() bool { return true }
+
+func (e UnknownVRID) String() string { return "note " + e.Subject() + ": " + e.Text() }
+
+// Subject implements Remark.
+func (e UnknownVRID) Subject() string { return e.Interface }
+
+// Text implements Remark.
+func (e UnknownVRID) Text() string {
+	return fmt.Sprintf("unknown virtual router %d: %v advertises it, and no instance here has it", e.VRID, e.Src)
+}
+
+// Fine implements Remark.
+func (e UnknownVRID) Fine() bool { return true }
 
 func (e ScriptChanged) String() string { return "note " + e.Subject() + ": " + e.Text() }
 

@@ -97,7 +97,7 @@ func (c *Cluster) Settle() time.Duration {
 	var verdict time.Duration
 	var delay time.Duration
 	for _, n := range c.nodes {
-		delay = max(delay, n.Config.Global.StartupDelay)
+		delay = max(delay, n.Config.Global.StartupDelay, n.Config.Global.DelayAfterBoot)
 		for _, s := range n.Config.Scripts {
 			verdict = max(verdict, time.Duration(max(s.Rise, s.Fall))*s.Interval)
 		}

@@ -44,6 +44,9 @@ func (t *Timers) Set(x *Timer, at time.Time, running bool) {
 // Stop stops a timer.
 func (t *Timers) Stop(x *Timer) { t.Set(x, time.Time{}, false) }
 
+// Running reports whether a timer runs.
+func (t *Timers) Running(x *Timer) bool { return x.slot != 0 }
+
 // First is when the next timer is due; false: none runs.
 func (t *Timers) First() (time.Time, bool) {
 	if len(t.heap) == 0 {

@@ -19,4 +19,5 @@ func (m *Machine) adopt(now time.Time) {
 	m.trial, m.courteous = true, courteous
 	m.second = now.Add(wait)
 	m.refresh = after(now, m.cfg.GARPMasterRefresh)
+	m.extra = after(now, m.cfg.GARPExtraInterface.Every)
 }

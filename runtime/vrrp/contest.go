@@ -5,17 +5,18 @@ import (
 	"time"
 )
 
-func (m *Machine) heardAsMaster(now time.Time, src netip.Addr, p Packet) {
+// heardAsMaster takes an advertisement while this router is MASTER. beside: the sender was MASTER all the time.
+func (m *Machine) heardAsMaster(now time.Time, src netip.Addr, p Packet, beside bool) {
 	higher := src.Compare(m.source)
 	switch {
 	case p.Priority == 0:
 		m.advertise(now)
 	case m.courteous && p.Priority <= m.priority:
-		m.yield(now, p, Reason{kind: courteous, peer: src, theirs: p.Priority, ours: m.priority})
+		m.yield(now, p, Reason{kind: courteous, peer: src, theirs: p.Priority, ours: m.priority}, beside)
 	case p.Priority > m.priority:
-		m.yield(now, p, Reason{kind: outranked, peer: src, theirs: p.Priority, ours: m.priority})
+		m.yield(now, p, Reason{kind: outranked, peer: src, theirs: p.Priority, ours: m.priority}, beside)
 	case p.Priority == m.priority && higher > 0:
-		m.yield(now, p, Reason{kind: outnumbers, peer: src, theirs: p.Priority})
+		m.yield(now, p, Reason{kind: outnumbers, peer: src, theirs: p.Priority}, beside)
 	case p.Priority == m.priority && higher == 0:
 		m.odd.see(now, AddressTaken, src, m.over())
 		m.note(now, Note{kind: addressTaken, peer: src, theirs: p.Priority})
@@ -24,9 +25,10 @@ func (m *Machine) heardAsMaster(now time.Time, src netip.Addr, p Packet) {
 	}
 }
 
-// yield makes a master give way to a better one, without priority 0: the better one speaks already.
-func (m *Machine) yield(now time.Time, p Packet, reason Reason) {
-	if m.cfg.HigherPrioSendAdvert {
+// yield makes a master give way to a better one, without priority 0: the better one speaks already. One that was MASTER all the time, and has
+// not heard of this one, is told of it once: then it announces the addresses, of which the neighbours heard from here last.
+func (m *Machine) yield(now time.Time, p Packet, reason Reason, beside bool) {
+	if m.cfg.HigherPrioSendAdvert || beside && !m.trial && !m.cfg.Strict {
 		m.send(now, m.priority)
 	}
 	m.listen(now, p.Interval)
@@ -47,4 +49,37 @@ func (m *Machine) contested(now time.Time, src netip.Addr, p Packet) {
 	}
 	m.beside(now, src, p.Priority)
 	m.note(now, Note{kind: contested, peer: src, theirs: p.Priority, ours: m.priority})
+}
+
+// overslept reports whether the own timer came so late that another router may have taken over, and this one is to leave it the role:
+// timer_expired_backup has the highest priority of the others.
+func (m *Machine) overslept(now time.Time) bool {
+	if m.cfg.TimerExpiredBackup == 0 {
+		return false
+	}
+	sent := m.advert.Add(-m.cfg.AdvertInterval)
+	return now.Sub(sent) > time.Duration(m.cfg.DownTimerAdverts)*m.cfg.AdvertInterval+skew(m.cfg.Version, uint8(m.cfg.TimerExpiredBackup), m.cfg.AdvertInterval)
+}
+
+// spoken is the last advertisement that was accepted.
+type spoken struct {
+	src netip.Addr
+	id  uint16 // identification of the IPv4 packet, which masters count up; 0 over IPv6, which has none
+	at  time.Time
+}
+
+// spokenIn is an advertisement that was accepted. A signed one has a number of the group, not of its sender.
+func spokenIn(r Received, now time.Time) spoken {
+	if r.AH {
+		return spoken{}
+	}
+	return spoken{r.Src, r.ID, now}
+}
+
+// beside reports whether the sender of an advertisement has sent others that were not heard since its last one: one at least for every two
+// intervals, and more than a BACKUP that takes over has sent in its farewell before.
+func (s spoken) beside(now time.Time, r Received, interval time.Duration) bool {
+	const farewell = 3
+	missed := r.ID - s.id
+	return s.src == r.Src && missed > farewell && missed < 1<<15 && now.Sub(s.at) < 2*time.Duration(missed)*interval
 }

@@ -28,7 +28,7 @@ type Received struct {
 	Src, Dst netip.Addr
 	TTL      int
 	AH       bool   // the payload begins with an authentication header
-	ID       uint16 // the identification of the IP packet, for that
+	ID       uint16 // the identification of the IPv4 packet: a signature covers it, and masters count it up
 	Payload  []byte // of the IP packet
 }
 

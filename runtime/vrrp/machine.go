@@ -32,6 +32,7 @@ type Machine struct {
 	second  time.Time // the second burst after the transition
 	refresh time.Time
 	contest time.Time // the second burst after a contest with a lower priority
+	extra   time.Time // garp_extra_if
 
 	answered time.Time // the last answer to a lower priority
 
@@ -40,7 +41,8 @@ type Machine struct {
 	seq     uint32  // the last sequence number that was sent or heard, with auth_type AH
 	signed  []signed
 	heard   heard // the last advertisement that was accepted: most that follow are the same
-	sum     Sum   // that peers want, and we send
+	spoken  spoken
+	sum     Sum // that peers want, and we send
 
 	// A start that found the addresses here is on trial until it has been MASTER for an interval: it announces nothing before. courteous: it
 	// lets another master be, whatever its priority, and has not spoken yet.
@@ -81,6 +83,9 @@ func (m *Machine) Role() Role { return m.role }
 
 // Priority is the effective one.
 func (m *Machine) Priority() uint8 { return m.priority }
+
+// Interval is that between advertisements: its own, or that of the master it follows.
+func (m *Machine) Interval() time.Duration { return m.interval }
 
 // Statistics counts what the machine did since it was made.
 func (m *Machine) Statistics() Statistics { return m.statistics }
@@ -130,7 +135,7 @@ func (m *Machine) Deadline() (time.Time, bool) {
 		return m.silent.Add(m.wait()), true
 	case Master:
 		first := m.advert
-		for _, t := range [...]time.Time{m.second, m.refresh, m.contest} {
+		for _, t := range [...]time.Time{m.second, m.refresh, m.contest, m.extra} {
 			if !t.IsZero() && t.Before(first) {
 				first = t
 			}
@@ -154,12 +159,14 @@ func (m *Machine) Next(n int) (s []*Send, at time.Time) {
 }
 
 // skew lets the higher priority speak first: RFC 3768 section 6.1, RFC 9568 section 6.1.
-func (m *Machine) skew() time.Duration {
+func (m *Machine) skew() time.Duration { return skew(m.cfg.Version, m.priority, m.interval) }
+
+func skew(version, priority uint8, interval time.Duration) time.Duration {
 	unit := time.Second
-	if m.cfg.Version == 3 {
-		unit = m.interval
+	if version == 3 {
+		unit = interval
 	}
-	return time.Duration(256-int(m.priority)) * unit / 256
+	return time.Duration(256-int(priority)) * unit / 256
 }
 
 // wait is the length of the silence after which a backup takes over.
@@ -202,6 +209,11 @@ func (m *Machine) tick(now time.Time) {
 			m.win(now)
 		}
 	case Master:
+		if m.overslept(now) {
+			m.listen(now, m.cfg.AdvertInterval)
+			m.become(Backup, Reason{kind: overslept, wait: now.Sub(m.advert) + m.cfg.AdvertInterval})
+			return
+		}
 		if due(now, m.advert) {
 			if now.Sub(m.advert) > late {
 				m.statistics.AdvertisementLate++
@@ -223,6 +235,10 @@ func (m *Machine) tick(now time.Time) {
 		if due(now, m.contest) {
 			m.contest = time.Time{}
 			m.announce(m.cfg.Addresses, m.cfg.GARPLowerPrioRepeat)
+		}
+		if due(now, m.extra) {
+			m.extra = next(now, m.extra, m.cfg.GARPExtraInterface.Every)
+			m.announce(elsewhere(m.cfg), 1)
 		}
 	}
 }
@@ -258,6 +274,8 @@ func (m *Machine) received(now time.Time, r Received) {
 		m.heard = heard{r, p, !sameAddresses(p.Addresses, m.advertised())}
 	}
 	p := m.heard.packet
+	beside := m.spoken.beside(now, r, p.Interval)
+	m.spoken = spokenIn(r, now)
 	m.statistics.AdvertisementRcvd++
 	if len(m.unheard) > 0 {
 		m.unheard.hear(r.Src)
@@ -275,7 +293,7 @@ func (m *Machine) received(now time.Time, r Received) {
 	if m.role == Backup {
 		m.heardAsBackup(now, r.Src, p)
 	} else {
-		m.heardAsMaster(now, r.Src, p)
+		m.heardAsMaster(now, r.Src, p, beside)
 	}
 }
 
@@ -331,31 +349,13 @@ func (m *Machine) reconfigure(now time.Time, cfg *ir.VRRPInstance) {
 	if cfg.GARPMasterRefresh != old.GARPMasterRefresh {
 		m.refresh = after(now, cfg.GARPMasterRefresh)
 	}
+	if cfg.GARPExtraInterface != old.GARPExtraInterface {
+		m.extra = after(now, cfg.GARPExtraInterface.Every)
+	}
 	if added := addedAddresses(old.Addresses, cfg.Addresses); len(added) > 0 {
 		m.announce(added, cfg.GARPMasterRepeat)
 		m.second = after(now, cfg.GARPMasterDelay)
 	}
-}
-
-// addedAddresses lists those that were not there before.
-func addedAddresses(before, now []ir.Address) (added []ir.Address) {
-	if slices.EqualFunc(before, now, func(a, b ir.Address) bool { return a.On() == b.On() && a.Prefix == b.Prefix }) {
-		return nil
-	}
-	type place struct {
-		dev    string
-		prefix netip.Prefix
-	}
-	had := make(map[place]bool, len(before))
-	for _, a := range before {
-		had[place{a.On(), a.Prefix}] = true
-	}
-	for _, a := range now {
-		if !had[place{a.On(), a.Prefix}] {
-			added = append(added, a)
-		}
-	}
-	return added
 }
 
 func (m *Machine) becomeMaster(now time.Time, reason Reason) {
@@ -364,6 +364,7 @@ func (m *Machine) becomeMaster(now time.Time, reason Reason) {
 	m.announce(m.cfg.Addresses, m.cfg.GARPMasterRepeat)
 	m.second = after(now, m.cfg.GARPMasterDelay)
 	m.refresh = after(now, m.cfg.GARPMasterRefresh)
+	m.extra = after(now, m.cfg.GARPExtraInterface.Every)
 	m.contest, m.answered = time.Time{}, time.Time{}
 }
 
@@ -463,12 +464,6 @@ func (m *Machine) advertised() []netip.Addr {
 		}
 	}
 	return list
-}
-
-func (m *Machine) announce(addresses []ir.Address, repeat int) {
-	if len(addresses) > 0 && repeat > 0 {
-		m.out = append(m.out, Announce{Addresses: addresses, Repeat: repeat})
-	}
 }
 
 // note tells an oddity once in a while.

@@ -30,6 +30,7 @@ const (
 	outranked             // another one has a higher priority
 	outnumbers            // another one has the higher address
 	here                  // its addresses are here
+	overslept             // its own timer came too late
 	courteous             // another one is MASTER, and may stay so
 )
 
@@ -51,6 +52,8 @@ func (r Reason) String() string {
 		return fmt.Sprintf("%v has the same priority %d and the higher address", r.peer, r.theirs)
 	case here:
 		return "its addresses are here already"
+	case overslept:
+		return fmt.Sprintf("sent nothing for %v: another router may be MASTER by now (timer_expired_backup)", round(r.wait))
 	case courteous:
 		return fmt.Sprintf("%v is MASTER already, and may stay so: %d, ours is %d", r.peer, r.theirs, r.ours)
 	}

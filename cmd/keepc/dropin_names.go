@@ -1,0 +1,56 @@
+package main
+
+import (
+	"cmp"
+	"path/filepath"
+	"strings"
+
+	"keepc/compiler/ir"
+)
+
+// names are what tells one keepalived of a machine from the others.
+type names struct {
+	namespace, instance string
+	pids                [4]string // files: of the director, VRRP, checkers, BFD; empty: none
+}
+
+// names are those that keepalived 2.2.7 takes from the command line and a configuration: with a network namespace, an instance or use_pid_dir
+// its pid files are in a directory of their own.
+func (d *keepalivedRun) names(cfg *ir.Config) names {
+	n := names{namespace: cmp.Or(d.namespace, cfg.NetNamespace), instance: cfg.Instance}
+	dir, end := "/run", ".pid"
+	if cfg.UsePIDDir || n.instance != "" || n.namespace != "" {
+		dir = filepath.Join("/run/keepalived", n.namespace)
+	}
+	if n.instance != "" {
+		end = "_" + n.instance + end
+	}
+	for i, name := range []string{"keepalived", "vrrp", "checkers", "bfd"} {
+		n.pids[i] = cmp.Or(d.pids[i], filepath.Join(dir, name+end))
+	}
+	if d.onlyVRRP {
+		n.pids[2] = ""
+	}
+	if d.onlyChecks {
+		n.pids[1] = ""
+	}
+	if len(cfg.BFDs) == 0 && d.pids[3] == "" {
+		n.pids[3] = ""
+	}
+	return n
+}
+
+// ident is what syslog shows of a process of keepalived.
+func (n names) ident(process string) string {
+	return strings.Join(append([]string{process}, n.parts()...), "_")
+}
+
+// parts are the names that there are.
+func (n names) parts() (all []string) {
+	for _, name := range []string{n.namespace, n.instance} {
+		if name != "" {
+			all = append(all, name)
+		}
+	}
+	return all
+}

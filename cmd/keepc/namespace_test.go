@@ -1,0 +1,190 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"keepc/runtime/lab"
+)
+
+// roomed makes a network namespace blue on a host, with an interface eth0 that is up.
+func roomed(t *testing.T, h *lab.Host) {
+	t.Helper()
+	for _, line := range []string{
+		"ip netns add blue", "ip -n blue link add eth0 type veth peer name far0", "ip -n blue link set lo up",
+		"ip -n blue link set eth0 up", "ip -n blue link set far0 up", "ip -n blue addr add 192.0.2.1/24 dev eth0",
+	} {
+		words := strings.Fields(line)
+		h.Run(words[0], words[1:]...)
+	}
+	t.Cleanup(func() { _, _ = h.Try("ip", "netns", "delete", "blue") }) // the test may have
+}
+
+// TestNamespaces: with net_namespace both programs have their addresses in it, and nothing outside; keepc plan looks there too, and standard input
+// is read once. The virtual servers of net_namespace_ipvs are in another one.
+func TestNamespaces(t *testing.T) {
+	t.Parallel()
+	lab.NeedPrograms(t, "keepalived", "ip")
+	const instance = "vrrp_instance VI_1 {\n\tinterface eth0\n\tvirtual_router_id 51\n\tadvert_int 0.2\n\tversion 3\n\tvirtual_ipaddress {\n\t\t192.0.2.10/24\n\t}\n}\n"
+	for _, p := range []program{keepalived, keepc} {
+		h := lab.New(t).Host("lb01")
+		roomed(t, h)
+		file := filepath.Join(h.Dir(), "keepalived.conf")
+		if err := os.WriteFile(file, []byte("net_namespace blue\n"+instance), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		line := []string{"keepalived", "-nlD", "-P", "-f", file}
+		if p == keepc {
+			line = keepcArgs(t, "run", file)
+		}
+		d := h.Start(line[0], line[1:]...)
+		inside := func() string { return h.Run("ip", "-n", "blue", "-o", "addr", "show", "dev", "eth0") }
+		lab.Eventually(t, 15*time.Second, string(p)+" has the address in the namespace", func() bool { return strings.Contains(inside(), "192.0.2.10/24") })
+		if h.HasAddr(netip.MustParseAddr("192.0.2.10")) {
+			t.Errorf("%s has the address outside", p)
+		}
+		if p == keepc {
+			if out := h.Run("ip", append([]string{"netns", "exec", "blue"}, keepcArgs(t, "status")...)...); !strings.Contains(out, "VI_1") {
+				t.Errorf("status in the namespace: %s", out)
+			}
+			for _, name := range []string{file, "-"} {
+				plan := strings.Join(keepcArgs(t, "plan", name), " ")
+				if out := h.Run("sh", "-c", plan+" <"+file); !strings.Contains(out, "eth0 (up)") || !strings.Contains(out, "Running daemon: pid") {
+					t.Errorf("plan %s outside of it: %s", name, out)
+				}
+			}
+		}
+		d.Signal(syscall.SIGTERM)
+		if err := d.Wait(10 * time.Second); err != nil {
+			t.Errorf("%s: %v", p, err)
+		}
+		if strings.Contains(inside(), "192.0.2.10") {
+			t.Errorf("%s leaves the address behind", p)
+		}
+	}
+	h := lab.New(t).Host("lb01")
+	out, status := refused(t, h, fileOf(t, "net_namespace red\n"+instance), "")
+	if !strings.HasPrefix(status, "exit status 3") || !strings.Contains(out, "network namespace red: no such file") {
+		t.Errorf("%s: %s", status, out)
+	}
+}
+
+// fileOf writes a file of its own.
+func fileOf(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "keepalived.conf")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// TestPIDFiles: the pid files of both programs have the same names, whatever the file and the command line say, and are gone at the end.
+func TestPIDFiles(t *testing.T) {
+	t.Parallel()
+	lab.NeedPrograms(t, "keepalived", "ip")
+	const instance = "vrrp_instance VI_1 {\n\tinterface eth0\n\tvirtual_router_id 51\n\tvirtual_ipaddress {\n\t\t192.0.2.10/24\n\t}\n}\n"
+	for _, c := range []struct {
+		words string
+		args  []string
+	}{
+		{"", nil},
+		{"use_pid_dir", nil},
+		{"instance one", nil},
+		{"net_namespace blue", nil},
+		{"net_namespace blue\ninstance one", nil},
+		{"", []string{"-s", "blue"}},
+		{"net_namespace red\nuse_pid_dir", []string{"-s", "blue"}},
+		{"instance one", []string{"-p", "/run/other.pid"}},
+	} {
+		t.Run(strings.Join(append([]string{c.words}, c.args...), " "), func(t *testing.T) {
+			t.Parallel()
+			got := map[program]string{}
+			for _, p := range []program{keepalived, keepc} {
+				h := lab.New(t).Host("lb01")
+				roomed(t, h)
+				h.Run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "far0")
+				h.AddAddr("eth0", "192.0.2.1/24")
+				line := asKeepalivedArgs(t, p, append([]string{"-nlD", "-P", "-f", fileOf(t, c.words+"\n"+instance)}, c.args...)...)
+				d := h.Start(line[0], line[1:]...)
+				list := func() string {
+					files := strings.Fields(h.Run("find", "/run", "-name", "*.pid"))
+					slices.Sort(files)
+					return strings.Join(files, " ")
+				}
+				lab.Eventually(t, 15*time.Second, string(p)+" has pid files", func() bool { return strings.Count(list(), ".pid") >= 2 })
+				got[p] = list()
+				if p == keepc {
+					for _, name := range strings.Fields(got[p]) {
+						if text := h.Run("cat", name); strings.TrimSpace(text) != fmt.Sprint(d.Pid()) {
+							t.Errorf("%s has %q, the process is %d", name, text, d.Pid())
+						}
+					}
+				}
+				d.Signal(syscall.SIGTERM)
+				if err := d.Wait(10 * time.Second); err != nil {
+					t.Errorf("%s: %v", p, err)
+				}
+				if left := list(); left != "" {
+					t.Errorf("%s leaves %s", p, left)
+				}
+			}
+			if got[keepc] != got[keepalived] {
+				t.Errorf("keepc has %s, keepalived %s", got[keepc], got[keepalived])
+			}
+		})
+	}
+}
+
+// TestProcessNames: the names that a file gives are those of the process and of the threads of its loops; under the name keepalived the process has
+// it without a word.
+func TestProcessNames(t *testing.T) {
+	t.Parallel()
+	h := lab.New(t).Host("lb01")
+	h.Run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "far0")
+	h.AddAddr("eth0", "192.0.2.1/24")
+	const instance = "vrrp_instance VI_1 {\n\tinterface eth0\n\tvirtual_router_id 51\n\tvirtual_ipaddress {\n\t\t192.0.2.10/24\n\t}\n}\n"
+	for _, c := range []struct{ words, process, threads string }{
+		{"process_names", "keepalived", "keepalived_bfd keepalived_lvs keepalived_vrrp"},
+		{"process_name director\nvrrp_process_name election\nchecker_process_name checks\nbfd_process_name sessions", "director", "checks election sessions"},
+		{"lvs_process_name checks", "keepalived", "checks"},
+		{"router_id lb01", "keepalived", ""},
+	} {
+		line := asKeepalivedArgs(t, keepc, "-nl", "-p/run/k.pid", "-r/run/v.pid", "-c/run/c.pid", "-b/run/b.pid", "-f", fileOf(t, "global_defs {\n"+c.words+"\n}\n"+instance))
+		d := h.Start(line[0], line[1:]...)
+		d.WaitLog("Startup complete", 10*time.Second)
+		comm := func(file string) string {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return "" // the thread has ended
+			}
+			return strings.TrimSpace(string(text))
+		}
+		own := comm(fmt.Sprintf("/proc/%d/comm", d.Pid()))
+		var threads []string
+		tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/comm", d.Pid()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range tasks {
+			if name := comm(file); name != own && name != "" && slices.Contains(strings.Fields(c.threads), name) {
+				threads = append(threads, name)
+			}
+		}
+		slices.Sort(threads)
+		if got := strings.Join(threads, " "); own != c.process || got != c.threads {
+			t.Errorf("%s: the process is %q with threads %q, want %q with %q", c.words, own, got, c.process, c.threads)
+		}
+		d.Signal(syscall.SIGTERM)
+		if err := d.Wait(10 * time.Second); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -1,0 +1,49 @@
+package daemon
+
+import (
+	"fmt"
+	"os"
+
+	"keepc/compiler/ir"
+	"keepc/runtime/kernel"
+)
+
+// threadNames are what ps and top call the process and the threads of its loops; empty: nothing else than before.
+type threadNames struct{ process, router, balance, sessions string }
+
+// namesOf are those that a configuration gives: to the process what keepalived calls its parent, to the loops what it calls its children.
+func namesOf(g *ir.Global) threadNames {
+	n := threadNames{process: g.ProcessName, router: g.VRRPProcess.Name, balance: g.CheckerProcess.Name, sessions: g.BFDProcess.Name}
+	if g.ProcessNames {
+		for name, of := range map[string]*string{"keepalived_vrrp": &n.router, "keepalived_lvs": &n.balance, "keepalived_bfd": &n.sessions} {
+			if *of == "" {
+				*of = name
+			}
+		}
+	}
+	return n
+}
+
+// rename gives the process and the threads of the loops their names. 0 is no thread.
+func (s *scheduler) rename(n threadNames) {
+	for _, t := range []struct {
+		thread int
+		name   string
+		is     *string
+	}{
+		{os.Getpid(), n.process, &s.named.process}, {s.router, n.router, &s.named.router},
+		{s.balance, n.balance, &s.named.balance}, {s.sessions, n.sessions, &s.named.sessions},
+	} {
+		name := t.name
+		if name == "" {
+			name = s.name
+		}
+		if t.thread == 0 || name == *t.is || *t.is == "" && t.name == "" {
+			continue
+		}
+		if err := kernel.NameThread(t.thread, name); err != nil {
+			s.log.Warn(fmt.Sprintf("the name %s: %v", name, err), "subject", "process")
+		}
+		*t.is = name
+	}
+}

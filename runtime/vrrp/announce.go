@@ -1,0 +1,46 @@
+package vrrp
+
+import (
+	"net/netip"
+	"slices"
+
+	"keepc/compiler/ir"
+)
+
+func (m *Machine) announce(addresses []ir.Address, repeat int) {
+	if len(addresses) > 0 && repeat > 0 {
+		m.out = append(m.out, Announce{Addresses: addresses, Repeat: repeat})
+	}
+}
+
+// addedAddresses lists those that were not there before.
+func addedAddresses(before, now []ir.Address) (added []ir.Address) {
+	if slices.EqualFunc(before, now, func(a, b ir.Address) bool { return a.On() == b.On() && a.Prefix == b.Prefix }) {
+		return nil
+	}
+	type place struct {
+		dev    string
+		prefix netip.Prefix
+	}
+	had := make(map[place]bool, len(before))
+	for _, a := range before {
+		had[place{a.On(), a.Prefix}] = true
+	}
+	for _, a := range now {
+		if !had[place{a.On(), a.Prefix}] {
+			added = append(added, a)
+		}
+	}
+	return added
+}
+
+// elsewhere lists the addresses that garp_extra_if announces: those that are not on the interface of the instance; of interfaces without a
+// virtual MAC address, only with "all".
+func elsewhere(v *ir.VRRPInstance) (list []ir.Address) {
+	for _, a := range v.Addresses {
+		if on := a.On(); on != v.Interface && on != v.Link && (a.Link != "" || v.GARPExtraInterface.All) {
+			list = append(list, a)
+		}
+	}
+	return list
+}

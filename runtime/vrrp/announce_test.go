@@ -1,0 +1,104 @@
+package vrrp
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"keepc/compiler/ir"
+)
+
+// TestGARPExtraInterface: the addresses on other interfaces are announced again and again; without "all" only those with a virtual MAC address.
+func TestGARPExtraInterface(t *testing.T) {
+	cfg := func(e ir.ExtraGARP) *ir.VRRPInstance {
+		return instance(func(v *ir.VRRPInstance) {
+			v.GARPExtraInterface, v.GARPMasterDelay, v.AdvertInterval = e, 0, 40*time.Second
+			v.Addresses = append(v.Addresses,
+				ir.Address{Prefix: netip.MustParsePrefix("198.51.100.1/24"), Dev: "eth1"},
+				ir.Address{Prefix: netip.MustParsePrefix("203.0.113.1/24"), Dev: "eth2", Link: "vrrp.51.1", Excluded: true})
+		})
+	}
+	for _, c := range []struct {
+		name  string
+		extra ir.ExtraGARP
+		want  string
+	}{
+		{"virtual MAC addresses only", ir.ExtraGARP{Every: 10 * time.Second}, "announce 1×1"},
+		{"all", ir.ExtraGARP{Every: 10 * time.Second, All: true}, "announce 2×1"},
+		{"off", ir.ExtraGARP{}, "send 100"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t, cfg(c.extra), Master)
+			for range 3 {
+				if got := b.due(); got != c.want {
+					t.Errorf("got %s, want %s", got, c.want)
+				}
+			}
+		})
+	}
+	b := newBench(t, cfg(ir.ExtraGARP{}), Master)
+	b.do(time.Second, Reconfigure{cfg(ir.ExtraGARP{Every: 10 * time.Second})})
+	if left := b.left(); left != 10*time.Second {
+		t.Errorf("a reload announces after %v", left)
+	}
+}
+
+// TestTimerExpiredBackup: a MASTER whose timer came so late that a router of that priority has taken over gives way, and listens.
+func TestTimerExpiredBackup(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		priority int
+		late     time.Duration // behind the last advertisement
+		want     string
+	}{
+		{"in time for a router of priority 254", 254, 3 * time.Second, "send 100"},
+		{"too late for it", 254, 3010 * time.Millisecond, "BACKUP"},
+		{"in time for one of priority 128", 128, 3500 * time.Millisecond, "send 100"},
+		{"too late for it", 128, 3501 * time.Millisecond, "BACKUP"},
+		{"without the keyword", 0, time.Hour, "send 100, announce 1×5"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t, instance(func(v *ir.VRRPInstance) { v.NoPreempt, v.TimerExpiredBackup = true, c.priority }), Master)
+			if got := b.do(c.late, Tick{}); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+			if b.Role() == Backup && b.left() != 3*time.Second+156*time.Second/256 {
+				t.Errorf("it listens for %v", b.left())
+			}
+		})
+	}
+}
+
+// TestYieldTells: a MASTER that finds that the better one was MASTER all the time, and heard nothing of it, speaks once more: so the other one
+// announces the addresses again. One that takes over by right is not bothered.
+func TestYieldTells(t *testing.T) {
+	hear := func(id uint16) Received {
+		r := from("192.0.2.3", 150)
+		r.ID = id
+		return r
+	}
+	for _, c := range []struct {
+		name  string
+		id    uint16 // of its next advertisement after 10 s of silence
+		apart []func(*ir.VRRPInstance)
+		want  string
+	}{
+		{"it went on", 110, nil, "send 100, BACKUP"},
+		{"it was away, and said farewell twice", 103, nil, "BACKUP"},
+		{"it has begun anew", 1, nil, "BACKUP"},
+		{"it sends for others, too", 400, nil, "send 100, BACKUP"},
+		{"strict mode says nothing more", 110, []func(*ir.VRRPInstance){func(v *ir.VRRPInstance) { v.Strict = true }}, "BACKUP"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t, instance(c.apart...), Backup)
+			b.do(0, hear(100))
+			b.due()
+			if b.Role() != Master {
+				t.Fatal(b.Role())
+			}
+			if got := b.do(10*time.Second-b.now.Sub(epoch), hear(c.id)); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
+	}
+}
