@@ -35,11 +35,25 @@ vrrp_instance VI_2 {
 }
 `
 
-// TestPlanBesideKeepalived edits the file of a running keepalived, lets plan say what its reload does, and lets keepalived do it: the
-// addresses afterwards are those that the plan tells of.
-func TestPlanBesideKeepalived(t *testing.T) {
+// TestPlanBesideDirector edits the file of a running director, keepalived or keepc, lets plan say what its reload does, and lets the director do
+// it: the addresses afterwards are those that the plan tells of. Only keepc tells what it has read, when its file was edited in place.
+func TestPlanBesideDirector(t *testing.T) {
 	t.Parallel()
-	lab.NeedPrograms(t, "keepalived")
+	t.Run("keepalived", func(t *testing.T) {
+		t.Parallel()
+		lab.NeedPrograms(t, "keepalived")
+		planBeside(t, "keepalived (pid ", func(file string) []string {
+			return []string{"keepalived", "-P", "-n", "-l", "-f", file, "-p", "/run/k.pid", "-r", "/run/v.pid", "-c", "/run/c.pid", "-b", "/run/b.pid"}
+		}, false)
+	})
+	t.Run("keepc", func(t *testing.T) {
+		t.Parallel()
+		planBeside(t, "pid ", func(file string) []string { return keepcArgs(t, "run", file) }, true)
+	})
+}
+
+// planBeside tries the edits beside a director that a command line starts. who is what the screen calls it; tells: it says what it has read.
+func planBeside(t *testing.T, who string, run func(file string) []string, tells bool) {
 	for _, c := range []struct {
 		name  string
 		edit  *strings.Replacer
@@ -72,7 +86,8 @@ func TestPlanBesideKeepalived(t *testing.T) {
 			if err := os.Chtimes(file, past, past); err != nil {
 				t.Fatal(err)
 			}
-			k := host.Start("keepalived", "-P", "-n", "-l", "-f", file, "-p", "/run/k.pid", "-r", "/run/v.pid", "-c", "/run/c.pid", "-b", "/run/b.pid")
+			line := run(file)
+			k := host.Start(line[0], line[1:]...)
 			addresses := func() (list []string) {
 				for field := range strings.FieldsSeq(host.Run("ip", "-o", "-4", "addr", "show", "dev", "eth0")) {
 					if strings.Contains(field, "/24") {
@@ -92,11 +107,11 @@ func TestPlanBesideKeepalived(t *testing.T) {
 			}
 			before := []string{"192.0.2.1/24", "192.0.2.10/24", "192.0.2.11/24", "192.0.2.20/24"}
 			if got := within(20*time.Second, before); !slices.Equal(got, before) {
-				t.Fatalf("keepalived holds %v", got)
+				t.Fatalf("the director holds %v", got)
 			}
-			line := keepcArgs(t, "plan", next)
+			line = keepcArgs(t, "plan", next)
 			screen := host.Run(line[0], line[1:]...)
-			if !strings.Contains(strings.Join(strings.Fields(screen), " "), c.shows) || !strings.Contains(screen, "Running daemon: keepalived (pid ") {
+			if !strings.Contains(strings.Join(strings.Fields(screen), " "), c.shows) || !strings.Contains(screen, "Running daemon: "+who) {
 				t.Errorf("no %q on the screen:\n%s", c.shows, screen)
 			}
 			var m report.Plan
@@ -118,9 +133,13 @@ func TestPlanBesideKeepalived(t *testing.T) {
 			slices.Sort(want)
 			put(file, c.edit.Replace(twoRouters))
 
-			// The file in place was edited: only --from tells what keepalived has read.
 			line = keepcArgs(t, "plan", file)
-			if out := host.Run(line[0], line[1:]...); strings.Contains(out, "No changes") || !strings.Contains(out, "nobody knows what it has read") {
+			switch out := host.Run(line[0], line[1:]...); {
+			case tells:
+				if !strings.Contains(strings.Join(strings.Fields(out), " "), c.shows) {
+					t.Errorf("an edited file: no %q\n%s", c.shows, out)
+				}
+			case strings.Contains(out, "No changes") || !strings.Contains(out, "nobody knows what it has read"):
 				t.Errorf("an edited file:\n%s", out)
 			}
 			put(next, twoRouters)
@@ -131,7 +150,7 @@ func TestPlanBesideKeepalived(t *testing.T) {
 
 			k.Signal(syscall.SIGHUP)
 			if got := within(2500*time.Millisecond, want); !slices.Equal(got, want) { // a new instance begins as BACKUP, for 3.6 s
-				t.Errorf("after the reload keepalived holds %v, the plan says %v:\n%s", got, want, screen)
+				t.Errorf("after the reload the director holds %v, the plan says %v:\n%s", got, want, screen)
 			}
 			k.Stop()
 		})

@@ -2,6 +2,7 @@ package rival
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Keepalived returns an *Error when a keepalived has the network namespace of this process. It sees the processes that Find sees.
@@ -20,8 +23,9 @@ func Keepalived() error {
 	return &Error{Name: "keepalived", PID: found.PID, Unit: found.Unit}
 }
 
-// Find returns the keepalived that has the network namespace of this process; nil: there is none. It sees the processes that /proc has: not
-// those of another PID namespace, nor, without the rights of root, those of other users.
+// Find returns the keepalived that has the network namespace of this process; nil: there is none. It sees the processes that /proc has, by
+// their program, and one that a pid file of keepalived names: its program may have a name with a version, and without the rights of root a
+// user may not see which program it is. Another PID namespace is out of sight.
 func Find() (*Running, error) {
 	own, err := os.Readlink("/proc/thread-self/ns/net")
 	if err != nil {
@@ -44,7 +48,36 @@ func Find() (*Running, error) {
 		}
 		return running(pid), nil
 	}
+	for _, name := range pidFiles() {
+		text, err := os.ReadFile(name)
+		pid, failed := strconv.Atoi(strings.TrimSpace(string(text)))
+		if err == nil && failed == nil && pid != os.Getpid() && written(pid, own) {
+			return running(pid), nil
+		}
+	}
 	return nil, nil
+}
+
+// pidFiles are where a keepalived writes its pid when nothing else is said: without use_pid_dir, and with it.
+func pidFiles() []string { return []string{"/run/keepalived.pid", "/run/keepalived/keepalived.pid"} }
+
+// written reports whether the process that a pid file names is a keepalived of a network namespace. The number may have gone to another
+// program since.
+func written(pid int, space string) bool {
+	if there, err := os.Readlink(proc(pid, "ns/net")); err == nil && there != space {
+		return false
+	}
+	name, err := os.Readlink(proc(pid, "exe"))
+	if err != nil {
+		comm, unseen := os.ReadFile(proc(pid, "comm"))
+		if name = strings.TrimSpace(string(comm)); unseen != nil { // /proc may hide what others run
+			return errors.Is(unix.Kill(pid, 0), unix.EPERM)
+		}
+	}
+	own, failed := os.Stat("/proc/self/exe")
+	other, err := os.Stat(proc(pid, "exe"))
+	ours := failed == nil && err == nil && os.SameFile(own, other) // keepc under that name
+	return strings.HasPrefix(filepath.Base(name), "keepalived") && !ours
 }
 
 // running tells of a keepalived by its command line. A file without a directory is one of the directory that it is in.

@@ -3,7 +3,9 @@ package rival_test
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -98,8 +100,8 @@ func TestKeepalived(t *testing.T) {
 	lan := n.Segment("lan")
 	here, there := n.Host("here", lab.On(lan, "eth0", "192.0.2.1/24")), n.Host("there", lab.On(lan, "eth0", "192.0.2.2/24"))
 	conf := filepath.Join(here.Dir(), "keepalived.conf")
-	text := "global_defs {\n\tprocess_names\n}\nvrrp_instance VI_1 {\n\tinterface eth0\n\tvirtual_router_id 51\n\tvirtual_ipaddress {\n\t\t192.0.2.10\n\t}\n}\n"
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+	settings := "global_defs {\n\tprocess_names\n}\nvrrp_instance VI_1 {\n\tinterface eth0\n\tvirtual_router_id 51\n\tvirtual_ipaddress {\n\t\t192.0.2.10\n\t}\n}\n"
+	if err := os.WriteFile(conf, []byte(settings), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	find := func(h *lab.Host) (found *rival.Error) {
@@ -125,12 +127,46 @@ func TestKeepalived(t *testing.T) {
 		t.Errorf("it has ended, got %v", found)
 	}
 
+	// One whose program has another name is known by its pid file, if that is where keepalived writes it, and while it runs.
+	copied := filepath.Join(here.Dir(), "keepalived-2.2")
+	program, err := exec.LookPath("keepalived")
+	if err == nil {
+		program, err = filepath.EvalSymlinks(program)
+	}
+	var text []byte
+	if err == nil {
+		text, err = os.ReadFile(program)
+	}
+	if err == nil {
+		err = os.WriteFile(copied, text, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pidFile := range []string{"/run/keepalived.pid", "/run/k.pid"} {
+		p := here.Start(copied, "-P", "-n", "-l", "-f", conf, "-p", pidFile, "-r", "/run/v.pid", "-c", "/run/c.pid", "-b", "/run/b.pid")
+		p.WaitLog("Entering BACKUP STATE", 10e9)
+		if found := find(here); (found != nil) != (pidFile == "/run/keepalived.pid") || found != nil && found.PID != p.Pid() {
+			t.Errorf("pid file %s: got %v, want process %d", pidFile, found, p.Pid())
+		}
+		if found := find(there); found != nil {
+			t.Errorf("pid file %s, on another host: %v", pidFile, found)
+		}
+		p.Stop()
+	}
+	sleep := here.Start("sleep", "60") // has the number now
+	here.Run("sh", "-c", "echo "+strconv.Itoa(sleep.Pid())+" >/run/keepalived.pid")
+	if found := find(here); found != nil {
+		t.Errorf("a stale pid file: %v", found)
+	}
+	sleep.Kill()
+
 	// A program that has the name, and one that has the arguments of a test.
 	shell, err := os.ReadFile("/bin/sh")
 	if err != nil {
 		t.Fatal(err)
 	}
-	program := filepath.Join(here.Dir(), "keepalived")
+	program = filepath.Join(here.Dir(), "keepalived")
 	if err := os.WriteFile(program, shell, 0o755); err != nil {
 		t.Fatal(err)
 	}
