@@ -85,7 +85,8 @@ func (h caseHost) Holds(addr netip.Addr) bool {
 	}
 	return false
 }
-func (caseHost) User(name string) bool { return name == "root" || name == "nobody" }
+func (caseHost) User(name string) bool          { return name == "root" || name == "nobody" }
+func (caseHost) Owner(string) (uid, gid uint32) { return 0, 0 }
 func (caseHost) Mode(path string) (fs.FileMode, bool) {
 	switch path {
 	case "/run", "/tmp", "/var/tmp", "/etc/keepalived":

@@ -40,6 +40,8 @@ func TestFaults(t *testing.T) {
 		case "comment-in-definition", "empty-line-in-definition", "unicast-without-interface":
 			keepc("check", "--format", "short", "--keepalived-version", "2.2.7", name)
 			keepc("check", "--format", "short", "--keepalived-version", "2.4.3", name)
+		case "security-without-user", "source-of-another-host", "script-owned-by-a-user", "script-owned-under-security":
+			keepc("check", "--facts", "lb01.json", "--format", "short", name)
 		case "include-absent":
 			keepc("check", "--format", "short", "--allow-outside", name)
 		}
@@ -49,6 +51,8 @@ func TestFaults(t *testing.T) {
 	for _, name := range []string{"mark-with-protocol.conf", "route-without-dev.conf", "tolerated-mistakes.conf"} {
 		keepc("check", "--format", "short", "-v", "../start/"+name)
 	}
+	keepc("check", "--format", "short", "-v", "--keepalived-version", "2.3.1", "../start/route-without-dev.conf")
+	keepc("check", "--format", "short", "-v", "--keepalived-version", "2.4.3", "../start/route-without-dev.conf")
 	keepc("diff", "include-absent.conf", "http-check.conf")
 	keepc("simulate", "--script", "at 5s down address-on-a-dead-interface d0; at 10s expect address-on-a-dead-interface fault", "address-on-a-dead-interface.conf")
 	golden := filepath.Join("..", "..", "testdata", "reference", "faults.txt")

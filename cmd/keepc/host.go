@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/user"
 	"strings"
+	"syscall"
 	"time"
 
 	"keepc/compiler/facts"
@@ -62,11 +63,23 @@ func (thisHost) User(name string) bool {
 
 // Mode implements lint.Host.
 func (t thisHost) Mode(path string) (fs.FileMode, bool) {
-	info, err := fs.Stat(t.FS, strings.TrimPrefix(t.below(path), "/"))
+	info, err := fs.Stat(t.FS, inFS(t.below(path)))
 	if err != nil {
 		return 0, false
 	}
 	return info.Mode(), true
+}
+
+// Owner implements lint.Host.
+func (t thisHost) Owner(path string) (uid, gid uint32) {
+	info, err := fs.Stat(t.FS, inFS(t.below(path)))
+	if err != nil {
+		return 0, 0
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return stat.Uid, stat.Gid
+	}
+	return 0, 0
 }
 
 // A noting host is this one; what the rules ask about it becomes facts.
@@ -89,7 +102,8 @@ func (n noting) User(name string) bool {
 // Mode implements lint.Host.
 func (n noting) Mode(path string) (fs.FileMode, bool) {
 	mode, here := n.thisHost.Mode(path)
-	n.host.AddFile(n.abs(path), mode, here)
+	uid, gid := n.thisHost.Owner(path)
+	n.host.AddFile(n.abs(path), mode, uid, gid, here)
 	return mode, here
 }
 

@@ -105,6 +105,8 @@ type File struct {
 	Missing bool   `json:"missing,omitempty"`
 	Dir     bool   `json:"dir,omitempty"`
 	Perm    string `json:"mode,omitempty"` // octal: "0755"
+	UID     uint32 `json:"uid,omitempty"`  // 0: root's
+	GID     uint32 `json:"gid,omitempty"`
 }
 
 // Parse reads the facts that Write wrote. Fields that it does not know are passed over.
@@ -185,13 +187,21 @@ func (h *Host) Mode(path string) (mode fs.FileMode, here bool) {
 // sticky is the bit of a directory where only the owner of a file can replace it, as chmod(1) writes it.
 const sticky = 0o1000
 
-// AddFile notes the mode of a file, or that there is none.
-func (h *Host) AddFile(path string, mode fs.FileMode, here bool) {
+// Owner implements lint.Host.
+func (h *Host) Owner(path string) (uid, gid uint32) {
+	if at, found := h.file(path); found {
+		return h.Files[at].UID, h.Files[at].GID
+	}
+	return 0, 0
+}
+
+// AddFile notes the mode and the owner of a file, or that there is none.
+func (h *Host) AddFile(path string, mode fs.FileMode, uid, gid uint32, here bool) {
 	at, found := h.file(path)
 	if found {
 		return
 	}
-	f := File{Path: path, Missing: !here}
+	f := File{Path: path, Missing: !here, UID: uid, GID: gid}
 	if here {
 		perm := mode.Perm()
 		if mode&fs.ModeSticky != 0 {

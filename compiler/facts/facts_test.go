@@ -57,7 +57,7 @@ func TestCarried(t *testing.T) {
 		Sysctls: map[string]string{"net.ipv4.ip_forward": "1"},
 	}
 	host.SetState(full())
-	host.AddFile("/usr/bin/chk", 0o755, true)
+	host.AddFile("/usr/bin/chk", 0o755, 1000, 7, true)
 	var text bytes.Buffer
 	if err := host.Write(&text); err != nil {
 		t.Fatal(err)
@@ -95,10 +95,10 @@ func TestHost(t *testing.T) {
 	h := &facts.Host{Users: facts.Users([]byte("root:x:0:0:root:/root:/bin/sh\n# nobody:\n\ndaemon:x:1:1::/:/bin/false\n"))}
 	h.AddUser("ldapuser")
 	h.AddUser("root")
-	h.AddFile("/no/such", 0, false)
-	h.AddFile("/usr/bin", fs.ModeDir|0o755, true)
-	h.AddFile("/var/spool", fs.ModeDir|fs.ModeSticky|0o777, true)
-	h.AddFile("/etc/keepalived/keepalived.conf", 0o644, true)
+	h.AddFile("/no/such", 0, 0, 0, false)
+	h.AddFile("/usr/bin", fs.ModeDir|0o755, 0, 0, true)
+	h.AddFile("/var/spool", fs.ModeDir|fs.ModeSticky|0o777, 0, 0, true)
+	h.AddFile("/etc/keepalived/keepalived.conf", 0o644, 0, 0, true)
 	if got := strings.Join(h.Users, " "); got != "daemon ldapuser root" {
 		t.Errorf("users: %s", got)
 	}
@@ -106,6 +106,10 @@ func TestHost(t *testing.T) {
 		if mode, here := h.Mode(path); !here || mode != want {
 			t.Errorf("%s: %v, %v", path, mode, here)
 		}
+	}
+	h.AddFile("/srv/chk", 0o755, 1000, 7, true)
+	if uid, gid := h.Owner("/srv/chk"); uid != 1000 || gid != 7 {
+		t.Errorf("/srv/chk belongs to %d and %d", uid, gid)
 	}
 	if _, here := h.Mode("/no/such"); here {
 		t.Error("/no/such is here")

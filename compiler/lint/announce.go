@@ -45,6 +45,34 @@ func announceRules() []Rule {
 			},
 		},
 		{
+			Name: "services-part", Severity: diag.Warning,
+			Check: func(p *pass) {
+				addresses, networks := p.held()
+				told := map[[2]*ir.VRRPInstance]bool{}
+				for _, v := range p.blocks {
+					outside := addresses[v.Key.Addr]
+					if outside == nil || v.Group != "" {
+						continue
+					}
+					for _, s := range v.RealServers {
+						near := networks.of(s.Addr.Addr())
+						if s.Forwarding != ir.NAT || near == nil || near.holders[outside] || near.first.Interface == outside.Interface {
+							continue
+						}
+						inside := near.first
+						pair := [2]*ir.VRRPInstance{outside, inside}
+						if told[pair] || p.together(pair) {
+							continue
+						}
+						told[pair] = true
+						d := p.report(v.Span(), fmt.Sprintf("%s holds %s, %s the network of its real servers, and nothing keeps them together", named(outside), v.Key.Addr, named(inside)),
+							"answers may go to the other director")
+						d.Notes, d.Help = note(inside.Span(), named(inside)), "make both members of a vrrp_sync_group"
+					}
+				}
+			},
+		},
+		{
 			Name: "quorum-address", Severity: diag.Warning,
 			Service: func(p *pass, v service) {
 				added, ok := announced(v.QuorumUp)
@@ -65,6 +93,57 @@ func announceRules() []Rule {
 			},
 		},
 	}
+}
+
+// networks are those that instances have an address in.
+type networks map[netip.Prefix]*network
+
+type network struct {
+	first   *ir.VRRPInstance
+	holders map[*ir.VRRPInstance]bool // all
+}
+
+// held returns the first instance with each address, and the networks of all.
+func (p *pass) held() (addresses map[netip.Addr]*ir.VRRPInstance, all networks) {
+	addresses, all = map[netip.Addr]*ir.VRRPInstance{}, networks{}
+	for _, v := range p.Instances {
+		for _, a := range v.Addresses {
+			if addresses[a.Prefix.Addr()] == nil {
+				addresses[a.Prefix.Addr()] = v
+			}
+			if a.Prefix.IsSingleIP() {
+				continue
+			}
+			n := all[a.Prefix.Masked()]
+			if n == nil {
+				n = &network{v, map[*ir.VRRPInstance]bool{}}
+				all[a.Prefix.Masked()] = n
+			}
+			n.holders[v] = true
+		}
+	}
+	return addresses, all
+}
+
+// of is the smallest network with an address in it; nil: there is none.
+func (all networks) of(a netip.Addr) *network {
+	for bits := a.BitLen() - 1; bits > 0 && len(all) > 0; bits-- {
+		at, err := a.Prefix(bits)
+		if n := all[at]; err == nil && n != nil {
+			return n
+		}
+	}
+	return nil
+}
+
+// together reports whether two instances are members of one sync group.
+func (p *pass) together(pair [2]*ir.VRRPInstance) bool {
+	return slices.ContainsFunc(p.SyncGroups, func(g *ir.SyncGroup) bool {
+		member := func(v *ir.VRRPInstance) bool {
+			return slices.ContainsFunc(g.Members, func(m ir.Name) bool { return m.Text == v.Name })
+		}
+		return member(pair[0]) && member(pair[1])
+	})
 }
 
 // announced is the address that a command adds with ip, also by a shell; false: none.

@@ -82,7 +82,7 @@ func Differences() []Difference {
 			Files:      2,
 		},
 		{
-			Keepalived: "exits with 5 for a route without an interface, which it does not watch, and for a rule without a preference, which it chooses",
+			Keepalived: "exits with 5 for a route without an interface, which it does not watch before 2.3.2, and for a rule without a preference, which it chooses",
 			Keepc: "an error for a route that another interface could take away for good; an info where the instance sets it again, for its " +
 				"gateway is in a network of its own addresses; a warning for the rule",
 			Why:    "a route of that kind, and a rule, are there whenever the instance is MASTER",

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"net/netip"
@@ -136,14 +137,20 @@ func hostRules() []Rule {
 			},
 		},
 		{
-			Name: "writable-script", Severity: diag.Warning, Host: true,
+			Name: "writable-script", Severity: diag.Error, Loss: diag.DropsBlock, Host: true,
 			Check: func(p *pass) {
+				named := p.users()
 				for _, c := range p.Commands {
-					if len(c.Args) == 0 || !path.IsAbs(c.Args[0]) || open(c.Args[0]) {
+					if len(c.Args) == 0 || !path.IsAbs(c.Args[0]) || open(c.Args[0]) || !p.asRoot(cmp.Or(named[c.Stmt], p.Global.ScriptUser)) {
 						continue
 					}
-					if at := p.writable(path.Clean(c.Args[0])); at != "" {
-						p.report(c.Span(), "everybody can write "+at, "the script can be replaced").Help = "chmod o-w " + at
+					why, help := p.writable(path.Clean(c.Args[0]))
+					if why == "" {
+						continue
+					}
+					d := p.report(c.Span(), why, "not run")
+					if d.Help = help; !p.Global.ScriptSecurity {
+						d.Severity, d.Loss, d.Label = diag.Warning, diag.Keeps, "who can change the script is root"
 					}
 				}
 			},
@@ -192,15 +199,34 @@ func foreign(v *ir.VRRPInstance) func(netip.Prefix) bool {
 	}
 }
 
-// writable returns the first of a file and the directories above it that everybody can write; empty: there is none. A directory where
-// only the owner of a file can replace it is none.
-func (p *pass) writable(name string) string {
-	for ; name != "/" && name != "."; name = path.Dir(name) {
-		if mode, here := p.host.Mode(name); here && mode.Perm()&0o002 != 0 && mode&fs.ModeSticky == 0 {
-			return name
+// asRoot reports whether the scripts of a user have the rights of root on this machine. One without a user is dropped under script security.
+func (p *pass) asRoot(u ir.User) bool {
+	if u.Name == "" {
+		return !p.Global.ScriptSecurity && !p.host.User(scriptUser)
+	}
+	return u.Name == "root" || u.Group == "root"
+}
+
+// writable says how others than root can change a file, by the first of it and the directories above that lets them, and what mends it;
+// empty: nobody can. In a directory like /tmp everybody changes their own files only.
+func (p *pass) writable(name string) (why, help string) {
+	for ; name != "."; name = path.Dir(name) {
+		mode, here := p.host.Mode(name)
+		uid, gid := p.host.Owner(name)
+		switch {
+		case !here || mode.IsDir() && mode&fs.ModeSticky != 0:
+		case uid != 0:
+			return fmt.Sprintf("%s belongs to user %d, not to root", name, uid), "chown root " + name
+		case mode.Perm()&0o002 != 0:
+			return fmt.Sprintf("%s can be written by everybody (mode %#o)", name, mode.Perm()), "chmod o-w " + name
+		case mode.Perm()&0o020 != 0 && gid != 0:
+			return fmt.Sprintf("%s can be written by group %d (mode %#o)", name, gid, mode.Perm()), "chmod g-w " + name
+		}
+		if name == "/" {
+			break
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // owned is an instance with a priority and an address.

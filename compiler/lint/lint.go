@@ -71,6 +71,8 @@ type Host interface {
 	User(name string) bool
 	// Mode returns the mode of a file; false: there is no such file.
 	Mode(path string) (fs.FileMode, bool)
+	// Owner returns the numbers of the user and the group that a file belongs to; 0 (root) where there is none.
+	Owner(path string) (uid, gid uint32)
 }
 
 // Run applies every rule to a file. A nil host leaves out the rules about the machine; with peers, those that Peers decides better

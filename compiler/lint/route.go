@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"keepc/compiler/ir"
+	"keepc/compiler/schema"
 	"keepc/grammar/diag"
 )
 
@@ -16,14 +17,17 @@ func routeRules() []Rule {
 		{
 			Name: "route-untracked", Severity: diag.Info, Loss: diag.Keeps,
 			Check: func(p *pass) {
+				if p.Version != "" && !schema.Older(p.Version, "2.3.2") { // its pull request 2429
+					return
+				}
 				for v, r := range p.routes {
 					if r.Dev != "" || r.HasWord("no_track") {
 						continue
 					}
-					d := p.report(r.Span(), "a route of "+owner(v, "static_routes")+" names no interface", "not tracked")
+					d := p.report(r.Span(), "a route of "+owner(v, "static_routes")+" names no interface", "keepalived before 2.3.2 does not watch it")
 					d.Help = "add dev, or no_track"
 					if !staysWith(v, r) {
-						d.Severity, d.Label = diag.Error, "not tracked: gone for good when its interface goes down"
+						d.Severity, d.Label = diag.Error, "before 2.3.2 not watched: gone for good when its interface goes down"
 					}
 				}
 			},

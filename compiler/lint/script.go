@@ -206,26 +206,37 @@ func (p *pass) aboveUser() (line, global, elsewhere *grammar.Stmt) {
 // scriptUser runs the scripts that name no user, where it is a user of the machine.
 const scriptUser = "keepalived_script"
 
-// nobodys is the lines with scripts whose user the file does not name.
-func (p *pass) nobodys() map[*grammar.Stmt]bool {
-	lines := map[*grammar.Stmt]bool{}
+// users are those that the file names for its scripts, behind a script or in its block, by the line of the script.
+func (p *pass) users() map[*grammar.Stmt]ir.User {
+	named := map[*grammar.Stmt]ir.User{}
 	for _, c := range p.Commands {
-		if c.User == (ir.User{}) {
-			lines[c.Stmt] = true
+		if c.User != (ir.User{}) {
+			named[c.Stmt] = c.User
 		}
 	}
 	for _, s := range p.Scripts {
 		if s.Has("user") {
-			delete(lines, s.Command.Stmt)
+			named[s.Command.Stmt] = s.User
 		}
 	}
 	for _, v := range p.blocks {
 		for _, rs := range v.RealServers {
 			for _, c := range rs.Checks {
 				if misc, ok := c.Checker.(*ir.MiscCheck); ok && c.Has("user") {
-					delete(lines, misc.Command.Stmt)
+					named[misc.Command.Stmt] = misc.User
 				}
 			}
+		}
+	}
+	return named
+}
+
+// nobodys is the lines with scripts whose user the file does not name.
+func (p *pass) nobodys() map[*grammar.Stmt]bool {
+	named, lines := p.users(), map[*grammar.Stmt]bool{}
+	for _, c := range p.Commands {
+		if _, is := named[c.Stmt]; !is {
+			lines[c.Stmt] = true
 		}
 	}
 	return lines
