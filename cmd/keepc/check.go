@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -53,11 +52,11 @@ type checked struct {
 	report.File
 	readings []reading
 	lines    int
-	bytes    int      // of its text and those that it includes
-	includes []string // the absolute paths of what it includes, at any depth
-	prints   []string // the fingerprints of all that was found
-	known    int      // findings that the baseline has
-	err      error    // why it could not be read
+	bytes    int            // of its text and those that it includes
+	includes []string       // the absolute paths of what it includes, at any depth
+	prints   []string       // the fingerprints of all that was found
+	known    report.Summary // of the findings that the baseline has
+	err      error          // why it could not be read
 }
 
 // A reading is a file as the director with the id reads it.
@@ -153,7 +152,7 @@ func (r *checkRun) main(names []string) error {
 		model.Time, model.Program, model.Page = r.Started, programVersion(), rulesPage
 		model.Gone = r.gone(jobs, files)
 		for _, f := range files {
-			model.Summary.Known += f.known
+			model.Summary.Known += f.known.Findings()
 		}
 		if r.statistics {
 			model.Count()
@@ -172,7 +171,10 @@ func (r *checkRun) main(names []string) error {
 // checkAll checks files, and compares those of each cluster.
 func (r *checkRun) checkAll(jobs []job, clusters [][]seat) ([]checked, []compared) {
 	files := make([]checked, len(jobs))
+	p := r.progress("file", len(jobs))
+	defer p.end()
 	each(len(jobs), func(i int) {
+		defer p.step()
 		if files[i] = r.readAll(jobs[i]); !jobs[i].peers {
 			r.conclude(jobs[i], &files[i])
 			files[i].forget(r.verbose)
@@ -227,6 +229,7 @@ func (r *checkRun) tellAll(jobs []job, files []checked, show func([]report.File)
 	}
 	if !r.quiet {
 		r.tellSettings()
+		r.tellKnown(jobs, files)
 	}
 	switch {
 	case unread:
@@ -438,33 +441,6 @@ func (r *checkRun) tell(files []checked) {
 					fmt.Fprintln(r.Stderr, line)
 				}
 			}
-		}
-	}
-}
-
-// tellSettings says which settings take something out of the report: who reads it should know that a file decides what is in it.
-func (r *checkRun) tellSettings() {
-	severity := map[string]diag.Severity{}
-	for _, rule := range lint.Rules() {
-		severity[rule.Name] = rule.Severity
-	}
-	for _, s := range r.settings.all {
-		var off, lower []string
-		for _, rule := range s.Rules {
-			name := rule.Rule.Text
-			switch {
-			case s.rule(name, "") != rule:
-			case rule.Off:
-				off = append(off, name)
-			case rule.Severity > 0 && rule.Severity < severity[name]:
-				lower = append(lower, fmt.Sprintf("%s to %v", name, rule.Severity))
-			}
-		}
-		if len(off) > 0 && len(r.only) == 0 {
-			r.complain("keepc: %s switches off %s", s.Name, strings.Join(off, ", "))
-		}
-		if len(lower) > 0 {
-			r.complain("keepc: %s lowers %s", s.Name, strings.Join(lower, ", "))
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"keepc/compiler/enforced"
 	"keepc/compiler/ir"
+	"keepc/compiler/report"
 	"keepc/runtime/health"
 	"keepc/runtime/probe"
 	"keepc/runtime/script"
@@ -56,7 +57,7 @@ func (r *checkOnce) main(name, server string) error {
 	}
 	cfg, findings := script.Vet(l.Config)
 	for _, f := range findings {
-		fmt.Fprintf(r.Stderr, "%s: %s\n", f.Span, f.Message)
+		r.complain("%s: %s", f.Span, f.Message)
 	}
 	r.scripts = script.NewRunner(ctx)
 	defer r.scripts.Close()
@@ -68,7 +69,7 @@ func (r *checkOnce) main(name, server string) error {
 			}
 			found = true
 			if len(s.Checks) == 0 {
-				fmt.Fprintf(r.Stdout, "%s of %s: it has no check\n", s.Addr, v.Key)
+				r.say("%s of %s: it has no check", s.Addr, v.Key)
 			}
 			for _, c := range s.Checks {
 				if err := r.check(ctx, v.Key, s.Addr, c); err != nil {
@@ -88,26 +89,26 @@ func (r *checkOnce) main(name, server string) error {
 
 // check makes one check, page by page. An error ends all: nobody waits any longer.
 func (r *checkOnce) check(ctx context.Context, service ir.ServiceKey, server netip.AddrPort, c *ir.Check) error {
-	fmt.Fprintf(r.Stdout, "%s of %s: %s", server, service, c.Keyword())
+	of := ""
 	if c.Target.IsValid() && c.Target != server {
-		fmt.Fprintf(r.Stdout, " of %s", c.Target)
+		of = fmt.Sprintf(" of %s", c.Target)
 	}
-	fmt.Fprintln(r.Stdout)
+	r.say("%s of %s: %s%s", server, service, c.Keyword(), of)
 	if file, ok := c.Checker.(*ir.FileCheck); ok {
-		fmt.Fprintf(r.Stdout, "  not asked: it follows the number in track_file %s\n", file.TrackFile.Text)
+		r.say("  not asked: it follows the number in track_file %s", file.TrackFile.Text)
 		return nil
 	}
 	if session, ok := c.Checker.(*ir.BFDCheck); ok {
-		fmt.Fprintf(r.Stdout, "  not asked: it follows the BFD session %s of the keepc that runs; keepc status shows it\n", session.Text)
+		r.say("  not asked: it follows the BFD session %s of the keepc that runs; keepc status shows it", session.Text)
 		return nil
 	}
 	if !enforced.Checked(c) {
-		fmt.Fprintln(r.Stdout, "  not asked: it is not enforced yet")
+		r.say("  not asked: it is not enforced yet")
 		return nil
 	}
 	for page := range max(1, health.PagesOf(c).Count) {
 		if h, ok := c.Checker.(*ir.HTTPCheck); ok {
-			fmt.Fprintf(r.Stdout, "  GET %s\n", h.URLs[page].Path)
+			r.say("  GET %s", h.URLs[page].Path)
 		}
 		result := probe.Do(ctx, probe.Ask{Check: c, Page: page, Limit: c.ConnectTimeout, Run: r.scripts.Run, Trace: r.step})
 		if ctx.Err() != nil {
@@ -118,6 +119,11 @@ func (r *checkOnce) check(ctx context.Context, service ir.ServiceKey, server net
 	return nil
 }
 
+// say writes one line, whatever a server answers and a file says.
+func (r *checkOnce) say(format string, values ...any) {
+	fmt.Fprintln(r.Stdout, report.Printable(fmt.Sprintf(format, values...)))
+}
+
 func (r *checkOnce) step(step string, took time.Duration) {
-	fmt.Fprintf(r.Stdout, "  %9.1f ms  %s\n", took.Seconds()*1000, step)
+	r.say("  %9.1f ms  %s", took.Seconds()*1000, step)
 }

@@ -81,9 +81,10 @@ type screen struct {
 	t    *testing.T
 	file *os.File
 
-	mu    sync.Mutex
-	shown bytes.Buffer // since the last wait
-	close func()
+	mu      sync.Mutex
+	shown   bytes.Buffer // since the last wait
+	readers sync.WaitGroup
+	close   func()
 }
 
 // onTerminal starts a program on a terminal of its own, and ends it with the test.
@@ -115,12 +116,11 @@ func onTerminal(t *testing.T, cmd *exec.Cmd) *screen {
 	}
 	_ = near.Close()
 	term := &screen{t: t, file: far}
-	var wg sync.WaitGroup
-	wg.Go(term.read)
+	term.readers.Go(term.read)
 	term.close = sync.OnceFunc(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait() // the shell was killed
-		wg.Wait()
+		term.readers.Wait()
 		_ = far.Close()
 	})
 	t.Cleanup(term.close)
@@ -146,6 +146,15 @@ func (term *screen) send(keys string) {
 	if _, err := term.file.WriteString(keys); err != nil {
 		term.t.Fatal(err)
 	}
+}
+
+// all waits for the end of the program, and returns what it has shown.
+func (term *screen) all() string {
+	term.t.Helper()
+	term.readers.Wait() // the terminal ends with its last program
+	term.mu.Lock()
+	defer term.mu.Unlock()
+	return term.shown.String()
 }
 
 // commands is what moves the cursor and changes colours.

@@ -107,7 +107,7 @@ func (r *diffRun) main(before, after string) error {
 // A side is the old or the new file of a director.
 type side struct {
 	diff.Side
-	name    string // as the user gave it
+	name    string // as it is shown
 	errors  int
 	missing []daemon.Fault // includes of which nothing was read
 	ends    bool           // keepalived does not run with it
@@ -244,7 +244,7 @@ func (r *diffRun) readSides(name string) ([]side, error) {
 	errors, missing := len(r.errors(set, f.Findings)), app.faults(f.File, notJudged(f.Findings))
 	for _, x := range f.readings {
 		tree, cfg, ends := x.literal(j)
-		sides = append(sides, side{diff.Side{File: tree, Config: cfg}, r.shown(name), errors, missing, len(r.errors(set, ends)) > 0})
+		sides = append(sides, side{diff.Side{File: tree, Config: cfg}, report.Printable(r.shown(name)), errors, missing, len(r.errors(set, ends)) > 0})
 	}
 	return sides, nil
 }

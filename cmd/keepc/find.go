@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -111,15 +112,17 @@ func (r *settingsReader) matching(pattern string, exclude bool) ([]string, error
 }
 
 // walk returns the regular files below a directory that are wanted. It follows no links, and leaves out hidden directories and, if exclude
-// is set, what the settings exclude.
+// is set, what the settings exclude. A directory that cannot be listed ends nothing: the error names the first one.
 func (r *settingsReader) walk(dir string, exclude bool, wanted func(string) bool) (files []string, err error) {
+	var unlisted error
 	err = fs.WalkDir(r.FS, inFS(dir), func(at string, d fs.DirEntry, err error) error {
 		name := path.Join("/", at)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
 		if err != nil {
-			return fileError(r.shown(name), err)
+			unlisted = cmp.Or(unlisted, fileError(r.shown(name), err))
+			return nil
 		}
 		if hidden := strings.HasPrefix(d.Name(), "."); d.IsDir() && hidden && name != dir {
 			return fs.SkipDir
@@ -130,6 +133,7 @@ func (r *settingsReader) walk(dir string, exclude bool, wanted func(string) bool
 				return err
 			}
 			if name != dir && s.excludes(name) {
+				s.excluded = true
 				if d.IsDir() {
 					return fs.SkipDir
 				}
@@ -141,7 +145,7 @@ func (r *settingsReader) walk(dir string, exclude bool, wanted func(string) bool
 		}
 		return nil
 	})
-	return files, err
+	return files, cmp.Or(err, unlisted)
 }
 
 // excludes reports whether the settings leave a file, or a directory with all below it, out of directories and patterns.
@@ -205,7 +209,10 @@ func (r *checkRun) near(file string, asked map[string]bool) (files []string, err
 	if _, err := r.files().Locate(s.dir); s.dir != "" && err == nil { // above what is read there is nothing to find
 		if !asked[s.dir] {
 			asked[s.dir] = true
-			files, _ = r.settings.walk(s.dir, false, func(name string) bool { return path.Ext(name) == ".conf" }) // as far as it may be listed
+			files, err = r.settings.walk(s.dir, false, func(name string) bool { return path.Ext(name) == ".conf" })
+			if err != nil && !r.quiet {
+				r.complain("keepc: %v: files there that include %s are not found", err, r.shown(file))
+			}
 		}
 		return files, nil
 	}

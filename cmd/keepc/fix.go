@@ -21,10 +21,12 @@ import (
 	"keepc/grammar/source"
 )
 
-// maxWork is how many bytes are read to repair a file, with what it includes, and maxReadings how often a large one is.
+// maxWork is how many bytes are read to repair a file, with what it includes, and maxReadings how often a large one is. A finding takes as long
+// as so many bytes.
 const (
 	maxWork     = 8 << 20
 	maxReadings = 6
+	findingWork = 128
 )
 
 // maxRounds bounds how often a repaired text is checked again for more to repair.
@@ -88,9 +90,9 @@ func (r *checkRun) repair(jobs []job) error {
 
 // showPatch shows a change of a file, and says so if the patch does not apply, and what makes the change instead.
 func (a *App) showPatch(file string, c change, secrets []source.Span, instead string) error {
-	text, secret := patch(file, c, secrets)
-	if secret > 0 && !a.quiet {
-		a.complain("keepc: %s:%d: the patch is for reading only, it hides what is secret here; %s makes the change", file, secret, instead)
+	text, altered := patch(file, c, secrets)
+	if altered.line > 0 && !a.quiet {
+		a.complain("keepc: %s:%d: the patch is for reading only, %s; %s makes the change", file, altered.line, altered.why, instead)
 	}
 	_, err := fmt.Fprint(a.Stdout, text)
 	return err
@@ -124,7 +126,7 @@ func (r *checkRun) rounds(j job, texts map[string][]byte) (changes map[string]ch
 			work = max(maxWork, maxReadings*f.bytes)
 		}
 		spend := func() bool {
-			work -= max(f.bytes, 4096)
+			work -= max(f.bytes, 4096) + findingWork*len(f.Findings)
 			return work >= 0
 		}
 		if f.err != nil {

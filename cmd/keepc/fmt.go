@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"keepc/compiler"
+	"keepc/compiler/report"
 	"keepc/grammar"
 	"keepc/grammar/source"
 )
@@ -81,7 +82,7 @@ func (r *fmtRun) show(name string, c change, same bool) error {
 	case r.diff && !same:
 		err = r.showPatch(r.shown(name), c, append(r.secrets(name, c.before), r.secrets(name, c.after)...), "keepc fmt -w")
 	case r.check && !same:
-		_, err = fmt.Fprintln(r.Stdout, r.shown(name))
+		_, err = fmt.Fprintln(r.Stdout, report.Printable(r.shown(name)))
 	case r.diff, r.check:
 	default:
 		_, err = r.Stdout.Write(c.after)

@@ -123,10 +123,10 @@ func (a *App) settingsOf(name string) (*settings, error) {
 
 func (a *App) loadFor(name string, s *settings) (l loaded) {
 	j := job{name: name, ids: a.ids, version: cmp.Or(a.forVersion, s.Version), settings: s}
-	l.name = a.shown(name)
+	l.name = report.Printable(a.shown(name))
 	f := a.file(j)
 	if f.err != nil {
-		l.Refused, l.code = f.err.Error(), exitFailed
+		l.Refused, l.code = report.Printable(f.err.Error()), exitFailed
 		return l
 	}
 	var ends diag.List

@@ -17,18 +17,28 @@ const (
 // A hunk is a run of changed lines: where they are in both texts.
 type hunk struct{ old, oldEnd, new, newEnd int }
 
-// patch shows a change of a file in the unified format. secret is the number of the first line with a secret that it would have to show:
-// such lines are shown without them, so the patch is for reading only. 0: it applies, to the directory that a relative name starts from, or
-// to "/". The secrets are places in texts of files before and after their changes.
-func patch(name string, c change, secrets []source.Span) (text string, secret int) {
+// patch shows a change of a file in the unified format. altered is the first line that it would have to show and does not show as it is; then
+// the patch is for reading only. A zero one: it applies, to the directory that a relative name starts from, or to "/". The secrets are places
+// in texts of files before and after their changes.
+func patch(name string, c change, secrets []source.Span) (text string, altered alteration) {
 	p := patched{old: lined(name, c.before, secrets), new: lined(name, c.after, secrets)}
 	p.hunks = compare(p.old.lines, p.new.lines)
 	end := ""
 	if strings.Contains(name, " ") {
 		end = "\t" // or patch would take the first word for the name
 	}
-	text, secret = p.write(p.hunks, around)
-	return fmt.Sprintf("--- a/%s%s\n+++ b/%[1]s%[2]s\n", report.Printable(strings.TrimPrefix(name, "/")), end) + text, secret
+	text, altered = p.write(p.hunks, around)
+	shown := report.Printable(strings.TrimPrefix(name, "/"))
+	if shown != strings.TrimPrefix(name, "/") && altered.line == 0 {
+		altered = alteration{1, "the name of the file is not shown as it is"}
+	}
+	return fmt.Sprintf("--- a/%s%s\n+++ b/%[1]s%[2]s\n", shown, end) + text, altered
+}
+
+// An alteration is a line of a patch that is not shown as it is, and why not.
+type alteration struct {
+	line int // from 1; 0: there is none
+	why  string
 }
 
 // A patched is two texts and where they differ.
@@ -37,43 +47,55 @@ type patched struct {
 	hunks    []hunk
 }
 
-// A sheet is the lines of a text, as they are and as they are shown.
-type sheet struct{ lines, shown []string }
-
-func lined(name string, text []byte, secrets []source.Span) sheet {
-	return sheet{split(text), report.HideLines(name, text, secrets)}
+// A sheet is the lines of a text, as they are and as they are shown, and why a line is not shown as it is.
+type sheet struct {
+	lines, shown []string
+	why          map[int]string
 }
 
-// write shows hunks with some lines around each, and those nearer together than that as one. Where a line around has a secret it takes fewer.
-// secret is the number of the first line that cannot be shown.
-func (p patched) write(hunks []hunk, around int) (text string, secret int) {
+func lined(name string, text []byte, secrets []source.Span) sheet {
+	s := sheet{split(text), report.HideLines(name, text, secrets), map[int]string{}}
+	for i, line := range s.shown {
+		if line != s.lines[i] {
+			s.why[i] = "it hides what is secret here"
+		}
+		if s.shown[i] = report.PrintableLine(line); s.shown[i] != line && s.why[i] == "" {
+			s.why[i] = "it has ? for what a terminal or a log would take for commands here"
+		}
+	}
+	return s
+}
+
+// write shows hunks with some lines around each, and those nearer together than that as one. Where a line around cannot be shown as it is it
+// takes fewer.
+func (p patched) write(hunks []hunk, around int) (text string, altered alteration) {
 	for len(hunks) > 0 {
 		n := 1
 		for n < len(hunks) && hunks[n].old-hunks[n-1].oldEnd <= 2*around {
 			n++
 		}
-		one, hides := p.group(hunks[:n], around)
-		if hides > 0 && around > 1 {
-			if less, still := p.write(hunks[:n], around-1); still == 0 {
-				one, hides = less, 0
+		one, differs := p.group(hunks[:n], around)
+		if differs.line > 0 && around > 1 {
+			if less, still := p.write(hunks[:n], around-1); still.line == 0 {
+				one, differs = less, still
 			}
 		}
 		text += one
-		if secret == 0 {
-			secret = hides
+		if altered.line == 0 {
+			altered = differs
 		}
 		hunks = hunks[n:]
 	}
-	return text, secret
+	return text, altered
 }
 
 // group shows hunks and what is between and around them as one.
-func (p patched) group(hunks []hunk, around int) (text string, secret int) {
+func (p patched) group(hunks []hunk, around int) (text string, altered alteration) {
 	var b strings.Builder
 	show := func(mark string, s sheet, from, to int) {
 		for i := from; i < to; i++ {
-			if s.lines[i] != s.shown[i] && secret == 0 {
-				secret = i + 1
+			if altered.line == 0 && s.lines[i] != s.shown[i] {
+				altered = alteration{i + 1, s.why[i]}
 			}
 		}
 		write(&b, mark, s.shown[from:to])
@@ -89,7 +111,7 @@ func (p patched) group(hunks []hunk, around int) (text string, secret int) {
 		at = h.oldEnd
 	}
 	show(" ", p.old, at, to)
-	return b.String(), secret
+	return b.String(), altered
 }
 
 // lineRange is a range of lines as a hunk has it: where it begins, from 1, and its length. An empty one begins behind the line before.

@@ -46,9 +46,14 @@ func (r *diffRun) rehearse(m *report.Diff, pairs []filePair) error {
 		return nil
 	}
 	left := r.unplayed(m, nodes, next)
+	p := r.progress("rehearsal", 0)
+	defer p.end()
 	strict := c.NewRollout(next, sim.Options{SameAddresses: true})
+	strict.Played = p.step
 	found := strict.Search()
-	switch loose := c.NewRollout(next, sim.Options{}); {
+	loose := c.NewRollout(next, sim.Options{})
+	loose.Played = p.step
+	switch {
 	case !found.Best.Clean():
 		own := loose.Search()
 		m.Rollouts = []report.Rollout{rollout(c, "keepc", own), rollout(c, "keepalived", found)}

@@ -29,6 +29,7 @@ type settings struct {
 	report.File        // what is wrong with it
 	dir         string // of the file
 	text        *source.Source
+	excluded    bool // it left something out of a directory or pattern
 }
 
 // A settingsReader finds the settings of files. It reads each .keepc.conf once.
@@ -288,7 +289,7 @@ func (s *settings) rule(name, file string) *ir.RuleSetting {
 // judge is the one place that decides what is shown of the findings of a file, in every format: it gives them the severity that the settings
 // want, and leaves out what is switched off, what the baseline has, what is about this machine if that is not asked for, and infos. Those are
 // shown with -v, with --only, where they fail the check, where they have a repair, and where they say what was not judged.
-func (r *checkRun) judge(j job, found diag.List) (shown diag.List, known int) {
+func (r *checkRun) judge(j job, found diag.List) (shown diag.List, known report.Summary) {
 	for _, d := range found {
 		elsewhere := d.Host && r.about == nil // a file that this machine lacks may be on the one that is meant
 		if elsewhere {
@@ -310,7 +311,7 @@ func (r *checkRun) judge(j job, found diag.List) (shown diag.List, known int) {
 		switch {
 		case off || quiet:
 		case j.baseline != nil && !r.writeBaseline && j.baseline.known[d.Fingerprint]:
-			known++
+			known.Add(d.Severity)
 		default:
 			shown.Add(d)
 		}

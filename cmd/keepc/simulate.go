@@ -3,14 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -96,33 +92,14 @@ func (r *simulateRun) cases(cases []sim.Case) []sim.Verdict {
 	if len(cases) == 0 {
 		fmt.Fprintln(r.Stderr, "keepc: no vrrp_instance has an address and no real server a check: there is nothing to simulate")
 	}
-	show := !r.quiet && terminal(r.Stderr)
+	p := r.progress("case", len(cases))
+	defer p.end()
 	verdicts := make([]sim.Verdict, len(cases))
-	var mu sync.Mutex
-	played := 0
 	each(len(cases), func(i int) {
 		verdicts[i] = cases[i].Play()
-		if show {
-			mu.Lock()
-			defer mu.Unlock()
-			played++
-			fmt.Fprintf(r.Stderr, "\rcase %d of %d", played, len(cases))
-		}
+		p.step()
 	})
-	if show {
-		fmt.Fprint(r.Stderr, "\r\x1b[K")
-	}
 	return verdicts
-}
-
-// terminal tells whether what is written somewhere appears on one.
-func terminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&fs.ModeCharDevice != 0
 }
 
 // options checks the flags.
@@ -179,7 +156,7 @@ func (r *simulateRun) play(c *sim.Cluster, o sim.Options, show func(sim.Run) err
 
 func (r *simulateRun) report(name string, found []sim.Finding) {
 	for _, f := range found {
-		fmt.Fprintf(r.Stderr, "%s:%v\n", name, f)
+		r.complain("%s:%v", name, f)
 	}
 }
 

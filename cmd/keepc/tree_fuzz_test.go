@@ -20,6 +20,8 @@ func FuzzTree(f *testing.F) {
 	f.Add("includea out/*\ninclude ../secret/*\n", "include link\n", "fail_onn info\nrule x { severity info }\nkeepalived_version 2.2.7\n", byte(2))
 	f.Add("include link/\ninclude d/link/d/part.conf\n", "include keepalived.conf\n", "cluster c {\n member a { file d/d/keepalived.conf }\n member b { file part.conf }\n}\n", byte(3))
 	f.Add("$A=include link\n$A\ninclude link/self/environ\n", "@lb1 include link\n", "include link\n", byte(4))
+	f.Add("include part.conf\n", "router_di x\n", "baseline ../secret/secret.conf\nexclude d out\npath out {\n rule unknown-keyword off\n}\n", byte(5))
+	f.Add("include d/*/part.conf\nglobal_defs {\n}\n", "global_defs {\n router_di x\n}\n", "cluster c {\n member * { file */keepalived.conf }\n member x { file ../secret/*.conf }\n}\n", byte(6))
 	f.Fuzz(func(t *testing.T, main, part, settings string, where byte) {
 		if len(main)+len(part)+len(settings) > 4<<10 {
 			return
@@ -49,7 +51,7 @@ func FuzzTree(f *testing.F) {
 		known := strings.Contains(main+part+settings, outsider)
 		for _, args := range [][]string{
 			{"check"}, {"check", "--format", "json", "keepalived.conf"}, {"check", "--diff", "keepalived.conf"}, {"check", "--fix", "keepalived.conf"},
-			{"check", "--fix", ".keepc.conf"}, {"fmt", "-w", "keepalived.conf"}, {"show", "--expand", "keepalived.conf"}, {"check", "keepalived.conf", "part.conf"},
+			{"check", "--fix", ".keepc.conf"}, {"check", "--fix", "."}, {"check", "--show-settings"}, {"fmt", "-w", "keepalived.conf"}, {"show", "--expand", "keepalived.conf"}, {"check", "keepalived.conf", "part.conf"},
 		} {
 			start := time.Now()
 			var out bytes.Buffer

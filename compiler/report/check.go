@@ -62,6 +62,26 @@ func (s Summary) String() string {
 	return strings.Join(parts, ", ")
 }
 
+// Add counts a finding.
+func (s *Summary) Add(severity diag.Severity) {
+	switch severity {
+	case diag.Error:
+		s.Errors++
+	case diag.Warning:
+		s.Warnings++
+	default:
+		s.Infos++
+	}
+}
+
+// Plus is the sum of two counts.
+func (s Summary) Plus(o Summary) Summary {
+	return Summary{s.Errors + o.Errors, s.Warnings + o.Warnings, s.Infos + o.Infos, s.Repairable + o.Repairable, s.Known + o.Known}
+}
+
+// Findings is how many there are, of all severities.
+func (s Summary) Findings() int { return s.Errors + s.Warnings + s.Infos }
+
 // A Finding is one finding. Lines and columns count from 1, columns in characters; the end is the first place behind.
 type Finding struct {
 	Rule      string   `json:"rule"`
@@ -139,14 +159,7 @@ func NewCheck(files []File) Check {
 		c.Files = append(c.Files, printable(f.Name))
 		for _, d := range f.Findings {
 			c.Findings = append(c.Findings, f.finding(d))
-			switch d.Severity {
-			case diag.Error:
-				c.Summary.Errors++
-			case diag.Warning:
-				c.Summary.Warnings++
-			default:
-				c.Summary.Infos++
-			}
+			c.Summary.Add(d.Severity)
 			if len(d.Fixes) == 1 {
 				c.Summary.Repairable++
 			}

@@ -32,7 +32,7 @@ func Config(w io.Writer, file string, cfg *ir.Config) error {
 	if err := json.Indent(&out, e.Bytes(), "", "  "); err != nil {
 		return fmt.Errorf("lay the configuration out: %w", err)
 	}
-	_, err := out.WriteTo(w)
+	_, err := out.WriteTo(InJSON(w))
 	return err
 }
 

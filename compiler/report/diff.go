@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -194,10 +193,7 @@ func (m Diff) Empty() bool {
 
 // DiffJSON writes the diff for programs.
 func DiffJSON(w io.Writer, m Diff) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(m); err != nil {
+	if err := writeJSON(w, m); err != nil {
 		return fmt.Errorf("write the diff: %w", err)
 	}
 	return nil

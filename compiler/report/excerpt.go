@@ -168,24 +168,11 @@ func render(line []byte, at part, secrets []part) Excerpt {
 	if end < 0 {
 		end = column
 	}
-	e := Excerpt{Text: b.String(), Start: start, Width: max(1, end-start)}
+	e := Excerpt{Text: disarm(b.String()), Start: start, Width: max(1, end-start)}
 	if column > longest {
 		e.cut()
 	}
 	return e
-}
-
-// Printable is a text on one line, without what a terminal or a log could take for commands.
-func Printable(text string) string { return printable(text) }
-
-// printable is a text without what a terminal could take for commands.
-func printable(text string) string {
-	return strings.Map(func(c rune) rune {
-		if !unicode.IsPrint(c) {
-			return '?'
-		}
-		return c
-	}, text)
 }
 
 // glyph returns how the first character of the text is shown in a column, and how many bytes it has.

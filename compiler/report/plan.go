@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -213,9 +212,7 @@ func place(s source.Span) *Place {
 
 // PlanJSON writes the plan for programs.
 func PlanJSON(w io.Writer, m Plan) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	if err := e.Encode(m); err != nil {
+	if err := writeJSON(w, m); err != nil {
 		return fmt.Errorf("write the plan: %w", err)
 	}
 	return nil
@@ -278,8 +275,8 @@ type planScreen struct {
 
 // line writes one line: a coloured mark's line, with the place in the right column.
 func (s *planScreen) line(mark, text, at string) {
-	if at != "" {
-		text = padded(text+"  ", placeColumn) + at
+	if text = printable(text); at != "" {
+		text = padded(text+"  ", placeColumn) + printable(at)
 	}
 	s.marks = append(s.marks, mark)
 	s.b.WriteString(s.c.Mark(mark, text))

@@ -21,7 +21,7 @@ func Expanded(w io.Writer, file *grammar.File) error {
 func expand(w *bufio.Writer, stmts []*grammar.Stmt, depth int, secret func(source.Span) bool) {
 	indent := strings.Repeat("\t", depth)
 	for _, s := range stmts {
-		w.WriteString(indent + hideStatement(s, secret))
+		w.WriteString(PrintableLine(indent + hideStatement(s, secret)))
 		if s.Block != nil {
 			w.WriteString(" {\n")
 			expand(w, s.Block.Stmts, depth+1, secret)
@@ -41,7 +41,7 @@ func Tree(w io.Writer, file *grammar.File) error {
 		if s.Block != nil {
 			brace = " {"
 		}
-		fmt.Fprintf(out, "%s  %s%s%s\n", padded(s.Span().String(), width), strings.Repeat("    ", depth), hideStatement(s, secret), brace)
+		fmt.Fprintf(out, "%s  %s%s%s\n", padded(printable(s.Span().String()), width), strings.Repeat("    ", depth), printable(hideStatement(s, secret)), brace)
 	})
 	return out.Flush()
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/netip"
 	"time"
+
+	"keepc/compiler/report"
 )
 
 // Version of the JSON forms; it grows when a field changes its meaning or goes.
@@ -117,7 +119,7 @@ func (c *Cluster) jsonOutcomes(list []Outcome) []jsonOutcome {
 }
 
 func writeLines(w io.Writer, lines []any) error {
-	e := json.NewEncoder(w)
+	e := json.NewEncoder(report.InJSON(w))
 	e.SetEscapeHTML(false)
 	for _, l := range lines {
 		if err := e.Encode(l); err != nil {

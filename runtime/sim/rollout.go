@@ -14,6 +14,7 @@ type Rollout struct {
 	cluster *Cluster
 	next    []*ir.Config // by node; nil: it keeps its file
 	Options Options
+	Played  func() // called after each rehearsal; nil: nobody counts them
 }
 
 // NewRollout returns the rollout of new files, one for each node; nil where a node keeps the one that it has.
@@ -256,6 +257,9 @@ func (r *Rollout) Play(steps []Step) Trial {
 		if i == 0 || t.cost() > worst.cost() {
 			worst = t
 		}
+	}
+	if r.Played != nil {
+		r.Played()
 	}
 	return worst
 }

@@ -67,6 +67,11 @@ type table struct {
 
 func (t *table) text(mark, text string) {
 	text, end := strings.CutSuffix(text, "\n")
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = report.Printable(lines[i])
+	}
+	text = strings.Join(lines, "\n")
 	t.b.WriteString(t.colors.Mark(mark, text))
 	if end {
 		t.b.WriteString("\n")
