@@ -19,6 +19,7 @@ import (
 	"keepc/compiler/report"
 	"keepc/compiler/schema"
 	"keepc/grammar/diag"
+	"keepc/runtime/kernel"
 )
 
 // An App is keepc with the world that it sees.
@@ -30,6 +31,8 @@ type App struct {
 	FS      fs.FS
 	Dir     string
 	Started time.Time
+	// Open opens the kernel that run enforces; nil: that of this machine.
+	Open func() (kernel.Kernel, error)
 
 	flags
 }

@@ -72,13 +72,13 @@ func (r *runRun) main(ctx context.Context, name string) error {
 	if err := kernel.Capabilities(); err != nil {
 		return failed(fmt.Errorf("run: %w", err))
 	}
-	if r.leave {
-		return r.withdraw()
-	}
 	first := r.load(name)
 	came, err := r.enterFor(first.Config, r.text)
 	if err != nil {
 		return failed(fmt.Errorf("run: %w", err))
+	}
+	if r.leave {
+		return r.withdraw()
 	}
 	script.Settle() // also: who reads the log may go, the director stays
 	out := daemon.NewWriter(r.Stdout)
@@ -107,6 +107,9 @@ func (r *runRun) main(ctx context.Context, name string) error {
 
 	code, start := exitFailed, &first
 	open := opens(first.Config, came)
+	if r.Open != nil {
+		open = r.Open
+	}
 	err = daemon.Run(ctx, daemon.Options{
 		File: r.shown(name),
 		Load: func() daemon.Loaded {

@@ -46,7 +46,11 @@ const (
 const asKeepc = "KEEPC_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asKeepc) != "" {
+	switch os.Getenv(asKeepc) {
+	case "":
+	case fakedIPVS:
+		keepcWithoutIPVS()
+	default:
 		main()
 		return
 	}

@@ -78,7 +78,7 @@ func FRR(w io.Writer, cfg *ir.Config, asn uint32) error {
 			if t.number == 0 {
 				continue
 			}
-			if !f.v6 {
+			if !f.v6 { // FRR reads other tables of IPv4 alone
 				fmt.Fprintf(&b, "ip import-table %d distance %d\n", t.number, t.distance)
 			}
 			fmt.Fprintf(&b, "route-map %s permit 10\n match %s address prefix-list %s\n", t.name, list, name)
@@ -88,12 +88,12 @@ func FRR(w io.Writer, cfg *ir.Config, asn uint32) error {
 			b.WriteString("exit\n")
 			fmt.Fprintf(&redistribute, "  redistribute %s %d route-map %s\n", table, t.number, t.name)
 		}
-		if f.v6 {
-			b.WriteString("! FRR 8.4 has no words for IPv6 in other tables; later ones do.\n")
-		}
 		text := fmt.Sprintf("router bgp %d\n address-family %s unicast\n%s exit-address-family\nexit\n", asn, family, redistribute.String())
-		if asn == 0 {
-			text = "! " + strings.ReplaceAll(strings.TrimSuffix(strings.Replace(text, "bgp 0", "bgp ASN", 1), "\n"), "\n", "\n! ") + "\n"
+		if f.v6 {
+			b.WriteString("! FRR 8.4 reads no table of IPv6 but the main one; for a later one that does:\n")
+		}
+		if asn == 0 || f.v6 {
+			text = "! " + strings.ReplaceAll(strings.TrimSuffix(strings.Replace(text, "bgp 0\n", "bgp ASN\n", 1), "\n"), "\n", "\n! ") + "\n"
 		}
 		b.WriteString(text + "!\n")
 	}

@@ -13,6 +13,7 @@ type Announcement struct {
 	Name            Name
 	Addresses       []netip.Addr // virtual_address
 	QuorumAddresses bool         // the addresses that come with the quorums of the file, too
+	Local           bool         // a route of each makes it local to this host, so that no interface has to have it
 	Table           uint32       // what the engine announces
 	DrainTable      uint32       // what the engine announces as about to go (RFC 8326); 0: none, a drain withdraws at once
 	Hold            time.Duration

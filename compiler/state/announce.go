@@ -37,6 +37,7 @@ const blackhole = 6
 // announcements takes in the routes of what is announced. What nobody has told of is withdrawn.
 func (w *State) announcements(cfg *ir.Config, s Situation) {
 	for _, a := range cfg.Announced() {
+		w.local(a, s)
 		now := s.Announced[a.Addr]
 		if s.Stopping {
 			now = Announcement{Withdrawn, "stopping"}
@@ -61,6 +62,25 @@ func (w *State) announcements(cfg *ir.Config, s Situation) {
 				w.Absent[k] = why
 			}
 		}
+	}
+}
+
+// local takes in the route that makes an announced address one of this host. It is in the main table: that of local addresses is the kernel's.
+func (w *State) local(a ir.AnnouncedAddress, s Situation) {
+	k := announcedRoute(ir.MainTable, a.Addr)
+	if a.Addr.Is6() {
+		k.Metric = 1 // before what an engine may put there
+	}
+	switch {
+	case !a.Local:
+	case s.Stopping:
+		w.Absent[k] = "stopping"
+	default:
+		r := Route{Type: 2, Scope: 254, Hops: []Hop{{Dev: "lo"}}, Provenance: Provenance{Origin: a.Span(), Why: a.Name.Text + " is local"}}
+		if a.Addr.Is6() {
+			r.Scope = 0
+		}
+		w.Routes[k] = r
 	}
 }
 

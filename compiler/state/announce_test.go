@@ -51,6 +51,12 @@ func TestAnnouncedRoutes(t *testing.T) {
 	if n := len(state.Router(cfg, all).Routes); n != 2 {
 		t.Errorf("assumed: %d routes", n)
 	}
+	cfg.Announcements[0].Local = true
+	local := state.Router(cfg, state.Situation{}).Routes
+	if len(local) != 2 || local[state.RouteKey{Table: ir.MainTable, Dst: netip.PrefixFrom(v4, 32), Protocol: 18}].Type != 2 {
+		t.Errorf("local: %v", local)
+	}
+	cfg.Announcements[0].Local = false
 	all.Stopping = true
 	if s := state.Router(cfg, all); len(s.Routes) != 0 || len(s.Absent) != 4 {
 		t.Errorf("stopping: %v", s)

@@ -293,7 +293,7 @@ func readRoute(m []byte, names map[int]string) (k state.RouteKey, r state.Route,
 	switch v := attrs[unix.RTA_MULTIPATH]; {
 	case len(v) > 0:
 		r.Hops, err = readHops(v, names)
-	case r.Type == unix.RTN_UNICAST: // the kernel hangs IPv6 routes that lead nowhere on the loopback
+	case r.Type == unix.RTN_UNICAST, r.Type == unix.RTN_LOCAL: // the kernel hangs IPv6 routes that lead nowhere on the loopback
 		index := 0
 		if oif := attrs[unix.RTA_OIF]; len(oif) >= 4 {
 			index = int(native(oif))
