@@ -154,9 +154,13 @@ func SecretWords(stmts []*grammar.Stmt) (places []source.Span) {
 			if withSecret(word) {
 				hide(s.Words[0])
 			}
+			first := word
+			if parts := strings.Fields(word); len(parts) > 0 {
+				first = parts[0]
+			}
 			own := in.find(word)
 			switch isKnown := knownWords[word]; {
-			case own == nil && !isKnown && strings.ContainsAny(word, " \t") && Secretive(strings.Fields(word)[0]):
+			case own == nil && !isKnown && first != word && Secretive(first):
 				hide(s.Words...) // quotes around all of it
 			case guard(word, s.Block != nil) != nil:
 				inside = guard(word, s.Block != nil)

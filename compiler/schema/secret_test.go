@@ -1,6 +1,11 @@
 package schema
 
-import "testing"
+import (
+	"testing"
+
+	"keepc/grammar"
+	"keepc/grammar/source"
+)
 
 // TestSecretive holds that a misspelt secret word counts as one, and no other word of the table does.
 func TestSecretive(t *testing.T) {
@@ -19,4 +24,12 @@ func TestSecretive(t *testing.T) {
 			t.Errorf("%s is secretive", Join(path))
 		}
 	})
+}
+
+// TestSecretBlanks holds that a keyword of blanks alone, in quotes, is read as any unknown word.
+func TestSecretBlanks(t *testing.T) {
+	file, _ := grammar.Parse(source.New("f", []byte("global_defs {\n    \" \" x\n}\n")))
+	if places := SecretWords(file.Stmts); len(places) > 0 {
+		t.Errorf("%v", places)
+	}
 }
