@@ -3,6 +3,7 @@
 package compiler
 
 import (
+	"fmt"
 	"slices"
 
 	"keepc/compiler/enforced"
@@ -37,8 +38,7 @@ func Compile(file *grammar.File, opts Options) (*ir.Config, diag.List) {
 	opts.announce(cfg)
 	cfg.NotEnforced = enforced.Judge(cfg)
 	found = append(found, lint.Run(cfg, file, opts.Host, opts.Peers)...)
-	found = withoutConsequences(file, found)
-	everywhere(file, found)
+	unfixable(file, found)
 	found.Sort()
 	return cfg, found
 }
@@ -66,21 +66,16 @@ func OnHost(file *grammar.File, cfg *ir.Config, host lint.Host) diag.List {
 	return slices.DeleteFunc(found, func(d diag.Diagnostic) bool { return !d.Host })
 }
 
-// Merge joins the findings of reading a file with those of its meaning, in the order of the file, and leaves out what its
-// comments silence. Where a brace was missing, the one that then closes nothing is no finding of its own.
+// Merge joins the findings of reading a file with those of its meaning, in the order of the file, and leaves out what follows from
+// others and what its comments silence.
 func Merge(file *grammar.File, reading, meaning diag.List) diag.List {
-	for _, d := range meaning {
-		if d.Rule != "missing-brace" {
-			continue
-		}
-		if i := slices.IndexFunc(reading, func(o diag.Diagnostic) bool { return o.Rule == "extra-brace" && d.Span.Before(o.Span) }); i >= 0 {
-			reading = slices.Delete(slices.Clone(reading), i, i+1)
+	all := slices.Concat(reading, meaning).Collect().Causes()
+	all = silence(file, foreign(file, all))
+	for i := range all {
+		if d := &all[i]; d.Plural[0] != "" && len(d.More) > 0 {
+			d.Message, d.Label, d.More = fmt.Sprintf(d.Plural[0], 1+len(d.More)), d.Plural[1], nil
 		}
 	}
-	reading, meaning = oneCause(reading, meaning)
-	reading = defined(reading, meaning)
-	all := silence(file, foreign(file, slices.Concat(reading, meaning)))
-	countTemplates(all)
 	lint.Losses(all)
 	all.Sort()
 	return all

@@ -6,8 +6,8 @@ import (
 	"keepc/grammar/source"
 )
 
-// everywhere leaves out the fixes that edit the value of a definition which is also used where it is right as it is.
-func everywhere(file *grammar.File, found diag.List) {
+// unfixable drops the fixes that edit the value of a definition which is also used where it is right as it is.
+func unfixable(file *grammar.File, found diag.List) {
 	if len(file.Uses) == 0 {
 		return
 	}

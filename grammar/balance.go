@@ -41,6 +41,7 @@ type balancer struct {
 	literal   bool        // every brace is a token; nothing is repaired
 	skipped   int         // braces open inside a block that is too deep
 	row       kind        // opening or closing: the token before was such a brace, and without a partner
+	torn      source.Span // the last quote without a partner, unless it is the partner of the one above it
 
 	// count is what was missing and superfluous; budget is the count of a reading before this one.
 	count, budget braces
@@ -350,7 +351,7 @@ func (b *balancer) extraBrace(at source.Span, plain bool) {
 	}
 	b.row = closing
 	d := diag.Diagnostic{
-		Rule: "extra-brace", Severity: diag.Error, Message: `"}" without a block to close`,
+		Rule: "extra-brace", Severity: diag.Error, Kind: diag.Brace, Message: `"}" without a block to close`,
 		Span: at, Label: "every open block is closed before it",
 	}
 	if plain {
@@ -393,7 +394,7 @@ func (b *balancer) braceInWord(l *line, s *scanner, at source.Span) {
 	d := diag.Diagnostic{
 		Rule: "brace-in-word", Severity: diag.Error, Message: "a brace within a word",
 		Span: at, Label: "keepalived ends the word before it",
-		Help: "put the word in double quotes",
+		Help: "put the word in double quotes", Spoils: garbles(at),
 	}
 	if open := strings.LastIndex(w.Text, "${"); open >= 0 && nameLength(w.Text[open+2:]) == len(w.Text)-open-2 {
 		d.Message, d.Help = "a reference without its closing brace", fmt.Sprintf("write %s}", w.Text[open:])
@@ -425,6 +426,9 @@ func (b *balancer) unclosedBlock(next source.Span) {
 func (b *balancer) unclosedAtEnd() {
 	open := b.blocks[1:]
 	b.count.missing += len(open)
+	if b.record.cut {
+		return
+	}
 	inner := open[len(open)-1]
 	finding := diag.Diagnostic{
 		Rule: "unclosed-block", Severity: diag.Error, Message: fmt.Sprintf("block %s is not closed", name(inner.head)),
@@ -449,7 +453,26 @@ func (b *balancer) unmatchedQuote(l *line, start int) {
 		finding.Label = "the backslash does not make the quote a part of the word"
 		finding.Notes = []diag.Note{{Message: "there are no escapes; but the search for a comment skips this quote, and takes the rest of the line as quoted"}}
 	}
+	b.tear(&finding)
 	b.record.add(finding)
+}
+
+// tear says what a quote without a partner spoils. One on the line below that of another one is its partner: both are one finding, and so
+// is what the line begins with.
+func (b *balancer) tear(finding *diag.Diagnostic) {
+	finding.Kind = diag.Quote
+	if first := b.torn; first.Source == finding.Span.Source && !first.IsZero() && diag.NextLine(first).Holds(finding.Span) {
+		for i := range b.record.findings.List {
+			if d := &b.record.findings.List[i]; d.Kind == diag.Quote && d.Span == first {
+				d.Spoils = append(d.Spoils, diag.Spoil{Span: diag.NextLine(first), Kinds: diag.Quote | diag.Word | diag.Backslash})
+			}
+		}
+		b.torn = source.Span{}
+		return
+	}
+	b.torn = finding.Span
+	line := diag.Line(finding.Span)
+	finding.Spoils = []diag.Spoil{{Span: finding.Span, Kinds: diag.Extra}, {Span: line, Kinds: diag.Backslash}}
 }
 
 // name returns a statement for a message, shortened.

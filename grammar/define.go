@@ -61,7 +61,8 @@ func (e *expander) defineMisnamed(l line) bool {
 	e.report(diag.Diagnostic{
 		Rule: "definition-name", Severity: diag.Error, Message: fmt.Sprintf("%q cannot be the name of a definition", l.text[1:n]),
 		Span: l.span(0, n), Label: "expected letters, digits and _, and no digit at the start",
-		Notes: []diag.Note{{Message: "keepalived takes the line for an unknown keyword, and replaces no " + l.text[:n]}},
+		Spoils: []diag.Spoil{{Text: l.text[:n], Kinds: diag.Value}},
+		Notes:  []diag.Note{{Message: "keepalived takes the line for an unknown keyword, and replaces no " + l.text[:n]}},
 	})
 	return true
 }
@@ -478,7 +479,7 @@ func (e *expander) unsetVariable(ref reference, at source.Span) {
 	e.report(diag.Diagnostic{
 		Rule: "unset-variable", Severity: diag.Info, Message: fmt.Sprintf("the environment has no %s", ref.params),
 		Span: at, Label: "replaced by nothing",
-		Help: "set it for keepc as it is set for keepalived",
+		Help: "set it for keepc as it is set for keepalived", Spoils: empties(at),
 	})
 }
 
@@ -486,14 +487,25 @@ func (e *expander) unreadVariable(ref reference, at source.Span) {
 	e.report(diag.Diagnostic{
 		Rule: "unread-variable", Severity: diag.Info, Message: fmt.Sprintf("%s of the environment is not read", ref.params),
 		Span: at, Label: "replaced by nothing here",
-		Help: "--allow-env reads the environment of keepc",
+		Help: "--allow-env reads the environment of keepc", Spoils: empties(at),
 	})
+}
+
+// empties is what a reference spoils that is replaced by nothing: the value that it is in, and the end of the line before it.
+func empties(at source.Span) []diag.Spoil {
+	return append(garbles(at), diag.Spoil{Span: diag.LineTo(at), Kinds: diag.Missing})
+}
+
+// garbles is what a part of a word spoils that is not what was meant: the word.
+func garbles(at source.Span) []diag.Spoil {
+	return []diag.Spoil{{Span: at, Kinds: diag.Value | diag.Word}}
 }
 
 func (e *expander) undefinedReference(ref undefined, names []string) {
 	d := diag.Diagnostic{
 		Rule: "undefined-reference", Severity: diag.Warning, Message: fmt.Sprintf("$%s is not defined", ref.name),
 		Span: ref.at, Label: "keepalived leaves it as it is, without a message",
+		Kind: diag.Reference, Spoils: garbles(ref.at), AsBad: true,
 	}
 	if ref.braces {
 		d.Severity = diag.Error
@@ -528,7 +540,7 @@ func (e *expander) bareReference(l line, ref reference) {
 	}
 	e.report(diag.Diagnostic{
 		Rule: "bare-reference", Severity: diag.Warning, Message: fmt.Sprintf("$%s is not replaced in front of %s", ref.name, next),
-		Span: at, Label: fmt.Sprintf("write ${%s}", ref.name),
+		Span: at, Label: fmt.Sprintf("write ${%s}", ref.name), Spoils: garbles(at), AsBad: true,
 		Fixes: []diag.Fix{{Title: "put the name in braces", Edits: []diag.Edit{{Span: at, Text: "${" + ref.name + "}"}}}},
 	})
 }
@@ -537,7 +549,8 @@ func (e *expander) cycle(d *definition, at source.Span) {
 	e.report(diag.Diagnostic{
 		Rule: "definition-cycle", Severity: diag.Error, Message: fmt.Sprintf("the value of $%s contains $%s", d.name, d.name),
 		Span: at, Label: "keepalived hangs here for ever, also with -t",
-		Notes: []diag.Note{{Message: "defined here; a value is expanded where it is used, not where it is written", Span: d.at}},
+		Notes:  []diag.Note{{Message: "defined here; a value is expanded where it is used, not where it is written", Span: d.at}},
+		Spoils: garbles(at),
 	})
 }
 
@@ -545,7 +558,8 @@ func (e *expander) textAfter(d *definition, at, after source.Span) {
 	e.report(diag.Diagnostic{
 		Rule: "text-after-lines", Severity: diag.Error, Message: fmt.Sprintf("text after $%s, which has %d lines", d.name, len(d.lines)),
 		Span: after, Label: "keepalived replaces such a definition only at the end of a line",
-		Notes: []diag.Note{{Message: "keepalived leaves this as it is", Span: at}, {Message: "defined here", Span: d.at}},
+		Notes:  []diag.Note{{Message: "keepalived leaves this as it is", Span: at}, {Message: "defined here", Span: d.at}},
+		Spoils: []diag.Spoil{{Span: at, Kinds: diag.Word}},
 	})
 }
 

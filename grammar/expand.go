@@ -231,7 +231,7 @@ func (e *expander) spend(n int, at source.Span) bool {
 			Span:    at, Label: "nothing is read from here on",
 		})
 	}
-	e.stack, e.file = nil, nil
+	e.stack, e.file, e.record.cut = nil, nil, true
 	return false
 }
 
@@ -398,8 +398,9 @@ func (e *expander) conditionOnBlock(head source.Span) {
 	found[i] = diag.Diagnostic{
 		Rule: "condition-on-block", Severity: diag.Error, Message: "the condition takes away this line, and not the block that it opens",
 		Span: head, Label: fmt.Sprintf("not for the id %q", e.opts.ID),
-		Notes: []diag.Note{{Message: "keepalived reads the lines up to here as those of what is around the block", Span: found[i].Span}},
-		Help:  "write the condition before each line of the block",
+		Notes:  []diag.Note{{Message: "keepalived reads the lines up to here as those of what is around the block", Span: found[i].Span}},
+		Help:   "write the condition before each line of the block",
+		Spoils: []diag.Spoil{{Span: head.To(found[i].Span), Kinds: diag.Word | diag.Misplaced}},
 	}
 }
 
@@ -447,6 +448,11 @@ func (e *expander) lineContinuation(at source.Span) {
 		Rule: "line-continuation", Severity: diag.Error, Message: "backslash at the end of a line",
 		Span: at, Label: "keepalived reads it as a part of the last word, or as a word",
 		Notes: []diag.Note{{Message: "only the lines of a definition go on, also where the backslash ends a comment"}},
+		Kind:  diag.Backslash,
+		Spoils: []diag.Spoil{
+			{Span: diag.Line(at), Kinds: diag.Missing | diag.Split},
+			{Span: diag.NextLine(at), Kinds: diag.Word},
+		},
 	}
 	if !alone {
 		d.Fixes = []diag.Fix{{Title: "delete the backslash", Edits: []diag.Edit{edit}}}

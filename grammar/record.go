@@ -40,8 +40,9 @@ const (
 
 // A record is what a reading finds beside the statements.
 type record struct {
-	room     int // zero: Room
-	taken    int // of that
+	room     int  // zero: Room
+	taken    int  // of that
+	cut      bool // the text is larger than what was read of it
 	findings diag.Bounded
 	comments []Comment
 	includes []Include
@@ -64,6 +65,7 @@ func (r *record) take(n int, at source.Span) {
 		return
 	}
 	if r.taken += n; r.full() {
+		r.cut = true
 		r.findings.List.Add(LimitMet("lines", at)) // whatever else there is
 	}
 }
@@ -92,10 +94,26 @@ func (r *record) list() diag.List {
 		r.findings.Add(diag.Diagnostic{
 			Rule: "unfilled-template", Severity: diag.Error, Message: "a template is not filled in",
 			Span: r.templates[0], More: r.templates[1:], Label: "means nothing to keepalived",
-			Help: "check the file that the template makes",
+			Help: "check the file that the template makes", Plural: Templates, Spoils: r.pastTemplates(),
 		})
 	}
 	return r.findings.List
+}
+
+// Templates is the message and the label of a finding about several templates.
+var Templates = [2]string{"%d templates are not filled in", "the first; they mean nothing to keepalived"}
+
+// PastTemplate is what a template spoils: the rest of its line.
+func PastTemplate(at source.Span) diag.Spoil {
+	return diag.Spoil{Span: diag.LineFrom(at), Kinds: diag.Sense | diag.Extra}
+}
+
+// pastTemplates is what the templates spoil.
+func (r *record) pastTemplates() (all []diag.Spoil) {
+	for _, at := range r.templates {
+		all = append(all, PastTemplate(at))
+	}
+	return all
 }
 
 // comment keeps the comment that starts at a place of a line. One that starts within a word is a finding, unless it is
@@ -112,7 +130,7 @@ func (r *record) comment(l *line, at int) {
 		return
 	}
 	r.add(diag.Diagnostic{
-		Rule: "comment-in-word", Severity: diag.Warning, Message: fmt.Sprintf("%q starts a comment within a word", mark[:1]),
+		Rule: "comment-in-word", Severity: diag.Warning, Kind: diag.Comment, Message: fmt.Sprintf("%q starts a comment within a word", mark[:1]),
 		Span: l.span(at, len(l.text)), Label: "the word ends here for keepalived",
 		Help: "put the word in double quotes, which is all that saves the mark, or put a blank before the comment",
 	})

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"keepc/grammar/diag"
+	"keepc/grammar/source"
 )
 
 // repeat takes a line that starts with ~SEQ or ~LST: the rest of it is read again and again, each time with another value
@@ -26,12 +27,18 @@ func (e *expander) repeat(l line) bool {
 		e.report(diag.Diagnostic{
 			Rule: "invalid-sequence", Severity: diag.Error, Message: problem,
 			Span: l.span(0, len(l.text)), Label: "keepalived drops the line",
-			Notes: []diag.Note{{Message: "~SEQ(var, [start, [step,]] end), ~LST(var, value, ...) or ~LST({var, ...}, {value, ...}, ...)"}},
+			Notes:  []diag.Note{{Message: "~SEQ(var, [start, [step,]] end), ~LST(var, value, ...) or ~LST({var, ...}, {value, ...}, ...)"}},
+			Spoils: unrepeated(l.span(0, len(l.text))),
 		})
 	} else if e.file != nil {
 		e.push(from)
 	}
 	return true
+}
+
+// unrepeated is what a line spoils that was to make others: the blocks above it lack these.
+func unrepeated(at source.Span) []diag.Spoil {
+	return []diag.Spoil{{Span: at.Source.Span(0, int(at.Start)), Kinds: diag.Addresses}}
 }
 
 // misspeltRepeat returns a line that starts with ~seq(, SEQ( or the like as it was meant, and reports it.
@@ -49,7 +56,8 @@ func (e *expander) misspeltRepeat(l line) line {
 	e.report(diag.Diagnostic{
 		Rule: "invalid-sequence", Severity: diag.Error, Message: fmt.Sprintf("%s does not repeat the line", word),
 		Span: at, Label: "the word is " + meant,
-		Fixes: []diag.Fix{{Title: "write " + meant, Edits: []diag.Edit{{Span: at, Text: meant}}}},
+		Fixes:  []diag.Fix{{Title: "write " + meant, Edits: []diag.Edit{{Span: at, Text: meant}}}},
+		Spoils: unrepeated(at),
 	})
 	return l.splice(0, len(word), madeLine(meant, at))
 }

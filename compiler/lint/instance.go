@@ -24,7 +24,7 @@ func instanceRules() []Rule {
 						continue
 					}
 					if len(v.Unicast) == 0 || !v.Has("unicast_src_ip") {
-						p.report(v.Span(), named(v)+" has no interface", "needs interface")
+						p.report(v.Span(), named(v)+" has no interface", "needs interface").Kind |= diag.Interface
 					}
 				}
 			},
@@ -76,6 +76,7 @@ func instanceRules() []Rule {
 							message, label = named(v)+" has no address to advertise", "virtual_ipaddress_excluded alone"
 						}
 						d := p.report(v.At("virtual_ipaddress"), message, label)
+						d.Kind |= diag.Addresses
 						if v.Version == 3 || v.Strict {
 							d.Severity = diag.Error
 						}
@@ -315,7 +316,8 @@ func instanceRules() []Rule {
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if pass := auth(v, "auth_pass"); pass != nil && auth(v, "auth_type") == nil && v.Version != 3 {
-						p.report(pass.Span(), "the password of "+named(v)+" has no effect without auth_type", "ignored").Help = "add \"auth_type PASS\""
+						d := p.report(pass.Span(), "the password of "+named(v)+" has no effect without auth_type", "ignored")
+						d.Help, d.Kind = "add \"auth_type PASS\"", diag.Pair|diag.Remark
 					}
 				}
 			},
@@ -326,6 +328,7 @@ func instanceRules() []Rule {
 				for _, v := range p.Instances {
 					if kind := auth(v, "auth_type"); kind != nil && auth(v, "auth_pass") == nil && v.Version != 3 {
 						d := p.report(kind.Span(), named(v)+" has an auth_type and no auth_pass", "has no effect")
+						d.Kind = diag.Pair | diag.Remark
 						if passElsewhere.MatchString(between(v.Stmt.Block.Find("authentication"))) {
 							d.Severity, d.Label = diag.Info, "the password is for another id; has no effect here"
 						}

@@ -134,7 +134,7 @@ func newPass(cfg *ir.Config, file *grammar.File, host Host) *pass {
 
 // report adds a finding of the rule. The notes and the rest may be added to what it returns.
 func (p *pass) report(at source.Span, message, label string) *diag.Diagnostic {
-	d := diag.Diagnostic{Rule: p.rule.Name, Severity: p.rule.Severity, Loss: p.rule.Loss, Message: message, Span: at, Label: label, Host: p.rule.Host}
+	d := diag.Diagnostic{Rule: p.rule.Name, Severity: p.rule.Severity, Kind: diag.Sense, Loss: p.rule.Loss, Message: message, Span: at, Label: label, Host: p.rule.Host}
 	return p.found.Add(d)
 }
 

@@ -25,7 +25,7 @@ func routeRules() []Rule {
 						continue
 					}
 					d := p.report(r.Span(), "a route of "+owner(v, "static_routes")+" names no interface", "keepalived before 2.3.2 does not watch it")
-					d.Help = "add dev, or no_track"
+					d.Kind, d.Help = diag.Sense|diag.Remark, "add dev, or no_track"
 					if !staysWith(v, r) {
 						d.Severity, d.Label = diag.Error, "before 2.3.2 not watched: gone for good when its interface goes down"
 					}
@@ -102,7 +102,7 @@ func routeRules() []Rule {
 			Check: func(p *pass) {
 				for of, r := range p.rules {
 					if r.Stmt != nil && r.Action != ir.Goto && !preferred(r) {
-						p.report(r.Span(), "a rule of "+of+" has no preference", "expected preference and a number")
+						p.report(r.Span(), "a rule of "+of+" has no preference", "expected preference and a number").Kind = diag.Remark
 					}
 				}
 			},

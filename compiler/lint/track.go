@@ -73,6 +73,7 @@ func (p *pass) undefined() {
 			continue
 		}
 		d := p.report(u.at, fmt.Sprintf("there is no %s %q", u.kind, u.name), "undefined")
+		d.Spoils = []diag.Spoil{{Span: diag.LineFrom(u.at), Kinds: diag.Option}}
 		if len(names[u.kind]) == 0 || len(names[u.kind]) > manyNames {
 			continue // the nearest of very many means nothing
 		}

@@ -18,6 +18,7 @@ import (
 
 func (r *reader) report(d diag.Diagnostic) {
 	d.Fixes = slices.DeleteFunc(d.Fixes, breaksLine)
+	d.Kind |= diag.Sense
 	r.found.Add(d)
 }
 
@@ -55,7 +56,7 @@ func (r *reader) missingValue(expect string) {
 		return
 	}
 	d := diag.Diagnostic{
-		Rule: "missing-value", Severity: diag.Error,
+		Rule: "missing-value", Severity: diag.Error, Kind: diag.Missing,
 		Message: r.key.Word + " needs a value",
 		Span:    after(r.stmt),
 		Label:   "expected " + expect,
@@ -70,7 +71,7 @@ func (r *reader) missingValue(expect string) {
 
 func (r *reader) missingSubject(entry, expect string) {
 	r.fail(diag.Diagnostic{
-		Rule: "missing-value", Severity: diag.Error, Loss: diag.DropsWord,
+		Rule: "missing-value", Severity: diag.Error, Kind: diag.Missing, Loss: diag.DropsWord,
 		Message: fmt.Sprintf("the %s has options only", entry),
 		Span:    r.stmt.Span(),
 		Label:   "expected " + expect,
@@ -89,7 +90,7 @@ func after(s *grammar.Stmt) source.Span {
 // invalid reports a word that is no value at all.
 func (r *reader) invalid(w grammar.Word, what, expect string) {
 	r.fail(diag.Diagnostic{
-		Rule: "invalid-value", Severity: diag.Error,
+		Rule: "invalid-value", Severity: diag.Error, Kind: diag.Value,
 		Message: r.quote(w) + " is not " + what,
 		Span:    w.Span,
 		Label:   "expected " + expect,
@@ -114,7 +115,7 @@ func (r *reader) outside(w grammar.Word, lo, hi, expect string) {
 // oneOf reports a word that is none of the words allowed, with the one that was likely meant.
 func (r *reader) oneOf(w grammar.Word, allowed []string) {
 	d := diag.Diagnostic{
-		Rule: "invalid-value", Severity: diag.Error,
+		Rule: "invalid-value", Severity: diag.Error, Kind: diag.Value,
 		Message: fmt.Sprintf("%s cannot be %s", r.key.Word, r.quote(w)),
 		Span:    w.Span,
 		Label:   "expected " + or(allowed),
@@ -219,7 +220,7 @@ func (r *reader) lineEnds() {
 	}
 	if off := extra[0].Text; r.key.Expect == "" && (off == "off" || off == "false" || off == "no" || off == "0") {
 		r.report(diag.Diagnostic{
-			Rule: "extra-words", Severity: diag.Warning,
+			Rule: "extra-words", Severity: diag.Warning, Kind: diag.Extra,
 			Message: fmt.Sprintf("%s counts, whatever %q says", r.key.Word, off),
 			Span:    extra[0].Span,
 			Label:   "ignored",
@@ -228,7 +229,7 @@ func (r *reader) lineEnds() {
 		return
 	}
 	r.report(diag.Diagnostic{
-		Rule: "extra-words", Severity: diag.Warning,
+		Rule: "extra-words", Severity: diag.Warning, Kind: diag.Extra,
 		Message: fmt.Sprintf("%s is ignored after %s", r.quoteAll(extra), r.key.Word),
 		Span:    extra[0].Span.To(extra[len(extra)-1].Span),
 		Label:   "expected nothing more on this line",
@@ -266,6 +267,7 @@ func (r *reader) missingBrace(key *Keyword, s *grammar.Stmt, content []*grammar.
 		Rule: "missing-brace", Severity: diag.Error,
 		Message: fmt.Sprintf("%s has no block", r.name(key, s)),
 		Span:    after(s),
+		Spoils:  diag.Spare(after(s)),
 		Label:   `expected "{"`,
 	}
 	if len(content) > 0 {
@@ -449,7 +451,7 @@ func paired(word string) bool {
 
 func (r *reader) unknownOption(entry string, w grammar.Word, known []string) {
 	d := diag.Diagnostic{
-		Rule: "unknown-option", Severity: diag.Error,
+		Rule: "unknown-option", Severity: diag.Error, Kind: diag.Option,
 		Message: fmt.Sprintf("%s is no option of %s", r.quote(w), article(entry)),
 		Span:    w.Span,
 	}

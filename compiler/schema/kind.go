@@ -62,7 +62,7 @@ func (r *reader) ended(w grammar.Word) {
 		return
 	}
 	r.report(diag.Diagnostic{
-		Rule: "stray-semicolon", Severity: diag.Warning,
+		Rule: "stray-semicolon", Severity: diag.Warning, Kind: diag.Option,
 		Message: "a semicolon does not end a line here",
 		Span:    w.Span,
 		Label:   "keepalived takes it for a part of the word",
@@ -78,7 +78,7 @@ func (r *reader) listed(w grammar.Word) {
 		return
 	}
 	r.report(diag.Diagnostic{
-		Rule: "stray-semicolon", Severity: diag.Warning,
+		Rule: "stray-semicolon", Severity: diag.Warning, Kind: diag.Option,
 		Message: "a comma does not end a value here",
 		Span:    w.Span,
 		Label:   "keepalived takes it for a part of the word",
@@ -109,7 +109,7 @@ var Interface = Kind[string]{"an interface name", func(r *reader) (string, bool)
 		return w.Text, ok
 	}
 	d := diag.Diagnostic{
-		Rule: "invalid-value", Severity: diag.Error,
+		Rule: "invalid-value", Severity: diag.Error, Kind: diag.Value,
 		Message: r.quote(w) + " is not an interface name",
 		Span:    w.Span,
 		Label:   "expected 1 to 15 bytes without a slash or blank",

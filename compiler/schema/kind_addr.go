@@ -84,7 +84,7 @@ func (r *reader) addr(w grammar.Word, expect string, mask diag.Severity) (netip.
 // noAddress reports a word that is no address, and what it would be without what people put around addresses.
 func (r *reader) noAddress(w grammar.Word, expect string) {
 	d := diag.Diagnostic{
-		Rule: "invalid-value", Severity: diag.Error,
+		Rule: "invalid-value", Severity: diag.Error, Kind: diag.Value,
 		Message: r.quote(w) + " is not an IP address",
 		Span:    w.Span,
 		Label:   "expected " + expect,
@@ -146,7 +146,7 @@ func port(lo int64) Kind[uint16] {
 		if err == nil && n >= lo && n <= 65535 {
 			return uint16(n), true
 		}
-		d := diag.Diagnostic{Rule: "invalid-value", Severity: diag.Error, Message: r.quote(w) + " is not a port", Span: w.Span, Label: "expected " + expect}
+		d := diag.Diagnostic{Rule: "invalid-value", Severity: diag.Error, Kind: diag.Value, Message: r.quote(w) + " is not a port", Span: w.Span, Label: "expected " + expect}
 		switch known, first, _ := strings.Cut(text, "-"); {
 		case isNumber(text):
 			d.Rule, d.Message = "value-range", fmt.Sprintf("port %s is outside %d..65535", r.show(w), lo)
@@ -288,7 +288,7 @@ func (r *reader) prefixLength(w grammar.Word, a netip.Addr) netip.Prefix {
 	}
 	p, at := netip.PrefixFrom(a, bits), w.Span.To(last.Span)
 	d := diag.Diagnostic{
-		Rule: "invalid-value", Severity: diag.Error,
+		Rule: "invalid-value", Severity: diag.Error, Kind: diag.Value,
 		Message: fmt.Sprintf("%s does not give %s a prefix length", r.quoteAll(r.rest[:words+1]), a),
 		Span:    at,
 		Label:   fmt.Sprintf("expected %s in one word", p),
@@ -324,7 +324,7 @@ func ones(mask netip.Addr) (n int, rest uint32) {
 // noPrefix reports a word that is no address with a prefix length, and what was likely meant.
 func (r *reader) noPrefix(w grammar.Word, what, expect string) {
 	d := diag.Diagnostic{
-		Rule: "invalid-value", Severity: diag.Error,
+		Rule: "invalid-value", Severity: diag.Error, Kind: diag.Value,
 		Message: r.quote(w) + " is not " + what,
 		Span:    w.Span,
 		Label:   "expected " + expect,
@@ -465,7 +465,7 @@ func addrRange(r *reader) (first, last netip.Addr, port uint16, ok bool) {
 // hostBits reports a prefix that is no network: the reference drops such a line.
 func (r *reader) hostBits(w grammar.Word, network netip.Prefix) {
 	d := diag.Diagnostic{
-		Rule: "invalid-value", Severity: diag.Error,
+		Rule: "invalid-value", Severity: diag.Error, Kind: diag.Value,
 		Message: r.quote(w) + " is not a network",
 		Span:    w.Span,
 		Label:   fmt.Sprintf("expected %s, or one address without a prefix length", network),

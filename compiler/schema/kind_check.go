@@ -79,7 +79,7 @@ func (r *reader) statusRange(w grammar.Word) (ir.StatusRange, bool) {
 		r.outside(w, "100", "599", expect)
 		return ir.StatusRange{}, false
 	}
-	d := diag.Diagnostic{Rule: "invalid-value", Severity: diag.Error, Message: r.quote(w) + " is not a status code or a range", Span: w.Span, Label: "expected " + expect}
+	d := diag.Diagnostic{Rule: "invalid-value", Severity: diag.Error, Kind: diag.Value, Message: r.quote(w) + " is not a status code or a range", Span: w.Span, Label: "expected " + expect}
 	switch list := strings.ReplaceAll(text, ",", " "); {
 	case len(text) == 3 && strings.EqualFold(text[1:], "xx") && text[0] >= '1' && text[0] <= '5':
 		all := text[:1] + "00-" + text[:1] + "99"

@@ -67,7 +67,7 @@ var serviceClass = Kind[ir.Number]{numbered(255, classes).Expect, func(r *reader
 	}
 	w, number := r.rest[0], fmt.Sprintf("%#02x", n)
 	r.fail(diag.Diagnostic{
-		Rule: "invalid-value", Severity: diag.Error,
+		Rule: "invalid-value", Severity: diag.Error, Kind: diag.Value,
 		Message: fmt.Sprintf("no %s is called %s any more", r.key.Word, w.Text),
 		Span:    w.Span,
 		Label:   "expected " + number,
@@ -358,7 +358,7 @@ func numberRange(hi uint64) Kind[*ir.Range] {
 var portRange = Kind[*ir.Range]{"two numbers, as 80-80", func(r *reader) (*ir.Range, bool) {
 	if w := r.peek(); isNumber(w) {
 		r.report(diag.Diagnostic{
-			Rule: "invalid-value", Severity: diag.Error, Loss: diag.GoesOnWith,
+			Rule: "invalid-value", Severity: diag.Error, Kind: diag.Value, Loss: diag.GoesOnWith,
 			Message: fmt.Sprintf("%s %s is not a range of ports", r.key.Word, w),
 			Span:    r.rest[0].Span,
 			Label:   fmt.Sprintf("expected %s-%s: keepalived adds the rule for all ports", w, w),

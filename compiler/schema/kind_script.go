@@ -127,7 +127,7 @@ var Account = Kind[ir.User]{"a user [and a group]", func(r *reader) (u ir.User, 
 	}
 	if user, group, cut := strings.Cut(w.Text, ":"); cut {
 		d := diag.Diagnostic{
-			Rule: "invalid-value", Severity: diag.Error,
+			Rule: "invalid-value", Severity: diag.Error, Kind: diag.Value,
 			Message: r.quote(w) + " is not a user",
 			Span:    w.Span,
 			Label:   fmt.Sprintf("expected %s %s: user and group are two words", user, group),
@@ -140,7 +140,7 @@ var Account = Kind[ir.User]{"a user [and a group]", func(r *reader) (u ir.User, 
 	if w, ok := r.optional(); ok {
 		if w.Text == ":" && (r.version == "" || !Older(newestKnown, r.version)) {
 			r.fail(diag.Diagnostic{
-				Rule: "invalid-value", Severity: diag.Error,
+				Rule: "invalid-value", Severity: diag.Error, Kind: diag.Value,
 				Message: `":" is not a group`,
 				Span:    w.Span,
 				Label:   "expected a group, or nothing: keepalived " + newestKnown + " and older refuse the user",
@@ -192,7 +192,7 @@ var Password = Kind[ir.Secret]{"a word of at most 8 bytes", func(r *reader) (ir.
 	r.secrets = append(r.secrets, w.Span)
 	if w.Text == "" {
 		r.fail(diag.Diagnostic{
-			Rule: "invalid-value", Severity: diag.Error,
+			Rule: "invalid-value", Severity: diag.Error, Kind: diag.Value,
 			Message: r.key.Word + " is empty",
 			Span:    w.Span,
 			Label:   "expected a word of at most 8 bytes",
@@ -201,7 +201,8 @@ var Password = Kind[ir.Secret]{"a word of at most 8 bytes", func(r *reader) (ir.
 	}
 	if commented(w) {
 		r.report(diag.Diagnostic{
-			Rule: "password-cut", Severity: diag.Error,
+			Rule: "password-cut", Severity: diag.Error, Kind: diag.Value,
+			Spoils:  []diag.Spoil{{Span: w.Span.Source.Span(int(w.Span.End), int(w.Span.End)), Kinds: diag.Comment}},
 			Message: r.key.Word + " ends where a comment begins",
 			Span:    w.Span,
 			Label:   "the rest is a comment",
@@ -210,7 +211,7 @@ var Password = Kind[ir.Secret]{"a word of at most 8 bytes", func(r *reader) (ir.
 	}
 	if len(w.Text) > 8 {
 		r.report(diag.Diagnostic{
-			Rule: "password-cut", Severity: diag.Error,
+			Rule: "password-cut", Severity: diag.Error, Kind: diag.Value,
 			Message: r.key.Word + " is longer than 8 bytes",
 			Span:    w.Span,
 			Label:   "only the first 8 count",

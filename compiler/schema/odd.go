@@ -120,7 +120,7 @@ func (r *reader) unfilledValue(w grammar.Word) {
 	r.report(diag.Diagnostic{
 		Rule: "unfilled-template", Severity: diag.Error, Message: "a template is not filled in",
 		Span: w.Span, Label: "means nothing to keepalived",
-		Help: "write the value",
+		Help: "write the value", Plural: grammar.Templates, Spoils: []diag.Spoil{grammar.PastTemplate(w.Span)},
 	})
 }
 

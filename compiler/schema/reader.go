@@ -32,6 +32,7 @@ type reader struct {
 	secrets    []source.Span
 	commands   []*ir.Command
 	failed     int         // so many lines could not be read to their end
+	guesses    int         // so many lines with an unknown word were asked what they hide
 	room       int         // that is left for values, in bytes of memory
 	full       bool        // there is none left, which is told
 	conflict   bool        // between the marks of a merge

@@ -49,6 +49,7 @@ func (r *reader) otherBracket(at grammar.Word, closing *grammar.Stmt) {
 		Rule: "missing-brace", Severity: diag.Error,
 		Message: r.quote(at) + " does not open a block",
 		Span:    at.Span,
+		Spoils:  diag.Spare(at.Span),
 		Label:   `expected "{", and "}" at its end`,
 	}
 	if closing != nil {
@@ -153,6 +154,7 @@ func (r *reader) inline(key *Keyword, s *grammar.Stmt) *grammar.Stmt {
 		Rule: "missing-brace", Severity: diag.Error,
 		Message: fmt.Sprintf("what %s holds stands between braces", key.Word),
 		Span:    at,
+		Spoils:  diag.Spare(at),
 		Label:   "expected { before it and } behind it",
 	}
 	if gap := s.Words[0].Span.To(at); s.Block == nil && gap.Source == at.Source && !at.IsZero() && !slices.ContainsFunc(words[1:], func(w grammar.Word) bool { return isAddress(w.Text) }) { // each address wants its line
@@ -215,7 +217,7 @@ func (b *Block[T]) split(r *reader, row *Row[T], s, next *grammar.Stmt) *grammar
 		return nil
 	}
 	d := diag.Diagnostic{
-		Rule: "split-line", Severity: diag.Error,
+		Rule: "split-line", Severity: diag.Error, Kind: diag.Split,
 		Message: fmt.Sprintf("%s and its value stand on two lines", s.Keyword()),
 		Span:    s.Span(),
 		Label:   "a line ends a statement",

@@ -74,7 +74,7 @@ func broadcast(word, text string) Row[ir.Address] {
 // noBroadcast reports a broadcast address of a network that has no room for one.
 func (r *reader) noBroadcast(w grammar.Word, p netip.Prefix) {
 	r.report(diag.Diagnostic{
-		Rule: "invalid-value", Severity: diag.Error,
+		Rule: "invalid-value", Severity: diag.Error, Kind: diag.Value,
 		Message: fmt.Sprintf("a network of prefix length %d has no broadcast address", p.Bits()),
 		Span:    w.Span,
 		Label:   "keepalived sets the address without",

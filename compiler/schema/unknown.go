@@ -50,10 +50,19 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 		kind = "block"
 	}
 	d := diag.Diagnostic{
-		Rule: "unknown-keyword", Severity: diag.Error,
+		Rule: "unknown-keyword", Severity: diag.Error, Kind: diag.Word,
 		Message: fmt.Sprintf("unknown %s %q in %s", kind, r.text(s.Words[0]), r.where()),
 		Span:    s.Words[0].Span,
 		Label:   "keepalived does not know this word",
+	}
+	if name, _, ok := strings.Cut(s.Words[0].Span.Text(), "="); ok { // a definition without its $
+		d.Spoils = []diag.Spoil{{Text: "$" + name, Kinds: diag.Reference}}
+	}
+	report := func() {
+		if d.Rule == "unknown-keyword" && len(d.Fixes) == 0 {
+			d.Spoils = append(d.Spoils, b.hides(r, s)...)
+		}
+		r.report(d)
 	}
 	switch {
 	case r.own:
@@ -62,7 +71,7 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 		d.Notes, d.Loss = r.lost(s.Block, rest), diag.DropsBlock
 	}
 	if s.Block == nil && !r.own && r.directive(s, &d) {
-		r.report(d)
+		report()
 		return nil, 0, false
 	}
 	best, sure := diag.Suggest(word, near(s, b.keywords()))
@@ -76,17 +85,17 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 		if !r.newer(b.rows[n].Keyword) && !changesRun(best) && !bare {
 			d.Fixes = []diag.Fix{replace(s.Words[0].Span, best)}
 		}
-		r.report(d)
+		report()
 		return renamed(s, best), n, true
 	}
 	if n, ok := b.byContent(s); ok && !isBlock(r.table, word) {
 		best := b.rows[n].Word
 		d.Label = fmt.Sprintf("did you mean %q?", best) // by its content alone: it may be renamed to be off
-		r.report(d)
+		report()
 		return renamed(s, best), n, true
 	}
 	if places, path := places(r.table, word); len(places) > 0 {
-		d.Rule = "misplaced-keyword"
+		d.Rule, d.Kind = "misplaced-keyword", diag.Misplaced
 		d.Message = fmt.Sprintf("%s does not belong in %s", word, r.where())
 		d.Label = "valid inside " + or(places)
 		if here := b.twin(word); here != "" {
@@ -101,7 +110,7 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 	} else if list := b.listOf(r, s); list != "" {
 		d.Label, d.Help = fmt.Sprintf("expected inside %s { }", list), fmt.Sprintf("put the line into %s { }", list)
 	}
-	r.report(d)
+	report()
 	return nil, 0, false
 }
 
@@ -286,10 +295,28 @@ func (b *Block[T]) namesBlock(row *Row[T], s *grammar.Stmt) bool {
 	return ok
 }
 
-// MayMean tells whether a line of an instance that begins with an unknown word may be meant as one that begins with the keyword.
-func MayMean(s *grammar.Stmt, keyword string) bool {
-	n, ok := instance.index.find(keyword)
-	return ok && instance.mayMean(s, &instance.rows[n])
+// manyUnknown is how many lines with unknown words make it pointless to ask which of them were to be what is missing.
+const manyUnknown = 20
+
+// hides is what a line with an unknown word spoils: what its block seems to lack, where the line may be meant as that.
+func (b *Block[T]) hides(r *reader, s *grammar.Stmt) []diag.Spoil {
+	if r.guesses++; len(r.inside) == 0 || r.guesses > manyUnknown {
+		return nil
+	}
+	var kinds diag.Kind
+	for word, kind := range map[string]diag.Kind{"virtual_ipaddress": diag.Addresses, "interface": diag.Interface} {
+		if n, ok := b.index.find(word); ok && b.mayMean(s, &b.rows[n]) {
+			kinds |= kind
+		}
+	}
+	if _, ok := b.index.find("auth_pass"); ok {
+		kinds |= diag.Pair
+	}
+	in := r.inside[len(r.inside)-1].stmt
+	if kinds == 0 || in.Span().IsZero() {
+		return nil
+	}
+	return []diag.Spoil{{Span: in.Span().To(in.Block.Close), Kinds: kinds}}
 }
 
 // meansOne tells whether a line of the block that begins with an unknown word may be meant as one of the row, which is missing.

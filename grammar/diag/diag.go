@@ -43,6 +43,10 @@ type Diagnostic struct {
 	Help     string        // what to do
 	Fixes    []Fix         // each alone repairs the finding; exactly one when --fix may apply it
 	Loss     Loss          // what keepalived does there; zero: what the rule says
+	Kind     Kind          // what it is about, for those that it may follow from
+	Spoils   []Spoil       // the findings that follow from it
+	AsBad    bool          // it is an error where what it spoils is one
+	Plural   [2]string     // the message, with %d for the number, and the label of several; empty: several of a text are not one finding
 	Host     bool          // wrong only on this machine: an interface, user or file is missing here
 	IDs      []string      // of the readings that have it, where several are looked at; empty: all
 

@@ -111,6 +111,11 @@ func (p Span) To(q Span) Span {
 	return Span{Source: p.Source, Start: p.Start, End: q.End}
 }
 
+// Holds reports whether q is within p, whatever brought the text in for the one and the other.
+func (p Span) Holds(q Span) bool {
+	return !p.IsZero() && !q.IsZero() && p.Source.Same(q.Source) && p.Start <= q.Start && q.End <= p.End
+}
+
 // Starts tells whether two spans start at one place of one file.
 func (p Span) Starts(q Span) bool {
 	if p.IsZero() || q.IsZero() {
