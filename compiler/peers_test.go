@@ -22,6 +22,7 @@ import (
 type director struct {
 	name, id string
 	file     *source.Source
+	settings *source.Source // its .keepc.conf; nil: there is none
 }
 
 // together compares directors, and returns what the rules about several of them find.
@@ -30,7 +31,11 @@ func together(directors []director) (all diag.List) {
 	var about []lint.About
 	for _, d := range directors {
 		file, reading := grammar.LoadText(d.file, grammar.Options{ID: d.id, Files: grammar.Files{Root: os.DirFS("/nonexistent"), Dir: "/"}})
-		cfg, meaning := Compile(file, Options{Peers: true})
+		opts := Options{Peers: true}
+		if d.settings != nil {
+			opts.Settings, _ = Settings(grammar.Parse(d.settings))
+		}
+		cfg, meaning := Compile(file, opts)
 		nodes = append(nodes, cluster.Node{Name: d.name, Config: cfg})
 		about = append(about, lint.About{Findings: slices.Concat(reading, meaning)})
 	}
@@ -92,7 +97,8 @@ type clusterCase struct {
 	want      int // index of the file with the findings
 }
 
-// clustersOf reads an archive. Files are called "lb1.conf"; one called "both.conf lb1 lb2" is read by those directors.
+// clustersOf reads an archive. Files are called "lb1.conf"; one called "both.conf lb1 lb2" is read by those directors. One called
+// ".keepc.conf" is the settings of those before it.
 func clustersOf(a *txtar.Archive) (all []clusterCase) {
 	var c clusterCase
 	for i, f := range a.Files {
@@ -103,11 +109,19 @@ func clustersOf(a *txtar.Archive) (all []clusterCase) {
 		}
 		words := strings.Fields(f.Name)
 		src := source.New(words[0], f.Data)
+		if words[0] == ".keepc.conf" {
+			for i := range c.directors {
+				if d := &c.directors[i]; d.settings == nil {
+					d.settings = src
+				}
+			}
+			continue
+		}
 		if len(words) == 1 {
 			words = append(words, strings.TrimSuffix(words[0], ".conf"))
 		}
 		for _, id := range words[1:] {
-			c.directors = append(c.directors, director{id, id, src})
+			c.directors = append(c.directors, director{id, id, src, nil})
 		}
 	}
 	return all
@@ -132,7 +146,7 @@ func TestPeersOfCorpus(t *testing.T) {
 			order = append(order, pair)
 		}
 		called := fmt.Sprintf("%s.%d", pair, len(groups[pair])+1)
-		groups[pair] = append(groups[pair], director{called, called, source.New(called, text)})
+		groups[pair] = append(groups[pair], director{called, called, source.New(called, text), nil})
 	}
 	slices.Sort(order)
 	golden := filepath.Join("..", "testdata", "reference", "peers.txt")
@@ -181,7 +195,7 @@ func FuzzPeers(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, a, b []byte) {
 		start := time.Now()
-		for _, d := range together([]director{{"lb1", "lb1", source.New("a", a)}, {"lb2", "lb2", source.New("b", b)}}) {
+		for _, d := range together([]director{{"lb1", "lb1", source.New("a", a), nil}, {"lb2", "lb2", source.New("b", b), nil}}) {
 			if d.Span.IsZero() || d.Message == "" {
 				t.Errorf("%s has no place, or no text: %+v", d.Rule, d)
 			}

@@ -2,7 +2,6 @@ package ir
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 )
 
@@ -22,8 +21,10 @@ type Announcement struct {
 
 // Announced lists what the configuration announces, with the announcement: each address once, in the order of the blocks.
 func (c *Config) Announced() (list []AnnouncedAddress) {
+	known := map[netip.Addr]bool{}
 	add := func(a *Announcement, addr netip.Addr) {
-		if !slices.ContainsFunc(list, func(o AnnouncedAddress) bool { return o.Addr == addr }) {
+		if !known[addr] {
+			known[addr] = true
 			list = append(list, AnnouncedAddress{addr, a})
 		}
 	}

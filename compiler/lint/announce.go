@@ -34,7 +34,7 @@ func announceRules() []Rule {
 				}
 				for _, v := range p.blocks {
 					addr := v.Key.Addr
-					if !addr.IsValid() || v.Group != "" || held[addr] || p.host != nil && p.host.Holds(addr) || p.found.Full(diag.Warning) {
+					if !addr.IsValid() || v.Group != "" || held[addr] || p.isLocal(addr) || p.host != nil && p.host.Holds(addr) || p.found.Full(diag.Warning) {
 						continue
 					}
 					if added, ok := announced(v.QuorumUp); ok && added == addr {

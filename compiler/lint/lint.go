@@ -39,7 +39,7 @@ func Rules() []Rule { return rules() }
 var rules = sync.OnceValue(func() []Rule {
 	return slices.Concat(textRules(), expansionRules(), wordRules(), valueRules(), fileRules(),
 		instanceRules(), strictRules(), unicastRules(), addressRules(), vmacRules(), groupRules(), weightRules(), nameRules(), trackRules(), bfdRules(), routeRules(), routeOptionRules(),
-		scriptRules(), commandRules(), serviceRules(), announceRules(), balanceRules(), memberRules(), checkRules(), hostRules(), regexRules(),
+		scriptRules(), commandRules(), serviceRules(), announceRules(), edgeRules(), balanceRules(), memberRules(), checkRules(), hostRules(), regexRules(),
 		groupPeerRules(), unicastPeerRules(), electionPeerRules(), weightPeerRules(), trackPeerRules(), directorPeerRules())
 })
 
@@ -115,17 +115,21 @@ func OnHost(cfg *ir.Config, file *grammar.File, host Host) diag.List {
 // A pass is one rule on its way over one file.
 type pass struct {
 	*ir.Config
-	blocks []service                  // the virtual_server blocks
-	groups map[string]*ir.ServerGroup // by name, the first of each
-	file   *grammar.File
-	host   Host
+	blocks    []service                  // the virtual_server blocks
+	groups    map[string]*ir.ServerGroup // by name, the first of each
+	announced map[netip.Addr]ir.AnnouncedAddress
+	file      *grammar.File
+	host      Host
 
 	rule  Rule
 	found diag.Bounded
 }
 
 func newPass(cfg *ir.Config, file *grammar.File, host Host) *pass {
-	p := &pass{Config: cfg, blocks: servicesOf(cfg), groups: map[string]*ir.ServerGroup{}, file: file, host: host}
+	p := &pass{Config: cfg, blocks: servicesOf(cfg), groups: map[string]*ir.ServerGroup{}, announced: map[netip.Addr]ir.AnnouncedAddress{}, file: file, host: host}
+	for _, a := range cfg.Announced() {
+		p.announced[a.Addr] = a
+	}
 	for _, g := range slices.Backward(cfg.Groups) {
 		p.groups[g.Name] = g
 	}

@@ -30,12 +30,20 @@ func check(text string) diag.List {
 
 // read returns what a file means for a director and what is wrong with it. peers leaves out what a comparison knows better.
 func read(text, id string, peers bool) (*ir.Config, diag.List) {
-	file, found := grammar.LoadText(source.New("test.conf", []byte(text)), grammar.Options{
-		ID: id, IDs: []string{"lb1", "lb2"}, Files: grammar.Files{Root: fstest.MapFS{}, Dir: "/"}, Env: func(string) string { return "" },
-	})
-	cfg, more := compiler.Compile(file, compiler.Options{Host: machine{}, Peers: peers})
-	return cfg, compiler.Merge(file, found, more)
+	load := func(name, text string) (*grammar.File, diag.List) {
+		return grammar.LoadText(source.New(name, []byte(text)), grammar.Options{
+			ID: id, IDs: []string{"lb1", "lb2"}, Files: grammar.Files{Root: fstest.MapFS{}, Dir: "/"}, Env: func(string) string { return "" },
+		})
+	}
+	text, said, _ := strings.Cut(text, beside)
+	settings, wrong := compiler.Settings(load(".keepc.conf", said))
+	file, found := load("test.conf", text)
+	cfg, more := compiler.Compile(file, compiler.Options{Host: machine{}, Peers: peers, Settings: settings})
+	return cfg, append(compiler.Merge(file, found, more), wrong...)
 }
+
+// beside is between a file and the .keepc.conf for it.
+const beside = "\x00"
 
 // TestLosses holds that every error says what keepalived does there, whatever its rule is by itself.
 func TestLosses(t *testing.T) {
@@ -165,7 +173,7 @@ func TestPages(t *testing.T) {
 func try(t *testing.T, r lint.Rule, judge func(string) diag.List) {
 	t.Helper()
 	page := r.Page()
-	found := mistakes(judge(page.Bad), r)
+	found := mistakes(judge(page.Bad+beside+page.BadSettings), r)
 	if len(found) == 0 {
 		t.Errorf("Bad has no finding:\n%s", page.Bad)
 	}
@@ -174,7 +182,7 @@ func try(t *testing.T, r lint.Rule, judge func(string) diag.List) {
 			t.Errorf("Bad has another finding: %s: %s: %s [%s]\n%s", d.Span, d.Severity, d.Message, d.Rule, page.Bad)
 		}
 	}
-	for _, d := range mistakes(judge(page.Good), r) {
+	for _, d := range mistakes(judge(page.Good+beside+page.GoodSettings), r) {
 		t.Errorf("Good has a finding: %s: %s [%s]\n%s", d.Span, d.Message, d.Rule, page.Good)
 	}
 }

@@ -7,7 +7,8 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
-// pages holds rules/NAME.txtar for each rule: its title, an empty line, its text, and the examples as files "bad" and "good".
+// pages holds rules/NAME.txtar for each rule: its title, an empty line, its text, and the examples as files "bad" and "good",
+// with "bad .keepc.conf" and "good .keepc.conf" beside them where the rule is about that.
 //
 //go:embed rules/*.txtar
 var pages embed.FS
@@ -18,6 +19,8 @@ type Page struct {
 	Text  string // why it matters, and what keepalived does
 	Bad   string // a file with this mistake and no other; lines that begin with @lb1 or @lb2 are for that director alone
 	Good  string // the same file without it
+	// BadSettings and GoodSettings are a .keepc.conf beside each, where the rule is about that.
+	BadSettings, GoodSettings string
 }
 
 // Page returns the page of a rule. It parses the file at each call: only what explains rules asks. The page of a rule that has no file is
@@ -36,6 +39,10 @@ func (r Rule) Page() Page {
 			p.Bad = string(f.Data)
 		case "good":
 			p.Good = string(f.Data)
+		case "bad .keepc.conf":
+			p.BadSettings = string(f.Data)
+		case "good .keepc.conf":
+			p.GoodSettings = string(f.Data)
 		}
 	}
 	return p

@@ -32,6 +32,10 @@ func ExplainRule(r lint.Rule) string {
 	if page.Bad != "" {
 		beside(&b, lines("Bad", page.Bad), lines("Good", page.Good))
 	}
+	if page.BadSettings != "" {
+		b.WriteByte('\n')
+		beside(&b, lines("with .keepc.conf", page.BadSettings), lines("with .keepc.conf", page.GoodSettings))
+	}
 	return b.String()
 }
 

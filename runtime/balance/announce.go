@@ -41,40 +41,72 @@ type announced struct {
 
 // prepareAnnouncements finds the services of what is announced.
 func (n *Next) prepareAnnouncements() {
+	n.stages = map[netip.Addr]int{}
 	for _, a := range n.cfg.Announced() {
 		x := announced{cfg: a.Announcement}
-		if i := slices.IndexFunc(n.base.announced, func(o announced) bool { return o.addr == a.Addr }); i >= 0 {
+		if i, old := n.base.stages[a.Addr]; old {
 			x.announcement = n.base.announced[i].announcement
 		} else {
 			x.announcement = &announcement{addr: a.Addr, now: state.Announcement{Why: "it begins"}}
 		}
-		for _, s := range n.services {
-			if s.key.Addr != a.Addr {
-				continue
-			}
-			x.services = append(x.services, s.service)
-			x.comes = x.comes || s.cfg.QuorumAddress != nil
-			for _, r := range s.servers {
-				x.checks = append(x.checks, r.checks...)
-			}
-		}
+		n.stages[a.Addr] = len(n.announced)
 		n.announced = append(n.announced, x)
+	}
+	if len(n.announced) == 0 {
+		return
+	}
+	for _, s := range n.services {
+		i, some := n.stages[s.key.Addr]
+		if !some {
+			continue
+		}
+		x := &n.announced[i]
+		x.services, x.comes = append(x.services, s.service), x.comes || s.cfg.QuorumAddress != nil
+		for _, r := range s.servers {
+			x.checks = append(x.checks, r.checks...)
+		}
 	}
 }
 
-// announce judges all announced addresses. It is the end of each step.
-func (m *Machine) announce(now time.Time) {
-	for _, a := range m.current.announced {
-		if a.Do == nil {
-			a.Do = func(time.Time) { m.timers.Stop(&a.Timer) } // the step that runs it judges
-		}
-		next := m.stage(now, a)
-		if next.Stage != a.now.Stage {
-			m.emit(AnnouncementChanged{Name: a.cfg.Name.Text, Addr: a.addr, Stage: next.Stage, Reason: next.Why})
-		}
-		a.now = next
-		m.timers.Set(&a.Timer, a.due, !a.due.IsZero())
+// announce judges the announced addresses that an event may concern. It is the end of each step.
+func (m *Machine) announce(now time.Time, ev Event) {
+	all, due := m.current.announced, m.due
+	m.due = m.due[:0]
+	if len(all) == 0 {
+		return
 	}
+	at := func(addr netip.Addr) {
+		if i, some := m.current.stages[addr]; some {
+			m.judgeAnnouncement(now, all[i])
+		}
+	}
+	switch ev := ev.(type) {
+	case Tick:
+		for _, a := range due {
+			at(a.addr)
+		}
+	case ProbeDone:
+		if c := m.current.checks[ev.ID]; c != nil {
+			at(c.server.key.Service.Addr)
+		}
+	default:
+		for _, a := range all {
+			m.judgeAnnouncement(now, a)
+		}
+	}
+}
+
+// judgeAnnouncement gives an address its stage.
+func (m *Machine) judgeAnnouncement(now time.Time, a announced) {
+	if a.Do == nil {
+		a.Do = func(time.Time) { m.timers.Stop(&a.Timer); m.due = append(m.due, a.announcement) } // the step that runs it judges
+	}
+	next := m.stage(now, a)
+	if next.Stage != a.now.Stage {
+		m.emit(AnnouncementChanged{Name: a.cfg.Name.Text, Addr: a.addr, Stage: next.Stage, Reason: next.Why})
+	}
+	a.now = next
+	m.timers.Set(&a.Timer, a.due, !a.due.IsZero())
 }
 
 // stage returns the stage of an address from now on, and notes when the next one is due.

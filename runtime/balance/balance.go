@@ -27,6 +27,7 @@ type Machine struct {
 	up       map[track.Thing]bool    // BFD sessions, as Sessions told
 	enforced Enforced                // as it was told; at the start None
 	drained  map[string]bool         // announcements, by an operator
+	due      []*announcement         // whose next stage comes in this step
 	leaving  bool                    // nothing is announced any longer
 	stopping bool
 	lacking  map[string]int // how many checks have no result, by what this machine lacks
@@ -127,7 +128,7 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.farewell()
 		m.stopping = true
 	}
-	m.announce(now)
+	m.announce(now, ev)
 	return m.out
 }
 

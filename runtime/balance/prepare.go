@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -26,7 +27,8 @@ type Generation struct {
 	files     map[track.Thing][]*check      // those that follow a file or a BFD session
 	holders   map[*service][]ir.InstanceKey // of services that rest while their address is elsewhere: the instances that have it
 	announced []announced
-	last      CheckID // that was given
+	stages    map[netip.Addr]int // where in announced
+	last      CheckID            // that was given
 }
 
 // A member is a server in a generation, with the checks that it has there.

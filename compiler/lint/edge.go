@@ -1,0 +1,102 @@
+package lint
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"keepc/compiler/ir"
+	"keepc/grammar/diag"
+	"keepc/grammar/source"
+)
+
+// edgeRules are about what .keepc.conf announces, beside the file of the director.
+func edgeRules() []Rule {
+	return []Rule{
+		{
+			Name: "announce-unserved", Severity: diag.Warning,
+			Check: func(p *pass) {
+				served := map[netip.Addr]bool{}
+				for _, v := range p.VirtualServers {
+					served[v.Key.Addr] = true
+				}
+				for _, a := range p.Announced() {
+					if !served[a.Addr] {
+						p.report(announcedAt(a), fmt.Sprintf("announce %s: no virtual_server has %s", a.Name.Text, a.Addr), "never announced")
+					}
+				}
+			},
+		},
+		{
+			Name: "announce-scheduler", Severity: diag.Warning,
+			Service: func(p *pass, v service) {
+				if a, ok := p.announced[v.Key.Addr]; ok && v.Scheduler != "mh" && len(v.RealServers) > 1 {
+					d := p.report(v.schedulerAt(), fmt.Sprintf("%s is announced and has lb_algo %s", v.name(), v.Scheduler), "other directors send a flow to other servers")
+					d.Notes, d.Help = note(announcedAt(a), "announced by "+a.Name.Text), "write lb_algo mh"
+				}
+			},
+		},
+		{
+			Name: "announce-instance", Severity: diag.Warning,
+			Check: func(p *pass) {
+				for _, v := range p.Instances {
+					for _, x := range v.Addresses {
+						if a, ok := p.announced[x.Prefix.Addr()]; ok {
+							p.report(x.Span(), fmt.Sprintf("%s moves %s by VRRP, and announce %s announces it", named(v), a.Addr, a.Name.Text), "announced by directors that do not have it").
+								Notes = note(announcedAt(a), "announced here")
+						}
+					}
+				}
+			},
+		},
+		{
+			Name: "announce-connected", Severity: diag.Info,
+			Check: func(p *pass) {
+				tell := func(x ir.Address) {
+					if a, ok := p.announced[x.Prefix.Addr()]; ok && x.Prefix.IsSingleIP() {
+						p.report(x.Span(), fmt.Sprintf("%s is announced, and an interface has it with its full prefix length", a.Addr), "not exported by FRR").
+							Help = "write \"local\" in announce " + a.Name.Text + " instead"
+					}
+				}
+				for _, x := range p.StaticAddresses {
+					tell(x)
+				}
+				for _, v := range p.blocks {
+					if v.QuorumAddress != nil {
+						tell(*v.QuorumAddress)
+					}
+				}
+			},
+		},
+		{
+			Name: "announce-mismatch", Severity: diag.Warning,
+			Peers: func(p *peerPass) {
+				for i, n := range p.Nodes {
+					for j, o := range p.Nodes {
+						for _, a := range n.Config.Announced() {
+							if i != j && len(o.Config.Announcements) > 0 && !slices.ContainsFunc(o.Config.Announced(), func(b ir.AnnouncedAddress) bool { return b.Addr == a.Addr }) {
+								p.report(i, diag.Diagnostic{
+									Message: fmt.Sprintf("%s announces %s, its peer %s does not", n.Name, a.Addr, o.Name), Span: announcedAt(a), Label: "not on " + o.Name,
+								})
+							}
+						}
+					}
+				}
+			},
+		},
+	}
+}
+
+// announcedAt is the line that announces an address.
+func announcedAt(a ir.AnnouncedAddress) source.Span {
+	if slices.Contains(a.Addresses, a.Addr) {
+		return a.At("virtual_address")
+	}
+	return a.At("quorum_addresses")
+}
+
+// isLocal reports whether an announcement makes an address local.
+func (p *pass) isLocal(addr netip.Addr) bool {
+	a, ok := p.announced[addr]
+	return ok && a.Local
+}
