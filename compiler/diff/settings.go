@@ -10,6 +10,7 @@ import (
 	"keepc/compiler/plan"
 	"keepc/compiler/schema"
 	"keepc/compiler/state"
+	"keepc/grammar"
 	"keepc/grammar/source"
 )
 
@@ -77,12 +78,28 @@ func compare(in scope, before, after []schema.Setting) (list []Setting) {
 			list = append(list, in.whole(plan.Add, *p.after))
 		case !p.before.Same(*p.after):
 			list = append(list, in.edit(*p.before, *p.after))
+		case unchanged(*p.before, *p.after):
 		case p.before.Key.Block:
 			list = append(list, in.renamed(*p.before, *p.after)...)
 			list = append(list, compare(in.inside(*p.after), p.before.Inside(), p.after.Inside())...)
 		}
 	}
 	return list
+}
+
+// unchanged reports whether two settings are one check: with the same text, and with the same of what it inherits. There may be 100,000.
+func unchanged(before, after schema.Setting) bool {
+	b, ok := before.Part.(*ir.Check)
+	a, also := after.Part.(*ir.Check)
+	return ok && also && a.Same(b) && before.Name == after.Name && sameLines(b.Line(), a.Line())
+}
+
+// sameLines reports whether two statements have the same words, and so have those inside.
+func sameLines(a, b *grammar.Stmt) bool {
+	if a == nil || b == nil || (a.Block == nil) != (b.Block == nil) || !slices.EqualFunc(a.Words, b.Words, func(a, b grammar.Word) bool { return a.Text == b.Text }) {
+		return false
+	}
+	return a.Block == nil || slices.EqualFunc(a.Block.Stmts, b.Block.Stmts, sameLines)
 }
 
 func (in scope) edit(before, after schema.Setting) Setting {

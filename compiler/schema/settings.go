@@ -3,6 +3,7 @@ package schema
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -43,38 +44,64 @@ func Settings(cfg *ir.Config, file *grammar.File) []Setting { return root.settin
 // A view is what a row shows of a block.
 type view struct {
 	settings []Setting
-	field    any // the address of the value; rows with the same one are names of one setting
+	one      Setting // the setting of a row with a field, which most have: no list is made for it
+	field    any     // the address of the value; rows with the same one are names of one setting
 }
 
 // settings lists the rows of a block that holds t and was read from the statements.
 func (b *Block[T]) settings(t *T, stmts []*grammar.Stmt) (list []Setting) {
-	written := make(map[string][]*grammar.Stmt, len(stmts))
-	for _, s := range stmts {
-		written[s.Keyword()] = append(written[s.Keyword()], s)
-	}
-	now, unset := *t, b.proto // copies: an accessor may make what it is asked for
-	place := make(map[any]int, len(b.rows))
+	written := byKeyword(stmts)
+	now, unset := *t, b.proto                 // copies: an accessor may make what it is asked for
+	fields := make([]fieldAt, 0, len(b.rows)) // a map would be slower for so few
 	list = make([]Setting, 0, len(b.rows))
 	for i := range b.rows {
 		row := &b.rows[i]
-		lines := written[row.Word]
+		lines := written(row.Word)
 		if row.show == nil {
 			list = append(list, asWritten(row.Keyword, lines)...)
 			continue
 		}
 		v := row.show(&now, &unset, lines)
-		if first, known := place[v.field]; v.field != nil && known {
-			if len(lines) > 0 && (list[first].Span.IsZero() || list[first].Span.Before(lines[len(lines)-1].Span())) {
-				list[first].Span = lines[len(lines)-1].Span()
+		if k := slices.IndexFunc(fields, func(p fieldAt) bool { return p.field == v.field }); v.field != nil && k >= 0 {
+			first := &list[fields[k].at]
+			if len(lines) > 0 && (first.Span.IsZero() || first.Span.Before(lines[len(lines)-1].Span())) {
+				first.Span = lines[len(lines)-1].Span()
 			}
 			continue
 		}
 		if v.field != nil {
-			place[v.field] = len(list)
+			fields = append(fields, fieldAt{v.field, len(list)})
+			list = append(list, v.one)
 		}
 		list = append(list, v.settings...)
 	}
 	return list
+}
+
+// A fieldAt is where the setting of a field is in a list.
+type fieldAt struct {
+	field any
+	at    int
+}
+
+// byKeyword returns the function that finds the statements with a keyword.
+func byKeyword(stmts []*grammar.Stmt) func(word string) []*grammar.Stmt {
+	const few = 8
+	if len(stmts) <= few {
+		return func(word string) (lines []*grammar.Stmt) {
+			for _, s := range stmts {
+				if s.Keyword() == word {
+					lines = append(lines, s)
+				}
+			}
+			return lines
+		}
+	}
+	written := make(map[string][]*grammar.Stmt, few)
+	for _, s := range stmts {
+		written[s.Keyword()] = append(written[s.Keyword()], s)
+	}
+	return func(word string) []*grammar.Stmt { return written[word] }
 }
 
 // showValue shows a field.
@@ -85,7 +112,7 @@ func showValue[T, V any](key *Keyword, at func(*T) *V) func(t, unset *T, lines [
 		if len(lines) == 0 && key.Default == "" && !isBool(*p) && reflect.DeepEqual(*p, *at(unset)) {
 			s.Value = "" // a zero that stands for nothing
 		}
-		return view{[]Setting{s}, p}
+		return view{one: s, field: p}
 	}
 }
 
