@@ -37,9 +37,10 @@ func TestFaults(t *testing.T) {
 		}
 		keepc("check", "--format", "short", name)
 		switch strings.TrimSuffix(name, ".conf") {
-		case "comment-in-definition", "empty-line-in-definition", "unicast-without-interface":
+		case "comment-in-definition", "empty-line-in-definition", "unicast-without-interface", "user-with-colon", "ping-with-source":
 			keepc("check", "--format", "short", "--keepalived-version", "2.2.7", name)
 			keepc("check", "--format", "short", "--keepalived-version", "2.4.3", name)
+			keepc("check", "--format", "short", "--keepalived-version", "2.4.4", name)
 		case "security-without-user", "source-of-another-host", "script-owned-by-a-user", "script-owned-under-security":
 			keepc("check", "--facts", "lb01.json", "--format", "short", name)
 		case "include-absent":
