@@ -17,6 +17,7 @@ import (
 type dumper struct {
 	dir      string
 	mode     os.FileMode
+	name     string // of the file of the data, without its directory
 	snapshot func(context.Context) (status.Snapshot, error)
 	say      func(string, ...any)
 	since    dumps.Baseline
@@ -52,7 +53,7 @@ func (w *dumper) write(ctx context.Context, sig os.Signal) error {
 	switch sig {
 	case syscall.SIGUSR1:
 		w.say("Printing VRRP data for process(%d) on signal", pid)
-		return w.replace("keepalived.data", dumps.Data(s))
+		return w.replace(w.name, dumps.Data(s))
 	case syscall.SIGUSR2:
 		w.say("Printing VRRP stats for process(%d) on signal", pid)
 		return w.replace("keepalived.stats", dumps.Stats(s, w.since))

@@ -11,6 +11,7 @@ import (
 // names are what tells one keepalived of a machine from the others.
 type names struct {
 	namespace, instance string
+	data                string    // the file of the data that a signal asks for, without its directory
 	pids                [4]string // files: of the director, VRRP, checkers, BFD; empty: none
 }
 
@@ -18,6 +19,10 @@ type names struct {
 // its pid files are in a directory of their own.
 func (d *keepalivedRun) names(cfg *ir.Config) names {
 	n := names{namespace: cmp.Or(d.namespace, cfg.NetNamespace), instance: cfg.Instance}
+	n.data = "keepalived.data"
+	if own := strings.Join(n.parts(), "_"); cfg.Global.DataUseInstance && own != "" {
+		n.data = "keepalived." + own + ".data"
+	}
 	dir, end := "/run", ".pid"
 	if cfg.UsePIDDir || n.instance != "" || n.namespace != "" {
 		dir = filepath.Join("/run/keepalived", n.namespace)

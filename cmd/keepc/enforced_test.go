@@ -94,6 +94,10 @@ var elsewhere = map[string]string{
 	"vrrp_track_process.fork_delay":                "runtime/watch TestDelays",
 
 	"net_namespace":                       "cmd/keepc TestNamespaces",
+	"global_defs.reload_time_file":        "runtime/daemon TestTimetable",
+	"global_defs.reload_repeat":           "runtime/daemon TestTimetable",
+	"global_defs.reload_file":             "runtime/daemon TestReloadFile",
+	"global_defs.data_use_instance":       "cmd/keepc TestDataNames",
 	"net_namespace_ipvs":                  "cmd/keepc TestNamespaces",
 	"use_pid_dir":                         "cmd/keepc TestPIDFiles",
 	"instance":                            "cmd/keepc TestPIDFiles",

@@ -284,6 +284,13 @@ func (d *keepalivedRun) main() int {
 	defer out.Close(time.Second)
 	log := slog.New(newKeepalivedLog(out, d.verbose))
 	say := func(format string, values ...any) { log.Info(fmt.Sprintf(format, values...)) }
+	stops := []os.Signal{syscall.SIGTERM, syscall.SIGINT}
+	if d.ignoreINT {
+		signal.Ignore(syscall.SIGINT)
+		stops = stops[:1]
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), stops...) // who reads a pid file may send one
+	defer stop()
 	pids, err := writePIDs(it.pids[:])
 	if err != nil {
 		log.Error(err.Error())
@@ -299,11 +306,11 @@ func (d *keepalivedRun) main() int {
 	for _, remark := range d.remarks {
 		log.Warn(remark)
 	}
-	return d.direct(log, say, ready, first, came)
+	return d.direct(ctx, stop, log, say, ready, first, came, it)
 }
 
-// direct runs the director until a signal ends it. first is what it begins with; came is as enter tells it.
-func (d *keepalivedRun) direct(log *slog.Logger, say func(string, ...any), ready func(), first loaded, came string) int {
+// direct runs the director until ctx ends, which stop does too. first is what it begins with; came is as enter tells it.
+func (d *keepalivedRun) direct(ctx context.Context, stop func(), log *slog.Logger, say func(string, ...any), ready func(), first loaded, came string, it names) int {
 	socket, release, err := alone(log, false)
 	if err != nil {
 		log.Error(err.Error())
@@ -311,14 +318,8 @@ func (d *keepalivedRun) direct(log *slog.Logger, say func(string, ...any), ready
 		return keepalivedFatal
 	}
 	defer release()
-	stops := []os.Signal{syscall.SIGTERM, syscall.SIGINT}
-	if d.ignoreINT {
-		signal.Ignore(syscall.SIGINT)
-		stops = stops[:1]
-	}
 	var workers sync.WaitGroup
 	defer workers.Wait() // they end with ctx
-	ctx, stop := signal.NotifyContext(context.Background(), stops...)
 	defer stop()
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
@@ -351,7 +352,7 @@ func (d *keepalivedRun) direct(log *slog.Logger, say func(string, ...any), ready
 		Ready: func(snapshot func(context.Context) (status.Snapshot, error)) {
 			say("Startup complete")
 			ready()
-			w := dumper{dir: d.dumpDir(), mode: os.FileMode(0o666 &^ d.umask), snapshot: snapshot, say: say}
+			w := dumper{dir: d.dumpDir(), name: it.data, mode: os.FileMode(0o666 &^ d.umask), snapshot: snapshot, say: say}
 			workers.Go(func() { w.run(ctx, asked, d.dumpConf) })
 		},
 		LeaveVRRP: d.leaveVRRP,

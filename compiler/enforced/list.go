@@ -4,12 +4,12 @@ package enforced
 const (
 	noSNMP      = "there is no SNMP"
 	noDBus      = "there is no D-Bus"
-	noDump      = "this file is not written; see keepc status"
+	noDump      = "under the name keepalived dumps have the names and the shape of 2.2.7; see keepc status"
 	noVRF       = "advertisements leave by the interface, whose VRF they are in anyway"
 	noFollowing = "the instances of the group do not go into FAULT when others remove a static object; keepc adds it again"
 	ownBuffers  = "a message of the kernel that is lost costs a look at what it was about, and nothing else"
 	ownCount    = "processes are counted once a second, and no message about one can be lost"
-	ownReload   = "a reload follows SIGHUP, and changed files with --watch"
+	ownReload   = "no copy of the files is kept; keepc show --expand shows what is read"
 	noPolling   = "the kernel tells at once when a link goes down; asking the driver once a second would tell of it later"
 	lineLeft    = "the line is left out"
 	optionLeft  = "the object is made without it"
@@ -43,7 +43,7 @@ var list = []row{
 	{words: "SSL", answer: Enforced},
 	{blocks: "SSL", words: "certificate key password", answer: Enforced},
 	{blocks: "SSL", words: "ca", answer: LeftOut, why: "certificates of servers are not verified, as with keepalived 2.2.7"},
-	{words: "namespace_with_ipsets", answer: LeftOut, why: "no ipset is made"},
+	{words: "namespace_with_ipsets", answer: LeftOut, why: "no_accept uses sets of nftables, which belong to the namespace anyway"},
 
 	{blocks: "global_defs", answer: Enforced, words: `
 		router_id enable_script_security script_user umask vrrp_version default_interface dynamic_interfaces
@@ -55,7 +55,7 @@ var list = []row{
 	{blocks: "global_defs", answer: Enforced, words: `
 		notification_email notification_email_from smtp_server smtp_helo_name smtp_connect_timeout smtp_alert smtp_alert_vrrp no_email_faults`},
 	{blocks: "global_defs", answer: Enforced, words: "smtp_alert_checker no_checker_emails"},
-	{blocks: "global_defs", answer: LeftOut, why: "scripts have the groups that keepc gives them", words: "set_supplementary_groups"},
+	{blocks: "global_defs", answer: LeftOut, why: "a script has the group of its user, and no others, as with every keepalived that was released", words: "set_supplementary_groups"},
 	{blocks: "global_defs", answer: LeftOut, why: "links in the path of a script are followed when the file is read, as keepalived 2.2.7 does", words: "use_symlink_paths"},
 	{blocks: "global_defs", answer: Enforced, words: `
 		startup_script startup_script_timeout shutdown_script shutdown_script_timeout rs_init_notifies`},
@@ -82,10 +82,12 @@ var list = []row{
 		snmp_socket enable_traps enable_snmp_vrrp enable_snmp_keepalived enable_snmp_checker enable_snmp_rfc enable_snmp_rfcv2
 		enable_snmp_rfcv3 snmp_vs_stats_update_interval snmp_rs_stats_update_interval`},
 	{blocks: "global_defs", answer: LeftOut, why: noDBus, words: "enable_dbus dbus_service_name dbus_no_interface_name"},
-	{blocks: "global_defs", answer: LeftOut, why: "${_RANDOM} is another number each time", words: "random_seed"},
+	{blocks: "global_defs", answer: LeftOut, why: "${_RANDOM} is the same number each time a file is read, with any seed and without one", words: "random_seed"},
 	{blocks: "global_defs", answer: LeftOut, why: "a file that is missing is a finding of check", words: "include_check"},
-	{blocks: "global_defs", answer: LeftOut, why: ownReload, words: "reload_check_config reload_time_file reload_repeat reload_file config_save_dir tmp_config_directory"},
-	{blocks: "global_defs", answer: LeftOut, why: noDump, words: "data_use_instance json_version state_dump_file stats_dump_file json_dump_file"},
+	{blocks: "global_defs", answer: LeftOut, why: ownReload, words: "config_save_dir tmp_config_directory"},
+	{blocks: "global_defs", answer: Enforced, words: "reload_time_file reload_repeat reload_file data_use_instance"},
+	{blocks: "global_defs", answer: LeftOut, why: "each file is tested before it replaces the one in force, and what is found is in the log", words: "reload_check_config"},
+	{blocks: "global_defs", answer: LeftOut, why: noDump, words: "json_version state_dump_file stats_dump_file json_dump_file"},
 	{blocks: "global_defs", answer: Enforced, words: "iproute_usr_dir iproute_etc_dir"},
 
 	{blocks: "vrrp_instance", answer: Enforced, words: `

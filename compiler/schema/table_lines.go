@@ -135,12 +135,12 @@ var upDownDelay = entry("interface_up_down_delays line", Head[ir.UpDownDelay]{ex
 	if d.Interface, ok = Interface.read(r); !ok {
 		return false
 	}
-	if d.Down, ok = Seconds(0, 255).read(r); !ok {
+	if d.Down, ok = Decimal(0, 255).read(r); !ok {
 		return false
 	}
 	d.Up = d.Down
 	if len(r.rest) > 0 {
-		d.Up, ok = Seconds(0, 255).read(r)
+		d.Up, ok = Decimal(0, 255).read(r)
 	}
 	return ok
 }}, ir.UpDownDelay{})

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"keepc/compiler/ir"
@@ -208,13 +209,17 @@ type director struct {
 	manager  manager
 
 	scheduler *scheduler
+
+	timing atomic.Pointer[ir.Global] // in force
+	timed  chan struct{}             // the time of reload_time_file has come
 }
 
 // newDirector returns a director of which nothing works yet.
 func newDirector(work context.Context, o Options, cfg *ir.Config, found state.Found, doors doors, bell, sessions bell) *director {
 	routers, servers := router.Adopt(cfg, found), balance.Adopt(cfg, balance.Start(o.Seed), found)
-	d := &director{Options: o, work: work, things: watch.New(), watcher: newWatcher(), prepared: make(chan prepared, 1), past: past{first: cfg}, scheduler: newScheduler(o.Log)}
+	d := &director{Options: o, work: work, things: watch.New(), watcher: newWatcher(), prepared: make(chan prepared, 1), past: past{first: cfg}, timed: make(chan struct{}), scheduler: newScheduler(o.Log)}
 	d.inForce.Config = cfg
+	d.timing.Store(&cfg.Global)
 	d.current = generations{routers.Generation, servers.Generation}
 	journal := o.journals()
 	roles, quorum := newLatest[map[ir.InstanceKey]bool](), newLatest[router.Quorum]()
@@ -282,6 +287,7 @@ func (d *director) start(first Loaded) error {
 	d.unenforced(cfg)
 	d.missing(cfg, d.router.links)
 
+	d.workers.Go(func() { d.keepTime(d.work) })
 	d.workers.Go(func() { d.router.network.run(d.work) })
 	d.workers.Go(func() { d.router.network.announcer.run(d.work) })
 	d.workers.Go(func() { d.balance.ipvs.run(d.work) })
@@ -308,21 +314,11 @@ func (d *director) start(first Loaded) error {
 		d.router.after = served
 	}
 	d.loops.Go(func() { d.balance.run(d.work) })
-	d.loops.Go(func() {
-		if d.Thread {
-			runtime.LockOSThread() // never unlocked: the thread ends with the loop
-		}
-		d.sessions.run(d.work)
-	})
+	d.loops.Go(func() { d.onThread(d.sessions.run) })
 	if err := d.follow(cfg.BFDs, false); err != nil {
 		return err
 	}
-	d.loops.Go(func() {
-		if d.Thread {
-			runtime.LockOSThread() // never unlocked: the thread ends with the loop
-		}
-		d.router.run(d.work)
-	})
+	d.loops.Go(func() { d.onThread(d.router.run) })
 	if err := d.schedule(cfg); err != nil {
 		return err
 	}
@@ -370,6 +366,8 @@ func (d *director) loop(ctx context.Context) error {
 		select {
 		case <-d.Reload:
 			d.reload("asked to", true)
+		case <-d.timed:
+			d.reload("the time of reload_time_file has come", true)
 		case <-d.watcher.changed:
 			d.reload(d.File+" changed", false)
 		case p := <-d.prepared:

@@ -1,8 +1,11 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"runtime"
+	"sync"
 
 	"keepc/compiler/ir"
 	"keepc/runtime/kernel"
@@ -24,6 +27,24 @@ func namesOf(g *ir.Global) threadNames {
 	return n
 }
 
+// onThread runs a loop on a thread of its own, which ends with it. The first thread is kept for nobody: its name, priority and CPUs are those of the
+// process.
+func (d *director) onThread(run func(context.Context)) {
+	if !d.Thread {
+		run(d.work)
+		return
+	}
+	runtime.LockOSThread()
+	if kernel.ThreadID() != os.Getpid() {
+		run(d.work)
+		return
+	}
+	defer runtime.UnlockOSThread()
+	var loop sync.WaitGroup
+	loop.Go(func() { d.onThread(run) })
+	loop.Wait()
+}
+
 // rename gives the process and the threads of the loops their names. 0 is no thread.
 func (s *scheduler) rename(n threadNames) {
 	for _, t := range []struct {
@@ -38,7 +59,7 @@ func (s *scheduler) rename(n threadNames) {
 		if name == "" {
 			name = s.name
 		}
-		if t.thread == 0 || name == *t.is || *t.is == "" && t.name == "" {
+		if first := t.thread == os.Getpid() && t.is != &s.named.process; t.thread == 0 || first || name == *t.is || *t.is == "" && t.name == "" {
 			continue
 		}
 		if err := kernel.NameThread(t.thread, name); err != nil {

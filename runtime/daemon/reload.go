@@ -40,7 +40,12 @@ type Loaded struct {
 // load reads a configuration that is to replace another one, nil at the start, and takes out the commands that must not run on this
 // machine, before any brain sees it. It reads files and asks for users: never on the event loop. asked is as in accept.
 func (o *Options) load(before *Loaded, asked bool) Loaded {
+	unmark := func() {}
+	if before != nil {
+		unmark = o.mark(before.Config)
+	}
 	l := o.Load()
+	unmark()
 	if before != nil {
 		l.accept(*before, asked)
 	}
@@ -139,6 +144,7 @@ func (d *director) apply(ctx context.Context, p prepared) {
 	d.unenforced(p.Config)
 	d.missing(p.Config, s.links)
 	d.inForce = p.Loaded
+	d.timing.Store(&p.Config.Global)
 	d.past.done(start, p.Loaded)
 	d.workers.Go(func() {
 		err := wait(d.work, s.network, s.ipvs)

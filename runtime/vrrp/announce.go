@@ -34,11 +34,13 @@ func addedAddresses(before, now []ir.Address) (added []ir.Address) {
 	return added
 }
 
-// elsewhere lists the addresses that garp_extra_if announces: those that are not on the interface of the instance; of interfaces without a
-// virtual MAC address, only with "all".
+// elsewhere lists the addresses that garp_extra_if announces, so that switches remember where the interfaces are: the first one of each family on each
+// interface that is not that of the instance; without "all" only on those with a virtual MAC address.
 func elsewhere(v *ir.VRRPInstance) (list []ir.Address) {
 	for _, a := range v.Addresses {
-		if on := a.On(); on != v.Interface && on != v.Link && (a.Link != "" || v.GARPExtraInterface.All) {
+		on := a.On()
+		known := func(o ir.Address) bool { return o.On() == on && o.Prefix.Addr().Is6() == a.Prefix.Addr().Is6() }
+		if on != v.Interface && on != v.Link && (a.Link != "" || v.GARPExtraInterface.All) && !slices.ContainsFunc(list, known) {
 			list = append(list, a)
 		}
 	}

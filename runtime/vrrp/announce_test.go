@@ -15,6 +15,7 @@ func TestGARPExtraInterface(t *testing.T) {
 			v.GARPExtraInterface, v.GARPMasterDelay, v.AdvertInterval = e, 0, 40*time.Second
 			v.Addresses = append(v.Addresses,
 				ir.Address{Prefix: netip.MustParsePrefix("198.51.100.1/24"), Dev: "eth1"},
+				ir.Address{Prefix: netip.MustParsePrefix("198.51.100.2/24"), Dev: "eth1"},
 				ir.Address{Prefix: netip.MustParsePrefix("203.0.113.1/24"), Dev: "eth2", Link: "vrrp.51.1", Excluded: true})
 		})
 	}
