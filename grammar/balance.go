@@ -365,7 +365,7 @@ func (b *balancer) extraBrace(at source.Span, plain bool) {
 func (b *balancer) tooDeep(at source.Span) {
 	b.record.add(diag.Diagnostic{
 		Rule: "nesting-too-deep", Severity: diag.Error, Message: fmt.Sprintf("blocks nest deeper than %d", maxDepth),
-		Span: at, Label: "what stands in this block is not read",
+		Span: at, Label: "the content of this block is not read",
 		Help: `look for a missing "}" above`,
 	})
 }

@@ -293,7 +293,7 @@ func tooLong(at source.Span, n int) diag.Diagnostic {
 		Message: fmt.Sprintf("line of %d bytes", n),
 		Span:    at,
 		Label:   fmt.Sprintf("keepalived reads %d bytes at most", maxLine),
-		Notes:   []diag.Note{{Message: "the rest is read as a line of its own; newer versions drop what stands before it"}},
+		Notes:   []diag.Note{{Message: "the rest is read as a line of its own; newer versions drop what is before it"}},
 		Help:    "write one value a line",
 	}
 }

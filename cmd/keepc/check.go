@@ -97,7 +97,7 @@ func (a *App) check() *cobra.Command {
 	f.StringVar(&run.baseline, "baseline", "", "the `FILE` of findings that are known and not shown")
 	f.BoolVar(&run.writeBaseline, "write-baseline", false, "write what is found to the baseline, for only others to be shown")
 	f.BoolVar(&run.statistics, "statistics", false, "count the findings of each rule")
-	f.BoolVar(&run.onlySetting, "show-settings", false, "show what the flags and "+settingsName+" come to, and check nothing")
+	f.BoolVar(&run.onlySetting, "show-settings", false, "show the settings of the flags and "+settingsName+", and check nothing")
 	run.given = f.Changed
 	completeCheck(c)
 	return c

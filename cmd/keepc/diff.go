@@ -35,7 +35,7 @@ func (a *App) diff() *cobra.Command {
 		Short: "Show what changes between two files",
 		Long: "Compare two files: what a reload from OLD to NEW changes in the kernel, and everything else; what becomes of every instance\n" +
 			"(untouched, retuned in place, addresses change, re-election, restart needed) and of every real server (kept with its state,\n" +
-			"re-checked, drained, removed). Comments, layout, the order of blocks and defaults that are written out are no change.\n\n" +
+			"re-checked, drained, removed). Comments, layout, the order of blocks and defaults that are written out are not changes.\n\n" +
 			"OLD and NEW are files, or REV:path as in git, whose includes are read from that revision; or two directories with a file\n" +
 			"of the same name, *.conf, for each director; or, with several --id, one file for several directors.\n\n" +
 			"With --peers, or for several directors, the reload is rehearsed on a virtual network (see simulate): what the others do, and\n" +

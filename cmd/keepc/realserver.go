@@ -207,7 +207,7 @@ func missing(c plan.Change) string {
 	}
 	switch {
 	case c.Action == plan.Remove:
-		return fmt.Sprintf("%s is not wanted any more", c.Key)
+		return fmt.Sprintf("%s is no longer wanted", c.Key)
 	case c.Before == nil:
 		return fmt.Sprintf("%s is missing%s", c.Key, why)
 	}

@@ -17,7 +17,7 @@ func (a *App) show() *cobra.Command {
 		Short: "Show what a file means",
 		Long: "Show what a file means: the configuration with its defaults, as JSON. Durations are seconds; numbers stand always, what is\n" +
 			"off, empty or not there is left out. Mistakes are left out or understood as they were meant: see check. Hidden are passwords and\n" +
-			"keys, in commands and URLs only what stands behind -p, --password, password=, token=, key= and the like.\n\n" + bounded,
+			"keys, in commands and URLs only what follows -p, --password, password=, token=, key= and the like.\n\n" + bounded,
 		Example: `  keepc show keepalived.conf | jq '.vrrp_instance[] | {name, priority}'
   keepc show --expand --id lb1 keepalived.conf
   keepc show --tree keepalived.conf`,

@@ -239,7 +239,7 @@ func (s surroundings) addressChanges(old, now *ir.VRRPInstance) (list []string) 
 		case b == nil:
 			list = append(list, fmt.Sprintf("+ %v", a.Prefix))
 		case b.Excluded != a.Excluded && a.Excluded:
-			list = append(list, fmt.Sprintf("%v is not advertised any more", a.Prefix))
+			list = append(list, fmt.Sprintf("%v is no longer advertised", a.Prefix))
 		case b.Excluded != a.Excluded:
 			list = append(list, fmt.Sprintf("%v is advertised", a.Prefix))
 		case !sameAddress(*b, a):

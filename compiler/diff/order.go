@@ -15,7 +15,7 @@ func trapped(before, after Side) (list []Setting, notes []string) {
 	for _, t := range now {
 		if !has(old, t) && written(before.File, t.word) {
 			list = append(list, t.setting(free, "behind "+t.instance))
-			notes = append(notes, "keepalived loses "+t.word+" at a reload, for it stands behind "+t.instance+"; keepc does not.")
+			notes = append(notes, "keepalived loses "+t.word+" at a reload, because it comes after "+t.instance+"; keepc does not.")
 		}
 	}
 	for _, t := range old {
@@ -23,7 +23,7 @@ func trapped(before, after Side) (list []Setting, notes []string) {
 			s := t.setting("behind "+t.instance, free)
 			s.Origin = source.Span{}
 			list = append(list, s)
-			notes = append(notes, "keepalived does not lose "+t.word+" at a reload any more.")
+			notes = append(notes, "keepalived no longer loses "+t.word+" at a reload.")
 		}
 	}
 	return list, notes

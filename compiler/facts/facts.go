@@ -113,7 +113,7 @@ type File struct {
 func Parse(text []byte) (*Host, error) {
 	h := &Host{}
 	if err := json.Unmarshal(text, h); err != nil {
-		return nil, fmt.Errorf("these are no facts of a host, which keepc facts writes: %w", err)
+		return nil, fmt.Errorf("not a facts file (write one with \"keepc facts\"): %w", err)
 	}
 	if h.Version != Version {
 		return nil, fmt.Errorf("facts of version %d; this keepc reads version %d", h.Version, Version)

@@ -121,8 +121,8 @@ func TestHost(t *testing.T) {
 
 func TestParse(t *testing.T) {
 	for text, want := range map[string]string{
-		"":              "these are no facts of a host, which keepc facts writes",
-		"[]":            "these are no facts of a host",
+		"":              "not a facts file",
+		"[]":            "not a facts file",
 		`{"version":2}`: "facts of version 2; this keepc reads version 1",
 		"{}":            "facts of version 0",
 	} {

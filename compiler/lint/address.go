@@ -143,7 +143,7 @@ func addressRules() []Rule {
 				}
 				for _, v := range p.Instances {
 					if v.Has("interface") {
-						alias(v.At("interface"), v.Interface, "a label stands behind an address: label "+v.Interface)
+						alias(v.At("interface"), v.Interface, "a label follows an address: label "+v.Interface)
 					}
 					for _, t := range v.TrackInterfaces {
 						alias(t.Span(), t.Name, "the label shares the link of the interface")

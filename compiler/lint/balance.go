@@ -29,7 +29,7 @@ func balanceRules() []Rule {
 						d := p.report(v.At(word), fmt.Sprintf("%s is the name of a flag of %s, and %s has %s", word, scheduler, v.name(), v.Scheduler), "the same flag")
 						d.Severity = diag.Warning
 					case precedes(v.Origin, word, "lb_algo") && precedes(v.Origin, word, "lvs_sched"):
-						p.report(v.At(word), word+" stands before lb_algo "+scheduler, "ignored").Notes = note(v.schedulerAt(), "the scheduler")
+						p.report(v.At(word), word+" comes before lb_algo "+scheduler, "ignored").Notes = note(v.schedulerAt(), "the scheduler")
 					}
 				}
 			},
@@ -38,7 +38,7 @@ func balanceRules() []Rule {
 			Name: "ops-protocol", Severity: diag.Error, Loss: diag.DropsWord,
 			Service: func(p *pass, v service) {
 				if v.Has("ops") && v.Key.FWMark == 0 && v.Key.Protocol != ir.UDP {
-					p.report(v.At("ops"), v.name()+" has ops and is no service of UDP", "cleared")
+					p.report(v.At("ops"), v.name()+" has ops and is not a UDP service", "cleared")
 				}
 			},
 		},
@@ -47,7 +47,7 @@ func balanceRules() []Rule {
 			Service: func(p *pass, v service) {
 				for _, word := range []string{"sorry_server_inhibit", "sorry_server_lvs_method"} {
 					if v.Has(word) && (!v.Has("sorry_server") || precedes(v.Origin, word, "sorry_server")) {
-						p.report(v.At(word), word+" stands before or without sorry_server", "ignored")
+						p.report(v.At(word), word+" comes before sorry_server or without it", "ignored")
 					}
 				}
 			},

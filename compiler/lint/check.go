@@ -100,7 +100,7 @@ func checkRules() []Rule {
 				for u := range v.pages {
 					for _, s := range blockOf(u.Stmt) {
 						if strings.HasPrefix(s.Keyword(), "regex_") && !u.Has("regex") {
-							p.report(s.Span(), s.Keyword()+" stands without regex", "without effect")
+							p.report(s.Span(), s.Keyword()+" has no regex", "without effect")
 							break
 						}
 					}

@@ -27,7 +27,7 @@ func Differences() []Difference {
 			Why:        "nothing was checked",
 		},
 		{
-			Keepalived: "stops at a missing value, at an instance without virtual_router_id or interface, and, without a word, at a network namespace that is not here",
+			Keepalived: "stops at a missing value, at an instance without virtual_router_id or interface, and, without a message, at a network namespace that is not here",
 			Keepc:      "goes on to the end of the file",
 			Why:        "the mistakes behind it are there all the same",
 		},

@@ -69,7 +69,7 @@ func hostRules() []Rule {
 					}
 					first := v.Addresses[0].Prefix.Addr()
 					if !slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Addr() == first }) {
-						p.report(v.At("priority"), fmt.Sprintf("%s is no address of %s", first, v.Interface), "255 is for the owner")
+						p.report(v.At("priority"), fmt.Sprintf("%s is not an address of %s", first, v.Interface), "255 is for the owner")
 					}
 				}
 			},
@@ -131,7 +131,7 @@ func hostRules() []Rule {
 					case !here:
 						p.report(c.Span(), "there is no file "+c.Args[0], "not here")
 					case mode.IsDir() || mode.Perm()&0o111 == 0:
-						p.report(c.Span(), c.Args[0]+" is no program", "cannot run")
+						p.report(c.Span(), c.Args[0]+" is not a program", "cannot run")
 					}
 				}
 			},

@@ -165,7 +165,7 @@ func instanceRules() []Rule {
 					first := map[netip.Addr]source.Span{}
 					for _, a := range v.Addresses {
 						if at, taken := first[a.Prefix.Addr()]; taken {
-							p.report(a.Span(), fmt.Sprintf("%s stands twice in %s", a.Prefix.Addr(), named(v)), "the second time").Notes = note(at, "the first time")
+							p.report(a.Span(), fmt.Sprintf("%s appears twice in %s", a.Prefix.Addr(), named(v)), "the second time").Notes = note(at, "the first time")
 							continue
 						}
 						first[a.Prefix.Addr()] = a.Span()
@@ -371,7 +371,7 @@ func instanceRules() []Rule {
 					}
 					switch pass.Words[1].Text {
 					case "1111", "1234", "12345", "123456", "12345678", "password", "secret":
-						p.report(pass.Span(), "the password of "+named(v)+" is a well-known one", "stands in most guides")
+						p.report(pass.Span(), "the password of "+named(v)+" is a well-known one", "appears in most tutorials")
 					}
 				}
 			},

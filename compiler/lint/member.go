@@ -37,7 +37,7 @@ func memberRules() []Rule {
 				for _, g := range p.Groups {
 					for _, m := range g.Members {
 						if !m.First.IsValid() && m.FWMark == 0 && m.HasWord("0") {
-							p.report(m.Span(), "firewall mark 0 is no mark", "matches no packet")
+							p.report(m.Span(), "firewall mark 0 marks nothing", "matches no packet")
 						}
 					}
 				}

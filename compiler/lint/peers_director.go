@@ -283,7 +283,7 @@ func serviceSettingMismatch(p *peerPass) {
 			p.report(n, diag.Diagnostic{
 				Message: fmt.Sprintf("%s lists its real servers in another order than its peer %s", v.name(), p.Nodes[o].Name),
 				Span:    v.RealServers[0].Span(), Label: v.Scheduler + " fills its table in this order",
-				Notes: append(note(w.RealServers[0].Span(), "the first one on "+p.Nodes[o].Name), diag.Note{Message: "after a take-over clients come to other servers than before"}),
+				Notes: append(note(w.RealServers[0].Span(), "the first one on "+p.Nodes[o].Name), diag.Note{Message: "after a take-over clients reach other servers than before"}),
 			})
 		}
 		for _, a := range v.RealServers {

@@ -71,7 +71,7 @@ func routeRules() []Rule {
 			Check: func(p *pass) {
 				for v, r := range p.routes {
 					if network := r.To.Masked(); r.To.IsValid() && r.To.Addr().Is4() && network != r.To {
-						p.report(r.Span(), fmt.Sprintf("a route of %s goes to %s, which is no network", owner(v, "static_routes"), r.To), "the kernel refuses it").Help =
+						p.report(r.Span(), fmt.Sprintf("a route of %s goes to %s, which is not a network", owner(v, "static_routes"), r.To), "the kernel refuses it").Help =
 							fmt.Sprintf("write %s for the network, or %s for the host", network, r.To.Addr())
 					}
 				}
@@ -82,7 +82,7 @@ func routeRules() []Rule {
 			Check: func(p *pass) {
 				for v, r := range p.routes {
 					if words := r.Stmt.Words; len(words) > 1 && r.Type != ir.Unicast && words[1].Text == r.Type.String() && words[0].Text != "to" {
-						p.report(words[1].Span, fmt.Sprintf("%s stands behind the destination of a route of %s", r.Type, owner(v, "static_routes")), "expected it first")
+						p.report(words[1].Span, fmt.Sprintf("%s comes after the destination of a route of %s", r.Type, owner(v, "static_routes")), "expected it first")
 					}
 				}
 			},

@@ -112,7 +112,7 @@ func serviceRules() []Rule {
 					clear(first)
 					for _, s := range v.RealServers {
 						if o := first[s.Addr]; o != nil {
-							p.report(s.Span(), fmt.Sprintf("real_server %s stands twice in %s", s.Addr, v.name()), "dropped").Notes = note(o.Span(), "the first one")
+							p.report(s.Span(), fmt.Sprintf("real_server %s appears twice in %s", s.Addr, v.name()), "dropped").Notes = note(o.Span(), "the first one")
 							continue
 						}
 						first[s.Addr] = s

@@ -89,7 +89,7 @@ func weightRules() []Rule {
 							d.Loss, d.Notes = diag.GoesOnWith, note(g.Span(), "the sync group")
 							d.Help = "write sync_group_tracking_weight into the group, or weight 0"
 						case len(g.Members) > 1:
-							d := p.report(t.Span(), fmt.Sprintf("%s has a weight and is not tracked in %s, a member of %s", t.Name, named(v), g.Name), "dropped: its failure is no FAULT either")
+							d := p.report(t.Span(), fmt.Sprintf("%s has a weight and is not tracked in %s, a member of %s", t.Name, named(v), g.Name), "dropped: its failure is not a FAULT either")
 							d.Notes = note(g.Span(), "the sync group")
 							d.Help = "delete the weight, or write sync_group_tracking_weight into the group"
 						default:

@@ -101,7 +101,7 @@ func (w *want) tunnel(r Role) {
 		w.problem(r, "tunnels of %s are not set up by keepc, only those of type ipip", r.Method.Tunnel)
 		return
 	case r.Server.Is6() != r.Service.Addr.Is6():
-		w.problem(r, "%s comes to %s through a tunnel of the other family, which keepc does not set up", r.Service, r.Server)
+		w.problem(r, "%s reaches %s through a tunnel of the other family, which keepc does not set up", r.Service, r.Server)
 		return
 	}
 	why := fmt.Sprintf("packets to %s reach %s through a tunnel (TUN)", r.Service, r.Server)

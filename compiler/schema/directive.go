@@ -41,7 +41,7 @@ func Directives() []Directive {
 			Name: "$", Form: "$NAME=TEXT", other: []string{"$NAME", "$NAME=", "${NAME}", "${}", "definition"},
 			Text: "Defines NAME, to the end of the line; of several definitions the last one before a use counts. ${NAME} is replaced everywhere, $NAME " +
 				"only in front of a blank, a comma, a closing parenthesis or the end of the line. A backslash at the end of a line continues the " +
-				"text in the next one, and each is a line where NAME is used. No blank stands before the =. Built in are " +
+				"text in the next one, and each is a line where NAME is used. There is no blank before the =. Built in are " +
 				"${_PWD}, ${_INSTANCE}, ${_RANDOM}, ${_ENV}, ${_HASH} and ${_BANG}.",
 			Example: "$VIP=192.0.2.10\nvirtual_server ${VIP} 443 {",
 		},
@@ -54,7 +54,7 @@ func Directives() []Directive {
 		{
 			Name: "~SEQ", Form: "~SEQ(VAR, [START, [STEP,]] END) LINE",
 			Text: "Repeats the rest of the line for each number from START, or 1, to END, which stands where ${VAR} does. It begins the line, behind @ID " +
-				"at most. It repeats one line, also where that opens a block: a block that is to be repeated stands in a definition of several lines.",
+				"at most. It repeats one line, also where that opens a block: a block that is to be repeated is a definition of several lines.",
 			Example: "~SEQ(i, 21, 24) 192.0.2.${i}",
 		},
 		{
@@ -78,7 +78,7 @@ func including(word, demands string) Directive {
 	return Directive{
 		Name: word, Form: word + " PATTERN",
 		Text: "Reads the files that the pattern matches in place of the line, in the order of their names. It takes *, ?, [...] and {A,B}, to the end of the line and " +
-			"without quotes; a relative one starts in the directory of the file that it stands in. Directories and executable files are left out. " +
+			"without quotes; a relative one starts in the directory of the including file. Directories and executable files are left out. " +
 			demands + " include_check in global_defs sets what a plain include demands.",
 		Example: word + " /etc/keepalived/sites/*.conf",
 	}

@@ -291,7 +291,7 @@ func (r *reader) duplicate(key *Keyword, first, s *grammar.Stmt) {
 	}
 	d := diag.Diagnostic{
 		Rule: "duplicate-keyword", Severity: diag.Warning,
-		Message: fmt.Sprintf("%s stands twice in %s", key.Word, r.where()),
+		Message: fmt.Sprintf("%s appears twice in %s", key.Word, r.where()),
 		Span:    s.Span(),
 		Label:   "this line counts",
 		Notes:   []diag.Note{{Message: "this line has no effect", Span: first.Span()}},
@@ -360,7 +360,7 @@ func (r *reader) remarks() {
 	case key.Instead != "":
 		r.report(diag.Diagnostic{
 			Rule: "wrong-word", Severity: diag.Error,
-			Message: fmt.Sprintf("%s is no word of %s", key.Word, r.block()),
+			Message: fmt.Sprintf("%s is not a word of %s", key.Word, r.block()),
 			Span:    w.Span,
 			Label:   fmt.Sprintf("the word is %q", key.Instead),
 			Fixes:   []diag.Fix{replace(w.Span, key.Instead)},
@@ -452,7 +452,7 @@ func paired(word string) bool {
 func (r *reader) unknownOption(entry string, w grammar.Word, known []string) {
 	d := diag.Diagnostic{
 		Rule: "unknown-option", Severity: diag.Error, Kind: diag.Option,
-		Message: fmt.Sprintf("%s is no option of %s", r.quote(w), article(entry)),
+		Message: fmt.Sprintf("%s is not an option of %s", r.quote(w), article(entry)),
 		Span:    w.Span,
 	}
 	best, sure := diag.Suggest(w.Text, known)

@@ -85,7 +85,7 @@ func (r *reader) statusRange(w grammar.Word) (ir.StatusRange, bool) {
 		all := text[:1] + "00-" + text[:1] + "99"
 		d.Label, d.Fixes = "expected "+all, []diag.Fix{replace(w.Span, all)}
 	case list != text && isNumber(strings.ReplaceAll(list, " ", "")):
-		d.Label, d.Fixes = "blanks stand between codes", []diag.Fix{replace(w.Span, list)}
+		d.Label, d.Fixes = "separate codes with blanks", []diag.Fix{replace(w.Span, list)}
 	}
 	r.fail(d)
 	return ir.StatusRange{}, false

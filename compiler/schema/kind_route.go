@@ -68,7 +68,7 @@ var serviceClass = Kind[ir.Number]{numbered(255, classes).Expect, func(r *reader
 	w, number := r.rest[0], fmt.Sprintf("%#02x", n)
 	r.fail(diag.Diagnostic{
 		Rule: "invalid-value", Severity: diag.Error, Kind: diag.Value,
-		Message: fmt.Sprintf("no %s is called %s any more", r.key.Word, w.Text),
+		Message: fmt.Sprintf("%s %s no longer exists", r.key.Word, w.Text),
 		Span:    w.Span,
 		Label:   "expected " + number,
 		Fixes:   []diag.Fix{replace(w.Span, number)},

@@ -48,7 +48,7 @@ const userBackup = "backup"
 var Program = Kind[ir.Command]{`"program arguments"`, func(r *reader) (ir.Command, bool) {
 	c, ok := r.command()
 	if ok && len(r.rest) > 0 {
-		r.looseArguments(fmt.Sprintf("%s is no argument of the script and is dropped", r.quoteAll(r.rest)))
+		r.looseArguments(fmt.Sprintf("%s is not an argument of the script and is dropped", r.quoteAll(r.rest)))
 	}
 	return c, ok
 }}

@@ -35,7 +35,7 @@ func (e *Entry[T]) readOption(r *reader, n int, seen *int32, t *T) {
 func (r *reader) optionTwice(entry string, first, w grammar.Word) {
 	d := diag.Diagnostic{
 		Rule: "repeated-option", Severity: diag.Warning,
-		Message: fmt.Sprintf("%s stands twice on %s", w.Text, article(entry)),
+		Message: fmt.Sprintf("%s appears twice on %s", w.Text, article(entry)),
 		Span:    w.Span,
 		Label:   "the last one counts",
 		Notes:   []diag.Note{{Message: "the first one", Span: first.Span}},

@@ -30,7 +30,7 @@ type Keyword struct {
 	Vital      bool   // keepalived ends, or crashes, where the block has no value of it
 	Repeat     bool   // may stand more than once
 	First      bool   // of several lines the first counts, not the last
-	Refused    string // of an option: what keepalived does when it stands twice on a line, and says so; empty: the last one counts
+	Refused    string // of an option: what keepalived does when it appears twice on a line, and says so; empty: the last one counts
 	Same       string // another word of the block for the same setting
 	Since      string // the first version of keepalived that knows it; empty: 2.0.0 or earlier
 	Deprecated string // the word to write instead, or advice

@@ -86,7 +86,7 @@ func (r *reader) unlisted(entries []*grammar.Stmt) []*grammar.Stmt {
 	}
 	r.report(diag.Diagnostic{
 		Rule: "list-brackets", Severity: diag.Error,
-		Message: "a list in brackets stands between the braces",
+		Message: "there is a list in brackets between the braces",
 		Span:    entries[i].Span(),
 		Label:   "expected one value a line, without brackets and commas",
 	})
@@ -152,7 +152,7 @@ func (r *reader) inline(key *Keyword, s *grammar.Stmt) *grammar.Stmt {
 	inner := words[0].Span.To(words[len(words)-1].Span)
 	d := diag.Diagnostic{
 		Rule: "missing-brace", Severity: diag.Error,
-		Message: fmt.Sprintf("what %s holds stands between braces", key.Word),
+		Message: fmt.Sprintf("the content of %s belongs between braces", key.Word),
 		Span:    at,
 		Spoils:  diag.Spare(at),
 		Label:   "expected { before it and } behind it",
@@ -218,7 +218,7 @@ func (b *Block[T]) split(r *reader, row *Row[T], s, next *grammar.Stmt) *grammar
 	}
 	d := diag.Diagnostic{
 		Rule: "split-line", Severity: diag.Error, Kind: diag.Split,
-		Message: fmt.Sprintf("%s and its value stand on two lines", s.Keyword()),
+		Message: fmt.Sprintf("%s and its value are on two lines", s.Keyword()),
 		Span:    s.Span(),
 		Label:   "a line ends a statement",
 		Notes:   []diag.Note{{Message: "the value", Span: next.Span()}},
@@ -243,7 +243,7 @@ func (r *reader) undashed(s *grammar.Stmt) *grammar.Stmt {
 	}
 	d := diag.Diagnostic{
 		Rule: "list-dash", Severity: diag.Error,
-		Message: "a dash stands before a line",
+		Message: "a line begins with a dash",
 		Span:    s.Words[0].Span,
 		Label:   "keepalived takes it for the first word",
 	}

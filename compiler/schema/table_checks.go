@@ -162,7 +162,7 @@ var (
 		misnamed[ir.MiscCheck]("dynamic", "misc_dynamic"),
 	)
 	fileCheck = checker(&ir.FileCheck{}, nil,
-		Value("track_file", Reference, func(f *ir.FileCheck) *ir.Name { return &f.TrackFile }, "The name of a track_file that stands before.").Required().Since("2.1.0"),
+		Value("track_file", Reference, func(f *ir.FileCheck) *ir.Name { return &f.TrackFile }, "The name of a track_file that comes before.").Required().Since("2.1.0"),
 		Value("weight", as(Weighted(-(1<<31-1), 1<<31-1), pointer), func(f *ir.FileCheck) **ir.Weight { return &f.Weight },
 			"The number in the file is multiplied by it.").Otherwise("that of the track_file").Since("2.1.0"),
 		Checked[ir.FileCheck]("dynamic", Flag, "A word of the manual that keepalived does not know.").Removed("the manual alone"),
@@ -225,7 +225,7 @@ var bfd = block(head(Short(31), func(b *ir.BFD) *string { return &b.Name }), ir.
 	Value("passive", Flag, func(b *ir.BFD) *bool { return &b.Passive }, "Waits for the other end to begin."),
 	Value("ttl", Int[int](1, 255), func(b *ir.BFD) *int { return &b.TTL }, "The TTL of packets.").Otherwise("255 with IPv4, 64 with IPv6"),
 	Value("hoplimit", Int[int](1, 255), func(b *ir.BFD) *int { return &b.TTL }, "Same as ttl.").Same("ttl").Otherwise("255 with IPv4, 64 with IPv6"),
-	Value("max_hops", Int[int](-1, 255), func(b *ir.BFD) *int { return &b.MaxHops }, "How many routers may stand between; -1 accepts all.").Default("0"),
+	Value("max_hops", Int[int](-1, 255), func(b *ir.BFD) *int { return &b.MaxHops }, "How many routers may be between; -1 accepts all.").Default("0"),
 	Value("multihop", Bool, func(b *ir.BFD) *bool { return &b.Multihop }, "Uses the port of multihop sessions, 4784.").Since("2.2.8"),
 	Value("weight", Weighted(-253, 253), func(b *ir.BFD) *ir.Weight { return &b.Weight }, "What the session adds to the priority of instances that track it.").Default("0"),
 	Value("vrrp", Flag, func(b *ir.BFD) *bool { return &b.VRRP }, "Tells instances about the session.").Otherwise("both vrrp and checker"),

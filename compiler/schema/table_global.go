@@ -18,7 +18,7 @@ var root = block(Head[ir.Config]{}, ir.Config{},
 	Nested("global_defs", global, func(c *ir.Config) *ir.Global { return &c.Global }, "Settings of the whole director, and what other blocks take where they are silent.").Repeat(),
 	Each("vrrp_instance", instance, func(c *ir.Config) *[]*ir.VRRPInstance { return &c.Instances }, "One virtual router of this director.").Alone(),
 	Each("vrrp_sync_group", syncGroup, func(c *ir.Config) *[]*ir.SyncGroup { return &c.SyncGroups }, "Instances that change their state together.").Alone(),
-	Each("vrrp_script", script, func(c *ir.Config) *[]*ir.Script { return &c.Scripts }, "A program whose result instances track; it must stand before them."),
+	Each("vrrp_script", script, func(c *ir.Config) *[]*ir.Script { return &c.Scripts }, "A program whose result instances track; it must come before them."),
 	Each("track_file", trackFile, func(c *ir.Config) *[]*ir.TrackFile { return &c.TrackFiles }, "A file whose number changes priorities.").Since("2.1.0"),
 	Each("vrrp_track_file", trackFile, func(c *ir.Config) *[]*ir.TrackFile { return &c.TrackFiles }, "Old name of track_file.").Deprecated("track_file"),
 	Each("vrrp_track_process", trackProcess, func(c *ir.Config) *[]*ir.TrackProcess { return &c.TrackProcesses }, "Processes that instances track.").Since("2.0.11").Build("track-process"),
@@ -233,10 +233,10 @@ func Copied(word string) bool {
 }
 
 // orderTrap is what happens to values that blocks copy when they are opened.
-const orderTrap = "keepalived loses it at a reload when global_defs stands behind the instances."
+const orderTrap = "keepalived loses it at a reload when global_defs comes after the instances."
 
 // userOrder is where script_user must stand.
-const userOrder = "A script in global_defs must stand behind it; others must, too, or a reload forgets it for them."
+const userOrder = "A script in global_defs must come after it; others must, too, or a reload forgets it for them."
 
 // early is a script of global_defs. It runs as the script_user above it: a later one is not known yet when it is read.
 func early(word string, at func(*ir.Global) *ir.Command, text string) Row[ir.Global] {
@@ -390,7 +390,7 @@ func (r *reader) positionalID() {
 	w, _ := r.optional()
 	r.report(diag.Diagnostic{
 		Rule: "deprecated-keyword", Severity: diag.Info,
-		Message: "the id of lvs_sync_daemon stands without its word",
+		Message: "the id of lvs_sync_daemon has no keyword",
 		Span:    w.Span,
 		Label:   "write id " + w.Text,
 		Fixes:   []diag.Fix{replace(w.Span, "id "+w.Text)},

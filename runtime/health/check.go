@@ -190,7 +190,7 @@ func (c *Check) count(now time.Time, r Result) {
 func (c *Check) done(now time.Time, r Result) []Effect {
 	c.due = now.Add(c.timing.DelayLoop)
 	if r.Inconclusive != "" {
-		return nil // what this machine lacks is no verdict on the server
+		return nil // what this machine lacks is not a verdict on the server
 	}
 	if r.Up {
 		return c.succeed(now)

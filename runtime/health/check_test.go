@@ -38,7 +38,7 @@ func TestCheck(t *testing.T) {
 		{"a success in between forgives", 1, "", []row{
 			{"", "", period}, {refused, "", pause}, {"", "", period}, {refused, "", pause}, {refused, "down: " + refused + " (2nd time)", period},
 		}},
-		{"what this machine lacks is no verdict", 1, "", []row{
+		{"what this machine lacks is not a verdict", 1, "", []row{
 			{"lacks descriptors", "", period}, {refused, "down: " + refused, period}, {"lacks descriptors", "", period}, {"", "up", period},
 			{refused, "", pause}, {"lacks ports", "", period}, {refused, "down: " + refused + " (2nd time)", period},
 		}},

@@ -129,7 +129,7 @@ func (f *Fake) OpenSender(iface string, c Carrier) (Wire, error) {
 var (
 	errNoDevice    = errors.New("no such device")
 	errNetworkDown = errors.New("network is down")
-	errForeign     = errors.New("the source is no address of the interface") // IPv6 only
+	errForeign     = errors.New("the source is not an address of the interface") // IPv6 only
 )
 
 func (w *fakeWire) Arm(*Datagram, netip.Addr, netip.Addr, uint8, []byte) error {

@@ -93,7 +93,7 @@ func LockMemory(lock bool) error {
 }
 
 // LimitRealtime bounds how long a thread of real-time priority may run without a pause: then this process gets SIGXCPU, again every
-// second. 0 is no limit. Errors: ErrPermission.
+// second. 0 means no limit. Errors: ErrPermission.
 func LimitRealtime(limit time.Duration) error {
 	var now unix.Rlimit
 	err := unix.Getrlimit(unix.RLIMIT_RTTIME, &now)

@@ -113,7 +113,7 @@ func program(name string, who *syscall.Credential) (string, error) {
 	if !strings.Contains(name, "/") {
 		found, err := exec.LookPath(name)
 		if err != nil {
-			return "", fmt.Errorf("there is no program %s in %s", name, os.Getenv("PATH"))
+			return "", fmt.Errorf("there is not a program %s in %s", name, os.Getenv("PATH"))
 		}
 		path = found
 	}

@@ -57,7 +57,7 @@ var vetCases = []vetCase{
 	{name: "missing", command: "none", says: "DIR/none: no such file or directory"},
 	{name: "a directory", prepare: mkdir("h"), command: "h", says: "DIR/h is not a file"},
 	{name: "not executable", prepare: mode("s.sh", 0o644), says: "DIR/s.sh cannot be run: permission denied"},
-	{name: "no program", command: "=there-is-none x", says: "there is no program there-is-none in "},
+	{name: "no program", command: "=there-is-none x", says: "there is not a program there-is-none in "},
 	{name: "program by its name, script as argument", prepare: mode("s.sh", 0o757), command: "=sh DIR/s.sh", runs: true, open: true},
 	{name: "path with dots", prepare: mkdir("h"), command: "h/..//s.sh", runs: true, open: true},
 
