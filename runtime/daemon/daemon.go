@@ -387,8 +387,8 @@ func (d *director) loop(ctx context.Context) error {
 // stop says farewell: what is announced is withdrawn; then priority 0 on the wire, then routes and addresses go, then services.
 func (d *director) stop() error {
 	d.manager.stopping()
-	if err := d.withdraw(); err != nil {
-		return fmt.Errorf("stop: %w", err)
+	if err := d.withdraw(); err != nil { // the rest has to go all the same
+		d.Log.Error(fmt.Sprintf("what is announced: %v", err), "subject", "stopping")
 	}
 	patience := d.patience()
 	limit, cancel := context.WithTimeout(d.work, patience)

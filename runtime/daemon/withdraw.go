@@ -45,7 +45,7 @@ func (d *director) withdraw() error {
 		return err
 	}
 	if err := wait(limit, gone); err != nil {
-		d.Log.Error(fmt.Sprintf("not withdrawn yet: %v", err), "subject", "stopping")
+		return fmt.Errorf("withdraw it: %w", err)
 	}
 	rest := time.NewTimer(farewell)
 	defer rest.Stop()
