@@ -16,12 +16,11 @@ import (
 	"keepc/runtime/router"
 )
 
-// A wireKey names a VRRP socket: there is one for each interface and carrier, however many instances share it. On a virtual interface it
-// only sends.
+// A wireKey names a VRRP socket: there is one for each interface and carrier, however many instances share it.
 type wireKey struct {
 	iface   string
 	carrier kernel.Carrier
-	sends   bool
+	virtual bool // the interface is made by use_vmac
 }
 
 // carrier is what the advertisements of an instance travel in.
@@ -38,7 +37,11 @@ func carrier(ipv6, ah bool) kernel.Carrier {
 // A wireNeed is what a wire has to be.
 type wireNeed struct {
 	index int     // of the interface: one that was made anew under its old name needs a new socket
+	base  string  // the interface that the instances name
 	vrids []uint8 // that are to be heard, sorted
+	// On a virtual interface: its own MAC address. What a peer with the same one sends arrives there, and nowhere else; all else arrives
+	// below it, too, and is heard there. Elsewhere zero.
+	from [6]byte
 	// The multicast groups that it hears, sorted.
 	groups []netip.Addr
 	room   int // in bytes, that the file asks for what waits to be heard
@@ -54,14 +57,18 @@ func needed(links map[string]kernel.Link, configs ...*ir.Config) map[wireKey]wir
 				continue
 			}
 			own := carrier(v.IPv6(), v.Auth.Type == ir.AuthAH)
-			if l, made := links[v.Leaves()]; made && v.Leaves() != v.Interface {
-				need[wireKey{v.Leaves(), own, true}] = wireNeed{index: l.Index}
-			}
-			k := wireKey{v.Interface, own, false}
-			need[k] = need[k].hearing(l, v, &cfg.Global)
+			carriers := []kernel.Carrier{own}
 			if own == kernel.AH { // a peer that does not sign is heard, and told of
-				k.carrier = kernel.IPv4
+				carriers = append(carriers, kernel.IPv4)
+			}
+			virtual, made := links[v.Link]
+			for _, c := range carriers {
+				k := wireKey{v.Interface, c, false}
 				need[k] = need[k].hearing(l, v, &cfg.Global)
+				if made {
+					k = wireKey{v.Link, c, true}
+					need[k] = need[k].hearing(virtual, v, &cfg.Global)
+				}
 			}
 		}
 	}
@@ -70,7 +77,10 @@ func needed(links map[string]kernel.Link, configs ...*ir.Config) map[wireKey]wir
 
 // hearing is the need of one instance more.
 func (n wireNeed) hearing(l kernel.Link, v *ir.VRRPInstance, g *ir.Global) wireNeed {
-	n.index = l.Index
+	n.index, n.base = l.Index, v.Interface
+	if l.Name == v.Link {
+		n.from = l.HWAddr
+	}
 	n.room += room(v, g, l.MTU)
 	if g.LogUnknownVRIDs {
 		n.vrids = everyVRID()
@@ -190,6 +200,7 @@ func (w *wires) hear(limit int, take func(kernel.Packet)) (dead []wireChanged) {
 			if !some {
 				break
 			}
+			p.Interface = w.needs[k].base // also what a virtual interface of it hears
 			take(p)
 		}
 	}
@@ -379,7 +390,7 @@ func (o *opener) open(ctx context.Context, needs map[wireKey]wireNeed, dead map[
 				continue
 			}
 			w = &openWire{Wire: wire, wireNeed: wireNeed{index: n.index, groups: n.groups, room: n.room}}
-			o.accept(k, w, n.vrids)
+			o.accept(k, w, n)
 			w.Room(n.room)
 			o.opened[k] = w
 			if _, failed := o.failed[k]; failed {
@@ -399,26 +410,26 @@ func (o *opener) open(ctx context.Context, needs map[wireKey]wireNeed, dead map[
 			w.Room(n.room)
 			w.room = n.room
 		}
-		if !slices.Equal(w.vrids, n.vrids) {
-			o.accept(k, w, n.vrids)
+		if !slices.Equal(w.vrids, n.vrids) || w.from != n.from {
+			o.accept(k, w, n)
 		}
 	}
 	return errors.Join(errs...)
 }
 
 func (o *opener) wire(k wireKey, ear *ear) (kernel.Wire, error) {
-	if k.sends {
-		return o.kernel.OpenSender(k.iface, k.carrier)
+	if k.virtual {
+		return o.kernel.OpenVirtual(k.iface, k.carrier, ear)
 	}
 	return o.kernel.OpenWire(k.iface, k.carrier, ear)
 }
 
 // accept lets the kernel drop what is for none of the interface's instances. A wire without a filter hears them all the same.
-func (o *opener) accept(k wireKey, w *openWire, vrids []uint8) {
-	if err := w.Accept(vrids); err != nil {
+func (o *opener) accept(k wireKey, w *openWire, n wireNeed) {
+	if err := w.Accept(n.vrids, n.from); err != nil {
 		o.log.Warn(fmt.Sprintf("%v; foreign advertisements cost time", err), "subject", k.iface)
 	}
-	w.vrids = vrids
+	w.vrids, w.from = n.vrids, n.from
 }
 
 // tell hands a change to the loop.

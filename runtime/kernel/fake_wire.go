@@ -42,14 +42,14 @@ func (h *Hub) Unplug(f *Fake, iface string) {
 	h.ports = slices.DeleteFunc(h.ports, func(p port) bool { return p == port{f, iface} })
 }
 
-// carry delivers to all ports but the sender's.
-func (h *Hub) carry(from port, p Packet) {
+// carry delivers to all ports but the sender's; mac is that of a virtual interface, else empty.
+func (h *Hub) carry(from port, mac string, p Packet) {
 	for _, to := range h.others(from) {
-		to.kernel.deliver(to.iface, p)
+		to.kernel.deliver(to.iface, mac, p)
 	}
 }
 
-func (f *Fake) deliver(iface string, p Packet) {
+func (f *Fake) deliver(iface, mac string, p Packet) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	l := f.link(iface)
@@ -57,11 +57,16 @@ func (f *Fake) deliver(iface string, p Packet) {
 		return
 	}
 	ours := slices.ContainsFunc(l.addrs, func(a fakeAddr) bool { return a.Addr() == p.Dst })
+	for k, virtual := range f.objects.Links {
+		if up := f.link(k.Dev); virtual.Base == iface && virtual.MAC == mac && up != nil && !ours {
+			l = up // as macvlan does
+		}
+	}
 	for w := range l.wires {
 		if w.carrier != p.carrier() || !ours && !slices.Contains(w.groups, p.Dst) || !w.accepts(p.Payload) {
 			continue
 		}
-		p.Interface, p.Payload = iface, bytes.Clone(p.Payload)
+		p.Interface, p.Payload = w.link.Name, bytes.Clone(p.Payload)
 		select {
 		case w.queue <- p:
 			if w.bell != nil {
@@ -86,8 +91,8 @@ type fakeWire struct {
 	bell    Bell
 	id      uint16 // of the last packet, over IPv4
 	ended   bool
-	// It sends from any address.
-	anywhere bool
+	// That of a virtual interface, which sends from any address; else empty.
+	mac string
 }
 
 // OpenWire implements Kernel.
@@ -109,21 +114,18 @@ func (f *Fake) OpenWire(iface string, c Carrier, bell Bell) (Wire, error) {
 	return w, nil
 }
 
-// OpenSender implements Kernel.
-func (f *Fake) OpenSender(iface string, c Carrier) (Wire, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := f.fault("OpenSender"); err != nil {
+// OpenVirtual implements Kernel.
+func (f *Fake) OpenVirtual(iface string, c Carrier, bell Bell) (Wire, error) {
+	w, err := f.OpenWire(iface, c, bell)
+	if err != nil {
 		return nil, err
 	}
-	l := f.link(iface)
-	if l == nil {
-		return nil, fmt.Errorf("open the VRRP sender of %s: %w: %s", iface, ErrNoInterface, iface)
-	}
-	below := cmp.Or(f.objects.Links[state.LinkKey{Dev: iface}].Base, iface)
-	w := &fakeWire{port: port{f, below}, link: l, carrier: c, only: true, anywhere: true, queue: make(chan Packet)}
-	l.wires[w] = struct{}{}
-	return w, nil
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	virtual := w.(*fakeWire)
+	made := f.objects.Links[state.LinkKey{Dev: iface}]
+	virtual.iface, virtual.mac = cmp.Or(made.Base, iface), cmp.Or(made.MAC, "virtual")
+	return virtual, nil
 }
 
 var (
@@ -149,7 +151,7 @@ func (w *fakeWire) Send(src, dst netip.Addr, ttl uint8, payload []byte) error {
 		if w.carrier == AH {
 			p.AH, p.ID = true, signedID(payload)
 		}
-		hub.carry(w.port, p)
+		hub.carry(w.port, w.mac, p)
 	}
 	return nil
 }
@@ -176,7 +178,7 @@ func (f *Fake) outgoing(w *fakeWire, src netip.Addr) (netip.Addr, uint16, *Hub, 
 			src = a.Addr()
 		}
 	}
-	if ipv6 && !w.anywhere && !slices.ContainsFunc(w.link.addrs, func(a fakeAddr) bool { return a.Addr() == src }) {
+	if ipv6 && w.mac == "" && !slices.ContainsFunc(w.link.addrs, func(a fakeAddr) bool { return a.Addr() == src }) {
 		return src, 0, nil, errForeign
 	}
 	if w.carrier == IPv4 {
@@ -204,7 +206,7 @@ func (w *fakeWire) Join(groups []netip.Addr) error {
 func (w *fakeWire) Room(int) {}
 
 // Accept implements Wire.
-func (w *fakeWire) Accept(vrids []uint8) error {
+func (w *fakeWire) Accept(vrids []uint8, _ [6]byte) error {
 	f := w.port.kernel
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"golang.org/x/net/bpf"
@@ -28,9 +29,28 @@ func vridFilter(start []bpf.Instruction, behind int, vrids []uint8) []bpf.Instru
 	return append(program, bpf.RetConstant{Val: 0}, bpf.RetConstant{Val: wholePacket})
 }
 
+// linkHeader is where a filter finds the Ethernet header of a packet, whose source begins six bytes behind it (SKF_LL_OFF).
+const linkHeader = 0xffe00000
+
+// sourceFilter begins a program that drops what another MAC address sent.
+func sourceFilter(mac [6]byte) []bpf.Instruction {
+	return []bpf.Instruction{
+		bpf.LoadAbsolute{Off: linkHeader + 6, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: binary.BigEndian.Uint32(mac[:4]), SkipTrue: 1},
+		bpf.RetConstant{Val: 0},
+		bpf.LoadAbsolute{Off: linkHeader + 10, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(binary.BigEndian.Uint16(mac[4:])), SkipTrue: 1},
+		bpf.RetConstant{Val: 0},
+	}
+}
+
 // accept puts the filter in place of the one before, at once: no packet meets neither.
-func (s *socket) accept(start []bpf.Instruction, behind int, vrids []uint8) error {
-	raw, err := bpf.Assemble(vridFilter(start, behind, vrids))
+func (s *socket) accept(start []bpf.Instruction, behind int, vrids []uint8, from [6]byte) error {
+	filter := vridFilter(start, behind, vrids)
+	if from != [6]byte{} {
+		filter = append(sourceFilter(from), filter...)
+	}
+	raw, err := bpf.Assemble(filter)
 	if err != nil {
 		return fmt.Errorf("filter what arrives on %s: %w", s.iface, err)
 	}
@@ -54,13 +74,15 @@ func (s *socket) accept(start []bpf.Instruction, behind int, vrids []uint8) erro
 }
 
 // Accept implements Wire.
-func (w *wire4) Accept(vrids []uint8) error {
+func (w *wire4) Accept(vrids []uint8, from [6]byte) error {
 	behind := 0
 	if w.protocol == protocolAH {
 		behind = ahLen
 	}
-	return w.accept(payload4(), behind, vrids)
+	return w.accept(payload4(), behind, vrids, from)
 }
 
 // Accept implements Wire.
-func (w *wire6) Accept(vrids []uint8) error { return w.accept(payload6(), 0, vrids) }
+func (w *wire6) Accept(vrids []uint8, from [6]byte) error {
+	return w.accept(payload6(), 0, vrids, from)
+}

@@ -62,9 +62,9 @@ type Wire interface {
 	// this wire hears nothing any more.
 	Poll() (Packet, bool, error)
 	// Accept makes the kernel drop what is not for one of these virtual routers, so that a flood of foreign advertisements costs
-	// nothing; a later call replaces the set. A new wire accepts all. What is dropped is not counted anywhere: with
+	// nothing; a later call replaces the set. Unless from is zero, it also drops what another MAC address sent. A new wire accepts all. What is dropped is not counted anywhere: with
 	// log_unknown_vrids wires accept all.
-	Accept(vrids []uint8) error
+	Accept(vrids []uint8, from [6]byte) error
 	// Room makes the receive buffer that large, in bytes, where it is not larger already.
 	Room(bytes int)
 	// Join makes the wire hear these multicast groups, and leaves all others that it was in. What is sent to the host itself, it
@@ -105,8 +105,8 @@ type Wires interface {
 	// OpenWire opens a wire on the interface, in no group yet. The bell rings while a packet waits for Poll; nil: nobody sleeps.
 	// Errors: ErrNoInterface, ErrPermission.
 	OpenWire(iface string, c Carrier, bell Bell) (Wire, error)
-	// OpenSender opens a wire that hears nothing, and sends from addresses that the interface need not have. Errors: those of OpenWire.
-	OpenSender(iface string, c Carrier) (Wire, error)
+	// OpenVirtual is OpenWire for a virtual interface: it sends from addresses that the interface need not have.
+	OpenVirtual(iface string, c Carrier, bell Bell) (Wire, error)
 }
 
 // Neighbours tells the neighbours on a link where an address lives.

@@ -412,7 +412,7 @@ func testWireAccepts(t *testing.T, h host) {
 			{nil, nil},
 			{[]uint8{255}, []uint8{255}},
 		} {
-			check(t, far.Accept(step.accept))
+			check(t, far.Accept(step.accept, [6]byte{}))
 			for _, vrid := range []byte{0, 1, 51, 255} {
 				check(t, near.Send(c.src, c.dst, 255, advert(vrid)))
 			}
@@ -422,7 +422,7 @@ func testWireAccepts(t *testing.T, h host) {
 					t.Errorf("accept %v: got %v, want VRID %d", step.accept, got, vrid)
 				}
 			}
-			check(t, far.Accept([]uint8{99})) // who says that nothing else waits
+			check(t, far.Accept([]uint8{99}, [6]byte{})) // who says that nothing else waits
 			check(t, near.Send(c.src, c.dst, 255, advert(99)))
 			if got, _ := receive(t, far); !slices.Equal(got.Payload, advert(99)) {
 				t.Errorf("accept %v: got %v beside what was asked for", step.accept, got)

@@ -118,9 +118,9 @@ func (i inside) OpenCaller(c kernel.Call) (s kernel.Caller, err error) {
 	return s, err
 }
 
-func (i inside) OpenSender(iface string, c kernel.Carrier) (w kernel.Wire, err error) {
+func (i inside) OpenVirtual(iface string, c kernel.Carrier, bell kernel.Bell) (w kernel.Wire, err error) {
 	err = i.host.Do(func() (err error) {
-		w, err = i.Kernel.OpenSender(iface, c)
+		w, err = i.Kernel.OpenVirtual(iface, c, bell)
 		return err
 	})
 	return w, err

@@ -3,7 +3,9 @@ package kernel_test
 import (
 	"errors"
 	"maps"
+	"net"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -38,15 +40,54 @@ func testVirtualLinks(t *testing.T, h host) {
 	wire, err := h.far.OpenWire("eth0", kernel.IPv4, nil)
 	check(t, err)
 	check(t, wire.Join([]netip.Addr{all4}))
-	sender, err := h.OpenSender("vrrp.7", kernel.IPv4)
+	sender, err := h.OpenVirtual("vrrp.7", kernel.IPv4, nil)
 	check(t, err)
 	lab.Eventually(t, 5*time.Second, "what the virtual link sends", func() bool {
 		_ = sender.Send(here4, all4, 255, []byte{0x21, 7, 100, 1, 0, 1, 0, 0}) // it may not be up yet
 		p, some, err := wire.Poll()
 		return err == nil && some && p.Src == here4 && p.TTL == 255
 	})
-	check(t, sender.Close())
 	check(t, wire.Close())
+
+	// A peer has the same virtual MAC address: what it sends arrives on the virtual link alone, and what others send does not.
+	check(t, kernel.Set(h.far, vmac7, link7))
+	peer, err := h.far.OpenVirtual("vrrp.7", kernel.IPv4, nil)
+	check(t, err)
+	plain, err := h.far.OpenWire("eth0", kernel.IPv4, nil)
+	check(t, err)
+	base, err := h.OpenWire("eth0", kernel.IPv4, nil)
+	check(t, err)
+	mac, err := net.ParseMAC(link7.MAC)
+	check(t, err)
+	for _, w := range []kernel.Wire{base, sender} {
+		check(t, w.Join([]netip.Addr{all4}))
+	}
+	check(t, sender.Accept([]uint8{7}, [6]byte(mac)))
+	heard := func(w kernel.Wire) (priorities []byte) {
+		for {
+			p, some, err := w.Poll()
+			check(t, err)
+			if !some {
+				return priorities
+			}
+			priorities = append(priorities, p.Payload[2])
+		}
+	}
+	var virtual, below []byte
+	lab.Eventually(t, 5*time.Second, "what a peer with the same MAC address sends, and what one without sends", func() bool {
+		_ = peer.Send(far4, all4, 255, []byte{0x21, 7, 50, 1, 0, 1, 0, 0}) // it may not be up yet
+		check(t, plain.Send(far4, all4, 255, []byte{0x21, 7, 60, 1, 0, 1, 0, 0}))
+		time.Sleep(50 * time.Millisecond)
+		virtual, below = append(virtual, heard(sender)...), append(below, heard(base)...)
+		return slices.Contains(virtual, 50) && slices.Contains(below, 60)
+	})
+	if slices.Contains(virtual, 60) || slices.Contains(below, 50) {
+		t.Errorf("the virtual link heard priorities %v, the one below %v", virtual, below)
+	}
+	for _, w := range []kernel.Wire{sender, peer, plain, base} {
+		check(t, w.Close())
+	}
+	check(t, kernel.Delete(h.far, vmac7))
 
 	other := link7
 	other.MAC = "02:11:22:33:44:55"

@@ -33,46 +33,27 @@ const (
 // The wire belongs to the interface's index: it survives link down and up, but an interface that was deleted and made anew
 // needs a new wire. Who opened it closes it and opens another one when WatchLinks tells another Index.
 func (l *Linux) OpenWire(iface string, c Carrier, bell Bell) (Wire, error) {
+	return l.openWire(iface, c, bell, options6())
+}
+
+// OpenVirtual implements Wires.
+func (l *Linux) OpenVirtual(iface string, c Carrier, bell Bell) (Wire, error) {
+	return l.openWire(iface, c, bell, append(options6(), intOption{"IPV6_FREEBIND", unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1}))
+}
+
+func (l *Linux) openWire(iface string, c Carrier, bell Bell, options6 []intOption) (Wire, error) {
 	link, err := l.link(iface)
 	if err != nil {
 		return nil, fmt.Errorf("open the VRRP wire of %s: %w", iface, err)
 	}
 	var w Wire
 	if c == IPv6 {
-		w, err = openWire6(iface, link.Index, bell)
+		w, err = openWire6(iface, link.Index, bell, options6)
 	} else {
 		w, err = openWire4(iface, link.Index, protocolOf(c), bell)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open the VRRP wire of %s: %w", iface, permission(err, netRaw))
-	}
-	return w, nil
-}
-
-// OpenSender implements Wires.
-func (l *Linux) OpenSender(iface string, c Carrier) (Wire, error) {
-	link, err := l.link(iface)
-	if err != nil {
-		return nil, fmt.Errorf("open the VRRP sender of %s: %w", iface, err)
-	}
-	var w Wire
-	if c == IPv6 {
-		var s *socket
-		s, err = listen(unix.AF_INET6, protocolVRRP, iface, link.Index, nil, func(fd int) error {
-			return setInts(fd, append(options6(), intOption{"IPV6_FREEBIND", unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1}))
-		})
-		w = &wire6{s}
-	} else {
-		var s *socket
-		s, err = listen(unix.AF_INET, protocolOf(c), iface, link.Index, nil, func(fd int) error { return setInts(fd, options4()) })
-		w = &wire4{socket: s, protocol: protocolOf(c)}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open the VRRP sender of %s: %w", iface, permission(err, netRaw))
-	}
-	if err := w.Accept(nil); err != nil {
-		_ = w.Close()
-		return nil, fmt.Errorf("open the VRRP sender of %s: %w", iface, err)
 	}
 	return w, nil
 }
@@ -352,9 +333,9 @@ func options6() []intOption {
 	}
 }
 
-func openWire6(iface string, index int, bell Bell) (Wire, error) {
+func openWire6(iface string, index int, bell Bell, options []intOption) (Wire, error) {
 	s, err := listen(unix.AF_INET6, protocolVRRP, iface, index, bell, func(fd int) error {
-		return setInts(fd, options6())
+		return setInts(fd, options)
 	})
 	if err != nil {
 		return nil, err
