@@ -229,11 +229,6 @@ func (p *pass) writable(name string) (why, help string) {
 	return "", ""
 }
 
-// owned is an instance with a priority and an address.
-func owned(priority, address string) string {
-	return "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    priority " + priority + "\n    virtual_ipaddress {\n        " + address + "/24\n    }\n}\n"
-}
-
 // covered tells whether an address is in one of the networks.
 func covered(networks []netip.Prefix, a ir.Address) bool {
 	for _, n := range networks {

@@ -14,7 +14,6 @@ import (
 
 // memberRules are about the addresses, ports and marks of services, and what their kind of service cannot do.
 func memberRules() []Rule {
-	const marked = "virtual_server fwmark 3 {\n    lb_algo rr\n    lb_kind NAT\n    real_server 192.0.2.21 80 {\n        TCP_CHECK {\n        }\n    }\n}\n"
 	return []Rule{
 		{
 			Name: "overlapping-members", Severity: diag.Warning,

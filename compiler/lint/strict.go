@@ -8,7 +8,6 @@ import (
 
 // strictRules are about strict mode, which follows the RFC to the letter.
 func strictRules() []Rule {
-	const global = "global_defs {\n    vrrp_strict\n}\n"
 	return []Rule{
 		{
 			Name: "strict-conflict", Severity: diag.Error, Loss: diag.DropsWord,
