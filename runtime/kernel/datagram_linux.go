@@ -18,7 +18,7 @@ type Datagram struct {
 	to6     unix.RawSockaddrInet6
 	packet  []byte
 	control []byte
-	ids     *atomic.Uint32 // the identification of the wire's last IPv4 packet; nil: the kernel writes the header
+	ids     *atomic.Uint32 // counts the IPv4 packets of its virtual router that have left; nil: the kernel writes the header
 	errno   unix.Errno     // of the last attempt
 }
 

@@ -89,7 +89,7 @@ type fakeWire struct {
 	vrids   []uint8
 	queue   chan Packet
 	bell    Bell
-	id      uint16 // of the last packet, over IPv4
+	ids     [256]uint16 // of the last packet, by VRID, over IPv4
 	ended   bool
 	// That of a virtual interface, which sends from any address; else empty.
 	mac string
@@ -142,7 +142,7 @@ func (w *fakeWire) Send(src, dst netip.Addr, ttl uint8, payload []byte) error {
 	if ipv6 := w.carrier == IPv6; dst.Is6() != ipv6 || src.IsValid() && src.Is6() != ipv6 {
 		return fmt.Errorf("send from %s to %s on %s: addresses of the other family", src, dst, w.iface)
 	}
-	src, id, hub, err := w.port.kernel.outgoing(w, src)
+	src, id, hub, err := w.port.kernel.outgoing(w, src, vridOf(payload))
 	if err != nil {
 		return fmt.Errorf("send to %s on %s: %w", dst, w.iface, err)
 	}
@@ -157,7 +157,7 @@ func (w *fakeWire) Send(src, dst netip.Addr, ttl uint8, payload []byte) error {
 }
 
 // outgoing finds the hub of a wire, nil for none, the source address and the identification of a packet, or says why nothing leaves.
-func (f *Fake) outgoing(w *fakeWire, src netip.Addr) (netip.Addr, uint16, *Hub, error) {
+func (f *Fake) outgoing(w *fakeWire, src netip.Addr, vrid uint8) (netip.Addr, uint16, *Hub, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.fault("Send"); err != nil {
@@ -182,9 +182,9 @@ func (f *Fake) outgoing(w *fakeWire, src netip.Addr) (netip.Addr, uint16, *Hub, 
 		return src, 0, nil, errForeign
 	}
 	if w.carrier == IPv4 {
-		w.id++
+		w.ids[vrid]++
 	}
-	return src, w.id, f.hubs[w.iface], nil
+	return src, w.ids[vrid], f.hubs[w.iface], nil
 }
 
 // fakeHops is the TTL of who names none.

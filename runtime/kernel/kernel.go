@@ -144,6 +144,14 @@ func same(a, b state.Address) bool {
 	return a.Label == b.Label && a.Scope == b.Scope && a.Broadcast == b.Broadcast && a.Peer == b.Peer && a.Flags == b.Flags && a.Astray == b.Astray
 }
 
+// vridOf is the VRID of an advertisement, as both versions have it.
+func vridOf(payload []byte) uint8 {
+	if len(payload) < 2 {
+		return 0
+	}
+	return payload[1]
+}
+
 // signedID is the identification of an IPv4 packet whose payload begins with an authentication header: the low half of the sequence
 // number, RFC 2402 section 2.
 func signedID(payload []byte) uint16 {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/netip"
 	"slices"
 	"sync"
@@ -225,11 +226,11 @@ func number(b []byte, at int) int {
 }
 
 // wire4 writes its own IP header, as keepalived does: a source that the host does not have is allowed (mcast_src_ip), DF is
-// clear and the identification counts from 1. The kernel fills in length and checksum.
+// clear and the identification counts from 1 for each virtual router. The kernel fills in length and checksum.
 type wire4 struct {
 	*socket
 	protocol int
-	id       atomic.Uint32
+	ids      [256]atomic.Uint32 // packets that have left, by VRID
 }
 
 func options4() []intOption {
@@ -265,12 +266,13 @@ func (w *wire4) Arm(d *Datagram, src, dst netip.Addr, ttl uint8, payload []byte)
 	if !src.IsValid() {
 		src = netip.IPv4Unspecified() // the kernel chooses
 	}
-	id := uint16(w.id.Load() + 1)
+	ids := &w.ids[vridOf(payload)]
+	id := uint16(ids.Load()%math.MaxUint16 + 1) // never 0, which the kernel replaces
 	if w.protocol == protocolAH {
 		id = signedID(payload)
 	}
 	d.packet = append(appendHeader4(d.packet[:0], src, dst, ttl, w.protocol, id), payload...)
-	d.control, d.ids = nil, &w.id
+	d.control, d.ids = nil, ids
 	d.address4(w.fd, dst)
 	return nil
 }

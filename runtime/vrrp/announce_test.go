@@ -78,21 +78,34 @@ func TestYieldTells(t *testing.T) {
 		r.ID = id
 		return r
 	}
+	const told = "send 100, BACKUP"
+	strict := func(v *ir.VRRPInstance) { v.Strict = true }
 	for _, c := range []struct {
-		name  string
-		id    uint16 // of its next advertisement after 10 s of silence
-		apart []func(*ir.VRRPInstance)
-		want  string
+		name     string
+		last, id uint16 // of its last advertisement, and of the next one after 10 s of silence
+		apart    []func(*ir.VRRPInstance)
+		want     string
 	}{
-		{"it went on", 110, nil, "send 100, BACKUP"},
-		{"it was away, and said farewell twice", 103, nil, "BACKUP"},
-		{"it has begun anew", 1, nil, "BACKUP"},
-		{"it sends for others, too", 400, nil, "send 100, BACKUP"},
-		{"strict mode says nothing more", 110, []func(*ir.VRRPInstance){func(v *ir.VRRPInstance) { v.Strict = true }}, "BACKUP"},
+		{"it went on", 100, 110, nil, told},
+		{"it went on, and was late", 100, 108, nil, told},
+		{"it was away", 100, 101, nil, "BACKUP"},
+		{"it was away, and said farewell twice", 100, 103, nil, "BACKUP"},
+		{"it was away, after some that were not heard", 100, 106, nil, "BACKUP"},
+		{"it answered others, whom it heard", 100, 120, nil, "BACKUP"},
+		{"it counts for three instances", 100, 131, nil, "BACKUP"},
+		{"it has begun anew", 100, 1, nil, "BACKUP"},
+		{"it has begun anew, after its first one", 1, 1, nil, "BACKUP"},
+		{"it has begun anew, in the middle of its count", 1 << 15, 1, nil, "BACKUP"},
+		{"it has begun anew, late in its count", 40000, 1, nil, "BACKUP"},
+		{"it has begun anew, right before a wrap", 65527, 1, nil, "BACKUP"},
+		{"it was away, and its count wrapped", 65535, 0, nil, "BACKUP"},
+		{"a wrapped count tells nothing", 65530, 4, nil, "BACKUP"},
+		{"without identifications", 0, 0, nil, "BACKUP"},
+		{"strict mode says nothing more", 100, 110, []func(*ir.VRRPInstance){strict}, "BACKUP"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t, instance(c.apart...), Backup)
-			b.do(0, hear(100))
+			b.do(0, hear(c.last))
 			b.due()
 			if b.Role() != Master {
 				t.Fatal(b.Role())

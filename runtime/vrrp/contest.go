@@ -64,7 +64,7 @@ func (m *Machine) overslept(now time.Time) bool {
 // spoken is the last advertisement that was accepted.
 type spoken struct {
 	src netip.Addr
-	id  uint16 // identification of the IPv4 packet, which masters count up; 0 over IPv6, which has none
+	id  uint16 // identification of the IPv4 packet, which each instance counts up; 0 over IPv6, which has none
 	at  time.Time
 }
 
@@ -76,10 +76,12 @@ func spokenIn(r Received, now time.Time) spoken {
 	return spoken{r.Src, r.ID, now}
 }
 
-// beside reports whether the sender of an advertisement has sent others that were not heard since its last one: one at least for every two
-// intervals, and more than a BACKUP that takes over has sent in its farewell before.
+// beside reports whether the sender of an advertisement to the group has sent others since its last one that were not heard: as many as a
+// MASTER sends in that time, and more than the farewell of one that comes back. A count that begins anew is that of another process, or
+// wrapped; to several unicast peers it goes up by more than one.
 func (s spoken) beside(now time.Time, r Received, interval time.Duration) bool {
 	const farewell = 3
-	missed := r.ID - s.id
-	return s.src == r.Src && missed > farewell && missed < 1<<15 && now.Sub(s.at) < 2*time.Duration(missed)*interval
+	missed := int(r.ID) - int(s.id)
+	sent, silent := time.Duration(missed)*interval, now.Sub(s.at)
+	return s.src == r.Src && r.Dst.IsMulticast() && missed > farewell && sent >= silent*3/4 && sent <= silent+farewell*interval
 }
