@@ -63,15 +63,15 @@ func announcements(all []*ir.Announcement, found *diag.List) (good []*ir.Announc
 		case a.Table == 0: // which is a finding
 			continue
 		case a.Table == a.DrainTable:
-			wrong(a.At("drain_table"), fmt.Sprintf("announce %s has one table for both", name), "expected another one than table")
+			wrong(a.At("drain_table"), fmt.Sprintf("announce %s has one table for both", name), "expected a different table")
 			a.DrainTable = 0
 		case len(a.Addresses) == 0 && !a.QuorumAddresses:
 			wrong(a.Span(), fmt.Sprintf("announce %s has no addresses", name), "expected virtual_address or quorum_addresses in it")
 		}
-		a.Addresses = slices.DeleteFunc(a.Addresses, func(addr netip.Addr) bool {
-			other, taken := addrs[addr]
-			if addrs[addr] = name; taken {
-				wrong(a.At("virtual_address"), fmt.Sprintf("%s is announced twice", addr), "announce "+other+" has it, too")
+		a.Addresses = slices.DeleteFunc(a.Addresses, func(addr ir.PlacedAddr) bool {
+			other, taken := addrs[addr.Addr]
+			if addrs[addr.Addr] = name; taken {
+				wrong(addr.At, fmt.Sprintf("%s is announced twice", addr), "announce "+other+" has it, too")
 			}
 			return taken
 		})

@@ -19,10 +19,11 @@ type fragment struct {
 
 // fragments are the announcements of a configuration by family, IPv4 first.
 func fragments(cfg *ir.Config) (list []fragment) {
+	all := cfg.Announced()
 	for _, a := range cfg.Announcements {
 		for _, v6 := range []bool{false, true} {
 			f := fragment{Announcement: a, v6: v6}
-			for _, one := range cfg.Announced() {
+			for _, one := range all {
 				if one.Announcement == a && one.Addr.Is6() == v6 {
 					f.addrs = append(f.addrs, one.Addr)
 				}

@@ -14,8 +14,8 @@ import (
 // TestFragments holds what the engines are told; UPDATE=1 writes it anew. That they take it, and do what it says, cmd/keepc tries.
 func TestFragments(t *testing.T) {
 	cfg := &ir.Config{Announcements: []*ir.Announcement{
-		{Name: ir.Name{Text: "edge"}, Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.3"), netip.MustParseAddr("10.0.0.4"), netip.MustParseAddr("2001:db8::3")}, Table: 198, DrainTable: 199},
-		{Name: ir.Name{Text: "mail.out"}, Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.25")}, Table: 200},
+		{Name: ir.Name{Text: "edge"}, Addresses: placed("10.0.0.3", "10.0.0.4", "2001:db8::3"), Table: 198, DrainTable: 199},
+		{Name: ir.Name{Text: "mail.out"}, Addresses: placed("10.0.0.25"), Table: 200},
 	}}
 	for name, write := range map[string]func(*strings.Builder) error{
 		"frr.conf":     func(b *strings.Builder) error { return engine.FRR(b, cfg, 64512) },
@@ -40,4 +40,11 @@ func TestFragments(t *testing.T) {
 			t.Errorf("%s: got\n%s", name, b.String())
 		}
 	}
+}
+
+func placed(texts ...string) (list []ir.PlacedAddr) {
+	for _, text := range texts {
+		list = append(list, ir.PlacedAddr{Addr: netip.MustParseAddr(text)})
+	}
+	return list
 }

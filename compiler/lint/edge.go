@@ -3,11 +3,9 @@ package lint
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 
 	"keepc/compiler/ir"
 	"keepc/grammar/diag"
-	"keepc/grammar/source"
 )
 
 // edgeRules are about what .keepc.conf announces, beside the file of the director.
@@ -16,13 +14,13 @@ func edgeRules() []Rule {
 		{
 			Name: "announce-unserved", Severity: diag.Warning,
 			Check: func(p *pass) {
-				served := map[netip.Addr]bool{}
-				for _, v := range p.VirtualServers {
-					served[v.Key.Addr] = true
-				}
+				served := p.Served()
 				for _, a := range p.Announced() {
+					if p.found.Full(diag.Warning) {
+						return
+					}
 					if !served[a.Addr] {
-						p.report(announcedAt(a), fmt.Sprintf("announce %s: no virtual_server has %s", a.Name.Text, a.Addr), "never announced")
+						p.report(a.Place, fmt.Sprintf("announce %s: no virtual_server has %s", a.Name.Text, a.Addr), "never announced")
 					}
 				}
 			},
@@ -32,7 +30,7 @@ func edgeRules() []Rule {
 			Service: func(p *pass, v service) {
 				if a, ok := p.announced[v.Key.Addr]; ok && v.Scheduler != "mh" && len(v.RealServers) > 1 {
 					d := p.report(v.schedulerAt(), fmt.Sprintf("%s is announced and has lb_algo %s", v.name(), v.Scheduler), "other directors send a flow to other servers")
-					d.Notes, d.Help = note(announcedAt(a), "announced by "+a.Name.Text), "write lb_algo mh"
+					d.Notes, d.Help = note(a.Place, "announced by "+a.Name.Text), "write lb_algo mh"
 				}
 			},
 		},
@@ -43,7 +41,7 @@ func edgeRules() []Rule {
 					for _, x := range v.Addresses {
 						if a, ok := p.announced[x.Prefix.Addr()]; ok {
 							p.report(x.Span(), fmt.Sprintf("%s moves %s by VRRP, and announce %s announces it", named(v), a.Addr, a.Name.Text), "announced by directors that do not have it").
-								Notes = note(announcedAt(a), "announced here")
+								Notes = note(a.Place, "announced here")
 						}
 					}
 				}
@@ -71,12 +69,25 @@ func edgeRules() []Rule {
 		{
 			Name: "announce-mismatch", Severity: diag.Warning,
 			Peers: func(p *peerPass) {
+				lists, sets := make([][]ir.AnnouncedAddress, len(p.Nodes)), make([]map[netip.Addr]bool, len(p.Nodes))
+				for i, n := range p.Nodes {
+					lists[i], sets[i] = n.Config.Announced(), map[netip.Addr]bool{}
+					for _, a := range lists[i] {
+						sets[i][a.Addr] = true
+					}
+				}
 				for i, n := range p.Nodes {
 					for j, o := range p.Nodes {
-						for _, a := range n.Config.Announced() {
-							if i != j && len(o.Config.Announcements) > 0 && !slices.ContainsFunc(o.Config.Announced(), func(b ir.AnnouncedAddress) bool { return b.Addr == a.Addr }) {
+						if i == j || len(o.Config.Announcements) == 0 {
+							continue
+						}
+						for _, a := range lists[i] {
+							if p.found[i].Full(diag.Warning) {
+								break
+							}
+							if !sets[j][a.Addr] {
 								p.report(i, diag.Diagnostic{
-									Message: fmt.Sprintf("%s announces %s, its peer %s does not", n.Name, a.Addr, o.Name), Span: announcedAt(a), Label: "not on " + o.Name,
+									Message: fmt.Sprintf("%s announces %s, its peer %s does not", n.Name, a.Addr, o.Name), Span: a.Place, Label: "not on " + o.Name,
 								})
 							}
 						}
@@ -85,14 +96,6 @@ func edgeRules() []Rule {
 			},
 		},
 	}
-}
-
-// announcedAt is the line that announces an address.
-func announcedAt(a ir.AnnouncedAddress) source.Span {
-	if slices.Contains(a.Addresses, a.Addr) {
-		return a.At("virtual_address")
-	}
-	return a.At("quorum_addresses")
 }
 
 // isLocal reports whether an announcement makes an address local.

@@ -29,19 +29,21 @@ type Known struct {
 }
 
 // Identify gives the findings of a file their fingerprints: made of the rule, the file, the path of the statement, or what the line says
-// where no statement is, and how many such findings came before. name returns the name of a file that is the same wherever keepc was
+// where no statement is (with the file that is judged, if that is another one), and how many such findings came before. name returns the name of a file that is the same wherever keepc was
 // started; nil: the name as it is shown.
 func (f File) Identify(name func(string) string) {
 	seen := map[string]int{}
 	for i := range f.Findings {
 		d := &f.Findings[i]
 		place := f.path(d.Span)
-		if e := f.spot(d.Span).excerpt(); place == "" && e != nil {
-			place = e.Text
-		}
-		file := cmp.Or(d.Span.Position().File, f.Name)
+		file, judged := cmp.Or(d.Span.Position().File, f.Name), f.Name
 		if name != nil {
-			file = name(file)
+			file, judged = name(file), name(judged)
+		}
+		if e := f.spot(d.Span).excerpt(); place == "" && e != nil {
+			if place = e.Text; file != judged { // the settings of several files, each of which may have the finding
+				place += "\n" + judged
+			}
 		}
 		sum := sha256.Sum256([]byte(strings.Join([]string{d.Rule, file, place}, "\n")))
 		print := hex.EncodeToString(sum[:8])

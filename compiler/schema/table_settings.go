@@ -23,7 +23,7 @@ var settings = block(Head[ir.Settings]{}, ir.Settings{},
 )
 
 var announcement = block(head(named, func(a *ir.Announcement) *ir.Name { return &a.Name }), ir.Announcement{},
-	Add("virtual_address", hostAddrs, func(a *ir.Announcement) *[]netip.Addr { return &a.Addresses }, "Addresses of virtual servers. Each is announced while all services at it have their quorum."),
+	Add("virtual_address", hostAddrs, func(a *ir.Announcement) *[]ir.PlacedAddr { return &a.Addresses }, "Addresses of virtual servers. Each is announced while all services at it have their quorum."),
 	Value("quorum_addresses", Flag, func(a *ir.Announcement) *bool { return &a.QuorumAddresses }, "The addresses that quorum_up adds, too."),
 	Value("local", Flag, func(a *ir.Announcement) *bool { return &a.Local }, "The addresses are local to the director by a route, from its start to its end: no interface has to have them. FRR does not export what an interface has with its full prefix length."),
 	Value("table", engineTable, func(a *ir.Announcement) *uint32 { return &a.Table }, "The routing table that the engine exports.").Required(),
@@ -48,11 +48,12 @@ var engineTable = Kind[uint32]{"1..252 or 256..65535", func(r *reader) (uint32, 
 }}
 
 // hostAddrs is one or more addresses without prefix lengths.
-var hostAddrs = Kind[[]netip.Addr]{"IP addresses", func(r *reader) (list []netip.Addr, ok bool) {
+var hostAddrs = Kind[[]ir.PlacedAddr]{"IP addresses", func(r *reader) (list []ir.PlacedAddr, ok bool) {
 	for ok = true; ok && (len(list) == 0 || len(r.rest) > 0); {
+		words := r.rest
 		var a netip.Addr
 		if a, ok = hostAddr.read(r); ok {
-			list = append(list, a)
+			list = append(list, ir.PlacedAddr{Addr: a, At: words[0].Span})
 		}
 	}
 	return list, ok

@@ -36,8 +36,15 @@ const blackhole = 6
 
 // announcements takes in the routes of what is announced. What nobody has told of is withdrawn.
 func (w *State) announcements(cfg *ir.Config, s Situation) {
-	for _, a := range cfg.Announced() {
-		w.local(a, s)
+	all := cfg.Announced()
+	if len(all) == 0 {
+		return
+	}
+	served := cfg.Served()
+	for _, a := range all {
+		if served[a.Addr] { // what nobody serves here stays an address of others
+			w.local(a, s)
+		}
 		now := s.Announced[a.Addr]
 		if s.Stopping {
 			now = Announcement{Withdrawn, "stopping"}

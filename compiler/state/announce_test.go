@@ -15,7 +15,7 @@ import (
 func TestAnnouncedRoutes(t *testing.T) {
 	cfg := compile(t, "virtual_server 10.0.0.3 80 {\n lb_kind DR\n protocol TCP\n real_server 10.0.0.7 80 {\n }\n}\n")
 	v4, v6 := netip.MustParseAddr("10.0.0.3"), netip.MustParseAddr("2001:db8::3")
-	cfg.Announcements = []*ir.Announcement{{Name: ir.Name{Text: "edge"}, Addresses: []netip.Addr{v4, v6}, Table: 198, DrainTable: 199}}
+	cfg.Announcements = []*ir.Announcement{{Name: ir.Name{Text: "edge"}, Addresses: []ir.PlacedAddr{{Addr: v4}, {Addr: v6}}, Table: 198, DrainTable: 199}}
 	for _, c := range []struct {
 		stage        state.Stage
 		here, absent string
@@ -53,8 +53,8 @@ func TestAnnouncedRoutes(t *testing.T) {
 	}
 	cfg.Announcements[0].Local = true
 	local := state.Router(cfg, state.Situation{}).Routes
-	if len(local) != 2 || local[state.RouteKey{Table: ir.MainTable, Dst: netip.PrefixFrom(v4, 32), Protocol: 18}].Type != 2 {
-		t.Errorf("local: %v", local)
+	if len(local) != 1 || local[state.RouteKey{Table: ir.MainTable, Dst: netip.PrefixFrom(v4, 32), Protocol: 18}].Type != 2 {
+		t.Errorf("local, of which one address is served: %v", local)
 	}
 	cfg.Announcements[0].Local = false
 	all.Stopping = true

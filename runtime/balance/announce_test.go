@@ -21,7 +21,7 @@ func edge(a ir.Announcement, quorumAddress bool) *ir.Config {
 	if quorumAddress {
 		v.QuorumAddress = &ir.Address{Prefix: netip.PrefixFrom(v.Key.Addr, 32)}
 	}
-	a.Name.Text, a.Table, a.Addresses = "edge", 198, []netip.Addr{v.Key.Addr}
+	a.Name.Text, a.Table, a.Addresses = "edge", 198, []ir.PlacedAddr{{Addr: v.Key.Addr}}
 	cfg.Announcements = []*ir.Announcement{&a}
 	return cfg
 }
