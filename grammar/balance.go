@@ -42,6 +42,7 @@ type balancer struct {
 	skipped   int         // braces open inside a block that is too deep
 	row       kind        // opening or closing: the token before was such a brace, and without a partner
 	torn      source.Span // the last quote without a partner, unless it is the partner of the one above it
+	tornAt    int         // the index of its finding, if that was kept
 
 	// count is what was missing and superfluous; budget is the count of a reading before this one.
 	count, budget braces
@@ -462,16 +463,15 @@ func (b *balancer) unmatchedQuote(l *line, start int) {
 func (b *balancer) tear(finding *diag.Diagnostic) {
 	finding.Kind = diag.Quote
 	if first := b.torn; first.Source == finding.Span.Source && !first.IsZero() && diag.NextLine(first).Holds(finding.Span) {
-		for i := range b.record.findings.List {
-			if d := &b.record.findings.List[i]; d.Kind == diag.Quote && d.Span == first {
-				d.Spoils = append(d.Spoils, diag.Spoil{Span: diag.NextLine(first), Kinds: diag.Quote | diag.Word | diag.Backslash})
-			}
+		if l := b.record.findings.List; b.tornAt < len(l) && l[b.tornAt].Kind == diag.Quote && l[b.tornAt].Span == first { // else it is one too many
+			d := &l[b.tornAt]
+			d.Spoils = append(d.Spoils, diag.Spoil{Span: diag.NextLine(first), Kinds: diag.Quote | diag.Word | diag.Backslash})
 		}
 		b.torn = source.Span{}
 		return
 	}
-	b.torn = finding.Span
-	line := diag.Line(finding.Span)
+	b.torn, b.tornAt = finding.Span, len(b.record.findings.List)
+	line := finding.Span.Line()
 	finding.Spoils = []diag.Spoil{{Span: finding.Span, Kinds: diag.Extra}, {Span: line, Kinds: diag.Backslash}}
 }
 

@@ -450,7 +450,7 @@ func (e *expander) lineContinuation(at source.Span) {
 		Notes: []diag.Note{{Message: "only the lines of a definition go on, also where the backslash ends a comment"}},
 		Kind:  diag.Backslash,
 		Spoils: []diag.Spoil{
-			{Span: diag.Line(at), Kinds: diag.Missing | diag.Split},
+			{Span: at.Line(), Kinds: diag.Missing | diag.Split},
 			{Span: diag.NextLine(at), Kinds: diag.Word},
 		},
 	}

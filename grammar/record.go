@@ -108,10 +108,12 @@ func PastTemplate(at source.Span) diag.Spoil {
 	return diag.Spoil{Span: diag.LineFrom(at), Kinds: diag.Sense | diag.Extra}
 }
 
-// pastTemplates is what the templates spoil.
+// pastTemplates is what the templates spoil. What is behind the first one of a line is behind the others, too.
 func (r *record) pastTemplates() (all []diag.Spoil) {
 	for _, at := range r.templates {
-		all = append(all, PastTemplate(at))
+		if n := len(all); n == 0 || !all[n-1].Span.Holds(at) {
+			all = append(all, PastTemplate(at))
+		}
 	}
 	return all
 }

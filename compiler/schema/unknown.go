@@ -418,7 +418,7 @@ func (b *Block[T]) glued(r *reader, s *grammar.Stmt) (*grammar.Stmt, bool) {
 		d.Message = fmt.Sprintf("%s and its value are joined by %c", word, w.Text[cut])
 		d.Label = "expected a blank"
 		if rest == "" {
-			d.Message = fmt.Sprintf("%s has %s behind it", word, w.Text[cut:])
+			d.Message = fmt.Sprintf("%s is followed by %s", word, w.Text[cut:])
 		}
 	case ';':
 		d.Rule = "stray-semicolon"

@@ -35,36 +35,20 @@ const (
 // A Spoil is a part of a text that a finding spoils: the findings there, of the kinds, follow from it and are not shown.
 type Spoil struct {
 	Span  source.Span // where; zero: everywhere
-	Text  string      // what the text of such a finding mentions; empty: anything
+	Text  string      // the $NAME that the text of such a finding mentions, also as ${NAME}; empty: anything
 	Kinds Kind
 	First bool // only the first finding behind the start of the span
 }
 
 // LineFrom returns the span from a place to the end of its line.
 func LineFrom(at source.Span) source.Span {
-	if at.IsZero() {
-		return at
-	}
-	end := at.Source.String()[at.Start:]
-	if n := strings.IndexByte(end, '\n'); n >= 0 {
-		end = end[:n]
-	}
-	at.End = at.Start + int32(len(end))
+	at.End = at.Line().End
 	return at
-}
-
-// Line returns the line that a place starts in.
-func Line(at source.Span) source.Span {
-	at.End = LineFrom(at).End
-	return LineTo(at)
 }
 
 // LineTo returns the span from the start of its line to the end of a place.
 func LineTo(at source.Span) source.Span {
-	if at.IsZero() {
-		return at
-	}
-	at.Start = int32(strings.LastIndexByte(at.Source.String()[:at.Start], '\n') + 1)
+	at.Start = at.Line().Start
 	return at
 }
 
@@ -73,8 +57,8 @@ func NextLine(at source.Span) source.Span {
 	if at.IsZero() {
 		return at
 	}
-	at.Start = min(LineFrom(at).End+1, int32(len(at.Source.Text)))
-	return LineFrom(at)
+	at.Start = min(at.Line().End+1, int32(len(at.Source.Text)))
+	return at.Line()
 }
 
 // Spare is what a missing brace spoils that should be at a place: the first brace behind it that closes nothing.
@@ -85,39 +69,75 @@ func Spare(at source.Span) []Spoil {
 	return []Spoil{{Span: at.Source.Span(int(at.End), len(at.Source.Text)), Kinds: Brace, First: true}}
 }
 
-// Causes drops the findings that follow from others, and gives those that are as bad as what they spoil its severity. It leaves l as it is.
+// Causes drops the findings that follow from others, and gives those that are as bad as what they spoil its severity. What is dropped
+// follows, maybe by way of others, from one that stays. It leaves l as it is.
 func (l List) Causes() List {
 	all := spoilsOf(l)
 	if all == nil {
 		return l
 	}
-	left := make(List, 0, len(l))
-	used := map[*Spoil]bool{} // those of the first finding alone
+	follows := make([]int, len(l)) // the index of the finding that each follows from; none
 	for i, d := range l {
-		if !all.explain(d, i, used) {
-			left.Add(d)
+		follows[i] = all.cause(d, i)
+	}
+	l.breakCycles(follows)
+	var senses []source.Span // of the errors
+	for i := range l {
+		if d := &l[i]; d.Severity == Error && d.Kind&Sense != 0 {
+			senses = append(senses, d.Span)
 		}
 	}
-	for i := range left {
-		d := &left[i]
+	left := make(List, 0, len(l))
+	for i, d := range l {
+		if follows[i] != none {
+			continue
+		}
 		d.Spoils = nil
-		if d.AsBad && slices.ContainsFunc(l, func(o Diagnostic) bool { return o.Severity == Error && o.Kind&Sense != 0 && o.Span.Holds(d.Span) }) {
+		if d.AsBad && slices.ContainsFunc(senses, func(s source.Span) bool { return s.Holds(d.Span) }) {
 			d.Severity = Error
 		}
+		left.Add(d)
 	}
 	return left
 }
 
-// spoils knows what findings spoil, by the lines of spans that do not leave theirs.
+// none is the index of no finding.
+const none = -1
+
+// breakCycles makes the first one in the files follow from none, of findings that follow from each other.
+func (l List) breakCycles(follows []int) {
+	walks := make([]int, len(l)) // the last walk that came by; 0: none did
+	for i := range l {
+		at := i
+		for at != none && walks[at] == 0 {
+			walks[at] = i + 1
+			at = follows[at]
+		}
+		if at == none || walks[at] != i+1 {
+			continue // it ends where another walk did
+		}
+		first := at
+		for o := follows[at]; o != at; o = follows[o] {
+			if l[o].Span.Before(l[first].Span) {
+				first = o
+			}
+		}
+		follows[first] = none
+	}
+}
+
+// spoils knows what findings spoil: by name what has a text, else by line what is within one.
 type spoils struct {
-	lines map[textLine][]spoil
-	wide  []spoil
+	names map[string][]*spoil // by what a name starts with that is a letter, a digit or _
+	lines map[textLine][]*spoil
+	wide  []*spoil
 }
 
 // A spoil is one of a finding.
 type spoil struct {
-	*Spoil
-	of int // the index of the finding
+	Spoil
+	of   int  // the index of the finding
+	used bool // it is for the first finding alone, and was
 }
 
 // A textLine is a line of a text.
@@ -133,70 +153,82 @@ func spoilsOf(l List) *spoils {
 	for i, d := range l {
 		spoiled := d.Spoils
 		if remarks && d.Severity == Error && d.Kind&Sense != 0 && d.Kind&Remark == 0 && !d.Span.IsZero() {
-			spoiled = append(slices.Clip(spoiled), Spoil{Span: Line(d.Span), Kinds: Remark})
+			spoiled = append(slices.Clip(spoiled), Spoil{Span: d.Span.Line(), Kinds: Remark})
 		}
-		for n := range spoiled {
+		for _, s := range spoiled {
 			if all == nil {
-				all = &spoils{lines: map[textLine][]spoil{}}
+				all = &spoils{names: map[string][]*spoil{}, lines: map[textLine][]*spoil{}}
 			}
-			s := spoil{&spoiled[n], i}
-			from, to := s.Span.Position(), s.Span.EndPosition()
-			if s.Span.IsZero() || from.Line != to.Line {
-				all.wide = append(all.wide, s)
-				continue
-			}
-			at := textLine{from.File, from.Line}
-			all.lines[at] = append(all.lines[at], s)
+			all.add(&spoil{Spoil: s, of: i})
 		}
 	}
 	return all
 }
 
-// explain tells whether a finding, which has the index, follows from another one.
-func (all *spoils) explain(d Diagnostic, index int, used map[*Spoil]bool) bool {
+func (all *spoils) add(s *spoil) {
+	first, last := s.Span.Lines()
+	switch {
+	case s.Text != "":
+		name := nameStart(s.Text[1:])
+		all.names[name] = append(all.names[name], s)
+	case s.Span.IsZero() || first != last:
+		all.wide = append(all.wide, s)
+	default:
+		at := textLine{s.Span.Source.Name, first}
+		all.lines[at] = append(all.lines[at], s)
+	}
+}
+
+// cause returns the index of the finding that one, which has the index, follows from, or none.
+func (all *spoils) cause(d Diagnostic, index int) int {
 	if d.Severity < Error {
 		d.Kind &^= Sense
 	}
 	if d.Kind == 0 || d.Span.IsZero() {
-		return false
+		return none
 	}
-	explains := func(s spoil) bool {
-		if s.of == index || s.Kinds&d.Kind == 0 || !s.reaches(d.Span) || used[s.Spoil] {
+	cause := none
+	explains := func(s *spoil) bool {
+		if s.of == index || s.Kinds&d.Kind == 0 || s.used || !s.reaches(d.Span) {
 			return false
 		}
-		used[s.Spoil] = s.First
+		s.used = s.First
+		cause = s.of
 		return true
 	}
-	at := d.Span.Position()
-	for n := at.Line; n <= d.Span.EndPosition().Line; n++ {
-		if slices.ContainsFunc(all.lines[textLine{at.File, n}], explains) {
-			return true
+	first, last := d.Span.Lines()
+	for n := first; n <= last; n++ {
+		if slices.ContainsFunc(all.lines[textLine{d.Span.Source.Name, n}], explains) {
+			return cause
 		}
 	}
-	return slices.ContainsFunc(all.wide, explains)
+	if !slices.ContainsFunc(all.wide, explains) && len(all.names) > 0 {
+		all.mentioned(d.Span.Source.String()[d.Span.Start:d.Span.End], explains)
+	}
+	return cause
 }
 
-// reaches tells whether a place is one of those that are spoiled: it overlaps the span or is right beside it, and mentions the text.
+// reaches tells whether a place overlaps the span or is right beside it.
 func (s *Spoil) reaches(at source.Span) bool {
-	if !s.Span.IsZero() && !(s.Span.Source.Same(at.Source) && at.Start <= s.Span.End && s.Span.Start <= at.End) {
-		return false
-	}
-	return s.Text == "" || mentions(at.Text(), s.Text)
+	return s.Span.IsZero() || s.Span.Source.Same(at.Source) && at.Start <= s.Span.End && s.Span.Start <= at.End
 }
 
-// mentions tells whether a text has a word that starts with $, also in braces, and no longer one in its place.
-func mentions(text, word string) bool {
-	text = strings.NewReplacer("{", "", "}", " ").Replace(text)
-	for {
-		n := strings.Index(text, word)
-		if n < 0 {
-			return false
-		}
-		text = text[n+len(word):]
-		if after := strings.TrimLeftFunc(text, func(c rune) bool { return c == '_' || unicode.IsLetter(c) || unicode.IsDigit(c) }); after == text {
-			return true
+// mentioned asks of each name in a text, and no longer one in its place, whether what is spoiled with it explains a finding, until it does.
+func (all *spoils) mentioned(text string, explains func(*spoil) bool) {
+	for n := strings.IndexByte(text, '$'); n >= 0; n = strings.IndexByte(text, '$') {
+		text = strings.TrimPrefix(text[n+1:], "{")
+		if slices.ContainsFunc(all.names[nameStart(text)], func(s *spoil) bool {
+			rest, found := strings.CutPrefix(text, s.Text[1:])
+			return found && nameStart(rest) == "" && explains(s)
+		}) {
+			return
 		}
 	}
+}
+
+// nameStart returns the letters, digits and _ that a text starts with.
+func nameStart(text string) string {
+	return text[:len(text)-len(strings.TrimLeftFunc(text, func(c rune) bool { return c == '_' || unicode.IsLetter(c) || unicode.IsDigit(c) }))]
 }
 
 // Collect makes one finding of those of a rule that are one thing to do, as they say by their Plural. It leaves l as it is.

@@ -15,6 +15,7 @@ func TestCauses(t *testing.T) {
 		return src.Span(n, n+len(text))
 	}
 	other := source.New("g", src.Text).Span(0, 10)
+	dashed := source.New("h", []byte("${A-b} $A-bc"))
 	for _, c := range []struct {
 		name string
 		list List
@@ -33,6 +34,12 @@ func TestCauses(t *testing.T) {
 		{"the start of another name", List{{Rule: "a", Span: at("one"), Spoils: []Spoil{{Text: "$", Kinds: Value}}}, {Rule: "b", Kind: Value, Span: at("$A")}}, "a b"},
 		{"the first behind it", List{{Rule: "a", Span: at("one"), Spoils: Spare(at("one"))}, {Rule: "b", Kind: Brace, Span: at("}")}, {Rule: "c", Kind: Brace, Span: src.Span(25, 26)}}, "a c"},
 		{"errors of the line", List{{Rule: "a", Span: at("$A"), Spoils: []Spoil{{Span: LineFrom(at("$A")), Kinds: Sense}}}, {Rule: "b", Kind: Sense, Severity: Error, Span: at("two")}, {Rule: "c", Kind: Sense, Severity: Warning, Span: at("two")}}, "a c"},
+		{"each other", List{{Rule: "b", Kind: Value, Span: at("two"), Spoils: []Spoil{{Span: at("one"), Kinds: Word}}}, {Rule: "a", Kind: Word, Span: at("one"), Spoils: []Spoil{{Span: at("two"), Kinds: Value}}}}, "a"},
+		{"each other, and a third", List{{Rule: "a", Kind: Word, Span: at("one"), Spoils: []Spoil{{Span: at("two"), Kinds: Value}}}, {Rule: "b", Kind: Value, Span: at("two"), Spoils: []Spoil{{Span: at("one"), Kinds: Word}, {Text: "$A", Kinds: Word}}}, {Rule: "c", Kind: Word, Span: at("$A")}}, "a"},
+		{"in a ring of three", List{{Rule: "c", Kind: Value, Span: at("three"), Spoils: []Spoil{{Span: at("one"), Kinds: Value}}}, {Rule: "b", Kind: Value, Span: at("two"), Spoils: []Spoil{{Span: at("three"), Kinds: Value}}}, {Rule: "a", Kind: Value, Span: at("one"), Spoils: []Spoil{{Span: at("two"), Kinds: Value}}}}, "a"},
+		{"in two rings", List{{Rule: "a", Kind: Value, Span: at("one"), Spoils: []Spoil{{Span: at("two"), Kinds: Value}}}, {Rule: "b", Kind: Value, Span: at("two"), Spoils: []Spoil{{Span: at("one"), Kinds: Value}}}, {Rule: "c", Kind: Word, Span: at("three"), Spoils: []Spoil{{Span: at("${A}"), Kinds: Word}}}, {Rule: "d", Kind: Word, Span: at("${A}"), Spoils: []Spoil{{Span: at("three"), Kinds: Word}}}}, "a c"},
+		{"one after another", List{{Rule: "c", Kind: Word, Span: at("three")}, {Rule: "b", Kind: Value, Span: at("two"), Spoils: []Spoil{{Span: at("three"), Kinds: Word}}}, {Rule: "a", Span: at("one"), Spoils: []Spoil{{Span: at("two"), Kinds: Value}}}}, "a"},
+		{"a name with a dash", List{{Rule: "a", Span: at("one"), Spoils: []Spoil{{Text: "$A-b", Kinds: Value}}}, {Rule: "b", Kind: Value, Span: at("$A")}, {Rule: "c", Kind: Value, Span: dashed.Span(0, 6)}, {Rule: "d", Kind: Value, Span: dashed.Span(7, 12)}}, "a b d"},
 		{"a remark beside an error", List{{Rule: "a", Kind: Sense, Severity: Error, Span: at("one")}, {Rule: "b", Kind: Remark, Span: at("two")}, {Rule: "c", Kind: Remark, Span: at("three")}}, "a c"},
 	} {
 		var rules []string

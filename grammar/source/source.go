@@ -152,13 +152,39 @@ func (p Span) Position() Position { return p.position(p.Start) }
 // EndPosition returns where the span ends (the first place after it).
 func (p Span) EndPosition() Position { return p.position(p.End) }
 
+// Lines returns the numbers of the lines, from 1, in which the span starts and ends; 0 for the zero span.
+func (p Span) Lines() (first, last int) {
+	if p.IsZero() {
+		return 0, 0
+	}
+	return p.Source.lineAt(p.Start), p.Source.lineAt(p.End)
+}
+
+// Line returns the span of the line in which p starts, without its newline.
+func (p Span) Line() Span {
+	if p.IsZero() {
+		return p
+	}
+	t, n := p.Source.starts(), p.Source.lineAt(p.Start)
+	line := Span{Source: p.Source, Start: t[n-1], End: int32(len(p.Source.Text))}
+	if n < len(t) {
+		line.End = t[n] - 1
+	}
+	return line
+}
+
+// lineAt returns the number, from 1, of the line that has the place.
+func (s *Source) lineAt(off int32) int {
+	t := s.starts()
+	return sort.Search(len(t), func(i int) bool { return t[i] > off })
+}
+
 func (p Span) position(off int32) Position {
 	if p.IsZero() {
 		return Position{}
 	}
-	t := p.Source.starts()
-	n := sort.Search(len(t), func(i int) bool { return t[i] > off })
-	start := t[n-1]
+	n := p.Source.lineAt(off)
+	start := p.Source.starts()[n-1]
 	return Position{File: p.Source.Name, Line: n, Col: utf8.RuneCount(p.Source.Text[start:off]) + 1}
 }
 

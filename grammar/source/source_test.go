@@ -23,6 +23,22 @@ func TestPosition(t *testing.T) {
 			t.Errorf("line %d is %q, want %q", n, got, want)
 		}
 	}
+	for _, c := range []struct {
+		at          Span
+		first, last int
+		line        string
+	}{
+		{src.Span(0, 3), 1, 1, "one\r"},
+		{src.Span(4, 6), 1, 2, "one\r"},
+		{src.Span(14, 15), 2, 3, "zwölf tw"},
+		{src.Span(15, 15), 3, 3, ""},
+		{src.Span(17, 19), 4, 4, "end"},
+		{Span{}, 0, 0, ""},
+	} {
+		if first, last := c.at.Lines(); first != c.first || last != c.last || c.at.Line().Text() != c.line {
+			t.Errorf("%v: lines %d to %d, %q", c.at, first, last, c.at.Line().Text())
+		}
+	}
 	if (Span{}).String() != "" || (Span{}).Text() != "" {
 		t.Error("the zero span is nowhere")
 	}
