@@ -9,15 +9,16 @@ import (
 	"testing"
 )
 
-// commandLike finds what a terminal or the log of a job takes for a command: controls, "::error::" where a line begins, "##[error]" anywhere.
-var commandLike = regexp.MustCompile(`[\x00-\x08\x0b-\x1f\x7f]|\x{9b}|\x{202e}|(?m:^\s*::error::)|##\[`)
+// commandLike finds what a terminal or the log of a job takes for a command: controls, "::error::" and any other word where a line begins,
+// "##[error]" anywhere.
+var commandLike = regexp.MustCompile(`[\x00-\x08\x0b-\x1f\x7f]|\x{9b}|\x{202e}|(?mi:^[\s\p{Z}\x{85}]*::[a-z-]+::)|##\[`)
 
 // TestNamesOfFiles holds that neither the name of a file nor what is in it becomes a command of the terminal or of the log that it is shown
 // in, with any verb, in any format and on standard error.
 func TestNamesOfFiles(t *testing.T) {
 	dir := t.TempDir()
 	evil := "\x1b[31m\u009b31m\u202e##[error]z"
-	text := "# " + evil + "\n::error::c\nglobal_defs {\n router_id " + evil + "\n  ::error::d\n ruter_id " + evil + "\n}\ninclude none" + evil + "\npriority\n" +
+	text := "# " + evil + "\n::error::c\n::Stop-Commands::c\n\u00a0::ADD-MASK::c\n\u3000::SET-OUTPUT name=a::c\n\u0085::Group::c\nglobal_defs {\n router_id " + evil + "\n  ::error::d\n ruter_id " + evil + "\n}\ninclude none" + evil + "\npriority\n" +
 		"$X" + evil + "=" + evil + "\n$A=" + evil + "\n" +
 		"vrrp_instance " + evil + " {\n prioriti 7 " + evil + "\n interface " + evil + "\n virtual_router_id 7\n ::error::e " + evil + "\n virtual_ipaddress {\n  192.0.2.1/24\n }\n" +
 		" notify_master \"/bin/" + evil + " $A\" " + evil + "\n}\nvirtual_server 192.0.2.1 80 {\n lb_algo " + evil + "\n real_server 192.0.2.2 80 {\n MISC_CHECK {\n misc_path " + evil + "\n}\n}\n}\n"
@@ -76,6 +77,9 @@ func TestPatchOfCommands(t *testing.T) {
 		{"changed line", "a \x1b[31m\n", "b\n", "-a ?[31m\n+b\n", "it has ? for what a terminal or a log would take for commands here"},
 		{"around", "x\x1b\n\ny\na\nz\n", "x\x1b\n\ny\nb\nz\n", "@@ -2,4 +2,4 @@\n \n y\n-a\n+b\n z\n", ""},
 		{"a command around", "a\n\t::error::x\n", "b\n\t::error::x\n", "-a\n+b\n \t?:error::x\n", "it has ? for what a terminal or a log would take for commands here"},
+		{"in any case", "a\n::Stop-Commands::x\n", "b\n::Stop-Commands::x\n", "-a\n+b\n ?:Stop-Commands::x\n", "it has ? for what a terminal or a log would take for commands here"},
+		{"behind any blank", "a\n\u00a0\u3000::ADD-MASK::x\n", "b\n\u00a0\u3000::ADD-MASK::x\n", "-a\n+b\n \u00a0\u3000?:ADD-MASK::x\n", "it has ? for what a terminal or a log would take for commands here"},
+		{"any address is none", "a\n ::ffff:192.0.2.1 via ::a\n", "b\n ::ffff:192.0.2.1 via ::a\n", "-a\n+b\n  ::ffff:192.0.2.1 via ::a\n", ""},
 		{"an address is none", "a\n ::1 via fe80::1\n", "b\n ::1 via fe80::1\n", "-a\n+b\n  ::1 via fe80::1\n", ""},
 		{"blanks and bytes", "a\u00a0b\xe4\r\n", "a b\xe4\r\n", "-a\u00a0b\xe4\r\n+a b\xe4\r\n", ""},
 	} {

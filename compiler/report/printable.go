@@ -38,9 +38,9 @@ func PrintableLine(line string) string {
 	return disarm(b.String()) + end
 }
 
-// jobCommand finds what the log of a job takes for a command of its own: with GitHub "::error::" and its like where a line begins, and with
-// it and Azure "##[error]" and "##vso[" anywhere.
-var jobCommand = regexp.MustCompile(`^(\s*):(:(?:error|warning|notice|debug|group|endgroup|add-mask|add-matcher|remove-matcher|stop-commands|echo|set-env|set-output|save-state|add-path)\b.*::)|#(#(?:vso)?\[)`)
+// jobCommand finds what the log of a job takes for a command of its own: with GitHub "::error::" and its like where a line begins, in any case
+// and behind any blanks of Unicode, and with it and Azure "##[error]" and "##vso[" anywhere. Any word may become a command; an address is none.
+var jobCommand = regexp.MustCompile(`^([\s\v\p{Z}\x{85}]*):(:[0-9A-Fa-f]*(?:[G-Zg-z_-]|[^\x00-\x7f]))|#(#(?:vso)?\[)`)
 
 // disarm returns a line that no log takes for a command. It is as long as before.
 func disarm(line string) string {
