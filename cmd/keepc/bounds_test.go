@@ -55,7 +55,7 @@ func hostiles() []hostile {
 		{name: "references to nothing", text: numbered("a ${XN}\n")},
 		{name: "definitions without a $ that refer to each other", text: numbered("AN=${BN}\nBN=${AN}\n")},
 		{name: "quotes alone", text: again("\"\n")},
-		{name: "templates on one line", text: again("{{a}} ")},
+		{name: "templates on one line", text: inside("router_id "+strings.Repeat("{{a}} ", 1300), again("a"), "\n")},
 		{name: "references on one line", text: inside("a ", numbered("${XN} "), "\n")},
 		{name: "references and misspelt words", text: inside("vrrp_instance a {\n", numbered("priority ${XN}\nprioriti N\n"), "}\n")},
 		{name: "uses of a definition", text: inside("$X=a b c d\n", again("$X\n"), ""), slow: true},
