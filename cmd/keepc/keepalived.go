@@ -42,6 +42,8 @@ type keepalivedRun struct {
 	testLog              string
 	ignoreINT            bool
 	remarks              []string // about flags, for the log
+
+	hup, asked chan os.Signal // for a reload, and for what it writes to files
 }
 
 // The exit codes of keepalived 2.2.7.
@@ -291,6 +293,11 @@ func (d *keepalivedRun) main() int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), stops...) // who reads a pid file may send one
 	defer stop()
+	d.hup, d.asked = make(chan os.Signal, 1), make(chan os.Signal, 8)
+	signal.Notify(d.hup, syscall.SIGHUP)
+	defer signal.Stop(d.hup)
+	signal.Notify(d.asked, syscall.SIGUSR1, syscall.SIGUSR2, syscall.Signal(36), syscall.Signal(63))
+	defer signal.Stop(d.asked)
 	pids, err := writePIDs(it.pids[:])
 	if err != nil {
 		log.Error(err.Error())
@@ -321,12 +328,6 @@ func (d *keepalivedRun) direct(ctx context.Context, stop func(), log *slog.Logge
 	var workers sync.WaitGroup
 	defer workers.Wait() // they end with ctx
 	defer stop()
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
-	asked := make(chan os.Signal, 8)
-	signal.Notify(asked, syscall.SIGUSR1, syscall.SIGUSR2, syscall.Signal(36), syscall.Signal(63))
-	defer signal.Stop(asked)
 
 	code, next := keepalivedFatal, &first
 	err = daemon.Run(ctx, daemon.Options{
@@ -344,7 +345,7 @@ func (d *keepalivedRun) direct(ctx context.Context, stop func(), log *slog.Logge
 		},
 		Open:    opens(first.Config, came),
 		Log:     log,
-		Reload:  hup,
+		Reload:  d.hup,
 		Seed:    rand.Uint64(),
 		Status:  socket,
 		Thread:  true,
@@ -353,7 +354,7 @@ func (d *keepalivedRun) direct(ctx context.Context, stop func(), log *slog.Logge
 			say("Startup complete")
 			ready()
 			w := dumper{dir: d.dumpDir(), name: it.data, mode: os.FileMode(0o666 &^ d.umask), snapshot: snapshot, say: say}
-			workers.Go(func() { w.run(ctx, asked, d.dumpConf) })
+			workers.Go(func() { w.run(ctx, d.asked, d.dumpConf) })
 		},
 		LeaveVRRP: d.leaveVRRP,
 		LeaveIPVS: d.leaveIPVS,
