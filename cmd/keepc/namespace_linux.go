@@ -27,10 +27,11 @@ const (
 // thread by itself. The empty name is the namespace that the process was started in. text is what the new process finds on standard input;
 // nil: what this one would. came is where the process was before, as the path of a file; empty: here.
 func (a *App) enter(name string, text []byte) (came string, err error) {
-	if before, _, entered := strings.Cut(a.Env(inNamespace), " "); entered {
+	if value := a.Env(inNamespace); value != "" {
+		before, _, _ := strings.Cut(value, " ")
 		fd, err := strconv.Atoi(before)
-		if err != nil {
-			return "", fmt.Errorf("%s: %w", inNamespace, err)
+		if err != nil || fd <= 2 || !strings.Contains(value, " ") {
+			return "", fmt.Errorf("%s=%q in the environment is not of this program", inNamespace, value)
 		}
 		unix.CloseOnExec(fd) // scripts get neither
 		return fmt.Sprintf("/proc/self/fd/%d", fd), os.Unsetenv(inNamespace)
@@ -64,11 +65,14 @@ func (a *App) startIn(name string, text []byte) error {
 			return fmt.Errorf("hand standard input over: %w", err)
 		}
 	}
+	if err := os.Setenv(inNamespace, fmt.Sprintf("%d %s", here, name)); err != nil {
+		return err
+	}
 	runtime.LockOSThread() // until the process is another one
 	if err := unix.Setns(int(there.Fd()), unix.CLONE_NEWNET); err != nil {
 		return err
 	}
-	return syscall.Exec(self, os.Args, append(os.Environ(), fmt.Sprintf("%s=%d %s", inNamespace, here, name)))
+	return syscall.Exec(self, os.Args, os.Environ())
 }
 
 // putStdin makes a text the standard input.

@@ -75,6 +75,16 @@ func TestNamespaces(t *testing.T) {
 	if !strings.HasPrefix(status, "exit status 3") || !strings.Contains(out, "network namespace red: no such file") {
 		t.Errorf("%s: %s", status, out)
 	}
+	if out, status := refused(t, h, fileOf(t, "net_namespace blue\nvrrp_instance {\n\tstray\n"), "", "--strict", "--withdraw"); status == "exit status 0" || !strings.Contains(out, "error") {
+		t.Errorf("run --withdraw with a file that is refused: %s: %s", status, out)
+	}
+	for _, foreign := range []string{"blue", "seven blue", "1 blue"} {
+		line := append([]string{"KEEPC_NAMESPACE=" + foreign, "timeout", "30"}, keepcArgs(t, "run", fileOf(t, "net_namespace blue\n"+instance))...)
+		out, err := h.Try("env", line...)
+		if err == nil || !strings.Contains(out, "is not of this program") {
+			t.Errorf("KEEPC_NAMESPACE=%s: %v: %s", foreign, err, out)
+		}
+	}
 }
 
 // fileOf writes a file of its own.

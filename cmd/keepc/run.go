@@ -73,12 +73,16 @@ func (r *runRun) main(ctx context.Context, name string) error {
 		return failed(fmt.Errorf("run: %w", err))
 	}
 	first := r.load(name)
+	if r.leave && first.Config == nil { // which namespace it means nobody knows
+		fmt.Fprintln(r.Stderr, first.Refused)
+		return exit{code: first.code}
+	}
 	came, err := r.enterFor(first.Config, r.text)
 	if err != nil {
 		return failed(fmt.Errorf("run: %w", err))
 	}
 	if r.leave {
-		return r.withdraw()
+		return r.withdraw(first.Config)
 	}
 	script.Settle() // also: who reads the log may go, the director stays
 	out := daemon.NewWriter(r.Stdout)
@@ -288,8 +292,9 @@ func (r *runRun) handler(out io.Writer) slog.Handler {
 	return console
 }
 
-// withdraw removes the routes that a killed keepc announced in this network namespace, as its journal tells. Errors: a keepc runs here.
-func (r *runRun) withdraw() error {
+// withdraw removes the routes that a killed keepc announced in this network namespace, as its journal tells, but for those that the file
+// wants without an announcement. Errors: a keepc runs here.
+func (r *runRun) withdraw(cfg *ir.Config) error {
 	space, err := kernel.Namespace()
 	if err != nil {
 		return failed(fmt.Errorf("run --withdraw: %w", err))
@@ -305,7 +310,7 @@ func (r *runRun) withdraw() error {
 	}
 	defer k.Close()
 	journal := reconcile.OpenJournal(daemon.Journals(daemon.StateDir)(state.OfRouter), func(text string) { fmt.Fprintln(r.Stderr, "keepc: "+text) })
-	gone, err := reconcile.Withdraw(k, journal)
+	gone, err := reconcile.Withdraw(k, journal, state.Unannounced(cfg))
 	for _, route := range gone {
 		if !r.quiet {
 			fmt.Fprintln(r.Stdout, "withdrawn: "+route.String())

@@ -109,6 +109,13 @@ func AllAnnounced(cfg *ir.Config, why string) map[netip.Addr]Announcement {
 	return all
 }
 
+// Unannounced are the routes that a configuration wants of itself, whatever its announcements do.
+func Unannounced(cfg *ir.Config) map[RouteKey]Route {
+	rest := *cfg
+	rest.Announcements = nil
+	return Router(&rest, AllMaster(&rest)).Routes
+}
+
 // IsAnnounced reports whether an object of ours is a route as announcements make them: of one address, leading nowhere, in a table of its own.
 func IsAnnounced(k Key, o Object) bool {
 	key, ok := k.(RouteKey)

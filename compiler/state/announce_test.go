@@ -62,3 +62,24 @@ func TestAnnouncedRoutes(t *testing.T) {
 		t.Errorf("stopping: %v", s)
 	}
 }
+
+// TestUnannounced: a route of the file that looks like an announcement is not one.
+func TestUnannounced(t *testing.T) {
+	cfg := compile(t, "static_routes {\n blackhole 10.0.0.9/32 table 198\n}\nvirtual_server 10.0.0.3 80 {\n lb_kind DR\n protocol TCP\n real_server 10.0.0.7 80 {\n }\n}\n")
+	cfg.Announcements = []*ir.Announcement{{Name: ir.Name{Text: "edge"}, Addresses: []ir.PlacedAddr{{Addr: netip.MustParseAddr("10.0.0.3")}}, Table: 198}}
+	alike := 0
+	for k, r := range state.Router(cfg, state.AllMaster(cfg)).Routes {
+		if state.IsAnnounced(k, r) {
+			alike++
+		}
+	}
+	own := state.Unannounced(cfg)
+	if alike != 2 || len(own) != 1 {
+		t.Errorf("%d routes look like announcements; %v", alike, own)
+	}
+	for k := range own {
+		if k.Dst.String() != "10.0.0.9/32" {
+			t.Errorf("%v", k)
+		}
+	}
+}

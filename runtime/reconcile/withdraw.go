@@ -11,12 +11,15 @@ import (
 	"keepc/runtime/kernel"
 )
 
-// Withdraw removes the routes of announcements that a director made and left behind, and takes them out of its journal. The rest stays: the
-// next director goes on from it. Errors join those of the routes that are still there.
-func Withdraw(k kernel.Objects, j *Journal) (gone []state.Key, err error) {
+// Withdraw removes the routes of announcements that a director made and left behind, and takes them out of its journal. The rest stays, and so
+// does what is kept: the next director goes on from it. Errors join those of the routes that are still there.
+func Withdraw(k kernel.Objects, j *Journal, kept map[state.RouteKey]state.Route) (gone []state.Key, err error) {
 	var keys []state.Key
 	for key := range maps.Keys(j.entries()) {
-		if state.IsAnnounced(key, j.objects[key]) {
+		if !state.IsAnnounced(key, j.objects[key]) {
+			continue
+		}
+		if _, stays := kept[key.(state.RouteKey)]; !stays {
 			keys = append(keys, key)
 		}
 	}
