@@ -8,6 +8,7 @@ package reconcile
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"maps"
 	"slices"
@@ -92,7 +93,7 @@ func (r *Reconciler) Reconcile(want state.State, o Round) error {
 	var errs []error
 	if full := o.Full || want.Flush == state.FlushAll || !r.known || foreign || !r.again.IsZero() && !o.Now.Before(r.again); full {
 		var err error
-		if changes, err = r.look(want, o); err != nil {
+		if changes, err = r.look(want, restored, o); err != nil {
 			errs = append(errs, fmt.Errorf("read the kernel's state: %w", err))
 		}
 	} else {
@@ -114,8 +115,9 @@ func (r *Reconciler) Reconcile(want state.State, o Round) error {
 	errs = append(errs, r.apply(changes, o)...)
 	r.waiting = nil
 	for _, k := range restored {
-		if r.apart[k] == nil {
+		if a := r.apart[k]; a == nil || errors.Is(a.err, fs.ErrNotExist) {
 			delete(r.found, k)
+			delete(r.apart, k)
 		}
 	}
 	r.journal.settle()
@@ -136,8 +138,8 @@ func (r *Reconciler) Deadline() (at time.Time, some bool) {
 	return at, some
 }
 
-// look reads the kernel, and returns what differs from the want.
-func (r *Reconciler) look(want state.State, o Round) (changes plan.Plan, err error) {
+// look reads the kernel, and returns what differs from the want; what is to be restored in it and went away is wanted no longer.
+func (r *Reconciler) look(want state.State, restored []state.Key, o Round) (changes plan.Plan, err error) {
 	have, unread := r.kernel.Read(kernel.Scope{Kinds: r.kinds, Keys: func(kind state.AnyKind) iter.Seq[state.Key] { return r.concern(kind, want) }})
 	for _, kind := range r.kinds {
 		r.counts[kind].Reads++
@@ -151,6 +153,13 @@ func (r *Reconciler) look(want state.State, o Round) (changes plan.Plan, err err
 	r.take(have, want)
 	r.recall(have)
 	r.remember(have, want)
+	for _, k := range restored {
+		kind := state.KindOf(k)
+		if _, there := kind.Get(have, k); !there && unread[kind] == nil {
+			kind.Drop(want, k)
+			delete(r.found, k)
+		}
+	}
 	changes = plan.Diff(have, want, r.owns)
 	changes = slices.DeleteFunc(changes, func(c plan.Change) bool { return c.Action == plan.Foreign || unread[c.Kind] != nil })
 	changes = slices.DeleteFunc(changes, func(c plan.Change) bool { return c.Action == plan.Add && r.owns(c.Key) && c.After.From().Loose })
