@@ -231,3 +231,15 @@ func (m *Machine) drain(d Drain) {
 	}
 	m.drained = drained
 }
+
+// keepDrained forgets that announcements are drained which the configuration does not name any longer: one that comes later by that name is
+// another one.
+func (m *Machine) keepDrained() {
+	drained := map[string]bool{}
+	for _, a := range m.current.announced {
+		if name := a.cfg.Name.Text; m.drained[name] {
+			drained[name] = true
+		}
+	}
+	m.drained = drained
+}

@@ -119,6 +119,19 @@ up:
 wait 2s: +1s announced
 reload:
 wait 2s:`},
+		{"a reload brings an address before its service", ir.Announcement{}, false, `
+start:
+served:
+up: announced
+more:
+served: announced`},
+		{"a drain ends with what it names", ir.Announcement{}, false, `
+start:
+served:
+up: announced
+drain: withdrawn
+rename: announced
+reload:`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := &announcer{cfg: edge(c.with, c.quorum)}
@@ -179,6 +192,22 @@ func (p *announcer) play(event string) (stages []string) {
 		step(balance.Leave{})
 	case "reload":
 		step(balance.Swap{Next: balance.Prepare(p.cfg, p.m.Current())})
+	case "more":
+		more := edge(*p.cfg.Announcements[0], false)
+		v := *more.VirtualServers[0]
+		v.Key.Addr = v.Key.Addr.Next()
+		r := *v.RealServers[0]
+		r.Checks = nil
+		v.RealServers = []*ir.RealServer{&r}
+		more.VirtualServers = append(more.VirtualServers, &v)
+		more.Announcements[0].Addresses = append(more.Announcements[0].Addresses, ir.PlacedAddr{Addr: v.Key.Addr})
+		step(balance.Swap{Next: balance.Prepare(more, p.m.Current())})
+	case "rename":
+		other := *p.cfg
+		a := *p.cfg.Announcements[0]
+		a.Name.Text = "other"
+		other.Announcements = []*ir.Announcement{&a}
+		step(balance.Swap{Next: balance.Prepare(&other, p.m.Current())})
 	case "wait":
 		d, _ := time.ParseDuration(length)
 		for {

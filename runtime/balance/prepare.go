@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -216,6 +217,8 @@ func (m *Machine) swap(now time.Time, n *Next) {
 		m.timers.Stop(&a.Timer)
 	}
 	m.current = n.Generation
+	m.keepDrained()
+	m.expect(n)
 	for _, s := range n.services {
 		s.quorum.Need, s.quorum.Hysteresis = s.cfg.Quorum, s.cfg.Hysteresis
 		s.live, s.total, s.service.cfg = 0, 0, s.cfg
@@ -244,6 +247,18 @@ func (m *Machine) swap(now time.Time, n *Next) {
 	for _, k := range n.closed {
 		delete(m.noQuorum, k)
 	}
+}
+
+// expect notes that the kernel has none of the new services, until it is told.
+func (m *Machine) expect(n *Next) {
+	missing := map[ir.ServiceKey]bool{}
+	maps.Copy(missing, m.enforced.Missing)
+	for _, s := range n.services {
+		if s.fresh {
+			missing[s.key] = false
+		}
+	}
+	m.enforced.Missing = missing
 }
 
 // swapServer gives a server its weight and its checks. A new check shares the server's standing until its first result.

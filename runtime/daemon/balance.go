@@ -30,7 +30,8 @@ type balanceLoop struct {
 	places   latest[map[string]kernel.Link]
 	links    map[string]kernel.Link // as places told
 	quorum   latest[router.Quorum]
-	served   latest[balance.Enforced]
+	served   latest[served]
+	swapped  int           // version of the first order of the configuration in force
 	left     chan struct{} // closed when nothing is announced any longer, after leave; nil: nobody asked
 	sessions *news         // of BFD
 	notify   *notify.Notifier
@@ -65,8 +66,10 @@ func (l *balanceLoop) run(ctx context.Context) {
 			l.dirty = l.dirty || l.machine.FollowsRoles()
 		case l.links = <-l.places:
 			l.locate()
-		case served := <-l.served:
-			l.step(served)
+		case lacks := <-l.served:
+			if lacks.version >= l.swapped { // else it knows nothing of what is new
+				l.step(lacks.Enforced)
+			}
 		case f := <-l.do:
 			f()
 		case <-ctx.Done():
@@ -179,7 +182,9 @@ func (l *balanceLoop) swap(next *balance.Next) <-chan error {
 	l.hearSessions() // new ones are known before a check follows them
 	l.step(balance.Swap{Next: next})
 	l.locate()
-	return l.enforce(nil)
+	done := l.enforce(nil)
+	_, l.swapped, _ = l.ipvs.newest()
+	return done
 }
 
 // stop gives up everything, after what is to go first, unless it is to be left.

@@ -223,7 +223,7 @@ func newDirector(work context.Context, o Options, cfg *ir.Config, found state.Fo
 	d.current = generations{routers.Generation, servers.Generation}
 	journal := o.journals()
 	roles, quorum := newLatest[map[ir.InstanceKey]bool](), newLatest[router.Quorum]()
-	places, served := newLatest[map[string]kernel.Link](), newLatest[balance.Enforced]()
+	places, lacks := newLatest[map[string]kernel.Link](), newLatest[served]()
 	d.opener = newOpener(doors.wires, bell, o.Log)
 	scripts := script.NewRunner(work)
 	d.notify = notify.New(scripts, func(subject, text string) { o.Log.Warn(text, "subject", "notify "+subject) })
@@ -249,10 +249,10 @@ func newDirector(work context.Context, o Options, cfg *ir.Config, found state.Fo
 		ipvs:    newEnforcer("ipvs", reconcile.New(doors.ipvs, state.OfBalance, journal(state.OfBalance)), o.Log),
 		notes:   newNotes(o.Log),
 		notify:  d.notify,
-		do:      make(chan func()), roles: roles, places: places, quorum: quorum, served: served,
+		do:      make(chan func()), roles: roles, places: places, quorum: quorum, served: lacks,
 	}
 	d.busy = doors.wires // nobody there waits for a long list
-	d.balance.ipvs.unavailable, d.balance.ipvs.served = noIPVS(o.Log), served
+	d.balance.ipvs.unavailable, d.balance.ipvs.served = noIPVS(o.Log), lacks
 	d.router.sessions, d.balance.sessions = newNews(bell), newNews(nil)
 	d.sessions = newSessionLoop(doors.network, sessions, o.Seed, newNotes(o.Log), d.router.sessions, d.balance.sessions)
 	d.router.machine.Step(time.Now(), quorumOf(d.balance.machine.Situation()))
@@ -267,7 +267,9 @@ func (d *director) send() error {
 	}
 	d.router.outbox = &outbox{departures: departures}
 	id := make(chan int, 1)
-	d.workers.Go(func() { departures.Run(func(thread int) { id <- thread }) })
+	d.workers.Go(func() {
+		d.onThread(func(context.Context) { departures.Run(func(thread int) { id <- thread }) })
+	})
 	d.scheduler.sender = <-id
 	return nil
 }
@@ -313,7 +315,7 @@ func (d *director) start(first Loaded) error {
 	if slices.ContainsFunc(cfg.VirtualServers, func(v *ir.VirtualServer) bool { return v.QuorumAddress != nil }) {
 		d.router.after = served
 	}
-	d.loops.Go(func() { d.balance.run(d.work) })
+	d.loops.Go(func() { d.onThread(d.balance.run) })
 	d.loops.Go(func() { d.onThread(d.sessions.run) })
 	if err := d.follow(cfg.BFDs, false); err != nil {
 		return err

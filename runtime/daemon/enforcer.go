@@ -40,7 +40,7 @@ type enforcer struct {
 	// unavailable is called once when the kernel lacks the part as a whole and something is wanted of it.
 	unavailable func(want state.State)
 	// served is told which virtual servers the kernel lacks; nil: nobody is.
-	served latest[balance.Enforced]
+	served latest[served]
 
 	wake chan struct{}
 
@@ -59,7 +59,14 @@ type enforcer struct {
 // An order says what to enforce.
 type order struct {
 	want  func() state.State // called once, by the enforcer: a large want takes its time
-	after <-chan error       // what goes first; nil: nothing
+	after <-chan error       // what goes first; nil: what the order before it waits for still
+	until time.Time          // the end of that wait
+}
+
+// A served tells which virtual servers the kernel lacks, of the want of a version.
+type served struct {
+	balance.Enforced
+	version int
 }
 
 // A burst of announcements waits until its addresses are in place.
@@ -82,6 +89,11 @@ func newEnforcer(name string, r *reconcile.Reconciler, log *slog.Logger) *enforc
 // what failed is tried again.
 func (e *enforcer) set(o order, bursts ...burst) <-chan error {
 	e.mu.Lock()
+	if o.after == nil {
+		o.after, o.until = e.next.after, e.next.until
+	} else {
+		o.until = time.Now().Add(orderTimeout)
+	}
 	e.next, e.known = o, true
 	e.version++
 	e.bursts = append(e.bursts, bursts...)
@@ -121,11 +133,11 @@ func (e *enforcer) run(ctx context.Context) {
 	defer timer.Stop()
 	var (
 		want    state.State
-		version int                            // of want
-		resync  time.Time                      // when the kernel is read again in any case
-		rested  time.Time                      // when it may be read for a hint again
-		said    string                         // the error that was said and lasts
-		lacks   = balance.Enforced{None: true} // as it was told last
+		version int       // of want
+		resync  time.Time // when the kernel is read again in any case
+		rested  time.Time // when it may be read for a hint again
+		said    string    // the error that was said and lasts
+		told    served    // last
 	)
 	for {
 		select {
@@ -142,7 +154,7 @@ func (e *enforcer) run(ctx context.Context) {
 			continue
 		}
 		if newest != version {
-			e.wait(ctx, newest, o.after)
+			e.wait(ctx, newest, o)
 			want, version = o.want(), newest
 		}
 		now := time.Now()
@@ -181,7 +193,7 @@ func (e *enforcer) run(ctx context.Context) {
 		}
 		e.publish(said)
 		if e.served != nil {
-			lacks = e.tellServed(lacks)
+			told = e.tellServed(told, version)
 		}
 		e.settle(version, problem)
 		timer.Reset(max(0, time.Until(next)))
@@ -209,17 +221,19 @@ func (e *enforcer) hasHint() bool {
 }
 
 // wait lets another enforcer go first, for a while and as long as no order newer than the version comes.
-func (e *enforcer) wait(ctx context.Context, version int, after <-chan error) {
-	if after == nil {
+func (e *enforcer) wait(ctx context.Context, version int, o order) {
+	if o.after == nil {
 		return
 	}
-	limit := time.NewTimer(orderTimeout)
+	limit := time.NewTimer(time.Until(o.until))
 	defer limit.Stop()
 	for {
 		select {
-		case <-after:
+		case <-o.after:
+			e.waited(o)
 			return
 		case <-limit.C:
+			e.waited(o)
 			return
 		case <-ctx.Done():
 			return
@@ -230,6 +244,15 @@ func (e *enforcer) wait(ctx context.Context, version int, after <-chan error) {
 				return
 			}
 		}
+	}
+}
+
+// waited notes that what an order waits for is over, for those that came since, too.
+func (e *enforcer) waited(o order) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.next.after == o.after {
+		e.next.after = nil
 	}
 }
 
@@ -379,11 +402,15 @@ func leftText(c plan.Change) string {
 	return "was made anew, and " + strings.Join(words, ", ") + "; left so"
 }
 
-// tellServed tells which virtual servers the kernel lacks, where that is not as it was told before.
-func (e *enforcer) tellServed(before balance.Enforced) balance.Enforced {
-	var now balance.Enforced
-	now.Missing, now.None = e.reconciler.Lacking()
-	if now.None != before.None || !maps.Equal(now.Missing, before.Missing) {
+// tellServed tells which virtual servers the kernel lacks, once for each version, and where that is not as it was told before. Where nobody
+// knows, what was told holds.
+func (e *enforcer) tellServed(before served, version int) served {
+	missing, none, err := e.reconciler.Lacking()
+	if err != nil {
+		return before
+	}
+	now := served{balance.Enforced{Missing: missing, None: none}, version}
+	if now.version != before.version || now.None != before.None || !maps.Equal(now.Missing, before.Missing) {
 		e.served.put(now)
 	}
 	return now

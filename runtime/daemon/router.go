@@ -310,7 +310,7 @@ func (l *routerLoop) stop(leave bool) <-chan error {
 		l.dirty, l.bursts = false, nil
 		return nothing()
 	}
-	return l.order(nil)
+	return l.order(nothing()) // a farewell waits for nobody
 }
 
 // nothing is an attempt to enforce nothing.

@@ -44,8 +44,11 @@ func (d *director) withdraw() error {
 	if err != nil {
 		return err
 	}
-	if err := wait(limit, gone); err != nil {
-		return fmt.Errorf("withdraw it: %w", err)
+	switch err := wait(limit, gone); {
+	case limit.Err() != nil:
+		return limit.Err()
+	case err != nil: // most of it, or all, is withdrawn
+		d.Log.Warn(fmt.Sprintf("not all of it is given up: %v", err), "subject", "stopping")
 	}
 	rest := time.NewTimer(farewell)
 	defer rest.Stop()

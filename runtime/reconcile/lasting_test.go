@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"errors"
+	"io/fs"
 	"testing"
 	"time"
 
@@ -48,4 +49,67 @@ func TestTimeoutsAreRestored(t *testing.T) {
 	reconciled(t, r, tcp(9*time.Second))
 	reconciled(t, r, state.New())
 	expect("restored to that", 7*time.Second)
+}
+
+// TestSettingOfAnInterfaceThatWentAway: there is nothing to restore, and that is no failure.
+func TestSettingOfAnInterfaceThatWentAway(t *testing.T) {
+	key := state.SysctlKey{File: "net/ipv4/conf/eth0/promote_secondaries"}
+	want := state.New()
+	want.Sysctls[key] = state.Sysctl{Value: "1"}
+	for _, c := range []struct {
+		name string
+		gone func(h *host, r *reconcile.Reconciler)
+	}{
+		{"as a look finds", func(h *host, r *reconcile.Reconciler) {
+			h.RemoveLink("eth0")
+			h.Fail("set sysctl", 1, errors.New("it was set"))
+			if _, err := look(r, state.New()); err != nil {
+				t.Error(err)
+			}
+		}},
+		{"as the write finds", func(h *host, r *reconcile.Reconciler) {
+			h.Fail("set sysctl", 1, fs.ErrNotExist)
+			_ = r.Reconcile(state.New(), reconcile.Round{})
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHost()
+			r := reconcile.New(h.Kernel, state.OfRouter, nil)
+			reconciled(t, r, want)
+			c.gone(h, r)
+			if err := r.Problem(); err != nil {
+				t.Error(err)
+			}
+			h.SetLink(kernel.Link{Name: "eth0", Index: 3, Up: true})
+			h.wrote = nil
+			h.Fail("set sysctl", 0, nil)
+			reconciled(t, r, state.New())
+			h.expect(t)
+		})
+	}
+}
+
+// TestLacking: that the services could not be read is not that they are gone, and what else could not be read says nothing of them.
+func TestLacking(t *testing.T) {
+	for _, c := range []struct {
+		fails string
+		known bool
+	}{{"list service", false}, {"list destination", true}} {
+		h := newHost()
+		r := reconcile.New(h.Kernel, state.OfBalance, nil)
+		reconciled(t, r, tutorial())
+		h.Fail(c.fails, 1, errors.New("too many open files"))
+		_, read := look(r, tutorial())
+		keys, none, err := r.Lacking()
+		if read == nil || none || len(keys) > 0 || (err == nil) != c.known {
+			t.Errorf("%s (%v): %v, none %t, error %v", c.fails, read, keys, none, err)
+		}
+	}
+	h := newHost()
+	h.SetIPVS(false)
+	r := reconcile.New(h.Kernel, state.OfBalance, nil)
+	_, _ = look(r, tutorial())
+	if _, none, err := r.Lacking(); !none || err != nil {
+		t.Errorf("without IPVS: none %t, error %v", none, err)
+	}
 }

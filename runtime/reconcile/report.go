@@ -10,6 +10,7 @@ import (
 
 	"keepc/compiler/ir"
 	"keepc/compiler/state"
+	"keepc/runtime/kernel"
 )
 
 // Counters count what happened to the objects of a kind since the start.
@@ -98,15 +99,20 @@ func (r *Reconciler) InPlace(k state.Key) bool {
 }
 
 // Lacking lists the wanted virtual servers that the kernel does not have: true where it refused one, false where it is still to come. all:
-// nobody knows which it has.
-func (r *Reconciler) Lacking() (keys map[ir.ServiceKey]bool, all bool) {
+// it has no IPVS. Errors: the kernel could not be read, so that nobody knows which it has.
+func (r *Reconciler) Lacking() (keys map[ir.ServiceKey]bool, all bool, err error) {
+	if err := r.unread[state.ServiceKind]; errors.Is(err, kernel.ErrNoIPVS) {
+		return nil, true, nil
+	} else if err != nil {
+		return nil, false, err
+	}
 	keys = map[ir.ServiceKey]bool{}
 	for k, a := range r.apart {
 		if s, ok := k.(ir.ServiceKey); ok && a.want != nil && a.have == nil {
 			keys[s] = a.failures > 0
 		}
 	}
-	return keys, !r.known || r.unread[state.ServiceKind] != nil
+	return keys, false, nil
 }
 
 // Made is what the Reconciler holds for its own now, of the kinds whose objects are removed one by one.
