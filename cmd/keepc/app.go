@@ -47,6 +47,7 @@ type flags struct {
 	forVersion     string // the keepalived that reads the files
 	stdinName      string
 	outside, env   bool // files are read wherever they are, and the environment is
+	acts           bool // on this host: who may write the settings decides what it does
 }
 
 // Exit codes, one table for all verbs.
@@ -225,7 +226,7 @@ func (a *App) accept(c *cobra.Command) error {
 		a.complain("keepc: keepalived %s is judged as %s: older versions are not told apart", a.forVersion, oldest)
 	}
 	if reachesHost(c) && a.factsFile == "" { // facts may be those of another host
-		a.outside, a.env = true, true
+		a.outside, a.env, a.acts = true, true, true
 	}
 	if a.root == "" {
 		return nil

@@ -66,6 +66,8 @@ type reading struct {
 	config *ir.Config
 	text   diag.List // what is wrong with the text
 	means  diag.List // what is wrong with its meaning
+
+	settings *ir.Settings // those that announce something for it; nil: none
 }
 
 func (a *App) check() *cobra.Command {
@@ -228,7 +230,7 @@ func (r *checkRun) tellAll(jobs []job, files []checked, show func([]report.File)
 		r.tell(files)
 	}
 	if !r.quiet {
-		r.tellSettings()
+		r.tellSettings(jobs)
 		r.tellKnown(jobs, files)
 	}
 	switch {
@@ -364,10 +366,7 @@ func (a *App) readAll(j job) (f checked) {
 		f.Findings = a.parseSettings(f.Name, text).Findings
 		return f
 	}
-	opts := compiler.Options{Version: j.version, Host: j.about, Peers: j.peers}
-	if j.settings != nil {
-		opts.Settings = &j.settings.Settings
-	}
+	opts := compiler.Options{Version: j.version, Host: j.about, Peers: j.peers, Settings: a.announcing(j.name, j.settings)}
 	ids, all := j.ids, j.ids
 	switch len(ids) {
 	case 0:
@@ -379,7 +378,7 @@ func (a *App) readAll(j job) (f checked) {
 	for _, id := range ids {
 		tree, found := grammar.LoadText(src, a.loading(files, id, all, j.version))
 		cfg, more := compiler.Compile(tree, opts)
-		f.readings = append(f.readings, reading{id, tree, cfg, found, more})
+		f.readings = append(f.readings, reading{id, tree, cfg, found, more, opts.Settings})
 		f.Secrets = append(f.Secrets, cfg.Secrets...)
 		for _, inc := range tree.Includes {
 			for _, text := range inc.Files {

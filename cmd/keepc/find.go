@@ -112,9 +112,9 @@ func (r *settingsReader) matching(pattern string, exclude bool) ([]string, error
 }
 
 // walk returns the regular files below a directory that are wanted. It follows no links, and leaves out hidden directories and, if exclude
-// is set, what the settings exclude. A directory that cannot be listed does not end the
-// walk: an error that names the first one comes with the files of the others. With it check DIR and patterns of arguments end, for nobody
-// should take what was not looked at for judged.
+// is set, what the settings exclude. A directory that cannot be listed does not end the walk:
+// an error that names the first one comes with the files of the others. With it check DIR and patterns end, for what was not looked at
+// must not pass for judged.
 func (r *settingsReader) walk(dir string, exclude bool, wanted func(string) bool) (files []string, err error) {
 	var unlisted error
 	err = fs.WalkDir(r.FS, inFS(dir), func(at string, d fs.DirEntry, err error) error {

@@ -71,7 +71,7 @@ func (a *App) Start(args []string) int {
 // asKeepalived runs with keepalived's arguments and returns its exit code.
 func (a *App) asKeepalived(args []string) int {
 	d := &keepalivedRun{App: a, umask: 0o177, facility: 3}
-	a.outside, a.env = true, true
+	a.outside, a.env, a.acts = true, true, true
 	wrong, err := d.parse(args)
 	var e exit
 	for _, line := range wrong {

@@ -32,7 +32,7 @@ type loaded struct {
 func (r *runRun) load(name string) loaded {
 	app := *r.App
 	files := daemon.Files{}
-	app.FS = &recordingFS{FS: r.FS, files: files}
+	app.FS, app.acts = &recordingFS{FS: r.FS, files: files}, true
 	if name == "-" { // standard input can be read once
 		r.stdin.Do(func() { r.text, r.readErr = r.read(name) })
 		if r.readErr != nil {
@@ -40,10 +40,8 @@ func (r *runRun) load(name string) loaded {
 		}
 		app.Stdin = bytes.NewReader(r.text)
 	}
-	set, err := r.settingsOf(name)
-	if set.Has("announce") {
-		_, _ = fs.ReadFile(app.FS, strings.TrimPrefix(path.Join(set.dir, settingsName), "/")) // the director depends on it, too
-	}
+	_, _ = fs.Stat(app.FS, inFS(path.Join(app.besides(name), settingsName))) // also where it is missing, for it may have been there before
+	set, err := app.settingsOf(name)
 	l := app.loadFor(name, set)
 	l.Files = files
 	if err != nil { // what it announces nobody knows
@@ -94,13 +92,17 @@ func lines(faults []daemon.Fault) string {
 }
 
 // load reads and compiles a file as keepalived does. What keepalived does not start with is refused.
-func (a *App) load(name string) loaded { return a.loadFor(name, a.settingsFor(name)) }
-
-// misannounced are the errors of settings that a director goes by: those with announcements.
-func (a *App) misannounced(s *settings) []daemon.Fault {
-	if !s.Has("announce") {
-		return nil
+func (a *App) load(name string) loaded {
+	set, err := a.settingsOf(name)
+	l := a.loadFor(name, set)
+	if err != nil {
+		l.Unread = append(l.Unread, daemon.Fault{Text: report.Printable(err.Error()), Same: err.Error()})
 	}
+	return l
+}
+
+// wrong are the errors of settings.
+func (a *App) wrong(s *settings) []daemon.Fault {
 	return a.faults(s.File, slices.DeleteFunc(slices.Clone(s.Findings), func(d diag.Diagnostic) bool { return d.Severity < diag.Error }))
 }
 
@@ -111,14 +113,28 @@ func (a *App) settingsFor(name string) *settings {
 }
 
 func (a *App) settingsOf(name string) (*settings, error) {
-	if name == "-" {
-		name = a.stdinName
-	}
-	s, err := (&settingsReader{App: a}).below(path.Dir(a.abs(name)))
+	s, err := (&settingsReader{App: a}).below(a.besides(name))
 	if err != nil {
 		return &settings{}, err
 	}
 	return s, nil
+}
+
+// besides is the absolute path of the directory of a file.
+func (a *App) besides(name string) string {
+	if name == "-" {
+		name = a.stdinName
+	}
+	return path.Dir(a.abs(name))
+}
+
+// announcing returns settings if what they announce counts for a file, which it does beside them: whoever may write in a directory above
+// does not decide what a director announces. nil: it does not.
+func (a *App) announcing(name string, s *settings) *ir.Settings {
+	if s == nil || s.dir != a.besides(name) {
+		return nil
+	}
+	return &s.Settings
 }
 
 func (a *App) loadFor(name string, s *settings) (l loaded) {
@@ -132,8 +148,17 @@ func (a *App) loadFor(name string, s *settings) (l loaded) {
 	var ends diag.List
 	l.tree, l.Config, ends = f.readings[0].literal(j)
 	ends = a.errors(s, ends)
-	l.Faults = append(a.faults(f.File, a.errors(s, f.Findings)), a.misannounced(s)...)
+	l.Faults = a.faults(f.File, a.errors(s, f.Findings))
 	l.Unread = a.faults(f.File, notJudged(f.Findings))
+	switch beside := a.announcing(name, s) != nil; {
+	case beside && s.Has("announce"):
+		l.Faults = append(l.Faults, a.wrong(s)...)
+	case beside:
+		l.Beside = a.wrong(s)
+	case s.Has("announce"):
+		text := fmt.Sprintf("%s: warning: what it announces is not for %s, which is in another directory", s.Name, l.name)
+		l.Unread = append(l.Unread, daemon.Fault{Text: text, Same: text})
+	}
 	l.OnHost = func() []daemon.Fault {
 		return a.faults(f.File, a.errors(s, compiler.OnHost(l.tree, l.Config, thisHost{a})))
 	}
@@ -157,7 +182,7 @@ func (r reading) literal(j job) (tree *grammar.File, cfg *ir.Config, ends diag.L
 	if !r.text.Has(diag.Error) && !r.means.Has(diag.Error) {
 		return r.tree, r.config, nil
 	}
-	tree, cfg, found := compiler.Literal(r.tree, compiler.Options{Version: j.version, Settings: &j.settings.Settings})
+	tree, cfg, found := compiler.Literal(r.tree, compiler.Options{Version: j.version, Settings: r.settings})
 	return tree, cfg, slices.DeleteFunc(found, func(d diag.Diagnostic) bool { return d.Severity < diag.Error || d.Loss.Runs() })
 }
 

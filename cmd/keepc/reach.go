@@ -91,6 +91,11 @@ func (a *App) read(name string) ([]byte, error) {
 
 // readFrom returns the text of a file if it is one of those that are read. pipes: it need not be a regular file.
 func (a *App) readFrom(files grammar.Files, name string, pipes bool) ([]byte, error) {
+	return a.readBy(files, files.Open, name, pipes)
+}
+
+// readBy is readFrom with a way to open the file.
+func (a *App) readBy(files grammar.Files, opens func(string) (fs.File, error), name string, pipes bool) ([]byte, error) {
 	at, err := files.Locate(a.abs(name))
 	switch {
 	case errors.Is(err, grammar.ErrOutside):
@@ -107,7 +112,7 @@ func (a *App) readFrom(files grammar.Files, name string, pipes bool) ([]byte, er
 	case !info.Mode().IsRegular() && !pipes: // to open one may take for ever
 		return nil, fmt.Errorf("%s: is not a regular file (\"-\" is standard input)", name)
 	}
-	return open(name, at, files.Open, pipes)
+	return open(name, at, opens, pipes)
 }
 
 // bounds names the directories in which files are read.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -90,7 +91,8 @@ func (r *settingsReader) below(dir string) (*settings, error) {
 	var text []byte
 	_, err := fs.Lstat(r.FS, strings.TrimPrefix(name, "/"))
 	if err == nil {
-		text, err = r.readFrom(r.files().With(dir), r.shown(name), false)
+		files := r.files().With(dir)
+		text, err = r.readBy(files, r.trusted(files.Open), r.shown(name), false)
 	}
 	switch missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR); {
 	case err == nil:
@@ -111,6 +113,37 @@ func (r *settingsReader) below(dir string) (*settings, error) {
 	}
 	r.known[dir] = s
 	return s, nil
+}
+
+// trusted opens files that are settings. For a verb that acts on this host they are those of root or of who runs it, and nobody else can
+// write them.
+func (a *App) trusted(open func(string) (fs.File, error)) func(string) (fs.File, error) {
+	return func(name string) (fs.File, error) {
+		f, err := open(name)
+		if err != nil || !a.acts {
+			return f, err
+		}
+		info, err := f.Stat()
+		if err == nil {
+			err = strangers(info)
+		}
+		if err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+		return f, nil
+	}
+}
+
+// strangers returns an error for a file that somebody else than root and who runs keepc can write.
+func strangers(info fs.FileInfo) error {
+	stat, known := info.Sys().(*syscall.Stat_t)
+	switch {
+	case known && stat.Uid != 0 && int(stat.Uid) != os.Geteuid():
+		return fmt.Errorf("is not read: it belongs to user %d, who is neither root nor the one who runs keepc", stat.Uid)
+	case info.Mode().Perm()&0o022 != 0:
+		return fmt.Errorf("is not read: others than its owner can write it (mode %04o)", info.Mode().Perm())
+	}
+	return nil
 }
 
 // parseSettings reads the text of a .keepc.conf.

@@ -33,7 +33,7 @@ func (a *App) show() *cobra.Command {
 			case tree:
 				err = report.Tree(a.Stdout, file)
 			default:
-				cfg, more := compiler.Compile(file, compiler.Options{Version: a.forVersion, Settings: &a.settingsFor(a.oneFile(args)).Settings})
+				cfg, more := compiler.Compile(file, compiler.Options{Version: a.forVersion, Settings: a.announcing(a.oneFile(args), a.settingsFor(a.oneFile(args)))})
 				found = compiler.Merge(file, found, more)
 				err = report.Config(a.Stdout, file.Source.Name, cfg)
 			}

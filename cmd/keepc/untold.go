@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -14,7 +15,7 @@ import (
 
 // tellSettings says which settings take something out of the report: who reads it should know that a file decides what is in it, for that
 // file may have come with the change that is judged.
-func (r *checkRun) tellSettings() {
+func (r *checkRun) tellSettings(jobs []job) {
 	severity := map[string]diag.Severity{}
 	for _, rule := range lint.Rules() {
 		severity[rule.Name] = rule.Severity
@@ -47,7 +48,29 @@ func (r *checkRun) tellSettings() {
 		if s.excluded {
 			r.complain("keepc: %s excludes %s", s.Name, strings.Join(s.Exclude, ", "))
 		}
+		if s.Version != "" && r.forVersion == "" {
+			r.complain("keepc: %s: judged for keepalived %s alone", s.Name, s.Version)
+		}
+		if above := r.above(s); above != "" {
+			r.complain("keepc: %s counts instead of %s", s.Name, above)
+		}
+		others := func(j job) bool { return j.settings == s && r.announcing(j.name, s) == nil }
+		if i := slices.IndexFunc(jobs, others); i >= 0 && s.Has("announce") {
+			r.complain("keepc: %s: what it announces is not for %s, which is in another directory", s.Name, r.shown(jobs[i].name))
+		}
 	}
+}
+
+// above is the settings file that would count without a nearer one, if it is in the working directory or below; empty: there is none.
+func (r *checkRun) above(s *settings) string {
+	for dir := s.dir; strings.HasPrefix(dir, strings.TrimSuffix(r.Dir, "/")+"/"); {
+		dir = path.Dir(dir)
+		name := path.Join(dir, settingsName)
+		if r.isFile(name) == nil {
+			return r.shown(name)
+		}
+	}
+	return ""
 }
 
 // tellKnown says how many findings each baseline takes out of the report.

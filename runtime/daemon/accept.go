@@ -27,7 +27,11 @@ func (l *Loaded) accept(before Loaded, asked bool) {
 		return
 	}
 	why := l.gone(before.Files, asked)
-	for _, f := range newFaults(before.Faults, l.Faults) {
+	now := l.Faults
+	if before.Config != nil && len(before.Config.Announcements) > 0 { // a broken file is no reason to withdraw what it announced
+		now = slices.Concat(now, l.Beside)
+	}
+	for _, f := range newFaults(before.Faults, now) {
 		why = append(why, f.Text)
 	}
 	if before.OnHost != nil && l.OnHost != nil {

@@ -27,6 +27,9 @@ func TestAccept(t *testing.T) {
 	with := func(files Files, own []Fault, host ...string) Loaded {
 		return Loaded{Config: &ir.Config{}, Files: files, Faults: own, OnHost: func() []Fault { return faults(host...) }}
 	}
+	announcing := with(nil, nil)
+	announcing.Config = &ir.Config{Announcements: []*ir.Announcement{{}}}
+	broken := func(l Loaded) Loaded { l.Beside = faults("announc"); return l }
 	for _, c := range []struct {
 		name        string
 		before, now Loaded
@@ -53,6 +56,11 @@ func TestAccept(t *testing.T) {
 			now: with(Files{gone: NewDigest(nil, fs.ErrNotExist)}, nil),
 		},
 		{name: "a file is not named any more", before: with(Files{here: read}, nil), now: with(Files{}, nil)},
+		{name: "settings that announce nothing are broken", before: with(nil, nil), now: broken(with(nil, nil))},
+		{
+			name: "settings that announced something are broken", asked: true, refused: "test.conf: error: announc",
+			before: announcing, now: broken(with(nil, nil)),
+		},
 		{name: "a part of a pattern is gone", before: with(Files{gone: read}, nil), now: with(Files{}, nil), refused: gone + ": error: it was read before, and is missing now"},
 		{name: "somebody took out a part and asks for it", before: with(Files{gone: read}, nil), now: with(Files{}, nil), asked: true},
 	} {

@@ -31,6 +31,8 @@ type Loaded struct {
 	Files Files
 	// Faults are the errors of the file that keepalived goes on with.
 	Faults []Fault
+	// Beside are the errors of the settings beside the file where they announce nothing: they count if those before did.
+	Beside []Fault
 	// Unread are its includes of which nothing was read.
 	Unread []Fault
 	// OnHost tells what is wrong with the file on this machine, as it is now; nil: nobody knows.
