@@ -47,7 +47,7 @@ func TestCompletion(t *testing.T) {
 			path := installed(t) + ":" + os.Getenv("PATH")
 			for _, c := range []struct{ typed, want string }{
 				{"keepc expl\t", "keepc explain "},
-				{"keepc explain dup\t", "have one address.|share a virtual_router_id"},
+				{"keepc explain dup\t", "have the same address.|share a virtual_router_id"},
 				{"keepc check --off \t", "share a virtual_router_id|duplicate-keyword"},
 				{"keepc check --format sa\t", "sarif"},
 				{"keepc fm\t", "keepc fmt "},
