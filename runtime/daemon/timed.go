@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"keepc/compiler/ir"
@@ -130,20 +131,21 @@ func (d *director) keepTime(ctx context.Context) {
 
 // head is the beginning of a regular file.
 func head(name string) (string, error) {
-	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
-		return "", errors.Join(err, fs.ErrInvalid)
-	}
-	f, err := os.Open(name)
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // of a pipe nobody waits for a writer
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return "", errors.Join(err, fs.ErrInvalid)
+	}
 	b := make([]byte, maxTimetable)
 	n, _ := f.Read(b) // an empty file says nothing
 	return string(b[:n]), nil
 }
 
-// mark makes the reload_file of a configuration, empty, and returns the function that removes it: while it is there files are read.
+// mark makes the reload_file of a configuration, empty, and returns the function that removes it: while it is there files are read. A link is
+// not followed, and what is not a file stays.
 func (o *Options) mark(cfg *ir.Config) (unmark func()) {
 	if cfg == nil || cfg.Global.ReloadFile == nil {
 		return func() {}
@@ -155,12 +157,14 @@ func (o *Options) mark(cfg *ir.Config) (unmark func()) {
 			name = "/run/keepalived/keepalived.reload"
 		}
 	}
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o644)
+	if err == nil {
+		err = errors.Join(f.Truncate(0), f.Close()) // the kernel refuses to cut what is not a file
+	}
 	if err != nil {
 		o.Log.Warn(fmt.Sprintf("reload_file: %v", err), "subject", "reload")
 		return func() {}
 	}
-	_ = f.Close() // it is empty
 	return func() {
 		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			o.Log.Warn(fmt.Sprintf("reload_file: %v", err), "subject", "reload")

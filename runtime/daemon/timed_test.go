@@ -1,10 +1,12 @@
 package daemon
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -68,5 +70,29 @@ func TestReloadFile(t *testing.T) {
 	unmark()
 	if _, err := os.Stat(name); !os.IsNotExist(err) {
 		t.Errorf("afterwards: %v", err)
+	}
+}
+
+// TestReloadFileOfOthers: what a link leads to, and a pipe, are left alone.
+func TestReloadFileOfOthers(t *testing.T) {
+	dir := t.TempDir()
+	theirs, link, pipe := filepath.Join(dir, "theirs"), filepath.Join(dir, "link"), filepath.Join(dir, "pipe")
+	if err := errors.Join(os.WriteFile(theirs, []byte("theirs"), 0o600), os.Symlink(theirs, link), syscall.Mkfifo(pipe, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	for _, name := range []string{link, pipe} {
+		cfg := &ir.Config{}
+		cfg.Global.ReloadFile = &name
+		o.mark(cfg)()
+		if _, err := os.Lstat(name); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if text, err := head(pipe); err == nil {
+			t.Errorf("a pipe has the text %q", text)
+		}
+	}
+	if text, err := os.ReadFile(theirs); err != nil || string(text) != "theirs" {
+		t.Errorf("%q, %v", text, err)
 	}
 }

@@ -62,8 +62,8 @@ type Wire interface {
 	// this wire hears nothing any more.
 	Poll() (Packet, bool, error)
 	// Accept makes the kernel drop what is not for one of these virtual routers, so that a flood of foreign advertisements costs
-	// nothing; a later call replaces the set. Unless from is zero, it also drops what another MAC address sent. A new wire accepts all. What is dropped is not counted anywhere: with
-	// log_unknown_vrids wires accept all.
+	// nothing; a later call replaces the set. Unless from is zero, it also drops what another MAC address sent. A new wire accepts
+	// all. What is dropped is not counted anywhere: with log_unknown_vrids wires accept all.
 	Accept(vrids []uint8, from [6]byte) error
 	// Room makes the receive buffer that large, in bytes, where it is not larger already.
 	Room(bytes int)

@@ -107,17 +107,14 @@ type Assignment struct {
 }
 
 // Question is how it is asked.
-func (a Assignment) Question() Question {
-	text, err := json.Marshal(a)
-	if err != nil {
-		return About // plain data
-	}
-	return Question(text)
-}
+func (a Assignment) Question() Question { return deed{Assign: &a}.question() }
 
 // Assignment reads what a question assigns; false: nothing.
 func (q Question) Assignment() (a Assignment, some bool) {
-	return a, strings.HasPrefix(string(q), "{") && !strings.HasPrefix(string(q), drainBegins) && json.Unmarshal([]byte(q), &a) == nil
+	if d := q.deed(); d.Assign != nil {
+		return *d.Assign, true
+	}
+	return a, false
 }
 
 // A Drain asks a director to withdraw the addresses of an announcement, until it ends or a second one takes it back. The answer is a Document
@@ -127,10 +124,24 @@ type Drain struct {
 	End      bool   `json:"end,omitempty"`
 }
 
-const drainBegins = `{"announce":`
-
 // Question is how it is asked.
-func (d Drain) Question() Question {
+func (d Drain) Question() Question { return deed{Drain: &d}.question() }
+
+// Drain reads what a question drains; false: nothing.
+func (q Question) Drain() (d Drain, some bool) {
+	if asked := q.deed(); asked.Drain != nil {
+		return *asked.Drain, true
+	}
+	return d, false
+}
+
+// A deed is what a question wants done: one of these.
+type deed struct {
+	Assign *Assignment `json:"assign,omitempty"`
+	Drain  *Drain      `json:"drain,omitempty"`
+}
+
+func (d deed) question() Question {
 	text, err := json.Marshal(d)
 	if err != nil {
 		return About // plain data
@@ -138,9 +149,12 @@ func (d Drain) Question() Question {
 	return Question(text)
 }
 
-// Drain reads what a question drains; false: nothing.
-func (q Question) Drain() (d Drain, some bool) {
-	return d, strings.HasPrefix(string(q), drainBegins) && json.Unmarshal([]byte(q), &d) == nil
+// deed reads what a question wants done; the zero deed: nothing.
+func (q Question) deed() (d deed) {
+	if json.Unmarshal([]byte(q), &d) != nil {
+		return deed{}
+	}
+	return d
 }
 
 // Drained lists the announcements that a drain is about.
@@ -247,8 +261,7 @@ func question(c net.Conn) Question {
 	_ = c.SetReadDeadline(time.Now().Add(patience / 20)) // a unix socket has deadlines
 	line, _ := bufio.NewReader(io.LimitReader(c, maxQuestion)).ReadString('\n')
 	q := Question(strings.TrimSpace(line))
-	_, assigns := q.Assignment()
-	if _, drains := q.Drain(); assigns || drains || q == InForce || q == Follow {
+	if q == InForce || q == Follow || q.deed() != (deed{}) {
 		return q
 	}
 	return About
