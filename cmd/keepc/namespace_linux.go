@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -48,6 +49,9 @@ func (a *App) enter(name string, text []byte) (came string, err error) {
 // startIn replaces the process by the same program in a namespace. It returns when that fails.
 func (a *App) startIn(name string, text []byte) error {
 	there, err := os.Open(filepath.Join(namespaces, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("it is not here: ip netns add %s makes it", name)
+	}
 	if err != nil {
 		return cause(err)
 	}

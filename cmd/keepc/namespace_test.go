@@ -72,7 +72,7 @@ func TestNamespaces(t *testing.T) {
 	}
 	h := lab.New(t).Host("lb01")
 	out, status := refused(t, h, fileOf(t, "net_namespace red\n"+instance), "")
-	if !strings.HasPrefix(status, "exit status 3") || !strings.Contains(out, "network namespace red: no such file") {
+	if !strings.HasPrefix(status, "exit status 3") || !strings.Contains(out, "network namespace red: it is not here") {
 		t.Errorf("%s: %s", status, out)
 	}
 	if out, status := refused(t, h, fileOf(t, "net_namespace blue\nvrrp_instance {\n\tstray\n"), "", "--strict", "--withdraw"); status == "exit status 0" || !strings.Contains(out, "error") {
