@@ -30,7 +30,7 @@ func TestAnnouncedRoutes(t *testing.T) {
 		var here, absent []string
 		for k, r := range want.Routes {
 			if here = append(here, k.String()); !state.IsAnnounced(k, r) {
-				t.Errorf("%v is no announcement", k)
+				t.Errorf("%v is not an announcement", k)
 			}
 		}
 		for k, why := range want.Absent {

@@ -208,7 +208,7 @@ func (all *spoils) cause(d Diagnostic, index int) int {
 	return cause
 }
 
-// reaches tells whether a place overlaps the span or is right beside it.
+// reaches reports whether a place overlaps the span or is right beside it.
 func (s *Spoil) reaches(at source.Span) bool {
 	return s.Span.IsZero() || s.Span.Source.Same(at.Source) && at.Start <= s.Span.End && s.Span.Start <= at.End
 }

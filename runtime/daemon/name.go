@@ -45,7 +45,7 @@ func (d *director) onThread(run func(context.Context)) {
 	loop.Wait()
 }
 
-// rename gives the process and the threads of the loops their names. 0 is no thread.
+// rename gives the process and the threads of the loops their names. 0 means no thread.
 func (s *scheduler) rename(n threadNames) {
 	for _, t := range []struct {
 		thread int
