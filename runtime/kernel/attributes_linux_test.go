@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"bytes"
+	"errors"
 	"net/netip"
 	"testing"
 
@@ -64,5 +65,16 @@ func BenchmarkCommands(b *testing.B) {
 		for range 10_000 {
 			destinationCommand(key, &state.Destination{Weight: 1}, true)
 		}
+	}
+}
+
+// TestFamilyNumber asks this kernel for the family that each has, and for one that none has.
+func TestFamilyNumber(t *testing.T) {
+	t.Parallel()
+	if n, err := familyNumber("nlctrl"); n != unix.GENL_ID_CTRL || err != nil {
+		t.Errorf("nlctrl: %d, %v; it is %d everywhere", n, err, unix.GENL_ID_CTRL)
+	}
+	if n, err := familyNumber("keepc"); !errors.Is(err, unix.ENOENT) {
+		t.Errorf("keepc: %d, %v; want %v", n, err, unix.ENOENT)
 	}
 }

@@ -17,7 +17,6 @@ import (
 
 	"github.com/moby/ipvs"
 	"github.com/sirupsen/logrus"
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"keepc/compiler/ir"
@@ -88,11 +87,11 @@ func (t *ipvsTable) open() error {
 
 // family finds the number of the kernel's generic-netlink family, and loads the module where it is missing.
 func (t *ipvsTable) family() (uint16, error) {
-	family, err := netlink.GenlFamilyGet("IPVS")
+	family, err := familyNumber("IPVS")
 	if errors.Is(err, unix.ENOENT) && t.absent == "" {
 		out, failed := exec.Command("modprobe", "ip_vs").CombinedOutput()
 		t.absent = cmp.Or(strings.TrimSpace(string(out)), fmt.Sprintf("modprobe ip_vs: %v", failed))
-		family, err = netlink.GenlFamilyGet("IPVS")
+		family, err = familyNumber("IPVS")
 	}
 	switch {
 	case errors.Is(err, unix.ENOENT):
@@ -100,7 +99,7 @@ func (t *ipvsTable) family() (uint16, error) {
 	case err != nil:
 		return 0, fmt.Errorf("look for IPVS in the kernel: %w", err)
 	}
-	return family.ID, nil
+	return family, nil
 }
 
 func (t *ipvsTable) close() {

@@ -101,6 +101,29 @@ func (h genericHeader) Len() int { return len(h) }
 // Serialize implements nl.NetlinkRequestData.
 func (h genericHeader) Serialize() []byte { return h[:] }
 
+// familyNumber asks for the number that this kernel gave to a family of generic netlink. ENOENT: it has none of that name.
+func familyNumber(name string) (uint16, error) {
+	req := nl.NewNetlinkRequest(nl.GENL_ID_CTRL, 0)
+	req.AddData(genericHeader{nl.GENL_CTRL_CMD_GETFAMILY, nl.GENL_CTRL_VERSION})
+	req.AddData(nl.NewRtAttr(nl.GENL_CTRL_ATTR_FAMILY_NAME, nl.ZeroTerminated(name)))
+	messages, err := req.Execute(unix.NETLINK_GENERIC, 0)
+	if err != nil {
+		return 0, err
+	}
+	for _, m := range messages {
+		attrs, err := nl.ParseRouteAttr(m[min(len(m), nl.SizeofGenlmsg):])
+		if err != nil {
+			return 0, err
+		}
+		for _, a := range attrs {
+			if a.Attr.Type == nl.GENL_CTRL_ATTR_FAMILY_ID && len(a.Value) == 2 {
+				return binary.NativeEndian.Uint16(a.Value), nil
+			}
+		}
+	}
+	return 0, fmt.Errorf("the kernel's answer about family %s has no number", name)
+}
+
 // dump asks for all objects of a kind, and calls each with the attributes of one.
 func (t *ipvsTable) dump(number uint8, about []byte, kind uint16, each func(attributes)) error {
 	req := nl.NewNetlinkRequest(int(t.first), unix.NLM_F_DUMP)
