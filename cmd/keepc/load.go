@@ -50,7 +50,7 @@ func (r *runRun) load(name string) loaded {
 	if l.Config == nil {
 		return l
 	}
-	l.Text = l.tree.Text()
+	l.Text = l.tree.Text
 	cfg, why := l.Config, notYet(l.Config)
 	switch {
 	case r.strict && len(l.Faults) > 0:
@@ -159,8 +159,10 @@ func (a *App) loadFor(name string, s *settings) (l loaded) {
 		text := fmt.Sprintf("%s: warning: what it announces is not for %s, which is in another directory", s.Name, l.name)
 		l.Unread = append(l.Unread, daemon.Fault{Text: text, Same: text})
 	}
-	l.OnHost = func() []daemon.Fault {
-		return a.faults(f.File, a.errors(s, compiler.OnHost(l.tree, l.Config, thisHost{a})))
+	about := f.File
+	about.Findings = nil
+	l.OnHost = func() []daemon.Fault { // lives as long as the configuration
+		return a.faults(about, a.errors(s, compiler.OnHost(l.tree, l.Config, thisHost{a})))
 	}
 	if len(ends) == 0 {
 		return l

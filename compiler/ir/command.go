@@ -93,6 +93,9 @@ func (f commandMap) pointer(block, keyword string, c *Command) *Command {
 }
 
 func (f commandMap) service(s *VirtualServer) *VirtualServer {
+	if s.QuorumUp == nil && s.QuorumDown == nil && s.SorryServer == nil && !slices.ContainsFunc(s.RealServers, (*RealServer).runs) {
+		return s
+	}
 	one, block := *s, "virtual_server "+s.Key.String()
 	if s.QuorumAddress == nil { // nobody runs what is understood
 		one.QuorumUp, one.QuorumDown = f.pointer(block, "quorum_up", s.QuorumUp), f.pointer(block, "quorum_down", s.QuorumDown)
@@ -107,9 +110,13 @@ func (f commandMap) service(s *VirtualServer) *VirtualServer {
 	return &one
 }
 
+// runs reports whether the block names a command.
+func (r *RealServer) runs() bool {
+	return r.NotifyUp != nil || r.NotifyDown != nil || slices.ContainsFunc(r.Checks, func(c *Check) bool { _, ok := c.Checker.(*MiscCheck); return ok })
+}
+
 func (f commandMap) server(r *RealServer) *RealServer {
-	runs := func(c *Check) bool { _, ok := c.Checker.(*MiscCheck); return ok }
-	if r.NotifyUp == nil && r.NotifyDown == nil && !slices.ContainsFunc(r.Checks, runs) {
+	if !r.runs() {
 		return r
 	}
 	one, block := *r, "real_server "+r.Addr.String()

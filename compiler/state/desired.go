@@ -82,6 +82,13 @@ func (w *State) router(cfg *ir.Config, s Situation) {
 }
 
 func (w *State) balance(cfg *ir.Config, s Situation) {
+	servers := 0
+	for _, v := range cfg.VirtualServers {
+		servers += len(v.RealServers)
+	}
+	if !s.Stopping { // tables that grow would leave several times their size behind
+		w.Services, w.Destinations = make(map[ir.ServiceKey]Service, len(cfg.VirtualServers)), make(map[DestinationKey]Destination, servers)
+	}
 	for _, v := range cfg.VirtualServers {
 		w.virtualServer(v, s)
 	}

@@ -81,6 +81,7 @@ func Prepare(cfg *ir.Config, current *Generation) *Next {
 		files: map[track.Thing][]*check{}, holders: map[*service][]ir.InstanceKey{}, last: current.last,
 	}}
 	files := filesByName(cfg)
+	n.services = make([]nextService, 0, len(cfg.VirtualServers))
 	for _, v := range cfg.VirtualServers {
 		if n.Generation.services[v.Key] == nil { // twice the same service: the compiler has complained
 			n.services = append(n.services, n.prepareService(v, files))
@@ -114,6 +115,7 @@ func (n *Next) prepareService(v *ir.VirtualServer, files map[string]track.Thing)
 	if suspends(v) {
 		n.holders[s.service] = holders(n.cfg, v.Key.Addr)
 	}
+	s.servers = make([]nextServer, 0, len(v.RealServers))
 	for _, r := range v.RealServers {
 		k := state.DestinationKey{Service: v.Key, Server: r.Addr}
 		if n.servers[k].server != nil {

@@ -52,6 +52,7 @@ type enforcer struct {
 	version int // of next
 	waiters []waiter
 	problem string // that lasts; empty: none
+	planned tally  // since the start
 	made    map[state.Key]struct{}
 	report  reconcile.Report
 }
@@ -270,6 +271,7 @@ func (e *enforcer) enforce(want state.State, version int, now time.Time, full bo
 		Now: now, Full: full, Stale: stale,
 		Planned: func(changes plan.Plan) {
 			if len(changes) > 0 {
+				e.count(changes)
 				e.publish(e.trouble())
 			}
 			if announces() {
@@ -283,6 +285,44 @@ func (e *enforcer) enforce(want state.State, version int, now time.Time, full bo
 			e.logChange(c)
 		},
 	})
+}
+
+// A tally counts changes.
+type tally struct{ add, change, remove int }
+
+func (t tally) plus(o tally) tally {
+	return tally{t.add + o.add, t.change + o.change, t.remove + o.remove}
+}
+
+func (t tally) since(o tally) tally {
+	return tally{t.add - o.add, t.change - o.change, t.remove - o.remove}
+}
+
+func (t tally) String() string {
+	return fmt.Sprintf("%d added, %d changed, %d removed", t.add, t.change, t.remove)
+}
+
+// count adds the changes of a plan to the tally.
+func (e *enforcer) count(changes plan.Plan) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, c := range changes {
+		switch c.Action {
+		case plan.Add:
+			e.planned.add++
+		case plan.Remove:
+			e.planned.remove++
+		case plan.Edit, plan.Replace:
+			e.planned.change++
+		}
+	}
+}
+
+// tally counts what was planned since the start.
+func (e *enforcer) tally() tally {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.planned
 }
 
 // due takes an address that is in place now out of the bursts that wait for it, and returns how often to announce it: once where somebody

@@ -10,9 +10,7 @@ import (
 	"time"
 
 	"keepc/compiler/ir"
-	"keepc/compiler/plan"
 	"keepc/compiler/report"
-	"keepc/compiler/state"
 	"keepc/grammar/diag"
 	"keepc/runtime/balance"
 	"keepc/runtime/kernel"
@@ -25,8 +23,8 @@ type Loaded struct {
 	Config *ir.Config // nil when refused
 	// Refused says why the file cannot be enforced, one finding a line: "keepalived.conf:22:5: error: … [rule]".
 	Refused string
-	// Text is what Config was made of, as its includes and definitions come out, with its secrets.
-	Text []byte
+	// Text returns what Config was made of, as its includes and definitions come out, with its secrets. It is written when somebody asks.
+	Text func() []byte
 	// Files were read, successfully or not.
 	Files Files
 	// Faults are the errors of the file that keepalived goes on with.
@@ -133,6 +131,7 @@ func (d *director) apply(ctx context.Context, p prepared) {
 	start := time.Now()
 	d.mask(p.Config)
 	d.notify.Configure(p.Config)
+	before := d.planned()
 	s, err := d.swap(ctx, p)
 	if err != nil { // the director ends
 		return
@@ -156,16 +155,16 @@ func (d *director) apply(ctx context.Context, p prepared) {
 			d.Log.Error("not all of it yet: "+err.Error(), "subject", "reload")
 		default:
 			took := time.Since(start).Round(time.Millisecond)
-			add, change, remove := tally(plan.Diff(state.Desired(s.before, s.was), state.Desired(p.Config, s.is), func(state.Key) bool { return true }))
-			d.Log.Info(fmt.Sprintf("done in %v: %d added, %d changed, %d removed%s", took, add, change, remove, roles(s.standings)), "subject", "reload")
+			d.Log.Info(fmt.Sprintf("done in %v: %s%s", took, d.planned().since(before), roles(s.standings)), "subject", "reload")
 		}
 	})
 }
 
-// A swap is what the loops tell of a new configuration: before, and after.
+// planned counts what both enforcers have planned.
+func (d *director) planned() tally { return d.router.network.tally().plus(d.balance.ipvs.tally()) }
+
+// A swap is what the loops tell of a new configuration.
 type swap struct {
-	before        *ir.Config
-	was, is       state.Situation
 	standings     []router.Standing
 	links         map[string]kernel.Link
 	network, ipvs <-chan error // how the first attempts to enforce it end
@@ -187,26 +186,25 @@ func (d *director) swap(ctx context.Context, p prepared) (s swap, err error) {
 	if err := wait(ctx, staged); errors.Is(err, context.Canceled) {
 		return s, err
 	}
-	served, err := ask(d.work, d.balance.do, func() swap {
-		s := swap{was: d.balance.machine.Situation()}
-		s.ipvs = d.balance.swap(p.balance)
-		s.is = d.balance.machine.Situation()
-		return s
+	type enforced struct {
+		first  <-chan error
+		quorum router.Quorum
+	}
+	served, err := ask(d.work, d.balance.do, func() enforced {
+		return enforced{d.balance.swap(p.balance), quorumOf(d.balance.machine.Situation())}
 	})
 	if err != nil {
 		return s, err
 	}
-	ipvs, first := tee(d.work, served.ipvs)
+	ipvs, first := tee(d.work, served.first)
 	s, err = ask(d.work, d.router.do, func() swap {
-		s := swap{before: d.router.machine.Config(), was: d.router.machine.Situation(), links: maps.Clone(d.router.links)}
-		d.router.tellQuorum(quorumOf(served.is)) // new services have one, too
+		s := swap{links: maps.Clone(d.router.links)}
+		d.router.tellQuorum(served.quorum) // new services have one, too
 		s.network = d.router.swap(p.router, first)
-		s.is, s.standings = d.router.machine.Situation(), d.router.machine.Standings()
+		s.standings = d.router.machine.Standings()
 		return s
 	})
 	s.ipvs = ipvs
-	s.was.Down, s.was.NoQuorum, s.was.Announced = served.was.Down, served.was.NoQuorum, served.was.Announced
-	s.is.Down, s.is.NoQuorum, s.is.Announced = served.is.Down, served.is.NoQuorum, served.is.Announced
 	d.current = generations{p.router.Generation, p.balance.Generation}
 	return s, err
 }
@@ -218,20 +216,6 @@ func roles(standings []router.Standing) string {
 		fmt.Fprintf(&b, "; %s is %s", s.Config.Name, s.Role)
 	}
 	return b.String()
-}
-
-func tally(p plan.Plan) (add, change, remove int) {
-	for _, c := range p {
-		switch c.Action {
-		case plan.Add:
-			add++
-		case plan.Remove:
-			remove++
-		case plan.Edit, plan.Replace:
-			change++
-		}
-	}
-	return add, change, remove
 }
 
 // missing says once, with its line, which interfaces are not there.

@@ -21,7 +21,7 @@ type past struct {
 	since  time.Time      // of the configuration in force
 	faults []string       // of it, with what becomes of them
 	unread []string       // its includes of which nothing was read
-	text   []byte         // of it
+	text   func() []byte  // of it
 	reload *status.Reload // the last one; nil: none so far
 	count  struct{ done, refused uint64 }
 }
@@ -75,8 +75,11 @@ func (d *director) document(ctx context.Context, q status.Question) (status.Docu
 	m := s.Document(d.File, os.Getpid())
 	if q == status.InForce {
 		d.past.mu.Lock()
-		m.Configuration = d.past.text
+		text := d.past.text
 		d.past.mu.Unlock()
+		if text != nil {
+			m.Configuration = text()
+		}
 	}
 	return m, nil
 }
