@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"slices"
@@ -124,6 +125,9 @@ func Run(ctx context.Context, o Options) error {
 	if err := doors.network.WatchRouting(work, d.router.network.poke); err != nil {
 		return fmt.Errorf("watch routes and rules: %w", err)
 	}
+	if err := d.hearClaims(doors.network, first.Config); err != nil {
+		o.Log.Warn(fmt.Sprintf("%v; nobody is told when another host has an address of ours", err), "subject", "neighbours")
+	}
 	for _, l := range links {
 		d.router.links[l.Name] = l
 	}
@@ -210,6 +214,8 @@ type director struct {
 
 	scheduler *scheduler
 
+	claimed func([]netip.Addr) // sets whose other holders the VRRP loop hears of; nil: it hears of none
+
 	timing atomic.Pointer[ir.Global] // in force
 	timed  chan struct{}             // the time of reload_time_file has come
 }
@@ -238,6 +244,7 @@ func newDirector(work context.Context, o Options, cfg *ir.Config, found state.Fo
 		things:  d.things,
 		network: newEnforcer("network", reconcile.New(doors.network, state.OfRouter, journal(state.OfRouter)), o.Log),
 		notes:   newNotes(o.Log),
+		claims:  make(chan kernel.Claim),
 		do:      make(chan func()), roles: roles, places: places, quorum: quorum, blind: make(chan struct{}), late: make(chan struct{}, 1),
 	}
 	d.router.network.announcer = newAnnouncer(doors.network, o.Log)

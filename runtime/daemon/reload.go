@@ -137,6 +137,7 @@ func (d *director) apply(ctx context.Context, p prepared) {
 		return
 	}
 	d.router.network.announcer.configure(p.Config)
+	d.watchClaims(p.Config)
 	if err := d.schedule(p.Config); err != nil {
 		return
 	}

@@ -243,6 +243,11 @@ func (f *Fake) WatchRouting(ctx context.Context, lost func()) error {
 	return nil
 }
 
+// WatchClaims implements Kernel: nobody claims anything.
+func (f *Fake) WatchClaims(context.Context, func(Claim)) (about func([]netip.Addr), err error) {
+	return func([]netip.Addr) {}, nil
+}
+
 // Announce implements Kernel.
 func (f *Fake) Announce(iface string, addr netip.Addr) error {
 	f.mu.Lock()

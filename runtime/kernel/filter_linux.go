@@ -54,23 +54,27 @@ func (s *socket) accept(start []bpf.Instruction, behind int, vrids []uint8, from
 	if err != nil {
 		return fmt.Errorf("filter what arrives on %s: %w", s.iface, err)
 	}
-	program := make([]unix.SockFilter, len(raw))
-	for i, r := range raw {
-		program[i] = unix.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil
 	}
-	err = refused("SO_ATTACH_FILTER", unix.SetsockoptSockFprog(s.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER,
-		&unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}))
-	if err != nil {
+	if err := attach(s.fd, raw); err != nil {
 		// The filter before would make the host deaf for a new virtual router: better none.
 		_ = unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0)
 		return fmt.Errorf("filter what arrives on %s: %w", s.iface, err)
 	}
 	return nil
+}
+
+// attach puts a filter in place of the one that a socket has.
+func attach(fd int, raw []bpf.RawInstruction) error {
+	program := make([]unix.SockFilter, len(raw))
+	for i, r := range raw {
+		program[i] = unix.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
+	}
+	return refused("SO_ATTACH_FILTER", unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER,
+		&unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}))
 }
 
 // Accept implements Wire.

@@ -109,10 +109,20 @@ type Wires interface {
 	OpenVirtual(iface string, c Carrier, bell Bell) (Wire, error)
 }
 
-// Neighbours tells the neighbours on a link where an address lives.
+// Neighbours tells the neighbours on a link where an address lives, and hears what they say of it.
 type Neighbours interface {
 	// Announce sends one gratuitous ARP request (IPv4) or unsolicited neighbour advertisement (IPv6) for the address.
 	Announce(iface string, addr netip.Addr) error
+	// WatchClaims calls told when a host says, by ARP or neighbour discovery, that it has one of the addresses that about sets, and its MAC
+	// address is that of no interface here, until ctx ends. At first there are none of them. Errors: ErrPermission.
+	WatchClaims(ctx context.Context, told func(Claim)) (about func([]netip.Addr), err error)
+}
+
+// A Claim is what a host says of itself.
+type Claim struct {
+	Interface string // on which that was heard
+	Addr      netip.Addr
+	MAC       [6]byte
 }
 
 // Balancing tells how busy real servers are.

@@ -59,13 +59,7 @@ func onlyLosses(monitor *os.File) {
 	if err != nil || open != nil {
 		return
 	}
-	filters := make([]unix.SockFilter, len(program))
-	for i, r := range program {
-		filters[i] = unix.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
-	}
-	_ = raw.Control(func(fd uintptr) {
-		_ = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(filters)), Filter: &filters[0]})
-	})
+	_ = raw.Control(func(fd uintptr) { _ = attach(int(fd), program) })
 }
 
 // Where messages say who made a route or rule (linux/rtnetlink.h, linux/fib_rules.h): a byte of the header of routes, an attribute of rules.

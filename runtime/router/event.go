@@ -51,6 +51,13 @@ type PacketReceived struct {
 	Payload   []byte
 }
 
+// Claimed tells that a host with a foreign MAC address says, by ARP or neighbour discovery, that it has an address.
+type Claimed struct {
+	Interface string // on which that was heard
+	Addr      netip.Addr
+	MAC       vrrp.MAC
+}
+
 // ScriptDone tells the result of a run that StartScript asked for: one for each, after a timeout too.
 type ScriptDone struct {
 	ID    ScriptID
@@ -85,6 +92,7 @@ type Stop struct{}
 func (Tick) event()           {}
 func (LinkChanged) event()    {}
 func (PacketReceived) event() {}
+func (Claimed) event()        {}
 func (ScriptDone) event()     {}
 func (Tracked) event()        {}
 func (Sessions) event()       {}

@@ -23,10 +23,17 @@ type Generation struct {
 	onLink    map[string][]*instance         // by interface: those that use or track it
 	tracking  map[track.Thing][]*instance    // interfaces aside
 	virtual   map[netip.Addr]bool            // the addresses that this director hands around
+	holders   map[place][]*instance          // of virtual addresses
 	scripts   map[string]*script             // by name: those that some instance tracks
 	delays    map[string]*upDown             // by interface: interface_up_down_delays
 	made      map[string]bool                // virtual interfaces of this director; true: advertisements leave by it
 	groups    []company
+}
+
+// A place is an address on an interface.
+type place struct {
+	iface string
+	addr  netip.Addr
 }
 
 // A company is what a configuration says of a sync group.
@@ -72,7 +79,7 @@ func Prepare(cfg *ir.Config, current *Generation) *Next {
 	}
 	n := &Next{base: current, Generation: &Generation{
 		cfg: cfg, instances: map[ir.InstanceKey]*instance{}, twins: map[ir.InstanceKey][]*instance{}, onLink: map[string][]*instance{}, tracking: map[track.Thing][]*instance{},
-		virtual: map[netip.Addr]bool{}, scripts: map[string]*script{}, made: map[string]bool{},
+		virtual: map[netip.Addr]bool{}, holders: map[place][]*instance{}, scripts: map[string]*script{}, made: map[string]bool{},
 		delays: map[string]*upDown{},
 	}}
 	n.prepareInstances()
@@ -112,6 +119,7 @@ func (n *Next) prepareInstances() {
 		n.members = append(n.members, x)
 		for _, a := range v.Addresses {
 			n.virtual[a.Prefix.Addr()] = true
+			concern(n.holders, place{a.On(), a.Prefix.Addr()}, i)
 		}
 		for _, l := range v.Links {
 			n.made[l.Name] = n.made[l.Name] || l.Name == v.Leaves()

@@ -120,6 +120,8 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.linkChanged(now, ev)
 	case PacketReceived:
 		m.packetReceived(now, ev)
+	case Claimed:
+		m.claimed(now, ev)
 	case ScriptDone:
 		m.scriptDone(now, ev)
 	case Tracked:
@@ -195,6 +197,14 @@ func (m *Machine) packetReceived(now time.Time, p PacketReceived) {
 		return
 	}
 	m.drive(now, i, vrrp.Received{Src: src, Dst: dst, TTL: p.TTL, AH: p.AH, ID: p.ID, Payload: p.Payload})
+}
+
+// claimed tells the instances that have the address on that interface.
+func (m *Machine) claimed(now time.Time, c Claimed) {
+	addr := plain(c.Addr)
+	for _, i := range m.current.holders[place{c.Interface, addr}] {
+		m.drive(now, i, vrrp.Claimed{Addr: addr, MAC: c.MAC})
+	}
 }
 
 // strangerPeriod is how long the same unknown virtual router stays unsaid.

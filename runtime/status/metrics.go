@@ -85,7 +85,7 @@ func instanceMetrics() []metric[Instance] {
 				yield(float64(n), reason)
 			}
 		}},
-		{"keepc_condition_advertisements_total", "Advertisements that showed a condition: two masters, or what makes them.", counter, []string{"condition", "peer"}, func(i Instance, yield func(float64, ...string)) {
+		{"keepc_condition_advertisements_total", "Packets that showed a condition: two masters, or what makes them.", counter, []string{"condition", "peer"}, func(i Instance, yield func(float64, ...string)) {
 			for _, c := range i.Conditions {
 				yield(float64(c.Count), c.Name, c.Peer.String())
 			}

@@ -106,11 +106,11 @@ type Instance struct {
 // A Condition is such a state. It is over when it is not seen any longer.
 type Condition struct {
 	Name  string     `json:"condition"` // as "dual master", "one-way", "foreign cluster", "wrong password", "other version"
-	Peer  netip.Addr `json:"peer"`
+	Peer  netip.Addr `json:"peer"`      // of a duplicate address: that address; the cause names the MAC address of the other holder
 	Cause string     `json:"cause"`
 	Since time.Time  `json:"since"`
 	Last  time.Time  `json:"last"`
-	Count uint64     `json:"count"` // of the advertisements that showed it
+	Count uint64     `json:"count"` // of the packets that showed it
 }
 
 // A Master is a router that advertises.

@@ -15,7 +15,7 @@ func (m *Machine) adopt(now time.Time) {
 	} else {
 		m.advertise(now)
 	}
-	m.become(Master, Reason{kind: here})
+	m.become(now, Master, Reason{kind: here})
 	m.trial, m.courteous = true, courteous
 	m.second = now.Add(wait)
 	m.refresh = after(now, m.cfg.GARPMasterRefresh)

@@ -11,14 +11,15 @@ import (
 // It has a beginning, and is over when it is not seen any longer.
 type Condition struct {
 	Kind  ConditionKind
-	Peer  netip.Addr
+	Peer  netip.Addr // of DuplicateAddress, whose holder has no other one that is known: that address
 	First time.Time
 	Last  time.Time
-	Count uint64 // of the advertisements that showed it
+	Count uint64 // of the packets that showed it
 
 	drop                 Drop  // of what is dropped
 	theirs, ours         uint8 // priorities
 	advertised, expected []netip.Addr
+	mac                  MAC // of the other holder of an address
 }
 
 // A ConditionKind names a Condition.
@@ -26,20 +27,21 @@ type ConditionKind uint8
 
 // The conditions. What tells the most comes last: a foreign cluster has another password, too.
 const (
-	Dropped        ConditionKind = iota // advertisements of the peer are not taken, for another reason than these:
-	WrongPassword                       // it has another one, or another way to prove it
-	OtherVersion                        // of the protocol
-	OtherInterval                       // between advertisements
-	OtherAddresses                      // than ours
-	AddressTaken                        // it speaks from our own address
-	DualMaster                          // it is MASTER beside us
-	OneWay                              // and stays so: it hears nothing of us
-	ForeignCluster                      // it has our VRID, and none of our addresses
+	Dropped          ConditionKind = iota // advertisements of the peer are not taken, for another reason than these:
+	WrongPassword                         // it has another one, or another way to prove it
+	OtherVersion                          // of the protocol
+	OtherInterval                         // between advertisements
+	OtherAddresses                        // than ours
+	AddressTaken                          // it speaks from our own address
+	DuplicateAddress                      // a foreign MAC address says that it has one of ours
+	DualMaster                            // it is MASTER beside us
+	OneWay                                // and stays so: it hears nothing of us
+	ForeignCluster                        // it has our VRID, and none of our addresses
 )
 
 func (k ConditionKind) String() string {
 	return [...]string{
-		"dropped", "wrong password", "other version", "other interval", "other addresses", "address taken", "dual master", "one-way", "foreign cluster",
+		"dropped", "wrong password", "other version", "other interval", "other addresses", "address taken", "duplicate address", "dual master", "one-way", "foreign cluster",
 	}[k]
 }
 
@@ -50,6 +52,8 @@ func (c Condition) Cause() string {
 		return "it advertises other addresses: " + compareAddresses(c.advertised, c.expected)
 	case AddressTaken:
 		return "it speaks from our own address"
+	case DuplicateAddress:
+		return fmt.Sprintf("%v announces this address, too: clients may send to it instead of to us", c.mac)
 	case DualMaster:
 		return fmt.Sprintf("it is MASTER too, with priority %d; ours is %d", c.theirs, c.ours)
 	case OneWay:

@@ -32,7 +32,7 @@ func (m *Machine) yield(now time.Time, p Packet, reason Reason, beside bool) {
 		m.send(now, m.priority)
 	}
 	m.listen(now, p.Interval)
-	m.become(Backup, reason)
+	m.become(now, Backup, reason)
 }
 
 // contested tells a worse master that it is one, and the neighbours, whom it may have misled, where the addresses are.

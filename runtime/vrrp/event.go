@@ -32,6 +32,12 @@ type Received struct {
 	Payload  []byte // of the IP packet
 }
 
+// Claimed tells that a host with a foreign MAC address says, by ARP or neighbour discovery, that it has an address.
+type Claimed struct {
+	Addr netip.Addr
+	MAC  MAC
+}
+
 // Reprioritize sets the effective priority, which trackers change. Nothing follows at once: the next advertisement carries it, and
 // the comparison with the next one that is heard uses it.
 type Reprioritize struct{ Priority uint8 }
@@ -53,6 +59,7 @@ func (Tick) event()         {}
 func (Ready) event()        {}
 func (Fault) event()        {}
 func (Received) event()     {}
+func (Claimed) event()      {}
 func (Reprioritize) event() {}
 func (Reconfigure) event()  {}
 func (Lead) event()         {}

@@ -32,6 +32,6 @@ func (m *Machine) lead(now time.Time) {
 func (m *Machine) follow(now time.Time, reason string) {
 	if m.role == Master {
 		m.listen(now, m.cfg.AdvertInterval)
-		m.become(Backup, Because(reason))
+		m.become(now, Backup, Because(reason))
 	}
 }

@@ -54,6 +54,7 @@ type Machine struct {
 	statistics Statistics
 	unheard    unheard
 	odd        conditions
+	claims     claims
 	out        []Effect // of the step under way; reused
 }
 
@@ -114,6 +115,8 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.leave(now, Faulty, ev.Reason)
 	case Received:
 		m.received(now, ev)
+	case Claimed:
+		m.claimed(now, ev)
 	case Reprioritize:
 		m.priority = ev.Priority
 	case Reconfigure:
@@ -135,7 +138,7 @@ func (m *Machine) Deadline() (time.Time, bool) {
 		return m.silent.Add(m.wait()), true
 	case Master:
 		first := m.advert
-		for _, t := range [...]time.Time{m.second, m.refresh, m.contest, m.extra} {
+		for _, t := range [...]time.Time{m.second, m.refresh, m.contest, m.extra, m.claims.judged} {
 			if !t.IsZero() && t.Before(first) {
 				first = t
 			}
@@ -199,7 +202,7 @@ func (m *Machine) start(now time.Time, how string, held bool) {
 		return
 	}
 	m.listen(now, m.cfg.AdvertInterval)
-	m.become(Backup, Reason{kind: listens, told: how, wait: m.wait()})
+	m.become(now, Backup, Reason{kind: listens, told: how, wait: m.wait()})
 }
 
 func (m *Machine) tick(now time.Time) {
@@ -211,7 +214,7 @@ func (m *Machine) tick(now time.Time) {
 	case Master:
 		if m.overslept(now) {
 			m.listen(now, m.cfg.AdvertInterval)
-			m.become(Backup, Reason{kind: overslept, wait: now.Sub(m.advert) + m.cfg.AdvertInterval})
+			m.become(now, Backup, Reason{kind: overslept, wait: now.Sub(m.advert) + m.cfg.AdvertInterval})
 			return
 		}
 		if due(now, m.advert) {
@@ -239,6 +242,9 @@ func (m *Machine) tick(now time.Time) {
 		if due(now, m.extra) {
 			m.extra = next(now, m.extra, m.cfg.GARPExtraInterface.Every)
 			m.announce(elsewhere(m.cfg), 1)
+		}
+		if due(now, m.claims.judged) {
+			m.judge(now)
 		}
 	}
 }
@@ -360,7 +366,7 @@ func (m *Machine) reconfigure(now time.Time, cfg *ir.VRRPInstance) {
 
 func (m *Machine) becomeMaster(now time.Time, reason Reason) {
 	m.advertise(now)
-	m.become(Master, reason)
+	m.become(now, Master, reason)
 	m.announce(m.cfg.Addresses, m.cfg.GARPMasterRepeat)
 	m.second = after(now, m.cfg.GARPMasterDelay)
 	m.refresh = after(now, m.cfg.GARPMasterRefresh)
@@ -376,14 +382,15 @@ func (m *Machine) leave(now time.Time, to Role, reason string) {
 	if m.role == Master {
 		m.send(now, 0)
 	}
-	m.become(to, Because(reason))
+	m.become(now, to, Because(reason))
 }
 
 // become is the one door of all transitions.
-func (m *Machine) become(to Role, reason Reason) {
+func (m *Machine) become(now time.Time, to Role, reason Reason) {
 	m.role = to
 	m.preempt, m.elected, m.trial, m.courteous = time.Time{}, nil, false, false
 	m.noted = [noteKinds]time.Time{}
+	m.claims = claims{from: now.Add(m.settling())}
 	m.statistics.Transitions++
 	if to == Master {
 		m.statistics.MasterTransitions++
@@ -472,23 +479,4 @@ func (m *Machine) note(now time.Time, n Note) {
 		*last = now
 		m.out = append(m.out, n)
 	}
-}
-
-// due tells whether a running timer has ended.
-func due(now, at time.Time) bool { return !at.IsZero() && !now.Before(at) }
-
-// after starts a timer, if it has a length.
-func after(now time.Time, d time.Duration) time.Time {
-	if d <= 0 {
-		return time.Time{}
-	}
-	return now.Add(d)
-}
-
-// next restarts a periodic timer from when it was due, so that lateness does not add up, but leaves out periods that were missed.
-func next(now, at time.Time, period time.Duration) time.Time {
-	if at = at.Add(period); at.After(now) {
-		return at
-	}
-	return after(now, period)
 }

@@ -72,6 +72,7 @@ type Note struct {
 	// Addresses that they advertise, and ours.
 	advertised, expected []netip.Addr
 	err                  error
+	mac                  MAC // of the other holder of an address
 }
 
 type noteKind uint8
@@ -80,6 +81,7 @@ const (
 	dropped      noteKind = iota // one kind for each Defect
 	addressesOdd          = noteKind(defects) + iota
 	addressTaken
+	duplicate
 	contested
 	deafPeer
 	foreignCluster
@@ -94,6 +96,8 @@ func (n Note) String() string {
 		return fmt.Sprintf("%v advertises other addresses: %s", n.peer, compareAddresses(n.advertised, n.expected))
 	case addressTaken:
 		return fmt.Sprintf("another router uses our address %v and priority %d", n.peer, n.theirs)
+	case duplicate:
+		return fmt.Sprintf("duplicate address %v: %v says that it has it, too; clients may send there", n.peer, n.mac)
 	case contested:
 		return fmt.Sprintf("%v is MASTER too, with priority %d; ours is %d", n.peer, n.theirs, n.ours)
 	case deafPeer:

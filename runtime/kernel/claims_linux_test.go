@@ -1,0 +1,75 @@
+package kernel
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"keepc/runtime/lab"
+)
+
+// TestWatchClaims hears a host announce an address of the other one, by ARP and by neighbour discovery: only those that were asked for, and
+// nothing that the host says itself.
+func TestWatchClaims(t *testing.T) {
+	n := lab.New(t)
+	lan := n.Segment("lan")
+	here := n.Host("here", lab.On(lan, "eth0", "10.0.0.1/24", "fd00::1/64"))
+	far := n.Host("far", lab.On(lan, "eth0", "10.0.0.2/24", "fd00::2/64"))
+	k, other := watching(t, here), watching(t, far)
+
+	var mu sync.Mutex
+	var heard []Claim
+	var about func([]netip.Addr)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	err := here.Do(func() (err error) {
+		about, err = k.WatchClaims(ctx, func(c Claim) {
+			mu.Lock()
+			defer mu.Unlock()
+			heard = append(heard, c)
+		})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	announce := func(k *Linux, h *lab.Host, addrs ...string) {
+		for _, a := range addrs {
+			if err := h.Do(func() error { return k.Announce("eth0", netip.MustParseAddr(a)) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	seen := func(addr string) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		want := Claim{Interface: "eth0", Addr: netip.MustParseAddr(addr), MAC: [6]byte(far.Link("eth0").MAC())}
+		return slices.Contains(heard, want)
+	}
+	about([]netip.Addr{netip.MustParseAddr("10.0.0.3"), netip.MustParseAddr("fd00::3")})
+	announce(k, here, "10.0.0.3", "fd00::3") // its own: never told
+	for _, a := range []string{"10.0.0.3", "fd00::3"} {
+		lab.Eventually(t, 5*time.Second, "the claim of "+a, func() bool {
+			announce(other, far, "10.0.0.4", "fd00::4", "fd01::3", a)
+			time.Sleep(10 * time.Millisecond)
+			return seen(a)
+		})
+	}
+	about([]netip.Addr{netip.MustParseAddr("10.0.0.4")})
+	lab.Eventually(t, 5*time.Second, "the claim of an address that came later", func() bool {
+		announce(other, far, "10.0.0.4")
+		time.Sleep(10 * time.Millisecond)
+		return seen("10.0.0.4")
+	})
+	mac := [6]byte(far.Link("eth0").MAC())
+	mu.Lock()
+	defer mu.Unlock()
+	for _, c := range heard {
+		if c.MAC != mac || c.Addr == netip.MustParseAddr("fd00::4") || c.Addr == netip.MustParseAddr("fd01::3") {
+			t.Errorf("heard %+v", c)
+		}
+	}
+}

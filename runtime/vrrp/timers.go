@@ -1,0 +1,22 @@
+package vrrp
+
+import "time"
+
+// due tells whether a running timer has ended.
+func due(now, at time.Time) bool { return !at.IsZero() && !now.Before(at) }
+
+// after starts a timer, if it has a length.
+func after(now time.Time, d time.Duration) time.Time {
+	if d <= 0 {
+		return time.Time{}
+	}
+	return now.Add(d)
+}
+
+// next restarts a periodic timer from when it was due, so that lateness does not add up, but leaves out periods that were missed.
+func next(now, at time.Time, period time.Duration) time.Time {
+	if at = at.Add(period); at.After(now) {
+		return at
+	}
+	return after(now, period)
+}
