@@ -57,7 +57,7 @@ func ruleWords() (words []string) {
 
 // subjects are what explain explains.
 func subjects() []string {
-	words := append(ruleWords(), dropIn+"\tWhat check does otherwise than keepalived -t.")
+	words := append(ruleWords(), dropIn+"\tWhat check does otherwise than keepalived -t.", capabilities+"\tWhat run needs of its machine.")
 	visit := func(path []*schema.Keyword) { words = append(words, schema.Join(path)+"\t"+path[len(path)-1].Text) }
 	schema.Walk(visit)
 	schema.WalkSettings(visit)

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"keepc/compiler/lint"
+	"keepc/compiler/privilege"
 	"keepc/compiler/report"
 	"keepc/compiler/schema"
 	"keepc/grammar/diag"
@@ -18,7 +19,7 @@ func (a *App) explain() *cobra.Command {
 		Use:   "explain [RULE | KEYWORD]",
 		Short: "Explain a rule or a keyword",
 		Long: "Explain a rule, a keyword, or what works in any place: include, @id, '$', '~SEQ'; without an argument list the rules.\n" +
-			"drop-in tells what check does otherwise than keepalived -t. Files for a keepalived before 2.0 are judged as by 2.0.",
+			"drop-in tells what check does otherwise than keepalived -t, capabilities what run needs of its machine. Files for a keepalived before 2.0 are judged as by 2.0.",
 		Example: `  keepc explain duplicate-vrid
   keepc explain vrrp_instance.priority
   keepc explain include
@@ -41,13 +42,18 @@ func (a *App) explain() *cobra.Command {
 	}
 }
 
-// dropIn is the subject that tells what keepc does otherwise than keepalived.
-const dropIn = "drop-in"
+const (
+	dropIn       = "drop-in"      // what keepc does otherwise than keepalived
+	capabilities = "capabilities" // what run needs of its machine
+)
 
 // explanation returns the long text of a rule, a keyword or a directive.
 func explanation(subject string) (string, error) {
 	if subject == dropIn {
 		return report.ExplainDifferences(lint.Differences()), nil
+	}
+	if subject == capabilities {
+		return report.ExplainCapabilities(privilege.Kinds()), nil
 	}
 	rules := lint.Rules()
 	if i := slices.IndexFunc(rules, func(r lint.Rule) bool { return r.Name == subject }); i >= 0 {
@@ -66,7 +72,7 @@ func explanation(subject string) (string, error) {
 	if d, ok := schema.FindDirective(subject); ok {
 		return report.ExplainDirective(d), nil
 	}
-	known := append(ruleNames(), dropIn)
+	known := append(ruleNames(), dropIn, capabilities)
 	for _, d := range schema.Directives() {
 		known = append(known, d.Name)
 	}

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -254,10 +255,6 @@ func insecure(cfg *ir.Config) bool {
 
 // main is the director, in the foreground or in a process of its own.
 func (d *keepalivedRun) main() int {
-	if err := kernel.Capabilities(); err != nil {
-		d.complain("keepalived: %v", err)
-		return keepalivedRefused
-	}
 	if _, err := os.Stat(d.abs(d.file)); err != nil {
 		d.complain("Unable to find configuration file %s", d.file)
 		return keepalivedNoConfig
@@ -266,6 +263,17 @@ func (d *keepalivedRun) main() int {
 		return code
 	}
 	first := d.load()
+	// A file that keepalived reloads is reloaded, so all capabilities are kept, as keepalived keeps them.
+	held, err := kernel.Held()
+	if err != nil {
+		d.complain("keepalived: %v", err)
+		return keepalivedRefused
+	}
+	may := privileges{held: held}
+	if lacking := may.lacking(&first); slices.ContainsFunc(lacking, ofNetwork) { // scripts that do not start keepalived tells, too
+		d.complain("keepalived: %s", lines(lacking))
+		return keepalivedRefused
+	}
 	it := d.names(&ir.Config{})
 	if first.Config != nil {
 		it = d.names(first.Config)

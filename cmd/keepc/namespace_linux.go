@@ -73,7 +73,9 @@ func (a *App) startIn(name string, text []byte) error {
 		return err
 	}
 	runtime.LockOSThread() // until the process is another one
-	if err := unix.Setns(int(there.Fd()), unix.CLONE_NEWNET); err != nil {
+	if err := unix.Setns(int(there.Fd()), unix.CLONE_NEWNET); errors.Is(err, unix.EPERM) {
+		return errors.New("net_namespace needs CAP_SYS_ADMIN, which this process does not have")
+	} else if err != nil {
 		return err
 	}
 	return syscall.Exec(self, os.Args, os.Environ())

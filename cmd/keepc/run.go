@@ -36,6 +36,8 @@ type runRun struct {
 	http   string
 	over   bool // in the place of a running keepalived
 	leave  bool // what a killed keepc announced is withdrawn, and nothing else done
+	keep   bool // all capabilities are kept
+	may    privileges
 
 	stdin   sync.Once
 	text    []byte // of standard input
@@ -63,19 +65,27 @@ func (a *App) run() *cobra.Command {
 	f.BoolVar(&run.strict, "strict", false, "refuse a file with any error, also one that keepalived goes on with")
 	f.BoolVar(&run.over, "take-over", false, "end the keepalived that runs here, without a farewell, and go on from what it leaves")
 	f.BoolVar(&run.leave, "withdraw", false, "withdraw what a killed keepc announced here, from its journal, and end: for ExecStopPost= of the unit")
+	f.BoolVar(&run.keep, "keep-privileges", false, "keep the capabilities that the file does not need: a later one may (keepc explain capabilities)")
 	f.BoolVar(&run.watch, "watch", false, "reload by itself when the file changes")
 	f.StringVar(&run.http, "http", "", "show a page, /status.json and /metrics for Prometheus at `ADDRESS:PORT`, read-only")
 	return c
 }
 
 func (r *runRun) main(ctx context.Context, name string) error {
-	if err := kernel.Capabilities(); err != nil {
-		return failed(fmt.Errorf("run: %w", err))
+	if r.Open == nil { // else the kernel is not that of this machine
+		var err error
+		if r.may.held, err = kernel.Held(); err != nil {
+			return failed(fmt.Errorf("run: %w", err))
+		}
 	}
 	first := r.load(name)
 	if r.leave && first.Config == nil { // which namespace it means nobody knows
 		fmt.Fprintln(r.Stderr, first.Refused)
 		return exit{code: first.code}
+	}
+	if lacking := r.may.lacking(&first); len(lacking) > 0 && !r.leave {
+		fmt.Fprintln(r.Stderr, lines(lacking))
+		return exit{code: exitFailed}
 	}
 	came, err := r.enterFor(first.Config, r.text)
 	if err != nil {
@@ -109,6 +119,7 @@ func (r *runRun) main(ctx context.Context, name string) error {
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
 
+	r.may.settle(&first, r.keep, log)
 	code, start := exitFailed, &first
 	open := opens(first.Config, came)
 	if r.Open != nil {
@@ -121,6 +132,7 @@ func (r *runRun) main(ctx context.Context, name string) error {
 			if start = nil; l == nil {
 				again := r.load(name)
 				l = &again
+				l.Faults = append(l.Faults, r.may.lacking(l)...)
 				r.localize(l.Config)
 			} else {
 				r.localize(l.Config)

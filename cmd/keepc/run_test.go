@@ -48,9 +48,9 @@ func TestRunRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ name, file, without, status, says string }{
-		{"without CAP_NET_ADMIN", repaired(t, "lb01"), "net_admin", "exit status 3", "CAP_NET_ADMIN"},
-		{"without CAP_NET_RAW", repaired(t, "lb01"), "net_raw", "exit status 3", "CAP_NET_RAW"},
-		{"without both", repaired(t, "lb01"), "net_raw,-net_admin", "exit status 3", "CAP_NET_ADMIN and CAP_NET_RAW"},
+		{"without CAP_NET_ADMIN", repaired(t, "lb01"), "net_admin", "exit status 3", "vrrp_instance oldboy needs CAP_NET_ADMIN, which this process does not have"},
+		{"without CAP_NET_RAW", repaired(t, "lb01"), "net_raw", "exit status 3", "vrrp_instance oldboy needs CAP_NET_RAW, which this process does not have"},
+		{"without both", repaired(t, "lb01"), "net_raw,-net_admin", "exit status 3", "needs CAP_NET_RAW"},
 		{"a missing file", "/nonexistent/lb01.conf", "", "exit status 3", "/nonexistent/lb01.conf: no such file"},
 		{"a directory", t.TempDir(), "", "exit status 3", "is a directory"},
 		{"ipvlan, which is not built yet", ipvlan, "", "exit status 1", "ipvlan.conf:4:2: error: vrrp_instance.use_ipvlan is not enforced yet"},

@@ -8,6 +8,7 @@ import (
 	"keepc/compiler/enforced"
 	"keepc/compiler/ir"
 	"keepc/compiler/lint"
+	"keepc/compiler/privilege"
 	"keepc/compiler/schema"
 	"keepc/grammar/diag"
 )
@@ -60,6 +61,30 @@ func ExplainDifferences(all []lint.Difference) string {
 					part.who = ""
 				}
 				fmt.Fprintf(&b, "  %-11s %s\n", part.who, l)
+			}
+		}
+	}
+	return b.String()
+}
+
+// ExplainCapabilities is what a director must be allowed to do, and for which words.
+func ExplainCapabilities(kinds []privilege.Kind) string {
+	var b strings.Builder
+	b.WriteString("capabilities\nWhat keepc run needs of its machine, by the words of the file.\n")
+	paragraph(&b, "keepc run starts as root or with the capabilities of its file, gives up all others, and names those that it keeps; run -v names the word "+
+		"that needs each. A file without scripts also gets no_new_privs. With scripts it does not: one that runs as root has all rights of root, as with "+
+		"keepalived, and one may be, or call, a program that gains rights by its mode, as sudo. What was given up does not come back: a reload that "+
+		"needs it is refused, and says so; --keep-privileges keeps all, as the command line of keepalived does.")
+	for _, k := range kinds {
+		b.WriteByte('\n')
+		without := "without it the director goes on with less, and says so"
+		if k.Must {
+			without = "without it the file is refused"
+		}
+		fmt.Fprintf(&b, "  %s\n", k.Capability)
+		for _, part := range []string{"needed by: " + k.Words, "used for: " + k.Use, without} {
+			for _, l := range wrap(part, 94) {
+				fmt.Fprintf(&b, "    %s\n", l)
 			}
 		}
 	}

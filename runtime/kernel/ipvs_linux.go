@@ -102,6 +102,12 @@ func (t *ipvsTable) family() (uint16, error) {
 	return family, nil
 }
 
+// LoadIPVS makes sure that the kernel has ip_vs, for later this process may lack the right to load it. Errors: ErrNoIPVS.
+func LoadIPVS() error {
+	_, err := (&ipvsTable{}).family()
+	return err
+}
+
 func (t *ipvsTable) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

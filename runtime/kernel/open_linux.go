@@ -111,29 +111,6 @@ func Namespace() (string, error) {
 	return name, nil
 }
 
-// Capabilities returns an ErrPermission that names what this process lacks of CAP_NET_ADMIN (addresses, IPVS) and CAP_NET_RAW
-// (VRRP, gratuitous ARP); nil when it has both.
-func Capabilities() error {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var sets [2]unix.CapUserData // version 3 has 64 bits in two halves
-	if err := unix.Capget(&header, &sets[0]); err != nil {
-		return fmt.Errorf("read the capabilities of this process: %w", err)
-	}
-	var missing []string
-	for _, c := range []struct {
-		bit  uint
-		name string
-	}{{unix.CAP_NET_ADMIN, netAdmin}, {unix.CAP_NET_RAW, netRaw}} {
-		if sets[0].Effective&(1<<c.bit) == 0 {
-			missing = append(missing, c.name)
-		}
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	return lacks(strings.Join(missing, " and "))
-}
-
 const (
 	netAdmin = "CAP_NET_ADMIN"
 	netRaw   = "CAP_NET_RAW"

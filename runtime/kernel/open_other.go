@@ -15,8 +15,25 @@ func Open() (Kernel, error) {
 // OpenWith fails, as Open does.
 func OpenWith(string) (Kernel, error) { return Open() }
 
-// Capabilities has nothing to name here.
-func Capabilities() error { return nil }
+// Held fails, as Open does.
+func Held() (map[string]bool, error) {
+	return nil, errors.New("there are no capabilities on " + runtime.GOOS)
+}
+
+// GiveUp fails, as Open does.
+func GiveUp([]string, bool) error { return errors.ErrUnsupported }
+
+// Allowed is asked on Linux only.
+func Allowed() Permissions { return Permissions{} }
+
+// Readable is asked on Linux only.
+func Readable(string) bool { return true }
+
+// Runnable is asked on Linux only.
+func Runnable(string) bool { return true }
+
+// LoadIPVS fails, as Open does.
+func LoadIPVS() error { return ErrNoIPVS }
 
 // Namespace fails: there are none here.
 func Namespace() (string, error) { return "", errors.New("this system has no network namespaces") }

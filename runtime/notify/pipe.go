@@ -147,11 +147,11 @@ func openFIFO(f ir.FIFO, umask ir.Umask) (fd int, made bool, err error) {
 	if err = syscall.Fstat(fd, &stat); err == nil && stat.Mode&syscall.S_IFMT != syscall.S_IFIFO {
 		err = errors.New("it is not one")
 	}
+	if err == nil && made { // whatever the umask of this process is, and while the pipe is its own
+		err = syscall.Fchmod(fd, 0o666&^uint32(umask))
+	}
 	if err == nil && made {
 		err = give(fd, f.User)
-	}
-	if err == nil && made { // whatever the umask of this process is
-		err = syscall.Fchmod(fd, 0o666&^uint32(umask))
 	}
 	if err != nil {
 		_ = syscall.Close(fd) // nothing was written

@@ -12,6 +12,7 @@ import (
 func (r *Runner) Launch(c Command) <-chan Result {
 	result := make(chan Result, 1)
 	cmd := exec.Command(c.Args[0], c.Args[1:]...)
+	cmd.Env = r.env
 	if r.null != nil {
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = r.null, r.null, r.null
 	}

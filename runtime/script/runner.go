@@ -25,7 +25,8 @@ type Runner struct {
 	starts  chan start
 	results chan router.ScriptDone
 	umask   atomic.Uint32 // of the scripts that start from now on
-	null    *os.File      // standard input and output; nil: it did not open, and each script tries
+	env     []string
+	null    *os.File // standard input and output; nil: it did not open, and each script tries
 	runs    sync.WaitGroup
 	starter sync.WaitGroup
 }
@@ -39,7 +40,7 @@ type start struct {
 // NewRunner returns a Runner that works until ctx ends or Close is called.
 func NewRunner(ctx context.Context) *Runner {
 	ctx, stop := context.WithCancel(ctx)
-	r := &Runner{ctx: ctx, stop: stop, slots: make(chan struct{}, max(1, min(maxRunning, descriptors()/4))), starts: make(chan start), results: make(chan router.ScriptDone)}
+	r := &Runner{ctx: ctx, stop: stop, slots: make(chan struct{}, max(1, min(maxRunning, descriptors()/4))), starts: make(chan start), results: make(chan router.ScriptDone), env: environment(os.Environ())}
 	r.Umask(ir.DefaultUmask)
 	r.null, _ = os.OpenFile(os.DevNull, os.O_RDWR, 0) // without it each script reports why
 	r.starter.Go(func() {
@@ -92,7 +93,7 @@ func (r *Runner) run(ctx context.Context, c Command) Result {
 	limited, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	cmd := exec.CommandContext(limited, c.Args[0], c.Args[1:]...)
-	cmd.WaitDelay = grace
+	cmd.WaitDelay, cmd.Env = grace, r.env
 	if r.null != nil {
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = r.null, r.null, r.null
 	}

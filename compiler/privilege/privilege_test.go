@@ -1,0 +1,59 @@
+package privilege_test
+
+import (
+	"maps"
+	"strings"
+	"testing"
+
+	"keepc/compiler"
+	"keepc/compiler/ir"
+	"keepc/compiler/privilege"
+	"keepc/grammar"
+	"keepc/grammar/source"
+)
+
+// TestNeeds: which words of a file need which capabilities, by what the machine allows everybody.
+func TestNeeds(t *testing.T) {
+	server := func(check string) string {
+		return "virtual_server 192.0.2.1 80 {\n\tprotocol TCP\n\treal_server 10.0.0.1 80 {\n\t\t" + check + "\n\t}\n}\n"
+	}
+	instance := "vrrp_instance VI_1 {\n\tinterface eth0\n\tvirtual_router_id 51\n\tvirtual_ipaddress {\n\t\t10.0.0.3\n\t}\n}\n"
+	for _, c := range []struct {
+		file  string
+		is    func(*privilege.Host) // how the machine is otherwise
+		needs string                // in order, without CAP_NET_ADMIN and CAP_SYS_NICE, which each of these needs
+	}{
+		{instance, nil, "NET_RAW of vrrp_instance VI_1"},
+		{server("TCP_CHECK {\n\t\t}"), nil, ""},
+		{server("TCP_CHECK {\n\t\t\tbind_port 53\n\t\t}"), nil, "NET_BIND_SERVICE of bind_port of TCP_CHECK"},
+		{server("TCP_CHECK {\n\t\t\tbind_port 53\n\t\t}"), func(h *privilege.Host) { h.Port = 0 }, ""},
+		{server("PING_CHECK {\n\t\t}"), nil, "NET_RAW of PING_CHECK"},
+		{server("PING_CHECK {\n\t\t}"), func(h *privilege.Host) { h.Ping = true }, ""},
+		{server("MISC_CHECK {\n\t\t\tmisc_path \"/bin/true\"\n\t\t}"), nil, "KILL of misc_path of real_server 10.0.0.1:80"},
+		{server("MISC_CHECK {\n\t\t\tmisc_path \"/bin/true\"\n\t\t}"), func(h *privilege.Host) { h.Runnable = func(string) bool { return false } },
+			"KILL of misc_path of real_server 10.0.0.1:80, DAC_OVERRIDE of misc_path of real_server 10.0.0.1:80"},
+		{"net_namespace_ipvs blue\n" + server("TCP_CHECK {\n\t\t}"), nil, "SYS_ADMIN of net_namespace_ipvs"},
+		{"global_defs {\n\tchecker_no_swap\n}\n" + instance, nil, "NET_RAW of vrrp_instance VI_1, IPC_LOCK of checker_no_swap"},
+		{"global_defs {\n\tvrrp_notify_fifo /run/f alice\n}\n" + instance, nil, "NET_RAW of vrrp_instance VI_1, CHOWN of vrrp_notify_fifo, DAC_OVERRIDE of vrrp_notify_fifo"},
+		{"vrrp_track_process web {\n\tprocess nginx\n}\n" + instance, nil, "NET_RAW of vrrp_instance VI_1"},
+		{"vrrp_track_process web {\n\tprocess nginx\n}\n" + instance, func(h *privilege.Host) { h.Hidden = true }, "NET_RAW of vrrp_instance VI_1, SYS_PTRACE of vrrp_track_process web"},
+		{instance, func(h *privilege.Host) { h.Readable = func(string) bool { return false } }, "NET_RAW of vrrp_instance VI_1, DAC_READ_SEARCH of k.conf"},
+	} {
+		h := privilege.Host{Other: func(u ir.User) bool { return u.Name == "alice" }, Port: 1024,
+			Readable: func(string) bool { return true }, Runnable: func(string) bool { return true }}
+		if c.is != nil {
+			c.is(&h)
+		}
+		file, _ := grammar.Parse(source.New("k.conf", []byte(c.file)))
+		cfg, _ := compiler.Compile(file, compiler.Options{})
+		var got []string
+		for _, n := range privilege.Needs(&privilege.File{Config: cfg, Read: maps.Keys(map[string]bool{"k.conf": true})}, h) {
+			if n.Capability != "CAP_NET_ADMIN" && n.Capability != "CAP_SYS_NICE" {
+				got = append(got, strings.TrimPrefix(n.Capability, "CAP_")+" of "+n.Word)
+			}
+		}
+		if got := strings.Join(got, ", "); got != c.needs {
+			t.Errorf("%s\nneeds %q, want %q", c.file, got, c.needs)
+		}
+	}
+}

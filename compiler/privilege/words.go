@@ -1,0 +1,163 @@
+package privilege
+
+import (
+	"fmt"
+
+	"keepc/compiler/ir"
+	"keepc/grammar/source"
+)
+
+func network(f *File, _ Host) (string, source.Span, bool) {
+	if word, at, some := instance(f); some {
+		return word, at, true
+	}
+	for _, v := range f.VirtualServers {
+		return "virtual_server", v.Span(), true
+	}
+	for _, a := range f.StaticAddresses {
+		return "static_ipaddress", a.Span(), true
+	}
+	for _, r := range f.StaticRoutes {
+		return "static_routes", r.Span(), true
+	}
+	for _, r := range f.StaticRules {
+		return "static_rules", r.Span(), true
+	}
+	return "", source.Span{}, false
+}
+
+func instance(f *File) (string, source.Span, bool) {
+	for _, v := range f.Instances {
+		return "vrrp_instance " + v.Name, v.Span(), true
+	}
+	return "", source.Span{}, false
+}
+
+func packets(f *File, h Host) (string, source.Span, bool) {
+	if word, at, some := instance(f); some {
+		return word, at, true
+	}
+	for _, a := range f.StaticAddresses {
+		return "static_ipaddress", a.Span(), true
+	}
+	if h.Ping {
+		return "", source.Span{}, false
+	}
+	return check(f, func(c *ir.Check) bool {
+		_, ping := c.Checker.(*ir.PingCheck)
+		return ping
+	})
+}
+
+// check returns the first check that is as asked for.
+func check(f *File, is func(*ir.Check) bool) (string, source.Span, bool) {
+	for _, v := range f.VirtualServers {
+		for _, r := range v.RealServers {
+			for _, c := range r.Checks {
+				if is(c) {
+					return c.Checker.Keyword(), c.Span(), true
+				}
+			}
+		}
+	}
+	return "", source.Span{}, false
+}
+
+func namespace(f *File, _ Host) (string, source.Span, bool) {
+	if f.NetNamespaceIPVS == nil {
+		return "", source.Span{}, false
+	}
+	var at source.Span
+	for _, s := range f.AtStart {
+		if s.Path == "net_namespace_ipvs" {
+			at = s.Span
+		}
+	}
+	return "net_namespace_ipvs", at, true
+}
+
+func ports(f *File, h Host) (string, source.Span, bool) {
+	word, at, some := check(f, func(c *ir.Check) bool { return c.BindTo.Port() > 0 && c.BindTo.Port() < h.Port })
+	return "bind_port of " + word, at, some
+}
+
+func users(f *File, h Host) (string, source.Span, bool) {
+	name := ""
+	word, at, some := command(f, func(c ir.Command) bool {
+		name = c.User.Name
+		return h.Other(c.User)
+	})
+	return fmt.Sprintf("%s as user %s", word, name), at, some
+}
+
+func scripts(f *File, _ Host) (string, source.Span, bool) { return Command(f) }
+
+func threads(f *File, h Host) (string, source.Span, bool) {
+	g := &f.Global
+	for _, name := range []string{"vrrp", "checker", "bfd"} {
+		for _, word := range []string{"_rt_priority", "_priority", "_cpu_affinity", "_rlimit_rttime"} {
+			if g.Has(name + word) {
+				return name + word, g.At(name + word), true
+			}
+		}
+	}
+	if g.MaxAutoPriority > 0 {
+		return "max_auto_priority", g.At("max_auto_priority"), true
+	}
+	word, at, some := network(f, h)
+	return word, at, some && g.MaxAutoPriority == 0
+}
+
+func memory(f *File, _ Host) (string, source.Span, bool) {
+	g := &f.Global
+	for _, p := range []struct {
+		word string
+		set  bool
+	}{{"vrrp_no_swap", g.VRRPProcess.NoSwap}, {"checker_no_swap", g.CheckerProcess.NoSwap}, {"bfd_no_swap", g.BFDProcess.NoSwap}} {
+		if p.set {
+			return p.word, g.At(p.word), true
+		}
+	}
+	return "", source.Span{}, false
+}
+
+func pipes(f *File, h Host) (string, source.Span, bool) {
+	g := &f.Global
+	for _, p := range []struct {
+		word string
+		fifo ir.FIFO
+	}{{"notify_fifo", g.NotifyFIFO}, {"vrrp_notify_fifo", g.VRRPNotifyFIFO}, {"lvs_notify_fifo", g.LVSNotifyFIFO}} {
+		if p.fifo.Path != "" && h.Other(p.fifo.User) {
+			return p.word, g.At(p.word), true
+		}
+	}
+	return "", source.Span{}, false
+}
+
+func overrides(f *File, h Host) (string, source.Span, bool) {
+	if word, at, some := pipes(f, h); some {
+		return word, at, true
+	}
+	return command(f, func(c ir.Command) bool { return !h.Other(c.User) && !h.Runnable(c.Args[0]) })
+}
+
+func reads(f *File, h Host) (string, source.Span, bool) {
+	for path := range f.Read {
+		if !h.Readable(path) {
+			return path, source.Span{}, true
+		}
+	}
+	for _, t := range f.TrackFiles {
+		if !h.Readable(t.File) {
+			return "track_file " + t.Name, t.Span(), true
+		}
+	}
+	return "", source.Span{}, false
+}
+
+func processes(f *File, h Host) (string, source.Span, bool) {
+	for _, p := range f.TrackProcesses {
+		return "vrrp_track_process " + p.Name, p.Span(), h.Hidden
+	}
+	return "", source.Span{}, false
+}
