@@ -63,7 +63,8 @@ func (r *checkRun) tellSettings(jobs []job) {
 
 // above is the settings file that would count without a nearer one, if it is in the working directory or below; empty: there is none.
 func (r *checkRun) above(s *settings) string {
-	for dir := s.dir; strings.HasPrefix(dir, strings.TrimSuffix(r.Dir, "/")+"/"); {
+	within := strings.TrimSuffix(r.Dir, "/") + "/"
+	for dir := s.dir; dir != "/" && strings.HasPrefix(dir, within); {
 		dir = path.Dir(dir)
 		name := path.Join(dir, settingsName)
 		if r.isFile(name) == nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestAdoption plays the README's five commands on the repository of a stranger: 27 hosts that were never checked, with some 300 findings.
@@ -167,7 +169,10 @@ type ran struct {
 // sh runs a command of a shell in a directory, where keepc is the program as it is shipped.
 func sh(t *testing.T, dir, command string) ran {
 	t.Helper()
-	cmd := exec.Command("sh", "-c", command)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // one that does not end fails alone
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-c", command)
+	cmd.WaitDelay = time.Second
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "PATH="+filepath.Dir(shipped(t))+":"+os.Getenv("PATH"))
 	var out, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &stderr
