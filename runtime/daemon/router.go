@@ -299,6 +299,7 @@ func (l *routerLoop) need(configs ...*ir.Config) <-chan error {
 // swap puts a configuration into force that was staged.
 func (l *routerLoop) swap(next *router.Next, after <-chan error) <-chan error {
 	l.hearSessions() // new ones are known before somebody tracks them
+	l.step(router.Speak{})
 	l.step(router.Swap{Next: next})
 	l.outbox.arm(l.machine, l.wires) // others may keep the locks that follow
 	l.need(l.machine.Config())

@@ -93,8 +93,8 @@ func TestStatus(t *testing.T) {
 		if s := snapshot(); s.Statistics.Reloads != 1 || s.Statistics.ReloadsRefused != 1 {
 			t.Errorf("one reload, and one refused: %+v", s.Statistics)
 		}
-		if c := snapshot().Instances[0].Statistics; c.Transitions != 2 || c.MasterTransitions != 1 || c.AdvertisementSent != 4 || c.AdvertisementLate != 0 {
-			t.Errorf("a master for 4 s: %+v", c)
+		if c := snapshot().Instances[0].Statistics; c.Transitions != 2 || c.MasterTransitions != 1 || c.AdvertisementSent != 5 || c.AdvertisementLate != 0 {
+			t.Errorf("a master for 4 s, and a reload: %+v", c)
 		}
 		b.SetIPVS(false)
 		after(time.Minute)

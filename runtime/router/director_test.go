@@ -56,6 +56,7 @@ func (d *director) Step(now time.Time, ev any) (effects []any) {
 		route(router.Stop{})
 		serve(balance.Stop{})
 	case reload:
+		route(router.Speak{})
 		route(router.Swap{Next: router.Prepare(ev.cfg, d.routers.Current())})
 		serve(balance.Swap{Next: balance.Prepare(ev.cfg, d.servers.Current())})
 	case router.Event:

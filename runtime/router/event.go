@@ -83,6 +83,10 @@ type Quorum struct {
 	Announced map[netip.Addr]state.Announcement
 }
 
+// Speak makes every MASTER advertise what is in force, as keepalived's do before they reload: backups have heard of it just now, whatever
+// the reload takes.
+type Speak struct{}
+
 // Swap puts what Prepare made into force: what did not change keeps its role and timers.
 type Swap struct{ Next *Next }
 
@@ -97,6 +101,7 @@ func (ScriptDone) event()     {}
 func (Tracked) event()        {}
 func (Sessions) event()       {}
 func (Quorum) event()         {}
+func (Speak) event()          {}
 func (Swap) event()           {}
 func (Stop) event()           {}
 

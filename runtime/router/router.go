@@ -130,6 +130,10 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.sessions(now, ev.Up)
 	case Quorum:
 		m.quorum = ev
+	case Speak:
+		for _, i := range m.current.members {
+			m.drive(now, i.instance, vrrp.Speak{})
+		}
 	case Swap:
 		m.swap(now, ev.Next)
 	case Stop:

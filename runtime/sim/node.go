@@ -340,6 +340,7 @@ func (w *world) deliver(n *node, ev any) {
 		switch ev := ev.(type) {
 		case reload:
 			w.balance(n, balance.Swap{Next: balance.Prepare(ev.cfg, n.brains.balance.Current())})
+			w.route(n, router.Speak{})
 			w.route(n, router.Swap{Next: router.Prepare(ev.cfg, n.brains.router.Current())})
 		case router.Event:
 			w.route(n, ev)

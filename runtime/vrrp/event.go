@@ -46,6 +46,9 @@ type Reprioritize struct{ Priority uint8 }
 // that of the configuration changes.
 type Reconfigure struct{ Config *ir.VRRPInstance }
 
+// Speak makes a MASTER advertise out of turn; the next advertisement comes an interval later.
+type Speak struct{}
+
 // Lead makes a router MASTER that was Elected: all of its sync group are.
 type Lead struct{}
 
@@ -62,6 +65,7 @@ func (Received) event()     {}
 func (Claimed) event()      {}
 func (Reprioritize) event() {}
 func (Reconfigure) event()  {}
+func (Speak) event()        {}
 func (Lead) event()         {}
 func (Follow) event()       {}
 func (Stop) event()         {}

@@ -121,6 +121,10 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.priority = ev.Priority
 	case Reconfigure:
 		m.reconfigure(now, ev.Config)
+	case Speak:
+		if m.role == Master {
+			m.advertise(now)
+		}
 	case Lead:
 		m.lead(now)
 	case Follow:
