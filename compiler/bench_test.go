@@ -29,7 +29,7 @@ func BenchmarkCompile(b *testing.B) {
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, found := Compile(file, Options{}); len(found) > 0 {
+		if _, found := understand(file, Options{}); len(found) > 0 {
 			b.Fatal(found[0].Message)
 		}
 	}

@@ -10,16 +10,14 @@ import (
 
 	"keepc/compiler/ir"
 	"keepc/compiler/state"
-	"keepc/grammar"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
 )
 
 func compile(t testing.TB, name, text string) (*ir.Config, diag.List) {
 	t.Helper()
-	file, reading := grammar.Parse(source.New(name, []byte(text)))
-	cfg, meaning := Compile(file, Options{})
-	return cfg, Merge(file, reading, meaning)
+	u := Load(source.New(name, []byte(text)), Options{})
+	return u.Config, u.Findings
 }
 
 func compileFile(t testing.TB, path string) (*ir.Config, diag.List) {

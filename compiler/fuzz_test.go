@@ -45,20 +45,19 @@ func FuzzCheck(f *testing.F) {
 		}()
 		for range 20 {
 			src := source.New("f", text)
-			file, reading := grammar.LoadText(src, grammar.Options{Files: grammar.Files{Root: fstest.MapFS{}}})
-			cfg, meaning := Compile(file, Options{Host: caseHost{}, Version: "2.2.7"})
-			found := Merge(file, reading, meaning)
+			u := Load(src, Options{Text: grammar.Options{Files: grammar.Files{Root: fstest.MapFS{}}, Version: "2.2.7"}, Host: caseHost{}})
+			cfg := u.Config
 			Settings(grammar.Parse(src))
 			state.Desired(cfg, state.AllMaster(cfg))
-			_, literal, _ := Literal(file, Options{Host: caseHost{}})
+			literal := u.Literal().Config
 			state.Desired(literal, state.AllMaster(literal))
-			model := report.NewCheck([]report.File{{Name: "f", Findings: found, Secrets: cfg.Secrets}})
+			model := report.NewCheck([]report.File{{Name: "f", Findings: u.Findings, Secrets: cfg.Secrets}})
 			for _, format := range report.Formats() {
 				if err := format.Write(io.Discard, model, true); err != nil {
 					t.Fatal(err)
 				}
 			}
-			better, done := found.Repair(src)
+			better, done := u.Findings.Repair(src)
 			if len(done) == 0 {
 				return
 			}

@@ -26,9 +26,8 @@ func check(t *testing.T, path string) report.File {
 		t.Fatal(err)
 	}
 	src := source.New(filepath.Base(path), text)
-	file, reading := grammar.LoadText(src, grammar.Options{Files: grammar.Files{Root: os.DirFS(filepath.Dir(path)), Dir: "/"}})
-	cfg, meaning := Compile(file, Options{})
-	return report.File{Name: src.Name, Findings: Merge(file, reading, meaning), Secrets: cfg.Secrets}
+	u := Load(src, Options{Text: grammar.Options{Files: grammar.Files{Root: os.DirFS(filepath.Dir(path)), Dir: "/"}}})
+	return report.File{Name: src.Name, Findings: u.Findings, Secrets: u.Config.Secrets}
 }
 
 // TestOK holds that nothing is found in testdata/ok.
@@ -85,9 +84,8 @@ func TestOwn(t *testing.T) {
 	var b strings.Builder
 	for _, f := range a.Files {
 		fmt.Fprintf(&b, "%s\n", f.Name)
-		file, reading := grammar.LoadText(source.New(f.Name, f.Data), grammar.Options{ID: "lb1", Files: grammar.Files{Root: os.DirFS("/nonexistent"), Dir: "/"}, Nests: schema.Nests()})
-		_, meaning := Compile(file, Options{Host: caseHost{}})
-		for _, d := range Merge(file, reading, meaning) {
+		text := grammar.Options{ID: "lb1", Files: grammar.Files{Root: os.DirFS("/nonexistent"), Dir: "/"}, Nests: schema.Nests()}
+		for _, d := range Load(source.New(f.Name, f.Data), Options{Text: text, Host: caseHost{}}).Findings {
 			if d.Rule != "no-check" && d.Rule != "missing-script" { // in nearly all of them
 				fmt.Fprintf(&b, "    %d %s %s\n", d.Span.Position().Line, d.Severity, d.Rule)
 			}

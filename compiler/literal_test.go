@@ -28,12 +28,10 @@ func TestLiteralAgrees(t *testing.T) {
 			continue
 		}
 		abs, _ := filepath.Abs(filepath.Dir(name))
-		file, reading := grammar.LoadText(source.New(filepath.Base(name), text), grammar.Options{Files: grammar.Files{Root: os.DirFS("/"), Dir: abs}, Nests: schema.Nests()})
-		_, literal, _ := Literal(file, Options{})
-		meant, meaning := Compile(file, Options{})
-		a, _ := json.Marshal(literal)
-		b, _ := json.Marshal(meant)
-		switch errors := Merge(file, reading, meaning).Count(diag.Error); {
+		meant := Load(source.New(filepath.Base(name), text), Options{Text: grammar.Options{Files: grammar.Files{Root: os.DirFS("/"), Dir: abs}, Nests: schema.Nests()}})
+		a, _ := json.Marshal(meant.Literal().Config)
+		b, _ := json.Marshal(meant.Config)
+		switch errors := meant.Findings.Count(diag.Error); {
 		case string(a) == string(b):
 			same++
 		case errors == 0:

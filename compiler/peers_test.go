@@ -30,14 +30,13 @@ func together(directors []director) (all diag.List) {
 	var nodes []cluster.Node
 	var about []lint.About
 	for _, d := range directors {
-		file, reading := grammar.LoadText(d.file, grammar.Options{ID: d.id, Files: grammar.Files{Root: os.DirFS("/nonexistent"), Dir: "/"}})
-		opts := Options{Peers: true}
+		opts := Options{Text: grammar.Options{ID: d.id, Files: grammar.Files{Root: os.DirFS("/nonexistent"), Dir: "/"}}, Peers: true}
 		if d.settings != nil {
 			opts.Settings, _ = Settings(grammar.Parse(d.settings))
 		}
-		cfg, meaning := Compile(file, opts)
-		nodes = append(nodes, cluster.Node{Name: d.name, Config: cfg})
-		about = append(about, lint.About{Findings: slices.Concat(reading, meaning)})
+		u := Load(d.file, opts)
+		nodes = append(nodes, cluster.Node{Name: d.name, Config: u.Config})
+		about = append(about, lint.About{Findings: u.All})
 	}
 	for _, found := range lint.Compare(cluster.New(nodes), about).Findings {
 		all = append(all, found...)

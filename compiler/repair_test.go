@@ -85,9 +85,7 @@ func TestRepairWithin(t *testing.T) {
 // repaired returns what is found in a text, and the text after one round of repairs.
 func repaired(text, version string) (diag.List, string) {
 	src := source.New("test.conf", []byte(text))
-	file, reading := grammar.LoadText(src, grammar.Options{ID: "lb1", Files: grammar.Files{Root: os.DirFS("/nonexistent"), Dir: "/"}})
-	_, meaning := Compile(file, Options{Host: caseHost{}, Version: version})
-	found := Merge(file, reading, meaning)
+	found := Load(src, Options{Text: grammar.Options{ID: "lb1", Files: grammar.Files{Root: os.DirFS("/nonexistent"), Dir: "/"}, Version: version}, Host: caseHost{}}).Findings
 	after, _ := found.Repair(src)
 	return found, string(bytes.Clone(after))
 }

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"keepc/compiler"
-	"keepc/grammar"
 	"keepc/grammar/source"
 )
 
@@ -37,8 +36,7 @@ func TestFollows(t *testing.T) {
     }
 }
 `
-	file, _ := grammar.Parse(source.New("lb01.conf", []byte(text)))
-	cfg, _ := compiler.Compile(file, compiler.Options{})
+	cfg := compiler.Load(source.New("lb01.conf", []byte(text)), compiler.Options{}).Config
 	want := "vrrp.7 eth1 vrrp1.7 eth4 eth6"
 	if got := strings.Join(cfg.Instances[0].Follows(), " "); got != want {
 		t.Errorf("got %s, want %s", got, want)
@@ -51,8 +49,7 @@ func TestLinkNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, _ := grammar.Parse(source.New("vmac.conf", text))
-	cfg, _ := compiler.Compile(file, compiler.Options{})
+	cfg := compiler.Load(source.New("vmac.conf", text), compiler.Options{}).Config
 	var names []string
 	for _, v := range cfg.Instances {
 		for _, l := range v.Links {

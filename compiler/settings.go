@@ -40,7 +40,7 @@ func Settings(file *grammar.File, reading diag.List) (*ir.Settings, diag.List) {
 			}
 		}
 	}
-	return s, Merge(file, reading, found)
+	return s, merge(file, slices.Concat(reading, found))
 }
 
 // announcements returns those that make sense, and says what is wrong with the others.

@@ -53,9 +53,8 @@ func findings(t *testing.T, path string, opts Options) diag.List {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, reading := grammar.LoadText(source.New(filepath.Base(path), text), grammar.Options{Files: grammar.Files{Root: os.DirFS("/"), Dir: dir}, Nests: schema.Nests()})
-	_, meaning := Compile(file, opts)
-	all := Merge(file, reading, meaning)
+	opts.Text = grammar.Options{Files: grammar.Files{Root: os.DirFS("/"), Dir: dir}, Nests: schema.Nests()}
+	all := Load(source.New(filepath.Base(path), text), opts).Findings
 	for _, d := range all {
 		if d.Severity == diag.Error && d.Loss == 0 {
 			t.Errorf("%v: nobody says what keepalived does with this %s", d.Span, d.Rule)

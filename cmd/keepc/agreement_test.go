@@ -341,10 +341,9 @@ func TestAgreement(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tree, reading := grammar.LoadText(source.New(filepath.Base(name), text), grammar.Options{ID: host.Name(), Files: grammar.Files{Root: os.DirFS("/"), Dir: filepath.Dir(name)}, Nests: schema.Nests()})
-		cfg, meaning := compiler.Compile(tree, compiler.Options{})
-		files[i] = newJudged(tree, compiler.Merge(tree, reading, meaning))
-		if own := interfaces(cfg); len(own) < 50 { // files with thousands are for measuring
+		u := compiler.Load(source.New(filepath.Base(name), text), compiler.Options{Text: grammar.Options{ID: host.Name(), Files: grammar.Files{Root: os.DirFS("/"), Dir: filepath.Dir(name)}, Nests: schema.Nests()}})
+		files[i] = newJudged(u.Tree, u.Findings)
+		if own := interfaces(u.Config); len(own) < 50 { // files with thousands are for measuring
 			maps.Copy(links, own)
 		}
 	}

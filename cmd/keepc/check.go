@@ -16,7 +16,6 @@ import (
 	"keepc/compiler/ir"
 	"keepc/compiler/lint"
 	"keepc/compiler/report"
-	"keepc/grammar"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
 )
@@ -61,13 +60,8 @@ type checked struct {
 
 // A reading is a file as the director with the id reads it.
 type reading struct {
-	id     string
-	tree   *grammar.File
-	config *ir.Config
-	text   diag.List // what is wrong with the text
-	means  diag.List // what is wrong with its meaning
-
-	settings *ir.Settings // those that announce something for it; nil: none
+	id string
+	compiler.Unit
 }
 
 func (a *App) check() *cobra.Command {
@@ -366,7 +360,7 @@ func (a *App) readAll(j job) (f checked) {
 		f.Findings = a.parseSettings(f.Name, text).Findings
 		return f
 	}
-	opts := compiler.Options{Version: j.version, Host: j.about, Peers: j.peers, Settings: a.announcing(j.name, j.settings)}
+	opts := compiler.Options{Host: j.about, Peers: j.peers, Settings: a.announcing(j.name, j.settings)}
 	ids, all := j.ids, j.ids
 	switch len(ids) {
 	case 0:
@@ -376,11 +370,11 @@ func (a *App) readAll(j job) (f checked) {
 	}
 	src := source.New(f.Name, text)
 	for _, id := range ids {
-		tree, found := grammar.LoadText(src, a.loading(files, id, all, j.version))
-		cfg, more := compiler.Compile(tree, opts)
-		f.readings = append(f.readings, reading{id, tree, cfg, found, more, opts.Settings})
-		f.Secrets = append(f.Secrets, cfg.Secrets...)
-		for _, inc := range tree.Includes {
+		opts.Text = a.loading(files, id, all, j.version)
+		u := compiler.Load(src, opts)
+		f.readings = append(f.readings, reading{id, u})
+		f.Secrets = append(f.Secrets, u.Config.Secrets...)
+		for _, inc := range u.Tree.Includes {
 			for _, text := range inc.Files {
 				f.bytes += len(text.Text)
 				f.includes = append(f.includes, a.abs(text.Name))
@@ -390,16 +384,16 @@ func (a *App) readAll(j job) (f checked) {
 	return f
 }
 
-// merge joins what was found in the readings of a file, without what its comments silence.
+// merge joins what was found in the readings of a file.
 func (f *checked) merge() {
 	var ids []string
 	var lists []diag.List
 	for _, r := range f.readings {
 		ids = append(ids, r.id)
-		lists = append(lists, compiler.Merge(r.tree, r.text, r.means))
+		lists = append(lists, r.Findings)
 	}
 	if len(lists) > 0 {
-		f.Findings, f.Tree = compiler.Join(ids, lists), f.readings[0].tree
+		f.Findings, f.Tree = compiler.Join(ids, lists), f.readings[0].Tree
 	}
 }
 
@@ -435,7 +429,7 @@ func (r *checkRun) tell(files []checked) {
 	fmt.Fprintf(r.Stderr, "%s, %s, %s\n", report.Count(len(files), "file"), report.Count(lines, "line"), report.Count(findings, "finding"))
 	for _, f := range files {
 		for _, reading := range f.readings[:min(1, len(f.readings))] {
-			for _, u := range reading.config.NotEnforced {
+			for _, u := range reading.Config.NotEnforced {
 				for _, line := range report.Unenforced([]ir.Unenforced{u}) {
 					fmt.Fprintln(r.Stderr, line)
 				}

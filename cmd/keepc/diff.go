@@ -243,8 +243,8 @@ func (r *diffRun) readSides(name string) ([]side, error) {
 	var sides []side
 	errors, missing := len(r.errors(set, f.Findings)), app.faults(f.File, notJudged(f.Findings))
 	for _, x := range f.readings {
-		tree, cfg, ends := x.literal(j)
-		sides = append(sides, side{diff.Side{File: tree, Config: cfg}, report.Printable(r.shown(name)), errors, missing, len(r.errors(set, ends)) > 0})
+		unit, ends := x.literal()
+		sides = append(sides, side{diff.Side{File: unit.Tree, Config: unit.Config}, report.Printable(r.shown(name)), errors, missing, len(r.errors(set, ends)) > 0})
 	}
 	return sides, nil
 }

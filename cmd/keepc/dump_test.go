@@ -206,11 +206,10 @@ func compiled(t testing.TB, name string) *ir.Config {
 	if err != nil {
 		t.Error(err)
 	}
-	file, _ := grammar.LoadText(source.New(name, text), grammar.Options{
+	u := compiler.Load(source.New(name, text), compiler.Options{Text: grammar.Options{
 		Files: grammar.Files{Root: os.DirFS("/"), Dir: filepath.Dir(absolute(t, name))}, Env: os.Getenv,
-	})
-	cfg, _ := compiler.Compile(file, compiler.Options{})
-	return cfg
+	}})
+	return u.Config
 }
 
 // dumpOf starts keepalived on a host and asks it to write down what its checkers were told. It writes the file from its event

@@ -212,9 +212,7 @@ func isTest(t *testing.T, test string) bool {
 
 // read compiles a text.
 func read(text string) *ir.Config {
-	file, _ := grammar.Parse(source.New("lb01.conf", []byte(text)))
-	cfg, _ := compiler.Compile(file, compiler.Options{})
-	return cfg
+	return compiler.Load(source.New("lb01.conf", []byte(text)), compiler.Options{}).Config
 }
 
 // without compiles a text with every use of a keyword taken away, or replaced.
@@ -222,8 +220,7 @@ func without(text, path, word string) *ir.Config {
 	file, _ := grammar.Parse(source.New("lb01.conf", []byte(text)))
 	keys := schema.Find(path)
 	file.Stmts = stripped(file.Stmts, "", path, word, siblings(keys, path))
-	cfg, _ := compiler.Compile(file, compiler.Options{})
-	return cfg
+	return compiler.Load(source.New("lb01.conf", file.Text()), compiler.Options{}).Config
 }
 
 // siblings are the words of the block of a keyword.

@@ -93,9 +93,8 @@ func (r *fmtRun) show(name string, c change, same bool) error {
 // secrets returns where secrets stand in a text of a file.
 func (r *fmtRun) secrets(name string, text []byte) (places []source.Span) {
 	for _, id := range append(r.ids, r.id()) {
-		file, _ := grammar.LoadText(source.New(r.shown(name), text), r.loading(r.files(), id, nil, r.forVersion))
-		cfg, _ := compiler.Compile(file, compiler.Options{})
-		places = append(places, cfg.Secrets...)
+		u := compiler.Load(source.New(r.shown(name), text), compiler.Options{Text: r.loading(r.files(), id, nil, r.forVersion)})
+		places = append(places, u.Config.Secrets...)
 	}
 	return places
 }

@@ -145,8 +145,8 @@ func (a *App) loadFor(name string, s *settings) (l loaded) {
 		l.Refused, l.code = report.Printable(f.err.Error()), exitFailed
 		return l
 	}
-	var ends diag.List
-	l.tree, l.Config, ends = f.readings[0].literal(j)
+	unit, ends := f.readings[0].literal()
+	l.tree, l.Config = unit.Tree, unit.Config
 	ends = a.errors(s, ends)
 	l.Faults = a.faults(f.File, a.errors(s, f.Findings))
 	l.Unread = a.faults(f.File, notJudged(f.Findings))
@@ -162,7 +162,7 @@ func (a *App) loadFor(name string, s *settings) (l loaded) {
 	about := f.File
 	about.Findings = nil
 	l.OnHost = func() []daemon.Fault { // lives as long as the configuration
-		return a.faults(about, a.errors(s, compiler.OnHost(l.tree, l.Config, thisHost{a})))
+		return a.faults(about, a.errors(s, unit.OnHost(thisHost{a})))
 	}
 	if len(ends) == 0 {
 		return l
@@ -180,12 +180,12 @@ func (a *App) loadFor(name string, s *settings) (l loaded) {
 
 // literal returns what keepalived makes of a file, and the findings with which it does not run. Only for a file with errors that is anything
 // else than what was meant.
-func (r reading) literal(j job) (tree *grammar.File, cfg *ir.Config, ends diag.List) {
-	if !r.text.Has(diag.Error) && !r.means.Has(diag.Error) {
-		return r.tree, r.config, nil
+func (r reading) literal() (unit compiler.Unit, ends diag.List) {
+	if !r.All.Has(diag.Error) {
+		return r.Unit, nil
 	}
-	tree, cfg, found := compiler.Literal(r.tree, compiler.Options{Version: j.version, Settings: r.settings})
-	return tree, cfg, slices.DeleteFunc(found, func(d diag.Diagnostic) bool { return d.Severity < diag.Error || d.Loss.Runs() })
+	unit = r.Unit.Literal()
+	return unit, slices.DeleteFunc(slices.Clone(unit.Findings), func(d diag.Diagnostic) bool { return d.Severity < diag.Error || d.Loss.Runs() })
 }
 
 // notJudged are the findings about includes of which nothing was read. A pattern that matches nothing is none.

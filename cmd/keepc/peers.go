@@ -106,9 +106,9 @@ func compareSeats(seats []seat, jobs []job, files []checked) compared {
 	for _, s := range seats {
 		r := &files[s.job].readings[s.reading]
 		readings = append(readings, r)
-		about = append(about, lint.About{Findings: slices.Concat(r.text, r.means), Version: jobs[s.job].version})
-		secrets = append(secrets, r.config.Secrets...)
-		nodes = append(nodes, sim.Node{Name: s.name, Config: r.config})
+		about = append(about, lint.About{Findings: r.All, Version: jobs[s.job].version})
+		secrets = append(secrets, r.Config.Secrets...)
+		nodes = append(nodes, sim.Node{Name: s.name, Config: r.Config})
 		names = append(names, jobs[s.job].name)
 	}
 	nameNodes(nodes, names)
@@ -119,11 +119,13 @@ func compareSeats(seats []seat, jobs []job, files []checked) compared {
 	c := compared{Cluster: cluster.New(members)}
 	c.Comparison = lint.Compare(c.Cluster, about)
 	for i, s := range seats {
+		var told diag.List
 		for _, d := range c.Findings[i] {
 			if !silent(d, readings) {
-				readings[i].means.Add(d)
+				told.Add(d)
 			}
 		}
+		readings[i].Unit = readings[i].With(told)
 		f := &files[s.job]
 		f.Secrets = append(f.Secrets, secrets...) // a finding shows lines of other files
 	}
@@ -133,7 +135,7 @@ func compareSeats(seats []seat, jobs []job, files []checked) compared {
 // silent tells whether a comment at another place that a finding shows silences it; those at its own are seen later.
 func silent(d diag.Diagnostic, readings []*reading) bool {
 	return slices.ContainsFunc(d.Notes, func(n diag.Note) bool {
-		return slices.ContainsFunc(readings, func(r *reading) bool { return compiler.Silences(r.tree, d.Rule, n.Span) })
+		return slices.ContainsFunc(readings, func(r *reading) bool { return compiler.Silences(r.Tree, d.Rule, n.Span) })
 	})
 }
 

@@ -23,22 +23,27 @@ func (a *App) show() *cobra.Command {
   keepc show --tree keepalived.conf`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			file, found, err := a.parse(a.oneFile(args))
+			name := a.oneFile(args)
+			text, err := a.read(name)
 			if err != nil {
 				return failed(err)
 			}
-			switch {
-			case expand:
-				err = report.Expanded(a.Stdout, file)
-			case tree:
-				err = report.Tree(a.Stdout, file)
-			default:
-				cfg, more := compiler.Compile(file, compiler.Options{Version: a.forVersion, Settings: a.announcing(a.oneFile(args), a.settingsFor(a.oneFile(args)))})
-				found = compiler.Merge(file, found, more)
-				err = report.Config(a.Stdout, file.Source.Name, cfg)
+			src, opts := source.New(a.shown(name), text), a.loading(a.files(), a.id(), nil, a.forVersion)
+			var found diag.List
+			if expand || tree { // what the file means has no part in these
+				var file *grammar.File
+				file, found = grammar.LoadText(src, opts)
+				write := report.Expanded
+				if tree {
+					write = report.Tree
+				}
+				err = write(a.Stdout, file)
+			} else {
+				u := compiler.Load(src, compiler.Options{Text: opts, Settings: a.announcing(name, a.settingsFor(name))})
+				found, err = u.Findings, report.Config(a.Stdout, src.Name, u.Config)
 			}
 			if n := found.Count(diag.Error); err == nil && n > 0 && !a.quiet {
-				a.complain("keepc: %s in %s; see keepc check", report.Count(n, "error"), file.Source.Name)
+				a.complain("keepc: %s in %s; see keepc check", report.Count(n, "error"), src.Name)
 			}
 			return failed(err)
 		},
@@ -50,14 +55,4 @@ func (a *App) show() *cobra.Command {
 	f.BoolVar(&tree, "tree", false, "the statements, each with its place")
 	c.MarkFlagsMutuallyExclusive("json", "expand", "tree")
 	return c
-}
-
-// parse reads a file with its includes; "-" is standard input.
-func (a *App) parse(name string) (*grammar.File, diag.List, error) {
-	text, err := a.read(name)
-	if err != nil {
-		return nil, nil, err
-	}
-	file, found := grammar.LoadText(source.New(a.shown(name), text), a.loading(a.files(), a.id(), nil, a.forVersion))
-	return file, found, nil
 }

@@ -41,14 +41,13 @@ func configOf(t *testing.T, name string) *ir.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, reading := grammar.LoadText(source.New(name, text), grammar.Options{
+	u := compiler.Load(source.New(name, text), compiler.Options{Text: grammar.Options{
 		Files: grammar.Files{Root: os.DirFS("/"), Dir: filepath.Dir(absolute(t, name))}, ID: dumpHost, Env: func(string) string { return "" },
-	})
-	cfg, meaning := compiler.Compile(file, compiler.Options{})
-	if reading.Has(diag.Error) || meaning.Has(diag.Error) {
-		_, cfg, _ = compiler.Literal(file, compiler.Options{})
+	}})
+	if u.All.Has(diag.Error) {
+		u = u.Literal()
 	}
-	return cfg
+	return u.Config
 }
 
 // dumpHost is the name of the host, which is also the id of @ lines.

@@ -14,13 +14,12 @@ import (
 )
 
 func read(text []byte, dir string) (side diff.Side, balanced bool) {
-	file, found := grammar.LoadText(source.New("x.conf", text), grammar.Options{Files: grammar.Files{Root: os.DirFS("/"), Dir: dir}})
-	cfg, more := compiler.Compile(file, compiler.Options{})
+	u := compiler.Load(source.New("x.conf", text), compiler.Options{Text: grammar.Options{Files: grammar.Files{Root: os.DirFS("/"), Dir: dir}}})
 	balanced = true
-	for _, d := range compiler.Merge(file, found, more) {
+	for _, d := range u.Findings {
 		balanced = balanced && d.Rule != "unclosed-block" && !strings.HasSuffix(d.Rule, "-brace")
 	}
-	return diff.Side{File: file, Config: cfg}, balanced
+	return diff.Side{File: u.Tree, Config: u.Config}, balanced
 }
 
 // empty tells whether a diff is one that people see as no changes.

@@ -49,9 +49,8 @@ func TestConfig(t *testing.T) {
 // holds wants a file to have no errors and the same services.
 func holds(t *testing.T, h Host, text []byte) {
 	t.Helper()
-	file, found := grammar.LoadText(source.New("draft.conf", text), grammar.Options{Files: grammar.Files{Root: os.DirFS("/"), Dir: "/"}})
-	cfg, more := compiler.Compile(file, compiler.Options{})
-	for _, d := range compiler.Merge(file, found, more) {
+	u := compiler.Load(source.New("draft.conf", text), compiler.Options{})
+	for _, d := range u.Findings {
 		if d.Severity == diag.Error {
 			t.Errorf("%s: %s [%s]\n%s", d.Span, d.Message, d.Rule, text)
 		}
@@ -60,7 +59,7 @@ func holds(t *testing.T, h Host, text []byte) {
 	if err := ipvsadm.Write(&was, h.State); err != nil {
 		t.Fatal(err)
 	}
-	if err := ipvsadm.Write(&is, state.Desired(cfg, state.Situation{})); err != nil {
+	if err := ipvsadm.Write(&is, state.Desired(u.Config, state.Situation{})); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(string(text), "is left out") && was.String() != is.String() {

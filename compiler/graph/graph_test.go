@@ -14,16 +14,13 @@ import (
 
 	"keepc/compiler"
 	"keepc/compiler/cluster"
-	"keepc/grammar"
 	"keepc/grammar/source"
 )
 
 // node reads a file as one director.
 func node(t testing.TB, name, text string) cluster.Node {
 	t.Helper()
-	file, _ := grammar.LoadText(source.New(name, []byte(text)), grammar.Options{Files: grammar.Files{Root: os.DirFS("/"), Dir: "/"}})
-	cfg, _ := compiler.Compile(file, compiler.Options{})
-	return cluster.Node{Name: name, Config: cfg}
+	return cluster.Node{Name: name, Config: compiler.Load(source.New(name, []byte(text)), compiler.Options{}).Config}
 }
 
 func draw(t testing.TB, nodes ...cluster.Node) Graph {

@@ -146,7 +146,7 @@ func (r Regex) same(o Regex) bool {
 // SMTPCheck is a greeting of a mail server.
 type SMTPCheck struct {
 	Helo  string   `json:"helo_name"`
-	Hosts []*Check `json:"host"` // old style: each is a check of its own; Compile puts them beside this one
+	Hosts []*Check `json:"host"` // old style: each is a check of its own; compiler.Load puts them beside this one
 }
 
 func (*SMTPCheck) Keyword() string { return "SMTP_CHECK" }

@@ -123,7 +123,7 @@ type Name struct {
 // MarshalText returns the word.
 func (n Name) MarshalText() ([]byte, error) { return []byte(n.Text), nil }
 
-// Unset stands for "the file does not say" in values where 0 means something. Compile leaves none behind.
+// Unset stands for "the file does not say" in values where 0 means something. compiler.Load leaves none behind.
 const Unset = -1
 
 // A Secret is a password or key. It prints as "(hidden)" in every format; Reveal is for the wire alone.

@@ -35,7 +35,7 @@ const (
 	NAT Forwarding = iota
 	DR
 	TUN
-	Unsaid // the file does not say; Compile leaves none behind
+	Unsaid // the file does not say; compiler.Load leaves none behind
 )
 
 func (f Forwarding) String() string { return [...]string{"masq", "route", "tunnel", "not said"}[f] }

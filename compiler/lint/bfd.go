@@ -51,7 +51,7 @@ func bfdRules() []Rule {
 			Name: "hops-above-ttl", Severity: diag.Warning,
 			Check: func(p *pass) {
 				for _, b := range p.BFDs {
-					if s := b.Stmt.Block.Find("max_hops"); s != nil && len(s.Words) > 1 { // Compile has lowered it
+					if s := b.Stmt.Block.Find("max_hops"); s != nil && len(s.Words) > 1 { // loading has lowered it
 						if hops, err := strconv.Atoi(s.Words[1].Text); err == nil && hops > b.TTL && hops <= 255 {
 							p.report(s.Span(), fmt.Sprintf("max_hops %d is above the TTL, %d", hops, b.TTL), "lowered")
 						}

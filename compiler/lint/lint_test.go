@@ -30,16 +30,11 @@ func check(text string) diag.List {
 
 // read returns what a file means for a director and what is wrong with it. peers leaves out what a comparison knows better.
 func read(text, id string, peers bool) (*ir.Config, diag.List) {
-	load := func(name, text string) (*grammar.File, diag.List) {
-		return grammar.LoadText(source.New(name, []byte(text)), grammar.Options{
-			ID: id, IDs: []string{"lb1", "lb2"}, Files: grammar.Files{Root: fstest.MapFS{}, Dir: "/"}, Env: func(string) string { return "" },
-		})
-	}
 	text, said, _ := strings.Cut(text, beside)
-	settings, wrong := compiler.Settings(load(".keepc.conf", said))
-	file, found := load("test.conf", text)
-	cfg, more := compiler.Compile(file, compiler.Options{Host: machine{}, Peers: peers, Settings: settings})
-	return cfg, append(compiler.Merge(file, found, more), wrong...)
+	reading := grammar.Options{ID: id, IDs: []string{"lb1", "lb2"}, Files: grammar.Files{Root: fstest.MapFS{}, Dir: "/"}, Env: func(string) string { return "" }}
+	settings, wrong := compiler.Settings(grammar.LoadText(source.New(".keepc.conf", []byte(said)), reading))
+	u := compiler.Load(source.New("test.conf", []byte(text)), compiler.Options{Text: reading, Host: machine{}, Peers: peers, Settings: settings})
+	return u.Config, append(u.Findings, wrong...)
 }
 
 // beside is between a file and the .keepc.conf for it.
@@ -198,8 +193,7 @@ func mistakes(found diag.List, about lint.Rule) diag.List {
 func TestReadable(t *testing.T) {
 	const text = "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n    authentication {\n        auth_type PASS\n        auth_pass k2t9\n    }\n    virtual_ipaddress {\n        192.0.2.10/24\n    }\n}\n"
 	for name, want := range map[string]int{"open.conf": 1, "test.conf": 0} {
-		file, _ := grammar.Parse(source.New(name, []byte(text)))
-		if _, found := compiler.Compile(file, compiler.Options{Host: machine{}}); len(found) != want {
+		if found := compiler.Load(source.New(name, []byte(text)), compiler.Options{Host: machine{}}).All; len(found) != want {
 			t.Errorf("%s: %v", name, found)
 		}
 	}

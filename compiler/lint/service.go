@@ -333,7 +333,7 @@ func (v service) total() int {
 	return n
 }
 
-// asked is the number that the file gives a keyword, which Compile may have lowered.
+// asked is the number that the file gives a keyword, which loading may have lowered.
 func (v service) asked(keyword string, otherwise int) int {
 	n, err := strconv.Atoi(v.value(keyword))
 	if err != nil {

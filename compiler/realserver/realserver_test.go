@@ -3,7 +3,6 @@ package realserver
 import (
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -12,7 +11,6 @@ import (
 	"keepc/compiler/ir"
 	"keepc/compiler/plan"
 	"keepc/compiler/state"
-	"keepc/grammar"
 	"keepc/grammar/source"
 )
 
@@ -35,9 +33,7 @@ virtual_server %s {
 	}
 }
 `, head, method, server)
-	file, _ := grammar.LoadText(source.New("lb.conf", []byte(text)), grammar.Options{Files: grammar.Files{Root: os.DirFS("/"), Dir: "/"}})
-	cfg, _ := compiler.Compile(file, compiler.Options{})
-	return cfg
+	return compiler.Load(source.New("lb.conf", []byte(text)), compiler.Options{}).Config
 }
 
 // host has addresses, each as "10.0.0.7/24 eth0", and default routes, each as "10.0.0.1".

@@ -9,20 +9,18 @@ import (
 	"keepc/compiler"
 	"keepc/compiler/ir"
 	"keepc/compiler/state"
-	"keepc/grammar"
 	"keepc/grammar/source"
 )
 
 func compile(t *testing.T, text string) *ir.Config {
 	t.Helper()
-	file, _ := grammar.Parse(source.New("lb01.conf", []byte(text)))
-	cfg, found := compiler.Compile(file, compiler.Options{})
-	for _, d := range found {
+	u := compiler.Load(source.New("lb01.conf", []byte(text)), compiler.Options{})
+	for _, d := range u.All {
 		if d.Severity.String() == "error" {
 			t.Log(d.Span, d.Message)
 		}
 	}
-	return cfg
+	return u.Config
 }
 
 // with is an instance with a line in one of its blocks.

@@ -22,7 +22,6 @@ import (
 	"keepc/compiler"
 	"keepc/compiler/ir"
 	"keepc/compiler/state"
-	"keepc/grammar"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
 	"keepc/runtime/kernel"
@@ -106,14 +105,13 @@ func (b *box) reload(text string) {
 func (b *box) load() Loaded {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	file, found := grammar.Parse(source.New("test.conf", []byte(b.text)))
-	cfg, more := compiler.Compile(file, compiler.Options{})
-	for _, d := range append(found, more...) {
+	u := compiler.Load(source.New("test.conf", []byte(b.text)), compiler.Options{})
+	for _, d := range u.All {
 		if d.Severity == diag.Error {
 			return Loaded{Refused: d.Span.String() + ": error: " + d.Message}
 		}
 	}
-	return Loaded{Config: cfg}
+	return Loaded{Config: u.Config}
 }
 
 // Write makes the box the place where its log goes.

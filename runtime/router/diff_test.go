@@ -16,7 +16,6 @@ import (
 	"keepc/compiler/ir"
 	"keepc/compiler/report"
 	"keepc/compiler/state"
-	"keepc/grammar"
 	"keepc/grammar/source"
 	"keepc/runtime/balance"
 	"keepc/runtime/health"
@@ -194,9 +193,8 @@ func (r *runner) probes(d time.Duration) map[state.DestinationKey]map[string]boo
 }
 
 func compileSide(text string) diff.Side {
-	file, _ := grammar.LoadText(source.New("x.conf", []byte(text)), grammar.Options{})
-	cfg, _ := compiler.Compile(file, compiler.Options{})
-	return diff.Side{File: file, Config: cfg}
+	u := compiler.Load(source.New("x.conf", []byte(text)), compiler.Options{})
+	return diff.Side{File: u.Tree, Config: u.Config}
 }
 
 var hosts = []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}

@@ -11,7 +11,6 @@ import (
 
 	"keepc/compiler"
 	"keepc/compiler/ir"
-	"keepc/grammar"
 	"keepc/grammar/source"
 	"keepc/runtime/router"
 	"keepc/runtime/vrrp"
@@ -30,9 +29,7 @@ func together(members ...string) *ir.Config {
 	if len(members) > 0 {
 		text += "vrrp_sync_group G {\n group {\n" + strings.Join(members, "\n") + "\n }\n track_script {\n  load\n }\n}\n"
 	}
-	file, _ := grammar.Parse(source.New("test.conf", []byte(text)))
-	cfg, _ := compiler.Compile(file, compiler.Options{})
-	return cfg
+	return compiler.Load(source.New("test.conf", []byte(text)), compiler.Options{}).Config
 }
 
 // Whatever happens, the members of a sync group have one role between two steps; so they have over reloads that change the group.

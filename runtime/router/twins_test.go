@@ -8,7 +8,6 @@ import (
 
 	"keepc/compiler"
 	"keepc/compiler/ir"
-	"keepc/grammar"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
 	"keepc/runtime/vrrp"
@@ -95,12 +94,11 @@ vrrp_instance other_group {
 
 func compile(t *testing.T, text string) *ir.Config {
 	t.Helper()
-	file, _ := grammar.Parse(source.New("lb01.conf", []byte(text)))
-	cfg, findings := compiler.Compile(file, compiler.Options{})
-	for _, d := range findings {
+	u := compiler.Load(source.New("lb01.conf", []byte(text)), compiler.Options{})
+	for _, d := range u.All {
 		if d.Severity == diag.Error {
 			t.Fatal(d.Message)
 		}
 	}
-	return cfg
+	return u.Config
 }

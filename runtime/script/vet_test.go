@@ -12,7 +12,6 @@ import (
 
 	"keepc/compiler"
 	"keepc/compiler/ir"
-	"keepc/grammar"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
 	"keepc/runtime/lab"
@@ -175,14 +174,13 @@ func openDir(t *testing.T) string {
 
 func compile(t *testing.T, text string) *ir.Config {
 	t.Helper()
-	file, findings := grammar.Parse(source.New("keepalived.conf", []byte(text)))
-	cfg, more := compiler.Compile(file, compiler.Options{})
-	for _, f := range append(findings, more...) {
+	u := compiler.Load(source.New("keepalived.conf", []byte(text)), compiler.Options{})
+	for _, f := range u.All {
 		if f.Severity == diag.Error {
 			t.Fatalf("%v: %s", f.Span, f.Message)
 		}
 	}
-	return cfg
+	return u.Config
 }
 
 // The users of the tests: without a user keepalived_script.

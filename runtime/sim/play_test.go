@@ -83,14 +83,13 @@ func read(t testing.TB, a *txtar.Archive) (*Cluster, Script) {
 }
 
 func compile(name string, text []byte) (*ir.Config, error) {
-	tree, found := grammar.LoadText(source.New(name, text), grammar.Options{Env: func(string) string { return "" }})
-	cfg, more := compiler.Compile(tree, compiler.Options{})
-	for _, d := range append(found, more...) {
+	u := compiler.Load(source.New(name, text), compiler.Options{Text: grammar.Options{Env: func(string) string { return "" }}})
+	for _, d := range u.All {
 		if d.Severity == diag.Error {
 			return nil, fmt.Errorf("%s: %s", name, d.Message)
 		}
 	}
-	return cfg, nil
+	return u.Config, nil
 }
 
 // Colours change nothing but SGR codes.

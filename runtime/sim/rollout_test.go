@@ -7,7 +7,6 @@ import (
 
 	"keepc/compiler"
 	"keepc/compiler/ir"
-	"keepc/grammar"
 	"keepc/grammar/source"
 )
 
@@ -15,9 +14,7 @@ import (
 func director(lines string, addresses ...string) *ir.Config {
 	text := "vrrp_instance VI_1 {\ninterface eth0\nvirtual_router_id 51\n" + strings.ReplaceAll(lines, ";", "\n") +
 		"\nvirtual_ipaddress {\n" + strings.Join(addresses, "\n") + "\n}\n}\n"
-	file, _ := grammar.LoadText(source.New("x.conf", []byte(text)), grammar.Options{})
-	cfg, _ := compiler.Compile(file, compiler.Options{})
-	return cfg
+	return compiler.Load(source.New("x.conf", []byte(text)), compiler.Options{}).Config
 }
 
 const one, two = "192.0.2.10/24", "192.0.2.11/24"

@@ -12,7 +12,6 @@ import (
 	"keepc/compiler/cluster"
 	"keepc/compiler/ir"
 	"keepc/compiler/lint"
-	"keepc/grammar"
 	"keepc/grammar/source"
 )
 
@@ -170,10 +169,10 @@ func newElected(t *testing.T, random *rand.Rand) *elected {
 		}
 		x.text += fmt.Sprintf("-- lb%d --\n%s", i, text)
 		name := fmt.Sprint("lb", i)
-		file, reading := grammar.LoadText(source.New(name, []byte(text)), grammar.Options{})
-		cfg, meaning := compiler.Compile(file, compiler.Options{Peers: true})
+		u := compiler.Load(source.New(name, []byte(text)), compiler.Options{Peers: true})
+		cfg := u.Config
 		nodes, wired = append(nodes, Node{name, cfg}), append(wired, cluster.Node{Name: name, Config: cfg})
-		about = append(about, lint.About{Findings: slices.Concat(reading, meaning)})
+		about = append(about, lint.About{Findings: u.All})
 		x.configs = append(x.configs, cfg.Instances[0])
 	}
 	x.cluster = newCluster(t, nodes...)

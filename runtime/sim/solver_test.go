@@ -11,7 +11,6 @@ import (
 	"keepc/compiler/cluster"
 	"keepc/compiler/ir"
 	"keepc/compiler/solver"
-	"keepc/grammar"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
 )
@@ -120,12 +119,11 @@ func newSolved(t *testing.T, random *rand.Rand, rich bool) *solved {
 			text += "}\n"
 		}
 		all.WriteString(text)
-		file, _ := grammar.LoadText(source.New("lb.conf", []byte(text)), grammar.Options{})
-		_, cfg, found := compiler.Literal(file, compiler.Options{}) // a weight in a sync group is an error: keepalived drops the tracker, but for an interface
-		if found.Has(diag.Error) && (!synced || weighs) {
-			t.Fatal(found, text)
+		u := compiler.Load(source.New("lb.conf", []byte(text)), compiler.Options{}).Literal() // a weight in a sync group is an error: keepalived drops the tracker, but for an interface
+		if u.Findings.Has(diag.Error) && (!synced || weighs) {
+			t.Fatal(u.Findings, text)
 		}
-		nodes = append(nodes, Node{fmt.Sprint("lb", i), cfg})
+		nodes = append(nodes, Node{fmt.Sprint("lb", i), u.Config})
 		wired = append(wired, cluster.Node(nodes[i]))
 	}
 	c := cluster.New(wired)

@@ -19,7 +19,6 @@ import (
 	"keepc/compiler"
 	"keepc/compiler/ir"
 	"keepc/compiler/state"
-	"keepc/grammar"
 	"keepc/grammar/source"
 	"keepc/runtime/bfd"
 	"keepc/runtime/reconcile"
@@ -74,9 +73,7 @@ virtual_server 10.0.0.3 80 {
 `
 
 func config(text string) *ir.Config {
-	file, _ := grammar.Parse(source.New("lb01.conf", []byte(text)))
-	cfg, _ := compiler.Compile(file, compiler.Options{})
-	return cfg
+	return compiler.Load(source.New("lb01.conf", []byte(text)), compiler.Options{}).Config
 }
 
 func sessions(cfg *ir.Config, day time.Time) []bfd.Standing {
