@@ -41,7 +41,7 @@ func countersOf(s router.Standing) counters {
 	c := counters{
 		Received: t.AdvertisementRcvd, Sent: t.AdvertisementSent, BecameMaster: t.MasterTransitions, ReleasedMaster: t.MasterTransitions,
 		Length: t.PacketLengthErrors, Interval: t.IntervalErrors, TTL: t.IPTTLErrors, Type: t.InvalidTypePktsRcvd, AddressList: t.AddressListErrors,
-		AuthMismatch: t.AuthTypeMismatches, AuthFailure: t.AuthFailures, ZeroPriorityRcvd: t.PriorityZeroPktsRcvd, ZeroPrioritySent: t.PriorityZeroPktsSent,
+		AuthMismatch: t.AuthTypeMismatches, AuthFailure: t.AuthFailures + t.Replays, ZeroPriorityRcvd: t.PriorityZeroPktsRcvd, ZeroPrioritySent: t.PriorityZeroPktsSent,
 	}
 	if s.Role == vrrp.Master {
 		c.ReleasedMaster--

@@ -50,9 +50,9 @@ func (d Defect) Error() string {
 // A Drop is a Defect with what it compares. It is a value, so that a flood of bad packets costs no text; Error has the words.
 type Drop struct {
 	Defect       Defect
-	Theirs, Ours int64 // what their packet has, and what it should have, in the unit of the Defect
-	Count        uint8 // of addresses
-	To, Want     netip.Addr
+	Theirs, Ours int64      // what their packet has, and what it should have, in the unit of the Defect
+	Count        uint8      // of addresses
+	To, Want     netip.Addr // of ErrTTL: Want is the unicast_peer that limits it
 }
 
 func (d Drop) Error() string {
@@ -65,6 +65,10 @@ func (d Drop) Error() string {
 		return fmt.Sprintf("%v %d", d.Defect, d.Theirs)
 	case d.Defect == ErrType:
 		return fmt.Sprintf("%v but type %d", d.Defect, d.Theirs)
+	case d.Defect == ErrTTL && d.Want.IsValid() && d.Theirs < d.Ours:
+		return fmt.Sprintf("TTL %d is below min_ttl %d of this unicast_peer", d.Theirs, d.Ours)
+	case d.Defect == ErrTTL && d.Want.IsValid():
+		return fmt.Sprintf("TTL %d is above max_ttl %d of this unicast_peer", d.Theirs, d.Ours)
 	case d.Defect == ErrTTL:
 		return fmt.Sprintf("TTL is not %d, so not from this link: %d", d.Ours, d.Theirs)
 	case d.Defect == ErrUnicast:
@@ -152,9 +156,9 @@ func (m *Machine) comes(r Received) Drop {
 	case peer == nil && m.checksSource():
 		return Drop{Defect: ErrPeer}
 	case peer != nil && r.TTL < int(peer.MinTTL):
-		return Drop{Defect: ErrTTL, Theirs: int64(r.TTL), Ours: int64(peer.MinTTL)}
+		return Drop{Defect: ErrTTL, Theirs: int64(r.TTL), Ours: int64(peer.MinTTL), Want: r.Src}
 	case peer != nil && r.TTL > int(peer.MaxTTL):
-		return Drop{Defect: ErrTTL, Theirs: int64(r.TTL), Ours: int64(peer.MaxTTL)}
+		return Drop{Defect: ErrTTL, Theirs: int64(r.TTL), Ours: int64(peer.MaxTTL), Want: r.Src}
 	}
 	return Drop{}
 }

@@ -71,6 +71,7 @@ func (s *Statistics) Drops(yield func(reason string, n uint64) bool) {
 		{"destination", s.DestinationAddrErrors},
 		{"interval", s.IntervalErrors},
 		{"length", s.PacketLengthErrors},
+		{"replay", s.Replays},
 		{"ttl", s.IPTTLErrors},
 		{"type", s.InvalidTypePktsRcvd},
 		{"version", s.VersionErrors},
