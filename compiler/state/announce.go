@@ -22,6 +22,9 @@ func (s Stage) String() string { return stageNames()[s] }
 
 func stageNames() []string { return []string{"withdrawn", "announced", "moving", "draining"} }
 
+// IsStage reports whether a text is one that String writes.
+func IsStage(text string) bool { return slices.Contains(stageNames(), text) }
+
 // ParseStage reads what String writes; anything else is Withdrawn.
 func ParseStage(text string) Stage { return Stage(max(slices.Index(stageNames(), text), 0)) }
 

@@ -126,6 +126,8 @@ func (m *Machine) stage(now time.Time, a announced) state.Announcement {
 	switch {
 	case m.leaving:
 		drain = "the director stops"
+	case m.retiring[a.addr] != "":
+		drain = m.retiring[a.addr]
 	case m.drained[a.cfg.Name.Text]:
 		drain = "an operator drains " + a.cfg.Name.Text
 	}
@@ -215,6 +217,31 @@ func (m *Machine) announcements() map[netip.Addr]state.Announcement {
 // Silent reports whether no address is announced, or about to go.
 func (m *Machine) Silent() bool {
 	return !slices.ContainsFunc(m.current.announced, func(a announced) bool { return a.now.Stage != state.Withdrawn })
+}
+
+// Retires reports whether a configuration gives up addresses that are announced, or about to go: they are to be drained before the swap.
+func (m *Machine) Retires(next *Next) bool { return m.stays(m.givenUp(next)) }
+
+// Retired reports whether the addresses are withdrawn that the last Retire was about.
+func (m *Machine) Retired() bool { return !m.stays(m.retiring) }
+
+func (m *Machine) stays(some map[netip.Addr]string) bool {
+	return slices.ContainsFunc(m.current.announced, func(a announced) bool { return some[a.addr] != "" && a.now.Stage != state.Withdrawn })
+}
+
+// givenUp tells how a configuration gives up addresses that the one in force announces.
+func (m *Machine) givenUp(next *Next) map[netip.Addr]string {
+	how := map[netip.Addr]string{}
+	for _, a := range m.current.announced {
+		i, named := next.stages[a.addr]
+		switch {
+		case !named:
+			how[a.addr] = "the new configuration does not announce it"
+		case len(next.announced[i].services) == 0:
+			how[a.addr] = "the new configuration has no virtual server at it"
+		}
+	}
+	return how
 }
 
 // drain takes note that an operator drains announcements, or ends that. Those that no configuration names are forgotten.

@@ -132,6 +132,36 @@ up: announced
 drain: withdrawn
 rename: announced
 reload:`},
+		{"the next configuration has no service at it", drains, false, `
+start:
+served:
+up: announced
+retire without service: moving
+wait 10s: +200ms draining +5.2s withdrawn
+swap without service:
+reload: announced`},
+		{"the next configuration does not announce it", ir.Announcement{}, false, `
+start:
+served:
+up: announced
+retire without announcement: withdrawn
+swap without announcement:
+reload: announced`},
+		{"the next configuration keeps it", drains, false, `
+start:
+served:
+up: announced
+retire with all:
+wait 10s:
+swap with all:`},
+		{"the next configuration comes back to it", drains, false, `
+start:
+served:
+up: announced
+retire without service: moving
+wait 1s: +200ms draining
+retire with all: moving
+wait 1s: +200ms announced`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := &announcer{cfg: edge(c.with, c.quorum)}
@@ -202,6 +232,27 @@ func (p *announcer) play(event string) (stages []string) {
 		more.VirtualServers = append(more.VirtualServers, &v)
 		more.Announcements[0].Addresses = append(more.Announcements[0].Addresses, ir.PlacedAddr{Addr: v.Key.Addr})
 		step(balance.Swap{Next: balance.Prepare(more, p.m.Current())})
+	case "retire", "swap":
+		other := *p.cfg
+		switch length {
+		case "without service":
+			other.VirtualServers = nil
+		case "without announcement":
+			other.Announcements = nil
+		}
+		next := balance.Prepare(&other, p.m.Current())
+		if name == "swap" {
+			step(balance.Swap{Next: next})
+			break
+		}
+		announced := !p.m.Silent()
+		if gone := announced && length != "with all"; p.m.Retires(next) != gone {
+			stages = append(stages, fmt.Sprintf("Retires: %v", !gone))
+		}
+		step(balance.Retire{Next: next})
+		if p.m.Retired() != (p.m.Silent() || length == "with all") {
+			stages = append(stages, fmt.Sprintf("Retired: %v", p.m.Retired()))
+		}
 	case "rename":
 		other := *p.cfg
 		a := *p.cfg.Announcements[0]

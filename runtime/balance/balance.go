@@ -27,6 +27,7 @@ type Machine struct {
 	up       map[track.Thing]bool    // BFD sessions, as Sessions told
 	enforced Enforced                // as it was told; at the start None
 	drained  map[string]bool         // announcements, by an operator
+	retiring map[netip.Addr]string   // announced addresses that the next configuration gives up, and how
 	due      []*announcement         // whose next stage comes in this step
 	leaving  bool                    // nothing is announced any longer
 	stopping bool
@@ -122,6 +123,8 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.enforced = ev
 	case Drain:
 		m.drain(ev)
+	case Retire:
+		m.retiring = m.givenUp(ev.Next)
 	case Leave:
 		m.leaving = true
 	case Stop:

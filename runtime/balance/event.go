@@ -53,6 +53,10 @@ type Drain struct {
 	End  bool   // it is announced again
 }
 
+// Retire drains the addresses that a configuration, which is to be swapped in next, announces or serves no longer: see Retires and Retired.
+// The swap ends it.
+type Retire struct{ Next *Next }
+
 // Leave drains all that is announced, for the director is about to stop: see Silent.
 type Leave struct{}
 
@@ -78,6 +82,7 @@ func (Assign) event()    {}
 func (Swap) event()      {}
 func (Enforced) event()  {}
 func (Drain) event()     {}
+func (Retire) event()    {}
 func (Leave) event()     {}
 func (Stop) event()      {}
 

@@ -218,7 +218,7 @@ func (m *Machine) swap(now time.Time, n *Next) {
 	for _, a := range m.current.announced { // those that stay are judged at the end of the step
 		m.timers.Stop(&a.Timer)
 	}
-	m.current = n.Generation
+	m.current, m.retiring = n.Generation, nil
 	m.keepDrained()
 	m.expect(n)
 	for _, s := range n.services {

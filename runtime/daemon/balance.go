@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"time"
 
 	"keepc/compiler/ir"
@@ -31,9 +32,9 @@ type balanceLoop struct {
 	links    map[string]kernel.Link // as places told
 	quorum   latest[router.Quorum]
 	served   latest[served]
-	swapped  int           // version of the first order of the configuration in force
-	left     chan struct{} // closed when nothing is announced any longer, after leave; nil: nobody asked
-	sessions *news         // of BFD
+	swapped  int         // version of the first order of the configuration in force
+	leaving  []departure // those that somebody waits for
+	sessions *news       // of BFD
 	notify   *notify.Notifier
 	dirty    bool // what is wanted changed since it was handed to the enforcer
 }
@@ -148,10 +149,13 @@ func (l *balanceLoop) step(ev balance.Event) {
 	if told {
 		l.quorum.put(quorumOf(l.machine.Situation()))
 	}
-	if l.left != nil && l.machine.Silent() {
-		close(l.left)
-		l.left = nil
-	}
+	l.leaving = slices.DeleteFunc(l.leaving, func(d departure) bool {
+		over := d.over()
+		if over {
+			close(d.told)
+		}
+		return over
+	})
 }
 
 // quorumOf is what the other loop is to know.
@@ -159,16 +163,32 @@ func quorumOf(s state.Situation) router.Quorum {
 	return router.Quorum{Lost: s.NoQuorum, Announced: s.Announced}
 }
 
+// A departure is the way of announced addresses out of the tables of the routing engine.
+type departure struct {
+	over func() bool
+	told chan struct{} // closed when it is over
+}
+
 // leave withdraws what is announced, for the director is about to stop. The channel is closed when that is done; nil: nothing is announced.
 func (l *balanceLoop) leave() <-chan struct{} {
-	if l.machine.Silent() {
-		l.step(balance.Leave{}) // nothing comes either
+	return l.depart(balance.Leave{}, !l.machine.Silent(), l.machine.Silent)
+}
+
+// retire withdraws what a configuration gives up that is about to be swapped in. The channel is as that of leave.
+func (l *balanceLoop) retire(next *balance.Next) <-chan struct{} {
+	return l.depart(balance.Retire{Next: next}, l.machine.Retires(next), l.machine.Retired)
+}
+
+// depart begins a departure. Where none of the addresses is announced, none comes either.
+func (l *balanceLoop) depart(ev balance.Event, some bool, over func() bool) <-chan struct{} {
+	if !some {
+		l.step(ev)
 		return nil
 	}
-	left := make(chan struct{})
-	l.left = left
-	l.step(balance.Leave{})
-	return left
+	d := departure{over, make(chan struct{})}
+	l.leaving = append(l.leaving, d)
+	l.step(ev)
+	return d.told
 }
 
 // enforce hands what is wanted now to the enforcer, which waits for after first. The channel tells how the first attempt ended.

@@ -62,6 +62,7 @@ type box struct {
 	kernel kernel.Kernel // what the director works on: the Fake, or a wrapper of it
 	mu     sync.Mutex
 	text   string
+	beside []*ir.Announcement // of .keepc.conf
 	log    bytes.Buffer
 	hup    chan os.Signal
 	status net.Listener
@@ -105,7 +106,7 @@ func (b *box) reload(text string) {
 func (b *box) load() Loaded {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	u := compiler.Load(source.New("test.conf", []byte(b.text)), compiler.Options{})
+	u := compiler.Load(source.New("test.conf", []byte(b.text)), compiler.Options{Settings: &ir.Settings{Announcements: b.beside}})
 	for _, d := range u.All {
 		if d.Severity == diag.Error {
 			return Loaded{Refused: d.Span.String() + ": error: " + d.Message}

@@ -95,11 +95,12 @@ func (d *director) reload(why string, asked bool) {
 	d.loading = true
 	rest := time.Until(d.rested)
 	current, before := d.current, d.inForce
-	go func() { // ends by itself: the channel has room for the one that is under way
+	go func() { // ends by itself, or with the director: the channel has room for the one that is under way
 		time.Sleep(rest)
 		p := prepared{Loaded: d.load(&before, asked)}
 		if p.Config != nil {
 			p.router, p.balance = router.Prepare(p.Config, current.router), balance.Prepare(p.Config, current.balance)
+			d.retire(p)
 		}
 		d.prepared <- p
 	}()

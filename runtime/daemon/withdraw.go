@@ -19,15 +19,28 @@ const (
 	leaveTimeout = time.Minute + stopTimeout
 )
 
-// withdraw drains what is announced, and returns when the routers know it. Without announcements it takes no time.
+// withdraw drains what is announced, before the director stops.
 func (d *director) withdraw() error {
+	return d.depart("stopping", "drains what it announces", d.balance.leave)
+}
+
+// retire drains what a configuration gives up of what is announced, before it is put into force: until then its services and addresses stay.
+func (d *director) retire(p prepared) {
+	err := d.depart("reload", "drains what the new configuration gives up", func() <-chan struct{} { return d.balance.retire(p.balance) })
+	if err != nil && d.work.Err() == nil { // the rest has to come all the same
+		d.Log.Error(fmt.Sprintf("what is announced: %v", err), "subject", "reload")
+	}
+}
+
+// depart begins a departure on the loop of the services, and returns when the routers know of it. Where there is none it takes no time.
+func (d *director) depart(subject, text string, begin func() <-chan struct{}) error {
 	limit, cancel := context.WithTimeout(d.work, leaveTimeout)
 	defer cancel()
-	left, err := ask(limit, d.balance.do, d.balance.leave)
+	left, err := ask(limit, d.balance.do, begin)
 	if err != nil || left == nil {
 		return err
 	}
-	d.Log.Info("drains what it announces", "subject", "stopping")
+	d.Log.Info(text, "subject", subject)
 	select {
 	case <-left:
 	case <-limit.Done():
@@ -48,7 +61,7 @@ func (d *director) withdraw() error {
 	case limit.Err() != nil:
 		return limit.Err()
 	case err != nil: // most of it, or all, is withdrawn
-		d.Log.Warn(fmt.Sprintf("not all of it is given up: %v", err), "subject", "stopping")
+		d.Log.Warn(fmt.Sprintf("not all of it is given up: %v", err), "subject", subject)
 	}
 	rest := time.NewTimer(farewell)
 	defer rest.Stop()

@@ -51,6 +51,8 @@ func verbs() []verb {
 		{"heal", "NODE [to NODE] [on SEGMENT]", "packets get through again", parseCut(false)},
 		{"fail", "ADDRESS[:PORT] | NODE NAME", "a real server refuses connections, or is gone without a port; a node's script, process or BFD session fails", parseFail(true)},
 		{"mend", "ADDRESS[:PORT] | NODE NAME", "it is well again", parseFail(false)},
+		{"drain", "NODE NAME|ADDRESS[:PORT]", "an announcement goes to drain_table, and is withdrawn; a real server gets weight 0", parseDrain(true)},
+		{"enable", "NODE NAME|ADDRESS[:PORT]", "the file counts again", parseDrain(false)},
 		{"write", "NODE FILE NUMBER", "a track_file of the node has the number from now on", parseWrite},
 	}
 }

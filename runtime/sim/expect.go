@@ -108,6 +108,7 @@ func conditionForms() []conditionForm {
 	return []conditionForm{
 		{"NODE master [of INSTANCE]", "or backup, fault, stopped: the role of all its instances or of one",
 			func(p *parser, word string) bool { return word == everybody || p.cluster.find(word) >= 0 }, expectRole},
+		{"ADDRESS announced [on NODE]", "or moving, draining, withdrawn: the stage of an announced address on all nodes, or one", isStage, expectStage},
 		{"ADDRESS on NODE[,NODE...]", "exactly these hold the address; \"nobody\" is possible", isAddress, expectHolders},
 		{"ADDRESS:PORT up [on NODE]", "or down: the health of a real server as all running nodes, or one, see it", isServer, expectServer},
 		{"no gap [of ADDRESS]", "or overlap, flap: from here to the end of the run",

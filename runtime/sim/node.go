@@ -5,9 +5,9 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 	"time"
 
-	"keepc/compiler/cluster"
 	"keepc/compiler/ir"
 	"keepc/compiler/state"
 	"keepc/runtime/balance"
@@ -27,6 +27,8 @@ type node struct {
 	shown  map[netip.Addr]bool          // of these, what the world can see: the interface works
 	things map[track.Thing]track.Status // what it tracks beside interfaces
 	rising map[track.Thing]bool         // BFD sessions that are not up yet, since the start or a reload
+	next   *ir.Config                   // what it reloads when it has drained what that gives up; nil: nothing
+	ending bool                         // it stops when it has drained what it announces
 	paused bool
 	inbox  []any // what came while it was paused: events of either machine
 	// The next Ticks of both machines.
@@ -89,99 +91,6 @@ func (n *node) port(name string) *port {
 		}
 	}
 	return nil
-}
-
-// start runs the daemon. It learns of its interfaces, and goes on from what is left on them of an earlier run.
-func (w *world) start(n *node) {
-	if n.brains != nil {
-		return
-	}
-	n.roles, n.rising = map[ir.InstanceKey]string{}, map[track.Thing]bool{}
-	n.brains = &brains{
-		router.New(w.time(), router.Adopt(n.cfg, w.found(n))),
-		balance.New(w.time(), balance.Prepare(n.cfg, balance.Start(w.Seed+uint64(n.index)))),
-	}
-	w.rise(n, nil)
-	for _, p := range n.ports {
-		for _, ev := range n.linkEvents(p) {
-			w.route(n, ev)
-		}
-	}
-	for _, ev := range n.thingEvents() {
-		w.route(n, ev)
-	}
-	for _, ev := range n.fileEvents() {
-		w.balance(n, ev)
-	}
-	w.balance(n, balance.Enforced{}) // its kernel takes all
-	w.enforce(n, nil)
-	w.schedule(n)
-}
-
-// found is what a start finds in the node's kernel. A keepalived clears that.
-func (w *world) found(n *node) state.Found {
-	if slices.Contains(w.Clears, n.name) {
-		return state.Found{}
-	}
-	have := state.New()
-	for k := range n.held {
-		have.Addresses[k] = state.Address{}
-	}
-	return state.FoundOf(n.cfg, have)
-}
-
-// stop ends the daemon with its farewell.
-func (w *world) stop(n *node) {
-	if n.brains == nil {
-		return
-	}
-	n.paused = false
-	w.route(n, router.Stop{})
-	w.balance(n, balance.Stop{})
-	w.crash(n)
-}
-
-// crash ends the daemon without a word. Its addresses stay.
-func (w *world) crash(n *node) {
-	n.brains, n.roles, n.paused, n.inbox = nil, nil, false, nil
-	w.cancelTicks(n)
-}
-
-// kill takes the node's power.
-func (w *world) kill(n *node) {
-	w.crash(n)
-	clear(n.held)
-	w.show(n)
-}
-
-// reload gives the node another file, and tells its daemon if it runs.
-func (w *world) reload(n *node, cfg *ir.Config) {
-	old := n.cfg
-	up := n.sessions()
-	n.cfg = cfg
-	w.rise(n, up)
-	maps.Copy(up, n.sessions()) // who follows one finds it, and who followed one does not see it end
-	known := len(n.ports)
-	w.plug(n, cluster.Alone(n.index, cfg))
-	w.adopt(cfg)
-	for _, p := range n.ports[known:] {
-		w.deliver(n, n.linkEvent(p))
-	}
-	w.deliver(n, router.Sessions{Up: up})
-	w.deliver(n, balance.Sessions{Up: up})
-	w.deliver(n, reload{cfg})
-	for _, p := range n.ports {
-		for _, ev := range n.linkEvents(p)[1:] {
-			w.deliver(n, ev)
-		}
-	}
-	for _, ev := range n.thingEvents() {
-		w.deliver(n, ev)
-	}
-	for _, ev := range n.fileEvents() {
-		w.deliver(n, ev)
-	}
-	w.forget(old)
 }
 
 // setLink plugs or unplugs a cable.
@@ -413,6 +322,13 @@ func (w *world) balance(n *node, ev balance.Event) {
 		case balance.AnnouncementChanged:
 			w.record(Entry{Kind: Announcement, Node: n.name, Subject: f.Addr.String(), State: f.Stage.String(), Text: f.Name + ": " + f.Reason})
 			quorum = true
+			if f.Stage == state.Withdrawn {
+				w.plan(&event{rank: arrival, do: func() { w.depart(n) }}, w.now)
+			}
+		case balance.WeightChanged:
+			if f.Operator {
+				w.record(Entry{Kind: Server, Node: n.name, Subject: f.Server.String(), State: "weight " + strconv.Itoa(f.Weight), Text: f.Text()})
+			}
 		}
 	}
 	w.schedule(n)
@@ -486,15 +402,8 @@ func (w *world) enforce(n *node, roles []router.RoleChanged) {
 }
 
 // destinations lists the places that a real server has in the node's services.
-func (n *node) destinations(server netip.AddrPort) (list []state.DestinationKey) {
-	for _, v := range n.cfg.VirtualServers {
-		for _, r := range v.RealServers {
-			if r.Addr == server {
-				list = append(list, state.DestinationKey{Service: v.Key, Server: r.Addr})
-			}
-		}
-	}
-	return list
+func (n *node) destinations(server netip.AddrPort) []state.DestinationKey {
+	return places(n.cfg, func(s netip.AddrPort) bool { return s == server })
 }
 
 // take removes the addresses of an instance from a set and returns them in the order of the file.

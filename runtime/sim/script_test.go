@@ -36,7 +36,7 @@ func TestFindings(t *testing.T) {
 		{"reload lb1", "1: a file is missing"},
 		{"reload lb1 new.conf", "1: new.conf: no such file"},
 		{"end; kill lb1", "1: line 1 ends the script"},
-		{"expect", "1: expected one of: NODE master [of INSTANCE]; ADDRESS on NODE"},
+		{"expect", "1: expected one of: NODE master [of INSTANCE]; ADDRESS announced [on NODE]; ADDRESS on NODE"},
 		{"expect lb1 lord", "1: a role is missing: master, backup, fault or stopped; write: expect NODE master"},
 		{"expect lb1 master of VI_9", `1: lb1 has no instance "VI_9"`},
 		{"expect lb1 master within", "1: a time is missing"},
