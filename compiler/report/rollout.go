@@ -10,7 +10,8 @@ import (
 // A Rollout is a search for an order in which directors can get their new files one after another, without that an address is ever
 // without a MASTER or has two.
 type Rollout struct {
-	// Routers are whose rules were played: "keepc", or "keepalived", which drops advertisements with other addresses than its own.
+	// Routers are whose rules were played: "keepc", or "keepalived", which drops advertisements with other addresses than its own; "all"
+	// where both lead to the same.
 	Routers string `json:"routers"`
 	Safe    bool   `json:"safe"`
 	// Uncertain: nothing goes wrong in what was played, and not all was that can move a role.

@@ -3,6 +3,7 @@ package status
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/xeipuuv/gojsonschema"
 	"go.uber.org/goleak"
 
 	"keepc/compiler"
@@ -133,6 +135,44 @@ func TestScreen(t *testing.T) {
 	}
 	if want, err := os.ReadFile(file); err != nil || b.String() != string(want) {
 		t.Errorf("%v:\n%s", err, b.String())
+	}
+}
+
+// TestSchema holds what a director says of itself, and what it tells, against the schemas that we publish for programs. One whose fields change
+// their meaning or go has a new version, and its schema another name.
+func TestSchema(t *testing.T) {
+	idle := Snapshot{First: &ir.Config{}, Config: &ir.Config{}}
+	full := sample().Document("lb01.conf", 1234)
+	for _, c := range []struct {
+		schema   string
+		document any
+	}{
+		{"status-1", full},
+		{"status-1", idle.Document("lb01.conf", 1234)},
+		{"event-1", Event{At: full.At, Level: "WARN", Subject: "VI_1", Text: "FAULT", Fields: map[string]any{"role": "FAULT", "priority": 100}}},
+	} {
+		abs, err := filepath.Abs(filepath.Join("..", "..", "testdata", "schema", c.schema+".json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		schema, err := gojsonschema.NewSchema(gojsonschema.NewReferenceLoader("file://" + filepath.ToSlash(abs)))
+		if err != nil {
+			t.Fatalf("%s: %v", c.schema, err)
+		}
+		text, err := json.Marshal(c.document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := schema.Validate(gojsonschema.NewBytesLoader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range result.Errors() {
+			t.Errorf("%s: %s: %v", c.schema, e, e.Value())
+		}
+		if result, err := schema.Validate(gojsonschema.NewStringLoader(`{"version": 99, "more": 1}`)); err != nil || result.Valid() {
+			t.Errorf("%s lets everything pass: %v", c.schema, err)
+		}
 	}
 }
 
