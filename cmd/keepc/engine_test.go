@@ -64,7 +64,19 @@ type edge struct {
 	t              *testing.T
 	router, client *lab.Host
 	directors      []*edgeDirector
+	six            bool // IPv6 is announced, too
 }
+
+// families are those of the addresses that are announced.
+func (e *edge) families() []int {
+	if e.six {
+		return []int{netlink.FAMILY_V4, netlink.FAMILY_V6}
+	}
+	return []int{netlink.FAMILY_V4}
+}
+
+// sixth is the IPv6 address of the host on the inner segment that has an IPv4 address there.
+func sixth(addr string) string { return strings.Replace(addr, "10.1.0.", "2001:db8:1::", 1) }
 
 // An edgeDirector is a director with the file that its check follows.
 type edgeDirector struct {
@@ -74,17 +86,21 @@ type edgeDirector struct {
 	keepc       *lab.Process
 }
 
-// edgeAddress is what is announced.
-var edgeAddress = netip.MustParsePrefix("10.9.0.1/32")
+// edgeAddresses are what is announced.
+var edgeAddresses = map[int]netip.Prefix{netlink.FAMILY_V4: netip.MustParsePrefix("10.9.0.1/32"), netlink.FAMILY_V6: netip.MustParsePrefix("2001:db8:9::1/128")}
 
 const edgeFile = `track_file alive {
-    file %s
+    file %[1]s
 }
 virtual_server 2001:db8:9::1 80 {
     lb_algo mh
     lb_kind DR
     protocol TCP
     real_server 2001:db8:1::200 80 {
+        FILE_CHECK {
+            track_file alive
+            weight 0
+        }
     }
 }
 virtual_server 10.9.0.1 80 {
@@ -109,33 +125,49 @@ const edgeSettings = `announce edge {
 }
 `
 
-// edgeRouter is the other end: it gives routes with GRACEFUL_SHUTDOWN the last place, as RFC 8326 wants, and spreads over equal ones.
+// edgeRouter is the other end: it gives routes with GRACEFUL_SHUTDOWN the last place, as RFC 8326 wants, and spreads over equal ones. IPv6 has
+// sessions of its own.
 const edgeRouter = `router id 10.1.0.254;
 protocol device { scan time 1; }
 protocol kernel { ipv4 { import none; export all; }; merge paths on; }
+protocol kernel { ipv6 { import none; export all; }; merge paths on; }
+filter drained { if (65535, 0) ~ bgp_community then bgp_local_pref = 0; accept; }
 template bgp director {
     local 10.1.0.254 as 64500;
-    ipv4 { import filter { if (65535, 0) ~ bgp_community then bgp_local_pref = 0; accept; }; export none; };
+    ipv4 { import filter drained; export none; };
+    passive;
+}
+template bgp director6 {
+    local 2001:db8:1::254 as 64500;
+    ipv6 { import filter drained; export none; };
     passive;
 }
 protocol bgp d1 from director { neighbor 10.1.0.1 as 64512; }
 protocol bgp d2 from director { neighbor 10.1.0.2 as 64512; }
+protocol bgp d1six from director6 { neighbor 2001:db8:1::1 as 64512; }
+protocol bgp d2six from director6 { neighbor 2001:db8:1::2 as 64512; }
 `
+
+// newerFRR names a directory with zebra, bgpd and vtysh of FRR 10.0 or later in place of Debian's; it announces IPv6, too.
+const newerFRR = "KEEPC_FRR"
 
 func newEdge(t *testing.T, engine string) *edge {
 	lab.NeedPrograms(t, "bird", "birdc", "ip", "ping")
 	n := lab.New(t)
 	inner, outer := n.Segment("inner"), n.Segment("outer")
-	e := &edge{t: t}
-	e.router = n.Host("router", lab.On(inner, "eth0", "10.1.0.254/24"), lab.On(outer, "eth1", "10.2.0.254/24"))
+	e := &edge{t: t, six: engine == "bird" || os.Getenv(newerFRR) != ""} // FRR 8.4 reads no table of IPv6 but the main one
+	e.router = n.Host("router", lab.On(inner, "eth0", "10.1.0.254/24", "2001:db8:1::254/64"), lab.On(outer, "eth1", "10.2.0.254/24", "2001:db8:2::254/64"))
 	e.router.Sysctl("net.ipv4.ip_forward", "1")
-	e.client = n.Host("client", lab.On(outer, "eth0", "10.2.0.1/24"))
+	e.router.Sysctl("net.ipv6.conf.all.forwarding", "1")
+	e.client = n.Host("client", lab.On(outer, "eth0", "10.2.0.1/24", "2001:db8:2::1/64"))
 	e.client.Run("ip", "route", "add", "default", "via", "10.2.0.254")
+	e.client.Run("ip", "route", "add", "default", "via", "2001:db8:2::254")
 	filed(t, e.router, "bird.conf", edgeRouter)
 	e.router.Start("bird", "-f", "-c", filepath.Join(e.router.Dir(), "bird.conf"), "-s", "/run/bird.ctl")
 	for i := range 2 {
-		d := &edgeDirector{t: t, Host: n.Host(fmt.Sprintf("lb%d", i+1), lab.On(inner, "eth0", fmt.Sprintf("10.1.0.%d/24", i+1)))}
+		d := &edgeDirector{t: t, Host: n.Host(fmt.Sprintf("lb%d", i+1), lab.On(inner, "eth0", fmt.Sprintf("10.1.0.%d/24", i+1), fmt.Sprintf("2001:db8:1::%d/64", i+1)))}
 		d.Run("ip", "route", "add", "10.2.0.0/24", "via", "10.1.0.254")
+		d.Run("ip", "route", "add", "2001:db8:2::/64", "via", "2001:db8:1::254")
 		d.alive = filed(t, d.Host, "alive", "0\n")
 		d.conf = filed(t, d.Host, "keepalived.conf", fmt.Sprintf(edgeFile, d.alive))
 		filed(t, d.Host, ".keepc.conf", edgeSettings)
@@ -144,7 +176,8 @@ func newEdge(t *testing.T, engine string) *edge {
 		switch own := fmt.Sprintf("10.1.0.%d", i+1); engine {
 		case "bird":
 			text := "router id " + own + ";\nprotocol device { scan time 1; }\n" + fragment +
-				"protocol bgp upstream { local " + own + " as 64512; neighbor 10.1.0.254 as 64500; connect retry time 1; connect delay time 1;\n ipv4 { import none; export where source = RTS_INHERIT; }; }\n"
+				"protocol bgp upstream { local " + own + " as 64512; neighbor 10.1.0.254 as 64500; connect retry time 1; connect delay time 1;\n ipv4 { import none; export where source = RTS_INHERIT; }; }\n" +
+				"protocol bgp upstream6 { local " + sixth(own) + " as 64512; neighbor 2001:db8:1::254 as 64500; connect retry time 1; connect delay time 1;\n ipv6 { import none; export where source = RTS_INHERIT; }; }\n"
 			d.Start("bird", "-f", "-c", filed(t, d.Host, "bird.conf", text), "-s", "/run/bird.ctl")
 		case "frr":
 			d.frr(own, fragment)
@@ -153,7 +186,7 @@ func newEdge(t *testing.T, engine string) *edge {
 	}
 	lab.Eventually(t, 30*time.Second, "both sessions are established", func() bool {
 		out, _ := e.router.Try("birdc", "-s", "/run/bird.ctl", "show", "protocols")
-		return strings.Count(out, "Established") == 2
+		return strings.Count(out, "Established") == 2*len(e.families())
 	})
 	return e
 }
@@ -169,7 +202,11 @@ func filed(t *testing.T, h *lab.Host, name, text string) string {
 
 // frr starts zebra and bgpd, and tells them what keepc exports.
 func (d *edgeDirector) frr(own, fragment string) {
-	const daemons = "/usr/lib/frr/"
+	daemons, shell := "/usr/lib/frr/", "vtysh"
+	newer := os.Getenv(newerFRR)
+	if newer != "" {
+		daemons, shell = newer+"/", newer+"/vtysh"
+	}
 	if _, err := exec.LookPath(daemons + "zebra"); err != nil {
 		d.t.Skip("no frr: apt-get install frr")
 	}
@@ -182,12 +219,19 @@ func (d *edgeDirector) frr(own, fragment string) {
 		}
 		d.Start(daemons+daemon, args...)
 		lab.Eventually(d.t, 10*time.Second, daemon+" answers", func() bool {
-			_, err := d.Try("vtysh", "--vty_socket", "/run/frr", "-d", daemon, "-c", "show version")
+			_, err := d.Try(shell, "--vty_socket", "/run/frr", "-d", daemon, "-c", "show version")
 			return err == nil
 		})
 	}
-	base := "router bgp 64512\n bgp router-id " + own + "\n no bgp ebgp-requires-policy\n neighbor 10.1.0.254 remote-as 64500\n neighbor 10.1.0.254 timers connect 1\n neighbor 10.1.0.254 advertisement-interval 0\nexit\n"
-	d.Run("vtysh", "--vty_socket", "/run/frr", "-f", filed(d.t, d.Host, "frr.conf", fragment+base))
+	base := "router bgp 64512\n bgp router-id " + own + "\n no bgp ebgp-requires-policy\n neighbor 10.1.0.254 remote-as 64500\n neighbor 10.1.0.254 timers connect 1\n neighbor 10.1.0.254 advertisement-interval 0\n"
+	if newer != "" {
+		base += strings.ReplaceAll(base[strings.Index(base, " neighbor"):], "10.1.0.254", "2001:db8:1::254") + " address-family ipv6 unicast\n  neighbor 2001:db8:1::254 activate\n exit-address-family\n"
+		_, six, _ := strings.Cut(fragment, "! FRR before 10.0")
+		_, six, _ = strings.Cut(six, "\n")
+		base += "exit\n" + strings.ReplaceAll(six, "! ", "")
+	}
+	base += "exit\n"
+	d.Run(shell, "--vty_socket", "/run/frr", "-f", filed(d.t, d.Host, "frr.conf", fragment+base))
 }
 
 // run starts keepc.
@@ -217,15 +261,15 @@ func (d *edgeDirector) verb(args ...string) string {
 	return d.Run(line[0], line[1:]...)
 }
 
-// hops are where the router sends what is for the address.
-func (e *edge) hops() (hops []string) {
+// hops are where the router sends what is for the address of a family.
+func (e *edge) hops(family int) (hops []string) {
 	e.t.Helper()
-	routes, err := e.router.Netlink().RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Table: 254}, netlink.RT_FILTER_TABLE)
+	routes, err := e.router.Netlink().RouteListFiltered(family, &netlink.Route{Table: 254}, netlink.RT_FILTER_TABLE)
 	if err != nil {
 		e.t.Fatal(err)
 	}
 	for _, r := range routes {
-		if r.Dst == nil || r.Dst.String() != edgeAddress.String() {
+		if r.Dst == nil || r.Dst.String() != edgeAddresses[family].String() {
 			continue
 		}
 		if len(r.MultiPath) == 0 {
@@ -239,15 +283,23 @@ func (e *edge) hops() (hops []string) {
 	return hops
 }
 
-// until waits until the router goes there, and returns how long that took.
+// until waits until the router goes there, with IPv6 by the addresses of the same hosts, and returns how long that took.
 func (e *edge) until(limit time.Duration, hops ...string) time.Duration {
 	e.t.Helper()
 	begin := time.Now()
-	for !slices.Equal(e.hops(), hops) {
-		if time.Since(begin) > lab.Patience(limit) {
-			e.t.Fatalf("after %v the router goes to %q, want %q", limit, e.hops(), hops)
+	for _, family := range e.families() {
+		want := slices.Clone(hops)
+		if family == netlink.FAMILY_V6 {
+			for i, hop := range hops {
+				want[i] = sixth(hop)
+			}
 		}
-		time.Sleep(time.Millisecond)
+		for !slices.Equal(e.hops(family), want) {
+			if time.Since(begin) > lab.Patience(limit) {
+				e.t.Fatalf("after %v the router goes to %q, want %q", limit, e.hops(family), want)
+			}
+			time.Sleep(time.Millisecond)
+		}
 	}
 	return time.Since(begin)
 }
@@ -281,11 +333,14 @@ func TestEngines(t *testing.T) {
 			d2.run()
 			e.until(20*time.Second, "10.1.0.1", "10.1.0.2")
 			const gap = 5 * time.Millisecond
-			ping := e.client.Start("ping", "-n", "-q", "-i", fmt.Sprint(gap.Seconds()), "-W", "1", "10.9.0.1")
+			var pings []*lab.Process
+			for _, family := range e.families() {
+				pings = append(pings, e.client.Start("ping", "-n", "-q", "-i", fmt.Sprint(gap.Seconds()), "-W", "1", edgeAddresses[family].Addr().String()))
+			}
 			time.Sleep(500 * time.Millisecond)
 			d1.verb("drain", "--announce", "edge")
 			e.until(time.Second, "10.1.0.2")
-			if out := d1.Run("ip", "route", "show", "table", "199"); !strings.Contains(out, "blackhole 10.9.0.1") {
+			if out := d1.Run("ip", "route", "show", "table", "199") + d1.Run("ip", "-6", "route", "show", "table", "199"); !strings.Contains(out, "blackhole 10.9.0.1") || !strings.Contains(out, "blackhole 2001:db8:9::1") {
 				t.Errorf("the router has left it before drain_table is empty: %q", out)
 			}
 			if out := d1.verb("drain", "--announce", "edge", "--wait"); !strings.Contains(out, "edge 10.9.0.1: withdrawn: an operator drains edge") {
@@ -299,18 +354,20 @@ func TestEngines(t *testing.T) {
 				t.Errorf("a director that ended leaves %s", out)
 			}
 			time.Sleep(500 * time.Millisecond)
-			ping.Signal(syscall.SIGINT)
-			_ = ping.Wait(10 * time.Second) // it tells what is lost
-			sent, received := pinged(t, ping.Log())
-			t.Logf("%s: of %d packets, one each %v, %d are lost through a drain, an enable and a stop", engine, sent, gap, sent-received)
-			if sent < 100 || sent != received {
-				t.Errorf("%d of %d packets are lost:\n%s", sent-received, sent, ping.Log())
+			for i, ping := range pings {
+				ping.Signal(syscall.SIGINT)
+				_ = ping.Wait(10 * time.Second) // it tells what is lost
+				sent, received := pinged(t, ping.Log())
+				t.Logf("%s: of %d packets to %v, one each %v, %d are lost through a drain, an enable and a stop", engine, sent, edgeAddresses[e.families()[i]].Addr(), gap, sent-received)
+				if sent < 100 || sent != received {
+					t.Errorf("%d of %d packets are lost:\n%s", sent-received, sent, ping.Log())
+				}
 			}
 
 			d2.keepc.Signal(syscall.SIGKILL)
 			<-d2.keepc.Done()
 			time.Sleep(300 * time.Millisecond)
-			if hops := e.hops(); !slices.Equal(hops, []string{"10.1.0.2"}) {
+			if hops := e.hops(netlink.FAMILY_V4); !slices.Equal(hops, []string{"10.1.0.2"}) {
 				t.Errorf("a killed director is withdrawn by itself: %q", hops)
 			}
 			if out := d2.verb("run", "--withdraw", d2.conf); out != "withdrawn: 10.9.0.1/32 table 198\nwithdrawn: 2001:db8:9::1/128 table 198\n" {
