@@ -67,11 +67,20 @@ func resolveInstance(v *ir.VRRPInstance, g *ir.Global) {
 		inherit(v, "garp_extra_if", &v.GARPExtraInterface, g.GARPExtraInterface)
 	}
 	resolveUnicast(v, g)
+	resolveIPVLAN(v)
 	if !v.NoPreempt {
 		v.TimerExpiredBackup = 0 // another router would have the role by right
 	}
 	resolveCommands(g, &v.NotifyLowerPriority, &v.NotifyDeleted)
 	resolveNotify(&v.Notify, g)
+}
+
+// resolveIPVLAN lets advertisements to the group come from the address of the ipvlan interface. Over IPv6 it need not be an address of the host
+// below, so that one speaks from its own.
+func resolveIPVLAN(v *ir.VRRPInstance) {
+	if a, ok := v.IPVLAN.Source(); ok && a.Is4() && !v.IPv6() && v.Group().IsValid() {
+		setDefault(&v.SourceAddr, netip.Addr{}, a)
+	}
 }
 
 // resolveRole takes back a password that does not count, and a state that does not fit the password or strict mode.

@@ -143,6 +143,7 @@ var leftOutElsewhere = map[string]string{
 	"vrrp_instance.virtual_routes.track_group":  "static objects alone",
 	"vrrp_instance.virtual_rules.track_group":   "static objects alone",
 	"vrrp_instance.vrf":                         "virtual MAC addresses",
+	"vrrp_instance.use_ipvlan":                  "TestIPVLAN",
 }
 
 // tells are the words that tell somebody something, by what the list says of them.

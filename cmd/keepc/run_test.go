@@ -53,7 +53,7 @@ func TestRunRefuses(t *testing.T) {
 		{"without both", repaired(t, "lb01"), "net_raw,-net_admin", "exit status 3", "needs CAP_NET_RAW"},
 		{"a missing file", "/nonexistent/lb01.conf", "", "exit status 3", "/nonexistent/lb01.conf: no such file"},
 		{"a directory", t.TempDir(), "", "exit status 3", "is a directory"},
-		{"ipvlan, which is not built yet", ipvlan, "", "exit status 1", "ipvlan.conf:4:2: error: vrrp_instance.use_ipvlan is not enforced yet"},
+		{"ipvlan without an address", ipvlan, "", "exit status 1", "ipvlan.conf:4:2: error: vrrp_instance.use_ipvlan over IPv4 without an address is not enforced yet"},
 		{"a file with errors", broken, "", "exit status 1", `broken.conf:2:2: error: unknown keyword "prioritty"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

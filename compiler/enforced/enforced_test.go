@@ -63,7 +63,8 @@ func TestOf(t *testing.T) {
 	for _, c := range []struct{ path, want string }{
 		{"vrrp_instance.priority", "enforced"},
 		{"vrrp_instance.unicast_peer", "enforced"},
-		{"vrrp_instance.use_ipvlan", "refused: " + otherMAC},
+		{"vrrp_instance.use_ipvlan", "left out to a multicast group: " + onBase + "; refused over IPv4 without an address: " + speechless + "; refused with unicast_peer: " + addressless},
+		{"vrrp_instance.auth_hmac", "refused: " + strangers},
 		{"vrrp_instance.authentication.auth_type", "enforced"},
 		{"vrrp_instance.nonsense", ""},
 		{"nonsense", ""},

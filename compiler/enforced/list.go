@@ -14,7 +14,9 @@ const (
 	lineLeft    = "the line is left out"
 	optionLeft  = "the object is made without it"
 	strangers   = "its peers drop the advertisements of this director, and all become MASTER"
-	otherMAC    = "hosts keep sending to a virtual MAC address that no director has"
+	onBase      = "advertisements leave by the interface itself, from its MAC address as those of an ipvlan do; virtual addresses are on it with keepalived, too"
+	speechless  = "keepalived stays in FAULT without an address for the ipvlan interface; with one it starts, and so does keepc"
+	addressless = "peers send to the address of the ipvlan interface, which no director has"
 )
 
 // Blocks that have the same words.
@@ -100,7 +102,9 @@ var list = []row{
 		garp_master_delay garp_master_repeat garp_master_refresh garp_master_refresh_repeat garp_lower_prio_delay garp_lower_prio_repeat`},
 	{blocks: "vrrp_instance.unicast_peer", words: "min_ttl max_ttl", answer: Enforced},
 	{blocks: "vrrp_instance", words: "auth_hmac", answer: Refused, why: strangers},
-	{blocks: "vrrp_instance", words: "use_ipvlan", answer: Refused, why: otherMAC},
+	{blocks: "vrrp_instance", words: "use_ipvlan", answer: LeftOut, why: onBase, when: "to a multicast group", where: spokenByBase},
+	{blocks: "vrrp_instance", words: "use_ipvlan", answer: Refused, why: speechless, when: "over IPv4 without an address", where: speechlessIPVLAN},
+	{blocks: "vrrp_instance", words: "use_ipvlan", answer: Refused, why: addressless, when: "with unicast_peer", where: unicastIPVLAN},
 	{blocks: "vrrp_instance", words: "garp_extra_if vmac_garp_intvl timer_expired_backup thread_timer_expired promote_secondaries kernel_rx_buf_size", answer: Enforced},
 	{blocks: "vrrp_instance", words: "vrf", answer: LeftOut, why: noVRF},
 	{blocks: "vrrp_instance", words: "strict_mode no_accept", answer: Enforced},

@@ -40,6 +40,31 @@ func strangeRegexes(cfg *ir.Config) (all []within) {
 	return all
 }
 
+// What keepc does about an ipvlan interface depends on whom its instance speaks to, and from where.
+func spokenByBase(cfg *ir.Config) []within {
+	return ipvlans(cfg, func(v *ir.VRRPInstance) bool { return v.Group().IsValid() && !speechlessOn(v) })
+}
+
+func speechlessIPVLAN(cfg *ir.Config) []within { return ipvlans(cfg, speechlessOn) }
+
+func unicastIPVLAN(cfg *ir.Config) []within {
+	return ipvlans(cfg, func(v *ir.VRRPInstance) bool { return !v.Group().IsValid() && !speechlessOn(v) })
+}
+
+func speechlessOn(v *ir.VRRPInstance) bool {
+	_, ok := v.IPVLAN.Source()
+	return !ok && !v.IPv6()
+}
+
+func ipvlans(cfg *ir.Config, which func(*ir.VRRPInstance) bool) (all []within) {
+	for _, v := range cfg.Instances {
+		if v.IPVLAN != nil && which(v) {
+			all = append(all, within{path: "vrrp_instance.use_ipvlan", at: v.At("use_ipvlan")})
+		}
+	}
+	return all
+}
+
 func staticLines(cfg *ir.Config) []within {
 	return append(routeLines("static_routes", cfg.StaticRoutes), ruleLines("static_rules", cfg.StaticRules)...)
 }

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -169,6 +170,16 @@ type IPVLAN struct {
 	Address string
 	Mode    string // bridge, private or vepa
 	Group   Number // of interfaces
+}
+
+// Source is the address of the interface; false: there is none.
+func (v *IPVLAN) Source() (a netip.Addr, ok bool) {
+	if v == nil {
+		return a, false
+	}
+	own, _, _ := strings.Cut(v.Address, "/")
+	a, err := netip.ParseAddr(own)
+	return a, err == nil
 }
 
 // ExtraGARP is how often a virtual MAC address is announced on the interfaces below too.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"keepc/compiler/ir"
 	"keepc/grammar/diag"
@@ -291,11 +290,8 @@ func familied(v *ir.VRRPInstance) []voice {
 	if v.Has("mcast_dst_ip") && v.MulticastGroup.IsValid() && len(v.Unicast) == 0 {
 		all = append(all, voice{v.MulticastGroup, v.At("mcast_dst_ip"), false})
 	}
-	if v.IPVLAN != nil {
-		own, _, _ := strings.Cut(v.IPVLAN.Address, "/")
-		if a, err := netip.ParseAddr(own); err == nil {
-			all = append(all, voice{a, v.At("use_ipvlan"), false})
-		}
+	if a, ok := v.IPVLAN.Source(); ok {
+		all = append(all, voice{a, v.At("use_ipvlan"), false})
 	}
 	sortVoices(all)
 	return all
