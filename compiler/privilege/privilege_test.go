@@ -8,7 +8,6 @@ import (
 	"keepc/compiler"
 	"keepc/compiler/ir"
 	"keepc/compiler/privilege"
-	"keepc/grammar"
 	"keepc/grammar/source"
 )
 
@@ -44,8 +43,7 @@ func TestNeeds(t *testing.T) {
 		if c.is != nil {
 			c.is(&h)
 		}
-		file, _ := grammar.Parse(source.New("k.conf", []byte(c.file)))
-		cfg, _ := compiler.Compile(file, compiler.Options{})
+		cfg := compiler.Load(source.New("k.conf", []byte(c.file)), compiler.Options{}).Config
 		var got []string
 		for _, n := range privilege.Needs(&privilege.File{Config: cfg, Read: maps.Keys(map[string]bool{"k.conf": true})}, h) {
 			if n.Capability != "CAP_NET_ADMIN" && n.Capability != "CAP_SYS_NICE" {
