@@ -87,3 +87,49 @@ vrrp_instance VI_1 {
 		t.Errorf("keepc:\n%s\nkeepalived:\n%s", got[keepc], got[keepalived])
 	}
 }
+
+// TestLinkbeat: with linkbeat_interfaces both programs are in FAULT while the link is down, and MASTER again when it is up. keepalived asks
+// once a second; keepc, which leaves the word out, hears of it from the kernel.
+func TestLinkbeat(t *testing.T) {
+	t.Parallel()
+	lab.NeedPrograms(t, "keepalived", "ip")
+	const file = `linkbeat_interfaces {
+	eth0 ETHTOOL
+}
+vrrp_instance VI_1 {
+	interface eth0
+	virtual_router_id 51
+	version 3
+	advert_int 0.1
+	virtual_ipaddress {
+		192.0.2.10/24
+	}
+}
+`
+	for _, p := range []program{keepalived, keepc} {
+		t.Run(string(p), func(t *testing.T) {
+			t.Parallel()
+			h := lab.New(t).Host("lb01")
+			h.Run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "far0")
+			for _, l := range []string{"lo", "eth0", "far0"} {
+				h.Run("ip", "link", "set", l, "up")
+			}
+			h.AddAddr("eth0", "192.0.2.1/24")
+			line := asKeepalivedArgs(t, p, "-nlD", "-P", "-p/run/k.pid", "-r/run/v.pid", "-c/run/c.pid", "-b/run/b.pid", "-f", fileOf(t, file))
+			d := h.Start(line[0], line[1:]...)
+			holds := func() bool { return h.HasAddr(netip.MustParseAddr("192.0.2.10")) }
+			lab.Eventually(t, 20*time.Second, "it is MASTER", holds)
+			for range 3 {
+				h.Run("ip", "link", "set", "far0", "down")
+				begun := time.Now()
+				lab.Eventually(t, 10*time.Second, "it gives the address up", func() bool { return !holds() })
+				t.Logf("gave the address up %v after the link was lost", time.Since(begun))
+				h.Run("ip", "link", "set", "far0", "up")
+				begun = time.Now()
+				lab.Eventually(t, 10*time.Second, "it is MASTER again", holds)
+				t.Logf("MASTER again %v after the link came back", time.Since(begun))
+			}
+			d.Stop()
+		})
+	}
+}
