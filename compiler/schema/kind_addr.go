@@ -11,6 +11,7 @@ import (
 	"keepc/compiler/ir"
 	"keepc/grammar"
 	"keepc/grammar/diag"
+	"keepc/grammar/value"
 )
 
 // Addr is an address of either family.
@@ -89,20 +90,17 @@ func (r *reader) noAddress(w grammar.Word, expect string) {
 		Span:    w.Span,
 		Label:   "expected " + expect,
 	}
-	inner := strings.TrimSuffix(strings.TrimPrefix(w.Text, "["), "]")
-	bare := strings.Trim(w.Text, "',;<>()")
-	switch both, _, joined := addrPort(w.Text); {
-	case inner != w.Text && isAddr(inner):
-		d.Label, bare = "an address has no brackets", inner
-	case joined:
-		d.Label = fmt.Sprintf("expected %s without the port", both.Addr())
-	case bare != w.Text && isAddr(bare):
-		d.Label = "expected " + bare
+	switch as := value.ReadAddress(w.Text); {
+	case as.Addr.IsValid() && as.Port != "":
+		d.Label = fmt.Sprintf("expected %s without the port", as.Addr)
+	case as.Addr.IsValid() && as.Zone+as.Sign == "":
+		d.Label = "expected " + as.Host
+		if as.Before+as.After == "" {
+			d.Label = "an address has no brackets"
+		}
+		d.Fixes = r.bared(w, as.Host, isAddr)
 	case looksLikeName(w.Text):
 		d.Notes = []diag.Note{{Message: "keepalived resolves no names here"}}
-	}
-	if isAddr(bare) {
-		d.Fixes = r.bared(w, bare, isAddr)
 	}
 	r.fail(d)
 }
@@ -188,13 +186,17 @@ var Endpoint = Kind[netip.AddrPort]{"an address and a port", func(r *reader) (no
 
 // joined reads "10.0.0.3:80", which people write and the reference does not understand, and "10.0.0.3/80", of which it drops the port.
 func (r *reader) joined(w grammar.Word) (netip.AddrPort, bool) {
-	both, sign, ok := addrPort(w.Text)
-	if !ok || r.literal {
+	if r.literal || isAddr(w.Text) { // nearly all
+		return netip.AddrPort{}, false
+	}
+	as := value.ReadAddress(w.Text)
+	both, ok := as.Endpoint()
+	if !ok {
 		return netip.AddrPort{}, false
 	}
 	two := fmt.Sprintf("%s %d", both.Addr(), both.Port())
 	lost := fmt.Sprintf("keepalived finds no address here and drops the %s", r.key.Word)
-	if sign == '/' {
+	if as.Sign == "/" {
 		lost = fmt.Sprintf("keepalived reads %s and drops what follows", both.Addr())
 	}
 	r.twoWords(w, two, lost)
@@ -211,20 +213,6 @@ func (r *reader) twoWords(w grammar.Word, two, lost string) {
 		Notes:   []diag.Note{{Message: lost}},
 		Fixes:   []diag.Fix{replace(w.Span, two)},
 	})
-}
-
-// addrPort reads an address and a port that are joined by a sign: a colon, or a slash in front of what is too large for a prefix length.
-func addrPort(s string) (both netip.AddrPort, sign byte, ok bool) {
-	if text, port, cut := strings.Cut(s, "/"); cut {
-		a, err := parseAddr(text)
-		n, err2 := strconv.ParseUint(port, 10, 16)
-		return netip.AddrPortFrom(a, uint16(n)), '/', err == nil && err2 == nil && int(n) > a.BitLen()
-	}
-	if i := strings.IndexByte(s, ':'); i < 0 || s[0] != '[' && i != strings.LastIndexByte(s, ':') {
-		return both, 0, false // an address alone
-	}
-	both, err := netip.ParseAddrPort(s)
-	return both, ':', err == nil && both.Addr().Zone() == ""
 }
 
 // Prefix is an address with a prefix length; without one it is that of a single host.
@@ -329,31 +317,29 @@ func (r *reader) noPrefix(w grammar.Word, what, expect string) {
 		Span:    w.Span,
 		Label:   "expected " + expect,
 	}
-	text, length, cut := strings.Cut(strings.Trim(w.Text, `'",;<>()*`), "/")
-	text, zone, _ := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]"), "%")
-	a, err := parseAddr(text)
-	meant := netip.PrefixFrom(a, a.BitLen())
-	if bits, ok := maskLength(length, a); err == nil && ok {
-		meant = netip.PrefixFrom(a, bits)
-	} else if cut && length != "" {
-		err = strconv.ErrSyntax
+	as := value.ReadAddress(w.Text)
+	bits, known := maskLength(as.Rest, as.Addr)
+	if as.Rest == "" {
+		bits, known = as.Addr.BitLen(), true
 	}
-	both, _, joined := addrPort(text)
+	meant := netip.PrefixFrom(as.Addr, bits)
+	name, _, _ := strings.Cut(strings.Trim(w.Text, `'",;<>()*`), "/")
 	switch {
-	case err == nil && zone != "":
-		d.Label = fmt.Sprintf("expected %s dev %s", meant, zone)
-	case err == nil && cut && length == "":
+	case looksLikeName(name):
+		d.Notes = []diag.Note{{Message: "keepalived resolves no names here"}}
+	case !as.Addr.IsValid() && strings.Contains(name, "-"), as.Sign == "-":
+		d.Label = "expected one address a line"
+	case !as.Addr.IsValid() || !known:
+	case as.Port != "":
+		d.Label = fmt.Sprintf("expected %s without the port", as.Addr)
+	case as.Zone != "":
+		d.Label = fmt.Sprintf("expected %s dev %s", meant, as.Zone)
+	case as.Sign != "" && as.Rest == "":
 		d.Label = `expected a number behind "/"`
 		d.Notes = []diag.Note{{Message: "keepalived reads 0: every address is then one of the link"}}
-	case err == nil:
+	default:
 		d.Label = fmt.Sprintf("expected %s", meant)
 		d.Fixes = r.bared(w, meant.String(), isAddr)
-	case joined:
-		d.Label = fmt.Sprintf("expected %s without the port", both.Addr())
-	case strings.Contains(text, "-") && !looksLikeName(text):
-		d.Label = "expected one address a line"
-	case looksLikeName(text):
-		d.Notes = []diag.Note{{Message: "keepalived resolves no names here"}}
 	}
 	r.fail(d)
 }

@@ -1,0 +1,63 @@
+// Package value has the grammars of values that are little languages of their own.
+package value
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/alecthomas/participle/v2"
+	"github.com/alecthomas/participle/v2/lexer"
+)
+
+// An Address is what people write where an address belongs, which is more than any keyword takes: 10.0.0.1:80, [2001:db8::1]/64,
+// 10.0.0.1-9, fe80::1%eth0, <10.0.0.1>. The texts are as written; what is not there is empty.
+type Address struct {
+	Before  string `parser:"@Mark*"`
+	Open    string `parser:"@'['?"`
+	Host    string `parser:"@(IPv4 | IPv6)"`
+	Zone    string `parser:"('%' @((Text | IPv4) ('-' Text)*))?"`
+	Closing string `parser:"@']'?"`
+	Port    string `parser:"@Port?"` // with the colon
+	Sign    string `parser:"( @('/' | '-')"`
+	Rest    string `parser:"  @(Text | IPv4 | IPv6 | Port | Sign)* )?"` // behind the sign
+	After   string `parser:"@Mark*"`
+
+	Addr netip.Addr // that of Host; zero: it is none, as 10.0.0.300
+}
+
+// addresses is participle's parser, which takes a while to build.
+var addresses = sync.OnceValue(func() *participle.Parser[Address] {
+	return participle.MustBuild[Address](participle.Lexer(lexer.MustSimple([]lexer.SimpleRule{
+		{Name: "IPv4", Pattern: `\d+(\.\d+){3}`},
+		{Name: "Port", Pattern: `:\d+`},
+		{Name: "IPv6", Pattern: `[0-9A-Fa-f]*:[0-9A-Fa-f:.]*`},
+		{Name: "Sign", Pattern: `[][/%-]`},
+		{Name: "Mark", Pattern: `['",;<>()*]`},
+		{Name: "Text", Pattern: `[^][/%'",;<>()*-]+`},
+	})))
+})
+
+// ReadAddress reads a word; the zero Address: there is none at its place.
+func ReadAddress(word string) Address {
+	a, err := addresses().ParseString("", word)
+	if err != nil {
+		return Address{}
+	}
+	a.Addr, _ = netip.ParseAddr(a.Host) // zero with the error
+	return *a
+}
+
+// Endpoint returns an address and the port that is joined to it: by a colon, or by a slash in front of what is too large for a prefix
+// length.
+func (a Address) Endpoint() (netip.AddrPort, bool) {
+	digits, brackets := strings.TrimPrefix(a.Port, ":"), a.Open+a.Closing
+	good := a.Sign == "" && a.Addr.Is6() == (brackets == "[]")
+	if a.Sign == "/" {
+		digits, good = a.Rest, brackets+a.Port == ""
+	}
+	port, err := strconv.ParseUint(digits, 10, 16)
+	good = good && err == nil && a.Addr.IsValid() && a.Before+a.Zone+a.After == "" && (a.Sign == "" || int(port) > a.Addr.BitLen())
+	return netip.AddrPortFrom(a.Addr, uint16(port)), good
+}
