@@ -53,7 +53,11 @@ func (w *dumper) write(ctx context.Context, sig os.Signal) error {
 	switch sig {
 	case syscall.SIGUSR1:
 		w.say("Printing VRRP data for process(%d) on signal", pid)
-		return w.replace(w.name, dumps.Data(s))
+		if err := w.replace(w.name, dumps.Data(s)); err != nil || len(s.Config.VirtualServers) == 0 {
+			return err
+		}
+		w.say("Printing checker data for process(%d) on signal", pid)
+		return w.replace(strings.Replace(w.name, "keepalived", "keepalived_check", 1), dumps.Checkers(s))
 	case syscall.SIGUSR2:
 		w.say("Printing VRRP stats for process(%d) on signal", pid)
 		return w.replace("keepalived.stats", dumps.Stats(s, w.since))

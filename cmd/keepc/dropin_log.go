@@ -60,6 +60,9 @@ const (
 	checkerProcess = "Keepalived_healthcheckers"
 )
 
+// quorumChange is what the log says of a service that loses or wins its quorum.
+var quorumChange = regexp.MustCompile(`^(\w+) (\S+):(\d+): (lost|reached): weight (\d+) of \d+ is alive, quorum (\d+)$`)
+
 // poolChange is what the log says of a server that comes or goes.
 var poolChange = regexp.MustCompile(`(?:; removed from|; serves) (\w+) (\S+):(\d+)$`)
 
@@ -98,6 +101,13 @@ func theirWords(subject, text string) (process string, lines []string) {
 		}
 		lines = append(lines, fmt.Sprintf("%s [%s]:%s:%s %s VS [%s]:%s:%s", verb, host, m[1], port, to, strings.Trim(m[2], "[]"), m[1], m[3]))
 		return checkerProcess, lines
+	}
+	if m := quorumChange.FindStringSubmatch(text); m != nil && subject == "quorum" {
+		verb, relation := "Gained", "<="
+		if m[4] == "lost" {
+			verb, relation = "Lost", ">"
+		}
+		return checkerProcess, []string{fmt.Sprintf("%s quorum %s %s %s for VS [%s]:%s:%s", verb, m[6], relation, m[5], strings.Trim(m[2], "[]"), m[1], m[3])}
 	}
 	if subject != "" {
 		for i := range lines {

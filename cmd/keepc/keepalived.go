@@ -219,6 +219,9 @@ func (d *keepalivedRun) configTest() int {
 		return keepalivedRefused
 	}
 	l := d.App.load(d.file)
+	for _, f := range l.Unread {
+		fmt.Fprintln(out, report.Printable(inTheirShape(f.Text)))
+	}
 	if l.Config == nil {
 		for line := range strings.Lines(l.Refused) {
 			fmt.Fprintln(out, report.Printable(inTheirShape(strings.TrimRight(line, "\n"))))

@@ -88,8 +88,8 @@ func Stats(s status.Snapshot, since Baseline) []byte {
 // hidden stands where keepalived writes the password.
 const hidden = "(hidden)"
 
-// state is the number of a role in keepalived.
-func state(r vrrp.Role) int { return [...]int{0, 1, 2, 3, 98}[r] }
+// stateNumber is the number of a role in keepalived.
+func stateNumber(r vrrp.Role) int { return [...]int{0, 1, 2, 3, 98}[r] }
 
 // seconds is an interval in seconds, as keepalived writes it.
 func seconds(d time.Duration) json.Number {
@@ -179,7 +179,7 @@ func dataOf(s router.Standing, cfg *ir.Config) data {
 		GARPRefreshRepeat: v.GARPMasterRefreshRepeat, GARPLowerPrioDelay: seconds(v.GARPLowerPrioDelay), GARPLowerPrioRepeat: v.GARPLowerPrioRepeat,
 		LowerPrioNoAdvert: number(v.LowerPrioNoAdvert), HigherPrioSendAdvert: number(v.HigherPrioSendAdvert), VRID: v.VRID, BasePriority: v.Priority,
 		EffectivePriority: s.Priority, VIPSet: master, AdvertInterval: seconds(v.AdvertInterval), MasterAdvertInterval: seconds(v.AdvertInterval), Accept: 1,
-		NoPreempt: v.NoPreempt, PreemptDelay: seconds(v.PreemptDelay), State: state(s.Role), WantState: state(want(s.Role)), Version: v.Version,
+		NoPreempt: v.NoPreempt, PreemptDelay: seconds(v.PreemptDelay), State: stateNumber(s.Role), WantState: stateNumber(want(s.Role)), Version: v.Version,
 		AuthType: int(v.Auth.Type),
 	}
 	if v.Auth.Type != ir.AuthNone {
