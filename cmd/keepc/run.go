@@ -159,6 +159,7 @@ func (r *runRun) main(ctx context.Context, name string) error {
 		Status:  socket,
 		Page:    page,
 		Version: programVersion(),
+		Plan:    r.planner(name, came),
 		Thread:  true,
 		Journal: daemon.Journals(daemon.StateDir),
 		Replace: replace(old, log),

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"keepc/compiler/ir"
+	"keepc/runtime/kernel"
 	"keepc/runtime/status"
 )
 
@@ -22,6 +23,7 @@ type past struct {
 	faults []string       // of it, with what becomes of them
 	unread []string       // its includes of which nothing was read
 	text   func() []byte  // of it
+	files  Files          // it was read from
 	reload *status.Reload // the last one; nil: none so far
 	count  struct{ done, refused uint64 }
 }
@@ -29,14 +31,14 @@ type past struct {
 func (p *past) begin(now time.Time, l Loaded) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.begun, p.since, p.text = now, now, l.Text
+	p.begun, p.since, p.text, p.files = now, now, l.Text, maps.Clone(l.Files)
 	p.faults, p.unread = texts(l.Faults), texts(l.Unread)
 }
 
 func (p *past) done(now time.Time, l Loaded) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.since, p.text, p.reload = now, l.Text, &status.Reload{At: now}
+	p.since, p.text, p.reload, p.files = now, l.Text, &status.Reload{At: now}, maps.Clone(l.Files)
 	p.faults, p.unread = texts(l.Faults), texts(l.Unread)
 	p.count.done++
 }
@@ -52,7 +54,41 @@ func (p *past) refused(now time.Time, why string) (since time.Time) {
 
 // answers is how others ask about the director.
 func (d *director) answers() status.Director {
-	return status.Director{Version: d.Version, Document: d.document, Follow: d.history.follow}
+	answers := status.Director{Version: d.Version, Document: d.document, Follow: d.history.follow}
+	if d.Plan != nil {
+		answers.Plan = (&pending{past: &d.past, plan: d.Plan}).text
+	}
+	return answers
+}
+
+// A pending is the plan of files that have changed since the configuration in force was read from them.
+type pending struct {
+	past *past
+	plan func() string
+
+	mu    sync.Mutex // one plan at a time, for all who ask
+	files Files      // as they were for the last one
+	last  string
+	at    time.Time
+}
+
+// planFresh is how long a plan is shown again while the files stay as they are: the kernel may change meanwhile, and many may ask.
+const planFresh = 30 * time.Second
+
+// text returns the plan; empty: the files are those in force.
+func (p *pending) text() string {
+	p.past.mu.Lock()
+	files := maps.Clone(p.past.files)
+	p.past.mu.Unlock()
+	if !files.look() {
+		return ""
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !maps.Equal(files, p.files) || time.Since(p.at) > planFresh {
+		p.files, p.last, p.at = files, p.plan(), time.Now()
+	}
+	return p.last
 }
 
 // document answers who asks for the director's status. It asks the loops for snapshots and writes them down on the goroutine of who asks:
@@ -72,6 +108,9 @@ func (d *director) document(ctx context.Context, q status.Question) (status.Docu
 	if err != nil {
 		return status.Document{}, err
 	}
+	if q == status.About {
+		s.Traffic = d.traffic(ctx, len(s.Config.VirtualServers))
+	}
 	m := s.Document(d.File, os.Getpid())
 	if q == status.InForce {
 		d.past.mu.Lock()
@@ -82,6 +121,23 @@ func (d *director) document(ctx context.Context, q status.Question) (status.Docu
 		}
 	}
 	return m, nil
+}
+
+// trafficPatience bounds how long the counters of the kernel are read. Who asks waits for them; beyond that he gets the rest without them.
+const trafficPatience = time.Second
+
+// traffic reads the counters of IPVS, on the goroutine of who asks and through a door that no loop uses. Without any it asks nobody.
+func (d *director) traffic(ctx context.Context, services int) kernel.Traffics {
+	if services == 0 {
+		return kernel.Traffics{}
+	}
+	ctx, cancel := context.WithTimeout(ctx, trafficPatience)
+	defer cancel()
+	t, err := d.busy.Traffic(ctx)
+	if err != nil { // what the kernel refuses is told elsewhere
+		return kernel.Traffics{}
+	}
+	return t
 }
 
 // snapshot asks the loops what they know.

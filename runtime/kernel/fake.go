@@ -22,6 +22,7 @@ type Fake struct {
 	faults    map[string][]error // verb → what its next calls return
 	announced []Announcement
 	busy      map[state.DestinationKey]Connections
+	traffic   Traffics
 	watches   map[*linkWatch]struct{}
 	hubs      map[string]*Hub // by interface name
 	// lost are to be called when a route or rule is deleted.
@@ -52,6 +53,23 @@ func (f *Fake) Connections(k ir.ServiceKey) (map[netip.AddrPort]Connections, err
 		}
 	}
 	return all, nil
+}
+
+// SetTraffic makes traffic go through services.
+func (f *Fake) SetTraffic(t Traffics) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.traffic = t
+}
+
+// Traffic implements Kernel.
+func (f *Fake) Traffic(context.Context) (Traffics, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.noIPVS {
+		return Traffics{}, ErrNoIPVS
+	}
+	return f.traffic, nil
 }
 
 // An Announcement is what Announce would have told the neighbours.

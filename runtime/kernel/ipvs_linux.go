@@ -184,6 +184,29 @@ func (l *Linux) Connections(k ir.ServiceKey) (map[netip.AddrPort]Connections, er
 	})
 }
 
+// Traffic implements Balancing. Linux counts in 64 bits since 4.1.
+func (l *Linux) Traffic(ctx context.Context) (Traffics, error) {
+	all := Traffics{map[ir.ServiceKey]Traffic{}, map[state.DestinationKey]Traffic{}}
+	return all, l.look(func(*ipvs.Handle) error {
+		err := l.table.dump(cmdGetService, nil, attrService, func(a attributes) { all.Services[a.service()] = a.traffic(svcTraffic) })
+		if err != nil {
+			return fmt.Errorf("count the traffic of virtual servers: %w", err)
+		}
+		for k := range all.Services {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			err := l.table.dump(cmdGetDest, appendService(nil, k, nil), attrDest, func(a attributes) {
+				all.Servers[state.DestinationKey{Service: k, Server: a.server()}] = a.traffic(dstTraffic)
+			})
+			if err != nil && !errors.Is(err, unix.ESRCH) { // it went meanwhile
+				return fmt.Errorf("count the traffic of the real servers of %s: %w", k, err)
+			}
+		}
+		return nil
+	})
+}
+
 // timeouts reads how long silent connections are remembered.
 func (l *Linux) timeouts(state.State, iter.Seq[state.TimeoutsKey]) (map[state.TimeoutsKey]state.Timeouts, error) {
 	all := map[state.TimeoutsKey]state.Timeouts{}

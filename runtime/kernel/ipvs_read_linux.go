@@ -64,6 +64,21 @@ func (a attributes) addr(n, family uint16) netip.Addr {
 	return addr
 }
 
+// traffic reads counters of 64 bits, which are attributes of their own; 0 are those that this kernel does not have.
+func (a attributes) traffic(n uint16) (t Traffic) {
+	inner, err := nl.ParseRouteAttr(a[n])
+	if err != nil {
+		return t
+	}
+	for _, c := range inner {
+		to := map[uint16]*uint64{1: &t.Connections, 2: &t.PacketsIn, 3: &t.PacketsOut, 4: &t.BytesIn, 5: &t.BytesOut}[c.Attr.Type&nl.NLA_TYPE_MASK]
+		if to != nil && len(c.Value) >= 8 {
+			*to = binary.NativeEndian.Uint64(c.Value)
+		}
+	}
+	return t
+}
+
 func (a attributes) service() ir.ServiceKey {
 	if mark := a[svcFWMark]; len(mark) == 4 {
 		return ir.ServiceKey{FWMark: binary.NativeEndian.Uint32(mark), IPv6: a.uint16(svcFamily) == unix.AF_INET6}

@@ -138,6 +138,7 @@ const (
 	svcTimeout   = 8
 	svcNetmask   = 9
 	svcEngine    = 11
+	svcTraffic   = 12
 
 	dstAddr        = 1
 	dstPort        = 2
@@ -149,6 +150,7 @@ const (
 	dstInactive    = 8
 	dstPersistent  = 9
 	dstFamily      = 11
+	dstTraffic     = 12
 	dstTunnelType  = 13
 	dstTunnelPort  = 14
 	dstTunnelFlags = 15

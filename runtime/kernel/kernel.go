@@ -129,6 +129,21 @@ type Claim struct {
 type Balancing interface {
 	// Connections counts those of the real servers of a service. A service that is not there has none. Errors: ErrNoIPVS, ErrPermission.
 	Connections(ir.ServiceKey) (map[netip.AddrPort]Connections, error)
+	// Traffic counts what went through services and real servers since they are in the table. Errors: ErrNoIPVS, ErrPermission, that of ctx.
+	Traffic(ctx context.Context) (Traffics, error)
+}
+
+// Traffics is what went through all services of a table, and through their real servers.
+type Traffics struct {
+	Services map[ir.ServiceKey]Traffic
+	Servers  map[state.DestinationKey]Traffic
+}
+
+// Traffic is what IPVS counts. Answers are counted with NAT alone: else they do not pass it.
+type Traffic struct {
+	Connections           uint64
+	PacketsIn, PacketsOut uint64
+	BytesIn, BytesOut     uint64
 }
 
 // Connections are those that the kernel remembers of a real server.

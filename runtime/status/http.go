@@ -21,7 +21,7 @@ var files embed.FS
 
 // Handler answers GET: / is a page for people, /status.json the Document, /metrics for Prometheus. Every answer is made for itself.
 func (d Director) Handler() (http.Handler, error) {
-	page, err := template.New("page.html").Funcs(template.FuncMap{"ago": ago, "clock": clock}).ParseFS(files, "page.html")
+	page, err := template.New("page.html").Funcs(template.FuncMap{"ago": ago, "clock": clock, "bytes": inBytes}).ParseFS(files, "page.html")
 	if err != nil {
 		return nil, fmt.Errorf("read the page: %w", err)
 	}
@@ -40,7 +40,11 @@ func (d Director) Handler() (http.Handler, error) {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		if m, ok := d.document(w, r); ok {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
-			_ = page.Execute(w, view{Document: m, Program: d.Version})
+			v := view{Document: m, Program: d.Version}
+			if d.Plan != nil {
+				v.Plan = d.Plan()
+			}
+			_ = page.Execute(w, v)
 		}
 	})
 	return headers(mux), nil
@@ -86,6 +90,17 @@ func ServePage(ctx context.Context, l net.Listener, d Director) error {
 type view struct {
 	Document
 	Program string // its version
+	Plan    string // of files that are changed and not applied; empty: there are none
+}
+
+// OnlyDropped are the routers whose advertisements are dropped without a condition that says so, for the page.
+func (i Instance) OnlyDropped() (list []Dropped) {
+	for _, d := range i.Dropped {
+		if !slices.ContainsFunc(i.Conditions, func(c Condition) bool { return c.Peer == d.Peer }) {
+			list = append(list, d)
+		}
+	}
+	return list
 }
 
 // Alive is how many servers of a service are up, for the page.
@@ -110,6 +125,19 @@ func ago(t, now time.Time) string {
 		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
 	}
 	return fmt.Sprintf("%d days", int(d.Hours())/24)
+}
+
+// inBytes is an amount in the largest unit of which there is one.
+func inBytes(n uint64) string {
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"}
+	x, i := float64(n), 0
+	for ; x >= 1024 && i < len(units)-1; i++ {
+		x /= 1024
+	}
+	if i == 0 {
+		return fmt.Sprintf("%d B", n)
+	}
+	return fmt.Sprintf("%.1f %s", x, units[i])
 }
 
 // latestEvents is how many events the page shows.

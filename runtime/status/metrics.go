@@ -3,6 +3,7 @@ package status
 import (
 	"context"
 	"runtime"
+	"slices"
 	"strconv"
 	"time"
 
@@ -107,6 +108,29 @@ func scriptMetrics() []metric[Script] {
 	}
 }
 
+// trafficMetrics are those of what IPVS counts; there are none where it does not tell.
+func trafficMetrics[T any](name, what string, of func(T) *Traffic) []metric[T] {
+	both := func(in, out func(*Traffic) uint64) func(T, func(float64, ...string)) {
+		return func(x T, yield func(float64, ...string)) {
+			if t := of(x); t != nil {
+				yield(float64(in(t)), "in")
+				yield(float64(out(t)), "out")
+			}
+		}
+	}
+	return []metric[T]{
+		{"keepc_" + name + "_connections_total", "Connections that IPVS gave to the " + what + ".", counter, nil, func(x T, yield func(float64, ...string)) {
+			if t := of(x); t != nil {
+				yield(float64(t.Connections))
+			}
+		}},
+		{"keepc_" + name + "_packets_total", "Packets of the " + what + " that passed IPVS: with direct routing and tunnels no answers do.", counter, []string{"direction"},
+			both(func(t *Traffic) uint64 { return t.PacketsIn }, func(t *Traffic) uint64 { return t.PacketsOut })},
+		{"keepc_" + name + "_bytes_total", "Bytes of the " + what + " that passed IPVS.", counter, []string{"direction"},
+			both(func(t *Traffic) uint64 { return t.BytesIn }, func(t *Traffic) uint64 { return t.BytesOut })},
+	}
+}
+
 func serviceMetrics() []metric[Service] {
 	return []metric[Service]{
 		{"keepc_service_quorum_up", "1 while the virtual server has its quorum.", gauge, nil, one(func(s Service) float64 { return truth(!s.Lost) })},
@@ -200,14 +224,14 @@ func families() []interface {
 			for _, s := range d.Services {
 				yield(s, s.Name)
 			}
-		}, serviceMetrics()},
+		}, slices.Concat(serviceMetrics(), trafficMetrics("service", "virtual server", func(s Service) *Traffic { return s.Traffic }))},
 		family[served]{[]string{"service", "server"}, func(d Document, yield func(served, ...string)) {
 			for _, s := range d.Services {
 				for _, r := range s.Servers {
 					yield(served{r, s.Name}, s.Name, r.Address.String())
 				}
 			}
-		}, serverMetrics()},
+		}, slices.Concat(serverMetrics(), trafficMetrics("server", "real server", func(s served) *Traffic { return s.Traffic }))},
 		family[reconcile.Kind]{[]string{"kind"}, func(d Document, yield func(reconcile.Kind, ...string)) {
 			for _, k := range d.Kinds {
 				yield(k, k.Kind)

@@ -171,6 +171,8 @@ func (d Document) Drained(by Drain) (list []Announcement) {
 type Director struct {
 	Version  string // of the program
 	Document func(context.Context, Question) (Document, error)
+	// Plan says what a reload of files that have changed would do; empty: they have not. nil: nobody can tell.
+	Plan func() string
 	// Follow returns the events from now on, until end is called.
 	Follow func() (events <-chan Event, end func())
 }

@@ -17,6 +17,7 @@ import (
 	"keepc/compiler/state"
 	"keepc/runtime/bfd"
 	"keepc/runtime/health"
+	"keepc/runtime/kernel"
 	"keepc/runtime/reconcile"
 	"keepc/runtime/router"
 	"keepc/runtime/vrrp"
@@ -95,6 +96,7 @@ type Instance struct {
 	Priority  uint8     `json:"priority"`               // the effective one
 	Sum       string    `json:"priority_sum,omitempty"` // as "100 + 20 (script web)"
 	Master    *Master   `json:"master,omitempty"`       // whom a BACKUP heard last
+	Addresses []string  `json:"addresses"`              // of the virtual router, whoever holds them
 	// Statistics count since a configuration first named it.
 	Statistics vrrp.Statistics `json:"statistics"`
 	// Dropped are the routers whose advertisements are dropped, at most the last eight.
@@ -201,6 +203,7 @@ type Service struct {
 	Name    string   `json:"name"` // as in "tcp 10.0.0.3:80"
 	Quorum  uint32   `json:"quorum"`
 	Lost    bool     `json:"quorum_lost"`
+	Traffic *Traffic `json:"traffic,omitempty"` // since it is in the kernel; nil: the kernel does not tell
 	Servers []Server `json:"real_servers"`
 }
 
@@ -228,6 +231,25 @@ type Server struct {
 	// Assigned: an operator set the weight. FileWeight is there then, and so are Connections, where the kernel tells them.
 	Assigned    bool         `json:"assigned,omitempty"`
 	Connections *Connections `json:"connections,omitempty"`
+	Traffic     *Traffic     `json:"traffic,omitempty"` // since it is in the kernel; nil: the kernel does not tell, or it is not there
+}
+
+// Traffic is what IPVS counts of a service or a real server. Answers are counted with NAT alone: else they do not pass it.
+type Traffic struct {
+	Connections uint64 `json:"connections"`
+	PacketsIn   uint64 `json:"packets_in"`
+	PacketsOut  uint64 `json:"packets_out"`
+	BytesIn     uint64 `json:"bytes_in"`
+	BytesOut    uint64 `json:"bytes_out"`
+}
+
+// trafficOf is what was counted of one of many.
+func trafficOf[K comparable](all map[K]kernel.Traffic, k K) *Traffic {
+	t, counted := all[k]
+	if !counted {
+		return nil
+	}
+	return (*Traffic)(&t)
 }
 
 // Connections are those that the kernel remembers of a real server.
@@ -254,6 +276,8 @@ type Snapshot struct {
 	Situation state.Situation
 	Checks    map[state.DestinationKey]health.Statistics
 	Busy      map[state.DestinationKey]Connections // of those servers that an operator gave a weight
+
+	Traffic kernel.Traffics
 
 	At       time.Time
 	Started  time.Time
@@ -299,7 +323,7 @@ func (s Snapshot) Document(file string, pid int) Document {
 		d.Instances = append(d.Instances, Instance{
 			Name: r.Config.Name, Interface: k.Interface, VRID: k.VRID, Twin: k.Twin, IPv6: k.IPv6,
 			Role: r.Role.String(), Since: r.Since, Why: r.Why(), Priority: r.Priority, Sum: r.Sum.String(), Master: master, Statistics: r.Statistics,
-			Dropped: dropped(r.Unheard), Conditions: conditions(r.Conditions),
+			Addresses: addresses(r.Config), Dropped: dropped(r.Unheard), Conditions: conditions(r.Conditions),
 		})
 		d.Statistics.ChecksumErrors += r.Statistics.ChecksumErrors
 		d.Statistics.VersionErrors += r.Statistics.VersionErrors
@@ -315,12 +339,12 @@ func (s Snapshot) Document(file string, pid int) Document {
 	d.Statistics.NotesLost = s.NotesLost
 	var checks health.Statistics
 	for _, v := range s.Config.VirtualServers {
-		service := Service{Name: v.Key.String(), Quorum: v.Quorum, Lost: s.Situation.NoQuorum[v.Key], Servers: []Server{}}
+		service := Service{Name: v.Key.String(), Quorum: v.Quorum, Lost: s.Situation.NoQuorum[v.Key], Traffic: trafficOf(s.Traffic.Services, v.Key), Servers: []Server{}}
 		for _, r := range v.RealServers {
 			k := state.DestinationKey{Service: v.Key, Server: r.Addr}
 			cause, down := s.Situation.Down[k]
 			checks = checks.Plus(s.Checks[k])
-			server := Server{r.Addr, r.Weight, !down, cause, notChecked(r), newChecks(s.Checks[k]), nil, false, nil}
+			server := Server{r.Addr, r.Weight, !down, cause, notChecked(r), newChecks(s.Checks[k]), nil, false, nil, trafficOf(s.Traffic.Servers, k)}
 			if weight, set := s.Situation.Weight[k]; set {
 				server.Weight, server.FileWeight = weight, &r.Weight
 			}
@@ -340,6 +364,14 @@ func (s Snapshot) Document(file string, pid int) Document {
 		d.Announcements = append(d.Announcements, Announcement{a.Name.Text, a.Addr, a.Table, a.DrainTable, now.Stage.String(), now.Why})
 	}
 	return d
+}
+
+func addresses(v *ir.VRRPInstance) []string {
+	all := []string{}
+	for _, a := range v.Addresses {
+		all = append(all, a.Prefix.String())
+	}
+	return all
 }
 
 func conditions(list []vrrp.Condition) []Condition {

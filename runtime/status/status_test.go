@@ -23,6 +23,7 @@ import (
 	"keepc/compiler/state"
 	"keepc/grammar/source"
 	"keepc/runtime/bfd"
+	"keepc/runtime/kernel"
 	"keepc/runtime/reconcile"
 	"keepc/runtime/router"
 	"keepc/runtime/track"
@@ -99,6 +100,12 @@ func sample() Snapshot {
 			Down:     map[state.DestinationKey]string{{Service: web, Server: netip.MustParseAddrPort("10.0.0.8:80")}: "connect: connection refused (4th time)"},
 			Weight:   map[state.DestinationKey]int{{Service: web, Server: netip.MustParseAddrPort("10.0.0.7:80")}: 4},
 			NoQuorum: map[ir.ServiceKey]bool{web: true},
+		},
+		Traffic: kernel.Traffics{
+			Services: map[ir.ServiceKey]kernel.Traffic{web: {Connections: 7, PacketsIn: 40, PacketsOut: 38, BytesIn: 5000, BytesOut: 3 << 20}},
+			Servers: map[state.DestinationKey]kernel.Traffic{
+				{Service: web, Server: netip.MustParseAddrPort("10.0.0.7:80")}: {Connections: 7, PacketsIn: 40, PacketsOut: 38, BytesIn: 5000, BytesOut: 3 << 20},
+			},
 		},
 		Standings: []router.Standing{
 			{Config: cfg.Instances[0], Role: vrrp.Master, Reason: vrrp.Because("no advert for 3.61s"), Since: day.Add(4 * time.Second), Priority: 120, Sum: track.Sum{Base: 100, Terms: []track.Term{{Thing: track.Thing{Kind: track.Script, Name: "web"}, N: 20}}}},
