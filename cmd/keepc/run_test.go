@@ -47,6 +47,13 @@ func TestRunRefuses(t *testing.T) {
 	if err := os.WriteFile(ipvlan, []byte("vrrp_instance x {\n\tinterface eth0\n\tvirtual_router_id 1\n\tuse_ipvlan\n\tvirtual_ipaddress {\n\t\t10.0.0.3\n\t}\n}\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	placeless := filepath.Join(t.TempDir(), "unicast.conf")
+	if err := os.WriteFile(placeless, []byte("vrrp_instance x {\n\tvirtual_router_id 1\n\tunicast_src_ip 10.0.0.1\n\tunicast_peer {\n\t\t10.0.0.2\n\t}\n\tvirtual_ipaddress {\n\t\t10.0.0.3 dev eth0\n\t}\n}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(filepath.Dir(placeless), ".keepc.conf"), []byte("keepalived_version 2.2.8\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct{ name, file, without, status, says string }{
 		{"without CAP_NET_ADMIN", repaired(t, "lb01"), "net_admin", "exit status 3", "vrrp_instance oldboy needs CAP_NET_ADMIN, which this process does not have"},
 		{"without CAP_NET_RAW", repaired(t, "lb01"), "net_raw", "exit status 3", "vrrp_instance oldboy needs CAP_NET_RAW, which this process does not have"},
@@ -54,6 +61,7 @@ func TestRunRefuses(t *testing.T) {
 		{"a missing file", "/nonexistent/lb01.conf", "", "exit status 3", "/nonexistent/lb01.conf: no such file"},
 		{"a directory", t.TempDir(), "", "exit status 3", "is a directory"},
 		{"ipvlan without an address", ipvlan, "", "exit status 1", "ipvlan.conf:4:2: error: vrrp_instance.use_ipvlan over IPv4 without an address is not enforced yet"},
+		{"unicast without interface, as 2.2.8 allows", placeless, "", "exit status 1", "unicast.conf:1:1: error: vrrp_instance without interface is not enforced yet: keepc follows the interface"},
 		{"a file with errors", broken, "", "exit status 1", `broken.conf:2:2: error: unknown keyword "prioritty"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -16,6 +16,7 @@ const (
 	strangers   = "its peers drop the advertisements of this director, and all become MASTER"
 	onBase      = "advertisements leave by the interface itself, from its MAC address as those of an ipvlan do; virtual addresses are on it with keepalived, too"
 	speechless  = "keepalived stays in FAULT without an address for the ipvlan interface; with one it starts, and so does keepc"
+	placeless   = "keepc follows the interface of an instance: name the one that has unicast_src_ip"
 	addressless = "peers send to the address of the ipvlan interface, which no director has"
 )
 
@@ -36,6 +37,7 @@ const (
 // list is every keyword with its answer.
 var list = []row{
 	{words: "global_defs vrrp_sync_group vrrp_instance vrrp_script track_file vrrp_track_file vrrp_track_process bfd_instance virtual_server virtual_server_group static_ipaddress static_routes static_rules garp_group", answer: Enforced},
+	{words: "vrrp_instance", answer: Refused, why: placeless, when: "without interface", where: placelessInstances},
 	{words: "net_namespace net_namespace_ipvs use_pid_dir instance", answer: Enforced},
 	{blocks: "bfd_instance", answer: Enforced, words: "neighbor_ip neighbour_ip source_ip min_rx min_tx idle_tx multiplier passive ttl hoplimit max_hops weight vrrp checker"},
 	{blocks: "bfd_instance", answer: LeftOut, why: "keepalived 2.2.7 does not know it: the session has port 3784, and max_hops", words: "multihop"},

@@ -40,6 +40,16 @@ func strangeRegexes(cfg *ir.Config) (all []within) {
 	return all
 }
 
+// placelessInstances are unicast instances as keepalived 2.2.8 and later have them.
+func placelessInstances(cfg *ir.Config) (all []within) {
+	for _, v := range cfg.Instances {
+		if v.Interface == "" {
+			all = append(all, within{path: "vrrp_instance", at: v.Span()})
+		}
+	}
+	return all
+}
+
 // What keepc does about an ipvlan interface depends on whom its instance speaks to, and from where.
 func spokenByBase(cfg *ir.Config) []within {
 	return ipvlans(cfg, func(v *ir.VRRPInstance) bool { return v.Group().IsValid() && !speechlessOn(v) })
