@@ -39,8 +39,14 @@ var addresses = sync.OnceValue(func() *participle.Parser[Address] {
 	})))
 })
 
+// longest is more than an address and all that is written with it takes, in bytes.
+const longest = 128
+
 // ReadAddress reads a word; the zero Address: there is none at its place.
 func ReadAddress(word string) Address {
+	if len(word) > longest {
+		return Address{}
+	}
 	a, err := addresses().ParseString("", word)
 	if err != nil {
 		return Address{}

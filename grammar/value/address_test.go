@@ -2,6 +2,7 @@ package value
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 )
 
@@ -32,7 +33,7 @@ func TestAddress(t *testing.T) {
 			t.Errorf("%s: %+v", c.word, got)
 		}
 	}
-	for _, word := range []string{"", "web1.example.org", "10.0.0", "10.0.0.1x", "a10.0.0.1", "/24", "10.0.0.1 80", "eth0:1", "10.0.0.1]x"} {
+	for _, word := range []string{"", "web1.example.org", "10.0.0", "10.0.0.1x", "a10.0.0.1", "/24", "10.0.0.1 80", "eth0:1", "10.0.0.1]x", "10.0.0.1-" + strings.Repeat("9-", 400)} {
 		if got := ReadAddress(word); got != (Address{}) {
 			t.Errorf("%q: %+v", word, got)
 		}
