@@ -79,9 +79,7 @@ func TestSameVirtualMAC(t *testing.T) {
 		h := n.Host("lb01", lab.On(lan, "eth0", "10.0.0.1/24"), lab.On(other, "eth1", "10.1.0.1/24"))
 		peer := n.Host("peer", lab.On(lan, "eth0", "10.0.0.2/24"))
 		h.Sysctl("net.ipv4.conf.all.rp_filter", "1")
-		lab.Eventually(t, 10*time.Second, "a link-local address", func() bool {
-			return strings.Contains(h.Run("ip", "-6", "addr", "show", "dev", "eth0", "-tentative"), "fe80")
-		})
+		atRest(t, h)
 		before := look(h)
 		capture := peer.Capture("eth0")
 		director := startVirtual(t, h, p, virtual)
@@ -124,6 +122,14 @@ var (
 	virtualLink = regexp.MustCompile(`(?m)^\d+: ([^ @]+)@(\S+): .*\n +link/ether (\S+) .*\n +(macvlan mode \w+).*addrgenmode (\w+)`)
 	heldAddress = regexp.MustCompile(`(?m)^\d+: (\S+) +(inet6? .*?) *\\`)
 )
+
+// atRest waits until an interface has its link-local address, of which the kernel first makes sure that nobody else has it.
+func atRest(t *testing.T, h *lab.Host) {
+	t.Helper()
+	lab.Eventually(t, 10*time.Second, "a link-local address", func() bool {
+		return strings.Contains(h.Run("ip", "-6", "addr", "show", "dev", "eth0", "-tentative"), "fe80")
+	})
+}
 
 // look sees a host. Left out are: the address of the base on a link for IPv6, which keepalived needs to send, and the settings of IPv4 on such
 // a link; and the filters of source addresses of the interfaces below: both programs move that of all interfaces there, keepalived not to
@@ -204,6 +210,7 @@ func TestVirtualLinks(t *testing.T) {
 			return len(s.links) == len(links)
 		})
 	}
+	atRest(t, host)
 	before := look(host)
 	d := startVirtual(t, host, keepc, instance(7, " use_vmac\n")+instance(8, " use_vmac\n"))
 	expect("both", "vrrp.7 10.0.0.7", "vrrp.8 10.0.0.8")

@@ -135,7 +135,7 @@ func (h *Host) Try(name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), Patience(runLimit))
 	defer cancel()
 	cmd := h.command(exec.CommandContext(ctx, name, args...))
-	cmd.WaitDelay = time.Second // for children that keep the pipe open
+	cmd.WaitDelay = Patience(time.Second) // for children that keep the pipe open
 	var out []byte
 	err := h.Do(func() (err error) {
 		out, err = cmd.CombinedOutput()
