@@ -341,7 +341,6 @@ func (d *keepalivedRun) direct(ctx context.Context, stop func(), log *slog.Logge
 	defer stop()
 
 	code, next := keepalivedFatal, &first
-	d.collect()
 	err = daemon.Run(ctx, daemon.Options{
 		File: d.shown(d.file),
 		Load: func() daemon.Loaded {

@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -126,7 +125,6 @@ func (r *runRun) main(ctx context.Context, name string) error {
 	if r.Open != nil {
 		open = r.Open
 	}
-	r.collect()
 	err = daemon.Run(ctx, daemon.Options{
 		File: r.shown(name),
 		Load: func() daemon.Loaded {
@@ -172,14 +170,6 @@ func (r *runRun) main(ctx context.Context, name string) error {
 		return exit{code: code}
 	}
 	return failed(err)
-}
-
-// collect makes a director collect what it no longer needs when it has allocated half as much as it needs; GOGC says otherwise. For 1,000
-// services with 10 servers each a reload takes a fifth more of processor time than with Go's 100, and its peak is a sixth smaller.
-func (a *App) collect() {
-	if a.Env("GOGC") == "" {
-		debug.SetGCPercent(50)
-	}
 }
 
 // enterFor enters the network namespace of a configuration, which may be none: see enter.
