@@ -206,10 +206,12 @@ type director struct {
 	current  generations
 	prepared chan prepared
 	loading  bool
-	again    bool      // another reload was asked for while one was loading
-	rested   time.Time // when the next reload may begin
-	asked    bool      // by somebody, and not by a file that changed
-	inForce  Loaded    // the configuration in force
+	retiring *retirement      // before the configuration that is to be in force next; nil: there is none
+	retired  chan *retirement // those that are over
+	again    bool             // another reload was asked for while one was loading
+	rested   time.Time        // when the next reload may begin
+	asked    bool             // by somebody, and not by a file that changed
+	inForce  Loaded           // the configuration in force
 	past     past
 	history  *remembered // of the log
 	manager  manager
@@ -225,7 +227,7 @@ type director struct {
 // newDirector returns a director of which nothing works yet.
 func newDirector(work context.Context, o Options, cfg *ir.Config, found state.Found, doors doors, bell, sessions bell) *director {
 	routers, servers := router.Adopt(cfg, found), balance.Adopt(cfg, balance.Start(o.Seed), found)
-	d := &director{Options: o, work: work, things: watch.New(), watcher: newWatcher(), prepared: make(chan prepared, 1), past: past{first: cfg}, timed: make(chan struct{}), scheduler: newScheduler(o.Log)}
+	d := &director{Options: o, work: work, things: watch.New(), watcher: newWatcher(), prepared: make(chan prepared, 1), retired: make(chan *retirement), past: past{first: cfg}, timed: make(chan struct{}), scheduler: newScheduler(o.Log)}
 	d.inForce.Config = cfg
 	d.timing.Store(&cfg.Global)
 	d.current = generations{routers.Generation, servers.Generation}
@@ -382,7 +384,13 @@ func (d *director) loop(ctx context.Context) error {
 		case <-d.watcher.changed:
 			d.reload(d.File+" changed", false)
 		case p := <-d.prepared:
-			d.apply(ctx, p)
+			d.take(ctx, p)
+		case r := <-d.retired:
+			if r == d.retiring {
+				r.over = true
+				d.drained(ctx)
+				d.rest()
+			}
 		case <-d.router.late:
 			d.scheduler.raise()
 		case <-d.scheduler.overrun:
@@ -456,34 +464,6 @@ func (d *director) end(stop context.CancelFunc) {
 // patience is how long the end may take.
 func (d *director) patience() time.Duration {
 	return cmp.Or(d.inForce.Config.ChildWaitTime, stopTimeout)
-}
-
-// wait waits for the first attempts to enforce something.
-func wait(ctx context.Context, attempts ...<-chan error) error {
-	var errs []error
-	for _, c := range attempts {
-		select {
-		case err := <-c:
-			errs = append(errs, err)
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// tee lets two hear how an attempt ended.
-func tee(ctx context.Context, attempt <-chan error) (one, other <-chan error) {
-	a, b := make(chan error, 1), make(chan error, 1)
-	go func() {
-		select {
-		case err := <-attempt:
-			a <- err
-			b <- err
-		case <-ctx.Done():
-		}
-	}()
-	return a, b
 }
 
 // noIPVS says once that the kernel has no ip_vs, at the line of the first virtual server that needs it.

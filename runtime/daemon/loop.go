@@ -38,3 +38,31 @@ func (l latest[T]) put(v T) {
 	}
 	l <- v
 }
+
+// wait waits for the first attempts to enforce something.
+func wait(ctx context.Context, attempts ...<-chan error) error {
+	var errs []error
+	for _, c := range attempts {
+		select {
+		case err := <-c:
+			errs = append(errs, err)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// tee lets two hear how an attempt ended.
+func tee(ctx context.Context, attempt <-chan error) (one, other <-chan error) {
+	a, b := make(chan error, 1), make(chan error, 1)
+	go func() {
+		select {
+		case err := <-attempt:
+			a <- err
+			b <- err
+		case <-ctx.Done():
+		}
+	}()
+	return a, b
+}

@@ -100,35 +100,53 @@ func (d *director) reload(why string, asked bool) {
 		p := prepared{Loaded: d.load(&before, asked)}
 		if p.Config != nil {
 			p.router, p.balance = router.Prepare(p.Config, current.router), balance.Prepare(p.Config, current.balance)
-			d.retire(p)
 		}
 		d.prepared <- p
 	}()
 }
 
-// apply puts a new configuration into force, or says why not and keeps the old one. The services of a new address are there before it
-// is: balance goes first.
-func (d *director) apply(ctx context.Context, p prepared) {
+// take decides about a configuration that was read. One that is refused changes nothing, not even the drain before an earlier one. Any
+// other is put into force when what it gives up is drained, and takes the place of one that still drains.
+func (d *director) take(ctx context.Context, p prepared) {
 	d.loading, d.rested = false, time.Now().Add(reloadPause)
 	if d.Watch {
 		d.watcher.watch(maps.Clone(p.Files))
 	}
-	defer func() {
-		d.manager.ready()
-		if d.again {
-			asked := d.asked
-			d.again, d.asked = false, false
-			d.reload("asked to again", asked)
-		}
-	}()
 	if p.Config == nil {
-		for line := range strings.Lines(p.Refused) {
-			d.Log.Error("refused: "+strings.TrimRight(line, "\n"), "subject", "reload")
-		}
-		since := d.past.refused(time.Now(), p.Refused)
-		d.Log.Info("still enforcing the configuration of "+since.Format("15:04:05"), "subject", "reload")
-		return
+		d.refuse(p.Refused)
+		d.drained(ctx)
+	} else {
+		d.retire(ctx, p)
 	}
+	d.rest()
+}
+
+// rest begins the reload that was asked for meanwhile. Nothing is under way then but a drain.
+func (d *director) rest() {
+	if d.retiring == nil {
+		d.manager.ready()
+	}
+	if d.again {
+		asked := d.asked
+		d.again, d.asked = false, false
+		d.reload("asked to again", asked)
+	}
+}
+
+// refuse says why a configuration is not put into force.
+func (d *director) refuse(why string) {
+	for line := range strings.Lines(why) {
+		d.Log.Error("refused: "+strings.TrimRight(line, "\n"), "subject", "reload")
+	}
+	since := d.past.refused(time.Now(), why)
+	d.Log.Info("still enforcing the configuration of "+since.Format("15:04:05"), "subject", "reload")
+	if d.retiring != nil {
+		d.Log.Info("the reload before it goes on", "subject", "reload")
+	}
+}
+
+// apply puts a new configuration into force. The services of a new address are there before it is: balance goes first.
+func (d *director) apply(ctx context.Context, p prepared) {
 	start := time.Now()
 	d.mask(p.Config)
 	d.notify.Configure(p.Config)

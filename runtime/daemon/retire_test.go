@@ -23,19 +23,24 @@ func TestReloadDrainsWhatItGivesUp(t *testing.T) {
 	}
 }
 `
+	heavier := strings.Replace(first, "weight 1", "weight 3", 1)
 	at := netip.MustParseAddr("10.0.0.4")
 	other := ir.ServiceKey{Protocol: ir.TCP, Addr: at, Port: 80}
 	for _, c := range []struct {
 		name   string
 		drain  uint32 // drain_table
 		file   string
-		end    bool // of the director, 2 s after the reload
+		then   string // the file that is reloaded 1 s later; empty: none
+		end    bool   // of the director, 2 s after the reload
 		played string
 	}{
-		{"by way of the drain table", 199, first, false, "198+199 service | 199 service | 199 service | - -"},
-		{"without one", 0, first, false, "- service | - - | - - | - -"},
-		{"a service that stays", 199, strings.Replace(first, "weight 1", "weight 3", 1) + second, false, "198 service | 198 service | 198 service | 198 service"},
-		{"the director ends meanwhile", 199, first, true, "198+199 service | 199 service | 199 service | - -"},
+		{"by way of the drain table", 199, first, "", false, "198+199 service | 199 service | 199 service | - -"},
+		{"without one", 0, first, "", false, "- service | - - | - - | - -"},
+		{"a service that stays", 199, heavier + second, "", false, "198 service | 198 service | 198 service | 198 service"},
+		{"the director ends meanwhile", 199, first, "", true, "198+199 service | 199 service | 199 service | - -"},
+		{"a second reload takes it back", 199, first, heavier + second, false, "198+199 service | 199 service | 198 service | 198 service"},
+		{"a second reload is refused", 199, first, "vrrp_instance {", false, "198+199 service | 199 service | 199 service | - -"},
+		{"a second reload gives up the same", 199, first, heavier, false, "198+199 service | 199 service | 199 service | - -"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -67,6 +72,9 @@ func TestReloadDrainsWhatItGivesUp(t *testing.T) {
 				}
 				look(100 * time.Millisecond)
 				look(900 * time.Millisecond)
+				if c.then != "" {
+					b.reload(c.then)
+				}
 				if c.end {
 					b.cancel()
 				}

@@ -21,30 +21,79 @@ const (
 
 // withdraw drains what is announced, before the director stops.
 func (d *director) withdraw() error {
-	return d.depart("stopping", "drains what it announces", d.balance.leave)
-}
-
-// retire drains what a configuration gives up of what is announced, before it is put into force: until then its services and addresses stay.
-func (d *director) retire(p prepared) {
-	err := d.depart("reload", "drains what the new configuration gives up", func() <-chan struct{} { return d.balance.retire(p.balance) })
-	if err != nil && d.work.Err() == nil { // the rest has to come all the same
-		d.Log.Error(fmt.Sprintf("what is announced: %v", err), "subject", "reload")
+	if d.retiring != nil { // all of it goes
+		d.retiring.end()
 	}
-}
-
-// depart begins a departure on the loop of the services, and returns when the routers know of it. Where there is none it takes no time.
-func (d *director) depart(subject, text string, begin func() <-chan struct{}) error {
 	limit, cancel := context.WithTimeout(d.work, leaveTimeout)
 	defer cancel()
-	left, err := ask(limit, d.balance.do, begin)
+	left, err := ask(limit, d.balance.do, d.balance.leave)
 	if err != nil || left == nil {
 		return err
 	}
-	d.Log.Info(text, "subject", subject)
-	select {
-	case <-left:
-	case <-limit.Done():
-		return limit.Err()
+	d.Log.Info("drains what it announces", "subject", "stopping")
+	return d.depart(limit, "stopping", left)
+}
+
+// A retirement is the drain of what a configuration gives up of what is announced, before it is put into force: until then its services
+// and addresses stay.
+type retirement struct {
+	prepared
+	end  context.CancelFunc
+	over bool
+}
+
+// retire puts a configuration into force after its retirement, which ends the one before: what that gave up and this one has is announced
+// again.
+func (d *director) retire(ctx context.Context, p prepared) {
+	left, err := ask(d.work, d.balance.do, func() <-chan struct{} { return d.balance.retire(p.balance) })
+	if err != nil { // the director ends
+		return
+	}
+	before := d.retiring
+	if before != nil {
+		before.end()
+		d.Log.Info("a newer file takes the place of the one before, which was not in force yet", "subject", "reload")
+	}
+	if left != nil {
+		d.Log.Info("drains what the new configuration gives up", "subject", "reload")
+	} else if before == nil {
+		d.apply(ctx, p)
+		return
+	}
+	// The routers may not have heard yet of what the one before withdrew: this one waits, too, if all that it gives up is gone already.
+	work, end := context.WithCancel(d.work)
+	r := &retirement{prepared: p, end: end}
+	d.retiring = r
+	d.workers.Go(func() {
+		defer end()
+		limit, cancel := context.WithTimeout(work, leaveTimeout)
+		defer cancel()
+		if err := d.depart(limit, "reload", left); err != nil && work.Err() == nil { // the rest has to come all the same
+			d.Log.Error(fmt.Sprintf("what is announced: %v", err), "subject", "reload")
+		}
+		select {
+		case d.retired <- r:
+		case <-work.Done():
+		}
+	})
+}
+
+// drained puts the configuration into force whose retirement is over. While a newer file is read it waits: that one may take it back.
+func (d *director) drained(ctx context.Context) {
+	if r := d.retiring; r != nil && r.over && !d.loading {
+		d.retiring = nil
+		d.apply(ctx, r.prepared)
+	}
+}
+
+// depart waits for the end of a departure, nil where that has come, and returns when the routers know of it.
+func (d *director) depart(limit context.Context, subject string, left <-chan struct{}) error {
+	if left != nil {
+		select {
+		case <-left:
+		case <-limit.Done():
+			return limit.Err()
+		}
 	}
 	served, err := ask(limit, d.balance.do, d.balance.machine.Situation)
 	if err != nil {
