@@ -122,7 +122,7 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 	case Reconfigure:
 		m.reconfigure(now, ev.Config)
 	case Speak:
-		if m.role == Master {
+		if m.role == Master && !m.courteous { // a courteous one has yet to listen
 			m.advertise(now)
 		}
 	case Lead:

@@ -454,3 +454,33 @@ func drawEvent(t *rapid.T) Event {
 		p.Interval = time.Duration(rapid.IntRange(1, 3).Draw(t, "their interval")) * time.Second
 	})
 }
+
+// TestSpeak: who is asked for an advertisement out of turn says it, unless it has yet to hear whether there is a master.
+func TestSpeak(t *testing.T) {
+	noPreempt := func(v *ir.VRRPInstance) { v.NoPreempt = true }
+	delayed := func(v *ir.VRRPInstance) { v.PreemptDelay = time.Minute }
+	here := Ready{Source: netip.MustParseAddr("192.0.2.2"), Here: true}
+	for _, c := range []struct {
+		name  string
+		cfg   *ir.VRRPInstance
+		start Ready
+		wait  time.Duration
+		says  string
+		next  time.Duration
+	}{
+		{"a BACKUP", instance(), Ready{Source: here.Source}, time.Second, "", wait100 - time.Second},
+		{"a MASTER", instance(), Ready{Source: here.Source}, wait100 + 300*time.Millisecond, "send 100", time.Second},
+		{"a start that finds its addresses here", instance(), here, 300 * time.Millisecond, "send 100", 700 * time.Millisecond},
+		{"one that lets another master be", instance(noPreempt), here, 300 * time.Millisecond, "", 950 * time.Millisecond},
+		{"one that does for a while", instance(delayed), here, 300 * time.Millisecond, "", 950 * time.Millisecond},
+		{"it has heard none", instance(noPreempt), here, 1350 * time.Millisecond, "send 100", time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t, c.cfg, Init)
+			b.do(0, c.start)
+			b.until(b.now.Add(c.wait))
+			want(t, "says", b.do(0, Speak{}), c.says)
+			want(t, "deadline", b.left(), c.next)
+		})
+	}
+}
