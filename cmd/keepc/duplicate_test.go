@@ -87,23 +87,35 @@ vrrp_instance VI_6 {
 	}
 
 	peer.Run("ping", "-c", "1", "-W", "5", "10.0.0.50") // it knows the MASTER now
-	// Who has an address and talks asks for its neighbours in its name.
-	far.Run("ip", "addr", "add", "10.0.0.50/24", "dev", "eth0")
-	_, _ = far.Try("ping", "-c", "1", "-W", "1", "-I", "10.0.0.50", "10.0.0.77") // nobody answers
-	err := far.Do(func() error {
-		k, err := kernel.Open()
+	announce := func(h *lab.Host, addr string) {
+		t.Helper()
+		err := h.Do(func() error {
+			k, err := kernel.Open()
+			if err != nil {
+				return err
+			}
+			defer k.Close()
+			return k.Announce("eth0", netip.MustParseAddr(addr))
+		})
 		if err != nil {
-			return err
+			t.Fatal(err)
 		}
-		defer k.Close()
-		return k.Announce("eth0", netip.MustParseAddr("fd00::50"))
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
+	announce(far, "fd00::50")
+	time.Sleep(1500 * time.Millisecond)
+	if c := conditions(here); len(c) > 0 {
+		t.Errorf("after one announcement: %+v", c)
+	}
+	far.Run("ip", "addr", "add", "10.0.0.50/24", "dev", "eth0")
 	mac := far.Link("eth0").MAC().String()
 	var found []status.Condition
-	lab.Eventually(t, 20*time.Second, "the condition", func() bool { found = conditions(here); return len(found) == 2 })
+	lab.Eventually(t, 20*time.Second, "the condition", func() bool {
+		// Who has an address and talks asks for its neighbours in its name.
+		_, _ = far.Try("ping", "-c", "1", "-W", "1", "-I", "10.0.0.50", "10.0.0.77") // nobody answers
+		announce(far, "fd00::50")
+		found = conditions(here)
+		return len(found) == 2
+	})
 	for i, addr := range []string{"10.0.0.50", "fd00::50"} {
 		if c := found[i]; c.Peer.String() != addr || !strings.HasPrefix(c.Cause, mac) || c.Count == 0 || c.Last.Before(c.Since) {
 			t.Errorf("%+v, want %s with %s", c, mac, addr)

@@ -151,7 +151,7 @@ func (l *routerLoop) collect(ctx context.Context) {
 		case seen := <-l.things.Seen():
 			f = func() { l.step(seen) }
 		case c := <-l.claims:
-			f = func() { l.step(router.Claimed{Interface: c.Interface, Addr: c.Addr, MAC: c.MAC}) }
+			f = func() { l.step(router.Claimed{Interface: c.Interface, Addr: c.Addr, MAC: c.MAC, Count: 1}) }
 		case q := <-l.quorum:
 			f = func() { l.tellQuorum(q) }
 		case f = <-l.do:

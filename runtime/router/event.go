@@ -56,6 +56,7 @@ type Claimed struct {
 	Interface string // on which that was heard
 	Addr      netip.Addr
 	MAC       vrrp.MAC
+	Count     uint64 // how often, since the last one that told it
 }
 
 // ScriptDone tells the result of a run that StartScript asked for: one for each, after a timeout too.

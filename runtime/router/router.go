@@ -207,7 +207,7 @@ func (m *Machine) packetReceived(now time.Time, p PacketReceived) {
 func (m *Machine) claimed(now time.Time, c Claimed) {
 	addr := plain(c.Addr)
 	for _, i := range m.current.holders[place{c.Interface, addr}] {
-		m.drive(now, i, vrrp.Claimed{Addr: addr, MAC: c.MAC})
+		m.drive(now, i, vrrp.Claimed{Addr: addr, MAC: c.MAC, Count: c.Count})
 	}
 }
 

@@ -17,76 +17,87 @@ func (m MAC) String() string {
 }
 
 const (
-	// settling is how long, at least, after a change of the master ARP and neighbour advertisements of both are on their way.
-	settling = time.Second
-	// claimsOver is how long after its last claim a second holder is gone: DEFEND_INTERVAL of RFC 5227. Who asks nobody says nothing.
-	claimsOver = 10 * time.Second
+	// settling and claimsOver are the least times of their methods.
+	settling   = time.Second
+	claimsOver = time.Minute
 )
 
-// claims are what other hosts say, by ARP or neighbour discovery, of addresses that a MASTER holds. They count when it still is MASTER after
-// settling: one that has just lost its role hears of the new master by ARP, too, and perhaps by that first.
+// claims are what other hosts say, by ARP or neighbour discovery, of addresses that a MASTER holds. A router that takes over does so, too,
+// and may be heard by ARP first, its advertisement late or lost. So claims of a host show a duplicate address when they go on for as long as
+// a BACKUP waits for advertisements, and none came: a lost role ends the list, and each advertisement of another router does, whose contest
+// is a condition of its own.
 type claims struct {
-	from   time.Time // earlier ones are those of the master before
-	judged time.Time // when the list counts; zero: it is empty
-	list   []claim
+	from time.Time // earlier ones are those of the master before
+	list []claim
 }
 
 type claim struct {
 	addr        netip.Addr
 	mac         MAC
 	first, last time.Time
-	count       uint64
+	count       uint64 // of those that no condition counts yet
 }
 
-// settling is how long claims wait.
-func (m *Machine) settling() time.Duration { return max(settling, m.cfg.AdvertInterval) }
+// settling is how long claims have to go on, and how long after a change of the master none counts.
+func (m *Machine) settling() time.Duration { return max(settling, m.down()) }
 
-// claimed notes that another host says it has an address of ours. A flood of claims costs no memory.
+// claimsOver is how long after its last claim a second holder is gone. One that talks to nobody new is silent for long.
+func (m *Machine) claimsOver() time.Duration { return max(claimsOver, 2*m.settling()) }
+
+// settle forgets the claims so far, and those that follow soon.
+func (m *Machine) settle(now time.Time) { m.claims = claims{from: now.Add(m.settling())} }
+
+// claimed notes that another host says it has an address of ours. When that becomes a condition, neighbours are told where the address is,
+// at once and as after a contest; not each time, for the other host may do the same. A flood of claims costs no memory.
 func (m *Machine) claimed(now time.Time, c Claimed) {
-	if m.role != Master || now.Before(m.claims.from) || !m.has(c.Addr) {
+	if now.Before(m.claims.from) || !m.holds(c.Addr) {
 		return
 	}
-	l := &m.claims
-	i := slices.IndexFunc(l.list, func(x claim) bool { return x.addr == c.Addr && x.mac == c.MAC })
-	switch {
-	case i >= 0:
-		l.list[i].last = now
-		l.list[i].count++
-	case len(l.list) < maxConditions:
-		l.list = append(l.list, claim{c.Addr, c.MAC, now, now, 1})
+	l := m.claim(now, c)
+	if l == nil {
+		return
 	}
-	if l.judged.IsZero() {
-		l.judged = now.Add(m.settling())
+	l.last = now
+	if l.count += c.Count; now.Sub(l.first) < m.settling() {
+		return
 	}
-}
-
-// judge makes conditions of the claims of a MASTER that is one still. When such a condition begins, neighbours are told where the address is,
-// at once and as after a contest; not each time, for the other host may do the same.
-func (m *Machine) judge(now time.Time) {
-	list := m.claims.list
-	m.claims.list, m.claims.judged = nil, time.Time{}
-	var lost []netip.Addr
-	for _, c := range list {
-		if !m.has(c.addr) {
-			continue
-		}
-		found, fresh := m.odd.see(c.last, DuplicateAddress, c.addr, claimsOver)
-		found.mac = c.mac
-		if found.Count += c.count - 1; fresh {
-			found.First = c.first
-			lost = append(lost, c.addr)
-			m.note(now, Note{kind: duplicate, peer: c.addr, mac: c.mac})
-		}
+	found, fresh := m.odd.see(now, DuplicateAddress, c.Addr, m.claimsOver())
+	found.mac = c.MAC
+	found.Count += l.count - 1
+	if l.count = 0; !fresh {
+		return
 	}
+	found.First = l.first
+	m.note(now, Note{kind: duplicate, peer: c.Addr, mac: c.MAC})
 	for _, a := range m.cfg.Addresses {
-		if slices.Contains(lost, a.Prefix.Addr()) {
+		if a.Prefix.Addr() == c.Addr {
 			m.announce([]ir.Address{a}, 1)
-			m.contest = after(now, m.cfg.GARPLowerPrioDelay)
 		}
 	}
+	m.contest = after(now, m.cfg.GARPLowerPrioDelay)
 }
 
-// has reports whether an address is one of those that the MASTER holds.
-func (m *Machine) has(a netip.Addr) bool {
-	return slices.ContainsFunc(m.cfg.Addresses, func(x ir.Address) bool { return x.Prefix.Addr() == a })
+// claim is the entry of a host and an address, a new one if need be; nil: as many others claim something.
+func (m *Machine) claim(now time.Time, c Claimed) *claim {
+	l := &m.claims
+	l.list = slices.DeleteFunc(l.list, func(x claim) bool { return now.Sub(x.last) > m.claimsOver() })
+	i := slices.IndexFunc(l.list, func(x claim) bool { return x.addr == c.Addr && x.mac == c.MAC })
+	if i < 0 {
+		if len(l.list) == maxConditions {
+			return nil
+		}
+		i = len(l.list)
+		l.list = append(l.list, claim{addr: c.Addr, mac: c.MAC, first: now})
+	}
+	return &l.list[i]
+}
+
+// dropDuplicates ends the conditions of addresses that this router no longer holds: who claims them may be the MASTER.
+func (m *Machine) dropDuplicates() {
+	m.odd = slices.DeleteFunc(m.odd, func(c Condition) bool { return c.Kind == DuplicateAddress && !m.holds(c.Peer) })
+}
+
+// holds reports whether this router is MASTER, and an address is one of its own.
+func (m *Machine) holds(a netip.Addr) bool {
+	return m.role == Master && slices.ContainsFunc(m.cfg.Addresses, func(x ir.Address) bool { return x.Prefix.Addr() == a })
 }

@@ -2,6 +2,7 @@ package vrrp
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,85 +10,154 @@ import (
 	"keepc/compiler/ir"
 )
 
-// TestDuplicateAddress: a MASTER that hears by ARP of another holder of its address names it after a second, and tells the neighbours
-// where the address is.
+// TestDuplicateAddress: a MASTER that hears by ARP of another holder of its address names it when that goes on for as long as a BACKUP waits
+// for advertisements, and tells the neighbours where the address is. A router that takes over is none, whatever is lost of what it says.
 func TestDuplicateAddress(t *testing.T) {
-	ours := netip.MustParseAddr("192.0.2.10")
-	foreign := Claimed{Addr: ours, MAC: MAC{2, 0, 0, 0, 0, 9}}
-	const said = "note: duplicate address 192.0.2.10: 02:00:00:00:00:09 says that it has it, too; clients may send there"
+	const (
+		ms   = time.Millisecond
+		said = "note: duplicate address 192.0.2.10: 02:00:00:00:00:09 says that it has it, too; clients may send there"
+	)
+	claim := func(addr string, last byte) Claimed {
+		return Claimed{netip.MustParseAddr(addr), MAC{2, 0, 0, 0, 0, last}, 1}
+	}
+	claims := claim("192.0.2.10", 9)
+	better, worse, farewell := from("192.0.2.3", 200), from("192.0.2.3", 90), from("192.0.2.3", 0)
+	type at struct {
+		time.Duration
+		Event
+	}
 	for _, c := range []struct {
-		name  string
-		role  Role
-		wait  time.Duration // before the claim
-		claim Claimed
-		then  Event // what happens 100 ms later
-		want  string
+		name   string
+		role   Role
+		events []at
+		want   string
 	}{
-		{"a MASTER names it", Master, 2500 * time.Millisecond, foreign, nil, said},
-		{"one of an address that is not ours", Master, 2500 * time.Millisecond, Claimed{netip.MustParseAddr("192.0.2.11"), foreign.MAC}, nil, ""},
-		{"the MASTER before takes its leave", Master, 900 * time.Millisecond, foreign, nil, ""},
-		{"the next MASTER is heard by ARP first", Master, 2500 * time.Millisecond, foreign, from("192.0.2.3", 200), ""},
-		{"a BACKUP has no address", Backup, 2500 * time.Millisecond, foreign, nil, ""},
-		{"a reload gives the address up", Master, 2500 * time.Millisecond, foreign, Reconfigure{instance(withoutAddresses)}, ""},
+		{"claims that go on", Master, []at{{10 * time.Second, claims}, {12 * time.Second, claims}, {10*time.Second + wait100, claims}}, said},
+		{"few of them", Master, []at{{10 * time.Second, claims}, {60 * time.Second, claims}}, said},
+		{"one", Master, []at{{10 * time.Second, claims}}, ""},
+		{"a burst, whose sender may be about to advertise", Master, []at{{10 * time.Second, claims}, {10*time.Second + wait100 - ms, claims}}, ""},
+		{"so few that they may have different causes", Master, []at{{10 * time.Second, claims}, {71 * time.Second, claims}}, ""},
+		{"two hosts, each of them once", Master, []at{{10 * time.Second, claims}, {15 * time.Second, claim("192.0.2.10", 8)}}, ""},
+		{"an address that is not ours", Master, []at{{10 * time.Second, claim("192.0.2.11", 9)}, {15 * time.Second, claim("192.0.2.11", 9)}}, ""},
+		{"the MASTER before takes its leave", Master, []at{{0, claims}, {wait100 - ms, claims}, {wait100 + ms, claims}}, ""},
+		{"another router takes over; its first advertisement is lost", Master, []at{{10 * time.Second, claims}, {11*time.Second + 3*ms, better}}, ""},
+		{"its first three are", Master, []at{{10 * time.Second, claims}, {13*time.Second + 3*ms, better}, {15 * time.Second, claims}}, ""},
+		{"it has taken over in vain a while ago", Master, []at{
+			{10 * time.Second, claims}, {10*time.Second + ms, worse}, {20 * time.Second, claims}, {21 * time.Second, better},
+		}, ""},
+		{"it has, and is gone", Master, []at{{10 * time.Second, claims}, {10*time.Second + ms, farewell}, {20 * time.Second, claims}, {21 * time.Second, better}}, ""},
+		{"a BACKUP has no address", Backup, []at{{time.Second, claims}, {2 * time.Second, better}, {5 * time.Second, claims}}, ""},
+		{"a reload gives the address up", Master, []at{{10 * time.Second, claims}, {12 * time.Second, Reconfigure{instance(withoutAddresses)}}, {15 * time.Second, claims}}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t, instance(), c.role)
-			if c.role == Master {
-				b.until(b.now.Add(c.wait))
+			start := b.now
+			var effects []Effect
+			for _, e := range c.events {
+				effects = append(effects, b.until(start.Add(e.Duration))...)
+				effects = append(effects, b.Step(b.now, e.Event)...)
 			}
-			b.Step(b.now, c.claim)
-			if b.now = b.now.Add(100 * time.Millisecond); c.then != nil {
-				b.Step(b.now, c.then)
-			}
-			effects := b.until(b.now.Add(1500 * time.Millisecond))
-			var notes, bursts []string
+			var notes []string
+			bursts := 0
 			for _, f := range effects {
 				switch f := f.(type) {
 				case Note:
-					notes = append(notes, "note: "+f.String())
+					if f.kind == duplicate {
+						notes = append(notes, "note: "+f.String())
+					}
 				case Announce:
-					bursts = append(bursts, f.Addresses[0].Prefix.Addr().String())
+					if f.Repeat == 1 {
+						bursts++
+					}
 				}
 			}
 			if got := strings.Join(notes, "\n"); got != c.want {
 				t.Errorf("told %q, want %q", got, c.want)
 			}
-			if told := len(b.Conditions()) == 1; told != (c.want != "") || told != (len(bursts) == 1) {
-				t.Errorf("conditions %v, bursts for %v", b.Conditions(), bursts)
+			if told := duplicates(b) == 1; told != (c.want != "") || told != (bursts == 1) {
+				t.Errorf("conditions %v, %d bursts", b.Conditions(), bursts)
 			}
 		})
 	}
 }
 
-// TestDuplicateAddressCounts: claims of one condition are counted, and told once; after ten quiet seconds it is another one.
+// TestDuplicateAddressEnds: who claims an address that this router has given away may be the MASTER.
+func TestDuplicateAddressEnds(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		Event
+		want int
+	}{
+		{"while it is MASTER", Speak{}, 1},
+		{"a better one takes over", from("192.0.2.3", 200), 0},
+		{"its interface fails", Fault{}, 0},
+		{"a reload gives the address up", Reconfigure{instance(withoutAddresses)}, 0},
+		{"a reload keeps it", Reconfigure{instance(priority(120))}, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t, instance(), Master)
+			for range 3 {
+				b.until(b.now.Add(5 * time.Second))
+				b.Step(b.now, Claimed{netip.MustParseAddr("192.0.2.10"), MAC{2}, 1})
+			}
+			want(t, "before", duplicates(b), 1)
+			b.Step(b.now, c.Event)
+			want(t, "after", duplicates(b), c.want)
+		})
+	}
+}
+
+// duplicates counts conditions.
+func duplicates(b *bench) (n int) {
+	for _, c := range b.Conditions() {
+		if c.Kind == DuplicateAddress {
+			n++
+		}
+	}
+	return n
+}
+
+// TestDuplicateAddressCounts: claims of one condition are counted, and told once; after a quiet minute it is another one.
 func TestDuplicateAddressCounts(t *testing.T) {
 	b := newBench(t, instance(), Master)
-	foreign := Claimed{Addr: netip.MustParseAddr("192.0.2.10"), MAC: MAC{2, 0, 0, 0, 0, 9}}
 	b.until(b.now.Add(20 * time.Second))
 	began := b.now
 	bursts := 0
 	hear := func() {
-		b.Step(b.now, foreign)
-		b.Step(b.now, foreign)
-		for _, f := range b.until(b.now.Add(4 * time.Second)) {
-			if a, burst := f.(Announce); burst && a.Repeat == 1 {
-				bursts++
+		for range 3 {
+			effects := slices.Clone(b.Step(b.now, Claimed{netip.MustParseAddr("192.0.2.10"), MAC{2, 0, 0, 0, 0, 9}, 2}))
+			for _, f := range append(effects, b.until(b.now.Add(4*time.Second))...) {
+				if a, burst := f.(Announce); burst && a.Repeat == 1 {
+					bursts++
+				}
 			}
 		}
 	}
 	hear()
 	hear()
 	c := b.Conditions()[0]
-	if c.Kind != DuplicateAddress || c.Count != 4 || !c.First.Equal(began) || !c.Last.Equal(began.Add(4*time.Second)) || bursts != 1 {
+	if c.Kind != DuplicateAddress || c.Count != 12 || !c.First.Equal(began) || !c.Last.Equal(began.Add(20*time.Second)) || bursts != 1 {
 		t.Errorf("%+v, %d bursts", c, bursts)
 	}
 	if want := "02:00:00:00:00:09 announces this address, too: clients may send to it instead of to us"; c.Cause() != want {
 		t.Errorf("cause %q", c.Cause())
 	}
-	b.until(b.now.Add(20 * time.Second))
+	b.until(b.now.Add(61 * time.Second))
 	hear()
-	if c := b.Conditions()[0]; c.Count != 2 || bursts != 2 {
+	if c := b.Conditions()[0]; c.Count != 6 || bursts != 2 {
 		t.Errorf("%+v, %d bursts", c, bursts)
+	}
+}
+
+// TestClaimsAreFew: a flood of claims by ever different hosts costs no memory.
+func TestClaimsAreFew(t *testing.T) {
+	b := newBench(t, instance(), Master)
+	for i := range 1000 {
+		b.until(b.now.Add(20 * time.Millisecond))
+		b.Step(b.now, Claimed{netip.MustParseAddr("192.0.2.10"), MAC{2, 0, 0, 0, byte(i >> 8), byte(i)}, 1})
+	}
+	if n := len(b.claims.list); n > maxConditions || duplicates(b) > 0 {
+		t.Errorf("%d claims, conditions %v", n, b.Conditions())
 	}
 }
 

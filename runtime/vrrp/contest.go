@@ -7,6 +7,7 @@ import (
 
 // heardAsMaster takes an advertisement while this router is MASTER. beside: the sender was MASTER all the time.
 func (m *Machine) heardAsMaster(now time.Time, src netip.Addr, p Packet, beside bool) {
+	m.settle(now)
 	higher := src.Compare(m.source)
 	switch {
 	case p.Priority == 0:

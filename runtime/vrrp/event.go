@@ -34,8 +34,9 @@ type Received struct {
 
 // Claimed tells that a host with a foreign MAC address says, by ARP or neighbour discovery, that it has an address.
 type Claimed struct {
-	Addr netip.Addr
-	MAC  MAC
+	Addr  netip.Addr
+	MAC   MAC
+	Count uint64 // how often, since the last one that told it
 }
 
 // Reprioritize sets the effective priority, which trackers change. Nothing follows at once: the next advertisement carries it, and

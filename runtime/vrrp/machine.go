@@ -142,7 +142,7 @@ func (m *Machine) Deadline() (time.Time, bool) {
 		return m.silent.Add(m.wait()), true
 	case Master:
 		first := m.advert
-		for _, t := range [...]time.Time{m.second, m.refresh, m.contest, m.extra, m.claims.judged} {
+		for _, t := range [...]time.Time{m.second, m.refresh, m.contest, m.extra} {
 			if !t.IsZero() && t.Before(first) {
 				first = t
 			}
@@ -181,6 +181,11 @@ func (m *Machine) wait() time.Duration {
 	if m.resigned.IsValid() {
 		return m.skew()
 	}
+	return m.down()
+}
+
+// down is the length of the silence after which a master is gone that has not said so: the Master_Down_Interval.
+func (m *Machine) down() time.Duration {
 	return time.Duration(m.cfg.DownTimerAdverts)*m.interval + m.skew()
 }
 
@@ -246,9 +251,6 @@ func (m *Machine) tick(now time.Time) {
 		if due(now, m.extra) {
 			m.extra = next(now, m.extra, m.cfg.GARPExtraInterface.Every)
 			m.announce(elsewhere(m.cfg), 1)
-		}
-		if due(now, m.claims.judged) {
-			m.judge(now)
 		}
 	}
 }
@@ -350,6 +352,7 @@ func (m *Machine) reconfigure(now time.Time, cfg *ir.VRRPInstance) {
 	if cfg.PreemptDelay != old.PreemptDelay {
 		m.preempt = time.Time{}
 	}
+	m.dropDuplicates()
 	if m.role != Master {
 		return
 	}
@@ -394,7 +397,8 @@ func (m *Machine) become(now time.Time, to Role, reason Reason) {
 	m.role = to
 	m.preempt, m.elected, m.trial, m.courteous = time.Time{}, nil, false, false
 	m.noted = [noteKinds]time.Time{}
-	m.claims = claims{from: now.Add(m.settling())}
+	m.settle(now)
+	m.dropDuplicates()
 	m.statistics.Transitions++
 	if to == Master {
 		m.statistics.MasterTransitions++

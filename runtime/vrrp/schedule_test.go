@@ -118,7 +118,7 @@ func (s *schedule) deed(r *scheduled) {
 	case 7:
 		r.ahead += 2 * s.fraction("clock steps")
 	case 8:
-		s.step(r, Claimed{Addr: r.cfg.Addresses[0].Prefix.Addr(), MAC: MAC{2}})
+		s.step(r, Claimed{Addr: r.cfg.Addresses[0].Prefix.Addr(), MAC: MAC{2}, Count: 1})
 	case 9:
 		if rapid.IntRange(0, 4).Draw(s.T, "stops") == 0 {
 			s.step(r, Stop{Reason: "stopping"})
