@@ -64,10 +64,15 @@ func (r *planRun) director(name string) (f inForce, err error) {
 
 // oldText reads the configuration of a running keepc. One of another version may not tell it.
 func (r *planRun) oldText(f *inForce, text []byte) {
+	if r.force != nil && bytes.Equal(text, r.forceText) {
+		f.old = r.force
+		return
+	}
 	app := *r.App
 	app.Stdin, app.stdinName = bytes.NewReader(text), "in force"
 	if l := app.loadFor("-", &settings{}); l.Config != nil && len(text) > 0 {
-		f.old = &diff.Side{File: l.tree, Config: l.Config}
+		r.forceText, r.force = text, &diff.Side{File: l.tree, Config: l.Config}
+		f.old = r.force
 		return
 	}
 	f.notes = append(f.notes, "The running keepc does not tell its configuration: settings are not compared.")

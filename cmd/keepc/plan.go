@@ -25,6 +25,9 @@ type planRun struct {
 	from     string // the file in force, as the user says
 	all      bool
 	exitCode bool
+
+	forceText []byte     // of the configuration in force that was compiled last
+	force     *diff.Side // this configuration
 }
 
 func (a *App) plan() *cobra.Command {
@@ -122,47 +125,6 @@ func (r *planRun) main(name string) error {
 		return exit{code: exitChanges}
 	}
 	return failed(err)
-}
-
-// planner returns the function that plans a reload of the file of a director in this process; nil: there is no file. came is as enter tells it.
-func (r *runRun) planner(name, came string) func() string {
-	if name == "-" || r.Open != nil {
-		return nil
-	}
-	return func() string {
-		app := *r.App
-		app.acts, app.quiet = true, false
-		p := &planRun{App: &app}
-		text, err := p.text(name, came)
-		if err != nil {
-			return "no plan: " + err.Error()
-		}
-		return text
-	}
-}
-
-// text is the plan of a file as the screen shows it, or why a reload would be refused.
-func (r *planRun) text(name, came string) (string, error) {
-	l := r.load(name)
-	r.localize(l.Config)
-	if l.Config == nil {
-		return "A reload would be refused:\n" + l.Refused, nil
-	}
-	inForce, err := r.inForce(name)
-	if err != nil {
-		return "", err
-	}
-	host, err := r.hostNow(opens(l.Config, came))
-	if err != nil {
-		return "", err
-	}
-	m, err := r.compare(l, assumedRoles{all: "live"}, inForce, host)
-	if err != nil {
-		return "", err
-	}
-	var b strings.Builder
-	err = report.PlanScreen(&b, m, false, false, false)
-	return b.String(), err
 }
 
 // hostNow is the host to compare with: this one, or that of --facts.

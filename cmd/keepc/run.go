@@ -130,10 +130,8 @@ func (r *runRun) main(ctx context.Context, name string) error {
 		Load: func() daemon.Loaded {
 			l := start
 			if start = nil; l == nil {
-				again := r.load(name)
+				again := r.reloaded(name)
 				l = &again
-				l.Faults = append(l.Faults, r.may.lacking(l)...)
-				r.localize(l.Config)
 			} else {
 				r.localize(l.Config)
 				l.cutsOff() // a reload that brings such an error is refused anyway

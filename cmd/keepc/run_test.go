@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"html"
 	"net"
 	"net/netip"
 	"os"
@@ -261,7 +262,7 @@ func TestRunTolerates(t *testing.T) {
 }
 
 // TestRunRefusesWorse: a reload of a file with an error more, or with an interface that this machine lacks, changes nothing; one whose
-// errors are those of the file in force goes through, wherever they are in the file.
+// errors are those of the file in force goes through, wherever they are in the file. The page says so before the reload.
 func TestRunRefusesWorse(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "keepalived.conf")
@@ -277,13 +278,17 @@ func TestRunRefusesWorse(t *testing.T) {
 	n := lab.New(t)
 	h := n.Host("lb01", lab.On(n.Segment("lan"), "eth0", "192.0.2.1/24"))
 	write(instance("\tcolour blue\n", "eth0"))
-	args := keepcArgs(t, "run", file)
+	h.Run("ip", "link", "set", "lo", "up")
+	args := keepcArgs(t, "run", "--http", "127.0.0.1:9650", file)
 	p := h.Start(args[0], args[1:]...)
 	p.WaitLog("one MASTER", 15*time.Second)
-	reload := func(text, says string) {
+	reload := func(text, page, says string) {
 		t.Helper()
 		before := len(p.Log())
 		write(text)
+		if got := html.UnescapeString(h.Run("curl", "-s", "http://127.0.0.1:9650/")); !strings.Contains(got, page) || strings.Contains(got, "would be refused") != strings.Contains(page, "error: ") {
+			t.Errorf("the page lacks %s:\n%s", page, got)
+		}
 		p.Signal(unix.SIGHUP)
 		for deadline := time.Now().Add(lab.Patience(5 * time.Second)); !strings.Contains(p.Log()[before:], says); time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(deadline) {
@@ -291,10 +296,10 @@ func TestRunRefusesWorse(t *testing.T) {
 			}
 		}
 	}
-	reload(instance("\tcolour blue\n\tshape round\n", "eth0"), "refused: "+file+`:3:2: error: unknown keyword "shape" in vrrp_instance one`)
-	reload(instance("\tcolour blue\n", "eth7"), "refused: "+file+":3:2: error: this machine has no interface eth7 [interface-not-here]")
-	reload("# a comment above\n"+instance("\tpriority 90\n\tcolour blue\n", "eth0"), "100 -> 90")
-	reload("", "there is nothing to enforce")
+	reload(instance("\tcolour blue\n\tshape round\n", "eth0"), file+`:3:2: error: unknown keyword "shape" in vrrp_instance one`, "refused: "+file+`:3:2: error: unknown keyword "shape" in vrrp_instance one`)
+	reload(instance("\tcolour blue\n", "eth7"), "error: this machine has no interface eth7", "refused: "+file+":3:2: error: this machine has no interface eth7 [interface-not-here]")
+	reload("# a comment above\n"+instance("\tpriority 90\n\tcolour blue\n", "eth0"), "Plan: 0 to add", "100 -> 90")
+	reload("", "error: it has no instance", "there is nothing to enforce")
 	if !h.HasAddr(netip.MustParseAddr("192.0.2.18")) {
 		t.Error("the address is gone")
 	}

@@ -50,8 +50,9 @@ type Options struct {
 	Thread bool
 	// Journal keeps what a part of the kernel was made to have, for the director after one that is killed; nil: nobody does.
 	Journal func(state.Part) reconcile.Store
-	// Plan says what a reload of the file would change now, as keepc plan does, or why there would be none; nil: nobody can. It may take seconds.
-	Plan func() string
+	// Plan reads the file as Load does, and returns the function that says what a reload of it would change now, as keepc plan does. Both may
+	// take seconds. nil: nobody can.
+	Plan func() (Loaded, func() string)
 	// Replace ends the director that is in this one's place, when all is ready; what it leaves is taken over. nil: there is none.
 	Replace func() error
 	// Ready is told once that the director is at work, with a function that tells how it is; nil: nobody asks. It must not block.

@@ -20,10 +20,9 @@ type past struct {
 	mu     sync.Mutex
 	begun  time.Time
 	since  time.Time      // of the configuration in force
+	loaded Loaded         // this configuration
 	faults []string       // of it, with what becomes of them
 	unread []string       // its includes of which nothing was read
-	text   func() []byte  // of it
-	files  Files          // it was read from
 	reload *status.Reload // the last one; nil: none so far
 	count  struct{ done, refused uint64 }
 }
@@ -31,14 +30,14 @@ type past struct {
 func (p *past) begin(now time.Time, l Loaded) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.begun, p.since, p.text, p.files = now, now, l.Text, maps.Clone(l.Files)
+	p.begun, p.since, p.loaded = now, now, l
 	p.faults, p.unread = texts(l.Faults), texts(l.Unread)
 }
 
 func (p *past) done(now time.Time, l Loaded) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.since, p.text, p.reload, p.files = now, l.Text, &status.Reload{At: now}, maps.Clone(l.Files)
+	p.since, p.loaded, p.reload = now, l, &status.Reload{At: now}
 	p.faults, p.unread = texts(l.Faults), texts(l.Unread)
 	p.count.done++
 }
@@ -59,36 +58,6 @@ func (d *director) answers() status.Director {
 		answers.Plan = (&pending{past: &d.past, plan: d.Plan}).text
 	}
 	return answers
-}
-
-// A pending is the plan of files that have changed since the configuration in force was read from them.
-type pending struct {
-	past *past
-	plan func() string
-
-	mu    sync.Mutex // one plan at a time, for all who ask
-	files Files      // as they were for the last one
-	last  string
-	at    time.Time
-}
-
-// planFresh is how long a plan is shown again while the files stay as they are: the kernel may change meanwhile, and many may ask.
-const planFresh = 30 * time.Second
-
-// text returns the plan; empty: the files are those in force.
-func (p *pending) text() string {
-	p.past.mu.Lock()
-	files := maps.Clone(p.past.files)
-	p.past.mu.Unlock()
-	if !files.look() {
-		return ""
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !maps.Equal(files, p.files) || time.Since(p.at) > planFresh {
-		p.files, p.last, p.at = files, p.plan(), time.Now()
-	}
-	return p.last
 }
 
 // document answers who asks for the director's status. It asks the loops for snapshots and writes them down on the goroutine of who asks:
@@ -114,7 +83,7 @@ func (d *director) document(ctx context.Context, q status.Question) (status.Docu
 	m := s.Document(d.File, os.Getpid())
 	if q == status.InForce {
 		d.past.mu.Lock()
-		text := d.past.text
+		text := d.past.loaded.Text
 		d.past.mu.Unlock()
 		if text != nil {
 			m.Configuration = text()
