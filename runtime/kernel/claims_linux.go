@@ -14,14 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxClaimed is how many addresses a filter knows, two instructions for each of at most 4096. With more of them it lets all claims in.
-const maxClaimed = 2000
-
 // WatchClaims implements Neighbours. It needs the watch of links, from which it knows the interfaces and their MAC addresses.
 func (l *Linux) WatchClaims(ctx context.Context, told func(Claim)) (about func([]netip.Addr), err error) {
-	var wanted atomic.Pointer[[]netip.Addr]
+	var wanted atomic.Pointer[map[netip.Addr]bool]
 	heard := func(c Claim, index int) {
-		if all := wanted.Load(); all == nil || !slices.Contains(*all, c.Addr) {
+		if all := wanted.Load(); all == nil || !(*all)[c.Addr] {
 			return
 		}
 		name, foreign := l.neighbours.foreign(index, c.MAC)
@@ -50,8 +47,11 @@ func (l *Linux) WatchClaims(ctx context.Context, told func(Claim)) (about func([
 		}()
 	}
 	return func(addrs []netip.Addr) {
-		addrs = slices.Clone(addrs)
-		wanted.Store(&addrs)
+		set := make(map[netip.Addr]bool, len(addrs))
+		for _, a := range addrs {
+			set[a] = true
+		}
+		wanted.Store(&set)
 		for _, e := range ears {
 			e.filter(addrs)
 		}
@@ -169,8 +169,9 @@ func readNA(p, control []byte, _ unix.Sockaddr) (c Claim, index int, ok bool) {
 	return c, 0, false
 }
 
-// filter makes the kernel drop what is about none of the addresses: a network where many ask for each other wakes nobody. Without a filter
-// that costs time, and no more.
+// filter makes the kernel drop what is about none of the addresses: a network where many ask for each other wakes nobody. The kernel refuses
+// a program for about 800 addresses where net.core.optmem_max is 20480, the default of older ones, and one for 2048 anywhere. Then it drops
+// nothing: that costs time, while the filter before would make the ear deaf for new addresses.
 func (e *claimEar) filter(addrs []netip.Addr) {
 	if e == nil {
 		return
@@ -182,19 +183,16 @@ func (e *claimEar) filter(addrs []netip.Addr) {
 			program = append(program, bpf.JumpIf{Cond: bpf.JumpEqual, Val: last, SkipFalse: 1}, bpf.RetConstant{Val: wholePacket})
 		}
 	}
-	if len(program) > 2*maxClaimed {
-		program = nil
-	}
-	rest := uint32(0)
-	if program == nil {
-		rest = wholePacket
-	}
-	raw, err := bpf.Assemble(append(program, bpf.RetConstant{Val: rest}))
+	raw, invalid := bpf.Assemble(append(program, bpf.RetConstant{Val: 0}))
 	socket, closed := e.SyscallConn()
-	if err != nil || closed != nil {
+	if closed != nil {
 		return
 	}
-	_ = socket.Control(func(fd uintptr) { _ = attach(int(fd), raw) })
+	_ = socket.Control(func(fd uintptr) {
+		if invalid != nil || attach(int(fd), raw) != nil {
+			_ = detach(int(fd)) // an error: it has none
+		}
+	})
 }
 
 // run hears until the socket is closed.

@@ -73,3 +73,57 @@ func TestWatchClaims(t *testing.T) {
 		}
 	}
 }
+
+// TestWatchManyClaims hears a host announce the last one of more addresses than the kernel takes a filter for.
+func TestWatchManyClaims(t *testing.T) {
+	n := lab.New(t)
+	lan := n.Segment("lan")
+	here, far := n.Host("here", lab.On(lan, "eth0", "10.0.0.1/24")), n.Host("far", lab.On(lan, "eth0", "10.0.0.2/24"))
+	k, other := watching(t, here), watching(t, far)
+	heard := make(chan netip.Addr, 1)
+	var about func([]netip.Addr)
+	err := here.Do(func() (err error) {
+		about, err = k.WatchClaims(t.Context(), func(c Claim) {
+			select {
+			case heard <- c.Addr:
+			default:
+			}
+		})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := netip.MustParseAddr("10.1.0.0")
+	for _, c := range []struct {
+		addresses int
+		optmem    string
+	}{
+		{1, "20480"},
+		{1500, "20480"},
+		{1, "131072"},
+		{3000, "131072"},
+		{70000, "131072"},
+	} {
+		if _, err := here.Try("sh", "-c", "echo "+c.optmem+" >/proc/sys/net/core/optmem_max"); err != nil {
+			t.Logf("the host's net.core.optmem_max: %v", err) // older kernels have one for all namespaces
+		}
+		addrs := []netip.Addr{first}
+		for a := first; len(addrs) < c.addresses; addrs = append(addrs, a) {
+			a = a.Next()
+		}
+		last := addrs[len(addrs)-1]
+		about(addrs)
+		lab.Eventually(t, 5*time.Second, "the claim of "+last.String(), func() bool {
+			if err := far.Do(func() error { return other.Announce("eth0", last) }); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case a := <-heard:
+				return a == last
+			case <-time.After(10 * time.Millisecond):
+				return false
+			}
+		})
+	}
+}

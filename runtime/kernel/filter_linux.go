@@ -61,14 +61,17 @@ func (s *socket) accept(start []bpf.Instruction, behind int, vrids []uint8, from
 	}
 	if err := attach(s.fd, raw); err != nil {
 		// The filter before would make the host deaf for a new virtual router: better none.
-		_ = unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0)
+		_ = detach(s.fd)
 		return fmt.Errorf("filter what arrives on %s: %w", s.iface, err)
 	}
 	return nil
 }
 
-// attach puts a filter in place of the one that a socket has.
+// attach puts a filter in place of the one that a socket has, which stays if the kernel refuses the new one.
 func attach(fd int, raw []bpf.RawInstruction) error {
+	if len(raw) > unix.BPF_MAXINSNS { // more may not fit into the length below
+		return refused("SO_ATTACH_FILTER", unix.EINVAL)
+	}
 	program := make([]unix.SockFilter, len(raw))
 	for i, r := range raw {
 		program[i] = unix.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
@@ -76,6 +79,9 @@ func attach(fd int, raw []bpf.RawInstruction) error {
 	return refused("SO_ATTACH_FILTER", unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER,
 		&unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}))
 }
+
+// detach lets a socket hear everything. Errors: ENOENT, it has no filter.
+func detach(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0) }
 
 // Accept implements Wire.
 func (w *wire4) Accept(vrids []uint8, from [6]byte) error {
