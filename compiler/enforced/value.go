@@ -40,10 +40,10 @@ func strangeRegexes(cfg *ir.Config) (all []within) {
 	return all
 }
 
-// placelessInstances are unicast instances as keepalived 2.2.8 and later have them.
+// placelessInstances are unicast instances as keepalived 2.2.8 and later have them. Of any other that has no interface the rules tell.
 func placelessInstances(cfg *ir.Config) (all []within) {
 	for _, v := range cfg.Instances {
-		if v.Interface == "" {
+		if v.Interface == "" && (v.Has("vrf") || len(v.Unicast) > 0 && v.Has("unicast_src_ip")) {
 			all = append(all, within{path: "vrrp_instance", at: v.Span()})
 		}
 	}

@@ -91,7 +91,7 @@ func FRR(w io.Writer, cfg *ir.Config, asn uint32) error {
 		}
 		text := fmt.Sprintf("router bgp %d\n address-family %s unicast\n%s exit-address-family\nexit\n", asn, family, redistribute.String())
 		if f.v6 {
-			b.WriteString("! FRR before 10.0 reads no table of IPv6 but the main one; from there on, without the marks:\n")
+			b.WriteString("! FRR before 10.0 reads only the main table of IPv6; from 10.0 on, take the marks away:\n")
 		}
 		if asn == 0 || f.v6 {
 			text = "! " + strings.ReplaceAll(strings.TrimSuffix(strings.Replace(text, "bgp 0\n", "bgp ASN\n", 1), "\n"), "\n", "\n! ") + "\n"

@@ -112,6 +112,9 @@ func (p *peerPass) tie(equal []cluster.Member) string {
 			others = append(others, a.String())
 		}
 	}
+	if slices.Contains(others, winner.String()) {
+		return "whoever is MASTER first stays so; a tie goes to the higher source address, and theirs are the same"
+	}
 	return fmt.Sprintf("whoever is MASTER first stays so; a tie goes to the higher address, %s (%s > %s)", p.name(best), winner, strings.Join(others, ", "))
 }
 

@@ -91,6 +91,7 @@ func (r *reader) noAddress(w grammar.Word, expect string) {
 		Label:   "expected " + expect,
 	}
 	switch as := value.ReadAddress(w.Text); {
+	case as.Addr.IsValid() && as.Port != "" && strings.Contains(expect, "port"): // what is right needs another word
 	case as.Addr.IsValid() && as.Port != "":
 		d.Label = fmt.Sprintf("expected %s without the port", as.Addr)
 	case as.Addr.IsValid() && as.Zone+as.Sign == "":

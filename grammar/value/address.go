@@ -14,33 +14,39 @@ import (
 // An Address is what people write where an address belongs, which is more than any keyword takes: 10.0.0.1:80, [2001:db8::1]/64,
 // 10.0.0.1-9, fe80::1%eth0, <10.0.0.1>. The texts are as written; what is not there is empty.
 type Address struct {
-	Before  string `parser:"@Mark*"`
+	Before  string `parser:"@Mark?"`
 	Open    string `parser:"@'['?"`
 	Host    string `parser:"@(IPv4 | IPv6)"`
-	Zone    string `parser:"('%' @((Text | IPv4) ('-' Text)*))?"`
+	Zone    string `parser:"('%' @Zone)?"`
 	Closing string `parser:"@']'?"`
 	Port    string `parser:"@Port?"` // with the colon
-	Sign    string `parser:"( @('/' | '-')"`
-	Rest    string `parser:"  @(Text | IPv4 | IPv6 | Port | Sign)* )?"` // behind the sign
-	After   string `parser:"@Mark*"`
+	Sign    string `parser:"(@Sign"`
+	Rest    string `parser:" @Rest?)?"` // behind the sign
+	After   string `parser:"@Mark?"`
 
 	Addr netip.Addr // that of Host; zero: it is none, as 10.0.0.300
 }
 
-// addresses is participle's parser, which takes a while to build.
+// addresses is participle's parser, which takes a while to build. A word has few tokens, however long it is.
 var addresses = sync.OnceValue(func() *participle.Parser[Address] {
-	return participle.MustBuild[Address](participle.Lexer(lexer.MustSimple([]lexer.SimpleRule{
-		{Name: "IPv4", Pattern: `\d+(\.\d+){3}`},
-		{Name: "Port", Pattern: `:\d+`},
-		{Name: "IPv6", Pattern: `[0-9A-Fa-f]*:[0-9A-Fa-f:.]*`},
-		{Name: "Sign", Pattern: `[][/%-]`},
-		{Name: "Mark", Pattern: `['",;<>()*]`},
-		{Name: "Text", Pattern: `[^][/%'",;<>()*-]+`},
+	mark := lexer.Rule{Name: "Mark", Pattern: `['",;<>()*]+`}
+	return participle.MustBuild[Address](participle.Lexer(lexer.MustStateful(lexer.Rules{
+		"Root": {
+			{Name: "IPv4", Pattern: `\d+(\.\d+){3}`},
+			{Name: "Port", Pattern: `:\d+`},
+			{Name: "IPv6", Pattern: `[0-9A-Fa-f]*:[0-9A-Fa-f:.]*`},
+			{Name: "Bracket", Pattern: `[][]`},
+			{Name: "Percent", Pattern: `%`, Action: lexer.Push("Zone")},
+			{Name: "Sign", Pattern: `[/-]`, Action: lexer.Push("Rest")},
+			mark,
+		},
+		"Zone": {{Name: "Zone", Pattern: `[^][/%'",;<>()*]+`, Action: lexer.Pop()}},
+		"Rest": {{Name: "Rest", Pattern: `[^'",;<>()*]+`}, mark},
 	})))
 })
 
 // longest is more than an address and all that is written with it takes, in bytes.
-const longest = 128
+const longest = 64
 
 // ReadAddress reads a word; the zero Address: there is none at its place.
 func ReadAddress(word string) Address {

@@ -24,6 +24,7 @@ func TestAddress(t *testing.T) {
 		{"10.0.0.1-9", Address{Host: "10.0.0.1", Sign: "-", Rest: "9"}},
 		{"10.0.0.1-10.0.0.9,", Address{Host: "10.0.0.1", Sign: "-", Rest: "10.0.0.9", After: ","}},
 		{"fe80::1%eth0.7/64", Address{Host: "fe80::1", Zone: "eth0.7", Sign: "/", Rest: "64"}},
+		{"fe80::1%be:ef/64", Address{Host: "fe80::1", Zone: "be:ef", Sign: "/", Rest: "64"}},
 		{"fe80::1%br-lan/64", Address{Host: "fe80::1", Zone: "br-lan", Sign: "/", Rest: "64"}},
 		{"[fe80::1]/64", Address{Open: "[", Host: "fe80::1", Closing: "]", Sign: "/", Rest: "64"}},
 		{"<10.0.0.1>;", Address{Before: "<", Host: "10.0.0.1", After: ">;"}},
