@@ -431,7 +431,7 @@ func (r *checkRun) tell(files []checked) {
 		for _, reading := range f.readings[:min(1, len(f.readings))] {
 			for _, u := range reading.Config.NotEnforced {
 				for _, line := range report.Unenforced([]ir.Unenforced{u}) {
-					fmt.Fprintln(r.Stderr, line)
+					r.complain("%s", line)
 				}
 			}
 		}

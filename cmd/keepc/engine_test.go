@@ -121,7 +121,7 @@ const edgeSettings = `announce edge {
     local
     table 198
     drain_table 199
-    drain 1s
+    drain 3s
 }
 `
 
