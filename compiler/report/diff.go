@@ -372,7 +372,14 @@ func tally(list []Verdict, noun string) string {
 	}
 	var parts []string
 	for _, v := range order {
-		parts = append(parts, fmt.Sprintf("%d %s", count[v], v))
+		text := v
+		if v == string(diff.Addresses) { // the number is of instances
+			text = "change addresses"
+			if count[v] == 1 {
+				text = "changes addresses"
+			}
+		}
+		parts = append(parts, fmt.Sprintf("%d %s", count[v], text))
 	}
 	return Count(len(list), noun) + ": " + strings.Join(parts, ", ") + "."
 }

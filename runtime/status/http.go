@@ -93,16 +93,6 @@ type view struct {
 	Plan    string // of files that are changed and not applied; empty: there are none
 }
 
-// OnlyDropped are the routers whose advertisements are dropped without a condition that says so, for the page.
-func (i Instance) OnlyDropped() (list []Dropped) {
-	for _, d := range i.Dropped {
-		if !slices.ContainsFunc(i.Conditions, func(c Condition) bool { return c.Peer == d.Peer }) {
-			list = append(list, d)
-		}
-	}
-	return list
-}
-
 // Alive is how many servers of a service are up, for the page.
 func (s Service) Alive() (n int) {
 	for _, r := range s.Servers {

@@ -123,6 +123,40 @@ func TestPage(t *testing.T) {
 	}
 }
 
+// TestPageIsWellWhereNothingIsWrong: the cluster shows no router as odd while all is well: what was dropped is over, two masters crossed at a
+// change, and an instance in FAULT, which is wrong for itself, does not listen.
+func TestPageIsWellWhereNothingIsWrong(t *testing.T) {
+	peer, at := netip.MustParseAddr("192.0.2.2"), time.Date(2026, 5, 4, 5, 12, 32, 0, time.Local)
+	for _, c := range []struct {
+		name     string
+		instance Instance
+		odd      int
+		nobody   bool
+	}{
+		{"a drop that is over", Instance{Role: "MASTER", Dropped: []Dropped{{Peer: peer, Last: at.Add(-time.Hour), Count: 7}}}, 0, false},
+		{"a drop", Instance{Role: "MASTER", Dropped: []Dropped{{Peer: peer, Last: at, Count: 7}}}, 1, false},
+		{"a condition that is over", Instance{Role: "MASTER", Conditions: []Condition{{Name: "one-way", Peer: peer, Last: at.Add(-time.Hour), Count: 7}}}, 0, false},
+		{"a drop after a condition", Instance{Role: "MASTER", Dropped: []Dropped{{Peer: peer, Last: at, Count: 7}},
+			Conditions: []Condition{{Name: "one-way", Peer: peer, Last: at.Add(-time.Hour), Count: 7}}}, 1, false},
+		{"a condition of what is dropped", Instance{Role: "MASTER", Dropped: []Dropped{{Peer: peer, Last: at, Count: 7}},
+			Conditions: []Condition{{Name: "wrong password", Peer: peer, Last: at, Count: 7}}}, 1, false},
+		{"two masters once", Instance{Role: "MASTER", Conditions: []Condition{{Name: "dual master", Peer: peer, Last: at, Count: 1}}}, 0, false},
+		{"two masters", Instance{Role: "MASTER", Conditions: []Condition{{Name: "dual master", Peer: peer, Last: at, Count: 2}}}, 1, false},
+		{"FAULT", Instance{Role: "FAULT"}, 0, false},
+		{"a BACKUP that starts", Instance{Role: "BACKUP"}, 0, true},
+		{"a BACKUP", Instance{Role: "BACKUP", Master: &Master{Address: peer}}, 0, false},
+	} {
+		d := Document{At: at, Instances: []Instance{c.instance}}
+		_, page := get(t, director(d, nil), http.MethodGet, "/")
+		if odd := strings.Count(page, "router odd"); odd != c.odd || (odd > 0) != (len(d.Wrong()) > 0 && c.instance.Role != "FAULT") {
+			t.Errorf("%s: %d routers are odd, want %d; wrong is %q", c.name, odd, c.odd, d.Wrong())
+		}
+		if strings.Contains(page, "no MASTER is heard") != c.nobody {
+			t.Errorf("%s: that no MASTER is heard is shown: %v", c.name, !c.nobody)
+		}
+	}
+}
+
 // TestEvents: who follows gets each event from then on, until the director ends.
 func TestEvents(t *testing.T) {
 	events, ended := make(chan Event, 1), make(chan struct{})

@@ -24,17 +24,14 @@ func (d Document) Wrong() (lines []string) {
 		}
 	}
 	for _, i := range d.Instances {
-		for _, x := range i.Dropped {
-			if d.At.Sub(x.Last) <= recent {
-				say("%s drops the advertisements of %s since %s, %d so far: %s", i.Name, x.Peer, clock(x.Since, d.At), x.Count, x.Why)
-			}
+		for _, x := range i.dropping(d.At) {
+			say("%s drops the advertisements of %s since %s, %d so far: %s", i.Name, x.Peer, clock(x.Since, d.At), x.Count, x.Why)
 		}
 	}
 	for _, i := range d.Instances {
-		for _, c := range i.Conditions {
+		for _, c := range i.Current(d.At) {
 			known := slices.ContainsFunc(i.Dropped, func(x Dropped) bool { return x.Peer == c.Peer && x.Last.Equal(c.Last) })
-			crossed := c.Name == vrrp.DualMaster.String() && c.Count == 1 // with ours, at a change of the master
-			if d.At.Sub(c.Last) <= recent && !crossed && (!known || c.Name == vrrp.ForeignCluster.String()) {
+			if !known || c.Name == vrrp.ForeignCluster.String() {
 				say("%s, %s: %s since %s, %d times so far: %s", i.Name, c.Name, c.Peer, clock(c.Since, d.At), c.Count, c.Cause)
 			}
 		}
@@ -82,6 +79,37 @@ func (d Document) Wrong() (lines []string) {
 		}
 	}
 	return lines
+}
+
+// dropping are the routers whose advertisements an instance drops at a time.
+func (i Instance) dropping(at time.Time) (list []Dropped) {
+	for _, x := range i.Dropped {
+		if at.Sub(x.Last) <= recent {
+			list = append(list, x)
+		}
+	}
+	return list
+}
+
+// Current are the conditions of an instance that hold at a time. Two masters once is how a master changes: their advertisements crossed.
+func (i Instance) Current(at time.Time) (list []Condition) {
+	for _, c := range i.Conditions {
+		if crossed := c.Name == vrrp.DualMaster.String() && c.Count == 1; at.Sub(c.Last) <= recent && !crossed {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// OnlyDropped are the routers whose advertisements are dropped at a time without a condition that says so, for the page.
+func (i Instance) OnlyDropped(at time.Time) (list []Dropped) {
+	conditions := i.Current(at)
+	for _, d := range i.dropping(at) {
+		if !slices.ContainsFunc(conditions, func(c Condition) bool { return c.Peer == d.Peer }) {
+			list = append(list, d)
+		}
+	}
+	return list
 }
 
 // A Wish is that an instance has a role.
