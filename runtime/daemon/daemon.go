@@ -249,7 +249,7 @@ func newDirector(work context.Context, o Options, cfg *ir.Config, found state.Fo
 		things:  d.things,
 		network: newEnforcer("network", reconcile.New(doors.network, state.OfRouter, journal(state.OfRouter)), o.Log),
 		notes:   newNotes(o.Log),
-		claims:  make(chan kernel.Claim),
+		claims:  make(chan router.Claimed),
 		do:      make(chan func()), roles: roles, places: places, quorum: quorum, blind: make(chan struct{}), late: make(chan struct{}, 1),
 	}
 	d.router.network.announcer = newAnnouncer(doors.network, o.Log)

@@ -40,8 +40,8 @@ type routerLoop struct {
 	things   *watch.Watcher // of files and processes
 	network  *enforcer
 	notes    *notes
-	sessions *news             // of BFD
-	claims   chan kernel.Claim // of addresses of ours, by other hosts
+	sessions *news               // of BFD
+	claims   chan router.Claimed // of addresses of ours, by other hosts
 	notify   *notify.Notifier
 	do       chan func()
 	roles    latest[map[ir.InstanceKey]bool]
@@ -151,7 +151,7 @@ func (l *routerLoop) collect(ctx context.Context) {
 		case seen := <-l.things.Seen():
 			f = func() { l.step(seen) }
 		case c := <-l.claims:
-			f = func() { l.step(router.Claimed{Interface: c.Interface, Addr: c.Addr, MAC: c.MAC, Count: 1}) }
+			f = func() { l.step(c) }
 		case q := <-l.quorum:
 			f = func() { l.tellQuorum(q) }
 		case f = <-l.do:

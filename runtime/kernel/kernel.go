@@ -114,7 +114,8 @@ type Neighbours interface {
 	// Announce sends one gratuitous ARP request (IPv4) or unsolicited neighbour advertisement (IPv6) for the address.
 	Announce(iface string, addr netip.Addr) error
 	// WatchClaims calls told when a host says, by ARP or neighbour discovery, that it has one of the addresses that about sets, and its MAC
-	// address is that of no interface here, until ctx ends. At first there are none of them. Errors: ErrPermission.
+	// address is that of no interface here, until ctx ends. At first there are none of them. Of many that come while told has not returned some are
+	// lost. Errors: ErrPermission.
 	WatchClaims(ctx context.Context, told func(Claim)) (about func([]netip.Addr), err error)
 }
 
