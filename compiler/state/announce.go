@@ -105,9 +105,12 @@ func announcedRoute(table uint32, addr netip.Addr) RouteKey {
 
 // AllAnnounced is the situation of addresses of which all is well.
 func AllAnnounced(cfg *ir.Config, why string) map[netip.Addr]Announcement {
-	all := map[netip.Addr]Announcement{}
+	all, served := map[netip.Addr]Announcement{}, cfg.Served()
 	for _, a := range cfg.Announced() {
 		all[a.Addr] = Announcement{Announced, why}
+		if !served[a.Addr] {
+			all[a.Addr] = Announcement{Withdrawn, "no virtual server has this address"}
+		}
 	}
 	return all
 }
