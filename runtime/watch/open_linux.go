@@ -68,11 +68,14 @@ func replace(name string, text []byte, mode fs.FileMode) (err error) {
 			err = &fs.PathError{Op: "create", Path: name, Err: err}
 		}
 	}()
-	if _, err = f.Write(text); err == nil && kind == unix.S_IFREG {
-		mode, err = fs.FileMode(old.Mode)&fs.ModePerm, f.Chown(int(old.Uid), int(old.Gid))
+	if kind == unix.S_IFREG {
+		mode = fs.FileMode(old.Mode) & fs.ModePerm
 	}
-	if err == nil {
-		err = f.Chmod(mode) // whatever the umask of this process is
+	if _, err = f.Write(text); err == nil {
+		err = f.Chmod(mode) // whatever the umask of this process is, and while the file is its own
+	}
+	if err == nil && kind == unix.S_IFREG {
+		err = f.Chown(int(old.Uid), int(old.Gid))
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
