@@ -128,7 +128,7 @@ func Run(ctx context.Context, o Options) error {
 	if err := doors.network.WatchRouting(work, d.router.network.poke); err != nil {
 		return fmt.Errorf("watch routes and rules: %w", err)
 	}
-	if err := d.hearClaims(doors.network, first.Config); err != nil {
+	if err := d.hearClaims(doors.network, first.Config); err != nil && len(first.Config.Instances) > 0 { // else there is nothing to hear of
 		o.Log.Warn(fmt.Sprintf("%v; nobody is told when another host has an address of ours", err), "subject", "neighbours")
 	}
 	for _, l := range links {
