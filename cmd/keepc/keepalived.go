@@ -273,7 +273,7 @@ func (d *keepalivedRun) main() int {
 		return keepalivedRefused
 	}
 	may := privileges{held: held}
-	if lacking := may.lacking(&first); slices.ContainsFunc(lacking, ofNetwork) { // scripts that do not start keepalived tells, too
+	if lacking := may.lacking(&first, slog.New(slog.DiscardHandler)); slices.ContainsFunc(lacking, ofNetwork) { // scripts that do not start keepalived tells, too
 		d.complain("keepalived: %s", lines(lacking))
 		return keepalivedRefused
 	}

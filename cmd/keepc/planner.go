@@ -1,16 +1,17 @@
 package main
 
 import (
+	"log/slog"
 	"strings"
 
 	"keepc/compiler/report"
 	"keepc/runtime/daemon"
 )
 
-// reloaded is the file of a director as a reload finds it.
-func (r *runRun) reloaded(name string) loaded {
+// reloaded is the file of a director as a reload finds it. What it goes without is logged.
+func (r *runRun) reloaded(name string, log *slog.Logger) loaded {
 	l := r.load(name)
-	l.Faults = append(l.Faults, r.may.lacking(&l)...)
+	l.Faults = append(l.Faults, r.may.lacking(&l, log)...)
 	r.localize(l.Config)
 	return l
 }
@@ -24,7 +25,7 @@ func (r *runRun) planner(name, came string) func() (daemon.Loaded, func() string
 	app.acts, app.quiet = true, false
 	p := &planRun{App: &app}
 	return func() (daemon.Loaded, func() string) {
-		l := r.reloaded(name)
+		l := r.reloaded(name, slog.New(slog.DiscardHandler))
 		return l.Loaded, func() string {
 			text, err := p.text(l, name, came)
 			if err != nil {

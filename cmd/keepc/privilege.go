@@ -19,46 +19,87 @@ import (
 // privileges are what this process is allowed, and gives up.
 type privileges struct {
 	held map[string]bool // nil: nobody knows, and nothing is asked of it
-	gone bool            // what the first file did not need was given up
+	gone map[string]bool // what the first file did not need, and was given up; nil: nothing was
 	bare bool            // no_new_privs: the first file had no script
+	ipvs bool            // the first file had virtual servers, so the kernel was asked to load ip_vs
 }
 
 // needs returns what a configuration needs on this machine, and its first script. It looks at users and files.
 func needs(l *loaded) (all []privilege.Need, first string, at source.Span, some bool) {
 	vetted, _ := script.Vet(l.Config) // what does not run needs nothing
+	unexempt := &ir.Config{}          // of which nobody knows that anything runs
+	_ = kernel.Unexempt(func() { unexempt, _ = script.Vet(l.Config) })
+	type place struct {
+		source.Span
+		args string
+	}
+	of := func(c ir.Command) place { return place{c.Span(), fmt.Sprintf("%q", c.Args)} }
+	runs := map[place]bool{}
+	unexempt.MapCommands(func(_ string, c ir.Command) ir.Command {
+		runs[of(c)] = true
+		return c
+	})
+	access := map[string]privilege.Access{} // checks share files
 	p := kernel.Allowed()
-	f := &privilege.File{Config: vetted, Read: maps.Keys(l.Files)}
+	f := &privilege.File{Config: vetted, Exempt: func(c ir.Command) bool { return !runs[of(c)] }, Read: maps.Keys(l.Files)}
 	all = privilege.Needs(f, privilege.Host{
 		Other: func(u ir.User) bool {
 			uid, _, err := script.Owner(u)
 			return err == nil && uid >= 0
 		},
-		Ping: p.Ping, Port: p.Port, Hidden: p.Hidden, Readable: kernel.Readable, Runnable: kernel.Runnable,
+		Ping: p.Ping, Bind: p.Bind, Port: p.Port, Hidden: p.Hidden,
+		File: func(path string) privilege.Access {
+			a, known := access[path]
+			if !known {
+				a = kernel.AccessTo(path)
+				access[path] = a
+			}
+			return a
+		},
 	})
 	first, at, some = privilege.Command(f)
 	return all, first, at, some
 }
 
-// lacking returns the errors of a configuration that asks for more than this process may do.
-func (p *privileges) lacking(l *loaded) (faults []daemon.Fault) {
+// lacking returns the errors of a configuration that asks for more than this process may do, and logs what it goes without.
+func (p *privileges) lacking(l *loaded, log *slog.Logger) (faults []daemon.Fault) {
 	if p.held == nil || l.Config == nil {
 		return nil
 	}
 	all, word, at, some := needs(l)
-	why := "which this process does not have"
-	if p.gone {
-		why = "which this keepc gave up at its start: start it anew, or with --keep-privileges"
-	}
+	const anew = "start it anew, or with --keep-privileges"
 	for _, n := range all {
-		if n.Must && !p.held[n.Capability] {
+		why := notHeld
+		if p.gone[n.Capability] {
+			why = "which this keepc gave up at its start: " + anew
+		}
+		switch {
+		case p.held[n.Capability]:
+		case n.Must:
 			faults = append(faults, daemon.Fault{Text: fmt.Sprintf("%s: error: %s needs %s, %s", n.At, n.Word, n.Capability, why), Same: n.Capability})
+		default:
+			goesWithout(n, why, log)
 		}
 	}
 	if some && p.bare {
 		faults = append(faults, daemon.Fault{Text: fmt.Sprintf("%s: error: %s may run any program, and this keepc gave up at its start that one gains rights "+
-			"(no_new_privs): start it anew, or with --keep-privileges", at, word), Same: "no_new_privs"})
+			"(no_new_privs): %s", at, word, anew), Same: "no_new_privs"})
+	}
+	if services := l.Config.VirtualServers; len(services) > 0 && p.gone != nil && !p.ipvs && errors.Is(kernel.LoadIPVS(), kernel.ErrNoIPVS) {
+		faults = append(faults, daemon.Fault{Text: fmt.Sprintf("%s: error: virtual_server needs ip_vs, which the kernel does not have, and this keepc gave up at its start "+
+			"the right to load it: modprobe ip_vs, and reload", services[0].Span()), Same: "ip_vs"})
 	}
 	return faults
+}
+
+const notHeld = "which this process does not have"
+
+func goesWithout(n privilege.Need, why string, log *slog.Logger) {
+	where := ""
+	if !n.At.IsZero() {
+		where = n.At.String() + ": "
+	}
+	log.Warn(fmt.Sprintf("%s%s goes without %s, %s", where, n.Word, n.Capability, why), "subject", "privileges")
 }
 
 // ofNetwork reports whether a fault is that a director could not do anything at all.
@@ -73,7 +114,7 @@ func (p *privileges) settle(l *loaded, keepAll bool, log *slog.Logger) {
 	var keep []string
 	for _, n := range all {
 		if !p.held[n.Capability] {
-			log.Warn(fmt.Sprintf("%s: %s goes without %s, which this process does not have", n.At, n.Word, n.Capability), "subject", "privileges")
+			goesWithout(n, notHeld, log)
 			continue
 		}
 		log.Debug(fmt.Sprintf("%s: %s needs %s", n.At, n.Word, n.Capability), "subject", "privileges")
@@ -82,7 +123,7 @@ func (p *privileges) settle(l *loaded, keepAll bool, log *slog.Logger) {
 	if keepAll {
 		return
 	}
-	if len(l.Config.VirtualServers) > 0 {
+	if p.ipvs = len(l.Config.VirtualServers) > 0; p.ipvs {
 		_ = kernel.LoadIPVS() // who needs it says so if it is not there
 	}
 	switch err := kernel.GiveUp(keep, !some); {
@@ -93,9 +134,10 @@ func (p *privileges) settle(l *loaded, keepAll bool, log *slog.Logger) {
 		log.Warn(err.Error(), "subject", "privileges")
 		return
 	}
-	p.gone, p.bare = true, !some
-	for name := range p.held {
+	p.gone, p.bare = map[string]bool{}, !some
+	for name, had := range p.held {
 		p.held[name] = slices.Contains(keep, name)
+		p.gone[name] = had && !p.held[name]
 	}
 	bare := ""
 	if p.bare {

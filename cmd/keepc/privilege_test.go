@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,10 +13,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"keepc/runtime/kernel"
 	"keepc/runtime/lab"
 )
 
 const plainInstance = "vrrp_instance VI_1 {\n\tinterface eth0\n\tvirtual_router_id 51\n\tvirtual_ipaddress {\n\t\t10.0.0.3\n\t}\n"
+
+const plainServer = "virtual_server 10.0.0.9 80 {\n\tlb_algo rr\n\tlb_kind NAT\n\tprotocol TCP\n\treal_server 10.0.0.8 80 {\n\t\tTCP_CHECK {\n\t\t\tbind_if eth0\n\t\t}\n\t}\n}\n"
 
 // TestPrivileges: a director that starts as root keeps what its file needs and nothing else, on every thread; with just that it starts as well, as
 // any user, and without one of those that must be it is refused, with the word of the file.
@@ -25,39 +29,60 @@ func TestPrivileges(t *testing.T) {
 	bin := shipped(t)
 	for _, c := range []struct {
 		name, file string
-		needs      string            // of setpriv's names
-		without    map[string]string // capability to what is said
-		bare       bool              // no_new_privs
+		needs      string                // of setpriv's names
+		without    map[string]string     // capability to what is said
+		bare       bool                  // no_new_privs
+		works      func(dir string) bool // DIR in the file is a directory where user nobody has one that root may not enter by its mode, home, and one that all may see, open
 	}{
 		{"an instance", plainInstance + "}\n", "net_admin net_raw sys_nice", map[string]string{
 			"net_admin": "3.conf:1:1: error: vrrp_instance VI_1 needs CAP_NET_ADMIN, which this process does not have",
 			"net_raw":   "3.conf:1:1: error: vrrp_instance VI_1 needs CAP_NET_RAW, which this process does not have",
-		}, true},
-		{"a loop as any other", "global_defs {\n\tmax_auto_priority -1\n}\n" + plainInstance + "}\n", "net_admin net_raw", nil, true},
-		{"no swap", "global_defs {\n\tmax_auto_priority -1\n\tvrrp_no_swap\n}\n" + plainInstance + "}\n", "net_admin net_raw ipc_lock", nil, true},
-		{"a script of its own user", "global_defs {\n\tscript_user root\n}\n" + plainInstance + "\tnotify_master /bin/true\n}\n", "net_admin net_raw kill sys_nice", nil, false},
+		}, true, nil},
+		{"a loop as any other", "global_defs {\n\tmax_auto_priority -1\n}\n" + plainInstance + "}\n", "net_admin net_raw", nil, true, nil},
+		{"no swap", "global_defs {\n\tmax_auto_priority -1\n\tvrrp_no_swap\n}\n" + plainInstance + "}\n", "net_admin net_raw ipc_lock", nil, true, nil},
+		{"a script of its own user", "global_defs {\n\tscript_user root\n}\n" + plainInstance + "\tnotify_master /bin/true\n}\n", "net_admin net_raw kill sys_nice", nil, false, nil},
 		{"a script of another user", "global_defs {\n\tscript_user nobody\n}\n" + plainInstance + "\tnotify_master /bin/true\n}\n", "net_admin net_raw setuid setgid kill sys_nice",
-			map[string]string{"setuid": "3.conf:10:2: error: notify_master of vrrp_instance VI_1 as user nobody needs CAP_SETUID, which this process does not have"}, false},
-		{"a route", "static_routes {\n\t10.9.0.0/24 via 10.0.0.9 dev eth0\n}\n", "net_admin sys_nice", nil, true},
+			map[string]string{"setuid": "3.conf:10:2: error: notify_master of vrrp_instance VI_1 as user nobody needs CAP_SETUID, which this process does not have"}, false, nil},
+		{"a route", "static_routes {\n\t10.9.0.0/24 via 10.0.0.9 dev eth0\n}\n", "net_admin sys_nice", nil, true, nil},
+		{"a virtual server", plainServer, "net_admin sys_nice", nil, true, nil},
+		{"a script in the home of its user", plainInstance + "\tnotify_master DIR/home/script nobody\n}\n",
+			"net_admin net_raw setuid setgid kill sys_nice dac_read_search", nil, false, there("home/done")},
+		{"a script of root in such a home", plainInstance + "\tnotify_master DIR/home/script root\n}\n",
+			"net_admin net_raw kill sys_nice dac_read_search dac_override", nil, false, there("home/done")},
+		{"a named pipe in a directory of another user", "global_defs {\n\tnotify_fifo DIR/open/pipe\n}\n" + plainInstance + "}\n",
+			"net_admin net_raw sys_nice dac_override", nil, true, there("open/pipe")},
+		{"a named pipe of another user", "global_defs {\n\tnotify_fifo DIR/fifo\n}\n" + plainInstance + "}\n",
+			"net_admin net_raw sys_nice dac_override", nil, true, there("fifo")},
+		{"a named pipe of root", "global_defs {\n\tnotify_fifo DIR/pipe\n}\n" + plainInstance + "}\n", "net_admin net_raw sys_nice", nil, true, there("pipe")},
+		{"a file of another user", "track_file load {\n\tfile DIR/open/load\n\tinit_file 7 overwrite\n}\n" + plainInstance + "\ttrack_file {\n\t\tload\n\t}\n}\n",
+			"net_admin net_raw sys_nice dac_override dac_read_search chown", nil, true, func(dir string) bool {
+				text, _ := os.ReadFile(filepath.Join(dir, "open", "load"))
+				return string(text) == "7\n"
+			}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := oneHost(t)
 			file := filepath.Join(h.Dir(), "3.conf")
-			if err := os.WriteFile(file, []byte(c.file), 0o644); err != nil {
-				t.Fatal(err)
-			}
 			needs := strings.Fields(c.needs)
-			p := h.Start(bin, "run", file)
-			p.WaitLog("enforcing", 15*time.Second)
-			heldByAll(t, p.Pid(), needs, c.bare)
-			p.Stop()
-			p = h.Start("setpriv", "--bounding-set", "-all,+"+strings.Join(needs, ",+"), bin, "run", file)
-			p.WaitLog("enforcing", 15*time.Second)
-			heldByAll(t, p.Pid(), needs, c.bare)
-			if strings.Contains(p.Log(), "goes without") {
-				t.Error(p.Log())
+			for _, before := range [][]string{nil, {"setpriv", "--bounding-set", "-all,+" + strings.Join(needs, ",+")}} {
+				dir := ofNobody(t)
+				if err := os.WriteFile(file, []byte(strings.ReplaceAll(c.file, "DIR", dir)), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				line := append(slices.Clone(before), bin, "run", file)
+				p := h.Start(line[0], line[1:]...)
+				p.WaitLog("enforcing", 15*time.Second)
+				heldByAll(t, p.Pid(), needs, c.bare)
+				if c.works != nil {
+					lab.Eventually(t, 15*time.Second, "it works", func() bool { return c.works(dir) })
+				}
+				for _, says := range []string{"goes without", "permission denied", "neighbours", "not permitted"} {
+					if strings.Contains(p.Log(), says) && (c.works != nil || says != "not permitted") {
+						t.Error(p.Log())
+					}
+				}
+				p.Stop()
 			}
-			p.Stop()
 			for capability, says := range c.without {
 				out, err := h.Try("timeout", "20", "setpriv", "--bounding-set", "-"+capability, bin, "run", file)
 				if err == nil || !strings.Contains(err.Error(), "exit status 3") || !strings.Contains(out, says) {
@@ -68,11 +93,42 @@ func TestPrivileges(t *testing.T) {
 	}
 }
 
+func there(name string) func(dir string) bool {
+	return func(dir string) bool {
+		_, err := os.Stat(filepath.Join(dir, name))
+		return err == nil
+	}
+}
+
+// ofNobody returns a directory of root that everybody may enter. User nobody has a script in home, which is for that user alone, a file in
+// open, which all may look into, and a named pipe.
+func ofNobody(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "keepc-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	at := func(name string) string { return filepath.Join(dir, name) }
+	const nobody = 65534
+	if err := errors.Join(os.Chmod(dir, 0o755), os.Mkdir(at("home"), 0o700), os.Mkdir(at("open"), 0o755), unix.Mkfifo(at("fifo"), 0o600),
+		os.WriteFile(at("home/script"), []byte("#!/bin/sh\ntouch "+at("home/done")+"\n"), 0o755), os.WriteFile(at("open/load"), []byte("3\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"home", "home/script", "open", "open/load", "fifo"} {
+		if err := os.Chown(at(name), nobody, nobody); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
 // heldByAll expects every thread of a process to have these capabilities and no others, and its children to get none.
 func heldByAll(t *testing.T, pid int, names []string, bare bool) {
 	t.Helper()
 	bits := map[string]uint{"net_admin": unix.CAP_NET_ADMIN, "net_raw": unix.CAP_NET_RAW, "sys_nice": unix.CAP_SYS_NICE, "ipc_lock": unix.CAP_IPC_LOCK,
-		"kill": unix.CAP_KILL, "setuid": unix.CAP_SETUID, "setgid": unix.CAP_SETGID}
+		"kill": unix.CAP_KILL, "setuid": unix.CAP_SETUID, "setgid": unix.CAP_SETGID, "chown": unix.CAP_CHOWN,
+		"dac_override": unix.CAP_DAC_OVERRIDE, "dac_read_search": unix.CAP_DAC_READ_SEARCH}
 	var want uint64
 	for _, name := range names {
 		want |= 1 << bits[name]
@@ -158,20 +214,40 @@ func TestPrivilegesOfAReload(t *testing.T) {
 		}
 		p := h.Start(bin, line...)
 		p.WaitLog("enforcing", 15*time.Second)
-		write("global_defs {\n\tscript_user nobody\n}\n" + plainInstance + "\tnotify_master /bin/true\n}\n")
-		p.Signal(unix.SIGHUP)
-		if keep {
-			p.WaitLog("done in", 15*time.Second)
-			continue
+		says := func(all ...string) {
+			for _, says := range all {
+				if !strings.Contains(p.Log(), says) {
+					t.Errorf("want %q in\n%s", says, p.Log())
+				}
+			}
 		}
-		p.WaitLog("still enforcing", 15*time.Second)
-		for _, says := range []string{
-			"keeps CAP_NET_ADMIN CAP_NET_RAW CAP_SYS_NICE and no other capability, and no_new_privs",
-			"as user nobody needs CAP_SETUID, which this keepc gave up at its start: start it anew, or with --keep-privileges",
-			"may run any program, and this keepc gave up at its start that one gains rights (no_new_privs)",
-		} {
-			if !strings.Contains(p.Log(), says) {
-				t.Errorf("want %q in\n%s", says, p.Log())
+		reload := func(text string) (log string) {
+			before := len(p.Log())
+			write(text)
+			p.Signal(unix.SIGHUP)
+			lab.Eventually(t, 15*time.Second, "it has reloaded", func() bool {
+				log = p.Log()[before:]
+				return strings.Contains(log, "done in") || strings.Contains(log, "still enforcing")
+			})
+			if keep && strings.Contains(log, "refused") {
+				t.Error(log)
+			}
+			return log
+		}
+		if reload("global_defs {\n\tscript_user nobody\n}\n" + plainInstance + "\tnotify_master /bin/true\n}\n"); !keep {
+			says("keeps CAP_NET_ADMIN CAP_NET_RAW CAP_SYS_NICE and no other capability, and no_new_privs",
+				"as user nobody needs CAP_SETUID, which this keepc gave up at its start: start it anew, or with --keep-privileges",
+				"may run any program, and this keepc gave up at its start that one gains rights (no_new_privs)")
+		}
+		if kernel.LoadIPVS() != nil {
+			if reload(plainInstance + "}\n" + plainServer); !keep {
+				says("refused: 3.conf:8:1: error: virtual_server needs ip_vs, which the kernel does not have, and this keepc gave up at its start the right to load it")
+			}
+		}
+		for range 2 { // each time, as at the start
+			text := "global_defs {\n\tvrrp_no_swap\n}\n" + plainInstance + "}\n"
+			if log := reload(text); !keep && !strings.Contains(log, "3.conf:2:2: vrrp_no_swap goes without CAP_IPC_LOCK, which this keepc gave up at its start: start it anew") {
+				t.Error(log)
 			}
 		}
 	}

@@ -83,7 +83,7 @@ func (r *runRun) main(ctx context.Context, name string) error {
 		fmt.Fprintln(r.Stderr, first.Refused)
 		return exit{code: first.code}
 	}
-	if lacking := r.may.lacking(&first); len(lacking) > 0 && !r.leave {
+	if lacking := r.may.lacking(&first, slog.New(slog.DiscardHandler)); len(lacking) > 0 && !r.leave {
 		fmt.Fprintln(r.Stderr, lines(lacking))
 		return exit{code: exitFailed}
 	}
@@ -130,7 +130,7 @@ func (r *runRun) main(ctx context.Context, name string) error {
 		Load: func() daemon.Loaded {
 			l := start
 			if start = nil; l == nil {
-				again := r.reloaded(name)
+				again := r.reloaded(name, log)
 				l = &again
 			} else {
 				r.localize(l.Config)

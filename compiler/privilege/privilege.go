@@ -10,12 +10,20 @@ import (
 
 // A Host is what decides on a machine whether something needs a capability there.
 type Host struct {
-	Other    func(ir.User) bool // a user other than who runs the director; empty: no name
-	Ping     bool               // anybody may ask for an echo (net.ipv4.ping_group_range)
-	Port     uint16             // the first that anybody may bind to (net.ipv4.ip_unprivileged_port_start)
-	Hidden   bool               // /proc hides the processes of others
-	Readable func(path string) bool
-	Runnable func(path string) bool // both without CAP_DAC_READ_SEARCH and CAP_DAC_OVERRIDE
+	Other  func(ir.User) bool // a user other than who runs the director; empty: no name
+	Ping   bool               // anybody may ask for an echo (net.ipv4.ping_group_range)
+	Bind   bool               // anybody may bind a socket to an interface (Linux 5.7)
+	Port   uint16             // the first that anybody may bind to (net.ipv4.ip_unprivileged_port_start)
+	Hidden bool               // /proc hides the processes of others
+	File   func(path string) Access
+}
+
+// Access is what the director may do with a file without CAP_DAC_READ_SEARCH and CAP_DAC_OVERRIDE. What is not there may be read.
+type Access struct {
+	There bool
+	Own   bool // it belongs to the user and the group of the director
+	Read  bool // the file, and the list of its directory
+	Write bool // the file, and its directory: another one may take its place
 }
 
 // A Need is a capability and the first word of a file that needs it.
@@ -38,14 +46,15 @@ type Kind struct {
 // A File is a configuration of which only the commands are left that run, and the files that it was read from.
 type File struct {
 	*ir.Config
-	Read iter.Seq[string]
+	Exempt func(ir.Command) bool // it runs only with CAP_DAC_READ_SEARCH or CAP_DAC_OVERRIDE, by the modes of what is on its path
+	Read   iter.Seq[string]
 }
 
 // Kinds lists every capability that a file can need.
 func Kinds() []Kind {
 	return []Kind{
 		{"CAP_NET_ADMIN", true, "vrrp_instance, virtual_server, static_ipaddress, static_routes, static_rules", "addresses, routes, rules, IPVS, nftables, interfaces", network},
-		{"CAP_NET_RAW", true, "vrrp_instance, static_ipaddress; PING_CHECK, unless net.ipv4.ping_group_range allows it", "advertisements, gratuitous ARP, echoes", packets},
+		{"CAP_NET_RAW", true, "vrrp_instance, static_ipaddress; PING_CHECK, unless net.ipv4.ping_group_range allows it; bind_if of a check, before Linux 5.7", "advertisements, gratuitous ARP, echoes, checks from an interface", packets},
 		{"CAP_SYS_ADMIN", true, "net_namespace_ipvs", "the virtual servers of another network namespace", namespace},
 		{"CAP_NET_BIND_SERVICE", true, "bind_port of a check, below net.ipv4.ip_unprivileged_port_start", "checks from a low port", ports},
 		{"CAP_SETUID", true, "a script of another user: script_user, user, keepalived_script", "to start it as that user", users},
@@ -53,9 +62,9 @@ func Kinds() []Kind {
 		{"CAP_KILL", false, "any script", "to end it and its children after their time", scripts},
 		{"CAP_SYS_NICE", false, "vrrp_rt_priority, vrrp_priority, vrrp_cpu_affinity and their like; any file, unless max_auto_priority -1", "real-time priority of the VRRP loop", threads},
 		{"CAP_IPC_LOCK", false, "vrrp_no_swap, checker_no_swap, bfd_no_swap", "to stay in memory", memory},
-		{"CAP_CHOWN", false, "notify_fifo and its like with a user", "to give the named pipe to that user", pipes},
-		{"CAP_DAC_OVERRIDE", false, "a named pipe of another user; a script that the director may not run by its mode", "to open and to run it", overrides},
-		{"CAP_DAC_READ_SEARCH", false, "a file that the director may not read by its mode", "to read it again at a reload", reads},
+		{"CAP_CHOWN", false, "notify_fifo and its like with a user; init_file in place of a file of another user", "to give the named pipe or the file to that user", owners},
+		{"CAP_DAC_OVERRIDE", false, "a named pipe, init_file, reload_file or reload_time_file that is another user's, or in a directory of one; a script that the director may not run by its mode", "to make, open, remove and run it", overrides},
+		{"CAP_DAC_READ_SEARCH", false, "a file or the directory of a script that the director may not read by its mode; a track_file that is not there yet", "to read it again, to find the script", reads},
 		{"CAP_SYS_PTRACE", false, "track_process, where /proc is mounted with hidepid", "to see the processes of others", processes},
 	}
 }

@@ -40,13 +40,14 @@ func packets(f *File, h Host) (string, source.Span, bool) {
 	for _, a := range f.StaticAddresses {
 		return "static_ipaddress", a.Span(), true
 	}
-	if h.Ping {
-		return "", source.Span{}, false
-	}
-	return check(f, func(c *ir.Check) bool {
+	if word, at, some := check(f, func(c *ir.Check) bool {
 		_, ping := c.Checker.(*ir.PingCheck)
-		return ping
-	})
+		return ping && !h.Ping
+	}); some {
+		return word, at, true
+	}
+	word, at, some := check(f, func(c *ir.Check) bool { return c.BindIf != "" && !h.Bind })
+	return "bind_if of " + word, at, some
 }
 
 // check returns the first check that is as asked for.
@@ -121,38 +122,75 @@ func memory(f *File, _ Host) (string, source.Span, bool) {
 	return "", source.Span{}, false
 }
 
-func pipes(f *File, h Host) (string, source.Span, bool) {
+// pipe returns the first named pipe that is as asked for.
+func pipe(f *File, is func(ir.FIFO) bool) (string, source.Span, bool) {
 	g := &f.Global
 	for _, p := range []struct {
 		word string
 		fifo ir.FIFO
 	}{{"notify_fifo", g.NotifyFIFO}, {"vrrp_notify_fifo", g.VRRPNotifyFIFO}, {"lvs_notify_fifo", g.LVSNotifyFIFO}} {
-		if p.fifo.Path != "" && h.Other(p.fifo.User) {
+		if p.fifo.Path != "" && is(p.fifo) {
 			return p.word, g.At(p.word), true
 		}
 	}
 	return "", source.Span{}, false
 }
 
-func overrides(f *File, h Host) (string, source.Span, bool) {
-	if word, at, some := pipes(f, h); some {
+// made returns the first init_file that is as asked for. It takes the place of a file, and the owner stays.
+func made(f *File, is func(path string) bool) (string, source.Span, bool) {
+	for _, t := range f.TrackFiles {
+		if t.InitFile != nil && is(t.File) {
+			return "init_file of track_file " + t.Name, t.At("init_file"), true
+		}
+	}
+	return "", source.Span{}, false
+}
+
+func owners(f *File, h Host) (string, source.Span, bool) {
+	if word, at, some := pipe(f, func(p ir.FIFO) bool { return h.Other(p.User) }); some {
 		return word, at, true
 	}
-	return command(f, func(c ir.Command) bool { return !h.Other(c.User) && !h.Runnable(c.Args[0]) })
+	return made(f, func(path string) bool { a := h.File(path); return a.There && !a.Own })
+}
+
+func overrides(f *File, h Host) (string, source.Span, bool) {
+	if word, at, some := pipe(f, func(p ir.FIFO) bool { return h.Other(p.User) || !h.File(p.Path).Write }); some {
+		return word, at, true
+	}
+	if word, at, some := made(f, func(path string) bool { return !h.File(path).Write }); some {
+		return word, at, true
+	}
+	g := &f.Global
+	if g.ReloadFile != nil && *g.ReloadFile != "" && !h.File(*g.ReloadFile).Write {
+		return "reload_file", g.At("reload_file"), true
+	}
+	if g.ReloadTimeFile != "" && !g.ReloadRepeat && !h.File(g.ReloadTimeFile).Write {
+		return "reload_time_file", g.At("reload_time_file"), true
+	}
+	return command(f, func(c ir.Command) bool { return !h.Other(c.User) && f.Exempt(c) })
 }
 
 func reads(f *File, h Host) (string, source.Span, bool) {
 	for path := range f.Read {
-		if !h.Readable(path) {
+		if !h.File(path).Read {
 			return path, source.Span{}, true
 		}
 	}
-	for _, t := range f.TrackFiles {
-		if !h.Readable(t.File) {
+	for _, t := range f.TrackFiles { // who makes one later may be anybody
+		if a := h.File(t.File); !a.Read || !a.There && t.InitFile == nil {
 			return "track_file " + t.Name, t.Span(), true
 		}
 	}
-	return "", source.Span{}, false
+	if g := &f.Global; g.ReloadTimeFile != "" && !h.File(g.ReloadTimeFile).Read {
+		return "reload_time_file", g.At("reload_time_file"), true
+	}
+	if _, at, some := check(f, func(c *ir.Check) bool {
+		x, ok := c.Checker.(*ir.HTTPCheck)
+		return ok && x.Client != nil && !(h.File(x.Client.Certificate).Read && h.File(x.Client.Key).Read)
+	}); some {
+		return "the certificate of SSL", at, true
+	}
+	return command(f, f.Exempt)
 }
 
 func processes(f *File, h Host) (string, source.Span, bool) {

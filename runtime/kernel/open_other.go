@@ -5,6 +5,8 @@ package kernel
 import (
 	"errors"
 	"runtime"
+
+	"keepc/compiler/privilege"
 )
 
 // Open fails: keepc checks files everywhere, and runs them on Linux.
@@ -26,11 +28,11 @@ func GiveUp([]string, bool) error { return errors.ErrUnsupported }
 // Allowed is asked on Linux only.
 func Allowed() Permissions { return Permissions{} }
 
-// Readable is asked on Linux only.
-func Readable(string) bool { return true }
+// Unexempt fails, as Open does.
+func Unexempt(func()) error { return errors.ErrUnsupported }
 
-// Runnable is asked on Linux only.
-func Runnable(string) bool { return true }
+// AccessTo is asked on Linux only.
+func AccessTo(string) privilege.Access { return privilege.Access{} }
 
 // LoadIPVS fails, as Open does.
 func LoadIPVS() error { return ErrNoIPVS }

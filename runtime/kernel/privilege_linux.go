@@ -4,13 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"keepc/compiler/privilege"
 )
 
 // capabilityBits has the number of each capability that a file can need.
@@ -93,6 +97,14 @@ func Allowed() Permissions {
 		p.Ping = true
 		_ = unix.Close(fd) // nothing was written
 	}
+	_ = without(func() {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return
+		}
+		p.Bind = unix.BindToDevice(fd, "lo") == nil
+		_ = unix.Close(fd) // nothing was written
+	}, netRaw)
 	if text, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start"); err == nil {
 		if port, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 16); err == nil {
 			p.Port = uint16(port)
@@ -107,31 +119,87 @@ func Allowed() Permissions {
 	return p
 }
 
-// accessible reports whether this process may use a path (unix.R_OK, unix.X_OK) without CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH. What is
-// not there is accessible.
-func accessible(path string, mode uint32) bool {
-	yes := true
-	done := make(chan struct{})
-	go func() { // ends at once, and with it its thread, which has less than the others
-		defer close(done)
+// without calls f on a thread that has none of these capabilities meanwhile; what it starts has them. Errors: f was not called.
+func without(f func(), names ...string) error {
+	failed := make(chan error)
+	go func() { // ends with f
 		runtime.LockOSThread()
 		s, err := readCapabilities()
 		if err != nil {
+			failed <- err
 			return
 		}
-		for _, name := range []string{dacOverride, dacReadSearch} {
-			s.halves[0].Effective &^= 1 << capabilityBits()[name]
+		less := *s
+		for _, name := range names {
+			bit := capabilityBits()[name]
+			less.halves[bit/32].Effective &^= 1 << (bit % 32)
 		}
+		if err := unix.Capset(&less.header, &less.halves[0]); err != nil {
+			failed <- fmt.Errorf("go without %s: %w", names, err)
+			return
+		}
+		f()
 		if unix.Capset(&s.header, &s.halves[0]) == nil {
-			yes = !errors.Is(unix.Faccessat(unix.AT_FDCWD, path, mode, unix.AT_EACCESS), unix.EACCES)
+			runtime.UnlockOSThread() // else the thread ends with the goroutine
 		}
+		failed <- nil
 	}()
-	<-done
-	return yes
+	return <-failed
 }
 
-// Readable reports whether this process may read a file without being exempt from its mode (CAP_DAC_READ_SEARCH).
-func Readable(path string) bool { return accessible(path, unix.R_OK) }
+// Unexempt calls f on a thread for which the modes of files count: without CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH. Errors: f was not called.
+func Unexempt(f func()) error { return without(f, dacOverride, dacReadSearch) }
 
-// Runnable reports whether this process may run a file without being exempt from its mode (CAP_DAC_OVERRIDE).
-func Runnable(path string) bool { return accessible(path, unix.X_OK) }
+// AccessTo returns what this process may do with a file. What cannot be told it may not.
+func AccessTo(path string) (a privilege.Access) {
+	var stat unix.Stat_t
+	a.There = unix.Stat(path, &stat) == nil
+	a.Own = a.There && int(stat.Uid) == os.Geteuid() && int(stat.Gid) == os.Getegid()
+	_ = Unexempt(func() {
+		dir := filepath.Dir(path)
+		a.Read = accessible(path, unix.R_OK) && accessible(dir, unix.R_OK)
+		a.Write = accessible(path, unix.R_OK|unix.W_OK) && accessible(dir, unix.W_OK|unix.X_OK)
+	})
+	return a
+}
+
+// accessible reports whether the modes let the calling thread use a path (unix.R_OK, unix.X_OK). What is not there is accessible.
+func accessible(path string, mode uint32) bool {
+	name, err := unix.BytePtrFromString(path)
+	if err != nil {
+		return true // no file has such a name
+	}
+	at := unix.AT_FDCWD
+	switch _, _, errno := unix.Syscall6(unix.SYS_FACCESSAT2, uintptr(at), uintptr(unsafe.Pointer(name)), uintptr(mode), unix.AT_EACCESS, 0, 0); errno {
+	case unix.EACCES:
+		return false
+	case unix.ENOSYS, unix.EPERM: // Linux before 5.8, or a sandbox that does not know it; the older call forgets what the thread goes without
+		return allowed(path, mode)
+	}
+	return true
+}
+
+// allowed is accessible by the mode bits themselves; it knows no access control lists.
+func allowed(path string, mode uint32) bool {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0) // which the directories allow, and the file has no say
+	if err != nil {
+		return !errors.Is(err, unix.EACCES)
+	}
+	defer unix.Close(fd)
+	var stat unix.Stat_t
+	if unix.Fstat(fd, &stat) != nil {
+		return false
+	}
+	groups, err := os.Getgroups()
+	if err != nil {
+		return false
+	}
+	bits := stat.Mode
+	switch {
+	case int(stat.Uid) == os.Geteuid():
+		bits >>= 6
+	case int(stat.Gid) == os.Getegid(), slices.Contains(groups, int(stat.Gid)):
+		bits >>= 3
+	}
+	return bits&mode == mode
+}
