@@ -75,7 +75,11 @@ func (r *statusRun) main(ctx context.Context) error {
 	case r.follow:
 		return r.events(ctx)
 	}
-	d, err := status.Ask(ctx, status.About)
+	q := status.About
+	if r.format != human {
+		q = status.Counted // a screen does not show them
+	}
+	d, err := status.Ask(ctx, q)
 	if err != nil {
 		return failed(err)
 	}

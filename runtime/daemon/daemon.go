@@ -195,6 +195,7 @@ type director struct {
 	Options
 	router   *routerLoop
 	busy     kernel.Balancing // how busy real servers are
+	traffic  *traffic
 	balance  *balanceLoop
 	sessions *sessionLoop
 	opener   *opener
@@ -264,6 +265,7 @@ func newDirector(work context.Context, o Options, cfg *ir.Config, found state.Fo
 		do:      make(chan func()), roles: roles, places: places, quorum: quorum, served: lacks,
 	}
 	d.busy = doors.wires // nobody there waits for a long list
+	d.traffic = &traffic{from: doors.wires, work: work, spawn: d.workers.Go}
 	d.balance.ipvs.unavailable, d.balance.ipvs.served = noIPVS(o.Log), lacks
 	d.router.sessions, d.balance.sessions = newNews(bell), newNews(nil)
 	d.sessions = newSessionLoop(doors.network, sessions, o.Seed, newNotes(o.Log), d.router.sessions, d.balance.sessions)

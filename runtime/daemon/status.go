@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"keepc/compiler/ir"
-	"keepc/runtime/kernel"
 	"keepc/runtime/status"
 )
 
@@ -77,8 +76,8 @@ func (d *director) document(ctx context.Context, q status.Question) (status.Docu
 	if err != nil {
 		return status.Document{}, err
 	}
-	if q == status.About {
-		s.Traffic = d.traffic(ctx, len(s.Config.VirtualServers))
+	if q == status.Counted && len(s.Config.VirtualServers) > 0 {
+		s.Traffic = d.traffic.read(ctx)
 	}
 	m := s.Document(d.File, os.Getpid())
 	if q == status.InForce {
@@ -90,23 +89,6 @@ func (d *director) document(ctx context.Context, q status.Question) (status.Docu
 		}
 	}
 	return m, nil
-}
-
-// trafficPatience bounds how long the counters of the kernel are read. Who asks waits for them; beyond that he gets the rest without them.
-const trafficPatience = time.Second
-
-// traffic reads the counters of IPVS, on the goroutine of who asks and through a door that no loop uses. Without any it asks nobody.
-func (d *director) traffic(ctx context.Context, services int) kernel.Traffics {
-	if services == 0 {
-		return kernel.Traffics{}
-	}
-	ctx, cancel := context.WithTimeout(ctx, trafficPatience)
-	defer cancel()
-	t, err := d.busy.Traffic(ctx)
-	if err != nil { // what the kernel refuses is told elsewhere
-		return kernel.Traffics{}
-	}
-	return t
 }
 
 // snapshot asks the loops what they know.

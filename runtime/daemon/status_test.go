@@ -41,11 +41,11 @@ func (p *pipes) connect() net.Conn {
 }
 
 // ask reads a document.
-func (p *pipes) ask(t *testing.T) (d status.Document) {
+func (p *pipes) ask(t *testing.T, q status.Question) (d status.Document) {
 	t.Helper()
 	c := p.connect()
 	defer c.Close()
-	if _, err := c.Write([]byte(status.About + "\n")); err != nil {
+	if _, err := c.Write([]byte(q + "\n")); err != nil {
 		t.Fatal(err)
 	}
 	if err := json.NewDecoder(c).Decode(&d); err != nil {
@@ -61,7 +61,7 @@ func TestStatus(t *testing.T) {
 		p := newPipes()
 		b.status = p
 		b.start()
-		snapshot := func() status.Document { t.Helper(); return p.ask(t) }
+		snapshot := func() status.Document { t.Helper(); return p.ask(t, status.About) }
 		synctest.Wait() // the first want is in force
 		start := snapshot()
 		if start.Version != status.Version || start.File != "test.conf" || start.Reload != nil || len(start.Problems) != 0 {
@@ -129,7 +129,7 @@ func TestDrain(t *testing.T) {
 			}
 			return d
 		}
-		server := p.ask(t).Services[0].Servers[0].Address
+		server := p.ask(t, status.About).Services[0].Servers[0].Address
 		key := state.DestinationKey{Server: server}
 		for k := range b.destinations(t) {
 			key = k
@@ -145,7 +145,7 @@ func TestDrain(t *testing.T) {
 		}
 		b.reload(first)
 		after(time.Second)
-		if r := p.ask(t).Services[0].Servers[0]; !r.Assigned || b.destinations(t)[key].Weight != 0 {
+		if r := p.ask(t, status.About).Services[0].Servers[0]; !r.Assigned || b.destinations(t)[key].Weight != 0 {
 			t.Errorf("after a reload: %+v", r)
 		}
 		if d := ask(status.Assignment{Server: server.String()}); d.Services[0].Servers[0].Assigned || b.destinations(t)[key].Weight == 0 {

@@ -22,6 +22,7 @@ type Fake struct {
 	faults    map[string][]error // verb → what its next calls return
 	announced []Announcement
 	busy      map[state.DestinationKey]Connections
+	counted   int // how often traffic was asked
 	traffic   Traffics
 	watches   map[*linkWatch]struct{}
 	hubs      map[string]*Hub // by interface name
@@ -69,7 +70,15 @@ func (f *Fake) Traffic(context.Context) (Traffics, error) {
 	if f.noIPVS {
 		return Traffics{}, ErrNoIPVS
 	}
+	f.counted++
 	return f.traffic, nil
+}
+
+// Counted is how often Traffic was asked.
+func (f *Fake) Counted() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.counted
 }
 
 // An Announcement is what Announce would have told the neighbours.

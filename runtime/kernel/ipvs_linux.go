@@ -44,21 +44,23 @@ type ipvsTable struct {
 	absent string // why modprobe did not help: it is asked once, for a director looks at every reload
 }
 
-// use calls f with the open table. Errors: ErrNoIPVS, those of f.
+// use calls f with the open table, in its network namespace: f may open sockets of its own. Errors: ErrNoIPVS, those of f.
 func (t *ipvsTable) use(f func() error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.reader == nil {
-		if err := within(t.space, t.open); err != nil {
-			return err
+	return within(t.space, func() error {
+		if t.reader == nil {
+			if err := t.open(); err != nil {
+				return err
+			}
 		}
-	}
-	err := f()
-	if err != nil {
-		// A reply may be lost, or the module gone: begin anew next time.
-		t.reset()
-	}
-	return err
+		err := f()
+		if err != nil {
+			// A reply may be lost, or the module gone: begin anew next time.
+			t.reset()
+		}
+		return err
+	})
 }
 
 func (t *ipvsTable) open() error {
@@ -187,14 +189,17 @@ func (l *Linux) Connections(k ir.ServiceKey) (map[netip.AddrPort]Connections, er
 // Traffic implements Balancing. Linux counts in 64 bits since 4.1.
 func (l *Linux) Traffic(ctx context.Context) (Traffics, error) {
 	all := Traffics{map[ir.ServiceKey]Traffic{}, map[state.DestinationKey]Traffic{}}
-	return all, l.look(func(*ipvs.Handle) error {
+	err := l.look(func(*ipvs.Handle) error {
+		if ctx.Err() != nil {
+			return nil
+		}
 		err := l.table.dump(cmdGetService, nil, attrService, func(a attributes) { all.Services[a.service()] = a.traffic(svcTraffic) })
 		if err != nil {
 			return fmt.Errorf("count the traffic of virtual servers: %w", err)
 		}
 		for k := range all.Services {
 			if ctx.Err() != nil {
-				return ctx.Err()
+				return nil
 			}
 			err := l.table.dump(cmdGetDest, appendService(nil, k, nil), attrDest, func(a attributes) {
 				all.Servers[state.DestinationKey{Service: k, Server: a.server()}] = a.traffic(dstTraffic)
@@ -205,6 +210,7 @@ func (l *Linux) Traffic(ctx context.Context) (Traffics, error) {
 		}
 		return nil
 	})
+	return all, errors.Join(err, ctx.Err())
 }
 
 // timeouts reads how long silent connections are remembered.

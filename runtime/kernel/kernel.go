@@ -130,7 +130,8 @@ type Claim struct {
 type Balancing interface {
 	// Connections counts those of the real servers of a service. A service that is not there has none. Errors: ErrNoIPVS, ErrPermission.
 	Connections(ir.ServiceKey) (map[netip.AddrPort]Connections, error)
-	// Traffic counts what went through services and real servers since they are in the table. Errors: ErrNoIPVS, ErrPermission, that of ctx.
+	// Traffic counts what went through services and real servers since they are in the table. It takes an exchange with the kernel for each
+	// service; with an error it returns what it had read by then. Errors: ErrNoIPVS, ErrPermission, that of ctx.
 	Traffic(ctx context.Context) (Traffics, error)
 }
 

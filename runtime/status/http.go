@@ -53,7 +53,7 @@ func (d Director) Handler() (http.Handler, error) {
 func (d Director) document(w http.ResponseWriter, r *http.Request) (Document, bool) {
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
-	m, err := d.Document(ctx, About)
+	m, err := d.Document(ctx, Counted)
 	if err != nil {
 		http.Error(w, "the director does not answer: "+err.Error(), http.StatusServiceUnavailable)
 		return Document{}, false

@@ -252,7 +252,7 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 	to <- prometheus.MustNewConstMetric(build, gauge, 1, c.Version, runtime.Version())
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	d, err := c.Document(ctx, About)
+	d, err := c.Document(ctx, Counted)
 	to <- prometheus.MustNewConstMetric(prometheus.NewDesc("keepc_up", "1 when the director answered.", nil, nil), gauge, truth(err == nil))
 	if err != nil {
 		return

@@ -94,6 +94,7 @@ type Question string
 
 const (
 	About   Question = "status"
+	Counted Question = "counters"      // with the traffic of virtual and real servers, which the kernel is asked for
 	InForce Question = "configuration" // a Document with Configuration
 	Follow  Question = "events"        // each Event from now on, a line each, until who asks goes
 )
@@ -263,7 +264,7 @@ func question(c net.Conn) Question {
 	_ = c.SetReadDeadline(time.Now().Add(patience / 20)) // a unix socket has deadlines
 	line, _ := bufio.NewReader(io.LimitReader(c, maxQuestion)).ReadString('\n')
 	q := Question(strings.TrimSpace(line))
-	if q == InForce || q == Follow || q.deed() != (deed{}) {
+	if q == Counted || q == InForce || q == Follow || q.deed() != (deed{}) {
 		return q
 	}
 	return About
