@@ -38,6 +38,8 @@ func TestSecrets(t *testing.T) {
 		"a character nobody sees":    auth("auth_pass §\u200b"),
 		"the next line":              auth("auth_pass\n §"),
 		"the next line, speaking":    auth("auth_pass\n secret§"),
+		"no word":                    auth("secret§"),
+		"no word, and another":       auth("type§pass §"),
 		"a brace before it":          auth("auth_pass{§}"),
 		"short name":                 "$PW = §\nglobal_defs {\n smtp_alert_pw §\n}\n" + auth("auth_pass a"),
 		"continued line":             auth("auth_pass \\\n §"),

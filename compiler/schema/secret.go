@@ -171,6 +171,9 @@ func SecretWords(stmts []*grammar.Stmt) (places []source.Span) {
 				hide(s.Words...)
 			case Secretive(word):
 				hide(s.Args()...)
+				if in != nil && own == nil && !isKnown && !in.means(word) { // a secret that looks like a word for one
+					hide(s.Words[0])
+				}
 				if waits = len(s.Words) == 1 && s.Block == nil && !strings.ContainsAny(strings.TrimRight(word, "=:"), "=:"); waits {
 					continue
 				}
@@ -220,6 +223,16 @@ func (k *Keyword) misspells(word string) string {
 	}
 	best, _ := diag.Suggest(word, words)
 	return best
+}
+
+// means reports whether a word is a misspelt one of the block, or one of its words with a value joined to it, which is hidden by itself.
+func (k *Keyword) means(word string) bool {
+	head := word
+	if i := strings.IndexAny(word, "=:;"); i >= 0 {
+		head = word[:i]
+	}
+	return k.find(head) != nil || k.misspells(word) != "" ||
+		slices.ContainsFunc(k.Words, func(w *Keyword) bool { return w.Secret && strings.HasPrefix(word, w.Word) })
 }
 
 // guard returns the block for secrets that a word names or may misspell.
