@@ -189,7 +189,7 @@ func TestPrivilegesOfAnybody(t *testing.T) {
 			t.Errorf("the script has %s", line)
 		}
 	}
-	if !strings.Contains(p.Log(), "goes without CAP_SYS_NICE") {
+	if !strings.Contains(p.Log(), "needs CAP_SYS_NICE; advertisements may be late") {
 		t.Errorf("it does not say that it lacks CAP_SYS_NICE:\n%s", p.Log())
 	}
 }

@@ -55,7 +55,7 @@ func Kinds() []Kind {
 	return []Kind{
 		{"CAP_NET_ADMIN", true, "vrrp_instance, virtual_server, static_ipaddress, static_routes, static_rules", "addresses, routes, rules, IPVS, nftables, interfaces", network},
 		{"CAP_NET_RAW", true, "vrrp_instance, static_ipaddress; PING_CHECK, unless net.ipv4.ping_group_range allows it; bind_if of a check, before Linux 5.7", "advertisements, gratuitous ARP, echoes, checks from an interface", packets},
-		{"CAP_SYS_ADMIN", true, "net_namespace_ipvs", "the virtual servers of another network namespace", namespace},
+		{"CAP_SYS_ADMIN", true, "net_namespace_ipvs; net_namespace, until it is entered", "another network namespace", namespace},
 		{"CAP_NET_BIND_SERVICE", true, "bind_port of a check, below net.ipv4.ip_unprivileged_port_start", "checks from a low port", ports},
 		{"CAP_SETUID", true, "a script of another user: script_user, user, keepalived_script", "to start it as that user", users},
 		{"CAP_SETGID", true, "the same", "to start it with the groups of that user", users},

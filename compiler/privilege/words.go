@@ -2,6 +2,7 @@ package privilege
 
 import (
 	"fmt"
+	"slices"
 
 	"keepc/compiler/ir"
 	"keepc/grammar/source"
@@ -171,7 +172,7 @@ func overrides(f *File, h Host) (string, source.Span, bool) {
 }
 
 func reads(f *File, h Host) (string, source.Span, bool) {
-	for path := range f.Read {
+	for _, path := range slices.Sorted(f.Read) {
 		if !h.File(path).Read {
 			return path, source.Span{}, true
 		}
