@@ -266,7 +266,7 @@ func (r *Rollout) Play(steps []Step) Trial {
 
 func (r *Rollout) play(steps []Step, phase time.Duration) Trial {
 	rest := r.rest()
-	at := func(i int) time.Duration { return time.Duration(i+1)*rest + phase }
+	at := func(i int) time.Duration { return time.Duration(i+1) * (rest + phase) } // a reload begins an interval of its own
 	script := Script{End: at(len(steps))}
 	for i, s := range steps {
 		script.steps = append(script.steps, step{at: at(i), deed: r.deed(s)})
