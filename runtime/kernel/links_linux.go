@@ -97,6 +97,7 @@ func (l *Linux) WatchLinks(ctx context.Context) (<-chan Link, error) {
 			w.glance()
 			pause(ctx, gather)
 			drain(addresses)
+			w.glance() // the look may have been before what was drained
 		})
 	})
 	go func() {
