@@ -86,21 +86,27 @@ func TestPriorities(t *testing.T) {
 			}
 		})
 	}
-	t.Run("without CAP_SYS_NICE", func(t *testing.T) {
-		h := n.Host("plain", lab.On(lan, "eth0", "10.0.0.99/24"))
-		file := filepath.Join(h.Dir(), "test.conf")
-		if err := os.WriteFile(file, []byte(cleanConf), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		args := append([]string{"setpriv", "--bounding-set", "-sys_nice", "--inh-caps", "-sys_nice"}, keepcArgs(t, "run", file)...)
-		p := h.Start(args[0], args[1:]...)
-		p.WaitLog("this needs CAP_SYS_NICE; advertisements may be late while this machine is busy", 10*time.Second)
-		p.WaitLog("VI_1 MASTER", 10*time.Second)
-		p.Stop()
-		if n := strings.Count(p.Log(), "CAP_SYS_NICE"); n != 1 {
-			t.Errorf("it is said %d times:\n%s", n, p.Log())
-		}
-	})
+	for i, c := range []struct{ lacks, words string }{
+		{"sys_nice", ""},
+		{"ipc_lock", "global_defs {\n\tmax_auto_priority -1\n\tvrrp_no_swap\n}\n"},
+	} {
+		capability := "CAP_" + strings.ToUpper(c.lacks)
+		t.Run("without "+capability, func(t *testing.T) {
+			h := n.Host("plain"+fmt.Sprint(i), lab.On(lan, "eth0", fmt.Sprintf("10.0.0.%d/24", 98+i)))
+			file := filepath.Join(h.Dir(), "test.conf")
+			if err := os.WriteFile(file, []byte(c.words+cleanConf), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			args := append([]string{"setpriv", "--bounding-set", "-" + c.lacks, "--inh-caps", "-" + c.lacks}, keepcArgs(t, "run", file)...)
+			p := h.Start(args[0], args[1:]...)
+			p.WaitLog("this needs "+capability+"; advertisements may be late while this machine is busy", 10*time.Second)
+			p.WaitLog("VI_1 MASTER", 10*time.Second)
+			p.Stop()
+			if n := strings.Count(p.Log(), capability); n != 1 {
+				t.Errorf("it is said %d times:\n%s", n, p.Log())
+			}
+		})
+	}
 }
 
 // realtimeLimit is how long a process may do real-time work without a pause: microseconds, or "unlimited".

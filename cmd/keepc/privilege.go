@@ -95,8 +95,8 @@ func (p *privileges) lacking(l *loaded, log *slog.Logger) (faults []daemon.Fault
 const notHeld = "which this process does not have"
 
 func goesWithout(n privilege.Need, why string, log *slog.Logger) {
-	if n.Capability == "CAP_SYS_NICE" {
-		return // the loop that asks for its priority says so, and what follows
+	if why == notHeld && (n.Capability == "CAP_SYS_NICE" || n.Capability == "CAP_IPC_LOCK") {
+		return // the loop that asks for it says so, and what follows
 	}
 	where := ""
 	if !n.At.IsZero() {

@@ -305,7 +305,7 @@ func (o *opener) need(needs map[wireKey]wireNeed) <-chan error {
 	return done
 }
 
-// end tells that a wire hears nothing any more; it never blocks.
+// end tells that a wire no longer hears anything; it never blocks.
 func (o *opener) end(k wireKey, index int) {
 	o.mu.Lock()
 	o.dead[k] = index

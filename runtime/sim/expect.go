@@ -195,7 +195,7 @@ func expectHolders(p *parser, word string) (condition, error) {
 		return condition{}, err
 	}
 	if !p.cluster.hands(a) {
-		return condition{}, fmt.Errorf("%v is no virtual address", a)
+		return condition{}, fmt.Errorf("%v is not a virtual address", a)
 	}
 	if !p.takes("on") {
 		return condition{}, errors.New(`"on" is missing`)
@@ -305,7 +305,7 @@ func (p *parser) of() (a netip.Addr, err error) {
 		return a, fmt.Errorf("%q is no address", word)
 	}
 	if !p.cluster.hands(a) {
-		return a, fmt.Errorf("%v is no virtual address", a)
+		return a, fmt.Errorf("%v is not a virtual address", a)
 	}
 	return a, nil
 }

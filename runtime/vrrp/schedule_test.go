@@ -15,8 +15,8 @@ import (
 // TestRandomSchedules plays up to three routers through random schedules: packets are lost, late and in another order, interfaces fail,
 // processes stand still, clocks step forward, files and priorities change, routers stop. After that the wire is whole. It holds
 //
-//   - at every step: addresses are where a MASTER is, and announced by no other; a deadline that was served lies ahead; who was stopped does
-//     nothing any more;
+//   - at every step: addresses are where a MASTER is, and announced by no other; a deadline that was served lies ahead; a router that was
+//     stopped does nothing;
 //   - once the wire is whole for four intervals: two are MASTER for no longer than a packet takes there and back;
 //   - at last: one is MASTER, and with preemption no other one has a higher priority.
 func TestRandomSchedules(t *testing.T) {

@@ -2,7 +2,7 @@ package vrrp
 
 import "time"
 
-// due tells whether a running timer has ended.
+// due reports whether a running timer has ended.
 func due(now, at time.Time) bool { return !at.IsZero() && !now.Before(at) }
 
 // after starts a timer, if it has a length.
