@@ -3,9 +3,12 @@ package kernel_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"net/netip"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -236,4 +239,36 @@ func TestLinuxRename(t *testing.T) {
 	}
 	here.Run("ip", "link", "del", "eth0")
 	check(t, kernel.Delete(k, mine))
+}
+
+// TestWatchOfABurst: the first address of a burst makes the watch look, and those that come while the rest of the messages gathers are seen, too.
+func TestWatchOfABurst(t *testing.T) {
+	n := lab.New(t)
+	h := n.Host("lb01", lab.On(n.Segment("lan"), "eth0"))
+	ctx, cancel := context.WithCancel(t.Context())
+	links, err := open(t, h).WatchLinks(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var have atomic.Int64
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		for l := range links {
+			if l.Name == "eth0" {
+				have.Store(int64(len(l.Addrs)))
+			}
+		}
+	})
+	seen := have.Load
+	lab.Eventually(t, 10*time.Second, "a link-local address", func() bool { return seen() == 1 })
+	for i := range 10 {
+		time.Sleep(100 * time.Millisecond) // the watch has rested
+		for k := range 2 {
+			h.AddAddr("eth0", fmt.Sprintf("10.0.%d.%d/32", i, k))
+			time.Sleep(5 * time.Millisecond)
+		}
+		lab.Eventually(t, time.Second, "both addresses of the burst", func() bool { return seen() == int64(3+2*i) })
+	}
+	cancel()
+	reading.Wait()
 }
