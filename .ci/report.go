@@ -4,6 +4,11 @@
 // few words: a line per package, the output of what failed, and, at the end,
 // every test that was skipped with its reason, and the slowest ones. A test that runs a second
 // time, as those of the lab's virtual machine do, counts by its last result.
+//
+//	report FLAGS [-- ARGUMENTS]...
+//
+// Each -- begins the arguments of another run of `go test`, which follow FLAGS. A NAME=VALUE
+// directly behind it is for its environment.
 package main
 
 import (
@@ -43,17 +48,55 @@ type report struct {
 
 func main() {
 	start := time.Now()
-	cmd := exec.Command("go", append([]string{"test", "-json"}, os.Args[1:]...)...)
+	r := report{tests: map[string][]*result{}, loose: map[string][]string{}, strict: os.Getenv("CI") == "true"}
+	failed := false
+	for _, x := range runs(os.Args[1:]) {
+		if err := r.run(x); err != nil {
+			fmt.Fprintln(os.Stderr, "report:", err)
+			failed = true
+		}
+	}
+	r.end(time.Since(start))
+	if failed || r.failed > 0 {
+		fmt.Println("FAIL")
+		os.Exit(1)
+	}
+	fmt.Println("PASS")
+}
+
+// A run is one run of `go test`.
+type run struct{ env, args []string }
+
+func runs(args []string) (all []run) {
+	first := slices.Index(args, "--")
+	if first < 0 {
+		return []run{{args: args}}
+	}
+	for i, arg := range args[first:] {
+		last := len(all) - 1
+		switch {
+		case arg == "--":
+			all = append(all, run{args: slices.Clone(args[:first])})
+		case args[first+i-1] == "--" && strings.Contains(arg, "="):
+			all[last].env = []string{arg}
+		default:
+			all[last].args = append(all[last].args, arg)
+		}
+	}
+	return all
+}
+
+func (r *report) run(x run) error {
+	cmd := exec.Command("go", append([]string{"test", "-json"}, x.args...)...)
+	cmd.Env = append(os.Environ(), x.env...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "report:", err)
-		os.Exit(1)
+		return err
 	}
-	r := report{tests: map[string][]*result{}, loose: map[string][]string{}, strict: os.Getenv("CI") == "true"}
 	lines := bufio.NewReader(out)
 	for {
 		line, err := lines.ReadString('\n')
@@ -67,13 +110,7 @@ func main() {
 		}
 		r.add(e)
 	}
-	err = cmd.Wait()
-	r.end(time.Since(start))
-	if err != nil || r.failed > 0 {
-		fmt.Println("FAIL")
-		os.Exit(1)
-	}
-	fmt.Println("PASS")
+	return cmd.Wait()
 }
 
 func (r *report) add(e event) {

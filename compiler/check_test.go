@@ -9,7 +9,7 @@ import (
 	"keepc/grammar/diag"
 )
 
-// TestCheckParts holds what each checker decodes to beside what all have: its part.
+// TestCheckParts checks how the specific part of each checker is decoded.
 func TestCheckParts(t *testing.T) {
 	for _, c := range []struct{ name, block, want string }{
 		{"TCP", "TCP_CHECK {\n}", `{}`},
@@ -81,7 +81,7 @@ virtual_server 10.0.0.1 80 {
 	}
 }
 
-// TestSpecs holds when two checks are the same check over a reload.
+// TestSpecs checks when two checks count as the same after a reload.
 func TestSpecs(t *testing.T) {
 	spec := func(block string) *ir.Check {
 		cfg, _ := compile(t, "f", "virtual_server 10.0.0.1 80 {\nreal_server 10.0.0.2 80 {\n"+block+"\n}\n}\n")
@@ -102,7 +102,7 @@ func TestSpecs(t *testing.T) {
 	}
 }
 
-// TestServers holds what virtual and real servers decode to beside what reaches the kernel.
+// TestServers checks how virtual and real servers are decoded, beyond what reaches the kernel.
 func TestServers(t *testing.T) {
 	cfg, _ := compile(t, "f", `
 virtual_server fwmark 5 {

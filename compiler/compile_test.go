@@ -29,7 +29,7 @@ func compileFile(t testing.TB, path string) (*ir.Config, diag.List) {
 	return compile(t, filepath.Base(path), string(text))
 }
 
-// TestTutorial holds that no mistake of the tutorial hides anything: the file as typed means what its repair means.
+// TestTutorial checks that no mistake in the tutorial hides anything: the file as typed means the same as its repair.
 func TestTutorial(t *testing.T) {
 	for _, name := range []string{"lb01.conf", "lb02.conf"} {
 		typed, found := compileFile(t, filepath.Join("..", "testdata", "tutorial", name))
@@ -66,7 +66,7 @@ func wanted(cfg *ir.Config) (all []string) {
 	return all
 }
 
-// TestDefaults holds the values that the reference uses where the file is silent, as its data dump shows them.
+// TestDefaults checks the values that the reference uses if the file says nothing, as its data dump shows them.
 func TestDefaults(t *testing.T) {
 	cfg, _ := compile(t, "f", `
 global_defs {
@@ -146,7 +146,7 @@ virtual_server 10.0.0.9 80 {
 		{"protocol", vs.Key.Protocol, ir.UDP},
 		{"scheduler", vs.Scheduler, "wlc"},
 		{"quorum", vs.Quorum, uint32(1)},
-		{"mask", vs.PersistenceMask, uint8(32)},
+		{"mask", vs.PersistenceMask, ir.MaskOf(32, false)},
 		{"weight", dr.Weight, 3},
 		{"own weight", nat.Weight, 0},
 		{"port with DR", dr.Addr.Port(), uint16(80)},
@@ -170,7 +170,7 @@ virtual_server 10.0.0.9 80 {
 	}
 }
 
-// TestGroups holds that a virtual server of a group stands once for each service of the group.
+// TestGroups checks that a virtual server of a group appears once for each service of the group.
 func TestGroups(t *testing.T) {
 	cfg, found := compile(t, "f", `
 virtual_server_group web {
@@ -205,7 +205,7 @@ virtual_server group web {
 	}
 }
 
-// TestNotEnforced: of what is not enforced as a whole, the inside is not told.
+// TestNotEnforced checks that nothing is said about the inside of a block that is not enforced as a whole.
 func TestNotEnforced(t *testing.T) {
 	cfg, _ := compile(t, "f", `
 linkbeat_interfaces {

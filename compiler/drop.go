@@ -1,23 +1,25 @@
 package compiler
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
 	"keepc/compiler/ir"
+	"keepc/grammar"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
 )
 
-// drop takes out of a configuration what keepalived drops for how it stands beside the rest: lines of lists, groups and instances that
-// a finding of a rule is about. What cannot be read by itself is not there to begin with.
-func drop(cfg *ir.Config, found diag.List) {
+// drop removes from a configuration what keepalived drops because of other lines: lines of lists, groups and instances
+// that a finding of a rule is about. What cannot be read by itself is not in the configuration to begin with.
+func drop(cfg *ir.Config, file *grammar.File, found diag.List) {
 	var lost, weightless dropped
 	for _, d := range found {
 		if d.Rule == "sync-weight" && d.Loss == diag.GoesOnWith {
 			weightless = append(weightless, d.Span)
 		}
-		if d.Severity == diag.Error && d.Loss >= diag.DropsWord && d.Loss < diag.Ends && !d.Span.IsZero() {
+		if d.DropsLine() {
 			lost = append(lost, d.Span)
 			lost = append(lost, d.More...)
 		}
@@ -37,7 +39,8 @@ func drop(cfg *ir.Config, found diag.List) {
 		}
 	}
 	linkGroups(cfg)
-	gone := map[string]bool{} // what is tracked and says nothing of itself
+	linkTrackGroups(cfg, file)
+	gone := map[string]bool{} // tracked blocks without a setting of their own
 	unsaid := func(name string, empty bool) bool {
 		gone[name] = gone[name] || empty
 		return empty
@@ -67,8 +70,41 @@ func drop(cfg *ir.Config, found diag.List) {
 	}
 	for _, v := range cfg.VirtualServers {
 		v.RealServers = without(lost, v.RealServers, func(r *ir.RealServer) ir.Origin { return r.Origin })
+		if slices.Contains(lost, v.At("sorry_server")) { // the line, not a word of it
+			v.SorryServer = nil
+		}
 	}
+	cfg.VirtualServers = slices.DeleteFunc(cfg.VirtualServers, func(v *ir.VirtualServer) bool { return len(v.RealServers) == 0 })
 	cfg.VirtualServers = without(lost, cfg.VirtualServers, func(v *ir.VirtualServer) ir.Origin { return v.Origin })
+	join(cfg)
+}
+
+// join makes one service of the virtual servers that the kernel cannot tell apart. The kernel merges what keepalived
+// adds for them: the settings of the first block stay, and of a real server in several blocks the first one counts.
+// keepalived still has a quorum and a sorry server for each; here those of the first are for all.
+func join(cfg *ir.Config) {
+	first := make(map[ir.ServiceKey]*ir.VirtualServer, len(cfg.VirtualServers))
+	known := map[*ir.VirtualServer]map[netip.AddrPort]bool{} // the servers of those that others join
+	cfg.VirtualServers = slices.DeleteFunc(cfg.VirtualServers, func(v *ir.VirtualServer) bool {
+		one := first[v.Key]
+		if one == nil {
+			first[v.Key] = v
+			return false
+		}
+		if known[one] == nil {
+			known[one] = map[netip.AddrPort]bool{}
+			for _, r := range one.RealServers {
+				known[one][r.Addr] = true
+			}
+		}
+		for _, r := range v.RealServers {
+			if !known[one][r.Addr] {
+				known[one][r.Addr] = true
+				one.RealServers = append(one.RealServers, r)
+			}
+		}
+		return true
+	})
 }
 
 // trackers are the lists of what instances and groups track.
@@ -82,8 +118,8 @@ func trackers(cfg *ir.Config) (all []*[]ir.Track) {
 	return all
 }
 
-// bare finds the instances that hold no address for nothing in virtual_ipaddress can be read: keepalived does not run with one of version 3
-// or in strict mode.
+// bare finds the instances without an address because nothing in virtual_ipaddress can be read: keepalived does not
+// run with one of version 3 or in strict mode.
 func bare(cfg *ir.Config) (found diag.List) {
 	for _, v := range cfg.Instances {
 		if (v.Version == 3 || v.Strict) && !v.NoVirtualAddress && !slices.ContainsFunc(v.Addresses, func(a ir.Address) bool { return !a.Excluded }) {
@@ -99,15 +135,15 @@ func bare(cfg *ir.Config) (found diag.List) {
 // maxInterval is the longest interval that an advertisement of version 3 can carry.
 const maxInterval = 40950 * time.Millisecond
 
-// dropped are the places of what keepalived drops.
+// dropped are the places that keepalived drops.
 type dropped []source.Span
 
-// without returns the items of a list whose line is not dropped.
+// without returns the items of a list whose lines are not dropped.
 func without[T any](lost dropped, list []T, origin func(T) ir.Origin) []T {
 	return slices.DeleteFunc(list, func(item T) bool { return lost.line(origin(item)) })
 }
 
-// line tells whether the line of a value, or the head of its block, is among them.
+// line reports whether the line of a value, or the head of its block, is dropped.
 func (l dropped) line(o ir.Origin) bool {
 	if o.Stmt == nil {
 		return false
@@ -116,7 +152,7 @@ func (l dropped) line(o ir.Origin) bool {
 	return slices.ContainsFunc(l, func(s source.Span) bool { return s.Source == at.Source && at.Start <= s.Start && s.Start <= at.End })
 }
 
-// inBlock tells whether one of them is anywhere in the block of a value.
+// inBlock reports whether anything in the block of a value is dropped.
 func (l dropped) inBlock(o ir.Origin) bool {
 	if o.Stmt == nil {
 		return false

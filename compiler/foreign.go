@@ -11,14 +11,14 @@ import (
 	"keepc/grammar/diag"
 )
 
-// A format is a kind of file that gets into the place of a configuration, or has one in it.
+// A format is a kind of file that is found in place of a configuration, or around one.
 type format struct {
 	name  string
 	line  *regexp.Regexp // lines that only such a file has
-	least int            // so many
-	half  bool           // and half of all, or all that are wrong outside of blocks
+	least int            // this many of them
+	half  bool           // and half of all lines, or all wrong lines outside blocks
 	whole bool           // its braces look like those of blocks: nothing in it is for keepalived
-	first bool           // the first of them is the first of the file
+	first bool           // the first of them must be the first line of the file
 }
 
 var formats = []format{
@@ -32,8 +32,8 @@ var formats = []format{
 	{name: "YAML", line: regexp.MustCompile(`^\s*(- )*([\w."'/-]+:(\s.*)?|---|- .*)$`), least: 3, half: true},
 }
 
-// foreign leaves one finding where a file is of another format, or stands in such a text: all lines that are not for keepalived have
-// one cause. What is found in the blocks of a configuration within the text stays.
+// foreign leaves a single finding for a file in a different format, or for the text around a configuration: all lines
+// that are not for keepalived have the same cause. Findings in the blocks of a configuration within the text stay.
 func foreign(file *grammar.File, found diag.List) diag.List {
 	outside, wrong := diag.List{}, 0
 	for _, d := range found {
@@ -61,7 +61,7 @@ func foreign(file *grammar.File, found diag.List) diag.List {
 	return left
 }
 
-// isOutside tells whether a finding is about what stands in no block that keepalived knows.
+// isOutside reports whether a finding is about something outside any block that keepalived knows.
 func isOutside(file *grammar.File, d diag.Diagnostic) bool {
 	if d.Span.Source != file.Source {
 		return false
@@ -70,11 +70,11 @@ func isOutside(file *grammar.File, d diag.Diagnostic) bool {
 	return len(chain) == 0 || chain[0].Block == nil || chain[0].Block.Open.IsZero() || !schema.AtTop(chain[0].Keyword())
 }
 
-// maxLook is how many lines tell what a text is.
+// maxLook is the number of lines by which a text is judged.
 const maxLook = 1000
 
-// formatOf returns the format that a text plainly has, by its lines and those that are not for keepalived; nil: none, or keepalived's
-// own.
+// formatOf returns the format that a text plainly has, judging by its lines and those that are not for keepalived;
+// nil: none, or keepalived's own.
 func formatOf(text string, outside diag.List) *format {
 	var all, odd []string
 	for line := range strings.Lines(text) {

@@ -17,7 +17,7 @@ import (
 	"keepc/grammar/source"
 )
 
-// FuzzCheck holds that no text makes a check panic, that what is found can be shown, and that repairs come to an end.
+// FuzzCheck checks that no text makes a check panic, that findings can be shown, and that repairs terminate.
 func FuzzCheck(f *testing.F) {
 	for _, dir := range []string{"ok", "err", "tutorial"} {
 		paths, err := filepath.Glob(filepath.Join("..", "testdata", dir, "*.conf"))
@@ -69,7 +69,7 @@ func FuzzCheck(f *testing.F) {
 	})
 }
 
-// braceless is a file in which a keyword is where it belongs, and has no block behind it.
+// braceless is a file with a keyword in the right place but no block after it.
 func braceless(path []*schema.Keyword) string {
 	heads := map[string]string{
 		"virtual_server": "192.0.2.10 80", "real_server": "192.0.2.21 80", "sorry_server": "192.0.2.22 80", "virtual_server_group": "G", "vrrp_instance": "VI_1",

@@ -30,7 +30,7 @@ func check(t *testing.T, path string) report.File {
 	return report.File{Name: src.Name, Findings: u.Findings, Secrets: u.Config.Secrets}
 }
 
-// TestOK holds that nothing is found in testdata/ok.
+// TestOK checks that nothing is found in testdata/ok.
 func TestOK(t *testing.T) {
 	for _, path := range files(t, "ok") {
 		for _, d := range check(t, path).Findings {
@@ -39,7 +39,7 @@ func TestOK(t *testing.T) {
 	}
 }
 
-// TestErr holds the findings of testdata/err, word for word.
+// TestErr compares the findings of testdata/err word for word.
 func TestErr(t *testing.T) {
 	for _, path := range files(t, "err") {
 		var b strings.Builder
@@ -74,7 +74,7 @@ func files(t *testing.T, dir string) []string {
 	return paths
 }
 
-// TestOwn holds what is found in the small files of testdata/reference/own.txtar, which keepalived -t was asked about too.
+// TestOwn checks the findings of the small files in testdata/reference/own.txtar, which keepalived -t was run on, too.
 func TestOwn(t *testing.T) {
 	dir := filepath.Join("..", "testdata", "reference")
 	a, err := txtar.ParseFile(filepath.Join(dir, "own.txtar"))
@@ -86,7 +86,7 @@ func TestOwn(t *testing.T) {
 		fmt.Fprintf(&b, "%s\n", f.Name)
 		text := grammar.Options{ID: "lb1", Files: grammar.Files{Root: os.DirFS("/nonexistent"), Dir: "/"}, Nests: schema.Nests()}
 		for _, d := range Load(source.New(f.Name, f.Data), Options{Text: text, Host: caseHost{}}).Findings {
-			if d.Rule != "no-check" && d.Rule != "missing-script" { // in nearly all of them
+			if d.Rule != "no-check" && d.Rule != "missing-script" { // almost all of them have these
 				fmt.Fprintf(&b, "    %d %s %s\n", d.Span.Position().Line, d.Severity, d.Rule)
 			}
 		}

@@ -2,6 +2,7 @@ package compiler
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"sort"
@@ -21,11 +22,11 @@ import (
 type ignore struct {
 	comment grammar.Comment
 	rules   []string
-	used    []bool      // for each rule
-	scope   source.Span // where it silences them
+	used    []bool      // by rule
+	scope   source.Span // where it silences findings
 }
 
-// silence takes out the findings that comments of the file silence, and adds what is wrong with such comments.
+// silence removes the findings that comments of the file silence, and reports what is wrong with such comments.
 func silence(file *grammar.File, found diag.List) diag.List {
 	ignores, wrong := ignoresOf(file)
 	if len(ignores) == 0 && len(wrong.List) == 0 {
@@ -39,7 +40,7 @@ func silence(file *grammar.File, found diag.List) diag.List {
 	}
 	var left diag.List
 	for _, d := range found {
-		places := slices.DeleteFunc(append([]source.Span{d.Span}, d.More...), func(at source.Span) bool { return silenced(byRule[d.Rule], d.Rule, at) })
+		places := slices.DeleteFunc(append([]source.Span{d.Span}, d.More...), func(at source.Span) bool { return silenced(slices.Concat(byRule[d.Rule], byRule[d.Former]), &d, at) })
 		if len(places) > 0 {
 			d.Span, d.More = places[0], places[1:]
 			left.Add(d)
@@ -48,7 +49,7 @@ func silence(file *grammar.File, found diag.List) diag.List {
 	var about conditions
 	for _, i := range ignores {
 		if wrong.Full(diag.Warning) || about.hold(i.comment) {
-			continue // it may find something on another host
+			continue // it may find something on a different host
 		}
 		for n, rule := range i.rules {
 			if i.used[n] {
@@ -67,12 +68,12 @@ func silence(file *grammar.File, found diag.List) diag.List {
 	return append(left, wrong.List...)
 }
 
-// Join joins what was found in several readings of a file, for the ids. A comment that one of them needs, or may need on a host that
-// nobody asks about, is not superfluous.
+// Join joins the findings of several readings of a file, for the ids. A comment is needed if one of the readings needs
+// it, or may need it on a host that nobody asks about.
 func Join(ids []string, lists []diag.List) diag.List {
 	known := map[*byte]bool{} // whether a text has conditions
 	conditional := func(text []byte) bool {
-		at := &text[0] // a comment stands in it
+		at := &text[0] // the place of a comment in the text
 		if _, ok := known[at]; !ok {
 			known[at] = hasConditions(text)
 		}
@@ -83,7 +84,7 @@ func Join(ids []string, lists []diag.List) diag.List {
 	})
 }
 
-// hasConditions tells whether some lines of a text are for some hosts only.
+// hasConditions reports whether some lines of a text are only for some hosts.
 func hasConditions(text []byte) bool {
 	for line := range bytes.Lines(text) {
 		if bytes.HasPrefix(bytes.TrimLeft(line, " \t"), []byte("@")) {
@@ -93,14 +94,14 @@ func hasConditions(text []byte) bool {
 	return false
 }
 
-// A conditions tells which comments are about a line that is for some hosts only.
+// A conditions finds out which comments are about a line that is only for some hosts.
 type conditions struct {
 	src      *source.Source
-	from, to int32 // the row of comments that was looked at last
-	yes      bool  // the line below it is for some hosts only
+	from, to int32 // the last row of comments that was examined
+	yes      bool  // the line below it is only for some hosts
 }
 
-// hold tells whether a comment is about a line that is for some hosts only: its own, or the next one.
+// hold reports whether a comment is about a line that is only for some hosts: its own, or the next one.
 func (c *conditions) hold(of grammar.Comment) bool {
 	if c.src == of.Span.Source && !of.Trailing && c.from <= of.Span.Start && of.Span.Start < c.to {
 		return c.yes
@@ -121,18 +122,20 @@ func (c *conditions) hold(of grammar.Comment) bool {
 	return yes
 }
 
-// silenced tells whether one of the comments silences a rule at a place, and notes those that do.
-func silenced(ignores []*ignore, rule string, at source.Span) bool {
+// silenced reports whether one of the comments silences a finding at a place, and records which do.
+func silenced(ignores []*ignore, d *diag.Diagnostic, at source.Span) bool {
 	silent := false
 	for _, i := range ignores {
-		if n := slices.Index(i.rules, rule); n >= 0 && i.covers(at) {
-			i.used[n], silent = true, true
+		for n, name := range i.rules {
+			if d.Named(name) && i.covers(at) {
+				i.used[n], silent = true, true
+			}
 		}
 	}
 	return silent
 }
 
-// covers tells whether a comment works at a place: there, or where a definition brings it in.
+// covers reports whether a comment applies to a place: directly, or to the definition that brings it in.
 func (i *ignore) covers(at source.Span) bool {
 	for ; !contains(i.scope, at); at = at.Source.Via {
 		if at.IsZero() || at.Source.How != "used at" {
@@ -142,14 +145,58 @@ func (i *ignore) covers(at source.Span) bool {
 	return true
 }
 
-// Silences tells whether a comment of a file silences a rule at a place. A finding that shows places of several files is silent when
-// one of them is: nobody knows beforehand in which file it is told.
-func Silences(file *grammar.File, rule string, at source.Span) bool {
+// Silences are the places where the comments of a file silence each rule. A finding with places in several files is
+// silenced if it is at one of them, because it is not known in advance in which file it is reported.
+type Silences map[string]map[*byte][]scopeEnd // by rule and text
+
+// A scopeEnd is where the scope of a comment starts in a text, and the furthest end of all that start there or before.
+type scopeEnd struct{ start, end int32 }
+
+// SilencesOf reads the comments of a file.
+func SilencesOf(file *grammar.File) Silences {
 	ignores, _ := ignoresOf(file)
-	return slices.ContainsFunc(ignores, func(i *ignore) bool { return slices.Contains(i.rules, rule) && i.covers(at) })
+	s := Silences{}
+	for _, i := range ignores {
+		for _, rule := range i.rules {
+			if s[rule] == nil {
+				s[rule] = map[*byte][]scopeEnd{}
+			}
+			text := &i.scope.Source.Text[0] // a comment is in it
+			s[rule][text] = append(s[rule][text], scopeEnd{i.scope.Start, i.scope.End})
+		}
+	}
+	for _, texts := range s {
+		for _, scopes := range texts {
+			slices.SortFunc(scopes, func(a, b scopeEnd) int { return cmp.Compare(a.start, b.start) })
+			for i := 1; i < len(scopes); i++ {
+				scopes[i].end = max(scopes[i].end, scopes[i-1].end)
+			}
+		}
+	}
+	return s
 }
 
-// ignoresOf reads the comments of a file that silence something, and says what is wrong with such comments.
+// Cover reports whether a comment silences a rule at a place: there, or where a definition brings it in.
+func (s Silences) Cover(rule string, at source.Span) bool {
+	texts := s[rule]
+	if texts == nil {
+		return false
+	}
+	for ; !at.IsZero(); at = at.Source.Via {
+		if len(at.Source.Text) > 0 {
+			scopes := texts[&at.Source.Text[0]]
+			if n := sort.Search(len(scopes), func(i int) bool { return scopes[i].start > at.Start }); n > 0 && at.Start <= scopes[n-1].end {
+				return true
+			}
+		}
+		if at.Source.How != "used at" {
+			return false
+		}
+	}
+	return false
+}
+
+// ignoresOf reads the comments of a file that silence something, and reports what is wrong with them.
 func ignoresOf(file *grammar.File) (ignores []*ignore, wrong *diag.Bounded) {
 	wrong = &diag.Bounded{}
 	var places statements
@@ -162,7 +209,7 @@ func ignoresOf(file *grammar.File) (ignores []*ignore, wrong *diag.Bounded) {
 	return ignores, wrong
 }
 
-// newIgnore reads a comment; nil: it is another one. A scope that is not zero is the whole text.
+// newIgnore reads a comment; nil: it is not one of these. A scope that is not zero is the whole text.
 func newIgnore(c grammar.Comment, wrong *diag.Bounded) *ignore {
 	text, ours := strings.CutPrefix(strings.TrimLeft(c.Text, "#! \t"), "keepc:")
 	if !ours {
@@ -182,15 +229,17 @@ func newIgnore(c grammar.Comment, wrong *diag.Bounded) *ignore {
 	for strings.HasSuffix(words[1], ",") && len(words) > 2 {
 		words = slices.Replace(words, 1, 3, words[1]+words[2])
 	}
-	i := &ignore{comment: c, rules: strings.Split(words[1], ",")}
-	i.used = make([]bool, len(i.rules))
-	for n, rule := range i.rules {
-		rules := lint.Rules()
-		k := slices.IndexFunc(rules, func(r lint.Rule) bool { return r.Name == rule })
-		if k < 0 {
-			return bad(fmt.Sprintf("there is no rule %q", rule), "keepc explain lists them")
+	i := &ignore{comment: c}
+	for name := range strings.SplitSeq(words[1], ",") {
+		rule, known := lint.Find(name)
+		if !known {
+			return bad(fmt.Sprintf("there is no rule %q", name), "keepc explain lists them")
 		}
-		i.used[n] = rules[k].Host || rules[k].Peers != nil // it may find something on another machine, or beside another file
+		if slices.Contains(i.rules, name) {
+			continue
+		}
+		i.rules = append(i.rules, name)
+		i.used = append(i.used, rule.Host || rule.Peers != nil) // it may find something on a different machine, or beside a different file
 	}
 	if words[0] == "ignore-file" {
 		i.scope = c.Span.Source.Span(0, len(c.Span.Source.Text))
@@ -198,7 +247,7 @@ func newIgnore(c grammar.Comment, wrong *diag.Bounded) *ignore {
 	return i
 }
 
-// scope returns where a comment works: all of the text, its line, or the statement below with its block.
+// scope returns where a comment applies: the whole text, its line, or the next statement with its block.
 func scope(file *grammar.File, places *statements, c grammar.Comment, all source.Span) source.Span {
 	switch {
 	case !all.IsZero():
@@ -220,7 +269,7 @@ func scope(file *grammar.File, places *statements, c grammar.Comment, all source
 		at = at.Source.Via
 	}
 	if n := bytes.IndexByte(at.Source.Text[at.End:], '\n'); n >= 0 {
-		at.End += int32(n) // a definition that the line uses is another text
+		at.End += int32(n) // a definition that the line uses is in a different text
 	}
 	if below.Block != nil && below.Block.Close.Source == at.Source {
 		at = at.To(below.Block.Close)
@@ -228,18 +277,18 @@ func scope(file *grammar.File, places *statements, c grammar.Comment, all source
 	return at
 }
 
-// A statements knows the statements of a file by the texts that they, or what brings them in, stand in.
+// A statements indexes the statements of a file by the texts that they, or what brings them in, are in.
 type statements struct {
 	in map[*source.Source][]placed
 }
 
-// A placed is a statement and where it, or what brings it in, starts in a text.
+// A placed is a statement, and where it, or what brings it in, starts in a text.
 type placed struct {
 	at   int32
 	stmt *grammar.Stmt
 }
 
-// next returns the first statement behind a place. Of what a definition brings in, the use counts.
+// next returns the first statement after a place. For statements from a definition, the place of its use counts.
 func (all *statements) next(file *grammar.File, after source.Span) *grammar.Stmt {
 	if all.in == nil {
 		all.in = map[*source.Source][]placed{}
@@ -257,12 +306,12 @@ func (all *statements) next(file *grammar.File, after source.Span) *grammar.Stmt
 	return here[n].stmt
 }
 
-// contains tells whether a span starts in another one.
+// contains reports whether a span starts inside another one.
 func contains(scope, at source.Span) bool {
 	return !scope.IsZero() && !at.IsZero() && scope.Source.Same(at.Source) && scope.Start <= at.Start && at.Start <= scope.End
 }
 
-// withBlanks widens a comment to the blanks before it, and to its whole line when it stands alone.
+// withBlanks extends a comment to the blanks before it, and to its whole line if nothing else is on it.
 func withBlanks(c grammar.Comment) source.Span {
 	text, at := c.Span.Source.Text, c.Span
 	for at.Start > 0 && (text[at.Start-1] == ' ' || text[at.Start-1] == '\t') {

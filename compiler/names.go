@@ -12,27 +12,28 @@ import (
 	"keepc/compiler/ir"
 )
 
-// Names are the numbers of the names that a machine has for routing tables, realms and so on: those of each file of iproute2.
+// Names are the numbers of the names that a machine has for routing tables, realms and so on, from the files of
+// iproute2.
 type Names struct {
 	fsys  fs.FS
 	dirs  []string
 	known map[string]map[string]uint32
 }
 
-// NewNames reads names below directories of a file system, as "etc/iproute2", when they are asked for. Of several that have a name the last
-// one counts.
+// NewNames reads names below directories of a file system, such as "etc/iproute2", on demand. If several have a name,
+// the last one counts.
 func NewNames(fsys fs.FS, dirs ...string) *Names {
 	return &Names{fsys, dirs, map[string]map[string]uint32{}}
 }
 
-// number looks a name up in a file, as rt_tables. Its folder, rt_tables.d, is read behind it.
+// number looks up a name in a file, such as rt_tables. Its folder, rt_tables.d, is read after it.
 func (n *Names) number(file, name string) (uint32, bool) {
 	if n.known[file] == nil {
 		all := map[string]uint32{}
 		for _, dir := range n.dirs {
-			paths, _ := fs.Glob(n.fsys, path.Join(dir, file+".d", "*.conf")) // the pattern is right
+			paths, _ := fs.Glob(n.fsys, path.Join(dir, file+".d", "*.conf")) // the pattern is valid
 			for _, p := range append([]string{path.Join(dir, file)}, paths...) {
-				if text, err := fs.ReadFile(n.fsys, p); err == nil { // it need not be there
+				if text, err := fs.ReadFile(n.fsys, p); err == nil { // the file is optional
 					readNames(text, all)
 				}
 			}
@@ -43,7 +44,7 @@ func (n *Names) number(file, name string) (uint32, bool) {
 	return number, ok
 }
 
-// readNames reads lines of a number and a name. Others count for nothing, as with ip(8).
+// readNames reads lines of a number and a name. Other lines are ignored, as by ip(8).
 func readNames(text []byte, all map[string]uint32) {
 	for s := bufio.NewScanner(bytes.NewReader(text)); s.Scan(); {
 		line, _, _ := strings.Cut(s.Text(), "#")
@@ -55,8 +56,8 @@ func readNames(text []byte, all map[string]uint32) {
 	}
 }
 
-// Localize gives the names that routes and rules leave to their host the numbers that they have there. It changes the configuration, which
-// nobody may use yet.
+// Localize resolves the names that routes and rules leave to their host. It changes the configuration, which must not
+// be in use yet.
 func Localize(cfg *ir.Config, n *Names) {
 	number := func(x *ir.Number, file string) {
 		if x.Name == "" {

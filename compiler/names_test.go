@@ -7,8 +7,8 @@ import (
 	"keepc/compiler/ir"
 )
 
-// TestLocalize: names have the numbers of the files of iproute2, those of the administrator before those of the distribution; a name that
-// is in none stays, and what needs it is left out.
+// TestLocalize checks that names get the numbers of the iproute2 files, the administrator's before the distribution's;
+// a name that is in none stays, and what needs it is left out.
 func TestLocalize(t *testing.T) {
 	files := fstest.MapFS{}
 	for name, text := range map[string]string{

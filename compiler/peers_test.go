@@ -25,7 +25,7 @@ type director struct {
 	settings *source.Source // its .keepc.conf; nil: there is none
 }
 
-// together compares directors, and returns what the rules about several of them find.
+// together compares directors and returns the findings of the rules about several of them.
 func together(directors []director) (all diag.List) {
 	var nodes []cluster.Node
 	var about []lint.About
@@ -45,8 +45,8 @@ func together(directors []director) (all diag.List) {
 	return all
 }
 
-// TestPeers holds the findings of testdata/peers: each a cluster, a file for a director, or one with @ lines of the ids that its
-// comment names. "want" has a line for each finding.
+// TestPeers checks the findings of testdata/peers: each is a cluster, with a file for each director, or one file with
+// @ lines for the ids in its comment. "want" has a line for each finding.
 func TestPeers(t *testing.T) {
 	paths, err := filepath.Glob(filepath.Join("..", "testdata", "peers", "*.txtar"))
 	if err != nil || len(paths) == 0 {
@@ -96,8 +96,8 @@ type clusterCase struct {
 	want      int // index of the file with the findings
 }
 
-// clustersOf reads an archive. Files are called "lb1.conf"; one called "both.conf lb1 lb2" is read by those directors. One called
-// ".keepc.conf" is the settings of those before it.
+// clustersOf reads an archive. Files are called "lb1.conf"; a file "both.conf lb1 lb2" is read by those directors. A
+// file ".keepc.conf" holds the settings of those before it.
 func clustersOf(a *txtar.Archive) (all []clusterCase) {
 	var c clusterCase
 	for i, f := range a.Files {
@@ -126,8 +126,8 @@ func clustersOf(a *txtar.Archive) (all []clusterCase) {
 	return all
 }
 
-// TestPeersOfCorpus holds what is found in the clusters among real files: testdata/reference/peers.txt has the rules and lines, and
-// says which of them are no clusters.
+// TestPeersOfCorpus checks the findings in the clusters among real files: testdata/reference/peers.txt has the rules
+// and lines, and says which of them are not clusters.
 func TestPeersOfCorpus(t *testing.T) {
 	dir := shared(t, "corpus")
 	groups := map[string][]director{}
@@ -177,7 +177,7 @@ func TestPeersOfCorpus(t *testing.T) {
 	}
 }
 
-// FuzzPeers holds that no two files make a comparison panic or hang, and that what is found has its place in them.
+// FuzzPeers checks that no two files make a comparison panic or hang, and that each finding has its place in them.
 func FuzzPeers(f *testing.F) {
 	paths, err := filepath.Glob(filepath.Join("..", "testdata", "peers", "*.txtar"))
 	if err != nil {

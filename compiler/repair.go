@@ -6,12 +6,12 @@ import (
 	"keepc/grammar/source"
 )
 
-// unfixable drops the fixes that edit the value of a definition which is also used where it is right as it is.
+// unfixable drops the fixes that edit the value of a definition which is also used where that value is right.
 func unfixable(file *grammar.File, found diag.List) {
 	if len(file.Uses) == 0 {
 		return
 	}
-	wrong := map[diag.Edit]map[*source.Source]bool{} // where each edit is asked for; the span is that of the text itself
+	wrong := map[diag.Edit]map[*source.Source]bool{} // where each edit is requested; the span is that of the text itself
 	for _, d := range found {
 		for _, e := range edits(d) {
 			at := asWritten(e)
@@ -48,13 +48,13 @@ func edits(d diag.Diagnostic) []diag.Edit {
 	return d.Fixes[0].Edits
 }
 
-// asWritten is an edit without what brought its text in.
+// asWritten returns an edit without what brought its text in.
 func asWritten(e diag.Edit) diag.Edit {
 	e.Span.Source = nil
 	return e
 }
 
-// Worse tells whether there are errors of a rule after a repair that were not there before, in the file itself.
+// Worse reports whether a repair causes errors of a rule in the file itself.
 func Worse(before, after diag.List) bool {
 	more := map[string]int{}
 	for _, d := range before {

@@ -16,7 +16,8 @@ import (
 	"keepc/grammar/source"
 )
 
-// TestRepair holds that repairs make no file worse: no rule has more errors than before, whatever version reads the file, and what is repaired stays as it is.
+// TestRepair checks that repairs make no file worse: no rule has more errors than before, for any version that reads
+// the file, and repaired text stays as it is.
 func TestRepair(t *testing.T) {
 	texts := map[string]string{}
 	for _, r := range lint.Rules() {
@@ -58,7 +59,8 @@ func TestRepair(t *testing.T) {
 	}
 }
 
-// TestRepairWithin holds what becomes of lines that stand for several: those of one host, those that are repeated, and definitions.
+// TestRepairWithin checks the repair of lines that stand for several: those of one host, repeated ones, and
+// definitions.
 func TestRepairWithin(t *testing.T) {
 	const script = "misc_path \"/bin/chk -t ${T}\"\n"
 	for _, c := range []struct{ name, text, want string }{
@@ -82,7 +84,7 @@ func TestRepairWithin(t *testing.T) {
 	}
 }
 
-// repaired returns what is found in a text, and the text after one round of repairs.
+// repaired returns the findings in a text, and the text after one round of repairs.
 func repaired(text, version string) (diag.List, string) {
 	src := source.New("test.conf", []byte(text))
 	found := Load(src, Options{Text: grammar.Options{ID: "lb1", Files: grammar.Files{Root: os.DirFS("/nonexistent"), Dir: "/"}, Version: version}, Host: caseHost{}}).Findings

@@ -9,8 +9,8 @@ import (
 	"keepc/grammar"
 )
 
-// resolve fills in what depends on other lines: defaults, and what blocks take from those around them. The values are
-// those of the reference; see the Otherwise texts of the table.
+// resolve fills in what depends on other lines: defaults, and what blocks inherit. The values are those of the
+// reference; see the Otherwise texts of the table.
 func resolve(cfg *ir.Config, file *grammar.File) {
 	resolveGlobal(&cfg.Global)
 	cfg.Instances = firstOfName(cfg.Instances)
@@ -28,19 +28,20 @@ func resolve(cfg *ir.Config, file *grammar.File) {
 		resolveAddress(&cfg.StaticAddresses[i], cfg.Global.DefaultInterface)
 	}
 	resolveRoutes(cfg, file)
+	linkTrackGroups(cfg, file)
 	for _, s := range cfg.Scripts {
 		setDefault(&s.Timeout, ir.Unset, s.Interval)
 		setDefault(&s.User, ir.User{}, cfg.Global.ScriptUser)
 	}
 	for _, p := range cfg.TrackProcesses {
-		p.FullCommand = p.FullCommand || len(p.Process) > 1 // parameters stand there alone
+		p.FullCommand = p.FullCommand || len(p.Process) > 1 // the block has only parameters
 	}
 	for _, b := range cfg.BFDs {
 		resolveBFD(b)
 	}
 	groups := map[string]*ir.ServerGroup{}
 	for _, g := range slices.Backward(cfg.Groups) {
-		groups[g.Name] = g // the first one
+		groups[g.Name] = g // the first group
 	}
 	files := map[string]*ir.TrackFile{}
 	for _, f := range slices.Backward(cfg.TrackFiles) {
@@ -79,7 +80,7 @@ func resolve(cfg *ir.Config, file *grammar.File) {
 	}
 }
 
-// firstOfName returns the instances without those that have the name of one before them: keepalived skips these.
+// firstOfName returns the instances without those whose name an earlier one has: keepalived skips these.
 func firstOfName(instances []*ir.VRRPInstance) []*ir.VRRPInstance {
 	taken := make(map[string]bool, len(instances))
 	return slices.DeleteFunc(instances, func(v *ir.VRRPInstance) bool {
@@ -89,27 +90,33 @@ func firstOfName(instances []*ir.VRRPInstance) []*ir.VRRPInstance {
 	})
 }
 
-// linkGroups gives the instances the sync groups that name them.
+// linkGroups links instances with the sync groups that name them, and whose notify_priority_changes is the default of
+// theirs.
 func linkGroups(cfg *ir.Config) {
 	groups := map[string]*ir.SyncGroup{}
 	for _, g := range slices.Backward(cfg.SyncGroups) {
 		for _, m := range g.Members {
-			groups[m.Text] = g // the first one
+			groups[m.Text] = g // the first group
 		}
 	}
 	for _, v := range cfg.Instances {
 		v.SyncGroup = groups[v.Name]
+		inherited := cfg.Global.NotifyPriorityChanges
+		if v.SyncGroup != nil {
+			inherited = v.SyncGroup.NotifyPriorityChanges
+		}
+		inherit(v, "notify_priority_changes", &v.NotifyPriorityChanges, inherited)
 	}
 }
 
-// setDefault gives a value that is still the unset one another.
+// setDefault replaces a value that is still unset.
 func setDefault[V comparable](at *V, unset, value V) {
 	if *at == unset {
 		*at = value
 	}
 }
 
-// persistent is how long a service is persistent that says only for whom.
+// persistent is the timeout of a service that says only for whom it is persistent.
 const persistent = 360 * time.Second
 
 func resolveService(vs *ir.VirtualServer) {
@@ -118,23 +125,36 @@ func resolveService(vs *ir.VirtualServer) {
 		setDefault(&vs.Key.Protocol, 0, ir.UDP)
 	} else {
 		vs.Key.Protocol = 0
-		vs.Key.IPv6 = vs.Key.IPv6 || marksIPv6(vs)
+		vs.Key.IPv6 = vs.Key.IPv6 || marksIPv6(vs, nil)
 	}
 	if vs.PersistenceMask != 0 || vs.Group == "" && vs.Key.FWMark == 0 && vs.Key.Port == 0 {
 		setDefault(&vs.PersistenceTimeout, 0, persistent)
 	}
 }
 
-// marksIPv6 tells whether the packets with the firewall marks of a virtual server are those of IPv6, where the marks do not.
-func marksIPv6(vs *ir.VirtualServer) bool {
+// marksIPv6 reports whether packets with the firewall marks of a virtual server are IPv6, if the marks do not say: as
+// the addresses beside them, or else the first real server that is not reached by a tunnel.
+func marksIPv6(vs *ir.VirtualServer, beside []ir.GroupMember) bool {
 	if vs.Family != ir.AnyFamily {
 		return vs.Family == ir.IPv6
 	}
-	return slices.ContainsFunc(vs.RealServers, func(rs *ir.RealServer) bool { return rs.Addr.Addr().Is6() })
+	for _, m := range beside {
+		if m.First.IsValid() {
+			return m.First.Is6()
+		}
+	}
+	ipv6 := func(rs *ir.RealServer) bool { return rs.Addr.Addr().Is6() }
+	i := slices.IndexFunc(vs.RealServers, func(rs *ir.RealServer) bool {
+		return rs.Forwarding != ir.TUN && (rs.Forwarding != ir.Unsaid || vs.Forwarding != ir.TUN)
+	})
+	if i >= 0 {
+		return ipv6(vs.RealServers[i])
+	}
+	return slices.ContainsFunc(vs.RealServers, ipv6)
 }
 
-// members returns a virtual server of a group once for each service of the group, as far as there is room; another one as
-// it is.
+// members returns a virtual server of a group once for each service of the group, as long as there is room; any other
+// virtual server unchanged.
 func members(vs *ir.VirtualServer, group *ir.ServerGroup, room int) []*ir.VirtualServer {
 	if vs.Group == "" {
 		setMask(vs)
@@ -144,6 +164,7 @@ func members(vs *ir.VirtualServer, group *ir.ServerGroup, room int) []*ir.Virtua
 		return nil
 	}
 	var all []*ir.VirtualServer
+	ipv6 := marksIPv6(vs, group.Members)
 	for _, m := range group.Members {
 		for a := m.First; len(all) < room; a = a.Next() {
 			one := *vs
@@ -154,7 +175,7 @@ func members(vs *ir.VirtualServer, group *ir.ServerGroup, room int) []*ir.Virtua
 			}
 			one.Key = ir.ServiceKey{Protocol: vs.Key.Protocol, Addr: a, Port: m.Port, FWMark: m.FWMark, IPv6: m.IPv6}
 			if m.FWMark != 0 {
-				one.Key.Protocol, one.Key.IPv6 = 0, m.IPv6 || marksIPv6(vs)
+				one.Key.Protocol, one.Key.IPv6 = 0, m.IPv6 || ipv6 && !m.HasWord("inet")
 			}
 			setMask(&one)
 			all = append(all, &one)
@@ -166,7 +187,7 @@ func members(vs *ir.VirtualServer, group *ir.ServerGroup, room int) []*ir.Virtua
 	return all
 }
 
-// cloneServers copies what another service may make something else of.
+// cloneServers copies what may be resolved differently for another service.
 func cloneServers(servers []*ir.RealServer) []*ir.RealServer {
 	all := make([]*ir.RealServer, len(servers))
 	for i, s := range servers {
@@ -187,11 +208,7 @@ func cloneChecks(checks []*ir.Check) []*ir.Check {
 }
 
 func setMask(vs *ir.VirtualServer) {
-	mask := uint8(32)
-	if vs.Key.Addr.Is6() || vs.Key.IPv6 {
-		mask = 128
-	}
-	setDefault(&vs.PersistenceMask, 0, mask)
+	setDefault(&vs.PersistenceMask, 0, ir.MaskOf(128, vs.Key.Is6()))
 }
 
 func resolveServer(rs *ir.RealServer, vs *ir.VirtualServer) {
@@ -211,7 +228,7 @@ func resolveServer(rs *ir.RealServer, vs *ir.VirtualServer) {
 	setDefault(&t.Retry, ir.Unset, vs.Checks.Retry)
 }
 
-// The TTL of BFD packets: an IPv4 packet that was not routed has all of it, IPv6 starts with what hosts start with.
+// The TTL of BFD packets: an IPv4 packet that was not routed has the maximum; IPv6 starts with the default of hosts.
 const (
 	bfdTTL4 = 255
 	bfdTTL6 = 64
@@ -229,7 +246,7 @@ func resolveBFD(b *ir.BFD) {
 	}
 }
 
-// resolveAlerts says who sends mail: real servers, unlike all else, also where nothing says it.
+// resolveAlerts decides who sends mail: real servers do, unlike everything else, even if nothing says so.
 func resolveAlerts(vs *ir.VirtualServer, g *ir.Global) {
 	inherit(vs, "smtp_alert", &vs.SMTPAlert, alerts(g.SMTPAlertChecker, g, false))
 	if alerts(g.SMTPAlertChecker, g, true) {
@@ -240,7 +257,7 @@ func resolveAlerts(vs *ir.VirtualServer, g *ir.Global) {
 	}
 }
 
-// resolveSorry gives the sorry server what the virtual server says.
+// resolveSorry gives the sorry server the settings of the virtual server.
 func resolveSorry(vs *ir.VirtualServer) {
 	sorry := vs.SorryServer
 	if sorry == nil {
@@ -252,7 +269,7 @@ func resolveSorry(vs *ir.VirtualServer) {
 	resolvePort(sorry, vs)
 }
 
-// resolvePort gives a server the port of its service, for only address translation can change it.
+// resolvePort gives a server the port of its service, because only address translation can change it.
 func resolvePort(rs *ir.RealServer, vs *ir.VirtualServer) {
 	rs.Port = rs.Addr.Port()
 	if rs.Forwarding != ir.NAT || rs.Port == 0 {
@@ -260,7 +277,7 @@ func resolvePort(rs *ir.RealServer, vs *ir.VirtualServer) {
 	}
 }
 
-// resolveQuorum lowers what could never be reached.
+// resolveQuorum lowers a quorum that could never be reached.
 func resolveQuorum(vs *ir.VirtualServer) {
 	total := uint64(0)
 	for _, rs := range vs.RealServers {

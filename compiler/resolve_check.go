@@ -8,7 +8,8 @@ import (
 	"keepc/compiler/ir"
 )
 
-// withHosts puts the hosts of an old SMTP_CHECK beside it: each is a check of its own, that only connects elsewhere.
+// withHosts puts the hosts of an old SMTP_CHECK after it: each is a separate check that differs only in its
+// connection.
 func withHosts(checks []*ir.Check) []*ir.Check {
 	old := func(c *ir.Check) bool { smtp, ok := c.Checker.(*ir.SMTPCheck); return ok && smtp.Hosts != nil }
 	if !slices.ContainsFunc(checks, old) {
@@ -68,8 +69,9 @@ func resolveCheck(c *ir.Check, rs *ir.RealServer, files map[string]*ir.TrackFile
 	c.Alpha = c.Alpha || rs.Alpha && !c.Has("alpha")
 }
 
-// target is where a check connects to: the server, at the port that the file gives it, also where packets keep that of the
-// service. A server without a port has that of the service; keepalived tries port 0, and the server is never up.
+// target returns where a check connects to: the server, at the port that the file gives it, even if packets keep the
+// port of the service. A server without a port has that of the service; keepalived tries port 0, and the server is
+// never up.
 func target(c *ir.Check, rs *ir.RealServer) netip.AddrPort {
 	addr, port := c.Target.Addr(), c.Target.Port()
 	setDefault(&addr, netip.Addr{}, rs.Addr.Addr())
@@ -86,7 +88,7 @@ func resolveHTTP(h *ir.HTTPCheck, rs *ir.RealServer) {
 			u.Status = []ir.StatusRange{{First: 200, Last: 299}}
 		}
 		if u.Regex.Pattern == "" {
-			u.Regex = ir.Regex{} // options of nothing
+			u.Regex = ir.Regex{} // options without a pattern
 		}
 		u.TLSCompliant = u.TLSCompliant || h.TLSCompliant && !u.Has("tls_compliant")
 	}

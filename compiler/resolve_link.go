@@ -9,8 +9,8 @@ import (
 	"keepc/compiler/ir"
 )
 
-// resolveLinks says which virtual interfaces instances make, and which addresses are on them. Names that the file does not give are
-// made of a prefix and the VRID, with a number where that is taken, in the order of the file.
+// resolveLinks decides which virtual interfaces instances make, and which addresses are on them. Names that the file
+// does not give consist of a prefix and the VRID, with a number if that is taken, in file order.
 func resolveLinks(cfg *ir.Config) {
 	names := linkNames{}
 	for _, v := range cfg.Instances {
@@ -26,7 +26,7 @@ func resolveLinks(cfg *ir.Config) {
 	}
 }
 
-// maxLinkName is how many bytes the name of an interface has at most (linux/if.h).
+// maxLinkName is the maximum length of an interface name in bytes (linux/if.h).
 const maxLinkName = 15
 
 // linkNames are names that are taken.
@@ -43,7 +43,7 @@ func (n linkNames) free(prefix string, vrid uint8) string {
 }
 
 func (n linkNames) resolve(v *ir.VRRPInstance, g *ir.Global) {
-	on := map[string]int{} // the place in Links by the interface below
+	on := map[string]int{} // indexes into Links by the interface below
 	add := func(name, base string) {
 		on[base] = len(v.Links)
 		v.Links = append(v.Links, ir.VirtualLink{Name: name, Base: base, MAC: virtualMAC(v), IPv6: v.IPv6(), Group: v.VMAC.Group.N})
@@ -68,11 +68,11 @@ func (n linkNames) resolve(v *ir.VRRPInstance, g *ir.Global) {
 	}
 }
 
-// defaultLinkPrefix is how made-up names begin.
+// defaultLinkPrefix is the prefix of made-up names.
 const defaultLinkPrefix = "vrrp"
 
-// virtualMAC is the MAC address of a virtual router: that of RFC 9568 section 7.3, or that of the file, whose last byte may be left to the
-// VRID.
+// virtualMAC is the MAC address of a virtual router: that of RFC 9568 section 7.3, or that of the file, whose last
+// byte may be left to the VRID.
 func virtualMAC(v *ir.VRRPInstance) (mac [6]byte) {
 	mac = [6]byte{0, 0, 0x5e, 0, 1, v.VRID}
 	if v.IPv6() {

@@ -8,7 +8,8 @@ import (
 	"keepc/compiler/ir"
 )
 
-// quorumAddress returns the address that the scripts of a quorum add and take away; nil: they do anything else, or only one of both.
+// quorumAddress returns the address that the scripts of a quorum add and remove; nil: they do something else, or only
+// one of the two.
 func quorumAddress(up, down *ir.Command) *ir.Address {
 	added, ok := addressCommand(up, "add", "replace")
 	if !ok {
@@ -21,7 +22,7 @@ func quorumAddress(up, down *ir.Command) *ir.Address {
 	return &added
 }
 
-// addressCommand reads a command that is "ip addr VERB ADDRESS dev NAME" and no more than that, with words as short as ip takes them.
+// addressCommand reads a command that is only "ip addr VERB ADDRESS dev NAME", with words abbreviated as ip allows.
 func addressCommand(c *ir.Command, verbs ...string) (a ir.Address, ok bool) {
 	if c == nil {
 		return a, false
@@ -70,7 +71,7 @@ func addressCommand(c *ir.Command, verbs ...string) (a ir.Address, ok bool) {
 	return a, a.Prefix.IsValid() && a.Dev != "" && (family == "" || six == (family == "-6"))
 }
 
-// addressOption takes in an option of ip addr; false: it has another meaning than the line of an address.
+// addressOption reads an option of ip addr; false: it does not mean the same on the line of an address.
 func addressOption(a *ir.Address, word, value string) (ok bool) {
 	switch word {
 	case "dev":
@@ -93,7 +94,7 @@ func addressOption(a *ir.Address, word, value string) (ok bool) {
 	return err == nil
 }
 
-// hostPrefix reads an address with the length of its network, or alone.
+// hostPrefix reads an address with the prefix length of its network, or a bare one.
 func hostPrefix(text string) (netip.Prefix, bool) {
 	if p, err := netip.ParsePrefix(text); err == nil {
 		return p, true

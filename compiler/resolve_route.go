@@ -9,10 +9,10 @@ import (
 	"keepc/grammar"
 )
 
-// firstPriority is the priority of the first rule of a family that names none; the next one gets one less.
+// firstPriority is the priority of the first rule of a family without one; the next gets one less.
 const firstPriority = 16384
 
-// resolveRoutes fills in what lines of routes and rules leave to others: families, destinations, priorities.
+// resolveRoutes fills in what lines of routes and rules leave out: families, destinations, priorities.
 func resolveRoutes(cfg *ir.Config, file *grammar.File) {
 	for i := range cfg.StaticRoutes {
 		resolveRoute(&cfg.StaticRoutes[i])
@@ -35,7 +35,7 @@ func resolveRoutes(cfg *ir.Config, file *grammar.File) {
 	givePriorities(rules, file)
 }
 
-// givePriorities gives rules that name no priority theirs: 16384 and down, for each family, in the order of the file.
+// givePriorities gives rules without a priority theirs: 16384 and down, for each family, in file order.
 func givePriorities(rules []*ir.Rule, file *grammar.File) {
 	rules = slices.DeleteFunc(rules, func(r *ir.Rule) bool { return r.Priority != nil })
 	if len(rules) == 0 {
@@ -64,7 +64,7 @@ func resolveRoute(r *ir.Route) {
 	if !r.IPv6 {
 		r.Pref = "" // IPv4 has none
 	}
-	// A gateway beside nexthops, as or has it, is the first of them.
+	// A gateway besides nexthops, such as the "or" form has, is the first of them.
 	if len(r.Nexthops) > 0 && r.Via.IsValid() {
 		r.Nexthops = slices.Insert(r.Nexthops, 0, ir.Nexthop{Via: r.Via, Weight: 1})
 		r.Via = netip.Addr{}
@@ -105,20 +105,21 @@ func resolveRule(r *ir.Rule) {
 	}
 }
 
-// resolveAddress fills in what a line leaves open: the interface, the lifetime, and the prefix of a point-to-point link, which is
-// that of the other end.
+// resolveAddress fills in what a line leaves out: the interface, the lifetime, and the prefix of a point-to-point
+// link, which is that of the other end.
 func resolveAddress(a *ir.Address, dev string) {
 	setDefault(&a.Dev, "", dev)
 	if a.Peer.IsValid() {
 		a.Prefix = netip.PrefixFrom(a.Prefix.Addr(), a.Peer.Bits())
 	}
 	if a.Prefix.Addr().Is6() {
-		a.Scope = ir.ScopeGlobal // the kernel knows the scope of IPv6 addresses by themselves
+		a.Scope = ir.ScopeGlobal // the kernel derives the scope of IPv6 addresses
 	}
 	resolveLifetime(a)
 }
 
-// resolveLifetime gives an IPv6 address of one host its lifetime: it is no source for connections of the host itself.
+// resolveLifetime gives a single-host IPv6 address its lifetime: it is not a source for connections of the host
+// itself.
 func resolveLifetime(a *ir.Address) {
 	if a.PreferredLft == nil && !a.HasWord("preferred_lft") && a.Prefix.Addr().Is6() && a.Prefix.IsSingleIP() {
 		a.PreferredLft = new(time.Duration)

@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"testing"
 
+	"keepc/compiler/ir"
 	"keepc/grammar/diag"
 )
 
-// TestInherited holds what blocks take from others where they are silent; cmd/keepc holds the same against keepalived's dump.
+// TestInherited checks what blocks inherit; cmd/keepc compares the same with keepalived's dump.
 func TestInherited(t *testing.T) {
 	cfg, found := compile(t, "f", `
 global_defs {
@@ -102,6 +103,59 @@ static_rules {
 	} {
 		if fmt.Sprint(c.got) != fmt.Sprint(c.want) {
 			t.Errorf("%s: got %v, want %v", c.what, c.got, c.want)
+		}
+	}
+}
+
+// TestPasswordBesideHMAC checks that auth_hmac is the only authentication of an instance that has both, and that such
+// an instance may start as MASTER.
+func TestPasswordBesideHMAC(t *testing.T) {
+	for _, kind := range []string{"PASS", "AH"} {
+		cfg, found := compile(t, "f", `
+vrrp_instance A {
+	state MASTER
+	priority 150
+	interface eth0
+	virtual_router_id 5
+	authentication {
+		auth_type `+kind+`
+		auth_pass k2t9
+	}
+	auth_hmac {
+		key 1 k2t9k2t9k2t9k2t9k2t9k2t9k2t9k2t9
+	}
+	virtual_ipaddress {
+		10.0.0.9/24
+	}
+}
+`)
+		v := cfg.Instances[0]
+		if v.Auth != (ir.Authentication{}) || v.AuthHMAC == nil || v.State != ir.Master {
+			t.Errorf("%s: %+v, %+v, %v", kind, v.Auth, v.AuthHMAC, v.State)
+		}
+		if n := found.Count(diag.Error); n != 1 || found[0].Rule != "password-with-hmac" {
+			t.Errorf("%s: %v", kind, found)
+		}
+	}
+}
+
+// TestPriorityTold checks whose notify_priority_changes counts: that of the instance, else of its sync group, else of
+// global_defs.
+func TestPriorityTold(t *testing.T) {
+	for _, c := range []struct {
+		global, group, instance string
+		want                    bool
+	}{{"", "", "", false}, {"", "on", "", true}, {"", "on", "off", false}, {"on", "off", "", false}, {"on", "off", "on", true}, {"on", "", "", true}} {
+		word := func(keyword, value string) string {
+			if value == "" {
+				return ""
+			}
+			return keyword + " " + value + "\n"
+		}
+		cfg, _ := compile(t, "f", "global_defs {\n"+word("vrrp_notify_priority_changes", c.global)+"}\nvrrp_sync_group G {\ngroup {\nA\n}\n"+word("notify_priority_changes", c.group)+
+			"}\nvrrp_instance A {\ninterface eth0\nvirtual_router_id 5\n"+word("notify_priority_changes", c.instance)+"virtual_ipaddress {\n10.0.0.9/24\n}\n}\n")
+		if got := cfg.Instances[0].NotifyPriorityChanges; got != c.want {
+			t.Errorf("%+v: got %v", c, got)
 		}
 	}
 }

@@ -10,12 +10,12 @@ import (
 
 func resolveInstance(v *ir.VRRPInstance, g *ir.Global) {
 	resolveAddresses(v)
-	// The own interface is followed anyway.
+	// The instance's own interface is followed anyway.
 	v.TrackInterfaces = slices.DeleteFunc(v.TrackInterfaces, func(t ir.Track) bool { return t.Name == v.Interface })
 	if v.Priority == 0 {
-		v.Priority = 100 // also for one that cannot be
+		v.Priority = 100 // also for an invalid value
 		if v.State == ir.Master && !v.Has("priority") {
-			v.Priority = 255 // the owner of the addresses, by the silence of the file
+			v.Priority = 255 // the file says nothing, so it owns the addresses
 		}
 	}
 	if v.Priority == 255 && !v.Has("state") {
@@ -30,10 +30,10 @@ func resolveInstance(v *ir.VRRPInstance, g *ir.Global) {
 	if v.Version == 2 {
 		v.AdvertInterval = max(time.Second, v.AdvertInterval.Round(time.Second))
 	} else {
-		v.AdvertInterval = v.AdvertInterval.Truncate(10 * time.Millisecond) // what a packet can carry
+		v.AdvertInterval = v.AdvertInterval.Truncate(10 * time.Millisecond) // the resolution of packets
 	}
 	if v.UseVMAC || v.IPVLAN != nil {
-		v.PromoteSecondaries = false // that of the interface which is made is set anyway
+		v.PromoteSecondaries = false // that of the created interface is set anyway
 	}
 	if v.Priority == 255 || v.State == ir.Master {
 		v.NoPreempt = false
@@ -51,7 +51,7 @@ func resolveInstance(v *ir.VRRPInstance, g *ir.Global) {
 	inherit(v, "lower_prio_no_advert", &v.LowerPrioNoAdvert, g.LowerPrioNoAdvert)
 	inherit(v, "higher_prio_send_advert", &v.HigherPrioSendAdvert, g.HigherPrioSendAdvert)
 	inherit(v, "owner_ignore_adverts", &v.OwnerIgnoreAdverts, g.OwnerIgnoreAdverts)
-	if v.Strict { // the RFC knows none of these
+	if v.Strict { // the RFC has none of these
 		v.LowerPrioNoAdvert, v.HigherPrioSendAdvert = true, false
 		v.GARPLowerPrioDelay, v.GARPLowerPrioRepeat = 0, 0
 		v.DownTimerAdverts, v.PreemptDelay = 3, 0
@@ -61,7 +61,6 @@ func resolveInstance(v *ir.VRRPInstance, g *ir.Global) {
 	inherit(v, "skip_check_adv_addr", &v.SkipCheckAdvAddr, g.SkipCheckAdvAddr)
 	inherit(v, "v3_checksum_as_v2", &v.V3ChecksumAsV2, g.V3ChecksumAsV2)
 	inherit(v, "check_unicast_src", &v.CheckUnicastSource, g.CheckUnicastSource)
-	inherit(v, "notify_priority_changes", &v.NotifyPriorityChanges, g.NotifyPriorityChanges)
 	inherit(v, "smtp_alert", &v.SMTPAlert, alerts(g.SMTPAlertVRRP, g, false))
 	if !v.Has("vmac_garp_intvl") {
 		inherit(v, "garp_extra_if", &v.GARPExtraInterface, g.GARPExtraInterface)
@@ -75,15 +74,15 @@ func resolveInstance(v *ir.VRRPInstance, g *ir.Global) {
 	resolveNotify(&v.Notify, g)
 }
 
-// resolveIPVLAN lets advertisements to the group come from the address of the ipvlan interface. Over IPv6 it need not be an address of the host
-// below, so that one speaks from its own.
+// resolveIPVLAN sends advertisements to the group from the address of the ipvlan interface. Over IPv6 that need not be
+// an address of the host below, so such an instance sends from its own.
 func resolveIPVLAN(v *ir.VRRPInstance) {
 	if a, ok := v.IPVLAN.Source(); ok && a.Is4() && !v.IPv6() && v.Group().IsValid() {
 		setDefault(&v.SourceAddr, netip.Addr{}, a)
 	}
 }
 
-// resolveRole takes back a password that does not count, and a state that does not fit the password or strict mode.
+// resolveRole drops a password that does not count, and a state that does not fit the password or strict mode.
 func resolveRole(v *ir.VRRPInstance) {
 	owner := v.Priority == 255
 	if v.Strict {
@@ -93,7 +92,7 @@ func resolveRole(v *ir.VRRPInstance) {
 		}
 	}
 	switch {
-	case v.Strict, v.Version == 3:
+	case v.Strict, v.Version == 3, v.AuthHMAC != nil:
 		v.Auth = ir.Authentication{}
 	case v.Auth.Pass.IsZero():
 		v.Auth.Type = ir.AuthNone
@@ -102,7 +101,8 @@ func resolveRole(v *ir.VRRPInstance) {
 	}
 }
 
-// most is how many addresses an advertisement can carry: its count has one byte, and of IPv6 an Ethernet frame holds no more.
+// most is the number of addresses that an advertisement can carry: its count has one byte, and an Ethernet frame holds
+// fewer IPv6 addresses.
 func most(v *ir.VRRPInstance) int {
 	if v.IPv6() {
 		return 90
@@ -110,8 +110,8 @@ func most(v *ir.VRRPInstance) int {
 	return 255
 }
 
-// resolveAddresses brings advertised addresses before the others, for the first one tells the family. Those that no advertisement
-// can carry are held without.
+// resolveAddresses puts advertised addresses before the others, because the first one decides the family. Addresses
+// that no advertisement can carry are held and not advertised.
 func resolveAddresses(v *ir.VRRPInstance) {
 	slices.SortStableFunc(v.Addresses, func(a, b ir.Address) int {
 		switch {
@@ -128,7 +128,7 @@ func resolveAddresses(v *ir.VRRPInstance) {
 	}
 }
 
-// resolveUnicast fills in where advertisements go.
+// resolveUnicast fills in where advertisements are sent.
 func resolveUnicast(v *ir.VRRPInstance, g *ir.Global) {
 	if len(v.Unicast) > 0 {
 		v.MulticastGroup = netip.Addr{}
@@ -146,7 +146,7 @@ func resolveUnicast(v *ir.VRRPInstance, g *ir.Global) {
 	setDefault(&v.MulticastGroup, netip.Addr{}, group)
 }
 
-// resolveTwins numbers instances that have one VRID on an interface and are different virtual routers all the same.
+// resolveTwins numbers instances that share a VRID on an interface although they are different virtual routers.
 func resolveTwins(instances []*ir.VRRPInstance) {
 	known := map[ir.InstanceKey][]*ir.VRRPInstance{}
 	for _, v := range instances {
@@ -161,14 +161,14 @@ func resolveTwins(instances []*ir.VRRPInstance) {
 	}
 }
 
-// inherit takes a value of global_defs where the block does not have the keyword.
+// inherit takes a value of global_defs if the block does not have the keyword.
 func inherit[V any](o interface{ Has(string) bool }, keyword string, at *V, global V) {
 	if !o.Has(keyword) {
 		*at = global
 	}
 }
 
-// alerts tells whether blocks of a kind that do not say send mail.
+// alerts reports whether blocks of a kind send mail if they do not say.
 func alerts(kind *bool, g *ir.Global, otherwise bool) bool {
 	switch {
 	case kind != nil:
@@ -189,8 +189,8 @@ func resolveNotify(n *ir.Notify, g *ir.Global) {
 	resolveCommands(g, &n.Any, &n.Master, &n.Backup, &n.Fault, &n.Stop)
 }
 
-// resolveCommands gives commands that name no user the script_user: the last one of the file, wherever it stands, for keepalived reads all
-// of global_defs before everything else when it starts. Commands may be nil.
+// resolveCommands gives commands without a user the script_user: the last one of the file, wherever it is, because
+// keepalived reads all of global_defs before everything else when it starts. Commands may be nil.
 func resolveCommands(g *ir.Global, commands ...*ir.Command) {
 	for _, c := range commands {
 		if c != nil && len(c.Args) > 0 {
@@ -200,7 +200,7 @@ func resolveCommands(g *ir.Global, commands ...*ir.Command) {
 }
 
 func resolveGlobal(g *ir.Global) {
-	if g.MinGARP { // one gratuitous ARP where the file does not say more
+	if g.MinGARP { // one gratuitous ARP unless the file says more
 		setDefault(&g.GARPMasterDelay, defaultGARPDelay, 0)
 		setDefault(&g.GARPMasterRepeat, defaultGARPRepeat, 1)
 		setDefault(&g.GARPMasterRefreshRepeat, 1, 0)
@@ -210,7 +210,7 @@ func resolveGlobal(g *ir.Global) {
 	setDefault(&g.GARPLowerPrioRepeat, ir.Unset, g.GARPMasterRepeat)
 }
 
-// The defaults of global_defs that vrrp_min_garp takes for silence.
+// The defaults of global_defs that vrrp_min_garp treats as unset.
 const (
 	defaultGARPDelay  = 5 * time.Second
 	defaultGARPRepeat = 5

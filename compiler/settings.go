@@ -13,8 +13,8 @@ import (
 	"keepc/grammar/source"
 )
 
-// Settings returns what a .keepc.conf says and what is wrong with it, in the order of the file. The reading is what was found
-// wrong when the file was parsed.
+// Settings returns what a .keepc.conf says and what is wrong with it, in file order. reading is what was found wrong
+// when the file was parsed.
 func Settings(file *grammar.File, reading diag.List) (*ir.Settings, diag.List) {
 	s, found := schema.DecodeSettings(file)
 	var names []string
@@ -22,7 +22,7 @@ func Settings(file *grammar.File, reading diag.List) (*ir.Settings, diag.List) {
 		names = append(names, r.Name)
 	}
 	unknown := func(r *ir.RuleSetting) bool {
-		known := slices.Contains(names, r.Rule.Text)
+		_, known := lint.Find(r.Rule.Text)
 		if !known {
 			found.Add(unknownRule(r.Rule, names))
 		}
@@ -43,7 +43,7 @@ func Settings(file *grammar.File, reading diag.List) (*ir.Settings, diag.List) {
 	return s, merge(file, slices.Concat(reading, found))
 }
 
-// announcements returns those that make sense, and says what is wrong with the others.
+// announcements returns those that make sense, and reports what is wrong with the others.
 func announcements(all []*ir.Announcement, found *diag.List) (good []*ir.Announcement) {
 	wrong := func(at source.Span, message, label string) {
 		found.Add(diag.Diagnostic{Rule: "invalid-value", Severity: diag.Error, Message: message, Span: at, Label: label})
@@ -60,7 +60,7 @@ func announcements(all []*ir.Announcement, found *diag.List) (good []*ir.Announc
 		}
 		names[name] = a.Name.Span
 		switch {
-		case a.Table == 0: // which is a finding
+		case a.Table == 0: // reported already
 			continue
 		case a.Table == a.DrainTable:
 			wrong(a.At("drain_table"), fmt.Sprintf("announce %s has one table for both", name), "expected a different table")

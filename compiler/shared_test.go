@@ -18,7 +18,7 @@ import (
 	"keepc/grammar/source"
 )
 
-// The tests of this file read files that lie beside the project and not in it.
+// The tests of this file read files that are beside the project and not in it.
 
 // shared returns the path of such a file, or skips the test.
 func shared(t *testing.T, path string) string {
@@ -30,7 +30,7 @@ func shared(t *testing.T, path string) string {
 	return full
 }
 
-// rows reads a table of tab-separated values without its head.
+// rows reads a table of tab-separated values without its header.
 func rows(t *testing.T, path string) (all [][]string) {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -94,8 +94,8 @@ func (caseHost) Mode(path string) (fs.FileMode, bool) {
 	return 0o755, strings.HasPrefix(path, "/bin/") || strings.HasPrefix(path, "/usr/bin/")
 }
 
-// TestCases holds what is found in small files with one mistake each: testdata/reference/cases.txt says what, and which
-// answer a user would want.
+// TestCases checks the findings in small files with one mistake each: testdata/reference/cases.txt has them, and the
+// answer that a user would want.
 func TestCases(t *testing.T) {
 	dir := shared(t, "cases")
 	var b strings.Builder
@@ -103,7 +103,7 @@ func TestCases(t *testing.T) {
 		fmt.Fprintf(&b, "%s: %s\n", row[0], row[2])
 		for _, d := range findings(t, filepath.Join(dir, row[0]+".conf"), Options{Host: caseHost{}}) {
 			if strings.HasPrefix(d.Rule, "well-known-") || d.Rule == "no-check" && row[0] != "vs-nochk" {
-				continue // in nearly all of them
+				continue // almost all of them have these
 			}
 			fmt.Fprintf(&b, "    %d %s %s\n", d.Span.Position().Line, d.Severity, d.Rule)
 		}
@@ -127,8 +127,9 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// TestCorpus holds the agreement with keepalived -t on real files: what it accepts has no error, what it rejects has one, or
-// is one of the files that the Differences count. The exceptions stand in testdata/reference/corpus.txt, each with its reason.
+// TestCorpus checks the agreement with keepalived -t on real files: what it accepts has no error, and what it rejects
+// has one, or is among the files that the Differences count. The exceptions are in testdata/reference/corpus.txt, each
+// with its reason.
 func TestCorpus(t *testing.T) {
 	dir := shared(t, "corpus")
 	reasons := map[string]string{}
@@ -148,7 +149,7 @@ func TestCorpus(t *testing.T) {
 		name, verdict := row[0], row[6]
 		start := time.Now()
 		found := findings(t, filepath.Join(dir, "files", name), Options{})
-		if d := time.Since(start); d > time.Minute { // a hang; how fast it is, the bench tells
+		if d := time.Since(start); d > time.Minute { // a hang; speed is measured by the benchmark
 			t.Errorf("%s takes %v", name, d)
 		}
 		var wrong string

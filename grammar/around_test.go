@@ -8,7 +8,7 @@ import (
 	"keepc/grammar/source"
 )
 
-// TestAround finds the statements around a word: also around one that an include or a definition brings in.
+// TestAround checks the statements around a word, including a word that an include or a definition brings in.
 func TestAround(t *testing.T) {
 	files := fstest.MapFS{"more.conf": {Data: []byte("b {\n  c { inner 1 }\n}\n")}}
 	const text = "$X=defined 2\nfirst 0\na x {\n  include more.conf\n  d {\n    $X\n    direct 3 }\n}\nlast 4\n"

@@ -9,74 +9,74 @@ import (
 	"keepc/grammar/source"
 )
 
-// A token is the words of a statement or a brace, as the grammar wants them.
+// A token is the words of a statement, or a brace, as the grammar needs them.
 type token struct {
 	kind  kind
-	span  source.Span // of a brace; zero for one that the text lacks
+	span  source.Span // of a brace; zero for one that is missing in the text
 	words Words
-	rest  *string // of words on an expanded line: the text after the first
+	rest  *string // for words on an expanded line: the text after the first word
 }
 
 // maxDepth is how deep blocks may nest. The reference knows four levels.
 const maxDepth = 64
 
-// windowSize is how many tokens there are at a time.
-const windowSize = 64
+// windowSize is about how many tokens exist at a time.
+const windowSize = 512
 
-// A balancer turns lines into tokens that follow the grammar whatever the text is: it ends statements where their line
-// ends and no brace follows, and drops or adds braces until every block has both. Each repair is a finding.
+// A balancer turns lines into tokens that follow the grammar whatever the text is: it ends a statement at the end of
+// its line unless a brace follows, and drops or adds braces until every block has both. Each repair is a finding.
 type balancer struct {
 	lines  lines
-	line   line // the last of lines
+	line   line // the last line read
 	record *record
-	tokens []token // made, of which next has returned
-	taken  int     // so many
-	over   bool    // there are no more lines
+	tokens []token
+	over   bool // there are no more lines
 
-	words     slab[Word] // open: those of the statement that has neither block nor end yet
-	broken    bool       // its line is over: the next word starts another statement
+	words     slab[Word] // open: those of the current statement, which has neither block nor end yet
+	broken    bool       // its line has ended: the next word starts a new statement
 	rest      *string    // its text after the first word, if the line was expanded
 	restStart int
-	blocks    []openBlock // the first stands for the file
+	blocks    []openBlock // the first is the file
 	literal   bool        // every brace is a token; nothing is repaired
 	skipped   int         // braces open inside a block that is too deep
-	row       kind        // opening or closing: the token before was such a brace, and without a partner
-	torn      source.Span // the last quote without a partner, unless it is the partner of the one above it
+	row       kind        // opening or closing: the previous token was a brace of this kind without a partner
+	torn      source.Span // the last quote without a partner, unless it closes the one on the line above
 	tornAt    int         // the index of its finding, if that was kept
 
-	// count is what was missing and superfluous; budget is the count of a reading before this one.
+	// count is how many braces were missing and superfluous; budget is the count of an earlier reading.
 	count, budget braces
-	column        int         // of the first token of the line, counted in a second reading only
+	column        int         // of the first token of the line; only computed in a second reading
 	margin        int         // the column of the line where the statement started
-	doubt         source.Span // a closing brace that may be too many
+	doubt         source.Span // a closing brace that may be superfluous
 	doubtColumn   int         // of its line
 	nests         nesting     // see outside
-	inset         bool        // closing braces are indented like what stands in the block
+	inset         bool        // closing braces are indented like the content of their block
 	crooked       bool        // a block starts left of the one around it, or right of the margin of the file
 }
 
-// braces are how many a text lacks and how many it has too many. A first reading finds both, but finds them where the
-// count goes wrong: at the end of the file, mostly. A second reading that knows the numbers can trust the indentation,
-// which tells where the brace was forgotten.
+// braces counts the missing and the superfluous braces of a text. A first reading finds both, but usually at the end
+// of the file, where the count goes wrong. A second reading that knows the numbers can rely on the indentation, which
+// tells where a brace was forgotten.
 type braces struct{ missing, extra int }
 
-// An openBlock is a block whose closing brace has not come yet.
+// An openBlock is a block that has not been closed yet.
 type openBlock struct {
 	head  source.Span // the statement that opens it
-	at    int         // the place of the head in its line
+	at    int         // the column of the head
 	stray int         // opening braces in it that belong to no statement and are still open
-	// margin is the column of the line that opens the block, inner that of its first line; -1 before there is one.
+	// margin is the column of the line that opens the block, inner that of its first line; -1 before that line is
+	// read.
 	margin, inner int
 }
 
-// A nesting tells whether a word can be in a block, or in the file where that is ""; of words that it does not know it says yes. nil says
-// yes of all.
+// A nesting reports whether a word can be in a block; "" is the file. It returns true for words that it does not know.
+// nil allows everything.
 type nesting func(outer, word string) bool
 
-// proves reports whether a word proves that a block is over: it is one of the file, and none of the block.
+// proves reports whether a word proves that a block has ended: it belongs to the file and not to the block.
 func (n nesting) proves(block, word string) bool { return n != nil && n("", word) && !n(block, word) }
 
-// belongs reports whether a word is one of a block and not of what is around that.
+// belongs reports whether a word belongs to a block and not to what surrounds it.
 func (n nesting) belongs(block, outer, word string) bool {
 	return n != nil && n(block, word) && !n(outer, word)
 }
@@ -87,21 +87,17 @@ func newBalancer(lines lines, record *record, budget braces, nests nesting) *bal
 
 func (b *balancer) top() *openBlock { return &b.blocks[len(b.blocks)-1] }
 
-// next returns the next window of tokens, valid until the next call. The last token of a text is its end.
+// next returns the tokens of the next lines, valid until the next call. The last token of a text is its end.
 func (b *balancer) next() []token {
-	if b.taken == len(b.tokens) {
-		b.tokens, b.taken = b.tokens[:0], 0
-		for len(b.tokens) < windowSize && !b.over {
-			if !b.record.full() && b.lines.next(&b.line) {
-				b.read(&b.line)
-			} else {
-				b.finish()
-			}
+	b.tokens = b.tokens[:0]
+	for len(b.tokens) < windowSize && !b.over {
+		if !b.record.full() && b.lines.next(&b.line) {
+			b.read(&b.line)
+		} else {
+			b.finish()
 		}
 	}
-	window := b.tokens[b.taken:min(b.taken+windowSize, len(b.tokens))]
-	b.taken += len(window)
-	return window
+	return b.tokens
 }
 
 // read makes the tokens of a line.
@@ -153,7 +149,7 @@ func (b *balancer) read(l *line) {
 	}
 }
 
-// word adds a word that ends at a place of the line.
+// word adds a word that ends at a position of the line.
 func (b *balancer) word(l *line, text string, end int, at source.Span) {
 	if b.skipped > 0 {
 		return
@@ -170,7 +166,7 @@ func (b *balancer) word(l *line, text string, end int, at source.Span) {
 	}
 }
 
-// endStatement ends the statement that is under way, if there is one.
+// endStatement ends the current statement, if there is one.
 func (b *balancer) endStatement() {
 	if n := len(b.words.open); n > 0 {
 		b.record.take(stmtCost+n*wordCost, b.words.open[0].Span)
@@ -230,20 +226,20 @@ func (b *balancer) close(at source.Span, first bool) {
 	}
 }
 
-// closeBlock ends the innermost block; the span is zero for a brace that the text lacks.
+// closeBlock ends the innermost block; the span is zero for a brace that is missing in the text.
 func (b *balancer) closeBlock(at source.Span) {
 	b.tokens = append(b.tokens, token{kind: closing, span: at})
 	b.blocks = b.blocks[:len(b.blocks)-1]
 }
 
-// judge looks at the indentation of a second reading, before the token is taken.
+// judge looks at the indentation in a second reading, before the token is taken.
 func (b *balancer) judge(k kind, first bool, at source.Span) {
 	if first {
 		b.column = columns(indentOf(at))
 	}
 	if top := b.top(); !b.doubt.IsZero() {
-		// A line that continues the block which the brace before it would close, shows that the brace is too many; so does a
-		// closing brace that stands where the block wants it.
+		// A line that continues the block which the brace before it would close shows that the brace is superfluous;
+		// so does a closing brace where the block's own would be.
 		if first && (k != closing && b.column >= top.inner || k == closing && b.column == top.margin && b.doubtColumn > top.margin && !b.inset) {
 			b.extraBrace(b.doubt, false)
 			b.budget.extra--
@@ -267,8 +263,9 @@ func (b *balancer) judge(k kind, first bool, at source.Span) {
 	}
 }
 
-// outside tells whether the line that starts with a k stands outside the innermost block, by the indentation of a text
-// that indents its blocks. A word that the block has, and what is around it has not, is inside wherever it is.
+// outside reports whether the line that starts with a k is outside the innermost block, judging by the indentation of
+// a text that indents its blocks. A word that belongs to the block, and not to what surrounds it, is inside wherever
+// it is.
 func (b *balancer) outside(k kind, word string) bool {
 	top := b.top()
 	if len(b.blocks) == 1 || top.inner <= top.margin {
@@ -285,7 +282,7 @@ func (b *balancer) outside(k kind, word string) bool {
 	return false
 }
 
-// keyword is the first word of the statement that opens a block; empty for the file.
+// keyword returns the first word of the statement that opens a block; empty for the file.
 func keyword(head source.Span) string {
 	if head.IsZero() {
 		return ""
@@ -307,7 +304,7 @@ func columns(indent string) int {
 	return n
 }
 
-// finish ends what is still open at the end of the text.
+// finish closes what is still open at the end of the text.
 func (b *balancer) finish() {
 	b.over = true
 	if !b.doubt.IsZero() {
@@ -344,7 +341,8 @@ func (b *balancer) doubleBrace(at source.Span) {
 	})
 }
 
-// extraBrace reports a closing brace that is too many. It is plain where no block is open; that another one is, the indentation says.
+// extraBrace reports a superfluous closing brace. It is certain if no block is open; otherwise the indentation
+// decides.
 func (b *balancer) extraBrace(at source.Span, plain bool) {
 	b.count.extra++
 	if b.row == closing {
@@ -371,14 +369,14 @@ func (b *balancer) tooDeep(at source.Span) {
 	})
 }
 
-// inWord tells whether a brace that the count has no partner for stands in the middle of a value.
+// inWord reports whether a brace without a partner is in the middle of a value.
 func (b *balancer) inWord(k kind, text string, at int) bool {
 	spare := k == opening && b.budget.missing > 0 || k == closing && b.budget.extra > 0
 	glued := func(i int) bool { return i >= 0 && i < len(text) && classes[text[i]]&endsWord == 0 }
 	return spare && len(b.words.open) > 1 && !b.broken && glued(at-1) && glued(at+1)
 }
 
-// braceInWord reads on a word that a brace interrupts.
+// braceInWord continues reading a word that a brace interrupts.
 func (b *balancer) braceInWord(l *line, s *scanner, at source.Span) {
 	if text := l.text[s.pos-1 : s.pos]; text == "{" {
 		b.budget.missing--
@@ -423,7 +421,7 @@ func (b *balancer) unclosedBlock(next source.Span) {
 	b.record.add(d)
 }
 
-// unclosedAtEnd reports the blocks that are open when the text ends, at the innermost.
+// unclosedAtEnd reports the blocks that are open at the end of the text, at the innermost.
 func (b *balancer) unclosedAtEnd() {
 	open := b.blocks[1:]
 	b.count.missing += len(open)
@@ -442,6 +440,9 @@ func (b *balancer) unclosedAtEnd() {
 }
 
 func (b *balancer) unmatchedQuote(l *line, start int) {
+	if b.record.findings.Full(diag.Error) {
+		return // a text may have millions
+	}
 	finding := diag.Diagnostic{
 		Rule: "unmatched-quote", Severity: diag.Error, Message: "quote without a partner on its line",
 		Label: "read as one word to the end of the line; keepalived drops it",
@@ -458,12 +459,12 @@ func (b *balancer) unmatchedQuote(l *line, start int) {
 	b.record.add(finding)
 }
 
-// tear says what a quote without a partner spoils. One on the line below that of another one is its partner: both are one finding, and so
-// is what the line begins with.
+// tear records what a quote without a partner spoils. A quote on the next line is its partner: the two are one
+// finding, and so is what the line begins with.
 func (b *balancer) tear(finding *diag.Diagnostic) {
 	finding.Kind = diag.Quote
 	if first := b.torn; first.Source == finding.Span.Source && !first.IsZero() && diag.NextLine(first).Holds(finding.Span) {
-		if l := b.record.findings.List; b.tornAt < len(l) && l[b.tornAt].Kind == diag.Quote && l[b.tornAt].Span == first { // else it is one too many
+		if l := b.record.findings.List; b.tornAt < len(l) && l[b.tornAt].Kind == diag.Quote && l[b.tornAt].Span == first { // otherwise it is superfluous
 			d := &l[b.tornAt]
 			d.Spoils = append(d.Spoils, diag.Spoil{Span: diag.NextLine(first), Kinds: diag.Quote | diag.Word | diag.Backslash})
 		}
@@ -475,7 +476,7 @@ func (b *balancer) tear(finding *diag.Diagnostic) {
 	finding.Spoils = []diag.Spoil{{Span: finding.Span, Kinds: diag.Extra}, {Span: line, Kinds: diag.Backslash}}
 }
 
-// name returns a statement for a message, shortened.
+// name returns a shortened statement for a message.
 func name(head source.Span) string {
 	text := strings.Join(strings.Fields(head.Text()), " ")
 	if r := []rune(text); len(r) > 40 {

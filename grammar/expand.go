@@ -15,31 +15,31 @@ import (
 type Options struct {
 	// Files is where includes are read from.
 	Files Files
-	// ID is the configuration id that "@id" lines name: what -i gives, or else the host name up to its first dot.
+	// ID is the configuration id that selects "@id" lines: that of -i, or else the host name up to its first dot.
 	ID string
-	// IDs are all ids that the configuration is read for, one reading each; conditions on any other id are findings.
-	// Empty means that they are not known.
+	// IDs are all ids that the configuration is read for, once each; conditions on any other id are findings. Empty
+	// means unknown.
 	IDs []string
-	// Instance is the value of ${_INSTANCE}; ID when empty.
+	// Instance is the value of ${_INSTANCE}; empty: ID.
 	Instance string
-	// Env returns the value of an environment variable, for ${_ENV NAME}; nil means that the environment is not read.
+	// Env returns the value of an environment variable, for ${_ENV NAME}; nil: the environment is not read.
 	Env func(name string) string
-	// Version is the keepalived that reads the configuration, as "2.2.7". Empty means any from 2.2.7 to 2.4.3: what one
-	// of them loses is a finding, and the text is read as 2.2.7 does.
+	// Version is the keepalived that reads the configuration, such as "2.2.7". Empty means any from 2.2.7 to 2.4.3:
+	// what one of them loses is a finding, and the text is read as 2.2.7 does.
 	Version string
-	// Seed makes the numbers of ${_RANDOM}. The same seed gives the same configuration.
-	Seed uint64
-	// AllConfig makes every include demand its files, as the option -e of the reference does.
+	// Seed seeds the numbers of ${_RANDOM}; nil: each ID has its own. The same seed gives the same configuration.
+	Seed *uint32
+	// AllConfig makes every include demand its files, as the reference's option -e does.
 	AllConfig bool
-	// Nests tells whether a block can stand in another one, or in the file where that is "". It helps to find a brace that is missing in
-	// one place where there is one too many in another; nil means that nobody knows.
+	// Nests reports whether a block can be in another one; "" is the file. It helps to find a brace that is missing in
+	// one place if another is superfluous elsewhere; nil: unknown.
 	Nests func(outer, word string) bool
 
 	limit int // for tests, instead of maxExpansion
 }
 
-// LoadText reads the text of a file, with its includes and definitions expanded. The name of the source says where relative includes
-// start.
+// LoadText reads the text of a file with its includes and definitions expanded. Relative includes start at the name of
+// the source.
 func LoadText(src *source.Source, opts Options) (*File, diag.List) {
 	texts := map[string]*source.Source{}
 	again := func(r *record) lines { return newExpander(src, opts, texts, r) }
@@ -48,16 +48,16 @@ func LoadText(src *source.Source, opts Options) (*File, diag.List) {
 	return file, found
 }
 
-// An expander reads the lines of a file and of what it includes, without the lines that are for other hosts, and with
-// definitions and sequences replaced. A line that asks for none of this passes through untouched.
+// An expander reads the lines of a file and of what it includes, without the lines for other hosts, and with
+// definitions and sequences replaced. A line that needs none of this is passed on unchanged.
 type expander struct {
 	finder
 	opts   Options
 	record *record
-	texts  map[string]*source.Source // the files read, by their paths without symbolic links
+	texts  map[string]*source.Source // the files read, by paths without symbolic links
 
-	stack    []lines // where lines come from, the last first: files, definitions of several lines, sequences
-	file     *file   // the innermost of the files
+	stack    []lines // where lines come from, the innermost last: files, multi-line definitions, sequences
+	file     *file   // the innermost file
 	defining *definition
 	spent    int
 
@@ -66,10 +66,10 @@ type expander struct {
 	mentioned map[string]bool                // names in text that is not for this host
 	heads     []source.Span                  // lines that would open a block on other hosts
 	others    map[string]source.Span         // definitions that are not for this host
-	ids       map[string]bool                // of the conditions so far
+	ids       map[string]bool                // of the conditions read so far
 	undefined []undefined
 	seen      map[place]bool
-	random    func(n int) int
+	random    *randomNumbers // nil: none was drawn yet
 }
 
 // A place is where a rule found something, however often the text was used.
@@ -78,7 +78,7 @@ type place struct {
 	at         int32
 }
 
-// reported tells whether the rule has a finding for what is written there, and notes that it has one from now on.
+// reported reports whether the rule has a finding for this text already, and records that it has one from now on.
 func (e *expander) reported(rule string, at source.Span) bool {
 	p := place{rule, at.Source.Name, at.Start}
 	before := e.seen[p]
@@ -86,12 +86,14 @@ func (e *expander) reported(rule string, at source.Span) bool {
 	return before
 }
 
-// report adds a finding, but only once for what is written once.
+// first reports whether a finding is the first of its rule about a text as written, and there is room for it.
+func (e *expander) first(rule string, severity diag.Severity, at source.Span) bool {
+	return !e.record.findings.Full(severity) && !e.reported(rule, at)
+}
+
+// report adds a finding, once for each text as written.
 func (e *expander) report(d diag.Diagnostic) {
-	if e.record.findings.Full(d.Severity) {
-		return
-	}
-	if !e.reported(d.Rule, d.Span) {
+	if e.first(d.Rule, d.Severity, d.Span) {
 		e.record.add(d)
 	}
 }
@@ -103,11 +105,11 @@ type file struct {
 	abs, name string // the absolute path, and how it is shown
 	real      string // the path without symbolic links
 	dir       string // the absolute path of its directory
-	demand    demand // what its includes must fulfil
+	demand    demand // what its includes must satisfy
 }
 
-// shown returns how the path of a file is written for people: like that of the file that includes it when it is below, else relative to
-// the working directory when it is below that.
+// shown returns the path of a file for people: relative like that of the including file if it is below that file's
+// directory, otherwise relative to the working directory if it is below that.
 func (e *expander) shown(abs string, by *file) string {
 	if rest, ok := strings.CutPrefix(abs, strings.TrimSuffix(by.dir, "/")+"/"); ok {
 		return path.Join(path.Dir(by.name), rest)
@@ -146,7 +148,7 @@ func (e *expander) push(l lines) {
 	}
 }
 
-// pop drops what has no more lines.
+// pop removes what has no more lines.
 func (e *expander) pop() {
 	last := e.stack[len(e.stack)-1]
 	e.stack = e.stack[:len(e.stack)-1]
@@ -189,7 +191,7 @@ func (e *expander) next(l *line) bool {
 	return false
 }
 
-// isPlain tells whether a line needs no expansion.
+// isPlain reports whether a line needs no expansion.
 func isPlain(l *line) bool {
 	text := l.text
 	if !l.dull && (strings.IndexByte(text, '$') >= 0 || strings.HasSuffix(text, `\`)) {
@@ -209,24 +211,25 @@ func isPlain(l *line) bool {
 	return true
 }
 
-// maxExpansion is how many bytes definitions, sequences and repeated includes may make; maxExpandedLine how many one line
-// may have, where the reference stops at 1024, and how many are read of a line that is written; maxRounds how often an expanded line may turn out to need more of it.
+// maxExpansion is the number of bytes that definitions, sequences and repeated includes may produce. maxExpandedLine
+// is the number for one line, where the reference stops at 1024, and the number that is read of a written line.
+// maxRounds is how often an expanded line may need further expansion.
 const (
 	maxExpansion    = 64 << 20
 	maxExpandedLine = 8 << 10
 	maxRounds       = 64
-	shortCost       = 64 // what a short text counts at least, for its cost is not in the bytes
+	shortCost       = 64 // the minimum cost of a short text, whose cost is not in its bytes
 )
 
-// spend counts n bytes of expansion, and more for short ones, whose cost is not in the bytes. It stops the reading, and
-// returns false, when that is too much.
+// spend counts n bytes of expansion, and more for short texts, whose cost is not in their bytes. It stops the reading
+// and returns false if that is too much.
 func (e *expander) spend(n int, at source.Span) bool {
 	if e.spent += max(n, shortCost); e.spent <= e.opts.limit {
 		return true
 	}
 	if len(e.stack) > 0 {
 		e.report(diag.Diagnostic{
-			Rule: "expansion-too-large", Severity: diag.Error,
+			Rule: "limit-met", Former: "expansion-too-large", Severity: diag.Error,
 			Message: fmt.Sprintf("definitions, sequences and includes make more than %d MiB", e.opts.limit>>20),
 			Span:    at, Label: "nothing is read from here on",
 		})
@@ -235,7 +238,7 @@ func (e *expander) spend(n int, at source.Span) bool {
 	return false
 }
 
-// process expands a line, or takes it away; written tells that it stands in a file and was not made by an expansion.
+// process expands a line, or consumes it; written reports whether it is in a file and not the result of an expansion.
 func (e *expander) process(l line, written bool) (line, bool) {
 	whole := l
 	l, continued, commented := e.strip(l, written)
@@ -287,8 +290,9 @@ func (e *expander) process(l line, written bool) (line, bool) {
 	return l, l.text != ""
 }
 
-// strip returns a line without its comment, blanks at the ends, and the backslash that continues it, and tells whether there was one,
-// and whether that is in the comment. The reference looks for comments again in what an expansion made.
+// strip returns a line without its comment, blanks at the ends, and the backslash that continues it, and reports
+// whether there was one, and whether it is in the comment. The reference looks for comments again in the result of an
+// expansion.
 func (e *expander) strip(l line, written bool) (stripped line, continued, commented bool) {
 	at := -1
 	if written {
@@ -304,14 +308,15 @@ func (e *expander) strip(l line, written bool) (stripped line, continued, commen
 	case cut < len(l.text) && cut > 0:
 		e.madeComment(l, cut)
 	case cut < len(l.text):
-		// A definition whose value is a # is how people comment out lines by choice.
+		// A definition with the value # is a way to comment out lines conditionally.
 	case continued:
 		cut = at
 	}
 	return l.sub(l.trimmed(0, cut)), continued, commented
 }
 
-// continuation returns where the backslash is that continues a line in the next one, or -1. Blanks may follow it in a definition.
+// continuation returns the position of the backslash that continues a line, or -1. In a definition blanks may follow
+// it.
 func continuation(text string, defining bool) int {
 	bare := text
 	if defining || isDefinition(strings.TrimLeft(text, blanks)) {
@@ -323,89 +328,8 @@ func continuation(text string, defining bool) int {
 	return len(bare) - 1
 }
 
-// condition takes "@id" or "@^id" from the start of a line; false when the line is not for this host.
-func (e *expander) condition(l line, continued bool) (line, bool) {
-	at, negated := 1, strings.HasPrefix(l.text, "@^")
-	if negated {
-		at = 2
-	}
-	n := strings.IndexAny(l.text, " \t")
-	if n < 0 {
-		return line{}, false
-	}
-	id := l.text[at:n]
-	if len(e.opts.IDs) > 0 && !slices.Contains(e.opts.IDs, id) {
-		e.unknownID(l.span(at, n), id, negated)
-	}
-	if !e.ids[id] {
-		e.ids[id] = true
-		e.record.take(mentionCost, l.span(at, n))
-	}
-	rest := l.sub(n, len(l.text))
-	rest = rest.trim()
-	if (id == e.opts.ID) == negated {
-		e.elsewhere(rest, continued)
-		return line{}, false
-	}
-	if strings.HasPrefix(rest.text, "@") {
-		e.report(diag.Diagnostic{
-			Rule: "second-condition", Severity: diag.Error, Message: "second condition on a line",
-			Span: rest.span(0, len(rest.text)), Label: "keepalived looks at one and takes this for a keyword",
-		})
-		return line{}, false
-	}
-	return rest, true
-}
-
-// elsewhere notes what a line says that is for other hosts only.
-func (e *expander) elsewhere(l line, continued bool) {
-	e.mention(l.text)
-	e.record.take(mentionCost*strings.Count(l.text, "$"), l.span(0, len(l.text)))
-	if opened, closed, _ := braceCount(l.text); opened > closed {
-		e.heads = append(e.heads, l.span(0, len(l.text)))
-	} else if closed > opened && len(e.heads) > 0 {
-		e.heads = e.heads[:len(e.heads)-1]
-	}
-	n := 0
-	if strings.HasPrefix(l.text, "$") {
-		n = nameLength(l.text[1:])
-	}
-	if n == 0 || !strings.HasPrefix(l.text[1+n:], "=") {
-		return
-	}
-	at := l.span(0, 1+n)
-	e.record.take(mentionCost, at)
-	e.others[l.text[1:1+n]] = at
-	if continued {
-		e.defining = &definition{at: at} // known to nobody
-		e.report(diag.Diagnostic{
-			Rule: "condition-on-lines", Severity: diag.Error, Message: "condition on a definition with several lines",
-			Span: at, Label: "keepalived skips the first line only, and reads the others as lines of the file",
-			Help: "define each line, or an own definition for each value, with a condition",
-		})
-	}
-}
-
-// conditionOnBlock explains a brace that closes nothing by the line that would have opened its block on another host.
-func (e *expander) conditionOnBlock(head source.Span) {
-	found := e.record.findings.List
-	i := slices.IndexFunc(found, func(d diag.Diagnostic) bool {
-		return d.Rule == "extra-brace" && d.Span.Source == head.Source && d.Span.Start > head.End
-	})
-	if i < 0 {
-		return
-	}
-	found[i] = diag.Diagnostic{
-		Rule: "condition-on-block", Severity: diag.Error, Message: "the condition takes away this line, and not the block that it opens",
-		Span: head, Label: fmt.Sprintf("not for the id %q", e.opts.ID),
-		Notes:  []diag.Note{{Message: "keepalived reads the lines up to here as those of what is around the block", Span: found[i].Span}},
-		Help:   "write the condition before each line of the block",
-		Spoils: []diag.Spoil{{Span: head.To(found[i].Span), Kinds: diag.Word | diag.Misplaced}},
-	}
-}
-
-// includeWritten follows an include line of a file. The reference follows these first of all, so that the name cannot
-// come from a definition; older versions allow it.
+// includeWritten follows an include line of a file. The reference follows these before any expansion, so that the name
+// cannot come from a definition; older versions allow it.
 func (e *expander) includeWritten(l line, add demand, pattern line) {
 	if expanded, changed := e.substitute(pattern); changed {
 		e.report(diag.Diagnostic{
@@ -429,10 +353,10 @@ func (e *expander) includeMade(l line, add demand, pattern line) {
 	e.include(l, add, pattern)
 }
 
-// maxRow is how many lines of a row one finding is about.
+// maxRow is the number of consecutive lines that one finding is about.
 const maxRow = 1000
 
-// lineContinuation reports a backslash at the end of a line; those of a row of lines in one finding.
+// lineContinuation reports a backslash at the end of a line; consecutive lines share a finding.
 func (e *expander) lineContinuation(at source.Span) {
 	edit := diag.Edit{Span: at}
 	alone := wordAlone(at)
@@ -460,7 +384,8 @@ func (e *expander) lineContinuation(at source.Span) {
 	e.report(d)
 }
 
-// wordAlone tells whether one word stands before a place on its line, other than a brace: its value may stand on the next line.
+// wordAlone reports whether a single word, other than a brace, is before a position on its line: its value may be on
+// the next line.
 func wordAlone(at source.Span) bool {
 	before := at.Source.Text[:at.Start]
 	words := bytes.Fields(before[bytes.LastIndexByte(before, '\n')+1:])
@@ -491,19 +416,4 @@ func (e *expander) madeComment(l line, cut int) {
 		Span: l.span(cut, cut+1), Label: "the rest of the line is lost",
 		Help: "put double quotes around the word",
 	})
-}
-
-func (e *expander) unknownID(at source.Span, id string, negated bool) {
-	truth := "never"
-	if negated {
-		truth = "always"
-	}
-	d := diag.Diagnostic{
-		Rule: "unknown-id", Severity: diag.Warning, Message: fmt.Sprintf("no host has the id %q", id),
-		Span: at, Label: fmt.Sprintf("the condition is %s true", truth),
-	}
-	if best, sure := diag.SuggestName(id, e.opts.IDs); sure {
-		d.Help = fmt.Sprintf("did you mean %q?", best)
-	}
-	e.report(d)
 }

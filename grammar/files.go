@@ -14,20 +14,21 @@ import (
 
 // Files is where configurations are read from.
 type Files struct {
-	// Root is the file tree from its "/", as os.DirFS("/") gives it, or that of an image; nil means that there are no files.
+	// Root is the file tree from its "/", as os.DirFS("/") returns it, or that of an image; nil: there are no files.
 	Root fs.FS
-	// Dir is the absolute path of the directory that relative names start from; "/" when empty.
+	// Dir is the absolute path of the directory that relative names start from; empty: "/".
 	Dir string
-	// Below is the absolute path of the directory that absolute names in configurations start from, as that of an image; "/"
-	// when empty. Neither ".." nor a symbolic link leads out of it.
+	// Below is the absolute path of the directory that absolute names in configurations start from, such as the root
+	// of an image; empty: "/". Neither ".." nor a symbolic link leads out of it.
 	Below string
-	// Within are the absolute paths of directories, without symbolic links: see With. Only files below one of them are read, and those
-	// below the directory of the text itself. A symbolic link counts as what it leads to, "/" has nothing below it but its own files,
-	// and what the kernel makes is always outside. Nil: files are read wherever they are, as keepalived does.
+	// Within are absolute paths of directories, without symbolic links: see With. Only files below one of them, or
+	// below the directory of the text itself, are read. A symbolic link counts as its target, "/" has nothing below it
+	// except the files directly in it unless it is Below, and files that the kernel makes are always outside. Nil:
+	// files are read wherever they are, as keepalived does.
 	Within []string
 }
 
-// ErrOutside is the error for a file that is not in one of the directories in which files are read.
+// ErrOutside is the error for a file outside the directories in which files are read.
 var ErrOutside = errors.New("is outside of the directories that are read")
 
 var (
@@ -46,7 +47,7 @@ func (f Files) abs(name string) string {
 	return path.Join("/", f.Dir, name)
 }
 
-// inFS returns the name that io/fs has for an absolute path.
+// inFS returns the io/fs name of an absolute path.
 func inFS(abs string) string {
 	if abs == "/" {
 		return "."
@@ -54,7 +55,8 @@ func inFS(abs string) string {
 	return strings.TrimPrefix(abs, "/")
 }
 
-// start returns the directory that a name in a file of a directory starts from, and the rest of the name, without ".." before it.
+// start returns the directory that a name in a file of a directory starts from, and the rest of the name, without
+// leading "..".
 func (f Files) start(dir, name string) (from, rest string) {
 	top := path.Join("/", f.Below)
 	if path.IsAbs(name) {
@@ -69,12 +71,12 @@ func (f Files) start(dir, name string) (from, rest string) {
 	return dir, name
 }
 
-// isBelow tells whether an absolute path is that of a directory, or lies below it.
+// isBelow reports whether an absolute path is a directory, or below it.
 func isBelow(abs, dir string) bool {
 	return abs == dir || dir == "/" || strings.HasPrefix(abs, dir) && abs[len(dir)] == '/'
 }
 
-// With returns Files that are read below one more directory, too, which is given by its absolute path.
+// With returns Files that are also read below one more directory, given by its absolute path.
 func (f Files) With(dir string) Files {
 	if f.Within == nil {
 		return f
@@ -85,8 +87,8 @@ func (f Files) With(dir string) Files {
 	return f
 }
 
-// Locate returns the name in Root of the file with an absolute path, if that may be read; else ErrOutside. Where it matters where links
-// lead, the name has none. Locate does not tell whether there is such a file.
+// Locate returns the name in Root of the file with an absolute path, if that may be read; otherwise ErrOutside. If the
+// target of links matters, the name has none. Locate does not check whether the file exists.
 func (f Files) Locate(abs string) (string, error) {
 	if f.Within == nil && f.Below == "" {
 		return inFS(path.Clean(abs)), nil
@@ -104,7 +106,7 @@ func (f Files) Locate(abs string) (string, error) {
 // made are the directories whose files are made by the kernel.
 var made = []string{"/proc", "/sys", "/dev"}
 
-// inside tells whether files with a path, which has no symbolic links, are read.
+// inside reports whether files with a path, which has no symbolic links, may be read.
 func (f Files) inside(real string) bool {
 	if f.Within == nil {
 		return true
@@ -113,15 +115,29 @@ func (f Files) inside(real string) bool {
 		return false
 	}
 	return slices.ContainsFunc(f.Within, func(dir string) bool {
-		return dir == "/" && path.Dir(real) == "/" || dir != "/" && isBelow(real, dir)
+		if dir == "/" && f.Below != "/" {
+			return path.Dir(real) == "/"
+		}
+		return isBelow(real, dir)
 	})
+}
+
+// Bounds names the directories that Within stands for, for "it leads out of ...".
+func (f Files) Bounds() string {
+	switch {
+	case f.Below != "":
+		return "--root"
+	case path.Join("/", f.Dir) == "/":
+		return "the directory of the file (of the working directory /, only the files directly in it are read)"
+	}
+	return "the working directory and that of the file"
 }
 
 // maxLinks is how many symbolic links may lead to a file; Linux allows as many.
 const maxLinks = 40
 
-// real returns where an absolute path leads, without symbolic links. From Below on, "/" is Below: that is the root of the host whose
-// files these are. What is not there has no links.
+// real returns the target of an absolute path, without symbolic links. From Below on, "/" is Below: the root of the
+// host that the files belong to. What does not exist has no links.
 func (f Files) real(abs string) (string, error) {
 	at, rest, top := "/", path.Clean(abs), "/"
 	if f.Below != "" && isBelow(rest, path.Clean(f.Below)) {
@@ -168,7 +184,7 @@ func (f Files) real(abs string) (string, error) {
 	return at, nil
 }
 
-// read returns the bytes of a regular file. The reference does not read files that are executable.
+// read returns the bytes of a regular file. The reference does not read executable files.
 func (f Files) read(abs string) ([]byte, error) {
 	if f.Root == nil {
 		return nil, fs.ErrNotExist
@@ -179,14 +195,14 @@ func (f Files) read(abs string) ([]byte, error) {
 	}
 	info, err := fs.Stat(f.Root, name)
 	if err = cmp.Or(err, unfit(abs, info)); err != nil {
-		return nil, err // to open one may take for ever
+		return nil, err // to open one may take forever
 	}
 	file, err := f.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	info, err = file.Stat() // it may be another one by now
+	info, err = file.Stat() // it may be a different file by now
 	if err = cmp.Or(err, unfit(abs, info)); err != nil {
 		return nil, err
 	}
@@ -200,7 +216,7 @@ func (f Files) read(abs string) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// unfit returns why a file is not read; nil: it is, or it is not known.
+// unfit returns why a file is not read; nil: it is, or that is not known.
 func unfit(abs string, info fs.FileInfo) error {
 	switch {
 	case info == nil:
@@ -216,14 +232,15 @@ func unfit(abs string, info fs.FileInfo) error {
 	return nil
 }
 
-// An ExactFS is a file tree that can open a file by a name in which nothing is a symbolic link, and fails where something is.
+// An ExactFS is a file tree that can open a file by a name without symbolic links, and fails if there is one.
 type ExactFS interface {
 	fs.FS
 	OpenExact(name string) (fs.File, error)
 }
 
-// Open opens the file with a name that Locate returned. Where it matters where links lead, one that came in between is not followed, if
-// the file tree can tell: else a file could be another one than the one that was judged.
+// Open opens the file with a name that Locate returned. If the target of links matters, a link that was put in place
+// since is not followed, provided that the file tree supports it: otherwise the file could differ from the one that
+// was judged.
 func (f Files) Open(name string) (fs.File, error) {
 	if exact, ok := f.Root.(ExactFS); ok && (f.Within != nil || f.Below != "") {
 		return exact.OpenExact(name)
@@ -231,15 +248,15 @@ func (f Files) Open(name string) (fs.File, error) {
 	return f.Root.Open(name)
 }
 
-// A finder finds the files that patterns match. It looks into each directory once.
+// A finder finds the files that patterns match. It reads each directory once.
 type finder struct {
 	Files
-	listed map[string][]string // the names in the directories that it looked into
-	looked int                 // how much it looked at
+	listed map[string][]string // the names in the directories that were read
+	looked int                 // how many names were looked at
 }
 
-// maxDirectories is how many directories the wildcards of all includes may look into, "/*/*/*/*" being all of a machine; maxLooks is how
-// often they may look at a name.
+// maxDirectories is the number of directories that the wildcards of all includes may read, since "/*/*/*/*" is a whole
+// machine; maxLooks is the number of names that they may look at.
 const (
 	maxDirectories = 2000
 	maxLooks       = 1 << 20
@@ -248,8 +265,8 @@ const (
 // A match is what a pattern matches.
 type match struct {
 	files   []string // their absolute paths, sorted
-	partial bool     // it was not looked into all directories that the pattern asks for
-	outside bool     // some of these, or the file, are not among those that are read
+	partial bool     // not all directories that the pattern covers were read
+	outside bool     // some of the files are not among those that may be read
 }
 
 // glob returns the files that a pattern without braces matches below a directory. Unlike path.Match, but like glob(3), a wildcard
@@ -283,7 +300,7 @@ func (f *finder) glob(dir, pattern string) (m match) {
 	return m
 }
 
-// file adds a file that a pattern names, if it is there.
+// file adds a file that a pattern names, if it exists.
 func (f *finder) file(m *match, abs string) {
 	if f.looked++; f.looked > maxLooks {
 		m.partial = true
@@ -320,7 +337,7 @@ func (f *finder) within(m *match, dir, part string) (all []string) {
 	return all
 }
 
-// list returns the names in a directory; false when it was not looked into.
+// list returns the names in a directory; false if it was not read.
 func (f *finder) list(m *match, dir string) (names []string, ok bool) {
 	if names, ok = f.listed[dir]; ok {
 		return names, true
@@ -334,7 +351,7 @@ func (f *finder) list(m *match, dir string) (names []string, ok bool) {
 		m.partial = true
 		return nil, false
 	}
-	entries, _ := fs.ReadDir(f.Root, at) // what is no directory has nothing in it
+	entries, _ := fs.ReadDir(f.Root, at) // what is not a directory has nothing in it
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}

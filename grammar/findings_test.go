@@ -15,7 +15,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite testdata/findings.txt")
 
-// Every kind of finding, in full. The file is read as well as written: its texts are the cases.
+// TestFindings checks every kind of finding, in full. The file is both read and written: its texts are the cases.
 func TestFindings(t *testing.T) {
 	const name = "testdata/findings.txt"
 	golden, err := os.ReadFile(name)

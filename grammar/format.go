@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// Format returns a configuration in its canonical layout: a tab for each open block, one statement a line, the opening
-// brace behind its keyword, one blank line at most. It reads the text as it is, without expansion, and changes nothing but
-// white space, and of that only what the reference does not look at: words, quotes, comments and the lines of definitions
-// stay. It takes every text, and its own output as it is.
+// Format returns a configuration in its canonical layout: a tab for each open block, one statement per line, the
+// opening brace after its keyword, at most one blank line. It reads the text without expanding it, and changes only
+// white space that the reference ignores: words, quotes, comments and the lines of definitions stay. It accepts every
+// text, and returns its own output unchanged.
 func Format(text []byte) []byte {
 	if mark := byteOrderMark(bytes.TrimLeft(text, blanks+"\n")); mark != "" && (mark != utf8Mark || !bytes.HasPrefix(text, []byte(mark))) {
-		return text // UTF-16; or no mark yet, but one when the blanks before it are gone
+		return text // UTF-16; or a text that would get a byte order mark when the blanks before it are removed
 	}
 	f := &formatter{out: make([]byte, 0, len(text)+len(text)/8)}
 	rest := string(text)
@@ -21,7 +21,7 @@ func Format(text []byte) []byte {
 		rest = tail
 	}
 	if endsWithReturns(rest) {
-		return text // nobody reads its lines
+		return text // its lines are not read
 	}
 	for len(rest) > 0 {
 		var l string
@@ -40,11 +40,11 @@ type formatter struct {
 	start int // where the text starts, after a byte order mark
 	depth int
 
-	blank    bool // a blank line waits for the next line
-	opened   bool // the last line opens a block
-	head     bool // the last line is a statement that a brace may follow
-	choice   bool // the last line opens a block under a condition
-	defining bool // a definition goes on
+	blank    bool // a blank line is due before the next line
+	opened   bool // the last line opened a block
+	head     bool // the last line was a statement that a brace may follow
+	choice   bool // the last line opened a block under a condition
+	defining bool // a definition continues
 	gap      bool // and has a blank line in it
 }
 
@@ -83,7 +83,7 @@ func (f *formatter) line(raw string) {
 	}
 }
 
-// isDefinition tells whether a line defines something, maybe under a condition.
+// isDefinition reports whether a line is a definition, possibly conditional.
 func isDefinition(code string) bool {
 	if strings.HasPrefix(code, "@") {
 		n := strings.IndexAny(code, " \t")
@@ -96,15 +96,16 @@ func isDefinition(code string) bool {
 	return n > 0 && strings.HasPrefix(strings.TrimLeft(code[1+n:], " \t"), "=")
 }
 
-// A written is a token and whether white space stood before it.
+// A written is a token, and whether white space was before it.
 type written struct {
 	kind   kind
 	text   string
 	spaced bool
 }
 
-// pieces returns the tokens of a line that can be laid out anew; false when its white space may have a meaning: in
-// expansions, which work on whole lines, and between single quotes or behind a backslash, which keywords of scripts know.
+// pieces returns the tokens of a line that can be formatted; false if its white space may have a meaning: in
+// expansions, which work on whole lines, and between single quotes or after a backslash, which keywords of scripts
+// use.
 func (f *formatter) pieces(text, code string) (pieces []written, ok bool) {
 	if strings.ContainsAny(text, "$'\\") || len(strings.TrimRight(text, blanks)) > maxLine || isBlank(text[0]) {
 		return nil, false
@@ -129,7 +130,7 @@ func (f *formatter) pieces(text, code string) (pieces []written, ok bool) {
 	}
 }
 
-// write lays tokens out, each statement and each closing brace on a line of its own.
+// write formats tokens, each statement and each closing brace on a line of its own.
 func (f *formatter) write(pieces []written) {
 	var statement strings.Builder
 	flush := func() {
@@ -175,14 +176,14 @@ func (f *formatter) write(pieces []written) {
 	flush()
 }
 
-// verbatim writes a line as it is but for its indentation.
+// verbatim writes a line unchanged except for its indentation.
 func (f *formatter) verbatim(text, code string) {
 	opened, closed, leading := 0, 0, 0
 	if !strings.HasPrefix(code, "~") && !strings.HasPrefix(code, "include") {
 		opened, closed, leading = braceCount(text)
 	}
 	chosen := code != "" && code[0] == '@' && opened > closed
-	again := chosen && f.choice // the other choice for a block that is open already
+	again := chosen && f.choice // the alternative for a block that is open already
 	if again {
 		f.close(opened - closed)
 	}
@@ -225,7 +226,7 @@ func (f *formatter) open(n int) {
 
 func (f *formatter) close(n int) { f.depth = max(0, f.depth-n) }
 
-// put writes a line at the depth that is open.
+// put writes a line at the current depth.
 func (f *formatter) put(text string) {
 	if f.blank && len(f.out) > f.start && !f.opened && text != "}" {
 		f.out = append(f.out, '\n')
@@ -242,8 +243,8 @@ func (f *formatter) lastLine() int {
 	return bytes.LastIndexByte(f.out[:len(f.out)-1], '\n') + 1
 }
 
-// trimRight removes the blanks at the end of a line, unless that would show a backslash or a carriage return to the reader
-// of lines.
+// trimRight removes the blanks at the end of a line, unless that would expose a backslash or a carriage return to the
+// reader of lines.
 func trimRight(text string) string {
 	trimmed := strings.TrimRight(text, " \t")
 	if strings.HasSuffix(trimmed, `\`) || strings.HasSuffix(trimmed, "\r") {

@@ -52,9 +52,9 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-// sameMeaning tells whether a text and its canonical layout read alike, and how they read.
+// sameMeaning reports whether a text and its canonical layout are read alike, and how.
 func sameMeaning(text []byte) (bool, string, string) {
-	// Indentation tells where a missing brace belongs: that is for texts whose braces match.
+	// Indentation tells where a missing brace belongs, so the layout may only differ for texts whose braces match.
 	opts := Options{ID: "lb1", limit: 4 << 20}
 	read := func(text []byte) string {
 		once := parseOnce(nil, func(r *record) lines {

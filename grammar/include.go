@@ -12,11 +12,11 @@ import (
 	"keepc/grammar/source"
 )
 
-// maxAlternatives is how many patterns the braces of an include may make.
+// maxAlternatives is the number of patterns that the braces of an include may produce.
 const maxAlternatives = 1000
 
-// alternatives expands the braces of a pattern: a{b,c{d,e}} is ab, acd, ace. Braces without a comma expand as well, which
-// is how glob(3) has it. False when there are too many.
+// alternatives expands the braces of a pattern: a{b,c{d,e}} is ab, acd, ace. Braces without a comma are expanded as
+// well, as in glob(3). False if there are too many.
 func alternatives(pattern string) ([]string, bool) {
 	open := strings.IndexByte(pattern, '{')
 	if open < 0 {
@@ -40,7 +40,7 @@ func alternatives(pattern string) ([]string, bool) {
 		}
 	}
 	if level > 0 {
-		return []string{pattern}, true // an unmatched brace is a character
+		return []string{pattern}, true // an unmatched brace is a plain character
 	}
 	tail := pattern[start:]
 	var all []string
@@ -65,7 +65,7 @@ type Include struct {
 	Files []*source.Source
 }
 
-// demand is what must be true of an include, as bits; without one of them a missing file is no error to keepalived.
+// demand is what must hold for an include, as bits; without any, a missing file is not an error to keepalived.
 type demand uint8
 
 const (
@@ -76,7 +76,7 @@ const (
 	all      = readable | matched | wildcard | brace
 )
 
-// demandOf returns what the letter after "include" adds.
+// demandOf returns what the letter after "include" demands.
 func demandOf(letter byte) demand {
 	switch letter {
 	case 'r':
@@ -111,8 +111,8 @@ func isInclude(l line) (add demand, pattern line, ok bool) {
 	return add, pattern.trim(), true
 }
 
-// checkInclude follows the keyword include_check, which changes what later includes must fulfil: words set it, + adds to
-// it, - takes away, and no word at all asks for everything.
+// checkInclude follows the keyword include_check, which changes the demands on later includes: words set them, + adds,
+// - removes, and no word demands everything.
 func (e *expander) checkInclude(words []string) {
 	if len(words) == 0 {
 		e.file.demand = all
@@ -189,10 +189,10 @@ func (e *expander) include(l line, add demand, pattern line) {
 		e.noMatch(at, text, !wild && need&(readable|matched) != 0 || wild && need&wildcard != 0)
 	}
 	by := e.file
-	for _, name := range slices.Backward(found.files) { // the last pushed is read first
+	for _, name := range slices.Backward(found.files) { // the last one pushed is read first
 		src, err := e.open(name, by, at, inc.Span)
 		if e.file == nil {
-			return // that was too much
+			return // the limit was reached
 		}
 		if errors.Is(err, ErrOutside) {
 			e.outside(at, e.shown(name, by))
@@ -207,10 +207,10 @@ func (e *expander) include(l line, add demand, pattern line) {
 	e.record.includes = append(e.record.includes, inc)
 }
 
-// againCost is what to include a file once more counts at least.
+// againCost is the minimum cost of including a file once more.
 const againCost = 4 << 10
 
-// open pushes a file; it returns nil for one that is being read already, under this name or another one.
+// open pushes a file; it returns nil for one that is being read already, under this name or a different one.
 func (e *expander) open(abs string, by *file, at, via source.Span) (*source.Source, error) {
 	real, err := e.real(abs)
 	if err != nil {
@@ -247,23 +247,21 @@ func (e *expander) open(abs string, by *file, at, via source.Span) (*source.Sour
 	return src, nil
 }
 
-// outside reports an include of files that are not read.
+// outside reports an include of files that may not be read.
 func (e *expander) outside(at source.Span, pattern string) {
 	d := diag.Diagnostic{
-		Rule: "include-outside", Severity: diag.Info, Message: fmt.Sprintf("%s is not read: it leads out of the working directory and that of the file", pattern),
+		Rule: "include-outside", Severity: diag.Info, Message: fmt.Sprintf("%s is not read: it leads out of %s", pattern, e.opts.Files.Bounds()),
 		Span: at, Label: "what it says is not judged",
 		Help: "--root DIR reads absolute names below DIR, --allow-outside reads files wherever they are",
 	}
-	if e.opts.Files.Below != "" {
-		d.Message = fmt.Sprintf("%s is not read: it leads out of --root", pattern)
-		d.Help = "--allow-outside reads files wherever they are"
-	} else if !path.IsAbs(pattern) {
+	if e.opts.Files.Below != "" || !path.IsAbs(pattern) {
 		d.Help = "--allow-outside reads files wherever they are"
 	}
 	e.report(d)
 }
 
-// unquoted returns an include pattern without quotes, which older versions of the reference remove and newer do not.
+// unquoted returns an include pattern without quotes, which older versions of the reference remove and newer ones do
+// not.
 func (e *expander) unquoted(pattern line) string {
 	text := strings.ReplaceAll(pattern.text, `"`, "")
 	if text == pattern.text {

@@ -96,8 +96,8 @@ func TestInclude(t *testing.T) {
 	}
 }
 
-// A span tells the whole way: where the word stands, where it was used, from where that was included.
-// A wildcard that asks for more directories than are looked into says so.
+// TestIncludeWide checks that a span has the whole chain: where the word is, where it was used, and from where that
+// was included. A wildcard that covers more directories than are read is reported.
 func TestIncludeWide(t *testing.T) {
 	files := fstest.MapFS{}
 	for i := range maxDirectories {

@@ -2,10 +2,10 @@ package grammar
 
 import "strings"
 
-// A kind is the sort of a token.
+// A kind is the kind of a token.
 type kind uint8
 
-// The scanner makes every kind but the last two, which balance.go makes.
+// The scanner makes every kind except the last two, which balance.go makes.
 const (
 	blank   kind = iota // white space
 	word                // word
@@ -18,18 +18,18 @@ const (
 	end                 // the end of the text
 )
 
-// A scanner cuts one line into tokens. It is lossless: the tokens of a line, put together, are the line. The line comes
-// without its newline, since neither words, nor quotes, nor comments go on after it.
+// A scanner splits one line into tokens. It is lossless: the tokens of a line, joined, are the line. The line has no
+// newline, since words, quotes and comments never continue after it.
 type scanner struct {
 	text string
 	pos  int
-	// cut is where the comment starts when a backslash makes that hard to see, else -1.
+	// cut is where the comment starts if a backslash makes that hard to see, otherwise -1.
 	cut int
-	// odd tells that the search for the comment met an odd number of quotes.
+	// odd reports whether the search for the comment met an odd number of quotes.
 	odd bool
-	// hole is where the first template of the last word with one starts, else -1.
+	// hole is where the first template of the last word with one starts, otherwise -1.
 	hole int
-	// literal tells that braces are never a part of a word without quotes.
+	// literal means that braces are never part of an unquoted word.
 	literal bool
 }
 
@@ -43,9 +43,9 @@ func newScanner(text string) scanner {
 
 // commentStart returns where the comment of a line starts, or its length, and whether a quote is open there.
 //
-// The reference strips comments before it looks for words, and by rules of its own: here a backslash hides the next
-// byte, which may be a quote, from the search. It tries to let \# and \! through as well, but strips every line twice,
-// so that these start a comment after all, and the backslash goes with it.
+// The reference strips comments before it looks for words, by separate rules: here a backslash hides the next byte,
+// even a quote, from the search. It tries to let \# and \! through as well, but strips every line twice, so that these
+// start a comment after all, and the backslash is lost.
 func commentStart(text string) (at int, inQuote bool) {
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
@@ -102,7 +102,7 @@ func (s *scanner) limit() int {
 	return s.cut
 }
 
-// blanks moves behind white space.
+// blanks moves past white space.
 func (s *scanner) blanks() {
 	text, i := s.text[:s.limit()], s.pos
 	for i < len(text) && classes[text[i]]&isWhite != 0 {
@@ -111,7 +111,7 @@ func (s *scanner) blanks() {
 	s.pos = i
 }
 
-// word moves behind a word without quotes.
+// word moves past an unquoted word.
 func (s *scanner) word() {
 	text, i := s.text[:s.limit()], s.pos
 	for {
@@ -138,8 +138,8 @@ func (s *scanner) word() {
 	s.pos = i
 }
 
-// within returns where the word goes on behind a brace or blank that is a part of it, else the place of that: the braces of ${NAME}
-// are, and a template is with the blanks in it.
+// within returns where the word continues after a brace or blank that is part of it, otherwise the position of that:
+// the braces of ${NAME} are part of it, and a template with its blanks is.
 func (s *scanner) within(text string, i int) int {
 	from := i
 	switch {
@@ -161,15 +161,15 @@ func (s *scanner) within(text string, i int) int {
 	return i
 }
 
-// note notes the first template of a word.
+// note records the first template of a word.
 func (s *scanner) note(hole int) {
 	if s.hole < s.pos {
 		s.hole = hole
 	}
 }
 
-// quote moves behind a quoted word. There are no escapes between quotes. One without a partner takes the rest of the line
-// with it, but for a brace at the end, which is too likely to open a block.
+// quote moves past a quoted word. There are no escapes between quotes. A quote without a partner takes the rest of the
+// line, except for a brace at the end, which most likely opens a block.
 func (s *scanner) quote() kind {
 	rest := s.text[s.pos+1 : s.limit()]
 	if n := strings.IndexByte(rest, '"'); n >= 0 {
@@ -183,7 +183,7 @@ func (s *scanner) quote() kind {
 	return torn
 }
 
-// unquote returns what a word token means.
+// unquote returns the text of a word token without quotes.
 func unquote(k kind, raw string) string {
 	switch k {
 	case quoted:
@@ -208,8 +208,8 @@ func referenceEnd(text string) int {
 	return n + 1
 }
 
-// shellEnd returns the length of the {NAME:-value} or {name.of.another} that text starts with, or 0: shells and other programs write
-// more between the braces behind a $ than there can be here.
+// shellEnd returns the length of the {NAME:-value} or {name.of.another} that text starts with, or 0: shells and other
+// programs allow more in the braces after a $ than is allowed here.
 func shellEnd(text string) int {
 	n := strings.IndexAny(text[1:], "}{ \t\"#")
 	if n < 1 || text[1+n] != '}' || !isNameStart(text[1]) {
@@ -218,11 +218,11 @@ func shellEnd(text string) int {
 	return n + 2
 }
 
-// maxTemplate is how many bytes a template has at most.
+// maxTemplate is the maximum length of a template in bytes.
 const maxTemplate = 256
 
-// templateEnd returns the length of the {{ name }}, {% word %} or <% word %> that text starts with, or 0. Such a thing is for another
-// program, which should have put a value there.
+// templateEnd returns the length of the {{ name }}, {% word %} or <% word %> that text starts with, or 0. It is for
+// another program, which should have put a value there.
 func templateEnd(text string) int {
 	if len(text) < 2 || text[0] != '{' && text[0] != '<' {
 		return 0
@@ -251,7 +251,7 @@ func templateEnd(text string) int {
 	return 2 + len(inner) + 2
 }
 
-// halfTemplate returns the length of the {{ name } that text starts with, or 0: a template that somebody has broken.
+// halfTemplate returns the length of the {{ name } that text starts with, or 0: a broken template.
 func halfTemplate(text string) int {
 	n := strings.IndexByte(text, '}')
 	if n < 2 || text[:2] != "{{" || strings.HasPrefix(text[n+1:], "}") {
@@ -275,7 +275,7 @@ func isName(c byte) bool { return isNameStart(c) || '0' <= c && c <= '9' }
 // The classes of bytes.
 const (
 	isWhite  = 1 << iota // white space
-	endsWord             // ends a word without quotes
+	endsWord             // ends an unquoted word
 )
 
 var classes = func() (all [256]uint8) {

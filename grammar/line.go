@@ -10,26 +10,26 @@ import (
 	"keepc/grammar/source"
 )
 
-// A line is one line of text, without its newline, and where it came from.
+// A line is one line of text without its newline, and where it came from.
 type line struct {
 	text string
 	src  *source.Source
-	at   int  // the place of text in src
-	dull bool // there is neither a $ nor a backslash
+	at   int  // the position of text in src
+	dull bool // it has neither a $ nor a backslash
 
-	// pieces says the same of a line that was put together; nil when src and at do.
+	// pieces are the origins of a line that was put together; nil if src and at are its origin.
 	pieces []piece
 }
 
-// A piece is a part of a line, up to the next piece, and where it was written.
+// A piece is a part of a line up to the next piece, and where it was written.
 type piece struct {
 	at   int
 	span source.Span
-	made bool // the text is not that of the span but was made from it: a number for ${NUMBER}
+	made bool // the text is not that of the span but was made from it, such as a number for ${NUMBER}
 }
 
-// span returns where the bytes [from, to) of the line were written. Bytes from several texts have the span of what brought
-// them together.
+// span returns where the bytes [from, to) of the line were written. Bytes from several texts have the span that
+// brought them together.
 func (l *line) span(from, to int) source.Span {
 	if l.pieces == nil {
 		return l.src.Span(l.at+from, l.at+to)
@@ -56,7 +56,7 @@ func (l *line) byteSpan(i int) source.Span {
 	return p.span
 }
 
-// join returns the shortest span that has both in it, or brought both in.
+// join returns the shortest span that contains both, or brought both in.
 func join(a, b source.Span) source.Span {
 	for a.Source != b.Source {
 		switch da, db := depth(a.Source), depth(b.Source); {
@@ -72,7 +72,7 @@ func join(a, b source.Span) source.Span {
 	return a
 }
 
-// depth counts the places that a text was brought in through.
+// depth returns the number of places through which a text was brought in.
 func depth(s *source.Source) int {
 	n := 0
 	for ; !s.Via.IsZero(); s = s.Via.Source {
@@ -93,7 +93,8 @@ func (l *line) sub(from, to int) line {
 	return part
 }
 
-// appendTo appends the pieces of the bytes [from, to) of the line to those of a line that these are put at a place of.
+// appendTo appends the pieces of the bytes [from, to) of the line to those of a line in which these bytes go to a
+// position.
 func (l *line) appendTo(pieces []piece, from, to, at int) []piece {
 	if l.pieces == nil && from < to {
 		return append(pieces, piece{at: at, span: l.src.Span(l.at+from, l.at+to)})
@@ -117,7 +118,8 @@ func (l *line) appendTo(pieces []piece, from, to, at int) []piece {
 	return pieces
 }
 
-// trimmed returns where the bytes [from, to) of the line start and end without white space, of the kinds that the reference removes.
+// trimmed returns where the bytes [from, to) of the line start and end without the white space that the reference
+// removes.
 func (l *line) trimmed(from, to int) (int, int) {
 	text := strings.TrimRight(l.text[from:to], " \t")
 	to = from + len(text)
@@ -139,19 +141,20 @@ func (l *line) splice(from, to int, with line) line {
 	return line{text: l.text[:from] + with.text + l.text[to:], src: l.src, at: l.at, pieces: pieces}
 }
 
-// lines are what a parse reads: a text, or a text with its includes and definitions expanded.
+// lines is the input of a parse: a text, or a text with its includes and definitions expanded.
 type lines interface {
 	// next sets a line to the next one; false after the last.
 	next(*line) bool
 }
 
-// maxLine is how many bytes of a line the reference can read: its buffer is 1024 bytes with the newline and a zero.
+// maxLine is the longest line in bytes that the reference can read: its buffer has 1024 bytes including the newline
+// and a zero.
 const maxLine = 1022
 
-// maxText is the size above which a text is no configuration.
+// maxText is the size above which a text is not a configuration.
 const maxText = 128 << 20
 
-// A textLines reads the lines of one text as they are.
+// A textLines reads the lines of one text unchanged.
 type textLines struct {
 	src     *source.Source
 	rest    string
@@ -161,12 +164,12 @@ type textLines struct {
 	record  *record
 }
 
-// newTextLines looks at what concerns the text as a whole.
+// newTextLines checks what concerns the text as a whole.
 func newTextLines(src *source.Source, record *record) *textLines {
 	t := &textLines{src: src, record: record}
 	if len(src.Text) > maxText {
 		record.add(diag.Diagnostic{
-			Rule: "file-too-large", Severity: diag.Error,
+			Rule: "limit-met", Former: "file-too-large", Severity: diag.Error,
 			Message: fmt.Sprintf("%s has %d bytes and is not read", src.Name, len(src.Text)),
 			Span:    src.Span(0, 0), Label: "at most 128 MiB is",
 		})
@@ -184,7 +187,7 @@ func (t *textLines) skip(n int) { t.rest, t.at = t.rest[n:], t.at+n }
 
 const utf8Mark = "\ufeff"
 
-// byteOrderMark returns the mark at the start of a text, if there is one. All but utf8Mark mean UTF-16.
+// byteOrderMark returns the mark at the start of a text, if any. All but utf8Mark mean UTF-16.
 func byteOrderMark(text []byte) string {
 	for _, mark := range []string{utf8Mark, "\xff\xfe", "\xfe\xff"} {
 		if bytes.HasPrefix(text, []byte(mark)) {
@@ -194,7 +197,7 @@ func byteOrderMark(text []byte) string {
 	return ""
 }
 
-// dropMark reports and drops a byte order mark, and all of a text in UTF-16: the reference finds no word there.
+// dropMark reports and drops a byte order mark, and a whole text in UTF-16, in which the reference finds no word.
 func (t *textLines) dropMark() {
 	mark := byteOrderMark(t.src.Text)
 	finding := diag.Diagnostic{Rule: "byte-order-mark", Severity: diag.Error, Span: t.src.Span(0, len(mark))}
@@ -215,7 +218,8 @@ func (t *textLines) dropMark() {
 	t.record.add(finding)
 }
 
-// carriageReturns reports and drops a text whose lines end with carriage returns alone: the reference takes it for one line.
+// carriageReturns reports and drops a text whose lines end only with carriage returns: the reference takes it for one
+// line.
 func (t *textLines) carriageReturns() {
 	if !endsWithReturns(t.rest) {
 		return
@@ -230,7 +234,7 @@ func (t *textLines) carriageReturns() {
 	t.skip(len(t.rest))
 }
 
-// endsWithReturns tells whether a text seems to have lines that end with carriage returns alone.
+// endsWithReturns reports whether the lines of a text seem to end only with carriage returns.
 func endsWithReturns(text string) bool {
 	return strings.IndexByte(text, '\n') < 0 && strings.Count(text, "\r") >= 3
 }
@@ -254,7 +258,7 @@ func (t *textLines) nulBytes() {
 	t.record.add(finding)
 }
 
-// next implements lines; a line with NUL bytes comes out empty, as the reference drops it.
+// next implements lines; it returns a line with NUL bytes as empty, since the reference drops it.
 func (t *textLines) next(l *line) bool {
 	if len(t.rest) == 0 {
 		return false
@@ -286,7 +290,7 @@ func (t *textLines) tooLong(at, n int) {
 	t.record.add(tooLong(t.src.Span(at+maxLine, at+maxLine+1), n))
 }
 
-// tooLong is the finding about a line of so many bytes.
+// tooLong is the finding about a line that is too long.
 func tooLong(at source.Span, n int) diag.Diagnostic {
 	return diag.Diagnostic{
 		Rule: "line-too-long", Severity: diag.Error,

@@ -7,33 +7,34 @@ import (
 	"keepc/grammar/diag"
 )
 
-// Nesting says how the reference nests blocks.
+// Nesting describes how the reference nests blocks.
 type Nesting struct {
-	// Opens tells whether a keyword opens a block in another one, or in the file where that is "".
+	// Opens reports whether a keyword opens a block in another block; "" is the file.
 	Opens func(outer, word string) bool
-	// Lists tells whether a keyword begins a list, which goes on to its closing brace even where no brace opens it.
+	// Lists reports whether a keyword begins a list, which continues up to its closing brace even if no brace opens
+	// it.
 	Lists func(outer, word string) bool
-	// Apart tells whether a block of the file is for another process than most are. Each process skips the blocks of the other one by
-	// their braces, without looking at what stands in them.
+	// Apart reports whether a block of the file is for a different process than most are. Each process skips the
+	// blocks of the other one by their braces, without looking at their content.
 	Apart func(word string) bool
 }
 
-// Literal reads the same text once more, as the reference reads it, and not as it was meant: a brace that follows no keyword of a block
-// counts for nothing, and a closing one ends the block that is open. So what stands behind a block with an unknown name is lost. The
-// findings are those of lines, definitions and includes; there are none about braces.
+// Literal reads the same text again, as the reference reads it and not as it was meant: a brace that follows no
+// keyword of a block is ignored, and a closing brace ends the open block. So what comes after a block with an unknown
+// name is lost. The findings are those about lines, definitions and includes; there are none about braces.
 func (f *File) Literal(ref Nesting) (*File, diag.List) {
 	r := &record{room: roomFor(f.Source)}
 	in := newBalancer(f.again(r), r, braces{}, nil)
 	in.literal = true
 	var tokens []token
-	for !in.over || in.taken < len(in.tokens) {
+	for !in.over {
 		tokens = append(tokens, in.next()...)
 	}
 	n := nester{Nesting: ref, tokens: tokens}
 	n.pass(false)
 	n.pass(true)
 	sort.SliceStable(n.found, func(i, j int) bool { return n.found[i].at < n.found[j].at })
-	file := &File{Source: f.Source, Comments: r.comments, Includes: r.includes, Uses: r.uses, again: f.again}
+	file := &File{Source: f.Source, Comments: r.comments, Includes: r.includes, Uses: r.uses, Random: r.random, again: f.again}
 	for _, p := range n.found {
 		file.Stmts = append(file.Stmts, p.stmt)
 	}
@@ -41,14 +42,14 @@ func (f *File) Literal(ref Nesting) (*File, diag.List) {
 	return file, r.list()
 }
 
-// A nester makes the tree that the processes of the reference see.
+// A nester builds the tree that the processes of the reference see.
 type nester struct {
 	Nesting
 	tokens []token
 	found  []placed
 }
 
-// A placed statement is one of the file, with its place in it.
+// A placed is a statement of the file with its position.
 type placed struct {
 	stmt *Stmt
 	at   int // of its token

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alecthomas/participle/v2"
-
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
 )
@@ -164,7 +162,8 @@ func TestDepth(t *testing.T) {
 	}
 }
 
-// TestBraceByWord holds that indentation says where a brace was likely forgotten, and that only a word of the file proves it.
+// TestBraceByWord checks that indentation shows where a brace was likely forgotten, and that only a word of the file
+// proves it.
 func TestBraceByWord(t *testing.T) {
 	words := func(outer, word string) bool {
 		switch word {
@@ -200,7 +199,7 @@ func TestBraceByWord(t *testing.T) {
 	}
 }
 
-// TestFixes holds that the repairs which findings propose make texts without findings.
+// TestFixes checks that the proposed repairs make texts without findings.
 func TestFixes(t *testing.T) {
 	words := func(outer, word string) bool { return word != "e" || outer == "" }
 	for _, text := range []string{
@@ -223,35 +222,11 @@ func TestFixes(t *testing.T) {
 	}
 }
 
-// The tags of tree.go and the fast parser are the same grammar.
-func TestTagsAgree(t *testing.T) {
-	tags := buildTags(t)
-	for _, text := range []string{"", "a", "a b\nc { d { e\n f } }\n", "a {\n}\n{ b\n", "a {\n b }\n}\nc \"d", "a \"\"\n\"\"", strings.Repeat("a{b}}", 1000), string(directors(2, 200))} {
-		slow, err := tags.ParseString("test.conf", text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		fast := parseOnce(source.New("test.conf", []byte(text)), plain(text), braces{}, nil).file
-		if outline(slow.Stmts) != outline(fast.Stmts) {
-			t.Errorf("%q\ntags %s\nfast %s", text, outline(slow.Stmts), outline(fast.Stmts))
-		}
-	}
-}
-
-// buildTags builds participle's own parser of the tags.
-func buildTags(t testing.TB) *participle.Parser[File] {
-	tags, err := participle.Build[File](participle.Lexer(language{}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tags
-}
-
 func plain(text string) func(*record) lines {
 	return func(r *record) lines { return newTextLines(source.New("test.conf", []byte(text)), r) }
 }
 
-// Whatever the bytes are, the parse ends soon and says little.
+// TestHostileInput checks that whatever the bytes are, the parse ends soon and reports little.
 func TestHostileInput(t *testing.T) {
 	size := 4 << 20
 	for _, c := range []struct {
@@ -289,7 +264,7 @@ func random(n int) []byte {
 	return text
 }
 
-// Configurations from public repositories, where a copy of them lies beside the project.
+// TestCorpus parses configurations from public repositories, if a copy of them is beside the project.
 func TestCorpus(t *testing.T) {
 	files, _ := filepath.Glob("../../shared/corpus/files/*")
 	if len(files) == 0 {

@@ -9,15 +9,15 @@ import (
 	"keepc/grammar/source"
 )
 
-// The room for what is made of a text, in bytes of memory, so that nobody's text takes more than a machine has: enough for any
-// configuration of 10 MiB, and of a larger one for each byte.
+// The memory available for what is made of a text, so that no text exhausts a machine: enough for any configuration of
+// 10 MiB, and more in proportion for a larger one.
 const (
-	Room        = 180 << 20
+	Room        = 144 << 20
 	roomForByte = 32
 	largeText   = 10 << 20
 )
 
-// roomFor returns the room for what is made of a text.
+// roomFor returns the memory available for what is made of a text.
 func roomFor(src *source.Source) int {
 	if src == nil || len(src.Text) <= largeText {
 		return Room
@@ -25,7 +25,7 @@ func roomFor(src *source.Source) int {
 	return max(Room, roomForByte*len(src.Text))
 }
 
-// What things cost, in bytes, with their share of the slices and maps that they are in.
+// The cost of things in bytes, including their share of the slices and maps that contain them.
 const (
 	stmtCost       = 64
 	wordCost       = 32
@@ -38,39 +38,40 @@ const (
 	mentionCost    = 120
 )
 
-// A record is what a reading finds beside the statements.
+// A record is what a reading collects besides the statements.
 type record struct {
 	room     int  // zero: Room
-	taken    int  // of that
-	cut      bool // the text is larger than what was read of it
+	taken    int  // used so far
+	cut      bool // not all of the text was read
+	random   bool // the text depends on random numbers
 	findings diag.Bounded
 	comments []Comment
 	includes []Include
 	uses     []Use
 
-	templates []source.Span // that nobody has filled in
+	templates []source.Span // without a value
 }
 
 func (r *record) add(d diag.Diagnostic) { r.findings.Add(d) }
 
-// left returns how much room is left; it is negative when there was too little.
+// left returns how much room is left; it is negative if there was too little.
 func (r *record) left() int { return cmp.Or(r.room, Room) - r.taken }
 
-// full tells whether there is no room left.
+// full reports whether there is no room left.
 func (r *record) full() bool { return r.left() < 0 }
 
-// take takes room for what stands at a place, and tells once when there is no more.
+// take reserves room for what is at a place, and reports once when none is left.
 func (r *record) take(n int, at source.Span) {
 	if r.full() {
 		return
 	}
 	if r.taken += n; r.full() {
 		r.cut = true
-		r.findings.List.Add(LimitMet("lines", at)) // whatever else there is
+		r.findings.List.Add(LimitMet("lines", at)) // in addition to the other findings
 	}
 }
 
-// LimitMet is the finding about what a text has too much of, at the place where the reading of it ends.
+// LimitMet is the finding about what a text has too much of, at the place where reading stops.
 func LimitMet(what string, at source.Span) diag.Diagnostic {
 	return diag.Diagnostic{
 		Rule: "limit-met", Severity: diag.Error, Message: fmt.Sprintf("the file has more %s than there is room for: %d MiB of memory", what, Room>>20),
@@ -78,17 +79,17 @@ func LimitMet(what string, at source.Span) diag.Diagnostic {
 	}
 }
 
-// maxTemplates is how many templates are kept at most.
+// maxTemplates is the number of templates that are recorded.
 const maxTemplates = 1 << 16
 
-// template keeps the place of a template that is not filled in.
+// template records the place of a template without a value.
 func (r *record) template(at source.Span) {
 	if len(r.templates) < maxTemplates {
 		r.templates = append(r.templates, at)
 	}
 }
 
-// list returns what was found. All templates are one finding: there is one thing to do about them.
+// list returns what was found. All templates are one finding, because there is one thing to do about them.
 func (r *record) list() diag.List {
 	if len(r.templates) > 0 {
 		r.findings.Add(diag.Diagnostic{
@@ -108,7 +109,7 @@ func PastTemplate(at source.Span) diag.Spoil {
 	return diag.Spoil{Span: diag.LineFrom(at), Kinds: diag.Sense | diag.Extra}
 }
 
-// pastTemplates is what the templates spoil. What is behind the first one of a line is behind the others, too.
+// pastTemplates is what the templates spoil. What follows the first one of a line follows the others, too.
 func (r *record) pastTemplates() (all []diag.Spoil) {
 	for _, at := range r.templates {
 		if n := len(all); n == 0 || !all[n-1].Span.Holds(at) {
@@ -118,8 +119,8 @@ func (r *record) pastTemplates() (all []diag.Spoil) {
 	return all
 }
 
-// comment keeps the comment that starts at a place of a line. One that starts within a word is a finding, unless it is
-// written like a remark: "ab#cd" may be meant as a password, "100# high" is not.
+// comment records the comment that starts at a position of a line. A comment that starts within a word is a finding,
+// unless it reads like a remark: "ab#cd" may be meant as a password, "100# high" is not.
 func (r *record) comment(l *line, at int) {
 	r.take(commentCost, l.span(at, len(l.text)))
 	before, text := l.text[:at], l.text[at:]
@@ -138,7 +139,7 @@ func (r *record) comment(l *line, at int) {
 	})
 }
 
-// last returns the last finding if it is of the rule, else nil.
+// last returns the last finding if it belongs to the rule, otherwise nil.
 func (r *record) last(rule string) *diag.Diagnostic {
 	if n := len(r.findings.List); n > 0 && r.findings.List[n-1].Rule == rule {
 		return &r.findings.List[n-1]

@@ -11,8 +11,8 @@ import (
 	"keepc/grammar/source"
 )
 
-// What follows is read by keepalived itself, inside an instance. Its complaints about states say which word it took for
-// the state, and ours must be the same.
+// asRead is read by keepalived itself, inside an instance. Its complaints about states show which word it took for the
+// state; ours must be the same.
 var asRead = []struct {
 	text  string
 	words []string

@@ -9,8 +9,8 @@ import (
 	"keepc/grammar/source"
 )
 
-// repeat takes a line that starts with ~SEQ or ~LST: the rest of it is read again and again, each time with another value
-// of its variables. Lines with another ~ pass as they are.
+// repeat reads a line that starts with ~SEQ or ~LST: its rest is read repeatedly, each time with the next value of its
+// variables. Lines with another ~ are passed on unchanged.
 func (e *expander) repeat(l line) bool {
 	var from lines
 	var problem string
@@ -36,7 +36,7 @@ func (e *expander) repeat(l line) bool {
 	return true
 }
 
-// unrepeated is what a line spoils that was to make others: the blocks above it lack these.
+// unrepeated is what a line spoils that was meant to make others: the blocks above it lack these.
 func unrepeated(at source.Span) []diag.Spoil {
 	return []diag.Spoil{{Span: at.Source.Span(0, int(at.Start)), Kinds: diag.Addresses}}
 }
@@ -62,7 +62,7 @@ func (e *expander) misspeltRepeat(l line) line {
 	return l.splice(0, len(word), madeLine(meant, at))
 }
 
-// arguments returns what stands between the parentheses, which start at a place of the line, expanded, and what follows.
+// arguments returns what is between the parentheses that start at a position of the line, expanded, and what follows.
 func (e *expander) arguments(l line, at int) (args, body line, ok bool) {
 	rest := l.text[at:]
 	open := len(rest) - len(strings.TrimLeft(rest, " \t"))
@@ -76,7 +76,7 @@ func (e *expander) arguments(l line, at int) (args, body line, ok bool) {
 	return args, body.trim(), true
 }
 
-// A sequence gives one variable the numbers of a range.
+// A sequence gives one variable the numbers of a range, one after the other.
 type sequence struct {
 	e            *expander
 	name         string
@@ -135,7 +135,7 @@ func (e *expander) sequence(l line) (*sequence, string) {
 	return s, ""
 }
 
-// next implements lines: it sets the variable and gives the line.
+// next implements lines: it sets the variable and returns the line.
 func (s *sequence) next(l *line) bool {
 	if s.over {
 		return false
@@ -187,7 +187,7 @@ func (e *expander) list(l line) (*list, string) {
 	return s, ""
 }
 
-// splitCommas splits at the commas outside of braces.
+// splitCommas splits at the commas outside braces.
 func splitCommas(l line) []line {
 	var parts []line
 	level, start := 0, 0
@@ -206,7 +206,7 @@ func splitCommas(l line) []line {
 	return parts
 }
 
-// tuple splits {a, b}; what has no braces is a tuple of one.
+// tuple splits {a, b}; text without braces is a tuple of one.
 func tuple(l line) []line {
 	if !strings.HasPrefix(l.text, "{") || !strings.HasSuffix(l.text, "}") {
 		return []line{l}
@@ -214,7 +214,7 @@ func tuple(l line) []line {
 	return splitCommas(l.sub(1, len(l.text)-1))
 }
 
-// next implements lines: it sets the variables and gives the line.
+// next implements lines: it sets the variables and returns the line.
 func (s *list) next(l *line) bool {
 	if len(s.tuples) == 0 {
 		return false

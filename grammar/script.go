@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Rest returns what follows the keyword on the line as it was written, quotes and backslashes included, without the
-// comment. A few keywords, those of scripts and regular expressions, split it by rules of their own: see SplitScript.
+// Rest returns what follows the keyword on the line as written, including quotes and backslashes, without the comment.
+// A few keywords, those of scripts and regular expressions, split it by their own rules: see SplitScript.
 func (s *Stmt) Rest() string {
 	if s.rest != nil {
 		return *s.rest
@@ -19,9 +19,9 @@ func (s *Stmt) Rest() string {
 	return strings.TrimLeft(string(first.Source.Text[first.End:last.End]), blanks)
 }
 
-// SplitScript splits what follows a keyword that names a script. Only the first word is the command: it is split once
-// more, now with escapes, to make argv. The reference gives a meaning to more words, user and group, after a few
-// keywords, and drops them silently after the others.
+// SplitScript splits what follows a keyword that names a script. Only the first word is the command: it is split
+// again, this time with escapes, into argv. The reference reads further words, user and group, after a few keywords,
+// and drops them silently after the others.
 func SplitScript(rest string) (argv, more []string, err error) {
 	words, err := split(rest, keepEscapes)
 	if err != nil || len(words) == 0 {
@@ -31,11 +31,11 @@ func SplitScript(rest string) (argv, more []string, err error) {
 	return argv, words[1:], err
 }
 
-// SplitEscaped splits what follows the keyword regex: pieces with either quote or none join to a word, and a backslash
-// makes a control character or hides the meaning of the next one.
+// SplitEscaped splits what follows the keyword regex: adjacent pieces with either kind of quote or none form one word,
+// and a backslash makes a control character or removes the meaning of the next character.
 func SplitEscaped(rest string) ([]string, error) { return split(rest, resolveEscapes) }
 
-// What split does with a backslash and its character. In either case the character has no other meaning.
+// What split does with a backslash and the character after it. In either case the character loses its meaning.
 const (
 	keepEscapes = iota
 	resolveEscapes
@@ -87,7 +87,7 @@ func split(text string, escapes int) (words []string, err error) {
 	return words, nil
 }
 
-// escape returns the character that the text after a backslash stands for, and how long that text is.
+// escape returns the character that the text after a backslash means, and the length of that text.
 func escape(text string) (value byte, n int) {
 	switch c := text[0]; {
 	case c == 'x' && len(text) > 1 && digit(text[1]) < 16:

@@ -45,7 +45,7 @@ func TestSplitEscaped(t *testing.T) {
 	}
 }
 
-// The rest of a line keeps its quotes, wherever the line came from.
+// TestRest checks that the rest of a line keeps its quotes, wherever the line came from.
 func TestRest(t *testing.T) {
 	for _, c := range []struct{ text, rest string }{
 		{"script", ""},

@@ -1,7 +1,7 @@
 // Package grammar reads the language of keepalived.conf: bytes to tree and back. It knows no keyword.
 //
-// The language is lines of words; a line may open a block. The parser tags below are its whole syntax, over the tokens of
-// lexer.go after balance.go has ended every statement and matched every brace:
+// The language is lines of words; a line may open a block. This is its whole syntax, over the tokens
+// of lexer.go after balance.go has ended every statement and matched every brace:
 //
 //	File  = Stmt* .
 //	Stmt  = Line Block? .
@@ -20,32 +20,39 @@ import (
 // A File is one configuration with its includes and definitions expanded.
 type File struct {
 	Source *source.Source
-	Stmts  []*Stmt `parser:"@@*"`
+	Stmts  []*Stmt
 	// Comments holds every comment that was read, in the order of reading.
 	Comments []Comment
 	// Includes holds every include line that was followed, in the order of reading.
 	Includes []Include
 	// Uses holds every use of a definition.
 	Uses []Use
-	// Room is how many bytes of memory are left for what becomes of the statements; negative: not all were read.
+	// Room is the memory in bytes left for what is made from the statements; negative: not all were read.
 	Room int
+	// Random reports whether the text depends on ${_RANDOM}.
+	Random bool
 
-	again  func(*record) lines // reads the text once more
+	again  func(*record) lines // reads the text again
 	mu     sync.Mutex
-	bodies map[*Block]texts // the statements outside of blocks, for nil, and those of large blocks, for Around
+	bodies map[*Block]texts // the statements outside blocks, under nil, and those of large blocks, for Around
 }
 
-// A texts has statements by the texts that they stand in.
+// With returns the file with other statements, which it was understood to have.
+func (f *File) With(stmts []*Stmt) *File {
+	return &File{Source: f.Source, Stmts: stmts, Comments: f.Comments, Includes: f.Includes, Uses: f.Uses, Room: f.Room, Random: f.Random, again: f.again}
+}
+
+// A texts has statements by the texts that contain them.
 type texts map[*source.Source][]*Stmt
 
-// A Use is a definition that was brought in somewhere.
+// A Use is a use of a definition.
 type Use struct {
 	Definition source.Span    // its name
 	Text       *source.Source // its value, as seen through the reference
 }
 
-// Places numbers the statements outside of blocks in the order in which they are read. Where they stand in a text does not tell: any may
-// come from a definition or another file.
+// Places numbers the statements outside blocks in reading order. Their positions in a text do not tell: any may come
+// from a definition or another file.
 func (f *File) Places() map[*Stmt]int {
 	places := make(map[*Stmt]int, len(f.Stmts))
 	for i, s := range f.Stmts {
@@ -56,56 +63,33 @@ func (f *File) Places() map[*Stmt]int {
 
 // A Stmt is one line: words, and the block that the line opens, if any. It has at least one word.
 type Stmt struct {
-	Words Words  `parser:"@Line"`
-	Block *Block `parser:"@@?"`
+	Words Words
+	Block *Block
 
-	rest *string // what follows the first word, when an expansion made it differ from what the spans cover
+	rest *string // what follows the first word, if an expansion made it differ from what the spans cover
 }
 
-// A Block is what stands between { and }.
+// A Block is what is between { and }.
 type Block struct {
 	Open  source.Span
-	Stmts []*Stmt     `parser:"Open @@* Close"`
+	Stmts []*Stmt
 	Close source.Span // zero when the brace is missing
 }
 
-// Words are what stands on a line before its brace, its end or its comment.
+// Words are what is on a line before its brace, its end or its comment.
 type Words []Word
 
-// A Word is what the reference hands to its keywords: quotes are gone, definitions are replaced.
+// A Word is what the reference passes to its keywords: quotes are removed, definitions replaced.
 type Word struct {
 	Text string
-	Span source.Span // as written, quotes included
-}
-
-// lexed returns the words as the value of a token: one below the other, for no word has a newline in it.
-func (w Words) lexed() string {
-	var texts []string
-	for _, word := range w {
-		texts = append(texts, word.Text)
-	}
-	return strings.Join(texts, "\n")
-}
-
-// Capture makes the words of a token's value; it implements participle's Capture.
-func (w *Words) Capture(values []string) error {
-	for text := range strings.SplitSeq(values[0], "\n") {
-		*w = append(*w, Word{Text: text})
-	}
-	return nil
-}
-
-// UnmarshalText makes the word of its text. participle asks it of what is in a slice, and then captures the slice.
-func (w *Word) UnmarshalText(text []byte) error {
-	w.Text = string(text)
-	return nil
+	Span source.Span // as written, including quotes
 }
 
 // A Comment runs from # or ! to the end of its line.
 type Comment struct {
 	Text string // with the mark
 	Span source.Span
-	// Trailing tells that the comment follows words or braces on its line.
+	// Trailing reports whether the comment follows words or braces on its line.
 	Trailing bool
 }
 
@@ -120,8 +104,8 @@ func (s *Stmt) Span() source.Span {
 	return s.Words[0].Span.To(s.Words[len(s.Words)-1].Span)
 }
 
-// Text returns the file as it is read after all expansions, one statement a line: a text that reads as the same, wherever it is. It has
-// the secrets of the file.
+// Text returns the file as it is read after all expansions, one statement per line: a text that is read the same way
+// wherever it is. It contains the secrets of the file.
 func (f *File) Text() []byte {
 	var b bytes.Buffer
 	writeStmts(&b, f.Stmts)
@@ -140,7 +124,8 @@ func writeStmts(b *bytes.Buffer, stmts []*Stmt) {
 	}
 }
 
-// Find returns the last statement of the block with the keyword, which is the one that wins for a scalar; nil when there is none.
+// Find returns the last statement of the block with the keyword, which is the one that counts for a scalar; nil if
+// there is none.
 func (b *Block) Find(keyword string) *Stmt {
 	if b == nil {
 		return nil
@@ -153,7 +138,7 @@ func (b *Block) Find(keyword string) *Stmt {
 	return nil
 }
 
-// String returns the line as it is read after all expansions: in one line, without its block and comment.
+// String returns the line as it is read after all expansions, on one line, without its block and comment.
 func (s *Stmt) String() string {
 	var b strings.Builder
 	b.WriteString(s.Keyword())
@@ -170,7 +155,7 @@ func (s *Stmt) String() string {
 	return b.String()
 }
 
-// Walk calls visit for every statement in the order of the file, with the number of blocks around it.
+// Walk calls visit for every statement in file order, with the number of blocks around it.
 func Walk(stmts []*Stmt, visit func(s *Stmt, depth int)) { walk(stmts, 0, visit) }
 
 func walk(stmts []*Stmt, depth int, visit func(*Stmt, int)) {
@@ -182,8 +167,8 @@ func walk(stmts []*Stmt, depth int, visit func(*Stmt, int)) {
 	}
 }
 
-// Around returns the statements that a place lies in, the outermost first. A place in an included file or in a definition also
-// lies in the blocks around the line that brings it in.
+// Around returns the statements that contain a place, the outermost first. A place in an included file or in a
+// definition is also in the blocks around the line that brings it in.
 func (f *File) Around(at source.Span) (chain []*Stmt) {
 	places := []source.Span{at}
 	for src := at.Source; src != nil && !src.Via.IsZero(); src = src.Via.Source {
@@ -201,7 +186,8 @@ func (f *File) Around(at source.Span) (chain []*Stmt) {
 // manyStmts is the number of statements above which those of a block are looked up by their place.
 const manyStmts = 64
 
-// over returns the statement of a block that one of the places lies in; nil: there is none. The block nil is the file.
+// over returns the statement of a block that contains one of the places; nil: there is none. The block nil is the
+// file.
 func (f *File) over(b *Block, places []source.Span) *Stmt {
 	if b != nil && len(b.Stmts) < manyStmts {
 		return over(b.Stmts, places)
@@ -234,7 +220,7 @@ func (f *File) over(b *Block, places []source.Span) *Stmt {
 	return nil
 }
 
-// over returns the statement that one of the places lies in; nil: there is none.
+// over returns the statement that contains one of the places; nil: there is none.
 func over(stmts []*Stmt, places []source.Span) *Stmt {
 	for _, s := range stmts {
 		at := s.Span()

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// Older reports whether a version of keepalived comes before another one, as "2.2.7" before "2.4"; parts that are not numbers count as 0.
+// Older reports whether one version of keepalived comes before another, such as "2.2.7" before "2.4"; parts that are
+// not numbers count as 0.
 func Older(version, than string) bool {
 	a, b := strings.Split(version, "."), strings.Split(than, ".")
 	for i := range b {

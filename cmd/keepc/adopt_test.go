@@ -21,8 +21,8 @@ import (
 	"keepc/runtime/lab"
 )
 
-// TestAdoptingStart: what a director that was killed left is taken over as it is. No address is touched, the peer stays BACKUP, and less than
-// an interval passes without an advertisement that would have been due.
+// TestAdoptingStart checks that what a killed director left is taken over as it is. No address is touched, the peer
+// stays BACKUP, and an advertisement that would have been due is missing for less than an interval.
 func TestAdoptingStart(t *testing.T) {
 	t.Parallel()
 	for _, before := range []program{keepalived, keepc} {
@@ -65,7 +65,7 @@ func TestAdoptingStart(t *testing.T) {
 				return all
 			}
 			monitor := h.Start("ip", "monitor", "address", "route")
-			elected := strings.Count(second.Log(), "VI_1 MASTER") // at the start it may have been first
+			elected := strings.Count(second.Log(), "VI_1 MASTER") // at the start it may have been the first
 			last := from(time.Now())[0].at
 			killed := time.Now()
 			killAll(first)
@@ -92,7 +92,8 @@ func TestAdoptingStart(t *testing.T) {
 	}
 }
 
-// killAll kills a daemon and its children without a word: a parent with time would start another child, an orphan would say farewell.
+// killAll kills a daemon and its children silently: a parent would have time to restart a child, an orphan would say
+// farewell.
 func killAll(p *lab.Process) {
 	_ = syscall.Kill(p.Pid(), syscall.SIGSTOP) // it may have ended
 	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", p.Pid()))
@@ -104,8 +105,8 @@ func killAll(p *lab.Process) {
 	<-p.Done()
 }
 
-// TestTakeOver: --take-over ends a running keepalived and goes on in its place, under traffic; and back again, where keepalived clears the
-// address and is elected anew.
+// TestTakeOver checks that --take-over ends a running keepalived and takes its place under traffic, and the way back,
+// where keepalived clears the address and is elected again.
 func TestTakeOver(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "keepalived")
@@ -146,7 +147,7 @@ func TestTakeOver(t *testing.T) {
 	if moved := monitor.Log(); moved != "" {
 		t.Errorf("addresses were touched:\n%s", moved)
 	}
-	for _, says := range []string{fmt.Sprintf("ended keepalived (process %d), and goes on from what it left", theirs.Pid()), "its addresses are here already"} {
+	for _, says := range []string{fmt.Sprintf("ended keepalived (process %d) and took over what it left", theirs.Pid()), "its addresses are here already"} {
 		if !strings.Contains(ours.Log(), says) {
 			t.Errorf("it does not say %q:\n%s", says, ours.Log())
 		}
@@ -165,21 +166,19 @@ func TestTakeOver(t *testing.T) {
 	t.Logf("keepc to keepalived, by a farewell: %s", traffic())
 }
 
-// echoing sends 1,000 datagrams a second from a host to 192.0.2.10, which every server sends back. The function ends it and tells what was lost.
+// echoing sends 1,000 datagrams a second from a host to 192.0.2.10, which every server sends back. The returned
+// function ends that and returns what was lost.
 func echoing(t *testing.T, client *lab.Host, servers ...*lab.Host) (end func() string) {
 	t.Helper()
 	var all []net.PacketConn
 	var workers sync.WaitGroup
 	for _, h := range servers {
 		var c net.PacketConn
-		if err := h.Do(func() (err error) {
-			c, err = net.ListenPacket("udp4", "0.0.0.0:7777")
-			return err
-		}); err != nil {
-			t.Fatal(err)
-		}
+		lab.Eventually(t, 5*time.Second, "the socket of an earlier call to be gone", func() bool {
+			return h.Do(func() (err error) { c, err = net.ListenPacket("udp4", "0.0.0.0:7777"); return err }) == nil
+		})
 		all = append(all, c)
-		p := ipv4.NewPacketConn(c) // the answer leaves from where the question came to
+		p := ipv4.NewPacketConn(c) // the answer is sent from the address that was asked
 		if err := p.SetControlMessage(ipv4.FlagDst, true); err != nil {
 			t.Fatal(err)
 		}

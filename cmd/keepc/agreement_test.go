@@ -27,13 +27,13 @@ import (
 	"keepc/runtime/lab"
 )
 
-// A remark is a kind of complaint of keepalived -t that keepc need not share, and why.
+// A remark is a kind of complaint of keepalived -t that keepc need not share, with the reason.
 type remark struct {
 	text *regexp.Regexp
 	why  string
 }
 
-// surroundings are complaints about the machine and not about the file; keepc has them with --host.
+// surroundings are complaints about the machine and not about the file; keepc reports them with --host.
 var surroundings = []remark{
 	{regexp.MustCompile(`interface .* doesn't exist|[Nn]on-existent interface|Unknown interface!|interface .* already exists|unknown interface .* specified for linkbeat`), "an interface of this machine"},
 	{regexp.MustCompile(`set (default user|uid/gid)|setting global script uid/gid|Invalid user|unknown user`), "a user of this machine"},
@@ -55,12 +55,12 @@ var follows = []remark{
 	{regexp.MustCompile(`no matching virtual router found|has no virtual router`), "the members were removed"},
 }
 
-// answers are the rules that answer what keepalived says of a block as a whole, at its closing brace or by its name.
+// answers are the rules for what keepalived says about a whole block, at its closing brace or by its name.
 var answers = []struct {
 	text  *regexp.Regexp
 	rules string
 }{
-	{regexp.MustCompile(`without (any )?unicast peers`), "unicast-without-peers family-of-source"},
+	{regexp.MustCompile(`without (any )?unicast peers`), "unicast-without-peers mixed-families"},
 	{regexp.MustCompile(`unicast with use_vmac requires`), "vmac-unicast"},
 	{regexp.MustCompile(`with unicast and no interface`), "vmac-without-interface"},
 	{regexp.MustCompile(`since own interface`), "own-interface-tracked"},
@@ -73,9 +73,9 @@ var answers = []struct {
 	{regexp.MustCompile(`no protocol set`), "missing-protocol"},
 	{regexp.MustCompile(`protocol specified for fwmark`), "protocol-of-mark"},
 	{regexp.MustCompile(`zero port only valid`), "missing-port"},
-	{regexp.MustCompile(`ports don't match`), "port-differs sorry-port"},
+	{regexp.MustCompile(`ports don't match`), "port-differs"},
 	{regexp.MustCompile(`no real servers|has no entries`), "no-real-server empty-group family-differs duplicate-name"},
-	{regexp.MustCompile(`Address family`), "family-differs sorry-family family-of-mark"},
+	{regexp.MustCompile(`Address family`), "family-differs family-of-mark"},
 	{regexp.MustCompile(`due to SYNC group`), "sync-weight"},
 	{regexp.MustCompile(`due to address.owner`), "owner-weight"},
 	{regexp.MustCompile(`[Ss]ync group`), "single-member empty-sync-group member-twice undefined-name duplicate-name missing-keyword"},
@@ -94,16 +94,17 @@ var answers = []struct {
 	{regexp.MustCompile(`Number of VIPs`), "too-many-addresses"},
 }
 
-// unread are the rules of lines that keepc could not read: what keepalived says of their block may follow from them.
+// unread are the rules about lines that keepc could not read: what keepalived says about their block may follow from
+// them.
 const unread = "invalid-value value-range missing-value undefined-reference unknown-option unknown-keyword misplaced-keyword cut-address condition-on-block"
 
-// lostPlace are complaints after which keepalived takes lines for those of another block.
+// lostPlace are complaints after which keepalived assigns lines to the wrong block.
 var lostPlace = regexp.MustCompile(`Unexpected '\{'|Missing '\{'|Extra '\}'|Unknown keyword '[{}]'|skipping`)
 
 // A complaint is one message of keepalived -t.
 type complaint struct {
-	file string // base name; empty: not told
-	line int    // 0: not told
+	file string // base name; empty: unknown
+	line int    // 0: unknown
 	text string
 }
 
@@ -139,11 +140,11 @@ func (c complaint) shape() string {
 // A judged is one file, and what both programs say of it.
 type judged struct {
 	complaints []complaint
-	rules      map[place][]string // the rules of findings, but for infos that keepalived has no complaint about
+	rules      map[place][]string // the rules of findings, except infos that keepalived has no complaint about
 	blocks     []block            // outermost first
-	full       bool               // there are too many findings
+	full       bool               // it has too many findings
 	foreign    bool               // the file is of another format
-	heads      []int              // the lines of block heads that are for another host
+	heads      []int              // the lines of block heads for other hosts
 	broken     string             // a rule about braces that fired
 	last       int                // the number of lines
 }
@@ -154,11 +155,11 @@ type place struct {
 	line int
 }
 
-// A block is where a block of the file stands.
+// A block is the position of a block of the file.
 type block struct {
 	names    []string // the words between the keyword and the brace
 	from, to int      // the first and the last line
-	ends     []int    // the lines of the closing brace: where it is, and where the definition is used that it stands in
+	ends     []int    // the lines of the closing brace: its own, and that of the use of a definition that contains it
 	top      bool
 }
 
@@ -196,7 +197,7 @@ func newJudged(tree *grammar.File, found diag.List) judged {
 	return j
 }
 
-// add notes the blocks of a list of statements, and those inside.
+// add records the blocks of a list of statements, and those inside.
 func (j *judged) add(stmts []*grammar.Stmt, top bool) {
 	for _, s := range stmts {
 		if s.Block == nil {
@@ -218,13 +219,13 @@ func (j *judged) add(stmts []*grammar.Stmt, top bool) {
 	}
 }
 
-// about tells whether one of the names is that of the block.
+// about reports whether one of the names is that of the block.
 func (b block) about(subjects []string) bool {
 	return b.top && slices.ContainsFunc(b.names, func(s string) bool { return slices.Contains(subjects, s) })
 }
 
-// finds returns the rule of a finding where the complaint is; "" when there is none. What is wrong with a block as a whole
-// keepalived tells at its closing brace, or without a line, but with the name of the block.
+// finds returns the rule of a finding at the place of the complaint; "" if there is none. What is wrong with a whole
+// block keepalived reports at its closing brace, or without a line but with the name of the block.
 func (j judged) finds(c complaint) string {
 	if rules := j.rules[place{c.file, c.line}]; len(rules) > 0 && c.line > 0 {
 		return rules[0]
@@ -272,8 +273,8 @@ func (c complaint) subjects() (all []string) {
 	return all
 }
 
-// adrift lists the lines where keepalived has lost its place: from the complaint that says so to the end of the block at the
-// top level, or to where it says that it found back.
+// adrift lists the lines where keepalived has lost its place: from the complaint that says so to the end of the
+// top-level block, or to where it says that it is back.
 func (j judged) adrift() map[int]bool {
 	lost := map[int]bool{}
 	for _, c := range j.complaints {
@@ -298,7 +299,7 @@ func (j judged) adrift() map[int]bool {
 	return lost
 }
 
-// headless tells whether a line stands in a block of which a part has its head on another host.
+// headless reports whether a line is in a block whose head, at least in part, is for another host.
 func (j judged) headless(line int) bool {
 	return slices.ContainsFunc(j.heads, func(head int) bool {
 		return slices.ContainsFunc(j.blocks, func(b block) bool { return b.from <= head && head <= line && line <= b.to })
@@ -323,8 +324,9 @@ func (j judged) excused(c complaint, adrift map[int]bool) string {
 	return ""
 }
 
-// TestAgreement holds that keepc finds something on every line of the corpus that Debian's keepalived -t complains about,
-// apart from what is wrong with this machine and from what follows from another complaint. With -v it prints a table.
+// TestAgreement checks that keepc finds something on every line of the corpus that Debian's keepalived -t complains
+// about, except for what is wrong with this machine and what follows from another complaint. With -v it prints a
+// table.
 func TestAgreement(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join("..", "..", "..", "shared", "corpus", "files")
@@ -414,7 +416,7 @@ func interfaces(cfg *ir.Config) map[string]bool {
 	return all
 }
 
-// plug gives a host interfaces of these names, two to a cable.
+// plug gives a host interfaces with these names, two to a cable.
 func plug(t *testing.T, host *lab.Host, names []string) {
 	t.Helper()
 	names = slices.DeleteFunc(names, func(s string) bool { return strings.ContainsAny(s, ":%$@{}*?") })

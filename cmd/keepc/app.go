@@ -22,12 +22,13 @@ import (
 	"keepc/runtime/kernel"
 )
 
-// An App is keepc with the world that it sees.
+// An App is keepc with its environment.
 type App struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Env            func(string) string
-	// FS is the file tree from its "/"; Dir is the working directory; Started is when it was started, for reports that tell.
+	// FS is the file tree from its "/"; Dir is the working directory; Started is when it was started, for reports with
+	// a time.
 	FS      fs.FS
 	Dir     string
 	Started time.Time
@@ -43,23 +44,23 @@ type flags struct {
 	quiet, verbose bool
 	ids            []string
 	root           string
-	factsFile      string // of the host that is judged
-	forVersion     string // the keepalived that reads the files
+	factsFile      string // about the host that is judged
+	forVersion     string // the version of keepalived that reads the files
 	stdinName      string
-	outside, env   bool // files are read wherever they are, and the environment is
-	acts           bool // on this host: who may write the settings decides what it does
+	outside, env   bool // files are read wherever they are, and so is the environment
+	acts           bool // on this host: whoever can write the settings decides what it does
 }
 
 // Exit codes, one table for all verbs.
 const (
 	exitOK       = 0
-	exitFindings = 1 // or: not formatted, an expectation failed
+	exitFindings = 1 // also: not formatted, an expectation failed
 	exitUsage    = 2
 	exitFailed   = 3
 	exitChanges  = 4 // with plan --exit-code and diff --exit-code
 )
 
-// verbs is every verb of keepc.
+// verbs are all verbs of keepc.
 func (a *App) verbs() []*cobra.Command {
 	return []*cobra.Command{
 		a.check(),
@@ -86,7 +87,7 @@ func (a *App) verbs() []*cobra.Command {
 	}
 }
 
-// An exit ends a verb with a code other than 0 or exitUsage; the error, if any, is still to be told.
+// An exit ends a verb with a code other than 0 or exitUsage; the error, if any, has not been reported yet.
 type exit struct {
 	code int
 	err  error
@@ -109,7 +110,7 @@ func failed(err error) error {
 	return exit{exitFailed, err}
 }
 
-// Main runs keepc with the arguments behind its name and returns the exit code.
+// Main runs keepc with its arguments and returns the exit code.
 func (a *App) Main(args []string) int {
 	root := &cobra.Command{
 		Use:           "keepc",
@@ -133,19 +134,20 @@ func (a *App) Main(args []string) int {
 	f := root.PersistentFlags()
 	f.StringVar(&a.format, "format", "", "the `FORMAT` of the output")
 	f.StringVar(&a.color, "color", "auto", "colour: auto, always or never")
-	f.BoolVarP(&a.quiet, "quiet", "q", false, "say nothing, only exit")
-	f.BoolVarP(&a.verbose, "verbose", "v", false, "say more")
-	f.StringSliceVar(&a.ids, "id", nil, "the `ID` that @ID lines are for (keepalived -i); several are read one by one")
-	f.StringVar(&a.root, "root", "", "the `DIR` in which absolute names of included files start, as that of an image")
-	f.StringVar(&a.factsFile, "facts", "", "judge the host that `FILE` tells of (keepc facts)")
-	f.StringVar(&a.forVersion, "keepalived-version", "", "the `X.Y.Z` that reads the files: words that it does not know yet are errors")
-	f.BoolVar(&a.outside, allowOutside, false, "read files that lead out of the working directory, that of the file, or --root")
+	f.BoolVarP(&a.quiet, "quiet", "q", false, "print nothing, only set the exit code")
+	f.BoolVarP(&a.verbose, "verbose", "v", false, "print more")
+	f.StringSliceVar(&a.ids, "id", nil, "the `ID` that selects @ID lines (keepalived -i); repeat it to read the file once for each")
+	f.StringVar(&a.root, "root", "", "the `DIR` that absolute names of included files are below, such as the root of an image")
+	f.StringVar(&a.factsFile, "facts", "", "judge for the host that `FILE` describes (keepc facts)")
+	f.StringVar(&a.forVersion, "keepalived-version", "", "judge for keepalived `X.Y.Z`: keywords that it does not know yet are errors")
+	f.BoolVar(&a.outside, allowOutside, false, "also read files outside the working directory, the file's directory, and --root")
 	f.BoolVar(&a.env, allowEnv, false, "read ${_ENV NAME} from the environment")
 	f.StringVar(&a.stdinName, "stdin-name", "<stdin>", "the `NAME` of standard input in messages")
 	f.SortFlags = false
 	completeGlobals(root)
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", fmt.Sprintf(".FlagUsagesWrapped %d", screenWidth)))
 	help := root.HelpFunc()
+	root.SetHelpCommand(helpCommand(root))
 	root.SetHelpFunc(func(c *cobra.Command, args []string) {
 		tellFormats(c)
 		tellReach(c)
@@ -167,13 +169,13 @@ func (a *App) Main(args []string) int {
 	return e.code
 }
 
-// screenWidth is how many columns a help has at most.
+// screenWidth is the maximum width of a help text.
 const screenWidth = 80
 
-// memoryLimit is the memory above which what is no longer needed is collected at once. The files may need more when they are large.
+// memoryLimit is the memory above which garbage is collected at once. The files may need more if they are large.
 const memoryLimit = 208 << 20
 
-// complain says something on one line of standard error, whatever the names of files in it are.
+// complain writes one line to standard error, whatever the names of files in it contain.
 func (a *App) complain(format string, values ...any) {
 	fmt.Fprintln(a.Stderr, report.Printable(fmt.Sprintf(format, values...)))
 }
@@ -181,7 +183,7 @@ func (a *App) complain(format string, values ...any) {
 // human is the format for people.
 const human = "human"
 
-// formats notes the formats that a verb can write, the default first. A verb without them writes for people only.
+// formats records the formats that a verb can write, the default first. A verb without them writes only for people.
 func formats(names ...string) map[string]string {
 	return map[string]string{"formats": strings.Join(names, " ")}
 }
@@ -194,7 +196,7 @@ func formatsOf(c *cobra.Command) []string {
 	return []string{human}
 }
 
-// tellFormats puts them into the help of a verb.
+// tellFormats adds them to the help of a verb.
 func tellFormats(c *cobra.Command) {
 	if f := c.Flag("format"); f != nil {
 		names := formatsOf(c)
@@ -204,7 +206,7 @@ func tellFormats(c *cobra.Command) {
 	}
 }
 
-// or lists words of which one is to be chosen.
+// or lists words to choose from.
 func or(words []string) string {
 	last := len(words) - 1
 	if last == 0 {
@@ -220,18 +222,18 @@ func (a *App) accept(c *cobra.Command) error {
 		return fmt.Errorf("--format %s: expected %s", a.format, or(names))
 	}
 	if a.forVersion != "" && !schema.IsVersion(a.forVersion) {
-		return fmt.Errorf("--keepalived-version %s: expected a version, as 2.2.8", a.forVersion)
+		return fmt.Errorf("--keepalived-version %s: expected a version such as 2.2.8", a.forVersion)
 	}
 	if oldest := "2.0.0"; a.forVersion != "" && schema.Older(a.forVersion, oldest) {
-		a.complain("keepc: keepalived %s is judged as %s: older versions are not told apart", a.forVersion, oldest)
+		a.complain("keepc: keepalived %s is judged as %s: older versions are not distinguished", a.forVersion, oldest)
 	}
-	if reachesHost(c) && a.factsFile == "" { // facts may be those of another host
+	if reachesHost(c) && a.factsFile == "" { // facts may be those of a different host
 		a.outside, a.env, a.acts = true, true, true
 	}
 	if a.root == "" {
 		return nil
 	}
-	info, err := fs.Stat(a.FS, strings.TrimPrefix(a.abs(a.root), "/"))
+	info, err := fs.Stat(a.FS, inFS(a.abs(a.root)))
 	if err != nil {
 		return failed(fmt.Errorf("--root: %w", fileError(a.root, err)))
 	}
@@ -241,7 +243,7 @@ func (a *App) accept(c *cobra.Command) error {
 	return nil
 }
 
-// unknownVerb says which verb was likely meant.
+// unknownVerb suggests the verb that was likely meant.
 func unknownVerb(root *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -256,7 +258,32 @@ func unknownVerb(root *cobra.Command, args []string) error {
 	return fmt.Errorf("unknown verb %q; the verbs are %s", args[0], strings.Join(names, ", "))
 }
 
-// suggestFlag says which flag was likely meant.
+// helpCommand returns "keepc help VERB", which refuses a word that is not a verb.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [verb]",
+		Short: "Show the flags of a verb",
+		ValidArgsFunction: func(*cobra.Command, []string, string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
+			for _, c := range root.Commands() {
+				names = append(names, c.Name())
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, _, err := root.Find(args)
+			if err == nil && c == root {
+				err = unknownVerb(root, args)
+			}
+			if err != nil {
+				return err
+			}
+			c.InitDefaultHelpFlag()
+			return c.Help()
+		},
+	}
+}
+
+// suggestFlag suggests the flag that was likely meant.
 func suggestFlag(c *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
@@ -270,7 +297,7 @@ func suggestFlag(c *cobra.Command, err error) error {
 	return fmt.Errorf("%w; see keepc %s --help", err, c.Name())
 }
 
-// colors tells whether to colour what goes to Stdout.
+// colors reports whether to colour what goes to Stdout.
 func (a *App) colors() (report.Colors, error) {
 	switch a.color {
 	case "always":
@@ -297,10 +324,10 @@ func (a *App) colors() (report.Colors, error) {
 	return report.Colors(err == nil && info.Mode()&fs.ModeCharDevice != 0), nil
 }
 
-// fileError names the file and says what was wrong with it.
+// fileError names the file and says what is wrong with it.
 func fileError(name string, err error) error { return fmt.Errorf("%s: %w", name, cause(err)) }
 
-// cause is what was wrong, without the names of files.
+// cause returns what was wrong, without the names of files.
 func cause(err error) error {
 	var p *fs.PathError
 	var l *os.LinkError
@@ -313,7 +340,7 @@ func cause(err error) error {
 	return err
 }
 
-// abs is the absolute path of a file that a user names.
+// abs returns the absolute path of a file that a user names.
 func (a *App) abs(name string) string {
 	if filepath.IsAbs(name) {
 		return filepath.Clean(name)
@@ -321,7 +348,7 @@ func (a *App) abs(name string) string {
 	return filepath.Join("/", a.Dir, name)
 }
 
-// below is the absolute path of a file that a configuration names: with --root that in the image.
+// below returns the absolute path of a file that a configuration names: with --root, that in the image.
 func (a *App) below(name string) string {
 	if a.root == "" || !filepath.IsAbs(name) {
 		return a.abs(name)
@@ -329,15 +356,15 @@ func (a *App) below(name string) string {
 	return filepath.Join(a.abs(a.root), name)
 }
 
-// defaultFile is the file that verbs look at when none is named.
+// defaultFile is the file that verbs read if none is named.
 func (a *App) defaultFile() string { return a.shown(a.below(defaultFile)) }
 
-// shown is the name of a file as messages show it: relative to the working directory when it is below.
+// shown returns the name of a file as messages show it: relative to the working directory if it is below that.
 func (a *App) shown(name string) string {
 	switch {
 	case name == "-":
 		return a.stdinName
-	case !filepath.IsAbs(name), a.Dir == "/": // all is below that
+	case !filepath.IsAbs(name), a.Dir == "/": // everything is below that
 		return name
 	}
 	if rel, err := filepath.Rel(a.Dir, name); err == nil && filepath.IsLocal(rel) {
@@ -346,7 +373,7 @@ func (a *App) shown(name string) string {
 	return name
 }
 
-// id is the configuration id that @ID lines are for: what --id gives, else the host name up to its first dot.
+// id returns the configuration id that selects @ID lines: that of --id, else the host name up to its first dot.
 func (a *App) id() string {
 	if len(a.ids) > 0 {
 		return a.ids[0]

@@ -11,7 +11,7 @@ import (
 // most is how many flags of its own a verb may have: its help fits on one screen.
 const most = 11
 
-// TestHelp holds what every verb must tell of itself, and that it has few flags.
+// TestHelp checks what every verb must say about itself, and that it has few flags.
 func TestHelp(t *testing.T) {
 	for _, c := range new(App).verbs() {
 		flags := 0
@@ -33,7 +33,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// TestHelpFits holds that the help of each verb fits a terminal of 80 columns.
+// TestHelpFits checks that the help of each verb fits a terminal of 80 columns.
 func TestHelpFits(t *testing.T) {
 	for _, c := range new(App).verbs() {
 		var out strings.Builder

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// keepAttributes gives a new file the extended attributes of the one it replaces, access control lists among them. Errors: one of them
-// cannot be kept.
+// keepAttributes copies the extended attributes of the file that is replaced to a new file, including access control
+// lists. It fails if one of them cannot be kept.
 func keepAttributes(f *os.File, old string) error {
 	list, err := readAttribute(func(b []byte) (int, error) { return unix.Listxattr(old, b) })
 	if errors.Is(err, unix.ENOTSUP) {
@@ -27,7 +27,7 @@ func keepAttributes(f *os.File, old string) error {
 		}
 		has, err := readAttribute(func(b []byte) (int, error) { return unix.Fgetxattr(int(f.Fd()), name, b) })
 		if err == nil && bytes.Equal(has, value) {
-			continue // as SELinux labels every file
+			continue // as SELinux labels every file anyway
 		}
 		if err := unix.Fsetxattr(int(f.Fd()), name, value, 0); err != nil {
 			return fmt.Errorf("keep the extended attribute %s: %w", name, err)

@@ -4,5 +4,5 @@ package main
 
 import "os"
 
-// keepAttributes keeps none: directors run on Linux.
+// keepAttributes does nothing: directors run on Linux.
 func keepAttributes(*os.File, string) error { return nil }

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestAttributesStay holds that a file that is replaced keeps its access control list and its other extended attributes.
+// TestAttributesStay checks that a replaced file keeps its access control list and its other extended attributes.
 func TestAttributesStay(t *testing.T) {
 	list := binary.LittleEndian.AppendUint32(nil, 2) // the version
 	for _, e := range []struct {

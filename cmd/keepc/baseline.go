@@ -13,20 +13,20 @@ import (
 	"keepc/compiler/report"
 )
 
-// A baseline is the findings that are known and not shown, and where they are written.
+// A baseline is the known findings, which are not shown, and the file that has them.
 type baseline struct {
 	name  string // its path
 	all   []report.Known
 	known map[string]bool // by fingerprint
 }
 
-// baselineFor returns the baseline of files with the settings: that of --baseline, or that of the settings; nil: there is none. Each is
-// read once, and not at all if it is to be written for the first time.
+// baselineFor returns the baseline for files with the settings: that of --baseline, or that of the settings; nil:
+// there is none. Each is read once, and not at all if it is to be written for the first time.
 func (r *checkRun) baselineFor(s *settings) (*baseline, error) {
 	name, read := r.abs(r.baseline), r.readAny
 	switch {
 	case r.baseline != "":
-	case s.Baseline != "": // which may be a stranger's
+	case s.Baseline != "": // which may be somebody else's
 		name = s.path(s.Baseline)
 		read = func(name string) ([]byte, error) { return r.readFrom(r.files().With(s.dir), name, false) }
 	default:
@@ -63,7 +63,8 @@ func (a *App) isFile(abs string) error {
 	return err
 }
 
-// stable is the name of a file of a job wherever keepc was started: relative to the directory of its settings, or else to the working directory.
+// stable returns a name for a file of a job that does not depend on where keepc was started: relative to the directory
+// of its settings, or else to the working directory.
 func (r *checkRun) stable(j job, name string) string {
 	abs := r.abs(name)
 	if rel, err := filepath.Rel(j.settings.dir, abs); err == nil && j.settings.dir != "" {
@@ -72,8 +73,8 @@ func (r *checkRun) stable(j job, name string) string {
 	return r.shown(abs)
 }
 
-// gone returns the findings of the baselines that no file of the check has any longer. Those of files that were not looked at may be there
-// still, unless the file is gone.
+// gone returns the findings of the baselines that no file of the check has any longer. Findings in files that were not
+// looked at may still exist, unless the file is gone.
 func (r *checkRun) gone(jobs []job, files []checked) (gone []report.Known) {
 	there := map[string]bool{}
 	for _, f := range files {
@@ -92,7 +93,7 @@ func (r *checkRun) gone(jobs []job, files []checked) (gone []report.Known) {
 	return gone
 }
 
-// looked is the stable names of the files of a check, and of what they include.
+// looked returns the stable names of the files of a check, and of what they include.
 func (r *checkRun) looked(jobs []job, files []checked) map[string]bool {
 	looked := map[string]bool{}
 	for i, f := range files {
@@ -106,12 +107,12 @@ func (r *checkRun) looked(jobs []job, files []checked) map[string]bool {
 	return looked
 }
 
-// tellGone says, file by file, what the baseline has and the check no longer finds.
+// tellGone reports, file by file, what the baseline has and the check no longer finds.
 func (r *checkRun) tellGone(gone []report.Known) {
 	const few = 10
 	for i, k := range gone {
 		if i == few {
-			r.complain("keepc: %s of the baseline more are no longer found", report.Count(len(gone)-few, "finding"))
+			r.complain("keepc: %s more of the baseline are no longer found", report.Count(len(gone)-few, "finding"))
 			break
 		}
 		r.complain("keepc: %s: %s no longer found [%s]", k.File, k.Path, k.Rule)
@@ -121,7 +122,7 @@ func (r *checkRun) tellGone(gone []report.Known) {
 	}
 }
 
-// keep writes what was found to the baselines, and leaves what they say of other files.
+// keep writes what was found to the baselines, and leaves what they say about other files.
 func (r *checkRun) keep(jobs []job, files []checked, found []report.File) error {
 	looked := r.looked(jobs, files)
 	for _, b := range r.baselines {
@@ -147,13 +148,13 @@ func (r *checkRun) keep(jobs []job, files []checked, found []report.File) error 
 			return failed(fileError(r.shown(b.name), err))
 		}
 		if !r.quiet {
-			r.complain("keepc: %s in %s; from now on only others are shown", report.Count(n, "finding"), r.shown(b.name))
+			r.complain("keepc: %s in %s; from now on, only other findings are shown", report.Count(n, "finding"), r.shown(b.name))
 		}
 	}
 	return nil
 }
 
-// write gives a file a content, in one step where it is there already.
+// write replaces the content of a file, atomically if the file exists.
 func (a *App) write(abs string, text []byte) error {
 	if a.isFile(abs) == nil {
 		return replaceFile(abs, text)

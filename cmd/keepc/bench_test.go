@@ -19,7 +19,7 @@ import (
 	"keepc/runtime/lab/tutorial"
 )
 
-// The measurements of this file run with "make bench". They print tables and judge nothing: a timing never fails a test.
+// The measurements of this file run with "make bench". They print tables and judge nothing: timing never fails a test.
 
 func needBench(t *testing.T) {
 	if os.Getenv("KEEPC_BENCH") == "" {
@@ -49,7 +49,7 @@ type contender struct {
 	peak int64 // KiB
 }
 
-// run runs the program once, on a host of its own network, and notes what it took.
+// run runs the program once, in a network namespace of its own, and records the cost.
 func (p *contender) run(t *testing.T, host *lab.Host) {
 	t.Helper()
 	var out bytes.Buffer
@@ -69,13 +69,14 @@ func (p *contender) run(t *testing.T, host *lab.Host) {
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &self); err != nil {
 		t.Fatal(err)
 	}
-	// The kernel counts what this test has in memory when it starts the program; a program that needs less has no figure.
+	// The kernel counts what this test has in memory when it starts the program; a program that needs less has no
+	// figure.
 	if peak := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss; peak > self.Maxrss {
 		p.peak = max(p.peak, peak)
 	}
 }
 
-// memory is a peak in MB; "-" where it is not known.
+// memory formats a peak in MB; "-" if unknown.
 func memory(kib float64) string {
 	if kib == 0 {
 		return "-"
@@ -83,7 +84,7 @@ func memory(kib float64) string {
 	return fmt.Sprintf("%.1f MB", kib/1024)
 }
 
-// duel runs two programs in turn, once to warm the page cache and then so many times, and prints what they took.
+// duel runs two programs alternately, once to warm the page cache and then n times, and prints the cost.
 func duel(t *testing.T, what string, runs int, reference, ours *contender) {
 	t.Helper()
 	host := lab.New(t).Host("lb01")
@@ -107,7 +108,7 @@ func duel(t *testing.T, what string, runs int, reference, ours *contender) {
 	fmt.Println()
 }
 
-// config writes a configuration of so many real servers and returns its name and size.
+// config writes a configuration of a number of real servers and returns its name and size.
 func config(t *testing.T, virtual, real int) (file string, size int) {
 	t.Helper()
 	file = filepath.Join(t.TempDir(), "bench.conf")
@@ -118,9 +119,9 @@ func config(t *testing.T, virtual, real int) (file string, size int) {
 	return file, len(text)
 }
 
-// TestBenchCheck compares "keepc check" with "keepalived -t": a large file, and the start and end of a program with a small one. Of
-// the large file keepc is to need a third of the time and at most 2.5 times the memory; of the small one less than 20 ms, and not
-// more than keepalived.
+// TestBenchCheck compares "keepc check" with "keepalived -t": a large file, and start to exit with a small one. For
+// the large file keepc should need a third of the time and at most 2.5 times the memory; for the small one less than
+// 20 ms, and not more than keepalived.
 func TestBenchCheck(t *testing.T) {
 	needBench(t)
 	lab.NeedPrograms(t, "keepalived")
@@ -139,7 +140,7 @@ func TestBenchCheck(t *testing.T) {
 	}
 }
 
-// TestBenchGrowth checks files of 1, 8 and 64 MB: time and memory for a megabyte are to stay the same.
+// TestBenchGrowth checks files of 1, 8 and 64 MB: time and memory per megabyte should stay the same.
 func TestBenchGrowth(t *testing.T) {
 	needBench(t)
 	lab.NeedPrograms(t, "keepalived")
@@ -162,8 +163,8 @@ func TestBenchGrowth(t *testing.T) {
 	}
 }
 
-// TestBenchMany checks 10,000 files of 100 lines: keepc in one call on all processors, keepalived in a loop of the shell, which is to
-// take at least ten times as long. The loop has a tenth of the files, and is multiplied.
+// TestBenchMany checks 10,000 files of 100 lines: keepc in one call on all processors, keepalived in a shell loop,
+// which should take at least ten times as long. The loop has a tenth of the files, and the result is scaled up.
 func TestBenchMany(t *testing.T) {
 	needBench(t)
 	lab.NeedPrograms(t, "keepalived")
@@ -195,7 +196,7 @@ func TestBenchMany(t *testing.T) {
 
 func ratio[T ~int64](a, b T) float64 { return float64(a) / float64(b) }
 
-// digits rounds a time to three digits or so.
+// digits rounds a time to about three digits.
 func digits(d time.Duration) time.Duration {
 	if d < 100*time.Millisecond {
 		return d.Round(10 * time.Microsecond)
@@ -205,8 +206,8 @@ func digits(d time.Duration) time.Duration {
 
 func ms(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
 
-// TestBenchTakeover measures, for a pair of keepc and a pair of keepalived side by side, how long lb02 needs after lb01 lost its
-// link, and after lb01 was told to stop.
+// TestBenchTakeover measures, for a pair of keepc and a pair of keepalived side by side, how long lb02 needs after
+// lb01 lost its link, and after lb01 was stopped.
 func TestBenchTakeover(t *testing.T) {
 	needBench(t)
 	lab.NeedPrograms(t, "keepalived")
@@ -252,7 +253,7 @@ type takeovers struct {
 	silence, cut, arp, stop, term []time.Duration
 }
 
-// newPair is a stage for VRRP alone: it needs no ip_vs.
+// newPair makes a stage for VRRP only, which needs no ip_vs.
 func newPair(t *testing.T) *stage {
 	s := &stage{Cluster: tutorial.New(lab.New(t)), t: t, web: map[string]*lab.Process{}}
 	s.wire = s.Second.Capture("eth0")
@@ -304,7 +305,7 @@ func (r *takeovers) run(times int) {
 	}
 }
 
-// wait waits for an advertisement of a director since a time.
+// wait waits for an advertisement of a director after a time.
 func (r *takeovers) wait(from string, since time.Time, limit time.Duration) bool {
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if !r.first(from, since).IsZero() {

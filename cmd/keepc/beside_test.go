@@ -10,7 +10,8 @@ import (
 	"keepc/runtime/daemon"
 )
 
-// TestBeside holds which settings a director obeys, and what it tells of them for the next reload to be judged by.
+// TestBeside checks which settings a director obeys, and what it records about them for the next reload to be judged
+// by.
 func TestBeside(t *testing.T) {
 	const service = "virtual_server 10.0.0.3 80 {\n    lb_algo mh\n    lb_kind DR\n    protocol TCP\n    real_server 10.0.0.7 80 {\n    }\n}\n"
 	const edge = "announce edge {\n    virtual_address 10.0.0.3\n    table 198\n}\n"
@@ -30,9 +31,9 @@ func TestBeside(t *testing.T) {
 		{name: "a mistake, and nothing is announced", settings: "nonsense 1\n", where: "etc", beside: true},
 		{name: "emptied", where: "etc"},
 		{name: "missing", where: "etc", missing: true},
-		{name: "above", settings: edge, where: ".", unread: "what it announces is not for "},
-		{name: "of its group", settings: edge, where: "etc", mode: 0o664, fault: "others than its owner can write it (mode 0664)"},
-		{name: "of everybody", settings: edge, where: ".", mode: 0o666, fault: "others than its owner can write it (mode 0666)"},
+		{name: "above", settings: edge, where: ".", unread: "its announcements do not apply to "},
+		{name: "of its group", settings: edge, where: "etc", mode: 0o664, fault: "not only its owner can write it (mode 0664)"},
+		{name: "of everybody", settings: edge, where: ".", mode: 0o666, fault: "not only its owner can write it (mode 0666)"},
 		{name: "of a stranger", settings: edge, where: "etc", owner: 4711, fault: "it belongs to user 4711"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

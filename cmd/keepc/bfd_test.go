@@ -12,7 +12,8 @@ import (
 	"keepc/runtime/status"
 )
 
-// neighbours is the file of one end of a BFD session, and of an instance whose role follows it: faulty without it, or with a priority of 50 less.
+// neighbours is the file of one end of a BFD session, and of an instance that tracks it: in FAULT without the session,
+// or with 50 less priority.
 func neighbours(own, other, track, address string) string {
 	return fmt.Sprintf(`
 bfd_instance peer {
@@ -38,8 +39,9 @@ vrrp_instance VI_1 {
 `, other, own, track, address)
 }
 
-// TestBFDWithKeepalived holds a session with keepalived 2.2.7: both see it up; when the link of keepalived goes, ours is down with the diagnostic
-// of section 6.8.4 of RFC 5880, and the instance that tracks it is in FAULT, or has its weight less; when the link is back, so is the session.
+// TestBFDWithKeepalived checks a session with keepalived 2.2.7: both see it up; when keepalived's link goes down, ours
+// is down with the diagnostic of RFC 5880 section 6.8.4, and the instance that tracks it is in FAULT, or loses the
+// weight; when the link is back, so is the session.
 func TestBFDWithKeepalived(t *testing.T) {
 	needInterop(t)
 	lab.NeedPrograms(t, "keepalived")
@@ -71,7 +73,7 @@ func TestBFDWithKeepalived(t *testing.T) {
 			defer peer.Stop()
 			ask := keepcArgs(t, "status", "--format", "json")
 			look := func() (d status.Document) {
-				out, _ := here.Try(ask[0], ask[1:]...) // it leaves with 1: something is wrong
+				out, _ := here.Try(ask[0], ask[1:]...) // it exits with 1: something is wrong
 				if json.Unmarshal([]byte(out), &d) != nil || len(d.Sessions) != 1 || len(d.Instances) != 1 {
 					return status.Document{Sessions: make([]status.Session, 1), Instances: make([]status.Instance, 1)}
 				}
@@ -100,7 +102,7 @@ func TestBFDWithKeepalived(t *testing.T) {
 			})
 			far.Link("eth0").Up()
 			if c.mask == "/64" {
-				return // IPv6 addresses go with their link
+				return // IPv6 addresses disappear with their link
 			}
 			if again := up(); again.Downs != s.Downs+1 || again.Local != s.Local {
 				t.Errorf("after it: %+v, before it: %+v", again, s)

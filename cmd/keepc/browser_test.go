@@ -14,7 +14,8 @@ import (
 	"keepc/runtime/lab"
 )
 
-// A browser is a headless Chromium on a host, with one page. Commands go to it through a pipe, as the DevTools protocol says: JSON that ends with 0.
+// A browser is a headless Chromium on a host, with one page. It is controlled through a pipe with the DevTools
+// protocol: JSON terminated by 0.
 type browser struct {
 	t       *testing.T
 	to      *os.File
@@ -24,12 +25,13 @@ type browser struct {
 	errors  []string // of the console and of what the page loads
 }
 
-// newBrowser starts Chromium. It is 300 MB large, so .ci/deps leaves it out: without it the test is skipped.
+// newBrowser starts Chromium, or the half of it that draws on no screen.
 func newBrowser(t *testing.T, h *lab.Host) *browser {
 	t.Helper()
 	program, err := exec.LookPath("chromium")
 	if err != nil {
-		t.Skip("needs chromium: apt-get install chromium")
+		lab.NeedPrograms(t, "chromium-headless-shell")
+		program = "chromium-headless-shell"
 	}
 	theirs, to, err := os.Pipe()
 	if err != nil {
@@ -85,7 +87,7 @@ func (b *browser) send(method string, params map[string]any) error {
 	return err
 }
 
-// do runs a command and waits for its answer; on the way it notes what goes wrong on the page.
+// do runs a command and waits for its answer; meanwhile it records errors of the page.
 func (b *browser) do(method string, params map[string]any, answer any) {
 	b.t.Helper()
 	if err := b.send(method, params); err != nil {
@@ -131,7 +133,7 @@ func (b *browser) next() (m devtoolsMessage) {
 	return m
 }
 
-// open loads a page and waits until it is there.
+// open loads a page and waits for it.
 func (b *browser) open(url string) {
 	b.t.Helper()
 	b.do("Page.navigate", map[string]any{"url": url}, nil)
@@ -139,7 +141,7 @@ func (b *browser) open(url string) {
 	}
 }
 
-// look sets how wide the window is, and which colours the reader likes.
+// look sets the width of the window and the colour scheme that the reader prefers.
 func (b *browser) look(width int, scheme string) {
 	b.t.Helper()
 	b.do("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false}, nil)
@@ -172,7 +174,7 @@ func (b *browser) press(key string, code int) {
 	}
 }
 
-// shoot keeps a picture of the whole page in the directory of KEEPC_SHOTS, if there is one, for people to look at.
+// shoot saves a picture of the whole page in the directory KEEPC_SHOTS, if set, for people to look at.
 func (b *browser) shoot(name string) {
 	b.t.Helper()
 	dir := os.Getenv("KEEPC_SHOTS")

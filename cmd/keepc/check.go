@@ -20,30 +20,30 @@ import (
 	"keepc/grammar/source"
 )
 
-// defaultFile is the file that verbs look at when none is named.
+// defaultFile is the file that verbs read if none is named.
 const defaultFile = "/etc/keepalived/keepalived.conf"
 
 // A checkRun is one run of the verb check.
 type checkRun struct {
 	*App
 	fix, diff   bool
-	peers       bool // all files are one cluster
+	peers       bool // all files belong to one cluster
 	host        bool
 	failOn      string
 	only, skip  []string
 	onlySetting bool   // show the settings, check nothing
-	baseline    string // the file of what is known
+	baseline    string // the file of known findings
 	// writeBaseline writes it; statistics counts findings instead of showing them.
 	writeBaseline, statistics bool
 	given                     func(flag string) bool
 	named                     []string        // the arguments
-	asked                     map[string]bool // the absolute paths that they stand for; empty: there are none
+	asked                     map[string]bool // the absolute paths that they mean; empty: there are none
 
 	settings  settingsReader
-	threshold diag.Severity // of --fail-on; 0: it is not given
-	infos     bool          // are shown, also without a repair
+	threshold diag.Severity // of --fail-on; 0: not given
+	infos     bool          // are shown, even without a repair
 	baselines map[string]*baseline
-	about     lint.Host // the machine that is judged as well; nil: none
+	about     lint.Host // the machine that the files are also judged for; nil: none
 }
 
 // A checked is one file after its check.
@@ -51,10 +51,10 @@ type checked struct {
 	report.File
 	readings []reading
 	lines    int
-	bytes    int            // of its text and those that it includes
+	bytes    int            // of its text and of what it includes
 	includes []string       // the absolute paths of what it includes, at any depth
-	prints   []string       // the fingerprints of all that was found
-	known    report.Summary // of the findings that the baseline has
+	prints   []string       // the fingerprints of all findings
+	known    report.Summary // of the findings in the baseline
 	err      error          // why it could not be read
 }
 
@@ -69,11 +69,11 @@ func (a *App) check() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check [files...]",
 		Short: "Find mistakes",
-		Long: "Find mistakes in configuration files. Without an argument, in those of the clusters that the nearest " + settingsName + " upward\n" +
-			"names, or else in " + defaultFile + ". A directory stands for the configurations below it (*.conf), a file that others\n" +
-			"include for these, and a member of a cluster for the cluster.\n\n" +
+		Long: "Find mistakes in configuration files. Without an argument: those of the clusters in the nearest " + settingsName + " (this\n" +
+			"directory or above), or else " + defaultFile + ". A directory means the configurations below it (*.conf), a file that\n" +
+			"others include means these, and a member of a cluster means the cluster.\n\n" +
 			"Files of directors that back each other up are also compared: all with --peers, those of a cluster in " + settingsName + ", and the\n" +
-			"readings of one file with several --id. What a keepalived before 2.0 reads is judged as by 2.0.\n\n" + bounded,
+			"readings of one file with several --id. A keepalived older than 2.0 is judged as 2.0.\n\n" + bounded,
 		Example: `  keepc check keepalived.conf
   keepc check --peers lb01.conf lb02.conf
   keepc check --fix lb01.conf lb02.conf
@@ -88,10 +88,10 @@ func (a *App) check() *cobra.Command {
 	f.BoolVar(&run.peers, "peers", false, "also compare the files: they are the directors of one cluster")
 	f.BoolVar(&run.host, "host", false, "also judge what depends on this machine: interfaces, users, scripts")
 	f.StringVar(&run.failOn, "fail-on", "error", "the least `SEVERITY` that exits with 1: error, warning or info")
-	f.StringSliceVar(&run.only, "only", nil, "look for these `RULES` only")
-	f.StringSliceVar(&run.skip, "off", nil, "do not look for these `RULES`")
-	f.StringVar(&run.baseline, "baseline", "", "the `FILE` of findings that are known and not shown")
-	f.BoolVar(&run.writeBaseline, "write-baseline", false, "write what is found to the baseline, for only others to be shown")
+	f.StringSliceVar(&run.only, "only", nil, "check only these `RULES`")
+	f.StringSliceVar(&run.skip, "off", nil, "do not check these `RULES`")
+	f.StringVar(&run.baseline, "baseline", "", "the `FILE` of known findings, which are not shown")
+	f.BoolVar(&run.writeBaseline, "write-baseline", false, "write the findings to the baseline, so that only new ones are shown from then on")
 	f.BoolVar(&run.statistics, "statistics", false, "count the findings of each rule")
 	f.BoolVar(&run.onlySetting, "show-settings", false, "show the settings of the flags and "+settingsName+", and check nothing")
 	run.given = f.Changed
@@ -127,8 +127,8 @@ func (r *checkRun) main(names []string) error {
 			return err
 		}
 	}
-	// What the check of a file makes lives until its end: collecting takes a sixth of the time and frees next to nothing. Of many
-	// files only what was found lives on.
+	// What the check of a file allocates lives until its end: collecting takes a sixth of the time and frees almost
+	// nothing. Of many files only the findings live on.
 	percent := 500
 	if len(jobs) == 1 {
 		percent = 4000
@@ -185,14 +185,15 @@ func (r *checkRun) checkAll(jobs []job, clusters [][]seat) ([]checked, []compare
 	return files, all
 }
 
-// told returns what is shown of the files: each text once. bad: something fails the check; unread: a file cannot be read.
+// told returns the results that are shown: each text once. bad: something fails the check; unread: a file cannot be
+// read.
 func (r *checkRun) told(jobs []job, files []checked) (found []report.File, bad, unread bool) {
 	found = r.aboutSettings(jobs)
 	bad = slices.ContainsFunc(found, func(f report.File) bool { return f.Findings.Has(diag.Error) })
 	parts, told := r.within(files), map[said]bool{}
 	for i, f := range files {
 		if !jobs[i].peers && parts[r.abs(f.Name)] {
-			continue // it is told as a part of another one
+			continue // it is reported as part of another one
 		}
 		if f.err != nil {
 			unread = true
@@ -212,7 +213,7 @@ func (r *checkRun) told(jobs []job, files []checked) (found []report.File, bad, 
 	return found, bad, unread
 }
 
-// tellAll shows what was found, and returns the exit code for it.
+// tellAll shows the findings, and returns the exit code for them.
 func (r *checkRun) tellAll(jobs []job, files []checked, show func([]report.File) error) error {
 	found, bad, unread := r.told(jobs, files)
 	if !r.quiet {
@@ -236,10 +237,11 @@ func (r *checkRun) tellAll(jobs []job, files []checked, show func([]report.File)
 	return nil
 }
 
-// A said is a finding as it is told: of a text that several files include, once.
+// A said is a reported finding about a text, which several files may include; it is reported once.
 type said struct{ rule, message, at string }
 
-// within returns the absolute paths of the files that others of them include, and that do not include these themselves.
+// within returns the absolute paths of the files that others of them include, and that do not include these
+// themselves.
 func (r *checkRun) within(files []checked) map[string]bool {
 	includes := map[[2]string]bool{}
 	for _, f := range files {
@@ -256,7 +258,8 @@ func (r *checkRun) within(files []checked) map[string]bool {
 	return parts
 }
 
-// aboutSettings returns the settings files that were used and that have findings, without those that are checked themselves.
+// aboutSettings returns the settings files that were used and have findings, without those that are checked
+// themselves.
 func (r *checkRun) aboutSettings(jobs []job) (files []report.File) {
 	for _, s := range r.settings.all {
 		named := slices.ContainsFunc(jobs, func(j job) bool { return r.abs(j.name) == s.path(settingsName) })
@@ -283,10 +286,10 @@ func (r *checkRun) options(names []string) (write formatter, colors report.Color
 		}
 	}
 	if r.host && r.factsFile != "" {
-		return nil, false, fmt.Errorf("--host judges this machine, --facts another one: one of the two")
+		return nil, false, fmt.Errorf("--host judges this machine, --facts another: give one of them")
 	}
-	for _, rule := range slices.Concat(r.only, r.skip) {
-		if err := knownRule(rule); err != nil {
+	for _, name := range slices.Concat(r.only, r.skip) {
+		if err := knownRule(name); err != nil {
 			return nil, false, err
 		}
 	}
@@ -298,14 +301,14 @@ func (r *checkRun) options(names []string) (write formatter, colors report.Color
 	case r.statistics && r.format == human:
 		write = report.Statistics
 	case r.statistics && r.format != "json":
-		return nil, false, fmt.Errorf("--statistics is for the formats human and json")
+		return nil, false, fmt.Errorf("--statistics needs the format human or json")
 	}
 	colors, err = r.colors()
 	r.infos = r.verbose || len(r.only) > 0
 	return write, colors, err
 }
 
-// meet finds out which machine is judged.
+// meet determines which machine is judged.
 func (r *checkRun) meet() error {
 	if r.host {
 		r.about = thisHost{r.App}
@@ -323,13 +326,12 @@ func (r *checkRun) meet() error {
 
 type formatter = func(w io.Writer, c report.Check, colors report.Colors) error
 
-// knownRule returns an error for a rule that there is none of.
+// knownRule returns an error if no rule has the name, or had it.
 func knownRule(name string) error {
-	names := ruleNames()
-	if slices.Contains(names, name) {
+	if _, known := lint.Find(name); known {
 		return nil
 	}
-	if best, _ := diag.Suggest(name, names); best != "" {
+	if best, _ := diag.Suggest(name, ruleNames()); best != "" {
 		return fmt.Errorf("unknown rule %q; did you mean %q?", name, best)
 	}
 	return fmt.Errorf("unknown rule %q; keepc explain lists them", name)
@@ -342,7 +344,7 @@ func (a *App) file(j job) checked {
 	return f
 }
 
-// readAll reads a file for each of its ids; merge then says what is wrong with it.
+// readAll reads a file for each of its ids; merge then returns what is wrong with it.
 func (a *App) readAll(j job) (f checked) {
 	f.Name = a.shown(j.name)
 	files := a.files().With(j.dir(a))
@@ -366,7 +368,7 @@ func (a *App) readAll(j job) (f checked) {
 	case 0:
 		ids = []string{a.id()}
 	case 1:
-		all = nil // one host of who knows how many
+		all = nil // one host of an unknown number
 	}
 	src := source.New(f.Name, text)
 	for _, id := range ids {
@@ -384,7 +386,7 @@ func (a *App) readAll(j job) (f checked) {
 	return f
 }
 
-// merge joins what was found in the readings of a file.
+// merge joins the findings of the readings of a file.
 func (f *checked) merge() {
 	var ids []string
 	var lists []diag.List
@@ -397,10 +399,12 @@ func (f *checked) merge() {
 	}
 }
 
-// conclude leaves of what was found in a file that which is to be shown.
+// conclude keeps the findings in a file that are to be shown.
 func (r *checkRun) conclude(j job, f *checked) {
 	f.merge()
-	f.Identify(func(name string) string { return r.stable(j, name) })
+	if shown, _ := r.judge(j, f.Findings); j.baseline != nil || len(shown) > 0 { // a fingerprint counts findings that are not shown, too
+		f.Identify(func(name string) string { return r.stable(j, name) })
+	}
 	if j.baseline != nil {
 		for _, d := range f.Findings {
 			f.prints = append(f.prints, d.Fingerprint)
@@ -409,7 +413,7 @@ func (r *checkRun) conclude(j job, f *checked) {
 	f.Findings, f.known = r.judge(j, f.Findings)
 }
 
-// forget lets go of what nobody asks for any more, for there may be thousands of files.
+// forget releases what is no longer needed, because there may be thousands of files.
 func (f *checked) forget(verbose bool) {
 	if !verbose {
 		f.readings = nil
@@ -419,7 +423,7 @@ func (f *checked) forget(verbose bool) {
 	}
 }
 
-// tell says what was looked at, and what of the files keepc does not enforce yet.
+// tell says what was checked, and which parts of the files keepc does not enforce yet.
 func (r *checkRun) tell(files []checked) {
 	var lines, findings int
 	for _, f := range files {

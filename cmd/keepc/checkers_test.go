@@ -22,7 +22,7 @@ import (
 	"keepc/runtime/lab"
 )
 
-// checkerFile has a service for each checker, whose first server the test takes away; DIR is a directory of the host.
+// checkerFile has a service for each checker; the test makes its first server fail. DIR is a directory of the host.
 const checkerFile = `
 track_file number {
     file DIR/number
@@ -154,8 +154,9 @@ virtual_server 10.0.8.9 80 {
 }
 `
 
-// TestSameCheckers holds that each checker takes a server out of the table that fails, and brings it back, when keepalived's does, and that
-// what it sends to the server is what keepalived sends, byte for byte; of SSL_GET what is inside of TLS.
+// TestSameCheckers checks that each checker removes a failed server from the table, and brings it back, when
+// keepalived's does, and that it sends to the server what keepalived sends, byte for byte; for SSL_GET that is
+// compared inside TLS.
 func TestSameCheckers(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "keepalived", "ipvsadm", "ip")
@@ -211,7 +212,7 @@ func TestSameCheckers(t *testing.T) {
 	for _, w := range worlds {
 		w.down()
 	}
-	compare("all down", 2) // one is inhibited, and there is a sorry server
+	compare("all down", 2) // one has inhibit_on_failure, and there is a sorry server
 	for _, w := range worlds {
 		if err := w.up(); err != nil {
 			t.Fatal(err)
@@ -234,13 +235,13 @@ func TestSameCheckers(t *testing.T) {
 	t.Logf("both send:\n%s", strings.Join(slices.Sorted(maps.Keys(worlds[1].heard)), "\n"))
 }
 
-// A checkedWorld is all that is checked, on one host.
+// A checkedWorld is everything that is checked, on one host.
 type checkedWorld struct {
 	host  *lab.Host
 	open  []io.Closer
 	works sync.WaitGroup
 	mu    sync.Mutex
-	heard map[string]bool // what servers heard: the port and the words
+	heard map[string]bool // what servers received: the port and the words
 }
 
 func (w *checkedWorld) hear(port int, words []byte) {
@@ -249,7 +250,7 @@ func (w *checkedWorld) hear(port int, words []byte) {
 	w.heard[fmt.Sprintf("to %d: %q", port, words)] = true
 }
 
-// up lets all servers work.
+// up makes all servers work.
 func (w *checkedWorld) up() error {
 	_, ping := w.host.Try("ip", "addr", "add", "10.0.0.77/32", "dev", "lo")
 	errs := []error{
@@ -312,9 +313,9 @@ func (w *checkedWorld) up() error {
 					return
 				}
 				words := bytes.Clone(b[:n])
-				_, _ = l.WriteTo(answer(bytes.Clone(words)), from) // who no longer listens does not get it
+				_, _ = l.WriteTo(answer(bytes.Clone(words)), from) // a client that no longer listens does not get it
 				if port == 20004 && n > 2 {
-					words[0], words[1] = 0, 0 // another number each time
+					words[0], words[1] = 0, 0 // a different number each time
 				}
 				w.hear(port, words)
 			}
@@ -350,7 +351,7 @@ func dnsAnswer(query []byte) []byte {
 	return append(query, 0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 1)
 }
 
-// down lets no server work.
+// down makes all servers fail.
 func (w *checkedWorld) down() {
 	for _, c := range w.open {
 		_ = c.Close()

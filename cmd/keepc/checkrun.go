@@ -22,15 +22,15 @@ import (
 type checkOnce struct {
 	*App
 	scripts *script.Runner
-	failed  bool // a check did
+	failed  bool // a check failed
 }
 
 func (a *App) checkOnce() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check-run FILE [SERVER]",
-		Short: "Make the health checks of a file once, and show each step",
-		Long: "Make every health check of the real servers of a file once, or those of one server, from this host, as run makes them:\n" +
-			"each page, each step and its time. A MISC_CHECK runs its program, as its user. Nothing else is touched, and no service changes.\n\n" +
+		Short: "Run the health checks of a file once and show each step",
+		Long: "Run the health checks of all real servers of a file once, or of one server, from this host, as run does:\n" +
+			"each page, each step and its time. A MISC_CHECK runs its program, as its user. Nothing else is touched; no service changes.\n\n" +
 			"Exit codes: 0 all succeed, 1 one fails or has no verdict, 3 the file cannot be used.",
 		Example: `  keepc check-run lb01.conf
   keepc check-run lb01.conf 10.0.0.7
@@ -52,8 +52,7 @@ func (r *checkOnce) main(name, server string) error {
 	defer stop()
 	l := r.load(name)
 	if l.Config == nil {
-		fmt.Fprintln(r.Stderr, l.Refused)
-		return exit{code: l.code}
+		return r.refuse(l.code, l.Refused)
 	}
 	cfg, findings := script.Vet(l.Config)
 	for _, f := range findings {
@@ -69,7 +68,7 @@ func (r *checkOnce) main(name, server string) error {
 			}
 			found = true
 			if len(s.Checks) == 0 {
-				r.say("%s of %s: it has no check", s.Addr, v.Key)
+				r.say("%s of %s has no check", s.Addr, v.Key)
 			}
 			for _, c := range s.Checks {
 				if err := r.check(ctx, v.Key, s.Addr, c); err != nil {
@@ -87,7 +86,7 @@ func (r *checkOnce) main(name, server string) error {
 	return nil
 }
 
-// check makes one check, page by page. An error ends all: nobody waits any longer.
+// check makes one check, page by page. An error ends everything: nothing waits any longer.
 func (r *checkOnce) check(ctx context.Context, service ir.ServiceKey, server netip.AddrPort, c *ir.Check) error {
 	of := ""
 	if c.Target.IsValid() && c.Target != server {
@@ -99,7 +98,7 @@ func (r *checkOnce) check(ctx context.Context, service ir.ServiceKey, server net
 		return nil
 	}
 	if session, ok := c.Checker.(*ir.BFDCheck); ok {
-		r.say("  not asked: it follows the BFD session %s of the keepc that runs; keepc status shows it", session.Text)
+		r.say("  not asked: it follows the BFD session %s of the running keepc; see keepc status", session.Text)
 		return nil
 	}
 	if !enforced.Checked(c) {
@@ -119,7 +118,7 @@ func (r *checkOnce) check(ctx context.Context, service ir.ServiceKey, server net
 	return nil
 }
 
-// say writes one line, whatever a server answers and a file says.
+// say writes one line, whatever a server answers and a file contains.
 func (r *checkOnce) say(format string, values ...any) {
 	fmt.Fprintln(r.Stdout, report.Printable(fmt.Sprintf(format, values...)))
 }

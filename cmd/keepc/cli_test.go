@@ -12,8 +12,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestCLI plays the scripts of testdata/cli. They have some commands more than others; the first of them,
-// "exits CODE keepc ARGS...", runs keepc and wants its exit code; what it prints is in stdout and stderr as usual.
+// TestCLI plays the scripts of testdata/cli. They have some additional commands; the first one, "exits CODE keepc
+// ARGS...", runs keepc and checks its exit code; its output is in stdout and stderr as usual.
 func TestCLI(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -54,7 +54,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// fill makes a file of a text so many times: fill FILE COUNT TEXT, where the text may have escapes.
+// fill makes a file of a repeated text: fill FILE COUNT TEXT, where the text may have escapes.
 func fill(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: fill FILE COUNT TEXT")
@@ -75,7 +75,7 @@ func random(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), noise, 0o644))
 }
 
-// mode wants a file to have a mode: mode OCTAL FILE.
+// mode checks the mode of a file: mode OCTAL FILE.
 func mode(ts *testscript.TestScript, _ bool, args []string) {
 	info, err := os.Stat(ts.MkAbs(args[1]))
 	ts.Check(err)
@@ -84,7 +84,7 @@ func mode(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// islink wants a file to be a symbolic link: islink FILE.
+// islink checks that a file is a symbolic link: islink FILE.
 func islink(ts *testscript.TestScript, _ bool, args []string) {
 	info, err := os.Lstat(ts.MkAbs(args[0]))
 	ts.Check(err)

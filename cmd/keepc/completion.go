@@ -9,33 +9,33 @@ import (
 	"keepc/compiler/schema"
 )
 
-// The words that shells offer behind flags and verbs: each with its meaning behind a tab, as cobra wants it. "keepc completion" prints
-// the scripts that ask for them.
+// The words that shells offer for flags and verbs: each followed by a tab and its meaning, as cobra requires. "keepc
+// completion" prints the scripts that ask for them.
 
-// completeGlobals makes shells offer words for the flags of every verb.
+// completeGlobals registers words for the flags of every verb.
 func completeGlobals(root *cobra.Command) {
 	register(root, "format", func(c *cobra.Command, _ string) []string { return formatsOf(c) })
 	register(root, "color", func(*cobra.Command, string) []string { return []string{"auto", "always", "never"} })
 	register(root, "id", func(*cobra.Command, string) []string { return nil })
 	register(root, "keepalived-version", func(*cobra.Command, string) []string { return nil })
-	_ = root.MarkPersistentFlagDirname("root") // the error is for flags that are not there
+	_ = root.MarkPersistentFlagDirname("root") // the error is for flags that do not exist
 }
 
-// completeCheck does it for those of check.
+// completeCheck registers words for the flags of check.
 func completeCheck(c *cobra.Command) {
 	register(c, "only", afterComma(ruleWords))
 	register(c, "off", afterComma(ruleWords))
 	register(c, "fail-on", func(*cobra.Command, string) []string { return []string{"error", "warning", "info"} })
 }
 
-// register makes shells offer words for a flag, which words gives for what was typed so far.
+// register registers the words for a flag; words returns them for what was typed so far.
 func register(c *cobra.Command, flag string, words func(c *cobra.Command, typed string) []string) {
 	_ = c.RegisterFlagCompletionFunc(flag, func(c *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-		return words(c, typed), cobra.ShellCompDirectiveNoFileComp // the error is for flags that are not there
+		return words(c, typed), cobra.ShellCompDirectiveNoFileComp // the error is for flags that do not exist
 	})
 }
 
-// afterComma offers the words for the last of a list with commas.
+// afterComma offers words for the last element of a comma-separated list.
 func afterComma(words func() []string) func(*cobra.Command, string) []string {
 	return func(_ *cobra.Command, typed string) []string {
 		all := words()
@@ -55,9 +55,9 @@ func ruleWords() (words []string) {
 	return words
 }
 
-// subjects are what explain explains.
+// subjects are what explain can explain.
 func subjects() []string {
-	words := append(ruleWords(), dropIn+"\tWhat check does otherwise than keepalived -t.", capabilities+"\tWhat run needs of its machine.")
+	words := append(ruleWords(), dropIn+"\tWhere check differs from keepalived -t.", capabilities+"\tWhich capabilities run needs.")
 	visit := func(path []*schema.Keyword) { words = append(words, schema.Join(path)+"\t"+path[len(path)-1].Text) }
 	schema.Walk(visit)
 	schema.WalkSettings(visit)

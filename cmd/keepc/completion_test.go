@@ -18,12 +18,12 @@ import (
 	"keepc/runtime/lab"
 )
 
-// TestCompletion types into real shells on a terminal, and wants to see what they offer.
+// TestCompletion types into real shells on a terminal, and checks what they offer.
 func TestCompletion(t *testing.T) {
 	for _, sh := range []struct {
 		program string
 		args    []string
-		file    string // that the shell reads at its start
+		file    string // read by the shell at its start
 		text    string
 	}{
 		{"bash", []string{"--rcfile", ".bashrc", "-i"}, ".bashrc", ". /usr/share/bash-completion/bash_completion\n. <(keepc completion bash)\nbind 'set completion-query-items 0' 'set show-all-if-ambiguous on' 'set page-completions off' 'set bell-style none'\nPS1='ready> '\n"},
@@ -76,7 +76,7 @@ func installed(t *testing.T) string {
 	return dir
 }
 
-// A screen is the far end of a terminal: what a program on it shows, and a keyboard.
+// A screen is the other end of a terminal: it shows what a program writes, and has a keyboard.
 type screen struct {
 	t    *testing.T
 	file *os.File
@@ -127,7 +127,7 @@ func onTerminal(t *testing.T, cmd *exec.Cmd) *screen {
 	return term
 }
 
-// read collects what is shown, until no program has the terminal any more.
+// read collects what is shown, until no program has the terminal open.
 func (term *screen) read() {
 	buf := make([]byte, 4096)
 	for {
@@ -148,7 +148,7 @@ func (term *screen) send(keys string) {
 	}
 }
 
-// all waits for the end of the program, and returns what it has shown.
+// all waits for the end of the program, and returns everything that it has shown.
 func (term *screen) all() string {
 	term.t.Helper()
 	term.readers.Wait() // the terminal ends with its last program
@@ -160,7 +160,7 @@ func (term *screen) all() string {
 // commands is what moves the cursor and changes colours.
 var commands = regexp.MustCompile("\x1b\\[[0-9;?]*[A-Za-z]|\x1b\\(B|\x1b\\][^\a]*\a|\r|.\b")
 
-// wait waits until all the texts were shown since the last wait.
+// wait waits until all the texts have been shown since the last wait.
 func (term *screen) wait(texts ...string) {
 	term.t.Helper()
 	var shown string

@@ -14,9 +14,10 @@ import (
 	"keepc/runtime/lab"
 )
 
-// TestReceiveChecksOfKeepalived sends the packets of TestReceiveChecks to keepalived: it takes and drops the same as keepc. Where it does not, the
-// check says what keepalived 2.2.7 does. It says of each packet that it takes that it has the lower priority; what it counts differs in many
-// places, and is not compared. Behind each packet goes one that it counts, under which name depends on the way.
+// TestReceiveChecksOfKeepalived sends the packets of TestReceiveChecks to keepalived: it accepts and drops the same as
+// keepc. Where it differs, the check says what keepalived 2.2.7 does. It logs for each packet that it accepts that
+// this has the lower priority; its counters differ in many places and are not compared. Each packet is followed by one
+// that it counts; the counter depends on the path.
 func TestReceiveChecksOfKeepalived(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "keepalived", "ip")

@@ -94,13 +94,13 @@ vrrp_instance signed {
 }
 `
 
-// A receiveCheck is an advertisement, and what an instance of conformance makes of it.
+// A receiveCheck is an advertisement, and what an instance of conformance does with it.
 type receiveCheck struct {
 	name     string
 	instance string
 	packet   crafted
-	want     counts // that rise; none: nobody counts it
-	differs  string // in what keepalived 2.2.7 does; empty: in nothing
+	want     counts // the counters that rise; none: it is not counted
+	differs  string // what keepalived 2.2.7 does differently; empty: nothing
 }
 
 type counts map[string]uint64
@@ -181,7 +181,7 @@ func receiveChecks(linkLocal netip.Addr) []receiveCheck {
 		{"unicast: TTL above max_ttl", "peer", crafted{Packet: peer, to: here4, ttl: 255}, one("ip-ttl-errors"), ""},
 		{"unicast: TTL below min_ttl", "peer", crafted{Packet: peer, to: here4, ttl: 63}, one("ip-ttl-errors"), ""},
 		{"unicast: from nobody", "peer", crafted{Packet: peer, to: here4, ttl: 64, from: netip.MustParseAddr("10.0.0.102")}, one("destination-addr-errors"), ""},
-		{"unicast: to the group", "peer", crafted{Packet: peer, ttl: 64, to: vrrp.Group(false)}, one("destination-addr-errors"), ""},
+		{"unicast: to the group", "peer", crafted{Packet: peer, ttl: 64, to: ir.MulticastGroup(false)}, one("destination-addr-errors"), ""},
 		{"unicast: a wrong checksum", "peer", crafted{Packet: peer, to: here4, ttl: 64, after: flip(6)}, one("checksum-errors"), ""},
 		{"unicast: version 2", "peer", crafted{Packet: with(two, func(p *vrrp.Packet) { p.VRID, p.Addresses = 55, peer.Addresses }), ttl: 64, to: here4}, one("version-errors"), ""},
 		{"unicast: another address", "peer", crafted{Packet: with(peer, func(p *vrrp.Packet) { p.Addresses = two.Addresses }), to: here4, ttl: 64}, counts{"advertisement-rcvd": 1, "address-list-errors": 1}, "drops it, and both stay MASTER"},
@@ -206,12 +206,12 @@ func receiveChecks(linkLocal netip.Addr) []receiveCheck {
 	}
 }
 
-// sound is the first packet to an instance: there is nothing wrong with it.
+// sound is the first packet to an instance: nothing is wrong with it.
 func sound(checks []receiveCheck, instance string) crafted {
 	return checks[slices.IndexFunc(checks, func(c receiveCheck) bool { return c.instance == instance })].packet
 }
 
-// behind is a packet of another type that goes the way of a check's.
+// behind is a packet of a different type on the same path as a check's.
 func behind(checks []receiveCheck, c receiveCheck) crafted {
 	m := sound(checks, c.instance)
 	if m.spoil = func(b []byte) []byte { b[0] = b[0]&0xf0 | 3; return b }; c.packet.seq == 0 {
@@ -220,8 +220,9 @@ func behind(checks []receiveCheck, c receiveCheck) crafted {
 	return m
 }
 
-// TestReceiveChecks sends one advertisement after the other, each with one fault, to a running director that is MASTER, and looks under which
-// name it counts it. Behind each goes one of another type, whose count tells that both were read. Then the packets that a role follows: section 6.4.
+// TestReceiveChecks sends advertisements, each with one fault, to a running director that is MASTER, and looks at
+// which counter rises. Each is followed by one of a different type, whose counter tells that both were read. Then come
+// the packets that change a role: section 6.4.
 func TestReceiveChecks(t *testing.T) {
 	t.Parallel()
 	here, in := conformanceHosts(t)
@@ -231,7 +232,7 @@ func TestReceiveChecks(t *testing.T) {
 	defer p.Stop()
 	ask := keepcArgs(t, "status", "--format", "json")
 	look := func(name string) (found status.Instance) {
-		out, _ := here.Try(ask[0], ask[1:]...) // it leaves with 1: something is wrong
+		out, _ := here.Try(ask[0], ask[1:]...) // it exits with 1: something is wrong
 		var d status.Document
 		if json.Unmarshal([]byte(out), &d) != nil {
 			return found
@@ -289,7 +290,7 @@ func TestReceiveChecks(t *testing.T) {
 			t.Errorf("%s: %d packets of priority 0", name, n)
 		}
 	}
-	// A BACKUP of version 3 waits as long as the interval of the MASTER wants: 3 x 2 s, and the skew of it.
+	// A version 3 BACKUP waits according to the interval of the MASTER: 3 x 2 s, and its skew.
 	slow := three
 	slow.Priority, slow.Interval = 200, 2*time.Second
 	begun := time.Now()
@@ -301,7 +302,7 @@ func TestReceiveChecks(t *testing.T) {
 	}
 }
 
-// received are the counters of what was heard.
+// received returns the counters of received packets.
 func received(t *testing.T, i status.Instance) map[string]uint64 {
 	t.Helper()
 	text, err := json.Marshal(i.Statistics)

@@ -15,7 +15,8 @@ import (
 	"keepc/runtime/lab"
 )
 
-// TestAnnouncedAtOnce: of an instance with 80 addresses the neighbours hear about each as soon as it is there, not behind the last one.
+// TestAnnouncedAtOnce checks that the neighbours hear about each of an instance's 80 addresses as soon as it is added,
+// not after the last one.
 func TestAnnouncedAtOnce(t *testing.T) {
 	lab.NeedPrograms(t, "ip")
 	n := lab.New(t)
@@ -75,7 +76,7 @@ func TestAnnouncedAtOnce(t *testing.T) {
 	t.Logf("all 80 within %v; from an address to its announcement: median %v, at most %v", there[last].Sub(there[vips[0]]), waits[40], waits[79])
 }
 
-// announced is when the first gratuitous ARP for an address was on the wire; zero: never.
+// announced returns when the first gratuitous ARP for an address was sent; zero: never.
 func announced(wire *lab.Capture, a netip.Addr) time.Time {
 	for _, f := range wire.Frames() {
 		if d := f.Data; len(d) >= 42 && d[12] == 8 && d[13] == 6 && slices.Equal(d[28:32], a.AsSlice()) && slices.Equal(d[38:42], a.AsSlice()) {

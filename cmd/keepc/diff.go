@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -33,14 +34,14 @@ func (a *App) diff() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "diff OLD NEW",
 		Short: "Show what changes between two files",
-		Long: "Compare two files: what a reload from OLD to NEW changes in the kernel, and everything else; what becomes of every instance\n" +
+		Long: "Compare two files: what a reload from OLD to NEW changes in the kernel, and everything else; what happens to every instance\n" +
 			"(untouched, retuned in place, addresses change, re-election, restart needed) and of every real server (kept with its state,\n" +
-			"re-checked, drained, removed). Comments, layout, the order of blocks and defaults that are written out are not changes.\n\n" +
-			"OLD and NEW are files, or REV:path as in git, whose includes are read from that revision; or two directories with a file\n" +
-			"of the same name, *.conf, for each director; or, with several --id, one file for several directors.\n\n" +
-			"With --peers, or for several directors, the reload is rehearsed on a virtual network (see simulate): what the others do, and\n" +
-			"an order of reloads in which no address is ever without a MASTER or has two, or that there is none. Where routers with\n" +
-			"keepalived, which drops advertisements with other addresses than its own, need another order, that is told, too.\n\n" + bounded,
+			"re-checked, drained, removed). Comments, layout, the order of blocks and explicit defaults are not changes.\n\n" +
+			"OLD and NEW are files; or REV:path as in git, with includes read from that revision; or two directories with a file\n" +
+			"of the same name (*.conf) for each director; or, with several --id, one file for several directors.\n\n" +
+			"With --peers, or for several directors, the reload is rehearsed on a virtual network (see simulate): what the others do,\n" +
+			"and an order of reloads in which every address always has exactly one MASTER, if there is one. If routers with\n" +
+			"keepalived, which drops advertisements with addresses that differ from its own, need a different order, that is shown too.\n\n" + bounded,
 		Example: `  keepc diff /etc/keepalived/keepalived.conf new.conf
   keepc diff HEAD:lb1.conf lb1.conf --peers lb2.conf,lb3.conf
   keepc diff --exit-code --format json HEAD~1:cluster/ HEAD:cluster/`,
@@ -56,7 +57,7 @@ func (a *App) diff() *cobra.Command {
 	f.SortFlags = false
 	f.StringVar(&run.as, "as", "master", "the `ROLE` assumed: master or backup for all instances")
 	f.StringSliceVar(&run.peers, "peers", nil, "the `FILES` of the other directors, which stay as they are")
-	f.BoolVar(&run.all, "all", false, "show what is untouched, too")
+	f.BoolVar(&run.all, "all", false, "also show what is untouched")
 	f.BoolVar(&run.exitCode, "exit-code", false, "exit with 4 when there are changes")
 	register(c, "as", func(*cobra.Command, string) []string { return []string{"master", "backup"} })
 	return c
@@ -71,7 +72,7 @@ func (r *diffRun) main(before, after string) error {
 	if err != nil {
 		return err
 	}
-	defer debug.SetMemoryLimit(debug.SetMemoryLimit(2 * memoryLimit)) // two configurations are held at once
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(2 * memoryLimit)) // two configurations are in memory at once
 	pairs, err := r.pairs(before, after)
 	if err == nil {
 		pairs, err = r.withPeers(pairs)
@@ -107,9 +108,9 @@ func (r *diffRun) main(before, after string) error {
 // A side is the old or the new file of a director.
 type side struct {
 	diff.Side
-	name    string // as it is shown
+	name    string // as messages show it
 	errors  int
-	missing []daemon.Fault // includes of which nothing was read
+	missing []daemon.Fault // includes that brought in nothing
 	ends    bool           // keepalived does not run with it
 }
 
@@ -131,14 +132,14 @@ func (r *diffRun) pairs(before, after string) (pairs []filePair, err error) {
 		return nil, err
 	}
 	if (old == nil) != (now == nil) {
-		return nil, errors.New("a directory can be compared with another directory only")
+		return nil, errors.New("a directory can only be compared with another directory")
 	}
 	if old == nil {
 		return r.readPair(before, after)
 	}
 	for _, name := range now {
 		if !slices.Contains(old, name) {
-			r.complain("keepc: %s is in %s only, and left out", name, after)
+			r.complain("keepc: %s is only in %s: left out", name, after)
 			continue
 		}
 		more, err := r.readPair(within(before, name), within(after, name))
@@ -149,11 +150,11 @@ func (r *diffRun) pairs(before, after string) (pairs []filePair, err error) {
 	}
 	for _, name := range old {
 		if !slices.Contains(now, name) {
-			r.complain("keepc: %s is in %s only, and left out", name, before)
+			r.complain("keepc: %s is only in %s: left out", name, before)
 		}
 	}
 	if len(pairs) == 0 {
-		return nil, fmt.Errorf("%s and %s have no file *.conf in common", before, after)
+		return nil, fmt.Errorf("%s and %s have no *.conf file in common", before, after)
 	}
 	return pairs, nil
 }
@@ -171,7 +172,7 @@ func (r *diffRun) name(pairs []filePair) {
 	}
 }
 
-// within is a file of a directory, which may be that of a revision.
+// within returns a file of a directory, which may be that of a revision.
 func within(dir, name string) string {
 	if strings.HasSuffix(dir, ":") {
 		return dir + name
@@ -179,7 +180,7 @@ func within(dir, name string) string {
 	return strings.TrimSuffix(dir, "/") + "/" + name
 }
 
-// list returns the names of the configurations in a directory; nil: it is none.
+// list returns the names of the configurations in a directory; nil: it is not a directory.
 func (r *diffRun) list(name string) ([]string, error) {
 	if name == "-" {
 		return nil, nil
@@ -188,11 +189,11 @@ func (r *diffRun) list(name string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir := strings.TrimPrefix(app.abs(there), "/")
-	if info, err := fs.Stat(app.FS, cmp.Or(dir, ".")); err != nil || !info.IsDir() {
-		return nil, nil // what is wrong with it, reading it will tell
+	dir := inFS(app.abs(there))
+	if info, err := fs.Stat(app.FS, dir); err != nil || !info.IsDir() {
+		return nil, nil // reading it will report what is wrong with it
 	}
-	entries, err := fs.ReadDir(app.FS, cmp.Or(dir, "."))
+	entries, err := fs.ReadDir(app.FS, dir)
 	if err != nil {
 		return nil, fileError(name, err)
 	}
@@ -207,12 +208,16 @@ func (r *diffRun) list(name string) ([]string, error) {
 
 // readPair reads an old and a new file, once for each id.
 func (r *diffRun) readPair(before, after string) ([]filePair, error) {
-	old, err := r.readSides(before)
-	if err != nil {
-		return nil, err
+	if before == "-" && after == "-" {
+		return nil, errors.New("only one of OLD and NEW can be standard input")
 	}
-	now, err := r.readSides(after)
-	if err != nil {
+	var old, now []side
+	var oldErr, err error
+	var both sync.WaitGroup
+	both.Go(func() { old, oldErr = r.readSides(before) })
+	now, err = r.readSides(after)
+	both.Wait()
+	if err := cmp.Or(oldErr, err); err != nil {
 		return nil, err
 	}
 	pairs := make([]filePair, len(now))
@@ -225,7 +230,7 @@ func (r *diffRun) readPair(before, after string) ([]filePair, error) {
 	return pairs, nil
 }
 
-// readSides reads a file, once for each id, as keepalived does: mistakes count for what it makes of them.
+// readSides reads a file, once for each id, as keepalived does.
 func (r *diffRun) readSides(name string) ([]side, error) {
 	app, there, err := r.at(name)
 	if err != nil {
@@ -236,7 +241,7 @@ func (r *diffRun) readSides(name string) ([]side, error) {
 	f := app.file(j)
 	switch {
 	case errors.Is(f.err, fs.ErrNotExist) && app == r.App && r.isRevision(name):
-		return nil, fmt.Errorf("%w; a file of that revision is written %s:FILE", f.err, name)
+		return nil, fmt.Errorf("%w; write a file of that revision as %s:FILE", f.err, name)
 	case f.err != nil:
 		return nil, f.err
 	}
@@ -249,7 +254,7 @@ func (r *diffRun) readSides(name string) ([]side, error) {
 	return sides, nil
 }
 
-// compare makes the page of a director. several: there are other pages.
+// compare makes the page of a director. several: there are more pages.
 func (p filePair) compare(role diff.Role, several bool) report.DirectorDiff {
 	assumed := "BACKUP"
 	if role == diff.Master {
@@ -263,7 +268,7 @@ func (p filePair) compare(role diff.Role, several bool) report.DirectorDiff {
 	for _, s := range []side{p.before, p.after} {
 		switch {
 		case s.ends:
-			m.Notes = append(m.Notes, fmt.Sprintf("%s has %s; keepalived does not run with it, and keepc run refuses it: keepc check %s.", s.name, report.Count(s.errors, "error"), s.name))
+			m.Notes = append(m.Notes, fmt.Sprintf("%s has %s; keepalived does not run with it, and keepc run refuses it: see keepc check %s.", s.name, report.Count(s.errors, "error"), s.name))
 		case s.errors > 0:
 			m.Notes = append(m.Notes, tolerated(s.errors, s.name)+".")
 		}
@@ -276,7 +281,7 @@ func (p filePair) compare(role diff.Role, several bool) report.DirectorDiff {
 	return m
 }
 
-// inventory counts what a configuration has.
+// inventory counts the parts of a configuration.
 func inventory(cfg *ir.Config) string {
 	return report.Count(len(cfg.Instances), "instance") + ", " + report.Count(len(cfg.VirtualServers), "virtual server")
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
-// TestDiff compares the files of testdata/diff. Every archive has a sentence, the command, its files, and what it prints. UPDATE=1
-// in the environment rewrites the latter: read the difference.
+// TestDiff compares the files of testdata/diff. Every archive has a sentence, the command, its files, and its output.
+// UPDATE=1 in the environment rewrites the output: read the difference.
 func TestDiff(t *testing.T) {
 	archives, err := filepath.Glob(filepath.Join("..", "..", "testdata", "diff", "*.txtar"))
 	if err != nil || len(archives) < 25 {
@@ -51,7 +51,7 @@ func TestDiff(t *testing.T) {
 	}
 }
 
-// TestDiffWithoutGit wants a sentence where git is not installed.
+// TestDiffWithoutGit checks the message if git is not installed.
 func TestDiffWithoutGit(t *testing.T) {
 	t.Setenv("PATH", "")
 	var out bytes.Buffer

@@ -15,9 +15,9 @@ import (
 	"keepc/runtime/lab"
 )
 
-// TestThreeDirectors: behind a router that spreads flows over three directors with mh, connections outlive the death of one. Its flows alone
-// come to other directors, and each of them goes on with the server that it had: the table is the same everywhere. The directors have
-// sloppy_tcp, for they see such a connection in its middle first.
+// TestThreeDirectors checks that connections behind a router that spreads flows over three directors with mh survive
+// the death of one. Only its flows move to other directors, and each of them continues with its server, because the
+// table is the same everywhere. The directors have sloppy_tcp, because they first see such a connection in its middle.
 func TestThreeDirectors(t *testing.T) {
 	t.Parallel()
 	needInterop(t)
@@ -28,7 +28,7 @@ func TestThreeDirectors(t *testing.T) {
 	inner, outer := n.Segment("inner"), n.Segment("outer")
 	router := n.Host("router", lab.On(inner, "eth0", "10.1.0.254/24"), lab.On(outer, "eth1", "10.2.0.254/24"))
 	router.Sysctl("net.ipv4.ip_forward", "1")
-	router.Sysctl("net.ipv4.fib_multipath_hash_policy", "1") // by ports, too
+	router.Sysctl("net.ipv4.fib_multipath_hash_policy", "1") // also by ports
 	router.Sysctl("net.ipv4.conf.all.send_redirects", "0")
 	router.Sysctl("net.ipv4.conf.eth0.send_redirects", "0")
 	client := n.Host("client", lab.On(outer, "eth0", "10.2.0.1/24"))
@@ -122,13 +122,13 @@ func TestThreeDirectors(t *testing.T) {
 	}
 }
 
-// A flowPlace is where a flow goes.
+// A flowPlace is the director and the server of a flow.
 type flowPlace struct {
 	director *lab.Host
 	server   string
 }
 
-// placesOfFlows tells by the client's address and port which director has a flow, and to which server it sends it.
+// placesOfFlows returns, by the client's address and port, which director has a flow, and to which server it sends it.
 func placesOfFlows(directors []*lab.Host) map[string]flowPlace {
 	all := map[string]flowPlace{}
 	for _, h := range directors {

@@ -20,18 +20,18 @@ import (
 type assignRun struct {
 	*App
 	service  string
-	announce string // drain and enable alone
+	announce string // only for drain and enable
 	wait     bool
 	timeout  time.Duration
 }
 
 // assigning is what the three verbs have in common.
-const assigning = "Connections stay. It is not written into the file: status and plan show it as drift, a reload keeps it, and it ends with the keepc that\n" +
-	"runs. SERVER is an address with its port, or without: then it is meant in all services that have it."
+const assigning = "Connections stay. The file is not changed: status and plan show the difference as drift, a reload keeps it, and it ends with the running\n" +
+	"keepc. SERVER is an address with its port, or an address alone, which means all services that have it."
 
 func (a *App) assignFlags(c *cobra.Command, run *assignRun) *cobra.Command {
 	c.Flags().SortFlags = false
-	c.Flags().StringVar(&run.service, "service", "", "in this virtual server alone: `\"tcp 10.0.0.3:80\"`")
+	c.Flags().StringVar(&run.service, "service", "", "only in this virtual server: `\"tcp 10.0.0.3:80\"`")
 	return c
 }
 
@@ -39,9 +39,9 @@ func (a *App) drain() *cobra.Command {
 	run := &assignRun{App: a}
 	c := a.assignFlags(&cobra.Command{
 		Use:   "drain SERVER|--announce NAME",
-		Short: "Send a real server no new connections, or this director none, until keepc enable",
-		Long: "Give a real server weight 0 in the keepc that runs in this network namespace. " + assigning + "\n\n" +
-			"With --announce, withdraw the addresses of an announcement of .keepc.conf by way of its drain_table; with --wait, until they are\n" +
+		Short: "Send no new connections to a real server, or to this director, until keepc enable",
+		Long: "Set the weight of a real server to 0 in the running keepc of this network namespace. " + assigning + "\n\n" +
+			"With --announce, withdraw the addresses of an announcement of .keepc.conf through its drain_table; --wait waits until they are\n" +
 			"withdrawn. Addresses and virtual servers stay.",
 		Example: `  keepc drain 10.0.0.7
   keepc drain 10.0.0.7:80 --wait --timeout 10m && ssh 10.0.0.7 reboot
@@ -57,7 +57,7 @@ func (a *App) drain() *cobra.Command {
 	}, run)
 	run.announceFlag(c)
 	c.Flags().BoolVar(&run.wait, "wait", false, "wait until the server has no active connection, or all addresses are withdrawn")
-	c.Flags().DurationVar(&run.timeout, "timeout", 0, "how long --wait waits; 0: for ever")
+	c.Flags().DurationVar(&run.timeout, "timeout", 0, "how long --wait waits; 0: no limit")
 	return c
 }
 
@@ -65,9 +65,9 @@ func (a *App) enable() *cobra.Command {
 	run := &assignRun{App: a}
 	c := a.assignFlags(&cobra.Command{
 		Use:   "enable SERVER|--announce NAME",
-		Short: "Give a real server the weight of the file again, or announce again, after keepc drain or weight",
-		Long: "Take back what drain and weight did to a real server of the keepc that runs in this network namespace: the file and its checks count again.\n" +
-			"With --announce, take back what drain did to an announcement.",
+		Short: "Undo keepc drain or keepc weight: the file's weight counts again, or addresses are announced again",
+		Long: "Undo what drain and weight did to a real server in the running keepc of this network namespace: the file and the checks count again.\n" +
+			"With --announce, undo what drain did to an announcement.",
 		Example: `  keepc enable 10.0.0.7
   keepc enable 10.0.0.7:80 --service "tcp 10.0.0.3:80"
   keepc enable --announce edge`,
@@ -87,8 +87,8 @@ func (a *App) weight() *cobra.Command {
 	run := &assignRun{App: a}
 	return a.assignFlags(&cobra.Command{
 		Use:   "weight SERVER N",
-		Short: "Give a real server another weight than its file, until keepc enable",
-		Long:  "Give a real server a weight in the keepc that runs in this network namespace. " + assigning,
+		Short: "Override the weight of a real server until keepc enable",
+		Long:  "Set the weight of a real server in the running keepc of this network namespace. " + assigning,
 		Example: `  keepc weight 10.0.0.7 5
   keepc weight 10.0.0.7:80 200 --service "tcp 10.0.0.3:80"`,
 		Args: cobra.ExactArgs(2),
@@ -107,7 +107,7 @@ func (r *assignRun) announceFlag(c *cobra.Command) {
 	c.MarkFlagsMutuallyExclusive("announce", "service")
 }
 
-// subject holds that a command line has a server or an announcement.
+// subject checks that a command line has a server or an announcement.
 func (r *assignRun) subject(c *cobra.Command, args []string) error {
 	if r.announce == "" {
 		return cobra.ExactArgs(1)(c, args)
@@ -147,7 +147,7 @@ func (r *assignRun) withdrawn(ctx context.Context, asked status.Drain, d *status
 		return slices.ContainsFunc(d.Drained(asked), func(a status.Announcement) bool { return a.Stage != state.Withdrawn.String() })
 	}
 	return r.until(ctx, d, func(now *status.Document) bool { return !there(now) }, func(*status.Document) error {
-		return fmt.Errorf("%s is still announced after %v; it goes on to drain", r.announce, r.timeout)
+		return fmt.Errorf("%s is still announced after %v; it continues to drain", r.announce, r.timeout)
 	})
 }
 
@@ -175,12 +175,21 @@ func (r *assignRun) main(ctx context.Context, server string, weight *int) error 
 
 // drained waits until the servers have no active connection.
 func (r *assignRun) drained(ctx context.Context, asked status.Assignment, d *status.Document) (*status.Document, error) {
-	return r.until(ctx, d, func(now *status.Document) bool { return now.Active(asked) == 0 }, func(now *status.Document) error {
-		return fmt.Errorf("%s has %d active connections after %v; it stays drained", asked.Server, now.Active(asked), r.timeout)
+	none := func(now *status.Document) bool {
+		active, known := now.Active(asked)
+		return known && active == 0
+	}
+	return r.until(ctx, d, none, func(now *status.Document) error {
+		active, known := now.Active(asked)
+		if !known {
+			return fmt.Errorf("the kernel did not report the connections of %s within %v; it stays drained", asked.Server, r.timeout)
+		}
+		return fmt.Errorf("%s has %d active connections after %v; it stays drained", asked.Server, active, r.timeout)
 	})
 }
 
-// until waits until a director is as asked; late is the error when the time is over. Who interrupts it gets the last answer.
+// until waits until a director is in the requested state; late is the error at the timeout. An interrupted user gets
+// the last answer.
 func (r *assignRun) until(ctx context.Context, d *status.Document, met func(*status.Document) bool, late func(*status.Document) error) (*status.Document, error) {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -189,7 +198,7 @@ func (r *assignRun) until(ctx context.Context, d *status.Document, met func(*sta
 		defer cancel()
 		ctx = limited
 	}
-	err := status.Watch(ctx, waitPause, func(now *status.Document) (bool, error) {
+	err := status.Watch(ctx, status.About, waitPause, func(now *status.Document) (bool, error) {
 		if now == nil {
 			return true, status.ErrNone
 		}

@@ -13,17 +13,17 @@ import (
 	"keepc/runtime/status"
 )
 
-// A dumper writes the files that signals ask keepalived for.
+// A dumper writes the files that signals request from keepalived.
 type dumper struct {
 	dir      string
 	mode     os.FileMode
-	name     string // of the file of the data, without its directory
+	name     string // of the data file, without its directory
 	snapshot func(context.Context) (status.Snapshot, error)
 	say      func(string, ...any)
 	since    dumps.Baseline
 }
 
-// run answers signals until ctx ends. conf: the configuration is logged first.
+// run handles signals until ctx ends. conf: the configuration is logged first.
 func (w *dumper) run(ctx context.Context, asked <-chan os.Signal, conf bool) {
 	if conf {
 		if s, err := w.snapshot(ctx); err == nil {
@@ -52,6 +52,10 @@ func (w *dumper) write(ctx context.Context, sig os.Signal) error {
 	pid := os.Getpid()
 	switch sig {
 	case syscall.SIGUSR1:
+		w.say("Printing parent data for process(%d) on signal", pid)
+		if err := w.replace(strings.Replace(w.name, "keepalived", "keepalived_parent", 1), dumps.Parent(s)); err != nil {
+			return err
+		}
 		w.say("Printing VRRP data for process(%d) on signal", pid)
 		if err := w.replace(w.name, dumps.Data(s)); err != nil || len(s.Config.VirtualServers) == 0 {
 			return err
@@ -75,13 +79,14 @@ func (w *dumper) write(ctx context.Context, sig os.Signal) error {
 	return w.replace("keepalived.json", text)
 }
 
-// replace puts a file in its place, whole or not at all. A link of that name, which others could have made, is replaced and not followed.
+// replace replaces a file atomically. A link with that name, which others could have made, is replaced and not
+// followed.
 func (w *dumper) replace(name string, text []byte) error {
 	f, err := os.CreateTemp(w.dir, name+".*")
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // it is renamed, or of no use
+	defer os.Remove(f.Name()) // it has been renamed, or is useless
 	_, err = f.Write(text)
 	if failed := f.Chmod(w.mode); err == nil {
 		err = failed

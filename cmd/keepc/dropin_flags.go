@@ -9,16 +9,16 @@ import (
 type keepalivedFlag struct {
 	short byte // 0: none
 	long  string
-	value string // the name of its value; empty: it has none
-	joins bool   // the value can be left out, and is joined where it is not: -tFILE, --config-test=FILE
+	value string // the name of its value; empty: it takes none
+	joins bool   // the value is optional, and attached: -tFILE, --config-test=FILE
 	help  string
-	why   string // what becomes of it where keepc does not do what keepalived does; empty: it does
+	why   string // what happens if keepc does not do what keepalived does; empty: it does
 	set   func(*keepalivedRun, string) error
 }
 
 // keepalivedFlags are those of keepalived 2.2.7 as Debian builds it, in the order of its help.
 func keepalivedFlags() []keepalivedFlag {
-	const oneProcess = "there is one process, whose pid the file has"
+	const oneProcess = "there is only one process; the file has its pid"
 	none := func(*keepalivedRun, string) error { return nil }
 	text := func(of func(*keepalivedRun) *string) func(*keepalivedRun, string) error {
 		return func(d *keepalivedRun, value string) error {
@@ -37,11 +37,11 @@ func keepalivedFlags() []keepalivedFlag {
 		{'P', "vrrp", "", false, "run VRRP only", "", yes(func(d *keepalivedRun) *bool { return &d.onlyVRRP })},
 		{'C', "check", "", false, "run virtual servers and their checks only", "", yes(func(d *keepalivedRun) *bool { return &d.onlyChecks })},
 		{'B', "no_bfd", "", false, "run without BFD", "", none},
-		{0, "all", "", false, "run all parts, also those without configuration", "all parts always run", none},
-		{'l', "log-console", "", false, "log to the console, too", "", yes(func(d *keepalivedRun) *bool { return &d.console })},
+		{0, "all", "", false, "run all parts, even those without configuration", "all parts always run", none},
+		{'l', "log-console", "", false, "also log to the console", "", yes(func(d *keepalivedRun) *bool { return &d.console })},
 		{'D', "log-detail", "", false, "log in detail", "", yes(func(d *keepalivedRun) *bool { return &d.verbose })},
 		{'S', "log-facility", "([0-7]|local[0-7]|user|daemon)", false, "the facility of syslog", "", (*keepalivedRun).setFacility},
-		{'g', "log-file", "FILE", true, "log to a file, /tmp/keepalived.log where none is named", "", func(d *keepalivedRun, value string) error {
+		{'g', "log-file", "FILE", true, "log to a file (default /tmp/keepalived.log)", "", func(d *keepalivedRun, value string) error {
 			d.logFile = value
 			if value == "" {
 				d.logFile = "/tmp/keepalived.log"
@@ -51,38 +51,39 @@ func keepalivedFlags() []keepalivedFlag {
 		{0, "flush-log-file", "", false, "write each line at once", "each line is written at once anyway", none},
 		{'G', "no-syslog", "", false, "do not log to syslog", "", yes(func(d *keepalivedRun) *bool { return &d.noSyslog })},
 		{'u', "umask", "MASK", false, "the umask of files that are made", "", (*keepalivedRun).setUmask},
-		{'X', "release-vips", "", false, "give up addresses when a signal ends the role", "it always does", none},
-		{'V', "dont-release-vrrp", "", false, "leave addresses, routes and rules at the end", "", yes(func(d *keepalivedRun) *bool { return &d.leaveVRRP })},
-		{'I', "dont-release-ipvs", "", false, "leave virtual servers at the end", "", yes(func(d *keepalivedRun) *bool { return &d.leaveIPVS })},
-		{'R', "dont-respawn", "", false, "start no child process again", "there are no child processes", none},
+		{'X', "release-vips", "", false, "remove addresses when a signal ends the role", "it always does", none},
+		{'V', "dont-release-vrrp", "", false, "leave addresses, routes and rules in place at exit", "", yes(func(d *keepalivedRun) *bool { return &d.leaveVRRP })},
+		{'I', "dont-release-ipvs", "", false, "leave virtual servers in place at exit", "", yes(func(d *keepalivedRun) *bool { return &d.leaveIPVS })},
+		{'R', "dont-respawn", "", false, "do not restart child processes", "there are no child processes", none},
 		{'n', "dont-fork", "", false, "stay in the foreground", "", yes(func(d *keepalivedRun) *bool { return &d.foreground })},
-		{'d', "dump-conf", "", false, "log the configuration at the start", "", yes(func(d *keepalivedRun) *bool { return &d.dumpConf })},
+		{'d', "dump-conf", "", false, "log the configuration at startup", "", yes(func(d *keepalivedRun) *bool { return &d.dumpConf })},
 		{'p', "pid", "FILE", false, "the pid file", "", text(func(d *keepalivedRun) *string { return &d.pids[0] })},
 		{'r', "vrrp_pid", "FILE", false, "the pid file of VRRP", oneProcess, text(func(d *keepalivedRun) *string { return &d.pids[1] })},
 		{'T', "genhash", "", false, "print digests of pages", "refused: keepc hash URL prints them", func(*keepalivedRun, string) error { return fmt.Errorf("genhash: keepc hash URL prints digests") }},
 		{'c', "checkers_pid", "FILE", false, "the pid file of the checkers", oneProcess, text(func(d *keepalivedRun) *string { return &d.pids[2] })},
-		{'a', "address-monitoring", "", false, "log all addresses that come and go", "only what concerns this director is logged", none},
+		{'a', "address-monitoring", "", false, "log all address changes", "only addresses of this director are logged", none},
 		{'b', "bfd_pid", "FILE", false, "the pid file of BFD", oneProcess, text(func(d *keepalivedRun) *string { return &d.pids[3] })},
-		{'x', "snmp", "", false, "answer to SNMP", "there is no SNMP", inLog("there is no SNMP")},
+		{'x', "snmp", "", false, "answer SNMP queries", "there is no SNMP", inLog("there is no SNMP")},
 		{'A', "snmp-agent-socket", "FILE", false, "the socket of the SNMP agent", "there is no SNMP", inLog("there is no SNMP")},
 		{'s', "namespace", "NAME", false, "run in a network namespace", "", text(func(d *keepalivedRun) *string { return &d.namespace })},
 		{'m', "core-dump", "", false, "leave a core dump when it crashes", "a crash prints its stacks", none},
 		{'M', "core-dump-pattern", "PATN", true, "set the pattern of core dumps", "a crash prints its stacks", none},
-		{'e', "all-config", "", false, "every file that is included must be there", "a file that is missing is an error in the log anyway", none},
+		{'e', "all-config", "", false, "every included file must exist", "a missing file is logged as an error anyway", none},
 		{'i', "config-id", "id", false, "the id of lines @id", "", func(d *keepalivedRun, value string) error { d.ids = []string{value}; return nil }},
 		{0, "signum", "SIGFUNC", false, "print the number of a signal: STOP, RELOAD, DATA, STATS, STATS_CLEAR, JSON", "", (*keepalivedRun).signum},
-		{'t', "config-test", "LOG_FILE", true, "test the configuration, and end", "", func(d *keepalivedRun, value string) error {
+		{'t', "config-test", "LOG_FILE", true, "test the configuration and exit", "", func(d *keepalivedRun, value string) error {
 			d.test, d.testLog = true, value
 			return nil
 		}},
 		{'v', "version", "", false, "print the version", "", (*keepalivedRun).printVersion},
 		{'h', "help", "", false, "print this help", "", (*keepalivedRun).printHelp},
-		{0, "ignore-sigint", "", false, "go on after SIGINT", "", yes(func(d *keepalivedRun) *bool { return &d.ignoreINT })},
+		{0, "ignore-sigint", "", false, "continue after SIGINT", "", yes(func(d *keepalivedRun) *bool { return &d.ignoreINT })},
 	}
 }
 
-// parse sets what the arguments say, as getopt_long reads them: bundles, joined values, long names as short as they are unique. It returns
-// what is wrong with them, in keepalived's words. Words that are no flags count for nothing. An error is an exit: a flag has done all that was asked for, or cannot.
+// parse parses the arguments as getopt_long does: bundles, attached values, long names abbreviated as long as they are
+// unique. It returns what is wrong with them, in keepalived's words. Words that are not flags are ignored. An error is
+// an exit: a flag has done everything that was requested, or cannot.
 func (d *keepalivedRun) parse(args []string) (wrong []string, err error) {
 	flags := keepalivedFlags()
 	set := func(f *keepalivedFlag, value string) error { return f.set(d, value) }
@@ -152,7 +153,7 @@ func shortFlag(flags []keepalivedFlag, c byte) *keepalivedFlag {
 	return nil
 }
 
-// longFlag finds the flag of a name, or the only one that begins so.
+// longFlag returns the flag with a name, or the only one that begins with it.
 func longFlag(flags []keepalivedFlag, name string) (found *keepalivedFlag) {
 	for i := range flags {
 		f := &flags[i]

@@ -14,10 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inBackground in the environment tells a process that it is the one in the background.
+// inBackground in the environment tells a process that it is the background process.
 const inBackground = "KEEPC_DAEMON"
 
-// background tells the process that waits, if one does, that the director is ready, and gives the terminal up.
+// background tells a waiting process that the director is ready, and gives up the terminal.
 func (d *keepalivedRun) background() (ready func()) {
 	if d.Env(inBackground) == "" {
 		return func() {}
@@ -32,8 +32,8 @@ func (d *keepalivedRun) background() (ready func()) {
 	}
 }
 
-// fork puts the director into a process of its own, without a terminal, unless it is to stay in the foreground, or this is that process. It
-// waits until the director is ready, or has ended, and returns its exit code.
+// fork moves the director into a process of its own, without a terminal, unless it is to stay in the foreground, or
+// this is that process. It waits until the director is ready, or has ended, and returns its exit code.
 func (d *keepalivedRun) fork() (code int, forked bool) {
 	if d.foreground || d.Env(inBackground) != "" {
 		return 0, false
@@ -69,7 +69,8 @@ func (d *keepalivedRun) fork() (code int, forked bool) {
 	return keepalivedFatal, true
 }
 
-// leaveTerminal gives up what the process has of its starter's, who may wait for the end of it. A console that is logged to stays.
+// leaveTerminal gives up what the process shares with its starter, who may wait for its end. A console that is logged
+// to stays.
 func (d *keepalivedRun) leaveTerminal() {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
@@ -83,13 +84,13 @@ func (d *keepalivedRun) leaveTerminal() {
 	}
 }
 
-// pidFiles are those that this process has written. The first is locked for as long as it lives.
+// pidFiles are those that this process has written. The first is locked as long as the process lives.
 type pidFiles []*os.File
 
-// sharedDir is the directory of the pid files of several keepaliveds.
+// sharedDir is the directory for the pid files of several keepaliveds.
 const sharedDir = "/run/keepalived"
 
-// writePIDs writes the number of this process into files. Errors: another process has the lock of the first.
+// writePIDs writes the pid of this process into files. Errors: another process has the lock of the first.
 func writePIDs(names []string) (files pidFiles, err error) {
 	defer func() {
 		if err != nil {
@@ -129,10 +130,10 @@ func writePIDs(names []string) (files pidFiles, err error) {
 
 func (p pidFiles) remove() {
 	for _, f := range p {
-		_ = os.Remove(f.Name()) // somebody else may have
+		_ = os.Remove(f.Name()) // somebody else may have removed it
 		_ = f.Close()
 		for dir := filepath.Dir(f.Name()); dir == sharedDir || strings.HasPrefix(dir, sharedDir+"/"); dir = filepath.Dir(dir) {
-			_ = os.Remove(dir) // others may be in it
+			_ = os.Remove(dir) // it may contain files of others
 		}
 	}
 }

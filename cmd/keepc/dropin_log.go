@@ -14,8 +14,9 @@ import (
 	"time"
 )
 
-// A keepalivedLog is a slog.Handler that writes what monitors of keepalived look for in keepalived's words, and all else as "subject: text".
-// A line is written as level, name of keepalived's process, time and text, with tabs between them.
+// A keepalivedLog is a slog.Handler that writes what monitors of keepalived look for in keepalived's words, and
+// everything else as "subject: text". A line is written as level, name of keepalived's process, time and text,
+// separated by tabs.
 type keepalivedLog struct {
 	mu    *sync.Mutex
 	w     io.Writer
@@ -60,13 +61,13 @@ const (
 	checkerProcess = "Keepalived_healthcheckers"
 )
 
-// quorumChange is what the log says of a service that loses or wins its quorum.
+// quorumChange matches the log's text for a service that loses or regains its quorum.
 var quorumChange = regexp.MustCompile(`^(\w+) (\S+):(\d+): (lost|reached): weight (\d+) of \d+ is alive, quorum (\d+)$`)
 
-// poolChange is what the log says of a server that comes or goes.
+// poolChange matches the log's text for a server that comes or goes.
 var poolChange = regexp.MustCompile(`(?:; removed from|; serves) (\w+) (\S+):(\d+)$`)
 
-// theirWords says something in keepalived's words, and which of its processes would.
+// theirWords returns an event in keepalived's words, and which of its processes would log it.
 func theirWords(subject, text string) (process string, lines []string) {
 	name, last := subject, ""
 	if at := strings.LastIndexByte(subject, ' '); at >= 0 {
@@ -86,7 +87,7 @@ func theirWords(subject, text string) (process string, lines []string) {
 		return vrrpProcess, []string{fmt.Sprintf("(%s) effective priority: %s", name, text)}
 	case strings.HasPrefix(subject, "script "):
 		return vrrpProcess, []string{fmt.Sprintf("VRRP_Script(%s) %s", strings.TrimPrefix(subject, "script "), strings.Replace(text, "succeeds", "succeeded", 1))}
-	case subject == "reload" && text == "asked to":
+	case subject == "reload" && text == "requested":
 		return parentProcess, []string{"Reloading ..."}
 	case subject == "reload" && strings.HasPrefix(text, "done in "):
 		return parentProcess, []string{"Reload finished: " + text}
@@ -123,7 +124,7 @@ func theirWords(subject, text string) (process string, lines []string) {
 	return parentProcess, lines
 }
 
-// cutPort parts an address from its port.
+// cutPort separates an address from its port.
 func cutPort(s string) (host, port string, found bool) {
 	at := strings.LastIndexByte(s, ':')
 	if at < 0 {
@@ -132,13 +133,13 @@ func cutPort(s string) (host, port string, found bool) {
 	return strings.Trim(s[:at], "[]"), s[at+1:], true
 }
 
-// sinks are where lines of a keepalivedLog go.
+// sinks are the destinations of a keepalivedLog.
 type sinks struct {
 	plain  []io.Writer               // "Mon Nov 23 00:15:56 2026: text"
 	syslog map[string]*syslog.Writer // by process
 }
 
-// openLog opens what the flags ask for. Without a syslog, as in a container, nothing goes there.
+// openLog opens what the flags ask for. Without syslog, as in a container, nothing is sent to it.
 func (d *keepalivedRun) openLog(it names) (sinks, error) {
 	var s sinks
 	if d.console {
@@ -167,7 +168,7 @@ func (d *keepalivedRun) openLog(it names) (sinks, error) {
 func (s sinks) Write(line []byte) (int, error) {
 	parts := strings.SplitN(strings.TrimRight(string(line), "\n"), "\t", 4)
 	if len(parts) < 4 {
-		parts = []string{"0", parentProcess, "", parts[0]} // of the Writer: lines were lost
+		parts = []string{"0", parentProcess, "", parts[0]} // of the Writer itself: lines were lost
 	}
 	var errs []error
 	for _, w := range s.plain {

@@ -8,15 +8,15 @@ import (
 	"keepc/compiler/ir"
 )
 
-// names are what tells one keepalived of a machine from the others.
+// names are what distinguishes one keepalived of a machine from the others.
 type names struct {
 	namespace, instance string
-	data                string    // the file of the data that a signal asks for, without its directory
+	data                string    // the data file that a signal requests, without its directory
 	pids                [4]string // files: of the director, VRRP, checkers, BFD; empty: none
 }
 
-// names are those that keepalived 2.2.7 takes from the command line and a configuration: with a network namespace, an instance or use_pid_dir
-// its pid files are in a directory of their own.
+// names returns those that keepalived 2.2.7 derives from the command line and a configuration: with a network
+// namespace, an instance or use_pid_dir its pid files are in a separate directory.
 func (d *keepalivedRun) names(cfg *ir.Config) names {
 	n := names{namespace: cmp.Or(d.namespace, cfg.NetNamespace), instance: cfg.Instance}
 	n.data = "keepalived.data"
@@ -45,12 +45,12 @@ func (d *keepalivedRun) names(cfg *ir.Config) names {
 	return n
 }
 
-// ident is what syslog shows of a process of keepalived.
+// ident returns the name of a process of keepalived in syslog.
 func (n names) ident(process string) string {
 	return strings.Join(append([]string{process}, n.parts()...), "_")
 }
 
-// parts are the names that there are.
+// parts returns the names that are set.
 func (n names) parts() (all []string) {
 	for _, name := range []string{n.namespace, n.instance} {
 		if name != "" {

@@ -15,7 +15,7 @@ import (
 	"keepc/runtime/lab"
 )
 
-// TestKeepalivedFlags holds the table of flags against the help of Debian's keepalived, both ways.
+// TestKeepalivedFlags compares the table of flags with the help of Debian's keepalived, both ways.
 func TestKeepalivedFlags(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "keepalived")
@@ -45,7 +45,7 @@ func TestKeepalivedFlags(t *testing.T) {
 		}
 		want, there := theirs[f.long]
 		switch delete(theirs, f.long); {
-		// Flags that it takes and its help leaves out, or shows with a value that it needs not have.
+		// Flags that it accepts and does not list in its help, or shows with a mandatory value that is optional.
 		case !there && slices.Contains([]string{"log-file", "flush-log-file", "ignore-sigint"}, f.long):
 		case f.long == "core-dump-pattern" && want == "M=PATN":
 		case !there:
@@ -109,7 +109,7 @@ func TestKeepalivedArguments(t *testing.T) {
 	}
 }
 
-// asKeepalivedArgs is the command line of keepc under the name keepalived, or of keepalived itself.
+// asKeepalivedArgs returns the command line of keepc under the name keepalived, or of keepalived itself.
 func asKeepalivedArgs(t *testing.T, p program, args ...string) []string {
 	if p == keepalived {
 		return append([]string{"keepalived"}, args...)
@@ -117,8 +117,8 @@ func asKeepalivedArgs(t *testing.T, p program, args ...string) []string {
 	return keepcArgs(t, append([]string{"keepalived"}, args...)...)
 }
 
-// TestKeepalivedCodes: exit codes of the flags that end at once, and of -t, are those of keepalived. One differs and is meant: a file that is not
-// there is an error.
+// TestKeepalivedCodes checks that the exit codes of the flags that end at once, and of -t, are those of keepalived.
+// One differs on purpose: a missing file is an error.
 func TestKeepalivedCodes(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "keepalived")
@@ -166,14 +166,18 @@ func TestKeepalivedCodes(t *testing.T) {
 	}
 }
 
-// An exported is what an exporter for keepalived reads: of its text files, and of its JSON.
+// An exported is what an exporter for keepalived reads: from its text files, and from its JSON.
 type exported struct {
 	Data  map[string]string // by instance and field
 	JSON  map[string]string
 	Stats []string
+	Lines map[string][]string // by file, without times and passwords
 }
 
-// export does what published exporters do: it asks the process in the pid file by signals, and reads the files.
+// withoutTimes finds what differs from one run to the next, and passwords.
+var withoutTimes = regexp.MustCompile(`(Last transition =|Password =).*`)
+
+// export does what published exporters do: it signals the process in the pid file, and reads the files.
 func export(t *testing.T, h *lab.Host, pid int) (e exported) {
 	t.Helper()
 	read := func(sig syscall.Signal, name string) string {
@@ -194,8 +198,14 @@ func export(t *testing.T, h *lab.Host, pid int) (e exported) {
 		}
 		return string(text)
 	}
-	e.Data = map[string]string{}
+	e.Data, e.Lines = map[string]string{}, map[string][]string{}
 	name, section := "", ""
+	for _, name := range []string{"keepalived_parent.data", "keepalived.data"} {
+		text := withoutTimes.ReplaceAllString(strings.TrimRight(read(syscall.SIGUSR1, name), "\n"), "$1")
+		for line := range strings.SplitSeq(text, "\n") {
+			e.Lines[name] = append(e.Lines[name], withoutSecrets(line))
+		}
+	}
 	for line := range strings.Lines(read(syscall.SIGUSR1, "keepalived.data")) {
 		key, value, found := strings.Cut(strings.TrimSpace(line), " = ")
 		switch {
@@ -209,7 +219,7 @@ func export(t *testing.T, h *lab.Host, pid int) (e exported) {
 			"State", "Wantstate", "Interface", "Gratuitous ARP delay", "Virtual Router ID", "Priority", "Effective priority", "Advert interval", "Preempt", "VRRP Version",
 			"Down timer adverts", "Authentication type", "Command", "Interval", "Weight", "Rise", "Fall", "Status", "Gratuitous ARP repeat", "Timeout",
 		}, key):
-			e.Data[name+" "+key] = value
+			e.Data[name+" "+key] = withoutSecrets(value)
 		}
 	}
 	for line := range strings.Lines(read(syscall.SIGUSR2, "keepalived.stats")) {
@@ -223,7 +233,7 @@ func export(t *testing.T, h *lab.Host, pid int) (e exported) {
 	for _, i := range list {
 		for key, value := range i.Data {
 			if key != "last_transition" && key != "auth_data" {
-				e.JSON[fmt.Sprint(i.Data["iname"], " ", key)] = fmt.Sprint(value)
+				e.JSON[fmt.Sprint(i.Data["iname"], " ", key)] = withoutSecrets(strings.Trim(fmt.Sprint(value), "[]"))
 			}
 		}
 		for key, value := range i.Stats {
@@ -235,12 +245,12 @@ func export(t *testing.T, h *lab.Host, pid int) (e exported) {
 	return e
 }
 
-// TestKeepalivedDumps: for the same file one reader finds the same values in the dumps of both programs, and a monitor the same lines in their
-// logs. What differs and is meant: the password is not written.
+// TestKeepalivedDumps checks that a reader finds the same values in the dumps of both programs for the same file, and
+// a monitor the same lines in their logs. One difference is on purpose: the password is not written.
 func TestKeepalivedDumps(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "keepalived")
-	const file = "global_defs {\n\tenable_script_security\n\trouter_id lb01\n}\nvrrp_script web {\n\tscript /bin/true\n\tuser root\n\tinterval 2\n}\n" +
+	const file = "global_defs {\n\tenable_script_security\n\trouter_id lb01\n}\nvrrp_script web {\n\tscript \"/bin/true a --password=s3cr3t\"\n\tuser root\n\tinterval 2\n}\n" +
 		"vrrp_sync_group G {\n\tgroup {\n\t\tVI_1\n\t\tVI_2\n\t}\n}\n" +
 		"vrrp_instance VI_1 {\n\tinterface eth0\n\tvirtual_router_id 51\n\tpriority 150\n\tgarp_master_delay 3\n\tauthentication {\n\t\tauth_type PASS\n\t\tauth_pass s3cr3t\n\t}\n" +
 		"\tvirtual_ipaddress {\n\t\t192.0.2.10/24\n\t\t192.0.2.11 dev eth0 label eth0:1\n\t}\n\tvirtual_ipaddress_excluded {\n\t\t192.0.2.12\n\t}\n\ttrack_script {\n\t\tweb\n\t}\n}\n" +
@@ -292,6 +302,10 @@ func TestKeepalivedDumps(t *testing.T) {
 			}
 		}
 	}
+	for _, name := range []string{"keepalived_parent.data", "keepalived.data"} {
+		linesInOrder(t, got[keepc].Lines[name], got[keepalived].Lines[name])
+		t.Logf("%s: keepc writes %d lines, keepalived %d", name, len(got[keepc].Lines[name]), len(got[keepalived].Lines[name]))
+	}
 	compare("data", got[keepc].Data, got[keepalived].Data)
 	compare("JSON", got[keepc].JSON, got[keepalived].JSON)
 	if a, b := strings.Join(got[keepc].Stats, "\n"), strings.Join(got[keepalived].Stats, "\n"); a != b {
@@ -299,8 +313,8 @@ func TestKeepalivedDumps(t *testing.T) {
 	}
 }
 
-// TestInitScript: Debian's init script of keepalived starts, reloads, restarts and stops keepc in keepalived's place, and the commands of its
-// unit do, as they are.
+// TestInitScript checks that Debian's init script of keepalived starts, reloads, restarts and stops keepc in
+// keepalived's place, unchanged, and that the commands of its unit do.
 func TestInitScript(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "keepalived", "start-stop-daemon")

@@ -14,8 +14,9 @@ import (
 	"keepc/runtime/lab"
 )
 
-// TestCheckerDumpFiles: on SIGUSR1 both programs write keepalived_check.data, with the same values for a server that is up, one that is down and
-// a service without its quorum. Each line that keepc writes keepalived writes, in that order and so indented.
+// TestCheckerDumpFiles checks that on SIGUSR1 both programs write keepalived_check.data with the same values for a
+// server that is up, one that is down and a service without its quorum. keepalived writes each line that keepc writes,
+// in the same order and with the same indentation.
 func TestCheckerDumpFiles(t *testing.T) {
 	lab.NeedPrograms(t, "keepalived")
 	lab.NeedIPVS(t)
@@ -61,8 +62,16 @@ func TestCheckerDumpFiles(t *testing.T) {
 		dumps[p] = strings.Split(strings.TrimRight(string(text), "\n"), "\n")
 		d.Stop()
 	}
-	theirs := dumps[keepalived]
-	for _, line := range dumps[keepc] {
+	linesInOrder(t, dumps[keepc], dumps[keepalived])
+	if len(dumps[keepc]) < 90 {
+		t.Errorf("only %d lines:\n%s", len(dumps[keepc]), strings.Join(dumps[keepc], "\n"))
+	}
+}
+
+// linesInOrder checks that keepalived also writes each line of a dump of keepc, in the same order.
+func linesInOrder(t *testing.T, ours, theirs []string) {
+	t.Helper()
+	for _, line := range ours {
 		i := 0
 		for i < len(theirs) && theirs[i] != line {
 			i++
@@ -72,8 +81,5 @@ func TestCheckerDumpFiles(t *testing.T) {
 			continue
 		}
 		theirs = theirs[i+1:]
-	}
-	if len(dumps[keepc]) < 90 {
-		t.Errorf("only %d lines:\n%s", len(dumps[keepc]), strings.Join(dumps[keepc], "\n"))
 	}
 }

@@ -15,13 +15,15 @@ import (
 
 	"keepc/compiler"
 	"keepc/compiler/ir"
+	"keepc/compiler/report"
 	"keepc/grammar"
 	"keepc/grammar/source"
 	"keepc/runtime/lab"
 )
 
-// TestCheckerDumps holds that keepc reads virtual servers and checks as keepalived does: the running program writes down what it
-// was told, and the same is written from what keepc has read. Differences that are meant stand in testdata/reference/dumps.txt.
+// TestCheckerDumps checks that keepc reads virtual servers and checks as keepalived does: the running program dumps
+// its configuration, and the same is written from what keepc has read. Deliberate differences are in
+// testdata/reference/dumps.txt.
 func TestCheckerDumps(t *testing.T) {
 	lab.NeedPrograms(t, "keepalived")
 	lab.NeedIPVS(t)
@@ -52,7 +54,7 @@ func TestCheckerDumps(t *testing.T) {
 	}
 }
 
-// sharedCorpus is where real files lie beside the project.
+// sharedCorpus is the directory of real files beside the project.
 const sharedCorpus = "../../../shared/corpus"
 
 // dumpFiles lists the project's own files and, of those of the corpus that keepalived accepts and that have virtual servers, every
@@ -92,7 +94,7 @@ func realServers(cfg *ir.Config) (n int) {
 	return n
 }
 
-// A dumpDifference is one that is meant: in lines of a file's dump that begin so, or in all of them.
+// A dumpDifference is a deliberate difference: in lines of a file's dump with this beginning, or in all of them.
 type dumpDifference struct {
 	file, label, why string
 	used             bool
@@ -116,18 +118,18 @@ func dumpDifferences(t *testing.T) (list []*dumpDifference) {
 	return list
 }
 
-// A dumpTest compares several files at a time.
+// A dumpTest compares several files concurrently.
 type dumpTest struct {
 	*testing.T
 	sync.WaitGroup
 	files chan string
 
-	mu               sync.Mutex // for what follows
+	mu               sync.Mutex // protects the fields below
 	meant            []*dumpDifference
 	compared, blocks int
 }
 
-// compare has keepalived read a file on a host.
+// compare lets keepalived read a file on a host.
 func (d *dumpTest) compare(host *lab.Host, file string) {
 	cfg := compiled(d, file)
 	if d.expected(file, "no start", "") {
@@ -143,7 +145,7 @@ func (d *dumpTest) compare(host *lab.Host, file string) {
 	d.diff(file, cfg, dump)
 }
 
-// diff compares what both read.
+// diff compares what both programs read.
 func (d *dumpTest) diff(file string, cfg *ir.Config, dump string) {
 	got, want := lvsDump(cfg), told(dump)
 	d.mu.Lock()
@@ -166,7 +168,7 @@ func (d *dumpTest) diff(file string, cfg *ir.Config, dump string) {
 	}
 }
 
-// lines compares what is said of an object.
+// lines compares the lines about an object.
 func (d *dumpTest) lines(file, head string, got, want []string) {
 	got, want = slices.Clone(got), slices.Clone(want)
 	for _, line := range slices.Clone(got) {
@@ -187,7 +189,7 @@ func (d *dumpTest) lines(file, head string, got, want []string) {
 	}
 }
 
-// expected tells whether a difference is listed.
+// expected reports whether a difference is listed.
 func (d *dumpTest) expected(file, line, other string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -200,7 +202,7 @@ func (d *dumpTest) expected(file, line, other string) bool {
 	return false
 }
 
-// compiled is what keepc makes of a file.
+// compiled returns keepc's reading of a file.
 func compiled(t testing.TB, name string) *ir.Config {
 	text, err := os.ReadFile(name)
 	if err != nil {
@@ -212,8 +214,8 @@ func compiled(t testing.TB, name string) *ir.Config {
 	return u.Config
 }
 
-// dumpOf starts keepalived on a host and asks it to write down what its checkers were told. It writes the file from its event
-// loop, in one go: once some of it is there, the end of the program tells that all of it is.
+// dumpOf starts keepalived on a host and makes it dump the configuration of its checkers. It writes the file from its
+// event loop, in one go: once part of it exists, the end of the program guarantees the rest.
 func dumpOf(host *lab.Host, file string, cfg *ir.Config) (string, error) {
 	dir, err := os.MkdirTemp(host.Dir(), "")
 	if err != nil {
@@ -230,7 +232,7 @@ func dumpOf(host *lab.Host, file string, cfg *ir.Config) (string, error) {
 	if withSessions(cfg) {
 		parts = append(parts, in("keepalived_bfd.data"))
 	} else {
-		args = append(args, "-C") // the checkers alone
+		args = append(args, "-C") // only the checkers
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), lab.Patience(10*time.Second))
 	defer cancel()
@@ -267,16 +269,16 @@ func dumpOf(host *lab.Host, file string, cfg *ir.Config) (string, error) {
 	}
 }
 
-// withSessions tells whether the BFD sessions of a file are looked at too: where no instance needs interfaces.
+// withSessions reports whether the BFD sessions of a file are compared too: if no instance needs interfaces.
 func withSessions(cfg *ir.Config) bool { return len(cfg.BFDs) > 0 && len(cfg.Instances) == 0 }
 
-// exists tells whether a file has something in it.
+// exists reports whether a file exists and is not empty.
 func exists(path string) bool {
 	s, err := os.Stat(path)
 	return err == nil && s.Size() > 0
 }
 
-// told reads a dump: what virtual servers, checkers and BFD sessions were told.
+// told reads a dump: the configuration of virtual servers, checkers and BFD sessions.
 func told(dump string) (blocks []dumpBlock) {
 	begins := func(line string, with []string) bool {
 		return slices.ContainsFunc(with, func(p string) bool { return strings.HasPrefix(line, p) })
@@ -298,24 +300,24 @@ func told(dump string) (blocks []dumpBlock) {
 	return blocks
 }
 
-// sections are those of a dump that tell of the configuration.
+// sections are those of a dump about the configuration.
 var sections = []string{"Virtual server", "Real server", "Health checkers", "BFD Topology"}
 
-// named is how the lines begin that name an object of the dump; that of a check has an arrow.
+// named matches the lines that name an object of the dump; that of a check has an arrow.
 var named = []string{"VS ", "RIP =", "sorry server", "Checked url =", "BFD Instance ="}
 
-// session is how the lines begin that tell what a BFD session was told.
+// session matches the lines about the configuration of a BFD session.
 var session = []string{"Neighbor", "Source", "Required", "Desired", "Detection", "TTL", "hoplimit", "max_hops", "passive", "send event to checker"}
 
-// happened is how the lines begin that tell what has happened, headings, and the few whose meaning 2.2.7 itself does not know:
-// of regex_options it lists all when there is one.
+// happened matches the lines about events, headings, and the few whose meaning 2.2.7 itself gets wrong: it lists all
+// regex_options if there is one.
 var happened = []string{
 	"alive =", "quorum_state_up =", "reloaded =", "Reloaded =", "initial weight =", "effective weight =", "previous effective_weight =",
 	"num failed checkers =", "RS set =", "Enabled =", "Up =", "Has run =", "Current weight =", "Retries iterations =", "Default delay before retry =",
 	"Failed URL =", "Last ran =", "Last status =", "Regex ref count", "Hashed =", "uid:gid", "Connection", "Tracked Files", "Tracked BFDs", "Regex options",
 }
 
-// tidied takes from a line what is not of the configuration, or written in two ways.
+// tidied removes from a line what is not configuration, or is written in two ways.
 func tidied(line string) string {
 	line, _, _ = strings.Cut(line, " EFF WEIGHT")
 	line, _, _ = strings.Cut(line, ", uid:gid")
@@ -329,5 +331,14 @@ func tidied(line string) string {
 		group, _, _ := strings.Cut(name, ":")
 		return group + " -> " + server
 	}
-	return line
+	return withoutSecrets(line)
+}
+
+// withoutSecrets removes the secrets from a command in a line of keepalived's dump, as keepc does in its own.
+func withoutSecrets(line string) string {
+	at := strings.Index(line, "'")
+	if at < 0 || len(line) < at+2 || !strings.HasSuffix(line, "'") {
+		return line
+	}
+	return line[:at+1] + strings.Join(report.HideArgs(strings.Split(line[at+1:len(line)-1], "' '")), "' '") + "'"
 }

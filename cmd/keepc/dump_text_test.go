@@ -10,13 +10,14 @@ import (
 	"keepc/runtime/status"
 )
 
-// A dumpBlock is one object of a dump: the line that names it and what is said of it, in any order.
+// A dumpBlock is one object of a dump: the line that names it and the lines about it, in any order.
 type dumpBlock struct {
 	head  string
 	lines []string
 }
 
-// lvsDump is what the dump of a director says that virtual servers, checkers and BFD sessions were told, without what happened since.
+// lvsDump returns what the dump of a director says about the configuration of virtual servers, checkers and BFD
+// sessions, without later events.
 func lvsDump(cfg *ir.Config) []dumpBlock {
 	runs, _ := script.Vet(cfg)
 	w := &dumpWriter{told(string(dumps.Checkers(status.Snapshot{Config: runs})))}
@@ -28,7 +29,7 @@ func lvsDump(cfg *ir.Config) []dumpBlock {
 	return w.blocks
 }
 
-// A dumpWriter writes what keepc's dump does not have: BFD sessions.
+// A dumpWriter writes what keepc's dump lacks: BFD sessions.
 type dumpWriter struct{ blocks []dumpBlock }
 
 func (w *dumpWriter) block(format string, args ...any) {

@@ -14,9 +14,9 @@ import (
 	"keepc/runtime/status"
 )
 
-// TestDuplicateAddress: a host that was given a virtual address by hand, or a real server of DR that announces it, is a condition of the
-// MASTER with the host's MAC address; the neighbours are told again. A director that takes over, and one that gives the addresses
-// back, is none.
+// TestDuplicateAddress checks that a host that was given a virtual address by hand, or a DR real server that announces
+// it, causes a condition of the MASTER with the host's MAC address, and that the neighbours are told again. A director
+// that takes over, or gives the addresses back, causes none.
 func TestDuplicateAddress(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "ip", "ping")
@@ -58,7 +58,7 @@ vrrp_instance VI_6 {
 	ask := keepcArgs(t, "status", "--format", "json")
 	conditions := func(h *lab.Host) (found []status.Condition) {
 		var d status.Document
-		if out, _ := h.Try(ask[0], ask[1:]...); json.Unmarshal([]byte(out), &d) == nil { // it leaves with 1: something is wrong
+		if out, _ := h.Try(ask[0], ask[1:]...); json.Unmarshal([]byte(out), &d) == nil { // it exits with 1: something is wrong
 			for _, i := range d.Instances {
 				for _, c := range i.Conditions {
 					if c.Name == "duplicate address" {
@@ -86,7 +86,7 @@ vrrp_instance VI_6 {
 		t.Errorf("after a change of the master: %+v", c)
 	}
 
-	peer.Run("ping", "-c", "1", "-W", "5", "10.0.0.50") // it knows the MASTER now
+	peer.Run("ping", "-c", "1", "-W", "5", "10.0.0.50") // it now knows the MASTER
 	announce := func(h *lab.Host, addr string) {
 		t.Helper()
 		err := h.Do(func() error {
@@ -110,8 +110,8 @@ vrrp_instance VI_6 {
 	mac := far.Link("eth0").MAC().String()
 	var found []status.Condition
 	lab.Eventually(t, 20*time.Second, "the condition", func() bool {
-		// Who has an address and talks asks for its neighbours in its name.
-		_, _ = far.Try("ping", "-c", "1", "-W", "1", "-I", "10.0.0.50", "10.0.0.77") // nobody answers
+		// A host that has an address and sends uses it to ask for its neighbours.
+		_, _ = far.Try("ping", "-c", "1", "-W", "1", "-I", "10.0.0.50", "10.0.0.77") // nothing answers
 		announce(far, "fd00::50")
 		found = conditions(here)
 		return len(found) == 2
@@ -130,7 +130,7 @@ vrrp_instance VI_6 {
 		t.Errorf("status: %v\n%s", err, out)
 	}
 	director.Stop()
-	if log := director.Log(); strings.Count(log, "duplicate address 10.0.0.50: "+mac+" says") != 1 {
+	if log := director.Log(); strings.Count(log, "duplicate address 10.0.0.50: "+mac+" claims it, too") != 1 {
 		t.Errorf("log:\n%s", log)
 	}
 }

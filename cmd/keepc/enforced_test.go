@@ -29,7 +29,8 @@ import (
 	"keepc/runtime/vrrp"
 )
 
-// elsewhere are the keywords that neither the kernel's state nor the two machines show, with the test that shows what keepc does.
+// elsewhere are the keywords whose effect neither the kernel's state nor the two machines show, with the test that
+// shows it.
 var elsewhere = map[string]string{
 	"global_defs.dynamic_interfaces":      "cmd/keepc TestRunWaitsForItsInterface",
 	"global_defs.enable_script_security":  "runtime/script TestVet",
@@ -78,6 +79,7 @@ var elsewhere = map[string]string{
 	"SSL.certificate":                     "runtime/probe TestClientCertificate",
 	"SSL.key":                             "runtime/probe TestClientCertificate",
 	"SSL.password":                        "runtime/probe TestClientCertificate",
+	"SSL.ca":                              "runtime/probe TestVerification",
 
 	"global_defs.fifo_write_vrrp_states_on_reload": "cmd/keepc TestTellsOfServers",
 	"global_defs.no_email_faults":                  "runtime/notify TestMail",
@@ -114,9 +116,15 @@ var elsewhere = map[string]string{
 	"vrrp_instance.timer_expired_backup":  "runtime/vrrp TestTimerExpiredBackup",
 	"vrrp_instance.thread_timer_expired":  "runtime/vrrp TestTimerExpiredBackup",
 	"global_defs.log_unknown_vrids":       "runtime/router TestUnknownVRID",
+	"vrrp_instance.auth_hmac":             "runtime/vrrp TestDraftVectors",
+	"vrrp_instance.auth_hmac.key":         "runtime/vrrp TestDraftVectors",
+	"vrrp_instance.auth_hmac.active_key":  "runtime/vrrp TestKeys",
+	"vrrp_instance.auth_hmac.time_window": "runtime/vrrp TestTrailers",
+	"vrrp_instance.auth_hmac.anti_replay": "runtime/vrrp TestTrailers",
+	"vrrp_instance.auth_hmac.mode":        "runtime/vrrp TestTrailers",
 }
 
-// anyway are the keywords that ask for what is so without them.
+// anyway are the keywords that ask for what happens without them, too.
 var anyway = map[string]string{
 	"global_defs.vrrp_iptables":          "no_accept uses nftables, as keepalived without iptables does",
 	"global_defs.vrrp_ipsets":            "no_accept uses sets of nftables",
@@ -125,7 +133,7 @@ var anyway = map[string]string{
 	"vrrp_instance.no_virtual_ipaddress": "an instance without addresses takes part in VRRP as any other",
 }
 
-// opposite is what a keyword is replaced by where the file would mean the same without it.
+// opposite is what replaces a keyword if the file would mean the same without it.
 var opposite = map[string]string{
 	"vrrp_instance.preempt":                         "nopreempt",
 	"vrrp_instance.virtual_routes.inet":             "inet6",
@@ -138,8 +146,9 @@ var opposite = map[string]string{
 	"virtual_server.real_server.lvs_method.nocsum":  "csum",
 }
 
-// TestEnforced holds that what the list calls enforced is. The files of testdata/enforced use every such keyword. A director of a file
-// without the keyword, or with its opposite, must want another state of the kernel, or do something else in a play of a few minutes.
+// TestEnforced checks that what the list calls enforced is enforced. The files of testdata/enforced use every such
+// keyword. A director of a file without the keyword, or with its opposite, must want a different state of the kernel,
+// or act differently in a play of a few minutes.
 func TestEnforced(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../testdata/enforced/*.conf")
@@ -186,12 +195,12 @@ func TestEnforced(t *testing.T) {
 	})
 }
 
-// claimed reports whether the list calls a keyword enforced, whatever its value is.
+// claimed reports whether the list calls a keyword enforced for any of its values.
 func claimed(path string) bool {
 	return slices.ContainsFunc(enforced.Of(path), func(v enforced.Verdict) bool { return v.Answer == enforced.Enforced })
 }
 
-// isTest reports whether a test of a package, as "runtime/watch TestFiles", is there.
+// isTest reports whether a test of a package, such as "runtime/watch TestFiles", exists.
 func isTest(t *testing.T, test string) bool {
 	dir, name, _ := strings.Cut(test, " ")
 	files, err := filepath.Glob(filepath.Join("..", "..", dir, "*_test.go"))
@@ -215,7 +224,7 @@ func read(text string) *ir.Config {
 	return compiler.Load(source.New("lb01.conf", []byte(text)), compiler.Options{}).Config
 }
 
-// without compiles a text with every use of a keyword taken away, or replaced.
+// without compiles a text with every use of a keyword removed, or replaced.
 func without(text, path, word string) *ir.Config {
 	file, _ := grammar.Parse(source.New("lb01.conf", []byte(text)))
 	keys := schema.Find(path)
@@ -237,7 +246,7 @@ func siblings(found [][]*schema.Keyword, path string) map[string]bool {
 	return words
 }
 
-// stripped returns statements without a keyword. In a line that is a little language, the words up to the next option go with it.
+// stripped returns statements without a keyword. In a line with options, the words up to the next option go with it.
 func stripped(stmts []*grammar.Stmt, block, path, word string, options map[string]bool) (left []*grammar.Stmt) {
 	for _, s := range stmts {
 		here := strings.TrimPrefix(block+"."+s.Keyword(), ".")
@@ -299,7 +308,7 @@ func objects(s state.State) (list []string) {
 				text += fmt.Sprint(r.Append)
 			}
 			if a, ok := o.(state.Address); ok {
-				text += fmt.Sprint(a.NoDAD, a.Lifetime) // the kernel is told once
+				text += fmt.Sprint(a.NoDAD, a.Lifetime) // the kernel is told only once
 			}
 			list = append(list, text)
 		}
@@ -308,7 +317,7 @@ func objects(s state.State) (list []string) {
 	return list
 }
 
-// backups is a director without roles, whose real servers are all down.
+// backups returns a director without roles, whose real servers are all down.
 func backups(cfg *ir.Config) state.Situation {
 	s := state.Situation{Master: map[ir.InstanceKey]string{}, Down: map[state.DestinationKey]string{}, NoQuorum: map[ir.ServiceKey]bool{}}
 	for _, v := range cfg.VirtualServers {
@@ -320,10 +329,10 @@ func backups(cfg *ir.Config) state.Situation {
 	return s
 }
 
-// stopping is a director that ends.
+// stopping returns a director that stops.
 func stopping(*ir.Config) state.Situation { return state.Situation{Stopping: true} }
 
-// play lets a director live through all that can happen to it, and returns what it did.
+// play lets a director experience everything that can happen to it, and returns what it did.
 func play(cfg *ir.Config) string {
 	p := &player{now: time.Unix(1_000_000, 0)}
 	p.router = router.New(p.now, router.Prepare(cfg, nil))
@@ -397,7 +406,7 @@ func play(cfg *ir.Config) string {
 	return p.did.String()
 }
 
-// watched is what a director looks at beside its interfaces.
+// watched returns what a director watches besides its interfaces.
 func watched(cfg *ir.Config) (list []string) {
 	for _, v := range cfg.Instances {
 		for _, t := range track.Of(v, cfg) {
@@ -412,12 +421,13 @@ type player struct {
 	router  *router.Machine
 	balance *balance.Machine
 	now     time.Time
-	failing int // scripts fail, and servers with a last byte up to it
+	failing int // scripts fail, and servers with a last byte up to this
 	waiting []router.ScriptDone
 	did     strings.Builder
 }
 
-// sessions lets the BFD sessions of a director talk to neighbours that begin after a few seconds, some of them far away, and returns which come up.
+// sessions lets the BFD sessions of a director talk to neighbours that start after a few seconds, some of them far
+// away, and returns which come up.
 func (p *player) sessions(cfg *ir.Config) map[track.Thing]bool {
 	m, now := bfd.New(1), time.Unix(0, 0)
 	step := func(ev bfd.Event) {
@@ -561,7 +571,7 @@ func (p *player) serve(ev balance.Event) {
 			}
 		}
 		if s, ok := f.(balance.StartProbe); ok {
-			asks, err := json.Marshal(s.Check.Checker) // what is behind pointers, not where it is
+			asks, err := json.Marshal(s.Check.Checker) // what pointers point to, not where that is
 			fmt.Fprintf(&p.did, "%s %s %v %+v %v\n", s.Check.Keyword(), asks, err, s.Check.Connection, s.Timeout)
 			cause := ""
 			if target := s.Server.Server.Addr().AsSlice(); int(target[len(target)-1]) <= p.failing {
@@ -572,7 +582,7 @@ func (p *player) serve(ev balance.Event) {
 	}
 }
 
-// TestReadmeKeywords holds the README's table of keywords against the list; UPDATE=1 writes it.
+// TestReadmeKeywords compares the README's table of keywords with the list; UPDATE=1 writes it.
 func TestReadmeKeywords(t *testing.T) {
 	const file, begin, end = "../../README.md", "<!-- keywords: UPDATE=1 go test -run TestReadmeKeywords ./cmd/keepc writes this table -->\n", "<!-- end of keywords -->\n"
 	text, err := os.ReadFile(file)
@@ -596,7 +606,8 @@ func TestReadmeKeywords(t *testing.T) {
 	}
 }
 
-// keywordTable is the list of package enforced, as the README has it: what is not enforced, and why, and the blocks of the rest.
+// keywordTable returns the list of package enforced in the README's form: what is not enforced, and why, and the
+// blocks of the rest.
 func keywordTable() string {
 	type reason struct {
 		enforced.Answer
@@ -616,7 +627,7 @@ func keywordTable() string {
 			}
 		}
 		if len(keys) > 1 && !claimed(schema.Join(keys[:len(keys)-1])) {
-			return // told with the block
+			return // listed with the block
 		}
 		for _, v := range enforced.Of(path) {
 			if v.Answer == enforced.Enforced {
@@ -633,7 +644,7 @@ func keywordTable() string {
 	})
 	var b strings.Builder
 	b.WriteString("| keyword | today |\n|---|---|\n")
-	for _, answer := range []enforced.Answer{enforced.Refused, enforced.LeftOut} {
+	for _, answer := range []enforced.Answer{enforced.Refused, enforced.Unread, enforced.LeftOut} {
 		for _, r := range reasons {
 			if r.Answer == answer {
 				fmt.Fprintf(&b, "| %s | %s: %s |\n", strings.Join(words[r], ", "), answer, r.why)

@@ -22,7 +22,7 @@ import (
 	"keepc/runtime/lab"
 )
 
-// fakedIPVS makes this binary a keepc for which the virtual servers are in memory, and everything else is in the kernel.
+// fakedIPVS makes this binary a keepc with virtual servers in memory and everything else in the kernel.
 const fakedIPVS = "faked ipvs"
 
 func keepcWithoutIPVS() {
@@ -43,7 +43,7 @@ type halfFaked struct {
 
 func isVirtual(kind state.AnyKind) bool { return kind.About().Part == state.OfBalance }
 
-// Read implements kernel.Objects. Who asks for virtual servers asks for nothing else.
+// Read implements kernel.Objects. A caller that reads virtual servers reads nothing else.
 func (k halfFaked) Read(s kernel.Scope) (state.State, kernel.Unread) {
 	if slices.ContainsFunc(s.Kinds, isVirtual) {
 		return k.virtual.Read(s)
@@ -67,7 +67,7 @@ type edge struct {
 	six            bool // IPv6 is announced, too
 }
 
-// families are those of the addresses that are announced.
+// families are those of the announced addresses.
 func (e *edge) families() []int {
 	if e.six {
 		return []int{netlink.FAMILY_V4, netlink.FAMILY_V6}
@@ -75,7 +75,7 @@ func (e *edge) families() []int {
 	return []int{netlink.FAMILY_V4}
 }
 
-// sixth is the IPv6 address of the host on the inner segment that has an IPv4 address there.
+// sixth returns the IPv6 address of the host with an IPv4 address on the inner segment.
 func sixth(addr string) string { return strings.Replace(addr, "10.1.0.", "2001:db8:1::", 1) }
 
 // An edgeDirector is a director with the file that its check follows.
@@ -86,7 +86,7 @@ type edgeDirector struct {
 	keepc       *lab.Process
 }
 
-// edgeAddresses are what is announced.
+// edgeAddresses are the announced addresses.
 var edgeAddresses = map[int]netip.Prefix{netlink.FAMILY_V4: netip.MustParsePrefix("10.9.0.1/32"), netlink.FAMILY_V6: netip.MustParsePrefix("2001:db8:9::1/128")}
 
 const edgeFile = `track_file alive {
@@ -125,8 +125,8 @@ const edgeSettings = `announce edge {
 }
 `
 
-// edgeRouter is the other end: it gives routes with GRACEFUL_SHUTDOWN the last place, as RFC 8326 wants, and spreads over equal ones. IPv6 has
-// sessions of its own.
+// edgeRouter is the other end: it prefers routes with GRACEFUL_SHUTDOWN least, as RFC 8326 requires, and spreads over
+// equal ones. IPv6 has separate sessions.
 const edgeRouter = `router id 10.1.0.254;
 protocol device { scan time 1; }
 protocol kernel { ipv4 { import none; export all; }; merge paths on; }
@@ -148,14 +148,15 @@ protocol bgp d1six from director6 { neighbor 2001:db8:1::1 as 64512; }
 protocol bgp d2six from director6 { neighbor 2001:db8:1::2 as 64512; }
 `
 
-// newerFRR names a directory with zebra, bgpd and vtysh of FRR 10.0 or later in place of Debian's; it announces IPv6, too.
+// newerFRR names a directory with zebra, bgpd and vtysh of FRR 10.0 or later to use instead of Debian's; it announces
+// IPv6, too.
 const newerFRR = "KEEPC_FRR"
 
 func newEdge(t *testing.T, engine string) *edge {
 	lab.NeedPrograms(t, "bird", "birdc", "ip", "ping")
 	n := lab.New(t)
 	inner, outer := n.Segment("inner"), n.Segment("outer")
-	e := &edge{t: t, six: engine == "bird" || os.Getenv(newerFRR) != ""} // FRR 8.4 reads no table of IPv6 but the main one
+	e := &edge{t: t, six: engine == "bird" || os.Getenv(newerFRR) != ""} // FRR 8.4 reads no IPv6 table except the main one
 	e.router = n.Host("router", lab.On(inner, "eth0", "10.1.0.254/24", "2001:db8:1::254/64"), lab.On(outer, "eth1", "10.2.0.254/24", "2001:db8:2::254/64"))
 	e.router.Sysctl("net.ipv4.ip_forward", "1")
 	e.router.Sysctl("net.ipv6.conf.all.forwarding", "1")
@@ -200,7 +201,7 @@ func filed(t *testing.T, h *lab.Host, name, text string) string {
 	return file
 }
 
-// frr starts zebra and bgpd, and tells them what keepc exports.
+// frr starts zebra and bgpd with the configuration that keepc exports.
 func (d *edgeDirector) frr(own, fragment string) {
 	daemons, shell := "/usr/lib/frr/", "vtysh"
 	newer := os.Getenv(newerFRR)
@@ -261,7 +262,7 @@ func (d *edgeDirector) verb(args ...string) string {
 	return d.Run(line[0], line[1:]...)
 }
 
-// hops are where the router sends what is for the address of a family.
+// hops returns where the router sends traffic for the address of a family.
 func (e *edge) hops(family int) (hops []string) {
 	e.t.Helper()
 	routes, err := e.router.Netlink().RouteListFiltered(family, &netlink.Route{Table: 254}, netlink.RT_FILTER_TABLE)
@@ -283,7 +284,8 @@ func (e *edge) hops(family int) (hops []string) {
 	return hops
 }
 
-// until waits until the router goes there, with IPv6 by the addresses of the same hosts, and returns how long that took.
+// until waits until the router has these next hops, for IPv6 by the addresses of the same hosts, and returns how long
+// that took.
 func (e *edge) until(limit time.Duration, hops ...string) time.Duration {
 	e.t.Helper()
 	begin := time.Now()
@@ -304,8 +306,9 @@ func (e *edge) until(limit time.Duration, hops ...string) time.Duration {
 	return time.Since(begin)
 }
 
-// TestEngines: an address is announced and withdrawn with its service, a hundred times, by the engines of Debian; a director that stops is
-// left without the loss of a packet; what a killed one announced is withdrawn.
+// TestEngines checks that an address is announced and withdrawn with its service, a hundred times, by the engines of
+// Debian; that traffic leaves a director that stops without the loss of a packet; and that the announcements of a
+// killed one are withdrawn.
 func TestEngines(t *testing.T) {
 	for _, engine := range []string{"bird", "frr"} {
 		t.Run(engine, func(t *testing.T) {
@@ -356,7 +359,7 @@ func TestEngines(t *testing.T) {
 			time.Sleep(500 * time.Millisecond)
 			for i, ping := range pings {
 				ping.Signal(syscall.SIGINT)
-				_ = ping.Wait(10 * time.Second) // it tells what is lost
+				_ = ping.Wait(10 * time.Second) // it reports what is lost
 				sent, received := pinged(t, ping.Log())
 				t.Logf("%s: of %d packets to %v, one each %v, %d are lost through a drain, an enable and a stop", engine, sent, edgeAddresses[e.families()[i]].Addr(), gap, sent-received)
 				if sent < 100 || sent != received {
@@ -378,13 +381,13 @@ func TestEngines(t *testing.T) {
 	}
 }
 
-// spread tells the median and the longest of some times.
+// spread formats the median and the longest of some times.
 func spread(times []time.Duration) string {
 	slices.Sort(times)
 	return fmt.Sprintf("within %v, at most %v", times[len(times)/2].Round(time.Millisecond), times[len(times)-1].Round(time.Millisecond))
 }
 
-// pinged reads what ping counted.
+// pinged reads the counts of ping.
 func pinged(t *testing.T, log string) (sent, received int) {
 	t.Helper()
 	err := errors.New("ping tells nothing")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,8 +17,8 @@ func (a *App) explain() *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain [RULE | KEYWORD]",
 		Short: "Explain a rule or a keyword",
-		Long: "Explain a rule, a keyword, or what works in any place: include, @id, '$', '~SEQ'; without an argument list the rules.\n" +
-			"drop-in tells what check does otherwise than keepalived -t, capabilities what run needs of its machine. Files for a keepalived before 2.0 are judged as by 2.0.",
+		Long: "Explain a rule, a keyword, or what works anywhere: include, @id, '$', '~SEQ'. Without an argument: list the rules.\n" +
+			"drop-in explains where check differs from keepalived -t, capabilities what run needs. A keepalived older than 2.0 is judged as 2.0.",
 		Example: `  keepc explain duplicate-vrid
   keepc explain vrrp_instance.priority
   keepc explain include
@@ -43,8 +42,8 @@ func (a *App) explain() *cobra.Command {
 }
 
 const (
-	dropIn       = "drop-in"      // what keepc does otherwise than keepalived
-	capabilities = "capabilities" // what run needs of its machine
+	dropIn       = "drop-in"      // where keepc differs from keepalived
+	capabilities = "capabilities" // what run needs on its machine
 )
 
 // explanation returns the long text of a rule, a keyword or a directive.
@@ -55,9 +54,8 @@ func explanation(subject string) (string, error) {
 	if subject == capabilities {
 		return report.ExplainCapabilities(privilege.Kinds()), nil
 	}
-	rules := lint.Rules()
-	if i := slices.IndexFunc(rules, func(r lint.Rule) bool { return r.Name == subject }); i >= 0 {
-		return report.ExplainRule(rules[i]), nil
+	if rule, known := lint.Find(subject); known {
+		return report.ExplainRule(rule), nil
 	}
 	if found := schema.Find(subject); len(found) > 0 {
 		var b strings.Builder
@@ -85,7 +83,7 @@ func explanation(subject string) (string, error) {
 	return "", fmt.Errorf("no rule or keyword %q; keepc explain lists the rules", subject)
 }
 
-// keywordPaths lists the keywords of keepalived.conf and of .keepc.conf, as "vrrp_instance.priority".
+// keywordPaths lists the keywords of keepalived.conf and of .keepc.conf, such as "vrrp_instance.priority".
 func keywordPaths() (paths []string) {
 	visit := func(path []*schema.Keyword) { paths = append(paths, schema.Join(path)) }
 	schema.Walk(visit)

@@ -23,10 +23,10 @@ func (a *App) export() *cobra.Command {
 	run := &exportRun{App: a}
 	c := &cobra.Command{
 		Use:   "export [file]",
-		Short: "Write the virtual servers, or what is announced, for another program",
-		Long: "Write the virtual servers of a file, with every real server up and no sorry server, in the words of another program:\n" +
+		Short: "Write virtual servers or announcements for another program",
+		Long: "Write the virtual servers of a file, with every real server up and no sorry server, in the format of another program:\n" +
 			"as the rules that ipvsadm -R restores, lvs_timeouts as --set.\n\n" +
-			"With --frr or --bird, write what that routing engine has to be told to export what the .keepc.conf of the file announces.\n\n" + bounded,
+			"With --frr or --bird, write the configuration with which that routing engine exports what the .keepc.conf of the file announces.\n\n" + bounded,
 		Example: `  keepc export lb01.conf
   keepc export lb01.conf | ipvsadm -R
   keepc export --frr --asn 64512 lb01.conf | vtysh -f /dev/stdin
@@ -37,8 +37,8 @@ func (a *App) export() *cobra.Command {
 	f := c.Flags()
 	f.SortFlags = false
 	f.BoolVar(&run.ipvsadm, "ipvsadm", true, "rules for ipvsadm")
-	f.BoolVar(&run.frr, "frr", false, "what FRR has to be told, for frr.conf")
-	f.BoolVar(&run.bird, "bird", false, "what BIRD 2 has to be told, for bird.conf")
+	f.BoolVar(&run.frr, "frr", false, "the lines for frr.conf (FRR)")
+	f.BoolVar(&run.bird, "bird", false, "the lines for bird.conf (BIRD 2)")
 	f.Uint32Var(&run.asn, "asn", 0, "the autonomous system of the \"router bgp\" of FRR; 0: its lines are comments")
 	c.MarkFlagsMutuallyExclusive("ipvsadm", "frr", "bird")
 	return c
@@ -47,17 +47,16 @@ func (a *App) export() *cobra.Command {
 func (r *exportRun) main(name string) error {
 	routing := r.frr || r.bird
 	if !r.ipvsadm && !routing {
-		return errors.New("expected --ipvsadm: the form to write")
+		return errors.New("expected --ipvsadm, --frr or --bird: the format to write")
 	}
 	l := r.load(name)
 	if l.Config == nil {
-		fmt.Fprintln(r.Stderr, l.Refused)
-		return exit{code: l.code}
+		return r.refuse(l.code, l.Refused)
 	}
 	r.tell(l)
 	switch {
 	case routing && len(l.Config.Announced()) == 0:
-		return exit{exitFailed, fmt.Errorf("%s announces nothing: there is no block announce in a %s for it", l.name, settingsName)}
+		return exit{exitFailed, fmt.Errorf("%s announces nothing: no %s for it has an announce block", l.name, settingsName)}
 	case r.frr:
 		return failed(engine.FRR(r.Stdout, l.Config, r.asn))
 	case r.bird:

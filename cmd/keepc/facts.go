@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"keepc/compiler/facts"
-	"keepc/runtime/kernel"
+	"keepc/compiler/ir"
 )
 
 // A factsRun is one run of the verb facts.
@@ -18,20 +18,25 @@ func (a *App) facts() *cobra.Command {
 	run := &factsRun{App: a}
 	return &cobra.Command{
 		Use:   "facts [files...]",
-		Short: "Write down what check and plan want to know of this host",
-		Long: "Write a JSON document of this host: interfaces, addresses, routes, rules, virtual servers, users, settings, and the modes of\n" +
-			"the files that the configuration names. check --facts and plan --facts judge by it on any other machine.\n" +
-			"It holds no secrets. Virtual servers want CAP_NET_ADMIN; without it they are left out.",
+		Short: "Record what check and plan need to know about this host",
+		Long: "Write a JSON document about this host: interfaces, addresses, routes, rules, virtual servers, users, settings, and the modes of\n" +
+			"the files that the configuration names; with net_namespace in its first file, about that namespace. check --facts and plan --facts\n" +
+			"use it on any other machine. It holds no secrets. Reading virtual servers needs CAP_NET_ADMIN; without it they are left out.",
 		Example: `  keepc facts > lb01.json
   keepc facts keepalived.conf > lb01.json
   ssh root@lb01 keepc facts | keepc plan --facts - keepalived.conf`,
-		Annotations: onHost(nil),
+		Annotations: onHost(formats("json")),
 		RunE:        func(_ *cobra.Command, names []string) error { return run.main(names) },
 	}
 }
 
 func (r *factsRun) main(names []string) error {
-	k, err := kernel.Open()
+	cfg := r.config(names)
+	came, err := r.enterFor(cfg, nil)
+	if err != nil {
+		return failed(err)
+	}
+	k, err := opens(cfg, came)()
 	if err != nil {
 		return failed(err)
 	}
@@ -41,7 +46,7 @@ func (r *factsRun) main(names []string) error {
 		return failed(err)
 	}
 	if host.IPVS == facts.Denied {
-		fmt.Fprintln(r.Stderr, "keepc: the virtual servers are not among the facts: reading them needs CAP_NET_ADMIN")
+		fmt.Fprintln(r.Stderr, "keepc: the facts have no virtual servers: reading them needs CAP_NET_ADMIN")
 	}
 	r.describe(host)
 	if err := r.ask(host, names); err != nil {
@@ -53,7 +58,24 @@ func (r *factsRun) main(names []string) error {
 	return nil
 }
 
-// ask adds what the rules ask about this host when they judge its files. The default file need not be there.
+// config is the configuration of the first file, which names the network namespace that the facts are of; nil: there is none that can be read
+// twice, or it is the default one and not there.
+func (r *factsRun) config(names []string) *ir.Config {
+	name := r.defaultFile()
+	if len(names) > 0 {
+		name = names[0]
+	}
+	if name == "-" {
+		return nil
+	}
+	f := r.file(job{name: name, ids: r.ids, about: thisHost{r.App}})
+	if f.err != nil || len(f.readings) == 0 {
+		return nil // ask tells why
+	}
+	return f.readings[0].Config
+}
+
+// ask adds what the rules ask about this host when they judge its files. The default file is optional.
 func (r *factsRun) ask(host *facts.Host, names []string) error {
 	about := noting{thisHost{r.App}, host}
 	if len(names) == 0 {

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// TestFiles prints what "keepc run" does with the files of real users, and the words behind it: those that stop a file, and those that
-// are left out. It runs with "make files", reads as run reads, and judges nothing.
+// TestFiles prints what "keepc run" does with the files of real users, and the words responsible: those that stop a
+// file, and those that are left out. It runs with "make files", reads as run reads, and judges nothing.
 func TestFiles(t *testing.T) {
 	if os.Getenv("KEEPC_FILES") == "" {
 		t.Skip("a measurement: run it with make files")
@@ -47,8 +47,8 @@ const (
 	stopped = "refused"
 )
 
-// started returns what run does with a file, the words that are the reason, and whether the file has errors that run starts with all the
-// same, as keepalived does.
+// started returns what run does with a file, the words that are the reason, and whether the file has errors that run
+// starts with, as keepalived does.
 func started(t *testing.T, file string) (answer string, words []string, errors bool) {
 	app := App{Stdin: strings.NewReader(""), Stdout: t.Output(), Stderr: t.Output(), Env: func(string) string { return "" }, FS: os.DirFS("/"), Dir: filepath.Dir(file)}
 	l := (&runRun{App: &app}).load(file)
@@ -74,7 +74,7 @@ var (
 	pathFirst = regexp.MustCompile(`error: (.+) is not enforced yet`)
 )
 
-// refusal is the word of a line that refuses a file: the rule of a finding, or the keyword.
+// refusal returns the word of a line that refuses a file: the rule of a finding, or the keyword.
 func refusal(line string) string {
 	line = strings.TrimSpace(line)
 	if m := pathFirst.FindStringSubmatch(line); m != nil {

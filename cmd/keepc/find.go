@@ -17,14 +17,14 @@ import (
 	"keepc/grammar/source"
 )
 
-// maxPart is the size above which a file is not asked what it includes: such a file is written by a program.
+// maxPart is the size above which a file is not searched for includes: such a file is generated.
 const maxPart = 1 << 20
 
-// templateEnds are what the names of templates end in. What they render is checked, not they themselves.
+// templateEnds are the extensions of templates. What they render is checked, not the templates.
 var templateEnds = []string{".j2", ".jinja", ".jinja2", ".erb", ".epp", ".tmpl", ".tpl", ".gotmpl"}
 
-// found returns the files that the arguments of check name. A directory stands for the configurations below it, and a pattern that is not
-// the name of a file for what it matches; what the settings exclude is left out of both.
+// found returns the files that the arguments of check name. A directory means the configurations below it, and a
+// pattern that is not the name of a file means its matches; both leave out what the settings exclude.
 func (r *checkRun) found(names []string) (files []string, err error) {
 	templates := 0
 	for _, name := range names {
@@ -38,7 +38,7 @@ func (r *checkRun) found(names []string) (files []string, err error) {
 		case err == nil && info.IsDir():
 			some, err = r.configurations(r.abs(name), &templates)
 			if err == nil && len(some) == 0 {
-				err = fmt.Errorf("%s: no configuration of keepalived is below it", name)
+				err = fmt.Errorf("%s: it has no keepalived configuration below it", name)
 			}
 		case err != nil && isPattern(name):
 			some, err = r.settings.matching(r.abs(name), true)
@@ -46,7 +46,7 @@ func (r *checkRun) found(names []string) (files []string, err error) {
 				err = fmt.Errorf("%s: no file matches", name)
 			}
 		default:
-			some, err = []string{name}, nil // the check says what is wrong with it
+			some, err = []string{name}, nil // the check reports what is wrong with it
 		}
 		if err != nil {
 			return nil, err
@@ -61,7 +61,7 @@ func (r *checkRun) found(names []string) (files []string, err error) {
 	return files, nil
 }
 
-// inFS is the name that io/fs has for an absolute path.
+// inFS returns the io/fs name of an absolute path.
 func inFS(abs string) string {
 	if abs == "/" {
 		return "."
@@ -69,8 +69,8 @@ func inFS(abs string) string {
 	return strings.TrimPrefix(abs, "/")
 }
 
-// configurations returns the configurations of keepalived below a directory: those called keepalived.conf, and *.conf in which a line begins
-// as one of the top level does.
+// configurations returns the keepalived configurations below a directory: files called keepalived.conf, and *.conf
+// with a line that begins with a top-level keyword.
 func (r *checkRun) configurations(dir string, templates *int) (files []string, err error) {
 	all, err := r.settings.walk(dir, true, func(name string) bool {
 		if slices.Contains(templateEnds, path.Ext(name)) && strings.Contains(path.Base(name), "keepalived") {
@@ -90,7 +90,7 @@ func (r *checkRun) configurations(dir string, templates *int) (files []string, e
 	return files, err
 }
 
-// isMain reports whether a line of a text begins with a keyword of the top level, or with a condition and one.
+// isMain reports whether a line of a text begins with a top-level keyword, perhaps after a condition.
 func isMain(text []byte) bool {
 	for line := range bytes.Lines(text) {
 		words := bytes.Fields(line)
@@ -111,10 +111,10 @@ func (r *settingsReader) matching(pattern string, exclude bool) ([]string, error
 	return r.walk(dir, exclude, func(name string) bool { return matches(pattern, name) })
 }
 
-// walk returns the regular files below a directory that are wanted. It follows no links, and leaves out hidden directories and, if exclude
-// is set, what the settings exclude. A directory that cannot be listed does not end the walk:
-// an error that names the first one comes with the files of the others. With it check DIR and patterns end, for what was not looked at
-// must not pass for judged.
+// walk returns the regular files below a directory that are wanted. It follows no links, and leaves out hidden
+// directories and, if exclude is set, what the settings exclude. A directory that cannot be listed does not end the
+// walk: the files of the others are returned with an error that names the first such directory. check DIR and patterns
+// fail with it, because what was not looked at must not pass for checked.
 func (r *settingsReader) walk(dir string, exclude bool, wanted func(string) bool) (files []string, err error) {
 	var unlisted error
 	err = fs.WalkDir(r.FS, inFS(dir), func(at string, d fs.DirEntry, err error) error {
@@ -150,16 +150,18 @@ func (r *settingsReader) walk(dir string, exclude bool, wanted func(string) bool
 	return files, cmp.Or(err, unlisted)
 }
 
-// excludes reports whether the settings leave a file, or a directory with all below it, out of directories and patterns.
+// excludes reports whether the settings exclude a file, or a directory with everything below it, from directories and
+// patterns.
 func (s *settings) excludes(file string) bool {
 	return slices.ContainsFunc(s.Exclude, func(pattern string) bool { return s.covers(pattern, file) })
 }
 
-// covers reports whether a pattern of the settings, which starts at their directory, is about a file.
+// covers reports whether a pattern of the settings, which is relative to their directory, matches a file.
 func (s *settings) covers(pattern, file string) bool { return covers(s.path(pattern), file) }
 
-// wholes returns the files with those that are parts of others replaced by the others: a part has no meaning alone. The others are looked
-// for below the directory of the settings, or else beside the part and in the directory above. For one that was named, it is said.
+// wholes replaces files that are parts of others by those others: a part has no meaning by itself. The others are
+// searched for below the directory of the settings, or else beside the part and in the directory above. It reports the
+// replacement of a named file.
 func (r *checkRun) wholes(files []string) (wholes []string, err error) {
 	parts := map[string][]string{} // the names of files by what they include
 	asked := map[string]bool{}
@@ -179,7 +181,7 @@ func (r *checkRun) wholes(files []string) (wholes []string, err error) {
 		}
 		for _, file := range near {
 			if named[file] {
-				continue // it is checked, and what it includes is told there
+				continue // it is checked, and what it includes is reported with it
 			}
 			for _, part := range r.includes(file) {
 				parts[part] = append(parts[part], file)
@@ -194,26 +196,26 @@ func (r *checkRun) wholes(files []string) (wholes []string, err error) {
 			others[i] = r.shown(other)
 		}
 		if !r.quiet && slices.Contains(r.named, f) {
-			r.complain("keepc: %s is a part of %s: that is checked", f, strings.Join(others, ", "))
+			r.complain("keepc: %s is part of %s, which is checked instead", f, strings.Join(others, ", "))
 		}
 		wholes = append(wholes, others...)
 	}
 	return wholes, nil
 }
 
-// near returns the files that may include a file, each once for all questions that share asked.
+// near returns the files that may include a file, once each for all questions that share asked.
 func (r *checkRun) near(file string, asked map[string]bool) (files []string, err error) {
 	dir := path.Dir(file)
 	s, err := r.settings.below(dir)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := r.files().Locate(s.dir); s.dir != "" && err == nil { // above what is read there is nothing to find
+	if _, err := r.files().Locate(s.dir); s.dir != "" && err == nil { // above what may be read there is nothing to find
 		if !asked[s.dir] {
 			asked[s.dir] = true
 			files, err = r.settings.walk(s.dir, false, func(name string) bool { return path.Ext(name) == ".conf" })
 			if err != nil && !r.quiet {
-				r.complain("keepc: %v: files there that include %s are not found", err, r.shown(file))
+				r.complain("keepc: %v: files there that include %s were not found", err, r.shown(file))
 			}
 		}
 		return files, nil
@@ -236,7 +238,7 @@ func (r *checkRun) near(file string, asked map[string]bool) (files []string, err
 	return files, nil
 }
 
-// includes returns the absolute paths of what a file includes, at any depth; none where it cannot be read.
+// includes returns the absolute paths of what a file includes, at any depth; none if it cannot be read.
 func (r *checkRun) includes(file string) (parts []string) {
 	info, err := fs.Stat(r.FS, inFS(file))
 	if err != nil || info.Size() > maxPart {

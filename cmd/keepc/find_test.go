@@ -8,7 +8,7 @@ import (
 	"testing/fstest"
 )
 
-// An unlisted file tree is one with a directory that cannot be listed.
+// An unlisted is a file tree with a directory that cannot be listed.
 type unlisted struct {
 	fstest.MapFS
 	dir string
@@ -21,8 +21,8 @@ func (u unlisted) ReadDir(name string) ([]fs.DirEntry, error) {
 	return u.MapFS.ReadDir(name)
 }
 
-// TestUnlisted holds that a directory which cannot be listed hides only what is in it: who includes a part is found behind it, and it is said.
-// A directory that was to be checked is not checked wholly, and that fails.
+// TestUnlisted checks that a directory that cannot be listed hides only its own content: files elsewhere that include
+// a part are found, and the directory is reported. The check of such a directory is incomplete and fails.
 func TestUnlisted(t *testing.T) {
 	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text), Mode: 0o644} }
 	tree := unlisted{fstest.MapFS{
@@ -38,8 +38,8 @@ func TestUnlisted(t *testing.T) {
 		code           int
 	}{
 		{"parts/p.conf", "b/main.conf:3:2: error: unknown keyword \"routr_id\" in global_defs [unknown-keyword]\n",
-			"keepc: a/closed: permission denied: files there that include parts/p.conf are not found\nkeepc: parts/p.conf is a part of b/main.conf: that is checked\n", exitFindings},
-		{"parts/unused.conf", "", "keepc: a/closed: permission denied: files there that include parts/unused.conf are not found\n", exitOK},
+			"keepc: a/closed: permission denied: files there that include parts/p.conf were not found\nkeepc: parts/p.conf is part of b/main.conf, which is checked instead\n", exitFindings},
+		{"parts/unused.conf", "", "keepc: a/closed: permission denied: files there that include parts/unused.conf were not found\n", exitOK},
 		{".", "", "keepc: a/closed: permission denied\n", exitFailed},
 	} {
 		var out, errs bytes.Buffer

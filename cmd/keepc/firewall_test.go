@@ -15,8 +15,8 @@ import (
 	"keepc/runtime/lab"
 )
 
-// closed has instances whose addresses take no packets, of both families, with addresses of the other one, of another interface and
-// of a virtual one; and one that takes them.
+// closed has instances of both families whose addresses accept no packets, with addresses of the other family, of
+// another interface and of a virtual one; and an instance that accepts them.
 const closed = `global_defs {
     vrrp_version 3
     OPTIONS
@@ -77,11 +77,11 @@ vrrp_instance VI_own {
 }
 `
 
-// TestSameFirewall: keepc makes the tables of nftables that keepalived makes, as MASTER, and drops and passes the same packets; nothing is
-// left when it stops. keepalived 2.2.7 was seen to take vrrp_iptables for nftables, which Debian builds it with; to leave the owner of an
-// address open, whatever the file says; and to keep an empty table while BACKUP, which keepc
-// does not. An instance of IPv4 with a virtual MAC address and an address of IPv6 silences its interface in both families, though the
-// address is not on it; keepc, which has IPv6 off there, in one.
+// TestSameFirewall checks that keepc makes the nftables tables that keepalived makes as MASTER, drops and passes the
+// same packets, and leaves nothing when it stops. keepalived 2.2.7 was seen to take vrrp_iptables for nftables, with
+// which Debian builds it; to leave the owner of an address open, whatever the file says; and to keep an empty table
+// while BACKUP, which keepc does not. An IPv4 instance with a virtual MAC address and an IPv6 address silences its
+// interface in both families, though the address is not on it; keepc, which has IPv6 disabled there, only in one.
 func TestSameFirewall(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "keepalived", "ip", "nft", "ping")
@@ -141,10 +141,11 @@ func TestSameFirewall(t *testing.T) {
 
 var counted = regexp.MustCompile(`packets \d+ bytes \d+`)
 
-// ruleset is what nft lists, its sets and chains by name: they are listed in the order in which they were made.
+// ruleset returns what nft lists, with sets and chains sorted by name: nft lists them in the order in which they were
+// made.
 func ruleset(text string) string {
 	var tables []string
-	text = strings.ReplaceAll(text, " : 33554432 ", ` : "eth0" `) // that of index 2, which nft shows so where google/nftables wrote it
+	text = strings.ReplaceAll(text, " : 33554432 ", ` : "eth0" `) // the interface with index 2, which nft shows like this if google/nftables wrote it
 	for _, table := range strings.Split(counted.ReplaceAllString(text, "packets 0 bytes 0"), "\n}\n") {
 		head, body, _ := strings.Cut(table, "{\n")
 		parts := strings.Split(body, "\n\t}\n")
@@ -158,8 +159,8 @@ func ruleset(text string) string {
 	return strings.Join(tables, "\n")
 }
 
-// TestFirewallStays: rules that somebody takes away come back, those of a killed director go with the next one, a reload closes and opens
-// addresses, and a table of others with the name is left alone.
+// TestFirewallStays checks that rules that somebody removes are restored, that those of a killed director are removed
+// by the next one, that a reload closes and opens addresses, and that a foreign table with the name is left alone.
 func TestFirewallStays(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "ip", "nft", "ping")
@@ -191,7 +192,7 @@ func TestFirewallStays(t *testing.T) {
 	reload(d, instance(" no_accept\n"))
 	lab.Eventually(t, within, "the address to be closed after a reload", func() bool { return strings.Contains(rules(), "10.0.0.7") && !answers() })
 	h.Run("nft", "flush", "ruleset")
-	h.Run("ip", "link", "set", "eth0", "mtu", "1490") // somebody looks
+	h.Run("ip", "link", "set", "eth0", "mtu", "1490") // this makes keepc look
 	lab.Eventually(t, within, "the rules again", func() bool { return strings.Contains(rules(), "10.0.0.7") })
 	d.Signal(syscall.SIGKILL)
 	<-d.Done()

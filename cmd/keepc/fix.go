@@ -21,18 +21,19 @@ import (
 	"keepc/grammar/source"
 )
 
-// maxWork is how many bytes are read to repair a file, with what it includes, and maxReadings how often a large one is. A finding takes as long
-// as so many bytes.
+// maxWork is how many bytes are read to repair a file, including what it includes; maxReadings is how often a large
+// file is read. A finding costs as much as a number of bytes.
 const (
 	maxWork     = 8 << 20
 	maxReadings = 6
 	findingWork = 128
 )
 
-// maxRounds bounds how often a repaired text is checked again for more to repair.
+// maxRounds is how often a repaired text is checked again for more to repair.
 const maxRounds = 10
 
-// repair repairs the files and those that they include, or shows how with --diff: then a file that several include has one patch.
+// repair repairs the files and those that they include, or with --diff shows how: then a file that several include has
+// one patch.
 func (r *checkRun) repair(jobs []job) error {
 	unread := false
 	var hidden []source.Span
@@ -45,7 +46,7 @@ func (r *checkRun) repair(jobs []job) error {
 		changes, done, secrets, err := r.rounds(j, texts)
 		if err != nil {
 			unread = true
-			if r.diff { // else the check that follows says so
+			if r.diff { // otherwise the check that follows says so
 				r.complain("keepc: %v", err)
 			}
 			continue
@@ -55,7 +56,7 @@ func (r *checkRun) repair(jobs []job) error {
 		for _, file := range slices.Sorted(maps.Keys(changes)) {
 			may := r.mayWrite(j, file)
 			if !may && j.brought {
-				continue // who wants it repaired names it
+				continue // to repair it, name it
 			}
 			if r.diff {
 				c := changes[file]
@@ -88,7 +89,8 @@ func (r *checkRun) repair(jobs []job) error {
 	return nil
 }
 
-// showPatch shows a change of a file, and says so if the patch does not apply, and what makes the change instead.
+// showPatch shows a change of a file as a patch, and reports if the patch does not apply, and what makes the change
+// instead.
 func (a *App) showPatch(file string, c change, secrets []source.Span, instead string) error {
 	text, altered := patch(file, c, secrets)
 	if altered.line > 0 && !a.quiet {
@@ -98,7 +100,8 @@ func (a *App) showPatch(file string, c change, secrets []source.Span, instead st
 	return err
 }
 
-// mayWrite reports whether a repair of a job may change a file: one that was named, and what is below the directory of one.
+// mayWrite reports whether a repair of a job may change a file: a named file, or one below the directory of a named
+// file.
 func (r *checkRun) mayWrite(j job, file string) bool {
 	if j.brought {
 		return r.asked[r.abs(file)]
@@ -111,8 +114,8 @@ func (r *checkRun) mayWrite(j job, file string) bool {
 // A change is the text of a file before and after its repair.
 type change struct{ before, after []byte }
 
-// rounds repairs a file in memory, where some files have other texts, until nothing is left to repair. It returns the texts that changed, by the names of their
-// files, the findings that were repaired, and where secrets stand in all the texts.
+// rounds repairs a file in memory, where some files have changed texts, until nothing is left to repair. It returns
+// the changed texts by file name, the findings that were repaired, and where secrets are in all the texts.
 func (r *checkRun) rounds(j job, texts map[string][]byte) (changes map[string]change, all diag.List, secrets []source.Span, err error) {
 	memory := overlay{r.FS, texts}
 	app := *r.App
@@ -151,7 +154,7 @@ func (r *checkRun) rounds(j job, texts map[string][]byte) (changes map[string]ch
 			}}
 			text, done := t.safe(nil, done).Repair(src)
 			if !r.quiet {
-				tellLeft(r.Stderr, told, t.left, "it would make another error")
+				tellLeft(r.Stderr, told, t.left, "it would cause another error")
 				tellLeft(r.Stderr, told, t.open, "there are too many to try")
 			}
 			put(src, text)
@@ -174,11 +177,11 @@ func (r *checkRun) rounds(j job, texts map[string][]byte) (changes map[string]ch
 	return changes, all, secrets, nil
 }
 
-// tellLeft says once which findings are not repaired, and why.
+// tellLeft reports once which findings are not repaired, and why.
 func tellLeft(w io.Writer, told map[string]bool, left diag.List, why string) {
 	for i, d := range left {
 		if i == maxTold {
-			fmt.Fprintf(w, "%s not repaired, too: %s\n", report.Count(len(left)-i, "finding"), why)
+			fmt.Fprintf(w, "%s not repaired either: %s\n", report.Count(len(left)-i, "finding"), why)
 			return
 		}
 		if line := fmt.Sprintf("%s: not repaired: %s [%s]: %s", d.Span, d.Fixes[0].Title, d.Rule, why); !told[line] {
@@ -194,11 +197,11 @@ type trial struct {
 	before diag.List
 	after  func(text []byte) diag.List // what is found with another text
 	spend  func() bool                 // reports whether there is time for one more trial
-	left   diag.List                   // the findings whose repair makes an error
+	left   diag.List                   // the findings whose repair would cause an error
 	open   diag.List                   // those whose repair was not tried
 }
 
-// safe returns the findings kept so far and those of more whose repairs make no new error together with them.
+// safe returns the findings kept so far, and those of more whose repairs cause no new error together with them.
 func (t *trial) safe(kept, more diag.List) diag.List {
 	all := slices.Concat(kept, more)
 	if len(more) > 0 && !t.spend() {
@@ -217,7 +220,7 @@ func (t *trial) safe(kept, more diag.List) diag.List {
 	return t.safe(t.safe(kept, more[:half]), more[half:])
 }
 
-// sources yields each text that a repair edits, once.
+// sources yields each text that a repair edits, once each.
 func sources(found diag.List) iter.Seq[*source.Source] {
 	return func(yield func(*source.Source) bool) {
 		var seen []*source.Source
@@ -237,8 +240,8 @@ func sources(found diag.List) iter.Seq[*source.Source] {
 	}
 }
 
-// replaceFile gives a file another content in one step: a reader sees the old or the new one, and a failure leaves the old
-// one. The mode, the owner and extended attributes stay; a symbolic link stays one.
+// replaceFile replaces the content of a file atomically: a reader sees the old or the new content, and a failure
+// leaves the old one. Mode, owner and extended attributes stay; a symbolic link remains a link.
 func replaceFile(name string, text []byte) error {
 	if err := replaceBy(name, text); err != nil {
 		return fmt.Errorf("cannot be replaced: %w", cause(err))
@@ -261,7 +264,7 @@ func replaceBy(name string, text []byte) (err error) {
 	case info.Mode().Perm()&0o222 == 0:
 		return &fs.PathError{Op: "replace", Path: name, Err: errors.New("is read-only")}
 	case links(info) > 1: // the other names would keep the old text
-		return &fs.PathError{Op: "replace", Path: name, Err: errors.New("has another name (a hard link), which would keep the old text")}
+		return &fs.PathError{Op: "replace", Path: name, Err: errors.New("has a second name (a hard link), which would keep the old text")}
 	}
 	f, err := os.CreateTemp(filepath.Dir(name), ".keepc-*")
 	if err != nil {
@@ -269,7 +272,7 @@ func replaceBy(name string, text []byte) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			_ = os.Remove(f.Name()) // what failed first is told
+			_ = os.Remove(f.Name()) // the first error is reported
 		}
 	}()
 	_, err = f.Write(text)

@@ -8,7 +8,7 @@ import (
 	"keepc/grammar/source"
 )
 
-// TestTrial holds that a repair which makes an error is left out, and the others are done.
+// TestTrial checks that a repair that causes an error is left out, and that the others are made.
 func TestTrial(t *testing.T) {
 	src := source.New("f", []byte("one two three"))
 	fix := func(from, to int, text string) diag.Diagnostic {
@@ -26,7 +26,7 @@ func TestTrial(t *testing.T) {
 	}
 }
 
-// TestPatch holds that what is between two repairs is shown once.
+// TestPatch checks that lines between two repairs are shown once.
 func TestPatch(t *testing.T) {
 	got, _ := patch("/f", change{[]byte("a\nb\nc\nd\n"), []byte("A\nb\nC\nd\n")}, nil)
 	if want := "--- a/f\n+++ b/f\n@@ -1,4 +1,4 @@\n-a\n+A\n b\n-c\n+C\n d\n"; got != want {

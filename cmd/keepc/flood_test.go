@@ -17,8 +17,8 @@ import (
 	"keepc/runtime/lab/tutorial"
 )
 
-// flood sends a VRRP packet from a host over and over for a while, so many a second as long as the machine is fast enough, and
-// returns how many left.
+// flood sends a VRRP packet from a host repeatedly for a while, at the given rate if the machine is fast enough, and
+// returns how many were sent.
 func flood(t *testing.T, from *lab.Host, to net.IP, advert []byte, perSecond int, length time.Duration) (sent int) {
 	t.Helper()
 	var c net.PacketConn
@@ -65,7 +65,7 @@ func flood(t *testing.T, from *lab.Host, to net.IP, advert []byte, perSecond int
 	return sent
 }
 
-// notFromFlooder keeps the frames of others than the second client: a capture of the flood would lose what matters.
+// notFromFlooder keeps the frames that the second client did not send: a capture of the flood would lose what matters.
 func notFromFlooder() []bpf.Instruction {
 	return []bpf.Instruction{
 		bpf.LoadAbsolute{Off: 14 + 12, Size: 4}, // the source of an IPv4 packet
@@ -75,7 +75,7 @@ func notFromFlooder() []bpf.Instruction {
 	}
 }
 
-// userTime is how long a process has computed so far, the kernel's work for it aside.
+// userTime returns the user CPU time of a process so far.
 func userTime(t *testing.T, p *lab.Process) time.Duration {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Pid()))
@@ -90,9 +90,9 @@ func userTime(t *testing.T, p *lab.Process) time.Duration {
 	return time.Duration(ticks) * 10 * time.Millisecond
 }
 
-// TestFlood sends what concerns nobody, and what is wrong, faster than a director could read it. The backup hears the master all the
-// same, and the master's advertisements leave on time. What concerns nobody is sent to the backup alone: a bridge that copies each packet
-// to all ports is slower than the director.
+// TestFlood sends packets that concern nobody, and wrong ones, faster than a director could read them. The backup
+// hears the master all the same, and the master's advertisements are on time. Packets that concern nobody are sent
+// only to the backup: a bridge that copies each packet to all ports is slower than the director.
 func TestFlood(t *testing.T) {
 	for _, c := range []struct {
 		name      string

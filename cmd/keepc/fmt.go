@@ -23,8 +23,8 @@ func (a *App) fmt() *cobra.Command {
 	run := &fmtRun{App: a}
 	c := &cobra.Command{
 		Use:   "fmt [files...]",
-		Short: "Lay out files in the canonical way",
-		Long:  "Lay out files in the canonical way: a tab for each open block, one statement a line. Words and comments stay as they are.\n\n" + bounded,
+		Short: "Format files in the canonical layout",
+		Long:  "Format files in the canonical layout: a tab for each open block, one statement per line. Words and comments stay as they are.\n\n" + bounded,
 		Example: `  keepc fmt keepalived.conf
   keepc fmt -w lb01.conf lb02.conf
   keepc fmt --check *.conf`,
@@ -33,8 +33,8 @@ func (a *App) fmt() *cobra.Command {
 	f := c.Flags()
 	f.SortFlags = false
 	f.BoolVarP(&run.write, "write", "w", false, "write the files instead of standard output")
-	f.BoolVarP(&run.diff, "diff", "d", false, "show what would change as a patch, and exit with 1 when there is something")
-	f.BoolVar(&run.check, "check", false, "list the files that are laid out otherwise, and exit with 1 when there are any")
+	f.BoolVarP(&run.diff, "diff", "d", false, "show what would change as a patch, and exit with 1 if anything would")
+	f.BoolVar(&run.check, "check", false, "list the files with a different layout, and exit with 1 if there are any")
 	c.MarkFlagsMutuallyExclusive("write", "diff", "check")
 	return c
 }
@@ -70,7 +70,7 @@ func (r *fmtRun) main(names []string) error {
 	return nil
 }
 
-// show does with a file what the flags want.
+// show does with a file what the flags ask for.
 func (r *fmtRun) show(name string, c change, same bool) error {
 	var err error
 	switch {
@@ -90,7 +90,7 @@ func (r *fmtRun) show(name string, c change, same bool) error {
 	return err
 }
 
-// secrets returns where secrets stand in a text of a file.
+// secrets returns where secrets are in a text of a file.
 func (r *fmtRun) secrets(name string, text []byte) (places []source.Span) {
 	for _, id := range append(r.ids, r.id()) {
 		u := compiler.Load(source.New(r.shown(name), text), compiler.Options{Text: r.loading(r.files(), id, nil, r.forVersion)})

@@ -17,27 +17,27 @@ import (
 	"keepc/runtime/lab"
 )
 
-// The gate: whatever a director does beside VRRP, its advertisements leave on time. Two directors of one program share an address
-// with VRRP version 3 and advert_int 50 ms; while the master reloads, or its machine is busy, a third host notes when the
-// advertisements pass. Both programs play the same rounds, in blocks that take turns.
+// The gate: whatever else a director does, its advertisements are on time. Two directors of one program share an
+// address with VRRP version 3 and advert_int 50 ms; while the master reloads, or its machine is busy, a third host
+// records when advertisements pass. Both programs play the same rounds, in alternating blocks.
 
 const (
 	gateInterval = 50 * time.Millisecond
-	gateRounds   = 20                   // of each scenario and program; KEEPC_ROUNDS asks for fewer
+	gateRounds   = 20                   // for each scenario and program; KEEPC_ROUNDS asks for fewer
 	onTime       = 5 * time.Millisecond // after an interval
-	gateBlock    = 5                    // rounds that a pair plays before the other program's turn comes
+	gateBlock    = 5                    // rounds that a pair plays before it is the other program's turn
 )
 
 // A pressure is what disturbs the master.
 type pressure struct {
 	name   string
 	what   string                   // for people
-	config func(round int) []byte   // what the master has beside its instance
+	config func(round int) []byte   // the master's configuration besides its instance
 	track  string                   // what its instance tracks
-	busy   int                      // processes that never sleep, beside the directors
+	busy   int                      // processes that never sleep, in addition to the directors
 	length time.Duration            // of a round
-	act    func(p *gatePair, n int) // what happens in the round; nil: nothing more
-	more   bool                     // keepalived advertises more often than in each interval: once more at each reload
+	act    func(p *gatePair, n int) // what happens in the round; nil: nothing
+	more   bool                     // keepalived advertises more often than once an interval: once more at each reload
 }
 
 func pressures(t *testing.T) []pressure {
@@ -62,15 +62,15 @@ func pressures(t *testing.T) []pressure {
 	}
 }
 
-// reweighted is a large configuration whose weights differ from round to round. A check a minute: with more, the checks of keepc
-// would be measured, which keepalived does not do on a kernel without ip_vs.
+// reweighted returns a large configuration whose weights differ from round to round. Checks come once a minute: with
+// more, the checks of keepc would be measured, which keepalived does not make on a kernel without ip_vs.
 func reweighted(round int) []byte {
 	text := bytes.ReplaceAll(bigConfig(1000, 50), []byte("delay_loop 6\n"), []byte("delay_loop 60\n"))
-	text = text[bytes.IndexByte(text, '}')+2:] // the global part is the pair's own
+	text = text[bytes.IndexByte(text, '}')+2:] // the pair has its own global part
 	return bytes.ReplaceAll(text, []byte("\t\tweight 1\n"), fmt.Appendf(nil, "\t\tweight %d\n", 1+round%100))
 }
 
-// A gatePair is two directors of one program and who listens.
+// A gatePair is two directors of one program and the listener.
 type gatePair struct {
 	t        *testing.T
 	program  program
@@ -125,7 +125,7 @@ func newGatePair(t *testing.T, program program, pressure pressure) *gatePair {
 	return p
 }
 
-// flags is the command line of the program, without its file.
+// flags returns the command line of the program, without its file.
 func (p *gatePair) flags() []string { return gateFlags(p.t, p.program) }
 
 func gateFlags(t *testing.T, p program) []string {
@@ -165,13 +165,13 @@ func (p *gatePair) write(h *lab.Host, priority, round int) {
 	}
 }
 
-// reload is a file with new weights and a SIGHUP.
+// reload writes a file with new weights and sends SIGHUP.
 func (p *gatePair) reload(round int) {
 	p.write(p.lb01, 100, round+1)
 	p.master.Signal(syscall.SIGHUP)
 }
 
-// storm is 100 SIGHUPs a second.
+// storm sends 100 SIGHUPs a second.
 func (p *gatePair) storm(int) {
 	begun := time.Now()
 	for i := range int(p.pressure.length.Seconds() * 100) {
@@ -180,10 +180,10 @@ func (p *gatePair) storm(int) {
 	}
 }
 
-// adverts lists what was said since a time.
+// adverts lists the advertisements since a time.
 func (p *gatePair) adverts(since time.Time) []advert { return advertsIn(p.wire, since) }
 
-// settle waits until lb01 alone has advertised for a while.
+// settle waits until only lb01 has advertised for a while.
 func (p *gatePair) settle() {
 	p.t.Helper()
 	const calm = time.Second
@@ -197,7 +197,7 @@ func (p *gatePair) settle() {
 	p.t.Fatalf("%s: lb01 is not the only master within a minute:\n%s", p.program, p.master.Log())
 }
 
-// A silence is what a round showed on the wire.
+// A silence is the result of a round on the wire.
 type silence struct {
 	longest time.Duration // between two advertisements of the master
 	taken   bool          // the backup became the master
@@ -231,7 +231,7 @@ func (p *gatePair) round(n int) silence {
 	return s
 }
 
-// rounds is how many rounds are asked for.
+// rounds returns the number of rounds.
 func rounds(t *testing.T) int {
 	text := os.Getenv("KEEPC_ROUNDS")
 	if text == "" {
@@ -244,8 +244,9 @@ func rounds(t *testing.T) int {
 	return n
 }
 
-// TestBenchGate plays every pressure with both programs and prints the longest silences. The gate is met where the longest one of
-// keepc is not longer than that of keepalived, and no backup of keepc took over in any round. KEEPC_GATE names the pressures to play.
+// TestBenchGate plays every pressure with both programs and prints the longest silences. The gate is met if the
+// longest silence of keepc is not longer than that of keepalived, and no backup of keepc took over in any round.
+// KEEPC_GATE names the pressures to play.
 func TestBenchGate(t *testing.T) {
 	needBench(t)
 	lab.NeedPrograms(t, "keepalived")
@@ -290,7 +291,7 @@ func TestBenchGate(t *testing.T) {
 			fmt.Printf("%-64s %-11s %9v %9v %9v %5d of %d\n", pressure.what, p, digits(gaps[0].longest), digits(gaps[len(gaps)/2].longest),
 				digits(worst[p].longest), taken, len(gaps))
 		}
-		// A gap of the interval is the best that a program can do which advertises once in each.
+		// A gap of one interval is the best possible for a program that advertises once per interval.
 		bar, verdict := worst[keepalived].longest, "met"
 		if pressure.more {
 			bar = max(bar, gateInterval+onTime)

@@ -13,17 +13,17 @@ import (
 	"time"
 )
 
-// gitTime is how long one question to git may take.
+// gitTime is the timeout of a git command.
 const gitTime = time.Minute
 
-// at returns the App that sees the file of a name as it is in a revision, REV:path as git writes it, and its name there. A name of
-// another form, or of a file that exists, is left to the App itself.
+// at returns an App that sees the file of a name as it is in a revision, REV:path as in git, and its name there. For
+// other names, and files that exist, it returns the App itself.
 func (a *App) at(name string) (*App, string, error) {
 	rev, file, ok := strings.Cut(name, ":")
 	if !ok || rev == "" || strings.HasPrefix(rev, "-") {
 		return a, name, nil
 	}
-	if _, err := fs.Stat(a.FS, strings.TrimPrefix(a.abs(name), "/")); err == nil {
+	if _, err := fs.Stat(a.FS, inFS(a.abs(name))); err == nil {
 		return a, name, nil
 	}
 	tree, err := a.revision(rev)
@@ -38,11 +38,11 @@ func (a *App) at(name string) (*App, string, error) {
 		file = path.Join(strings.TrimSpace(string(prefix)), file)
 	}
 	there := *a
-	there.FS, there.Dir, there.root, there.outside = tree, "/", "", true // there is nothing outside of a revision
+	there.FS, there.Dir, there.root, there.outside = tree, "/", "", true // there is nothing outside a revision
 	return &there, tree.prefix + file, nil
 }
 
-// isRevision tells whether git knows a commit by a name.
+// isRevision reports whether a name is a commit that git knows.
 func (a *App) isRevision(name string) bool {
 	if strings.HasPrefix(name, "-") {
 		return false
@@ -51,7 +51,7 @@ func (a *App) isRevision(name string) bool {
 	return err == nil
 }
 
-// git asks git about the repository of the working directory.
+// git runs git in the repository of the working directory.
 func (a *App) git(args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), gitTime)
 	defer cancel()
@@ -71,12 +71,12 @@ func (a *App) git(args ...string) ([]byte, error) {
 	return out, nil
 }
 
-// A revision is the file tree of a commit. Its names may have the revision before them, as HEAD:conf/lb1.conf; a name below the
-// directory of the repository is that of the file in it.
+// A revision is the file tree of a commit. Its names may begin with the revision, as in HEAD:conf/lb1.conf; a name
+// below the directory of the repository means the file in the commit.
 type revision struct {
 	app    *App
 	prefix string // "HEAD:"
-	top    string // the directory of the repository, without its first slash
+	top    string // the directory of the repository, without the leading slash
 	blobs  map[string]blob
 	dirs   map[string][]fs.DirEntry
 }
@@ -127,7 +127,7 @@ func gitMode(s string) fs.FileMode {
 	return 0o644
 }
 
-// add puts a file into its directory, and that into the one above.
+// add adds a file to its directory, and that to the one above.
 func (r *revision) add(name string, b blob) {
 	r.blobs[name] = b
 	entry := fs.FileInfoToDirEntry(memoryFile{bytes.NewReader(nil), b.name, b.mode})

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -21,7 +20,7 @@ func (a *App) graph() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "graph [files...]",
 		Short: "Draw the cluster",
-		Long: "Draw a cluster, one file for each director: segments, directors with their roles and what they follow, the addresses that\n" +
+		Long: "Draw a cluster, one file for each director: segments, directors with their roles and what they track, the addresses that\n" +
 			"move between them, virtual servers and their real servers. A file with errors is drawn as far as it can be understood.\n" +
 			"Passwords and commands are not in the picture.\n\n" + bounded,
 		Example: `  keepc graph lb1.conf lb2.conf > cluster.svg
@@ -46,12 +45,11 @@ func (r *graphRun) main(names []string) error {
 	return failed(write(r.Stdout, graph.New(cluster.New(list))))
 }
 
-// reading returns what keepalived makes of a file, and says when that may not be what was meant.
+// reading returns keepalived's reading of a file, and reports when that may not be what was meant.
 func (r *graphRun) reading(a *App, name string) (*ir.Config, int) {
 	l := a.load(name)
 	if l.Config == nil {
-		fmt.Fprintln(r.Stderr, l.Refused)
-		return nil, l.code
+		return nil, r.refuse(l.code, l.Refused).code
 	}
 	r.tell(l)
 	return l.Config, 0

@@ -30,10 +30,10 @@ func (a *App) hash() *cobra.Command {
 	run := &hashRun{App: a}
 	c := &cobra.Command{
 		Use:   "hash URL",
-		Short: "Tell the digest of a page, for digest in HTTP_GET and SSL_GET",
-		Long: "Fetch a page as a health check would, and tell the MD5 digest that belongs to digest in HTTP_GET and SSL_GET, as genhash does.\n" +
-			"The page counts as it is sent: nothing is followed, unpacked or put together. Certificates are not verified.\n\n" +
-			"Exit codes: 0 done, 3 the server has no answer.",
+		Short: "Print the digest of a page, for digest in HTTP_GET and SSL_GET",
+		Long: "Fetch a page as a health check would, and print its MD5 digest for the keyword digest in HTTP_GET and SSL_GET, as genhash does.\n" +
+			"The page is taken as sent: redirects are not followed, compressed or chunked bodies are not decoded. Certificates are not verified.\n\n" +
+			"Exit codes: 0 done, 3 the server does not answer.",
 		Example: `  keepc hash http://10.0.0.7/health
   keepc hash https://10.0.0.7:8443/ --virtualhost www.example.com --sni`,
 		Args: cobra.ExactArgs(1),
@@ -42,7 +42,7 @@ func (a *App) hash() *cobra.Command {
 	f := c.Flags()
 	f.StringVarP(&run.virtualHost, "virtualhost", "V", "", "the Host header; the address by default")
 	f.StringVarP(&run.version, "protocol", "P", "1.0", "the version of HTTP: 1.0, 1.0C (which closes the connection) or 1.1")
-	f.BoolVar(&run.sni, "sni", false, "tell the server the virtual host in TLS")
+	f.BoolVar(&run.sni, "sni", false, "send the virtual host in TLS (SNI)")
 	f.DurationVarP(&run.timeout, "timeout", "t", 5*time.Second, "how long to wait for the server")
 	return c
 }
@@ -87,12 +87,12 @@ func (r *hashRun) main(page string) error {
 	return failed(err)
 }
 
-// step tells a step of a check and its time.
+// step prints a step of a check and its time.
 func (a *App) step(step string, took time.Duration) {
 	fmt.Fprintf(a.Stderr, "  %8.1f ms  %s\n", took.Seconds()*1000, step)
 }
 
-// webServer is the address of the server of a page.
+// webServer returns the address of the server of a page.
 func webServer(ctx context.Context, u *url.URL) (netip.AddrPort, error) {
 	port := u.Port()
 	if port == "" {

@@ -17,7 +17,8 @@ import (
 	"keepc/runtime/lab"
 )
 
-// edits are files of a director with which clients stay connected to its first server: each changes something of the one before.
+// edits are files of a director whose clients stay connected to its first server: each changes something of the
+// previous one.
 var edits = []struct{ what, service, held, other string }{
 	{"the start", "lb_algo rr", "weight 2", "weight 1"},
 	{"weights", "lb_algo rr", "weight 70000", "weight 3"},
@@ -53,8 +54,8 @@ func (e edit) text(method string) string {
 
 type edit struct{ what, service, held, other string }
 
-// TestHeldConnections holds that no connection is lost while everything that a file says of its service is edited, nor by keepc drain, enable
-// and weight: with NAT, direct routing and tunnels.
+// TestHeldConnections checks that no connection is lost while everything that a file says about its service is edited,
+// nor by keepc drain, enable and weight: with NAT, direct routing and tunnels.
 func TestHeldConnections(t *testing.T) {
 	t.Parallel()
 	needInterop(t)
@@ -82,7 +83,7 @@ func heldThrough(t *testing.T, method string) {
 		h.Sysctl("net.ipv4.conf.all.arp_ignore", "1")
 		h.Sysctl("net.ipv4.conf.all.arp_announce", "2")
 		switch method {
-		case "NAT": // answers go back through the director
+		case "NAT": // answers return through the director
 			h.Run("ip", "route", "add", "10.0.0.100/32", "via", "10.0.0.5")
 		case "DR":
 			h.Run("ip", "addr", "add", "10.0.0.3/32", "dev", "lo")
@@ -169,7 +170,7 @@ func heldThrough(t *testing.T, method string) {
 	}
 }
 
-// echo answers on port 80 of all addresses of a host with what it hears.
+// echo answers on port 80 of all addresses of a host with what it receives.
 func echo(t *testing.T, h *lab.Host) {
 	t.Helper()
 	l, err := h.Listen("tcp", ":80")
@@ -198,8 +199,8 @@ func echo(t *testing.T, h *lab.Host) {
 	})
 }
 
-// TestHashAlike holds that directors with the same file send the same flows to the same servers with mh, also where one of them has seen
-// servers fail and come back: of 800 flows none goes elsewhere.
+// TestHashAlike checks that directors with the same file send the same flows to the same servers with mh, even if one
+// of them has seen servers fail and recover: of 800 flows none goes to a different server.
 func TestHashAlike(t *testing.T) {
 	t.Parallel()
 	needInterop(t)
@@ -242,7 +243,7 @@ func TestHashAlike(t *testing.T) {
 			})
 		}
 		up(servers)
-		if d == 1 { // this one sees failures
+		if d == 1 { // this director sees failures
 			for _, gone := range [][]int{{2, 5}, {0}, {1, 3, 7}} {
 				if err := door.keep(slices.DeleteFunc(slices.Clone(all), func(p int) bool { return slices.Contains(gone, p-labPort) })); err != nil {
 					t.Fatal(err)
@@ -254,7 +255,8 @@ func TestHashAlike(t *testing.T) {
 				up(servers)
 			}
 		}
-		// What a client of the host itself sends is scheduled, and goes nowhere; the table of connections tells where it would.
+		// What a client on the host itself sends is scheduled, and goes nowhere; the connection table shows where it
+		// would go.
 		err := h.Do(func() error {
 			for f := range flows {
 				fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK, 0)

@@ -19,7 +19,7 @@ import (
 	"keepc/runtime/kernel"
 )
 
-// thisHost tells the rules about this machine.
+// thisHost answers the rules' questions about this machine.
 type thisHost struct{ *App }
 
 // Networks implements lint.Host.
@@ -82,7 +82,7 @@ func (t thisHost) Owner(path string) (uid, gid uint32) {
 	return 0, 0
 }
 
-// A noting host is this one; what the rules ask about it becomes facts.
+// A noting is this host; what the rules ask about it becomes facts.
 type noting struct {
 	thisHost
 	host *facts.Host
@@ -107,7 +107,7 @@ func (n noting) Mode(path string) (fs.FileMode, bool) {
 	return mode, here
 }
 
-// readFacts reads the facts of some host from a file.
+// readFacts reads the facts of a host from a file.
 func (a *App) readFacts(name string) (*facts.Host, error) {
 	text, err := a.readAny(name)
 	if err != nil {
@@ -120,7 +120,8 @@ func (a *App) readFacts(name string) (*facts.Host, error) {
 	return host, nil
 }
 
-// observe reads the network of this host. Virtual servers want CAP_NET_ADMIN even for reading; who has none gets the rest.
+// observe reads the network of this host. Reading virtual servers needs CAP_NET_ADMIN; without it the rest is
+// returned.
 func observe(k kernel.Kernel) (*facts.Host, error) {
 	links, err := k.Links()
 	if err != nil {
@@ -148,7 +149,7 @@ func observe(k kernel.Kernel) (*facts.Host, error) {
 	return host, nil
 }
 
-// describe adds to the facts what is not network: who the machine is, what is installed, its users and settings.
+// describe adds the facts that are not about the network: the machine, what is installed, its users and settings.
 func (a *App) describe(host *facts.Host) {
 	host.Name, _ = os.Hostname() // without a name it stays empty
 	host.Kernel = a.line("proc/sys/kernel/osrelease")
@@ -157,7 +158,7 @@ func (a *App) describe(host *facts.Host) {
 		host.Users = facts.Users(passwd)
 	}
 	for _, pattern := range sysctls() {
-		names, _ := fs.Glob(a.FS, "proc/sys/"+pattern) // the patterns are well formed
+		names, _ := fs.Glob(a.FS, "proc/sys/"+pattern) // the patterns are valid
 		for _, name := range names {
 			if value := a.line(name); value != "" {
 				host.Sysctls[sysctlName(name)] = value
@@ -166,7 +167,7 @@ func (a *App) describe(host *facts.Host) {
 	}
 }
 
-// line is the text of a small file; empty where it cannot be read.
+// line returns the text of a small file; empty if it cannot be read.
 func (a *App) line(name string) string {
 	text, err := fs.ReadFile(a.FS, name)
 	if err != nil {
@@ -184,12 +185,14 @@ func sysctls() []string {
 	}
 }
 
-// sysctlName writes a file below /proc/sys as sysctl(8) does: net.ipv4.conf.eth0/100.rp_filter is a setting of eth0.100.
+// sysctlName formats a file below /proc/sys as sysctl(8) does: net.ipv4.conf.eth0/100.rp_filter is a setting of
+// eth0.100.
 func sysctlName(file string) string {
 	return strings.NewReplacer("/", ".", ".", "/").Replace(strings.TrimPrefix(file, "proc/sys/"))
 }
 
-// keepalivedVersion is that of the keepalived in the PATH, or where packages put it; empty: there is none that answers.
+// keepalivedVersion returns the version of the keepalived in the PATH, or where packages put it; empty: there is none
+// that works.
 func keepalivedVersion() string {
 	program, err := exec.LookPath("keepalived")
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// TestHostileInputs holds the inputs with which somebody made keepc take gigabytes, minutes, or all the time there is, each in its size of
-// then, to the bounds, and prints what they need now.
+// TestHostileInputs checks the limits for inputs that once made keepc take gigabytes, minutes, or forever, each in its
+// original size, and prints what they cost now.
 func TestHostileInputs(t *testing.T) {
 	t.Parallel()
 	program := shipped(t)
@@ -29,7 +29,7 @@ func TestHostileInputs(t *testing.T) {
 		name, then string
 		text       string
 		args       []string
-		beside     func(dir string) error // makes what else is there
+		beside     func(dir string) error // makes the other files
 	}{
 		{name: "include {,,,...}, 1 MiB", then: "6.9 GB", text: "include {" + strings.Repeat(",", 1<<20) + "}\n"},
 		{name: "52 bytes of ~SEQ", then: "2.6 GB", text: "~SEQ(a,99)~SEQ(b,99)~SEQ(c,99)~SEQ(d,99) e$a$b$c$d\n"},

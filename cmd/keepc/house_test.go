@@ -13,7 +13,8 @@ import (
 	"testing"
 )
 
-// TestHouse holds the rules of the house: which way imports run, who may touch the machine, who may look at the clock.
+// TestHouse checks the rules of the house: which way imports run, who may touch the machine, who may look at the
+// clock.
 func TestHouse(t *testing.T) {
 	root := filepath.Join("..", "..")
 	files := 0
@@ -49,7 +50,7 @@ func TestHouse(t *testing.T) {
 	}
 }
 
-// TestJudge proves that the rules catch what they are there for.
+// TestJudge checks that the rules catch what they are meant to catch.
 func TestJudge(t *testing.T) {
 	for _, c := range []struct{ file, body, want string }{
 		{"grammar/x.go", `import _ "keepc/compiler/ir"`, "imports"},
@@ -75,7 +76,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// judge returns the broken rules of one file.
+// judge returns the rules that a file breaks.
 func judge(t *testing.T, file string, src []byte) (broken []string) {
 	fset := token.NewFileSet()
 	f, err := parser.ParseFile(fset, file, src, 0)
@@ -134,7 +135,7 @@ func storey(room string) int {
 	return slices.Index([]string{"grammar", "compiler", "runtime", "cmd"}, strings.SplitN(room, "/", 2)[0])
 }
 
-// machine tells whether a package reaches the machine. net/netip is a value type and does not.
+// machine reports whether a package reaches the machine. net/netip is a value type and does not.
 func machine(path string) bool {
 	switch path {
 	case "os", "os/exec", "os/signal", "os/user", "net", "net/http", "syscall":
@@ -163,11 +164,11 @@ func in(room string, rooms ...string) bool {
 	return slices.ContainsFunc(rooms, func(r string) bool { return room == r || strings.HasPrefix(room, r+"/") })
 }
 
-// mutable tells whether a package-level variable can be state: it has no value, or one made to be filled later. Literal lists
-// and values computed once are data.
+// mutable reports whether a package-level variable can be state: it has no value, or one made to be filled later.
+// Literal lists and values computed once are data.
 func mutable(v *ast.ValueSpec) bool {
 	if len(v.Values) == 0 {
-		t, ok := v.Type.(*ast.SelectorExpr) // files that are built in cannot change
+		t, ok := v.Type.(*ast.SelectorExpr) // embedded files cannot change
 		return !ok || t.Sel.Name != "FS"
 	}
 	for _, x := range v.Values {

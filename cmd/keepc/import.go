@@ -27,12 +27,12 @@ func (a *App) importing() *cobra.Command {
 	run := &importRun{App: a}
 	c := &cobra.Command{
 		Use:   "import [files...]",
-		Short: "Write a configuration of what was set by hand",
+		Short: "Write a configuration from what was set by hand",
 		Long: "Write virtual_server and vrrp_instance blocks for what was set by hand. Files and standard input (\"-\") hold what ipvsadm -Sn,\n" +
 			"ipvsadm -Ln --timeout, ip addr and ip -j addr print, or the commands themselves, in any order. Without files it is what this\n" +
 			"host's kernel has, which needs CAP_NET_ADMIN.\n\n" +
 			"An address moves with a vrrp_instance when it is secondary, has a label, was set by a command, or is that of a virtual server.\n" +
-			"Its number (virtual_router_id), priority and state nobody can know: look at them.",
+			"Its virtual_router_id, priority and state are guesses: review them.",
 		Example: `  keepc import > keepalived.conf
   (ipvsadm -Sn; ip addr) | keepc import - > keepalived.conf
   keepc import --check ping --vrid 62 setup.sh`,
@@ -66,7 +66,8 @@ func (r *importRun) main(names []string) error {
 	return nil
 }
 
-// host is what the files hold, or the kernel when there are none. found: lines were not understood, and told.
+// host returns what the files contain, or what the kernel has if there are none. found: lines that were not understood
+// have been reported.
 func (r *importRun) host(names []string) (h draft.Host, found bool, err error) {
 	if len(names) == 0 {
 		h, err = live()
@@ -93,10 +94,10 @@ func (r *importRun) host(names []string) (h draft.Host, found bool, err error) {
 	return h, found, nil
 }
 
-// maxTold is how many lines of a file are told that were not understood.
+// maxTold is the number of lines per file that are reported as not understood.
 const maxTold = 10
 
-// isConfig tells whether a text begins with a keyword of keepalived.conf.
+// isConfig reports whether a text begins with a keyword of keepalived.conf.
 func isConfig(text []byte) bool {
 	file, _ := grammar.Parse(source.New("", text))
 	if len(file.Stmts) == 0 {
@@ -106,7 +107,7 @@ func isConfig(text []byte) bool {
 	return slices.ContainsFunc(schema.Find(word), func(path []*schema.Keyword) bool { return len(path) == 1 })
 }
 
-// live is what this host has.
+// live returns what this host has.
 func live() (h draft.Host, err error) {
 	k, err := kernel.Open()
 	if err != nil {
@@ -128,7 +129,7 @@ func live() (h draft.Host, err error) {
 		return h, fmt.Errorf("list the interfaces: %w", err)
 	}
 	for _, l := range links {
-		for _, a := range l.Addrs { // in the order in which the kernel holds them
+		for _, a := range l.Addrs { // in kernel order
 			for key, address := range h.State.Addresses {
 				if key.Dev == l.Name && key.Prefix.Addr() == a {
 					h.Addresses = append(h.Addresses, draft.Address{AddressKey: key, Address: address})

@@ -9,7 +9,8 @@ import (
 	"keepc/runtime/lab"
 )
 
-// handmade is a table with all that ipvsadm can say of it, but for the thresholds of connections, which it saves nowhere.
+// handmade is a table with everything that ipvsadm can express, except for connection thresholds, which it does not
+// save.
 const handmade = `--set 30 5 60
 -A -t 10.0.0.3:80 -s wrr -p 20
 -a -t 10.0.0.3:80 -r 10.0.0.7:80 -g -w 1
@@ -26,8 +27,8 @@ const handmade = `--set 30 5 60
 -a -f 8 -6 -r [2001:db8::7]:0 -g -w 1
 `
 
-// TestImport holds the round trips: rules made by ipvsadm, told by it, turned into a file and exported are the rules again; and the
-// file that the live table makes wants what is there.
+// TestImport checks the round trips: rules made by ipvsadm, listed by it, turned into a file and exported are the
+// rules again; and the file made from the live table wants what exists.
 func TestImport(t *testing.T) {
 	lab.NeedIPVS(t)
 	lab.NeedPrograms(t, "ipvsadm", "ip")
@@ -54,7 +55,7 @@ func TestImport(t *testing.T) {
 	h.Run("ip", "addr", "add", "2001:db8::5/64", "dev", "eth0", "nodad")
 	before := saved()
 
-	// ipvsadm -Sn and ip addr make a file, whose export makes the same table.
+	// ipvsadm -Sn and ip addr make a file whose export makes the same table.
 	text := keepc("import", write("saved", before+h.Run("ip", "addr")))
 	file := write("keepalived.conf", text)
 	if got := keepc("export", "--ipvsadm", file); got != handmade {
@@ -68,7 +69,7 @@ func TestImport(t *testing.T) {
 		t.Errorf("from ip -j addr:\n%s\nfrom ip addr:\n%s", json, text)
 	}
 
-	// The live table makes the same file, and the plan of it finds nothing to do.
+	// The live table makes the same file, and the plan for it finds nothing to do.
 	h.Run("ipvsadm", "-e", "-t", "10.0.0.3:80", "-r", "10.0.0.7:80", "-g", "-x", "100", "-y", "50")
 	live := keepc("import")
 	if without := strings.NewReplacer("\t\tuthreshold 100\n", "", "\t\tlthreshold 50\n", "").Replace(live); without != text || without == live {

@@ -18,18 +18,18 @@ import (
 	"keepc/runtime/status"
 )
 
-// inForce is what a plan starts from: who is the director of this host, and with which configuration.
+// An inForce is what a plan starts from: the director of this host, and its configuration.
 type inForce struct {
 	daemon     *status.Document // the running keepc; nil: there is none
 	keepalived *rival.Running   // nil: there is none
-	who        string           // the sentence about them, behind a blank
-	old        *diff.Side       // the configuration in force; nil: it is not known
+	who        string           // the sentence about them, after a blank
+	old        *diff.Side       // the configuration in force; nil: unknown
 	name       string           // of its file; empty: it has none
-	uncertain  bool             // somebody is at work, and old is not known
+	uncertain  bool             // a director runs, and old is unknown
 	notes      []string
 }
 
-// inForce finds out what is in force on this host. Facts are of another time or host: nobody is asked.
+// inForce determines what is in force on this host. Facts are from a different time or host: no director is asked.
 func (r *planRun) inForce(name string) (f inForce, err error) {
 	if r.factsFile == "" {
 		if f, err = r.director(name); err != nil {
@@ -43,7 +43,7 @@ func (r *planRun) inForce(name string) (f inForce, err error) {
 	return f, err
 }
 
-// director asks who is at work here.
+// director finds the director that runs here.
 func (r *planRun) director(name string) (f inForce, err error) {
 	d, err := status.Ask(context.Background(), status.InForce)
 	switch {
@@ -52,7 +52,7 @@ func (r *planRun) director(name string) (f inForce, err error) {
 		r.oldText(&f, d.Configuration)
 		return f, nil
 	case !errors.Is(err, status.ErrNone):
-		f.who = fmt.Sprintf(" Running daemon: it does not answer: %v.", err)
+		f.who = fmt.Sprintf(" The running daemon does not answer: %v.", err)
 		return f, nil
 	}
 	if f.keepalived, err = rival.Find(); err != nil || f.keepalived == nil {
@@ -62,7 +62,7 @@ func (r *planRun) director(name string) (f inForce, err error) {
 	return f, r.beside(&f, name)
 }
 
-// oldText reads the configuration of a running keepc. One of another version may not tell it.
+// oldText reads the configuration of a running keepc. A keepc of a different version may not return it.
 func (r *planRun) oldText(f *inForce, text []byte) {
 	if r.force != nil && bytes.Equal(text, r.forceText) {
 		f.old = r.force
@@ -75,10 +75,11 @@ func (r *planRun) oldText(f *inForce, text []byte) {
 		f.old = r.force
 		return
 	}
-	f.notes = append(f.notes, "The running keepc does not tell its configuration: settings are not compared.")
+	f.notes = append(f.notes, "The running keepc does not show its configuration: settings are not compared.")
 }
 
-// beside finds what a running keepalived has: its file, unless that is the one which is planned and was edited since.
+// beside finds out what a running keepalived has in force: its file, unless that is the one which is planned and was
+// edited since.
 func (r *planRun) beside(f *inForce, name string) error {
 	k := f.keepalived
 	f.who = fmt.Sprintf(" Running daemon: keepalived (pid %d) with %s; this is what its reload does.", k.PID, k.File)
@@ -88,40 +89,40 @@ func (r *planRun) beside(f *inForce, name string) error {
 	if r.from != "" {
 		return nil
 	}
-	info, err := fs.Stat(r.FS, strings.TrimPrefix(k.File, "/"))
+	info, err := fs.Stat(r.FS, inFS(k.File))
 	if err != nil {
-		f.notes = append(f.notes, fmt.Sprintf("What keepalived was started with is not known (%v): only the kernel is compared; --from FILE names it.", fileError(k.File, err)))
+		f.notes = append(f.notes, fmt.Sprintf("The file that keepalived was started with cannot be read (%v): only the kernel is compared; name a copy with --from FILE.", fileError(k.File, err)))
 		return nil
 	}
 	edited := k.Started.IsZero() || info.ModTime().After(k.Started)
 	clock := info.ModTime().Format(time.DateTime)
 	switch same := r.abs(name) == k.File; {
 	case same && edited:
-		f.notes = append(f.notes, fmt.Sprintf("%s was changed at %s, after keepalived was started, and nobody knows what it has read: only the kernel is compared; --from FILE names what it has.", k.File, clock))
+		f.notes = append(f.notes, fmt.Sprintf("%s was changed at %s, after keepalived was started, so what it read is unknown: only the kernel is compared; name a copy of what it read with --from FILE.", k.File, clock))
 		return nil
 	case edited:
-		f.notes = append(f.notes, fmt.Sprintf("%s was changed at %s, after keepalived was started: it counts as what keepalived has, as after a reload; --from FILE names another one.", k.File, clock))
+		f.notes = append(f.notes, fmt.Sprintf("%s was changed at %s, after keepalived was started: it is taken for what keepalived has in force, as after a reload; name a different file with --from FILE.", k.File, clock))
 	}
 	return r.oldFile(f, k.File, false)
 }
 
-// oldFile reads the file in force. said: the user said so, and it must be readable.
+// oldFile reads the file in force. said: the user named it, and it must be readable.
 func (r *planRun) oldFile(f *inForce, name string, said bool) error {
 	l := r.load(name)
 	r.localize(l.Config)
 	switch {
 	case l.Config != nil:
 		f.old, f.name = &diff.Side{File: l.tree, Config: l.Config}, l.name
-		f.notes = append(f.notes, "In force is taken to be "+l.name+".")
+		f.notes = append(f.notes, "The configuration in force is taken from "+l.name+".")
 	case said:
 		return fmt.Errorf("--from: %s", l.Refused)
 	default:
-		f.notes = append(f.notes, fmt.Sprintf("%s is not a file that keepalived runs with: only the kernel is compared; --from FILE names what it has.", l.name))
+		f.notes = append(f.notes, fmt.Sprintf("%s is not a file that keepalived runs with: only the kernel is compared; name what it read with --from FILE.", l.name))
 	}
 	return nil
 }
 
-// owned returns the function that tells what the director would remove: what it made.
+// owned returns the function that reports what the director would remove: what it made.
 func (f inForce) owned() plan.Owned {
 	switch {
 	case f.daemon != nil:
@@ -136,7 +137,7 @@ func (f inForce) owned() plan.Owned {
 	return nil
 }
 
-// taking returns what owned does, with what a director that starts now would remove of others.
+// taking adds to owned the foreign objects that a director which starts now would remove.
 func (f inForce) taking(want state.State) plan.Owned {
 	owned := f.owned()
 	if f.daemon != nil || f.keepalived != nil || want.Flush != state.FlushStart {
@@ -145,8 +146,9 @@ func (f inForce) taking(want state.State) plan.Owned {
 	return func(k state.Key) bool { return owned != nil && owned(k) || want.Flush.Takes(state.KindOf(k)) != "" }
 }
 
-// situation is what the kernel shows. An instance is MASTER where one of its addresses is here, of the file in force where that is
-// known; an instance that the file in force lacks begins as BACKUP. A server that the file in force has and the kernel has not is down.
+// situation returns the situation that the kernel shows. An instance is MASTER if one of its addresses in the file in
+// force, if known, is on this host; an instance that the file in force lacks begins as BACKUP. A server that the file
+// in force has and the kernel has not is down.
 func (f inForce) situation(cfg *ir.Config, have state.State) (s state.Situation, text string) {
 	s = state.Situation{Master: map[ir.InstanceKey]string{}, Down: map[state.DestinationKey]string{}, NoQuorum: map[ir.ServiceKey]bool{}}
 	if f.daemon == nil && f.keepalived == nil {
@@ -179,7 +181,7 @@ func (f inForce) situation(cfg *ir.Config, have state.State) (s state.Situation,
 	return s, "assuming MASTER for " + strings.Join(names, ", ") + ": its addresses are here"
 }
 
-// startsWith is the situation of a run that starts now: it goes on from what an earlier director left.
+// startsWith returns the situation of a run that starts now: it continues from what an earlier director left.
 func startsWith(cfg *ir.Config, have state.State) (s state.Situation, text string) {
 	found := state.FoundOf(cfg, have)
 	s = state.Situation{Master: map[ir.InstanceKey]string{}, Down: map[state.DestinationKey]string{}, NoQuorum: map[ir.ServiceKey]bool{}}
@@ -190,18 +192,16 @@ func startsWith(cfg *ir.Config, have state.State) (s state.Situation, text strin
 			names = append(names, v.Name)
 		}
 	}
-	for k, x := range found.Servers {
-		if x.Down {
-			s.Down[k] = "an earlier director has taken it out"
-		}
+	for k := range found.Down {
+		s.Down[k] = "an earlier director has taken it out"
 	}
 	if len(names) == 0 {
 		return s, "assuming BACKUP for all: no instance has an address here"
 	}
-	return s, "a start goes on as MASTER for " + strings.Join(names, ", ") + ": its addresses are here"
+	return s, "starting as MASTER for " + strings.Join(names, ", ") + ": its addresses are here"
 }
 
-// health notes which servers a running keepalived has taken out.
+// health records which servers a running keepalived has taken out.
 func (f inForce) health(s *state.Situation, have state.State) {
 	for _, v := range f.old.Config.VirtualServers {
 		if _, here := have.Services[v.Key]; !here {

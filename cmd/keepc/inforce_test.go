@@ -35,8 +35,9 @@ vrrp_instance VI_2 {
 }
 `
 
-// TestPlanBesideDirector edits the file of a running director, keepalived or keepc, lets plan say what its reload does, and lets the director do
-// it: the addresses afterwards are those that the plan tells of. Only keepc tells what it has read, when its file was edited in place.
+// TestPlanBesideDirector edits the file of a running director, keepalived or keepc, lets plan say what its reload
+// does, and lets the director do it: the addresses afterwards are those of the plan. If its file was edited in place,
+// only keepc can say what it has read.
 func TestPlanBesideDirector(t *testing.T) {
 	t.Parallel()
 	t.Run("keepalived", func(t *testing.T) {
@@ -52,12 +53,13 @@ func TestPlanBesideDirector(t *testing.T) {
 	})
 }
 
-// planBeside tries the edits beside a director that a command line starts. who is what the screen calls it; tells: it says what it has read.
+// planBeside tries the edits beside a director started by a command line. who is its name on the screen; tells: it
+// says what it has read.
 func planBeside(t *testing.T, who string, run func(file string) []string, tells bool) {
 	for _, c := range []struct {
 		name  string
 		edit  *strings.Replacer
-		shows string // on the screen, with one blank for many
+		shows string // on the screen, with runs of blanks collapsed
 	}{
 		{"nothing", strings.NewReplacer(), "No changes."},
 		{"a lower priority", strings.NewReplacer("priority 110", "priority 50"), "~ VI_1 priority 110 -> 50"},
@@ -139,7 +141,7 @@ func planBeside(t *testing.T, who string, run func(file string) []string, tells 
 				if !strings.Contains(strings.Join(strings.Fields(out), " "), c.shows) {
 					t.Errorf("an edited file: no %q\n%s", c.shows, out)
 				}
-			case strings.Contains(out, "No changes") || !strings.Contains(out, "nobody knows what it has read"):
+			case strings.Contains(out, "No changes") || !strings.Contains(out, "so what it read is unknown"):
 				t.Errorf("an edited file:\n%s", out)
 			}
 			put(next, twoRouters)

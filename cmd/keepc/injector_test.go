@@ -16,11 +16,12 @@ import (
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
 
+	"keepc/compiler/ir"
 	"keepc/runtime/lab"
 	"keepc/runtime/vrrp"
 )
 
-// A crafted is an IP packet that a router of the wire sends: an advertisement, and what is wrong with it.
+// A crafted is an IP packet that a router on the wire sends: an advertisement with a fault.
 type crafted struct {
 	vrrp.Packet
 	from  netip.Addr            // none: 10.0.0.101, or fe80 of the interface, or fd00::101
@@ -28,8 +29,8 @@ type crafted struct {
 	ttl   int                   // 0: 255
 	seq   uint32                // of an authentication header; 0: there is none
 	key   string                // of that; empty: "secret"
-	spoil func(b []byte) []byte // of the advertisement, before its checksum is made
-	after func(b []byte) []byte // and of the payload after it
+	spoil func(b []byte) []byte // changes the advertisement before its checksum is computed
+	after func(b []byte) []byte // changes the payload afterwards
 }
 
 // An injector sends crafted packets.
@@ -42,7 +43,7 @@ type injector struct {
 	own         netip.Addr // the link-local address of the sender
 }
 
-// conformanceHosts are a host with the file lb.conf, and who sends to it.
+// conformanceHosts are a host with the file lb.conf, and a host that sends to it.
 func conformanceHosts(t *testing.T) (*lab.Host, injector) {
 	t.Helper()
 	n := lab.New(t)
@@ -86,7 +87,7 @@ func conformanceHosts(t *testing.T) (*lab.Host, injector) {
 func (i injector) send(c crafted) {
 	i.t.Helper()
 	six := c.Addresses[0].Is6()
-	src, dst := netip.MustParseAddr("10.0.0.101"), vrrp.Group(six)
+	src, dst := netip.MustParseAddr("10.0.0.101"), ir.MulticastGroup(six)
 	if c.to.IsValid() {
 		dst = c.to
 	}
@@ -133,8 +134,8 @@ func (i injector) send(c crafted) {
 	}
 }
 
-// signAH puts an authentication header in front of an advertisement: HMAC-MD5-96 (RFC 2402, 2403), as keepalived does it, with the source
-// address as SPI and eight bytes of the password as key; the TTL is signed.
+// signAH puts an authentication header before an advertisement: HMAC-MD5-96 (RFC 2402, 2403), in keepalived's version,
+// with the source address as SPI and eight bytes of the password as key; the TTL is signed.
 func signAH(ip *ipv4.Header, advert []byte, seq uint32, password string) []byte {
 	if password == "" {
 		password = "secret"

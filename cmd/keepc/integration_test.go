@@ -17,7 +17,8 @@ import (
 	"keepc/grammar/source"
 )
 
-// The files by which other programs call keepc: each is read as they read it, and tried in a repository made for it.
+// The files through which other programs call keepc: each is read as they read it, and tried in a repository made for
+// it.
 
 const (
 	cleanConf  = "vrrp_instance VI_1 {\n\tinterface eth0\n\tvirtual_router_id 7\n\tvirtual_ipaddress {\n\t\t192.0.2.10/24\n\t}\n}\n"
@@ -56,8 +57,8 @@ type hook struct {
 	Serial                     bool `yaml:"require_serial"`
 }
 
-// TestHooks calls every hook of .pre-commit-hooks.yaml as pre-commit does: its entry with the names of the files that its pattern
-// finds, in the root of the repository.
+// TestHooks runs every hook of .pre-commit-hooks.yaml as pre-commit does: its entry with the names of the files that
+// its pattern matches, in the root of the repository.
 func TestHooks(t *testing.T) {
 	t.Parallel()
 	var hooks []hook
@@ -86,7 +87,7 @@ func TestHooks(t *testing.T) {
 			entry := strings.Fields(h.Entry)
 			cmd := exec.Command("env", append(append([]string{"PATH=" + path}, entry...), names...)...)
 			cmd.Dir = dir
-			out, _ := cmd.CombinedOutput() // the exit code tells
+			out, _ := cmd.CombinedOutput() // the exit code is checked below
 			return string(out), cmd.ProcessState.ExitCode()
 		}
 		out, code := run(names)
@@ -109,7 +110,7 @@ func TestHooks(t *testing.T) {
 	}
 }
 
-// TestPreCommit lets pre-commit itself call the hook of the installed keepc.
+// TestPreCommit lets pre-commit itself run the hook of the installed keepc.
 func TestPreCommit(t *testing.T) {
 	t.Parallel()
 	for _, program := range []string{"pre-commit", "git"} {
@@ -132,7 +133,7 @@ func TestPreCommit(t *testing.T) {
 		cmd.Dir = where
 		cmd.Env = append(os.Environ(), "PATH="+installed(t)+":"+os.Getenv("PATH"), "HOME="+home, "PRE_COMMIT_HOME="+home+"/cache", "GIT_CONFIG_NOSYSTEM=1",
 			"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.org", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.org")
-		out, _ := cmd.CombinedOutput() // the exit code tells
+		out, _ := cmd.CombinedOutput() // the exit code is checked below
 		return string(out), cmd.ProcessState.ExitCode()
 	}
 	for _, repo := range []string{filepath.Join(dir, "hooks"), dir} {
@@ -150,7 +151,7 @@ func TestPreCommit(t *testing.T) {
 	}
 }
 
-// A composite is what action.yml says of a composite action.
+// A composite is the content of action.yml for a composite action.
 type composite struct {
 	Inputs map[string]struct{ Default string }
 	Runs   struct{ Steps []step }
@@ -161,7 +162,7 @@ type step struct {
 	Env     map[string]string
 }
 
-// TestAction runs the step of cmd/action/action.yml that checks, in a repository and with the environment that GitHub gives.
+// TestAction runs the check step of cmd/action/action.yml in a repository, with the environment that GitHub provides.
 func TestAction(t *testing.T) {
 	t.Parallel()
 	var a composite
@@ -215,10 +216,10 @@ func TestAction(t *testing.T) {
 				}
 				env = append(env, name+"="+text)
 			}
-			// What GitHub calls for "shell: bash".
+			// What GitHub runs for "shell: bash".
 			cmd := exec.Command("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", check.Run)
 			cmd.Dir, cmd.Env = dir, env
-			out, _ := cmd.CombinedOutput() // the exit code tells
+			out, _ := cmd.CombinedOutput() // the exit code is checked below
 			if code := cmd.ProcessState.ExitCode(); code != c.code || !strings.Contains(string(out), c.want) || c.want == "" && len(out) > 0 {
 				t.Errorf("exit code %d, want %d with %q:\n%s", code, c.code, c.want, out)
 			}

@@ -12,9 +12,9 @@ import (
 	"keepc/runtime/lab"
 )
 
-// TestIPVLAN: with use_ipvlan both programs send the same advertisements, from the address of the ipvlan interface and the MAC address of the
-// one below, announce the same, and have the virtual address on the interface below. keepc makes no ipvlan interface. It wants a kernel with
-// ipvlan, which that of the virtual machine is.
+// TestIPVLAN checks that with use_ipvlan both programs send the same advertisements, from the address of the ipvlan
+// interface and the MAC address of the one below, announce the same, and have the virtual address on the interface
+// below. keepc makes no ipvlan interface. It needs a kernel with ipvlan, such as that of the virtual machine.
 func TestIPVLAN(t *testing.T) {
 	lab.NeedIPVS(t)
 	lab.NeedPrograms(t, "keepalived", "ip")

@@ -13,7 +13,8 @@ import (
 	"keepc/runtime/lab"
 )
 
-// leaving is a director on a host of its own that holds 192.0.2.10 and, in its first file, 192.0.2.11 and a route and a rule.
+// leaving is a director on a host of its own that holds 192.0.2.10 and, with its first file, 192.0.2.11, a route and a
+// rule.
 type leaving struct {
 	t    *testing.T
 	host *lab.Host
@@ -36,7 +37,7 @@ func (l leaving) write(more string) {
 
 const more = "static_ipaddress {\n\t192.0.2.11/24 dev eth0\n}\nstatic_routes {\n\t198.51.100.0/24 via 192.0.2.2 dev eth0\n}\nstatic_rules {\n\tfrom 198.51.100.0/24 table 100 priority 77\n}\n"
 
-// start starts the director, after a command of the shell in a mount namespace of its own.
+// start starts the director, after a shell command in a mount namespace of its own.
 func (l leaving) start(before string) *lab.Process {
 	args := append([]string{"--mount", "--propagation", "private", "/bin/sh", "-c", before + `; exec "$0" "$@"`}, keepcArgs(l.t, "run", "-v", l.conf)...)
 	p := l.host.Start("unshare", args...)
@@ -45,7 +46,8 @@ func (l leaving) start(before string) *lab.Process {
 	return p
 }
 
-// has lists what the host has of all that is in question, sorted: who becomes MASTER while static addresses are added is chance.
+// has lists the relevant objects of the host, sorted: who becomes MASTER while static addresses are added is a matter
+// of chance.
 func (l leaving) has() string {
 	l.t.Helper()
 	var has []string
@@ -70,13 +72,13 @@ func (l leaving) expect(what, want string) {
 	})
 }
 
-// TestKilledDirector: what a director that was killed made, and the file no longer names, goes when the next one starts. What somebody
-// added beside it in the same networks stays.
+// TestKilledDirector checks that what a killed director made, and the file no longer names, is removed when the next
+// one starts. What somebody added beside it in the same networks stays.
 func TestKilledDirector(t *testing.T) {
 	t.Parallel()
 	l := newLeaving(t)
 	dir := t.TempDir()
-	run := fmt.Sprintf("mount -t tmpfs tmpfs /run; mkdir /run/keepc; mount --bind %s /run/keepc", dir) // the same for all, and not the machine's
+	run := fmt.Sprintf("mount -t tmpfs tmpfs /run; mkdir /run/keepc; mount --bind %s /run/keepc", dir) // the same directory for all, and not the machine's
 	l.write(more)
 	first := l.start(run)
 	l.host.AddAddr("eth0", "192.0.2.99/24")
@@ -99,7 +101,8 @@ func TestKilledDirector(t *testing.T) {
 	}
 }
 
-// TestJournalWithoutRoom: a director whose journal cannot be written says so once, and enforces all the same.
+// TestJournalWithoutRoom checks that a director whose journal cannot be written reports that once, and enforces all
+// the same.
 func TestJournalWithoutRoom(t *testing.T) {
 	t.Parallel()
 	for name, before := range map[string]string{
@@ -113,7 +116,7 @@ func TestJournalWithoutRoom(t *testing.T) {
 			l.write(more)
 			p := l.start(before + " 2>/dev/null")
 			l.expect("with it", "192.0.2.1, 192.0.2.20, 192.0.2.11, 192.0.2.10, 198.51.100.0/24 via, from 198.51.100.0/24 lookup 100")
-			if n := strings.Count(p.Log(), "cannot write down what is made"); n != 1 {
+			if n := strings.Count(p.Log(), "cannot record what is made"); n != 1 {
 				t.Errorf("said %d times, want once:\n%s", n, p.Log())
 			}
 		})

@@ -32,19 +32,19 @@ type keepalivedRun struct {
 	file                 string
 	onlyVRRP, onlyChecks bool
 	console, noSyslog    bool
-	facility             int // of syslog, as syslog.h numbers it, without its shift
+	facility             int // of syslog, numbered as in syslog.h, not shifted
 	logFile              string
-	umask                int // of files that are made
+	umask                int // of created files
 	leaveVRRP, leaveIPVS bool
 	foreground, dumpConf bool
 	pids                 [4]string // files: of the director, VRRP, checkers, BFD; empty: as the configuration says
-	namespace            string    // of the command line, before that of the file
+	namespace            string    // from the command line, which overrides the file
 	test                 bool
 	testLog              string
 	ignoreINT            bool
 	remarks              []string // about flags, for the log
 
-	hup, asked chan os.Signal // for a reload, and for what it writes to files
+	hup, asked chan os.Signal // for reloads, and for dumps
 }
 
 // The exit codes of keepalived 2.2.7.
@@ -55,10 +55,10 @@ const (
 	keepalivedNoConfig = 6
 )
 
-// keepalivedName is what the program is called where it takes keepalived's command line.
+// keepalivedName is the name under which the program takes keepalived's command line.
 const keepalivedName = "keepalived"
 
-// Start runs keepc, or keepalived's command line where that is its name, or its first word.
+// Start runs keepc, or, if its name or first word is keepalived, with keepalived's command line.
 func (a *App) Start(args []string) int {
 	switch {
 	case len(args) > 0 && filepath.Base(args[0]) == keepalivedName:
@@ -118,7 +118,7 @@ func (d *keepalivedRun) setUmask(value string) error {
 	return nil
 }
 
-// inLog makes a setter that says in the log why a flag does nothing.
+// inLog returns a setter that logs why a flag does nothing.
 func inLog(why string) func(*keepalivedRun, string) error {
 	return func(d *keepalivedRun, _ string) error {
 		d.remarks = append(d.remarks, why)
@@ -143,7 +143,7 @@ func (d *keepalivedRun) signum(word string) error {
 	return exit{code: keepalivedFatal}
 }
 
-// imitated is the version whose behaviour this program has.
+// imitated is the version whose behaviour this program imitates.
 const imitated = "2.2.7"
 
 func (d *keepalivedRun) printVersion(string) error {
@@ -173,7 +173,7 @@ func (d *keepalivedRun) printHelp(string) error {
 	return exit{}
 }
 
-// load reads the file as run does. Flags leave out a part of it.
+// load reads the file as run does. Flags may leave out a part of it.
 func (d *keepalivedRun) load() loaded {
 	run := runRun{App: d.App}
 	l := run.load(d.file)
@@ -191,10 +191,10 @@ func (d *keepalivedRun) load() loaded {
 	return l
 }
 
-// located is a finding of one line.
+// located matches a finding of one line.
 var located = regexp.MustCompile(`^(.*?):(\d+):\d+: (?:error|warning): (.*)$`)
 
-// inTheirShape writes a finding as keepalived writes its complaints.
+// inTheirShape formats a finding as keepalived formats its complaints.
 func inTheirShape(line string) string {
 	if m := located.FindStringSubmatch(line); m != nil {
 		return fmt.Sprintf("(%s: Line %s) %s", m[1], m[2], m[3])
@@ -266,14 +266,14 @@ func (d *keepalivedRun) main() int {
 		return code
 	}
 	first := d.load()
-	// A file that keepalived reloads is reloaded, so all capabilities are kept, as keepalived keeps them.
+	// A file that keepalived reloads is reloaded here too, so all capabilities are kept, as keepalived keeps them.
 	held, err := kernel.Held()
 	if err != nil {
 		d.complain("keepalived: %v", err)
 		return keepalivedRefused
 	}
 	may := privileges{held: held}
-	if lacking := may.lacking(&first, slog.New(slog.DiscardHandler)); slices.ContainsFunc(lacking, ofNetwork) { // scripts that do not start keepalived tells, too
+	if lacking := may.lacking(&first, slog.New(slog.DiscardHandler)); slices.ContainsFunc(lacking, ofNetwork) { // keepalived reports scripts that do not start, too
 		d.complain("keepalived: %s", lines(lacking))
 		return keepalivedRefused
 	}
@@ -287,7 +287,7 @@ func (d *keepalivedRun) main() int {
 		return keepalivedFatal
 	}
 	ready := d.background()
-	_ = kernel.NameThread(os.Getpid(), keepalivedName) // who looks for it by another name finds it anyway
+	_ = kernel.NameThread(os.Getpid(), keepalivedName) // a lookup by the other name finds it anyway
 	sink, err := d.openLog(it)
 	if err != nil {
 		d.complain("keepalived: %v", err)
@@ -302,7 +302,7 @@ func (d *keepalivedRun) main() int {
 		signal.Ignore(syscall.SIGINT)
 		stops = stops[:1]
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), stops...) // who reads a pid file may send one
+	ctx, stop := signal.NotifyContext(context.Background(), stops...) // a program that reads a pid file may send one
 	defer stop()
 	d.hup, d.asked = make(chan os.Signal, 1), make(chan os.Signal, 8)
 	signal.Notify(d.hup, syscall.SIGHUP)
@@ -327,7 +327,8 @@ func (d *keepalivedRun) main() int {
 	return d.direct(ctx, stop, log, say, ready, first, came, it)
 }
 
-// direct runs the director until ctx ends, which stop does too. first is what it begins with; came is as enter tells it.
+// direct runs the director until ctx ends, which stop causes, too. first is its first configuration; came is as
+// returned by enter.
 func (d *keepalivedRun) direct(ctx context.Context, stop func(), log *slog.Logger, say func(string, ...any), ready func(), first loaded, came string, it names) int {
 	socket, release, err := alone(log, false)
 	if err != nil {
@@ -387,7 +388,7 @@ func (d *keepalivedRun) direct(ctx context.Context, stop func(), log *slog.Logge
 	return exitOK
 }
 
-// dumpDir is where keepalived writes what signals ask for.
+// dumpDir is where keepalived writes what signals request.
 func (d *keepalivedRun) dumpDir() string {
 	if dir := d.Env("TMPDIR"); dir != "" {
 		if info, err := os.Stat(dir); err == nil && info.IsDir() {

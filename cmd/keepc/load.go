@@ -19,16 +19,16 @@ import (
 	"keepc/runtime/daemon"
 )
 
-// A loaded configuration is what keepalived would make of a file, mistakes and all.
+// A loaded is the configuration that keepalived would make of a file, mistakes and all.
 type loaded struct {
 	daemon.Loaded
 	name string // of the file, as it is shown
 	tree *grammar.File
-	code int // for the case that it is refused
+	code int // if it is refused
 }
 
-// load reads and compiles a file for a director. What keepalived does not start with is refused, and what keepc cannot do yet; and so is a
-// file that asks for nothing: it is one that somebody is writing.
+// load reads and compiles a file for a director. It refuses what keepalived does not start with, and what keepc cannot
+// do yet; and also a file that asks for nothing, which is still being written.
 func (r *runRun) load(name string) loaded {
 	app := *r.App
 	files := daemon.Files{}
@@ -40,11 +40,11 @@ func (r *runRun) load(name string) loaded {
 		}
 		app.Stdin = bytes.NewReader(r.text)
 	}
-	_, _ = fs.Stat(app.FS, inFS(path.Join(app.besides(name), settingsName))) // also where it is missing, for it may have been there before
+	_, _ = fs.Stat(app.FS, inFS(path.Join(app.besides(name), settingsName))) // also where it is missing, because it may have been there before
 	set, err := app.settingsOf(name)
 	l := app.loadFor(name, set)
 	l.Files = files
-	if err != nil { // what it announces nobody knows
+	if err != nil { // its announcements are unknown
 		l.Faults = append(l.Faults, daemon.Fault{Text: err.Error(), Same: err.Error()})
 	}
 	if l.Config == nil {
@@ -52,11 +52,14 @@ func (r *runRun) load(name string) loaded {
 	}
 	l.Text = l.tree.Text
 	cfg, why := l.Config, notYet(l.Config)
+	keys := compiler.ReadKeys(cfg, app.FS)
 	switch {
+	case why == "" && keys != nil:
+		why = keys.Error()
 	case r.strict && len(l.Faults) > 0:
 		why = lines(l.Faults) + "\n--strict refuses a file with errors"
 	case len(cfg.Instances)+len(cfg.VirtualServers)+len(cfg.StaticAddresses)+len(cfg.StaticRoutes)+len(cfg.StaticRules) == 0:
-		why = l.name + ": error: it has no instance and no virtual server, and nothing static; there is nothing to enforce"
+		why = l.name + ": error: it has no instance, no virtual server and nothing static: there is nothing to enforce"
 		if len(l.Faults) > 0 {
 			why = lines(l.Faults) + "\n" + why
 		}
@@ -75,11 +78,11 @@ func (l *loaded) cutsOff() {
 	faults := slices.DeleteFunc(l.OnHost(), func(f daemon.Fault) bool { return f.Loss != diag.Ends || !strings.HasPrefix(f.Same, "address-owned ") })
 	if len(faults) > 0 {
 		l.Config, l.code = nil, exitFindings
-		l.Refused = lines(faults) + "\nnot started: this host would lose the address, and be cut off; take another virtual address, or priority 255 on the router that owns this one"
+		l.Refused = lines(faults) + "\nnot started: this host would lose its only address on that interface and be cut off; use a different virtual address, or priority 255 on the router that owns this one"
 	}
 }
 
-// lines are the texts of faults, one a line.
+// lines returns the texts of faults, one per line.
 func lines(faults []daemon.Fault) string {
 	var b strings.Builder
 	for i, f := range faults {
@@ -91,7 +94,7 @@ func lines(faults []daemon.Fault) string {
 	return b.String()
 }
 
-// load reads and compiles a file as keepalived does. What keepalived does not start with is refused.
+// load reads and compiles a file as keepalived does. It refuses what keepalived does not start with.
 func (a *App) load(name string) loaded {
 	set, err := a.settingsOf(name)
 	l := a.loadFor(name, set)
@@ -101,12 +104,23 @@ func (a *App) load(name string) loaded {
 	return l
 }
 
-// wrong are the errors of settings.
+// refuse reports why a file cannot be used, and returns the exit code. A finding begins with its place, as in the output
+// of check; an error that prevented reading the file begins with the name of the program, as all errors do.
+func (a *App) refuse(code int, why string) exit {
+	if code == exitFailed {
+		why = "keepc: " + why
+	}
+	fmt.Fprintln(a.Stderr, why)
+	return exit{code: code}
+}
+
+// wrong returns the errors of settings.
 func (a *App) wrong(s *settings) []daemon.Fault {
 	return a.faults(s.File, slices.DeleteFunc(slices.Clone(s.Findings), func(d diag.Diagnostic) bool { return d.Severity < diag.Error }))
 }
 
-// settingsFor returns what the .keepc.conf for a file says. One that cannot be read says nothing: check tells what is wrong with it.
+// settingsFor returns what the .keepc.conf for a file says. One that cannot be read says nothing: check reports what
+// is wrong with it.
 func (a *App) settingsFor(name string) *settings {
 	s, _ := a.settingsOf(name)
 	return s
@@ -128,13 +142,23 @@ func (a *App) besides(name string) string {
 	return path.Dir(a.abs(name))
 }
 
-// announcing returns settings if what they announce counts for a file, which it does beside them: whoever may write in a directory above
-// does not decide what a director announces. nil: it does not.
+// announcing returns settings if their announcements count for a file, which must be in the same directory: whoever
+// may write in a directory above decides neither what a director announces nor whom it trusts. nil: they do not count.
 func (a *App) announcing(name string, s *settings) *ir.Settings {
 	if s == nil || s.dir != a.besides(name) {
 		return nil
 	}
 	return &s.Settings
+}
+
+// elsewhere says what of the settings does not apply to a file in another directory.
+func (s *settings) elsewhere(name string) (all []string) {
+	for _, about := range [][2]string{{"announce", "its announcements do"}, {"verify_certificates", "its verify_certificates does"}} {
+		if s.Has(about[0]) {
+			all = append(all, fmt.Sprintf("%s not apply to %s, which is in another directory", about[1], name))
+		}
+	}
+	return all
 }
 
 func (a *App) loadFor(name string, s *settings) (l loaded) {
@@ -151,13 +175,15 @@ func (a *App) loadFor(name string, s *settings) (l loaded) {
 	l.Faults = a.faults(f.File, a.errors(s, f.Findings))
 	l.Unread = a.faults(f.File, notJudged(f.Findings))
 	switch beside := a.announcing(name, s) != nil; {
-	case beside && s.Has("announce"):
+	case beside && (s.Has("announce") || s.Has("verify_certificates")):
 		l.Faults = append(l.Faults, a.wrong(s)...)
 	case beside:
 		l.Beside = a.wrong(s)
-	case s.Has("announce"):
-		text := fmt.Sprintf("%s: warning: what it announces is not for %s, which is in another directory", s.Name, l.name)
-		l.Unread = append(l.Unread, daemon.Fault{Text: text, Same: text})
+	default:
+		for _, what := range s.elsewhere(l.name) {
+			text := fmt.Sprintf("%s: warning: %s", s.Name, what)
+			l.Unread = append(l.Unread, daemon.Fault{Text: text, Same: text})
+		}
 	}
 	about := f.File
 	about.Findings = nil
@@ -178,8 +204,8 @@ func (a *App) loadFor(name string, s *settings) (l loaded) {
 	return l
 }
 
-// literal returns what keepalived makes of a file, and the findings with which it does not run. Only for a file with errors that is anything
-// else than what was meant.
+// literal returns keepalived's reading of the file, and the findings with which it does not run. It differs from what
+// was meant only for a file with errors.
 func (r reading) literal() (unit compiler.Unit, ends diag.List) {
 	if !r.All.Has(diag.Error) {
 		return r.Unit, nil
@@ -188,7 +214,7 @@ func (r reading) literal() (unit compiler.Unit, ends diag.List) {
 	return unit, slices.DeleteFunc(slices.Clone(unit.Findings), func(d diag.Diagnostic) bool { return d.Severity < diag.Error || d.Loss.Runs() })
 }
 
-// notJudged are the findings about includes of which nothing was read. A pattern that matches nothing is none.
+// notJudged returns the findings about includes that brought in nothing, other than patterns without matches.
 func notJudged(found diag.List) (all diag.List) {
 	for _, d := range found {
 		if d.Rule == "include-outside" || d.Severity == diag.Warning && (d.Rule == "include-not-found" || d.Rule == "include-unread") {
@@ -198,17 +224,17 @@ func notJudged(found diag.List) (all diag.List) {
 	return all
 }
 
-// errors are the errors among findings, without those of rules that are off.
+// errors returns the errors among findings, without those of rules that are off.
 func (a *App) errors(s *settings, found diag.List) (errors diag.List) {
 	for _, d := range found {
-		if set := s.rule(d.Rule, a.abs(d.Span.Position().File)); d.Severity >= diag.Error && (set == nil || !set.Off) {
+		if set := s.rule(&d, a.abs(d.Span.Position().File)); d.Severity >= diag.Error && (set == nil || !set.Off) {
 			errors.Add(d)
 		}
 	}
 	return errors
 }
 
-// faults turns the errors of a file into what a director says of them.
+// faults turns the errors of a file into a director's faults.
 func (a *App) faults(f report.File, errors diag.List) (all []daemon.Fault) {
 	f.Findings = errors
 	check := report.NewCheck([]report.File{f})
@@ -223,7 +249,7 @@ func (a *App) faults(f report.File, errors diag.List) (all []daemon.Fault) {
 	return all
 }
 
-// tell says on standard error that a file has errors, and what of it was not read.
+// tell reports on standard error that a file has errors, and which parts of it were not read.
 func (a *App) tell(l loaded) {
 	if l.Config == nil || a.quiet {
 		return
@@ -236,12 +262,12 @@ func (a *App) tell(l loaded) {
 	}
 }
 
-// tolerated says, in one line, that a file has errors and what becomes of them.
+// tolerated says, in one line, that a file has errors and what the consequence is.
 func tolerated(errors int, name string) string {
-	return fmt.Sprintf("%s in %s: keepalived and keepc go on without what is lost there; keepc check %s shows it", report.Count(errors, "error"), name, name)
+	return fmt.Sprintf("%s in %s: keepalived and keepc run without what these errors lose; see keepc check %s", report.Count(errors, "error"), name, name)
 }
 
-// notRead says of which includes nothing was read.
+// notRead lists the includes that brought in nothing.
 func notRead(missing []daemon.Fault) (notes []string) {
 	for _, f := range missing {
 		notes = append(notes, "Not read: "+f.Text)
@@ -249,8 +275,8 @@ func notRead(missing []daemon.Fault) (notes []string) {
 	return notes
 }
 
-// A recordingFS notes what is read, so that a director knows which files its configuration depends on: includes too, those that
-// are missing, and the directories in which an include looks for files.
+// A recordingFS records what is read, so that a director knows which files its configuration depends on: includes too,
+// missing ones, and the directories in which an include looks for files.
 type recordingFS struct {
 	fs.FS
 	files daemon.Files
@@ -275,7 +301,7 @@ func (r *recordingFS) ReadDir(name string) ([]fs.DirEntry, error) {
 	return list, err
 }
 
-// Stat implements fs.StatFS: looking is not reading.
+// Stat implements fs.StatFS: it is not recorded as reading.
 func (r *recordingFS) Stat(name string) (fs.FileInfo, error) {
 	info, err := fs.Stat(r.FS, name)
 	if err != nil {
@@ -290,7 +316,7 @@ func (r *recordingFS) Lstat(name string) (fs.FileInfo, error) { return fs.Lstat(
 // ReadLink implements fs.ReadLinkFS.
 func (r *recordingFS) ReadLink(name string) (string, error) { return fs.ReadLink(r.FS, name) }
 
-// A recordedFile is read once from its start, and counts as what was read.
+// A recordedFile is read once from its start, and recorded as read.
 type recordedFile struct {
 	fs.File
 	hash hash.Hash

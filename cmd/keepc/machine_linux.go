@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A rooted is what the file tree of a machine can do.
+// A rooted is the interface of a machine's file tree.
 type rooted interface {
 	fs.StatFS
 	fs.ReadFileFS
@@ -29,7 +29,8 @@ func hostFiles() fs.FS {
 	return tree
 }
 
-// OpenExact implements grammar.ExactFS: it opens one directory after the other without following links, and waits for no pipe.
+// OpenExact implements grammar.ExactFS: it opens one directory after the other without following links, and does not
+// wait for pipes.
 func (hostFS) OpenExact(name string) (fs.File, error) {
 	failed := func(err error) (fs.File, error) { return nil, &fs.PathError{Op: "open", Path: "/" + name, Err: err} }
 	if !fs.ValidPath(name) {
@@ -40,7 +41,7 @@ func (hostFS) OpenExact(name string) (fs.File, error) {
 	if err != nil {
 		return failed(err)
 	}
-	defer func() { _ = unix.Close(dir) }() // a path has nothing to write
+	defer func() { _ = unix.Close(dir) }() // there is nothing to write to a path
 	parent, last := path.Split(name)
 	for part := range strings.SplitSeq(strings.Trim(parent, "/"), "/") {
 		if part == "" {

@@ -8,12 +8,12 @@ import (
 	"github.com/spf13/cobra/doc"
 )
 
-// man writes the manual: it is for who makes packages.
+// man writes the manual, for packagers.
 func (a *App) man() *cobra.Command {
 	return &cobra.Command{
 		Use:   "man dir",
-		Short: "Write the manual, a page a verb, into a directory",
-		Long:  "Write a man page for keepc and one for each verb into a directory, which is made if it is not there.",
+		Short: "Write the manual, one page per verb, to a directory",
+		Long:  "Write a man page for keepc and one for each verb to a directory, which is created if missing.",
 		Example: `  keepc man build/man
   man -l build/man/keepc-run.8`,
 		Hidden: true,
@@ -23,7 +23,7 @@ func (a *App) man() *cobra.Command {
 				return failed(fmt.Errorf("write the manual: %w", err))
 			}
 			root := c.Root()
-			root.DisableAutoGenTag = true // the same sources make the same pages
+			root.DisableAutoGenTag = true // the same sources give the same pages
 			header := &doc.GenManHeader{Title: "KEEPC", Section: "8", Source: "keepc " + programVersion(), Manual: "keepc"}
 			if err := doc.GenManTree(root, header, args[0]); err != nil {
 				return failed(fmt.Errorf("write the manual: %w", err))

@@ -11,8 +11,9 @@ import (
 	"keepc/runtime/lab"
 )
 
-// TestReadmeMigration gives the commands of the README's page about keepalived's place, one after the other, on a host where keepalived is MASTER.
-// Without systemd its line is played by the program that the unit of keepalived starts, after keepc has stopped as the Conflicts= of its unit asks.
+// TestReadmeMigration runs the commands of the README's section about taking keepalived's place, one after the other,
+// on a host where keepalived is MASTER. systemd's command is replaced by the program that keepalived's unit starts,
+// after keepc has stopped as the Conflicts= of its unit requires.
 func TestReadmeMigration(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "keepalived")
@@ -31,7 +32,7 @@ func TestReadmeMigration(t *testing.T) {
 	if err := os.WriteFile(conf, []byte("vrrp_instance VI_1 {\n\tinterface eth0\n\tvirtual_router_id 51\n\tpriority 150\n\tvirtual_ipaddress {\n\t\t192.0.2.10/24\n\t}\n}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	start := func(dir string) *lab.Process { // each time with pid files of its own: here nobody collects the orphans of one that was ended
+	start := func(dir string) *lab.Process { // each time with separate pid files: orphans of a killed daemon are not collected here
 		in := func(name string) string { return filepath.Join(dir, name) }
 		return h.Start("keepalived", "-P", "-n", "-l", "-D", "-f", conf, "-p", in("k.pid"), "-r", in("v.pid"), "-c", in("c.pid"), "-b", in("b.pid"))
 	}
@@ -48,7 +49,7 @@ func TestReadmeMigration(t *testing.T) {
 		switch played[len(played)-1] {
 		case "keepc check", "keepc plan":
 			line := keepcArgs(t, words[1:]...)
-			out := h.Run(line[0], line[1:]...) // which fails the test with the command
+			out := h.Run(line[0], line[1:]...) // fails the test with the command
 			if words[1] == "plan" && !strings.Contains(out, "this is what its reload does") {
 				t.Errorf("%s:\n%s", command, out)
 			}

@@ -9,12 +9,12 @@ import (
 	"testing"
 )
 
-// commandLike finds what a terminal or the log of a job takes for a command: controls, "::error::" and any other word where a line begins,
-// "##[error]" anywhere.
+// commandLike finds what a terminal or the log of a job takes for a command: control characters, "::error::" and any
+// other word at the start of a line, "##[error]" anywhere.
 var commandLike = regexp.MustCompile(`[\x00-\x08\x0b-\x1f\x7f]|\x{9b}|\x{202e}|(?mi:^[\s\p{Z}\x{85}]*::[a-z-]+::)|##\[`)
 
-// TestNamesOfFiles holds that neither the name of a file nor what is in it becomes a command of the terminal or of the log that it is shown
-// in, with any verb, in any format and on standard error.
+// TestNamesOfFiles checks that neither the name of a file nor its content becomes a command of the terminal or of the
+// log that shows it, with any verb, in any format and on standard error.
 func TestNamesOfFiles(t *testing.T) {
 	dir := t.TempDir()
 	evil := "\x1b[31m\u009b31m\u202e##[error]z"
@@ -71,14 +71,15 @@ func TestNamesOfFiles(t *testing.T) {
 	}
 }
 
-// TestPatchOfCommands holds that a patch is not shown with what a terminal or a log takes for commands, and that it applies or says why not.
+// TestPatchOfCommands checks that a patch is not shown with what a terminal or a log takes for commands, and that it
+// applies or says why it does not.
 func TestPatchOfCommands(t *testing.T) {
 	for _, c := range []struct{ name, before, after, shows, why string }{
-		{"changed line", "a \x1b[31m\n", "b\n", "-a ?[31m\n+b\n", "it has ? for what a terminal or a log would take for commands here"},
+		{"changed line", "a \x1b[31m\n", "b\n", "-a ?[31m\n+b\n", "it has ? in place of control characters"},
 		{"around", "x\x1b\n\ny\na\nz\n", "x\x1b\n\ny\nb\nz\n", "@@ -2,4 +2,4 @@\n \n y\n-a\n+b\n z\n", ""},
-		{"a command around", "a\n\t::error::x\n", "b\n\t::error::x\n", "-a\n+b\n \t?:error::x\n", "it has ? for what a terminal or a log would take for commands here"},
-		{"in any case", "a\n::Stop-Commands::x\n", "b\n::Stop-Commands::x\n", "-a\n+b\n ?:Stop-Commands::x\n", "it has ? for what a terminal or a log would take for commands here"},
-		{"behind any blank", "a\n\u00a0\u3000::ADD-MASK::x\n", "b\n\u00a0\u3000::ADD-MASK::x\n", "-a\n+b\n \u00a0\u3000?:ADD-MASK::x\n", "it has ? for what a terminal or a log would take for commands here"},
+		{"a command around", "a\n\t::error::x\n", "b\n\t::error::x\n", "-a\n+b\n \t?:error::x\n", "it has ? in place of control characters"},
+		{"in any case", "a\n::Stop-Commands::x\n", "b\n::Stop-Commands::x\n", "-a\n+b\n ?:Stop-Commands::x\n", "it has ? in place of control characters"},
+		{"behind any blank", "a\n\u00a0\u3000::ADD-MASK::x\n", "b\n\u00a0\u3000::ADD-MASK::x\n", "-a\n+b\n \u00a0\u3000?:ADD-MASK::x\n", "it has ? in place of control characters"},
 		{"any address is none", "a\n ::ffff:192.0.2.1 via ::a\n", "b\n ::ffff:192.0.2.1 via ::a\n", "-a\n+b\n  ::ffff:192.0.2.1 via ::a\n", ""},
 		{"an address is none", "a\n ::1 via fe80::1\n", "b\n ::1 via fe80::1\n", "-a\n+b\n  ::1 via fe80::1\n", ""},
 		{"blanks and bytes", "a\u00a0b\xe4\r\n", "a b\xe4\r\n", "-a\u00a0b\xe4\r\n+a b\xe4\r\n", ""},

@@ -17,24 +17,25 @@ import (
 )
 
 const (
-	// inNamespace in the environment tells a process that was started anew in a network namespace the descriptor of the one that it comes
-	// from, and its own: "7 blue".
+	// inNamespace in the environment tells a process that was restarted in a network namespace the descriptor of the
+	// former namespace, and the name of its own: "7 blue".
 	inNamespace = "KEEPC_NAMESPACE"
 	// namespaces is where "ip netns" has the network namespaces by name.
 	namespaces = "/run/netns"
 )
 
-// enter makes sure that all of the process is in a network namespace: it starts the program anew there, for the namespace is that of each
-// thread by itself. The empty name is the namespace that the process was started in. text is what the new process finds on standard input;
-// nil: what this one would. came is where the process was before, as the path of a file; empty: here.
+// enter makes sure that the whole process is in a network namespace: it restarts the program there, because a
+// namespace belongs to each thread separately. The empty name is the namespace that the process was started in. text
+// is the standard input of the new process; nil: that of this one. came is the former namespace, as the path of a
+// file; empty: this one.
 func (a *App) enter(name string, text []byte) (came string, err error) {
 	if value := a.Env(inNamespace); value != "" {
 		before, _, _ := strings.Cut(value, " ")
 		fd, err := strconv.Atoi(before)
 		if err != nil || fd <= 2 || !strings.Contains(value, " ") {
-			return "", fmt.Errorf("%s=%q in the environment is not of this program", inNamespace, value)
+			return "", fmt.Errorf("%s=%q in the environment was not set by this program", inNamespace, value)
 		}
-		unix.CloseOnExec(fd) // scripts get neither
+		unix.CloseOnExec(fd) // scripts inherit neither
 		return fmt.Sprintf("/proc/self/fd/%d", fd), os.Unsetenv(inNamespace)
 	}
 	if name == "" {
@@ -43,14 +44,14 @@ func (a *App) enter(name string, text []byte) (came string, err error) {
 	if err := a.startIn(name, text); err != nil {
 		return "", fmt.Errorf("network namespace %s: %w", name, err)
 	}
-	return "", errors.New("the program goes on as another process")
+	return "", errors.New("keepc continues as a different process")
 }
 
-// startIn replaces the process by the same program in a namespace. It returns when that fails.
+// startIn replaces the process by the same program in a namespace. It only returns if that fails.
 func (a *App) startIn(name string, text []byte) error {
 	there, err := os.Open(filepath.Join(namespaces, name))
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("it is not here: ip netns add %s makes it", name)
+		return fmt.Errorf("it does not exist; create it: ip netns add %s", name)
 	}
 	if err != nil {
 		return cause(err)
@@ -72,7 +73,7 @@ func (a *App) startIn(name string, text []byte) error {
 	if err := os.Setenv(inNamespace, fmt.Sprintf("%d %s", here, name)); err != nil {
 		return err
 	}
-	runtime.LockOSThread() // until the process is another one
+	runtime.LockOSThread() // until the process is replaced
 	if err := unix.Setns(int(there.Fd()), unix.CLONE_NEWNET); errors.Is(err, unix.EPERM) {
 		return errors.New("net_namespace needs CAP_SYS_ADMIN, which this process does not have")
 	} else if err != nil {
@@ -98,7 +99,8 @@ func putStdin(text []byte) error {
 	return unix.Dup3(fd, 0, 0)
 }
 
-// spaceOfIPVS is the network namespace of the virtual servers, as the path of a file; empty: that of the process. came is as enter tells it.
+// spaceOfIPVS returns the network namespace of the virtual servers, as the path of a file; empty: that of the process.
+// came is as returned by enter.
 func spaceOfIPVS(cfg *ir.Config, came string) string {
 	switch name := cfg.NetNamespaceIPVS; {
 	case name == nil:

@@ -25,11 +25,12 @@ func roomed(t *testing.T, h *lab.Host) {
 		words := strings.Fields(line)
 		h.Run(words[0], words[1:]...)
 	}
-	t.Cleanup(func() { _, _ = h.Try("ip", "netns", "delete", "blue") }) // the test may have
+	t.Cleanup(func() { _, _ = h.Try("ip", "netns", "delete", "blue") }) // the test may have deleted it
 }
 
-// TestNamespaces: with net_namespace both programs have their addresses in it, and nothing outside; keepc plan looks there too, and standard input
-// is read once. The virtual servers of net_namespace_ipvs are in another one.
+// TestNamespaces checks that with net_namespace both programs have their addresses in it, and nothing outside; that
+// keepc plan looks there too; and that standard input is read once. The virtual servers of net_namespace_ipvs are in a
+// third one.
 func TestNamespaces(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "keepalived", "ip")
@@ -55,6 +56,9 @@ func TestNamespaces(t *testing.T) {
 			if out := h.Run("ip", append([]string{"netns", "exec", "blue"}, keepcArgs(t, "status")...)...); !strings.Contains(out, "VI_1") {
 				t.Errorf("status in the namespace: %s", out)
 			}
+			if out := h.Run("sh", "-c", strings.Join(keepcArgs(t, "facts", file), " ")); !strings.Contains(out, "192.0.2.10/24") {
+				t.Errorf("facts outside of it lack what is in it: %s", out)
+			}
 			for _, name := range []string{file, "-"} {
 				plan := strings.Join(keepcArgs(t, "plan", name), " ")
 				if out := h.Run("sh", "-c", plan+" <"+file); !strings.Contains(out, "eth0 (up)") || !strings.Contains(out, "Running daemon: pid") {
@@ -72,7 +76,7 @@ func TestNamespaces(t *testing.T) {
 	}
 	h := lab.New(t).Host("lb01")
 	out, status := refused(t, h, fileOf(t, "net_namespace red\n"+instance), "")
-	if !strings.HasPrefix(status, "exit status 3") || !strings.Contains(out, "network namespace red: it is not here") {
+	if !strings.HasPrefix(status, "exit status 3") || !strings.Contains(out, "network namespace red: it does not exist") {
 		t.Errorf("%s: %s", status, out)
 	}
 	if out, status := refused(t, h, fileOf(t, "net_namespace blue\nvrrp_instance {\n\tstray\n"), "", "--strict", "--withdraw"); status == "exit status 0" || !strings.Contains(out, "error") {
@@ -81,13 +85,13 @@ func TestNamespaces(t *testing.T) {
 	for _, foreign := range []string{"blue", "seven blue", "1 blue"} {
 		line := append([]string{"KEEPC_NAMESPACE=" + foreign, "timeout", "30"}, keepcArgs(t, "run", fileOf(t, "net_namespace blue\n"+instance))...)
 		out, err := h.Try("env", line...)
-		if err == nil || !strings.Contains(out, "is not of this program") {
+		if err == nil || !strings.Contains(out, "was not set by this program") {
 			t.Errorf("KEEPC_NAMESPACE=%s: %v: %s", foreign, err, out)
 		}
 	}
 }
 
-// fileOf writes a file of its own.
+// fileOf writes a separate file.
 func fileOf(t *testing.T, text string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "keepalived.conf")
@@ -97,7 +101,8 @@ func fileOf(t *testing.T, text string) string {
 	return file
 }
 
-// TestPIDFiles: the pid files of both programs have the same names, whatever the file and the command line say, and are gone at the end.
+// TestPIDFiles checks that the pid files of both programs have the same names, whatever the file and the command line
+// say, and are removed at the end.
 func TestPIDFiles(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "keepalived", "ip")
@@ -154,8 +159,8 @@ func TestPIDFiles(t *testing.T) {
 	}
 }
 
-// TestProcessNames: the names that a file gives are those of the process and of the threads of its loops; under the name keepalived the process has
-// it without a word.
+// TestProcessNames checks that the names in a file are those of the process and of the threads of its loops; under the
+// name keepalived the process has them without a keyword for it.
 func TestProcessNames(t *testing.T) {
 	t.Parallel()
 	h := lab.New(t).Host("lb01")
@@ -205,7 +210,7 @@ func TestProcessNames(t *testing.T) {
 	}
 }
 
-// TestDataNames: keepalived 2.2.7 was seen to give the file of its data these names.
+// TestDataNames checks the names that keepalived 2.2.7 was seen to give its data file.
 func TestDataNames(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ namespace, instance, want string }{

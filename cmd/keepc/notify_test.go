@@ -12,11 +12,12 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"keepc/runtime/lab"
 )
 
-// A listener gets what a director of a timeline tells the world: lines of its named pipe, and runs of its scripts.
+// A listener receives what a director of a timeline reports: lines of its named pipe, and runs of its scripts.
 type listener struct {
 	dir  string
 	pipe *os.File
@@ -24,6 +25,7 @@ type listener struct {
 
 	mu    sync.Mutex
 	lines []string
+	first time.Time // when the first line came
 }
 
 // listen prepares a host, before its director starts.
@@ -45,6 +47,9 @@ func listen(t *testing.T, h *lab.Host) *listener {
 		defer close(l.done)
 		for lines := bufio.NewScanner(l.pipe); lines.Scan(); {
 			l.mu.Lock()
+			if l.lines == nil {
+				l.first = time.Now()
+			}
 			l.lines = append(l.lines, lines.Text())
 			l.mu.Unlock()
 		}
@@ -54,13 +59,13 @@ func listen(t *testing.T, h *lab.Host) *listener {
 
 var tellers = regexp.MustCompile(`(?m)^vrrp_(instance|sync_group) .*\{\n`)
 
-// asked is a configuration that tells this listener everything.
+// asked returns a configuration that reports everything to this listener.
 func (l *listener) asked(text []byte) []byte {
 	text = tellers.ReplaceAll(text, fmt.Appendf(nil, "${0}    notify %s/notify\n", l.dir))
 	return fmt.Appendf(nil, "global_defs {\n    vrrp_notify_fifo %s/fifo\n    script_user root\n    vrrp_notify_priority_changes true\n}\n%s", l.dir, text)
 }
 
-// end returns what was told of each subject: by lines, and by scripts. What is told again and again is there once.
+// end returns what was reported about each subject: in lines, and by scripts. Repetitions are left out.
 func (l *listener) end(t *testing.T) (lines, scripts map[string][]string) {
 	t.Helper()
 	_ = l.pipe.Close() // the scanner ends
@@ -88,13 +93,15 @@ func (l *listener) end(t *testing.T) (lines, scripts map[string][]string) {
 	return list, ran
 }
 
-// A story is what the directors of a timeline told, by host and subject.
+// A story is what the directors of a timeline reported, by host and subject.
 type story struct{ lines, scripts []map[string][]string }
 
-// byChance is what a MASTER tells that hears another one: where both begin at once, one of them may hear the other first.
+// byChance is what a MASTER reports when it hears another one: if both begin at once, one of them may hear the other
+// first.
 const byChance = "MASTER_RX_LOWER_PRI"
 
-// differs returns what differs between two programs that told the same timeline, and between the lines and the scripts of one.
+// differs returns the differences between two programs that played the same timeline, and between the lines and the
+// scripts of one.
 func (s story) differs(o story, tie bool) (complaints []string) {
 	for i := range s.lines {
 		for _, subject := range slices.Sorted(maps.Keys(s.lines[i])) {

@@ -10,8 +10,8 @@ import (
 	"keepc/runtime/lab"
 )
 
-// TestRepairedTutorial proves that what "check --fix" leaves of the tutorial is right for the program it was written for:
-// keepalived -t, on a host with an eth0, has nothing to say.
+// TestRepairedTutorial checks that the output of "check --fix" for the tutorial is right for the program that it was
+// written for: keepalived -t, on a host with an eth0, reports nothing.
 func TestRepairedTutorial(t *testing.T) {
 	lab.NeedPrograms(t, "keepalived")
 	net := lab.New(t)

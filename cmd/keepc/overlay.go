@@ -9,7 +9,7 @@ import (
 	"keepc/grammar"
 )
 
-// An overlay is a file tree in which some files have another text.
+// An overlay is a file tree in which some files have a different text.
 type overlay struct {
 	fs.FS
 	texts map[string][]byte
@@ -32,7 +32,7 @@ func (o overlay) OpenExact(name string) (fs.File, error) {
 	return exact.OpenExact(name)
 }
 
-// Stat implements fs.StatFS: a named pipe that is opened would wait for a writer for ever.
+// Stat implements fs.StatFS: a named pipe that is opened would wait for a writer forever.
 func (o overlay) Stat(name string) (fs.FileInfo, error) {
 	if text, ok := o.texts[name]; ok {
 		return memoryFile{bytes.NewReader(text), path.Base(name), 0o644}, nil

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// TestRepairSkipsPipes holds that repairs do not open what is no regular file: a named pipe would keep them for ever.
+// TestRepairSkipsPipes checks that repairs open only regular files: a named pipe would block them forever.
 func TestRepairSkipsPipes(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {

@@ -11,9 +11,10 @@ import (
 	"keepc/runtime/lab"
 )
 
-// TestPageInBrowser loads the page of a director in Chromium, whose peer is MASTER of one virtual router and has another password for a second one,
-// and whose file is changed and not applied: it is readable in light and dark, narrow and wide, without an error and without scrolling sideways, and
-// the keyboard reaches all that can be used. KEEPC_SHOTS=DIR keeps pictures.
+// TestPageInBrowser loads the page of a director in Chromium. Its peer is MASTER of one virtual router and has a
+// different password for a second one, and its file is changed and not applied. The page must be readable in light and
+// dark, narrow and wide, without an error and without horizontal scrolling, and the keyboard must reach everything
+// that can be used. KEEPC_SHOTS=DIR keeps pictures.
 func TestPageInBrowser(t *testing.T) {
 	t.Parallel()
 	n := lab.New(t)
@@ -92,7 +93,7 @@ func TestPageInBrowser(t *testing.T) {
 	}
 }
 
-// poorContrast lists the texts of a page whose contrast with what is behind them is less than 4.5:1 (WCAG 2.1, 1.4.3).
+// poorContrast lists the texts of a page whose contrast with their background is less than 4.5:1 (WCAG 2.1, 1.4.3).
 const poorContrast = `(() => {
 	const rgb = c => c.match(/[\d.]+/g).map(Number);
 	const bright = c => { const [r, g, b] = c.map(v => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4); return .2126 * r + .7152 * g + .0722 * b };

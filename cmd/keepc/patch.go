@@ -10,44 +10,45 @@ import (
 )
 
 const (
-	around = 3  // unchanged lines that are shown with a change, at most
-	reach  = 50 // lines within which two texts must meet again; beyond, all the rest counts as changed
+	around = 3  // the maximum number of unchanged lines shown with a change
+	reach  = 50 // lines within which two texts must agree again; otherwise the whole rest counts as changed
 )
 
-// A hunk is a run of changed lines: where they are in both texts.
+// A hunk is a run of changed lines: their positions in both texts.
 type hunk struct{ old, oldEnd, new, newEnd int }
 
-// patch shows a change of a file in the unified format. altered is the first line that it would have to show and does not show as it is; then
-// the patch is for reading only. A zero one: it applies, to the directory that a relative name starts from, or to "/". The secrets are places
-// in texts of files before and after their changes.
+// patch returns a change of a file in the unified format. altered is the first line that the patch would have to
+// contain and cannot show unchanged; then the patch is for reading only. If it is zero, the patch applies, to the
+// directory that a relative name starts from, or to "/". The secrets are places in texts of files before and after
+// their changes.
 func patch(name string, c change, secrets []source.Span) (text string, altered alteration) {
 	p := patched{old: lined(name, c.before, secrets), new: lined(name, c.after, secrets)}
 	p.hunks = compare(p.old.lines, p.new.lines)
 	end := ""
 	if strings.Contains(name, " ") {
-		end = "\t" // or patch would take the first word for the name
+		end = "\t" // otherwise patch would take the first word for the name
 	}
 	text, altered = p.write(p.hunks, around)
 	shown := report.Printable(strings.TrimPrefix(name, "/"))
 	if shown != strings.TrimPrefix(name, "/") && altered.line == 0 {
-		altered = alteration{1, "the name of the file is not shown as it is"}
+		altered = alteration{1, "the name of the file has characters that are not shown"}
 	}
 	return fmt.Sprintf("--- a/%s%s\n+++ b/%[1]s%[2]s\n", shown, end) + text, altered
 }
 
-// An alteration is a line of a patch that is not shown as it is, and why not.
+// An alteration is a line of a patch that is not shown unchanged, and the reason.
 type alteration struct {
 	line int // from 1; 0: there is none
 	why  string
 }
 
-// A patched is two texts and where they differ.
+// A patched is two texts and their differences.
 type patched struct {
 	old, new sheet
 	hunks    []hunk
 }
 
-// A sheet is the lines of a text, as they are and as they are shown, and why a line is not shown as it is.
+// A sheet is the lines of a text, as they are and as they are shown, and why a line is not shown unchanged.
 type sheet struct {
 	lines, shown []string
 	why          map[int]string
@@ -57,17 +58,17 @@ func lined(name string, text []byte, secrets []source.Span) sheet {
 	s := sheet{split(text), report.HideLines(name, text, secrets), map[int]string{}}
 	for i, line := range s.shown {
 		if line != s.lines[i] {
-			s.why[i] = "it hides what is secret here"
+			s.why[i] = "it hides secrets"
 		}
 		if s.shown[i] = report.PrintableLine(line); s.shown[i] != line && s.why[i] == "" {
-			s.why[i] = "it has ? for what a terminal or a log would take for commands here"
+			s.why[i] = "it has ? in place of control characters"
 		}
 	}
 	return s
 }
 
-// write shows hunks with some lines around each, and those nearer together than that as one. Where a line around cannot be shown as it is it
-// takes fewer.
+// write writes hunks with some context each; hunks that are closer together than that become one. If a context line
+// cannot be shown unchanged, there is less context.
 func (p patched) write(hunks []hunk, around int) (text string, altered alteration) {
 	for len(hunks) > 0 {
 		n := 1
@@ -89,7 +90,7 @@ func (p patched) write(hunks []hunk, around int) (text string, altered alteratio
 	return text, altered
 }
 
-// group shows hunks and what is between and around them as one.
+// group writes hunks, and what is between and around them, as one.
 func (p patched) group(hunks []hunk, around int) (text string, altered alteration) {
 	var b strings.Builder
 	show := func(mark string, s sheet, from, to int) {
@@ -114,7 +115,8 @@ func (p patched) group(hunks []hunk, around int) (text string, altered alteratio
 	return b.String(), altered
 }
 
-// lineRange is a range of lines as a hunk has it: where it begins, from 1, and its length. An empty one begins behind the line before.
+// lineRange is a range of lines as in a hunk: its start, from 1, and its length. An empty range starts after the line
+// before it.
 func lineRange(from, to int) string {
 	if from == to {
 		return fmt.Sprintf("%d,0", from)
@@ -140,8 +142,8 @@ func split(text []byte) []string {
 	return lines
 }
 
-// compare finds the lines that differ. Repairs change a few lines here and there, so the texts soon meet again: behind a
-// difference it takes the nearest place at which two lines are equal, or one where as many lines stand for others.
+// compare finds the lines that differ. Repairs change a few lines here and there, so the texts soon agree again: after
+// a difference it takes the nearest place where two lines are equal, or one where as many lines replace others.
 func compare(old, new []string) (hunks []hunk) {
 	i, j := 0, 0
 	for i < len(old) || j < len(new) {
@@ -163,7 +165,7 @@ func meet(old, new []string, i, j int) (int, int) {
 			a, b := i+far-k, j+k
 			equal := 2 // lines
 			if a-i == b-j {
-				equal = 1 // each line has its repaired one
+				equal = 1 // each line has a repaired counterpart
 			}
 			if a <= len(old) && b <= len(new) && slices.Equal(old[a:min(a+equal, len(old))], new[b:min(b+equal, len(new))]) {
 				return a, b

@@ -8,7 +8,7 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 )
 
-// matches reports whether a pattern, in which ** stands for any number of directories, matches a whole path.
+// matches reports whether a pattern, in which ** matches any number of directories, matches a whole path.
 func matches(pattern, name string) bool {
 	ok, err := doublestar.Match(path.Clean(pattern), name)
 	return ok && err == nil
@@ -27,5 +27,5 @@ func covers(pattern, name string) bool {
 // isPattern reports whether a name has wildcards.
 func isPattern(name string) bool { return strings.ContainsAny(name, "*?[{") }
 
-// wildElement is the first element of a path that has a wildcard: its place, from 0; -1 where there is none.
+// wildElement returns the index of the first path element with a wildcard; -1 if there is none.
 func wildElement(pattern string) int { return slices.IndexFunc(strings.Split(pattern, "/"), isPattern) }

@@ -13,14 +13,14 @@ import (
 	"keepc/runtime/sim"
 )
 
-// A seat is the place of a reading among those of a check.
+// A seat is the position of a reading among those of a check.
 type seat struct {
 	job, reading int
 	name         string // of the member in the settings; empty: it has none
 }
 
-// clusters says which readings back each other up: all with --peers, those of a file with several --id, and the members of a
-// cluster in the settings. It notes in the jobs that they are compared.
+// clusters returns which readings back each other up: all with --peers, those of a file with several --id, and the
+// members of a cluster in the settings. It records in the jobs that they are compared.
 func (r *checkRun) clusters(jobs []job) (all [][]seat, err error) {
 	switch {
 	case r.peers:
@@ -29,7 +29,7 @@ func (r *checkRun) clusters(jobs []job) (all [][]seat, err error) {
 			one = append(one, jobs[i].seats(i)...)
 		}
 		if len(one) < 2 {
-			return nil, errors.New("--peers compares files: name two at least, or one with several --id")
+			return nil, errors.New("--peers compares files: name at least two, or one with several --id")
 		}
 		all = [][]seat{one}
 	case len(r.ids) > 1:
@@ -47,7 +47,7 @@ func (r *checkRun) clusters(jobs []job) (all [][]seat, err error) {
 	return all, nil
 }
 
-// seats are the readings of a job, which is the ith.
+// seats returns the readings of the ith job.
 func (j job) seats(i int) (all []seat) {
 	if len(j.ids) < 2 {
 		return []seat{{job: i}}
@@ -58,7 +58,7 @@ func (j job) seats(i int) (all []seat) {
 	return all
 }
 
-// settledClusters are those of the settings, as far as their files are checked.
+// settledClusters returns those of the settings, as far as their files are checked.
 func (r *checkRun) settledClusters(jobs []job) (all [][]seat) {
 	for _, s := range r.settings.all {
 		for _, c := range s.Clusters {
@@ -79,13 +79,13 @@ func (r *checkRun) settledClusters(jobs []job) (all [][]seat) {
 	return all
 }
 
-// A compared is a cluster and what was found in it.
+// A compared is a cluster and the findings in it.
 type compared struct {
 	*cluster.Cluster
 	lint.Comparison
 }
 
-// compareAll lays the readings of each cluster side by side, and adds what is found to them.
+// compareAll compares the readings of each cluster, and adds the findings to them.
 func compareAll(clusters [][]seat, jobs []job, files []checked) (all []compared) {
 	for _, seats := range clusters {
 		seats = slices.DeleteFunc(seats, func(s seat) bool { return s.reading >= len(files[s.job].readings) })
@@ -118,10 +118,14 @@ func compareSeats(seats []seat, jobs []job, files []checked) compared {
 	}
 	c := compared{Cluster: cluster.New(members)}
 	c.Comparison = lint.Compare(c.Cluster, about)
+	var silences []compiler.Silences
+	for _, r := range readings {
+		silences = append(silences, compiler.SilencesOf(r.Tree))
+	}
 	for i, s := range seats {
 		var told diag.List
 		for _, d := range c.Findings[i] {
-			if !silent(d, readings) {
+			if !silent(d, silences) {
 				told.Add(d)
 			}
 		}
@@ -132,14 +136,15 @@ func compareSeats(seats []seat, jobs []job, files []checked) compared {
 	return c
 }
 
-// silent tells whether a comment at another place that a finding shows silences it; those at its own are seen later.
-func silent(d diag.Diagnostic, readings []*reading) bool {
+// silent reports whether a comment at another place of a finding silences it; comments at its own place are handled
+// later.
+func silent(d diag.Diagnostic, silences []compiler.Silences) bool {
 	return slices.ContainsFunc(d.Notes, func(n diag.Note) bool {
-		return slices.ContainsFunc(readings, func(r *reading) bool { return compiler.Silences(r.Tree, d.Rule, n.Span) })
+		return slices.ContainsFunc(silences, func(s compiler.Silences) bool { return s.Cover(d.Rule, n.Span) })
 	})
 }
 
-// groups lays out the virtual routers that a finding is about, or all with -v.
+// groups returns the tables of the virtual routers that a finding is about, or all with -v.
 func (r *checkRun) groups(all []compared, files []checked) (groups []report.Group) {
 	key := func(d diag.Diagnostic) said { return said{d.Rule, d.Message, d.Span.String()} }
 	shown := map[said]bool{}

@@ -22,7 +22,7 @@ import (
 type planRun struct {
 	*App
 	as       string
-	from     string // the file in force, as the user says
+	from     string // the file in force, according to the user
 	all      bool
 	exitCode bool
 
@@ -35,11 +35,11 @@ func (a *App) plan() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "plan [file]",
 		Short: "Show what run would change on this host, now",
-		Long: "Compare what the file wants with what this host's kernel has and with what is in force, and change nothing.\n" +
+		Long: "Compare the file with this host's kernel and with the configuration in force, and change nothing.\n" +
 			"Reading virtual servers needs CAP_NET_ADMIN; addresses need nothing.\n\n" +
-			"In force is what the running keepc says. Beside a running keepalived the plan is that of its reload: what it was started with is\n" +
-			"its file, where that has not changed since, or --from FILE; else only the kernel is compared. Roles are those that the addresses\n" +
-			"on this host tell.\n\n" + unbounded + " With --facts it may be\n" +
+			"The running keepc says what is in force. Beside a running keepalived, plan shows what its reload would do: it was started with\n" +
+			"its file if that has not changed since, or with --from FILE; otherwise only the kernel is compared. Roles follow from the\n" +
+			"addresses on this host.\n\n" + unbounded + " With --facts it may be\n" +
 			"a file of somebody else, and is read as check reads it.",
 		Example: `  keepc plan
   keepc plan --as master lb01.conf
@@ -52,14 +52,14 @@ func (a *App) plan() *cobra.Command {
 	}
 	f := c.Flags()
 	f.SortFlags = false
-	f.StringVar(&run.as, "as", "live", "the `ROLE` assumed: master or backup for all instances; or NAME=ROLE,...; live: as the running keepc says, or else MASTER where an address is here")
-	f.StringVar(&run.from, "from", "", "the `FILE` in force, where the running director cannot tell")
-	f.BoolVar(&run.all, "all", false, "show addresses that are not ours, too")
+	f.StringVar(&run.as, "as", "live", "the `ROLE` assumed: master or backup for all instances; or NAME=ROLE,...; live: those of the running keepc, or MASTER where an address is on this host")
+	f.StringVar(&run.from, "from", "", "the `FILE` in force, if the running director cannot say")
+	f.BoolVar(&run.all, "all", false, "also show addresses that are not ours")
 	f.BoolVar(&run.exitCode, "exit-code", false, "exit with 4 when there are changes, or may be")
 	return c
 }
 
-// oneFile is the file that a verb with one argument looks at.
+// oneFile returns the file that a verb with one argument reads.
 func (a *App) oneFile(args []string) string {
 	if len(args) == 0 {
 		return a.defaultFile()
@@ -77,7 +77,7 @@ func (r *planRun) main(name string) error {
 		return err
 	}
 	var text []byte
-	if name == "-" { // it can be read once
+	if name == "-" { // it can be read only once
 		if text, err = r.read(name); err != nil {
 			return failed(err)
 		}
@@ -86,8 +86,7 @@ func (r *planRun) main(name string) error {
 	l := r.load(name)
 	r.localize(l.Config)
 	if l.Config == nil {
-		fmt.Fprintln(r.Stderr, l.Refused)
-		return exit{code: l.code}
+		return r.refuse(l.code, l.Refused)
 	}
 	came := ""
 	if r.factsFile == "" {
@@ -127,7 +126,7 @@ func (r *planRun) main(name string) error {
 	return failed(err)
 }
 
-// hostNow is the host to compare with: this one, or that of --facts.
+// hostNow returns the host to compare with: this one, or that of --facts.
 func (r *planRun) hostNow(open func() (kernel.Kernel, error)) (*facts.Host, error) {
 	if r.factsFile != "" {
 		return r.readFacts(r.factsFile)
@@ -140,7 +139,7 @@ func (r *planRun) hostNow(open func() (kernel.Kernel, error)) (*facts.Host, erro
 	return observe(k)
 }
 
-// compare makes the plan: what the configuration wants beside what the host has and what is in force.
+// compare makes the plan: it compares what the configuration wants with what the host has and what is in force.
 func (r *planRun) compare(l loaded, roles assumedRoles, before inForce, host *facts.Host) (report.Plan, error) {
 	cfg, have := l.Config, host.State()
 	notes, err := servers(cfg, host)
@@ -162,16 +161,16 @@ func (r *planRun) compare(l loaded, roles assumedRoles, before inForce, host *fa
 	}
 	m.Uncertain = before.uncertain
 	m.Notes = slices.Concat(m.Notes, before.notes, notes, announcements(cfg, m), waits(host, m))
-	if before.keepalived == nil { // which has its own
+	if before.keepalived == nil { // it has its own
 		m.Notes = append(m.Notes, sentences(report.Unenforced(cfg.NotEnforced))...)
 	}
 	if m.Moves() && before.name != "" {
-		m.Notes = append(m.Notes, fmt.Sprintf("What the other directors make of it, their files tell: keepc diff %s %s --peers FILES.", before.name, l.name))
+		m.Notes = append(m.Notes, fmt.Sprintf("For the effect on the other directors: keepc diff %s %s --peers FILES.", before.name, l.name))
 	}
 	return m, nil
 }
 
-// settings adds those of the host that the configuration sets: a host has too many to list them all.
+// settings adds the kernel settings of the host that the configuration sets: a host has too many to list them all.
 func (r *planRun) settings(host *facts.Host, have, want state.State) {
 	for k := range want.Sysctls {
 		value := host.Sysctls[k.String()]
@@ -184,7 +183,8 @@ func (r *planRun) settings(host *facts.Host, have, want state.State) {
 	}
 }
 
-// servers tells whether virtual servers can be compared: a note where the kernel has no ip_vs, an error where it was not asked.
+// servers reports whether virtual servers can be compared: it returns a note if the kernel has no ip_vs, an error if
+// it could not be asked.
 func servers(cfg *ir.Config, host *facts.Host) (notes []string, err error) {
 	if len(cfg.VirtualServers) == 0 {
 		return nil, nil
@@ -198,7 +198,7 @@ func servers(cfg *ir.Config, host *facts.Host) (notes []string, err error) {
 	return nil, nil
 }
 
-// planHead says what was looked at and what is assumed.
+// planHead says what was examined and what is assumed.
 func planHead(host *facts.Host, cfg *ir.Config, assumed string) string {
 	var parts []string
 	for _, v := range cfg.Instances {
@@ -217,7 +217,7 @@ func planHead(host *facts.Host, cfg *ir.Config, assumed string) string {
 	return strings.Join(parts, ", ") + "; " + assumed + "."
 }
 
-// waits says which of the changes wait for an interface.
+// waits reports which of the changes wait for an interface.
 func waits(host *facts.Host, m report.Plan) (lines []string) {
 	count := map[string]int{}
 	for _, c := range m.Changes {
@@ -251,7 +251,7 @@ func sentences(lines []string) []string {
 	return lines
 }
 
-// announcements says what follows on the wire for the instances whose addresses come.
+// announcements says which announcements follow for the instances whose addresses are added.
 func announcements(cfg *ir.Config, m report.Plan) (lines []string) {
 	come := func(a ir.Address) bool {
 		name := state.AddressKey{Dev: a.On(), Prefix: a.Prefix}.String()

@@ -24,8 +24,8 @@ func (s *stage) plan(args ...string) string {
 	return s.LB01.Run(line[0], line[1:]...)
 }
 
-// TestPlan plays the tutorial's plans: an empty host, a host where the tutorial's commands were typed by hand, and a host where
-// keepc enforces the file.
+// TestPlan plays the tutorial's plans: an empty host, a host where the tutorial's commands were typed by hand, and a
+// host where keepc enforces the file.
 func TestPlan(t *testing.T) {
 	s := newStage(t)
 
@@ -50,7 +50,7 @@ func TestPlan(t *testing.T) {
 		t.Errorf("--exit-code with changes: %v, want exit status 4\n%s", err, out)
 	}
 
-	// Nothing was changed by looking.
+	// Planning changed nothing.
 	if rules := s.LB01.Run("ipvsadm", "-Sn"); strings.TrimSpace(rules) != "" || s.LB01.HasAddr(tutorial.VIP) {
 		t.Errorf("plan changed the host:\n%s", rules)
 	}
@@ -63,18 +63,18 @@ func TestPlan(t *testing.T) {
 	}
 	golden(t, "by-hand", s.plan("--as", "master"))
 
-	// Reading the table needs CAP_NET_ADMIN, and says so.
+	// Reading the table needs CAP_NET_ADMIN, and the message says so.
 	line = append([]string{"setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin"}, keepcArgs(t, "plan", repaired(t, "lb01"))...)
 	if out, err := s.LB01.Try(line[0], line[1:]...); err == nil || !strings.Contains(err.Error(), "exit status 3") || !strings.Contains(out, "CAP_NET_ADMIN") {
 		t.Errorf("without CAP_NET_ADMIN: %v, want exit status 3 and the capability's name\n%s", err, out)
 	}
 
 	s.lb01 = s.start(s.LB01, keepc)
-	s.lb01.WaitLog("oldboy MASTER  its addresses are here already", 15*time.Second) // what was typed by hand is gone on with
+	s.lb01.WaitLog("oldboy MASTER  its addresses are here already", 15*time.Second) // it continues from what was typed by hand
 	s.lb01.WaitLog("set service tcp 10.0.0.3:80", 10*time.Second)
 	golden(t, "enforced", s.plan("--as", "master"))
 	s.plan("--as", "master", "--exit-code")
-	if live := s.plan(); !strings.Contains(live, "with the roles and the health of the running daemon. Running daemon: pid") || !strings.Contains(live, "No changes.") {
+	if live := s.plan(); !strings.Contains(live, "with the roles and health of the running daemon. Running daemon: pid") || !strings.Contains(live, "No changes.") {
 		t.Errorf("the plan of a running director:\n%s", live)
 	}
 }
@@ -84,8 +84,8 @@ var (
 	pidOf  = regexp.MustCompile(`pid \d+`)
 )
 
-// golden compares a screen with testdata/plan/NAME.txt. The test runs where nothing can be written, so the text that it prints is to
-// be copied by hand.
+// golden compares a screen with testdata/plan/NAME.txt. The test runs where nothing can be written, so the text that
+// it prints must be copied by hand.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	got = pidOf.ReplaceAllString(lineOf.ReplaceAllString(got, "$1"), "pid N")
@@ -95,7 +95,7 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// TestSameKernelState is scenario h: as MASTER, keepc leaves the addresses and virtual servers that keepalived leaves.
+// TestSameKernelState is scenario h: as MASTER, keepc makes the addresses and virtual servers that keepalived makes.
 func TestSameKernelState(t *testing.T) {
 	s := newStage(t)
 	traces := map[program]string{}
@@ -115,7 +115,7 @@ func TestSameKernelState(t *testing.T) {
 	t.Log(traces[keepc])
 }
 
-// indent prints JSON so that two texts are comparable line by line.
+// indent formats JSON so that two texts can be compared line by line.
 func indent(t *testing.T, text string) string {
 	t.Helper()
 	var v any
@@ -129,7 +129,8 @@ func indent(t *testing.T, text string) string {
 	return string(b)
 }
 
-// TestSameWire is the other half of scenario h: tshark decodes the advertisements of both alike. It needs no ip_vs.
+// TestSameWire is the other half of scenario h: tshark decodes the advertisements of both in the same way. It needs no
+// ip_vs.
 func TestSameWire(t *testing.T) {
 	lab.NeedPrograms(t, "keepalived", "tshark")
 	decoded := map[program][]string{}
@@ -158,8 +159,8 @@ func TestSameWire(t *testing.T) {
 	t.Logf("tshark reads of both:\n%s", strings.Join(decoded[keepc], "\n"))
 }
 
-// decode lists the distinct advertisements of a capture as tshark reads them, with what Ethernet and IP say around them. The last
-// field is the verdict on the checksum: 1 is good.
+// decode lists the distinct advertisements of a capture as tshark reads them, with their Ethernet and IP fields. The
+// last field is the verdict on the checksum: 1 is good.
 func decode(t *testing.T, file string) []string {
 	t.Helper()
 	args := []string{"-r", file, "-Y", "vrrp", "-T", "fields", "-E", "separator=|"}

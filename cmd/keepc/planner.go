@@ -8,7 +8,7 @@ import (
 	"keepc/runtime/daemon"
 )
 
-// reloaded is the file of a director as a reload finds it. What it goes without is logged.
+// reloaded returns the file of a director as a reload finds it. What the director must do without is logged.
 func (r *runRun) reloaded(name string, log *slog.Logger) loaded {
 	l := r.load(name)
 	l.Faults = append(l.Faults, r.may.lacking(&l, log)...)
@@ -16,7 +16,8 @@ func (r *runRun) reloaded(name string, log *slog.Logger) loaded {
 	return l
 }
 
-// planner returns the function that plans a reload of the file of a director in this process; nil: there is no file. came is as enter tells it.
+// planner returns the function that plans a reload of the file of a director in this process; nil: there is no file.
+// came is as returned by enter.
 func (r *runRun) planner(name, came string) func() (daemon.Loaded, func() string) {
 	if name == "-" || r.Open != nil {
 		return nil
@@ -36,7 +37,7 @@ func (r *runRun) planner(name, came string) func() (daemon.Loaded, func() string
 	}
 }
 
-// text is the plan of a file as the screen shows it.
+// text returns the plan for a file as the screen shows it.
 func (r *planRun) text(l loaded, name, came string) (string, error) {
 	inForce, err := r.inForce(name)
 	if err != nil {

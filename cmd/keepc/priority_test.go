@@ -14,8 +14,8 @@ import (
 	"keepc/runtime/lab"
 )
 
-// TestPriorities looks at the threads of a director whose file has keepalived's words for priorities, and at a script that it runs:
-// that is an ordinary process.
+// TestPriorities checks the threads of a director whose file has keepalived's keywords for priorities, and a script
+// that it runs, which is an ordinary process.
 func TestPriorities(t *testing.T) {
 	n := lab.New(t)
 	lan := n.Segment("lan")
@@ -27,7 +27,7 @@ func TestPriorities(t *testing.T) {
 	}
 	for i, c := range []struct {
 		name, words string
-		threads     string // nice value, real-time priority, policy and CPUs ("*": all) of each thread that is not an ordinary one
+		threads     string // nice value, real-time priority, policy and CPUs ("*": all) of each thread that is not ordinary
 		locked      bool
 		limit       string // in µs, of real-time work without a pause; empty: that of this process
 		logs        string
@@ -109,7 +109,7 @@ func TestPriorities(t *testing.T) {
 	}
 }
 
-// realtimeLimit is how long a process may do real-time work without a pause: microseconds, or "unlimited".
+// realtimeLimit returns how long a process may do real-time work without a pause: microseconds, or "unlimited".
 func realtimeLimit(t *testing.T, pid int) string {
 	t.Helper()
 	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", pid))
@@ -123,7 +123,8 @@ func realtimeLimit(t *testing.T, pid int) string {
 	return strings.Fields(limit)[0]
 }
 
-// special lists what sets threads of a process apart, ordinary ones aside: nice value, real-time priority, policy, CPUs ("*": the whole list).
+// special lists the properties of a process's threads, except ordinary ones: nice value, real-time priority, policy,
+// CPUs ("*": the whole list).
 func special(t *testing.T, pid int, whole string) string {
 	t.Helper()
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))
@@ -145,11 +146,11 @@ func special(t *testing.T, pid int, whole string) string {
 			all = append(all, is)
 		}
 	}
-	slices.Sort(all) // which loop has the older thread, or the first of all, is chance
+	slices.Sort(all) // which loop has the older thread, or the first of all, is a matter of chance
 	return strings.Join(all, ", ")
 }
 
-// cpusOf is the list of CPUs that may run a thread.
+// cpusOf returns the list of CPUs that may run a thread.
 func cpusOf(task string) string {
 	status, _ := os.ReadFile(filepath.Join(task, "status"))
 	_, list, _ := strings.Cut(string(status), "Cpus_allowed_list:\t")

@@ -16,18 +16,18 @@ import (
 	"keepc/runtime/script"
 )
 
-// privileges are what this process is allowed, and gives up.
+// privileges are what this process is allowed to do, and what it gives up.
 type privileges struct {
-	held map[string]bool // nil: nobody knows, and nothing is asked of it
-	gone map[string]bool // what the first file did not need, and was given up; nil: nothing was
+	held map[string]bool // nil: unknown, and not checked
+	gone map[string]bool // what the first file did not need, and was given up; nil: nothing
 	bare bool            // no_new_privs: the first file had no script
 	ipvs bool            // the first file had virtual servers, so the kernel was asked to load ip_vs
 }
 
-// needs returns what a configuration needs on this machine, and its first script. It looks at users and files.
+// needs returns what a configuration needs on this machine, and its first script. It looks up users and files.
 func needs(l *loaded) (all []privilege.Need, first string, at source.Span, some bool) {
 	vetted, _ := script.Vet(l.Config) // what does not run needs nothing
-	unexempt := &ir.Config{}          // of which nobody knows that anything runs
+	unexempt := &ir.Config{}          // if it is unknown whether anything runs
 	_ = kernel.Unexempt(func() { unexempt, _ = script.Vet(l.Config) })
 	type place struct {
 		source.Span
@@ -61,13 +61,14 @@ func needs(l *loaded) (all []privilege.Need, first string, at source.Span, some 
 	return all, first, at, some
 }
 
-// lacking returns the errors of a configuration that asks for more than this process may do, and logs what it goes without.
+// lacking returns the errors of a configuration that needs more than this process may do, and logs what it must do
+// without.
 func (p *privileges) lacking(l *loaded, log *slog.Logger) (faults []daemon.Fault) {
 	if p.held == nil || l.Config == nil {
 		return nil
 	}
 	all, word, at, some := needs(l)
-	const anew = "start it anew, or with --keep-privileges"
+	const anew = "restart it, or run it with --keep-privileges"
 	for _, n := range all {
 		why := notHeld
 		if p.gone[n.Capability] {
@@ -82,12 +83,12 @@ func (p *privileges) lacking(l *loaded, log *slog.Logger) (faults []daemon.Fault
 		}
 	}
 	if some && p.bare {
-		faults = append(faults, daemon.Fault{Text: fmt.Sprintf("%s: error: %s may run any program, and this keepc gave up at its start that one gains rights "+
+		faults = append(faults, daemon.Fault{Text: fmt.Sprintf("%s: error: %s may run any program, and this keepc gave up at its start the right of programs to gain privileges "+
 			"(no_new_privs): %s", at, word, anew), Same: "no_new_privs"})
 	}
 	if services := l.Config.VirtualServers; len(services) > 0 && p.gone != nil && !p.ipvs && errors.Is(kernel.LoadIPVS(), kernel.ErrNoIPVS) {
 		faults = append(faults, daemon.Fault{Text: fmt.Sprintf("%s: error: virtual_server needs ip_vs, which the kernel does not have, and this keepc gave up at its start "+
-			"the right to load it: modprobe ip_vs, and reload", services[0].Span()), Same: "ip_vs"})
+			"the right to load it: run modprobe ip_vs, then reload", services[0].Span()), Same: "ip_vs"})
 	}
 	return faults
 }
@@ -96,7 +97,7 @@ const notHeld = "which this process does not have"
 
 func goesWithout(n privilege.Need, why string, log *slog.Logger) {
 	if why == notHeld && (n.Capability == "CAP_SYS_NICE" || n.Capability == "CAP_IPC_LOCK") {
-		return // the loop that asks for it says so, and what follows
+		return // the loop that asks for it reports that, and the consequence
 	}
 	where := ""
 	if !n.At.IsZero() {
@@ -105,10 +106,10 @@ func goesWithout(n privilege.Need, why string, log *slog.Logger) {
 	log.Warn(fmt.Sprintf("%s%s goes without %s, %s", where, n.Word, n.Capability, why), "subject", "privileges")
 }
 
-// ofNetwork reports whether a fault is that a director could not do anything at all.
+// ofNetwork reports whether a fault keeps a director from doing anything at all.
 func ofNetwork(f daemon.Fault) bool { return strings.HasPrefix(f.Same, "CAP_NET_") }
 
-// settle gives up what a configuration does not need, unless all is to be kept, and says what is left.
+// settle gives up what a configuration does not need, unless everything is to be kept, and logs what is left.
 func (p *privileges) settle(l *loaded, keepAll bool, log *slog.Logger) {
 	if p.held == nil || l.Config == nil {
 		return
@@ -127,11 +128,11 @@ func (p *privileges) settle(l *loaded, keepAll bool, log *slog.Logger) {
 		return
 	}
 	if p.ipvs = len(l.Config.VirtualServers) > 0; p.ipvs {
-		_ = kernel.LoadIPVS() // who needs it says so if it is not there
+		_ = kernel.LoadIPVS() // if it is missing, the code that needs it reports that
 	}
 	switch err := kernel.GiveUp(keep, !some); {
 	case errors.Is(err, errors.ErrUnsupported):
-		log.Warn("keeps all its capabilities: this program is linked with the C library; build it with CGO_ENABLED=0", "subject", "privileges")
+		log.Warn("keeps all capabilities: this program is linked with the C library; build it with CGO_ENABLED=0", "subject", "privileges")
 		return
 	case err != nil:
 		log.Warn(err.Error(), "subject", "privileges")

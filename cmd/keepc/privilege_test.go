@@ -21,18 +21,19 @@ const plainInstance = "vrrp_instance VI_1 {\n\tinterface eth0\n\tvirtual_router_
 
 const plainServer = "virtual_server 10.0.0.9 80 {\n\tlb_algo rr\n\tlb_kind NAT\n\tprotocol TCP\n\treal_server 10.0.0.8 80 {\n\t\tTCP_CHECK {\n\t\t\tbind_if eth0\n\t\t}\n\t}\n}\n"
 
-// TestPrivileges: a director that starts as root keeps what its file needs and nothing else, on every thread; with just that it starts as well, as
-// any user, and without one of those that must be it is refused, with the word of the file.
+// TestPrivileges checks that a director that starts as root keeps what its file needs and nothing else, on every
+// thread; that with just that it starts as any user, too; and that without a mandatory capability it is refused, with
+// the keyword of the file.
 func TestPrivileges(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "setpriv")
 	bin := shipped(t)
 	for _, c := range []struct {
 		name, file string
-		needs      string                // of setpriv's names
-		without    map[string]string     // capability to what is said
+		needs      string                // in setpriv's names
+		without    map[string]string     // by capability: what is reported
 		bare       bool                  // no_new_privs
-		works      func(dir string) bool // DIR in the file is a directory where user nobody has one that root may not enter by its mode, home, and one that all may see, open
+		works      func(dir string) bool // DIR in the file is a directory where user nobody has one that the modes keep root from entering, home, and one that is readable for all, open
 	}{
 		{"an instance", plainInstance + "}\n", "net_admin net_raw sys_nice", map[string]string{
 			"net_admin": "3.conf:1:1: error: vrrp_instance VI_1 needs CAP_NET_ADMIN, which this process does not have",
@@ -100,8 +101,8 @@ func there(name string) func(dir string) bool {
 	}
 }
 
-// ofNobody returns a directory of root that everybody may enter. User nobody has a script in home, which is for that user alone, a file in
-// open, which all may look into, and a named pipe.
+// ofNobody returns a directory of root that everybody may enter. User nobody has a script in home, which is only for
+// that user, a file in open, which is readable for all, and a named pipe.
 func ofNobody(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "keepc-")
@@ -123,7 +124,8 @@ func ofNobody(t *testing.T) string {
 	return dir
 }
 
-// heldByAll expects every thread of a process to have these capabilities and no others, and its children to get none.
+// heldByAll checks that every thread of a process has these capabilities and no others, and that its children have
+// none.
 func heldByAll(t *testing.T, pid int, names []string, bare bool) {
 	t.Helper()
 	bits := map[string]uint{"net_admin": unix.CAP_NET_ADMIN, "net_raw": unix.CAP_NET_RAW, "sys_nice": unix.CAP_SYS_NICE, "ipc_lock": unix.CAP_IPC_LOCK,
@@ -158,7 +160,8 @@ func heldByAll(t *testing.T, pid int, names []string, bare bool) {
 	}
 }
 
-// TestPrivilegesOfAnybody: a director need not be root. One that has just the capabilities of its file holds the address, and its scripts get none.
+// TestPrivilegesOfAnybody checks that a director need not be root. One that has just the capabilities of its file
+// holds the address, and its scripts have none.
 func TestPrivilegesOfAnybody(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "setpriv")
@@ -194,7 +197,7 @@ func TestPrivilegesOfAnybody(t *testing.T) {
 	}
 }
 
-// TestPrivilegesOfAReload: what was given up does not come back. A reload that needs it is refused, and the old file stays in force; with
+// TestPrivilegesOfAReload checks that what was given up does not come back. A reload that needs it is refused, and the old file stays in force; with
 // --keep-privileges it is not.
 func TestPrivilegesOfAReload(t *testing.T) {
 	t.Parallel()
@@ -236,8 +239,8 @@ func TestPrivilegesOfAReload(t *testing.T) {
 		}
 		if reload("global_defs {\n\tscript_user nobody\n}\n" + plainInstance + "\tnotify_master /bin/true\n}\n"); !keep {
 			says("keeps CAP_NET_ADMIN CAP_NET_RAW CAP_SYS_NICE and no other capability, and no_new_privs",
-				"as user nobody needs CAP_SETUID, which this keepc gave up at its start: start it anew, or with --keep-privileges",
-				"may run any program, and this keepc gave up at its start that one gains rights (no_new_privs)")
+				"as user nobody needs CAP_SETUID, which this keepc gave up at its start: restart it, or run it with --keep-privileges",
+				"may run any program, and this keepc gave up at its start the right of programs to gain privileges (no_new_privs)")
 		}
 		if kernel.LoadIPVS() != nil {
 			if reload(plainInstance + "}\n" + plainServer); !keep {
@@ -246,7 +249,7 @@ func TestPrivilegesOfAReload(t *testing.T) {
 		}
 		for range 2 { // each time, as at the start
 			text := "global_defs {\n\tvrrp_no_swap\n}\n" + plainInstance + "}\n"
-			if log := reload(text); !keep && !strings.Contains(log, "3.conf:2:2: vrrp_no_swap goes without CAP_IPC_LOCK, which this keepc gave up at its start: start it anew") {
+			if log := reload(text); !keep && !strings.Contains(log, "3.conf:2:2: vrrp_no_swap goes without CAP_IPC_LOCK, which this keepc gave up at its start: restart it") {
 				t.Error(log)
 			}
 		}

@@ -8,17 +8,18 @@ import (
 	"sync"
 )
 
-// A progress counts on a terminal, in one line of standard error, how much of long work is done. Elsewhere it shows nothing.
+// A progress shows on a terminal, in one line of standard error, how much of a long job is done. Otherwise it shows
+// nothing.
 type progress struct {
 	w    io.Writer // nil: nothing is shown
-	what string    // one part of the work, as "case"
-	all  int       // how many there are; 0: nobody knows
+	what string    // one part of the job, such as "case"
+	all  int       // how many there are; 0: unknown
 
 	mu   sync.Mutex
 	done int
 }
 
-// progress begins to count. Who begins ends it.
+// progress starts counting. The caller must end it.
 func (a *App) progress(what string, all int) *progress {
 	p := &progress{what: what, all: all}
 	if !a.quiet && all != 1 && terminal(a.Stderr) {
@@ -27,7 +28,7 @@ func (a *App) progress(what string, all int) *progress {
 	return p
 }
 
-// step counts a part that is done. Of many parts, each hundredth of the work is shown.
+// step counts a part that is done. Of many parts, each hundredth of the job is shown.
 func (p *progress) step() {
 	if p.w == nil {
 		return
@@ -43,14 +44,14 @@ func (p *progress) step() {
 	}
 }
 
-// end takes the line away.
+// end removes the line.
 func (p *progress) end() {
 	if p.w != nil && p.done > 0 {
 		fmt.Fprint(p.w, "\r\x1b[K")
 	}
 }
 
-// terminal reports whether what is written somewhere appears on a terminal.
+// terminal reports whether a writer is a terminal.
 func terminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestProgress holds that long work shows on a terminal how far it is: files of a check, cases of simulate, rehearsals of diff. What they
-// show in the end is the same, and elsewhere nothing of it appears.
+// TestProgress checks that a long job shows its progress on a terminal: files of a check, cases of simulate,
+// rehearsals of diff. The final output is the same, and nothing of the progress appears elsewhere.
 func TestProgress(t *testing.T) {
 	t.Parallel()
 	program := shipped(t)
@@ -49,7 +49,7 @@ func put(t *testing.T, name, text string) {
 	}
 }
 
-// inOrder reports whether the words are in a text, one behind the other.
+// inOrder reports whether a text contains the words in order.
 func inOrder(text string, words ...string) bool {
 	for _, w := range words {
 		_, after, found := strings.Cut(text, w)

@@ -18,11 +18,12 @@ import (
 	"keepc/runtime/lab"
 )
 
-// TestRepairProof holds that "keepc check --fix" makes no file worse to keepalived: Debian's keepalived -t complains about the repaired file
-// as often as before or less, and its dump has every instance, address, tracker, script, route, rule and peer that it had. Virtual
-// services, which keepalived dumps on a machine with IPVS alone, are compared as keepc reads them. The files are those of the corpus, the
-// cases, and mutations of the corpus: a letter of a keyword or a brace dropped, words glued, lines swapped, the same every time.
-// By default some of the files are tried; KEEPC_REPAIR=all tries all of them, with three mutations each.
+// TestRepairProof checks that "keepc check --fix" makes no file worse for keepalived: Debian's keepalived -t complains
+// about the repaired file as often as before or less, and its dump has every instance, address, tracker, script,
+// route, rule and peer that it had. Virtual services, which keepalived only dumps on a machine with IPVS, are compared
+// as keepc reads them. The files are those of the corpus, the cases, and mutations of the corpus: a letter of a
+// keyword or a brace dropped, words glued, lines swapped, the same every time. By default some of the files are tried;
+// KEEPC_REPAIR=all tries all of them, with three mutations each, and with KEEPC_PART=2/10 the second of ten parts of them.
 func TestRepairProof(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -34,10 +35,11 @@ func TestRepairProof(t *testing.T) {
 	if len(texts) == 0 {
 		t.Skip("../shared/corpus is not here")
 	}
+	names := partOf(t, slices.Sorted(maps.Keys(texts)))
 	var repaired, compared, silent atomic.Int32
 	var before, after atomic.Int32
 	t.Run("files", func(t *testing.T) {
-		for _, name := range slices.Sorted(maps.Keys(texts)) {
+		for _, name := range names {
 			old := texts[name]
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -61,13 +63,13 @@ func TestRepairProof(t *testing.T) {
 		}
 	})
 	t.Logf("%d files, %d repaired; complaints of keepalived -t: %d before, %d after; %d dumps compared, %d left out, for keepalived does not run with the file as it was",
-		len(texts), repaired.Load(), before.Load(), after.Load(), compared.Load(), silent.Load())
+		len(names), repaired.Load(), before.Load(), after.Load(), compared.Load(), silent.Load())
 	if n := repaired.Load(); n < 5 {
 		t.Errorf("only %d files were repaired", n)
 	}
 }
 
-// proofTexts is the files to try, by name.
+// proofTexts returns the files to try, by name.
 func proofTexts(t *testing.T, all bool) map[string][]byte {
 	t.Helper()
 	texts := map[string][]byte{}
@@ -105,7 +107,7 @@ func proofTexts(t *testing.T, all bool) map[string][]byte {
 	return texts
 }
 
-// mutated is a text with one slip of a tired person.
+// mutated returns a text with one typical typing error.
 func mutated(text []byte, random *rand.Rand) []byte {
 	lines := strings.SplitAfter(string(text), "\n")
 	for range 100 {
@@ -146,7 +148,7 @@ func mutated(text []byte, random *rand.Rand) []byte {
 	return text
 }
 
-// A proof is that of one file.
+// A proof is the proof for one file.
 type proof struct {
 	*testing.T
 	file string
@@ -159,7 +161,7 @@ func (p proof) write(text []byte) {
 	}
 }
 
-// repair is what keepc makes of a text.
+// repair returns keepc's repair of a text.
 func (p proof) repair(text []byte) []byte {
 	p.Helper()
 	p.write(text)
@@ -172,19 +174,19 @@ func (p proof) repair(text []byte) []byte {
 	return better
 }
 
-// sayings is what a service, a server or a check says of itself that a repair of its line may bring: a misspelt protocol, a weight glued to its
-// number, a path without its word.
+// sayings are what a service, a server or a check may say differently because its line was repaired: a misspelled
+// protocol, a weight glued to its number, a path without its keyword.
 var sayings = regexp.MustCompile(`:(udp|tcp|sctp):|, WEIGHT = (\d+)|Checked url = (.*)`)
 
-// services holds that no virtual service, real server or check is lost, and that none says anything else than before but what a repaired
-// line says.
+// services checks that no virtual service, real server or check is lost, and that none changes except for what a
+// repaired line says.
 func (p proof) services(old, better []byte) {
 	p.Helper()
 	heads := func(text []byte) map[string]int {
 		p.write(text)
 		count := map[string]int{}
 		for _, b := range lvsDump(configOf(p.T, p.file)) {
-			if !strings.HasPrefix(b.head, "BFD Instance = ") { // which is none of the virtual services' where an instance tracks it
+			if !strings.HasPrefix(b.head, "BFD Instance = ") { // it does not concern virtual services if an instance tracks it
 				count[b.head]++
 			}
 		}
@@ -218,13 +220,13 @@ func (p proof) services(old, better []byte) {
 	}
 }
 
-// brought reports whether a head is another one with what repaired lines say, which are in lower case.
+// brought reports whether a head differs from another only by what repaired lines say, which are in lower case.
 func brought(old, now string, repaired []string) bool {
 	if sayings.ReplaceAllString(old, "") != sayings.ReplaceAllString(now, "") {
 		return false
 	}
 	for _, m := range sayings.FindAllStringSubmatch(now, -1) {
-		if strings.Contains(old, m[0]) || m[3] != "" && strings.HasSuffix(old, " = ") { // a url had lost its block, with all that is in it
+		if strings.Contains(old, m[0]) || m[3] != "" && strings.HasSuffix(old, " = ") { // a url had lost its block, with everything in it
 			continue
 		}
 		said := strings.ToLower(cmp.Or(m[1:]...))
@@ -235,7 +237,7 @@ func brought(old, now string, repaired []string) bool {
 	return true
 }
 
-// complaints holds that keepalived -t does not complain more, and returns how often it did.
+// complaints checks that keepalived -t does not complain more often, and returns how often it did.
 func (p proof) complaints(old, better []byte) (before, after int) {
 	p.Helper()
 	ended := false
@@ -252,9 +254,9 @@ func (p proof) complaints(old, better []byte) (before, after int) {
 		return all
 	}
 	second := count(better)
-	first := count(old) // the last, for ended is about it
+	first := count(old) // the last line, because ended is about it
 	if ended {
-		return len(first), len(second) // with the file as it was it never runs, and what comes behind it has not looked at
+		return len(first), len(second) // it never runs with the original file, and has not looked at what comes after
 	}
 	if len(second) > len(first) {
 		p.Errorf("keepalived -t complains more: before %v, after %v", first, second)
@@ -262,21 +264,22 @@ func (p proof) complaints(old, better []byte) (before, after int) {
 	return len(first), len(second)
 }
 
-// ends is what keepalived says where it reads no further, or does not start VRRP.
+// ends are keepalived's messages when it reads no further, or does not start VRRP.
 var ends = regexp.MustCompile(`is missing a parameter after|must be set|Unknown interface!|Non-existent interface`)
 
-// objects holds that keepalived's dump has all that it had. It is false where keepalived gives none of the file as it was.
+// objects checks that keepalived's dump has everything that it had. It returns false if keepalived dumps nothing of
+// the original file.
 func (p proof) objects(old, better []byte) bool {
 	p.Helper()
 	p.write(better)
 	cfg := configOf(p.T, p.file) // it has at least the interfaces and scripts of the other
 	p.write(old)
-	before, why := runForDump(p.T, p.file, cfg)
+	before, why := runForDump(p.T, p.file, cfg, nil)
 	if why != "" {
 		return false
 	}
 	p.write(better)
-	after, why := runForDump(p.T, p.file, cfg)
+	after, why := runForDump(p.T, p.file, cfg, nil)
 	if why != "" {
 		p.Errorf("keepalived runs no longer: %s", why)
 		return true
@@ -290,8 +293,8 @@ func (p proof) objects(old, better []byte) bool {
 	return true
 }
 
-// objectsOf counts what a dump of VRRP has: "VRRP Instance = VI_1", "Virtual IP / 192.0.2.10/24". Of an address it does not say whose it is:
-// without the brace between two instances, keepalived gives the one what is the other's.
+// objectsOf counts the objects of a VRRP dump: "VRRP Instance = VI_1", "Virtual IP / 192.0.2.10/24". It ignores which
+// instance has an address: without the brace between two instances, keepalived gives one what belongs to the other.
 func objectsOf(dump string) map[string]int {
 	all := map[string]int{}
 	section, list := "", ""

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"path"
 	"runtime/debug"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,9 +15,10 @@ import (
 	"keepc/grammar"
 )
 
-// The verbs that judge a file may be given one from somebody else, by a job that has secrets: they read it, what it includes and what
-// .keepc.conf names only below the working directory, the directory of the file or --root, and not the environment. The verbs that act on
-// this host read as keepalived does: whoever can write its files is root already.
+// The verbs that judge a file may be given one from somebody else, by a job that has secrets: they read it, what it
+// includes and what .keepc.conf names only below the working directory, the directory of the file or --root, and do
+// not read the environment. The verbs that act on this host read as keepalived does: whoever can write its files is
+// root already.
 
 // The flags that let the verbs that judge read as keepalived does.
 const (
@@ -26,13 +26,13 @@ const (
 	allowEnv     = "allow-env"
 )
 
-// bounded says it in the help of verbs.
-const bounded = "Files are read below the working directory and that of the file, or below --root, and nowhere else unless --" + allowOutside + "."
+// bounded is the paragraph about this in the help of verbs.
+const bounded = "Files are read below the working directory and the file's directory, or below --root, and nowhere else unless --" + allowOutside + "."
 
-// unbounded says the opposite in the help of the others.
+// unbounded is the paragraph for the other verbs.
 const unbounded = "Files and the environment are read as keepalived reads them, wherever they are."
 
-// onHost notes that a verb acts on this host.
+// onHost marks a verb that acts on this host.
 func onHost(notes map[string]string) map[string]string {
 	if notes == nil {
 		notes = map[string]string{}
@@ -43,7 +43,7 @@ func onHost(notes map[string]string) map[string]string {
 
 func reachesHost(c *cobra.Command) bool { return c.Annotations["reach"] == "host" }
 
-// tellReach leaves the flags that say what is read out of the help of verbs that read as keepalived does.
+// tellReach hides the flags about what is read from the help of verbs that read as keepalived does.
 func tellReach(c *cobra.Command) {
 	for _, name := range []string{allowOutside, allowEnv} {
 		if f := c.Flag(name); f != nil {
@@ -52,13 +52,13 @@ func tellReach(c *cobra.Command) {
 	}
 }
 
-// files is where configurations are read from.
+// files returns where configurations are read from.
 func (a *App) files() grammar.Files {
 	f := grammar.Files{Root: a.FS, Dir: a.Dir}
 	if a.root != "" {
 		f.Below = a.abs(a.root)
 	}
-	if a.outside || f.Below == "/" {
+	if a.outside {
 		return f
 	}
 	f.Within = []string{}
@@ -68,8 +68,8 @@ func (a *App) files() grammar.Files {
 	return f.With(path.Join("/", a.Dir))
 }
 
-// loading is how a file is read for the director with an id, which is one of the ids; nil: those are not known. The version is that
-// of the keepalived that reads it; empty: any.
+// loading returns how a file is read for the director with an id, which is one of the ids; nil: those are unknown. The
+// version is that of the keepalived that reads it; empty: any.
 func (a *App) loading(files grammar.Files, id string, ids []string, version string) grammar.Options {
 	o := grammar.Options{Files: files, ID: id, IDs: ids, Version: version, Nests: schema.Nests()}
 	if a.env {
@@ -78,7 +78,7 @@ func (a *App) loading(files grammar.Files, id string, ids []string, version stri
 	return o
 }
 
-// maxFile is the size above which a file is no configuration.
+// maxFile is the size above which a file is not a configuration.
 const maxFile = 128 << 20
 
 // read returns the text of a configuration that the user names; "-" is standard input.
@@ -89,17 +89,17 @@ func (a *App) read(name string) ([]byte, error) {
 	return a.readFrom(a.files().With(path.Dir(a.abs(name))), name, a.outside)
 }
 
-// readFrom returns the text of a file if it is one of those that are read. pipes: it need not be a regular file.
+// readFrom returns the text of a file if it may be read. pipes: it need not be a regular file.
 func (a *App) readFrom(files grammar.Files, name string, pipes bool) ([]byte, error) {
 	return a.readBy(files, files.Open, name, pipes)
 }
 
-// readBy is readFrom with a way to open the file.
+// readBy is readFrom with a function that opens the file.
 func (a *App) readBy(files grammar.Files, opens func(string) (fs.File, error), name string, pipes bool) ([]byte, error) {
 	at, err := files.Locate(a.abs(name))
 	switch {
 	case errors.Is(err, grammar.ErrOutside):
-		return nil, fmt.Errorf("%s: is not read: it leads out of %s; --%s reads it", name, a.bounds(), allowOutside)
+		return nil, fmt.Errorf("%s: is not read: it leads out of %s; --%s reads it", name, files.Bounds(), allowOutside)
 	case err != nil:
 		return nil, fileError(name, err)
 	}
@@ -109,35 +109,29 @@ func (a *App) readBy(files grammar.Files, opens func(string) (fs.File, error), n
 		return nil, fileError(name, err)
 	case info.IsDir():
 		return nil, fmt.Errorf("%s: is a directory, not a file", name)
-	case !info.Mode().IsRegular() && !pipes: // to open one may take for ever
+	case !info.Mode().IsRegular() && !pipes: // to open one may take forever
 		return nil, fmt.Errorf("%s: is not a regular file (\"-\" is standard input)", name)
 	}
 	return open(name, at, opens, pipes)
 }
 
-// bounds names the directories in which files are read.
-func (a *App) bounds() string {
-	if a.root != "" {
-		return "--root"
-	}
-	return "the working directory and that of the file"
-}
-
-// readAny returns the text of a file that is no configuration, wherever it is; "-" is standard input.
+// readAny returns the text of a file that is not a configuration, wherever it is; "-" is standard input.
 func (a *App) readAny(name string) ([]byte, error) {
 	if name == "-" {
 		return text(name, a.Stdin, 0)
 	}
-	return open(name, strings.TrimPrefix(a.abs(name), "/"), a.FS.Open, true)
+	return open(name, inFS(a.abs(name)), a.FS.Open, true)
 }
 
-// smallFile is the size up to which memoryLimit is enough; a larger one may need so many bytes for each of its own.
+// smallFile is the size up to which memoryLimit is enough; a larger file may need a number of bytes for each of its
+// own.
 const (
 	smallFile     = 10 << 20
 	memoryForByte = 48
 )
 
-// open returns the text of the file with a name in a file tree, which something opens. pipes: it need not be a regular file.
+// open returns the text of the file with a name in a file tree, opened by a function. pipes: it need not be a regular
+// file.
 func open(name, at string, opens func(string) (fs.File, error), pipes bool) ([]byte, error) {
 	f, err := opens(at)
 	if err != nil {
@@ -149,7 +143,7 @@ func open(name, at string, opens func(string) (fs.File, error), pipes bool) ([]b
 		switch {
 		case info.IsDir():
 			return nil, fmt.Errorf("%s: is a directory, not a file", name)
-		case !info.Mode().IsRegular() && !pipes: // it was one when it was looked at
+		case !info.Mode().IsRegular() && !pipes: // it was one when it was examined
 			return nil, fmt.Errorf("%s: is not a regular file", name)
 		}
 		size = min(info.Size(), maxFile)
@@ -157,10 +151,10 @@ func open(name, at string, opens func(string) (fs.File, error), pipes bool) ([]b
 	return text(name, f, size)
 }
 
-// text reads all of a text, which is expected to have a size.
+// text reads a whole text, which is expected to have a size.
 func text(name string, in io.Reader, size int64) ([]byte, error) {
-	if size > smallFile {
-		debug.SetMemoryLimit(memoryForByte * size)
+	if limit := memoryForByte * size; size > smallFile && limit > debug.SetMemoryLimit(-1) { // not below what another file needs
+		debug.SetMemoryLimit(limit)
 	}
 	reserve(size)
 	all := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))

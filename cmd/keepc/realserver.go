@@ -24,7 +24,7 @@ import (
 	"keepc/runtime/reconcile"
 )
 
-// defaultJournal is where apply remembers what it changed. It is forgotten at the next boot, and so are the changes.
+// defaultJournal is where apply records what it changed. It is lost at the next boot, and so are the changes.
 const defaultJournal = "/run/keepc/realserver.json"
 
 // A realserverRun is one run of the verb realserver.
@@ -39,12 +39,12 @@ func (a *App) realserver() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "realserver check|plan|apply|undo [file]",
 		Short: "Make this host fit to be a real server of the file's virtual servers",
-		Long: "Find the virtual servers of a director's file that have an address of this host as a real server, and what that asks of it:\n" +
-			"DR the virtual address on lo, and silence about it on the link; TUN a tunnel that is up, the address on it, and a reverse path\n" +
-			"filter that lets its packets in; NAT a default route through the director.\n\n" +
-			"check says what is missing, plan shows the changes, apply makes them, undo takes them back: it removes what apply added and\n" +
-			"restores settings that still are as apply set them. What was there before is kept in a file that does not outlive a reboot,\n" +
-			"as the changes do not.",
+		Long: "Find the virtual servers of a director's file that have an address of this host as a real server, and what they require here:\n" +
+			"DR: the virtual address on lo, with no ARP for it on the link; TUN: a tunnel that is up, the address on it, and a reverse path\n" +
+			"filter that lets its packets in; NAT: a default route through the director.\n\n" +
+			"check says what is missing, plan shows the changes, apply makes them, undo reverts them: it removes what apply added and\n" +
+			"restores settings that are still as apply set them. The earlier values are kept in a file that does not survive a reboot,\n" +
+			"and neither do the changes.",
 		Example: `  keepc realserver check lb01.conf
   keepc realserver apply lb01.conf
   keepc realserver undo`,
@@ -55,8 +55,8 @@ func (a *App) realserver() *cobra.Command {
 	}
 	f := c.Flags()
 	f.SortFlags = false
-	f.StringSliceVar(&run.addrs, "addr", nil, "the `ADDRESS` of this host, instead of all that its interfaces have")
-	f.StringVar(&run.journal, "journal", defaultJournal, "the `FILE` that remembers what undo takes back")
+	f.StringSliceVar(&run.addrs, "addr", nil, "the `ADDRESS` of this host (default: all addresses of its interfaces)")
+	f.StringVar(&run.journal, "journal", defaultJournal, "the `FILE` that records what undo reverts")
 	return c
 }
 
@@ -84,8 +84,7 @@ func (r *realserverRun) main(verb string, args []string) error {
 	file := r.oneFile(args)
 	l := r.load(file)
 	if l.Config == nil {
-		fmt.Fprintln(r.Stderr, l.Refused)
-		return exit{code: l.code}
+		return r.refuse(l.code, l.Refused)
 	}
 	r.tell(l)
 	f := &fitting{kernel: k, journal: memory}
@@ -107,7 +106,7 @@ func (r *realserverRun) own() (own []netip.Addr, err error) {
 	return own, nil
 }
 
-// A fitting is a host beside what a file asks of it.
+// A fitting is a host together with what a file requires of it.
 type fitting struct {
 	kernel   kernel.Kernel
 	journal  realserver.Journal
@@ -117,7 +116,7 @@ type fitting struct {
 	problems []realserver.Problem
 }
 
-// fit finds out what is to be changed.
+// fit determines what must be changed.
 func (f *fitting) fit(file string, cfg *ir.Config, own []netip.Addr) error {
 	f.file = file
 	have, err := f.observe(nil)
@@ -126,7 +125,7 @@ func (f *fitting) fit(file string, cfg *ir.Config, own []netip.Addr) error {
 	}
 	roles := realserver.Roles(cfg, have, own)
 	if len(roles) == 0 && f.journal.Empty() {
-		return fmt.Errorf("no virtual server of %s has an address of this host as a real server; --addr says which it has", file)
+		return fmt.Errorf("no virtual server of %s has an address of this host as a real server; name one with --addr", file)
 	}
 	want, problems := realserver.Want(cfg, roles, have)
 	f.problems = problems
@@ -134,7 +133,7 @@ func (f *fitting) fit(file string, cfg *ir.Config, own []netip.Addr) error {
 		return err
 	}
 	realserver.Accept(have, want)
-	// The routes of others are theirs, also where a director on this host marks them as its own.
+	// Foreign routes stay foreign, even if a director on this host would consider them its own by their mark.
 	maps.DeleteFunc(have.Routes, func(k state.RouteKey, _ state.Route) bool {
 		_, wanted := want.Routes[k]
 		return !wanted && !f.journal.Owned(k)
@@ -150,7 +149,7 @@ func (f *fitting) fit(file string, cfg *ir.Config, own []netip.Addr) error {
 	return nil
 }
 
-// observe reads what the verb is about, and those settings.
+// observe reads the objects that the verb is about, and the given sysctls.
 func (f *fitting) observe(keys []state.SysctlKey) (have state.State, err error) {
 	have, unread := f.kernel.Read(kernel.Scope{Kinds: []state.AnyKind{state.AddressKind, state.RouteKind, state.TunnelKind}})
 	if err := unread.Err(); err != nil {
@@ -199,7 +198,7 @@ func (r *realserverRun) check(f *fitting) error {
 	return exit{code: exitFindings}
 }
 
-// missing says what is not as it should be.
+// missing describes what is not as it should be.
 func missing(c plan.Change) string {
 	why := ""
 	if c.After != nil {
@@ -215,7 +214,7 @@ func missing(c plan.Change) string {
 	for _, d := range differ {
 		return fmt.Sprintf("%s is %s, not %s%s", c.Key, d.Before, d.After, why)
 	}
-	return fmt.Sprintf("%s is otherwise%s", c.Key, why)
+	return fmt.Sprintf("%s differs%s", c.Key, why)
 }
 
 // plan shows the changes.
@@ -235,13 +234,13 @@ func (r *realserverRun) show(m report.Plan) error {
 	return failed(report.PlanScreen(r.Stdout, m, colors, false, false))
 }
 
-// apply makes the changes, and says how they last.
+// apply makes the changes, and says how to make them permanent.
 func (r *realserverRun) apply(f *fitting) error {
 	if err := r.plan(f); err != nil {
 		return err
 	}
 	if err := r.change(f, func(c plan.Change, before string) { f.journal.Note(c, before) }); err != nil {
-		return failed(fmt.Errorf("%w; keepc realserver undo takes back what was done", err))
+		return failed(fmt.Errorf("%w; keepc realserver undo reverts what was done", err))
 	}
 	if lines := lasting(f.changes); len(lines) > 0 && !r.quiet {
 		fmt.Fprintf(r.Stdout, "\nDone, until the next boot. For good:\n%s\n", strings.Join(lines, "\n"))
@@ -252,11 +251,11 @@ func (r *realserverRun) apply(f *fitting) error {
 	return nil
 }
 
-// change makes the changes one by one; each is noted in the journal before.
+// change makes the changes one by one; each is recorded in the journal first.
 func (r *realserverRun) change(f *fitting, note func(c plan.Change, before string)) error {
 	for _, c := range f.changes {
 		before := ""
-		if k, ok := c.Key.(state.SysctlKey); ok { // a tunnel has settings only once it is there
+		if k, ok := c.Key.(state.SysctlKey); ok { // a tunnel has settings only once it exists
 			now, err := f.sysctls([]state.SysctlKey{k})
 			if err != nil {
 				return err
@@ -274,7 +273,7 @@ func (r *realserverRun) change(f *fitting, note func(c plan.Change, before strin
 	return nil
 }
 
-// lasting are the lines that make the changes last, for sysctl.d and for whatever brings the interfaces up.
+// lasting returns the lines that make the changes permanent, for sysctl.d and for whatever brings the interfaces up.
 func lasting(changes plan.Plan) (lines []string) {
 	for _, c := range changes {
 		switch k := c.Key.(type) {
@@ -299,11 +298,11 @@ func lasting(changes plan.Plan) (lines []string) {
 	return lines
 }
 
-// undo takes back what apply did.
+// undo reverts what apply did.
 func (r *realserverRun) undo(k kernel.Kernel, j realserver.Journal) error {
 	if j.Empty() {
 		if !r.quiet {
-			fmt.Fprintf(r.Stdout, "Nothing to undo: %s remembers no change.\n", r.journal)
+			fmt.Fprintf(r.Stdout, "Nothing to undo: %s records no change.\n", r.journal)
 		}
 		return nil
 	}
@@ -315,7 +314,7 @@ func (r *realserverRun) undo(k kernel.Kernel, j realserver.Journal) error {
 	want, left := j.Undo(have)
 	maps.DeleteFunc(have.Routes, func(k state.RouteKey, _ state.Route) bool { return !j.Owned(k) })
 	f.changes = slices.DeleteFunc(plan.Diff(have, want, nil), func(c plan.Change) bool { return c.Action == plan.Foreign })
-	m := report.NewPlan("what it was before", "What keepc realserver apply changed goes back.", f.changes)
+	m := report.NewPlan("what it was before", "What keepc realserver apply changed is reverted.", f.changes)
 	m.Notes = left
 	if err := r.show(m); err != nil {
 		return err

@@ -15,7 +15,8 @@ import (
 	"keepc/runtime/lab/tutorial"
 )
 
-// A farm is a director, two real servers that nobody prepared, and a client. The director is what ipvsadm and ip make of its file.
+// A farm is a director, two unprepared real servers, and a client. The director is made from its file by ipvsadm and
+// ip.
 type farm struct {
 	t            *testing.T
 	director     *lab.Host
@@ -24,7 +25,7 @@ type farm struct {
 	file         string // of the director
 }
 
-// newFarm builds it. inside: the network of the real servers, "10.0.0" where it is that of the clients.
+// newFarm builds it. inside: the network of the real servers, "10.0.0" if it is that of the clients.
 func newFarm(t *testing.T, method, inside string) *farm {
 	lab.NeedIPVS(t)
 	lab.NeedPrograms(t, "ipvsadm", "nginx", "busybox", "ip")
@@ -40,7 +41,7 @@ func newFarm(t *testing.T, method, inside string) *farm {
 	f.web01 = n.Host("web01", lab.On(in, "eth0", inside+".7/24"))
 	f.web02 = n.Host("web02", lab.On(in, "eth0", inside+".8/24"))
 	for _, web := range []*lab.Host{f.web01, f.web02} {
-		web.Sysctl("net.ipv4.conf.all.rp_filter", "1") // as many a distribution has it
+		web.Sysctl("net.ipv4.conf.all.rp_filter", "1") // as on many distributions
 		if _, err := tutorial.Serve(web); err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +98,7 @@ func (f *farm) realserver(h *lab.Host, verb string) (string, string) {
 	return out, code
 }
 
-// want runs the verb and wants its exit code and a part of what it prints.
+// want runs the verb and checks its exit code and a part of its output.
 func (f *farm) want(h *lab.Host, verb, code string, parts ...string) {
 	f.t.Helper()
 	out, got := f.realserver(h, verb)
@@ -112,11 +113,11 @@ func (f *farm) want(h *lab.Host, verb, code string, parts ...string) {
 	}
 }
 
-// answers asks the virtual server and returns who answered.
+// answers connects to the virtual server and returns who answered.
 func (f *farm) answers() string {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	// Whether anybody does is found out without package net/http, which goes on connecting after its time.
+	// Whether it answers is determined without package net/http, which goes on connecting after its timeout.
 	c, err := f.client.Dial(ctx, "tcp", "10.0.0.3:80")
 	if err != nil {
 		return "nobody"
@@ -138,9 +139,10 @@ func (f *farm) answers() string {
 	return strings.Join(names, " and ")
 }
 
-// holders asks by ARP who has the virtual address, and returns how many hardware addresses answer, and whether one is the director's.
+// holders asks by ARP who has the virtual address, and returns how many hardware addresses answer, and whether one is
+// the director's.
 func (f *farm) holders() (n int, director bool) {
-	out, _ := f.client.Try("busybox", "arping", "-b", "-c", "3", "-w", "4", "-I", "eth0", "10.0.0.3") // it fails where nobody answers
+	out, _ := f.client.Try("busybox", "arping", "-b", "-c", "3", "-w", "4", "-I", "eth0", "10.0.0.3") // it fails if nothing answers
 	var macs []string
 	for _, m := range regexp.MustCompile(`\[([0-9a-f:]{17})\]`).FindAllStringSubmatch(strings.ToLower(out), -1) {
 		if !slices.Contains(macs, m[1]) {
@@ -151,7 +153,8 @@ func (f *farm) holders() (n int, director bool) {
 	return len(macs), slices.Contains(macs, own)
 }
 
-// snapshot is all that the verb may change on a host, but for the tunnel's device, which stays and is down.
+// snapshot returns everything that the verb may change on a host, except for the tunnel's device, which stays and is
+// down.
 func (f *farm) snapshot(h *lab.Host) string {
 	out := h.Run("sh", "-c", "ip -o addr; ip route; grep -H . /proc/sys/net/ipv4/conf/*/arp_ignore /proc/sys/net/ipv4/conf/*/arp_announce /proc/sys/net/ipv4/conf/*/rp_filter")
 	var lines []string
@@ -163,8 +166,8 @@ func (f *farm) snapshot(h *lab.Host) string {
 	return strings.Join(lines, "")
 }
 
-// TestRealServer fits real servers for direct routing and for tunnels, holds that the virtual server then works and that only the
-// director answers for its address, and takes all back.
+// TestRealServer prepares real servers for direct routing and for tunnels, checks that the virtual server then works
+// and that only the director answers for its address, and reverts everything.
 func TestRealServer(t *testing.T) {
 	for _, c := range []struct{ method, missing string }{
 		{"DR", "10.0.0.3/32 dev lo is missing"},
@@ -193,7 +196,7 @@ func TestRealServer(t *testing.T) {
 				t.Errorf("%d hosts answer for the virtual address; the director is one of them: %v", n, director)
 			}
 
-			f.web02.Sysctl("net.ipv4.conf.all.arp_announce", "1") // somebody else has an opinion
+			f.web02.Sysctl("net.ipv4.conf.all.arp_announce", "1") // a foreign setting
 			f.want(f.web01, "undo", "0")
 			f.want(f.web02, "undo", "0", "net.ipv4.conf.all.arp_announce is 1 now, not 2 as it was set: left alone")
 			if after := f.snapshot(f.web01); after != before {
@@ -204,7 +207,7 @@ func TestRealServer(t *testing.T) {
 				t.Errorf("the tunnel is still up:\n%s", up)
 			}
 
-			// The probe would have seen it: a real server with the address and nothing else answers.
+			// The probe would have noticed: a real server that has the address and nothing else answers.
 			f.web02.Sysctl("net.ipv4.conf.all.arp_ignore", "0")
 			f.web02.Run("ip", "addr", "add", "10.0.0.3/32", "dev", "lo")
 			if n, _ := f.holders(); n < 2 {
@@ -214,7 +217,7 @@ func TestRealServer(t *testing.T) {
 	}
 }
 
-// TestRealServerNAT holds what is said about the way back, and that it works as said.
+// TestRealServerNAT checks what is said about the return path, and that it works as said.
 func TestRealServerNAT(t *testing.T) {
 	f := newFarm(t, "NAT", "10.1.0")
 	f.web01.Run("ip", "route", "add", "default", "via", "10.1.0.8")

@@ -12,8 +12,9 @@ import (
 	"keepc/runtime/lab"
 )
 
-// TestRename: a MASTER whose interface is renamed gives up its address and its route on it, as keepalived does, and has them again when
-// the name is back. keepalived was seen to try two advertisements on a closed socket meanwhile.
+// TestRename checks that a MASTER whose interface is renamed removes its address and its route on it, as keepalived
+// does, and adds them again when the name is back. keepalived was seen to try two advertisements on a closed socket
+// meanwhile.
 func TestRename(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "keepalived", "ip")
@@ -40,7 +41,7 @@ func TestRename(t *testing.T) {
 			}
 		}
 		lab.Eventually(t, 15*time.Second, string(p)+" to be MASTER", has(true))
-		if _, err := h.Try("ip", "link", "set", "eth0", "name", "other0"); err != nil { // before Linux 6.2 only what is down can be renamed
+		if _, err := h.Try("ip", "link", "set", "eth0", "name", "other0"); err != nil { // before Linux 6.2 only an interface that is down can be renamed
 			h.Run("ip", "link", "set", "eth0", "down")
 			h.Run("ip", "link", "set", "eth0", "name", "other0")
 			h.Run("ip", "link", "set", "other0", "up")

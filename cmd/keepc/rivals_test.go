@@ -13,8 +13,8 @@ import (
 	"keepc/runtime/status"
 )
 
-// TestTwoMasters: what makes two masters of keepc and keepalived 2.2.7 on one wire is a condition with a name, a peer and a cause; status
-// shows it and leaves with 1. Each is produced once.
+// TestTwoMasters checks that every cause of two masters between keepc and keepalived 2.2.7 on one wire is a condition
+// with a name, a peer and a cause; status shows it and exits with 1. Each is produced once.
 func TestTwoMasters(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "keepalived", "ip", "nft")
@@ -56,7 +56,7 @@ func TestTwoMasters(t *testing.T) {
 			ask := keepcArgs(t, "status", "--format", "json")
 			var found status.Condition
 			lab.Eventually(t, 30*time.Second, "the condition "+c.condition, func() bool {
-				out, _ := here.Try(ask[0], ask[1:]...) // it leaves with 1: something is wrong
+				out, _ := here.Try(ask[0], ask[1:]...) // it exits with 1: something is wrong
 				var d status.Document
 				if json.Unmarshal([]byte(out), &d) != nil || len(d.Instances) != 1 {
 					return false

@@ -10,7 +10,7 @@ import (
 	"keepc/grammar/diag"
 )
 
-// assumedRoles are those that a user assumes: of all instances, or of some by their names. The others are as they are.
+// assumedRoles are the roles that a user assumes: for all instances, or for some by name. The others are as they are.
 type assumedRoles struct {
 	all   string // "live", "master", "backup"
 	named []namedRole
@@ -21,7 +21,7 @@ type namedRole struct {
 	master   bool
 }
 
-// parseRoles reads what --as says.
+// parseRoles reads the value of --as.
 func parseRoles(text string) (r assumedRoles, err error) {
 	if slices.Contains([]string{"live", "master", "backup"}, text) {
 		return assumedRoles{all: text}, nil
@@ -56,8 +56,8 @@ func (r assumedRoles) check(cfg *ir.Config) error {
 	return nil
 }
 
-// assume returns the situation and the words for it. What the user does not say the running director does, or else the addresses that
-// the host has.
+// assume returns the situation and the words for it. What the user does not say follows from the running director, or
+// else from the addresses that the host has.
 func (r assumedRoles) assume(cfg *ir.Config, have state.State, before inForce) (s state.Situation, text string) {
 	switch {
 	case r.all == "master":
@@ -65,7 +65,7 @@ func (r assumedRoles) assume(cfg *ir.Config, have state.State, before inForce) (
 	case r.all == "backup":
 		return state.Situation{Announced: state.AllAnnounced(cfg, "assumed")}, "assuming BACKUP for all"
 	case before.daemon != nil:
-		s, text = before.daemon.Situation(cfg), "with the roles and the health of the running daemon"
+		s, text = before.daemon.Situation(cfg), "with the roles and health of the running daemon"
 	default:
 		s, text = before.situation(cfg, have)
 		s.Announced = state.AllAnnounced(cfg, "assumed")

@@ -8,16 +8,16 @@ import (
 	"testing/fstest"
 )
 
-// TestAs assumes roles of a host that facts tell of, and compares with a file that the user names.
+// TestAs assumes roles of a host described by facts, and compares with a file that the user names.
 func TestAs(t *testing.T) {
 	host := `{"version":1,"hostname":"lb1","links":[{"name":"eth0","up":true,"mtu":1500,"addresses":[{"address":"192.0.2.1/24"},{"address":"192.0.2.11/24"}]}],
 "routes":[],"rules":[],"ipvs":"absent","services":[],"users":[],"files":[],"sysctls":{}}`
 	for _, c := range []struct {
 		args string
-		want []string // on the screen, with one blank for many
+		want []string // on the screen, with runs of blanks collapsed
 		code int
 	}{
-		{"", []string{"a start goes on as MASTER for VI_1: its addresses are here", "+ address 192.0.2.10/24 dev eth0", "Plan: 1 to add, 0 to change, 0 to remove."}, 0},
+		{"", []string{"starting as MASTER for VI_1: its addresses are here", "+ address 192.0.2.10/24 dev eth0", "Plan: 1 to add, 0 to change, 0 to remove."}, 0},
 		{"--as VI_1=backup,VI_2=master", []string{"VI_1 as BACKUP; VI_2 as MASTER", "+ address 192.0.2.20/24 dev eth0", "- address 192.0.2.11/24 dev eth0"}, 0},
 		{"--as VI_1=backup,web=master", []string{"--as: there is no instance web"}, 2},
 		{"--as VI_1", []string{"--as VI_1: expected live, master, backup, or INSTANCE=master,INSTANCE=backup"}, 2},

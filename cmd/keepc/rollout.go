@@ -23,8 +23,8 @@ func (r *diffRun) withPeers(pairs []filePair) ([]filePair, error) {
 	return pairs, nil
 }
 
-// rehearse plays the rollout of a cluster, and notes what becomes of the instances. Where routers with keepalived need another order,
-// or have none, it is played by their rules as well.
+// rehearse plays the rollout of a cluster, and records what happens to the instances. If routers with keepalived need
+// a different order, or have none, it is also played by their rules.
 func (r *diffRun) rehearse(m *report.Diff, pairs []filePair) error {
 	var nodes []sim.Node
 	next := make([]*ir.Config, len(pairs))
@@ -61,7 +61,7 @@ func (r *diffRun) rehearse(m *report.Diff, pairs []filePair) error {
 			m.Rollouts = m.Rollouts[:1]
 			m.Rollouts[0].Routers = "all"
 		}
-	default: // what is safe among the stricter routers may not be among others
+	default: // what is safe among the stricter routers may not be safe among others
 		if both := loose.Play(found.Best.Steps); both.Clean() {
 			m.Rollouts = []report.Rollout{rollout(c, "all", found)}
 		} else {
@@ -83,8 +83,8 @@ func (r *diffRun) rehearse(m *report.Diff, pairs []filePair) error {
 	return nil
 }
 
-// unplayed notes what of the old and the new files is not simulated, because run does not do it. left: some of it can move a role, and
-// no order is known to be safe.
+// unplayed records which parts of the old and new files are not simulated, because run does not support them. left:
+// some of them can move a role, and no order is known to be safe.
 func (r *diffRun) unplayed(m *report.Diff, nodes []sim.Node, next []*ir.Config) (left bool) {
 	var all []ir.Unenforced
 	for i, n := range nodes {
@@ -103,7 +103,7 @@ func (r *diffRun) unplayed(m *report.Diff, nodes []sim.Node, next []*ir.Config) 
 	return len(all) > 0
 }
 
-// rollout is a search as the report has it.
+// rollout converts a search to the form of the report.
 func rollout(c *sim.Cluster, routers string, found sim.Result) report.Rollout {
 	r := report.Rollout{
 		Routers: routers, Safe: found.Best.Clean(), Orders: found.Orders, Tried: found.Played,
@@ -141,7 +141,7 @@ func troubles(c *sim.Cluster, list []sim.Trouble) (all []report.RolloutTrouble) 
 	return all
 }
 
-// called names nodes.
+// called returns the names of nodes.
 func called(c *sim.Cluster, nodes []int) []string {
 	names := []string{}
 	for _, n := range nodes {

@@ -20,8 +20,9 @@ import (
 	"keepc/runtime/sim"
 )
 
-// TestRollouts plays the rollouts that diff tells of testdata/diff with real daemons, keepc and keepalived, each by its rules, and wants
-// every address where the rehearsal has it after each step; and nowhere twice in a rollout that is said to be safe.
+// TestRollouts plays the rollouts that diff finds in testdata/diff with real daemons, keepc and keepalived, each by
+// its rules, and checks that every address is where the rehearsal has it after each step; and nowhere twice in a
+// rollout that is said to be safe.
 func TestRollouts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
@@ -36,7 +37,7 @@ func TestRollouts(t *testing.T) {
 	}
 	var wg sync.WaitGroup
 	for _, x := range all {
-		time.Sleep(200 * time.Millisecond) // their starts do not get into each other's way
+		time.Sleep(200 * time.Millisecond) // their starts must not overlap
 		wg.Go(x.play)
 	}
 	wg.Wait()
@@ -63,7 +64,7 @@ type realRollout struct {
 	errors    []string
 }
 
-// newRealRollouts returns the best order, and the way around it where there is one.
+// newRealRollouts returns the best order, and the workaround if there is one.
 func newRealRollouts(t *testing.T, n *lab.Net, name string, p program, number int) (all []*realRollout) {
 	t.Helper()
 	a, err := txtar.ParseFile(filepath.Join("..", "..", "testdata", "diff", "peers-"+name+".txtar"))
@@ -97,7 +98,7 @@ func newRealRollouts(t *testing.T, n *lab.Net, name string, p program, number in
 	result := c.NewRollout(next, sim.Options{SameAddresses: p == keepalived}).Search()
 	add := func(name string, trial sim.Trial) {
 		x := &realRollout{t: t, name: name + "/" + string(p), program: p, trial: trial, names: c.Names(), old: old, next: texts}
-		for _, v := range next[0].Instances { // an address that goes is nobody's business
+		for _, v := range next[0].Instances { // an address that is removed does not matter
 			for _, a := range v.Addresses {
 				x.addresses = append(x.addresses, a.Prefix.Addr())
 			}
@@ -117,7 +118,7 @@ func newRealRollouts(t *testing.T, n *lab.Net, name string, p program, number in
 	return all
 }
 
-// stepTime is how long the daemons have for a step: three intervals of three seconds, and more.
+// stepTime is how long the daemons have for a step: more than three intervals of three seconds.
 const stepTime = 14 * time.Second
 
 func (x *realRollout) play() {
@@ -182,7 +183,7 @@ func (x *realRollout) start(i int) {
 	x.daemons[i] = x.hosts[i].Start(args[0], args[1:]...)
 }
 
-// watch lets a step take its time and returns how long an address was on two hosts.
+// watch waits for a step and returns how long an address was on two hosts.
 func (x *realRollout) watch() (twice time.Duration) {
 	end, last := time.Now().Add(stepTime), time.Now()
 	for time.Now().Before(end) {
@@ -199,7 +200,7 @@ func (x *realRollout) watch() (twice time.Duration) {
 	return twice
 }
 
-// holders tells who has which address now.
+// holders returns who has which address now.
 func (x *realRollout) holders() map[netip.Addr]string {
 	m := map[netip.Addr]string{}
 	for i, h := range x.hosts {
@@ -212,7 +213,7 @@ func (x *realRollout) holders() map[netip.Addr]string {
 	return m
 }
 
-// who names nodes.
+// who returns the names of nodes.
 func (x *realRollout) who(nodes []int) string {
 	var names []string
 	for _, n := range nodes {
@@ -221,7 +222,7 @@ func (x *realRollout) who(nodes []int) string {
 	return strings.Join(names, "+")
 }
 
-// clean leaves out addresses that nobody holds, or wants any more.
+// clean leaves out addresses that have no holder, or are no longer wanted.
 func clean(m map[netip.Addr]string) map[netip.Addr]string {
 	m = maps.Clone(m)
 	maps.DeleteFunc(m, func(_ netip.Addr, hosts string) bool { return hosts == "" })

@@ -9,7 +9,8 @@ import (
 	"keepc/runtime/lab"
 )
 
-// TestNoRoom holds that a file keeps its text, and that nothing else is left beside it, when the disk is full while keepc writes it.
+// TestNoRoom checks that a file keeps its text, and that nothing else is left beside it, if the disk is full while
+// keepc writes it.
 func TestNoRoom(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "mount")

@@ -16,8 +16,8 @@ import (
 	"keepc/runtime/lab"
 )
 
-// routed is a director with routes and rules of every kind that is enforced. Its lines are keepalived's language, so that both
-// programs read them.
+// routed is a director with routes and rules of every kind that is enforced. Its lines are in keepalived's language,
+// so that both programs read them.
 const routed = `static_ipaddress {
     10.9.0.1/24 dev eth0
 }
@@ -98,8 +98,8 @@ vrrp_instance VI_1 {
 }
 `
 
-// TestSameRoutes: as MASTER, keepc leaves the routes and rules that keepalived leaves, beside those of somebody else; and as little
-// when it goes.
+// TestSameRoutes checks that as MASTER, keepc makes the routes and rules that keepalived makes, beside foreign ones,
+// and leaves as little when it stops.
 func TestSameRoutes(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "keepalived", "ip")
@@ -118,7 +118,7 @@ func TestSameRoutes(t *testing.T) {
 			line = []string{"keepalived", "--vrrp", "--dont-fork", "--log-console", "--use-file", file, "--pid", "/run/keepalived.pid"}
 		}
 		director := h.Start(line[0], line[1:]...)
-		last := "310:" // rules come last, in both
+		last := "310:" // rules come last for both programs
 		lab.Eventually(t, 15*time.Second, string(p)+" to make its last rule", func() bool {
 			return strings.Contains(h.Run("ip", "rule"), last) && strings.Contains(h.Run("ip", "-6", "rule"), "2001:db8::/32")
 		})
@@ -132,8 +132,8 @@ func TestSameRoutes(t *testing.T) {
 	t.Log(traces[keepc])
 }
 
-// TestPlanOfWhatIsRemoved: a plan beside a running director shows what the reload then removes; routes that merely carry the mark of
-// both programs stay in either.
+// TestPlanOfWhatIsRemoved checks that a plan beside a running director shows what the reload then removes; routes that
+// merely carry the mark of both programs stay in either case.
 func TestPlanOfWhatIsRemoved(t *testing.T) {
 	t.Parallel()
 	h := oneHost(t)
@@ -175,7 +175,7 @@ func TestPlanOfWhatIsRemoved(t *testing.T) {
 	}
 }
 
-// TestRoutesAsTheKernelKeepsThem: what the kernel keeps otherwise than it was asked for is no difference afterwards.
+// TestRoutesAsTheKernelKeepsThem checks that what the kernel changes in a request is not a difference afterwards.
 func TestRoutesAsTheKernelKeepsThem(t *testing.T) {
 	t.Parallel()
 	h := oneHost(t)
@@ -210,7 +210,7 @@ func TestRoutesAsTheKernelKeepsThem(t *testing.T) {
 	director.Stop()
 }
 
-// nameRouting gives a host names of its own for a routing table, a realm and a group of interfaces.
+// nameRouting gives a host its own names for a routing table, a realm and a group of interfaces.
 func nameRouting(t *testing.T, h *lab.Host) {
 	t.Helper()
 	dir := filepath.Join(h.Dir(), "iproute2")
@@ -229,14 +229,14 @@ func nameRouting(t *testing.T, h *lab.Host) {
 
 var timeLeft = regexp.MustCompile(`expires \d+sec`)
 
-// oneHost is a host with 10.0.0.1/24 on a segment of its own.
+// oneHost returns a host with 10.0.0.1/24 on a segment of its own.
 func oneHost(t *testing.T) *lab.Host {
 	t.Helper()
 	n := lab.New(t)
 	return n.Host("lb01", lab.On(n.Segment("lan"), "eth0", "10.0.0.1/24"))
 }
 
-// routing is all that ip tells of addresses, routes and rules, the local table aside.
+// routing returns what ip lists of addresses, routes and rules, without the local table.
 func routing(t *testing.T, h *lab.Host) string {
 	t.Helper()
 	var all []string

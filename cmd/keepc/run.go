@@ -34,8 +34,8 @@ type runRun struct {
 	watch  bool
 	strict bool
 	http   string
-	over   bool // in the place of a running keepalived
-	leave  bool // what a killed keepc announced is withdrawn, and nothing else done
+	over   bool // replaces a running keepalived
+	leave  bool // only withdraw what a killed keepc announced
 	keep   bool // all capabilities are kept
 	may    privileges
 
@@ -49,9 +49,9 @@ func (a *App) run() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run [file]",
 		Short: "Enforce the file, and keep it enforced",
-		Long: "Take part in VRRP, program IPVS and check real servers as the file says, until SIGTERM or SIGINT.\n" +
-			"A file that keepalived starts with is started with, as keepalived reads it: each error in it is logged, and status shows them.\n" +
-			"SIGHUP reloads the file. One that has an error more than the file in force is refused, and the old configuration stays.\n\n" + unbounded,
+		Long: "Run VRRP, program IPVS and check real servers as the file says, until SIGTERM or SIGINT.\n" +
+			"keepc starts with every file that keepalived starts with, and reads it as keepalived does: each error is logged, and status shows them.\n" +
+			"SIGHUP reloads the file. A file with an error that the one in force does not have is refused, and the old configuration stays.\n\n" + unbounded,
 		Example: `  keepc run
   keepc run --watch lb01.conf
   keepc run --http 127.0.0.1:9650
@@ -62,26 +62,25 @@ func (a *App) run() *cobra.Command {
 	}
 	f := c.Flags()
 	f.SortFlags = false
-	f.BoolVar(&run.strict, "strict", false, "refuse a file with any error, also one that keepalived goes on with")
-	f.BoolVar(&run.over, "take-over", false, "end the keepalived that runs here, without a farewell, and go on from what it leaves")
-	f.BoolVar(&run.leave, "withdraw", false, "withdraw what a killed keepc announced here, from its journal, and end: for ExecStopPost= of the unit")
-	f.BoolVar(&run.keep, "keep-privileges", false, "keep the capabilities that the file does not need: a later one may (keepc explain capabilities)")
-	f.BoolVar(&run.watch, "watch", false, "reload by itself when the file changes")
+	f.BoolVar(&run.strict, "strict", false, "refuse a file with any error, even one that keepalived tolerates")
+	f.BoolVar(&run.over, "take-over", false, "end the running keepalived without a farewell, and take over what it leaves")
+	f.BoolVar(&run.leave, "withdraw", false, "withdraw what a killed keepc announced, by its journal, and exit: for ExecStopPost= of the unit")
+	f.BoolVar(&run.keep, "keep-privileges", false, "also keep capabilities that the file does not need: a later file may (keepc explain capabilities)")
+	f.BoolVar(&run.watch, "watch", false, "reload when the file changes")
 	f.StringVar(&run.http, "http", "", "show a page, /status.json and /metrics for Prometheus at `ADDRESS:PORT`, read-only")
 	return c
 }
 
 func (r *runRun) main(ctx context.Context, name string) error {
-	if r.Open == nil { // else the kernel is not that of this machine
+	if r.Open == nil { // otherwise the kernel is not that of this machine
 		var err error
 		if r.may.held, err = kernel.Held(); err != nil {
 			return failed(fmt.Errorf("run: %w", err))
 		}
 	}
 	first := r.load(name)
-	if r.leave && first.Config == nil { // which namespace it means nobody knows
-		fmt.Fprintln(r.Stderr, first.Refused)
-		return exit{code: first.code}
+	if r.leave && first.Config == nil { // its namespace is unknown
+		return r.refuse(first.code, first.Refused)
 	}
 	if lacking := r.may.lacking(&first, slog.New(slog.DiscardHandler)); len(lacking) > 0 && !r.leave {
 		fmt.Fprintln(r.Stderr, lines(lacking))
@@ -94,7 +93,7 @@ func (r *runRun) main(ctx context.Context, name string) error {
 	if r.leave {
 		return r.withdraw(first.Config)
 	}
-	script.Settle() // also: who reads the log may go, the director stays
+	script.Settle() // also: the reader of the log may end, the director stays
 	out := daemon.NewWriter(r.Stdout)
 	defer out.Close(time.Second)
 	log := slog.New(r.handler(out))
@@ -134,7 +133,7 @@ func (r *runRun) main(ctx context.Context, name string) error {
 				l = &again
 			} else {
 				r.localize(l.Config)
-				l.cutsOff() // a reload that brings such an error is refused anyway
+				l.cutsOff() // a reload with such an error is refused anyway
 			}
 			code = l.code
 			return l.Loaded
@@ -164,13 +163,12 @@ func (r *runRun) main(ctx context.Context, name string) error {
 	})
 	var refused *daemon.RefusedError
 	if errors.As(err, &refused) {
-		fmt.Fprintln(r.Stderr, refused.Findings)
-		return exit{code: code}
+		return r.refuse(code, refused.Findings)
 	}
 	return failed(err)
 }
 
-// enterFor enters the network namespace of a configuration, which may be none: see enter.
+// enterFor enters the network namespace of a configuration, which may be nil: see enter.
 func (a *App) enterFor(cfg *ir.Config, text []byte) (came string, err error) {
 	name := ""
 	if cfg != nil {
@@ -179,7 +177,7 @@ func (a *App) enterFor(cfg *ir.Config, text []byte) (came string, err error) {
 	return a.enter(name, text)
 }
 
-// opens returns the function that opens the kernel for a director of a configuration. came is as enter tells it.
+// opens returns the function that opens the kernel for a director of a configuration. came is as returned by enter.
 func opens(cfg *ir.Config, came string) func() (kernel.Kernel, error) {
 	space := ""
 	if cfg != nil {
@@ -194,7 +192,7 @@ func opens(cfg *ir.Config, came string) func() (kernel.Kernel, error) {
 	}
 }
 
-// page listens for browsers, if it is to.
+// page listens for browsers, if requested.
 func (r *runRun) page() (net.Listener, error) {
 	if r.http == "" {
 		return nil, nil
@@ -206,7 +204,7 @@ func (r *runRun) page() (net.Listener, error) {
 	return l, nil
 }
 
-// predecessor returns the keepalived whose place --take-over takes; nil: there is none.
+// predecessor returns the keepalived that --take-over replaces; nil: there is none.
 func (r *runRun) predecessor() (*rival.Running, error) {
 	if !r.over {
 		return nil, nil
@@ -214,7 +212,7 @@ func (r *runRun) predecessor() (*rival.Running, error) {
 	return rival.Find()
 }
 
-// replace returns the function that ends a keepalived when all is ready to go on in its place; nil: there is none.
+// replace returns the function that ends a keepalived when everything is ready to take over; nil: there is none.
 func replace(old *rival.Running, log *slog.Logger) func() error {
 	if old == nil {
 		return nil
@@ -223,17 +221,17 @@ func replace(old *rival.Running, log *slog.Logger) func() error {
 		if err := old.End(); err != nil {
 			return err
 		}
-		log.Info(fmt.Sprintf("ended keepalived (process %d), and goes on from what it left", old.PID), "subject", "take-over")
+		log.Info(fmt.Sprintf("ended keepalived (process %d) and took over what it left", old.PID), "subject", "take-over")
 		if old.Unit != "" {
-			log.Warn(fmt.Sprintf("systemd counts %s as failed; so that it starts no keepalived beside this one: systemctl disable %[1]s", old.Unit), "subject", "take-over")
+			log.Warn(fmt.Sprintf("systemd counts %s as failed; to keep it from starting keepalived again: systemctl disable %[1]s", old.Unit), "subject", "take-over")
 		}
 		return nil
 	}
 }
 
-// alone makes this process the one director of its network namespace, until release: beside no keepalived, with the lock of the namespace
-// and its status socket. Errors: somebody else is. Without one of them it says so and goes on: another one is found by what is left.
-// over: there is a keepalived, and it will go.
+// alone makes this process the only director of its network namespace, until release: without a keepalived, with the
+// lock of the namespace and its status socket. Errors: another director runs. If the lock or the socket fails it says
+// so and continues: another director is detected by the other one. over: there is a keepalived, and it will be ended.
 func alone(log *slog.Logger, over bool) (socket net.Listener, release func(), err error) {
 	other := func(err error, subject string) bool {
 		var rivals *rival.Error
@@ -274,7 +272,8 @@ func alone(log *slog.Logger, over bool) (socket net.Listener, release func(), er
 	return socket, release, nil
 }
 
-// notYet names what keepc cannot do yet and would do wrongly on the wire: better no director than a second master.
+// notYet reports what keepc does not support yet and would do wrongly on the wire: no director is better than a second
+// master.
 func notYet(cfg *ir.Config) string {
 	var lines []string
 	for _, u := range cfg.NotEnforced {
@@ -303,8 +302,8 @@ func (r *runRun) handler(out io.Writer) slog.Handler {
 	return console
 }
 
-// withdraw removes the routes that a killed keepc announced in this network namespace, as its journal tells, but for those that the file
-// wants without an announcement. Errors: a keepc runs here.
+// withdraw removes the routes that a killed keepc announced in this network namespace, according to its journal,
+// except for those that the file wants without an announcement. Errors: a keepc runs here.
 func (r *runRun) withdraw(cfg *ir.Config) error {
 	space, err := kernel.Namespace()
 	if err != nil {

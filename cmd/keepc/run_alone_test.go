@@ -13,7 +13,8 @@ import (
 	"keepc/runtime/status"
 )
 
-// TestRunAlone: a director refuses beside a keepalived and beside a second keepc, also when a user has taken the name of its socket.
+// TestRunAlone checks that a director refuses to run beside a keepalived or a second keepc, even if a user has taken
+// the name of its socket.
 func TestRunAlone(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "keepalived")
@@ -37,7 +38,7 @@ func TestRunAlone(t *testing.T) {
 	theirs := h.Start("keepalived", "-P", "-n", "-l", "-f", conf, "-p", "/run/k.pid", "-r", "/run/v.pid", "-c", "/run/c.pid", "-b", "/run/b.pid")
 	theirs.WaitLog("Entering BACKUP STATE", 10*time.Second)
 	refuses("keepalived", theirs.Pid())
-	elsewhere := far.Start(args[0], args[1:]...) // another host is no matter
+	elsewhere := far.Start(args[0], args[1:]...) // another host does not matter
 	elsewhere.WaitLog("enforcing", 10*time.Second)
 	theirs.Stop()
 
@@ -58,7 +59,7 @@ func TestRunAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// Without a place for the lock the socket is the lock.
+	// Without a place for the lock, the socket is the lock.
 	sh := []string{"/bin/sh", "-c", `mount -t tmpfs -o ro none /run; exec "$0" "$@"`}
 	second := h.Start("unshare", append(append([]string{"-m"}, sh...), args...)...)
 	second.WaitLog("a second director may go unnoticed: mkdir /run/keepc: read-only file system", 10*time.Second)

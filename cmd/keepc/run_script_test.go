@@ -15,7 +15,8 @@ import (
 	"keepc/runtime/lab"
 )
 
-// scripted starts keepc on a host of its own with some vrrp_scripts, which all of one instance's priority hangs on: 100 + 1 for each.
+// scripted starts keepc on a host of its own with some vrrp_scripts, which all count for one instance's priority: 100
+// + 1 for each.
 func scripted(t *testing.T, commands []string, before string) (*lab.Host, *lab.Process) {
 	t.Helper()
 	n := lab.New(t)
@@ -34,7 +35,7 @@ func scripted(t *testing.T, commands []string, before string) (*lab.Host, *lab.P
 	return h, h.Start("/bin/sh", args...)
 }
 
-// TestRunScriptsShort: 60 good scripts of a director that has 64 descriptors are good, all of them and all the time.
+// TestRunScriptsShort checks that 60 good scripts of a director that has 64 descriptors are all good all the time.
 func TestRunScriptsShort(t *testing.T) {
 	t.Parallel()
 	commands := make([]string, 60)
@@ -61,7 +62,8 @@ func TestRunScriptsShort(t *testing.T) {
 	}
 }
 
-// TestRunScriptsInheritNothing: a script has /dev/null three times and nothing else of a director with all its sockets, and no signal of it.
+// TestRunScriptsInheritNothing checks that a script inherits /dev/null three times and nothing else of a director with
+// all its sockets, and none of its signals.
 func TestRunScriptsInheritNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -77,7 +79,8 @@ func TestRunScriptsInheritNothing(t *testing.T) {
 		seen, _ = os.ReadFile(file)
 		return strings.Count(string(seen), "\n") >= 6
 	})
-	// A shell has its script open, and a pipe where it collects the list. Signal 32 is the C library's own: make leaves it ignored.
+	// A shell has its script open, and a pipe while it collects the list. Signal 32 is the C library's own: make
+	// leaves it ignored.
 	signals := []string{"SigBlk:\t0000000000000000\n", "SigIgn:\t0000000000000000\n", "SigIgn:\t0000000080000000\n"}
 	for line := range strings.Lines(string(seen)) {
 		inherited := strings.Fields(line)
@@ -88,8 +91,8 @@ func TestRunScriptsInheritNothing(t *testing.T) {
 	}
 }
 
-// TestRunDescriptorsCloseOnExec: no descriptor of a director with wires, watches, its socket and its lock would be left to a program that
-// it starts.
+// TestRunDescriptorsCloseOnExec checks that a program started by a director would inherit none of its descriptors:
+// wires, watches, socket and lock.
 func TestRunDescriptorsCloseOnExec(t *testing.T) {
 	t.Parallel()
 	n := lab.New(t)

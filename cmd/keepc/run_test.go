@@ -21,7 +21,7 @@ import (
 	"keepc/runtime/status"
 )
 
-// refused runs "keepc run" on a host with some capabilities taken away; it must end by itself.
+// refused runs "keepc run" on a host without some capabilities; it must end by itself.
 func refused(t *testing.T, h *lab.Host, file, without string, flags ...string) (output, status string) {
 	t.Helper()
 	args := keepcArgs(t, append([]string{"run", file}, flags...)...)
@@ -74,8 +74,9 @@ func TestRunRefuses(t *testing.T) {
 	}
 }
 
-// TestRunKeepsTheOnlyAddress: keepalived 2.2.7 takes the only address of an interface away from a host whose file names it, and is in FAULT
-// for good. keepc does not start, and says how to mend it; the owner of the address starts.
+// TestRunKeepsTheOnlyAddress checks that keepalived 2.2.7 removes the only address of an interface from a host whose
+// file names it, and is in FAULT permanently. keepc does not start, and says how to fix it; the owner of the address
+// starts.
 func TestRunKeepsTheOnlyAddress(t *testing.T) {
 	t.Parallel()
 	h := oneHost(t)
@@ -99,11 +100,14 @@ func TestRunKeepsTheOnlyAddress(t *testing.T) {
 	if !h.HasAddr(netip.MustParseAddr("10.0.0.1")) {
 		t.Error("the owner has lost its address")
 	}
+	if out := h.Run("ip", "-4", "addr", "show", "eth0"); !strings.Contains(out, "brd 10.0.0.255") {
+		t.Errorf("the owner's address was changed, which takes it away for a moment:\n%s", out)
+	}
 	p.Stop()
 }
 
-// TestRunWithoutIPVS plays on a kernel without ip_vs, where keepalived ends its whole daemon: it is said once, at the line of the
-// first virtual server, and VRRP goes on.
+// TestRunWithoutIPVS runs on a kernel without ip_vs, where keepalived ends its whole daemon: keepc reports it once, at
+// the line of the first virtual server, and VRRP continues.
 func TestRunWithoutIPVS(t *testing.T) {
 	t.Parallel()
 	k, err := kernel.Open()
@@ -124,8 +128,8 @@ func TestRunWithoutIPVS(t *testing.T) {
 	}
 }
 
-// TestRunWaitsForItsInterface: an interface that is not there is said with its line; the instance starts when it appears, and
-// again when it was made anew.
+// TestRunWaitsForItsInterface checks that a missing interface is reported with its line, and that the instance starts
+// when it appears, and again when it was recreated.
 func TestRunWaitsForItsInterface(t *testing.T) {
 	t.Parallel()
 	n := lab.New(t)
@@ -149,7 +153,8 @@ func TestRunWaitsForItsInterface(t *testing.T) {
 	}
 }
 
-// TestRunWatchesIncludes: an edit of an included file is applied; a file that somebody is about to write, empty for a moment, is not.
+// TestRunWatchesIncludes checks that an edit of an included file is applied; a file that is about to be written, empty
+// for a moment, is not.
 func TestRunWatchesIncludes(t *testing.T) {
 	t.Parallel()
 	s := newPair(t)
@@ -177,7 +182,7 @@ func TestRunWatchesIncludes(t *testing.T) {
 	write("parts/two.conf", "global_defs {\n\trouter_id two\n}\n")
 
 	write("main.conf", "")
-	s.lb01.WaitLog("refused: "+filepath.Join(dir, "main.conf")+": error: it has no instance and no virtual server", 5*time.Second)
+	s.lb01.WaitLog("refused: "+filepath.Join(dir, "main.conf")+": error: it has no instance, no virtual server and nothing static", 5*time.Second)
 	if err := s.held("lb01"); err != nil {
 		t.Errorf("an empty file: %v", err)
 	}
@@ -185,14 +190,14 @@ func TestRunWatchesIncludes(t *testing.T) {
 	write("parts/one.conf", instance("102"))
 	s.eventually(5*time.Second, "the next good file is applied", func() error { return s.priority("10.0.0.5", 102) })
 
-	// One director a host.
+	// There is only one director per host.
 	out, status := refused(t, s.LB01, filepath.Join(dir, "main.conf"), "")
 	if !strings.HasPrefix(status, "exit status 3") || !strings.Contains(out, "another keepc runs here already") {
 		t.Errorf("a second director: %s\n%s", status, out)
 	}
 }
 
-// TestRunWithoutSocket: a user who takes the name of the status socket does not keep a director from its work.
+// TestRunWithoutSocket checks that a user who takes the name of the status socket does not keep a director from its work.
 func TestRunWithoutSocket(t *testing.T) {
 	t.Parallel()
 	h := lab.New(t).Host("lb01")
@@ -214,7 +219,7 @@ func TestRunWithoutSocket(t *testing.T) {
 func listenAs(uid uintptr, socket string) (net.Listener, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	become := func(uid uintptr) error { // this thread alone
+	become := func(uid uintptr) error { // only this thread
 		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, ^uintptr(0), uid, ^uintptr(0)); errno != 0 {
 			return errno
 		}
@@ -227,8 +232,9 @@ func listenAs(uid uintptr, socket string) (net.Listener, error) {
 	return l, errors.Join(err, become(0))
 }
 
-// TestRunTolerates plays a file with mistakes that keepalived starts with: keepc starts with it too, tells each loss with its line, in the log
-// and for as long as it runs in its status, and has the password as it was cut. --strict refuses the file.
+// TestRunTolerates runs a file with mistakes that keepalived starts with: keepc starts with it too, reports each loss
+// with its line in the log and, as long as it runs, in its status, and uses the truncated password. --strict refuses
+// the file.
 func TestRunTolerates(t *testing.T) {
 	t.Parallel()
 	file := absolute(t, filepath.Join("..", "..", "testdata", "start", "tolerated-mistakes.conf"))
@@ -261,8 +267,9 @@ func TestRunTolerates(t *testing.T) {
 	}
 }
 
-// TestRunRefusesWorse: a reload of a file with an error more, or with an interface that this machine lacks, changes nothing; one whose
-// errors are those of the file in force goes through, wherever they are in the file. The page says so before the reload.
+// TestRunRefusesWorse checks that a reload of a file with an additional error, or with an interface that this machine
+// lacks, changes nothing; a file whose errors are those of the file in force is accepted, wherever they are in the
+// file. The page says so before the reload.
 func TestRunRefusesWorse(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "keepalived.conf")

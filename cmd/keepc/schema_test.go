@@ -12,8 +12,9 @@ import (
 	"github.com/xeipuuv/gojsonschema"
 )
 
-// TestSchemas holds what plan, diff and simulate write for programs against the schemas that we publish for it: for every archive of
-// testdata that these verbs have. One whose fields change their meaning or go has a new version, and its schema another name.
+// TestSchemas validates what plan, diff and simulate write for programs with the schemas that we publish: for every
+// archive of testdata that these verbs have. If fields change their meaning or are removed, the version grows and the
+// schema gets a new name.
 func TestSchemas(t *testing.T) {
 	t.Parallel()
 	simulated := func(files []txtar.File) []string {
@@ -62,7 +63,7 @@ func TestSchemas(t *testing.T) {
 			var out, errs bytes.Buffer
 			app := App{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, Env: func(string) string { return "" }, FS: files, Dir: "/w"}
 			if code := app.Main(args); out.Len() == 0 && code != exitOK && code != exitFindings {
-				continue // one that is refused
+				continue // a refused one
 			}
 			documents := []string{out.String()}
 			if c.lines {

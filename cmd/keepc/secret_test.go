@@ -10,10 +10,10 @@ import (
 // marker is a password that nothing may print.
 const marker = "zQ7kV3w"
 
-// other is another one, of the file that is compared.
+// other is a second one, of the file to compare with.
 const other = "pE4sY1d"
 
-// TestSecrets holds that no verb prints a password or a key, wherever it stands and however its word is misspelt.
+// TestSecrets checks that no verb prints a password or a key, wherever it is and however its keyword is misspelled.
 func TestSecrets(t *testing.T) {
 	t.Parallel()
 	instance := func(lines string) string {

@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,18 +19,28 @@ import (
 	"keepc/runtime/status"
 )
 
-// TestSeen: a director shows itself to Prometheus and to who follows its events, and tells the service manager what it does. Each metric
-// that the README asks for is there.
+// TestSeen checks what a director shows to Prometheus and to followers of its events, and what it tells the service
+// manager. Each metric that the README asks for exists.
 func TestSeen(t *testing.T) {
 	t.Parallel()
 	n := lab.New(t)
 	host := n.Host("lb01", lab.On(n.Segment("lan"), "eth0", "192.0.2.1/24"))
 	file := filepath.Join(host.Dir(), "keepalived.conf")
 	text := "include absent.conf\nvrrp_instance VI_1 {\n interface eth0\n virtual_router_id 51\n virtual_ipaddress {\n  192.0.2.10/24\n }\n}\n" +
-		"virtual_server 192.0.2.10 80 {\n lb_algo rr\n protocol TCP\n real_server 127.0.0.1 80 {\n  TCP_CHECK {\n  }\n }\n}\n"
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		"virtual_server 192.0.2.10 80 {\n lb_algo rr\n protocol TCP\n real_server 127.0.0.1 443 {\n  SSL_GET {\n   warmup 0\n   url {\n    path /\n   }\n  }\n }\n}\n"
+	settings := filepath.Join(host.Dir(), settingsName)
+	if err := errors.Join(os.WriteFile(file, []byte(text), 0o600), os.WriteFile(settings, []byte("announce edge {\n virtual_address 192.0.2.10\n table 198\n}\n"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
+	web, err := host.Listen("tcp", "127.0.0.1:443")
+	if err != nil {
+		t.Fatal(err)
+	}
+	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
+	_ = secure.Listener.Close() // the one on the host takes its place
+	secure.Listener = web
+	secure.StartTLS()
+	defer secure.Close()
 	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "notify"), Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
@@ -36,7 +49,7 @@ func TestSeen(t *testing.T) {
 	args := keepcArgs(t, "run", "--http", "127.0.0.1:9650", file)
 	p := host.Start("env", append([]string{"NOTIFY_SOCKET=" + manager.LocalAddr().String()}, args...)...)
 	p.WaitLog("enforcing", 15*time.Second)
-	// All that comes is taken off the socket at once: its queue has room for ten, and who tells the service manager waits for nobody.
+	// Messages are taken off the socket at once: its queue has room for ten, and their sender waits for nothing.
 	told := make(chan string, 1000)
 	go func() {
 		defer close(told)
@@ -73,7 +86,11 @@ func TestSeen(t *testing.T) {
 		}
 		return body
 	}
-	metrics := get("/metrics")
+	metrics := ""
+	lab.Eventually(t, 15*time.Second, "the first check", func() bool {
+		metrics = get("/metrics")
+		return strings.Contains(metrics, "keepc_server_certificate_expiry_timestamp_seconds{")
+	})
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +107,7 @@ func TestSeen(t *testing.T) {
 	if err := json.Unmarshal([]byte(get("/status.json")), &d); err != nil || len(d.Instances) != 1 || len(d.Events) == 0 {
 		t.Errorf("status.json: %v, %+v", err, d)
 	}
-	// An include that is not there is said, by the log and by status, and is no error.
+	// A missing include is reported by the log and by status, and is not an error.
 	if len(d.Unread) != 1 || len(d.Faults) != 0 || !strings.Contains(p.Log(), "no file absent.conf") {
 		t.Errorf("not read: %v, faults: %v\n%s", d.Unread, d.Faults, p.Log())
 	}

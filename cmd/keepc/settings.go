@@ -24,9 +24,9 @@ import (
 // settingsName is the name of files that say how the files below their directory are checked.
 const settingsName = ".keepc.conf"
 
-// settings are what holds for the files of a directory.
+// settings are the settings for the files of a directory.
 type settings struct {
-	ir.Settings        // zero where there is no file
+	ir.Settings        // zero if there is no file
 	report.File        // what is wrong with it
 	dir         string // of the file
 	text        *source.Source
@@ -36,17 +36,17 @@ type settings struct {
 // A settingsReader finds the settings of files. It reads each .keepc.conf once.
 type settingsReader struct {
 	*App
-	known map[string]*settings // by the directory of the files that they are for
-	all   []*settings          // those that were read, in the order of their use
+	known map[string]*settings // by the directory of the files that they apply to
+	all   []*settings          // those that were read, in order of use
 }
 
-// members replaces the members of clusters that are patterns by one for each file that matches.
+// members replaces members of clusters that are patterns by one member for each file that matches.
 func (r *settingsReader) members(s *settings) {
 	for _, c := range s.Clusters {
 		var members []*ir.Member
 		for _, m := range c.Members {
 			switch {
-			case m.File == "": // which is a finding
+			case m.File == "": // which is reported
 				continue
 			case !isPattern(m.File):
 				members = append(members, m)
@@ -89,7 +89,7 @@ func (r *settingsReader) below(dir string) (*settings, error) {
 	name := path.Join(dir, settingsName)
 	var s *settings
 	var text []byte
-	_, err := fs.Lstat(r.FS, strings.TrimPrefix(name, "/"))
+	_, err := fs.Lstat(r.FS, inFS(name))
 	if err == nil {
 		files := r.files().With(dir)
 		text, err = r.readBy(files, r.trusted(files.Open), r.shown(name), false)
@@ -115,8 +115,8 @@ func (r *settingsReader) below(dir string) (*settings, error) {
 	return s, nil
 }
 
-// trusted opens files that are settings. For a verb that acts on this host they are those of root or of who runs it, and nobody else can
-// write them.
+// trusted opens settings files. For a verb that acts on this host they must belong to root or to the user who runs it,
+// and nobody else may be able to write them.
 func (a *App) trusted(open func(string) (fs.File, error)) func(string) (fs.File, error) {
 	return func(name string) (fs.File, error) {
 		f, err := open(name)
@@ -134,14 +134,14 @@ func (a *App) trusted(open func(string) (fs.File, error)) func(string) (fs.File,
 	}
 }
 
-// strangers returns an error for a file that somebody else than root and who runs keepc can write.
+// strangers returns an error for a file that users other than root and the one who runs keepc can write.
 func strangers(info fs.FileInfo) error {
 	stat, known := info.Sys().(*syscall.Stat_t)
 	switch {
 	case known && stat.Uid != 0 && int(stat.Uid) != os.Geteuid():
-		return fmt.Errorf("is not read: it belongs to user %d, who is neither root nor the one who runs keepc", stat.Uid)
+		return fmt.Errorf("is not read: it belongs to user %d, who is neither root nor the user of keepc", stat.Uid)
 	case info.Mode().Perm()&0o022 != 0:
-		return fmt.Errorf("is not read: others than its owner can write it (mode %04o)", info.Mode().Perm())
+		return fmt.Errorf("is not read: not only its owner can write it (mode %04o)", info.Mode().Perm())
 	}
 	return nil
 }
@@ -151,10 +151,14 @@ func (a *App) parseSettings(name string, text []byte) *settings {
 	src := source.New(a.shown(name), text)
 	tree, reading := grammar.Parse(src)
 	said, found := compiler.Settings(tree, reading)
-	return &settings{Settings: *said, File: report.File{Name: src.Name, Findings: found}, dir: path.Dir(a.abs(name)), text: src}
+	s := &settings{Settings: *said, File: report.File{Name: src.Name, Findings: found}, dir: path.Dir(a.abs(name)), text: src}
+	if v := s.Verification; v != nil && v.CA != "" {
+		v.CA = s.path(v.CA)
+	}
+	return s
 }
 
-// path is the absolute path of a file that the settings name.
+// path returns the absolute path of a file that the settings name.
 func (s *settings) path(name string) string {
 	if filepath.IsAbs(name) {
 		return filepath.Clean(name)
@@ -162,7 +166,7 @@ func (s *settings) path(name string) string {
 	return filepath.Join(s.dir, name)
 }
 
-// files are the files of all members of clusters, each once.
+// files returns the files of all members of clusters, once each.
 func (s *settings) files() (names []string) {
 	for _, c := range s.Clusters {
 		for _, m := range c.Members {
@@ -174,7 +178,7 @@ func (s *settings) files() (names []string) {
 	return names
 }
 
-// ids are those that members of clusters read a file with.
+// ids returns the ids with which members of clusters read a file.
 func (s *settings) ids(file string) (ids []string) {
 	for _, c := range s.Clusters {
 		for _, m := range c.Members {
@@ -189,10 +193,10 @@ func (s *settings) ids(file string) (ids []string) {
 // A job is one file to check, and how.
 type job struct {
 	name     string
-	beside   string    // the directory in which files are read, too; empty: that of the file
-	brought  bool      // nobody named it: it is a peer of one that was, or includes it
-	ids      []string  // of the readings; empty: one, for this host
-	about    lint.Host // the machine that is judged as well; nil: none
+	beside   string    // an additional directory in which files are read; empty: that of the file
+	brought  bool      // it was not named: it is a peer of a named file, or includes it
+	ids      []string  // of the readings; empty: one reading, for this host
+	about    lint.Host // the machine that the file is also judged for; nil: none
 	version  string    // of the keepalived that will read it; empty: any
 	peers    bool      // it is compared with others
 	failOn   diag.Severity
@@ -200,7 +204,7 @@ type job struct {
 	baseline *baseline // nil: there is none
 }
 
-// dir is the absolute path of the directory in which files are read, beside those in which all are.
+// dir returns the absolute path of the additional directory in which files are read.
 func (j job) dir(a *App) string {
 	name := j.name
 	if name == "-" {
@@ -209,8 +213,8 @@ func (j job) dir(a *App) string {
 	return cmp.Or(j.beside, path.Dir(a.abs(name)))
 }
 
-// jobs are the files to check. Without names they are those of the clusters of the settings here, or else the default file. A file that is
-// a part of others stands for these, and the member of a cluster for all of them.
+// jobs returns the files to check. Without names they are those of the clusters of the settings here, or else the
+// default file. A file that is a part of others means these, and the member of a cluster means all of its members.
 func (r *checkRun) jobs(names []string) (jobs []job, err error) {
 	beside := ""
 	if names, err = r.found(names); err != nil {
@@ -259,7 +263,7 @@ func (r *checkRun) jobs(names []string) (jobs []job, err error) {
 		}
 		j := job{name: name, beside: beside, ids: r.ids, about: r.about, version: r.forVersion, failOn: r.threshold, settings: s}
 		if j.brought = len(r.asked) > 0 && !r.asked[file] && name != "-"; j.brought {
-			j.beside = cmp.Or(s.dir, r.Dir) // a settings file may name any file, and nobody asked for this one
+			j.beside = cmp.Or(s.dir, r.Dir) // a settings file may name any file, and the user did not name this one
 		}
 		if len(j.ids) == 0 {
 			j.ids = s.ids(file)
@@ -284,7 +288,7 @@ func (r *checkRun) jobs(names []string) (jobs []job, err error) {
 	return jobs, nil
 }
 
-// withPeers returns the files with those of the other members of their clusters behind them.
+// withPeers returns the files, followed by the other members of their clusters.
 func (r *checkRun) withPeers(names []string) (all []string, err error) {
 	all = slices.Clone(names)
 	done := map[*ir.Cluster]bool{}
@@ -314,27 +318,33 @@ func (r *checkRun) withPeers(names []string) (all []string, err error) {
 // unjudged are the rules about what a check did not look at.
 var unjudged = []string{"include-outside", "unread-variable"}
 
-// rule returns how the settings judge a rule in a file; nil: they do not say.
-func (s *settings) rule(name, file string) *ir.RuleSetting {
-	return s.Rule(name, func(p *ir.PathSetting) bool { return s.covers(p.Pattern.Text, file) })
+// rule returns how the settings judge a finding in a file; nil: not set.
+func (s *settings) rule(d *diag.Diagnostic, file string) *ir.RuleSetting {
+	return s.Rule(d, func(p *ir.PathSetting) bool { return s.covers(p.Pattern.Text, file) })
 }
 
-// judge is the one place that decides what is shown of the findings of a file, in every format: it gives them the severity that the settings
-// want, and leaves out what is switched off, what the baseline has, what is about this machine if that is not asked for, and infos. Those are
-// shown with -v, with --only, where they fail the check, where they have a repair, and where they say what was not judged.
+// everywhere returns how the settings judge a rule, paths aside; nil: not set.
+func (s *settings) everywhere(name string) *ir.RuleSetting {
+	return s.rule(&diag.Diagnostic{Rule: name}, "")
+}
+
+// judge is the one place that decides which findings of a file are shown, in every format: it sets the severity
+// according to the settings, and leaves out what is switched off, what is in the baseline, what is about this machine
+// unless requested, and infos. Infos are shown with -v, with --only, if they fail the check, if they have a repair,
+// and if they say what was not judged.
 func (r *checkRun) judge(j job, found diag.List) (shown diag.List, known report.Summary) {
 	for _, d := range found {
-		elsewhere := d.Host && r.about == nil // a file that this machine lacks may be on the one that is meant
+		elsewhere := d.Host && r.about == nil // a file that this machine lacks may exist on the one that is meant
 		if elsewhere {
-			d.Severity, d.Label, d.Help = diag.Info, "what it says is not judged", ""
+			d.Severity, d.Label, d.Help = diag.Info, "its content is not checked", ""
 		}
-		setting := j.settings.rule(d.Rule, r.abs(cmp.Or(d.Span.Position().File, j.name)))
+		setting := j.settings.rule(&d, r.abs(cmp.Or(d.Span.Position().File, j.name)))
 		if setting != nil && setting.Severity != 0 {
 			d.Severity = setting.Severity
 		}
-		off := slices.Contains(r.skip, d.Rule)
+		off := slices.ContainsFunc(r.skip, d.Named)
 		if len(r.only) > 0 {
-			off = off || !slices.Contains(r.only, d.Rule)
+			off = off || !slices.ContainsFunc(r.only, d.Named)
 		} else {
 			off = off || setting != nil && setting.Off
 		}
@@ -352,7 +362,7 @@ func (r *checkRun) judge(j job, found diag.List) (shown diag.List, known report.
 	return shown, known
 }
 
-// showSettings prints what the check would go by, as a .keepc.conf; comments say where each line comes from.
+// showSettings prints the effective settings of the check as a .keepc.conf; comments say where each line comes from.
 func (r *checkRun) showSettings(jobs []job) error {
 	var b strings.Builder
 	var shown []*settings
@@ -372,7 +382,7 @@ func (r *checkRun) showSettings(jobs []job) error {
 
 func (r *checkRun) writeSettings(b *strings.Builder, j job) {
 	s := j.settings
-	// source tells where a setting comes from: its flag, its line of the settings, or nowhere.
+	// source says where a setting comes from: its flag, its line of the settings, or nowhere.
 	source := func(flag, keyword string) string {
 		switch {
 		case r.given(flag):
@@ -403,7 +413,7 @@ func (r *checkRun) writeSettings(b *strings.Builder, j job) {
 	}
 	for _, rule := range s.Rules {
 		switch name := rule.Rule.Text; {
-		case slices.Contains(r.skip, name) || s.rule(name, "") != rule:
+		case slices.Contains(r.skip, name) || s.everywhere(name) != rule:
 		case !rule.Off:
 			line(fmt.Sprintf("rule %s { severity %s }", name, rule.Severity), where(rule.Origin))
 		case len(r.only) == 0:
@@ -424,6 +434,19 @@ func (r *checkRun) writeSettings(b *strings.Builder, j job) {
 		}
 		b.WriteString("}\n")
 	}
+	if r.announcing(j.name, s) != nil {
+		for _, a := range s.Announcements {
+			line("announce "+a.Name.Text+" {", where(a.Origin))
+			writeAnnouncement(b, a)
+		}
+		if v := s.Verification; v != nil {
+			line("verify_certificates {", where(v.Origin))
+			if v.CA != "" {
+				fmt.Fprintf(b, "    ca %s\n", r.shown(v.CA))
+			}
+			fmt.Fprintf(b, "    lasts %v\n}\n", v.Lasts)
+		}
+	}
 	for _, c := range s.Clusters {
 		line("cluster "+c.Name.Text+" {", where(c.Origin))
 		for _, m := range c.Members {
@@ -431,4 +454,22 @@ func (r *checkRun) writeSettings(b *strings.Builder, j job) {
 		}
 		b.WriteString("}\n")
 	}
+}
+
+// writeAnnouncement writes what is inside an announce block, and its end.
+func writeAnnouncement(b *strings.Builder, a *ir.Announcement) {
+	for _, x := range a.Addresses {
+		fmt.Fprintf(b, "    virtual_address %s\n", x.Addr)
+	}
+	if a.QuorumAddresses {
+		b.WriteString("    quorum_addresses\n")
+	}
+	if a.Local {
+		b.WriteString("    local\n")
+	}
+	fmt.Fprintf(b, "    table %d\n    hold %v\n", a.Table, a.Hold)
+	if a.DrainTable != 0 {
+		fmt.Fprintf(b, "    drain_table %d\n    drain %v\n", a.DrainTable, a.Drain)
+	}
+	b.WriteString("}\n")
 }

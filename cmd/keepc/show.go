@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"keepc/compiler"
@@ -15,14 +17,18 @@ func (a *App) show() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "show [file]",
 		Short: "Show what a file means",
-		Long: "Show what a file means: the configuration with its defaults, as JSON. Durations are seconds; numbers stand always, what is\n" +
-			"off, empty or not there is left out. Mistakes are left out or understood as they were meant: see check. Hidden are passwords and\n" +
-			"keys, in commands and URLs only what follows -p, --password, password=, token=, key= and the like.\n\n" + bounded,
+		Long: "Show what a file means: the configuration with its defaults, as JSON. Durations are in seconds. Numbers are always shown; what is\n" +
+			"off, empty or absent is left out. Mistakes are left out or read as they were meant: see check. Passwords and keys are hidden;\n" +
+			"in commands and URLs only what follows -p, --password, password=, token=, key= and the like.\n\n" + bounded,
 		Example: `  keepc show keepalived.conf | jq '.vrrp_instance[] | {name, priority}'
   keepc show --expand --id lb1 keepalived.conf
   keepc show --tree keepalived.conf`,
-		Args: cobra.MaximumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		Args:        cobra.MaximumNArgs(1),
+		Annotations: formats("json"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if (expand || tree) && c.Flag("format").Changed {
+				return errors.New("--format json is for the configuration: --expand and --tree write text")
+			}
 			name := a.oneFile(args)
 			text, err := a.read(name)
 			if err != nil {
@@ -30,7 +36,7 @@ func (a *App) show() *cobra.Command {
 			}
 			src, opts := source.New(a.shown(name), text), a.loading(a.files(), a.id(), nil, a.forVersion)
 			var found diag.List
-			if expand || tree { // what the file means has no part in these
+			if expand || tree { // the meaning of the file is not needed for these
 				var file *grammar.File
 				file, found = grammar.LoadText(src, opts)
 				write := report.Expanded
@@ -50,9 +56,9 @@ func (a *App) show() *cobra.Command {
 	}
 	f := c.Flags()
 	f.SortFlags = false
-	f.BoolVar(&asJSON, "json", false, "the configuration, which is the default")
-	f.BoolVar(&expand, "expand", false, "the text behind includes, definitions and ids, one statement a line")
-	f.BoolVar(&tree, "tree", false, "the statements, each with its place")
+	f.BoolVar(&asJSON, "json", false, "the configuration (the default)")
+	f.BoolVar(&expand, "expand", false, "the text after includes, definitions and ids, one statement per line")
+	f.BoolVar(&tree, "tree", false, "the statements with their positions")
 	c.MarkFlagsMutuallyExclusive("json", "expand", "tree")
 	return c
 }

@@ -15,7 +15,8 @@ import (
 	"keepc/grammar/source"
 )
 
-// showFiles are the files that the tests of show read: those of the project, and without -short real ones that lie beside it.
+// showFiles returns the files that the tests of show read: those of the project, and without -short real ones beside
+// it.
 func showFiles(t *testing.T) (files []string) {
 	t.Helper()
 	root := filepath.Join("..", "..")
@@ -46,7 +47,7 @@ func call(t *testing.T, args ...string) (stdout string, code int) {
 	return out.String(), code
 }
 
-// TestShow holds three things on real files: what show --expand prints is read as what it was made from, show prints JSON,
+// TestShow checks three things on real files: the output of show --expand is read like the original, show prints JSON,
 // and no form of it prints a secret.
 func TestShow(t *testing.T) {
 	t.Parallel()
@@ -77,12 +78,12 @@ func showsAll(t *testing.T, name string) {
 	})
 	expanded, _ := call(t, "show", "--expand", "--id", "lb1", name)
 	if len(expanded) > 4<<20 {
-		return // one that expands to 273,000 lines shows nothing that the others do not, and takes minutes with the race detector
+		return // one that expands to 273,000 lines shows nothing new, and takes minutes with the race detector
 	}
 	again, _ := grammar.Parse(source.New(name, []byte(expanded)))
 	read := outline(again.Stmts)
 	for i, line := range outline(first.Stmts) {
-		if i >= len(read) || read[i] != line && read[i] != "(hidden)" { // a secret in the place of a keyword is known by its block
+		if i >= len(read) || read[i] != line && read[i] != "(hidden)" { // a secret in place of a keyword is recognized by its block
 			t.Errorf("%s: statement %d is %s; expanded, it is read otherwise: %q", name, i, line, read[min(i, len(read)):])
 			break
 		}
@@ -102,7 +103,7 @@ func showsAll(t *testing.T, name string) {
 	}
 }
 
-// outline is the words of every statement, with those that show hides hidden.
+// outline returns the words of every statement, with those hidden that show hides.
 func outline(stmts []*grammar.Stmt) (lines []string) {
 	grammar.Walk(stmts, func(s *grammar.Stmt, depth int) {
 		line := strings.Repeat("\t", depth)
@@ -117,7 +118,7 @@ func outline(stmts []*grammar.Stmt) (lines []string) {
 	return lines
 }
 
-// secretsOf lists the passwords of a file that are not also words of it elsewhere.
+// secretsOf lists the passwords of a file that are not also other words of it.
 func secretsOf(file *grammar.File) (secrets []string) {
 	count := map[string]int{}
 	grammar.Walk(file.Stmts, func(s *grammar.Stmt, _ int) {
@@ -130,4 +131,25 @@ func secretsOf(file *grammar.File) (secrets []string) {
 		}
 	})
 	return slices.DeleteFunc(secrets, func(s string) bool { return count[s] > 0 || len(s) < 5 })
+}
+
+// TestShowTellsOfKeys checks that show says what is wrong with the keys of auth_hmac in full, without the keys.
+func TestShowTellsOfKeys(t *testing.T) {
+	const key = "k2t9k2t9k2t9k2t9k2t9k2t9k2t9k2t9"
+	for lines, want := range map[string]string{
+		"":                                "without a key",
+		"key 1 " + key + "\nactive_key 9": "with an active_key that is not one of its keys",
+		"key 1 k2t9":                      "with a key that is too short, too long or not hexadecimal",
+		"key 1 hex:k2t9":                  "with a key that is too short, too long or not hexadecimal",
+	} {
+		file := filepath.Join(t.TempDir(), "f.conf")
+		text := "vrrp_instance A {\ninterface eth0\nvirtual_router_id 7\nauth_hmac {\n" + lines + "\n}\nvirtual_ipaddress {\n192.0.2.10/24\n}\n}\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, _ := call(t, "show", file)
+		if !strings.Contains(out, `"vrrp_instance.auth_hmac `+want+`"`) || strings.Contains(out, "k2t9") {
+			t.Errorf("%q: want %q in\n%s", lines, want, out)
+		}
+	}
 }

@@ -29,16 +29,16 @@ func (a *App) simulate() *cobra.Command {
 	run := &simulateRun{App: a}
 	c := &cobra.Command{
 		Use:   "simulate [files...]",
-		Short: "Play out failures on a virtual network",
-		Long: "Play a cluster, one file for each router, on a virtual network with a virtual clock: the machines of run, without a kernel.\n" +
-			"Without a script, everything fails once: each router, link, direction and real server. A script says what fails when,\n" +
-			"and what is expected of it; simulate exits with 1 when an expectation is not met. With -v a script shows every packet,\n" +
-			"and without one every address has a line.\n\n" +
-			"A router is called by its router_id, or by the name of its file; with one file and several --id, by the ID.\n" +
-			"Interfaces of one name are on one segment. Source addresses that no file tells are made up in the order of the files;\n" +
-			"between equal priorities the higher address wins, so the last file.\n\n" +
+		Short: "Play failures on a virtual network",
+		Long: "Play a cluster, one file for each router, on a virtual network with a virtual clock: the state machines of run, without a kernel.\n" +
+			"Without a script, everything fails once: each router, link, direction and real server. A script says what fails and when,\n" +
+			"and what is expected; simulate exits with 1 if an expectation is not met. With -v, a script shows every packet,\n" +
+			"and without a script every address has a line.\n\n" +
+			"A router is named by its router_id or its file name; with one file and several --id, by the ID.\n" +
+			"Interfaces with the same name are on one segment. Source addresses that no file has are assigned in the order of the files;\n" +
+			"of equal priorities the higher address wins, so the last file.\n\n" +
 			bounded + "\n\n" +
-			"Statements of a script, one a line or with \";\" between them, in the order of time:\n" + sim.Help(),
+			"Statements of a script, one per line or separated by \";\", in order of time:\n" + sim.Help(),
 		Example: `  keepc simulate lb1.conf lb2.conf
   keepc simulate lb1.conf lb2.conf \
       --script 'at 5s cut lb1; at 20s heal lb1; expect 192.0.2.10 on lb1'
@@ -48,11 +48,11 @@ func (a *App) simulate() *cobra.Command {
 	}
 	f := c.Flags()
 	f.SortFlags = false
-	f.StringVarP(&run.script, "script", "s", "", "the `SCRIPT`: its file, \"-\", or its text if that has a blank")
-	f.StringVar(&run.loss, "loss", "0", "the `SHARE` of advertisements that each receiver misses: 0.05 or 5%")
+	f.StringVarP(&run.script, "script", "s", "", "the `SCRIPT`: a file, \"-\", or its text if that has a space")
+	f.StringVar(&run.loss, "loss", "0", "the `SHARE` of advertisements that each receiver loses: 0.05 or 5%")
 	f.DurationVar(&run.delay, "delay", 0, "the `TIME` that every packet takes")
-	f.DurationVar(&run.jitter, "jitter", 0, "the most `TIME` that a packet takes beyond --delay")
-	f.Uint64Var(&run.seed, "seed", 1, "the `NUMBER` that all chance comes from; the same one gives the same output")
+	f.DurationVar(&run.jitter, "jitter", 0, "the maximum `TIME` that a packet takes beyond --delay")
+	f.Uint64Var(&run.seed, "seed", 1, "the `NUMBER` that seeds all randomness; the same one gives the same output")
 	return c
 }
 
@@ -77,7 +77,14 @@ func (r *simulateRun) main(names []string) error {
 			return cluster.Screen(r.Stdout, run, colors)
 		})
 	}
-	verdicts := r.cases(cluster.Cases(o))
+	cases, moments := cluster.Cases(o)
+	switch {
+	case moments == 0:
+		return failed(errors.New("too many instances, links and advertisements: to play every failure would take minutes; play one with --script, or give files with fewer instances"))
+	case moments < sim.MaxMoments:
+		r.complain("keepc: the cluster advertises a lot: each failure is played at %s of an interval, not at %d; a gap may be longer by an interval", report.Count(moments, "moment"), sim.MaxMoments)
+	}
+	verdicts := r.cases(cases)
 	switch {
 	case r.quiet:
 		return nil
@@ -87,7 +94,7 @@ func (r *simulateRun) main(names []string) error {
 	return failed(cluster.CasesScreen(r.Stdout, verdicts, colors, r.verbose))
 }
 
-// cases plays all cases, and counts them on a terminal.
+// cases plays all cases, and shows the progress on a terminal.
 func (r *simulateRun) cases(cases []sim.Case) []sim.Verdict {
 	if len(cases) == 0 {
 		fmt.Fprintln(r.Stderr, "keepc: no vrrp_instance has an address and no real server a check: there is nothing to simulate")
@@ -165,7 +172,7 @@ func (r *simulateRun) cluster(names []string) (*sim.Cluster, error) {
 	nodes, err := r.nodes(names, func(a *App, file string) (*ir.Config, int) {
 		l := a.load(file)
 		if l.Config == nil {
-			fmt.Fprintln(r.Stderr, l.Refused)
+			return nil, a.refuse(l.code, l.Refused).code
 		}
 		a.tell(l)
 		return l.Config, l.code
@@ -180,8 +187,8 @@ func (r *simulateRun) cluster(names []string) (*sim.Cluster, error) {
 	return c, err
 }
 
-// nodes reads the files of a cluster. One file may stand for several directors, each with its --id. load returns what a file
-// means; nil with an exit code, after telling why, if it is of no use.
+// nodes reads the files of a cluster. One file may stand for several directors, each with its --id. load returns the
+// configuration of a file; nil with an exit code, after reporting why, if it cannot be used.
 func (a *App) nodes(files []string, load func(a *App, file string) (*ir.Config, int)) ([]sim.Node, error) {
 	if len(files) == 0 {
 		files = []string{a.defaultFile()}
@@ -219,8 +226,8 @@ func (a *App) nodes(files []string, load func(a *App, file string) (*ir.Config, 
 	return nodes, nil
 }
 
-// nameNodes calls every node by its router_id, by the name of its file or by that of the folder: the first that can be said in a
-// script and that tells all nodes apart, as far as they have it; and by its number where nothing does.
+// nameNodes names every node by its router_id, by the name of its file or by that of the folder: the first one that a
+// script can use and that distinguishes all nodes that have it; and by its number if there is none.
 func nameNodes(nodes []sim.Node, files []string) {
 	kinds := []func(i int) string{
 		func(i int) string { return nodes[i].Config.Global.RouterID },
@@ -246,7 +253,7 @@ func nameNodes(nodes []sim.Node, files []string) {
 	}
 }
 
-// notSimulated says what of the files has no effect here, because it has none in run either.
+// notSimulated reports which parts of the files have no effect here, because they have none in run either.
 func (a *App) notSimulated(nodes []sim.Node) {
 	if a.quiet {
 		return

@@ -10,8 +10,8 @@ import (
 	"keepc/runtime/lab"
 )
 
-// TestSoakFailover plays failures at random moments for as long as KEEPC_SOAK says: after each of them one director, and the right
-// one, holds the address.
+// TestSoakFailover plays failures at random moments for as long as KEEPC_SOAK says: after each of them one director,
+// the right one, holds the address.
 func TestSoakFailover(t *testing.T) {
 	limit, err := time.ParseDuration(os.Getenv("KEEPC_SOAK"))
 	if err != nil {
@@ -38,7 +38,7 @@ func TestSoakFailover(t *testing.T) {
 			_ = s.lb01.Wait(10 * time.Second)
 			holds("lb02")
 			s.lb01 = s.start(s.LB01, keepc)
-		case 2: // a crash leaves the address behind; the next start clears it
+		case 2: // a crash leaves the address in place; the next start clears it
 			s.lb01.Kill()
 			s.firstFrom("10.0.0.6", time.Now(), 10*time.Second)
 			s.lb01 = s.start(s.LB01, keepc)

@@ -31,12 +31,12 @@ func (a *App) status() *cobra.Command {
 	run := &statusRun{App: a}
 	c := &cobra.Command{
 		Use:   "status",
-		Short: "Show what the running keepc does: roles and why, health, the last reload",
-		Long: "Ask the keepc that runs in this network namespace what it does: what is wrong first, then roles, priorities and why, health, the\n" +
-			"last reload. It answers root and its own user.\n\n" +
+		Short: "Show what the running keepc does: roles and reasons, health, the last reload",
+		Long: "Ask the running keepc of this network namespace what it does: first what is wrong, then roles, priorities and reasons, health, the\n" +
+			"last reload. Only root and its own user get an answer.\n\n" +
 			"Exit codes, for a monitor: 0 all is well; 1 something is wrong: an instance in FAULT, another router whose advertisements are\n" +
-			"dropped, a lost quorum, a server that is down, a refused reload, an object that the kernel refuses; 3 no keepc runs, or it does\n" +
-			"not answer. With --wait: 0 it is so, 1 it is not, within the time.",
+			"dropped, a lost quorum, a server that is down or whose verified certificate ends soon, a refused reload, an object that the\n" +
+			"kernel refuses; 3 no keepc runs, or it does not answer. With --wait: 0 the instance got the role in time, 1 it did not.",
 		Example: `  keepc status
   keepc status -q || echo "ask keepc status"
   keepc status --watch
@@ -49,10 +49,10 @@ func (a *App) status() *cobra.Command {
 	}
 	f := c.Flags()
 	f.SortFlags = false
-	f.BoolVar(&run.watch, "watch", false, "show it anew every second, until it is interrupted")
-	f.BoolVar(&run.follow, "follow", false, "show each event from now on, with its reason, until it is interrupted")
+	f.BoolVar(&run.watch, "watch", false, "refresh every second until interrupted")
+	f.BoolVar(&run.follow, "follow", false, "show each new event with its reason until interrupted")
 	f.StringVar(&run.wish, "wait", "", "wait until an instance has a role: `\"INSTANCE ROLE\"`")
-	f.DurationVar(&run.timeout, "timeout", 30*time.Second, "how long --wait waits, also for a keepc that is not there yet")
+	f.DurationVar(&run.timeout, "timeout", 30*time.Second, "how long --wait waits, including for a keepc that is not running yet")
 	c.MarkFlagsMutuallyExclusive("watch", "follow", "wait")
 	return c
 }
@@ -71,13 +71,13 @@ func (r *statusRun) main(ctx context.Context) error {
 	case r.wish != "":
 		return r.wait(ctx)
 	case r.watch:
-		return r.again(ctx)
+		return r.refresh(ctx)
 	case r.follow:
 		return r.events(ctx)
 	}
-	q := status.About
-	if r.format != human {
-		q = status.Counted // a screen does not show them
+	q := status.Counted
+	if r.quiet {
+		q = status.About // nobody sees them
 	}
 	d, err := status.Ask(ctx, q)
 	if err != nil {
@@ -107,18 +107,18 @@ func (r *statusRun) show(d *status.Document) error {
 	return nil
 }
 
-// clearScreen empties a terminal, with the cursor at its top.
+// clearScreen clears a terminal and moves the cursor to the top.
 const clearScreen = "\x1b[H\x1b[2J"
 
-// again shows the status anew until it is interrupted, or nobody reads. A director that is not there may come.
-func (r *statusRun) again(ctx context.Context) error {
+// refresh refreshes the status until it is interrupted, or nothing reads it. A director that is not running may start.
+func (r *statusRun) refresh(ctx context.Context) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	terminal, err := r.colors() // what takes colours takes this
+	terminal, err := r.colors() // an output that takes colours takes this, too
 	if err != nil {
 		return err
 	}
-	err = status.Watch(ctx, watchPause, func(d *status.Document) (bool, error) {
+	err = status.Watch(ctx, status.Counted, watchPause, func(d *status.Document) (bool, error) {
 		if terminal && r.format == human {
 			if _, err := fmt.Fprint(r.Stdout, clearScreen); err != nil {
 				return true, err
@@ -136,14 +136,14 @@ func (r *statusRun) again(ctx context.Context) error {
 	return failed(err)
 }
 
-// events shows what the director tells from now on, until it is interrupted or the director ends.
+// events shows the director's events from now on, until it is interrupted or the director ends.
 func (r *statusRun) events(ctx context.Context) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	log := daemon.NewConsole(r.Stdout, slog.LevelInfo)
 	err := status.Events(ctx, func(e status.Event) error {
 		if r.format != human {
-			return json.NewEncoder(r.Stdout).Encode(e)
+			return json.NewEncoder(r.Stdout).Encode(status.Line{Version: status.EventVersion, Event: e})
 		}
 		var level slog.Level
 		if err := level.UnmarshalText([]byte(e.Level)); err != nil {
@@ -154,7 +154,7 @@ func (r *statusRun) events(ctx context.Context) error {
 		return log.Handle(ctx, record)
 	})
 	if errors.Is(err, io.EOF) {
-		return exit{exitFindings, errors.New("the keepc that was followed ended")}
+		return exit{exitFindings, errors.New("the keepc being followed ended")}
 	}
 	return failed(err)
 }
@@ -168,7 +168,7 @@ func (r *statusRun) wait(ctx context.Context) error {
 	ctx, stop := context.WithTimeout(ctx, r.timeout)
 	defer stop()
 	instead := status.ErrNone.Error()
-	err = status.Watch(ctx, waitPause, func(d *status.Document) (met bool, err error) {
+	err = status.Watch(ctx, status.About, waitPause, func(d *status.Document) (met bool, err error) {
 		met, instead = wish.Holds(d)
 		return met, nil
 	})

@@ -10,7 +10,8 @@ import (
 	"keepc/runtime/lab"
 )
 
-// TestStatusForMonitors: the exit code tells what a monitor asks, what is wrong comes first, and --wait waits for a role.
+// TestStatusForMonitors checks that the exit code tells a monitor what it needs, that what is wrong comes first, and
+// that --wait waits for a role.
 func TestStatusForMonitors(t *testing.T) {
 	t.Parallel()
 	n := lab.New(t)
@@ -45,7 +46,7 @@ func TestStatusForMonitors(t *testing.T) {
 
 	p := run(host, file("a.conf", "eth9", "one", "100"))
 	ask(host, "", "--wait", "VI_1 fault", "--timeout", "10s")
-	if out := ask(host, "1"); !strings.HasPrefix(out, "Wrong:\n  VI_1 is in FAULT since ") {
+	if out := ask(host, "1"); !strings.HasPrefix(out, "Wrong:\n  VI_1 has been in FAULT since ") {
 		t.Errorf("in FAULT:\n%s", out)
 	}
 	p.Stop()
@@ -56,10 +57,37 @@ func TestStatusForMonitors(t *testing.T) {
 		t.Errorf("all is well:\n%s", out)
 	}
 	run(peer, file("c.conf", "eth0", "other", "90"))
-	ask(peer, "", "--wait", "VI_1 MASTER", "--timeout", "20s") // it does not hear the other one
+	ask(peer, "", "--wait", "VI_1 MASTER", "--timeout", "20s") // it does not hear the other router
 	for h, from := range map[*lab.Host]string{host: "192.0.2.2", peer: "192.0.2.1"} {
-		if out := ask(h, "1"); !strings.HasPrefix(out, "Wrong:\n  VI_1 drops the advertisements of "+from+" since ") || !strings.Contains(out, "wrong password") {
+		if out := ask(h, "1"); !strings.HasPrefix(out, "Wrong:\n  VI_1 has dropped the advertisements of "+from+" since ") || !strings.Contains(out, "wrong password") {
 			t.Errorf("two masters:\n%s", out)
 		}
 	}
+}
+
+// TestStatusWatch shows a director that starts, becomes MASTER and ends, until it is interrupted.
+func TestStatusWatch(t *testing.T) {
+	t.Parallel()
+	n := lab.New(t)
+	host := n.Host("lb", lab.On(n.Segment("lan"), "eth0", "192.0.2.1/24"))
+	line := keepcArgs(t, "status", "--watch")
+	screen := host.Start(line[0], line[1:]...)
+	screen.WaitLog("no keepc runs here", 20*time.Second)
+
+	args := keepcArgs(t, "run", fileOf(t, "vrrp_instance VI_1 {\n\tinterface eth0\n\tvirtual_router_id 51\n\tpriority 100\n\tvirtual_ipaddress {\n\t\t192.0.2.10/24\n\t}\n}\n"))
+	director := host.Start(args[0], args[1:]...)
+	screen.WaitLog("MASTER", 30*time.Second)
+	shown := len(screen.Log())
+	director.Stop()
+	deadline := time.Now().Add(lab.Patience(10 * time.Second))
+	for !strings.Contains(screen.Log()[shown:], "no keepc runs here") {
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not show that the director has ended:\n%s", screen.Log())
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if log := screen.Log(); strings.Contains(log, "\x1b") {
+		t.Errorf("what is no terminal gets escape sequences:\n%q", log)
+	}
+	screen.Stop()
 }

@@ -13,12 +13,12 @@ import (
 	"keepc/grammar"
 )
 
-// A swapping file tree is one in which somebody does something as soon as a file has been looked at.
+// A swapping is a file tree in which something happens as soon as a file has been examined.
 type swapping struct {
 	fs.FS
 	at   string // the file
 	swap func()
-	left *int // how often it is looked at until then: a part twice for who includes it, twice for what it says
+	left *int // how often it is examined until then: a part twice to find the file that includes it, twice for its content
 }
 
 func (s swapping) OpenExact(name string) (fs.File, error) {
@@ -37,7 +37,8 @@ func (s swapping) Stat(name string) (fs.FileInfo, error) {
 	return info, err
 }
 
-// TestSwapped: a file, or its directory, that becomes a link out of the working directory between the look at it and its reading is not read.
+// TestSwapped checks that a file is not read if it, or its directory, becomes a link out of the working directory
+// between its examination and its reading.
 func TestSwapped(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux opens without following links")

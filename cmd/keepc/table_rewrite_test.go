@@ -2,22 +2,23 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// A labFile is a file that runs in the lab: its interfaces are eth0, scripts, mail and peers are gone, and each real server that has a check
-// has a TCP_CHECK of a port of its own on this host.
+// A labFile is a file that runs in the lab: its interfaces are eth0, scripts, mail and peers are removed, and each
+// real server that has a check has a TCP_CHECK of a separate port on this host.
 type labFile struct {
 	text     string
-	services [][]int // of each virtual_server, the ports that its servers are checked by
+	services [][]int // of each virtual_server: the ports of its servers' checks
 }
 
 // labPort is the first of the ports.
 const labPort = 20000
 
-// Statements that the lab has no use for: lines, and blocks with all that is in them.
+// Statements that are not used in the lab: lines, and blocks with their content.
 var (
 	labDropped = []string{
 		"notify", "smtp_", "script_user", "enable_script_security", "net_namespace", "use_vmac", "vmac_", "unicast_src_ip", "mcast_src_ip", "vrrp_strict",
@@ -40,11 +41,14 @@ func labelled(word string, prefixes []string) bool {
 	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(word, p) })
 }
 
+// bracedName is a definition that is used.
+var bracedName = regexp.MustCompile(`\$\{([^{}]*)\}`)
+
 // inLab rewrites a file.
 func inLab(text string) labFile {
 	var out labFile
 	var b strings.Builder
-	var open []string // the blocks that are open
+	var open []string // the open blocks
 	drop, port, checked := 0, labPort, false
 	pending := "" // a statement whose brace may be on the next line
 	flush := func() {
@@ -57,6 +61,7 @@ func inLab(text string) labFile {
 		if i := strings.IndexAny(line, "#!"); i >= 0 {
 			line = line[:i]
 		}
+		line = bracedName.ReplaceAllString(line, "$$\x01${1}\x02") // the braces of a name are none of a block
 		line = strings.NewReplacer("{", " { ", "}", "\n}\n").Replace(line)
 		for part := range strings.SplitSeq(line, "\n") {
 			words := strings.Fields(part)
@@ -75,8 +80,8 @@ func inLab(text string) labFile {
 						switch {
 						case drop > 0:
 							drop--
-						case len(open) > 0:
-							open = open[:len(open)-1]
+						default: // one without a partner is a mistake that counts
+							open = open[:max(len(open)-1, 0)]
 							b.WriteString(strings.Repeat("    ", len(open)) + "}\n")
 						}
 						continue
@@ -123,11 +128,11 @@ func inLab(text string) labFile {
 	for range open {
 		b.WriteString("}\n")
 	}
-	out.text = b.String()
+	out.text = strings.NewReplacer("\x01", "{", "\x02", "}").Replace(b.String())
 	return out
 }
 
-// labWords is a statement as it is in the lab; none: it is left out.
+// labWords returns a statement for the lab; none: it is left out.
 func labWords(words, open []string) []string {
 	top := len(open) == 0
 	switch word := words[0]; {
@@ -161,7 +166,7 @@ func labWords(words, open []string) []string {
 	return words
 }
 
-// TestInLab holds what the rewriting does to a file.
+// TestInLab checks what the rewriting does to a file.
 func TestInLab(t *testing.T) {
 	t.Parallel()
 	f := inLab("global_defs {\n  notification_email {\n a@b\n }\n  router_id X\n}\nvrrp_instance V {\n interface ens3 # x\n track_script {\n a\n }\n virtual_ipaddress {\n 10.0.0.3/24 dev ens3 label ens3:9\n }\n}\n" +

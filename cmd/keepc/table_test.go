@@ -30,12 +30,14 @@ func needInterop(t *testing.T) {
 	}
 }
 
-// TestSameTable holds that keepc leaves the kernel as keepalived 2.2.7 does for the same file: virtual and real servers, thresholds, timeouts,
-// sync daemons, addresses, routes and rules, with all servers up, with one of each service down, with all down, with all back, and after
-// a stop. The files are some of testdata/table; with KEEPC_INTEROP=1 all of them and those of the corpus with virtual servers, too, or those whose names
-// KEEPC_TABLE matches.
+// TestSameTable checks that keepc makes the kernel state that keepalived 2.2.7 makes for the same file: virtual and
+// real servers, thresholds, timeouts, sync daemons, addresses, routes and rules, with all servers up, with one of each
+// service down, with all down, with all back, and after a stop. The files are some of testdata/table; with
+// KEEPC_INTEROP=1 all of them and those of the corpus with virtual servers, too, or those whose names match
+// a pattern of KEEPC_TABLE; with KEEPC_PART=2/10 the second of ten parts of them, because all take hours in an emulated machine.
 //
-// It runs alone: its directors give up all within 5 s of their stop, as keepalived has to, and other tests beside it leave an emulated machine too little.
+// It runs alone: its directors remove everything within 5 s of their stop, as keepalived has to, and other tests
+// beside it slow an emulated machine down too much.
 func TestSameTable(t *testing.T) {
 	lab.NeedPrograms(t, "keepalived", "ipvsadm", "ip")
 	lab.NeedIPVS(t)
@@ -49,12 +51,15 @@ func TestSameTable(t *testing.T) {
 	case os.Getenv("KEEPC_TABLE") == "":
 		files = slices.DeleteFunc(files, func(f string) bool { return !slices.Contains(tablesAlways, filepath.Base(f)) })
 	}
-	if pattern := os.Getenv("KEEPC_TABLE"); pattern != "" {
+	if patterns := os.Getenv("KEEPC_TABLE"); patterns != "" {
 		files = slices.DeleteFunc(files, func(f string) bool {
-			ok, err := filepath.Match(pattern, filepath.Base(f))
-			return err != nil || !ok
+			return !slices.ContainsFunc(strings.Fields(patterns), func(p string) bool {
+				ok, err := filepath.Match(p, filepath.Base(f))
+				return err == nil && ok
+			})
 		})
 	}
+	files = partOf(t, files)
 	run := &tableRun{T: t, unequal: map[string]bool{}}
 	run.meant = append(run.meant, tableDifferences(t)...)
 	net, work := lab.New(t), make(chan func())
@@ -70,7 +75,7 @@ func TestSameTable(t *testing.T) {
 		a := net.Host(fmt.Sprintf("ka%d", i), lab.On(net.Segment(fmt.Sprintf("a%d", i)), "eth0", "10.0.0.1/24"))
 		b := net.Host(fmt.Sprintf("kc%d", i), lab.On(net.Segment(fmt.Sprintf("b%d", i)), "eth0", "10.0.0.1/24"))
 		for _, h := range []*lab.Host{a, b} {
-			for _, args := range [][]string{{"ip", "link", "set", "lo", "up"}, {"ipvsadm", "-A", "-t", "10.99.0.1:80", "-s", "rr"}} { // somebody else's
+			for _, args := range [][]string{{"ip", "link", "set", "lo", "up"}, {"ipvsadm", "-A", "-t", "10.99.0.1:80", "-s", "rr"}} { // foreign objects
 				if _, err := tell(h, args[0], args[1:]...); err != nil {
 					t.Fatal(err)
 				}
@@ -88,7 +93,23 @@ func TestSameTable(t *testing.T) {
 	t.Logf("%d/%d files are equal, in %d states with %d lines; keepalived does not run with %d more", run.files-len(run.unequal), run.files, run.states, run.lines, run.idle)
 }
 
-// tableCorpus lists the files of the corpus that have virtual servers, but for those with very many.
+// partOf returns every nth file, from the kth on, if KEEPC_PART is k/n, and all of them without it.
+func partOf(t *testing.T, files []string) (part []string) {
+	text := os.Getenv("KEEPC_PART")
+	if text == "" {
+		return files
+	}
+	var k, n int
+	if _, err := fmt.Sscanf(text, "%d/%d", &k, &n); err != nil || k < 1 || k > n {
+		t.Fatalf("KEEPC_PART=%s: want a part of the files, as 2/10", text)
+	}
+	for i := k - 1; i < len(files); i += n {
+		part = append(part, files[i])
+	}
+	return part
+}
+
+// tableCorpus lists the files of the corpus that have virtual servers, except for those with very many.
 func tableCorpus(t *testing.T) (files []string) {
 	all, err := filepath.Glob(filepath.Join(sharedCorpus, "files", "*"))
 	if err != nil || len(all) == 0 {
@@ -106,13 +127,14 @@ func tableCorpus(t *testing.T) (files []string) {
 	return files
 }
 
-// A tableDifference is one that is meant: in the lines of a file that begin so.
+// A tableDifference is a deliberate difference: in the lines of a file with this beginning.
 type tableDifference struct {
 	file, line string
 	used       bool
 }
 
-// tableDifferences reads testdata/reference/table.txt: a file, how the lines begin, and why, a tab between.
+// tableDifferences reads testdata/reference/table.txt: a file, the beginning of the lines, and the reason, separated
+// by tabs.
 func tableDifferences(t *testing.T) (all []*tableDifference) {
 	text, err := os.ReadFile("../../testdata/reference/table.txt")
 	if err != nil {
@@ -132,7 +154,7 @@ type tableRun struct {
 	mu                         sync.Mutex
 	meant                      []*tableDifference
 	files, states, lines, idle int
-	unequal                    map[string]bool // files in which something differs that is not meant to
+	unequal                    map[string]bool // files with a difference that is not intended
 }
 
 // compare runs a file under keepalived on one host and under keepc on the other, side by side.
@@ -218,7 +240,7 @@ func (r *tableRun) compare(name string, a, b *lab.Host) {
 	r.mu.Unlock()
 }
 
-// judge compares two kernels: that of keepalived first.
+// judge compares two kernels, that of keepalived first.
 func (r *tableRun) judge(file, when string, have [2][]string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -235,7 +257,8 @@ func (r *tableRun) judge(file, when string, have [2][]string) {
 	r.lines += len(have[0])
 	for i, who := range []string{"keepalived", "keepc"} {
 		for _, line := range have[i] {
-			// A stop of keepalived gives scripts a second; on a busy machine the one that takes the address away does not come to it.
+			// When keepalived stops, it gives scripts a second; on a busy machine the script that removes the address
+			// does not run in that time.
 			if who == "keepalived" && when == "after the stop" && strings.HasPrefix(line, "address 10.9.9.9/32 dev lo ") {
 				r.Logf("%s, %s: keepalived did not come to its script: %q", file, when, line)
 				continue
@@ -248,7 +271,8 @@ func (r *tableRun) judge(file, when string, have [2][]string) {
 	}
 }
 
-// sameAgain waits until both kernels are alike, or both at rest, and returns what they have. A program has checked each server then.
+// sameAgain waits until both kernels are equal, or both stable, and returns their state. By then a program has checked
+// each server.
 func sameAgain(a, b *lab.Host, least time.Duration) (have [2][]string) {
 	most, rest := lab.Patience(5*time.Second), lab.Patience(1200*time.Millisecond)
 	time.Sleep(least)
@@ -272,7 +296,8 @@ func sameAgain(a, b *lab.Host, least time.Duration) (have [2][]string) {
 	return [2][]string{kernelState(a), kernelState(b)}
 }
 
-// begun waits until both programs have made virtual servers, or one has ended: an emulated machine that has other work starts them slowly.
+// begun waits until both programs have made virtual servers, or one has ended: a busy emulated machine starts them
+// slowly.
 func begun(a, b *lab.Host, programs []*lab.Process) {
 	made := func(h *lab.Host) bool {
 		return slices.ContainsFunc(kernelObjects(h), func(line string) bool {
@@ -293,7 +318,8 @@ func begun(a, b *lab.Host, programs []*lab.Process) {
 	}
 }
 
-// kernelObjects lists what the kernel of a host has, in order: virtual and real servers, timeouts, sync daemons, addresses, routes and rules.
+// kernelObjects lists what the kernel of a host has, sorted: virtual and real servers, timeouts, sync daemons,
+// addresses, routes and rules.
 func kernelObjects(h *lab.Host) (lines []string) {
 	err := h.Do(func() error {
 		k, err := kernel.Open()
@@ -308,7 +334,7 @@ func kernelObjects(h *lab.Host) (lines []string) {
 		for _, kind := range kinds {
 			for key, o := range kind.All(have) {
 				line := fmt.Sprintf("%s %v %v", kind.About().Name, key, o.Fields())
-				if !strings.Contains(line, "fe80:") { // made of the address of the interface
+				if !strings.Contains(line, "fe80:") { // derived from the address of the interface
 					lines = append(lines, line)
 				}
 			}
@@ -322,7 +348,7 @@ func kernelObjects(h *lab.Host) (lines []string) {
 	return lines
 }
 
-// kernelState is that, with what ipvsadm says.
+// kernelState returns kernelObjects, with the output of ipvsadm.
 func kernelState(h *lab.Host) []string {
 	text, err := tell(h, "ipvsadm", "-Sn")
 	if err != nil {
@@ -353,11 +379,11 @@ type doorman struct {
 	open map[int]net.Listener
 }
 
-// keep opens and closes ports so that these are open.
+// keep opens and closes ports so that exactly these are open.
 func (d *doorman) keep(ports []int) error {
 	for p, l := range d.open {
 		if !slices.Contains(ports, p) {
-			_ = l.Close() // what comes then is refused
+			_ = l.Close() // connections are refused then
 			delete(d.open, p)
 		}
 	}
@@ -386,7 +412,8 @@ func (d *doorman) keep(ports []int) error {
 	return nil
 }
 
-// hashOrder lists the servers of services whose scheduler hashes by their order, in that order, for all directors have to fill the same table.
+// hashOrder lists the servers of services whose scheduler hashes by their order, in that order, because all directors
+// must fill the same table.
 func hashOrder(lines []string) (places []string) {
 	hashes, place := false, 0
 	for _, line := range lines {

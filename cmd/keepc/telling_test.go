@@ -15,7 +15,7 @@ import (
 	"keepc/runtime/lab"
 )
 
-// A mailbox is a mail server on a host that takes one command after the other and keeps the subjects and the bodies.
+// A mailbox is a mail server on a host that handles one command after the other and keeps the subjects and the bodies.
 type mailbox struct {
 	mu    sync.Mutex
 	mails []string
@@ -66,8 +66,9 @@ func (m *mailbox) all() string {
 	return strings.Join(m.mails, "\n")
 }
 
-// TestTellsOfServers: a director tells of its servers by mail, scripts and lvs_notify_fifo, of its roles once more after a reload, and runs
-// the scripts of its start and its end around all that; one that hangs has its time-out.
+// TestTellsOfServers checks that a director reports about its servers by mail, scripts and lvs_notify_fifo, repeats
+// its roles after a reload, and runs the startup and shutdown scripts before and after all that; a script that hangs
+// is ended at its timeout.
 func TestTellsOfServers(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "ip")
@@ -159,7 +160,7 @@ virtual_server 10.9.0.1 80 {
 	await("a line", lines["lvs"].all, "VS [10.9.0.1]:tcp:80 UP\nRS [10.9.0.11]:tcp:80 [10.9.0.1]:tcp:80 DOWN\nVS [10.9.0.1]:tcp:80 DOWN\nRS [10.9.0.11]:tcp:80 [10.9.0.1]:tcp:80 UP\nVS [10.9.0.1]:tcp:80 UP\n")
 	await("the role", lines["vrrp"].all, "INSTANCE \"V1\" MASTER 200\nGROUP \"G\" MASTER 0\n")
 
-	// A reload takes the service away, and tells the roles again.
+	// A reload removes the service, and repeats the roles.
 	write("keepalived.conf", text[:strings.Index(text, "virtual_server")])
 	p.Signal(syscall.SIGHUP)
 	await("the roles", lines["vrrp"].all, "GROUP \"G\" MASTER 0\nGROUP \"G\" MASTER 0\nINSTANCE \"V2\" FAULT 100\n")

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// outsider is what stands in a file that nobody may read, in FuzzTree.
+// outsider is the content of a file that must not be read in FuzzTree.
 const outsider = "zQ9outsider"
 
-// FuzzTree holds that no tree of files, with links in it, a .keepc.conf and repairs, makes keepc panic or hang, read a file outside, or change
-// one that is none of the tree's.
+// FuzzTree checks that no tree of files, with links in it, a .keepc.conf and repairs, makes keepc panic or hang, read
+// a file outside, or change a file outside.
 func FuzzTree(f *testing.F) {
 	f.Add("include part.conf\ninclude link\ninclude d/d/d/*.conf\ninclude d/*/*/link\n", "global_defs {\n router_di x\n}\n", "rule unknown-keyword off\n", byte(0))
 	f.Add("include {part,link,out}*\ninclude /etc/passwd\ninclude ${_ENV SECRET}\n", "vrrp_instance a {\n pririty 7\n include link\n}\n", "cluster c {\n member a { file link }\n member b { file ../secret/secret.conf }\n}\n", byte(1))

@@ -25,8 +25,8 @@ import (
 	"keepc/runtime/lab/tutorial"
 )
 
-// The scenarios of this file play the tutorial on a real kernel: two directors, two real servers, two clients. Times are those
-// of the guest's clock where the kernel runs in a virtual machine.
+// The scenarios of this file play the tutorial on a real kernel: two directors, two real servers, two clients. Times
+// are those of the guest's clock if the kernel runs in a virtual machine.
 
 const (
 	interval = time.Second
@@ -34,13 +34,16 @@ const (
 	down     = 3*interval + skew              // its master-down interval
 )
 
-// A program is one of the two that a director can run.
+// A program is one of the two programs that a director can run.
 type program string
 
 const (
 	keepc      program = "keepc"
 	keepalived program = "keepalived"
 )
+
+// builtHere in the environment of the virtual machine is the program that was built outside it.
+const builtHere = "KEEPC_TEST_BUILT"
 
 // asKeepc in the environment makes the test binary behave as keepc.
 const asKeepc = "KEEPC_TEST_AS_PROGRAM"
@@ -54,10 +57,18 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	goleak.VerifyTestMain(suite{lab.Main(m)})
+	s := suite{lab.Main(m)}
+	s.Prepare = func() error { // building takes minutes in the virtual machine
+		bin, err := build()
+		if err != nil {
+			return err
+		}
+		return os.Setenv(builtHere, bin)
+	}
+	goleak.VerifyTestMain(s)
 }
 
-// A suite leaves nothing of the program that it built.
+// A suite removes the program that it built.
 type suite struct{ lab.Suite }
 
 func (s suite) Run() int {
@@ -66,20 +77,21 @@ func (s suite) Run() int {
 	return status
 }
 
-// keepcArgs is the command line of keepc: the program that KEEPC_BIN names, or this test binary as keepc.
+// keepcArgs returns the command line of keepc: the program as people get it, or, if make test asks for it and not in the
+// virtual machine, where it would be too slow, the same with the race detector.
 func keepcArgs(t testing.TB, args ...string) []string {
 	t.Helper()
-	if bin := os.Getenv("KEEPC_BIN"); bin != "" {
-		return append([]string{bin}, args...)
+	if os.Getenv("KEEPC_RACE") == "" || os.Getenv("KEEPC_BIN") != "" || os.Getenv(builtHere) != "" {
+		return append([]string{shipped(t)}, args...)
 	}
-	self, err := os.Executable()
+	bin, err := buildRaced()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return append([]string{"env", asKeepc + "=1", self}, args...)
+	return append([]string{bin}, args...)
 }
 
-// A stage is a running cluster with a capture of what lb02 hears and says.
+// A stage is a running cluster with a capture of what lb02 receives and sends.
 type stage struct {
 	*tutorial.Cluster
 	t          *testing.T
@@ -125,7 +137,7 @@ func (s *stage) start(h *lab.Host, p program) *lab.Process {
 			lab.Missing(s.t, "keepalived is not installed")
 		}
 		args := []string{"--dont-fork", "--log-console", "--log-detail", "--use-file", file}
-		if len(s.web) == 0 { // VRRP alone
+		if len(s.web) == 0 { // only VRRP
 			args = append(args, "--vrrp")
 		}
 		return h.Start(path, args...)
@@ -172,7 +184,7 @@ func (s *stage) eventually(limit time.Duration, what string, f func() error) {
 	s.t.Fatalf("%s: not within %v: %v", what, lab.Patience(limit), err)
 }
 
-// pages waits until the client gets pages, on a stage that has real servers.
+// pages waits until the client gets pages, on a stage with real servers.
 func (s *stage) pages(what string) {
 	s.t.Helper()
 	if len(s.web) > 0 {
@@ -180,8 +192,8 @@ func (s *stage) pages(what string) {
 	}
 }
 
-// slack is what a takeover may be late. An emulated processor is some 25 times slower, and both directors share two of them with
-// everything else; there it is twice as much.
+// slack returns how late a takeover may be. An emulated processor is some 25 times slower, and both directors share
+// two of them with everything else; there it is twice as much.
 func slack(d time.Duration) time.Duration {
 	if strings.Contains(lab.Kernel(), "qemu/tcg") {
 		return 2 * d
@@ -271,10 +283,10 @@ func TestPages(t *testing.T) {
 // TestFailover is scenarios b and c for every pair of programs: a director that is cut off, and one that stops.
 func TestFailover(t *testing.T) { failover(t, newStage, false) }
 
-// TestFailoverHere is TestFailover for VRRP alone, on the kernel that is here, whose clock is not emulated.
+// TestFailoverHere is TestFailover for VRRP only, on this machine's kernel, whose clock is not emulated.
 func TestFailoverHere(t *testing.T) { failover(t, newPair, true) }
 
-// failover plays the pairs one after the other, or beside each other where the processors are real.
+// failover plays the pairs one after the other, or concurrently if the processors are real.
 func failover(t *testing.T, build func(*testing.T) *stage, beside bool) {
 	for _, pair := range []struct{ first, second program }{{keepc, keepc}, {keepc, keepalived}, {keepalived, keepc}} {
 		t.Run(fmt.Sprintf("%s and %s", pair.first, pair.second), func(t *testing.T) {
@@ -357,7 +369,8 @@ func (s *stage) stopFirst() {
 	s.pages("the client gets pages from lb02")
 }
 
-// TestHealth is scenario d: a real server that stops listening leaves after its retries and comes back with the first good check.
+// TestHealth is scenario d: a real server that stops listening is removed after its retries and comes back with the
+// first good check.
 func TestHealth(t *testing.T) {
 	s := newStage(t)
 	s.direct(keepc, keepc)
@@ -381,7 +394,7 @@ func TestHealth(t *testing.T) {
 	t.Logf("web01 came back %v after it listened again (delay_loop 6 s)", time.Since(back).Round(time.Millisecond))
 }
 
-// destinations compares the real servers that lb01's kernel has.
+// destinations compares the real servers in lb01's kernel.
 func (s *stage) destinations(want ...string) error {
 	var got []string
 	for line := range strings.Lines(s.LB01.Run("ipvsadm", "-Sn")) {
@@ -396,7 +409,8 @@ func (s *stage) destinations(want ...string) error {
 	return nil
 }
 
-// TestReload is scenarios e and f: edits are applied by themselves; nothing but what changed is touched; a broken file is refused.
+// TestReload is scenarios e and f: edits are applied automatically; only what changed is touched; a broken file is
+// refused.
 func TestReload(t *testing.T) {
 	s := newStage(t)
 	s.direct(keepc, keepc)
@@ -444,7 +458,7 @@ func TestReload(t *testing.T) {
 	s.edit("prioritty 100", "priority 101", false)
 	s.eventually(5*time.Second, "the next good file is applied", func() error { return s.priority("10.0.0.5", 101) })
 
-	// kill -HUP reloads, too: the same bytes are no change for the kernel.
+	// kill -HUP reloads, too: the same bytes change nothing in the kernel.
 	before = len(s.writes())
 	s.lb01.Signal(syscall.SIGHUP)
 	time.Sleep(2 * interval)
@@ -483,7 +497,7 @@ func (s *stage) edit(old, new string, rename bool) {
 
 var writeLine = regexp.MustCompile(`(?m)^\S+ kernel +(.*)$`)
 
-// writes lists what lb01 wrote to its kernel so far.
+// writes lists what lb01 has written to its kernel so far.
 func (s *stage) writes() (all []string) {
 	for _, m := range writeLine.FindAllStringSubmatch(s.lb01.Log(), -1) {
 		all = append(all, m[1])
@@ -491,7 +505,7 @@ func (s *stage) writes() (all []string) {
 	return all
 }
 
-// priority tells whether the last advertisement of a director has the priority.
+// priority reports whether the last advertisement of a director has the priority.
 func (s *stage) priority(from string, want uint8) error {
 	all := s.adverts(time.Time{})
 	for i := len(all) - 1; i >= 0; i-- {
@@ -505,7 +519,7 @@ func (s *stage) priority(from string, want uint8) error {
 	return errors.New("no advertisement")
 }
 
-// steady proves that lb01 advertised without a gap since a time and nobody else did.
+// steady checks that lb01 has advertised without a gap since a time and that nobody else did.
 func (s *stage) steady(since time.Time) {
 	s.t.Helper()
 	late := slack(250 * time.Millisecond)
@@ -525,7 +539,7 @@ func (s *stage) steady(since time.Time) {
 	}
 }
 
-// A held connection through the virtual address.
+// A held is a held connection through the virtual address.
 type held struct {
 	net.Conn
 	r *bufio.Reader

@@ -24,7 +24,7 @@ func startDirector(t *testing.T, h *lab.Host, p program, file string) *lab.Proce
 	return h.Start("keepalived", "-n", "-l", "-P", "-f", file, "-p", in("p"), "-r", in("r"), "-c", in("c"), "-b", in("b"))
 }
 
-// both plays a test for each program.
+// both plays a test with each program.
 func both(t *testing.T, play func(*testing.T, program)) {
 	lab.NeedPrograms(t, "keepalived")
 	for _, p := range []program{keepc, keepalived} {
@@ -42,9 +42,9 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// TestUmask holds which modes files have that a director and its scripts make, beside keepalived: named pipes, init_file, and what scripts
-// see, also after a reload. A file without umask means 0177 at the start; after a reload it does so for keepc alone, while keepalived 2.2.7
-// keeps the umask that an earlier file asked for.
+// TestUmask compares with keepalived which modes the files have that a director and its scripts create: named pipes,
+// init_file, and what scripts see, also after a reload. A file without umask means 0177 at the start; after a reload
+// it means that only for keepc, while keepalived 2.2.7 keeps the umask that an earlier file asked for.
 func TestUmask(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, p program) {
@@ -113,14 +113,15 @@ vrrp_instance VI_1 {
 	})
 }
 
-// TestBecameInsecure holds what becomes of a tracked script that others than root may change since it was started with
-// enable_script_security: it goes on until a reload, which drops it with the weight that it had, and says so once, as keepalived does.
+// TestBecameInsecure checks what happens to a tracked script that users other than root may change since it was
+// started with enable_script_security: it continues until a reload, which drops it with the weight that it had, and
+// reports that once, as keepalived does.
 func TestBecameInsecure(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, p program) {
 		n := lab.New(t)
 		h := n.Host("lb01", lab.On(n.Segment("lan"), "eth0", "192.0.2.1/24"))
-		dir, err := os.MkdirTemp("/var/lib", "keepc-test-") // nobody but root may change what is there
+		dir, err := os.MkdirTemp("/var/lib", "keepc-test-") // only root may change what is there
 		must(t, err)
 		t.Cleanup(func() { _ = os.RemoveAll(dir) })
 		script, ran := filepath.Join(dir, "see"), filepath.Join(dir, "ran")
@@ -174,7 +175,7 @@ vrrp_instance VI_1 {
 		before := len(director.Log())
 		director.Signal(unix.SIGHUP)
 		advertises(100)
-		time.Sleep(200 * time.Millisecond) // one that was under way
+		time.Sleep(200 * time.Millisecond) // one that was running
 		_ = os.Remove(ran)
 		time.Sleep(1500 * time.Millisecond)
 		if _, err := os.Stat(ran); err == nil {

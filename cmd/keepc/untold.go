@@ -10,27 +10,23 @@ import (
 	"keepc/compiler/ir"
 	"keepc/compiler/lint"
 	"keepc/compiler/report"
-	"keepc/grammar/diag"
 )
 
-// tellSettings says which settings take something out of the report: who reads it should know that a file decides what is in it, for that
-// file may have come with the change that is judged.
+// tellSettings reports which settings remove something from the report: its reader should know that a file decides
+// what is in it, because that file may have come with the change that is judged.
 func (r *checkRun) tellSettings(jobs []job) {
-	severity := map[string]diag.Severity{}
-	for _, rule := range lint.Rules() {
-		severity[rule.Name] = rule.Severity
-	}
 	for _, s := range r.settings.all {
-		// tell says it of the rules of the file or of a path of it; counts reports which of them do.
+		// tell reports it for the rules of the file or of one of its paths; counts reports which of them take effect.
 		tell := func(rules []*ir.RuleSetting, where string, counts func(*ir.RuleSetting) bool) {
 			var off, lower []string
 			for _, rule := range rules {
 				name := rule.Rule.Text
+				is, _ := lint.Find(name)
 				switch {
 				case !counts(rule):
 				case rule.Off:
 					off = append(off, name)
-				case rule.Severity > 0 && rule.Severity < severity[name]:
+				case rule.Severity > 0 && rule.Severity < is.Severity:
 					lower = append(lower, fmt.Sprintf("%s to %v", name, rule.Severity))
 				}
 			}
@@ -41,7 +37,7 @@ func (r *checkRun) tellSettings(jobs []job) {
 				r.complain("keepc: %s lowers %s%s", s.Name, strings.Join(lower, ", "), where)
 			}
 		}
-		tell(s.Rules, "", func(rule *ir.RuleSetting) bool { return s.rule(rule.Rule.Text, "") == rule })
+		tell(s.Rules, "", func(rule *ir.RuleSetting) bool { return s.everywhere(rule.Rule.Text) == rule })
 		for _, p := range s.Paths {
 			tell(p.Rules, " in "+p.Pattern.Text, func(*ir.RuleSetting) bool { return true })
 		}
@@ -52,16 +48,19 @@ func (r *checkRun) tellSettings(jobs []job) {
 			r.complain("keepc: %s: judged for keepalived %s alone", s.Name, s.Version)
 		}
 		if above := r.above(s); above != "" {
-			r.complain("keepc: %s counts instead of %s", s.Name, above)
+			r.complain("keepc: %s is used instead of %s", s.Name, above)
 		}
 		others := func(j job) bool { return j.settings == s && r.announcing(j.name, s) == nil }
-		if i := slices.IndexFunc(jobs, others); i >= 0 && s.Has("announce") {
-			r.complain("keepc: %s: what it announces is not for %s, which is in another directory", s.Name, r.shown(jobs[i].name))
+		if i := slices.IndexFunc(jobs, others); i >= 0 {
+			for _, what := range s.elsewhere(r.shown(jobs[i].name)) {
+				r.complain("keepc: %s: %s", s.Name, what)
+			}
 		}
 	}
 }
 
-// above is the settings file that would count without a nearer one, if it is in the working directory or below; empty: there is none.
+// above returns the settings file that would count without the nearer one, if it is in the working directory or below;
+// empty: there is none.
 func (r *checkRun) above(s *settings) string {
 	within := strings.TrimSuffix(r.Dir, "/") + "/"
 	for dir := s.dir; dir != "/" && strings.HasPrefix(dir, within); {
@@ -74,7 +73,7 @@ func (r *checkRun) above(s *settings) string {
 	return ""
 }
 
-// tellKnown says how many findings each baseline takes out of the report.
+// tellKnown reports how many findings each baseline removes from the report.
 func (r *checkRun) tellKnown(jobs []job, files []checked) {
 	known := map[string]report.Summary{}
 	for i, f := range files {

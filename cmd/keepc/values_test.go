@@ -14,8 +14,8 @@ import (
 	"keepc/runtime/lab"
 )
 
-// TestValues holds what keepc says of values with a little language of their own against keepalived -t, line by line: where the one complains,
-// the other has a finding. Beside the lines is what Debian's 2.2.7 was seen to do.
+// TestValues compares what keepc says about values with a small language of their own with keepalived -t, line by
+// line: where one complains, the other has a finding. The comments say what Debian's 2.2.7 was seen to do.
 func TestValues(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "keepalived")
@@ -33,7 +33,7 @@ func TestValues(t *testing.T) {
 	line("global_defs {")
 	for _, value := range []string{
 		"022", "0", "0777", "0x12", "0x1ff", "22", "8", "IRUSR|IWUSR", "IRUSR | IWUSR", "IRUSR| IWUSR", "IRUSR |IWUSR", "IRGRP|IROTH|IXUSR|IWGRP|IXGRP|IWOTH|IXOTH",
-		"01000", "777", "09", "0b1", "1_0", "0o22", "22x", "+022", "-1", "0x200", "022 033", // no numbers of C, or too large
+		"01000", "777", "09", "0b1", "1_0", "0o22", "22x", "+022", "-1", "0x200", "022 033", // not numbers of C, or too large
 		"foo", "irusr", "IRWXU", "S_IRUSR", "IRUSRX", "IRUSR,IWUSR", "IRUSR|foo", "IRUSR|", "IRUSR |", "|IRUSR", "IRUSR||IWUSR", "IRUSR IWUSR", "022|IRUSR",
 	} {
 		judged("umask " + value)
@@ -42,8 +42,8 @@ func TestValues(t *testing.T) {
 	var tracked []string
 	for i, value := range []string{
 		"5", "", "overwrite", "5 overwrite", "overwrite 5", "1 2", "010", "254", "-254", // of two numbers the last one is written
-		"255", "-300", "2147483647", // complained of, and written
-		"2147483648", "-2147483649", "1.5", "0x10", "12a", // complained of, and 0 is written
+		"255", "-300", "2147483647", // complained about, and written
+		"2147483648", "-2147483649", "1.5", "0x10", "12a", // complained about, and 0 is written
 		"abc", "create", "+3", "5 create", // unknown options
 	} {
 		name := fmt.Sprint("f", i)

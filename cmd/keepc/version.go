@@ -11,8 +11,8 @@ import (
 // stamp is the version that a release build sets: -ldflags "-X main.stamp=0.1.0".
 var stamp = "devel"
 
-// rulesPage is the address of a page about the rules that whoever builds a release has: -ldflags "-X main.rulesPage=https://...". SARIF
-// leads to each rule there by its name.
+// rulesPage is the URL of a page about the rules, set by whoever builds a release: -ldflags "-X
+// main.rulesPage=https://...". SARIF links to each rule there by its name.
 var rulesPage = ""
 
 func (a *App) version() *cobra.Command {
@@ -31,7 +31,7 @@ func versionLine() string {
 	return fmt.Sprintf("keepc %s %s %s/%s", programVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
-// programVersion is that of a release, or what Go noted of the build.
+// programVersion returns that of a release, or what Go recorded about the build.
 func programVersion() string {
 	if info, ok := debug.ReadBuildInfo(); ok && stamp == "devel" && info.Main.Version != "" && info.Main.Version != "(devel)" {
 		return info.Main.Version

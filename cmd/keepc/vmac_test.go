@@ -18,8 +18,8 @@ import (
 	"keepc/runtime/lab"
 )
 
-// virtual has instances with virtual MAC addresses of all kinds: made-up names, a name and a MAC address of the file, advertisements from
-// the interface below, addresses on other interfaces.
+// virtual has instances with virtual MAC addresses of all kinds: made-up names, a name and a MAC address from the
+// file, advertisements from the interface below, addresses on other interfaces.
 const virtual = `vrrp_instance VI_1 {
     interface eth0
     virtual_router_id 7
@@ -61,14 +61,15 @@ vrrp_instance VI_line {
 }
 `
 
-// A sight is what can be seen of a host with virtual MAC addresses.
+// A sight is what can be observed of a host with virtual MAC addresses.
 type sight struct {
 	links, addrs, settings []string
-	wire                   []string // senders of advertisements, and where addresses are said to be
+	wire                   []string // senders of advertisements, and the MAC addresses that are announced for addresses
 }
 
-// TestSameVirtualMAC: keepc makes the links that keepalived makes, with the same addresses and settings, and sends from the same MAC
-// addresses; nothing is left behind, of the settings of the interfaces below not even what keepalived 2.2.7 leaves.
+// TestSameVirtualMAC checks that keepc makes the links that keepalived makes, with the same addresses and settings,
+// and sends from the same MAC addresses; nothing is left behind, not even the settings of the interfaces below that
+// keepalived 2.2.7 leaves.
 func TestSameVirtualMAC(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "keepalived", "ip")
@@ -123,7 +124,7 @@ var (
 	heldAddress = regexp.MustCompile(`(?m)^\d+: (\S+) +(inet6? .*?) *\\`)
 )
 
-// atRest waits until an interface has its link-local address, of which the kernel first makes sure that nobody else has it.
+// atRest waits until an interface has its link-local address, which the kernel first checks for duplicates.
 func atRest(t *testing.T, h *lab.Host) {
 	t.Helper()
 	lab.Eventually(t, 10*time.Second, "a link-local address", func() bool {
@@ -131,9 +132,9 @@ func atRest(t *testing.T, h *lab.Host) {
 	})
 }
 
-// look sees a host. Left out are: the address of the base on a link for IPv6, which keepalived needs to send, and the settings of IPv4 on such
-// a link; and the filters of source addresses of the interfaces below: both programs move that of all interfaces there, keepalived not to
-// all of them, and leave it.
+// look observes a host, without: the address of the interface below on a link for IPv6, which keepalived needs to
+// send, and the IPv4 settings of such a link; and the reverse path filters of the interfaces below: both programs move
+// that of all interfaces there, keepalived not to all of them, and leave it.
 func look(h *lab.Host) (s sight) {
 	for _, m := range virtualLink.FindAllStringSubmatch(h.Run("ip", "-d", "link"), -1) {
 		s.links = append(s.links, strings.Join(m[1:], " "))
@@ -159,7 +160,7 @@ func look(h *lab.Host) (s sight) {
 	return s
 }
 
-// speakers tells who sends what, each once.
+// speakers lists who sends what, once each.
 func speakers(frames []lab.Frame, base net.HardwareAddr) (list []string) {
 	for _, f := range frames {
 		p := f.Packet()
@@ -188,8 +189,8 @@ func speakers(frames []lab.Frame, base net.HardwareAddr) (list []string) {
 	return list
 }
 
-// TestVirtualLinks: a link that somebody deletes or takes down comes back; those of a killed director serve the next one, or go when its
-// file does not have them; a reload takes and gives them.
+// TestVirtualLinks checks that a link that somebody deletes or takes down is restored; that those of a killed director
+// are reused by the next one, or removed if its file does not have them; and that a reload adds and removes them.
 func TestVirtualLinks(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "ip")
@@ -221,7 +222,7 @@ func TestVirtualLinks(t *testing.T) {
 		return strings.Contains(host.Run("ip", "link", "show", "vrrp.8"), ",UP")
 	})
 	host.Sysctl("net.ipv4.conf.eth0.arp_ignore", "0")
-	host.Run("ip", "link", "set", "vrrp.8", "down") // nobody tells of settings; now somebody looks
+	host.Run("ip", "link", "set", "vrrp.8", "down") // changes of settings are not reported; this makes keepc look
 	lab.Eventually(t, 5*time.Second, "the setting again", func() bool { return strings.Contains(host.Run("sysctl", "net.ipv4.conf.eth0.arp_ignore"), "= 1") })
 	d.Signal(syscall.SIGKILL)
 	<-d.Done()
@@ -243,7 +244,7 @@ func TestVirtualLinks(t *testing.T) {
 	}
 }
 
-// TestSameAddressFlags: the options of address lines that the kernel takes as flags or lifetimes are as with keepalived.
+// TestSameAddressFlags checks that the options of address lines that the kernel takes as flags or lifetimes are as with keepalived.
 func TestSameAddressFlags(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "keepalived", "ip")

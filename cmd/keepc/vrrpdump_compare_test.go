@@ -12,14 +12,14 @@ import (
 	"keepc/compiler/ir"
 )
 
-// A section is a block of a data dump: "key = value" lines, and lists below a line that ends in a colon.
+// A section is a block of a data dump: "key = value" lines, and lists after a line that ends in a colon.
 type section struct {
 	name   string
 	values map[string]string
 	lists  map[string][]string
 }
 
-// partsOf reads the parts of a dump that have the title, as " VRRP Instance = VI_1".
+// partsOf reads the parts of a dump with a title such as " VRRP Instance = VI_1".
 func partsOf(text, part, title string) (all []*section) {
 	_, text, found := strings.Cut(text, "------< "+part+" >------\n")
 	if !found {
@@ -74,7 +74,7 @@ func (c *comparison) value(key string, want any) {
 	}
 }
 
-// flag compares a line that stands where something is on.
+// flag compares a line that is present if something is on.
 func (c *comparison) flag(key string, want bool) {
 	if got := c.got.values[key] != ""; got != want {
 		c.all = append(c.all, fmt.Sprintf("%s: %s: keepalived %v, keepc %v", c.what, key, got, want))
@@ -101,7 +101,7 @@ func (c *comparison) list(key string, want []string) {
 	}
 }
 
-// tidy takes out of a line what is state and no configuration.
+// tidy removes from a line what is state and not configuration.
 func tidy(line string) string {
 	line = strings.TrimSuffix(line, " set")
 	line, _, _ = strings.Cut(line, " [installed")
@@ -109,10 +109,10 @@ func tidy(line string) string {
 	return madeLink.ReplaceAllString(line, "dev ")
 }
 
-// madeLink is the macvlan interface before the one that it stands on.
+// madeLink is the macvlan interface before the name of the one below.
 var madeLink = regexp.MustCompile(`dev \S+@`)
 
-// differences says where keepalived and keepc understand a configuration otherwise.
+// differences returns where keepalived and keepc understand a configuration differently.
 func differences(cfg *ir.Config, d dump) (all []string) {
 	for _, v := range cfg.Instances {
 		v.TrackScripts = slices.DeleteFunc(v.TrackScripts, func(t ir.Track) bool { return t.Unknown || slices.Contains(d.disabled, t.Name) })
@@ -138,7 +138,7 @@ func differences(cfg *ir.Config, d dump) (all []string) {
 		func(c *comparison, i int) { c.instance(cfg.Instances[i], cfg) })
 	each("VRRP Sync groups", "VRRP Sync Group", "sync group", namesOf(cfg.SyncGroups, func(g *ir.SyncGroup) string { return g.Name }),
 		func(c *comparison, i int) { c.group(cfg.SyncGroups[i]) })
-	tracked := trackedNames(cfg) // what nobody tracks is forgotten
+	tracked := trackedNames(cfg) // what is not tracked is dropped
 	scripts := slices.DeleteFunc(slices.Clone(cfg.Scripts), func(s *ir.Script) bool { return !tracked[s.Name] })
 	each("VRRP Scripts", "VRRP Script", "script", namesOf(scripts, func(s *ir.Script) string { return s.Name }),
 		func(c *comparison, i int) { c.script(scripts[i]) })
@@ -176,7 +176,7 @@ func trackedNames(cfg *ir.Config) map[string]bool {
 	return names
 }
 
-// statics compares what exists always.
+// statics compares what always exists.
 func statics(cfg *ir.Config, d dump) (all []string) {
 	for _, part := range []struct {
 		title string
@@ -198,7 +198,7 @@ func statics(cfg *ir.Config, d dump) (all []string) {
 
 // inJSON compares the numbers of instances in keepalived's JSON.
 func inJSON(cfg *ir.Config, d dump) (all []string) {
-	seen := map[int]bool{} // names may stand twice
+	seen := map[int]bool{} // names may appear twice
 	for _, v := range cfg.Instances {
 		for n, o := range d.json {
 			if o.Data["iname"] != v.Name || seen[n] {
@@ -272,8 +272,8 @@ func (c *comparison) instance(v *ir.VRRPInstance, cfg *ir.Config) {
 	c.value("Send advert after receive higher priority advert", v.HigherPrioSendAdvert)
 	c.value("Virtual Router ID", v.VRID)
 	c.value("Priority", v.Priority)
-	// The fault of something tracked hides the role that is asked for; a group, the first result of a script, and an election that
-	// was won before a busy machine asked for the dump, change it.
+	// The fault of something tracked hides the configured role; a group, the first result of a script, and an election
+	// that was won before a busy machine requested the dump change it.
 	won := c.got.values["State"] == "MASTER" && v.State == ir.Backup
 	if !won && c.got.values["Wantstate"] != "FAULT" && c.got.values["Sync group"] == "" && len(v.TrackScripts) == 0 {
 		c.value("Wantstate", v.State)
@@ -353,7 +353,7 @@ func (c *comparison) notify(n ir.Notify) {
 	c.command("Stop state transition script", n.Stop)
 }
 
-// command compares a script: its program by its base name, for keepalived follows links, and all arguments.
+// command compares a script: its program by its base name, because keepalived resolves links, and all arguments.
 func (c *comparison) command(key string, want ir.Command) {
 	if got, w := shortProgram(c.got.values[key]), inQuotes(want.Args); got != w {
 		c.all = append(c.all, fmt.Sprintf("%s: %s: keepalived %s, keepc %s", c.what, key, got, w))
@@ -363,7 +363,7 @@ func (c *comparison) command(key string, want ir.Command) {
 	}
 }
 
-// account compares who runs a script, where that is one of the users that every Debian has.
+// account compares the user of a script, if that is one of those that every Debian has.
 func (c *comparison) account(key, ids string, want ir.User) {
 	known := map[string]string{"root": "0:0", "daemon": "1:1", "nobody": "65534:65534"}
 	if w := known[want.Name]; w != "" && want.Group == "" && ids != w {
@@ -403,7 +403,7 @@ func (c *comparison) script(s *ir.Script) {
 	c.command("Command", s.Command)
 	c.account("Command", c.got.values["Script uid:gid"], s.User)
 	c.value("Interval", inSeconds(s.Interval))
-	if c.got.values["Timeout"] != "0 sec" { // it takes the interval then
+	if c.got.values["Timeout"] != "0 sec" { // it uses the interval then
 		c.value("Timeout", inSeconds(s.Timeout))
 	}
 	c.value("Weight", weight(s.Weight))
@@ -502,7 +502,7 @@ func (c *comparison) global(cfg *ir.Config) {
 	if g.StartupDelay > 0 {
 		c.value("vrrp_startup_delay", strconv.FormatFloat(g.StartupDelay.Seconds(), 'f', -1, 64))
 	}
-	if g.SMTPServer.Host != "" { // without one it does not tell
+	if g.SMTPServer.Host != "" { // without a server it does not show it
 		c.list("Email notification to", linesOf(g.Recipients, func(n ir.Name) string { return n.Text }))
 	}
 }

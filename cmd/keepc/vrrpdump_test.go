@@ -12,11 +12,12 @@ import (
 	"keepc/runtime/lab"
 )
 
-// TestVRRPDumps holds decoding against the running program: Debian's keepalived is started with real files and those of testdata/dump/vrrp,
-// on a host that has their interfaces, users and scripts, and what its data dump and its JSON say must be what keepc understood.
-// Differences that are meant stand in testdata/reference/dumps-vrrp.txt, each with its reason. It also holds that a file means to keepalived after
-// "keepc fmt" what it meant before: a second keepalived is started with what fmt makes of it, and the dumps of both are compared. -short
-// compares the project's own files alone, KEEPC_DUMP=all every real file that there is.
+// TestVRRPDumps compares decoding with the running program: Debian's keepalived is started with real files and those
+// of testdata/dump/vrrp, on a host that has their interfaces, users and scripts, and its data dump and its JSON must
+// agree with what keepc understood. Deliberate differences are in testdata/reference/dumps-vrrp.txt, each with its
+// reason. It also checks that a file means the same to keepalived after "keepc fmt": a second keepalived is started
+// with the output of fmt, and the dumps of both are compared. -short compares only the project's own files,
+// KEEPC_DUMP=all every real file.
 func TestVRRPDumps(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "keepalived", "chroot")
@@ -28,7 +29,7 @@ func TestVRRPDumps(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				cfg := configOf(t, path)
-				got, why := runForDump(t, path, cfg)
+				got, why := runForDump(t, path, cfg, nil)
 				if sameAfterFormat(t, path, cfg, got, why) {
 					formatted.Add(1)
 				}
@@ -61,8 +62,8 @@ func TestVRRPDumps(t *testing.T) {
 	}
 }
 
-// vrrpDumpFiles lists what is compared: all of the project's files, and of the real ones every third, which takes a
-// minute: those with mistakes too, for keepc reads them as keepalived does.
+// vrrpDumpFiles lists what is compared: all of the project's files, and every third real one,
+// including those with mistakes, because keepc reads them as keepalived does.
 func vrrpDumpFiles(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join("..", "..", "testdata", "dump", "vrrp", "*.conf"))
@@ -95,7 +96,7 @@ func vrrpDumpFiles(t *testing.T) []string {
 	return files
 }
 
-// An excuse is a difference that is meant.
+// An excuse is a deliberate difference.
 type excuse struct {
 	file string // or *
 	text *regexp.Regexp
@@ -104,7 +105,8 @@ type excuse struct {
 
 type excuseList []*excuse
 
-// dumpExcuses reads testdata/reference/dumps-vrrp.txt: "FILE | expression that the difference matches | reason" a line.
+// dumpExcuses reads testdata/reference/dumps-vrrp.txt: one "FILE | expression that the difference matches | reason"
+// per line.
 func dumpExcuses(t *testing.T) (list excuseList) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "testdata", "reference", "dumps-vrrp.txt"))
@@ -124,7 +126,7 @@ func dumpExcuses(t *testing.T) (list excuseList) {
 	return list
 }
 
-// cover reports whether a difference is meant.
+// cover reports whether a difference is deliberate.
 func (l excuseList) cover(file, difference string) bool {
 	for _, e := range l {
 		if (e.file == "*" || e.file == file) && e.text.MatchString(difference) {

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// TestAdoption plays the README's five commands on the repository of a stranger: 27 hosts that were never checked, with some 300 findings.
-// Afterwards the job is green, and only what is new makes it fail.
+// TestAdoption plays the README's five commands on a stranger's repository: 27 hosts that were never checked, with
+// some 300 findings. Afterwards the job is green, and only new findings make it fail.
 func TestAdoption(t *testing.T) {
 	t.Parallel()
 	repo := stranger(t)
@@ -47,7 +47,7 @@ func TestAdoption(t *testing.T) {
 		t.Errorf("afterwards the job is not green: exit code %d\n%s", last.code, last.out)
 	}
 
-	// What is new is shown, alone.
+	// Only new findings are shown.
 	file := filepath.Join(repo, "hosts", "lb07", "keepalived.conf")
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -63,8 +63,8 @@ func TestAdoption(t *testing.T) {
 	}
 }
 
-// TestValidate plays what the README gives to Ansible and Puppet: a file that was rendered somewhere else is judged as if it were in its
-// place, includes and settings too.
+// TestValidate plays what the README gives to Ansible and Puppet: a file that was rendered in a different place is
+// judged as if it were in its own, including includes and settings.
 func TestValidate(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
@@ -106,7 +106,8 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// stranger writes a repository of 27 hosts, in pairs and one alone, as people keep them: copied from each other, mistakes and all.
+// stranger writes a repository of 27 hosts, in pairs and one by itself, as people keep them: copied from each other,
+// mistakes and all.
 func stranger(t *testing.T) string {
 	t.Helper()
 	repo := t.TempDir()
@@ -138,7 +139,7 @@ func stranger(t *testing.T) string {
 	return repo
 }
 
-// readmeCommands returns the commands of the first block of code below a heading of the README, without their comments.
+// readmeCommands returns the commands of the first code block below a heading of the README, without their comments.
 func readmeCommands(t *testing.T, heading string) (commands []string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
@@ -160,16 +161,16 @@ func readmeCommands(t *testing.T, heading string) (commands []string) {
 	return commands
 }
 
-// ran is how a command of a shell ended.
+// ran is how a shell command ended.
 type ran struct {
 	code     int
 	out, err string
 }
 
-// sh runs a command of a shell in a directory, where keepc is the program as it is shipped.
+// sh runs a shell command in a directory, where keepc is the shipped program.
 func sh(t *testing.T, dir, command string) ran {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // one that does not end fails alone
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // one that does not end fails by itself
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", command)
 	cmd.WaitDelay = time.Second

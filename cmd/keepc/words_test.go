@@ -11,7 +11,7 @@ import (
 	"keepc/runtime/lab"
 )
 
-// TestWordsAsKeepalived: both programs do the same with garp_extra_if, promote_secondaries, disable_local_igmp and interface_up_down_delays.
+// TestWordsAsKeepalived checks that both programs do the same with garp_extra_if, promote_secondaries, disable_local_igmp and interface_up_down_delays.
 func TestWordsAsKeepalived(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "keepalived", "ip")
@@ -88,8 +88,8 @@ vrrp_instance VI_1 {
 	}
 }
 
-// TestLinkbeat: with linkbeat_interfaces both programs are in FAULT while the link is down, and MASTER again when it is up. keepalived asks
-// once a second; keepc, which leaves the word out, hears of it from the kernel.
+// TestLinkbeat checks that with linkbeat_interfaces both programs are in FAULT while the link is down, and MASTER
+// again when it is up. keepalived polls once a second; keepc, which leaves the keyword out, is told by the kernel.
 func TestLinkbeat(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "keepalived", "ip")

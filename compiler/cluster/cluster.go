@@ -1,5 +1,5 @@
-// Package cluster looks at the configurations of several directors together: which of their interfaces are on one segment, which
-// addresses they speak from, and which of their instances are one virtual router.
+// Package cluster looks at the configurations of several directors together: which of their interfaces share a
+// segment, which addresses they send from, and which of their instances are one virtual router.
 package cluster
 
 import (
@@ -9,13 +9,13 @@ import (
 	"keepc/compiler/ir"
 )
 
-// A Node is one director, and what its file says. Nobody may change the configuration while its cluster is looked at.
+// A Node is one director with its configuration, which must not change while its cluster is in use.
 type Node struct {
 	Name   string
 	Config *ir.Config
 }
 
-// A Cluster is directors and the segments that join them.
+// A Cluster is a set of directors and the segments that join them.
 type Cluster struct {
 	Nodes []Node
 	ports [][]Port // by node
@@ -23,15 +23,16 @@ type Cluster struct {
 
 // A Port is an interface of a node with its segment.
 //
-// Interfaces of the same name are on the same segment. One that has no namesake goes by its instances: it is where another node's
-// instance is the same virtual router by its number, with an address in common or as a unicast peer.
+// Interfaces with the same name are on the same segment. An interface without a namesake is placed by its instances:
+// on the segment where another node has the same virtual router, by VRID and a shared address or unicast peer.
 type Port struct {
 	Interface string
 	Segment   string
-	// Sources is where advertisements come from: addresses that the files tell (mcast_src_ip, unicast_src_ip, or what all others
-	// call their peer), else made up.
+	// Sources are the addresses that advertisements come from: those in the files (mcast_src_ip, unicast_src_ip, or
+	// the address that all others have as their peer), or assumed ones.
 	Sources []netip.Addr
-	// Assumed: Sources are made up, 169.254.0.N and its like for IPv6 on the Nth node. They decide ties, as addresses do.
+	// Assumed says that Sources are made up: 169.254.0.N on the Nth node, and likewise for IPv6. They break ties, as
+	// addresses do.
 	Assumed bool
 }
 
@@ -46,7 +47,7 @@ func New(nodes []Node) *Cluster {
 	return c
 }
 
-// Ports of a node, in the order in which its file mentions them.
+// Ports returns the ports of a node, in the order in which its file mentions them.
 func (c *Cluster) Ports(node int) []Port { return c.ports[node] }
 
 // Port returns an interface of a node; nil when its file does not mention it.
@@ -59,12 +60,14 @@ func (c *Cluster) Port(node int, name string) *Port {
 	return nil
 }
 
-// Alone lists the interfaces that the file of one node mentions, each on a segment of its name.
+// Alone lists the interfaces that the file of one node mentions, each on a segment of the same name.
 func Alone(node int, cfg *ir.Config) (list []Port) {
+	index := map[string]int{}
 	port := func(name string) *Port {
-		i := slices.IndexFunc(list, func(p Port) bool { return p.Interface == name })
-		if i < 0 {
+		i, ok := index[name]
+		if !ok {
 			i, list = len(list), append(list, Port{Interface: name, Segment: name})
+			index[name] = i
 		}
 		return &list[i]
 	}
@@ -85,7 +88,7 @@ func Alone(node int, cfg *ir.Config) (list []Port) {
 			}
 		}
 	}
-	// An instance that names no source takes one that another names; only what is missing then is made up.
+	// An instance without a source uses that of another instance; an address is made up only if there is none.
 	for _, v := range cfg.Instances {
 		p := port(v.Interface)
 		if !slices.ContainsFunc(p.Sources, func(a netip.Addr) bool { return a.Is6() == v.IPv6() }) {
@@ -104,7 +107,7 @@ func assumed(node int, ipv6 bool) netip.Addr {
 	return netip.AddrFrom4([4]byte{169, 254, hi, lo})
 }
 
-// join puts interfaces without namesakes onto the segments of their instances' peers.
+// join puts interfaces without namesakes on the segments of their instances' peers.
 func (c *Cluster) join() {
 	for i := range c.Nodes {
 		for k := range c.ports[i] {
@@ -122,7 +125,7 @@ func (c *Cluster) join() {
 	}
 }
 
-// namesake tells whether another node has an interface of that name.
+// namesake reports whether another node has an interface with that name.
 func (c *Cluster) namesake(node int, name string) bool {
 	for j := range c.Nodes {
 		if j != node && c.Port(j, name) != nil {
@@ -144,15 +147,20 @@ func (c *Cluster) peerInterface(i, j int, name string) string {
 	return ""
 }
 
-// name finds the addresses that the other nodes of a segment know: the peer that all others have and the node itself has not.
+// name finds the addresses that the other nodes of a segment know: the unicast peer that all others have and the node
+// itself does not.
 func (c *Cluster) name() {
+	peers := make([]map[string][]netip.Addr, len(c.Nodes))
+	for i := range c.Nodes {
+		peers[i] = c.unicastPeers(i)
+	}
 	for i := range c.Nodes {
 		for k := range c.ports[i] {
 			p := &c.ports[i][k]
 			if !p.Assumed {
 				continue
 			}
-			if known := c.calledPeer(i, p.Segment); len(known) == 1 && (known[0].Is4() || known[0].IsLinkLocalUnicast()) && // which keepalived takes
+			if known := calledPeer(peers, i, p.Segment); len(known) == 1 && (known[0].Is4() || known[0].IsLinkLocalUnicast()) && // which keepalived accepts
 				len(p.Sources) == 1 && known[0].Is6() == p.Sources[0].Is6() {
 				p.Sources, p.Assumed = known, false
 			}
@@ -161,37 +169,41 @@ func (c *Cluster) name() {
 }
 
 // calledPeer lists the addresses that are a unicast_peer of every other node on the segment and not of the node itself.
-func (c *Cluster) calledPeer(node int, segment string) (known []netip.Addr) {
+// peers has the unicastPeers of all nodes.
+func calledPeer(peers []map[string][]netip.Addr, node int, segment string) (known []netip.Addr) {
 	first := true
-	for j := range c.Nodes {
+	for j := range peers {
 		if j == node {
 			continue
 		}
-		list, on := c.unicastPeers(j, segment)
+		list, on := peers[j][segment]
 		switch {
 		case !on:
 		case first:
-			known, first = list, false
+			known, first = slices.Clone(list), false
 		default:
 			known = slices.DeleteFunc(known, func(a netip.Addr) bool { return !slices.Contains(list, a) })
 		}
 	}
-	own, _ := c.unicastPeers(node, segment)
+	own := peers[node][segment]
 	return slices.DeleteFunc(known, func(a netip.Addr) bool { return slices.Contains(own, a) })
 }
 
-// unicastPeers lists all unicast_peer addresses of a node on a segment. on: it has instances there.
-func (c *Cluster) unicastPeers(node int, segment string) (list []netip.Addr, on bool) {
+// unicastPeers lists the unicast_peer addresses of a node for each segment on which it has instances.
+func (c *Cluster) unicastPeers(node int) map[string][]netip.Addr {
+	segment := map[string]string{}
+	for _, p := range c.ports[node] {
+		segment[p.Interface] = p.Segment
+	}
+	all := map[string][]netip.Addr{}
 	for _, v := range c.Nodes[node].Config.Instances {
-		if c.Port(node, v.Interface).Segment != segment {
-			continue
-		}
-		on = true
+		list := all[segment[v.Interface]]
 		for _, p := range v.Unicast {
 			if !slices.Contains(list, p.Addr) {
 				list = append(list, p.Addr)
 			}
 		}
+		all[segment[v.Interface]] = list
 	}
-	return list, on
+	return all
 }

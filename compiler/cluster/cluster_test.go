@@ -9,7 +9,7 @@ import (
 	"keepc/compiler/ir"
 )
 
-// An instance in one line: name, interface, number, address, and the source and peers of unicast.
+// An instance in one line: name, interface, VRID, address, and the unicast source and peers.
 func instance(name, iface string, vrid uint8, address, source string, peers ...string) *ir.VRRPInstance {
 	v := &ir.VRRPInstance{Name: name, Interface: iface, VRID: vrid}
 	if address != "" {

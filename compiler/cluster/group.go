@@ -9,11 +9,11 @@ import (
 
 // A Group is one virtual router: the instances of several nodes that advertise to each other, whatever their names.
 //
-// They have one number, one family and one segment, and nothing that tells them apart: where both sides hold addresses, one is in
-// common, or one side calls the other its unicast peer.
+// They have the same VRID, family and segment, and nothing that separates them: if both sides hold addresses, they
+// share one, or one side has the other as its unicast peer.
 type Group struct {
 	Segment string
-	Members []Member // in the order of the nodes; one at least
+	Members []Member // in the order of the nodes; at least one
 }
 
 // A Member is the instance of one node in a group.
@@ -23,7 +23,8 @@ type Member struct {
 	Config *ir.Config // of the node
 }
 
-// Groups returns the virtual routers of the cluster, in the order in which the files mention them. An instance is in one group.
+// Groups returns the virtual routers of the cluster, in the order in which the files mention them. Each instance is in
+// one group.
 func (c *Cluster) Groups() (groups []Group) {
 	for node, n := range c.Nodes {
 		for _, v := range n.Config.Instances {
@@ -41,7 +42,7 @@ func (c *Cluster) Groups() (groups []Group) {
 // Segment returns the segment of an instance.
 func (c *Cluster) Segment(m Member) string { return c.Port(m.Node, m.Interface).Segment }
 
-// Source returns where the advertisements of a member come from. known: a file says so.
+// Source returns where the advertisements of a member come from. known reports whether a file says so.
 func (c *Cluster) Source(m Member) (a netip.Addr, known bool) {
 	if m.SourceAddr.IsValid() {
 		return m.SourceAddr, true
@@ -55,13 +56,13 @@ func (c *Cluster) Source(m Member) (a netip.Addr, known bool) {
 	return netip.Addr{}, false
 }
 
-// belongs tells whether an instance is one of a virtual router that has none of its node yet.
+// belongs reports whether an instance belongs to a virtual router that has no member of its node yet.
 func (c *Cluster) belongs(g Group, m Member) bool {
 	return !slices.ContainsFunc(g.Members, func(o Member) bool { return o.Node == m.Node || !sameNumber(o.VRRPInstance, m.VRRPInstance) }) &&
 		slices.ContainsFunc(g.Members, func(o Member) bool { return c.alike(o, m) })
 }
 
-// alike tells whether two instances of one number and family are one virtual router.
+// alike reports whether two instances with the same VRID and family are one virtual router.
 func (c *Cluster) alike(a, b Member) bool {
 	v, w := a.VRRPInstance, b.VRRPInstance
 	if c.Segment(a) != c.Segment(b) {
@@ -70,25 +71,26 @@ func (c *Cluster) alike(a, b Member) bool {
 	return shareAddress(v, w) || callEachOther(v, w) || len(v.Addresses) == 0 || len(w.Addresses) == 0
 }
 
-// Hear tells whether two instances advertise to one multicast group on one segment, and would so disturb each other when they are
-// two virtual routers of one number.
+// Hear reports whether two instances advertise to the same multicast group on the same segment, and so disturb each
+// other if they are two virtual routers with the same VRID.
 func (c *Cluster) Hear(a, b Member) bool {
 	return sameNumber(a.VRRPInstance, b.VRRPInstance) && c.Segment(a) == c.Segment(b) &&
 		len(a.Unicast) == 0 && len(b.Unicast) == 0 && a.MulticastGroup == b.MulticastGroup
 }
 
-// sameNumber tells whether two instances have one number and family.
+// sameNumber reports whether two instances have the same VRID and family.
 func sameNumber(a, b *ir.VRRPInstance) bool { return a.VRID == b.VRID && a.IPv6() == b.IPv6() }
 
-// shareAddress tells whether two instances of one segment hold the same address.
+// shareAddress reports whether two instances on one segment hold the same address.
 func shareAddress(a, b *ir.VRRPInstance) bool { return len(Shared(a, b)) > 0 }
 
-// shareGlobal tells whether two instances hold the same address and mean the same by it: a link-local one is another on each link.
+// shareGlobal reports whether two instances hold the same address and mean the same by it: a link-local address
+// differs from link to link.
 func shareGlobal(a, b *ir.VRRPInstance) bool {
 	return slices.ContainsFunc(Shared(a, b), func(a netip.Addr) bool { return !a.IsLinkLocalUnicast() })
 }
 
-// Shared lists the addresses that both of two instances hold.
+// Shared lists the addresses that both instances hold.
 func Shared(a, b *ir.VRRPInstance) (both []netip.Addr) {
 	for _, x := range a.Addresses {
 		if slices.ContainsFunc(b.Addresses, func(y ir.Address) bool { return x.Prefix.Addr() == y.Prefix.Addr() }) {
@@ -98,7 +100,7 @@ func Shared(a, b *ir.VRRPInstance) (both []netip.Addr) {
 	return both
 }
 
-// callEachOther tells whether one instance names the source of the other as its unicast peer.
+// callEachOther reports whether one instance has the source of the other as its unicast peer.
 func callEachOther(a, b *ir.VRRPInstance) bool { return calls(a, b) || calls(b, a) }
 
 func calls(a, b *ir.VRRPInstance) bool {

@@ -1,8 +1,10 @@
-// Package diff compares two configurations of one director: what a reload from one to the other does to the kernel, to instances and
-// real servers, and to all that is no kernel object.
+// Package diff compares two configurations of one director: what a reload from one to the other changes in the kernel,
+// for instances and real servers, and for everything that is not a kernel object.
 package diff
 
 import (
+	"sync"
+
 	"keepc/compiler/ir"
 	"keepc/compiler/plan"
 	"keepc/compiler/state"
@@ -15,16 +17,16 @@ type Side struct {
 	Config *ir.Config
 }
 
-// A Diff is what differs.
+// A Diff is the difference between two sides.
 type Diff struct {
 	Kernel    plan.Plan
-	Settings  []Setting  // in the order of the table; what the kernel plan tells is not among them
+	Settings  []Setting  // in the order of the table, without those that the kernel plan shows
 	Instances []Instance // those of the new file in its order, then those that are gone
-	Servers   []Server   // as the instances
+	Servers   []Server   // in the same order as the instances
 	Notes     []string
 }
 
-// A Role that is assumed of all instances.
+// A Role is assumed for all instances.
 type Role bool
 
 const (
@@ -32,15 +34,22 @@ const (
 	Master Role = true
 )
 
-// Compare returns what a reload from one file to the other changes on a director whose instances have the role, and whose real
-// servers are all well.
+// Compare returns what a reload from one file to the other changes on a director whose instances have the role, and
+// whose real servers are all up.
 func Compare(before, after Side, role Role) Diff {
+	var kernel plan.Plan
+	var both sync.WaitGroup
+	both.Go(func() {
+		kernel = plan.Diff(want(before.Config, role), want(after.Config, role), func(state.Key) bool { return true })
+	})
 	d := Reload(before, after)
-	d.Kernel = plan.Diff(want(before.Config, role), want(after.Config, role), func(state.Key) bool { return true })
+	both.Wait()
+	d.Kernel = kernel
 	return d
 }
 
-// Reload returns what a reload from one file to the other changes on any director: all but the kernel objects.
+// Reload returns what a reload from one file to the other changes on any director: everything except the kernel
+// objects.
 func Reload(before, after Side) Diff {
 	all := compareSettings(before, after)
 	found := index(all)
@@ -50,7 +59,7 @@ func Reload(before, after Side) Diff {
 	}
 	for _, s := range all {
 		if !s.Inherited && !s.told() {
-			d.Settings = append(d.Settings, s)
+			d.Settings = append(d.Settings, *s)
 		}
 	}
 	moved, notes := trapped(before, after)
@@ -65,5 +74,5 @@ func want(cfg *ir.Config, role Role) state.State {
 	return state.Desired(cfg, state.Situation{Announced: state.AllAnnounced(cfg, "assumed")})
 }
 
-// A Verdict says what becomes of an instance or a real server.
+// A Verdict says what happens to an instance or a real server.
 type Verdict string

@@ -22,11 +22,12 @@ func read(text []byte, dir string) (side diff.Side, balanced bool) {
 	return diff.Side{File: u.Tree, Config: u.Config}, balanced
 }
 
-// empty tells whether a diff is one that people see as no changes.
+// empty reports whether people see a diff as no changes.
 func empty(d diff.Diff) bool { return report.NewDirectorDiff("", "", "", "", d).Empty() }
 
-// TestEqual compares every real file with itself, with itself laid out anew, and with what it is read as. Where braces are missing the layout is a guess at
-// where they belong, and a file laid out anew asks for another guess: such files are compared with themselves only.
+// TestEqual compares every real file with itself, with its formatted text, and with the text that it is read as. Where
+// braces are missing, the layout is a guess at where they belong, and formatting leads to a different guess: such
+// files are compared only with themselves.
 func TestEqual(t *testing.T) {
 	files, _ := filepath.Glob(filepath.Join("..", "..", "testdata", "*", "*.conf"))
 	for _, dir := range []string{"corpus/files/*", "cases/*.conf"} {
@@ -42,7 +43,7 @@ func TestEqual(t *testing.T) {
 			t.Fatal(err)
 		}
 		if strings.Contains(string(text), "RANDOM") {
-			continue // it is another file whenever it is read
+			continue // it differs each time it is read
 		}
 		dir, err := filepath.Abs(filepath.Dir(name))
 		if err != nil {
@@ -59,7 +60,7 @@ func TestEqual(t *testing.T) {
 		}
 		asRead := before.File.Text()
 		if !balanced || strings.Contains(string(asRead), "~SEQ") {
-			continue // a sequence that is words where it is written would be one in another place
+			continue // a sequence that is plain words here would expand elsewhere
 		}
 		if again, _ := read(asRead, "/nowhere"); !empty(diff.Compare(before, again, diff.Master)) {
 			t.Errorf("%s differs from itself as it is read: %s", filepath.Base(name), summary(diff.Compare(before, again, diff.Master)))
@@ -68,7 +69,8 @@ func TestEqual(t *testing.T) {
 	t.Log(len(files), "files")
 }
 
-// TestRestart wants a restart for all that keepalived cannot change by a reload, and for nothing else of global_defs.
+// TestRestart expects a restart for everything that keepalived cannot change by a reload, and for nothing else in
+// global_defs.
 func TestRestart(t *testing.T) {
 	const instance = "vrrp_instance VI_1 {\n interface eth0\n virtual_router_id 51\n virtual_ipaddress {\n  192.0.2.10/24\n }\n}\n"
 	for _, k := range []struct {

@@ -12,7 +12,8 @@ import (
 	"keepc/compiler/report"
 )
 
-// farm is a file with so many services of 20 servers, and as many instances in one group, half of which have other addresses.
+// farm is a file with a number of services of 20 servers each, and as many instances in one group, half of them with
+// different addresses.
 func farm(services, weight, shift int) []byte {
 	var b strings.Builder
 	b.WriteString("vrrp_script chk {\n script /bin/true\n}\nvrrp_sync_group G {\n group {\n")
@@ -32,7 +33,8 @@ func farm(services, weight, shift int) []byte {
 	return []byte(b.String())
 }
 
-// TestGrowth holds the time of a diff to about the size of the files: four times the size may take nine times as long, and no more. What the machine does besides does not count.
+// TestGrowth checks that the time of a diff grows about as the size of the files: four times the size may take at most
+// nine times as long. Other work of the machine does not count.
 func TestGrowth(t *testing.T) {
 	took := func(services int) time.Duration {
 		before, _ := read(farm(services, 100, 0), "/")
@@ -51,7 +53,7 @@ func TestGrowth(t *testing.T) {
 		}
 		return best
 	}
-	took(1) // the table of keywords is made
+	took(1) // this builds the table of keywords
 	small, large := took(25), took(100)
 	t.Logf("25 services of 20 servers take %v, 100 take %v", small, large)
 	if large > 9*small {
@@ -59,7 +61,7 @@ func TestGrowth(t *testing.T) {
 	}
 }
 
-// computed is how long this process has computed.
+// computed is the CPU time of this process so far.
 func computed(t *testing.T) time.Duration {
 	t.Helper()
 	var self syscall.Rusage

@@ -13,7 +13,7 @@ import (
 	"keepc/grammar/source"
 )
 
-// What becomes of an instance at the reload.
+// What happens to an instance at the reload.
 const (
 	Untouched Verdict = "untouched"
 	Retuned   Verdict = "retuned in place"
@@ -22,7 +22,7 @@ const (
 	Restart   Verdict = "restart needed"
 )
 
-// An Instance is what becomes of a VRRP instance.
+// An Instance is what happens to a VRRP instance.
 type Instance struct {
 	Name    string
 	Key     ir.InstanceKey
@@ -42,7 +42,7 @@ func instances(before, after *ir.Config, changes changed) (list []Instance) {
 	kept := byKey(after.Instances, (*ir.VRRPInstance).Key)
 	for _, v := range after.Instances {
 		if kept[v.Key()] != v {
-			continue // twice the same virtual router: the first one counts
+			continue // a second instance of the same virtual router: the first one counts
 		}
 		i := Instance{Name: v.Name, Key: v.Key(), Origin: v.Span()}
 		switch old := known[v.Key()]; {
@@ -66,7 +66,7 @@ func instances(before, after *ir.Config, changes changed) (list []Instance) {
 	return list
 }
 
-// byKey finds parts by what a reload knows them by: the first one where several have it.
+// byKey indexes parts by what a reload identifies them by; of several with the same key, the first counts.
 func byKey[K comparable, V any](list []*V, key func(*V) K) map[K]*V {
 	m := make(map[K]*V, len(list))
 	for _, v := range list {
@@ -78,7 +78,7 @@ func byKey[K comparable, V any](list []*V, key func(*V) K) map[K]*V {
 }
 
 // restarts names what a reload cannot change.
-func restarts(changes []Setting) string {
+func restarts(changes []*Setting) string {
 	var words []string
 	for _, c := range changes {
 		if c.key.Reload == schema.Restart && !slices.Contains(words, c.key.Word) {
@@ -88,11 +88,11 @@ func restarts(changes []Setting) string {
 	return strings.Join(words, ", ")
 }
 
-// surroundings is what surrounds the instances of both sides.
+// surroundings is the context of the instances on both sides.
 type surroundings struct {
 	groups      map[string][]*ir.SyncGroup // of both sides, by the names of their members
 	changes     changed
-	held, holds map[state.AddressKey]*ir.VRRPInstance // by what address: before and after
+	held, holds map[state.AddressKey]*ir.VRRPInstance // by address: before and after
 }
 
 func byMember(groups []*ir.SyncGroup) map[string][]*ir.SyncGroup {
@@ -141,7 +141,7 @@ func (s surroundings) judge(old, now *ir.VRRPInstance) (Verdict, string) {
 	return Retuned, reason
 }
 
-// contest says who may win an election that another priority begins.
+// contest says who may win an election that a changed priority starts.
 func contest(old, now *ir.VRRPInstance) string {
 	switch {
 	case now.Priority < old.Priority:
@@ -152,7 +152,7 @@ func contest(old, now *ir.VRRPInstance) string {
 	return ""
 }
 
-// concerned names the blocks that change and that an instance depends on: what it tracks, and its sync group.
+// concerned names the changed blocks that an instance depends on: what it tracks, and its sync group.
 func (s surroundings) concerned(v *ir.VRRPInstance) (found []string) {
 	blocks := map[ir.TrackKind][]string{
 		ir.ScriptTracker: {"vrrp_script"}, ir.FileTracker: {"track_file", "vrrp_track_file"}, ir.ProcessTracker: {"vrrp_track_process"}, ir.BFDTracker: {"bfd_instance"},
@@ -178,7 +178,7 @@ func (s surroundings) concerned(v *ir.VRRPInstance) (found []string) {
 	return found
 }
 
-// unheard names what makes routers drop each other's advertisements when only one has it.
+// unheard names the changes that make routers drop each other's advertisements while only one of them has the change.
 func unheard(old, now *ir.VRRPInstance) (words []string) {
 	if old.Version != now.Version {
 		return []string{"version"}
@@ -192,7 +192,7 @@ func unheard(old, now *ir.VRRPInstance) (words []string) {
 	return words
 }
 
-// arrival says why an instance begins anew.
+// arrival says why an instance starts from scratch.
 func arrival(v *ir.VRRPInstance, before *ir.Config, kept map[ir.InstanceKey]*ir.VRRPInstance) string {
 	old := namesake(before, v.Name)
 	if old == nil || kept[old.Key()] != nil {
@@ -211,7 +211,7 @@ func arrival(v *ir.VRRPInstance, before *ir.Config, kept map[ir.InstanceKey]*ir.
 	return strings.Join(what, " and ") + " makes it another virtual router: the old one leaves with priority 0, the new one begins as BACKUP"
 }
 
-// replaced tells whether the name of an instance that is gone lives on in another virtual router.
+// replaced reports whether the name of an instance that is gone is now that of a different virtual router.
 func replaced(v *ir.VRRPInstance, known map[ir.InstanceKey]*ir.VRRPInstance, after *ir.Config) bool {
 	now := namesake(after, v.Name)
 	return now != nil && known[now.Key()] == nil
@@ -224,13 +224,13 @@ func namesake(cfg *ir.Config, name string) *ir.VRRPInstance {
 	return nil
 }
 
-// addressChanges lists the addresses that an instance gains, loses or holds in another way.
+// addressChanges lists the addresses that an instance gains, loses or holds with different settings.
 func (s surroundings) addressChanges(old, now *ir.VRRPInstance) (list []string) {
 	before, after := addresses(old), addresses(now)
 	for i, a := range now.Addresses {
 		k := addressKey(a)
 		if after[k] != &now.Addresses[i] {
-			continue // it stands twice: the last one counts
+			continue // a duplicate: the last one counts
 		}
 		b := before[k]
 		switch from := s.held[k]; {
@@ -260,7 +260,7 @@ func (s surroundings) addressChanges(old, now *ir.VRRPInstance) (list []string) 
 	return list
 }
 
-// addresses finds the addresses of an instance by what a kernel knows them by: the last line about each.
+// addresses indexes the addresses of an instance by their kernel key; of several lines about one, the last counts.
 func addresses(v *ir.VRRPInstance) map[state.AddressKey]*ir.Address {
 	m := make(map[state.AddressKey]*ir.Address, len(v.Addresses))
 	for i := range v.Addresses {

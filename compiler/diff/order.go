@@ -7,8 +7,9 @@ import (
 	"keepc/grammar/source"
 )
 
-// trapped tells of values of global_defs that moved behind an instance, or before it again. It is the one order of blocks that
-// means something: keepalived forgets these values there at a reload, for it copies them into an instance when its block opens.
+// trapped reports values of global_defs that moved after an instance, or back before it. This is the one order of
+// blocks that matters: keepalived forgets these values at a reload, because it copies them into an instance when its
+// block opens.
 func trapped(before, after Side) (list []Setting, notes []string) {
 	const free = "before the instances"
 	old, now := behind(before.File), behind(after.File)
@@ -29,7 +30,7 @@ func trapped(before, after Side) (list []Setting, notes []string) {
 	return list, notes
 }
 
-// A trap is a value of global_defs that an instance above it does not see.
+// A trap is a value of global_defs that an instance before it does not see.
 type trap struct {
 	word, instance string
 	span           source.Span
@@ -51,7 +52,7 @@ func has(list []trap, t trap) bool {
 	return false
 }
 
-// behind lists the values that stand behind an instance and that it copies.
+// behind lists the values that come after an instance and that it copies.
 func behind(file *grammar.File) (list []trap) {
 	instance := ""
 	for _, s := range file.Stmts {
@@ -74,7 +75,7 @@ func behind(file *grammar.File) (list []trap) {
 	return list
 }
 
-// written tells whether global_defs has the word anywhere.
+// written reports whether global_defs has the word at all.
 func written(file *grammar.File, word string) bool {
 	for _, s := range file.Stmts {
 		if s.Keyword() == "global_defs" && s.Block.Find(word) != nil {

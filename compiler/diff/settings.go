@@ -14,19 +14,19 @@ import (
 	"keepc/grammar/source"
 )
 
-// A Setting is one keyword that differs, or a block that comes or goes.
+// A Setting is one keyword that differs, or a block that is added or removed.
 type Setting struct {
 	Action        plan.Action // Add, Edit or Remove
 	Path          string      // of the keyword: "vrrp_instance.priority"
-	Block         string      // that it stands in: "VI_1", "10.0.0.7:80 of tcp 10.0.0.3:80", "global_defs"; empty: it is one itself
+	Block         string      // the block around it: "VI_1", "10.0.0.7:80 of tcp 10.0.0.3:80", "global_defs"; empty: it is a block itself
 	Name          string      // "priority", "authentication auth_pass", "vrrp_script chk"
 	Before, After string      // as a person writes it; empty: not set
-	Secret        bool        // the two differ, and that is all to say
-	Origin        source.Span // in the new file; what goes has that of the old one
-	Inherited     bool        // neither block says it: it comes from another one, whose line is a Setting too
+	Secret        bool        // the values differ and must not be shown
+	Origin        source.Span // in the new file; in the old one if it is removed
+	Inherited     bool        // neither block sets it: it comes from a different one, whose line is a Setting too
 
 	key   *schema.Keyword
-	owner any // the ir.InstanceKey or state.DestinationKey of the block in the new file, or in the old one when it goes
+	owner any // the ir.InstanceKey or state.DestinationKey of the block in the new file, or in the old one if it is removed
 }
 
 func (s Setting) String() string {
@@ -46,55 +46,82 @@ func orNone(s string) string {
 	return s
 }
 
-// told tells whether the plan of the kernel or a verdict shows the setting.
+// told reports whether the kernel plan or a verdict shows the setting.
 func (s Setting) told() bool {
 	switch s.key.Word {
-	case "vrrp_instance", "virtual_server", "real_server": // that one comes or goes, its verdict tells
+	case "vrrp_instance", "virtual_server", "real_server": // the verdict shows that one is added or removed
 		return s.Action != plan.Edit
 	}
 	return s.key.Kernel
 }
 
-// A scope is the block that is being compared.
+// A scope is the block being compared.
 type scope struct {
 	path, block, prefix string
 	key                 *schema.Keyword
 	owner               any
 }
 
-// compareSettings compares all that the table knows.
-func compareSettings(before, after Side) []Setting {
-	return compare(scope{}, schema.Settings(before.Config, before.File), schema.Settings(after.Config, after.File))
+// compareSettings compares everything that the table knows.
+func compareSettings(before, after Side) []*Setting {
+	var c comparison
+	c.compare(scope{}, &level{before: schema.Settings(before.Config, before.File), after: schema.Settings(after.Config, after.File)})
+	return c.found
+}
+
+// A comparison is what was found so far, and the memory of its levels: there may be 100,000 blocks.
+type comparison struct {
+	found  []*Setting
+	levels []*level // by the depth of their block below the file
+	depth  int
+}
+
+// A level is a block on both sides. It is overwritten by the next block of the same depth.
+type level struct {
+	before, after []schema.Setting
+	pairs         []pair
 }
 
 // compare compares the settings of a block.
-func compare(in scope, before, after []schema.Setting) (list []Setting) {
-	pairs := match(before, after)
-	for _, p := range pairs {
+func (c *comparison) compare(in scope, l *level) {
+	l.pairs = match(l.pairs[:0], l.before, l.after)
+	for _, p := range l.pairs {
 		switch {
 		case p.after == nil:
-			list = append(list, in.whole(plan.Remove, *p.before))
+			c.found = append(c.found, in.whole(plan.Remove, *p.before))
 		case p.before == nil:
-			list = append(list, in.whole(plan.Add, *p.after))
+			c.found = append(c.found, in.whole(plan.Add, *p.after))
 		case !p.before.Same(*p.after):
-			list = append(list, in.edit(*p.before, *p.after))
+			c.found = append(c.found, in.edit(*p.before, *p.after))
 		case unchanged(*p.before, *p.after):
 		case p.before.Key.Block:
-			list = append(list, in.renamed(*p.before, *p.after)...)
-			list = append(list, compare(in.inside(*p.after), p.before.Inside(), p.after.Inside())...)
+			c.found = append(c.found, in.renamed(*p.before, *p.after)...)
+			c.inside(in.inside(*p.after), p)
 		}
 	}
-	return list
 }
 
-// unchanged reports whether two settings are one check: with the same text, and with the same of what it inherits. There may be 100,000.
+// inside compares the settings inside a block that both sides have.
+func (c *comparison) inside(in scope, p pair) {
+	if c.depth == len(c.levels) {
+		c.levels = append(c.levels, &level{})
+	}
+	l := c.levels[c.depth]
+	l.before, l.after = p.before.Inside(l.before), p.after.Inside(l.after)
+	c.depth++
+	c.compare(in, l)
+	c.depth--
+}
+
+// unchanged reports whether two settings are the same check: with the same text and the same inherited values. There
+// may be 100,000.
 func unchanged(before, after schema.Setting) bool {
 	b, ok := before.Part.(*ir.Check)
 	a, also := after.Part.(*ir.Check)
 	return ok && also && a.Same(b) && before.Name == after.Name && sameLines(b.Line(), a.Line())
 }
 
-// sameLines reports whether two statements have the same words, and so have those inside.
+// sameLines reports whether two statements, and those inside them, have the same words.
 func sameLines(a, b *grammar.Stmt) bool {
 	if a == nil || b == nil || (a.Block == nil) != (b.Block == nil) || !slices.EqualFunc(a.Words, b.Words, func(a, b grammar.Word) bool { return a.Text == b.Text }) {
 		return false
@@ -102,19 +129,19 @@ func sameLines(a, b *grammar.Stmt) bool {
 	return a.Block == nil || slices.EqualFunc(a.Block.Stmts, b.Block.Stmts, sameLines)
 }
 
-func (in scope) edit(before, after schema.Setting) Setting {
+func (in scope) edit(before, after schema.Setting) *Setting {
 	s := in.setting(plan.Edit, after)
 	s.Before, s.After = before.Value, after.Value
 	s.Secret = after.Key.Secret && before.Value != "" && after.Value != ""
 	s.Inherited = before.Span.IsZero() && after.Span.IsZero()
 	if after.Span.IsZero() {
-		s.Origin = before.Span // the line that went
+		s.Origin = before.Span // the removed line
 	}
 	return s
 }
 
-// whole is a block or an entry that comes or goes; a value that does is an edit.
-func (in scope) whole(a plan.Action, x schema.Setting) Setting {
+// whole reports a block or an entry that is added or removed; a value that is added or removed counts as an edit.
+func (in scope) whole(a plan.Action, x schema.Setting) *Setting {
 	s := in.setting(a, x)
 	if a == plan.Remove {
 		s.Before = x.Value
@@ -127,22 +154,22 @@ func (in scope) whole(a plan.Action, x schema.Setting) Setting {
 	return s
 }
 
-// renamed tells a block that was found again under another name.
-func (in scope) renamed(before, after schema.Setting) []Setting {
+// renamed reports a block that was found under a different name.
+func (in scope) renamed(before, after schema.Setting) []*Setting {
 	if before.Name == after.Name || label(before) == label(after) {
 		return nil
 	}
 	s := in.inside(after).setting(plan.Edit, after)
 	s.Name, s.Before, s.After = "name", before.Name, after.Name
-	return []Setting{s}
+	return []*Setting{s}
 }
 
-func (in scope) setting(a plan.Action, x schema.Setting) Setting {
+func (in scope) setting(a plan.Action, x schema.Setting) *Setting {
 	name := label(x)
-	if x.Key == in.key { // an entry of a block that is nothing but entries
+	if x.Key == in.key { // an entry of a block that contains only entries
 		name = x.Name
 	}
-	return Setting{
+	return &Setting{
 		Action: a, Path: join(in.path, x.Key.Word), Block: in.block, Name: in.prefix + name, Origin: x.Span,
 		key: x.Key, owner: in.owner,
 	}
@@ -177,7 +204,7 @@ func join(path, word string) string {
 	return path + "." + word
 }
 
-// label names a block for people.
+// label returns the name of a block for people.
 func label(x schema.Setting) string {
 	switch part := x.Part.(type) {
 	case *ir.VRRPInstance:
@@ -190,27 +217,27 @@ func label(x schema.Setting) string {
 	return strings.TrimSpace(x.Key.Word + " " + x.Name)
 }
 
-// A pair is one setting of both sides; nil where a side has none.
+// A pair is one setting on both sides; nil if a side lacks it.
 type pair struct{ before, after *schema.Setting }
 
-// match finds what is the same thing on both sides, as a reload does, and returns it in the order of the new side, then what is gone.
-// What is equal in all is the same first, then what has the same identity, then what stands under the same keyword.
-func match(before, after []schema.Setting) []pair {
-	pairs := make([]pair, len(after))
+// match pairs what is the same thing on both sides, as a reload does, and returns it in the order of the new side,
+// followed by what is gone. Equal settings match first, then those with the same identity, then those with the same
+// keyword. The list is added to an empty one.
+func match(pairs []pair, before, after []schema.Setting) []pair {
 	for i := range after {
-		pairs[i].after = &after[i]
+		pairs = append(pairs, pair{after: &after[i]})
 	}
-	free := make([]*schema.Setting, len(before))
-	left := 0
+	var free []*schema.Setting
+	aligned := true // the settings until here are the same things in the same order
 	for i := range before {
-		if i < len(after) && single(before[i], after[i]) {
-			pairs[i].before = &before[i] // which is so for most
+		if i < len(after) && (single(before[i], after[i]) || aligned && samePart(before[i], after[i])) {
+			pairs[i].before = &before[i] // this holds for most
 			continue
 		}
-		free[i] = &before[i]
-		left++
+		aligned = false
+		free = append(free, &before[i])
 	}
-	if left == 0 {
+	if len(free) == 0 {
 		return pairs
 	}
 	for _, same := range []func(schema.Setting) any{equality(), identity, likeness} {
@@ -238,20 +265,36 @@ func match(before, after []schema.Setting) []pair {
 	return pairs
 }
 
-// single tells whether two settings stand for one keyword of which there is no other.
+// single reports whether two settings are the only ones of their keyword.
 func single(a, b schema.Setting) bool {
 	return a.Key == b.Key && !a.Key.Repeat && a.Name == "" && b.Name == "" && a.Part == nil && b.Part == nil
 }
 
-// A mark is what two settings must have in common.
+// samePart reports whether two settings are the same virtual server, real server or check.
+func samePart(a, b schema.Setting) bool {
+	switch part := a.Part.(type) {
+	case *ir.VirtualServer:
+		other, ok := b.Part.(*ir.VirtualServer)
+		return ok && a.Key == b.Key && part.Key == other.Key
+	case *ir.RealServer:
+		other, ok := b.Part.(*ir.RealServer)
+		return ok && a.Key == b.Key && part.Addr == other.Addr
+	case *ir.Check:
+		other, ok := b.Part.(*ir.Check)
+		return ok && a.Key == b.Key && part.Same(other)
+	}
+	return false
+}
+
+// A mark is what two settings must have in common to match.
 type mark struct {
 	key         *schema.Keyword
 	what, value any
 }
 
-// equality returns the function that marks an entry with its value, and a check with all that it is told.
+// equality returns the function that marks an entry by its value, and a check by everything that it uses.
 func equality() func(schema.Setting) any {
-	var checks []*ir.Check // that differ
+	var checks []*ir.Check // those that differ
 	return func(x schema.Setting) any {
 		c, ok := x.Part.(*ir.Check)
 		if !ok {
@@ -265,7 +308,7 @@ func equality() func(schema.Setting) any {
 	}
 }
 
-// identity is what a reload knows a part by.
+// identity is what a reload identifies a part by.
 func identity(x schema.Setting) any {
 	switch part := x.Part.(type) {
 	case *ir.VRRPInstance:
@@ -278,7 +321,7 @@ func identity(x schema.Setting) any {
 	return mark{x.Key, x.Name, nil}
 }
 
-// likeness is that of instances which changed what they are known by, and of blocks without a name.
+// likeness matches instances whose identity changed, and blocks without a name.
 func likeness(x schema.Setting) any {
 	switch x.Part.(type) {
 	case *ir.VRRPInstance:
@@ -289,15 +332,15 @@ func likeness(x schema.Setting) any {
 	return nil
 }
 
-// A changed is all settings that change, found by what they belong to.
+// A changed holds all settings that change, indexed by what they belong to.
 type changed struct {
-	list    []Setting
-	byOwner map[any][]Setting
-	blocks  map[string]int // those that change or hold what does, with the place of the first change
+	list    []*Setting
+	byOwner map[any][]*Setting
+	blocks  map[string]int // those that change or contain a change, with the place of the first change
 }
 
-func index(list []Setting) changed {
-	c := changed{list, map[any][]Setting{}, map[string]int{}}
+func index(list []*Setting) changed {
+	c := changed{list, map[any][]*Setting{}, map[string]int{}}
 	for i, s := range list {
 		if s.owner != nil {
 			c.byOwner[s.owner] = append(c.byOwner[s.owner], s)

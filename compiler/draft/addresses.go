@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// A reader of what the program ip says of addresses: its list, its list in JSON, and commands that add one.
+// A reader reads what the program ip prints about addresses: its list, its JSON list, and the commands that add one.
 type reader struct {
 	dev  string // of the lines that follow
 	list []Address
@@ -62,8 +62,8 @@ func addressesOfJSON(text []byte) (list []Address, err error) {
 	return list, nil
 }
 
-// line reads a line of ip addr, in its long and its one-line form, or a command ip addr add. known: it is one of these, or tells
-// something else of an interface.
+// line reads a line of ip addr, in its long or its one-line form, or a command ip addr add. known reports whether it
+// is one of these, or another line about an interface.
 func (r *reader) line(text string) (known bool, err error) {
 	words := strings.Fields(text)
 	if i := slices.IndexFunc(words, program); i >= 0 && i < 2 {
@@ -97,7 +97,7 @@ func (r *reader) line(text string) (known bool, err error) {
 
 func program(word string) bool { return word == "ip" || strings.HasSuffix(word, "/ip") }
 
-// command reads ip [-4|-6] addr add ADDRESS dev DEV …, of whose words the first letters suffice.
+// command reads ip [-4|-6] addr add ADDRESS dev DEV …; words may be abbreviated.
 func (r *reader) command(words []string) error {
 	for len(words) > 0 && strings.HasPrefix(words[0], "-") {
 		words = words[1:]
@@ -127,7 +127,7 @@ func (r *reader) command(words []string) error {
 	return nil
 }
 
-// lastLabel marks the label, which ip addr prints last and without a word before it.
+// lastLabel marks the label, which ip addr prints last and without a keyword.
 func lastLabel(words []string, dev string) []string {
 	if len(words) == 0 {
 		return nil
@@ -138,7 +138,7 @@ func lastLabel(words []string, dev string) []string {
 	return words
 }
 
-// parseAddress reads an address with its settings. It is virtual when it is secondary or has a label of its own.
+// parseAddress reads an address with its settings. It is virtual if it is secondary or has a label of its own.
 func parseAddress(words []string, dev string) (a Address, err error) {
 	a.Dev = dev
 	if len(words) == 0 {
@@ -181,7 +181,7 @@ func parseAddress(words []string, dev string) (a Address, err error) {
 			i++
 		}
 	}
-	if bits >= 0 { // the kernel's key of an address with a peer has the full length
+	if bits >= 0 { // the kernel's key of an address with a peer has the full prefix length
 		a.Prefix = netip.PrefixFrom(a.Prefix.Addr(), bits)
 	}
 	if a.Prefix.Addr().Is6() {
@@ -230,8 +230,8 @@ func scope(text string) (uint8, error) {
 	return uint8(n), nil
 }
 
-// Secondary marks the addresses that the kernel holds beside an earlier one of the same network: those are virtual. list is in the
-// order of the kernel.
+// Secondary marks the addresses that the kernel holds in addition to an earlier one of the same network: those are
+// virtual. list is in kernel order.
 func Secondary(list []Address) {
 	type network struct {
 		dev string

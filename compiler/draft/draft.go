@@ -1,4 +1,4 @@
-// Package draft writes the keepalived.conf that would make what somebody made by hand: virtual servers, and the addresses beside
+// Package draft writes the keepalived.conf for what somebody set up by hand: virtual servers, and the addresses beyond
 // a host's own.
 package draft
 
@@ -17,10 +17,10 @@ import (
 	"keepc/grammar"
 )
 
-// A Host is what was made by hand.
+// A Host is what was set up by hand.
 type Host struct {
 	Addresses []Address
-	// State holds the services with their destinations, and the timeouts of IPVS where they are known.
+	// State holds the services with their destinations, and the IPVS timeouts if they are known.
 	State state.State
 }
 
@@ -28,13 +28,13 @@ type Host struct {
 type Address struct {
 	state.AddressKey
 	state.Address
-	Virtual bool // it was put beside the host's own
+	Virtual bool // it was added to the host's own addresses
 }
 
-// Options are what nothing of the host tells.
+// Options are what the host itself does not tell.
 type Options struct {
 	Check string // of real servers: one of Checks
-	VRID  uint8  // of the first instance; 0: the last byte of its first address. The next ones count on where theirs is taken
+	VRID  uint8  // of the first instance; 0: the last byte of its first address. Others take the next free number
 }
 
 // Checks are the values of Options.Check: connect (TCP_CHECK, UDP_CHECK), ping and none.
@@ -55,7 +55,7 @@ func (h Host) Config(o Options) []byte {
 	return grammar.Format(d.Bytes())
 }
 
-// virtual lists the addresses that move with a virtual router: those beside the host's own, and those of its services.
+// virtual lists the addresses that move with a virtual router: those beyond the host's own, and those of its services.
 func (h Host) virtual() (list []Address) {
 	served := map[netip.Addr]bool{}
 	for k := range h.State.Services {
@@ -95,7 +95,7 @@ func (d *draft) timeouts(t ir.Timeouts) {
 	d.line(text)
 }
 
-// instances writes an instance for the addresses of each interface and family: one advertisement carries one family.
+// instances writes an instance for the addresses of each interface and family: an advertisement carries one family.
 func (d *draft) instances(list []Address) {
 	type group struct {
 		dev string
@@ -136,7 +136,7 @@ func (d *draft) instances(list []Address) {
 	}
 }
 
-// lastByte is a number from 1 to 255 that differs where addresses of a network do.
+// lastByte is a number from 1 to 255 in which addresses of one network differ.
 func lastByte(a netip.Addr) int {
 	b := a.AsSlice()
 	return max(1, int(b[len(b)-1]))
@@ -203,7 +203,7 @@ func (d *draft) virtualServer(s state.State, k ir.ServiceKey) {
 	d.line("}")
 }
 
-// methodOf is a forwarding method as a file says it.
+// methodOf is a forwarding method in the words of the file.
 func methodOf(d state.Destination) string {
 	text := [...]string{ir.NAT: "NAT", ir.DR: "DR", ir.TUN: "TUN"}[d.Forwarding]
 	if d.Forwarding == ir.TUN && d.Tunnel != (ir.Tunnel{}) {
@@ -217,7 +217,7 @@ func (d *draft) persistence(v state.Service, k ir.ServiceKey) {
 		return
 	}
 	d.line("persistence_timeout", int64(v.Persistence.Seconds()))
-	if mask := v.Granularity(k.Is6()); mask != "" {
+	if mask := v.Granularity(); mask != "" {
 		d.line("persistence_granularity", mask)
 	}
 	if v.Engine != "" {

@@ -14,7 +14,7 @@ import (
 	"keepc/grammar/source"
 )
 
-// TestConfig reads what people keep, and holds the file that is written, which has no errors and means the same.
+// TestConfig reads what people keep and checks the file that is written: it has no errors and means the same.
 func TestConfig(t *testing.T) {
 	paths, err := filepath.Glob(filepath.Join("..", "..", "testdata", "import", "*.txt"))
 	if err != nil || len(paths) == 0 {
@@ -46,7 +46,7 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-// holds wants a file to have no errors and the same services.
+// holds checks that a file has no errors and the same services.
 func holds(t *testing.T, h Host, text []byte) {
 	t.Helper()
 	u := compiler.Load(source.New("draft.conf", text), compiler.Options{})
@@ -67,7 +67,7 @@ func holds(t *testing.T, h Host, text []byte) {
 	}
 }
 
-// TestWrong holds what is said about lines that are of no use.
+// TestWrong checks what is said about lines that cannot be used.
 func TestWrong(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"\nhello world", `2: "hello world" is neither a rule of ipvsadm nor a line of ip addr`},
@@ -87,7 +87,7 @@ func TestWrong(t *testing.T) {
 	}
 }
 
-// FuzzRead holds that every text is read to its end, and that what is made of it is a file without errors of form.
+// FuzzRead checks that every text is read to its end, and that the resulting file has no syntax errors.
 func FuzzRead(f *testing.F) {
 	paths, _ := filepath.Glob(filepath.Join("..", "..", "testdata", "import", "*.txt"))
 	for _, path := range paths {

@@ -11,7 +11,7 @@ import (
 
 // A Finding is a line that could not be used.
 type Finding struct {
-	Line int // from 1; 0: the text as a whole
+	Line int // from 1; 0: the whole text
 	Text string
 }
 
@@ -22,8 +22,8 @@ func (f Finding) String() string {
 	return fmt.Sprintf("%d: %s", f.Line, f.Text)
 }
 
-// Read adds what people keep of a host made by hand, in any order: rules of ipvsadm, what ip addr prints, the commands that set
-// both, and comments. A text that starts with "[" is what ip -j addr prints.
+// Read adds what people keep of a host set up by hand, in any order: ipvsadm rules, the output of ip addr, the
+// commands that set both, and comments. A text that starts with "[" is the output of ip -j addr.
 func (h *Host) Read(text []byte) (found []Finding) {
 	if h.State.Services == nil {
 		h.State = state.New()
@@ -62,7 +62,7 @@ func (h *Host) line(r *reader, line string) (known bool, err error) {
 	return r.line(line)
 }
 
-// first is the beginning of a line.
+// first returns the beginning of a line.
 func first(line string) string {
 	words := strings.Fields(line)
 	text := strings.Join(words[:min(len(words), 4)], " ")

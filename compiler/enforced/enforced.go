@@ -1,8 +1,9 @@
-// Package enforced is the one list of what keepc does about every keyword: it enforces it, starts without it, or refuses the file.
+// Package enforced is the one list of what keepc does about every keyword: it enforces it, starts without it, or
+// refuses the file.
 //
-// A keyword that is not in the list is not enforced, and a test holds that every row of the table is in it. To say that a keyword is
-// enforced now, move its word to a line that says so: tests of package router and balance then want a file that uses it, and want a
-// director that does something else without it.
+// A keyword that is not in the list is not enforced; a test checks that every row of the table is in it. To mark a
+// keyword as enforced, move its word to a line that says so: tests then require a file in testdata/enforced that uses
+// it, and a director that behaves differently without it.
 package enforced
 
 import (
@@ -23,22 +24,26 @@ const (
 	Refused Answer = iota
 	// LeftOut: the director works safely without it, and says so.
 	LeftOut
+	// Unread: it depends on something that run alone reads, and may refuse.
+	Unread
 	// Enforced: the director acts on it.
 	Enforced
 )
 
-func (a Answer) String() string { return [...]string{"refused", "left out", "enforced"}[a] }
+func (a Answer) String() string {
+	return [...]string{"refused", "left out", "not read before run", "enforced"}[a]
+}
 
 // A Verdict is the answer for a keyword.
 type Verdict struct {
 	Answer
-	Why  string // what happens without it, as "no mail is sent"; empty: it is enforced
-	When string // the values for which the answer holds, as "AH"; empty: all of them
+	Why  string // what happens without it, such as "no mail is sent"; empty: it is enforced
+	When string // the values for which the answer holds, such as "AH"; empty: all of them
 }
 
-// A row of the list is words that have the same answer in the same blocks.
+// A row of the list is a set of words with the same answer in the same blocks.
 type row struct {
-	blocks string // paths, as "vrrp_instance.authentication"; empty: the top level
+	blocks string // paths, such as "vrrp_instance.authentication"; empty: the top level
 	words  string
 	answer Answer
 	why    string // as in a Verdict
@@ -47,10 +52,10 @@ type row struct {
 	where func(*ir.Config) []within // the places in a file with these values
 }
 
-// A within is a place in a file with a value that has an answer of its own.
+// A within is a place in a file with a value that has its own answer.
 type within struct {
 	path  string
-	value string // in words, as "AH"; empty: as the row says
+	value string // in words, such as "AH"; empty: as the row says
 	at    source.Span
 }
 
@@ -79,8 +84,9 @@ func (r row) paths() (all []string) {
 	return all
 }
 
-// Of returns the answers for a keyword by its path, as "vrrp_instance.priority": that for all values and those for some. What is
-// inside of a block that is not enforced has the answer of the block. A keyword that the list does not know has none.
+// Of returns the answers for a keyword by its path, such as "vrrp_instance.priority": that for all values and those
+// for some. What is inside a block that is not enforced has the answer of the block. A keyword that is not in the list
+// has none.
 func Of(path string) []Verdict {
 	for p, inside := path, false; p != ""; inside = true {
 		if all := verdicts()[p]; len(all) > 0 {
@@ -94,7 +100,7 @@ func Of(path string) []Verdict {
 	return nil
 }
 
-// always returns the answer for all values of a keyword; false: what it asks for depends on the value alone.
+// always returns the answer for all values of a keyword; false: it depends on the value.
 func always(path string) (Verdict, bool) {
 	all := Of(path)
 	for _, v := range all {
@@ -109,7 +115,7 @@ func always(path string) (Verdict, bool) {
 func Judge(cfg *ir.Config) (all []ir.Unenforced) {
 	for _, use := range cfg.Used {
 		if v, ok := always(use.Path); ok && v.Answer != Enforced && !insideOfSuch(use.Path) {
-			all = append(all, ir.Unenforced{Keyword: use.Path, At: use.Span, Refused: v.Answer == Refused, Why: v.Why})
+			all = append(all, ir.Unenforced{Keyword: use.Path, At: use.Span, Refused: v.Answer == Refused, Unread: v.Answer == Unread, Why: v.Why})
 		}
 	}
 	for _, r := range list {
@@ -121,14 +127,14 @@ func Judge(cfg *ir.Config) (all []ir.Unenforced) {
 			keyword := place.path + " " + cmp.Or(place.value, r.when)
 			if !told[keyword] {
 				told[keyword] = true
-				all = append(all, ir.Unenforced{Keyword: keyword, At: place.at, Refused: r.answer == Refused, Why: r.why})
+				all = append(all, ir.Unenforced{Keyword: keyword, At: place.at, Refused: r.answer == Refused, Unread: r.answer == Unread, Why: r.why})
 			}
 		}
 	}
 	return all
 }
 
-// insideOfSuch tells whether a block around a keyword is not enforced either, and so told already.
+// insideOfSuch reports whether a block around a keyword is not enforced either, and has been reported already.
 func insideOfSuch(path string) bool {
 	for i := strings.LastIndexByte(path, '.'); i > 0; i = strings.LastIndexByte(path[:i], '.') {
 		if v, ok := always(path[:i]); ok && v.Answer != Enforced {
@@ -138,11 +144,12 @@ func insideOfSuch(path string) bool {
 	return false
 }
 
-// MovesRoles reports whether what is not enforced can decide who is MASTER, so that no simulation without it proves that an address has one
-// holder: what makes peers deaf to each other, what tracks, and what an owner or the start waits for.
+// MovesRoles reports whether what is not enforced can decide who is MASTER, so that a simulation without it does not
+// prove that an address has one holder: what makes peers ignore each other, what tracks, and what an owner or the
+// start waits for.
 func MovesRoles(u ir.Unenforced) bool {
 	word := u.Keyword[strings.LastIndexByte(u.Keyword, '.')+1:]
 	return u.Refused || slices.Contains([]string{
-		"track_group", "vrf", "linkbeat_interfaces", "linkbeat_use_polling",
+		"vrf", "linkbeat_interfaces", "linkbeat_use_polling",
 	}, word)
 }

@@ -7,8 +7,9 @@ import (
 	"keepc/compiler/schema"
 )
 
-// TestWhole holds that the list and the table of keywords fit: every row has exactly one answer for all values, its own or that of a
-// block around it that is not enforced, or answers for some values; and nothing is answered that is no keyword.
+// TestWhole checks that the list and the table of keywords agree: every row has exactly one answer for all values, its
+// own or that of a block around it that is not enforced, or answers for some values; and every entry of the list is a
+// keyword.
 func TestWhole(t *testing.T) {
 	count := map[string]int{} // rows for all values
 	some := map[string]bool{} // rows for some
@@ -49,7 +50,7 @@ func TestWhole(t *testing.T) {
 	}
 }
 
-// current tells whether keepalived knows the last of some keywords where it stands.
+// current reports whether keepalived knows the last of some keywords in its place.
 func current(keys []*schema.Keyword) bool {
 	for _, k := range keys {
 		if !k.Current() {
@@ -64,7 +65,9 @@ func TestOf(t *testing.T) {
 		{"vrrp_instance.priority", "enforced"},
 		{"vrrp_instance.unicast_peer", "enforced"},
 		{"vrrp_instance.use_ipvlan", "left out to a multicast group: " + onBase + "; refused over IPv4 without an address: " + speechless + "; refused with unicast_peer: " + addressless},
-		{"vrrp_instance.auth_hmac", "refused: " + strangers},
+		{"vrrp_instance.auth_hmac", "enforced; refused without a key: " + keyless + "; refused with an active_key that is not one of its keys: " + keyless +
+			"; refused with a key that is too short, too long or not hexadecimal: " + keyLength +
+			"; not read before run with a key in a file: " + keyInFile},
 		{"vrrp_instance.authentication.auth_type", "enforced"},
 		{"vrrp_instance.nonsense", ""},
 		{"nonsense", ""},

@@ -2,25 +2,30 @@ package enforced
 
 // What happens without several keywords.
 const (
+	unverified    = "certificates of servers are not verified, as with keepalived 2.2.7"
+	trustedBefore = "that of .keepc.conf counts"
+
 	noSNMP      = "there is no SNMP"
 	noDBus      = "there is no D-Bus"
 	noDump      = "under the name keepalived dumps have the names and the shape of 2.2.7; see keepc status"
 	noVRF       = "advertisements leave by the interface, whose VRF they are in anyway"
-	noFollowing = "the instances of the group do not go into FAULT when others remove a static object; keepc adds it again"
+	staticAlone = "keepalived does not know the word here: only static routes and rules have it"
 	ownBuffers  = "a message of the kernel that is lost costs a look at what it was about, and nothing else"
 	ownCount    = "processes are counted once a second, and no message about one can be lost"
 	ownReload   = "no copy of the files is kept; keepc show --expand shows what is read"
 	noPolling   = "the kernel tells at once when a link goes down; asking the driver once a second would tell of it later"
 	lineLeft    = "the line is left out"
 	optionLeft  = "the object is made without it"
-	strangers   = "its peers drop the advertisements of this director, and all become MASTER"
+	keyless     = "no advertisement can be signed"
+	keyInFile   = "run reads the key, and refuses the file if the key is missing, does not have 32 to 64 bytes, or can be used by users other than its owner"
+	keyLength   = "a key has 32 to 64 bytes, as text or in hexadecimal after hex:"
 	onBase      = "advertisements leave by the interface itself, from its MAC address as those of an ipvlan do; virtual addresses are on it with keepalived, too"
 	speechless  = "keepalived stays in FAULT without an address for the ipvlan interface; with one it starts, and so does keepc"
 	placeless   = "keepc follows the interface of an instance: name the one that has unicast_src_ip"
 	addressless = "peers send to the address of the ipvlan interface, which no director has"
 )
 
-// Blocks that have the same words.
+// Blocks that share words.
 const (
 	addresses  = "vrrp_instance.virtual_ipaddress vrrp_instance.virtual_ipaddress_excluded static_ipaddress"
 	ofInstance = "vrrp_instance.virtual_ipaddress vrrp_instance.virtual_ipaddress_excluded"
@@ -36,17 +41,17 @@ const (
 
 // list is every keyword with its answer.
 var list = []row{
-	{words: "global_defs vrrp_sync_group vrrp_instance vrrp_script track_file vrrp_track_file vrrp_track_process bfd_instance virtual_server virtual_server_group static_ipaddress static_routes static_rules garp_group", answer: Enforced},
+	{words: "global_defs vrrp_sync_group vrrp_instance vrrp_script track_file vrrp_track_file vrrp_track_process bfd_instance virtual_server virtual_server_group static_ipaddress static_routes static_rules track_group garp_group", answer: Enforced},
 	{words: "vrrp_instance", answer: Refused, why: placeless, when: "without interface", where: placelessInstances},
 	{words: "net_namespace net_namespace_ipvs use_pid_dir instance", answer: Enforced},
 	{blocks: "bfd_instance", answer: Enforced, words: "neighbor_ip neighbour_ip source_ip min_rx min_tx idle_tx multiplier passive ttl hoplimit max_hops weight vrrp checker"},
 	{blocks: "bfd_instance", answer: LeftOut, why: "keepalived 2.2.7 does not know it: the session has port 3784, and max_hops", words: "multihop"},
-	{words: "track_group", answer: LeftOut, why: noFollowing},
 	{words: "linkbeat_interfaces linkbeat_use_polling", answer: LeftOut, why: noPolling},
 	{words: "interface_up_down_delays child_wait_time", answer: Enforced},
 	{words: "SSL", answer: Enforced},
-	{blocks: "SSL", words: "certificate key password", answer: Enforced},
-	{blocks: "SSL", words: "ca", answer: LeftOut, why: "certificates of servers are not verified, as with keepalived 2.2.7"},
+	{blocks: "SSL", words: "certificate key password ca", answer: Enforced},
+	{blocks: "SSL", words: "ca", answer: LeftOut, why: unverified, when: "without verify_certificates in .keepc.conf", where: unverifiedServers},
+	{blocks: "SSL", words: "ca", answer: LeftOut, why: trustedBefore, when: "beside ca of verify_certificates", where: trustedOtherwise},
 	{words: "namespace_with_ipsets", answer: LeftOut, why: "no_accept uses sets of nftables, which belong to the namespace anyway"},
 
 	{blocks: "global_defs", answer: Enforced, words: `
@@ -86,10 +91,9 @@ var list = []row{
 		snmp_socket enable_traps enable_snmp_vrrp enable_snmp_keepalived enable_snmp_checker enable_snmp_rfc enable_snmp_rfcv2
 		enable_snmp_rfcv3 snmp_vs_stats_update_interval snmp_rs_stats_update_interval`},
 	{blocks: "global_defs", answer: LeftOut, why: noDBus, words: "enable_dbus dbus_service_name dbus_no_interface_name"},
-	{blocks: "global_defs", answer: LeftOut, why: "${_RANDOM} is the same number each time a file is read, with any seed and without one", words: "random_seed"},
 	{blocks: "global_defs", answer: LeftOut, why: "a file that is missing is a finding of check", words: "include_check"},
 	{blocks: "global_defs", answer: LeftOut, why: ownReload, words: "config_save_dir tmp_config_directory"},
-	{blocks: "global_defs", answer: Enforced, words: "reload_time_file reload_repeat reload_file data_use_instance"},
+	{blocks: "global_defs", answer: Enforced, words: "random_seed reload_time_file reload_repeat reload_file data_use_instance"},
 	{blocks: "global_defs", answer: LeftOut, why: "each file is tested before it replaces the one in force, and what is found is in the log", words: "reload_check_config"},
 	{blocks: "global_defs", answer: LeftOut, why: noDump, words: "json_version state_dump_file stats_dump_file json_dump_file"},
 	{blocks: "global_defs", answer: Enforced, words: "iproute_usr_dir iproute_etc_dir"},
@@ -103,7 +107,12 @@ var list = []row{
 		use_vmac use_vmac_addr vmac_xmit_base
 		garp_master_delay garp_master_repeat garp_master_refresh garp_master_refresh_repeat garp_lower_prio_delay garp_lower_prio_repeat`},
 	{blocks: "vrrp_instance.unicast_peer", words: "min_ttl max_ttl", answer: Enforced},
-	{blocks: "vrrp_instance", words: "auth_hmac", answer: Refused, why: strangers},
+	{blocks: "vrrp_instance", words: "auth_hmac", answer: Enforced},
+	{blocks: "vrrp_instance.auth_hmac", words: "key active_key time_window anti_replay mode", answer: Enforced},
+	{blocks: "vrrp_instance", words: "auth_hmac", answer: Refused, why: keyless, when: "without a key", where: keylessInstances},
+	{blocks: "vrrp_instance", words: "auth_hmac", answer: Refused, why: keyless, when: "with an active_key that is not one of its keys", where: inactiveKeys},
+	{blocks: "vrrp_instance", words: "auth_hmac", answer: Refused, why: keyLength, when: "with a key that is too short, too long or not hexadecimal", where: oddKeys},
+	{blocks: "vrrp_instance", words: "auth_hmac", answer: Unread, why: keyInFile, when: "with a key in a file", where: keysInFiles},
 	{blocks: "vrrp_instance", words: "use_ipvlan", answer: LeftOut, why: onBase, when: "to a multicast group", where: spokenByBase},
 	{blocks: "vrrp_instance", words: "use_ipvlan", answer: Refused, why: speechless, when: "over IPv4 without an address", where: speechlessIPVLAN},
 	{blocks: "vrrp_instance", words: "use_ipvlan", answer: Refused, why: addressless, when: "with unicast_peer", where: unicastIPVLAN},
@@ -121,7 +130,7 @@ var list = []row{
 		group track_interface track_script track_file track_process sync_group_tracking_weight global_tracking`},
 	{blocks: "vrrp_instance.track_bfd vrrp_sync_group.track_bfd", words: "weight", answer: Enforced},
 	{blocks: "vrrp_sync_group", answer: Enforced, words: "notify notify_master notify_backup notify_fault notify_stop"},
-	{blocks: "vrrp_sync_group", answer: LeftOut, why: "the group has no priority; those of its instances are told as they ask for it", words: "notify_priority_changes"},
+	{blocks: "vrrp_sync_group", answer: Enforced, words: "notify_priority_changes"},
 	{blocks: "vrrp_sync_group", words: "smtp_alert", answer: Enforced},
 	{blocks: "vrrp_instance.authentication", words: "auth_type auth_pass", answer: Enforced},
 	{blocks: "vrrp_instance.track_interface vrrp_instance.track_script vrrp_instance.track_file vrrp_instance.track_process", words: "weight", answer: Enforced},
@@ -130,7 +139,6 @@ var list = []row{
 	{blocks: addresses, words: "dev label scope broadcast brd peer -nodad home mngtmpaddr noprefixroute autojoin preferred_lft", answer: Enforced},
 	{blocks: addresses, words: "no_track", answer: Enforced},
 	{blocks: ofInstance, words: "use_vmac", answer: Enforced},
-	{blocks: "static_ipaddress", words: "track_group", answer: LeftOut, why: noFollowing},
 
 	{blocks: routes, answer: Enforced, words: `
 		inet inet6 src to via gw or tos dsfield table protocol scope metric priority preference dev oif onlink nexthop add prepend
@@ -141,13 +149,14 @@ var list = []row{
 	{blocks: routes, words: "vrf", answer: LeftOut, why: lineLeft},
 	{blocks: routes, words: "ttl-propagate", answer: LeftOut, why: "the kernel uses it for routes of MPLS alone"},
 	{blocks: routes, words: "no_track", answer: Enforced},
-	{blocks: routes, words: "track_group", answer: LeftOut, why: noFollowing},
+	{blocks: "track_group", words: "group", answer: Enforced},
+	{blocks: "static_ipaddress static_routes static_rules", words: "track_group", answer: Enforced},
+	{blocks: "vrrp_instance.virtual_routes vrrp_instance.virtual_rules", words: "track_group", answer: LeftOut, why: staticAlone},
 	{blocks: rules, answer: Enforced, words: `
 		inet inet6 from to not table lookup preference order priority tos dsfield fwmark realms suppress_prefixlength sup_pl
 		suppress_ifgroup sup_group dev iif oif uidrange protocol ipproto sport dport goto nop blackhole unreachable prohibit type`},
 	{blocks: rules, words: "tunnel-id l3mdev", answer: Enforced},
 	{blocks: rules, words: "no_track", answer: Enforced},
-	{blocks: rules, words: "track_group", answer: LeftOut, why: noFollowing},
 	{words: "static_routes static_rules", answer: LeftOut, why: lineLeft, when: "with a value that keepc does not know", where: staticLines},
 	{blocks: "vrrp_instance", words: "virtual_routes virtual_rules", answer: LeftOut, why: lineLeft, when: "with a value that keepc does not know", where: virtualLines},
 

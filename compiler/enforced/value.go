@@ -1,6 +1,7 @@
 package enforced
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -11,7 +12,8 @@ import (
 // checks is the block of the checkers.
 const checks = "virtual_server.real_server"
 
-// Checked reports whether keepc makes a check. A check that is not made never fails: the others of its server decide, or it counts as up.
+// Checked reports whether keepc makes a check. A check that is not made never fails: the server is judged by its other
+// checks, or counts as up.
 func Checked(c *ir.Check) bool {
 	v, _ := always(checks + "." + c.Keyword())
 	return v.Answer == Enforced
@@ -40,7 +42,8 @@ func strangeRegexes(cfg *ir.Config) (all []within) {
 	return all
 }
 
-// placelessInstances are unicast instances as keepalived 2.2.8 and later have them. Of any other that has no interface the rules tell.
+// placelessInstances are unicast instances without an interface, as keepalived 2.2.8 and later allow. The rules report
+// any other instance without an interface.
 func placelessInstances(cfg *ir.Config) (all []within) {
 	for _, v := range cfg.Instances {
 		if v.Interface == "" && (v.Has("vrf") || len(v.Unicast) > 0 && v.Has("unicast_src_ip")) {
@@ -50,7 +53,64 @@ func placelessInstances(cfg *ir.Config) (all []within) {
 	return all
 }
 
-// What keepc does about an ipvlan interface depends on whom its instance speaks to, and from where.
+func unverifiedServers(cfg *ir.Config) []within {
+	return distrusted(cfg, func(v *ir.Verification) bool { return v == nil })
+}
+
+func trustedOtherwise(cfg *ir.Config) []within {
+	return distrusted(cfg, func(v *ir.Verification) bool { return v != nil && v.CA != "" })
+}
+
+// distrusted is ca of the block SSL, if a check by TLS is verified in a way for which it does not count.
+func distrusted(cfg *ir.Config, is func(*ir.Verification) bool) (all []within) {
+	if cfg.TLS == nil || cfg.TLS.CA == "" {
+		return nil
+	}
+	for _, v := range cfg.VirtualServers {
+		for _, r := range v.RealServers {
+			for _, c := range r.Checks {
+				if h, ok := c.Checker.(*ir.HTTPCheck); ok && h.TLS && is(h.Verification) {
+					return []within{{path: "SSL.ca", at: cfg.TLS.At("ca")}}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func keylessInstances(cfg *ir.Config) []within {
+	return signing(cfg, func(h *ir.AuthHMAC) bool { return len(h.Keys) == 0 })
+}
+
+func inactiveKeys(cfg *ir.Config) []within {
+	return signing(cfg, func(h *ir.AuthHMAC) bool { _, signs := h.Active(); return len(h.Keys) > 0 && !signs })
+}
+
+func oddKeys(cfg *ir.Config) []within {
+	return signing(cfg, func(h *ir.AuthHMAC) bool {
+		return slices.ContainsFunc(h.Keys, func(k ir.HMACKey) bool {
+			_, err := k.Bytes()
+			return err != nil && !errors.Is(err, ir.ErrKeyInFile)
+		})
+	})
+}
+
+func keysInFiles(cfg *ir.Config) []within {
+	return signing(cfg, func(h *ir.AuthHMAC) bool {
+		return slices.ContainsFunc(h.Keys, func(k ir.HMACKey) bool { _, err := k.Bytes(); return errors.Is(err, ir.ErrKeyInFile) })
+	})
+}
+
+func signing(cfg *ir.Config, which func(*ir.AuthHMAC) bool) (all []within) {
+	for _, v := range cfg.Instances {
+		if v.AuthHMAC != nil && which(v.AuthHMAC) {
+			all = append(all, within{path: "vrrp_instance.auth_hmac", at: v.At("auth_hmac")})
+		}
+	}
+	return all
+}
+
+// What keepc does about an ipvlan interface depends on where its instance sends, and from which address.
 func spokenByBase(cfg *ir.Config) []within {
 	return ipvlans(cfg, func(v *ir.VRRPInstance) bool { return v.Group().IsValid() && !speechlessOn(v) })
 }
@@ -105,13 +165,15 @@ func ruleLines(block string, lines []ir.Rule) (all []within) {
 	return all
 }
 
-// Route reports whether keepc makes a route. It leaves out a line with what would be another route without it.
+// Route reports whether keepc makes a route. It leaves out a line with a word without which the route would be a
+// different one.
 func Route(r ir.Route) bool { what, _ := route(r); return what == "" }
 
 // Rule reports whether keepc makes a rule.
 func Rule(r ir.Rule) bool { what, _ := rule(r); return what == "" }
 
-// route names what a line asks for that is not enforced, and tells whether that is a word of its own in the list; empty: nothing.
+// route names what a line asks for that is not enforced, and reports whether that word has its own entry in the list;
+// empty: nothing.
 func route(r ir.Route) (what string, word bool) {
 	switch {
 	case !lightweight(r.Encap):
@@ -142,13 +204,13 @@ func route(r ir.Route) (what string, word bool) {
 	return "", false
 }
 
-// lightweight reports whether keepc makes the tunnel of a route.
+// lightweight reports whether keepc makes the lightweight tunnel of a route.
 func lightweight(encap string) bool {
 	words := strings.Fields(encap)
 	return len(words) == 0 || (words[0] == "ip" || words[0] == "ip6") && !slices.Contains(words, "flags")
 }
 
-// rule is route for rules.
+// rule does for rules what route does for routes.
 func rule(r ir.Rule) (what string, word bool) {
 	numbers := []ir.Number{r.Table, r.TOS, r.Protocol, r.IPProto}
 	if r.SuppressGroup != nil {
@@ -162,7 +224,7 @@ func rule(r ir.Rule) (what string, word bool) {
 	switch _, ok := ir.ParseRealms(r.Realms); {
 	case !ok:
 		return "realms by name", false
-	case r.Action == ir.Lookup && r.Table == ir.Number{} && !r.L3MDev: // the kernel would choose another free table each time
+	case r.Action == ir.Lookup && r.Table == ir.Number{} && !r.L3MDev: // the kernel would choose a different free table each time
 		return "table 0", false
 	}
 	return "", false

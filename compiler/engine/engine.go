@@ -1,4 +1,4 @@
-// Package engine writes what the routing engine of a director has to be told, so that it exports what keepc announces.
+// Package engine writes the configuration with which the routing engine of a director exports what keepc announces.
 package engine
 
 import (
@@ -10,7 +10,7 @@ import (
 	"keepc/compiler/ir"
 )
 
-// A fragment is an announcement with the addresses of one family.
+// A fragment is the part of an announcement with the addresses of one family.
 type fragment struct {
 	*ir.Announcement
 	addrs []netip.Addr
@@ -36,7 +36,7 @@ func fragments(cfg *ir.Config) (list []fragment) {
 	return list
 }
 
-// word is the name of a fragment in a language that takes letters, digits and one more character.
+// word is the name of a fragment in a language that allows letters, digits and one more character.
 func (f fragment) word(joint string) string {
 	name := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
@@ -50,13 +50,14 @@ func (f fragment) word(joint string) string {
 	return "keepc" + joint + name
 }
 
-// prefix is an address as its route.
+// prefix returns the route of an address.
 func prefix(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
 
-// FRR writes the part of an frr.conf. asn is the number of the autonomous system that is there already; 0: it is not known, and the lines
-// for it are comments.
+// FRR writes the lines for an frr.conf. asn is the number of the existing autonomous system; 0: unknown, and its lines
+// are comments.
 //
-// A route that is in both tables, for a moment of a drain, is that of drain_table: its distance is the smaller one.
+// A route that is in both tables, for a moment during a drain, is taken from drain_table, because its distance is
+// smaller.
 func FRR(w io.Writer, cfg *ir.Config, asn uint32) error {
 	var b strings.Builder
 	for _, f := range fragments(cfg) {
@@ -79,7 +80,7 @@ func FRR(w io.Writer, cfg *ir.Config, asn uint32) error {
 			if t.number == 0 {
 				continue
 			}
-			if !f.v6 { // FRR reads other tables of IPv4 alone
+			if !f.v6 { // FRR reads other tables only for IPv4
 				fmt.Fprintf(&b, "ip import-table %d distance %d\n", t.number, t.distance)
 			}
 			fmt.Fprintf(&b, "route-map %s permit 10\n match %s address prefix-list %s\n", t.name, list, name)
@@ -102,8 +103,8 @@ func FRR(w io.Writer, cfg *ir.Config, asn uint32) error {
 	return err
 }
 
-// BIRD writes the part of a bird.conf, for BIRD 2. Its routes are in master4 and master6 with source RTS_INHERIT, for the export filter of a
-// protocol bgp.
+// BIRD writes the lines for a bird.conf of BIRD 2. Its routes are in master4 and master6 with source RTS_INHERIT, for
+// the export filter of a protocol bgp.
 func BIRD(w io.Writer, cfg *ir.Config) error {
 	var b strings.Builder
 	for _, f := range fragments(cfg) {
@@ -122,7 +123,7 @@ func BIRD(w io.Writer, cfg *ir.Config) error {
 			more   string
 		}{
 			{f.Table, f.word("_"), ""},
-			{f.DrainTable, f.word("_") + "_drain", "preference = 200; bgp_community.add((65535, 0)); "}, // GRACEFUL_SHUTDOWN; it wins while both are there
+			{f.DrainTable, f.word("_") + "_drain", "preference = 200; bgp_community.add((65535, 0)); "}, // GRACEFUL_SHUTDOWN; it wins while the route is in both tables
 		} {
 			if t.number == 0 {
 				continue

@@ -11,7 +11,8 @@ import (
 	"keepc/compiler/ir"
 )
 
-// TestFragments holds what the engines are told; UPDATE=1 writes it anew. That they take it, and do what it says, cmd/keepc tries.
+// TestFragments checks the lines for the engines; UPDATE=1 rewrites them. Tests of cmd/keepc check that the engines
+// accept them and do what they say.
 func TestFragments(t *testing.T) {
 	cfg := &ir.Config{Announcements: []*ir.Announcement{
 		{Name: ir.Name{Text: "edge"}, Addresses: placed("10.0.0.3", "10.0.0.4", "2001:db8::3"), Table: 198, DrainTable: 199},

@@ -1,4 +1,5 @@
-// Package facts is what keepc knows of a machine, as a document: written on the machine, judged anywhere. It holds no secrets.
+// Package facts is what keepc knows about a machine, as a document that is written on the machine and can be used
+// anywhere. It holds no secrets.
 package facts
 
 import (
@@ -16,7 +17,7 @@ import (
 	"keepc/compiler/state"
 )
 
-// Version of the document; it grows when a field changes its meaning or goes.
+// Version of the document; it grows when a field changes its meaning or is removed.
 const Version = 1
 
 // A Host is the facts of one machine. Lists are in the order of their keys.
@@ -31,20 +32,20 @@ type Host struct {
 	IPVS       IPVS      `json:"ipvs"`
 	Services   []Service `json:"services"`
 	Timeouts   []int     `json:"ipvs_timeouts,omitempty"` // tcp, tcpfin and udp, in seconds
-	// Objects are those of the kinds that have no list above, by the name of the kind.
+	// Objects are those of the kinds without a list above, by the name of the kind.
 	Objects map[string][]json.RawMessage `json:"objects,omitempty"`
 	Users   []string                     `json:"users"`
 	Files   []File                       `json:"files"` // those that the configuration names
 	Sysctls map[string]string            `json:"sysctls"`
 }
 
-// IPVS tells whether the virtual servers of the machine are among its facts.
+// IPVS reports whether the virtual servers of the machine are among its facts.
 type IPVS string
 
 const (
 	Read   IPVS = "read"
 	Absent IPVS = "absent" // the kernel has no ip_vs
-	Denied IPVS = "denied" // who wrote the facts lacked CAP_NET_ADMIN
+	Denied IPVS = "denied" // the process that wrote the facts lacked CAP_NET_ADMIN
 )
 
 // A Link is an interface.
@@ -83,7 +84,8 @@ type Service struct {
 	IPv6        bool       `json:"ipv6,omitempty"`
 	Scheduler   string     `json:"scheduler"`
 	Persistence int        `json:"persistence,omitempty"` // in seconds
-	Mask        uint8      `json:"mask,omitempty"`
+	Mask        int        `json:"mask,omitempty"`        // a prefix length
+	Netmask     string     `json:"netmask,omitempty"`     // instead: one whose ones do not lead
 	Engine      string     `json:"engine,omitempty"`
 	Flags       uint32     `json:"flags,omitempty"`
 	Servers     []Server   `json:"real_servers"`
@@ -109,7 +111,7 @@ type File struct {
 	GID     uint32 `json:"gid,omitempty"`
 }
 
-// Parse reads the facts that Write wrote. Fields that it does not know are passed over.
+// Parse reads the facts that Write wrote. It ignores fields that it does not know.
 func Parse(text []byte) (*Host, error) {
 	h := &Host{}
 	if err := json.Unmarshal(text, h); err != nil {
@@ -117,6 +119,11 @@ func Parse(text []byte) (*Host, error) {
 	}
 	if h.Version != Version {
 		return nil, fmt.Errorf("facts of version %d; this keepc reads version %d", h.Version, Version)
+	}
+	for _, v := range h.Services {
+		if _, err := v.clientMask(); err != nil {
+			return nil, fmt.Errorf("facts of the service %s: %w", v.key(), err)
+		}
 	}
 	return h, nil
 }
@@ -128,7 +135,7 @@ func (h *Host) Write(w io.Writer) error {
 	return e.Encode(h)
 }
 
-// Link finds an interface; nil: there is none.
+// Link returns an interface; nil: there is none.
 func (h *Host) Link(name string) *Link {
 	if i := slices.IndexFunc(h.Links, func(l Link) bool { return l.Name == name }); i >= 0 {
 		return &h.Links[i]
@@ -158,15 +165,15 @@ func (h *Host) Holds(addr netip.Addr) bool {
 // User implements lint.Host.
 func (h *Host) User(name string) bool { return slices.Contains(h.Users, name) }
 
-// AddUser notes a user.
+// AddUser records a user.
 func (h *Host) AddUser(name string) {
 	if at, found := slices.BinarySearch(h.Users, name); !found {
 		h.Users = slices.Insert(h.Users, at, name)
 	}
 }
 
-// Mode implements lint.Host. A file that the facts do not tell of passes for a program that is nobody else's: no finding rests on
-// what nobody looked at.
+// Mode implements lint.Host. A file that is not among the facts passes for a program that only its owner can change:
+// no finding is based on what was not looked at.
 func (h *Host) Mode(path string) (mode fs.FileMode, here bool) {
 	at, found := h.file(path)
 	if !found {
@@ -184,7 +191,7 @@ func (h *Host) Mode(path string) (mode fs.FileMode, here bool) {
 	return mode, !f.Missing
 }
 
-// sticky is the bit of a directory where only the owner of a file can replace it, as chmod(1) writes it.
+// sticky is the bit of a directory in which only the owner of a file can replace it, as chmod(1) writes it.
 const sticky = 0o1000
 
 // Owner implements lint.Host.
@@ -195,7 +202,7 @@ func (h *Host) Owner(path string) (uid, gid uint32) {
 	return 0, 0
 }
 
-// AddFile notes the mode and the owner of a file, or that there is none.
+// AddFile records the mode and owner of a file, or that it does not exist.
 func (h *Host) AddFile(path string, mode fs.FileMode, uid, gid uint32, here bool) {
 	at, found := h.file(path)
 	if found {
@@ -227,7 +234,7 @@ func Users(passwd []byte) (names []string) {
 	return slices.Compact(names)
 }
 
-// KeepalivedVersion finds the version in what keepalived --version says; empty: it is not there.
+// KeepalivedVersion returns the version in the output of keepalived --version; empty: there is none.
 func KeepalivedVersion(text string) string {
 	_, after, found := strings.Cut(text, "Keepalived v")
 	if !found {

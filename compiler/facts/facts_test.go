@@ -22,7 +22,7 @@ import (
 
 var _ lint.Host = &facts.Host{}
 
-// full is a kernel that has one of everything.
+// full is a kernel with one object of every kind.
 func full() state.State {
 	s := state.New()
 	prefix, addr := netip.MustParsePrefix, netip.MustParseAddr
@@ -42,14 +42,14 @@ func full() state.State {
 	}] = state.Rule{}
 	web := ir.ServiceKey{Protocol: ir.TCP, Addr: addr("10.0.0.3"), Port: 80}
 	mark := ir.ServiceKey{FWMark: 7, IPv6: true}
-	s.Services[web] = state.Service{Scheduler: "wrr", Persistence: 50 * time.Second, Mask: 24, Flags: 8}
+	s.Services[web] = state.Service{Scheduler: "wrr", Persistence: 50 * time.Second, Mask: ir.MaskOf(24, false), Flags: 8}
 	s.Services[mark] = state.Service{Scheduler: "rr"}
 	s.Destinations[state.DestinationKey{Service: web, Server: netip.MustParseAddrPort("10.0.0.7:80")}] = state.Destination{Weight: 1, Forwarding: ir.DR, UpperThreshold: 9}
 	s.Destinations[state.DestinationKey{Service: web, Server: netip.MustParseAddrPort("10.0.0.8:80")}] = state.Destination{Weight: 0, Forwarding: ir.TUN}
 	return s
 }
 
-// TestCarried proves that nothing is lost on the way to another machine.
+// TestCarried checks that nothing is lost on the way to another machine.
 func TestCarried(t *testing.T) {
 	host := &facts.Host{
 		Version: facts.Version, Name: "lb01", Kernel: "6.1.0", Keepalived: "2.2.7", IPVS: facts.Read, Users: []string{"root"},
@@ -76,7 +76,7 @@ func TestCarried(t *testing.T) {
 	golden(t, text.Bytes())
 }
 
-// golden holds the document's form: a change of it is a new version, or a field more.
+// golden is the document's form: a change needs a new version, or only adds a field.
 func golden(t *testing.T, got []byte) {
 	t.Helper()
 	file := filepath.Join("..", "..", "testdata", "facts", "full.json")
@@ -119,15 +119,34 @@ func TestHost(t *testing.T) {
 	}
 }
 
+// service is a facts file with one persistent service.
+func service(fields string) string {
+	return `{"version":1,"services":[{"protocol":"tcp","scheduler":"rr","persistence":50,` + fields + `,"real_servers":[]}]}`
+}
+
 func TestParse(t *testing.T) {
 	for text, want := range map[string]string{
 		"":              "not a facts file",
 		"[]":            "not a facts file",
 		`{"version":2}`: "facts of version 2; this keepc reads version 1",
 		"{}":            "facts of version 0",
+
+		service(`"address":"10.0.0.1","port":80,"mask":-9223372036854775808`): "tcp 10.0.0.1:80: mask -9223372036854775808 is not in the range 0..32",
+		service(`"address":"10.0.0.1","port":80,"mask":-1`):                   "mask -1 is not in the range 0..32",
+		service(`"address":"10.0.0.1","port":80,"mask":99`):                   "mask 99 is not in the range 0..32",
+		service(`"address":"2001:db8::1","port":80,"mask":129`):               "mask 129 is not in the range 0..128",
+		service(`"fwmark":7,"ipv6":true,"mask":-1`):                           "mask -1 is not in the range 0..128",
+		service(`"address":"10.0.0.1","port":80,"netmask":"::1"`):             `netmask "::1" is not one of IPv4`,
+		service(`"address":"10.0.0.1","port":80,"netmask":"x"`):               `netmask "x" is not one of IPv4`,
+		service(`"address":"2001:db8::1","port":80,"netmask":"255.0.0.0"`):    `netmask "255.0.0.0" is not one of IPv4`,
 	} {
 		if _, err := facts.Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", text, err)
+		}
+	}
+	for _, fields := range []string{`"mask":32`, `"netmask":"255.0.255.0"`} {
+		if _, err := facts.Parse([]byte(service(`"address":"10.0.0.1","port":80,` + fields))); err != nil {
+			t.Errorf("%s: %v", fields, err)
 		}
 	}
 	if h, err := facts.Parse([]byte(`{"version":1,"later":{"a":1}}`)); err != nil || !json.Valid([]byte(h.Name+"0")) {

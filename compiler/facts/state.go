@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -13,7 +14,7 @@ import (
 	"keepc/compiler/state"
 )
 
-// SetState notes what a kernel has. The interfaces come first: an address whose interface is not known is left out.
+// SetState records what a kernel has. Interfaces come first: an address whose interface is unknown is left out.
 func (h *Host) SetState(s state.State) {
 	for i := range h.Links {
 		h.Links[i].Addresses = []Address{}
@@ -55,8 +56,14 @@ func (h *Host) SetState(s state.State) {
 		if k.FWMark == 0 {
 			protocol = k.Protocol.String()
 		}
+		mask, netmask := 0, ""
+		if n, leads := v.Mask.Length(); leads {
+			mask = n
+		} else {
+			netmask = v.Mask.String()
+		}
 		h.Services = append(h.Services, Service{
-			protocol, k.Addr, k.Port, k.FWMark, k.IPv6, v.Scheduler, int(v.Persistence / time.Second), v.Mask, v.Engine, v.Flags, list,
+			protocol, k.Addr, k.Port, k.FWMark, k.IPv6, v.Scheduler, int(v.Persistence / time.Second), mask, netmask, v.Engine, v.Flags, list,
 		})
 	}
 	slices.SortFunc(h.Services, func(a, b Service) int { return strings.Compare(a.key().String(), b.key().String()) })
@@ -94,7 +101,7 @@ func (h *Host) setObjects(s state.State) {
 	}
 }
 
-// objects adds what setObjects noted. What cannot be read is of a newer keepc.
+// objects adds what setObjects recorded. What it cannot read comes from a newer keepc.
 func (h *Host) objects(s state.State) {
 	for _, kind := range others() {
 		for _, text := range h.Objects[kind.About().Name] {
@@ -109,7 +116,7 @@ func comparePrefixes(a, b netip.Prefix) int {
 	return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
 }
 
-// State is what the kernel has.
+// State returns what the kernel has.
 func (h *Host) State() state.State {
 	s := state.New()
 	for _, l := range h.Links {
@@ -130,8 +137,9 @@ func (h *Host) State() state.State {
 	}
 	for _, v := range h.Services {
 		k := v.key()
+		mask, _ := v.clientMask() // Parse has judged it
 		s.Services[k] = state.Service{
-			Scheduler: v.Scheduler, Persistence: time.Duration(v.Persistence) * time.Second, Mask: v.Mask, Engine: v.Engine, Flags: v.Flags,
+			Scheduler: v.Scheduler, Persistence: time.Duration(v.Persistence) * time.Second, Mask: mask, Engine: v.Engine, Flags: v.Flags,
 		}
 		for _, d := range v.Servers {
 			s.Destinations[state.DestinationKey{Service: k, Server: d.Address}] = state.Destination{
@@ -151,6 +159,22 @@ func (v Service) key() ir.ServiceKey {
 		}
 	}
 	return k
+}
+
+// clientMask says which clients count as one.
+func (v Service) clientMask() (m ir.ClientMask, err error) {
+	v6 := v.key().Is6()
+	if longest := ir.LongestMask(v6); v.Mask < 0 || v.Mask > longest {
+		return m, fmt.Errorf("mask %d is not in the range 0..%d", v.Mask, longest)
+	}
+	if v.Netmask == "" {
+		return ir.MaskOf(v.Mask, v6), nil
+	}
+	a, err := netip.ParseAddr(v.Netmask)
+	if err != nil || !a.Is4() || v6 {
+		return m, fmt.Errorf("netmask %q is not one of IPv4", v.Netmask)
+	}
+	return ir.MaskFrom(a), nil
 }
 
 func forwarding(word string) ir.Forwarding {

@@ -31,7 +31,7 @@ var (
 	fontChip    = font{"chip-text small", 11, true}
 )
 
-// style has colours for light and for dark surroundings. Nothing is told by colour alone.
+// style has colours for light and dark backgrounds. No information is carried by colour alone.
 const style = `
 text{font-family:"DejaVu Sans",Verdana,"Segoe UI",Helvetica,Arial,sans-serif}
 .title{font-size:16px;font-weight:bold}.name{font-size:14px;font-weight:bold}.text{font-size:12px}.small{font-size:11px}
@@ -49,7 +49,7 @@ text{font-family:"DejaVu Sans",Verdana,"Segoe UI",Helvetica,Arial,sans-serif}
 }
 `
 
-// document is the whole file; what is in back stands behind the rest.
+// document is the whole file; back is drawn behind the rest.
 func (c *canvas) document(width, height float64, title string, back *canvas) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f" role="img">`+"\n",
@@ -66,16 +66,16 @@ func (c *canvas) rect(class string, x, y, w, h, radius float64) {
 	fmt.Fprintf(&c.b, `<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="%.0f"/>`+"\n", class, x, y, w, h, radius)
 }
 
-// A box is the place of what was drawn.
+// A box is the position and size of what was drawn.
 type box struct{ x, y, w, h float64 }
 
 func (b box) right() float64  { return b.x + b.w }
 func (b box) bottom() float64 { return b.y + b.h }
 
-// across is the i-th of n places along the width of the box, i from 0.
+// across returns the i-th of n positions along the width of the box, i from 0.
 func (b box) across(i, n int) float64 { return b.x + b.w*float64(i+1)/float64(n+1) }
 
-// boxed draws a box around its content, which begins below y and tells where it ends.
+// boxed draws a box around its content, which starts below y and returns where it ends.
 func (c *canvas) boxed(class string, x, y, w float64, content func(c *canvas, y float64) float64) box {
 	var inside canvas
 	b := box{x, y, w, content(&inside, y) - y}
@@ -84,13 +84,13 @@ func (c *canvas) boxed(class string, x, y, w float64, content func(c *canvas, y 
 	return b
 }
 
-// text writes a line with its baseline at y, cut to what fits into width; the whole is then its tooltip.
+// text writes a line with its baseline at y, cut to width; the full text becomes its tooltip.
 func (c *canvas) text(f font, x, y, width float64, s string) { c.aligned("start", f, x, y, width, s) }
 
 // right writes a line that ends at x.
 func (c *canvas) right(f font, x, y, width float64, s string) { c.aligned("end", f, x, y, width, s) }
 
-// caption says what a box is, in its upper right corner.
+// caption labels a box in its upper right corner.
 func (c *canvas) caption(x, y float64, s string) { c.right(fontCaption, x, y, 200, s) }
 
 func (c *canvas) aligned(anchor string, f font, x, y, width float64, s string) {
@@ -102,7 +102,7 @@ func (c *canvas) aligned(anchor string, f font, x, y, width float64, s string) {
 	fmt.Fprintf(&c.b, `<text class="%s" x="%.1f" y="%.1f" text-anchor="%s">%s</text>`+"\n", f.class, x, y, anchor, escape(cut))
 }
 
-// A badge is a short text on a small rounded field; without a class on none.
+// A badge is a short text on a small rounded background, or without one if it has no class.
 type badge struct {
 	class string
 	font
@@ -113,7 +113,7 @@ func (b badge) width() float64 { return b.font.width(b.text) + 14 }
 
 const badgeHeight = 18.0
 
-// badge draws a badge, not wider than most, and returns its width.
+// badge draws a badge, at most most wide, and returns its width.
 func (c *canvas) badge(x, y, most float64, b badge) float64 {
 	w := min(most, b.width())
 	if b.class == "" {
@@ -125,7 +125,7 @@ func (c *canvas) badge(x, y, most float64, b badge) float64 {
 	return w
 }
 
-// badges draws badges in as many lines as they need, and returns where they end.
+// badges draws badges in as many lines as they need and returns where they end.
 func (c *canvas) badges(x, y, w float64, list []badge) float64 {
 	left := x
 	for i, b := range list {
@@ -162,7 +162,7 @@ func (c *canvas) curve(class string, x1, y1, x2, y2 float64) {
 	fmt.Fprintf(&c.b, `<path class="%s" d="M%.1f %.1f C%.1f %.1f %.1f %.1f %.1f %.1f"/>`+"\n", class, x1, y1, x1, m, x2, m, x2, y2)
 }
 
-// width is about how wide a text is. It is rather more, for fonts differ.
+// width estimates the width of a text. It is rather too wide, because fonts differ.
 func (f font) width(s string) float64 {
 	var em float64
 	for _, r := range s {
@@ -210,12 +210,12 @@ func (f font) wrap(words []string, width float64) (lines []string) {
 	return lines
 }
 
-// escape makes a text one of XML, which has no control characters.
+// escape makes a text valid in XML, which has no control characters.
 func escape(s string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;").Replace(printable(s))
 }
 
-// printable replaces what no picture can show.
+// printable replaces characters that no picture can show.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

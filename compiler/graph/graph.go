@@ -14,7 +14,7 @@ import (
 	"keepc/compiler/ir"
 )
 
-// A Graph is a cluster as a person sees it. Numbers are places in its lists.
+// A Graph is a cluster as a person sees it. Numbers are indexes into its lists.
 type Graph struct {
 	Summary   string // "lb01, lb02: 1 virtual router with 1 address, 1 virtual server with 2 real servers"
 	Segments  []Segment
@@ -43,24 +43,24 @@ type Plug struct {
 	Segment   int
 }
 
-// An Instance is the part of a director in a virtual router.
+// An Instance is a director's part in a virtual router.
 type Instance struct {
 	Name     string
 	Router   int
-	Master   bool // the one that holds the addresses while all is well
+	Master   bool // it holds the addresses while all is well
 	Priority string
 	Sync     string // its sync group
 	Trackers []string
 }
 
-// A Router is a virtual router with its addresses and the services on them. The zero VRID stands for services on addresses that
-// no instance holds.
+// A Router is a virtual router with its addresses and the services on them. VRID zero is for services on addresses
+// that no instance holds.
 type Router struct {
 	Name      string
 	Settings  []string // "VRID 62", "VRRP 2", …
 	Addresses []string
 	Holders   []Holder // in the order in which they take over
-	Note      string   // what is to be said about them: "equal priorities"
+	Note      string   // a remark about them: "equal priorities"
 	Services  []Service
 	More      int // services that are not shown
 }
@@ -71,7 +71,7 @@ type Holder struct {
 	Master   bool // it has them while all is well
 }
 
-// Limits of what is shown; the rest is counted.
+// Limits of what is shown; the rest is only counted.
 const (
 	maxRouters   = 24
 	maxServices  = 24
@@ -105,7 +105,7 @@ type builder struct {
 	servers   int                   // real servers of all services
 }
 
-// segment returns the place of a segment, which is made when it is new.
+// segment returns the index of a segment, adding it if it is new.
 func (b *builder) segment(name string) int {
 	i := slices.IndexFunc(b.graph.Segments, func(s Segment) bool { return s.Name == name })
 	if i < 0 {
@@ -117,11 +117,11 @@ func (b *builder) segment(name string) int {
 // A candidate is a member of a virtual router with the priority that it has while all is well.
 type candidate struct {
 	cluster.Member
-	priority int
+	priority uint8
 	source   netip.Addr
 }
 
-// router adds a virtual router with its addresses and the part that each director has in it.
+// router adds a virtual router with its addresses and the parts of the directors in it.
 func (b *builder) router(g cluster.Group) {
 	r := Router{Name: g.Members[0].Name, Settings: routerSettings(g.Members[0].VRRPInstance)}
 	seg := &b.graph.Segments[b.segment(g.Segment)]
@@ -137,9 +137,10 @@ func (b *builder) router(g cluster.Group) {
 		}
 		_, bonus := trackers(b.Nodes[m.Node].Config, m.VRRPInstance)
 		source, _ := b.Source(m)
-		order = append(order, candidate{m, int(m.Priority) + bonus, source})
+		order = append(order, candidate{m, ir.EffectivePriority(m.Priority, bonus), source})
 	}
-	// At equal priorities the higher address wins (RFC 9568 section 6.4.3); those that the files do not tell are guesses.
+	// At equal priorities the higher address wins (RFC 9568 section 6.4.3); addresses that the files do not have are
+	// guesses.
 	slices.SortStableFunc(order, func(x, y candidate) int {
 		return cmp.Or(cmp.Compare(y.priority, x.priority), cmp.Compare(y.State, x.State), y.source.Compare(x.source))
 	})
@@ -154,7 +155,7 @@ func (b *builder) router(g cluster.Group) {
 	b.graph.Routers = append(b.graph.Routers, r)
 }
 
-// note is what is to be said about the order in which directors hold the addresses.
+// note is a remark about the order in which directors hold the addresses.
 func note(order []candidate) string {
 	switch {
 	case len(order) == 1:
@@ -167,7 +168,7 @@ func note(order []candidate) string {
 	return ""
 }
 
-// instance adds the part of a director in the router that comes next.
+// instance adds a director's part in the router that is added next.
 func (b *builder) instance(m candidate, master bool) {
 	cfg := b.Nodes[m.Node].Config
 	list, bonus := trackers(cfg, m.VRRPInstance)
@@ -199,7 +200,7 @@ func routerSettings(v *ir.VRRPInstance) []string {
 	return []string{fmt.Sprintf("VRID %d", v.VRID), fmt.Sprintf("VRRP %d", v.Version), fmt.Sprintf("%s every %v", how, v.AdvertInterval)}
 }
 
-// trim cuts what is too long to be looked at.
+// trim removes what is too much to look at.
 func (b *builder) trim() {
 	g := &b.graph
 	if n := len(g.Routers); n > maxRouters {

@@ -59,7 +59,7 @@ func service(servers int) string {
 	return b.String() + "}\n"
 }
 
-// TestRouter holds who is drawn as the holder of the addresses, and what is said about it.
+// TestRouter checks who is drawn as the holder of the addresses, and the remark about it.
 func TestRouter(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -86,7 +86,7 @@ func TestRouter(t *testing.T) {
 	}
 }
 
-// TestTrackers holds what is said about what an instance follows.
+// TestTrackers checks what is said about what an instance follows.
 func TestTrackers(t *testing.T) {
 	g := draw(t, node(t, "a", `
 		vrrp_track_process p { 
@@ -117,7 +117,7 @@ func TestTrackers(t *testing.T) {
 	}
 }
 
-// TestServers holds how many real servers become few lines.
+// TestServers checks that many real servers become few lines.
 func TestServers(t *testing.T) {
 	for _, c := range []struct {
 		servers int
@@ -133,7 +133,7 @@ func TestServers(t *testing.T) {
 	}
 }
 
-// TestMerge holds that the services of two directors are one, and that differences are told.
+// TestMerge checks that the services of two directors are merged, and that differences are shown.
 func TestMerge(t *testing.T) {
 	for _, c := range []struct{ a, b, want string }{
 		{service(3), service(3), ""},
@@ -150,7 +150,7 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// hostile is a director whose names try to leave their place.
+// hostile is a director whose names try to break out of the picture's syntax.
 func hostile(t testing.TB) []cluster.Node {
 	nasty := `<script>"&'\#;` + "`" + `]]>` + strings.Repeat("long", 40) + "日本"
 	one := node(t, nasty, instance(100, "")+service(40))
@@ -158,7 +158,8 @@ func hostile(t testing.TB) []cluster.Node {
 	return []cluster.Node{one, node(t, "b", instance(90, "")+service(3))}
 }
 
-// TestWriters holds that every format is well-formed whatever names there are, and that no secret and no command is in it.
+// TestWriters checks that every format is well-formed whatever names the files have, and that it contains no secret
+// and no command.
 func TestWriters(t *testing.T) {
 	for _, nodes := range [][]cluster.Node{hostile(t), {node(t, "a", "")}, {node(t, "a", service(9))}} {
 		for _, write := range []func(io.Writer, Graph) error{SVG, Mermaid, DOT} {
@@ -177,7 +178,7 @@ func TestWriters(t *testing.T) {
 	}
 }
 
-// oracle gives a picture to the program that reads its format, where there is one.
+// oracle passes a picture to the program that reads its format, if that is installed.
 func oracle(t *testing.T, command []string, write func(io.Writer, Graph) error, g Graph) {
 	t.Helper()
 	path, err := exec.LookPath(command[0])
@@ -196,7 +197,7 @@ func oracle(t *testing.T, command []string, write func(io.Writer, Graph) error, 
 	}
 }
 
-// wellFormed reads a picture as XML and wants every box inside it.
+// wellFormed reads a picture as XML and checks that every box is inside it.
 func wellFormed(t *testing.T, text string) {
 	t.Helper()
 	var width, height float64
@@ -226,7 +227,7 @@ func wellFormed(t *testing.T, text string) {
 	}
 }
 
-// TestCorpus draws every real file there is.
+// TestCorpus draws every real file.
 func TestCorpus(t *testing.T) {
 	if testing.Short() {
 		t.Skip("all files take a while")
@@ -252,7 +253,7 @@ func TestCorpus(t *testing.T) {
 			hidden[s.Text()]++
 		}
 		for secret, times := range hidden {
-			elsewhere := strings.Count(string(text), secret) > times // as a name, say
+			elsewhere := strings.Count(string(text), secret) > times // for example as a name
 			if len(secret) > 5 && !elsewhere && strings.Contains(b.String(), secret) {
 				t.Errorf("%s: the secret %q is in the picture", e.Name(), secret)
 			}

@@ -2,7 +2,7 @@ package graph
 
 import "strings"
 
-// columns is how many columns the services of a router need to be looked at on one screen.
+// columns is the number of columns in which the services of a router fit on one screen.
 func (r Router) columns() int {
 	switch n := len(r.Services); {
 	case n <= 4:
@@ -25,7 +25,7 @@ func (p *picture) router(x, y float64, r Router) box {
 	head := p.boxed("router", x, y, r.width(), func(c *canvas, y float64) float64 { return p.routerHead(c, x, y, r) })
 	bottom, columns := head.bottom(), r.columns()
 	for i := range columns {
-		// Column by column, as a text is read.
+		// Column by column, in reading order.
 		from, to := i*len(r.Services)/columns, (i+1)*len(r.Services)/columns
 		bottom = max(bottom, p.services(x+float64(i)*(serviceW+gap), head.bottom(), r.Services[from:to]))
 	}
@@ -65,7 +65,7 @@ func (p *picture) routerHead(c *canvas, x, y float64, r Router) float64 {
 	return y + 4
 }
 
-// holderBadges names the directors in the order in which they have the addresses.
+// holderBadges names the directors in the order in which they hold the addresses.
 func (p *picture) holderBadges(r Router) (list []badge) {
 	for i, h := range r.Holders {
 		class := "backup"
@@ -83,7 +83,7 @@ func (p *picture) holderBadges(r Router) (list []badge) {
 	return list
 }
 
-// services draws services below each other, on a line that comes from their router.
+// services draws services one below the other, on a line from their router.
 func (p *picture) services(x, y float64, list []Service) float64 {
 	left := x + spine
 	right := left + headW + arrowW
@@ -108,7 +108,7 @@ func (p *picture) services(x, y float64, list []Service) float64 {
 	return y
 }
 
-// maxNames is how many services of a virtual_server_group are named.
+// maxNames is the number of services of a virtual_server_group that are named.
 const maxNames = 4
 
 func (c *canvas) serviceHead(x, y, w float64, s Service) float64 {
@@ -136,7 +136,7 @@ func (c *canvas) serviceHead(x, y, w float64, s Service) float64 {
 	return y
 }
 
-// pool writes the real servers: the settings behind the name, or below it where there is no room.
+// pool writes the real servers, with their settings after the name, or below it if there is no room.
 func (c *canvas) pool(x, y float64, s Service) float64 {
 	const w = poolW - 2*pad
 	y += 4

@@ -23,7 +23,7 @@ type Service struct {
 type Server struct {
 	Name     string   // "10.0.0.7:80"; "10.0.0.11 to 10.0.0.34, port 80"
 	Settings []string // "weight 1", "TCP_CHECK"
-	Sorry    bool     // serves when too few others do
+	Sorry    bool     // serves when too few others are up
 }
 
 // A pool is a service while directors are merged.
@@ -35,7 +35,7 @@ type pool struct {
 	differ  bool
 }
 
-// services puts the virtual servers of all directors below the routers that hold their addresses.
+// services puts the virtual servers of all directors under the routers that hold their addresses.
 func (b *builder) services() {
 	var pools []*pool
 	known := map[string]*pool{}
@@ -120,7 +120,7 @@ func serviceSettings(v *ir.VirtualServer) []string {
 	return list
 }
 
-// servers lists the real servers; where they are many, those with equal settings are one line.
+// servers lists the real servers; if there are many, those with equal settings share a line.
 func servers(v *ir.VirtualServer) (list []Server) {
 	groups := make([][]*ir.RealServer, 0, len(v.RealServers))
 	for _, r := range v.RealServers {
@@ -157,7 +157,7 @@ func shown(groups [][]*ir.RealServer) (n int) {
 	return n
 }
 
-// serverNames names one server, or several by the first and the last of their addresses.
+// serverNames names one server, or several by the first and last of their addresses.
 func serverNames(g []*ir.RealServer) string {
 	first, last := g[0].Addr, g[0].Addr
 	onePort := true
@@ -195,7 +195,7 @@ func serverSettings(r *ir.RealServer, v *ir.VirtualServer) []string {
 	return list
 }
 
-// checkName names a check, with the port where it is not the one of the service.
+// checkName names a check, with its port if it differs from that of the service.
 func checkName(k *ir.Check, r *ir.RealServer) string {
 	if p := k.Target.Port(); p != 0 && p != r.Addr.Port() {
 		return fmt.Sprintf("%s :%d", k.Keyword(), p)

@@ -25,11 +25,11 @@ const (
 	arrowW    = 58.0
 	poolW     = 330.0 // its real servers
 	serviceW  = spine + headW + arrowW + poolW
-	rowW      = 1500.0 // routers beyond go to the next row
-	maxCurves = 24     // more lines tell nothing
+	rowW      = 1500.0 // further routers go to the next row
+	maxCurves = 24     // more lines show nothing
 )
 
-// SVG writes the picture: segments on top, below them the directors that hang on them, below these the virtual routers, each
+// SVG writes the picture: segments at the top, below them the directors on them, below these the virtual routers, each
 // with the virtual servers on its addresses.
 func SVG(w io.Writer, g Graph) error {
 	if _, err := io.WriteString(w, newPicture(g).String()); err != nil {
@@ -99,7 +99,7 @@ func newPicture(g Graph) *picture {
 
 func (p *picture) String() string { return p.document(p.width, p.height, p.Summary, &p.back) }
 
-// A line of routers that stand beside each other.
+// A line is routers beside each other.
 type line struct {
 	routers []int
 	w       float64
@@ -119,7 +119,7 @@ func (p *picture) rows(most float64) (rows []line) {
 	return rows
 }
 
-// plugs draws the bars of the segments and the lines on which directors hang.
+// plugs draws the bars of the segments and the lines to the directors on them.
 func (p *picture) plugs() {
 	bar := func(segment int) float64 { return barsTop + float64(segment)*barStep }
 	for i, s := range p.Segments {
@@ -184,7 +184,7 @@ func (c *canvas) instance(x, y, w float64, m Instance) float64 {
 	return c.badges(x, y+badgeHeight+5, w, badges) + 3
 }
 
-// holders counts the lines between directors and the addresses that they hold or would.
+// holders counts the lines between directors and the addresses that they hold or would take over.
 func (p *picture) holders() (n int) {
 	for _, r := range p.Routers {
 		n += len(r.Holders)
@@ -192,7 +192,7 @@ func (p *picture) holders() (n int) {
 	return n
 }
 
-// curves lead from directors to addresses, solid where they are while all is well.
+// curves draws lines from directors to addresses, solid where the addresses are while all is well.
 func (p *picture) curves() {
 	all, drawn := make([]int, len(p.Directors)), make([]int, len(p.Directors))
 	for _, r := range p.Routers {
@@ -219,7 +219,7 @@ func (p *picture) curves() {
 	}
 }
 
-// byPlace is the holders in the order in which directors stand, so that lines do not cross without need.
+// byPlace returns the holders in the order in which directors are drawn, so that lines do not cross unnecessarily.
 func (r Router) byPlace() []Holder {
 	return slices.SortedFunc(slices.Values(r.Holders), func(a, b Holder) int { return cmp.Compare(a.Director, b.Director) })
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Mermaid writes the picture as a flowchart for the program of that name, which GitHub and GitLab have in their Markdown.
+// Mermaid writes the picture as a flowchart for Mermaid, which GitHub and GitLab render in Markdown.
 func Mermaid(w io.Writer, g Graph) error {
 	return write(w, g, "flowchart TB\n", "", mermaid{})
 }
@@ -17,7 +17,7 @@ func DOT(w io.Writer, g Graph) error {
 	return write(w, g, "digraph cluster {\n\tnode [shape=box, style=rounded, fontname=\"sans-serif\"];\n\tedge [fontname=\"sans-serif\"];\n", "}\n", dot{})
 }
 
-// Kinds of nodes and edges of a picture in words.
+// Kinds of nodes and edges of a picture in text form.
 type kind int
 
 const (
@@ -31,7 +31,7 @@ const (
 	takeOver // an edge to those that it takes over
 )
 
-// A notation is the language of a program that lays pictures out.
+// A notation is the language of a layout program.
 type notation interface {
 	node(k kind, id string, lines []string) string
 	edge(k kind, from, to, label string) string
@@ -144,7 +144,7 @@ func (mermaid) node(k kind, id string, lines []string) string {
 	shape := [...][2]string{segmentNode: {"[[", "]]"}, directorNode: {"[", "]"}, routerNode: {"([", "])"}, serviceNode: {"(", ")"}, serverNode: {"[", "]"}}[k]
 	var escaped []string
 	for _, l := range lines {
-		// Mermaid takes entities without their ampersand.
+		// Mermaid writes entities without the ampersand.
 		escaped = append(escaped, strings.NewReplacer("#", "#35;", "&", "#amp;", "<", "#lt;", ">", "#gt;", `"`, "#quot;", "`", "#96;").Replace(printable(l)))
 	}
 	return id + shape[0] + `"` + strings.Join(escaped, "<br>") + `"` + shape[1]

@@ -7,7 +7,7 @@ import (
 	"keepc/compiler/ir"
 )
 
-// trackers says what an instance and its sync group follow, and what its priority gains while all of it is well.
+// trackers lists what an instance and its sync group track, and what that adds to its priority while all is well.
 func trackers(cfg *ir.Config, v *ir.VRRPInstance) (list []string, bonus int) {
 	add := func(of *ir.Tracked) {
 		for t := range of.Trackers() {

@@ -36,7 +36,7 @@ func diff(want, got state.State) string {
 	return cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}), cmpopts.IgnoreTypes(state.Provenance{}))
 }
 
-// TestRules reads rules as people and ipvsadm -Sn write them, and holds how they are written again.
+// TestRules reads rules as people and ipvsadm -Sn write them, and checks how they are written back.
 func TestRules(t *testing.T) {
 	for _, c := range []struct{ name, in, want string }{
 		{"a service", "-A -t 10.0.0.3:80 -s wrr", "-A -t 10.0.0.3:80 -s wrr"},
@@ -46,6 +46,7 @@ func TestRules(t *testing.T) {
 		{"persistence alone", "-A -t 10.0.0.3:80 -p", "-A -t 10.0.0.3:80 -s wlc -p 300"},
 		{"persistence before another flag", "-A -t 10.0.0.3:80 -p -s rr", "-A -t 10.0.0.3:80 -s rr -p 300"},
 		{"granularity", "-A -t 10.0.0.3:80 -p 20 -M 255.255.255.0", "-A -t 10.0.0.3:80 -s wlc -p 20 -M 255.255.255.0"},
+		{"granularity of bits that do not lead", "-A -t 10.0.0.3:80 -p 20 -M 255.0.255.0", "-A -t 10.0.0.3:80 -s wlc -p 20 -M 255.0.255.0"},
 		{"granularity of IPv6", "-A -t [2001:db8::3]:443 -s sh -p 5 -M 64", "-A -t [2001:db8::3]:443 -s sh -p 5 -M 64"},
 		{"granularity of one client", "-A -t 10.0.0.3:80 -p 20 -M 255.255.255.255", "-A -t 10.0.0.3:80 -s wlc -p 20"},
 		{"engine", "-A -u 10.0.0.3:5060 -s sh -p 300 --pe sip -o", "-A -u 10.0.0.3:5060 -s sh -p 300 --pe sip -o"},
@@ -77,7 +78,7 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestWrong holds what is said about lines that are no rules.
+// TestWrong checks what is said about lines that are not rules.
 func TestWrong(t *testing.T) {
 	for _, c := range []struct{ line, want string }{
 		{"-L -n", "unknown shorthand"},
@@ -85,7 +86,7 @@ func TestWrong(t *testing.T) {
 		{"-A -a -t 10.0.0.9:80", "expected one of -A"},
 		{"-A -t web:http", "ipvsadm -Sn prints"},
 		{"-A -t 10.0.0.3:80", "tcp 10.0.0.3:80 is there already"},
-		{"-A -t 10.0.0.9:80 -M 255.0.255.0", "not a netmask"},
+		{"-A -t 10.0.0.9:80 -M 255.0.255", "not a netmask"},
 		{"-A -t 10.0.0.9:80 -p 9999999", "outside 0..2678400"},
 		{"-A -t 10.0.0.9:80 -b sticky", "not a flag"},
 		{"-A -t 10.0.0.9:80 -u 10.0.0.9:80", "expected one service"},
@@ -112,7 +113,7 @@ func TestWrong(t *testing.T) {
 	}
 }
 
-// FuzzApply holds that whatever is accepted is written so that it is read as the same.
+// FuzzApply checks that whatever is accepted is written in a form that is read back as the same.
 func FuzzApply(f *testing.F) {
 	f.Add("-A -t 10.0.0.3:80 -s wrr -p 20\n-a -t 10.0.0.3:80 -r 10.0.0.7:80 -g -w 1\n--set 30 5 60")
 	f.Add("-A -u [2001:db8::3]:53 -p -M 64 --pe sip -b sh-port\n-E -u [2001:db8::3]:53\nTimeout (tcp tcpfin udp): 1 2 3")

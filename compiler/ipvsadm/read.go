@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"math/bits"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -26,12 +24,12 @@ const (
 	defaultPersistence = 300 // seconds
 )
 
-// maxTimeout is the most seconds that IPVS counts to.
+// maxTimeout is the longest timeout of IPVS, in seconds.
 const maxTimeout = 31 * 24 * 3600
 
-// Apply does to a state what a line tells ipvsadm to do: -A, -E, -a, -e, -C or --set. The name of the program may stand before
-// it, and the line with the timeouts that ipvsadm -L --timeout prints counts as well. Errors: the line is no such rule, or does
-// not fit what came before; the state is then as before.
+// Apply changes a state as a line tells ipvsadm to: -A, -E, -a, -e, -C or --set. The line may begin with the name of
+// the program; the line of timeouts that ipvsadm -L --timeout prints is accepted too. It returns an error, and leaves
+// the state unchanged, if the line is not such a rule or contradicts what came before.
 func Apply(s *state.State, line string) error {
 	words := strings.Fields(line)
 	if i := slices.IndexFunc(words, program); i >= 0 {
@@ -64,16 +62,16 @@ func Apply(s *state.State, line string) error {
 	return r.server(s, k)
 }
 
-// Rule tells whether a line looks like one of ipvsadm.
+// Rule reports whether a line looks like one of ipvsadm.
 func Rule(line string) bool {
 	words := strings.Fields(line)
 	return len(words) > 0 && (strings.HasPrefix(words[0], "-") || words[0] == "Timeout" || slices.ContainsFunc(words[:min(2, len(words))], program))
 }
 
-// program tells whether a word is the name of the program.
+// program reports whether a word is the name of the program.
 func program(word string) bool { return word == "ipvsadm" || strings.HasSuffix(word, "/ipvsadm") }
 
-// A rule is a line of ipvsadm as it stands there.
+// A rule is a line of ipvsadm as written.
 type rule struct {
 	addService, editService, addServer, editServer, clear, set bool
 
@@ -151,7 +149,7 @@ func parse(words []string) (r rule, err error) {
 	return r, nil
 }
 
-// joinPersistence puts the number behind -p to it: it may be missing.
+// joinPersistence joins -p with the number after it, which may be missing.
 func joinPersistence(words []string) []string {
 	words = slices.Clone(words)
 	for i := range len(words) - 1 {
@@ -214,7 +212,7 @@ func (r rule) service(s *state.State, k ir.ServiceKey) error {
 		return fmt.Errorf("-p %d is outside 0..%d seconds", r.persistence, maxTimeout)
 	}
 	var err error
-	if v.Mask, err = r.maskLength(k.Is6()); err != nil {
+	if v.Mask, err = r.clientMask(k.Is6()); err != nil {
 		return err
 	}
 	if v.Flags, err = flags(r.flags); err != nil {
@@ -227,7 +225,7 @@ func (r rule) service(s *state.State, k ir.ServiceKey) error {
 	return nil
 }
 
-// known wants an object to be there if it is edited, and not to be there if it is added.
+// known checks that an object that is edited exists, and that one that is added does not.
 func known[K interface {
 	comparable
 	state.Key
@@ -241,8 +239,8 @@ func known[K interface {
 	return nil
 }
 
-// maskLength is the prefix length of the client group; 0 where the rule says nothing of persistence.
-func (r rule) maskLength(v6 bool) (uint8, error) {
+// clientMask says which clients count as one; 0 if the rule has no persistence.
+func (r rule) clientMask(v6 bool) (ir.ClientMask, error) {
 	whole := 32
 	if v6 {
 		whole = 128
@@ -251,17 +249,13 @@ func (r rule) maskLength(v6 bool) (uint8, error) {
 		if r.persistence == 0 {
 			return 0, nil
 		}
-		return uint8(whole), nil
+		return ir.MaskOf(whole, v6), nil
 	}
 	if n, err := strconv.Atoi(r.mask); err == nil && n >= 1 && n <= whole {
-		return uint8(n), nil
+		return ir.MaskOf(n, v6), nil
 	}
-	if a, err := netip.ParseAddr(r.mask); err == nil && a.Is4() && !v6 {
-		b := a.As4()
-		mask := uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
-		if n := bits.LeadingZeros32(^mask); n > 0 && mask == uint32(math.MaxUint32)<<(32-n) {
-			return uint8(n), nil
-		}
+	if a, err := netip.ParseAddr(r.mask); err == nil && a.Is4() && !v6 && ir.MaskFrom(a) != 0 {
+		return ir.MaskFrom(a), nil
 	}
 	return 0, fmt.Errorf("%q is not a netmask", r.mask)
 }
@@ -337,7 +331,7 @@ func (r rule) tunnelOf() (t ir.Tunnel, err error) {
 	return t, nil
 }
 
-// setTimeouts sets the timeouts of TCP connections, of those with FIN, and of UDP; 0 leaves one as it is.
+// setTimeouts sets the timeouts of TCP connections, of those with FIN, and of UDP; 0 leaves a timeout unchanged.
 func setTimeouts(s *state.State, words []string) error {
 	if len(words) != 3 {
 		return errors.New("expected three numbers of seconds: tcp, tcpfin, udp")

@@ -1,5 +1,5 @@
-// Package ipvsadm writes and reads the rules of IPVS in the words of the program of that name: the lines that ipvsadm -Sn prints,
-// that ipvsadm -R restores, and that people type.
+// Package ipvsadm writes and reads IPVS rules in the format of ipvsadm: the lines that ipvsadm -Sn prints, that
+// ipvsadm -R restores, and that people type.
 package ipvsadm
 
 import (
@@ -64,7 +64,7 @@ func serviceWords(s state.Service, k ir.ServiceKey) string {
 	text := " -s " + s.Scheduler
 	if s.Persistence > 0 {
 		text += fmt.Sprint(" -p ", seconds(s.Persistence))
-		if mask := s.Granularity(k.Is6()); mask != "" {
+		if mask := s.Granularity(); mask != "" {
 			text += " -M " + mask
 		}
 		if s.Engine != "" {
@@ -80,7 +80,7 @@ func serviceWords(s state.Service, k ir.ServiceKey) string {
 	return text
 }
 
-// schedulerFlags names the flags that mean something to the scheduler.
+// schedulerFlags names the flags as the scheduler knows them.
 func schedulerFlags(flags uint32) (list []string) {
 	for rest := flags >> 3 & 7; rest != 0; rest &= rest - 1 {
 		list = append(list, fmt.Sprintf("flag-%d", bits.TrailingZeros32(rest)+1))

@@ -7,27 +7,29 @@ import (
 	"keepc/grammar/source"
 )
 
-// An Announcement asks a routing engine of this host to announce addresses while their services work: keepc writes a route of each
-// into a routing table that the engine exports. It is a block of .keepc.conf, which is read beside the file of the director.
+// An Announcement asks a routing engine on this host to announce addresses while their services work: keepc writes a
+// route for each into a routing table that the engine exports. It is a block of .keepc.conf, which is read together
+// with the file of the director.
 type Announcement struct {
 	Origin
 	Name            Name
 	Addresses       []PlacedAddr // virtual_address
-	QuorumAddresses bool         // the addresses that come with the quorums of the file, too
-	Local           bool         // a route of each makes it local to this host, so that no interface has to have it
-	Table           uint32       // what the engine announces
-	DrainTable      uint32       // what the engine announces as about to go (RFC 8326); 0: none, a drain withdraws at once
+	QuorumAddresses bool         // also the addresses that come with the quorums of the file
+	Local           bool         // a route makes each address local to this host, so that no interface needs it
+	Table           uint32       // the engine announces its routes
+	DrainTable      uint32       // the engine announces its routes as about to go (RFC 8326); 0: none, a drain withdraws at once
 	Hold            time.Duration
-	Drain           time.Duration // how long a route is in DrainTable before a director that stops withdraws it
+	Drain           time.Duration // how long a route stays in DrainTable before it is withdrawn
 }
 
-// A PlacedAddr is an address, and where the file has it. The place takes no part in comparisons.
+// A PlacedAddr is an address and its place in the file. Comparisons ignore the place.
 type PlacedAddr struct {
 	netip.Addr
 	At source.Span
 }
 
-// Announced lists what the configuration announces, with the announcement: each address once, in the order of the blocks.
+// Announced lists what the configuration announces, with the announcement of each: each address once, in the order of
+// the blocks.
 func (c *Config) Announced() (list []AnnouncedAddress) {
 	known := map[netip.Addr]bool{}
 	add := func(a *Announcement, addr netip.Addr, at source.Span) {
@@ -56,11 +58,11 @@ func (c *Config) Announced() (list []AnnouncedAddress) {
 // An AnnouncedAddress is one address of an announcement.
 type AnnouncedAddress struct {
 	Addr  netip.Addr
-	Place source.Span // where .keepc.conf has it, or quorum_addresses
+	Place source.Span // where .keepc.conf, or quorum_addresses, has it
 	*Announcement
 }
 
-// Served is the addresses that virtual servers have.
+// Served returns the addresses of virtual servers.
 func (c *Config) Served() map[netip.Addr]bool {
 	served := map[netip.Addr]bool{}
 	for _, v := range c.VirtualServers {

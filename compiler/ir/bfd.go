@@ -14,12 +14,12 @@ type BFD struct {
 	MinRX      time.Duration // the shortest time between packets that can be received
 	MinTX      time.Duration // the shortest time between packets that are sent
 	IdleTX     time.Duration // the time between packets while the session is down
-	Multiplier int           // packets that must be missed before the session is down
+	Multiplier int           // packets that must be missed in a row before the session is down
 	Passive    bool          // waits for the other end to begin
 	TTL        int           // of packets
-	MaxHops    int           // routers that may stand between; -1: any number
+	MaxHops    int           // number of routers that packets may cross; -1: any number
 	Multihop   bool          // the port of multihop sessions
-	Weight     Weight        `json:",inline"` // added to the priority of instances that track it
+	Weight     Weight        `json:",inline"` // added to the priority of instances that track the session
 	VRRP       bool          // instances are told
 	Checker    bool          // checkers are told
 }

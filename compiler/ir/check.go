@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A Check is one health check of a real server: what all checks are told, and the part of its kind.
+// A Check is one health check of a real server: what all checks share, and the part of its kind.
 type Check struct {
 	Origin
 	Checker
@@ -19,15 +19,15 @@ type Check struct {
 	LogAllFailures bool
 }
 
-// A Checker is the part of a check that its kind alone has, and so its kind.
+// A Checker is the part of a check that is specific to its kind.
 type Checker interface {
-	// Keyword is that of the checker, as "HTTP_GET".
+	// Keyword is the keyword of the checker, such as "HTTP_GET".
 	Keyword() string
 	// Same reports whether another checker asks for the same.
 	Same(Checker) bool
 }
 
-// Same reports whether another check of the server is the same one over a reload, so that its counters go on.
+// Same reports whether another check of the server counts as the same after a reload, so that its counters continue.
 func (c *Check) Same(o *Check) bool {
 	return c.Connection == o.Connection && c.CheckTiming == o.CheckTiming && c.Alpha == o.Alpha && c.LogAllFailures == o.LogAllFailures && c.Checker.Same(o.Checker)
 }
@@ -40,26 +40,26 @@ type Connection struct {
 	FWMark uint32 `json:"fwmark"`
 }
 
-// CheckTiming is when a check is made, and made again. Checks inherit it: from the virtual server, then the real server. Unset where the
-// file is silent.
+// CheckTiming is when a check is made and repeated. Checks inherit it from the real server, which inherits it from the
+// virtual server. Unset where the file says nothing.
 type CheckTiming struct {
 	ConnectTimeout   time.Duration
-	DelayLoop        time.Duration // period of checks while all is well
+	DelayLoop        time.Duration // interval of checks while all is well
 	DelayBeforeRetry time.Duration
-	Warmup           time.Duration // the first check comes within it
-	Retry            int           // failures beyond the first that are forgiven
+	Warmup           time.Duration // the first check comes within this time
+	Retry            int           // further failures that are tolerated after the first
 }
 
-// NoTiming is the CheckTiming of a silent file.
+// NoTiming is the CheckTiming of a file that says nothing about it.
 var NoTiming = CheckTiming{Unset, Unset, Unset, Unset, Unset}
 
-// TCPCheck connects.
+// TCPCheck opens a connection.
 type TCPCheck struct{}
 
 func (*TCPCheck) Keyword() string       { return "TCP_CHECK" }
 func (c *TCPCheck) Same(o Checker) bool { return equal(c, o) }
 
-// PingCheck asks for an echo.
+// PingCheck sends an ICMP echo request.
 type PingCheck struct{}
 
 func (*PingCheck) Keyword() string       { return "PING_CHECK" }
@@ -71,17 +71,19 @@ func equal[T comparable](c *T, o Checker) bool {
 	return ok && *c == *other
 }
 
-// HTTPCheck is the pages that must be right, and how to ask for them.
+// HTTPCheck is the pages that must be right, and how to request them.
 type HTTPCheck struct {
 	TLS          bool   `json:"-"` // SSL_GET
 	URLs         []*URL `json:"url"`
-	VirtualHost  string `json:"virtualhost"`   // the Host header of pages that name none; empty: the target
+	VirtualHost  string `json:"virtualhost"`   // the Host header of pages that have none; empty: the target
 	Version      string `json:"http_protocol"` // of HTTP: 1.0, 1.1, or 1.0C, which is 1.0 that closes the connection
-	SNI          bool   `json:"enable_sni"`    // the server is told its name in TLS
+	SNI          bool   `json:"enable_sni"`    // TLS carries the server name
 	SNIName      string `json:"sni_name"`      // empty: the Host header
-	FastRecovery bool   // a server that comes back gets its remaining pages checked without a pause
+	FastRecovery bool   // a server that recovers gets its remaining pages checked without a pause
 	TLSCompliant bool   `json:"tls_compliant"` // the server must close TLS properly
-	Client       *TLS   `json:"-"`             // the block SSL: what the check shows of itself; nil: nothing
+	Client       *TLS   `json:"-"`             // the block SSL: the certificate that the check presents; nil: none
+
+	Verification *Verification `json:"-"` // of .keepc.conf; nil: any certificate is accepted
 }
 
 func (c *HTTPCheck) Keyword() string {
@@ -94,15 +96,15 @@ func (c *HTTPCheck) Keyword() string {
 func (c *HTTPCheck) Same(o Checker) bool {
 	x, ok := o.(*HTTPCheck)
 	return ok && c.TLS == x.TLS && c.VirtualHost == x.VirtualHost && c.Version == x.Version && c.SNI == x.SNI && c.SNIName == x.SNIName &&
-		c.FastRecovery == x.FastRecovery && c.TLSCompliant == x.TLSCompliant && c.Client.same(x.Client) && slices.EqualFunc(c.URLs, x.URLs, (*URL).same)
+		c.FastRecovery == x.FastRecovery && c.TLSCompliant == x.TLSCompliant && c.Client.same(x.Client) && c.Verification.Same(x.Verification) && slices.EqualFunc(c.URLs, x.URLs, (*URL).same)
 }
 
 // A URL is a page that must be right.
 type URL struct {
 	Origin
 	Path         string
-	Digests      []string      `json:"digest"`      // MD5 of the page, 32 lower case hexadecimal digits; any of them is right
-	Status       []StatusRange `json:"status_code"` // any of them is right
+	Digests      []string      `json:"digest"`      // MD5 of the page, 32 lower case hexadecimal digits; any of them is accepted
+	Status       []StatusRange `json:"status_code"` // any of them is accepted
 	VirtualHost  string        `json:"virtualhost"` // the Host header; empty: the target
 	Regex        Regex         `json:",omitzero"`   // without a pattern: none
 	TLSCompliant bool          `json:"tls_compliant"`
@@ -113,7 +115,7 @@ func (u *URL) same(o *URL) bool {
 		slices.Equal(u.Digests, o.Digests) && slices.Equal(u.Status, o.Status) && u.Regex.same(o.Regex)
 }
 
-// A StatusRange is codes of HTTP, both ends included.
+// A StatusRange is a range of HTTP status codes, both ends included.
 type StatusRange struct{ First, Last int }
 
 // MarshalText writes the range as a file does.
@@ -125,14 +127,14 @@ func (s StatusRange) MarshalText() ([]byte, error) {
 	return text, nil
 }
 
-// Sizes are those of something that grows.
+// Sizes is the initial and maximum size of something that grows.
 type Sizes struct{ Start, Max int }
 
 // A Regex is a regular expression (PCRE2) that a page must match, or must not.
 type Regex struct {
 	Pattern   string
 	NoMatch   bool
-	Options   []string // those of PCRE2 in lower case, as caseless
+	Options   []string // those of PCRE2 in lower case, such as caseless
 	MinOffset int      // in bytes; the search begins there
 	EndOffset int      // a match must begin before it; 0: anywhere
 	Stack     Sizes    // of the JIT in bytes; zero: its own
@@ -146,7 +148,7 @@ func (r Regex) same(o Regex) bool {
 // SMTPCheck is a greeting of a mail server.
 type SMTPCheck struct {
 	Helo  string   `json:"helo_name"`
-	Hosts []*Check `json:"host"` // old style: each is a check of its own; compiler.Load puts them beside this one
+	Hosts []*Check `json:"host"` // old style: each is a check of its own; compiler.Load puts them after this one
 }
 
 func (*SMTPCheck) Keyword() string { return "SMTP_CHECK" }
@@ -158,17 +160,17 @@ func (c *SMTPCheck) Same(o Checker) bool {
 
 // DNSCheck is a question to a name server.
 type DNSCheck struct {
-	Type string // as SOA
+	Type string // such as SOA
 	Name string
 }
 
 func (*DNSCheck) Keyword() string       { return "DNS_CHECK" }
 func (c *DNSCheck) Same(o Checker) bool { return equal(c, o) }
 
-// UDPCheck is what is sent, and the answer that must come.
+// UDPCheck is what is sent, and the answer that is required.
 type UDPCheck struct {
 	Payload   Octets
-	Reply     *Reply `json:"require_reply"`    // nil: none is needed
+	Reply     *Reply `json:"require_reply"`    // nil: no answer is required
 	MinLength int    `json:"min_reply_length"` // of the answer, in bytes
 	MaxLength int    `json:"max_reply_length"`
 }
@@ -180,7 +182,7 @@ func (c *UDPCheck) Same(o Checker) bool {
 	return ok && bytes.Equal(c.Payload, x.Payload) && c.Reply.same(x.Reply) && c.MinLength == x.MinLength && c.MaxLength == x.MaxLength
 }
 
-// A Reply is how an answer must begin: the bits of the mask as in the value. Empty: in any way.
+// A Reply is how an answer must begin: the bits under the mask must equal those of the value. Empty: any answer.
 type Reply struct{ Value, Mask Octets }
 
 func (r *Reply) same(o *Reply) bool {
@@ -193,7 +195,7 @@ type Octets []byte
 // MarshalText writes the bytes as a file does.
 func (o Octets) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, o), nil }
 
-// MiscCheck is a program; its exit status 0 is good.
+// MiscCheck is a program; exit status 0 is success.
 type MiscCheck struct {
 	Command Command       `json:"misc_path"`
 	User    User          `json:"-"`            // of the command
@@ -221,7 +223,7 @@ func (c *FileCheck) Same(o Checker) bool {
 	return ok && c.TrackFile.Text == x.TrackFile.Text && (c.Weight == nil) == (x.Weight == nil) && (c.Weight == nil || *c.Weight == *x.Weight)
 }
 
-// BFDCheck follows a bfd_instance, whose name it is.
+// BFDCheck follows the bfd_instance with this name.
 type BFDCheck struct{ Name }
 
 func (*BFDCheck) Keyword() string { return "BFD_CHECK" }

@@ -9,7 +9,8 @@ import (
 	"keepc/grammar/source"
 )
 
-// TestSame changes every value that a check has, one by one: each makes it another check. Where it stands in a file does not.
+// TestSame changes every value of a check, one by one: each change makes a different check. Its place in the file does
+// not.
 func TestSame(t *testing.T) {
 	for _, c := range []Checker{
 		&TCPCheck{}, &PingCheck{}, &HTTPCheck{}, &SMTPCheck{}, &DNSCheck{}, &UDPCheck{}, &MiscCheck{}, &FileCheck{}, &BFDCheck{},
@@ -42,7 +43,7 @@ func filled(of Checker) *Check {
 	return c
 }
 
-// leaves calls visit for every value that is not made of others. Lists get one element, and pointers something to point to.
+// leaves calls visit for every value that is not composed of others. Lists get one element, and pointers a target.
 func leaves(v reflect.Value, name string, visit func(string, reflect.Value)) {
 	switch {
 	case slices.Contains([]reflect.Type{reflect.TypeFor[Origin](), reflect.TypeFor[source.Span]()}, v.Type()):
@@ -64,7 +65,7 @@ func leaves(v reflect.Value, name string, visit func(string, reflect.Value)) {
 		for i := range v.NumField() {
 			switch f := v.Type().Field(i); {
 			case f.Name == "Hosts": // which Compile takes out
-			case f.Name == "LogAllFailures": // says nothing of the server
+			case f.Name == "LogAllFailures": // says nothing about the server
 			case f.Name == "User" && v.Type() == reflect.TypeFor[MiscCheck](): // becomes that of the command
 			default:
 				leaves(v.Field(i), name+" "+f.Name, visit)
@@ -75,7 +76,7 @@ func leaves(v reflect.Value, name string, visit func(string, reflect.Value)) {
 	}
 }
 
-// change gives a value another one.
+// change changes a value.
 func change(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Bool:

@@ -2,9 +2,10 @@ package ir
 
 import "slices"
 
-// MapCommands returns a copy of the configuration with f(what, c) in place of every command c that it names; what is its place for people:
-// "script of vrrp_script web". What f returns without Args is no command: a vrrp_script without one goes, with the lines that track it, and
-// so does a MISC_CHECK. The configuration itself stays as it is; the copy shares with it what names no command.
+// MapCommands returns a copy of the configuration with f(what, c) in place of every command c; what names it for
+// people: "script of vrrp_script web". If f returns a command without Args, the command is removed: a vrrp_script
+// together with the lines that track it, or a MISC_CHECK. The configuration itself is not changed; the copy shares
+// everything that names no command.
 func (c *Config) MapCommands(f func(what string, c Command) Command) *Config {
 	m := commandMap(f)
 	next := *c
@@ -15,7 +16,7 @@ func (c *Config) MapCommands(f func(what string, c Command) Command) *Config {
 	})
 
 	next.Scripts = nil
-	gone := map[string]bool{} // the first of a name counts, so the others do not take its place
+	gone := map[string]bool{} // the first of a name counts; the others do not replace it
 	for _, s := range c.Scripts {
 		one := *s
 		if one.Command.User == (User{}) {
@@ -53,7 +54,7 @@ func (c *Config) MapCommands(f func(what string, c Command) Command) *Config {
 	return &next
 }
 
-// forget takes out the lines that track scripts that are gone.
+// forget removes the lines that track removed scripts.
 func (t *Tracked) forget(scripts map[string]bool) {
 	t.TrackScripts = slices.DeleteFunc(slices.Clone(t.TrackScripts), func(l Track) bool { return scripts[l.Name] })
 }
@@ -80,7 +81,7 @@ func (f commandMap) notify(block string, n *Notify) {
 	})
 }
 
-// pointer returns what takes the place of a command that may be nil.
+// pointer returns the replacement of a command that may be nil.
 func (f commandMap) pointer(block, keyword string, c *Command) *Command {
 	if c == nil {
 		return nil
@@ -97,7 +98,7 @@ func (f commandMap) service(s *VirtualServer) *VirtualServer {
 		return s
 	}
 	one, block := *s, "virtual_server "+s.Key.String()
-	if s.QuorumAddress == nil { // nobody runs what is understood
+	if s.QuorumAddress == nil { // a command that keepc understands is not run
 		one.QuorumUp, one.QuorumDown = f.pointer(block, "quorum_up", s.QuorumUp), f.pointer(block, "quorum_down", s.QuorumDown)
 	}
 	one.RealServers = slices.Clone(s.RealServers)

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A full configuration has one of everything, and every command has a name of its own.
+// A full configuration has one of everything, and every command has a distinct name.
 func full(commands *[]string) *Config {
 	var fill func(v reflect.Value)
 	fill = func(v reflect.Value) {
@@ -16,7 +16,7 @@ func full(commands *[]string) *Config {
 			name := fmt.Sprintf("/command/%d", len(*commands))
 			*commands = append(*commands, name)
 			v.Set(reflect.ValueOf(Command{Args: []string{name}}))
-		case v.Type() == reflect.TypeFor[Checker](): // that which has a command
+		case v.Type() == reflect.TypeFor[Checker](): // one that has a command
 			misc := new(MiscCheck)
 			fill(reflect.ValueOf(misc).Elem())
 			v.Set(reflect.ValueOf(misc))
@@ -33,7 +33,7 @@ func full(commands *[]string) *Config {
 				case !f.IsExported():
 				case f.Name == "Commands" && v.Type() == reflect.TypeFor[Config](): // copies, for lint
 				case f.Name == "SyncGroup": // one of those that Config lists
-				case f.Name == "QuorumAddress": // what is understood is no command
+				case f.Name == "QuorumAddress": // a command that keepc understands is not run
 				default:
 					fill(v.Field(i))
 				}
@@ -47,7 +47,8 @@ func full(commands *[]string) *Config {
 	return c
 }
 
-// A command that a later change adds to the configuration is missing in MapCommands: no vetting would see it.
+// TestMapCommands finds commands that were added to the configuration and are missing in MapCommands: they would never
+// be vetted.
 func TestMapCommands(t *testing.T) {
 	var all, seen, again []string
 	c := full(&all)

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// Global is global_defs: of the director itself, and what blocks take where they are silent.
+// Global is global_defs: settings of the director, and defaults for blocks.
 type Global struct {
 	Origin
 	RouterID          string // empty: the host name
-	DefaultInterface  string // of static addresses without dev
+	DefaultInterface  string // of static addresses that name no dev
 	DynamicInterfaces bool
 
 	// Mail.
@@ -63,8 +63,8 @@ type Global struct {
 	VMACPrefix           string        `json:"vmac_prefix"`
 	VMACAddrPrefix       string        `json:"vmac_addr_prefix"`
 	IPTables             []string      `json:"vrrp_iptables"` // the chains in and out of no_accept; none: iptables is not used
-	IPSets               *[]string     `json:"vrrp_ipsets"`   // nil: those with the usual names; empty: none
-	NFTables             string        `json:"nftables"`      // the table; empty: nftables is not asked for
+	IPSets               *[]string     `json:"vrrp_ipsets"`   // nil: the default names; empty: none
+	NFTables             string        `json:"nftables"`      // the table; empty: nftables is not used
 	NFTablesPriority     int           `json:"nftables_priority"`
 	NFTablesIfindex      bool          `json:"nftables_ifindex"`
 	NFTablesCounters     bool          `json:"nftables_counters"`
@@ -84,14 +84,14 @@ type Global struct {
 	// IPVS.
 	LVSTimeouts             Timeouts    `json:"lvs_timeouts"`
 	LVSFlush                bool        `json:"lvs_flush"`
-	LVSFlushOnStop          string      `json:"lvs_flush_on_stop"` // all or VS; empty: no
+	LVSFlushOnStop          string      `json:"lvs_flush_on_stop"` // all or VS; empty: none
 	LVSSyncDaemon           *SyncDaemon `json:"lvs_sync_daemon"`
-	NFTablesIPVS            string      `json:"nftables_ipvs"` // the table; empty: not asked for
+	NFTablesIPVS            string      `json:"nftables_ipvs"` // the table; empty: not used
 	NFTablesIPVSPriority    int         `json:"nftables_ipvs_priority"`
 	NFTablesIPVSStartFWMark uint32      `json:"nftables_ipvs_start_fwmark"`
 	CheckerLogAllFailures   bool
 
-	// Processes. keepc has one, and does with these what one process can do.
+	// Processes. keepc has only one, and does with these settings what one process can do.
 	ProcessNames         bool
 	ProcessName          string
 	VRRPProcess          Process `json:"vrrp_process"`
@@ -118,9 +118,9 @@ type Global struct {
 
 	// Files and reloads.
 	Umask              *Umask  // nil: DefaultUmask
-	RandomSeed         *uint32 // nil: the time
+	RandomSeed         *uint32 // nil: the current time
 	IncludeCheck       []string
-	ReloadCheckConfig  *string // the file for what is found; nil: no test before a reload
+	ReloadCheckConfig  *string // the file for what is found; nil: files are not tested before a reload
 	ReloadTimeFile     string
 	ReloadRepeat       bool
 	ReloadFile         *string // nil: none
@@ -147,7 +147,7 @@ type FIFO struct {
 	User User
 }
 
-// A SyncDaemon sends the connections of IPVS to the other directors. Values of 0 are the kernel's.
+// A SyncDaemon sends the connections of IPVS to the other directors. A value of 0 is the kernel's default.
 type SyncDaemon struct {
 	Interface string
 	Instance  string `json:"inst"` // it is master while the instance is
@@ -170,13 +170,13 @@ type Process struct {
 	Monitor      Buffer        `json:"netlink_monitor_rcv_bufs"`
 }
 
-// A Buffer is how large the receive buffer of a socket is, in bytes. The zero Buffer is the kernel's.
+// A Buffer is the size of the receive buffer of a socket, in bytes. The zero Buffer is the kernel's default.
 type Buffer struct {
 	Size  uint32
-	Force bool // it may pass the limit of the kernel
+	Force bool // it may exceed the limit of the kernel
 }
 
-// TLS is what SSL_GET shows to servers, as paths of files.
+// TLS is what SSL_GET presents to servers, as paths of files.
 type TLS struct {
 	Origin
 	Password    Secret
@@ -192,10 +192,11 @@ func (t *TLS) same(o *TLS) bool {
 	return t.Password == o.Password && t.CA == o.CA && t.Certificate == o.Certificate && t.Key == o.Key
 }
 
-// A Umask has the permission bits that a new file does not get.
+// A Umask is the permission bits that new files do not get.
 type Umask uint16
 
-// DefaultUmask is that of keepalived 2.2.7, whatever it was started with: what it and its scripts make is for their user alone.
+// DefaultUmask is that of keepalived 2.2.7, whatever umask it was started with: what it and its scripts create is only
+// for their user.
 const DefaultUmask Umask = 0o177
 
 // String is the mask as umask(1) shows it.

@@ -1,6 +1,6 @@
 // Package ir is the typed configuration: what a file means, with defaults filled in and names linked.
 //
-// The json tags name the fields in "keepc show" where the name of the field in the style of the file is not the word of
+// The json tags name the fields in "keepc show" if the Go name, converted to the style of the file, is not the word of
 // the file.
 package ir
 
@@ -14,9 +14,9 @@ import (
 	"keepc/grammar/source"
 )
 
-// A Config is all that one director is told.
+// A Config is everything that one director is told.
 type Config struct {
-	Version             string          `json:"-"` // of the keepalived that reads the file, as "2.2.7"; empty: any from there to 2.4.3
+	Version             string          `json:"-"` // of the keepalived that reads the file, such as "2.2.7"; empty: any from there to 2.4.3
 	Global              Global          `json:"global_defs"`
 	StaticAddresses     []Address       `json:"static_ipaddress"`
 	StaticRoutes        []Route         `json:"static_routes"`
@@ -40,23 +40,23 @@ type Config struct {
 	TrackGroups         []*TrackGroup    `json:"track_group"`
 	Instances           []*VRRPInstance  `json:"vrrp_instance"`
 	Groups              []*ServerGroup   `json:"virtual_server_group"`
-	VirtualServers      []*VirtualServer `json:"virtual_server"`     // a virtual_server of a group stands once for each member
+	VirtualServers      []*VirtualServer `json:"virtual_server"`     // a virtual_server of a group appears once for each member
 	Announcements       []*Announcement  `json:"announce,omitempty"` // of .keepc.conf
 	Commands            []*Command       `json:"-"`                  // every script of the file
 	Used                []Use            `json:"-"`                  // the keywords of the file
-	NotEnforced         []Unenforced     `json:"not_enforced"`       // what of the file keepc does not act on yet
+	NotEnforced         []Unenforced     `json:"not_enforced"`       // the parts of the file that keepc does not act on yet
 	AtStart             []StartSetting   `json:"-"`                  // what a reload does not change
-	Secrets             []source.Span    `json:"-"`                  // where passwords and keys stand; never to be shown
+	Secrets             []source.Span    `json:"-"`                  // where passwords and keys are; never to be shown
 }
 
-// A StartSetting is a keyword that a running daemon does not change: a reload with another value waits for a restart.
+// A StartSetting is a keyword that a running daemon does not change: a new value takes a restart.
 type StartSetting struct {
 	Path  string // "net_namespace"
-	Value string // the words behind it
+	Value string // the words after it
 	Span  source.Span
 }
 
-// A Use is the first place in a file of a keyword.
+// A Use is the first place of a keyword in a file.
 type Use struct {
 	Path string // "vrrp_instance.notify"
 	Span source.Span
@@ -66,26 +66,35 @@ type Use struct {
 type Unenforced struct {
 	Keyword string      // its path, with the value where that matters: "vrrp_instance.authentication.auth_type AH"
 	At      source.Span `json:"at"`
-	Refused bool        // keepc does not run the file, for a director without it would do harm
-	Why     string      `json:"without"` // what happens without it: "no mail is sent"
+	Refused bool        // keepc does not run the file, because a director without it would do harm
+	Unread  bool        // run alone reads what it depends on, and enforces it or refuses the file
+	Why     string      `json:"without"` // what happens without it: "no mail is sent"; what run does with it, if that is unread
 }
 
-// String says it in the words that every verb uses, without the place.
-func (u Unenforced) String() string { return u.Keyword + " is not enforced yet: " + u.Why }
+// String describes it in the words that every verb uses, without the place.
+func (u Unenforced) String() string { return u.Keyword + " is " + u.Verdict() + ": " + u.Why }
 
-// Origin leads from a value back to the block of the file that made it. It takes no part in comparisons.
+// Verdict says what keepc does about it.
+func (u Unenforced) Verdict() string {
+	if u.Unread {
+		return "not read before run"
+	}
+	return "not enforced yet"
+}
+
+// Origin leads from a value back to the block of the file that made it. Comparisons ignore it.
 type Origin struct {
 	Stmt *grammar.Stmt `json:"-"`
 }
 
-// SetOrigin notes the block that makes the value.
+// SetOrigin records the block that makes the value.
 func (o *Origin) SetOrigin(s *grammar.Stmt) { o.Stmt = s }
 
 // Line returns the line that makes the value; nil when there is none.
 func (o Origin) Line() *grammar.Stmt { return o.Stmt }
 
-// At returns the place of the last line with the keyword in the block, which is the line that counts; the head of the
-// block when the keyword is not there.
+// At returns the place of the last line with the keyword in the block, which is the line that counts; without such a
+// line, the head of the block.
 func (o Origin) At(keyword string) source.Span {
 	if o.Stmt == nil {
 		return source.Span{}
@@ -104,12 +113,12 @@ func (o Origin) Span() source.Span {
 	return o.Stmt.Span()
 }
 
-// Has tells whether the block has the keyword.
+// Has reports whether the block has the keyword.
 func (o Origin) Has(keyword string) bool {
 	return o.Stmt != nil && o.Stmt.Block.Find(keyword) != nil
 }
 
-// HasWord tells whether the line, or the head of the block, has the word.
+// HasWord reports whether the line, or the head of the block, has the word.
 func (o Origin) HasWord(word string) bool {
 	return o.Stmt != nil && slices.ContainsFunc(o.Stmt.Words, func(w grammar.Word) bool { return w.Text == word })
 }
@@ -123,23 +132,23 @@ type Name struct {
 // MarshalText returns the word.
 func (n Name) MarshalText() ([]byte, error) { return []byte(n.Text), nil }
 
-// Unset stands for "the file does not say" in values where 0 means something. compiler.Load leaves none behind.
+// Unset means "the file does not say" for values where 0 has a meaning. compiler.Load leaves none behind.
 const Unset = -1
 
-// A Secret is a password or key. It prints as "(hidden)" in every format; Reveal is for the wire alone.
+// A Secret is a password or key. It prints as "(hidden)" in every format; Reveal is only for packets.
 type Secret struct{ text string }
 
 // NewSecret wraps a password or key.
 func NewSecret(text string) Secret { return Secret{text} }
 
-// Reveal returns the text, for the wire alone.
+// Reveal returns the text. It is only for packets.
 func (s Secret) Reveal() string { return s.text }
 
-// IsZero tells whether there is no secret.
+// IsZero reports whether there is no secret.
 func (s Secret) IsZero() bool { return s.text == "" }
 
 // Format prints "(hidden)" for every verb of package fmt.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "(hidden)") }
 
-// MarshalText keeps JSON from carrying the text.
+// MarshalText keeps the text out of JSON.
 func (s Secret) MarshalText() ([]byte, error) { return []byte("(hidden)"), nil }

@@ -46,14 +46,14 @@ type Method struct {
 	Tunnel     Tunnel     // of TUN
 }
 
-// A Tunnel is what packets are wrapped into.
+// A Tunnel is what packets are encapsulated in.
 type Tunnel struct {
 	Type     TunnelType
 	Checksum TunnelChecksum
 	Port     uint16 // of gue
 }
 
-// String says what a file says behind TUN.
+// String is what a file has after TUN.
 func (t Tunnel) String() string {
 	text := "type " + t.Type.String()
 	if t.Port != 0 {
@@ -76,7 +76,7 @@ const (
 
 func (t TunnelType) String() string { return [...]string{"ipip", "gue", "gre"}[t] }
 
-// TunnelChecksum is the checksum in a tunnel of gue or gre.
+// TunnelChecksum is the checksum in a gue or gre tunnel.
 type TunnelChecksum uint8
 
 const (
@@ -87,14 +87,14 @@ const (
 
 func (c TunnelChecksum) String() string { return [...]string{"nocsum", "csum", "remcsum"}[c] }
 
-// Timeouts are how long IPVS remembers silent connections (lvs_timeouts). 0: as the kernel has it.
+// Timeouts are how long IPVS remembers idle connections (lvs_timeouts). 0: the kernel's value.
 type Timeouts struct {
 	TCP    time.Duration
 	TCPFin time.Duration // of TCP connections that are closing
 	UDP    time.Duration
 }
 
-// Family is a family of addresses that the file names.
+// Family is a family of addresses that the file states.
 type Family uint8
 
 const (
@@ -126,7 +126,7 @@ func (k ServiceKey) Compare(o ServiceKey) int {
 	return cmp.Or(cmp.Compare(k.FWMark, o.FWMark), cmp.Compare(k.Protocol, o.Protocol), family, k.Addr.Compare(o.Addr), cmp.Compare(k.Port, o.Port))
 }
 
-// Is6 tells whether clients reach the service by IPv6.
+// Is6 reports whether clients reach the service by IPv6.
 func (k ServiceKey) Is6() bool { return k.IPv6 || k.Addr.Is6() }
 
 func (k ServiceKey) String() string {
@@ -157,13 +157,13 @@ type VirtualServer struct {
 	Origin
 	Key       ServiceKey `json:",inline"`
 	Group     string     // the virtual_server_group that Key comes from
-	Follows   bool       `json:"-"` // it is not the first one of Group, which tells of all of them
+	Follows   bool       `json:"-"` // it is not the first of Group; findings are about the first
 	Family    Family     `json:"-"` // ip_family, which Key follows
 	Scheduler string     `json:"lvs_sched"`
 	Method
 	Flags              uint32        // scheduler flags and one-packet scheduling, kernel bits
 	PersistenceTimeout time.Duration // 0: not persistent
-	PersistenceMask    uint8         // prefix length of the client group; 32 or 128: each client alone
+	PersistenceMask    ClientMask
 	PersistenceEngine  string
 	Quorum             uint32
 	Hysteresis         uint32
@@ -173,28 +173,29 @@ type VirtualServer struct {
 	SorryServer        *RealServer
 	SorryInhibit       bool
 	RealServers        []*RealServer `json:"real_server"`
-	Weight             int           // of real servers that name none
-	Checks             CheckTiming   `json:"-"` // of checks that name none
+	Weight             int           // of real servers without a weight
+	Checks             CheckTiming   `json:"-"` // of checks without a setting of their own
 	InhibitOnFailure   bool
 	VirtualHost        string   `json:"virtualhost"`
-	QuorumUp           *Command // when the quorum is won
-	QuorumDown         *Command // when it is lost
-	QuorumAddress      *Address `json:"-"`          // that these two add and take away, where they do nothing else; nil: they are scripts
+	QuorumUp           *Command // run when the quorum is won
+	QuorumDown         *Command // run when it is lost
+	QuorumAddress      *Address `json:"-"`          // the address that these two commands add and remove, if they do nothing else; nil: they are scripts
 	SMTPAlert          bool     `json:"smtp_alert"` // mail when the quorum is won or lost
 	SNMPName           string   `json:"snmp_name"`
 }
 
-// A ServerGroup is a virtual_server_group: services that share their real servers.
+// A ServerGroup is a virtual_server_group: services that share real servers.
 type ServerGroup struct {
 	Origin
 	Name    string
 	Members []GroupMember
 }
 
-// MaxGroupServices is how many services the groups of a file can make; lint reports a file that asks for more.
+// MaxGroupServices is the number of services that the groups of a file can make; lint reports a file that asks for
+// more.
 const MaxGroupServices = 1 << 16
 
-// MaxGroupServers is how many real servers one group can make, counted in each of its services.
+// MaxGroupServers is the number of real servers that one group can make, counted in each of its services.
 const MaxGroupServers = 1 << 20
 
 // A GroupMember is one line of a virtual_server_group.
@@ -210,7 +211,7 @@ type GroupMember struct {
 type RealServer struct {
 	Origin
 	Addr netip.AddrPort
-	Port uint16 // as the file says it; only NAT can make it another than the service's
+	Port uint16 // as in the file; only with NAT can it differ from the service's
 	Method
 	Weight           int
 	UpperThreshold   uint32 `json:"uthreshold"` // connections; 0: no limit
@@ -219,7 +220,7 @@ type RealServer struct {
 	Alpha            bool
 	SMTPAlert        bool `json:"smtp_alert"` // mail when it comes or goes
 	Checks           []*Check
-	Timing           CheckTiming `json:"-"` // of its checks that name none
+	Timing           CheckTiming `json:"-"` // of its checks without a setting of their own
 	VirtualHost      string      `json:"virtualhost"`
 	NotifyUp         *Command
 	NotifyDown       *Command

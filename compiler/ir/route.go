@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A Number is one that the file may write as a name: of a routing table, a protocol, a class of service, a group of
-// interfaces. Name is empty when N is known; the names of /etc/iproute2 are those of a host, and not known here.
+// A Number is a number that the file may write as a name: of a routing table, a protocol, a class of service, a group
+// of interfaces. Name is empty if N is known; the names in /etc/iproute2 belong to a host and are not known here.
 type Number struct {
 	N    uint32
 	Name string
@@ -54,7 +54,7 @@ func (s Scope) String() string {
 	return strconv.Itoa(int(s))
 }
 
-// RouteType is what becomes of a packet on a route, as linux/rtnetlink.h numbers it.
+// RouteType is what happens to a packet on a route, as linux/rtnetlink.h numbers it.
 type RouteType uint8
 
 const (
@@ -74,11 +74,11 @@ func (t RouteType) String() string {
 	return [...]string{"", "unicast", "local", "broadcast", "anycast", "multicast", "blackhole", "unreachable", "prohibit", "throw", "nat"}[t]
 }
 
-// Install says how a route is put among equal ones.
+// Install says how a route is added among equal ones.
 type Install uint8
 
 const (
-	InstallDefault Install = iota // prepend a unicast route, add another one
+	InstallDefault Install = iota // prepend a unicast route, append another one
 	InstallAdd
 	InstallPrepend
 	InstallAppend
@@ -104,7 +104,7 @@ type Route struct {
 	Scope      Scope
 	Metric     uint32
 	Realms     string
-	Encap      string        // the tunnel in the words of the file, as "ip id 5 dst 10.0.0.1"
+	Encap      string        // the tunnel in the words of the file, such as "ip id 5 dst 10.0.0.1"
 	Expires    time.Duration `json:",omitzero"`
 	Pref       string        // low, medium, high or a number; of IPv6
 	TTLProp    string        `json:"ttl_propagate"` // enabled or disabled; empty: the kernel's
@@ -112,11 +112,11 @@ type Route struct {
 	Nexthops   []Nexthop `json:"nexthop"`
 	Install    Install
 	VRF        string
-	NoTrack    bool   // removed by others, it is left away
+	NoTrack    bool   // if others remove it, it is not added again
 	TrackGroup string // of static routes
 }
 
-// ParseRealms reads "TO" or "FROM/TO" as the kernel holds it; false: there is a name in it. Empty is 0.
+// ParseRealms reads "TO" or "FROM/TO" as the kernel holds it; false: it contains a name. Empty is 0.
 func ParseRealms(text string) (n uint32, ok bool) {
 	if text == "" {
 		return 0, true
@@ -133,12 +133,12 @@ func ParseRealms(text string) (n uint32, ok bool) {
 // A RouteMetric is one of the metrics of RTA_METRICS, by its name in the file.
 type RouteMetric struct {
 	Name   string
-	Value  uint32 // as the kernel counts: rtt in eighths, rttvar in quarters, rto_min in whole milliseconds
+	Value  uint32 // in kernel units: rtt in eighths, rttvar in quarters, rto_min in whole milliseconds
 	Text   string // of congctl instead of Value
 	Locked bool
 }
 
-// A Nexthop is one way of several.
+// A Nexthop is one of several next hops.
 type Nexthop struct {
 	Via    netip.Addr
 	Dev    string
@@ -172,8 +172,8 @@ type Rule struct {
 	From, To netip.Prefix // zero: all
 	Action   RuleAction
 	Table    Number // of Lookup; 0 with L3MDev
-	Target   uint32 `json:"goto,omitzero"` // the priority of the rule that Goto goes on with
-	// Priority is the place among the rules. Those that name none get 16384 and down, in the order of the file.
+	Target   uint32 `json:"goto,omitzero"` // the priority of the rule that Goto continues with
+	// Priority is the position among the rules. Rules without one get 16384 and down, in file order.
 	Priority             *uint32
 	IIf                  string `json:"iif"`
 	OIf                  string `json:"oif"`
@@ -193,8 +193,8 @@ type Rule struct {
 	TrackGroup           string // of static rules
 }
 
-// A Mark is a firewall mark with the bits of it that count. The zero Mark is none.
+// A Mark is a firewall mark with a mask. The zero Mark is none.
 type Mark struct{ Value, Mask uint32 }
 
-// A Range is two numbers, both included.
+// A Range is two numbers, both ends included.
 type Range struct{ First, Last uint32 }

@@ -2,14 +2,13 @@ package ir
 
 import (
 	"cmp"
-	"iter"
 	"net/netip"
 	"slices"
 	"strings"
 	"time"
 )
 
-// State is the role that an instance asks for at its start.
+// State is the role that an instance asks for when it starts.
 type State uint8
 
 const (
@@ -24,23 +23,6 @@ func (s State) String() string {
 	return "BACKUP"
 }
 
-// AuthType is the authentication of VRRP version 2 (RFC 2338 section 5.3.6).
-type AuthType uint8
-
-const (
-	AuthNone AuthType = iota
-	AuthPass
-	AuthAH
-)
-
-func (a AuthType) String() string { return [...]string{"none", "PASS", "AH"}[a] }
-
-// Authentication of VRRP version 2. The wire carries the first 8 bytes of the password.
-type Authentication struct {
-	Type AuthType `json:"auth_type"`
-	Pass Secret   `json:"auth_pass"`
-}
-
 // A VRRPInstance is one virtual router of this director (man page block vrrp_instance).
 type VRRPInstance struct {
 	Origin
@@ -48,7 +30,7 @@ type VRRPInstance struct {
 	State            State
 	Interface        string
 	VRID             uint8         `json:"virtual_router_id"`
-	Twin             int           `json:"-"` // its number among those with this VRID on the interface that do not meet: 0 is the first
+	Twin             int           `json:"-"` // its number among the instances with this VRID on the interface that do not hear each other; 0 is the first
 	Priority         uint8         // 255 owns the addresses
 	Version          uint8         // 2 or 3
 	AdvertInterval   time.Duration `json:"advert_int"`
@@ -57,22 +39,22 @@ type VRRPInstance struct {
 	PreemptDelay     time.Duration
 	Auth             Authentication `json:"authentication"`
 	SourceAddr       netip.Addr     `json:"src_ip"`       // mcast_src_ip or unicast_src_ip; zero: the first address of the interface
-	MulticastGroup   netip.Addr     `json:"mcast_dst_ip"` // mcast_dst_ip; zero: the group of global_defs
+	MulticastGroup   netip.Addr     `json:"mcast_dst_ip"` // mcast_dst_ip; zero: that of global_defs
 	Addresses        []Address      `json:"virtual_ipaddress"`
 
 	LowerPrioNoAdvert    bool
 	HigherPrioSendAdvert bool
 
-	GARPMasterDelay         time.Duration // to the second burst; 0: none
+	GARPMasterDelay         time.Duration // delay before the second burst; 0: none
 	GARPMasterRepeat        int           // gratuitous ARPs for each address in a burst
-	GARPMasterRefresh       time.Duration // period of refresh bursts; 0: none
+	GARPMasterRefresh       time.Duration // interval of refresh bursts; 0: none
 	GARPMasterRefreshRepeat int
 	GARPLowerPrioDelay      time.Duration
 	GARPLowerPrioRepeat     int
 
 	Strict           bool          `json:"strict_mode"`
 	Unicast          []UnicastPeer `json:"unicast_peer"`
-	NoVirtualAddress bool          `json:"no_virtual_ipaddress"` // no_virtual_ipaddress: it may hold none
+	NoVirtualAddress bool          `json:"no_virtual_ipaddress"` // no_virtual_ipaddress: it may have none
 	UseVMAC          bool          `json:"use_vmac"`
 	VMAC             VMAC
 	Routes           []Route `json:"virtual_routes"`
@@ -82,12 +64,12 @@ type VRRPInstance struct {
 	AuthHMAC *AuthHMAC `json:"auth_hmac"`
 
 	OwnerIgnoreAdverts bool
-	TimerExpiredBackup int    `json:",omitzero"` // priority at which an own timer that fired too late makes it BACKUP; 0: never
+	TimerExpiredBackup int    `json:",omitzero"` // priority at which it becomes BACKUP if its own timer fired too late; 0: never
 	SkipCheckAdvAddr   bool   `json:"skip_check_adv_addr"`
 	V3ChecksumAsV2     bool   `json:"v3_checksum_as_v2"`
 	OldUnicastChecksum string // ChecksumAlways or ChecksumNever; empty: as the peer does
-	KernelRxBufSize    uint32 `json:",omitzero"` // of the socket in bytes; 0: the policy of global_defs
-	Accept             bool   // takes traffic to the addresses while not their owner
+	KernelRxBufSize    uint32 `json:",omitzero"` // of the socket in bytes; 0: as global_defs says
+	Accept             bool   // accepts traffic to the addresses without owning them
 	PromoteSecondaries bool
 	Debug              int `json:",omitzero"` // how much it writes to the log
 
@@ -99,10 +81,10 @@ type VRRPInstance struct {
 	DontTrackPrimary   bool
 	LinkbeatPolling    bool `json:"linkbeat_use_polling"`
 
-	// Link is the virtual interface that use_vmac makes: its addresses are there, and its advertisements leave by it unless VMACXmitBase.
-	// Empty: there is none.
+	// Link is the virtual interface of use_vmac: the addresses are on it, and advertisements are sent from it unless
+	// VMACXmitBase is set. Empty: there is none.
 	Link string `json:"-"`
-	// Links are all virtual interfaces that are made for the instance, that of Link first.
+	// Links are all virtual interfaces of the instance, that of Link first.
 	Links []VirtualLink `json:"-"`
 
 	UseVMACAddr        bool      `json:"use_vmac_addr"`
@@ -111,11 +93,13 @@ type VRRPInstance struct {
 	GARPExtraInterface ExtraGARP `json:"garp_extra_if"`
 	VRF                string
 
-	SyncGroup *SyncGroup `json:"-"` // the first that names the instance; nil: none
+	SyncGroup *SyncGroup `json:"-"` // the first group that names the instance; nil: none
+	// Static are the interfaces of static objects whose track_group names the instance.
+	Static []string `json:"-"`
 
 	Notify                Notify  `json:",inline"`
 	NotifyLowerPriority   Command `json:"notify_master_rx_lower_pri"`
-	NotifiesDeleted       bool    `json:"-"` // tells DELETED instead of FAULT when a reload takes it away
+	NotifiesDeleted       bool    `json:"-"` // reports DELETED instead of FAULT when a reload removes it
 	NotifyDeleted         Command
 	NotifyPriorityChanges bool
 	SMTPAlert             bool
@@ -131,26 +115,10 @@ type Notify struct {
 	Stop   Command `json:"notify_stop"`
 }
 
-// AuthHMAC signs advertisements with HMAC-SHA256, as keepalived 2.4 does.
-type AuthHMAC struct {
-	Origin
-	Keys       []HMACKey `json:"key"`
-	ActiveKey  uint8     // that signs
-	TimeWindow time.Duration
-	AntiReplay string // time or monotonic
-	Mode       string // enforce, permissive or receive-only
-}
-
-// An HMACKey is a key by its number.
-type HMACKey struct {
-	ID  uint8 `json:"id"`
-	Key Secret
-}
-
 // VMAC is the macvlan interface of use_vmac.
 type VMAC struct {
-	Name          string // empty: made of vmac_prefix and the VRID
-	MAC           string // empty: that of the group
+	Name          string // empty: derived from vmac_prefix and the VRID
+	MAC           string // empty: that of the virtual router
 	NetlinkNotify bool   `json:"netlink_notify_msg"`
 	Group         Number // of interfaces
 }
@@ -158,9 +126,9 @@ type VMAC struct {
 // A VirtualLink is a macvlan interface with the MAC address of a virtual router.
 type VirtualLink struct {
 	Name  string
-	Base  string // the interface that it stands on
+	Base  string // the interface below it
 	MAC   [6]byte
-	IPv6  bool // it is for addresses of IPv6 too
+	IPv6  bool // it also holds IPv6 addresses
 	Group uint32
 }
 
@@ -172,7 +140,7 @@ type IPVLAN struct {
 	Group   Number // of interfaces
 }
 
-// Source is the address of the interface; false: there is none.
+// Source returns the address of the interface; false: there is none.
 func (v *IPVLAN) Source() (a netip.Addr, ok bool) {
 	if v == nil {
 		return a, false
@@ -182,7 +150,7 @@ func (v *IPVLAN) Source() (a netip.Addr, ok bool) {
 	return a, err == nil
 }
 
-// ExtraGARP is how often a virtual MAC address is announced on the interfaces below too.
+// ExtraGARP is how often a virtual MAC address is also announced on the interfaces below.
 type ExtraGARP struct {
 	All   bool
 	Every time.Duration // 0: never
@@ -201,139 +169,6 @@ type UnicastPeer struct {
 	MinTTL, MaxTTL uint8
 }
 
-// Tracked is what an instance or a sync group tracks.
-type Tracked struct {
-	TrackInterfaces []Track `json:"track_interface"`
-	TrackScripts    []Track `json:"track_script"`
-	TrackFiles      []Track `json:"track_file"`
-	TrackProcesses  []Track `json:"track_process"`
-	TrackBFDs       []Track `json:"track_bfd"`
-}
-
-// A Track is one line of track_interface, track_script, track_file, track_process or track_bfd.
-type Track struct {
-	Origin
-	Name    string
-	Weight  *Weight `json:",inline"` // that of what is tracked where the line has none; of an interface, none
-	Unknown bool    // nothing above the instance or group has the name, so nothing is tracked
-}
-
-// A TrackKind is the sort of a thing that is tracked; "track_" before it makes the keyword of its block.
-type TrackKind string
-
-const (
-	InterfaceTracker TrackKind = "interface"
-	ScriptTracker    TrackKind = "script"
-	FileTracker      TrackKind = "file"
-	ProcessTracker   TrackKind = "process"
-	BFDTracker       TrackKind = "bfd"
-)
-
-// A Tracker is a Track with its kind.
-type Tracker struct {
-	*Track
-	Kind TrackKind
-}
-
-// Lines yields every line, block by block.
-func (t *Tracked) Lines() iter.Seq[Tracker] {
-	return func(yield func(Tracker) bool) {
-		for _, block := range []struct {
-			kind  TrackKind
-			lines []Track
-		}{
-			{InterfaceTracker, t.TrackInterfaces}, {ScriptTracker, t.TrackScripts}, {FileTracker, t.TrackFiles},
-			{ProcessTracker, t.TrackProcesses}, {BFDTracker, t.TrackBFDs},
-		} {
-			for i := range block.lines {
-				if !yield(Tracker{&block.lines[i], block.kind}) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// Trackers yields the lines that count: those that name something.
-func (t *Tracked) Trackers() iter.Seq[Tracker] {
-	return func(yield func(Tracker) bool) {
-		for line := range t.Lines() {
-			if !line.Unknown && !yield(line) {
-				return
-			}
-		}
-	}
-}
-
-// A Script is a vrrp_script.
-type Script struct {
-	Origin
-	Name     string
-	Command  Command `json:"script"`
-	User     User
-	Interval time.Duration
-	Timeout  time.Duration // Unset: the interval
-	Weight   Weight        `json:",inline"`
-	Rise     int           // successes until it counts as good
-	Fall     int           // failures until it counts as bad
-	InitFail bool
-}
-
-// A TrackFile is a track_file: a number in a file that changes priorities.
-type TrackFile struct {
-	Origin
-	Name     string
-	File     string
-	Weight   Weight    `json:",inline"`
-	InitFile *InitFile // nil: the file is made by others
-}
-
-// A TrackProcess is a vrrp_track_process.
-type TrackProcess struct {
-	Origin
-	Name    string
-	Process []string
-	Weight  Weight `json:",inline"`
-
-	ParamMatch     string // exact, initial or partial
-	FullCommand    bool
-	Quorum         int
-	QuorumMax      *int // nil: no limit
-	TerminateDelay time.Duration
-	ForkDelay      time.Duration
-}
-
-// InitFile is what a track_file begins with.
-type InitFile struct {
-	Value     int
-	Overwrite bool
-}
-
-// A Weight is what a tracker adds to a priority.
-type Weight struct {
-	N       int `json:"weight"`
-	Reverse bool
-}
-
-// Adds is what a tracker that is good, or is not, adds to a priority: a weight above 0 counts while it is good, one below 0 while it is
-// not, and reverse turns the sign.
-func (w Weight) Adds(good bool) int {
-	if (w.N > 0) != good {
-		return 0
-	}
-	return w.sign() * w.N
-}
-
-// Times is what a tracked file with a number adds to a priority.
-func (w Weight) Times(number int) int { return w.sign() * w.N * number }
-
-func (w Weight) sign() int {
-	if w.Reverse {
-		return -1
-	}
-	return 1
-}
-
 // A Command is a program with its arguments.
 type Command struct {
 	Origin // the line
@@ -341,10 +176,10 @@ type Command struct {
 	User   User
 }
 
-// A User is who runs a command; empty: keepalived_script, else root.
+// A User is the user who runs a command; empty: keepalived_script, else root.
 type User struct{ Name, Group string }
 
-// A SyncGroup is a vrrp_sync_group: instances that change their state together.
+// A SyncGroup is a vrrp_sync_group: instances that change their role together.
 type SyncGroup struct {
 	Origin
 	Name    string
@@ -357,14 +192,15 @@ type SyncGroup struct {
 	SMTPAlert             bool
 }
 
-// A TrackGroup is a track_group: instances that static objects follow.
+// A TrackGroup is a track_group: instances that go into FAULT with the interfaces of static objects.
 type TrackGroup struct {
 	Origin
 	Name    string
 	Members []Name `json:"group"`
 }
 
-// An InstanceKey tells instances apart over a reload: not by name, for an instance may be renamed and keep its role.
+// An InstanceKey identifies instances over a reload: not by name, because an instance may be renamed and keep its
+// role.
 type InstanceKey struct {
 	Interface string
 	VRID      uint8
@@ -377,22 +213,31 @@ func (v *VRRPInstance) Key() InstanceKey {
 	return InstanceKey{Interface: v.Interface, VRID: v.VRID, IPv6: v.IPv6(), Twin: v.Twin}
 }
 
-// Group is where advertisements are sent to and heard: the multicast group, VRRP's own (RFC 9568 sections 5.1.1.2 and 5.1.2.2) where
-// nothing says another one. It is invalid for an instance with unicast peers.
+// Advertised returns the addresses that advertisements carry, in file order: those of the family of the instance that are
+// not excluded.
+func (v *VRRPInstance) Advertised() (list []netip.Addr) {
+	for _, a := range v.Addresses {
+		if ip := a.Prefix.Addr(); !a.Excluded && ip.Is6() == v.IPv6() {
+			list = append(list, ip)
+		}
+	}
+	return list
+}
+
+// Group returns where advertisements are sent and received: the multicast group, by default VRRP's own (RFC 9568
+// sections 5.1.1.2 and 5.1.2.2). It is invalid for an instance with unicast peers.
 func (v *VRRPInstance) Group() netip.Addr {
 	switch {
 	case len(v.Unicast) > 0:
 		return netip.Addr{}
 	case v.MulticastGroup.IsValid():
 		return v.MulticastGroup.WithZone("")
-	case v.IPv6():
-		return netip.AddrFrom16([16]byte{0: 0xff, 1: 0x02, 15: 0x12})
 	}
-	return netip.AddrFrom4([4]byte{224, 0, 0, 18})
+	return MulticastGroup(v.IPv6())
 }
 
-// Meets reports whether an advertisement may be for either of two instances with one VRID on an interface: both hear one multicast
-// group, or both have the same unicast peer.
+// Meets reports whether an advertisement may be for either of two instances with one VRID on an interface: both use
+// the same multicast group, or both have the same unicast peer.
 func (v *VRRPInstance) Meets(w *VRRPInstance) bool {
 	return v.Group() == w.Group() && (v.Group().IsValid() || slices.ContainsFunc(v.Unicast, func(p UnicastPeer) bool { return w.Peer(p.Addr) != nil }))
 }
@@ -405,8 +250,9 @@ func (v *VRRPInstance) Peer(a netip.Addr) *UnicastPeer {
 	return nil
 }
 
-// Follows lists the interfaces, beside its own, that the instance cannot do without although no tracker names them: its virtual one, and
-// those that its addresses, routes and rules name, but for lines with no_track.
+// Follows lists the interfaces, besides its own, that the instance depends on although no tracker names them: its
+// virtual interface, those that its addresses, routes and rules name, except for lines with no_track, and those of
+// static objects with a track_group. The latter count for more than a line of track_interface, or dont_track_primary.
 func (v *VRRPInstance) Follows() (names []string) {
 	add := func(name string, untracked bool) {
 		if named := func(t Track) bool { return t.Name == name }; untracked || name == "" || name == v.Interface ||
@@ -426,10 +272,15 @@ func (v *VRRPInstance) Follows() (names []string) {
 		add(r.IIf, r.NoTrack)
 		add(r.OIf, r.NoTrack)
 	}
+	for _, name := range v.Static {
+		if !slices.Contains(names, name) && (name != v.Interface || v.DontTrackPrimary) {
+			names = append(names, name)
+		}
+	}
 	return names
 }
 
-// Leaves is the interface that advertisements leave by.
+// Leaves returns the interface that advertisements are sent from.
 func (v *VRRPInstance) Leaves() string {
 	if v.Link == "" || v.VMACXmitBase {
 		return v.Interface
@@ -437,7 +288,7 @@ func (v *VRRPInstance) Leaves() string {
 	return v.Link
 }
 
-// IPv6 tells the family of the instance, which is that of its first address.
+// IPv6 reports whether the instance is IPv6; its first address decides.
 func (v *VRRPInstance) IPv6() bool {
 	return len(v.Addresses) > 0 && v.Addresses[0].Prefix.Addr().Is6()
 }
@@ -446,8 +297,8 @@ func (v *VRRPInstance) IPv6() bool {
 type Address struct {
 	Origin
 	Prefix    netip.Prefix `json:"address"`
-	Dev       string       // the instance's interface when the line names none
-	Link      string       `json:"-"` // the virtual interface on Dev that holds it; empty: Dev itself does
+	Dev       string       // the instance's interface if the line names none
+	Link      string       `json:"-"` // the virtual interface on Dev that holds it; empty: Dev itself
 	Label     string
 	Scope     Scope
 	Broadcast netip.Addr
@@ -461,7 +312,7 @@ type Address struct {
 	NoPrefixRoute  bool           `json:"noprefixroute"`
 	AutoJoin       bool           `json:"autojoin"`
 	PreferredLft   *time.Duration // nil: forever
-	NoTrack        bool           // removed by others, it is left away
+	NoTrack        bool           // if others remove it, it is not added again
 	TrackGroup     string         // of static addresses
 }
 
@@ -480,7 +331,7 @@ type GARPGroup struct {
 type Linkbeat struct {
 	Origin
 	Interface string
-	Method    string // MII, ETHTOOL or IOCTL; empty: what works
+	Method    string // MII, ETHTOOL or IOCTL; empty: the one that works
 }
 
 // An UpDownDelay is how long an interface must be down or up before it counts.

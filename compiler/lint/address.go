@@ -159,7 +159,7 @@ func addressRules() []Rule {
 	}
 }
 
-// unusable says why an address is none of a host; "" when it is.
+// unusable returns why a host cannot have the address; "" when it can.
 func unusable(n netip.Prefix) string {
 	a := n.Addr()
 	switch {

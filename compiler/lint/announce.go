@@ -11,7 +11,7 @@ import (
 	"keepc/grammar/diag"
 )
 
-// announceRules are about the addresses of virtual servers: who holds them, and what brings them and takes them away.
+// announceRules are about the addresses of virtual servers: who holds them, what adds them and what removes them.
 func announceRules() []Rule {
 	return []Rule{
 		{
@@ -100,10 +100,10 @@ type networks map[netip.Prefix]*network
 
 type network struct {
 	first   *ir.VRRPInstance
-	holders map[*ir.VRRPInstance]bool // all
+	holders map[*ir.VRRPInstance]bool // all of them
 }
 
-// held returns the first instance with each address, and the networks of all.
+// held returns the first instance with each address, and the networks of all instances.
 func (p *pass) held() (addresses map[netip.Addr]*ir.VRRPInstance, all networks) {
 	addresses, all = map[netip.Addr]*ir.VRRPInstance{}, networks{}
 	for _, v := range p.Instances {
@@ -125,7 +125,7 @@ func (p *pass) held() (addresses map[netip.Addr]*ir.VRRPInstance, all networks) 
 	return addresses, all
 }
 
-// of is the smallest network with an address in it; nil: there is none.
+// of returns the smallest network that contains an address; nil: there is none.
 func (all networks) of(a netip.Addr) *network {
 	for bits := a.BitLen() - 1; bits > 0 && len(all) > 0; bits-- {
 		at, err := a.Prefix(bits)
@@ -146,7 +146,7 @@ func (p *pass) together(pair [2]*ir.VRRPInstance) bool {
 	})
 }
 
-// announced is the address that a command adds with ip, also by a shell; false: none.
+// announced returns the address that a command adds with ip, directly or in a shell; false: none.
 func announced(c *ir.Command) (addr netip.Addr, ok bool) {
 	if c == nil {
 		return addr, false

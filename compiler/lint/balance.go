@@ -53,23 +53,6 @@ func balanceRules() []Rule {
 			},
 		},
 		{
-			Name: "sorry-port", Severity: diag.Error, Loss: diag.GoesOnWith,
-			Service: func(p *pass, v service) {
-				p.sorryPort(v)
-				if s := v.SorryServer; s != nil && s.Forwarding != ir.NAT && v.Group == "" && v.Key.FWMark == 0 && v.Key.Port != 0 && s.Port != 0 && s.Port != v.Key.Port {
-					p.report(v.At("sorry_server"), fmt.Sprintf("the sorry server has port %d, its virtual server %d", s.Port, v.Key.Port), fmt.Sprintf("port %d is used", v.Key.Port))
-				}
-			},
-		},
-		{
-			Name: "sorry-family", Severity: diag.Error, Loss: diag.DropsWord,
-			Service: func(p *pass, v service) {
-				if s := v.SorryServer; s != nil && s.Addr.IsValid() && v.Key.Addr.IsValid() && s.Forwarding != ir.TUN && s.Addr.Addr().Is6() != v.Key.Addr.Is6() {
-					p.report(v.At("sorry_server"), fmt.Sprintf("the sorry server %s is of another family than %s", s.Addr.Addr(), v.Key.Addr), "dropped")
-				}
-			},
-		},
-		{
 			Name: "family-of-mark", Severity: diag.Error, Loss: diag.DropsWord,
 			Service: func(p *pass, v service) {
 				if v.Group == "" && v.Key.FWMark != 0 && !v.Has("ip_family") {
@@ -90,38 +73,33 @@ func balanceRules() []Rule {
 			},
 		},
 		{
-			Name: "mixed-group", Severity: diag.Error, Loss: diag.DropsBlock,
+			Name: "mixed-group", Severity: diag.Error, Loss: diag.DropsInstance,
 			Service: func(p *pass, v service) {
-				if len(v.RealServers) == 0 || v.Forwarding == ir.TUN {
+				six, known := v.serverFamily()
+				if !known || p.unclearMark(v) != nil {
 					return
 				}
-				server := v.RealServers[0]
 				for _, m := range p.members(v) {
-					if m.First.IsValid() && server.Addr.IsValid() && m.First.Is6() != server.Addr.Addr().Is6() {
-						p.report(m.Span(), fmt.Sprintf("%s is of another family than the real servers of %s", m.First, v.name()), "the kernel refuses them").Notes = note(server.Span(), "a real server")
+					var what string
+					switch {
+					case m.First.IsValid() && m.First.Is6() != six:
+						what = m.First.String()
+					case m.FWMark != 0 && m.HasWord(familyName(!six)):
+						what = fmt.Sprintf("fwmark %d %s", m.FWMark, familyName(!six))
+					default:
+						continue
 					}
+					p.report(v.Span(), fmt.Sprintf("%s has the family %s, and %s in its group", v.name(), familyName(six), what), "dropped").Notes = note(m.Span(), "the member")
+					return
 				}
 			},
 		},
 		{
-			Name: "mark-without-family", Severity: diag.Error, Loss: diag.DropsBlock,
+			Name: "mark-without-family", Severity: diag.Error, Loss: diag.DropsInstance,
 			Service: func(p *pass, v service) {
-				var has4, has6 bool
-				var bare *ir.GroupMember
-				members := p.members(v)
-				for i, m := range members {
-					switch {
-					case !m.First.IsValid() && !m.HasWord("inet") && !m.HasWord("inet6"):
-						bare = &members[i]
-					case m.First.Is4():
-						has4 = true
-					case m.First.Is6():
-						has6 = true
-					}
-				}
-				if has4 && has6 && bare != nil && v.Forwarding == ir.TUN { // else mixed-group tells
-					d := p.report(bare.Span(), fmt.Sprintf("fwmark %d is of no family, and %s has addresses of both", bare.FWMark, v.name()), "expected inet or inet6 behind it")
-					d.Notes = note(v.Span(), "dropped")
+				if m := p.unclearMark(v); m != nil {
+					d := p.report(v.Span(), fmt.Sprintf("the group of %s has fwmark %d without a family, and addresses of both", v.name(), m.FWMark), "dropped")
+					d.Notes = note(m.Span(), "expected inet or inet6 behind it")
 				}
 			},
 		},
@@ -148,6 +126,33 @@ func balanceRules() []Rule {
 	}
 }
 
+// unclearMark returns a firewall mark without a family in a group that has addresses of both families; nil: none.
+func (p *pass) unclearMark(v service) (bare *ir.GroupMember) {
+	var has4, has6 bool
+	members := p.members(v)
+	for i, m := range members {
+		switch {
+		case !m.First.IsValid() && !m.HasWord("inet") && !m.HasWord("inet6"):
+			bare = &members[i]
+		case m.First.Is4():
+			has4 = true
+		case m.First.Is6():
+			has6 = true
+		}
+	}
+	if !has4 || !has6 {
+		return nil
+	}
+	return bare
+}
+
+func familyName(six bool) string {
+	if six {
+		return "inet6"
+	}
+	return "inet"
+}
+
 // schedulerAt is the line that names the scheduler.
 func (v service) schedulerAt() source.Span {
 	if v.Has("lvs_sched") {
@@ -156,7 +161,7 @@ func (v service) schedulerAt() source.Span {
 	return v.At("lb_algo")
 }
 
-// familyOfHead compares the family that stands behind a firewall mark, which versions up to 2.2 do not read, with the real servers.
+// familyOfHead compares the family after a firewall mark, which versions up to 2.2 do not read, with the real servers.
 func (p *pass) familyOfHead(v service) {
 	for _, said := range []string{"inet", "inet6"} {
 		for _, s := range v.RealServers {

@@ -42,7 +42,7 @@ func bfdRules() []Rule {
 			Check: func(p *pass) {
 				for _, b := range p.BFDs {
 					if b.Source.IsValid() && b.Neighbor.IsValid() && b.Source.Is6() != b.Neighbor.Is6() {
-						p.report(b.At("source_ip"), fmt.Sprintf("%s is of another family than the neighbour %s", b.Source, b.Neighbor), "the session is disabled").Notes = note(neighborAt(b), "the neighbour")
+						p.report(b.At("source_ip"), fmt.Sprintf("%s is of a different family from the neighbour %s", b.Source, b.Neighbor), "the session is disabled").Notes = note(neighborAt(b), "the neighbour")
 					}
 				}
 			},
@@ -51,7 +51,7 @@ func bfdRules() []Rule {
 			Name: "hops-above-ttl", Severity: diag.Warning,
 			Check: func(p *pass) {
 				for _, b := range p.BFDs {
-					if s := b.Stmt.Block.Find("max_hops"); s != nil && len(s.Words) > 1 { // loading has lowered it
+					if s := b.Stmt.Block.Find("max_hops"); s != nil && len(s.Words) > 1 { // loading has lowered the value
 						if hops, err := strconv.Atoi(s.Words[1].Text); err == nil && hops > b.TTL && hops <= 255 {
 							p.report(s.Span(), fmt.Sprintf("max_hops %d is above the TTL, %d", hops, b.TTL), "lowered")
 						}
@@ -72,7 +72,7 @@ func bfdRules() []Rule {
 	}
 }
 
-// neighborAt is the line of the neighbour, which has two spellings.
+// neighborAt is the line of the neighbour; the keyword has two spellings.
 func neighborAt(b *ir.BFD) source.Span {
 	if b.Has("neighbour_ip") {
 		return b.At("neighbour_ip")

@@ -19,7 +19,7 @@ func checkRules() []Rule {
 			Service: func(p *pass, v service) {
 				for c := range v.checks {
 					if from, to := c.BindTo.Addr(), c.Target.Addr(); from.IsValid() && to.IsValid() && from.Is6() != to.Is6() {
-						p.report(c.At("bindto"), fmt.Sprintf("%s is of another family than %s, which is checked", from, to), "ignored")
+						p.report(c.At("bindto"), fmt.Sprintf("%s is of a different family from %s, which is checked", from, to), "ignored")
 					}
 				}
 			},
@@ -126,30 +126,6 @@ func checkRules() []Rule {
 			},
 		},
 		{
-			Name: "check-order", Severity: diag.Error, Loss: diag.DropsWord,
-			Check: func(p *pass) {
-				blocks := map[string]ir.Origin{}
-				for _, f := range p.TrackFiles {
-					define(blocks, "track_file "+f.Name, f.Origin)
-				}
-				for _, b := range p.BFDs {
-					define(blocks, "bfd_instance "+b.Name, b.Origin)
-				}
-				if len(blocks) == 0 {
-					return
-				}
-				place := p.file.Places()
-				for v := range p.services {
-					for c := range v.checks {
-						kind, name := followed(c)
-						if block, ok := blocks[kind+" "+name.Text]; ok && place[block.Stmt] > place[v.Stmt] {
-							p.report(name.Span, fmt.Sprintf("%s %s is defined further down", kind, name.Text), "not found").Notes = note(block.Span(), "the definition")
-						}
-					}
-				}
-			},
-		},
-		{
 			Name: "session-untold", Severity: diag.Error, Loss: diag.DropsWord,
 			Check: func(p *pass) {
 				sessions := map[string]*ir.BFD{}
@@ -220,7 +196,7 @@ func (v service) pages(yield func(*ir.URL) bool) {
 	}
 }
 
-// followed is the kind and the name of the block that a check follows.
+// followed returns the kind and the name of the block that a check follows.
 func followed(c *ir.Check) (string, ir.Name) {
 	switch part := c.Checker.(type) {
 	case *ir.FileCheck:
@@ -231,14 +207,14 @@ func followed(c *ir.Check) (string, ir.Name) {
 	return "", ir.Name{}
 }
 
-// define notes the first block of a name.
+// define records the first block with a name.
 func define(blocks map[string]ir.Origin, name string, block ir.Origin) {
 	if _, known := blocks[name]; !known {
 		blocks[name] = block
 	}
 }
 
-// untold reports one who follows a session that has only the word for others.
+// untold reports a user of a session whose bfd_instance tells only the other kind of user, VRRP or checkers.
 func (p *pass) untold(b *ir.BFD, others, word string, by ir.Track) {
 	if b != nil && b.Has(others) && !b.Has(word) {
 		p.report(by.Span(), fmt.Sprintf("bfd_instance %s does not tell here: it has %s alone", b.Name, others), "not found").Notes = note(b.At(others), "add "+word+", or delete this line")

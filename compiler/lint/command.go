@@ -9,7 +9,7 @@ import (
 	"keepc/grammar/diag"
 )
 
-// commandRules are about the programs that a file names, wherever it does.
+// commandRules are about the programs that a file names, in any block.
 func commandRules() []Rule {
 	return []Rule{
 		{
@@ -38,7 +38,7 @@ func commandRules() []Rule {
 			Check: func(p *pass) {
 				for _, c := range p.Commands {
 					if len(c.Args) > 0 && open(c.Args[0]) {
-						p.report(c.Span(), c.Args[0]+" lies where others than root can write", "").Help = "move it to /etc/keepalived or /usr/local/libexec"
+						p.report(c.Span(), c.Args[0]+" is in a directory that not only root can write", "").Help = "move it to /etc/keepalived or /usr/local/libexec"
 					}
 				}
 			},
@@ -66,7 +66,7 @@ func commandRules() []Rule {
 	}
 }
 
-// shell tells whether an argument means something to a shell alone.
+// shell reports whether an argument has a meaning only to a shell.
 func shell(argument string) bool {
 	switch argument {
 	case "||", "&&", "|", ">", ">>", "<", "&>", "2>", "2>&1", ">&", "&", ";", ">/dev/null", "2>/dev/null", "&>/dev/null", "1>/dev/null":
@@ -76,7 +76,8 @@ func shell(argument string) bool {
 		strings.HasPrefix(argument, "~/") || len(argument) > 1 && strings.HasSuffix(argument, ";") || variable.MatchString(argument)
 }
 
-// startsShell reports whether the words of a command before another one start a shell with -c: what follows is for that shell.
+// startsShell reports whether the words of a command before another one start a shell with -c, so that what follows is
+// for that shell.
 func startsShell(args []string) bool {
 	if len(args) < 2 || !strings.HasSuffix(path.Base(args[0]), "sh") {
 		return false
@@ -85,10 +86,10 @@ func startsShell(args []string) bool {
 	return strings.HasPrefix(last, "-") && !strings.HasPrefix(last, "--") && strings.HasSuffix(last, "c")
 }
 
-// variable finds a variable of the environment in a path.
+// variable returns an environment variable in a path.
 var variable = regexp.MustCompile(`(^|/)\$\{?[A-Za-z_]+\}?/`)
 
-// builtIn tells whether a shell alone knows the command.
+// builtIn reports whether only a shell knows the command.
 func builtIn(command string) bool {
 	switch command {
 	case "exit", "cd", "source", ".", "if", "for", "while", "export", "eval", "exec":
@@ -97,10 +98,10 @@ func builtIn(command string) bool {
 	return assignment.MatchString(command)
 }
 
-// assignment is a variable with its value in front of a command.
+// assignment is a variable with its value before a command.
 var assignment = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)
 
-// open tells whether a path lies in a directory where others than root can write, as a rule.
+// open reports whether a path is in a directory that not only root can usually write.
 func open(name string) bool {
 	for _, dir := range []string{"/tmp/", "/var/tmp/", "/dev/shm/", "/home/"} {
 		if strings.HasPrefix(path.Clean(name)+"/", dir) {
@@ -110,5 +111,5 @@ func open(name string) bool {
 	return false
 }
 
-// plain tells whether a byte can be the first of a relative path that is meant as one.
+// plain reports whether a byte can be the first of a relative path that is meant as one.
 func plain(b byte) bool { return b == '.' || b == '_' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' }

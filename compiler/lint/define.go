@@ -2,7 +2,7 @@ package lint
 
 import "keepc/grammar/diag"
 
-// expansionRules documents what package grammar finds about includes, definitions and conditional lines.
+// expansionRules documents what package grammar reports about includes, definitions and conditional lines.
 func expansionRules() []Rule {
 	return []Rule{
 		{Name: "undefined-reference", Severity: diag.Error, Loss: diag.DropsWord},
@@ -21,7 +21,6 @@ func expansionRules() []Rule {
 		{Name: "comment-from-definition", Severity: diag.Warning},
 		{Name: "invalid-sequence", Severity: diag.Error, Loss: diag.DropsWord},
 		{Name: "random-range", Severity: diag.Warning},
-		{Name: "expansion-too-large", Severity: diag.Error, Loss: diag.Ends},
 		{Name: "limit-met", Severity: diag.Error, Loss: diag.Ends},
 		{Name: "unknown-id", Severity: diag.Warning},
 		{Name: "second-condition", Severity: diag.Error, Loss: diag.DropsWord},

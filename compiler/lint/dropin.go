@@ -1,16 +1,16 @@
 package lint
 
-// A Difference is what keepc does otherwise than keepalived -t with the same file, on purpose.
+// A Difference is a deliberate difference between keepc check and keepalived -t for the same file.
 type Difference struct {
 	Keepalived string   // what keepalived 2.2.7 -t does
 	Keepc      string   // what keepc check does
-	Why        string   // the reason, a sentence
-	Milder     []string // rules whose findings are no errors although keepalived exits with 5
-	Files      int      // so many of Faulty have nothing worse in them, and no error therefore
+	Why        string   // the reason, in one sentence
+	Milder     []string // rules whose findings are not errors although keepalived exits with 5
+	Files      int      // how many of Faulty have nothing worse, and therefore no error
 }
 
-// Faulty is how many real files the counts of Files are of: those in whose lines keepalived -t finds a mistake, apart from
-// old names and from the machine that it runs on.
+// Faulty is the number of real files that Files counts within: those in which keepalived -t finds a mistake in the
+// lines, other than old names and what is wrong with its machine.
 const Faulty = 261
 
 // Differences returns every deliberate difference between keepc check and keepalived -t.
@@ -136,7 +136,8 @@ func Differences() []Difference {
 	}
 }
 
-// Milder tells whether the findings of a rule are no errors although keepalived -t exits with 5 for what they find.
+// Milder reports whether the findings of a rule are not errors although keepalived -t exits with 5 for the same
+// mistake.
 func Milder(rule string) bool {
 	for _, d := range Differences() {
 		for _, r := range d.Milder {

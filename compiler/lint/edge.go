@@ -8,7 +8,7 @@ import (
 	"keepc/grammar/diag"
 )
 
-// edgeRules are about what .keepc.conf announces, beside the file of the director.
+// edgeRules are about what .keepc.conf announces for the director of the file.
 func edgeRules() []Rule {
 	return []Rule{
 		{

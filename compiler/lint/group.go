@@ -1,15 +1,13 @@
 package lint
 
 import (
-	"strings"
-
 	"keepc/compiler/ir"
 	"keepc/grammar"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
 )
 
-// groupRules are about instances that belong together, and about what makes them change their role.
+// groupRules are about instances that belong together, and about what changes their role.
 func groupRules() []Rule {
 	return []Rule{
 		{
@@ -70,31 +68,6 @@ func groupRules() []Rule {
 			},
 		},
 		{
-			Name: "track-group-order", Severity: diag.Warning,
-			Check: func(p *pass) {
-				groups := map[string]ir.Origin{}
-				for _, g := range p.TrackGroups {
-					define(groups, g.Name, g.Origin)
-				}
-				if len(groups) == 0 {
-					return
-				}
-				read := map[*grammar.Stmt]bool{}
-				for _, s := range p.file.Stmts {
-					read[s] = true
-					if !strings.HasPrefix(s.Keyword(), "static_") || s.Block == nil {
-						continue
-					}
-					for _, line := range s.Block.Stmts {
-						name := option(ir.Origin{Stmt: line}, "track_group")
-						if group, ok := groups[name]; ok && !read[group.Stmt] {
-							p.report(line.Span(), "track_group "+name+" is defined further down", "not found").Notes = note(group.Span(), "the definition")
-						}
-					}
-				}
-			},
-		},
-		{
 			Name: "repeated-global", Severity: diag.Info,
 			Check: func(p *pass) {
 				var first *grammar.Stmt
@@ -103,7 +76,7 @@ func groupRules() []Rule {
 					case s.Keyword() != "global_defs":
 					case first == nil:
 						first = s
-					case s.Span().Source == first.Span().Source: // an included file has its own by intent
+					case s.Span().Source == first.Span().Source: // an included file has its own on purpose
 						p.report(s.Span(), "a second global_defs", "counts too").Notes = note(first.Span(), "the first one")
 					}
 				}
@@ -118,7 +91,7 @@ func groupRules() []Rule {
 				}
 				for _, g := range p.SyncGroups {
 					if groups[g.Name] {
-						continue // keepalived skips the second of a name
+						continue // keepalived skips the second group with a name
 					}
 					groups[g.Name] = true
 					for _, m := range g.Members {
@@ -150,7 +123,7 @@ func groupRules() []Rule {
 					p.report(g.At("notification_email"), "notification_email is empty", "nobody gets mail").Severity = diag.Error
 				case g.SMTPServer.Host != "":
 					p.report(g.At("smtp_server"), "nobody gets the mail that this server would send", "").Help = "add notification_email"
-				case g.Stmt != nil: // else this is a part of a configuration
+				case g.Stmt != nil: // otherwise this is a part of a configuration
 					if at := p.alert(); !at.IsZero() {
 						p.report(at, "nobody gets the mail that this line asks for", "no mail is sent").Help = "add notification_email and smtp_server to global_defs"
 					}

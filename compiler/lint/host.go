@@ -14,7 +14,7 @@ import (
 	"keepc/grammar/source"
 )
 
-// hostRules are about the machine: what they find is wrong here and may be right elsewhere.
+// hostRules are about the machine: what they find is wrong on this one and may be right on another.
 func hostRules() []Rule {
 	return []Rule{
 		{
@@ -98,7 +98,7 @@ func hostRules() []Rule {
 					for _, word := range []string{"use_vmac", "use_ipvlan"} {
 						name := vmacName(v, word)
 						networks, _ := p.host.Networks(name)
-						if name != "" && slices.ContainsFunc(networks, foreign(v)) { // else it may be that of a keepalived that runs
+						if name != "" && slices.ContainsFunc(networks, foreign(v)) { // otherwise it may be an address of a running keepalived
 							p.report(v.At(word), "this machine has an interface "+name+" already", "the name is ignored")
 						}
 					}
@@ -167,6 +167,36 @@ func hostRules() []Rule {
 			},
 		},
 		{
+			Name: "missing-ca", Severity: diag.Warning, Host: true,
+			Check: func(p *pass) {
+				told := map[string]bool{}
+				for _, v := range p.VirtualServers {
+					for _, r := range v.RealServers {
+						for _, c := range r.Checks {
+							h, ok := c.Checker.(*ir.HTTPCheck)
+							if !ok || h.Verification == nil {
+								continue
+							}
+							file, at := h.Verification.Trusted(h.Client), h.Verification.At("ca")
+							if h.Verification.CA == "" && file != "" {
+								at = h.Client.At("ca")
+							}
+							if told[file] || !path.IsAbs(file) {
+								continue
+							}
+							told[file] = true
+							switch mode, here := p.host.Mode(file); {
+							case !here:
+								p.report(at, "there is no file "+file, "no verdict on a server")
+							case !mode.IsRegular():
+								p.report(at, file+" is not a regular file", "no verdict on a server")
+							}
+						}
+					}
+				}
+			},
+		},
+		{
 			Name: "readable-password", Severity: diag.Warning, Host: true,
 			Check: func(p *pass) {
 				if p.file.Source == nil || len(p.Secrets) == 0 || p.Secrets[0].IsZero() {
@@ -181,7 +211,8 @@ func hostRules() []Rule {
 	}
 }
 
-// sourceHere is the first IPv4 address of the interface of an instance: those that come later stand behind it; zero: there is none.
+// sourceHere returns the first IPv4 address of the interface of an instance, because addresses that are added later
+// follow it; zero: there is none.
 func (p *pass) sourceHere(v *ir.VRRPInstance) netip.Addr {
 	networks, _ := p.host.Networks(v.Interface)
 	for _, n := range networks {
@@ -192,7 +223,7 @@ func (p *pass) sourceHere(v *ir.VRRPInstance) netip.Addr {
 	return netip.Addr{}
 }
 
-// foreign tells whether an address of an interface is none that an instance put there.
+// foreign reports whether an address of an interface was not added by an instance.
 func foreign(v *ir.VRRPInstance) func(netip.Prefix) bool {
 	return func(n netip.Prefix) bool {
 		return !n.Addr().IsLinkLocalUnicast() && !slices.ContainsFunc(v.Addresses, func(a ir.Address) bool { return a.Prefix.Addr() == n.Addr() })
@@ -207,8 +238,8 @@ func (p *pass) asRoot(u ir.User) bool {
 	return u.Name == "root" || u.Group == "root"
 }
 
-// writable says how others than root can change a file, by the first of it and the directories above that lets them, and what mends it;
-// empty: nobody can. In a directory like /tmp everybody changes their own files only.
+// writable says how a user other than root can change a file: by the file itself, or by the first directory above it
+// that allows it, and how to fix that; empty: nobody can. In a directory like /tmp users change only their own files.
 func (p *pass) writable(name string) (why, help string) {
 	for ; name != "."; name = path.Dir(name) {
 		mode, here := p.host.Mode(name)
@@ -229,7 +260,7 @@ func (p *pass) writable(name string) (why, help string) {
 	return "", ""
 }
 
-// covered tells whether an address is in one of the networks.
+// covered reports whether an address is in one of the networks.
 func covered(networks []netip.Prefix, a ir.Address) bool {
 	for _, n := range networks {
 		if n.Contains(a.Prefix.Addr()) {

@@ -3,13 +3,11 @@ package lint
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 	"strings"
 	"time"
 
 	"keepc/compiler/ir"
 	"keepc/compiler/schema"
-	"keepc/grammar"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
 )
@@ -88,7 +86,7 @@ func instanceRules() []Rule {
 			Name: "duplicate-instance", Severity: diag.Error, Loss: diag.DropsInstance,
 			Check: func(p *pass) {
 				first := map[string]source.Span{}
-				for _, s := range p.file.Stmts { // the configuration has the first of a name only
+				for _, s := range p.file.Stmts { // the configuration has only the first instance with a name
 					if s.Keyword() != "vrrp_instance" || len(s.Words) < 2 {
 						continue
 					}
@@ -117,7 +115,7 @@ func instanceRules() []Rule {
 					if v.VRID == 0 || v.Interface == "" || g.unicast && len(v.Unicast) == 0 {
 						continue
 					}
-					if g.unicast { // the address and the peer tell unicast groups apart
+					if g.unicast { // the address and the peer distinguish unicast groups
 						g.source, g.peer = v.SourceAddr, v.Unicast[0].Addr
 					}
 					if o := first[g]; o != nil {
@@ -138,7 +136,7 @@ func instanceRules() []Rule {
 				}
 				type address struct {
 					netip.Addr
-					link string // of one that every link may have
+					link string // of a network that every link may have
 				}
 				first := map[address]holder{}
 				for _, v := range p.Instances {
@@ -240,7 +238,7 @@ func instanceRules() []Rule {
 					said, err := time.ParseDuration(text + "s")
 					_, fraction, _ := strings.Cut(text, ".")
 					if err != nil || said%step == 0 || said < 10*time.Millisecond || said > 255*time.Second || len(fraction) > 6 {
-						continue // whole, or a finding already
+						continue // complete, or reported already
 					}
 					d := p.report(v.At("advert_int"), fmt.Sprintf("advert_int %s becomes %v in version %d", text, max(step, said.Round(step)), v.Version), "expected "+unit)
 					if v.Version == 2 {
@@ -268,9 +266,16 @@ func instanceRules() []Rule {
 					}
 					for _, a := range v.Addresses {
 						if !a.Excluded && a.Prefix.Addr().Is6() != v.IPv6() {
-							d := p.report(a.Span(), fmt.Sprintf("%s is of another family than the first address of %s", a.Prefix.Addr(), named(v)), "skipped")
+							d := p.report(a.Span(), fmt.Sprintf("%s is of a different family from the first address of %s", a.Prefix.Addr(), named(v)), "skipped")
 							d.Notes = note(v.Addresses[0].Span(), "the first address")
 							d.Help = "move it to virtual_ipaddress_excluded, or to an instance of its own"
+						}
+					}
+					all := familied(v)
+					for i, s := range all {
+						if i > 0 && s.addr.Is6() != all[0].addr.Is6() {
+							d := p.report(s.at, fmt.Sprintf("%s is of a different family from %s", s.addr, all[0].addr), "skipped")
+							d.Notes, d.Former = note(all[0].at, "the first address of "+named(v)), "family-of-source"
 						}
 					}
 				}
@@ -312,71 +317,6 @@ func instanceRules() []Rule {
 			},
 		},
 		{
-			Name: "password-without-type", Severity: diag.Warning,
-			Check: func(p *pass) {
-				for _, v := range p.Instances {
-					if pass := auth(v, "auth_pass"); pass != nil && auth(v, "auth_type") == nil && v.Version != 3 {
-						d := p.report(pass.Span(), "the password of "+named(v)+" has no effect without auth_type", "ignored")
-						d.Help, d.Kind = "add \"auth_type PASS\"", diag.Pair|diag.Remark
-					}
-				}
-			},
-		},
-		{
-			Name: "type-without-password", Severity: diag.Warning,
-			Check: func(p *pass) {
-				for _, v := range p.Instances {
-					if kind := auth(v, "auth_type"); kind != nil && auth(v, "auth_pass") == nil && v.Version != 3 {
-						d := p.report(kind.Span(), named(v)+" has an auth_type and no auth_pass", "has no effect")
-						d.Kind = diag.Pair | diag.Remark
-						if passElsewhere.MatchString(between(v.Stmt.Block.Find("authentication"))) {
-							d.Severity, d.Label = diag.Info, "the password is for another id; has no effect here"
-						}
-					}
-				}
-			},
-		},
-		{
-			Name: "empty-authentication", Severity: diag.Warning,
-			Check: func(p *pass) {
-				for _, v := range p.Instances {
-					if v.Has("authentication") && empty(v.Origin, "authentication") && auth(v, "auth_type") == nil && auth(v, "auth_pass") == nil {
-						p.report(v.At("authentication"), "authentication of "+named(v)+" is empty", "no password")
-					}
-				}
-			},
-		},
-		{
-			Name: "password-version-3", Severity: diag.Error, Loss: diag.DropsWord,
-			Check: func(p *pass) {
-				for _, v := range p.Instances {
-					kind := auth(v, "auth_type")
-					if v.Version != 3 || kind == nil && auth(v, "auth_pass") == nil {
-						continue
-					}
-					d := p.report(v.At("authentication"), named(v)+" is of version 3, which has no authentication", "ignored")
-					if kind == nil {
-						d.Severity = diag.Warning
-					}
-				}
-			},
-		},
-		{
-			Name: "well-known-password", Severity: diag.Info,
-			Check: func(p *pass) {
-				for _, v := range p.Instances {
-					pass := auth(v, "auth_pass")
-					if v.Version == 3 || pass == nil || len(pass.Words) < 2 {
-						continue
-					}
-					switch pass.Words[1].Text {
-					case "1111", "1234", "12345", "123456", "12345678", "password", "secret":
-						p.report(pass.Span(), "the password of "+named(v)+" is a well-known one", "appears in most tutorials")
-					}
-				}
-			},
-		},
-		{
 			Name: "well-known-vrid", Severity: diag.Info,
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
@@ -389,7 +329,7 @@ func instanceRules() []Rule {
 	}
 }
 
-// named is how messages call an instance.
+// named returns the name of an instance in messages.
 func named(v *ir.VRRPInstance) string {
 	if v.Name == "" {
 		return "an instance"
@@ -397,19 +337,7 @@ func named(v *ir.VRRPInstance) string {
 	return v.Name
 }
 
-// auth returns the last line with a keyword in the authentication blocks of an instance; nil: there is none.
-func auth(v *ir.VRRPInstance, keyword string) (line *grammar.Stmt) {
-	for _, s := range blockOf(v.Stmt) {
-		if s.Keyword() == "authentication" {
-			if found := s.Block.Find(keyword); found != nil {
-				line = found
-			}
-		}
-	}
-	return line
-}
-
-// value returns the first word behind a keyword of a block.
+// value returns the first word after a keyword of a block.
 func value(o ir.Origin, keyword string) string {
 	if o.Stmt == nil {
 		return ""
@@ -420,22 +348,11 @@ func value(o ir.Origin, keyword string) string {
 	return ""
 }
 
-// empty tells whether a block has no line in a block of its own: it is not there, or nothing stands in it.
+// empty reports whether a block has no lines: it is absent or empty.
 func empty(o ir.Origin, keyword string) bool {
 	if o.Stmt == nil {
 		return true
 	}
 	s := o.Stmt.Block.Find(keyword)
 	return s == nil || s.Block == nil || len(s.Block.Stmts) == 0
-}
-
-// passElsewhere finds a password on the line of an id.
-var passElsewhere = regexp.MustCompile(`(?m)^[ \t]*@\S+[ \t]+auth_pass[ \t]`)
-
-// between returns the text between the braces of a block.
-func between(s *grammar.Stmt) string {
-	if s == nil || s.Block == nil || s.Block.Open.IsZero() || s.Block.Open.Source != s.Block.Close.Source {
-		return ""
-	}
-	return s.Block.Open.To(s.Block.Close).Text()
 }

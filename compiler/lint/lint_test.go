@@ -22,13 +22,14 @@ import (
 	"keepc/grammar/source"
 )
 
-// check judges a file for lb1, and by itself.
+// check judges a file as that of lb1, by itself.
 func check(text string) diag.List {
 	_, found := read(text, "lb1", false)
 	return found
 }
 
-// read returns what a file means for a director and what is wrong with it. peers leaves out what a comparison knows better.
+// read returns what a file means for a director and what is wrong with it. peers leaves out what a comparison decides
+// better.
 func read(text, id string, peers bool) (*ir.Config, diag.List) {
 	text, said, _ := strings.Cut(text, beside)
 	reading := grammar.Options{ID: id, IDs: []string{"lb1", "lb2"}, Files: grammar.Files{Root: fstest.MapFS{}, Dir: "/"}, Env: func(string) string { return "" }}
@@ -37,10 +38,10 @@ func read(text, id string, peers bool) (*ir.Config, diag.List) {
 	return u.Config, append(u.Findings, wrong...)
 }
 
-// beside is between a file and the .keepc.conf for it.
+// beside separates a file from its .keepc.conf.
 const beside = "\x00"
 
-// TestLosses holds that every error says what keepalived does there, whatever its rule is by itself.
+// TestLosses checks that every error says what keepalived does there, whatever its rule is by itself.
 func TestLosses(t *testing.T) {
 	for _, r := range lint.Rules() {
 		page := r.Page()
@@ -54,7 +55,7 @@ func TestLosses(t *testing.T) {
 	}
 }
 
-// compare judges a file for lb1 and lb2, each by itself and both together.
+// compare judges a file for lb1 and lb2, separately and together.
 func compare(text string) (all diag.List) {
 	var nodes []cluster.Node
 	var about []lint.About
@@ -87,7 +88,7 @@ func (machine) Networks(name string) ([]netip.Prefix, bool) {
 
 func (m machine) Holds(addr netip.Addr) bool {
 	if addr.String() == "192.0.2.3" || addr.String() == "198.51.100.3" {
-		return true // lb2 has it, which is judged here, too
+		return true // lb2, which is judged here too, has the address
 	}
 	for _, name := range []string{"eth0", "eth2"} {
 		networks, _ := m.Networks(name)
@@ -118,7 +119,7 @@ func (machine) Mode(name string) (fs.FileMode, bool) {
 	return 0o600, name == "test.conf"
 }
 
-// TestRules tries the Bad and the Good of every rule: Bad has exactly this mistake, Good has none.
+// TestRules tries Bad and Good of every rule: Bad has exactly this mistake, Good has no finding.
 func TestRules(t *testing.T) {
 	seen := map[string]bool{}
 	for _, r := range lint.Rules() {
@@ -150,7 +151,7 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestPages holds that every page in the folder is that of a rule.
+// TestPages checks that every page in the folder belongs to a rule.
 func TestPages(t *testing.T) {
 	files, err := os.ReadDir("rules")
 	if err != nil {
@@ -164,7 +165,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// try holds that a way to judge finds exactly the mistake of a rule in its Bad, and nothing in its Good.
+// try checks that a way of judging finds exactly the mistake of a rule in its Bad, and nothing in its Good.
 func try(t *testing.T, r lint.Rule, judge func(string) diag.List) {
 	t.Helper()
 	page := r.Page()
@@ -182,7 +183,7 @@ func try(t *testing.T, r lint.Rule, judge func(string) diag.List) {
 	}
 }
 
-// mistakes leaves out what only says which keepalived can read an example, where the rule is about something else.
+// mistakes leaves out findings that only say which keepalived can read an example of a rule about something else.
 func mistakes(found diag.List, about lint.Rule) diag.List {
 	return slices.DeleteFunc(found, func(d diag.Diagnostic) bool {
 		return d.Rule != about.Name && (d.Rule == "needs-build" || d.Rule == "recent-keyword" || d.Rule == "unicast-interface")
@@ -199,9 +200,9 @@ func TestReadable(t *testing.T) {
 	}
 }
 
-// TestVersions tries the rule about versions of keepalived, which no file tells.
+// TestVersions tries the rule about versions of keepalived, which a file does not state.
 func TestVersions(t *testing.T) {
-	const text = "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n@lb1 priority 150\n@lb2 priority 100\n    auth_hmac {\n        key 1 k2t9k2t9k2t9k2t9\n    }\n    virtual_ipaddress {\n        192.0.2.10/24\n    }\n}\n"
+	const text = "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 7\n@lb1 priority 150\n@lb2 priority 100\n    auth_hmac {\n        key 1 k2t9k2t9k2t9k2t9k2t9k2t9k2t9k2t9\n    }\n    virtual_ipaddress {\n        192.0.2.10/24\n    }\n}\n"
 	for _, k := range []struct {
 		a, b string
 		want int
@@ -220,7 +221,7 @@ func TestVersions(t *testing.T) {
 	}
 }
 
-// TestReturns tries the rule whose example no terminal shows.
+// TestReturns tries the rule whose example a terminal cannot show.
 func TestReturns(t *testing.T) {
 	for text, want := range map[string]int{"global_defs {\r    router_id lb1\r}\r": 1, "global_defs {\r\n    router_id lb1\r\n}\r\n": 0} {
 		if found := check(text); len(found) != want || want > 0 && found[0].Rule != "carriage-return" {
@@ -261,7 +262,7 @@ func TestRepairs(t *testing.T) {
 	}
 }
 
-// TestMessages holds the style of messages: lower case where no name begins them, no full stop, no "I", no "please".
+// TestMessages checks the style of messages: lower case unless a name comes first, no full stop, no "I", no "please".
 func TestMessages(t *testing.T) {
 	for _, r := range lint.Rules() {
 		bad := r.Page().Bad
@@ -283,7 +284,7 @@ func notes(d diag.Diagnostic) (all []string) {
 	return all
 }
 
-// TestNames holds that every finding that the code can make has its rule here.
+// TestNames checks that every finding that the code can report has its rule here.
 func TestNames(t *testing.T) {
 	known := map[string]bool{}
 	for _, r := range lint.Rules() {
@@ -317,7 +318,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestDifferences holds that the list of differences names rules that there are, and that they are milder indeed.
+// TestDifferences checks that the list of differences names existing rules, and that they are indeed milder.
 func TestDifferences(t *testing.T) {
 	for _, d := range lint.Differences() {
 		if d.Keepalived == "" || d.Keepc == "" || d.Why == "" {

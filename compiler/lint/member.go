@@ -12,7 +12,7 @@ import (
 	"keepc/grammar/diag"
 )
 
-// memberRules are about the addresses, ports and marks of services, and what their kind of service cannot do.
+// memberRules are about the addresses, ports and marks of services, and what a service of their kind cannot do.
 func memberRules() []Rule {
 	return []Rule{
 		{
@@ -122,10 +122,10 @@ func memberRules() []Rule {
 	}
 }
 
-// maxMembers is how many members of a group are compared with each other.
+// maxMembers is the number of members of a group that are compared with each other.
 const maxMembers = 1000
 
-// tunnel reports options that do not fit the type of a tunnel, when one of the words says it.
+// tunnel reports options that do not fit the type of a tunnel.
 func (p *pass) tunnel(m ir.Method, o ir.Origin, words ...string) {
 	problem, label := "", ""
 	switch t := m.Tunnel; {
@@ -144,7 +144,7 @@ func (p *pass) tunnel(m ir.Method, o ir.Origin, words ...string) {
 		}
 		s := o.Stmt.Block.Find(word)
 		if m.Tunnel.Port == 0 && slices.ContainsFunc(s.Words, func(w grammar.Word) bool { return w.Text == "port" }) {
-			return // the port is a finding already
+			return // the port is reported already
 		}
 		p.report(s.Span(), problem, label)
 		return
@@ -159,10 +159,22 @@ func sorryMethod(v service) ir.Method {
 	return v.SorryServer.Method
 }
 
-// family tells whether a service is of IPv6, by its own address or that of a real server; false when neither tells.
+// family reports whether a service is IPv6, by its own address or that of a real server; false when neither is known.
 func (v service) family() (six, known bool) {
-	if v.Group == "" && v.Key.Addr.IsValid() {
+	if !v.addressless() {
 		return v.Key.Addr.Is6(), true
+	}
+	return v.serverFamily()
+}
+
+// addressless reports whether a service has no address of its own: it is a group, or a firewall mark.
+func (v service) addressless() bool { return v.Group != "" || !v.Key.Addr.IsValid() }
+
+// serverFamily reports whether the real servers of a service must be IPv6: ip_family says so, or else the first that
+// is not reached by a tunnel; false when neither is known.
+func (v service) serverFamily() (six, known bool) {
+	if v.Family != ir.AnyFamily {
+		return v.Family == ir.IPv6, true
 	}
 	for _, s := range v.RealServers {
 		if s.Addr.IsValid() && s.Forwarding != ir.TUN {
@@ -172,17 +184,17 @@ func (v service) family() (six, known bool) {
 	return false, false
 }
 
-// overlap tells whether two ranges of addresses have one in common.
+// overlap reports whether two ranges of addresses have one in common.
 func overlap(a, b ir.GroupMember) bool {
 	return a.First.IsValid() && b.First.IsValid() && a.First.Is4() == b.First.Is4() && !a.Last.Less(b.First) && !b.Last.Less(a.First)
 }
 
-// nowhere tells whether no host has the address.
+// nowhere reports whether no host can have the address.
 func nowhere(a netip.Addr) bool {
 	return a.IsValid() && (a.IsUnspecified() || a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}))
 }
 
-// members are those of the group of a virtual server.
+// members returns the members of the group of a virtual server.
 func (p *pass) members(v service) []ir.GroupMember {
 	if g := p.groups[v.Group]; g != nil && v.Group != "" {
 		return g.Members
@@ -190,7 +202,7 @@ func (p *pass) members(v service) []ir.GroupMember {
 	return nil
 }
 
-// memberPorts reports members of a group that have another port than a real server, where only NAT could change it.
+// memberPorts reports members of a group whose port differs from that of a real server, unless NAT can change it.
 func (p *pass) memberPorts(v service) {
 	for _, m := range p.members(v) {
 		for _, s := range v.RealServers {
@@ -202,7 +214,7 @@ func (p *pass) memberPorts(v service) {
 	}
 }
 
-// sorryPort reports a sorry server with another port than a member of its group.
+// sorryPort reports a sorry server whose port differs from that of its virtual server, or of a member of its group.
 func (p *pass) sorryPort(v service) {
 	s := v.SorryServer
 	if s == nil || s.Forwarding == ir.NAT || s.Port == 0 {
@@ -210,8 +222,27 @@ func (p *pass) sorryPort(v service) {
 	}
 	for _, m := range p.members(v) {
 		if m.First.IsValid() && m.Port != s.Port {
-			p.report(v.At("sorry_server"), fmt.Sprintf("the sorry server has port %d, and %s port %d", s.Port, m.First, m.Port), "the port is ignored").Notes = note(m.Span(), "the member of the group")
+			d := p.report(v.At("sorry_server"), fmt.Sprintf("the sorry server has port %d, and %s port %d", s.Port, m.First, m.Port), "the port is ignored")
+			d.Notes, d.Former = note(m.Span(), "the member of the group"), "sorry-port"
 			return
 		}
 	}
+	if v.Group == "" && v.Key.FWMark == 0 && v.Key.Port != 0 && s.Port != v.Key.Port {
+		d := p.report(v.At("sorry_server"), fmt.Sprintf("the sorry server has port %d, its virtual server %d", s.Port, v.Key.Port), fmt.Sprintf("port %d is used", v.Key.Port))
+		d.Former = "sorry-port"
+	}
+}
+
+// sorryFamily reports a sorry server that is not of the family of its virtual server.
+func (p *pass) sorryFamily(v service, six bool) {
+	s := v.SorryServer
+	if s == nil || !s.Addr.IsValid() || s.Forwarding == ir.TUN || s.Addr.Addr().Is6() == six {
+		return
+	}
+	other := v.Key.Addr.String()
+	if v.addressless() {
+		other = v.name()
+	}
+	d := p.report(v.At("sorry_server"), fmt.Sprintf("the sorry server %s is of a different family from %s", s.Addr.Addr(), other), "dropped")
+	d.Former = "sorry-family"
 }

@@ -17,14 +17,14 @@ var pages embed.FS
 type Page struct {
 	Title string // one sentence
 	Text  string // why it matters, and what keepalived does
-	Bad   string // a file with this mistake and no other; lines that begin with @lb1 or @lb2 are for that director alone
-	Good  string // the same file without it
-	// BadSettings and GoodSettings are a .keepc.conf beside each, where the rule is about that.
+	Bad   string // a file with only this mistake; lines that begin with @lb1 or @lb2 are only for that director
+	Good  string // the same file without the mistake
+	// BadSettings and GoodSettings are the .keepc.conf of each, for rules about the settings.
 	BadSettings, GoodSettings string
 }
 
-// Page returns the page of a rule. It parses the file at each call: only what explains rules asks. The page of a rule that has no file is
-// empty; a test holds that every rule has one.
+// Page returns the page of a rule. It parses the file on each call, because only what explains rules needs it. A rule
+// without a file has an empty page; a test checks that every rule has a file.
 func (r Rule) Page() Page {
 	text, err := pages.ReadFile("rules/" + r.Name + ".txtar")
 	if err != nil {

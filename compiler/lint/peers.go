@@ -13,33 +13,33 @@ import (
 	"keepc/grammar/source"
 )
 
-// A Comparison is what was found when the files of a cluster were laid side by side.
+// A Comparison is the result of comparing the files of a cluster.
 type Comparison struct {
 	Findings []diag.List     // by node: what is wrong with its file
-	Groups   []ComparedGroup // the virtual routers of two members at least
+	Groups   []ComparedGroup // the virtual routers with at least two members
 }
 
-// A ComparedGroup is a virtual router, and those of the findings that are about it.
+// A ComparedGroup is a virtual router, with the findings that are about it.
 type ComparedGroup struct {
 	cluster.Group
 	Findings diag.List
 }
 
-// About is what else is known of a node of a cluster.
+// About is what else is known about a node of a cluster.
 type About struct {
-	// Findings is what is wrong with its file by itself: a line with an error is not compared, for nobody knows what it was meant to say;
-	// but see Rule.Wire.
+	// Findings is what is wrong with the file of the node by itself. A line with an error is not compared, because
+	// nobody knows what it was meant to say; but see Rule.Wire.
 	Findings diag.List
 	Version  string // the keepalived that reads the file, as "2.4.1"; empty: not known
 }
 
-// Compare applies the rules about several directors to a cluster. about has an element for each node.
+// Compare applies the rules about several directors to a cluster. about has one element per node.
 func Compare(c *cluster.Cluster, about []About) Comparison {
 	p := &peerPass{Cluster: c, about: about, all: c.Groups(), errors: map[place]bool{}, found: make([]diag.Bounded, len(c.Nodes))}
 	for _, a := range about {
 		for _, d := range a.Findings {
 			if d.Severity == diag.Error {
-				for at := d.Span; !at.IsZero(); at = at.Source.Via { // what is wrong with a definition is so where it is used
+				for at := d.Span; !at.IsZero(); at = at.Source.Via { // an error in a definition counts wherever the definition is used
 					p.errors[placeOf(at)] = true
 				}
 			}
@@ -71,17 +71,17 @@ func Compare(c *cluster.Cluster, about []About) Comparison {
 	return done
 }
 
-// A peerPass is one rule on its way over one cluster.
+// A peerPass is the run of one rule over one cluster.
 type peerPass struct {
 	*cluster.Cluster
 	about     []About                               // by node
-	all       []cluster.Group                       // also those of one member
-	groups    []*group                              // of two members at least
+	all       []cluster.Group                       // including those with one member
+	groups    []*group                              // with at least two members
 	elections []*group                              // those whose priorities are known
 	byKey     []map[ir.ServiceKey]*ir.VirtualServer // by node
-	companies map[*ir.SyncGroup]company             // those that move together, once they are asked for
-	stray     map[*ir.VRRPInstance]bool             // whose addresses another node holds under another number; nil: not known yet
-	errors    map[place]bool                        // lines with one
+	companies map[*ir.SyncGroup]company             // the instances that move together, computed on demand
+	stray     map[*ir.VRRPInstance]bool             // instances whose addresses another node holds under a different VRID; nil: not computed yet
+	errors    map[place]bool                        // lines with an error
 
 	rule  Rule
 	found []diag.Bounded // by node
@@ -98,14 +98,14 @@ func placeOf(at source.Span) place {
 	return place{p.File, p.Line}
 }
 
-// A group is a virtual router with what failures can do to it.
+// A group is a virtual router with the effects of failures on it.
 type group struct {
 	ComparedGroup
 	election solver.Group
 }
 
-// report adds a finding of the rule in the file of a node, unless it is about a line with an error. What goes on the wire is compared all the
-// same: a password that is cut makes a second master, too.
+// report adds a finding of the rule in the file of a node, unless it is about a line with an error. What is sent is
+// compared all the same: a truncated password makes a second master, too.
 func (p *peerPass) report(node int, d diag.Diagnostic) (added bool) {
 	places := []source.Span{d.Span}
 	for _, n := range d.Notes {
@@ -127,10 +127,10 @@ func (p *peerPass) tell(g *group, m cluster.Member, d diag.Diagnostic) {
 	}
 }
 
-// name of the node of a member.
+// name returns the name of the node of a member.
 func (p *peerPass) name(m cluster.Member) string { return p.Nodes[m.Node].Name }
 
-// names of the nodes of members, for a sentence.
+// names returns the names of the nodes of members, for a sentence.
 func (p *peerPass) names(members []cluster.Member) string {
 	var all []string
 	for _, m := range members {
@@ -139,7 +139,8 @@ func (p *peerPass) names(members []cluster.Member) string {
 	return list(all)
 }
 
-// mismatch makes the check of a setting that all members must share. What it says reads "VI_1 VERB VALUE, its peer lb1 VALUE".
+// mismatch returns the check of a setting that all members must share. Its message reads "VI_1 VERB VALUE, its peer
+// lb1 VALUE".
 func mismatch(word, verb string, value func(cluster.Member) string, more func(d *diag.Diagnostic, m, o cluster.Member)) func(*peerPass) {
 	return func(p *peerPass) {
 		s := setting(word)
@@ -159,8 +160,8 @@ func mismatch(word, verb string, value func(cluster.Member) string, more func(d 
 	}
 }
 
-// odd calls tell for every member whose value is not that of most members, or of the first ones where as many have another; o is a
-// member that has it.
+// odd calls tell for every member whose value differs from that of the majority, or from that of the first members in
+// a tie; o is a member with the expected value.
 func odd[M any](members []M, value func(M) string, tell func(m, o M)) {
 	count := map[string]int{}
 	for _, m := range members {
@@ -205,7 +206,7 @@ func list[T any](words []T) string {
 	return strings.Join(all, "")
 }
 
-// without returns what a list has and another one lacks.
+// without returns what one list has and another lacks.
 func without[T comparable](all, other []T) (rest []T) {
 	for _, x := range all {
 		if !slices.Contains(other, x) {

@@ -12,7 +12,7 @@ import (
 	"keepc/grammar/source"
 )
 
-// directorPeerRules are about what directors that take over from each other must have in common beside VRRP.
+// directorPeerRules are about what directors that back each other up must share besides VRRP.
 func directorPeerRules() []Rule {
 	return []Rule{
 		{
@@ -69,7 +69,7 @@ func directorPeerRules() []Rule {
 	}
 }
 
-// eachService calls f for every virtual_server of the file of a node once, whatever number of services its group makes.
+// eachService calls f once for every virtual_server of the file of a node, however many services its group makes.
 func (p *peerPass) eachService(node int, f func(service)) {
 	for _, v := range servicesOf(p.Nodes[node].Config) {
 		f(v)
@@ -83,7 +83,7 @@ func (p *peerPass) everyNode() (all []int) {
 	return all
 }
 
-// globalLine is where a node says something in global_defs, or else its first instance.
+// globalLine returns where a node says something in global_defs, or else its first instance.
 func (p *peerPass) globalLine(n int, word string) source.Span {
 	g := p.Nodes[n].Config.Global
 	if g.Stmt != nil || len(p.Nodes[n].Config.Instances) == 0 {
@@ -100,7 +100,7 @@ func syncDaemonMismatch(p *peerPass) {
 		return "has no lvs_sync_daemon"
 	}
 	for n := range p.Nodes {
-		o := p.alike(n)[0] // the first director that takes over from it, perhaps itself
+		o := p.alike(n)[0] // the first director that takes over from it, possibly itself
 		if says(n) == says(o) {
 			continue
 		}
@@ -112,7 +112,7 @@ func syncDaemonMismatch(p *peerPass) {
 	}
 }
 
-// syncID is the id of the sync daemon; empty: there is none.
+// syncID returns the id of the sync daemon; empty: there is none.
 func syncID(cfg *ir.Config) string {
 	daemon := cfg.Global.LVSSyncDaemon
 	if daemon == nil {
@@ -121,7 +121,7 @@ func syncID(cfg *ir.Config) string {
 	if daemon.ID != nil {
 		return fmt.Sprint(*daemon.ID)
 	}
-	for _, v := range cfg.Instances { // without an id it is the number of the instance that the daemon follows
+	for _, v := range cfg.Instances { // without an id it is the VRID of the instance that the daemon follows
 		if v.Name == daemon.Instance {
 			return fmt.Sprint(v.VRID)
 		}
@@ -145,7 +145,8 @@ func (p *peerPass) speaker(a netip.Addr) (source.Span, int) {
 	return source.Span{}, -1
 }
 
-// alike lists the nodes that take over from a node: those with a virtual router in common, or all where a file has none.
+// alike lists the nodes that take over from a node: those that share a virtual router with it, or all nodes if a file
+// has none.
 func (p *peerPass) alike(n int) (all []int) {
 	for o := range p.Nodes {
 		common := slices.ContainsFunc(p.groups, func(g *group) bool {
@@ -159,7 +160,7 @@ func (p *peerPass) alike(n int) (all []int) {
 	return all
 }
 
-// on returns the virtual_server of a node that serves what another one does; nil: there is none.
+// on returns the virtual_server of a node that serves the same as a given one; nil: there is none.
 func (p *peerPass) on(n int, key ir.ServiceKey) *ir.VirtualServer {
 	if p.byKey == nil {
 		p.byKey = make([]map[ir.ServiceKey]*ir.VirtualServer, len(p.Nodes))
@@ -208,7 +209,7 @@ func (p *peerPass) fileOf(n int) []diag.Note {
 	return nil
 }
 
-// twins calls f with every virtual_server that several directors have, once for each director after the first that has it.
+// twins calls f with every virtual_server that several directors have, once for each director after the first.
 func (p *peerPass) twins(f func(n int, v service, o int, w *ir.VirtualServer)) {
 	for n := range p.Nodes {
 		p.eachService(n, func(v service) {
@@ -331,10 +332,11 @@ const (
 	hashesPort    = 0x10
 )
 
-// hashes reports whether a scheduler finds the server of a client by a hash, which is the same on all directors with the same table.
+// hashes reports whether a scheduler finds the server of a client by a hash, which gives the same result on all
+// directors with the same table.
 func hashes(v *ir.VirtualServer) bool { return v.Scheduler == "mh" || v.Scheduler == "sh" }
 
-// hashFlag says whether a scheduler that hashes has a flag.
+// hashFlag reports whether a hashing scheduler has a flag.
 func hashFlag(bit uint32) func(*ir.VirtualServer) string {
 	return func(v *ir.VirtualServer) string {
 		if hashes(v) && v.Flags&bit != 0 {
@@ -344,7 +346,7 @@ func hashFlag(bit uint32) func(*ir.VirtualServer) string {
 	}
 }
 
-// wordOf is the line of a keyword that has another name as well.
+// wordOf is the line of a keyword that also has a second name.
 func wordOf(o ir.Origin, word, alias string) source.Span {
 	if !o.Has(word) && o.Has(alias) {
 		return o.At(alias)
@@ -352,5 +354,5 @@ func wordOf(o ir.Origin, word, alias string) source.Span {
 	return o.At(word)
 }
 
-// kindWord is the word of a file for a forwarding method.
+// kindWord returns the word of the file for a forwarding method.
 func kindWord(f ir.Forwarding) string { return [...]string{"NAT", "DR", "TUN"}[f] }

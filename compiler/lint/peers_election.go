@@ -11,7 +11,7 @@ import (
 	"keepc/grammar/diag"
 )
 
-// electionPeerRules are about who becomes MASTER, and whether anything that fails changes it.
+// electionPeerRules are about who becomes MASTER, and whether a failure changes it.
 func electionPeerRules() []Rule {
 	return []Rule{
 		{
@@ -92,7 +92,7 @@ func equalPriority(p *peerPass) {
 	}
 }
 
-// tie says who wins one.
+// tie says who wins a tie.
 func (p *peerPass) tie(equal []cluster.Member) string {
 	winner, _ := p.Source(equal[0])
 	best, all := equal[0], true
@@ -156,7 +156,7 @@ func nopreemptOneSide(p *peerPass) {
 		}
 		if !top.NoPreempt {
 			if top.Has("nopreempt") || top.Priority == 255 {
-				continue // it has no effect there, which is another finding; or it could have none
+				continue // it has no effect there, which is a different finding, or could not have one
 			}
 			d.Severity = diag.Warning
 			d.Message = fmt.Sprintf("nopreempt is on %s and not on %s, which has the higher priority and takes the role back", p.name(m), p.name(top))
@@ -164,7 +164,7 @@ func nopreemptOneSide(p *peerPass) {
 			d.Help = "write nopreempt for " + p.name(top) + ", or for all"
 		}
 		if p.blocked(g) {
-			continue // by this nopreempt a weight is dead, which says more
+			continue // because of this nopreempt a weight has no effect; that finding says more
 		}
 		p.tell(g, m, d)
 	}

@@ -13,7 +13,8 @@ import (
 	"keepc/grammar/source"
 )
 
-// groupPeerRules are about what the routers of a group must share to hear each other, and to hold the same.
+// groupPeerRules are about what the members of a virtual router must share to hear each other and to hold the same
+// addresses.
 func groupPeerRules() []Rule {
 	return []Rule{
 		{
@@ -166,7 +167,8 @@ func groupPeerRules() []Rule {
 	}
 }
 
-// strangers calls f with every two instances of different nodes that hold an address of one segment under different numbers.
+// strangers calls f with every two instances of different nodes that hold an address of the same segment under
+// different VRIDs.
 func (p *peerPass) strangers(f func(a, b cluster.Member, held netip.Addr)) {
 	type place struct {
 		segment string
@@ -190,12 +192,13 @@ func (p *peerPass) strangers(f func(a, b cluster.Member, held netip.Addr)) {
 	}
 }
 
-// movedAway tells whether two groups of one number are so because an instance has the wrong number, which is another finding.
+// movedAway reports whether two groups share a VRID because an instance has the wrong one, which is a different
+// finding.
 func (p *peerPass) movedAway(groups ...cluster.Group) bool {
 	return slices.ContainsFunc(groups, func(g cluster.Group) bool { return slices.ContainsFunc(g.Members, p.strays) })
 }
 
-// strays tells whether another node holds an address of the instance under another number.
+// strays reports whether another node holds an address of the instance under a different VRID.
 func (p *peerPass) strays(m cluster.Member) bool {
 	if p.stray == nil {
 		p.stray = map[*ir.VRRPInstance]bool{}
@@ -204,7 +207,7 @@ func (p *peerPass) strays(m cluster.Member) bool {
 	return p.stray[m.VRRPInstance]
 }
 
-// explained tells whether another finding says why an instance has no peer, or there is none to look for.
+// explained reports whether another finding says why an instance has no peer, or there is no peer to look for.
 func (p *peerPass) explained(m cluster.Member) bool {
 	if m.VRID == 0 || p.strays(m) {
 		return true
@@ -214,7 +217,7 @@ func (p *peerPass) explained(m cluster.Member) bool {
 			return true
 		}
 	}
-	return !slices.ContainsFunc(p.everyNode(), func(n int) bool { // a file that nobody can read may have had one
+	return !slices.ContainsFunc(p.everyNode(), func(n int) bool { // an unreadable file may have had one
 		return n != m.Node && (len(p.Nodes[n].Config.Instances) > 0 || !p.about[n].Findings.Has(diag.Error))
 	})
 }
@@ -236,13 +239,13 @@ func passwordMismatch(p *peerPass) {
 	}
 }
 
-// addressMismatch reports what one list lacks, or has more than, another one.
+// addressMismatch reports the addresses that one list lacks, or has in excess of another.
 func (p *peerPass) addressMismatch(g *group, m, o cluster.Member, word string, of func(cluster.Member) []netip.Addr) {
 	lacks, more := without(of(o), of(m)), without(of(m), of(o))
 	d := diag.Diagnostic{Span: m.At(word)}
 	switch {
 	case len(lacks) == 0 && len(more) == 0:
-		return // one of them stands twice, which is another finding
+		return // one of them appears twice, which is a different finding
 	case len(more) == 0:
 		d.Message = fmt.Sprintf("%s lacks %s, which its peer %s holds", named(m.VRRPInstance), list(lacks), p.name(o))
 		d.Label, d.Notes = "not here", note(lineOf(o, lacks[0]), "here")
@@ -259,7 +262,7 @@ func (p *peerPass) addressMismatch(g *group, m, o cluster.Member, word string, o
 	p.tell(g, m, d)
 }
 
-// lineOf is where an instance names an address.
+// lineOf returns where an instance names an address.
 func lineOf(m cluster.Member, a netip.Addr) source.Span {
 	i := slices.IndexFunc(m.Addresses, func(x ir.Address) bool { return x.Prefix.Addr() == a })
 	return m.Addresses[i].Span()
@@ -279,7 +282,7 @@ func (p *peerPass) prefixMismatch(g *group, m, o cluster.Member) {
 	}
 }
 
-// hmacMismatch compares the presence of auth_hmac, then the keys that each side signs with.
+// hmacMismatch compares whether members have auth_hmac, then the keys that each side signs with.
 func hmacMismatch(p *peerPass) {
 	for _, g := range p.groups {
 		signs := func(m cluster.Member) string {
@@ -304,7 +307,7 @@ func hmacMismatch(p *peerPass) {
 	}
 }
 
-// keyMismatch tells when a member cannot verify what another one signs.
+// keyMismatch reports a member that cannot verify what another one signs.
 func (p *peerPass) keyMismatch(g *group, m, o cluster.Member) {
 	active := activeKey(o)
 	mine, theirs := hmacKey(m, active), hmacKey(o, active)
@@ -317,14 +320,14 @@ func (p *peerPass) keyMismatch(g *group, m, o cluster.Member) {
 	}
 	if !mine.IsZero() {
 		if activeKey(m) == active && m.Node < o.Node {
-			return // told for the other one
+			return // reported for the other one
 		}
 		d.Message = fmt.Sprintf("key %d of %s is another one on its peer %s", active, named(m.VRRPInstance), p.name(o))
 	}
 	p.tell(g, m, d)
 }
 
-// activeKey is the number of the key that a member signs with: the first one where the file does not say.
+// activeKey returns the id of the key that a member signs with: the first one unless the file says otherwise.
 func activeKey(m cluster.Member) uint8 {
 	if h := m.AuthHMAC; h.ActiveKey == 0 && len(h.Keys) > 0 {
 		return h.Keys[0].ID
@@ -332,7 +335,7 @@ func activeKey(m cluster.Member) uint8 {
 	return m.AuthHMAC.ActiveKey
 }
 
-// hmacKey returns the key with a number; zero: there is none.
+// hmacKey returns the key with an id; zero: there is none.
 func hmacKey(m cluster.Member, id uint8) ir.Secret {
 	for _, k := range m.AuthHMAC.Keys {
 		if k.ID == id {
@@ -359,7 +362,7 @@ func hmacVersion(p *peerPass) {
 	}
 }
 
-// hmacForm names the form of signatures of a version of keepalived by the first one that has it; empty: it has none.
+// hmacForm names the signature format of a version of keepalived by the first version that has it; empty: it has none.
 func hmacForm(version string) (form string) {
 	for _, v := range []string{"2.4", "2.4.1", "2.4.2"} {
 		if schema.Older(version, v) {

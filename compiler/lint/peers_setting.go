@@ -12,21 +12,21 @@ import (
 	"keepc/grammar/source"
 )
 
-// A Setting is a line of the table that lays the members of a virtual router side by side.
+// A Setting is a row of the table that compares the members of a virtual router side by side.
 type Setting struct {
 	Word   string
-	Rules  []string // those that judge it
-	Secret bool     // Text is no text to be shown
+	Rules  []string // the rules that judge it
+	Secret bool     // Text must not be shown
 
 	text func(cluster.Member) string
 	key  func(cluster.Member) string      // nil: text
-	at   func(cluster.Member) source.Span // nil: the word of the instance
+	at   func(cluster.Member) source.Span // nil: the line of the instance
 }
 
 // Text is what a member says, for people; empty: nothing.
 func (s Setting) Text(m cluster.Member) string { return s.text(m) }
 
-// Key is equal for members that say the same. It may hold a password.
+// Key is equal for members that say the same. It may contain a password.
 func (s Setting) Key(m cluster.Member) string {
 	if s.key == nil {
 		return s.text(m)
@@ -34,7 +34,7 @@ func (s Setting) Key(m cluster.Member) string {
 	return s.key(m)
 }
 
-// At is where a member says it, or would.
+// At is where a member says it, or would say it.
 func (s Setting) At(m cluster.Member) source.Span {
 	if s.at == nil {
 		return m.At(s.Word)
@@ -42,7 +42,7 @@ func (s Setting) At(m cluster.Member) source.Span {
 	return s.at(m)
 }
 
-// Settings returns the lines of the table.
+// Settings returns the rows of the table.
 func Settings() []Setting {
 	return []Setting{
 		{Word: "state", Rules: []string{"two-masters", "backup-above-master"}, text: func(m cluster.Member) string { return m.State.String() }},
@@ -74,7 +74,7 @@ func Settings() []Setting {
 	}
 }
 
-// setting returns the line of the table with a word.
+// setting returns the row of the table with a keyword.
 func setting(word string) Setting {
 	all := Settings()
 	return all[slices.IndexFunc(all, func(s Setting) bool { return s.Word == word })]
@@ -87,10 +87,10 @@ func yes(on bool) string {
 	return ""
 }
 
-// seconds writes a time as a person does: 1s, 0.25s.
+// seconds formats a time as a person writes it: 1s, 0.25s.
 func seconds(d time.Duration) string { return fmt.Sprintf("%gs", d.Seconds()) }
 
-// authType is the authentication that a packet shows; empty: the file asks for none that counts.
+// authType is the authentication that packets show; empty: the file asks for none that counts.
 func authType(m cluster.Member) string {
 	if m.Auth.Pass.IsZero() {
 		return ""
@@ -98,7 +98,7 @@ func authType(m cluster.Member) string {
 	return m.Auth.Type.String()
 }
 
-// password is what the wire carries of a password, or is signed with.
+// password is the part of a password that is sent, or the key that packets are signed with.
 func password(m cluster.Member) string {
 	if m.Auth.Type == ir.AuthNone {
 		return ""
@@ -170,16 +170,15 @@ func sorted(of func(cluster.Member) []netip.Addr) func(cluster.Member) string {
 	}
 }
 
-// multicastGroup is where a member advertises to; empty: to its peers, or to the group of the RFC.
+// multicastGroup is the group that a member advertises to; empty: its unicast peers, or the group of the RFC.
 func multicastGroup(m cluster.Member) string {
-	usual := map[bool]string{false: "224.0.0.18", true: "ff02::12"}[m.IPv6()]
-	if group := m.MulticastGroup; len(m.Unicast) == 0 && group.IsValid() && group.String() != usual {
+	if group := m.Group(); group.IsValid() && group != ir.MulticastGroup(m.IPv6()) {
 		return group.String()
 	}
 	return ""
 }
 
-// checksum tells which members of version 3 over IPv4 leave the pseudo header out of it.
+// checksum says which members of version 3 over IPv4 leave the pseudo header out of the checksum.
 func checksum(m cluster.Member) string { return yes(m.Version == 3 && !m.IPv6() && m.V3ChecksumAsV2) }
 
 // tracks lists the names of what an instance tracks of a kind.

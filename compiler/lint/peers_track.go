@@ -35,7 +35,7 @@ func trackOneSide(p *peerPass) {
 			for _, m := range g.Members {
 				mine := watched(m, kind)
 				blind := slices.DeleteFunc(slices.Clone(g.Members), func(o cluster.Member) bool {
-					theirs := watched(o, kind) // names may differ where something else is tracked, and those of interfaces do
+					theirs := watched(o, kind) // names may differ if something else is tracked, and names of interfaces do
 					return len(without(mine, theirs)) == 0 || len(without(theirs, mine)) > 0 || kind == ir.InterfaceTracker && len(theirs) > 0
 				})
 				for _, w := range solver.Watches(m.VRRPInstance) {
@@ -49,7 +49,7 @@ func trackOneSide(p *peerPass) {
 	}
 }
 
-// untracked tells that some members do not look at what another one tracks.
+// untracked reports that some members do not track what another one does.
 func (p *peerPass) untracked(g *group, m cluster.Member, w solver.Watch, blind []cluster.Member) {
 	if len(blind) == 0 {
 		return
@@ -75,13 +75,13 @@ func watched(m cluster.Member, kind ir.TrackKind) (names []string) {
 	return names
 }
 
-// A company is the virtual routers that move with an instance on its node, and one word for all of them.
+// A company is the virtual routers that move together with an instance on its node, with one word for all of them.
 type company struct {
 	groups []*group
 	word   string
 }
 
-// together returns the company of an instance; the zero one where it moves alone.
+// together returns the company of an instance; the zero value if it moves alone.
 func (p *peerPass) together(m cluster.Member) company {
 	if p.companies == nil {
 		p.companies = map[*ir.SyncGroup]company{}
@@ -120,7 +120,7 @@ func syncGroupMismatch(p *peerPass) {
 	}
 }
 
-// inCompany says with what the members of a sync group move.
+// inCompany says what the members of a sync group move with.
 func inCompany(s *ir.SyncGroup) string {
 	if s == nil || len(s.Members) < 2 {
 		return "alone"

@@ -91,7 +91,8 @@ func unicastAsymmetry(p *peerPass) {
 	}
 }
 
-// speaksLinkLocal reports whether a member speaks from, and listens on, the address that keepalived picks by itself for IPv6.
+// speaksLinkLocal reports whether a member sends from, and listens on, the IPv6 address that keepalived picks by
+// itself.
 func speaksLinkLocal(m cluster.Member) bool { return m.IPv6() && !m.SourceAddr.IsValid() }
 
 func nodes(members []cluster.Member) (all []int) {
@@ -101,7 +102,7 @@ func nodes(members []cluster.Member) (all []int) {
 	return all
 }
 
-// sourceLine is where a member says what address it speaks from.
+// sourceLine returns where a member says which address it sends from.
 func sourceLine(m cluster.Member) source.Span {
 	for _, word := range []string{"unicast_src_ip", "mcast_src_ip"} {
 		if m.Has(word) {

@@ -11,7 +11,7 @@ import (
 	"keepc/grammar/source"
 )
 
-// weightPeerRules are about what the weights of trackers do to an election; package solver knows.
+// weightPeerRules are about the effects of tracker weights on an election, which package solver computes.
 func weightPeerRules() []Rule {
 	return []Rule{
 		{
@@ -61,8 +61,8 @@ type verdict struct {
 	nobody  bool // because all others have nopreempt
 }
 
-// verdicts calls f for every tracker whose weight counts, but for those of the last router, from which nobody could take over, of
-// owners, and of files, which may hold any number.
+// verdicts calls f for every tracker whose weight counts, except those of the last router, from which nobody could
+// take over, those of owners, and files, which may hold any number.
 func (p *peerPass) verdicts(f func(verdict)) {
 	for _, g := range p.elections {
 		order := g.election.Order()
@@ -88,16 +88,16 @@ func (v verdict) watch() solver.Watch { return v.group.election.Watches[v.router
 // at is the line of the tracker.
 func (v verdict) at() source.Span { return v.watch().Span() }
 
-// blocked tells whether nobody takes over because of nopreempt.
+// blocked reports whether nobody takes over because of nopreempt.
 func (v verdict) blocked() bool { return !v.moves && v.nobody && v.watch().Ignored == nil }
 
-// blocked tells whether nopreempt makes a weight of a group dead.
+// blocked reports whether nopreempt makes a weight of a group dead.
 func (p *peerPass) blocked(g *group) (found bool) {
 	p.verdicts(func(v verdict) { found = found || v.group == g && v.blocked() })
 	return found
 }
 
-// deadWeight tells a weight that a sync group ignores once for each line, whatever members the group has.
+// deadWeight reports a weight that a sync group ignores, once for each line, whatever members the group has.
 func deadWeight(p *peerPass) {
 	type line struct {
 		node int
@@ -117,7 +117,7 @@ func deadWeight(p *peerPass) {
 	})
 }
 
-// ignored tells that the sync group of the tracker takes no notice of weights.
+// ignored reports that the sync group of the tracker ignores weights.
 func (v verdict) ignored() diag.Diagnostic {
 	w := v.watch()
 	return diag.Diagnostic{
@@ -131,7 +131,7 @@ func (v verdict) ignored() diag.Diagnostic {
 // weightHelp says how a failure moves the role.
 const weightHelp = "a weight must exceed the gap between the priorities; a tracker without weight is a FAULT, which always moves the address"
 
-// dead tells that no failure of the tracker moves anything.
+// dead reports that no failure of the tracker moves a role.
 func (v verdict) dead(p *peerPass) diag.Diagnostic {
 	e, w := v.group.election, v.watch()
 	d := diag.Diagnostic{
@@ -166,7 +166,7 @@ func weakWeight(p *peerPass) {
 		e := v.group.election
 		above := func(r int) bool { return r != v.router && e.Rest(r) >= e.Rest(v.router) }
 		needed := slices.DeleteFunc(slices.Clone(v.move.Failures), func(f solver.Failure) bool {
-			return above(f.Router) // a router above must be out of the way before this one can have the role at all
+			return above(f.Router) // a router above must be gone before this one can have the role at all
 		})
 		var failed []string
 		for _, f := range needed {
@@ -185,7 +185,7 @@ func weakWeight(p *peerPass) {
 			Notes: append(note(next.At("priority"), fmt.Sprintf("%s has %d", p.name(next), e.Rest(v.move.To))), p.assumptions(v.group)...),
 			Help:  weightHelp,
 		}
-		if v.others() { // each alone does what this one does not
+		if v.others() { // each one alone does what this one does not
 			d.Severity = diag.Info
 			d.Message = fmt.Sprintf("the failure of %v moves %s from %s only together with another one: %s", v.watch(), holds(v.group), p.name(v.member), list(failed))
 		}
@@ -193,7 +193,7 @@ func weakWeight(p *peerPass) {
 	})
 }
 
-// others tells whether another tracker of the router moves the role alone.
+// others reports whether another tracker of the router moves the role by itself.
 func (v verdict) others() bool {
 	for t, w := range v.group.election.Watches[v.router] {
 		if w.Kind == ir.FileTracker && w.Weight.N != 0 && w.Ignored == nil {
@@ -216,7 +216,7 @@ func (p *peerPass) assumptions(g *group) []diag.Note {
 	return nil
 }
 
-// nobodyPreempts is nopreempt-weight where the peers are known.
+// nobodyPreempts is nopreempt-weight for known peers.
 func nobodyPreempts(p *peerPass) {
 	p.verdicts(func(v verdict) {
 		if !v.blocked() {

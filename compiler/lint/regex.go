@@ -38,8 +38,8 @@ func regexRules() []Rule {
 	}
 }
 
-// uncompilable says why PCRE2 does not compile a regular expression; empty: it may. The parser that is asked knows another dialect,
-// so that only those of its objections count that PCRE2 shares, and none where it would read on in the wrong place.
+// uncompilable says why PCRE2 does not compile a regular expression; empty: it may. The parser knows a different
+// dialect, so only those of its objections count that PCRE2 shares, and none if it would read on in the wrong place.
 func uncompilable(r ir.Regex) string {
 	if r.Pattern == "" || dialect.MatchString(r.Pattern) || slices.ContainsFunc(r.Options, func(o string) bool { return o == "allow_empty_class" || o == "alt_bsux" }) {
 		return ""
@@ -65,5 +65,5 @@ func uncompilable(r ir.Regex) string {
 	}[objection.Code]
 }
 
-// dialect finds what is said with brackets in PCRE2 alone: literal text, verbs, classes of POSIX.
+// dialect finds bracket constructs that only PCRE2 has: literal text, verbs, POSIX classes.
 var dialect = regexp.MustCompile(`\\Q|\(\*|\[[:.=]`)

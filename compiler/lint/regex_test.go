@@ -8,7 +8,8 @@ import (
 	"keepc/compiler/ir"
 )
 
-// TestUncompilable holds the judgement of regular expressions against PCRE2 itself, as grep -P: nothing is refused that it compiles.
+// TestUncompilable compares the judgement of regular expressions with PCRE2 itself (grep -P): nothing is refused that
+// PCRE2 compiles.
 func TestUncompilable(t *testing.T) {
 	_, err := exec.LookPath("grep")
 	oracle := err == nil && compiles(t, "a")
@@ -28,8 +29,8 @@ func TestUncompilable(t *testing.T) {
 		`a{3,2}`:         "a repetition ends before it begins",
 		`ok\`:            "a backslash ends it",
 		`(?#no end`:      "a comment has no end",
-		`a**`:            "", // PCRE2 refuses it, and a++ not
-		`(?<=a*)b`:       "", // PCRE2 alone refuses it
+		`a**`:            "", // PCRE2 refuses it, but not a++
+		`(?<=a*)b`:       "", // only PCRE2 refuses it
 		`^*a`:            "",
 		`\b+a`:           "",
 		`a{2}{3}`:        "",

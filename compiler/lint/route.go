@@ -11,7 +11,7 @@ import (
 	"keepc/grammar/diag"
 )
 
-// routeRules are about routes and routing rules, those of instances and those that are there always.
+// routeRules are about routes and routing rules, both those of instances and static ones.
 func routeRules() []Rule {
 	return []Rule{
 		{
@@ -57,6 +57,9 @@ func routeRules() []Rule {
 					}
 				}
 				for of, r := range p.rules {
+					if r.From.IsValid() && r.To.IsValid() && r.From.Addr().Is6() != r.To.Addr().Is6() {
+						p.report(r.Span(), "a rule of "+of+" has addresses of both families", "left out").Former = "rule-family"
+					}
 					for _, n := range []netip.Prefix{r.From, r.To} {
 						if n.IsValid() && n.Bits() > 0 && n.Addr().Is4() && r.HasWord("inet6") {
 							p.report(r.Span(), fmt.Sprintf("a rule of %s for IPv6 has the address %s", of, n.Addr()), "dropped: two families")
@@ -64,6 +67,7 @@ func routeRules() []Rule {
 						}
 					}
 				}
+				p.familyOptions()
 			},
 		},
 		{
@@ -107,20 +111,11 @@ func routeRules() []Rule {
 				}
 			},
 		},
-		{
-			Name: "rule-family", Severity: diag.Error, Loss: diag.DropsWord,
-			Check: func(p *pass) {
-				for of, r := range p.rules {
-					if r.From.IsValid() && r.To.IsValid() && r.From.Addr().Is6() != r.To.Addr().Is6() {
-						p.report(r.Span(), "a rule of "+of+" has addresses of both families", "left out")
-					}
-				}
-			},
-		},
 	}
 }
 
-// otherFamily returns an address of a route that is of another family than the first one that tells; the word default does not.
+// otherFamily returns an address of a route whose family differs from that of the first address; the word default has
+// no family.
 func otherFamily(r ir.Route) (a netip.Addr, found bool) {
 	all := []netip.Addr{r.Via, r.Src}
 	if r.To.Bits() > 0 || r.To.Addr().Is6() {
@@ -137,7 +132,7 @@ func otherFamily(r ir.Route) (a netip.Addr, found bool) {
 	return all[i], true
 }
 
-// routes yields every route with the instance that it belongs to; nil: it is static.
+// routes yields every route with its instance; nil: it is static.
 func (p *pass) routes(yield func(of *ir.VRRPInstance, r ir.Route) bool) {
 	for _, r := range p.StaticRoutes {
 		if !yield(nil, r) {
@@ -153,7 +148,7 @@ func (p *pass) routes(yield func(of *ir.VRRPInstance, r ir.Route) bool) {
 	}
 }
 
-// owner is how messages call what a route belongs to; static is the block of those of no instance.
+// owner returns the name of a route's owner in messages; for static routes and rules, that of their block.
 func owner(v *ir.VRRPInstance, static string) string {
 	if v == nil {
 		return static
@@ -161,8 +156,8 @@ func owner(v *ir.VRRPInstance, static string) string {
 	return named(v)
 }
 
-// staysWith tells whether a route is lost with the interface of its instance alone, which then is in FAULT and sets the route
-// again when it is MASTER again, or with no interface at all.
+// staysWith reports whether a route is lost only with the interface of its instance, which is then in FAULT and adds
+// the route again when it is MASTER again, or with no interface at all.
 func staysWith(v *ir.VRRPInstance, r ir.Route) bool {
 	switch r.Type {
 	case ir.Blackhole, ir.Unreachable, ir.Prohibit, ir.Throw:
@@ -198,7 +193,7 @@ func (p *pass) rules(yield func(of string, r ir.Rule) bool) {
 	}
 }
 
-// option returns the word behind an option of a line.
+// option returns the word after an option of a line.
 func option(o ir.Origin, word string) string {
 	if o.Stmt == nil {
 		return ""

@@ -9,26 +9,9 @@ import (
 	"keepc/grammar/diag"
 )
 
-// routeOptionRules are about options of routes and routing rules that do not go with others.
+// routeOptionRules are about options of routes and routing rules that cannot be combined with others.
 func routeOptionRules() []Rule {
 	return []Rule{
-		{
-			Name: "option-family", Severity: diag.Error, Loss: diag.DropsWord,
-			Check: func(p *pass) {
-				for v, r := range p.routes {
-					options, family := []string{"from", "pref", "expires"}, "IPv4"
-					if routesIPv6(r) {
-						options, family = []string{"realms"}, "IPv6"
-					}
-					p.foreignOption(r.Origin, "a route of "+owner(v, "static_routes"), family, options)
-				}
-				for of, r := range p.rules {
-					if r.From.Addr().Is6() || r.To.Addr().Is6() || r.HasWord("inet6") {
-						p.foreignOption(r.Origin, "a rule of "+of, "IPv6", []string{"realms"})
-					}
-				}
-			},
-		},
 		{
 			Name: "inet-place", Severity: diag.Error, Loss: diag.DropsWord,
 			Check: func(p *pass) {
@@ -74,16 +57,32 @@ func routeOptionRules() []Rule {
 	}
 }
 
-// foreignOption reports the options of a line that are not for its family.
-func (p *pass) foreignOption(o ir.Origin, what, family string, options []string) {
-	for _, option := range options {
-		if at, ok := lineWord(o, option); ok {
-			p.report(at.Span, fmt.Sprintf("%s is of %s and has %s", what, family, option), "dropped")
+// familyOptions reports the options of routes and rules that are for the other family.
+func (p *pass) familyOptions() {
+	for v, r := range p.routes {
+		options, family := []string{"from", "pref", "expires"}, "IPv4"
+		if routesIPv6(r) {
+			options, family = []string{"realms"}, "IPv6"
+		}
+		p.foreignOption(r.Origin, "a route of "+owner(v, "static_routes"), family, options)
+	}
+	for of, r := range p.rules {
+		if r.From.Addr().Is6() || r.To.Addr().Is6() || r.HasWord("inet6") {
+			p.foreignOption(r.Origin, "a rule of "+of, "IPv6", []string{"realms"})
 		}
 	}
 }
 
-// inetPlace reports a family that does not stand at the end of a line.
+// foreignOption reports the options of a line that are not for its family.
+func (p *pass) foreignOption(o ir.Origin, what, family string, options []string) {
+	for _, option := range options {
+		if at, ok := lineWord(o, option); ok {
+			p.report(at.Span, fmt.Sprintf("%s is of %s and has %s", what, family, option), "dropped").Former = "option-family"
+		}
+	}
+}
+
+// inetPlace reports a family that is not at the end of a line.
 func (p *pass) inetPlace(o ir.Origin) {
 	if o.Stmt == nil {
 		return
@@ -110,7 +109,7 @@ func lineWord(o ir.Origin, word string) (grammar.Word, bool) {
 	return o.Stmt.Words[i], true
 }
 
-// routesIPv6 tells whether a route is one of IPv6, by its addresses or its family.
+// routesIPv6 reports whether a route is IPv6, by its addresses or its family.
 func routesIPv6(r ir.Route) bool {
 	switch {
 	case r.To.Bits() > 0 || r.To.Addr().Is6():
@@ -121,7 +120,7 @@ func routesIPv6(r ir.Route) bool {
 	return r.HasWord("inet6") || slices.ContainsFunc(r.Nexthops, func(n ir.Nexthop) bool { return n.Via.Is6() })
 }
 
-// preferred tells whether the line of a rule says its preference.
+// preferred reports whether the line of a rule has a preference.
 func preferred(r ir.Rule) bool {
 	return slices.ContainsFunc([]string{"preference", "order", "priority"}, func(w string) bool { return r.Origin.HasWord(w) })
 }

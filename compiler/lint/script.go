@@ -8,82 +8,33 @@ import (
 	"keepc/compiler/ir"
 	"keepc/grammar"
 	"keepc/grammar/diag"
-	"keepc/grammar/source"
 )
-
-// late reports the trackers that keepalived does not find, for the blocks that they name stand further down.
-func (p *pass) late(kinds ...ir.TrackKind) {
-	defined := map[block]source.Span{}
-	for _, d := range slices.Backward(p.definitions()) {
-		defined[block{d.kind, d.name}] = d.at // the first one
-	}
-	report := func(of *ir.Tracked) {
-		for t := range of.Lines() {
-			if !t.Unknown || !slices.Contains(kinds, t.Kind) {
-				continue
-			}
-			word := trackedBlock[t.Kind]
-			if at, ok := defined[block{word, t.Name}]; ok {
-				p.report(t.Span(), word+" "+t.Name+" is defined further down", "not found").Notes = note(at, "the definition")
-			}
-		}
-	}
-	for _, v := range p.Instances {
-		report(&v.Tracked)
-	}
-	for _, g := range p.SyncGroups {
-		report(&g.Tracked)
-	}
-}
 
 func scriptRules() []Rule {
 	return []Rule{
 		{
-			Name: "unused-script", Severity: diag.Info,
-			Check: func(p *pass) {
-				used, defined := map[string]bool{}, map[string]bool{}
-				for _, s := range p.Scripts {
-					defined[s.Name] = true
-				}
-				for _, u := range p.uses() {
-					if u.kind == "vrrp_script" {
-						if !defined[u.name] {
-							return // the name that nothing has may be meant for one of them
-						}
-						used[u.name] = true
-					}
-				}
-				for _, s := range p.Scripts {
-					if !used[s.Name] {
-						p.report(s.Span(), "nothing tracks vrrp_script "+s.Name, "never runs")
-					}
-				}
-			},
-		},
-		{
 			Name: "unused-tracker", Severity: diag.Info,
 			Check: func(p *pass) {
-				used := map[definition]bool{}
+				effect := map[string]string{"vrrp_script": "never runs", "track_file": "without effect", "vrrp_track_process": "without effect"}
+				defined, used := map[block]bool{}, map[block]bool{}
+				for _, d := range p.definitions() {
+					defined[block{d.kind, d.name}] = true
+				}
 				for _, u := range p.uses() {
-					used[definition{kind: u.kind, name: u.name}] = true
+					used[block{u.kind, u.name}] = true
+					if !defined[block{u.kind, u.name}] {
+						delete(effect, u.kind) // the name may be meant for one of them
+					}
 				}
 				for _, d := range p.definitions() {
-					switch d.kind {
-					case "track_file", "vrrp_track_process":
-						if !used[definition{kind: d.kind, name: d.name}] && d.name != "" {
-							p.report(d.at, "nothing tracks "+d.kind+" "+d.name, "without effect")
+					if label := effect[d.kind]; label != "" && d.name != "" && !used[block{d.kind, d.name}] {
+						found := p.report(d.at, "nothing tracks "+d.kind+" "+d.name, label)
+						if d.kind == "vrrp_script" {
+							found.Former = "unused-script"
 						}
 					}
 				}
 			},
-		},
-		{
-			Name: "script-order", Severity: diag.Warning,
-			Check: func(p *pass) { p.late(ir.ScriptTracker) },
-		},
-		{
-			Name: "tracker-order", Severity: diag.Warning,
-			Check: func(p *pass) { p.late(ir.FileTracker, ir.ProcessTracker, ir.BFDTracker) },
 		},
 		{
 			Name: "script-security", Severity: diag.Warning,
@@ -94,7 +45,7 @@ func scriptRules() []Rule {
 				d := p.report(p.Commands[0].Span(), "scripts run without enable_script_security", "runs even if others may change it")
 				lines := "enable_script_security"
 				if !p.Global.Has("script_user") && len(p.nobodys()) > 0 {
-					lines = "script_user and enable_script_security" // else scripts without a user are dropped
+					lines = "script_user and enable_script_security" // otherwise scripts without a user are dropped
 				}
 				d.Help = "make the scripts and their directories writable for root alone, then add " + lines + " to global_defs"
 			},
@@ -117,7 +68,7 @@ func scriptRules() []Rule {
 					} else {
 						d.Message, d.Label, d.Host = "this machine has no user "+scriptUser+", and the script names none", "dropped", true
 					}
-					return // the others go the same way
+					return // the others have the same problem
 				}
 			},
 		},
@@ -129,19 +80,6 @@ func scriptRules() []Rule {
 					if s.Timeout > s.Interval {
 						p.report(s.At("timeout"), "the timeout of "+s.Name+" is longer than its interval", "").Notes = note(s.At("interval"), "the interval")
 					}
-				}
-			},
-		},
-		{
-			Name: "script-user-order", Severity: diag.Warning,
-			Check: func(p *pass) {
-				line, global, elsewhere := p.aboveUser()
-				switch {
-				case line == nil:
-				case global != nil:
-					p.report(line.Span(), "script_user does not count for "+global.Keyword()+" above it", "put it at the top of global_defs").Notes = note(global.Span(), "read before")
-				case elsewhere != nil:
-					p.report(line.Span(), "at a reload script_user does not count for the scripts above", "put global_defs at the top").Notes = note(elsewhere.Span(), "read before")
 				}
 			},
 		},
@@ -158,7 +96,8 @@ func scriptRules() []Rule {
 	}
 }
 
-// asksForProcess tells whether a command says with its exit status that a process runs, by killall -0 or pidof, also in a shell.
+// asksForProcess reports whether the exit status of a command says that a process runs: killall -0 or pidof, also in a
+// shell.
 func asksForProcess(args []string) bool {
 	if len(args) == 3 && args[1] == "-c" && strings.HasSuffix(args[0], "sh") {
 		args = strings.Fields(args[2])
@@ -176,37 +115,11 @@ func asksForProcess(args []string) bool {
 	return false
 }
 
-// aboveUser returns the last script_user of the file, and the first scripts above it that name no user: one in global_defs and one in
-// another block.
-func (p *pass) aboveUser() (line, global, elsewhere *grammar.Stmt) {
-	scripts := p.nobodys()
-	if len(scripts) == 0 {
-		return nil, nil, nil
-	}
-	var inGlobal, inOther *grammar.Stmt
-	for _, s := range p.file.Stmts {
-		if s.Keyword() != "global_defs" {
-			if inOther == nil {
-				inOther = find(s, scripts)
-			}
-			continue
-		}
-		for _, t := range blockOf(s) {
-			switch {
-			case t.Keyword() == "script_user":
-				line, global, elsewhere = t, inGlobal, inOther
-			case scripts[t] && inGlobal == nil:
-				inGlobal = t
-			}
-		}
-	}
-	return line, global, elsewhere
-}
-
-// scriptUser runs the scripts that name no user, where it is a user of the machine.
+// scriptUser returns the user that runs scripts which name none, if that user exists on the machine.
 const scriptUser = "keepalived_script"
 
-// users are those that the file names for its scripts, behind a script or in its block, by the line of the script.
+// users returns the users that the file names for its scripts, after a script or in its block, by the line of the
+// script.
 func (p *pass) users() map[*grammar.Stmt]ir.User {
 	named := map[*grammar.Stmt]ir.User{}
 	for _, c := range p.Commands {
@@ -231,7 +144,7 @@ func (p *pass) users() map[*grammar.Stmt]ir.User {
 	return named
 }
 
-// nobodys is the lines with scripts whose user the file does not name.
+// nobodys returns the lines with scripts whose user the file does not name.
 func (p *pass) nobodys() map[*grammar.Stmt]bool {
 	named, lines := p.users(), map[*grammar.Stmt]bool{}
 	for _, c := range p.Commands {
@@ -255,7 +168,8 @@ func find(s *grammar.Stmt, lines map[*grammar.Stmt]bool) *grammar.Stmt {
 	return nil
 }
 
-// blockOf is the lines of the block that a statement opens. As keepalived reads a file, a block may be one without a brace: it has no lines.
+// blockOf returns the lines of the block that a statement opens. keepalived also reads a block without a brace, which
+// has no lines.
 func blockOf(s *grammar.Stmt) []*grammar.Stmt {
 	if s == nil || s.Block == nil {
 		return nil

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -52,7 +53,7 @@ func serviceRules() []Rule {
 			Name: "missing-port", Severity: diag.Warning,
 			Service: func(p *pass, v service) {
 				if v.Has("persistence_timeout") || v.Has("persistence_granularity") {
-					return // meant so
+					return // intended
 				}
 				if v.Key.Addr.IsValid() && v.Key.Port == 0 && v.Group == "" {
 					problem := " has no port"
@@ -81,9 +82,9 @@ func serviceRules() []Rule {
 			Service: func(p *pass, v service) {
 				for _, s := range v.RealServers {
 					if len(s.Checks) > 0 || s.Stmt.Block == nil || hasBlock(s.Stmt) || s.Stmt.Block.Open.IsZero() {
-						continue // where its brace is missing, that is another finding
+						continue // a missing brace is a different finding
 					}
-					// A line of a check outside of its block is another finding.
+					// A line of a check outside its block is a different finding.
 					if !slices.ContainsFunc(blockOf(s.Stmt), func(t *grammar.Stmt) bool { return below()[t.Keyword()] }) {
 						p.report(s.Span(), fmt.Sprintf("real_server %s has no check", s.Addr.Addr()), "counts as alive always").Help = "add " + checkFor(v.Key.Protocol, s.Addr.Port()) + " { }"
 					}
@@ -91,15 +92,17 @@ func serviceRules() []Rule {
 			},
 		},
 		{
-			Name: "duplicate-service", Severity: diag.Error, Loss: diag.Keeps,
+			Name: "duplicate-service", Severity: diag.Error, Loss: diag.GoesOnWith,
 			Check: func(p *pass) {
 				first := map[ir.ServiceKey]*ir.VirtualServer{}
+				told := map[[2]*grammar.Stmt]bool{} // two groups may have many members in common
 				for _, v := range p.VirtualServers {
-					switch o := first[v.Key]; {
-					case o == nil:
+					o := first[v.Key]
+					if o == nil {
 						first[v.Key] = v
-					case o.Stmt != v.Stmt:
-						p.report(v.Span(), "a second virtual server is "+v.Key.String(), "the same service").Notes = note(o.Span(), "the first one")
+					} else if pair := [2]*grammar.Stmt{o.Stmt, v.Stmt}; o.Stmt != v.Stmt && !told[pair] {
+						told[pair] = true
+						p.second(o, v)
 					}
 				}
 			},
@@ -129,14 +132,30 @@ func serviceRules() []Rule {
 						p.report(s.Span(), fmt.Sprintf("real_server %s has port %d, its virtual server %d", s.Addr.Addr(), s.Port, v.Key.Port), fmt.Sprintf("port %d is used", v.Key.Port))
 					}
 				}
+				p.sorryPort(v)
 			},
 		},
 		{
 			Name: "family-differs", Severity: diag.Error, Loss: diag.DropsWord,
 			Service: func(p *pass, v service) {
+				six, known := v.family()
+				if !known {
+					return
+				}
+				p.sorryFamily(v, six)
+				if v.addressless() && v.Has("ip_family") { // family-of-mark tells
+					return
+				}
+				var first *ir.RealServer // without an address of the service it gives the family
 				for _, s := range v.RealServers {
-					if v.Group == "" && v.Key.Addr.IsValid() && s.Addr.IsValid() && s.Forwarding != ir.TUN && s.Addr.Addr().Is6() != v.Key.Addr.Is6() {
-						p.report(s.Span(), fmt.Sprintf("real_server %s is of another family than %s", s.Addr.Addr(), v.Key.Addr), "dropped")
+					switch {
+					case !s.Addr.IsValid() || s.Forwarding == ir.TUN:
+					case s.Addr.Addr().Is6() == six:
+						first = cmp.Or(first, s)
+					case v.addressless():
+						p.report(s.Span(), fmt.Sprintf("real_server %s is of a different family from %s", s.Addr.Addr(), first.Addr.Addr()), "dropped").Notes = note(first.Span(), "the first one of "+v.name())
+					default:
+						p.report(s.Span(), fmt.Sprintf("real_server %s is of a different family from %s", s.Addr.Addr(), v.Key.Addr), "dropped")
 					}
 				}
 			},
@@ -251,13 +270,70 @@ func serviceRules() []Rule {
 	}
 }
 
-// A service is a virtual_server block and its own lines by their keywords: its real servers make it long, and the rules ask often.
+// A service is a virtual_server block and its own lines by keyword: real servers make the block long, and the rules
+// look lines up often.
 type service struct {
 	*ir.VirtualServer
-	lines map[string]*grammar.Stmt // the last one of each
+	lines map[string]*grammar.Stmt // the last line of each keyword
 }
 
-// servicesOf returns every virtual_server block of a file, once even when a group makes several services of it.
+// second reports a virtual server whose service the file has already. keepalived counts for itself what several on one
+// group add: these work.
+func (p *pass) second(first, v *ir.VirtualServer) {
+	group := v.Group != "" && v.Group == first.Group
+	same := v.Scheduler == first.Scheduler && v.Flags == first.Flags && v.PersistenceTimeout == first.PersistenceTimeout &&
+		v.PersistenceMask == first.PersistenceMask && v.PersistenceEngine == first.PersistenceEngine
+	what, label := v.Key.String(), "its servers join the first"
+	if group {
+		what = "group " + v.Group
+	}
+	if !same {
+		label += "; its scheduler, flags and persistence are ignored"
+	}
+	d := p.report(v.Span(), "a second virtual server is "+what, label)
+	d.Notes = note(first.Span(), "the first one")
+	if differ := ofFirst(first, v); len(differ) > 0 {
+		d.Notes = append(d.Notes, diag.Note{Message: "keepalived applies the " + list(differ) + " of each block to its own real servers; keepc run applies only what the first says, to all"})
+	}
+	if group && same {
+		d.Severity = diag.Warning
+	}
+}
+
+// ofFirst lists what keepalived has for each of two virtual servers that are one service, and keepc only for the
+// first, where they differ.
+func ofFirst(first, v *ir.VirtualServer) (keywords []string) {
+	differ := func(a, b *ir.Command) bool {
+		return (a == nil) != (b == nil) || a != nil && (a.User != b.User || !slices.Equal(a.Args, b.Args))
+	}
+	sorry := func(v *ir.VirtualServer) (addr netip.AddrPort) {
+		if v.SorryServer != nil {
+			addr = v.SorryServer.Addr
+		}
+		return addr
+	}
+	for _, s := range []struct {
+		keyword string
+		differs bool
+	}{
+		{"quorum", first.Quorum != v.Quorum},
+		{"hysteresis", first.Hysteresis != v.Hysteresis},
+		{"quorum_up", differ(first.QuorumUp, v.QuorumUp)},
+		{"quorum_down", differ(first.QuorumDown, v.QuorumDown)},
+		{"sorry_server", sorry(first) != sorry(v)},
+		{"sorry_server_inhibit", first.SorryInhibit != v.SorryInhibit},
+		{"alpha", first.Alpha && !v.Alpha}, // that of a later one is by now that of its checks
+		{"omega", first.Omega != v.Omega},
+		{"ha_suspend", first.HASuspend != v.HASuspend},
+	} {
+		if s.differs {
+			keywords = append(keywords, s.keyword)
+		}
+	}
+	return keywords
+}
+
+// servicesOf returns every virtual_server block of a file once, even when a group makes several services of it.
 func servicesOf(cfg *ir.Config) (all []service) {
 	for i, v := range cfg.VirtualServers {
 		if i > 0 && v.Stmt == cfg.VirtualServers[i-1].Stmt {
@@ -266,7 +342,7 @@ func servicesOf(cfg *ir.Config) (all []service) {
 		lines := map[string]*grammar.Stmt{}
 		stmts := blockOf(v.Stmt)
 		for n, s := range stmts {
-			if n+1 == len(stmts) || stmts[n+1].Keyword() != s.Keyword() { // of a row of real servers the last one
+			if n+1 == len(stmts) || stmts[n+1].Keyword() != s.Keyword() { // of a row of real servers only the last
 				lines[s.Keyword()] = s
 			}
 		}
@@ -275,7 +351,7 @@ func servicesOf(cfg *ir.Config) (all []service) {
 	return all
 }
 
-// Has tells whether the block has the keyword.
+// Has reports whether the block has the keyword.
 func (v service) Has(keyword string) bool { return v.lines[keyword] != nil }
 
 // At returns the place of the last line with the keyword; the head of the block when there is none.
@@ -286,7 +362,7 @@ func (v service) At(keyword string) source.Span {
 	return v.Span()
 }
 
-// value returns the word behind a keyword of the block; "" when there is none.
+// value returns the word after a keyword of the block; "" when there is none.
 func (v service) value(keyword string) string {
 	if s := v.lines[keyword]; s != nil && len(s.Words) > 1 {
 		return s.Words[1].Text
@@ -303,7 +379,7 @@ func (p *pass) services(yield func(service) bool) {
 	}
 }
 
-// marked tells whether a virtual server has firewall marks alone.
+// marked reports whether a virtual server has only firewall marks.
 func (p *pass) marked(v service) bool {
 	if members := p.members(v); members != nil {
 		return !slices.ContainsFunc(members, func(m ir.GroupMember) bool { return m.First.IsValid() })
@@ -311,7 +387,7 @@ func (p *pass) marked(v service) bool {
 	return v.Group == "" && v.Key.FWMark != 0
 }
 
-// name is how messages call a virtual server.
+// name returns the name of a virtual server in messages.
 func (v service) name() string {
 	switch {
 	case v.Group != "":
@@ -333,16 +409,16 @@ func (v service) total() int {
 	return n
 }
 
-// asked is the number that the file gives a keyword, which loading may have lowered.
+// asked is the number that the file has for a keyword, which loading may have lowered.
 func (v service) asked(keyword string, otherwise int) int {
 	n, err := strconv.Atoi(v.value(keyword))
 	if err != nil {
-		return otherwise // not said, or a finding already
+		return otherwise // absent, or reported already
 	}
 	return n
 }
 
-// protocolOf is the protocol that a check speaks; 0: none or any.
+// protocolOf is the protocol of a check; 0: none or any.
 func protocolOf(c ir.Checker) ir.Protocol {
 	switch c.(type) {
 	case *ir.TCPCheck, *ir.HTTPCheck, *ir.SMTPCheck:
@@ -353,7 +429,7 @@ func protocolOf(c ir.Checker) ir.Protocol {
 	return 0
 }
 
-// size is how many addresses there are from the first to the last one, as far as it matters.
+// size is the number of addresses in a range, up to the largest that matters.
 func size(first, last netip.Addr) int {
 	a, b := first.As16(), last.As16()
 	n := 0
@@ -363,12 +439,13 @@ func size(first, last netip.Addr) int {
 	return n + 1
 }
 
-// dropped tells whether keepalived drops the virtual server, for it has no real server, nor anything that may be meant as one.
+// dropped reports whether keepalived drops the virtual server because it has no real server and nothing that may be
+// meant as one.
 func (v service) dropped() bool {
 	return len(v.RealServers) == 0 && !v.Has("real_server") && !v.Has("server") && !hasBlock(v.Stmt)
 }
 
-// checkFor is the check that asks the least of a real server.
+// checkFor is the check that demands the least of a real server.
 func checkFor(protocol ir.Protocol, port uint16) string {
 	switch {
 	case protocol == ir.UDP && port == 53:
@@ -379,7 +456,7 @@ func checkFor(protocol ir.Protocol, port uint16) string {
 	return "TCP_CHECK"
 }
 
-// hasBlock tells whether a block holds a block: a check that could not be read is one all the same.
+// hasBlock reports whether a block contains a block: even a check that could not be read is a check.
 func hasBlock(s *grammar.Stmt) bool {
 	if s == nil || s.Block == nil {
 		return false

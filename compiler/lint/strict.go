@@ -55,7 +55,7 @@ func strictRules() []Rule {
 	}
 }
 
-// notStrict lists the keywords of an instance that strict mode takes back, when the file has them.
+// notStrict lists the keywords of an instance that strict mode overrides, if the file has them.
 func notStrict(v *ir.VRRPInstance) []string {
 	words := []string{"unicast_peer", "preempt_delay", "vmac_xmit_base"}
 	add := func(on bool, word string) {

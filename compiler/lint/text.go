@@ -2,7 +2,7 @@ package lint
 
 import "keepc/grammar/diag"
 
-// textRules documents what package grammar finds about the text as such.
+// textRules documents what package grammar reports about the text itself.
 func textRules() []Rule {
 	return []Rule{
 		{Name: "unclosed-block", Severity: diag.Error, Loss: diag.DropsBlock},
@@ -18,7 +18,6 @@ func textRules() []Rule {
 		{Name: "line-too-long", Severity: diag.Error, Loss: diag.DropsWord},
 		{Name: "nul-byte", Severity: diag.Error, Loss: diag.DropsWord},
 		{Name: "byte-order-mark", Severity: diag.Error, Loss: diag.DropsBlock},
-		{Name: "file-too-large", Severity: diag.Error, Loss: diag.Ends},
 		{Name: "too-many-findings", Severity: diag.Error, Loss: diag.Ends},
 	}
 }

@@ -47,16 +47,16 @@ func trackRules() []Rule {
 	}
 }
 
-// A use is a place where a block of some kind is named.
+// A use is a place that names a block of some kind.
 type use struct {
 	kind, name string
 	at         source.Span
 }
 
-// A block is what the name of a use stands for.
+// A block is what the name in a use refers to.
 type block struct{ kind, name string }
 
-// undefined reports the uses of names that nothing has.
+// undefined reports names that are used and not defined.
 func (p *pass) undefined() {
 	names, known := map[string][]string{}, map[block]bool{}
 	for _, d := range p.definitions() {
@@ -75,7 +75,7 @@ func (p *pass) undefined() {
 		d := p.report(u.at, fmt.Sprintf("there is no %s %q", u.kind, u.name), "undefined")
 		d.Spoils = []diag.Spoil{{Span: diag.LineFrom(u.at), Kinds: diag.Option}}
 		if len(names[u.kind]) == 0 || len(names[u.kind]) > manyNames {
-			continue // the nearest of very many means nothing
+			continue // among very many names, the nearest means nothing
 		}
 		if in := p.blockAround(u.at); in != around || others == nil {
 			around, others = in, wordsOf(in)
@@ -90,11 +90,11 @@ func (p *pass) undefined() {
 	}
 }
 
-// manyNames is how many names there may be for one of them to be suggested.
+// manyNames is the number of names up to which one of them is suggested.
 const manyNames = 1000
 
-// likeName returns the name that was likely meant, and whether that is sure: a part of names is often left out or added, as in
-// "chk_haproxy" for "haproxy".
+// likeName returns the name that was likely meant, and whether that is certain: a part of a name is often left out or
+// added, as in "chk_haproxy" for "haproxy".
 func likeName(name string, names []string) (best string, sure bool) {
 	if i := slices.Index(names, strings.TrimRight(name, ",;")); i >= 0 {
 		return names[i], true
@@ -111,7 +111,7 @@ func likeName(name string, names []string) (best string, sure bool) {
 	return related[0], false
 }
 
-// blockAround is the block that a place lies in; nil: none.
+// blockAround returns the block that contains a place; nil: none.
 func (p *pass) blockAround(at source.Span) *grammar.Stmt {
 	if chain := p.file.Around(at); len(chain) > 1 {
 		return chain[len(chain)-2]
@@ -119,7 +119,7 @@ func (p *pass) blockAround(at source.Span) *grammar.Stmt {
 	return nil
 }
 
-// wordsOf is the words of the lines of a block.
+// wordsOf returns the words of the lines of a block.
 func wordsOf(block *grammar.Stmt) map[string]bool {
 	words := map[string]bool{}
 	for _, s := range blockOf(block) {
@@ -187,7 +187,7 @@ func (p *pass) uses() (all []use) {
 	return all
 }
 
-// A definition is a block that others name.
+// A definition is a block that others can name.
 type definition = use
 
 // definitions lists every block that others can name.

@@ -10,7 +10,7 @@ import (
 	"keepc/grammar/source"
 )
 
-// unicastRules are about how advertisements travel: unicast or multicast, from which address, by which interface.
+// unicastRules are about how advertisements are sent: unicast or multicast, from which address, on which interface.
 func unicastRules() []Rule {
 	return []Rule{
 		{
@@ -67,7 +67,7 @@ func unicastRules() []Rule {
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if _, here := p.host.Networks(v.Interface); !here && v.Interface != "" {
-						continue // a finding of its own
+						continue // reported separately
 					}
 					if v.Has("unicast_src_ip") && v.SourceAddr.IsValid() && !p.host.Holds(v.SourceAddr) {
 						p.report(v.At("unicast_src_ip"), fmt.Sprintf("this machine does not have %s", v.SourceAddr), "FAULT: "+named(v)+" never becomes MASTER here")
@@ -120,19 +120,6 @@ func unicastRules() []Rule {
 			},
 		},
 		{
-			Name: "family-of-source", Severity: diag.Error, Loss: diag.DropsWord,
-			Check: func(p *pass) {
-				for _, v := range p.Instances {
-					all := familied(v)
-					for i, s := range all {
-						if i > 0 && s.addr.Is6() != all[0].addr.Is6() {
-							p.report(s.at, fmt.Sprintf("%s is of another family than %s", s.addr, all[0].addr), "skipped").Notes = note(all[0].at, "the first address of "+named(v))
-						}
-					}
-				}
-			},
-		},
-		{
 			Name: "address-off-source", Severity: diag.Info,
 			Check: func(p *pass) {
 				links := p.links()
@@ -162,7 +149,7 @@ func unicastRules() []Rule {
 	}
 }
 
-// A neighbor is an address of a link, of this router or of another one.
+// A neighbor is an address on a link, of this router or another.
 type neighbor struct {
 	addr    netip.Addr
 	network netip.Prefix // zero: the file does not tell
@@ -175,7 +162,7 @@ type link struct {
 	ip6 bool
 }
 
-// links is what the file shows of the networks of each interface.
+// links is what the file shows about the networks of each interface.
 func (p *pass) links() map[link][]neighbor {
 	links := map[link][]neighbor{}
 	add := func(dev string, n neighbor) {
@@ -197,14 +184,14 @@ func (p *pass) links() map[link][]neighbor {
 		}
 	}
 	for _, a := range p.StaticAddresses {
-		if l := (link{a.Dev, a.Prefix.Addr().Is6()}); placed(a) && len(links[l]) > 0 { // alone it may be of a network beside the others
+		if l := (link{a.Dev, a.Prefix.Addr().Is6()}); placed(a) && len(links[l]) > 0 { // by itself, it may be of an additional network
 			add(a.Dev, neighbor{a.Prefix.Addr(), a.Prefix.Masked(), a.Span()})
 		}
 	}
 	return links
 }
 
-// sharing is the virtual addresses of each link that are in one network with another one.
+// sharing returns the virtual addresses of each link that share a network with another one.
 func (p *pass) sharing() map[link][]neighbor {
 	type network struct {
 		link
@@ -228,15 +215,15 @@ func (p *pass) sharing() map[link][]neighbor {
 	return shared
 }
 
-// placed tells whether an address says which network it is in.
+// placed reports whether an address says which network it is in.
 func placed(a ir.Address) bool {
 	return a.Prefix.IsValid() && !a.Prefix.IsSingleIP() && !a.Prefix.Addr().IsLinkLocalUnicast()
 }
 
-// crowd is how many neighbors are too many to ask each about each address.
+// crowd is the number of neighbors above which addresses are not compared with each of them.
 const crowd = 1000
 
-// off returns the first neighbor of a virtual address, when there are some and none is in one network with it.
+// off returns the first neighbor of a virtual address if there are neighbors and none shares a network with it.
 func off(a ir.Address, neighbors []neighbor) (neighbor, bool) {
 	if len(neighbors) == 0 || len(neighbors) > crowd || !placed(a) {
 		return neighbor{}, false
@@ -249,7 +236,7 @@ func off(a ir.Address, neighbors []neighbor) (neighbor, bool) {
 	return neighbors[0], true
 }
 
-// unicastWord is a keyword that makes an instance one with unicast; "" when none does.
+// unicastWord returns the keyword that makes an instance unicast; "" when there is none.
 func unicastWord(v *ir.VRRPInstance) string {
 	for _, word := range []string{"unicast_peer", "unicast_src_ip", "check_unicast_src", "unicast_fault_no_peer"} {
 		if v.Has(word) {
@@ -259,14 +246,14 @@ func unicastWord(v *ir.VRRPInstance) string {
 	return ""
 }
 
-// A voice is an address that an instance speaks from, to or for.
+// A voice is an address that an instance sends from, to or for.
 type voice struct {
 	addr    netip.Addr
 	at      source.Span
 	virtual bool // one that the instance moves
 }
 
-// spoken lists the source and the peers of an instance and its first address, in the order of the file.
+// spoken lists the source and the peers of an instance and its first address, in file order.
 func spoken(v *ir.VRRPInstance) (all []voice) {
 	for _, word := range []string{"mcast_src_ip", "unicast_src_ip"} {
 		if v.Has(word) && v.SourceAddr.IsValid() && !v.SourceAddr.IsMulticast() {
@@ -284,7 +271,8 @@ func spoken(v *ir.VRRPInstance) (all []voice) {
 	return all
 }
 
-// familied lists also the group that an instance speaks to and the address of its ipvlan interface: all that says its family.
+// familied also lists the multicast group of an instance and the address of its ipvlan interface: everything that
+// shows its family.
 func familied(v *ir.VRRPInstance) []voice {
 	all := spoken(v)
 	if v.Has("mcast_dst_ip") && v.MulticastGroup.IsValid() && len(v.Unicast) == 0 {
@@ -297,7 +285,7 @@ func familied(v *ir.VRRPInstance) []voice {
 	return all
 }
 
-// sortVoices brings voices into the order of the file.
+// sortVoices sorts voices in file order.
 func sortVoices(all []voice) {
 	slices.SortStableFunc(all, func(a, b voice) int {
 		switch {

@@ -109,7 +109,7 @@ func vmacRules() []Rule {
 	}
 }
 
-// vmacName is the name that use_vmac or use_ipvlan gives the interface; "" when keepalived makes one up.
+// vmacName is the interface name that use_vmac or use_ipvlan gives; "" when keepalived makes one up.
 func vmacName(v *ir.VRRPInstance, word string) string {
 	switch {
 	case word == "use_vmac":

@@ -48,10 +48,10 @@ func weightRules() []Rule {
 				for _, v := range p.Instances {
 					for t := range v.Trackers() {
 						n := int(v.Priority) + t.Weight.N
-						if t.Kind == ir.FileTracker || v.Priority == 255 || t.Weight.N == 0 || n >= 1 && n <= 254 || weightless(v, t) != nil {
+						if t.Kind == ir.FileTracker || v.Priority == 255 || t.Weight.N == 0 || n == int(ir.EffectivePriority(v.Priority, t.Weight.N)) || weightless(v, t) != nil {
 							continue
 						}
-						d := p.report(t.Span(), fmt.Sprintf("priority %d and the weight %d of %s make %d", v.Priority, t.Weight.N, t.Name, n), fmt.Sprintf("%d is used", min(max(n, 1), 254)))
+						d := p.report(t.Span(), fmt.Sprintf("priority %d and the weight %d of %s make %d", v.Priority, t.Weight.N, t.Name, n), fmt.Sprintf("%d is used", ir.EffectivePriority(v.Priority, t.Weight.N)))
 						if v.Has("priority") {
 							d.Notes = note(v.At("priority"), "the priority")
 						}
@@ -153,7 +153,8 @@ func weightless(v *ir.VRRPInstance, t ir.Tracker) *ir.SyncGroup {
 	return unweighing(v, t)
 }
 
-// unweighing returns the sync group by which keepalived complains of the weight of a tracker; nil: there is none.
+// unweighing returns the sync group because of which keepalived complains about the weight of a tracker; nil: there is
+// none.
 func unweighing(v *ir.VRRPInstance, t ir.Tracker) *ir.SyncGroup {
 	g := v.SyncGroup
 	if g == nil || g.Has("sync_group_tracking_weight") || g.Has("global_tracking") || v.Priority == 255 {

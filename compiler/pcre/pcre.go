@@ -1,5 +1,6 @@
-// Package pcre searches answers of servers for regular expressions of PCRE2, as keepalived does. regexp2 does the work: it backtracks as
-// PCRE2 does. Where the two read a pattern in different ways it is translated, and what cannot be is refused.
+// Package pcre searches answers of servers for PCRE2 regular expressions, as keepalived does. regexp2 does the work:
+// it backtracks as PCRE2 does. Patterns that the two read in different ways are translated; those that cannot be
+// translated are refused.
 package pcre
 
 import (
@@ -16,15 +17,15 @@ import (
 // limit is how long a search may take: some expressions take forever on some answers.
 const limit = 2 * time.Second
 
-// A Regex is a regular expression that is ready to be searched for.
+// A Regex is a compiled regular expression.
 type Regex struct {
 	compiled  *regexp2.Regexp
-	utf       bool // text is UTF-8; else each byte is a character
-	firstLine bool // a match begins in the first line
-	min, end  int  // in bytes, as those of ir.Regex
+	utf       bool // text is UTF-8; otherwise each byte is a character
+	firstLine bool // a match must begin in the first line
+	min, end  int  // in bytes, as in ir.Regex
 }
 
-// Compile makes a regular expression of a file ready. An error says what in it is wrong, or not known here.
+// Compile compiles a regular expression of a file. An error says what is wrong with it or not supported.
 func Compile(r ir.Regex) (*Regex, error) {
 	x := &Regex{min: r.MinOffset, end: r.EndOffset}
 	options, endOnly := regexp2.RegexOptions(regexp2.RE2), false
@@ -47,7 +48,7 @@ func Compile(r ir.Regex) (*Regex, error) {
 		case "utf":
 			x.utf = true
 		case "ungreedy", "dupnames", "auto_callout", "never_backslash_c", "never_ucp", "never_utf", "no_auto_possess", "no_dotstar_anchor",
-			"no_start_optimize", "use_offset_limit": // they change how a match is found, or what it spans, and not whether there is one
+			"no_start_optimize", "use_offset_limit": // these change how a match is found or what it spans, and not whether there is one
 		default:
 			return nil, fmt.Errorf("the option %s is not known here", o)
 		}
@@ -74,7 +75,7 @@ func Compile(r ir.Regex) (*Regex, error) {
 	return x, nil
 }
 
-// Match reports whether a text matches, from its first offset on. An error says that the search took too long.
+// Match reports whether a text matches, from its first offset on. It returns an error if the search took too long.
 func (x *Regex) Match(text []byte) (bool, error) {
 	if x.min > len(text) || x.utf && !utf8.Valid(text) {
 		return false, nil
@@ -98,7 +99,7 @@ func (x *Regex) Match(text []byte) (bool, error) {
 	return true, nil
 }
 
-// characters are those of a text.
+// characters returns the characters of a text.
 func (x *Regex) characters(text []byte) []rune {
 	if x.utf {
 		return []rune(string(text))

@@ -8,7 +8,8 @@ import (
 	"keepc/compiler/ir"
 )
 
-// Each row is a pattern, its options, a text, and what PCRE2 says: "yes", "no", or what is wrong with the pattern.
+// TestMatch compares with PCRE2. Each row is a pattern, its options, a text, and what PCRE2 says: "yes", "no", or what
+// is wrong with the pattern.
 func TestMatch(t *testing.T) {
 	for _, c := range []struct{ pattern, options, text, want string }{
 		{"world", "", "hello world", "yes"},
@@ -83,7 +84,8 @@ func match(r ir.Regex, text string) string {
 	return "no"
 }
 
-// TestOffsets is what keepalived 2.2.7 was seen to do; the offsets are those of the whole answer, which begins with its status.
+// TestOffsets checks what keepalived 2.2.7 was seen to do; offsets count from the start of the whole answer, which
+// begins with its status.
 func TestOffsets(t *testing.T) {
 	const text = "HTTP/1.0 200 OK\r\nServer: x\r\n\r\nHello world"
 	for _, c := range []struct {

@@ -8,19 +8,19 @@ import (
 	"github.com/dlclark/regexp2"
 )
 
-// A translator rewrites a pattern of PCRE2 for regexp2 with its option RE2.
+// A translator rewrites a PCRE2 pattern for regexp2 with its option RE2.
 type translator struct {
 	in       []rune
 	at       int
-	end      string // what $ is
-	extended bool   // blanks are no part of the pattern, and # begins a comment
+	end      string // the translation of $
+	extended bool   // blanks are not part of the pattern, and # begins a comment
 	out      strings.Builder
 }
 
-// atEnd is the end of the text, or before a line feed that ends it.
+// atEnd matches the end of the text, or before a line feed that ends it.
 const atEnd = `(?=\n?\z)`
 
-// escapes are those that the two read in different ways, outside of brackets and inside; empty: there are none there.
+// escapes are those that the two read in different ways, outside brackets and inside; empty: not supported there.
 var escapes = map[rune]struct{ outside, inside string }{
 	'h': {`[ \t\xA0]`, ` \t\xA0`},
 	'H': {`[^ \t\xA0]`, ""},
@@ -73,10 +73,10 @@ func (t *translator) translate() (string, error) {
 
 func unknown(what string) error { return fmt.Errorf("%s is not known here", what) }
 
-// escape takes what follows a backslash.
+// escape translates what follows a backslash.
 func (t *translator) escape(inside bool) error {
 	if t.at+1 == len(t.in) {
-		t.skip(1) // an error there too
+		t.skip(1) // an error in PCRE2, too
 		return nil
 	}
 	c := t.in[t.at+1]
@@ -106,13 +106,13 @@ func (t *translator) escape(inside bool) error {
 	return unknown(`\` + string(c))
 }
 
-// class takes characters in brackets.
+// class translates a bracket expression.
 func (t *translator) class() error {
 	t.skip(1)
 	if strings.HasPrefix(t.left(), "^") {
 		t.skip(1)
 	}
-	if strings.HasPrefix(t.left(), "]") { // itself
+	if strings.HasPrefix(t.left(), "]") { // the bracket itself
 		t.at++
 		t.out.WriteString(`\]`)
 	}
@@ -127,7 +127,7 @@ func (t *translator) class() error {
 			t.skip(len([]rune(left[:end])) + 2)
 		case strings.HasPrefix(left, "[.") || strings.HasPrefix(left, "[="):
 			return unknown(left[:2])
-		case left[0] == '[': // itself; regexp2 may take it for a class within
+		case left[0] == '[': // the bracket itself; regexp2 may take it for a nested class
 			t.at++
 			t.out.WriteString(`\[`)
 		case left[0] == '\\':
@@ -142,7 +142,7 @@ func (t *translator) class() error {
 	return nil
 }
 
-// group takes the beginning of a group.
+// group translates the beginning of a group.
 func (t *translator) group() error {
 	rest, special := strings.CutPrefix(t.left(), "(?")
 	if !special {

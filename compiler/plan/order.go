@@ -11,9 +11,10 @@ import (
 // hashing are the schedulers that fill their table in the order in which the kernel got the servers.
 var hashing = []string{"mh", "sh", "dh"}
 
-// Reorder makes servers of a service that hashes come again behind one that is added before them in the file. The kernel has the last server
-// that it got first; a director that has seen failures would send flows to other servers than its peer, which has not. Connections stay: a
-// server that is deleted and added in one message is the same one.
+// Reorder makes later servers of a hashing service be added again after one that is added before them in the file. The
+// kernel lists last the server that it got first; a director that has seen failures would send flows to different
+// servers than a peer that has not. Connections stay: a server that is deleted and added in one message is the same
+// server.
 func (p Plan) Reorder(want state.State) Plan {
 	first := map[ir.ServiceKey]source.Span{} // of those that are added
 	added := map[state.Key]int{}
@@ -47,7 +48,7 @@ func (p Plan) Reorder(want state.State) Plan {
 	return p
 }
 
-// Reorders reports whether the object is replaced for its place alone.
+// Reorders reports whether the object is replaced only for its position.
 func (c Change) Reorders() bool {
 	differ, _ := c.Differences()
 	return c.Action == Replace && len(differ) == 0

@@ -10,7 +10,8 @@ import (
 	"keepc/grammar/source"
 )
 
-// TestReorder: what comes behind an added server in the file comes again, where the scheduler hashes by the order; what is before it does not.
+// TestReorder checks that the servers after an added one in the file are added again if the scheduler hashes by the
+// order, and that those before it are not.
 func TestReorder(t *testing.T) {
 	text := source.New("lb01.conf", []byte("1234567890"))
 	for scheduler, want := range map[string][]string{

@@ -12,7 +12,7 @@ import (
 // Action is what happens to an object; its value is the mark on the screen.
 type Action string
 
-// Replace deletes and adds again, where the kernel cannot change in place. Foreign objects are seen and left alone.
+// Replace deletes and adds again, for what the kernel cannot change in place. Foreign objects are seen and left alone.
 const (
 	Add     Action = "+"
 	Edit    Action = "~"
@@ -26,7 +26,7 @@ type Change struct {
 	Action        Action
 	Kind          state.AnyKind
 	Key           state.Key
-	Before, After state.Object // nil where the object does not exist; After is nil where it is left alone
+	Before, After state.Object // nil if the object does not exist; After is nil if it is left alone
 	Why           string
 	Origin        source.Span // the line that asks for it; zero for Remove and Foreign
 
@@ -37,7 +37,7 @@ type Change struct {
 // A Difference is one setting that an Edit or a Replace changes.
 type Difference struct{ Name, Before, After string }
 
-// Differences lists the settings that differ, and how many do not. Settings that are not set on either side do not count.
+// Differences lists the settings that differ, and how many do not. Settings that neither side has do not count.
 func (c Change) Differences() (differ []Difference, same int) {
 	if c.Before == nil || c.After == nil {
 		return nil, 0
@@ -57,18 +57,18 @@ func (c Change) Differences() (differ []Difference, same int) {
 // A Plan is the ordered list of changes that lead from have to want.
 type Plan []Change
 
-// Owned tells whether an object was made by this director, so that it may be removed when nobody wants it any more. What the
-// configuration names is ours in any case.
+// Owned reports whether this director made an object, and may therefore remove it when it is no longer wanted. What
+// the configuration names is ours in any case.
 type Owned func(state.Key) bool
 
-// Diff returns the changes in the order in which they are safe, see state.Phase. owned may be nil.
+// Diff returns the changes in a safe order, see state.Phase. owned may be nil.
 func Diff(have, want state.State, owned Owned) Plan {
 	var p Plan
 	for _, kind := range state.Kinds() {
 		places := placesOf(kind, want)
 		kind.Compare(have, want, func(k state.Key, before, after state.Object) {
 			if after == nil && places != nil && !kind.IsMarked(k) && !places[kind.PlaceOf(k)] && (owned == nil || !owned(k)) {
-				return // one of the many of others
+				return // one of the many objects of others
 			}
 			if c, some := Decide(kind, k, before, after, want, owned); some {
 				p = append(p, c)
@@ -80,8 +80,8 @@ func Diff(have, want state.State, owned Owned) Plan {
 	return p
 }
 
-// Decide returns the change of one object that is not as wanted; there may be none. before is nil where the kernel lacks it, after where
-// nobody wants it.
+// Decide returns the change for one object that is not as wanted, if any. before is nil if the kernel lacks it, after
+// if it is not wanted.
 func Decide(kind state.AnyKind, k state.Key, before, after state.Object, want state.State, owned Owned) (c Change, some bool) {
 	about := kind.About()
 	c = Change{Kind: kind, Key: k, Before: before, After: after, phase: about.Add, text: k.String()}
@@ -100,7 +100,7 @@ func Decide(kind state.AnyKind, k state.Key, before, after state.Object, want st
 	}
 	ours := owned != nil && owned(k)
 	if parent := kind.ParentOf(k); parent != nil {
-		// What is part of something that goes, goes with it; what is part of a stranger's is his.
+		// Parts of an object that is removed go with it; parts of a foreign object are foreign.
 		if _, ours = state.KindOf(parent).Get(want, parent); !ours {
 			return c, false
 		}
@@ -122,9 +122,9 @@ func Decide(kind state.AnyKind, k state.Key, before, after state.Object, want st
 	return c, true
 }
 
-// placesOf lists the places of the objects of a kind that the configuration names; nil: the kind has none. The mark alone does not make
-// an object ours: a keepalived beside us has it, and so may people. Of the objects without it, which may be a million, those are told of
-// that share their place with one of the file.
+// placesOf lists the places of the objects of a kind that the configuration names; nil: the kind has no places. The
+// mark alone does not make an object ours: a keepalived beside us uses it, and people may. Of the objects without the
+// mark, which may be a million, only those that share a place with the file are shown.
 func placesOf(kind state.AnyKind, want state.State) map[any]bool {
 	var places map[any]bool
 	note := func(k state.Key) {
@@ -147,7 +147,7 @@ func placesOf(kind state.AnyKind, want state.State) map[any]bool {
 	return places
 }
 
-// Sort puts the changes in their order.
+// Sort sorts the changes.
 func (p Plan) Sort() {
 	slices.SortFunc(p, func(a, b Change) int {
 		if c := cmp.Or(cmp.Compare(a.phase, b.phase), compareOrigin(a.Origin, b.Origin)); c != 0 {

@@ -26,7 +26,7 @@ var (
 func tutorial() state.State {
 	s := state.New()
 	s.Addresses[vip] = state.Address{Label: "eth0:0"}
-	s.Services[http] = state.Service{Scheduler: "wrr", Persistence: 50 * time.Second, Mask: 32}
+	s.Services[http] = state.Service{Scheduler: "wrr", Persistence: 50 * time.Second, Mask: ir.MaskOf(32, false)}
 	s.Destinations[web1] = state.Destination{Weight: 1, Forwarding: ir.DR}
 	s.Destinations[web2] = state.Destination{Weight: 1, Forwarding: ir.DR}
 	return s
@@ -54,14 +54,14 @@ func TestDiff(t *testing.T) {
 		{
 			name: "a setting that the kernel changes in place is one change",
 			have: func(s *state.State) {
-				s.Services[http] = state.Service{Scheduler: "wrr", Persistence: 20 * time.Second, Mask: 32}
+				s.Services[http] = state.Service{Scheduler: "wrr", Persistence: 20 * time.Second, Mask: ir.MaskOf(32, false)}
 			},
 			plan: "~ tcp 10.0.0.3:80 [persistent 20->50]",
 		},
 		{
 			name: "the mask of a service that is not persistent means nothing",
-			have: func(s *state.State) { s.Services[http] = state.Service{Scheduler: "rr", Mask: 24} },
-			want: func(s *state.State) { s.Services[http] = state.Service{Scheduler: "rr", Mask: 32} },
+			have: func(s *state.State) { s.Services[http] = state.Service{Scheduler: "rr", Mask: ir.MaskOf(24, false)} },
+			want: func(s *state.State) { s.Services[http] = state.Service{Scheduler: "rr", Mask: ir.MaskOf(32, false)} },
 		},
 		{
 			name: "a label cannot be changed in place",
@@ -210,7 +210,7 @@ func toward(dst string) state.RouteKey {
 	return state.RouteKey{Table: ir.MainTable, Dst: netip.MustParsePrefix(dst), Protocol: ir.KeepalivedProtocol}
 }
 
-// routed adds a route and a rule; found: the kernel has found the interface for the gateway.
+// routed adds a route and a rule; found: the kernel has found the interface of the gateway.
 func routed(found bool) func(*state.State) {
 	return func(s *state.State) {
 		hop := state.Hop{Via: netip.MustParseAddr("10.0.0.8")}
@@ -237,7 +237,7 @@ func text(p plan.Plan) string {
 	return strings.TrimSpace(b.String())
 }
 
-// large is 50,000 destinations in 1,000 services, as it is when every tenth has another weight.
+// large is 50,000 destinations in 1,000 services, with different weights for every tenth.
 func large(weight int) state.State {
 	s := state.New()
 	for i := range 1000 {

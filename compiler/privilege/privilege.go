@@ -1,4 +1,4 @@
-// Package privilege knows what a director must be allowed to do on its machine, and for which words of its file.
+// Package privilege knows which capabilities a director needs on its machine, and for which words of its file.
 package privilege
 
 import (
@@ -8,22 +8,23 @@ import (
 	"keepc/grammar/source"
 )
 
-// A Host is what decides on a machine whether something needs a capability there.
+// A Host answers what decides on a machine whether something needs a capability there.
 type Host struct {
-	Other  func(ir.User) bool // a user other than who runs the director; empty: no name
-	Ping   bool               // anybody may ask for an echo (net.ipv4.ping_group_range)
+	Other  func(ir.User) bool // reports whether a user is not the one who runs the director; empty: no name
+	Ping   bool               // anybody may send an ICMP echo request (net.ipv4.ping_group_range)
 	Bind   bool               // anybody may bind a socket to an interface (Linux 5.7)
-	Port   uint16             // the first that anybody may bind to (net.ipv4.ip_unprivileged_port_start)
+	Port   uint16             // the first port that anybody may bind to (net.ipv4.ip_unprivileged_port_start)
 	Hidden bool               // /proc hides the processes of others
 	File   func(path string) Access
 }
 
-// Access is what the director may do with a file without CAP_DAC_READ_SEARCH and CAP_DAC_OVERRIDE. What is not there may be read.
+// Access is what the director may do with a file without CAP_DAC_READ_SEARCH and CAP_DAC_OVERRIDE. A file that does
+// not exist counts as readable.
 type Access struct {
 	There bool
-	Own   bool // it belongs to the user and the group of the director
-	Read  bool // the file, and the list of its directory
-	Write bool // the file, and its directory: another one may take its place
+	Own   bool // the user and the group of the director own it
+	Read  bool // the file can be read, and its directory listed
+	Write bool // the file can be written, and replaced in its directory
 }
 
 // A Need is a capability and the first word of a file that needs it.
@@ -31,22 +32,22 @@ type Need struct {
 	Capability string // "CAP_NET_RAW"
 	Word       string // "vrrp_instance VI_1"
 	At         source.Span
-	Must       bool // what the word asks for cannot be had without; else the director goes on with less
+	Must       bool // the word cannot be served without it; otherwise the director does with less
 }
 
 // A Kind is a capability that some files need.
 type Kind struct {
 	Capability string
 	Must       bool
-	Words      string // that need it
+	Words      string // the words that need it
 	Use        string // what it is for
 	first      func(*File, Host) (word string, at source.Span, needed bool)
 }
 
-// A File is a configuration of which only the commands are left that run, and the files that it was read from.
+// A File is a configuration with only those commands that run, and the files that it was read from.
 type File struct {
 	*ir.Config
-	Exempt func(ir.Command) bool // it runs only with CAP_DAC_READ_SEARCH or CAP_DAC_OVERRIDE, by the modes of what is on its path
+	Exempt func(ir.Command) bool // reports whether a command runs only with CAP_DAC_READ_SEARCH or CAP_DAC_OVERRIDE, because of modes on its path
 	Read   iter.Seq[string]
 }
 
@@ -79,7 +80,8 @@ func Needs(f *File, h Host) (all []Need) {
 	return all
 }
 
-// Command returns the first script of a file that runs. It may be any program, also one that gains rights by its mode, as sudo.
+// Command returns the first script of a file that runs. It may be any program, including one that gains privileges by
+// its mode, such as sudo.
 func Command(f *File) (word string, at source.Span, some bool) {
 	return command(f, func(ir.Command) bool { return true })
 }

@@ -11,7 +11,7 @@ import (
 	"keepc/grammar/source"
 )
 
-// TestNeeds: which words of a file need which capabilities, by what the machine allows everybody.
+// TestNeeds checks which words of a file need which capabilities, depending on what the machine allows everybody.
 func TestNeeds(t *testing.T) {
 	server := func(check string) string {
 		return "virtual_server 192.0.2.1 80 {\n\tprotocol TCP\n\treal_server 10.0.0.1 80 {\n\t\t" + check + "\n\t}\n}\n"
@@ -31,10 +31,15 @@ func TestNeeds(t *testing.T) {
 			}
 		}
 	}
+	tls := "SSL {\n\tca /ca\n}\n" + server("SSL_GET {\n\t\t\turl {\n\t\t\t\tpath /\n\t\t\t}\n\t\t}")
+	var asked *ir.Verification
+	verified := func(v ir.Verification, unread string) func(*privilege.Host) {
+		return func(h *privilege.Host) { asked = &v; files(unread, privilege.Access{There: true})(h) }
+	}
 	for _, c := range []struct {
 		file  string
-		is    func(*privilege.Host) // how the machine is otherwise
-		needs string                // in order, without CAP_NET_ADMIN and CAP_SYS_NICE, which each of these needs
+		is    func(*privilege.Host) // how the machine differs
+		needs string                // in order, without CAP_NET_ADMIN and CAP_SYS_NICE, which every row needs
 	}{
 		{instance, nil, "NET_RAW of vrrp_instance VI_1"},
 		{server("TCP_CHECK {\n\t\t}"), nil, ""},
@@ -73,15 +78,20 @@ func TestNeeds(t *testing.T) {
 			"NET_RAW of vrrp_instance VI_1, DAC_OVERRIDE of reload_time_file, DAC_READ_SEARCH of reload_time_file"},
 		{"SSL {\n\tcertificate /c\n\tkey /k\n}\n" + server("SSL_GET {\n\t\t\turl {\n\t\t\t\tpath /\n\t\t\t}\n\t\t}"), files("/k", privilege.Access{There: true}),
 			"DAC_READ_SEARCH of the certificate of SSL"},
+		{tls, files("/ca", privilege.Access{There: true}), ""},
+		{tls, verified(ir.Verification{}, "/ca"), "DAC_READ_SEARCH of ca of SSL"},
+		{tls, verified(ir.Verification{CA: "/own"}, "/ca"), ""},
+		{tls, verified(ir.Verification{CA: "/own"}, "/own"), "DAC_READ_SEARCH of ca of verify_certificates"},
 	} {
 		h := privilege.Host{Other: func(u ir.User) bool { return u.Name == "alice" }, Port: 1024,
 			File: func(string) privilege.Access {
 				return privilege.Access{There: true, Own: true, Read: true, Write: true}
 			}}
-		if exempted = false; c.is != nil {
+		exempted, asked = false, nil
+		if c.is != nil {
 			c.is(&h)
 		}
-		cfg := compiler.Load(source.New("k.conf", []byte(c.file)), compiler.Options{}).Config
+		cfg := compiler.Load(source.New("k.conf", []byte(c.file)), compiler.Options{Settings: &ir.Settings{Verification: asked}}).Config
 		var got []string
 		for _, n := range privilege.Needs(&privilege.File{Config: cfg, Exempt: func(ir.Command) bool { return exempted }, Read: maps.Keys(map[string]bool{"k.conf": true})}, h) {
 			if n.Capability != "CAP_NET_ADMIN" && n.Capability != "CAP_SYS_NICE" {

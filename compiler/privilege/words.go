@@ -51,7 +51,7 @@ func packets(f *File, h Host) (string, source.Span, bool) {
 	return "bind_if of " + word, at, some
 }
 
-// check returns the first check that is as asked for.
+// check returns the first check that satisfies a condition.
 func check(f *File, is func(*ir.Check) bool) (string, source.Span, bool) {
 	for _, v := range f.VirtualServers {
 		for _, r := range v.RealServers {
@@ -123,7 +123,7 @@ func memory(f *File, _ Host) (string, source.Span, bool) {
 	return "", source.Span{}, false
 }
 
-// pipe returns the first named pipe that is as asked for.
+// pipe returns the first named pipe that satisfies a condition.
 func pipe(f *File, is func(ir.FIFO) bool) (string, source.Span, bool) {
 	g := &f.Global
 	for _, p := range []struct {
@@ -137,7 +137,7 @@ func pipe(f *File, is func(ir.FIFO) bool) (string, source.Span, bool) {
 	return "", source.Span{}, false
 }
 
-// made returns the first init_file that is as asked for. It takes the place of a file, and the owner stays.
+// made returns the first init_file that satisfies a condition. The new file replaces the old one and keeps its owner.
 func made(f *File, is func(path string) bool) (string, source.Span, bool) {
 	for _, t := range f.TrackFiles {
 		if t.InitFile != nil && is(t.File) {
@@ -177,7 +177,7 @@ func reads(f *File, h Host) (string, source.Span, bool) {
 			return path, source.Span{}, true
 		}
 	}
-	for _, t := range f.TrackFiles { // who makes one later may be anybody
+	for _, t := range f.TrackFiles { // anybody may create one later
 		if a := h.File(t.File); !a.Read || !a.There && t.InitFile == nil {
 			return "track_file " + t.Name, t.Span(), true
 		}
@@ -190,6 +190,20 @@ func reads(f *File, h Host) (string, source.Span, bool) {
 		return ok && x.Client != nil && !(h.File(x.Client.Certificate).Read && h.File(x.Client.Key).Read)
 	}); some {
 		return "the certificate of SSL", at, true
+	}
+	word := ""
+	if _, at, some := check(f, func(c *ir.Check) bool {
+		x, ok := c.Checker.(*ir.HTTPCheck)
+		if !ok || x.Verification == nil {
+			return false
+		}
+		if word = "ca of SSL"; x.Verification.CA != "" {
+			word = "ca of verify_certificates"
+		}
+		file := x.Verification.Trusted(x.Client)
+		return file != "" && !h.File(file).Read
+	}); some {
+		return word, at, true
 	}
 	return command(f, f.Exempt)
 }

@@ -12,7 +12,7 @@ import (
 // JournalVersion is the version of the JSON form of a Journal.
 const JournalVersion = 1
 
-// A Journal remembers what was changed on a host, so that it can be taken back and nothing else.
+// A Journal records what was changed on a host, so that exactly that can be undone.
 type Journal struct {
 	Version   int                `json:"version"`
 	Addresses []state.AddressKey `json:"addresses,omitempty"`
@@ -27,12 +27,13 @@ type Setting struct {
 	After  string `json:"after"`
 }
 
-// Empty tells whether there is nothing to take back.
+// Empty reports whether there is nothing to undo.
 func (j Journal) Empty() bool {
 	return len(j.Addresses)+len(j.Tunnels)+len(j.Routes)+len(j.Sysctls) == 0
 }
 
-// Note remembers a change that is about to be made. before is what a sysctl is now. What was changed twice goes back to the first.
+// Note records a change that is about to be made. before is the current value of each sysctl. What is changed twice is
+// restored to its first value.
 func (j *Journal) Note(c plan.Change, before string) {
 	j.Version = JournalVersion
 	if c.Action == plan.Remove {
@@ -66,7 +67,7 @@ func add[K comparable](list *[]K, k K) {
 	}
 }
 
-// Owned tells whether an object is one that was added.
+// Owned reports whether an object was added by apply.
 func (j Journal) Owned(k state.Key) bool {
 	switch k := k.(type) {
 	case state.AddressKey:
@@ -79,7 +80,7 @@ func (j Journal) Owned(k state.Key) bool {
 	return false
 }
 
-// Keys are the settings that were changed.
+// Keys returns the settings that were changed.
 func (j Journal) Keys() (keys []state.SysctlKey) {
 	for _, file := range slices.Sorted(maps.Keys(j.Sysctls)) {
 		keys = append(keys, state.SysctlKey{File: file})
@@ -87,7 +88,8 @@ func (j Journal) Keys() (keys []state.SysctlKey) {
 	return keys
 }
 
-// Undo is what should exist so that all is as before. left says what somebody else has changed since, which stays.
+// Undo returns what should exist so that everything is as before. left says what somebody else has changed since,
+// which stays.
 func (j Journal) Undo(have state.State) (want state.State, left []string) {
 	const why = "it was added by keepc realserver apply"
 	want = state.New()

@@ -9,7 +9,7 @@ import (
 	"keepc/compiler/state"
 )
 
-// nat: the director rewrites the addresses of packets, so the answers must come back through it.
+// nat: the director rewrites the addresses of packets, so the answers must return through it.
 func (w *want) nat(cfg *ir.Config, r Role) {
 	gateways := w.gateways(cfg, r)
 	var now []netip.Addr
@@ -23,7 +23,7 @@ func (w *want) nat(cfg *ir.Config, r Role) {
 	slices.SortFunc(now, netip.Addr.Compare)
 	switch {
 	case slices.ContainsFunc(now, func(a netip.Addr) bool { return slices.Contains(gateways, a) }):
-		// What was made here before stays wanted.
+		// What was made here before remains wanted.
 		for _, g := range gateways {
 			k, route := defaultRoute(r, g)
 			if have, ok := w.have.Routes[k]; ok && have.Serves(route) {
@@ -55,7 +55,7 @@ func list(addrs []netip.Addr) (text string) {
 	return text
 }
 
-// gateways are the addresses of instances in the network of the server: where the director is, whoever it is.
+// gateways are the addresses of instances in the network of the server: they are on the director, whichever that is.
 func (w *want) gateways(cfg *ir.Config, r Role) (all []netip.Addr) {
 	for k := range w.have.Addresses {
 		if k.Prefix.Addr() != r.Server {
@@ -72,7 +72,8 @@ func (w *want) gateways(cfg *ir.Config, r Role) (all []netip.Addr) {
 	return all
 }
 
-// defaultRoute leads to the director. It is marked as the administrator's: a director on this host takes those with its own mark away.
+// defaultRoute leads to the director. It is marked as an administrator's route: a director on this host removes those
+// with its own mark.
 func defaultRoute(r Role, via netip.Addr) (state.RouteKey, state.Route) {
 	k := state.RouteKey{Table: ir.MainTable, Dst: netip.PrefixFrom(netip.IPv4Unspecified(), 0), Protocol: protocolStatic}
 	if via.Is6() {

@@ -1,4 +1,4 @@
-// Package realserver says what a host must be so that directors can use it as a real server, and how that is taken back.
+// Package realserver says what a host needs so that directors can use it as a real server, and how that is undone.
 package realserver
 
 import (
@@ -20,14 +20,14 @@ type Role struct {
 	span    source.Span
 }
 
-// A Problem is what no change of this host mends by itself.
+// A Problem is something that no change of this host fixes by itself.
 type Problem struct {
 	Text string
 	At   source.Span
 }
 
-// Roles finds the virtual servers that have an address of this host as a real server or sorry server. own: its addresses; none: all
-// that its interfaces have.
+// Roles finds the virtual servers that have an address of this host as a real server or sorry server. own: its
+// addresses; none: all addresses of its interfaces.
 func Roles(cfg *ir.Config, have state.State, own []netip.Addr) (roles []Role) {
 	devs := map[netip.Addr]string{}
 	for k := range have.Addresses {
@@ -51,7 +51,7 @@ func Roles(cfg *ir.Config, have state.State, own []netip.Addr) (roles []Role) {
 	return roles
 }
 
-// Want is what should exist on this host, and what is wrong beyond it.
+// Want is what should exist on this host, and what else is wrong.
 func Want(cfg *ir.Config, roles []Role, have state.State) (state.State, []Problem) {
 	w := want{State: state.New(), have: have}
 	for _, r := range roles {
@@ -82,15 +82,15 @@ func (w *want) problem(r Role, format string, args ...any) {
 	}
 }
 
-// direct: packets come with the virtual address as their destination, so it must be an address of this host; and only the director
-// may answer for it on the link.
+// direct: packets arrive with the virtual address as their destination, so it must be an address of this host; and
+// only the director may answer ARP for it on the link.
 func (w *want) direct(r Role) {
 	why := fmt.Sprintf("packets to %s reach %s as they are (DR)", r.Service, r.Server)
 	w.silence(r, why)
 	w.address(r, "lo", why)
 }
 
-// tunnel: packets come wrapped into others to the server's own address.
+// tunnel: packets arrive encapsulated, sent to the server's own address.
 func (w *want) tunnel(r Role) {
 	kind, dev := state.TunnelIPIP, "tunl0"
 	if r.Server.Is6() {
@@ -107,16 +107,16 @@ func (w *want) tunnel(r Role) {
 	why := fmt.Sprintf("packets to %s reach %s through a tunnel (TUN)", r.Service, r.Server)
 	w.Tunnels[state.TunnelKey{Dev: dev}] = state.Tunnel{Kind: kind, Provenance: state.Provenance{Origin: r.span, Why: why}}
 	if r.Server.Is4() {
-		// Clients are not reached through the tunnel, which a strict filter takes for a forged sender. The larger value of this
-		// and "all" counts, and 2 is the loose one.
+		// Clients are not reached through the tunnel, so a strict filter takes their addresses for forged. The larger
+		// of this value and that of "all" counts; 2 is the loose mode.
 		w.sysctl(r, "net/ipv4/conf/"+dev+"/rp_filter", "2", why)
 	}
 	w.silence(r, why)
 	w.address(r, dev, why)
 }
 
-// silence keeps this host from answering ARP requests for the virtual address, and from asking with it. IPv6 answers for the addresses
-// of the link alone.
+// silence keeps this host from answering ARP requests for the virtual address, and from using it as the sender of its
+// own. IPv6 only answers for the addresses of the link itself.
 func (w *want) silence(r Role, why string) {
 	if r.Service.Addr.Is6() {
 		return
@@ -152,7 +152,7 @@ func (w *want) address(r Role, dev, why string) {
 	}
 }
 
-// Sysctls lists the settings of a state.
+// Sysctls lists the sysctls of a state.
 func Sysctls(s state.State) (keys []state.SysctlKey) {
 	for k := range s.Sysctls {
 		keys = append(keys, k)
@@ -160,7 +160,7 @@ func Sysctls(s state.State) (keys []state.SysctlKey) {
 	return keys
 }
 
-// Accept gives up wishes that are as good as fulfilled: arp_ignore 2 is stricter than 1.
+// Accept drops wishes that are met well enough: arp_ignore 2 is stricter than 1.
 func Accept(have, want state.State) {
 	for k, w := range want.Sysctls {
 		if w.Value == "1" && have.Sysctls[k].Value == "2" {

@@ -36,7 +36,7 @@ virtual_server %s {
 	return compiler.Load(source.New("lb.conf", []byte(text)), compiler.Options{}).Config
 }
 
-// host has addresses, each as "10.0.0.7/24 eth0", and default routes, each as "10.0.0.1".
+// host has addresses, each like "10.0.0.7/24 eth0", and default routes, each like "10.0.0.1".
 func host(addresses, gateways []string) state.State {
 	s := state.New()
 	for _, a := range addresses {
@@ -50,7 +50,7 @@ func host(addresses, gateways []string) state.State {
 	return s
 }
 
-// TestWant holds what each forwarding method asks of a host, as the plan of it, and what it cannot mend.
+// TestWant checks what each forwarding method requires of a host, as a plan, and which problems remain.
 func TestWant(t *testing.T) {
 	quiet := "net.ipv4.conf.all.arp_announce=2 net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.eth0.arp_announce=2 net.ipv4.conf.eth0.arp_ignore=1"
 	for _, c := range []struct {
@@ -118,7 +118,7 @@ func changes(p plan.Plan) string {
 	return strings.Join(words, " ")
 }
 
-// TestAddr holds that --addr stands for the host's addresses.
+// TestAddr checks that --addr replaces the host's addresses.
 func TestAddr(t *testing.T) {
 	cfg, have := config(t, "10.0.0.3 80", "DR", "10.0.0.9 80"), host([]string{"10.0.0.7/24 eth0"}, nil)
 	roles := Roles(cfg, have, []netip.Addr{netip.MustParseAddr("10.0.0.9")})
@@ -127,7 +127,7 @@ func TestAddr(t *testing.T) {
 	}
 }
 
-// TestJournal holds that what was changed goes back to what it was first, and that the changes of others stay.
+// TestJournal checks that what was changed is restored to its first value, and that the changes of others stay.
 func TestJournal(t *testing.T) {
 	ignore, announce := state.SysctlKey{File: "net/ipv4/conf/all/arp_ignore"}, state.SysctlKey{File: "net/ipv4/conf/all/arp_announce"}
 	vip := state.AddressKey{Dev: "lo", Prefix: netip.MustParsePrefix("10.0.0.3/32")}

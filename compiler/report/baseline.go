@@ -8,29 +8,33 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
+
+	"keepc/compiler/lint"
 )
 
-// BaselineVersion is the version of the form of a baseline; it grows when a field changes its meaning or goes.
+// BaselineVersion is the version of the form of a baseline; it grows when a field changes its meaning or is removed.
 const BaselineVersion = 1
 
-// A Baseline is the findings that a project has known since it began to use keepc. They are not shown.
+// A Baseline is the findings that a project knew when it started to use keepc. They are not shown.
 type Baseline struct {
 	Version  int     `json:"version"`
 	Findings []Known `json:"findings"`
 }
 
-// A Known is a finding of a baseline. The fingerprint decides, the rest is for people.
+// A Known is a finding of a baseline. Only the fingerprint counts; the rest is for people.
 type Known struct {
 	Fingerprint string `json:"fingerprint"`
 	Rule        string `json:"rule"`
 	File        string `json:"file"`
-	Path        string `json:"path,omitempty"` // as that of a Finding
+	Path        string `json:"path,omitempty"` // like that of a Finding
 }
 
-// Identify gives the findings of a file their fingerprints: made of the rule, the file, the path of the statement, or what the line says
-// where no statement is (with the file that is judged, if that is another one), and how many such findings came before. name returns the name of a file that is the same wherever keepc was
-// started; nil: the name as it is shown.
+// Identify gives the findings of a file their fingerprints, computed from the rule, the file, the path of the
+// statement, or the text of the line if there is no statement (with the file that is judged, if that differs), and the
+// number of equal findings before it. name returns a name of a file that does not depend on where keepc was started;
+// nil: the name as shown.
 func (f File) Identify(name func(string) string) {
 	seen := map[string]int{}
 	for i := range f.Findings {
@@ -41,15 +45,20 @@ func (f File) Identify(name func(string) string) {
 			file, judged = name(file), name(judged)
 		}
 		if e := f.spot(d.Span).excerpt(); place == "" && e != nil {
-			if place = e.Text; file != judged { // the settings of several files, each of which may have the finding
+			if place = e.Text; file != judged { // settings of several files, each of which may have the finding
 				place += "\n" + judged
 			}
 		}
-		sum := sha256.Sum256([]byte(strings.Join([]string{d.Rule, file, place}, "\n")))
-		print := hex.EncodeToString(sum[:8])
-		seen[print]++
-		d.Fingerprint = fmt.Sprintf("%s:%d", print, seen[print])
+		d.Fingerprint = fingerprint(seen, d.Rule, file, place)
 	}
+}
+
+// fingerprint returns the fingerprint of one more finding, and counts it.
+func fingerprint(seen map[string]int, rule, file, place string) string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{rule, file, place}, "\n")))
+	print := hex.EncodeToString(sum[:8])
+	seen[print]++
+	return fmt.Sprintf("%s:%d", print, seen[print])
 }
 
 // Known lists the findings of a file for a baseline.
@@ -60,7 +69,7 @@ func (f File) Known(name func(string) string) (all []Known) {
 	return all
 }
 
-// Write writes a baseline, in an order in which few lines change when findings come and go.
+// Write writes a baseline, in an order that keeps changes small when findings come and go.
 func (b Baseline) Write(w io.Writer) error {
 	b.Version, b.Findings = BaselineVersion, slices.Clone(b.Findings)
 	slices.SortFunc(b.Findings, func(x, y Known) int {
@@ -78,7 +87,26 @@ func ReadBaseline(text []byte) (b Baseline, err error) {
 	if b.Version != BaselineVersion {
 		return b, fmt.Errorf("is a baseline of version %d; this keepc reads version %d", b.Version, BaselineVersion)
 	}
+	b.rename()
 	return b, nil
+}
+
+// rename gives findings of rules that have another name by now the fingerprints that they have under it. Those without
+// a path are not known any longer: the text of their lines is not in a baseline.
+func (b Baseline) rename() {
+	seen := map[string]int{}
+	for _, k := range b.Findings {
+		if print, n, ok := strings.Cut(k.Fingerprint, ":"); ok {
+			count, _ := strconv.Atoi(n)
+			seen[print] = max(seen[print], count)
+		}
+	}
+	for i := range b.Findings {
+		k := &b.Findings[i]
+		if rule, known := lint.Find(k.Rule); known && rule.Name != k.Rule && k.Path != "" {
+			k.Rule, k.Fingerprint = rule.Name, fingerprint(seen, rule.Name, k.File, k.Path)
+		}
+	}
 }
 
 // A Statistic counts the findings of a rule.
@@ -89,7 +117,7 @@ type Statistic struct {
 	Files    int    `json:"files"`
 }
 
-// Count counts the findings of each rule, the commonest first.
+// Count counts the findings of each rule, the most common first.
 func (c *Check) Count() {
 	c.Statistics = []Statistic{}
 	type counted struct{ rule, severity string }
@@ -109,7 +137,7 @@ func (c *Check) Count() {
 	})
 }
 
-// Statistics writes a line for each rule that found something, and the sum.
+// Statistics writes a line for each rule that found something, and the total.
 func Statistics(w io.Writer, c Check, colors Colors) error {
 	s := screen{c: colors}
 	for _, n := range c.Statistics {

@@ -13,23 +13,23 @@ import (
 	"keepc/grammar/source"
 )
 
-// CheckVersion is the version of the JSON form of findings; it grows when a field changes its meaning or goes.
+// CheckVersion is the version of the JSON form of findings; it grows when a field changes its meaning or is removed.
 const CheckVersion = 1
 
 // A Check is the findings of a run.
 type Check struct {
 	Version  int       `json:"version"`
-	Files    []string  `json:"files"` // those that were named
+	Files    []string  `json:"files"` // those named by the user
 	Unread   []Unread  `json:"unread,omitempty"`
 	Summary  Summary   `json:"summary"`
 	Findings []Finding `json:"findings"`
 	Groups   []Group   `json:"groups,omitempty"` // of a cluster: the virtual routers that a finding is about
-	Gone     []Known   `json:"gone,omitempty"`   // findings of the baseline that are not found any longer
+	Gone     []Known   `json:"gone,omitempty"`   // findings of the baseline that are no longer found
 
 	Statistics []Statistic `json:"statistics,omitempty"` // with --statistics
 
 	Program string    `json:"-"` // the version of keepc
-	Page    string    `json:"-"` // the address of a page about the rules, each at its name; empty: there is none
+	Page    string    `json:"-"` // the URL of a page about the rules, with their names as anchors; empty: there is none
 	Time    time.Time `json:"-"` // of the check
 }
 
@@ -44,11 +44,11 @@ type Summary struct {
 	Errors     int `json:"errors"`
 	Warnings   int `json:"warnings"`
 	Infos      int `json:"infos"`
-	Repairable int `json:"repairable"`      // by --fix
+	Repairable int `json:"repairable"`      // that --fix repairs
 	Known      int `json:"known,omitempty"` // not shown: the baseline has them
 }
 
-// String is the counts as a person reads them: "2 errors, 1 warning".
+// String returns the counts as a person reads them: "2 errors, 1 warning".
 func (s Summary) String() string {
 	var parts []string
 	for _, p := range []struct {
@@ -74,15 +74,16 @@ func (s *Summary) Add(severity diag.Severity) {
 	}
 }
 
-// Plus is the sum of two counts.
+// Plus returns the sum of two counts.
 func (s Summary) Plus(o Summary) Summary {
 	return Summary{s.Errors + o.Errors, s.Warnings + o.Warnings, s.Infos + o.Infos, s.Repairable + o.Repairable, s.Known + o.Known}
 }
 
-// Findings is how many there are, of all severities.
+// Findings returns the number of findings of all severities.
 func (s Summary) Findings() int { return s.Errors + s.Warnings + s.Infos }
 
-// A Finding is one finding. Lines and columns count from 1, columns in characters; the end is the first place behind.
+// A Finding is one finding. Lines and columns count from 1, columns in characters; the end is the first position after
+// it.
 type Finding struct {
 	Rule      string   `json:"rule"`
 	Severity  string   `json:"severity"`
@@ -99,15 +100,15 @@ type Finding struct {
 	Notes     []Note   `json:"notes,omitempty"`
 	Help      string   `json:"help,omitempty"`
 	Fixes     []Fix    `json:"fixes,omitempty"`
-	Host      bool     `json:"host,omitempty"` // wrong only on this machine
+	Host      bool     `json:"host,omitempty"` // wrong on this machine only
 	IDs       []string `json:"ids,omitempty"`  // of the readings that have it; empty: all
-	Fails     bool     `json:"fails"`          // check exits with 1 for it
+	Fails     bool     `json:"fails"`          // makes check exit with 1
 
-	// Fingerprint is the same for a finding whose line moved.
+	// Fingerprint stays the same when the line of a finding moves.
 	Fingerprint string `json:"fingerprint"`
 }
 
-// readers names the ids of the readings that have a finding: " (id lb1)". It is empty where all have it.
+// readers names the ids of the readings that have a finding: " (id lb1)". It is empty if all have it.
 func (f Finding) readers() string {
 	switch len(f.IDs) {
 	case 0:
@@ -127,7 +128,7 @@ type Note struct {
 	Excerpt *Excerpt `json:"excerpt,omitempty"`
 }
 
-// A Fix repairs a finding; with exactly one, --fix applies it.
+// A Fix repairs a finding; if there is exactly one, --fix applies it.
 type Fix struct {
 	Title string `json:"title"`
 	Edits []Edit `json:"edits"`
@@ -149,10 +150,10 @@ type File struct {
 	Findings diag.List
 	Secrets  []source.Span // never shown
 	Tree     *grammar.File // nil: not known
-	Fatal    diag.Severity // the least severity that fails the check
+	Fatal    diag.Severity // the lowest severity that fails the check
 }
 
-// NewCheck makes the model of the findings of some files, in the order of the files.
+// NewCheck builds the model of the findings of some files, in the order of the files.
 func NewCheck(files []File) Check {
 	c := Check{Version: CheckVersion, Files: []string{}, Findings: []Finding{}}
 	for _, f := range files {
@@ -193,7 +194,7 @@ func (f File) finding(d diag.Diagnostic) Finding {
 	m.Notes = append(m.Notes, again(d)...)
 	for _, fix := range d.Fixes {
 		if slices.ContainsFunc(fix.Edits, func(e diag.Edit) bool { return Hide(e.Text) != e.Text }) {
-			continue // it would tell
+			continue // it would reveal the secret
 		}
 		here.scrub(&fix.Title)
 		m.Fixes = append(m.Fixes, newFix(fix))
@@ -201,7 +202,7 @@ func (f File) finding(d diag.Diagnostic) Finding {
 	return m
 }
 
-// again says where else the words are brought in that a finding is about: at the first few places, and how often besides.
+// again says where else the words of a finding come from: the first few places, and how many more.
 func again(d diag.Diagnostic) (notes []Note) {
 	const few = 3
 	if len(d.More) == 0 {
@@ -221,7 +222,7 @@ func again(d diag.Diagnostic) (notes []Note) {
 	return notes
 }
 
-// path names the statement in which a place lies, with the blocks around it. A value in it makes no other path.
+// path names the statement at a place, with the blocks around it. Values are not part of the path.
 func (f File) path(at source.Span) string {
 	if f.Tree == nil || at.IsZero() {
 		return ""

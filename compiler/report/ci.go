@@ -23,7 +23,7 @@ func (f Finding) Text() string {
 	return b.String()
 }
 
-// Whole is Text, and a line each for the other notes and for the help.
+// Whole is Text, followed by one line for each other note and for the help.
 func (f Finding) Whole() string {
 	var b strings.Builder
 	b.WriteString(f.Text())
@@ -38,8 +38,8 @@ func (f Finding) Whole() string {
 	return b.String()
 }
 
-// GitHub writes findings as commands of GitHub's workflow log, which shows them beside the lines. It shows ten errors and ten
-// warnings of a step, so errors come first.
+// GitHub writes findings as workflow commands, which GitHub shows beside the lines. It shows ten errors and ten
+// warnings per step, so errors come first.
 func GitHub(w io.Writer, c Check, _ Colors) error {
 	var b strings.Builder
 	for _, u := range c.Unread {
@@ -58,7 +58,7 @@ func GitHub(w io.Writer, c Check, _ Colors) error {
 			if f.Line > 0 {
 				fmt.Fprintf(&b, ",line=%d,endLine=%d", f.Line, f.EndLine)
 			}
-			if f.Line > 0 && f.Line == f.EndLine { // columns are for one line
+			if f.Line > 0 && f.Line == f.EndLine { // columns are only for single lines
 				fmt.Fprintf(&b, ",col=%d,endColumn=%d", f.Column, f.EndColumn)
 			}
 			fmt.Fprintf(&b, ",title=%s::%s\n", property.Replace(f.Rule), data.Replace(f.Whole()))
@@ -71,7 +71,7 @@ func GitHub(w io.Writer, c Check, _ Colors) error {
 	return err
 }
 
-// What stands for characters that mean something in a workflow command.
+// Replacements for characters that have a meaning in a workflow command.
 var (
 	data     = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
 	property = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
@@ -110,9 +110,9 @@ func Checkstyle(w io.Writer, c Check, _ Colors) error {
 	return writeXML(w, doc)
 }
 
-// JUnit writes findings as the XML of JUnit: a file is a suite, a finding a test. One fails if the check fails for it; the others are in the
-// output of the suite, so that a job is as green there as by its exit code. Ant's schema demands most of what is empty here, and Jenkins
-// lets it pass.
+// JUnit writes findings as JUnit XML: a file is a suite, a finding a test. A test fails if its finding fails the
+// check; other findings are in the output of the suite, so that a job is as green there as by its exit code. Ant's
+// schema demands most of what is empty here; Jenkins does not.
 func JUnit(w io.Writer, c Check, _ Colors) error {
 	type failure struct {
 		Message string `xml:"message,attr"`
@@ -179,7 +179,7 @@ func JUnit(w io.Writer, c Check, _ Colors) error {
 	return writeXML(w, doc)
 }
 
-// GitLab writes findings as the JSON of GitLab's Code Quality report.
+// GitLab writes findings as the JSON of a GitLab Code Quality report.
 func GitLab(w io.Writer, c Check, _ Colors) error {
 	type lines struct {
 		Begin int `json:"begin"`
@@ -207,7 +207,7 @@ func GitLab(w io.Writer, c Check, _ Colors) error {
 	return writeJSON(w, all)
 }
 
-// fileNames lists the files that were checked, and those that they include and that have findings.
+// fileNames lists the files that were checked, and the included files that have findings.
 func (c Check) fileNames() []string {
 	names := append([]string(nil), c.Files...)
 	for _, f := range c.Findings {

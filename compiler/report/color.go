@@ -2,7 +2,7 @@ package report
 
 import "fmt"
 
-// Colors tells whether output is coloured. Colour changes nothing but SGR codes.
+// Colors reports whether output is coloured. Colour adds nothing but SGR codes.
 type Colors bool
 
 // SGR codes of what is coloured.
@@ -22,7 +22,7 @@ func (c Colors) paint(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-// Mark colours a line of a plan by its mark: what comes is green, what goes is red, what changes is yellow.
+// Mark colours a line of a plan by its mark: additions are green, removals red, changes yellow.
 func (c Colors) Mark(mark, text string) string {
 	switch mark {
 	case "+":

@@ -16,12 +16,13 @@ import (
 	"keepc/grammar/source"
 )
 
-// ConfigVersion is the version of the JSON form of a configuration; it grows when a field changes its meaning or goes.
+// ConfigVersion is the version of the JSON form of a configuration; it grows when a field changes its meaning or is
+// removed.
 const ConfigVersion = 1
 
-// Config writes the configuration of a file as JSON. A block is an object under the word of the file, a part of it has the
-// name of its Go field in the style of the file, or what its json tag says. Durations are seconds; "at" is the place of the
-// line. A number always stands, also 0; what is false, empty or not there is left out.
+// Config writes the configuration of a file as JSON. A block is an object named by the word of the file; its parts are
+// named by their Go fields in the style of the file, or by their json tags. Durations are in seconds; "at" is the
+// place of the line. Numbers are always written, even 0; what is false, empty or absent is left out.
 func Config(w io.Writer, file string, cfg *ir.Config) error {
 	var e configEncoder
 	e.WriteString(`{"version":` + strconv.Itoa(ConfigVersion) + `,"file":`)
@@ -37,7 +38,10 @@ func Config(w io.Writer, file string, cfg *ir.Config) error {
 }
 
 // A configEncoder writes values as JSON without white space.
-type configEncoder struct{ bytes.Buffer }
+type configEncoder struct {
+	bytes.Buffer
+	open bool // nothing in it is secret
+}
 
 // A member is how a field of a struct is written.
 type member struct {
@@ -46,7 +50,7 @@ type member struct {
 	omitZero     bool // also of numbers
 }
 
-// fields writes the fields of a struct as members of an object that is open; first tells whether it is still empty.
+// fields writes the fields of a struct as members of an object that is open; first reports whether it is still empty.
 func (e *configEncoder) fields(v reflect.Value, first bool) bool {
 	for i := range v.NumField() {
 		m, f := memberOf(v.Type().Field(i)), v.Field(i)
@@ -70,7 +74,7 @@ func (e *configEncoder) fields(v reflect.Value, first bool) bool {
 	return first
 }
 
-// checker writes the kind of a check, and the part that its kind has: "kind":"HTTP_GET","http":{…}.
+// checker writes the kind of a check, and the part of that kind: "kind":"HTTP_GET","http":{…}.
 func (e *configEncoder) checker(c ir.Checker, first bool) bool {
 	if !first {
 		e.WriteByte(',')
@@ -111,6 +115,9 @@ func (e *configEncoder) value(v reflect.Value) {
 	case []string:
 		e.words(x)
 		return
+	case ir.Unenforced: // our own words, not those of the file
+		e.open = true
+		defer func() { e.open = false }()
 	case fmt.Stringer:
 		if v.Kind() != reflect.Struct && v.Kind() != reflect.Pointer {
 			e.text(x.String())
@@ -134,7 +141,11 @@ func (e *configEncoder) value(v reflect.Value) {
 		}
 		e.WriteByte(']')
 	case reflect.String:
-		e.text(Hide(v.String()))
+		text := v.String()
+		if !e.open {
+			text = Hide(text)
+		}
+		e.text(text)
 	default: // booleans and numbers
 		fmt.Fprint(e, v.Interface())
 	}
@@ -145,7 +156,7 @@ func (e *configEncoder) place(at source.Span) {
 	e.text(p.File + ":" + strconv.Itoa(p.Line))
 }
 
-// words writes the words of a command without the passwords among them, as an excerpt shows them.
+// words writes the words of a command without the passwords in them, as an excerpt shows them.
 func (e *configEncoder) words(words []string) {
 	secrets := secretParts(strings.Join(words, " "))
 	e.WriteByte('[')
@@ -166,7 +177,7 @@ func (e *configEncoder) words(words []string) {
 	e.WriteByte(']')
 }
 
-// text writes a string of JSON; bytes that are no UTF-8 become U+FFFD.
+// text writes a JSON string; bytes that are not UTF-8 become U+FFFD.
 func (e *configEncoder) text(s string) {
 	enc := json.NewEncoder(e)
 	enc.SetEscapeHTML(false)
@@ -174,7 +185,7 @@ func (e *configEncoder) text(s string) {
 	e.Truncate(e.Len() - 1)
 }
 
-// absent tells whether a value is left out: all that is zero but numbers.
+// absent reports whether a value is left out: every zero value that is not a number.
 func absent(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Slice:
@@ -185,8 +196,8 @@ func absent(v reflect.Value) bool {
 	return v.IsZero()
 }
 
-// memberOf reads the json tag of a field: a name, "-", ",omitzero" for a number that is left out when it is 0, or ",inline"
-// for a struct whose fields stand in the one around it, as those of embedded structs do.
+// memberOf reads the json tag of a field: a name, "-", ",omitzero" for a number that is left out if it is 0, or
+// ",inline" for a struct whose fields belong to the surrounding object, as those of embedded structs do.
 func memberOf(f reflect.StructField) member {
 	name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 	m := member{name: name, skip: name == "-", inline: options == "inline" || f.Anonymous && name == "", omitZero: options == "omitzero"}

@@ -9,17 +9,19 @@ import (
 	"keepc/compiler/diff"
 )
 
-// DiffVersion is the version of the JSON form of a diff; it grows when a field changes its meaning or goes.
+// DiffVersion is the version of the JSON form of a diff; it grows when a field changes its meaning or is removed.
 const DiffVersion = 1
 
-// A Diff is the JSON form of a diff of one or several directors, and what the screen is made from.
+// A Diff is the JSON form of a diff of one or several directors, from which the screen is made.
 type Diff struct {
 	Version   int            `json:"version"`
 	Directors []DirectorDiff `json:"directors"`
 	Peers     []string       `json:"peers,omitempty"` // directors that keep their files
-	// Rollouts are for clusters: one that is true of all routers; or one for keepc and one for keepalived, where these differ.
+	// Rollouts are for clusters: one that holds for all routers, or one for keepc and one for keepalived if these
+	// differ.
 	Rollouts []Rollout `json:"rollouts,omitempty"`
-	// NotSimulated is what of the files no rollout plays, though it can move a role: a line for each reason.
+	// NotSimulated is the parts of the files that no rollout plays although they can move a role: one line for each
+	// reason.
 	NotSimulated []string `json:"not_simulated,omitempty"`
 }
 
@@ -35,18 +37,18 @@ type DirectorDiff struct {
 	Notes   []string    `json:"notes,omitempty"`
 }
 
-// A Reload is what a reload changes beside the kernel objects, and what becomes of instances and real servers.
+// A Reload is what a reload changes besides the kernel objects, and what happens to instances and real servers.
 type Reload struct {
 	Settings    []SettingChange `json:"settings"`
 	Instances   []Verdict       `json:"instances"`
 	RealServers []Verdict       `json:"real_servers"`
 }
 
-// A SettingChange is one keyword that differs, or a block that comes or goes.
+// A SettingChange is one keyword that differs, or a block that is added or removed.
 type SettingChange struct {
 	Action  string `json:"action"`          // add change remove
-	Keyword string `json:"keyword"`         // the way to it from the top level: vrrp_instance.priority
-	Block   string `json:"block,omitempty"` // that it stands in: VI_1, global_defs
+	Keyword string `json:"keyword"`         // its path from the top level: vrrp_instance.priority
+	Block   string `json:"block,omitempty"` // the block around it: VI_1, global_defs
 	Name    string `json:"name"`            // priority, track_script chk_http
 	Before  string `json:"before,omitempty"`
 	After   string `json:"after,omitempty"`
@@ -56,11 +58,11 @@ type SettingChange struct {
 	mark string
 }
 
-// A Verdict says what becomes of an instance or a real server.
+// A Verdict says what happens to an instance or a real server.
 type Verdict struct {
 	Name    string `json:"name"`
 	Service string `json:"service,omitempty"` // of a real server
-	// Interface, VirtualRouterID and Family are what a reload knows an instance by.
+	// Interface, VirtualRouterID and Family are what a reload identifies an instance by.
 	Interface       string `json:"interface,omitempty"`
 	VirtualRouterID int    `json:"virtual_router_id,omitempty"`
 	Family          string `json:"family,omitempty"`
@@ -68,7 +70,7 @@ type Verdict struct {
 	// with its state, re-checked, drained, removed, added.
 	Verdict string `json:"verdict"`
 	Reason  string `json:"reason"`
-	// Consequence is what the other directors make of it: "would take MASTER from lb2 (priority 120)".
+	// Consequence is the effect on the other directors: "would take MASTER from lb2 (priority 120)".
 	Consequence string `json:"consequence,omitempty"`
 	At          *Place `json:"at,omitempty"`
 
@@ -81,7 +83,7 @@ type DiffSummary struct {
 	Settings int `json:"settings"`
 }
 
-// NewDirectorDiff makes the model of what changes on one director. head says what is compared and assumed.
+// NewDirectorDiff builds the model of what changes on one director. head says what is compared and assumed.
 func NewDirectorDiff(name, before, after, head string, d diff.Diff) DirectorDiff {
 	kernel := NewPlan(after, head, d.Kernel)
 	m := DirectorDiff{
@@ -92,9 +94,12 @@ func NewDirectorDiff(name, before, after, head string, d diff.Diff) DirectorDiff
 	return m
 }
 
-// NewReload makes the model of what a reload changes beside the kernel objects.
+// NewReload builds the model of what a reload changes besides the kernel objects.
 func NewReload(d diff.Diff) Reload {
-	m := Reload{Settings: []SettingChange{}, Instances: []Verdict{}, RealServers: []Verdict{}}
+	m := Reload{
+		Settings:  make([]SettingChange, 0, len(d.Settings)),
+		Instances: make([]Verdict, 0, len(d.Instances)), RealServers: make([]Verdict, 0, len(d.Servers)),
+	}
 	for _, s := range d.Settings {
 		m.Settings = append(m.Settings, settingChange(s))
 	}
@@ -117,7 +122,7 @@ func NewReload(d diff.Diff) Reload {
 	return m
 }
 
-// Empty reports whether a reload changes nothing beside the kernel objects.
+// Empty reports whether a reload changes nothing besides the kernel objects.
 func (m Reload) Empty() bool {
 	return len(m.Settings) == 0 && !m.moves() && !slices.ContainsFunc(m.RealServers, Verdict.loud)
 }
@@ -127,7 +132,7 @@ func (m Reload) moves() bool { return slices.ContainsFunc(m.Instances, Verdict.l
 
 func (v Verdict) loud() bool { return !v.quiet }
 
-// explain gives the changes of real servers' kernel objects their verdicts as reasons.
+// explain sets the verdicts on real servers as the reasons of their kernel objects' changes.
 func (m Reload) explain(changes []PlanChange) {
 	type server struct{ name, service string }
 	verdicts := make(map[server]*Verdict, len(m.RealServers))
@@ -153,12 +158,13 @@ func settingChange(s diff.Setting) SettingChange {
 	return c
 }
 
-// hideValue hides what in a value is secret by the words around it.
+// hideValue hides the parts of a value that are secret by the words around them.
 func hideValue(name, value string) string {
 	return strings.TrimPrefix(Hide(name+" "+value), name+" ")
 }
 
-// Suffer notes what a step of a rollout makes of the director's instances. One that does not keep its role is elected again.
+// Suffer records what a step of a rollout does to the director's instances. An instance that does not keep its role
+// goes through a new election.
 func (m *DirectorDiff) Suffer(s RolloutStep) {
 	for _, move := range s.Moves {
 		for i := range m.Instances {
@@ -176,17 +182,17 @@ func (m *DirectorDiff) Suffer(s RolloutStep) {
 	}
 }
 
-// Empty tells whether nothing changes.
+// Empty reports whether nothing changes.
 func (m DirectorDiff) Empty() bool {
 	return m.Summary == DiffSummary{} && m.Reload.Empty()
 }
 
-// alone tells whether something happens to an instance of a director whose peers are not known.
+// alone reports whether something happens to an instance of a director whose peers are unknown.
 func (m Diff) alone() bool {
 	return len(m.Directors) == 1 && len(m.Peers) == 0 && m.Directors[0].moves()
 }
 
-// Empty tells whether nothing changes on any director.
+// Empty reports whether nothing changes on any director.
 func (m Diff) Empty() bool {
 	return !slices.ContainsFunc(m.Directors, func(d DirectorDiff) bool { return !d.Empty() })
 }
@@ -199,7 +205,7 @@ func DiffJSON(w io.Writer, m Diff) error {
 	return nil
 }
 
-// DiffScreen writes the diff for a person. all shows what is untouched, too.
+// DiffScreen writes the diff for a person. all also shows what is untouched.
 func DiffScreen(w io.Writer, m Diff, c Colors, all bool) error {
 	s := planScreen{c: c}
 	for i, d := range m.Directors {
@@ -219,7 +225,7 @@ func DiffScreen(w io.Writer, m Diff, c Colors, all bool) error {
 		s.line("!", "Not simulated: "+line+".", "")
 	}
 	if m.alone() {
-		s.line("", "What the other directors make of it, their files tell: --peers FILES.", "")
+		s.line("", "For the effect on the other directors: --peers FILES.", "")
 	}
 	if _, err := io.WriteString(w, s.b.String()); err != nil {
 		return fmt.Errorf("write the diff: %w", err)
@@ -242,7 +248,7 @@ func (s *planScreen) director(d DirectorDiff, all bool) {
 	}
 }
 
-// settings writes what is no kernel object, block by block, under what becomes of the block.
+// settings writes what is not a kernel object, block by block, under the verdict on the block.
 func (s *planScreen) settings(d Reload, all bool) {
 	blocks := map[string][]SettingChange{}
 	var order []string
@@ -295,7 +301,7 @@ func (s *planScreen) settings(d Reload, all bool) {
 	}
 }
 
-// alike counts the first real servers that have one service, verdict and reason, and nothing of their own to show.
+// alike counts the first real servers that share service, verdict and reason, and have nothing else to show.
 func alike(list []Verdict, blocks map[string][]SettingChange) int {
 	n := 1
 	same := func(v Verdict) bool {
@@ -308,7 +314,7 @@ func alike(list []Verdict, blocks map[string][]SettingChange) int {
 	return n
 }
 
-// maxNames is how many of a kind are named.
+// maxNames is the number of names of a kind that are listed.
 const maxNames = 6
 
 func names(list []Verdict) string {
@@ -341,7 +347,7 @@ func (s *planScreen) setting(c SettingChange) {
 	s.line(c.mark, text, c.At.String())
 }
 
-// String is what is to be done.
+// String returns the totals.
 func (s DiffSummary) String() string {
 	if s.Settings > 0 {
 		return s.PlanSummary.String() + "; " + Count(s.Settings, "other setting")
@@ -349,7 +355,7 @@ func (s DiffSummary) String() string {
 	return s.PlanSummary.String()
 }
 
-// tally counts what becomes of instances and real servers.
+// tally counts what happens to instances and real servers.
 func (m Reload) tally() (text string) {
 	if len(m.Instances) > 0 {
 		text += " " + tally(m.Instances, "instance")

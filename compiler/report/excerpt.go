@@ -12,8 +12,8 @@ import (
 	"keepc/grammar/source"
 )
 
-// An Excerpt is a line of a file as it is shown: tabs expanded to 8, secrets hidden, cut when it is long. Start and Width
-// say what a finding points at, in columns from 0.
+// An Excerpt is a line of a file as it is shown: tabs expanded to 8, secrets hidden, cut if it is long. Start and
+// Width say what a finding points at, in columns from 0.
 type Excerpt struct {
 	Line  int    `json:"line"`
 	Text  string `json:"text"`
@@ -22,17 +22,17 @@ type Excerpt struct {
 }
 
 const (
-	hidden  = "(hidden)" // stands where a secret stands
+	hidden  = "(hidden)" // shown in place of a secret
 	tabStop = 8
 	before  = 40 // columns of a long line that are shown before the place
 	longest = 160
-	nearby  = 4096 // bytes of a line on either side of the place that are looked at
+	nearby  = 4096 // bytes of a line on either side of the place that are examined
 )
 
 // A part is a range of bytes of a line.
 type part struct{ from, to int }
 
-// A spot is a span, with the line in which it starts and what must not be shown of that line.
+// A spot is a span, with the line in which it starts and the parts of that line that must not be shown.
 type spot struct {
 	at      source.Span
 	line    []byte
@@ -71,7 +71,7 @@ func (s spot) excerpt() *Excerpt {
 	return &e
 }
 
-// join adds a part to others, or makes those that it touches larger.
+// join adds a part to others, or extends those that it touches.
 func join(parts []part, p part) []part {
 	others := parts[:0:0]
 	for _, o := range parts {
@@ -84,7 +84,7 @@ func join(parts []part, p part) []part {
 	return append(others, p)
 }
 
-// scrub takes out of texts about a place what they tell of a secret there.
+// scrub removes from texts about a place what they reveal of a secret there.
 func (s spot) scrub(texts ...*string) {
 	for _, p := range s.secrets {
 		secret := string(s.line[p.from:p.to])
@@ -103,7 +103,7 @@ func (s spot) scrub(texts ...*string) {
 	}
 }
 
-// secretFields returns the words of a secret part of a line, without those of a comment behind it.
+// secretFields returns the words of a secret part of a line, without those of a comment after it.
 func secretFields(secret string) []string {
 	words := strings.FieldsFunc(secret, func(c rune) bool { return strings.ContainsRune("\"' \t=", c) })
 	if n := slices.IndexFunc(words, func(w string) bool { return strings.ContainsAny(w, "#!") }); n >= 0 {
@@ -113,7 +113,7 @@ func secretFields(secret string) []string {
 	return words
 }
 
-// without hides words in a text, where they stand as words.
+// without hides words in a text, where they are whole words.
 func without(text string, words []string) string {
 	for _, w := range words {
 		for at := 0; ; {
@@ -131,7 +131,7 @@ func without(text string, words []string) string {
 	return text
 }
 
-// letterAt tells whether a letter, a digit or _ stands at a place of a text.
+// letterAt reports whether a letter, a digit or _ is at a position of a text.
 func letterAt(text string, at int) bool {
 	if at < 0 || at >= len(text) {
 		return false
@@ -156,13 +156,13 @@ func render(line []byte, at part, secrets []part) Excerpt {
 			start = column
 		}
 		b.WriteString(shown)
-		column += columns(shown)
+		column += Columns(shown)
 		i += n
 		if start >= 0 && end < 0 && i >= at.to {
 			end = column
 		}
 	}
-	if start < 0 { // behind the last character
+	if start < 0 { // after the last character
 		start, end = column, column
 	}
 	if end < 0 {
@@ -187,16 +187,16 @@ func glyph(text []byte, column int) (shown string, n int) {
 	return string(c), n
 }
 
-// cut leaves of a long line what stands around the place.
+// cut keeps the part of a long line around the place.
 func (e *Excerpt) cut() {
 	const dots = "..."
-	all, from := columns(e.Text), max(0, e.Start-before)
+	all, from := Columns(e.Text), max(0, e.Start-before)
 	e.Start -= from
 	if from > 0 {
 		e.Text, e.Start = new(runewidth.Condition).TruncateLeft(e.Text, from, dots), e.Start+len(dots)
 	}
 	if all > from+longest {
-		e.Text = new(runewidth.Condition).Truncate(e.Text, columns(e.Text)-(all-from-longest)+len(dots), dots)
+		e.Text = new(runewidth.Condition).Truncate(e.Text, Columns(e.Text)-(all-from-longest)+len(dots), dots)
 	}
 	e.Width = min(e.Width, longest-before)
 }

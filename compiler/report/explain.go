@@ -40,7 +40,7 @@ func ExplainRule(r lint.Rule) string {
 	return b.String()
 }
 
-// ExplainDifferences is what keepc check does otherwise than keepalived -t, a paragraph each.
+// ExplainDifferences lists the differences between keepc check and keepalived -t, one paragraph each.
 func ExplainDifferences(all []lint.Difference) string {
 	var b strings.Builder
 	b.WriteString("drop-in\nWhat keepc check does otherwise than keepalived -t, on purpose.\n")
@@ -67,7 +67,7 @@ func ExplainDifferences(all []lint.Difference) string {
 	return b.String()
 }
 
-// ExplainCapabilities is what a director must be allowed to do, and for which words.
+// ExplainCapabilities lists the capabilities that a director needs, and for which words.
 func ExplainCapabilities(kinds []privilege.Kind) string {
 	var b strings.Builder
 	b.WriteString("capabilities\nWhat keepc run needs of its machine, by the words of the file.\n")
@@ -169,7 +169,7 @@ func ExplainDirective(d schema.Directive) string {
 	return b.String()
 }
 
-// standard is what holds where a keyword does not stand.
+// standard is the value that applies without the keyword.
 func standard(k *schema.Keyword) string {
 	switch {
 	case k.Default != "":
@@ -182,7 +182,7 @@ func standard(k *schema.Keyword) string {
 	return ""
 }
 
-// facts is what else the table says of a keyword, a sentence each.
+// facts is what else the table says about a keyword, one sentence each.
 func facts(k *schema.Keyword) (all []string) {
 	add := func(on bool, format string, args ...any) {
 		if on {
@@ -207,7 +207,7 @@ func notYet(path string) (lines []string) {
 			continue
 		}
 		text := strings.TrimSpace(path + " " + v.When)
-		text = ir.Unenforced{Keyword: text, Why: v.Why}.String() + "."
+		text = ir.Unenforced{Keyword: text, Unread: v.Answer == enforced.Unread, Why: v.Why}.String() + "."
 		if v.Answer == enforced.Refused {
 			text += " keepc run refuses the file."
 		}
@@ -224,7 +224,8 @@ func reload(k *schema.Keyword) string {
 	return "applied live"
 }
 
-// allVersions is said of what the oldest keepalived that keepc knows had: files for an older one are read as by that.
+// allVersions describes what the oldest keepalived that keepc knows already had: files for an older one are read as
+// that one would.
 const allVersions = "all versions since 2.0; older ones are judged as 2.0"
 
 // readers says which versions and builds of keepalived know a keyword.

@@ -10,7 +10,7 @@ import (
 	"keepc/grammar/diag"
 )
 
-// A Group is a virtual router of a cluster, its members side by side.
+// A Group is a virtual router of a cluster with its members side by side.
 type Group struct {
 	Name      string   `json:"name"` // of the first member
 	VRID      uint8    `json:"virtual_router_id"`
@@ -20,7 +20,7 @@ type Group struct {
 	Rows      []Row    `json:"settings"`
 }
 
-// A Row is what the members say of one thing, in the order of the nodes; empty: nothing.
+// A Row is what the members say about one setting, in the order of the nodes; empty: nothing.
 type Row struct {
 	Setting string   `json:"setting"`
 	Values  []string `json:"values"`
@@ -28,10 +28,11 @@ type Row struct {
 	Found   bool     `json:"found"` // a finding is about it
 }
 
-// Found tells whether a finding is about the group.
+// Found reports whether a finding is about the group.
 func (g Group) Found() bool { return slices.ContainsFunc(g.Rows, func(r Row) bool { return r.Found }) }
 
-// NewGroups lays the virtual routers of a cluster out. shown tells which findings are shown, of those that the comparison made.
+// NewGroups builds the tables of the virtual routers of a cluster. shown reports whether a finding of the comparison
+// is shown.
 func NewGroups(c *cluster.Cluster, found lint.Comparison, shown func(diag.Diagnostic) bool) (groups []Group) {
 	for _, g := range found.Groups {
 		m := g.Members[0]
@@ -64,7 +65,8 @@ func NewGroups(c *cluster.Cluster, found lint.Comparison, shown func(diag.Diagno
 	return groups
 }
 
-// group writes the table of a virtual router: a line for each setting, a column for each member, and a mark where a finding is.
+// group writes the table of a virtual router: a line for each setting, a column for each member, and a mark for each
+// finding.
 func (s *screen) group(g Group) {
 	cells := [][]string{append([]string{g.title()}, g.Nodes...)}
 	for _, r := range g.Rows {
@@ -77,12 +79,12 @@ func (s *screen) group(g Group) {
 				line[i] = "-"
 			}
 			line[i] = short(line[i])
-			widths[i] = max(widths[i], columns(line[i]))
+			widths[i] = max(widths[i], Columns(line[i]))
 		}
 	}
 	for i, line := range cells {
 		for k, cell := range line {
-			line[k] = padded(cell, widths[k]+3)
+			line[k] = Padded(cell, widths[k]+3)
 		}
 		text := strings.Join(line, "")
 		switch {
@@ -112,7 +114,7 @@ func agreement(r Row) string {
 	return "differs"
 }
 
-// short cuts what is too long for a column.
+// short cuts text that is too long for a column.
 func short(cell string) string {
 	const longest = 40
 	if r := []rune(cell); len(r) > longest {

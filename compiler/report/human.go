@@ -28,7 +28,8 @@ func Formats() []Format {
 	}
 }
 
-// Human writes findings with excerpts, the tables of a cluster, and a last line that counts. It writes nothing when there is nothing.
+// Human writes findings with excerpts, the tables of a cluster, and a last line with the counts. Without findings it
+// writes nothing.
 func Human(w io.Writer, c Check, colors Colors) error {
 	s := screen{c: colors}
 	for _, f := range saidOnce(c.Findings) {
@@ -44,10 +45,11 @@ func Human(w io.Writer, c Check, colors Colors) error {
 	return err
 }
 
-// manyPlaces is in how many places the same may be wrong for each to be shown.
+// manyPlaces is the number of places up to which the same mistake is shown for each.
 const manyPlaces = 20
 
-// saidOnce leaves one finding of those that say the same of very many places, and none of which has a repair. Programs get them all.
+// saidOnce keeps one of the findings that say the same about very many places, if none has a repair. Programs get them
+// all.
 func saidOnce(found []Finding) (left []Finding) {
 	type text struct{ rule, message, label string }
 	said := func(f Finding) text { return text{f.Rule, f.Message, f.Label} }
@@ -72,7 +74,8 @@ func saidOnce(found []Finding) (left []Finding) {
 	return left
 }
 
-// Short writes one line for each finding: file:line:column: severity: message [rule]. A finding about two files names the other place.
+// Short writes one line for each finding: file:line:column: severity: message [rule]. A finding about two files names
+// the other place.
 func Short(w io.Writer, c Check, colors Colors) error {
 	s := screen{c: colors}
 	for _, f := range c.Findings {
@@ -159,7 +162,7 @@ func (s *screen) excerpt(g int, e Excerpt, mark, code, label string) {
 
 func trimRight(s string) string { return strings.TrimRight(s, " ") }
 
-// text writes a note or help, after a bar when an excerpt stands before it.
+// text writes a note or help, after a bar if an excerpt is before it.
 func (s *screen) text(bar bool, line, what, code, text string) bool {
 	if bar {
 		s.line(line)
@@ -175,23 +178,23 @@ func (s *screen) text(bar bool, line, what, code, text string) bool {
 	return false
 }
 
-// Wrap cuts the lines of a text into lines of at most n columns where words allow it. What goes on stays in the last column of its line:
-// below the text that follows the last two blanks.
+// Wrap breaks the lines of a text into lines of at most n columns where words allow it. Continuations start in the
+// last column of their line: below the text after the last two blanks.
 func Wrap(text string, n int) string {
 	var all []string
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\n")
 		head := line[:strings.LastIndex(line, "  ")+1] // and a blank, if there is one
 		head += line[len(head) : len(line)-len(strings.TrimLeft(line[len(head):], " "))]
-		for _, part := range wrap(line[len(head):], n-columns(head)) {
+		for _, part := range wrap(line[len(head):], n-Columns(head)) {
 			all = append(all, head+part)
-			head = strings.Repeat(" ", columns(head))
+			head = strings.Repeat(" ", Columns(head))
 		}
 	}
 	return strings.Join(all, "\n")
 }
 
-// wrap cuts a text into lines of at most n columns where words allow it.
+// wrap breaks a text into lines of at most n columns where words allow it.
 func wrap(text string, n int) []string {
 	var lines []string
 	line := ""
@@ -199,7 +202,7 @@ func wrap(text string, n int) []string {
 		switch {
 		case line == "":
 			line = w
-		case columns(line)+1+columns(w) > n:
+		case Columns(line)+1+Columns(w) > n:
 			lines = append(lines, line)
 			line = w
 		default:

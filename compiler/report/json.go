@@ -19,14 +19,14 @@ func writeJSON(w io.Writer, doc any) error {
 	return e.Encode(doc)
 }
 
-// InJSON returns a writer of JSON whose strings have as \uXXXX what a terminal or the log of a job could take for commands. They mean the same.
-// Each Write has whole strings.
+// InJSON returns a writer of JSON that writes as \uXXXX what a terminal or the log of a job could take for commands.
+// The meaning is the same. Each Write must contain whole strings.
 func InJSON(w io.Writer) io.Writer { return jsonWriter{w} }
 
 type jsonWriter struct{ io.Writer }
 
 func (j jsonWriter) Write(text []byte) (int, error) {
-	plain := func(c rune) bool { return c < 0x7f || unicode.IsPrint(c) } // the encoder escapes the controls of ASCII
+	plain := func(c rune) bool { return c < 0x7f || unicode.IsPrint(c) } // the encoder escapes the control characters of ASCII
 	clean := func(b []byte) bool {
 		return !bytes.ContainsFunc(b, func(c rune) bool { return !plain(c) }) && !bytes.Contains(b, []byte("##"))
 	}

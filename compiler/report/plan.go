@@ -1,6 +1,7 @@
 package report
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -15,17 +16,18 @@ import (
 	"keepc/grammar/source"
 )
 
-// PlanVersion is the version of the JSON form of a plan; it grows when a field changes its meaning or goes.
+// PlanVersion is the version of the JSON form of a plan; it grows when a field changes its meaning or is removed.
 const PlanVersion = 1
 
-// A Plan is the JSON form of a plan, and what the screen is made from.
+// A Plan is the JSON form of a plan, from which the screen is made.
 type Plan struct {
 	Version int          `json:"version"`
 	File    string       `json:"file"`
 	Head    string       `json:"head"`
 	Changes []PlanChange `json:"changes"`
-	*Reload              // nil: what is in force is not known, or nobody is at work
-	// Uncertain: a director is at work, and what it has in force is not known. It may change, and remove, more than is told.
+	*Reload              // nil: what is in force is unknown, or no director runs
+	// Uncertain says that a director runs and what it has in force is unknown: it may change and remove more than is
+	// shown.
 	Uncertain bool          `json:"uncertain,omitempty"`
 	Summary   PlanSummary   `json:"summary"`
 	Restart   []StartChange `json:"restart,omitempty"` // what takes effect only after a restart of the running daemon
@@ -42,17 +44,17 @@ type StartChange struct {
 
 // A PlanChange is one change of one object.
 type PlanChange struct {
-	Action   string            `json:"action"` // add change replace remove foreign
-	Kind     string            `json:"kind"`   // the name of a state.Kind: address route rule service destination …
-	Name     string            `json:"name"`
-	Service  string            `json:"service,omitempty"` // of a destination
-	Devices  []string          `json:"devices,omitempty"` // the interfaces that an address or a route needs
-	Why      string            `json:"why"`
-	At       *Place            `json:"at,omitempty"`
-	Before   map[string]string `json:"before,omitempty"`
-	After    map[string]string `json:"after,omitempty"`
-	Settings []Setting         `json:"settings,omitempty"` // what differs, or all that an added object has
-	Same     int               `json:"unchanged_settings,omitempty"`
+	Action   string    `json:"action"` // add change replace remove foreign
+	Kind     string    `json:"kind"`   // the name of a state.Kind: address route rule service destination …
+	Name     string    `json:"name"`
+	Service  string    `json:"service,omitempty"` // of a destination
+	Devices  []string  `json:"devices,omitempty"` // the interfaces that an address or a route needs
+	Why      string    `json:"why"`
+	At       *Place    `json:"at,omitempty"`
+	Before   Values    `json:"before,omitzero"`
+	After    Values    `json:"after,omitzero"`
+	Settings []Setting `json:"settings,omitempty"` // what differs, or everything that an added object has
+	Same     int       `json:"unchanged_settings,omitempty"`
 
 	mark  string
 	about state.Traits
@@ -86,12 +88,12 @@ type PlanSummary struct {
 	Remove int `json:"remove"`
 }
 
-// String is what is to be done.
+// String returns the totals.
 func (s PlanSummary) String() string {
 	return fmt.Sprintf("%d to add, %d to change, %d to remove", s.Add, s.Change, s.Remove)
 }
 
-// NewPlan makes the model of a plan. head is the line that says what was looked at and assumed.
+// NewPlan builds the model of a plan. head is the line that says what was examined and assumed.
 func NewPlan(file, head string, p plan.Plan) Plan {
 	m := Plan{Version: PlanVersion, File: file, Head: head, Changes: make([]PlanChange, 0, len(p))}
 	for _, c := range p {
@@ -108,15 +110,15 @@ func NewPlan(file, head string, p plan.Plan) Plan {
 	return m
 }
 
-// Empty tells whether the plan changes nothing.
+// Empty reports whether the plan changes nothing.
 func (m Plan) Empty() bool {
 	return m.Summary == PlanSummary{} && len(m.Restart) == 0 && (m.Reload == nil || m.Reload.Empty())
 }
 
-// Moves reports whether something happens to an instance, of which the other directors may make something.
+// Moves reports whether something happens to an instance, which may affect the other directors.
 func (m Plan) Moves() bool { return m.Reload != nil && m.moves() }
 
-// AddReload adds what a reload changes beside the kernel objects.
+// AddReload adds what a reload changes besides the kernel objects.
 func (m *Plan) AddReload(d diff.Diff) {
 	r := NewReload(d)
 	r.Settings = slices.DeleteFunc(r.Settings, func(c SettingChange) bool {
@@ -126,8 +128,8 @@ func (m *Plan) AddReload(d diff.Diff) {
 	m.Reload, m.Notes = &r, append(m.Notes, d.Notes...)
 }
 
-// NeedRestart adds what takes effect only after a restart: the settings that differ from those that a daemon has had since its start,
-// by keyword.
+// NeedRestart adds what takes effect only after a restart: the settings that differ from those with which a daemon
+// started, by keyword.
 func (m *Plan) NeedRestart(running map[string]string, wanted []ir.StartSetting) {
 	gone := maps.Clone(running)
 	for _, w := range wanted {
@@ -158,7 +160,7 @@ func planChange(c plan.Change) PlanChange {
 	if parent := c.Kind.ParentOf(c.Key); parent != nil {
 		m.Service = parent.String()
 	}
-	m.Before, m.After = settings(c.Before), settings(c.After)
+	m.Before, m.After = Values{c.Before}, Values{c.After}
 	if c.Before == nil && c.After != nil {
 		for _, f := range c.After.Fields() {
 			if f.Value != "" {
@@ -175,14 +177,22 @@ func planChange(c plan.Change) PlanChange {
 	return m
 }
 
-func settings(o state.Object) map[string]string {
-	if o == nil {
-		return nil
-	}
+// Values are the settings that an object has, in JSON by their names. The screen of 50,000 changes needs none.
+type Values struct{ object state.Object }
+
+// IsZero reports whether there are none.
+func (v Values) IsZero() bool { return len(v.settings()) == 0 }
+
+// MarshalJSON implements json.Marshaler.
+func (v Values) MarshalJSON() ([]byte, error) { return json.Marshal(v.settings()) }
+
+func (v Values) settings() map[string]string {
 	m := map[string]string{}
-	for _, f := range o.Fields() {
-		if f.Value != "" {
-			m[f.Name] = f.Value
+	if v.object != nil {
+		for _, f := range v.object.Fields() {
+			if f.Value != "" {
+				m[f.Name] = f.Value
+			}
 		}
 	}
 	return m
@@ -218,7 +228,7 @@ func PlanJSON(w io.Writer, m Plan) error {
 	return nil
 }
 
-// PlanScreen writes the plan for a person. all shows foreign addresses, too; verbose explains the marks.
+// PlanScreen writes the plan for a person. all also shows foreign addresses; verbose explains the marks.
 func PlanScreen(w io.Writer, m Plan, c Colors, all, verbose bool) error {
 	s := planScreen{c: c}
 	s.line("", m.Head, "")
@@ -273,21 +283,22 @@ type planScreen struct {
 	marks []string // of the lines so far
 }
 
-// line writes one line: a coloured mark's line, with the place in the right column.
+// line writes one line: a coloured mark and its text, with the place in the right column.
 func (s *planScreen) line(mark, text, at string) {
 	if text = printable(text); at != "" {
-		text = padded(text+"  ", placeColumn) + printable(at)
+		text = Padded(text+"  ", placeColumn) + printable(at)
 	}
 	s.marks = append(s.marks, mark)
 	s.b.WriteString(s.c.Mark(mark, text))
 	s.b.WriteByte('\n')
 }
 
-// changes writes what changes, in groups with a reason each: where the first of a group stands, there stands all of it.
+// changes writes what changes, in groups with one reason each: all changes of a group come where its first one is.
 func (s *planScreen) changes(changes []PlanChange, all bool) {
 	var groups []string
-	members := map[string][]PlanChange{}
-	for _, c := range changes {
+	members := map[string][]*PlanChange{}
+	for i := range changes {
+		c := &changes[i]
 		group := "# " + c.Why
 		switch {
 		case c.Action == "foreign" && (c.Service != "" || c.about.Common && !all):
@@ -314,7 +325,7 @@ func (s *planScreen) changes(changes []PlanChange, all bool) {
 		case strings.HasPrefix(group, "# "):
 			s.line("#", "  "+group, "")
 			for _, c := range g {
-				s.object("  ", c)
+				s.object("  ", c.Kind, c)
 			}
 		default:
 			s.service(group, g)
@@ -350,7 +361,7 @@ func (s *planScreen) legend() {
 	}
 }
 
-func (s *planScreen) service(name string, g []PlanChange) {
+func (s *planScreen) service(name string, g []*PlanChange) {
 	head, rest := g[0], g
 	if head.about.Whole {
 		rest = g[1:]
@@ -359,24 +370,23 @@ func (s *planScreen) service(name string, g []PlanChange) {
 			why = "does not exist yet"
 		}
 		s.line("#", "  # "+name+" "+why, "")
-		s.object("  ", head)
+		s.object("  ", head.Kind, head)
 	} else {
 		s.line("#", "  # "+name+" stays; its real servers change", "")
 		s.line("", "    service "+name, "")
 	}
 	for _, c := range rest {
-		c.Kind = ""
-		s.object("      ", c)
+		s.object("      ", "", c)
 	}
 	s.line("", "", "")
 }
 
-// object writes one change. An added object shows its settings in the line; a changed one shows one setting in the line, or
+// object writes one change, with its kind unless that is plain. An added object shows its settings in the line; a changed one shows one setting in the line, or
 // several below it.
-func (s *planScreen) object(indent string, c PlanChange) {
+func (s *planScreen) object(indent, kind string, c *PlanChange) {
 	text := indent + c.mark + " "
-	if c.Kind != "" {
-		text += c.Kind + " "
+	if kind != "" {
+		text += kind + " "
 	}
 	text += c.Name
 	below := false
@@ -390,7 +400,7 @@ func (s *planScreen) object(indent string, c PlanChange) {
 	default:
 		below = true
 	}
-	if c.Kind == "" { // a destination: its reason is its own
+	if kind == "" { // a destination has its own reason
 		text += "  (" + c.Why + ")"
 	}
 	s.line(c.mark, text, c.At.String())
@@ -409,8 +419,8 @@ func (s *planScreen) object(indent string, c PlanChange) {
 	}
 }
 
-// label is what stands before the value of a setting: its name, unless the value says by itself what it is.
-func (c PlanChange) label(name string) string {
+// label is what is written before the value of a setting: its name, unless the value is plain by itself.
+func (c *PlanChange) label(name string) string {
 	if slices.Contains(c.about.Bare, name) {
 		return ""
 	}

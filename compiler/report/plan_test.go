@@ -7,7 +7,7 @@ import (
 	"keepc/compiler/ir"
 )
 
-// TestNeedRestart: what a daemon keeps until it ends is compared with what it began with.
+// TestNeedRestart checks that settings which a daemon keeps until it ends are compared with those it started with.
 func TestNeedRestart(t *testing.T) {
 	m := NewPlan("lb01.conf", "eth0 (up), 1 instance.", nil)
 	m.NeedRestart(

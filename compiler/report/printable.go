@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// Printable is a text on one line, without what a terminal or the log of a job could take for commands.
+// Printable returns a text on one line, without what a terminal or the log of a job could take for commands.
 func Printable(text string) string { return printable(text) }
 
 func printable(text string) string {
@@ -19,8 +19,8 @@ func printable(text string) string {
 	}, text))
 }
 
-// PrintableLine is a line of a file, with its end, without what a terminal or the log of a job could take for commands. All else is as it is:
-// blanks of any kind, and bytes that are no UTF-8.
+// PrintableLine returns a line of a file, with its end, without what a terminal or the log of a job could take for
+// commands. Everything else is unchanged: blanks of any kind, and bytes that are not UTF-8.
 func PrintableLine(line string) string {
 	text := strings.TrimRight(line, "\r\n")
 	end := line[len(text):]
@@ -38,11 +38,12 @@ func PrintableLine(line string) string {
 	return disarm(b.String()) + end
 }
 
-// jobCommand finds what the log of a job takes for a command of its own: with GitHub "::error::" and its like where a line begins, in any case
-// and behind any blanks of Unicode, and with it and Azure "##[error]" and "##vso[" anywhere. Any word may become a command; an address is none.
+// jobCommand finds what the log of a job takes for a command: with GitHub "::error::" and the like at the start of a
+// line, in any case and after any Unicode blanks, and with GitHub and Azure "##[error]" and "##vso[" anywhere. Any
+// word may become a command; an address cannot.
 var jobCommand = regexp.MustCompile(`^([\s\v\p{Z}\x{85}]*):(:[0-9A-Fa-f]*(?:[G-Zg-z_-]|[^\x00-\x7f]))|#(#(?:vso)?\[)`)
 
-// disarm returns a line that no log takes for a command. It is as long as before.
+// disarm returns a line that no log takes for a command. Its length does not change.
 func disarm(line string) string {
 	if !strings.Contains(line, "::") && !strings.Contains(line, "##") {
 		return line

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,7 +13,7 @@ import (
 	"keepc/grammar/source"
 )
 
-// sample is a finding with everything.
+// sample is a finding with every field set.
 func sample() Check {
 	src := source.New("a.conf", []byte("vrrp_instance A {\n\tpriority 300\n\tauth_pass k2t9\n}\n"))
 	f := File{Name: "a.conf", Fatal: diag.Error, Findings: diag.List{
@@ -59,7 +60,7 @@ a.conf: info: nowhere [x-z]
 	}
 }
 
-// TestModel holds that the screen is made from the JSON form and nothing else.
+// TestModel checks that the screen is made only from the JSON form.
 func TestModel(t *testing.T) {
 	for _, f := range Formats() {
 		var direct, again strings.Builder
@@ -83,7 +84,7 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// TestColors holds that colour adds SGR codes and changes nothing else.
+// TestColors checks that colour adds SGR codes and changes nothing else.
 func TestColors(t *testing.T) {
 	sgr := regexp.MustCompile("\x1b\\[[0-9;]*m")
 	for _, f := range Formats() {
@@ -134,7 +135,7 @@ func TestExcerpt(t *testing.T) {
 	}
 }
 
-// TestScrub holds that a text about a secret does not quote it.
+// TestScrub checks that a text about a secret does not quote it.
 func TestScrub(t *testing.T) {
 	src := source.New("f", []byte("auth_pass ab#cd\n"))
 	c := NewCheck([]File{{Findings: diag.List{{
@@ -145,12 +146,17 @@ func TestScrub(t *testing.T) {
 	}
 }
 
-// TestHide holds what is hidden in commands and addresses.
+// TestHide checks what is hidden in commands and addresses.
 func TestHide(t *testing.T) {
 	for line, want := range map[string]string{
 		`misc_path "/bin/x -p abc -v"`:            `misc_path "/bin/x -p (hidden) -v"`,
 		`misc_path "/bin/dig -p 53 x"`:            `misc_path "/bin/dig -p 53 x"`,
 		"path /x?user=me&token=abc&v=1":           "path /x?user=me&token=(hidden)&v=1",
+		`misc_path "/bin/dig -p 53; x"`:           `misc_path "/bin/dig -p 53; x"`,
+		`misc_path "/bin/x -p 53;x"`:              `misc_path "/bin/x -p (hidden);x"`,
+		"ipvsadm -A -u 192.0.2.1:80 -s rr":        "ipvsadm -A -u 192.0.2.1:80 -s rr",
+		"curl -u 10.0.0.1:12345 x":                "curl -u 10.0.0.1:(hidden) x",
+		"ipvsadm -Z; curl -u 10.0.0.1:12345 x":    "ipvsadm -Z; curl -u 10.0.0.1:(hidden) x",
 		"path /x?KEY=abc":                         "path /x?KEY=(hidden)",
 		"path /x?monkey=abc":                      "path /x?monkey=abc",
 		"auth_pas abc # note":                     "auth_pas (hidden)",
@@ -167,7 +173,26 @@ func TestHide(t *testing.T) {
 	}
 }
 
-// TestSaidOnce holds that people see what is wrong alike in very many places once, with the second place, and programs see it everywhere.
+// TestHideArgs checks that an argument that is a secret is hidden to its end, and that the others stay.
+func TestHideArgs(t *testing.T) {
+	for _, c := range []struct{ args, want []string }{
+		{[]string{"x", "-p", "a;b", "-v"}, []string{"x", "-p", "(hidden)", "-v"}},
+		{[]string{"x", "-p", "a b'c", "-v"}, []string{"x", "-p", "(hidden)", "-v"}},
+		{[]string{"x", "-p", "80;b"}, []string{"x", "-p", "(hidden)"}},
+		{[]string{"x", "-p", "80", "-v"}, []string{"x", "-p", "80", "-v"}},
+		{[]string{"x", "--token=a&b", "-v"}, []string{"x", "--token=(hidden)", "-v"}},
+		{[]string{"curl", "-u", `me:a"b c`, "x"}, []string{"curl", "-u", "me:(hidden)", "x"}},
+		{[]string{"curl", "http://me:a@h/?token=b&v=1"}, []string{"curl", "http://me:(hidden)@h/?token=(hidden)&v=1"}},
+		{[]string{"sh", "-c", "x -p a; y"}, []string{"sh", "-c", "x -p (hidden); y"}},
+	} {
+		if got := HideArgs(c.args); !slices.Equal(got, c.want) {
+			t.Errorf("%q: got %q, want %q", c.args, got, c.want)
+		}
+	}
+}
+
+// TestSaidOnce checks that people see a mistake that is repeated in very many places once, with its second place, and
+// that programs see it everywhere.
 func TestSaidOnce(t *testing.T) {
 	src := source.New("f.conf", []byte(strings.Repeat("x\n", 30)))
 	var found diag.List

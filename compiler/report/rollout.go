@@ -7,21 +7,21 @@ import (
 	"strings"
 )
 
-// A Rollout is a search for an order in which directors can get their new files one after another, without that an address is ever
-// without a MASTER or has two.
+// A Rollout is a search for an order in which directors can get their new files one after another, with every address
+// always at exactly one MASTER.
 type Rollout struct {
-	// Routers are whose rules were played: "keepc", or "keepalived", which drops advertisements with other addresses than its own; "all"
-	// where both lead to the same.
+	// Routers says whose rules were played: "keepc", or "keepalived", which drops advertisements with addresses that
+	// differ from its own; "all" if both lead to the same result.
 	Routers string `json:"routers"`
 	Safe    bool   `json:"safe"`
-	// Uncertain: nothing goes wrong in what was played, and not all was that can move a role.
+	// Uncertain says that nothing goes wrong in what was played, but not everything was played that can move a role.
 	Uncertain bool             `json:"uncertain,omitempty"`
 	Steps     []RolloutStep    `json:"steps"`             // the safe order, or the least bad one
-	Unsafe    []RolloutStep    `json:"unsafe,omitempty"`  // the safe order backwards, when that is not safe
+	Unsafe    []RolloutStep    `json:"unsafe,omitempty"`  // the safe order reversed, if that is not safe
 	Instead   []RolloutStep    `json:"instead,omitempty"` // safe, but without a standby meanwhile
 	Before    []RolloutTrouble `json:"before,omitempty"`  // what is wrong before the first step
-	Orders    int              `json:"orders"`            // that there are
-	Tried     int              `json:"tried"`             // those that were played until one was safe, or ruled out by how they begin
+	Orders    int              `json:"orders"`            // how many there are
+	Tried     int              `json:"tried"`             // those that were played until one was safe, or ruled out by their first steps
 }
 
 // A RolloutStep is what is done to one director.
@@ -32,7 +32,7 @@ type RolloutStep struct {
 	Troubles []RolloutTrouble `json:"troubles,omitempty"`
 }
 
-// A RolloutMove is an address that another director holds after a step.
+// A RolloutMove is an address that a different director holds after a step.
 type RolloutMove struct {
 	Instance     string   `json:"instance"`
 	Address      string   `json:"address"`
@@ -42,7 +42,7 @@ type RolloutMove struct {
 	ToPriority   int      `json:"to_priority,omitempty"`
 }
 
-// A RolloutTrouble is an address that nobody holds, or several directors do, for some seconds. Stays: until the next step.
+// A RolloutTrouble is an address that no director holds, or several do, for some seconds. Stays: until the next step.
 type RolloutTrouble struct {
 	Address string   `json:"address"`
 	Nobody  float64  `json:"nobody,omitempty"`
@@ -66,7 +66,7 @@ func (m RolloutMove) Consequence(director string) string {
 	return "would lose MASTER to " + m.To[0] + priority(m.ToPriority)
 }
 
-// kept tells whether the holder was one before, beside others.
+// kept reports whether the holder was one of the holders before.
 func (m RolloutMove) kept() bool { return len(m.To) == 1 && slices.Contains(m.From, m.To[0]) }
 
 func others(names []string, name string) string {
@@ -80,7 +80,7 @@ func priority(n int) string {
 	return fmt.Sprintf(" (priority %d)", n)
 }
 
-// told says a move in the words of a rollout.
+// told describes a move in the words of a rollout.
 func (m RolloutMove) told() string {
 	switch {
 	case len(m.To) == 0:
@@ -95,13 +95,13 @@ func (m RolloutMove) told() string {
 	return m.To[0] + " takes " + m.Instance + " from " + strings.Join(m.From, " and ") + priority(m.FromPriority)
 }
 
-// Same reports whether two rollouts are one, whoever the routers are.
+// Same reports whether two rollouts are equal, whoever the routers are.
 func (r Rollout) Same(o Rollout) bool {
 	r.Routers = o.Routers
 	return reflect.DeepEqual(r, o)
 }
 
-// keepalivedRule is what makes keepalived another kind of router in a rollout.
+// keepalivedRule is what makes keepalived a different kind of router in a rollout.
 const keepalivedRule = "routers with keepalived drop advertisements with other addresses than theirs (2.2.7 does)"
 
 // rollout writes a search.
@@ -147,7 +147,7 @@ func order(steps []RolloutStep) string {
 	return strings.Join(names, ", then ")
 }
 
-// reloads is an order in words, also of one director.
+// reloads describes an order in words, even for a single director.
 func reloads(steps []RolloutStep) string {
 	if len(steps) == 1 {
 		return "reload " + steps[0].Director
@@ -158,21 +158,21 @@ func reloads(steps []RolloutStep) string {
 func (s *planScreen) steps(steps []RolloutStep) {
 	width := 0
 	for _, p := range steps {
-		width = max(width, columns(p.Director))
+		width = max(width, Columns(p.Director))
 	}
 	for i, p := range steps {
 		next := ""
 		if i+1 < len(steps) {
 			next = steps[i+1].Director
 		}
-		head := fmt.Sprintf("  %-6s %s", p.Action, padded(p.Director, width))
+		head := fmt.Sprintf("  %-6s %s", p.Action, Padded(p.Director, width))
 		lines := p.lines(next)
 		if len(lines) == 0 {
 			lines = []mark{{"", "nothing moves"}}
 		}
 		for _, l := range lines {
 			s.line(l.mark, head+"  "+l.text, "")
-			head = strings.Repeat(" ", columns(head))
+			head = strings.Repeat(" ", Columns(head))
 		}
 	}
 }
@@ -180,7 +180,7 @@ func (s *planScreen) steps(steps []RolloutStep) {
 // A mark is a line with the mark that colours it.
 type mark struct{ mark, text string }
 
-// lines says what a step does, each thing once however many addresses it is true of.
+// lines says what a step does, each effect once however many addresses it concerns.
 func (p RolloutStep) lines(next string) (lines []mark) {
 	add := func(m mark) {
 		for _, l := range lines {
@@ -211,7 +211,7 @@ func (x RolloutTrouble) what() string {
 	return x.Address + " is nowhere"
 }
 
-// text says a trouble; next is who comes next, and may end it.
+// text describes a trouble; next is the next director, whose step may end it.
 func (x RolloutTrouble) text(next string) string {
 	what := x.what()
 	switch {

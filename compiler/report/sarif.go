@@ -12,8 +12,9 @@ import (
 
 // SARIF writes findings in the Static Analysis Results Interchange Format, version 2.1.0 (OASIS).
 //
-// GitHub shows neither related locations nor Markdown, so other places are in the text of the message. Few of the standard's
-// parts are needed, so they are types of our own; a test holds the text against the standard's schema.
+// GitHub shows neither related locations nor Markdown, so other places are in the text of the message. Only a few
+// parts of the standard are needed, so they are types of our own; a test validates the text with the standard's
+// schema.
 func SARIF(w io.Writer, c Check, _ Colors) error {
 	run := sarifRun{
 		Tool:        sarifTool{sarifDriver{Name: "keepc", Version: c.Program, Page: c.Page, Rules: []sarifRule{}}},
@@ -131,11 +132,11 @@ func newSarifResult(f Finding) sarifResult {
 	r := sarifResult{
 		RuleID: f.Rule, Level: sarifLevel(f.Severity), Message: sarifText{f.Whole()},
 		Locations:    []sarifLocation{{Physical: sarifPhysical{Artifact: newSarifArtifact(f.File)}}},
-		Fingerprints: map[string]string{"primaryLocationLineHash": f.Fingerprint}, // the one that GitHub looks at
+		Fingerprints: map[string]string{"primaryLocationLineHash": f.Fingerprint}, // the fingerprint that GitHub uses
 	}
 	region := sarifRegion{f.Line, f.Column, f.EndLine, f.EndColumn}
 	if f.Line == 0 {
-		region = sarifRegion{StartLine: 1} // GitHub wants one
+		region = sarifRegion{StartLine: 1} // GitHub requires one
 	}
 	r.Locations[0].Physical.Region = &region
 	for _, n := range f.Notes {
@@ -165,7 +166,7 @@ func newSarifArtifact(name string) sarifArtifact {
 	return sarifArtifact{URI: (&url.URL{Path: name}).String(), Base: "%SRCROOT%"}
 }
 
-// help is the place of a rule on the page of all rules; empty: there is no page.
+// help is the URL of a rule on the page of all rules; empty: there is no page.
 func (c Check) help(rule string) string {
 	if c.Page == "" {
 		return ""

@@ -25,7 +25,8 @@ import (
 	"keepc/grammar/source"
 )
 
-// findings are many, of files with odd names: everything that the texts in testdata/err give, and texts that formats must escape.
+// findings are many findings in files with odd names: everything that the texts in testdata/err produce, and texts
+// that formats must escape.
 func findings(t *testing.T) Check {
 	t.Helper()
 	paths, err := filepath.Glob("../../testdata/err/*.conf")
@@ -40,7 +41,7 @@ func findings(t *testing.T) Check {
 		}
 		src := source.New("a b/"+filepath.Base(path), text)
 		tree, found := grammar.Parse(src)
-		_, more := schema.Decode(tree, "2.2.7")
+		tree, _, more := schema.Decode(tree, "2.2.7")
 		files = append(files, File{Name: src.Name, Findings: append(found, more...), Tree: tree})
 	}
 	odd := source.New("/etc/100%,<&>:ü.conf", []byte("a\tb \x00\n\"<]]>&amp;\n"))
@@ -59,7 +60,7 @@ func findings(t *testing.T) Check {
 	return c
 }
 
-// TestSARIF holds the text against the schema of the standard, and against what GitHub wants beyond it.
+// TestSARIF validates the text with the schema of the standard, and with what GitHub requires beyond it.
 func TestSARIF(t *testing.T) {
 	schema := sarifSchema(t)
 	for name, c := range map[string]Check{"none": NewCheck(nil), "a clean file": NewCheck([]File{{Name: "good.conf"}}), "one of each": sample(), "many": findings(t), "unread": {Unread: []Unread{{"no.conf", "no.conf: no such file"}}}} {
@@ -127,7 +128,7 @@ func sarifSchema(t *testing.T) *gojsonschema.Schema {
 	return schema
 }
 
-// faults lists what a text does that its schema forbids.
+// faults lists the violations of a schema in a text.
 func faults(t *testing.T, schema *gojsonschema.Schema, text string) (all []string) {
 	t.Helper()
 	result, err := schema.Validate(gojsonschema.NewStringLoader(text))
@@ -140,8 +141,8 @@ func faults(t *testing.T, schema *gojsonschema.Schema, text string) (all []strin
 	return all
 }
 
-// TestSchemas holds what programs read against the schemas that we publish for it. One whose fields change their meaning or go has a new
-// version, and its schema another name.
+// TestSchemas validates what programs read with the schemas that we publish. If fields change their meaning or are
+// removed, the version grows and the schema gets a new name.
 func TestSchemas(t *testing.T) {
 	unread := NewCheck([]File{{Name: "good.conf"}})
 	unread.Unread = []Unread{{"no.conf", "no.conf: no such file"}}
@@ -185,7 +186,7 @@ func TestSchemas(t *testing.T) {
 	}
 }
 
-// TestFingerprint holds that a finding stays the same alert when its line moves or its value changes.
+// TestFingerprint checks that a finding keeps its fingerprint when its line moves or its value changes.
 func TestFingerprint(t *testing.T) {
 	prints := func(text, word string) string {
 		src := source.New("f.conf", []byte(text))
@@ -205,7 +206,7 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
-// TestXML holds JUnit and Checkstyle against schemas of what their readers agree on; neither has one of its own.
+// TestXML validates JUnit and Checkstyle with schemas of what their readers agree on; neither has an official one.
 func TestXML(t *testing.T) {
 	xmllint, err := exec.LookPath("xmllint")
 	switch {
@@ -245,7 +246,7 @@ func TestXML(t *testing.T) {
 	}
 }
 
-// TestGitHub holds the workflow commands: escaped, errors first, the count last.
+// TestGitHub checks the workflow commands: escaped, errors first, the count last.
 func TestGitHub(t *testing.T) {
 	var b strings.Builder
 	if err := GitHub(&b, findings(t), false); err != nil {

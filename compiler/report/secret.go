@@ -15,6 +15,29 @@ import (
 // Hide returns a line without its secrets.
 func Hide(line string) string { return hideParts(line, secretParts(line)) }
 
+// HideArgs returns the words of a command without its secrets; their number does not change.
+func HideArgs(args []string) []string {
+	parts := secretParts(strings.Join(args, " "))
+	if len(parts) == 0 {
+		return args
+	}
+	shown, at := make([]string, len(args)), 0
+	for i, arg := range args {
+		var here []part
+		for _, p := range parts {
+			if from, to := max(p.from-at, 0), min(p.to-at, len(arg)); from < to {
+				if !strings.ContainsAny(arg[:from], " \t?") && !strings.Contains(arg[:from], "://") {
+					to = len(arg) // it is one value, whatever is in it; a shell or an address has others behind it
+				}
+				here = join(here, part{from, to})
+			}
+		}
+		shown[i] = hideParts(arg, here)
+		at += len(arg) + 1
+	}
+	return shown
+}
+
 func hideParts(line string, parts []part) string {
 	slices.SortFunc(parts, func(a, b part) int { return cmp.Compare(b.from, a.from) })
 	for _, p := range parts {
@@ -23,8 +46,8 @@ func hideParts(line string, parts []part) string {
 	return line
 }
 
-// HideLines returns the lines of a text, each with its end, without their secrets: those that the words of a line tell, those at
-// the places given that are of a text with this name and these bytes, and the definitions that such lines refer to.
+// HideLines returns the lines of a text, each with its end, without their secrets: those found by the words of a line,
+// those at the given places of a text with this name and these bytes, and the definitions that such lines refer to.
 func HideLines(name string, text []byte, places []source.Span) []string {
 	var here []source.Span
 	for _, s := range places {
@@ -38,7 +61,7 @@ func HideLines(name string, text []byte, places []source.Span) []string {
 		lines = lines[:len(lines)-1]
 	}
 	parts := make([][]part, len(lines))
-	defined := map[string]bool{} // the names that stand for secrets
+	defined := map[string]bool{} // the names of definitions that hold secrets
 	for i, at := 0, 0; i < len(lines); i++ {
 		line := strings.TrimRight(lines[i], "\r\n")
 		parts[i] = secretParts(line)
@@ -87,7 +110,7 @@ func hideStatement(s *grammar.Stmt, secret func(source.Span) bool) string {
 	return Hide(s.String())
 }
 
-// secretPlaces tells of the places in a file which are secret.
+// secretPlaces returns a function that reports which places in a file are secret.
 func secretPlaces(file *grammar.File) func(source.Span) bool {
 	set := map[source.Span]bool{}
 	for _, s := range schema.SecretWords(file.Stmts) {
@@ -96,8 +119,8 @@ func secretPlaces(file *grammar.File) func(source.Span) bool {
 	return func(at source.Span) bool { return set[at] }
 }
 
-// secretParts finds what must not be shown in a line, by its words alone: what follows a word that speaks of a secret, up
-// to the next brace, and what commands and addresses say of passwords. It also serves lines that nobody could read, and hides
+// secretParts finds what must not be shown in a line, only by its words: what follows a word that names a secret, up
+// to the next brace, and passwords in commands and addresses. It also serves lines that could not be read, and hides
 // too much rather than too little.
 func secretParts(line string) (parts []part) {
 	for at := 0; at < len(line); {
@@ -115,7 +138,7 @@ func secretParts(line string) (parts []part) {
 	}
 	for _, form := range inCommand {
 		for _, at := range form.FindAllStringSubmatchIndex(line, -1) {
-			if p := (part{at[4], at[5]}); !isPort(line[at[2]:at[3]], line[p.from:p.to]) {
+			if p := (part{at[4], at[5]}); !isPort(line, p) {
 				parts = join(parts, p)
 			}
 		}
@@ -132,13 +155,23 @@ var inCommand = []*regexp.Regexp{
 	regexp.MustCompile(`(\bredis-cli\s(?:[^"']*\s)?-a\s+)([^\s"']+)`),
 }
 
-// isPort tells whether a value behind a flag of a command is rather a port than a password.
-func isPort(flag, value string) bool {
-	return strings.Trim(flag, " \t\"'") == "-p" && len(value) <= 5 && strings.Trim(value, "0123456789") == ""
+// isPort reports whether a value in a command is more likely a port than a password: -p 80, or -u 192.0.2.1:80 of
+// ipvsadm.
+func isPort(line string, value part) bool {
+	text, before, after := line[value.from:value.to], line[:value.from], line[value.to:]
+	if len(text) > 5 || strings.Trim(text, "0123456789") != "" || !ended.MatchString(after) {
+		return false
+	}
+	return portFlag.MatchString(before)
 }
 
-// afterSecretWord returns what follows the first word from a place on that speaks of a secret. It may stand in the word itself,
-// as in auth_pass1234.
+var (
+	portFlag = regexp.MustCompile(`(?:^|[\s"'])-p\s+$|(?:^|[\s"'/])ipvsadm\s[^;&|]*-u[\s=]*[0-9.]+:$`)
+	ended    = regexp.MustCompile(`^["';&|]*(?:\s|$)`) // the value does not go on
+)
+
+// afterSecretWord returns what follows the first word from a position on that names a secret. The secret may be in the
+// word itself, as in auth_pass1234.
 func afterSecretWord(line string, at int) part {
 	for at < len(line) {
 		at = len(line) - len(strings.TrimLeft(line[at:], wordEnds))
@@ -151,6 +184,9 @@ func afterSecretWord(line string, at int) part {
 			if n := strings.IndexAny(word, "0123456789;:,"); strings.HasPrefix(word, "auth_pass") && n >= 0 {
 				end = at + n
 			}
+			if number := strings.TrimLeft(line[end:], " \t"); word == "key" && schema.IsKeyNumber(next) && strings.HasPrefix(number, next+" ") {
+				end = len(line) - len(number) + len(next)
+			}
 			return part{len(line) - len(strings.TrimLeft(line[end:], wordEnds)), len(strings.TrimRight(line, " \t"))}
 		}
 		at = end
@@ -158,5 +194,5 @@ func afterSecretWord(line string, at int) part {
 	return part{}
 }
 
-// wordEnds is what stands between words, and between the name and the value of a definition.
+// wordEnds are the characters between words, and between the name and the value of a definition.
 const wordEnds = " \t="

@@ -10,8 +10,8 @@ import (
 	"keepc/grammar/source"
 )
 
-// Expanded writes the statements of a file as keepalived sees them after its expansions, in the canonical layout: one a
-// line. Secrets are hidden.
+// Expanded writes the statements of a file as keepalived sees them after its expansions, in the canonical layout, one
+// per line. Secrets are hidden.
 func Expanded(w io.Writer, file *grammar.File) error {
 	out := bufio.NewWriter(w)
 	expand(out, file.Stmts, 0, secretPlaces(file))
@@ -35,13 +35,13 @@ func expand(w *bufio.Writer, stmts []*grammar.Stmt, depth int, secret func(sourc
 func Tree(w io.Writer, file *grammar.File) error {
 	out := bufio.NewWriter(w)
 	width, secret := 0, secretPlaces(file)
-	grammar.Walk(file.Stmts, func(s *grammar.Stmt, _ int) { width = max(width, columns(s.Span().String())) })
+	grammar.Walk(file.Stmts, func(s *grammar.Stmt, _ int) { width = max(width, Columns(s.Span().String())) })
 	grammar.Walk(file.Stmts, func(s *grammar.Stmt, depth int) {
 		brace := ""
 		if s.Block != nil {
 			brace = " {"
 		}
-		fmt.Fprintf(out, "%s  %s%s%s\n", padded(printable(s.Span().String()), width), strings.Repeat("    ", depth), printable(hideStatement(s, secret)), brace)
+		fmt.Fprintf(out, "%s  %s%s%s\n", Padded(printable(s.Span().String()), width), strings.Repeat("    ", depth), printable(hideStatement(s, secret)), brace)
 	})
 	return out.Flush()
 }

@@ -7,12 +7,13 @@ import (
 	"keepc/grammar/source"
 )
 
-// Unenforced says what of a file keepc does not enforce yet: a line for each reason, with the first place, the keywords, and whether run
-// refuses the file. "lb01.conf:3:2: global_defs.smtp_server and vrrp_instance.smtp_alert are not enforced yet: no mail is sent".
+// Unenforced says which parts of a file keepc does not enforce yet: a line for each reason, with the first place, the
+// keywords, and whether run refuses the file. "lb01.conf:3:2: global_defs.smtp_server and vrrp_instance.smtp_alert are
+// not enforced yet: no mail is sent".
 func Unenforced(all []ir.Unenforced) (lines []string) {
 	type reason struct {
-		why     string
-		refused bool
+		why, verdict string
+		refused      bool
 	}
 	type group struct {
 		at       source.Span
@@ -21,7 +22,7 @@ func Unenforced(all []ir.Unenforced) (lines []string) {
 	var order []reason
 	groups := map[reason]*group{}
 	for _, u := range all {
-		r := reason{u.Why, u.Refused}
+		r := reason{u.Why, u.Verdict(), u.Refused}
 		if groups[r] == nil {
 			groups[r] = &group{at: u.At}
 			order = append(order, r)
@@ -34,7 +35,7 @@ func Unenforced(all []ir.Unenforced) (lines []string) {
 		if n := len(g.keywords) - 1; n > 0 {
 			text, verb = strings.Join(g.keywords[:n], ", ")+" and "+g.keywords[n], " are"
 		}
-		text += verb + " not enforced yet: " + r.why
+		text += verb + " " + r.verdict + ": " + r.why
 		if r.refused {
 			text += "; run refuses the file"
 		}

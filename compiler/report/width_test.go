@@ -5,11 +5,11 @@ import (
 	"testing"
 )
 
-// TestColumns holds that the caret is below what it points at where characters are wide, or none.
+// TestColumns checks that the caret is below what it points at where characters are wide or have no width.
 func TestColumns(t *testing.T) {
 	for _, test := range []struct {
 		line, marked string
-		text         string // as it is shown; empty: as it is
+		text         string // as it is shown; empty: unchanged
 		start, width int
 	}{
 		{line: "priority 300", marked: "300", start: 9, width: 3},
@@ -34,7 +34,7 @@ func TestColumns(t *testing.T) {
 	}
 }
 
-// TestWrap holds that a text keeps its lines, and a column its place.
+// TestWrap checks that a text keeps its lines, and a column its position.
 func TestWrap(t *testing.T) {
 	got := Wrap("one two three\n\n  form   what it means to say\n  short\nend", 20)
 	want := strings.Join([]string{"one two three", "", "  form   what it", "         means to", "         say", "  short", "end"}, "\n")

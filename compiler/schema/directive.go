@@ -5,18 +5,18 @@ import (
 	"strings"
 )
 
-// A Directive is what package grammar acts on in any place of a file before keywords are looked at.
+// A Directive is what package grammar handles anywhere in a file, before keywords are looked up.
 type Directive struct {
 	Name    string // what a person asks for: "include", "@id", "~SEQ"
 	Form    string // how it is written
 	Text    string // what it does
 	Example string // lines of a file
-	Since   string // the versions of keepalived that know it, in words; empty: 2.2.7 and all later ones, at least
+	Since   string // the versions of keepalived that know it, in words; empty: at least 2.2.7 and later
 
-	other []string // what a person may ask for, too
+	other []string // other words that a person may ask for
 }
 
-// Directives lists them all.
+// Directives lists all directives.
 func Directives() []Directive {
 	all := []Directive{
 		including("include", "Where there is none, keepalived says so and goes on."),
@@ -73,7 +73,7 @@ func Directives() []Directive {
 	return all
 }
 
-// including is a word that reads other files.
+// including is a directive that reads other files.
 func including(word, demands string) Directive {
 	return Directive{
 		Name: word, Form: word + " PATTERN",
@@ -84,12 +84,12 @@ func including(word, demands string) Directive {
 	}
 }
 
-// builtIn is a definition that need not be made.
+// builtIn is a definition that exists in every file.
 func builtIn(name, form, text, example string) Directive {
 	return Directive{Name: name, Form: form, Text: text + " A definition of the file with this name takes its place.", Example: example, other: []string{"$" + name, "${" + name + "}", form}}
 }
 
-// FindDirective returns the directive that a person asks for, by its name or as it stands in a file: "@lb1", "${_ENV HOME}", "~seq(".
+// FindDirective returns the directive that a person asks for, by its name or as it is in a file: "@lb1", "${_ENV HOME}", "~seq(".
 func FindDirective(asked string) (Directive, bool) {
 	all := Directives()
 	asked, _, _ = strings.Cut(strings.TrimSpace(asked), "(")

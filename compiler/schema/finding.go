@@ -4,17 +4,14 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 
-	"keepc/compiler/ir"
 	"keepc/grammar"
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
 )
 
-// The findings of this package, each made in one place. Package lint documents their names.
+// The findings of this package; each is made in one place. Package lint documents their names.
 
 func (r *reader) report(d diag.Diagnostic) {
 	d.Fixes = slices.DeleteFunc(d.Fixes, breaksLine)
@@ -22,21 +19,21 @@ func (r *reader) report(d diag.Diagnostic) {
 	r.found.Add(d)
 }
 
-// breaksLine tells whether a fix would begin a line where that takes words away: from the value of a definition, which ends at the first
-// line, or from what ~SEQ or ~LST repeats.
+// breaksLine reports whether a fix would begin a new line where that loses words: in the value of a definition, which
+// ends with the first line, or in what ~SEQ or ~LST repeats.
 func breaksLine(f diag.Fix) bool {
 	return slices.ContainsFunc(f.Edits, func(e diag.Edit) bool {
 		return strings.Contains(e.Text, "\n") && !e.Span.IsZero() && (e.Span.Source.How == "used at" || repeated(e.Span))
 	})
 }
 
-// repeated tells whether the line of a place begins with ~SEQ or ~LST.
+// repeated reports whether the line of a place begins with ~SEQ or ~LST.
 func repeated(at source.Span) bool {
 	line := strings.TrimLeft(at.Source.Line(at.Position().Line), " \t")
 	return strings.HasPrefix(line[len(condition.FindString(line)):], "~")
 }
 
-// fail reports that the line cannot be read any further.
+// fail reports a mistake after which the rest of the line cannot be read.
 func (r *reader) fail(d diag.Diagnostic) {
 	r.rest = nil
 	r.failed++
@@ -44,7 +41,7 @@ func (r *reader) fail(d diag.Diagnostic) {
 		d.Loss = diag.Ends
 	}
 	if i := slices.IndexFunc(r.found.List, func(o diag.Diagnostic) bool { return o.Rule == "single-quotes" && o.Span == r.single }); i >= 0 {
-		r.found.List[i].Severity = diag.Error // the quotes are why
+		r.found.List[i].Severity = diag.Error // because of the quotes
 		return
 	}
 	r.report(d)
@@ -52,7 +49,7 @@ func (r *reader) fail(d diag.Diagnostic) {
 
 func (r *reader) missingValue(expect string) {
 	if r.stmt.Block != nil && !r.key.Block && len(r.stmt.Words) == 1 {
-		r.rest = nil // the end of the line reports the block that stands there instead
+		r.rest = nil // the end of the line reports the block that is there instead
 		return
 	}
 	d := diag.Diagnostic{
@@ -78,7 +75,7 @@ func (r *reader) missingSubject(entry, expect string) {
 	})
 }
 
-// after is the place behind the last word of a statement.
+// after is the place after the last word of a statement.
 func after(s *grammar.Stmt) source.Span {
 	last := s.Words[len(s.Words)-1].Span
 	if last.IsZero() {
@@ -87,7 +84,7 @@ func after(s *grammar.Stmt) source.Span {
 	return last.Source.Span(int(last.End), int(last.End))
 }
 
-// invalid reports a word that is no value at all.
+// invalid reports a word that is not a value at all.
 func (r *reader) invalid(w grammar.Word, what, expect string) {
 	r.fail(diag.Diagnostic{
 		Rule: "invalid-value", Severity: diag.Error, Kind: diag.Value,
@@ -97,7 +94,7 @@ func (r *reader) invalid(w grammar.Word, what, expect string) {
 	})
 }
 
-// outside reports a value beyond its range. A 0 that turns off what is off anyway can go with its line.
+// outside reports a value out of range. A 0 that turns off what is off anyway can be deleted with its line.
 func (r *reader) outside(w grammar.Word, lo, hi, expect string) {
 	d := diag.Diagnostic{
 		Rule: "value-range", Severity: diag.Error,
@@ -112,7 +109,7 @@ func (r *reader) outside(w grammar.Word, lo, hi, expect string) {
 	r.fail(d)
 }
 
-// oneOf reports a word that is none of the words allowed, with the one that was likely meant.
+// oneOf reports a word that is not among the allowed ones, and suggests the one that was likely meant.
 func (r *reader) oneOf(w grammar.Word, allowed []string) {
 	d := diag.Diagnostic{
 		Rule: "invalid-value", Severity: diag.Error, Kind: diag.Value,
@@ -125,7 +122,7 @@ func (r *reader) oneOf(w grammar.Word, allowed []string) {
 		best, sure = other, false
 	}
 	switch {
-	case best == "", !sure && strings.IndexAny(w.Text, "0123456789") == 0: // a number is no slip of another one
+	case best == "", !sure && strings.IndexAny(w.Text, "0123456789") == 0: // a number is not a misspelling of another
 	case sure:
 		d.Label = fmt.Sprintf("did you mean %q?", best)
 		d.Fixes = []diag.Fix{replace(w.Span, best)}
@@ -135,7 +132,8 @@ func (r *reader) oneOf(w grammar.Word, allowed []string) {
 	r.fail(d)
 }
 
-// elsewhere is what schedulers and forwarding methods are called by ipvsadm, ldirectord, HAProxy and nginx, and their words here.
+// elsewhere maps the names of schedulers and forwarding methods in ipvsadm, ldirectord, HAProxy and nginx to the words
+// used here.
 var elsewhere = map[string]string{
 	"roundrobin": "rr", "round_robin": "rr", "round-robin": "rr", "leastconn": "lc", "least_conn": "lc", "least-conn": "lc",
 	"source": "sh", "ip_hash": "sh", "hash": "sh", "maglev": "mh", "weighted": "wrr",
@@ -143,7 +141,7 @@ var elsewhere = map[string]string{
 	"ipip": "TUN", "tunnel": "TUN", "tunneling": "TUN",
 }
 
-// equalsSign reports a = between a keyword and its value, which then counts for the value.
+// equalsSign reports a = between a keyword and its value: it becomes part of the value.
 func (r *reader) equalsSign(at, value grammar.Word) {
 	d := diag.Diagnostic{
 		Rule: "equals-sign", Severity: diag.Error,
@@ -158,7 +156,7 @@ func (r *reader) equalsSign(at, value grammar.Word) {
 	r.report(d)
 }
 
-// singleQuotes reports words between single quotes, which do not quote.
+// singleQuotes reports words in single quotes, which do not quote here.
 func (r *reader) singleQuotes(words []grammar.Word) {
 	last := slices.IndexFunc(words, func(w grammar.Word) bool { return len(w.Text) > 1 && strings.HasSuffix(w.Text, "'") })
 	if last < 0 {
@@ -183,10 +181,10 @@ func (r *reader) singleQuotes(words []grammar.Word) {
 	r.report(d)
 }
 
-// foreignComments are what comments of other languages begin with.
+// foreignComments are what comments start with in other languages.
 var foreignComments = []string{"//", "/*", ";", "--"}
 
-// slashes reports a comment of another language.
+// slashes reports a comment in the syntax of another language.
 func (r *reader) slashes(at grammar.Word, severity diag.Severity, label string) {
 	i := slices.IndexFunc(foreignComments, func(c string) bool { return strings.HasPrefix(at.Text, c) })
 	mark := foreignComments[i]
@@ -197,7 +195,7 @@ func (r *reader) slashes(at grammar.Word, severity diag.Severity, label string) 
 		Label:   label,
 	}
 	if r.key != nil && r.key.Secret {
-		d.Message = "only # and ! start a comment" // the sign is hidden, as all that follows the keyword
+		d.Message = "only # and ! start a comment" // the sign is hidden, like everything after the keyword
 	}
 	if strings.HasPrefix(at.Span.Text(), mark) {
 		d.Fixes = []diag.Fix{{Title: `write "#"`, Edits: []diag.Edit{{Span: at.Span.Source.Span(int(at.Span.Start), int(at.Span.Start)+len(mark)), Text: "#"}}}}
@@ -205,7 +203,7 @@ func (r *reader) slashes(at grammar.Word, severity diag.Severity, label string) 
 	r.report(d)
 }
 
-// lineEnds reports the words that the reference drops without a word.
+// lineEnds reports the words at the end of a line that the reference drops silently.
 func (r *reader) lineEnds() {
 	if r.stmt.Block != nil {
 		r.unexpectedBlock(r.key.Word + " takes no block")
@@ -236,8 +234,8 @@ func (r *reader) lineEnds() {
 	})
 }
 
-// headEnds reports words between the keyword of a block and its brace that do not belong there. The reference drops them; of
-// some blocks it drops all, and a block that lacks a keyword because of them is lost too.
+// headEnds reports words between the keyword of a block and its brace that do not belong there. The reference drops
+// them; for some blocks it drops all of them, and a block that then lacks a keyword is lost too.
 func (r *reader) headEnds(lacks *Keyword, known func() []string) {
 	if len(r.rest) == 0 {
 		return
@@ -287,7 +285,7 @@ func (r *reader) unexpectedBlock(message string) {
 
 func (r *reader) duplicate(key *Keyword, first, s *grammar.Stmt) {
 	if r.conflict {
-		return // both sides of a merge have it
+		return // on both sides of a merge conflict
 	}
 	d := diag.Diagnostic{
 		Rule: "duplicate-keyword", Severity: diag.Warning,
@@ -308,8 +306,8 @@ func (r *reader) duplicate(key *Keyword, first, s *grammar.Stmt) {
 	r.report(d)
 }
 
-// again reports a second block whose lines join those of the first one.
-func (r *reader) again(key *Keyword, first, s *grammar.Stmt) {
+// reportSecond reports a second block whose lines are added to those of the first one.
+func (r *reader) reportSecond(key *Keyword, first, s *grammar.Stmt) {
 	r.report(diag.Diagnostic{
 		Rule: "repeated-block", Severity: diag.Info,
 		Message: fmt.Sprintf("a second %s in %s", key.Word, r.where()),
@@ -337,82 +335,12 @@ func (r *reader) missingKeyword(key *Keyword) {
 	r.report(d)
 }
 
-// remarks reports what the table says against the keyword of the current line, and notes keywords that keepc only reads.
-func (r *reader) remarks() {
-	key, w := r.key, r.keyword()
-	switch {
-	case key.Removed != "":
-		r.report(diag.Diagnostic{
-			Rule: "removed-keyword", Severity: diag.Info,
-			Message: fmt.Sprintf("%s was removed after keepalived %s and has no effect", key.Word, key.Removed),
-			Span:    r.stmt.Span(),
-			Label:   "an unknown word to newer versions",
-			Help:    "delete the line",
-			Fixes:   []diag.Fix{remove(r.stmt)},
-		})
-	case key.Foreign != "":
-		r.report(diag.Diagnostic{
-			Rule: "foreign-keyword", Severity: diag.Error,
-			Message: fmt.Sprintf("%s is a word of %s", key.Word, key.Foreign),
-			Span:    w.Span,
-			Label:   "keepalived does not know this word",
-		})
-	case key.Instead != "":
-		r.report(diag.Diagnostic{
-			Rule: "wrong-word", Severity: diag.Error,
-			Message: fmt.Sprintf("%s is not a word of %s", key.Word, r.block()),
-			Span:    w.Span,
-			Label:   fmt.Sprintf("the word is %q", key.Instead),
-			Fixes:   []diag.Fix{replace(w.Span, key.Instead)},
-		})
-	case r.newer(key) && !r.asYoung(key):
-		r.report(diag.Diagnostic{
-			Rule: "newer-keyword", Severity: diag.Error,
-			Message: fmt.Sprintf("%s needs keepalived %s", key.Word, key.Since),
-			Span:    w.Span,
-			Label:   "unknown to keepalived " + r.version,
-		})
-	case key.Deprecated != "" && !r.tooNew(key.Deprecated):
-		d := diag.Diagnostic{
-			Rule: "deprecated-keyword", Severity: diag.Info,
-			Message: fmt.Sprintf("%s is deprecated", key.Word),
-			Span:    w.Span,
-			Label:   "use " + key.Deprecated,
-		}
-		if !strings.Contains(key.Deprecated, " ") {
-			d.Fixes = []diag.Fix{replace(w.Span, key.Deprecated)}
-		}
-		r.report(d)
-	}
-	r.provided(key)
-	if key.Reload == Restart && key.Current() {
-		r.atStart = append(r.atStart, ir.StartSetting{Path: r.path(key), Value: words(r.stmt), Span: r.stmt.Span()})
-	}
-}
-
-// tooNew tells whether the keepalived that will read the file does not know a word of the innermost open block yet.
-func (r *reader) tooNew(word string) bool {
-	words := r.table
-	if n := len(r.inside); n > 0 {
-		words = r.inside[n-1].key.Words
-	}
-	return slices.ContainsFunc(words, func(k *Keyword) bool { return k.Word == word && r.newer(k) })
-}
-
-// newer tells whether a keyword is newer than the keepalived that will read the file.
-func (r *reader) newer(key *Keyword) bool {
-	return key.Since != "" && r.version != "" && Older(r.version, key.Since)
-}
-
-// Older reports whether a version comes before another one.
-func Older(version, than string) bool { return grammar.Older(version, than) }
-
-// keyword returns the word that names the row being read: the first of the line, or the option.
+// keyword returns the word that names the row being read: the first word of the line, or the option.
 func (r *reader) keyword() grammar.Word {
 	return r.stmt.Words[len(r.stmt.Words)-len(r.rest)-1]
 }
 
-// block is the keyword of the innermost open block.
+// block returns the keyword of the innermost open block.
 func (r *reader) block() string {
 	if len(r.inside) == 0 {
 		return "the top level"
@@ -420,8 +348,9 @@ func (r *reader) block() string {
 	return r.inside[len(r.inside)-1].key.Word
 }
 
-// bared is the fix that takes away what stands around a word, such as the comma of a list. In a block of lines an item that
-// follows on the line, whose part before a slash is as asked, begins a line; before anything else but an option there is no fix.
+// bared returns the fix that removes what surrounds a word, such as the comma of a list. In a block of lines, if the
+// text after it starts a valid item, that item begins a new line; if anything else but an option follows, there is no
+// fix.
 func (r *reader) bared(w grammar.Word, bare string, item func(string) bool) []diag.Fix {
 	if w.Span.Text() != w.Text || !paired(w.Text) {
 		return nil
@@ -438,8 +367,8 @@ func (r *reader) bared(w grammar.Word, bare string, item func(string) bool) []di
 	return []diag.Fix{{Title: "begin a line", Edits: []diag.Edit{{Span: gap, Text: bare + "\n" + lineHead(r.stmt.Words[0])}}}}
 }
 
-// paired reports whether each bracket and quotation mark of a word has its partner there. Of one that has not, nobody knows where the other
-// one belongs.
+// paired reports whether each bracket and quotation mark of a word has its partner in the word. Where one is missing,
+// nobody knows where it belongs.
 func paired(word string) bool {
 	for _, pair := range []string{"()", "[]", "<>"} {
 		if strings.Count(word, pair[:1]) != strings.Count(word, pair[1:]) {
@@ -479,93 +408,4 @@ func (r *reader) unknownOption(entry string, w grammar.Word, known []string) {
 		d.Label = "expected nothing more on this line"
 	}
 	r.fail(d)
-}
-
-// quote shows a word of the file in a message: short, printable, and hidden when it is a secret.
-func (r *reader) quote(w grammar.Word) string {
-	if r.key != nil && r.key.Secret {
-		return hidden
-	}
-	return strconv.Quote(r.text(w))
-}
-
-const hidden = "(hidden)" // stands where a secret stands
-
-// text is a word as it is shown.
-func (r *reader) text(w grammar.Word) string {
-	if slices.Contains(r.secrets, w.Span) && !w.Span.IsZero() {
-		return hidden
-	}
-	return short(w.Text)
-}
-
-// show is quote without the quotation marks, for numbers.
-func (r *reader) show(w grammar.Word) string {
-	q := r.quote(w)
-	return strings.TrimSuffix(strings.TrimPrefix(q, `"`), `"`)
-}
-
-func (r *reader) quoteAll(words []grammar.Word) string {
-	texts := make([]string, 0, len(words))
-	for _, w := range words {
-		if texts = append(texts, r.text(w)); texts[len(texts)-1] == hidden {
-			break
-		}
-		if len(texts) == 8 {
-			break
-		}
-	}
-	return r.quote(grammar.Word{Text: strings.Join(texts, " ")})
-}
-
-// short cuts a text that would fill the screen.
-func short(s string) string {
-	const limit = 60
-	if len(s) <= limit {
-		return s
-	}
-	cut := limit
-	for cut > 0 && !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + "..."
-}
-
-func replace(at source.Span, text string) diag.Fix {
-	return diag.Fix{Title: fmt.Sprintf("write %q", text), Edits: []diag.Edit{{Span: at, Text: text}}}
-}
-
-// remove deletes a statement without a block, and its whole line when nothing else stands there.
-func remove(s *grammar.Stmt) diag.Fix {
-	at := s.Span()
-	if !at.IsZero() {
-		text, start, end := at.Source.Text, int(at.Start), int(at.End)
-		for start > 0 && isBlank(text[start-1]) {
-			start--
-		}
-		for end < len(text) && isBlank(text[end]) {
-			end++
-		}
-		if (start == 0 || text[start-1] == '\n') && (end == len(text) || text[end] == '\n') {
-			at = at.Source.Span(start, min(end+1, len(text)))
-		}
-	}
-	return diag.Fix{Title: "delete the line", Edits: []diag.Edit{{Span: at}}}
-}
-
-func isBlank(b byte) bool { return b == ' ' || b == '\t' || b == '\r' }
-
-// article puts a or an before a noun.
-func article(noun string) string {
-	if strings.ContainsAny(noun[:1], "aeiou") {
-		return "an " + noun
-	}
-	return "a " + noun
-}
-
-func or(words []string) string {
-	if len(words) == 1 {
-		return words[0]
-	}
-	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
 }

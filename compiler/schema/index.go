@@ -1,13 +1,13 @@
 package schema
 
-// An index finds a word in a short list. A file asks for every one of its lines, and a map takes twice as long.
+// An index finds a word in a short list. It is used for every line of a file; a map takes twice as long.
 type index struct {
-	slots []slot // a power of two, at least half of them free
+	slots []slot // a power of two; at least half of them are free
 }
 
 type slot struct {
 	word string // "": free
-	n    int    // its place in the list
+	n    int    // its position in the list
 }
 
 func indexOf(words []string) index {
@@ -22,7 +22,7 @@ func indexOf(words []string) index {
 	return x
 }
 
-// slot returns the slot of a word, or the free one where it would be.
+// slot returns the slot of a word, or the free slot where it would go.
 func (x index) slot(word string) *slot {
 	mask := len(x.slots) - 1
 	i := 31 * len(word)
@@ -36,7 +36,7 @@ func (x index) slot(word string) *slot {
 	}
 }
 
-// find returns the place of a word.
+// find returns the position of a word.
 func (x index) find(word string) (int, bool) {
 	s := x.slot(word)
 	return s.n, s.word != ""

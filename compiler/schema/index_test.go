@@ -2,9 +2,9 @@ package schema
 
 import "testing"
 
-// TestIndex asks for every word of the table, and for what is nearly one.
+// TestIndex looks up every word of the table, and words that almost match.
 func TestIndex(t *testing.T) {
-	words := []string{""} // which no list has
+	words := []string{""} // which is in no list
 	for w := range known(root.keywords()) {
 		words = append(words, w)
 	}

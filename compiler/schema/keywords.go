@@ -14,7 +14,7 @@ func Walk(visit func(path []*Keyword)) { walk(nil, root.keywords(), visit) }
 // WalkSettings does the same for the keywords of .keepc.conf.
 func WalkSettings(visit func(path []*Keyword)) { walk(nil, settings.keywords(), visit) }
 
-// IsSetting tells whether a keyword at the top level is one of .keepc.conf.
+// IsSetting reports whether a keyword at the top level is one of .keepc.conf.
 func IsSetting(k *Keyword) bool { return slices.Contains(settings.keywords(), k) }
 
 func walk(path []*Keyword, words []*Keyword, visit func([]*Keyword)) {
@@ -25,7 +25,7 @@ func walk(path []*Keyword, words []*Keyword, visit func([]*Keyword)) {
 	}
 }
 
-// Join writes the way from the top level to a keyword, as "vrrp_instance.priority".
+// Join writes the path from the top level to a keyword, such as "vrrp_instance.priority".
 func Join(path []*Keyword) string {
 	words := make([]string, len(path))
 	for i, k := range path {
@@ -34,7 +34,7 @@ func Join(path []*Keyword) string {
 	return strings.Join(words, ".")
 }
 
-// Below returns the words that stand in the blocks within a block, and not in that block itself.
+// Below returns the words that are in blocks within a block, and not in the block itself.
 func Below(block string) map[string]bool {
 	words := map[string]bool{}
 	for _, path := range Find(block) {
@@ -65,8 +65,8 @@ func Find(path string) (found [][]*Keyword) {
 	return found
 }
 
-// Nests returns a function that tells whether a keyword can be in a block, or at the top level, which is "". Of other words, and of what is
-// in no block of the table, it knows nothing and says yes.
+// Nests returns a function that reports whether a keyword can be in a block; "" is the top level. It returns true for
+// unknown words, and for words that are in no block of the table.
 func Nests() func(outer, word string) bool {
 	blocks := map[string]bool{}
 	within := sync.OnceValue(func() map[string][]string {
@@ -88,7 +88,7 @@ func Nests() func(outer, word string) bool {
 	}
 }
 
-// Nesting says how keepalived nests blocks: by its keywords, and the checkers for themselves.
+// Nesting describes how keepalived nests blocks: by its keywords, with separate ones for the checkers.
 func Nesting() grammar.Nesting {
 	within, lists := map[[2]string]bool{}, map[[2]string]bool{}
 	walk(nil, root.keywords(), func(path []*Keyword) {
@@ -109,7 +109,7 @@ func Nesting() grammar.Nesting {
 	}
 }
 
-// AtTop tells whether a word is a keyword at the top level.
+// AtTop reports whether a word is a keyword at the top level.
 func AtTop(word string) bool {
 	_, known := root.index.find(word)
 	return known

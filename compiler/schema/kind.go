@@ -13,16 +13,16 @@ import (
 	"keepc/grammar/diag"
 )
 
-// A Kind reads the words behind a keyword as a V.
+// A Kind reads the words after a keyword as a V.
 type Kind[V any] struct {
 	Expect string                  // completes the sentence "expected …"; empty: no words
-	read   func(*reader) (V, bool) // reports what is wrong, then returns false
+	read   func(*reader) (V, bool) // reports what is wrong and then returns false
 }
 
-// Flag is a keyword without a value; standing there means true.
+// Flag is a keyword without a value; it means true.
 var Flag = Kind[bool]{"", func(*reader) (bool, bool) { return true, true }}
 
-// Not is a keyword without a value that takes another one back.
+// Not is a keyword without a value that undoes another one.
 var Not = Kind[bool]{"", func(*reader) (bool, bool) { return false, true }}
 
 // Bool is yes or no; the keyword alone means yes.
@@ -55,7 +55,7 @@ func text(expect string) Kind[string] {
 	}}
 }
 
-// ended reports a word that ends in a semicolon, which it has for one of its characters.
+// ended reports a word that ends in a semicolon, which becomes part of the word.
 func (r *reader) ended(w grammar.Word) {
 	bare := strings.TrimRight(w.Text, ";")
 	if bare == w.Text || bare == "" || w.Span.Text() != w.Text || r.key.Secret {
@@ -119,7 +119,7 @@ var Interface = Kind[string]{"an interface name", func(r *reader) (string, bool)
 		d.Label = "expected a name such as eth0, not an address"
 	case bare != w.Text && isInterface(bare):
 		d.Label = fmt.Sprintf("expected %s", bare)
-		if !strings.ContainsAny(w.Text, "<>()[]") { // a name in brackets is one that somebody was to fill in
+		if !strings.ContainsAny(w.Text, "<>()[]") { // a name in brackets is a placeholder
 			d.Fixes = r.bared(w, bare, isInterface)
 		}
 	case strings.Contains(bare, ","):
@@ -133,7 +133,7 @@ var Interface = Kind[string]{"an interface name", func(r *reader) (string, bool)
 	return "", false
 }}
 
-// isInterface tells whether an interface can have the name, and does not look like something else.
+// isInterface reports whether an interface can have the name, unless the name looks like something else.
 func isInterface(name string) bool {
 	return len(name) > 0 && len(name) <= 15 && !strings.ContainsAny(name, "/ \t',;<>()[]@") && !isAddr(name)
 }
@@ -153,7 +153,7 @@ func Words(expect string) Kind[[]string] {
 	}}
 }
 
-// AnyWords is words that keepc does not judge, possibly none.
+// AnyWords is any number of words that keepc does not check, possibly none.
 func AnyWords(expect string) Kind[[]string] {
 	return Kind[[]string]{expect, func(r *reader) ([]string, bool) {
 		var words []string
@@ -192,7 +192,7 @@ func Choice(words ...string) Kind[string] {
 	}}
 }
 
-// FoldedChoice is one of the words in any case.
+// FoldedChoice is one of the words, in upper or lower case.
 func FoldedChoice(words ...string) Kind[string] {
 	strict := Choice(words...)
 	return Kind[string]{strict.Expect, func(r *reader) (string, bool) {
@@ -206,7 +206,7 @@ func FoldedChoice(words ...string) Kind[string] {
 	}}
 }
 
-// Enum is one of the values, written as their String, in the order given.
+// Enum is one of the values, written as their String, in the given order.
 func Enum[V fmt.Stringer](values ...V) Kind[V] {
 	var words []string
 	for _, v := range values {
@@ -215,7 +215,7 @@ func Enum[V fmt.Stringer](values ...V) Kind[V] {
 	return as(Choice(words...), func(s string) V { return values[slices.Index(words, s)] })
 }
 
-// FoldedEnum is one of the values, written as their String in any case.
+// FoldedEnum is one of the values, written as their String in upper or lower case.
 func FoldedEnum[V fmt.Stringer](values ...V) Kind[V] {
 	var words []string
 	for _, v := range values {
@@ -224,7 +224,7 @@ func FoldedEnum[V fmt.Stringer](values ...V) Kind[V] {
 	return as(FoldedChoice(words...), func(s string) V { return values[slices.Index(words, s)] })
 }
 
-// as turns the values of a kind into others.
+// as converts the values of a kind.
 func as[V, W any](k Kind[V], turn func(V) W) Kind[W] {
 	return Kind[W]{k.Expect, func(r *reader) (w W, ok bool) {
 		v, ok := k.read(r)
@@ -268,7 +268,7 @@ func (r *reader) int(w grammar.Word, lo, hi int64, expect string) (int64, bool) 
 	return 0, false
 }
 
-// number returns the digits of a word; a semicolon behind them is reported and taken away.
+// number returns the digits of a word; it reports and removes a semicolon after them.
 func (r *reader) number(w grammar.Word) string {
 	if isNumber(w.Text) {
 		return w.Text
@@ -294,7 +294,7 @@ func (r *reader) number(w grammar.Word) string {
 	return digits
 }
 
-// isNumber tells whether the text is a whole number, however large.
+// isNumber reports whether the text is a whole number, however large.
 func isNumber(s string) bool {
 	if s != "" && (s[0] == '+' || s[0] == '-') {
 		s = s[1:]
@@ -323,18 +323,18 @@ func Microseconds(lo, hi int64) Kind[time.Duration] {
 	return k
 }
 
-// forever is the upper end of times that the reference does not limit on 64-bit machines.
+// forever is the upper bound of times that the reference does not limit on 64-bit machines.
 const forever = 9e9
 
-// Decimal is a time in seconds with up to six digits behind the point.
+// Decimal is a time in seconds with up to six decimal places.
 func Decimal(lo, hi float64) Kind[time.Duration] { return decimal("seconds", time.Second, 6, lo, hi) }
 
-// CoarseDecimal is a time in seconds with up to three digits behind the point.
+// CoarseDecimal is a time in seconds with up to three decimal places.
 func CoarseDecimal(lo, hi float64) Kind[time.Duration] {
 	return decimal("seconds", time.Second, 3, lo, hi)
 }
 
-// Milliseconds is a time in milliseconds with up to three digits behind the point.
+// Milliseconds is a time in milliseconds with up to three decimal places.
 func Milliseconds(lo, hi float64) Kind[time.Duration] {
 	return decimal("milliseconds", time.Millisecond, 3, lo, hi)
 }
@@ -374,7 +374,7 @@ func decimal(unit string, one time.Duration, places int, lo, hi float64) Kind[ti
 	}}
 }
 
-// AllSeconds is a time in seconds that may have all before it.
+// AllSeconds is a time in seconds, optionally after the word all.
 func AllSeconds(lo, hi int64) Kind[ir.ExtraGARP] {
 	seconds := Seconds(lo, hi)
 	return Kind[ir.ExtraGARP]{"[all] " + seconds.Expect, func(r *reader) (e ir.ExtraGARP, ok bool) {

@@ -17,16 +17,16 @@ import (
 // Addr is an address of either family.
 var Addr = addr("an IP address", func(netip.Addr) bool { return true })
 
-// Multicast4 is a multicast address of IPv4.
+// Multicast4 is an IPv4 multicast address.
 var Multicast4 = addr("an IPv4 multicast address", func(a netip.Addr) bool { return a.Is4() && a.IsMulticast() })
 
-// Multicast6 is a multicast address of IPv6 that stays on the link.
+// Multicast6 is a link-local IPv6 multicast address.
 var Multicast6 = addr("an IPv6 multicast address of the link", func(a netip.Addr) bool { return a.IsLinkLocalMulticast() && a.Is6() })
 
-// Multicast is a multicast address of either family; of IPv6, one that stays on the link.
+// Multicast is a multicast address of either family; an IPv6 one is link-local.
 var Multicast = addr("a multicast address", func(a netip.Addr) bool { return a.IsMulticast() && (a.Is4() || a.IsLinkLocalMulticast()) })
 
-// hostAddr is an address that keepalived takes no prefix length of.
+// hostAddr is an address for which keepalived takes no prefix length.
 var hostAddr = Kind[netip.Addr]{Addr.Expect, func(r *reader) (netip.Addr, bool) {
 	if address, _, cut := strings.Cut(r.peek(), "/"); cut && isAddr(address) {
 		r.invalid(r.rest[0], "an address", address+" without a prefix length")
@@ -50,8 +50,9 @@ func addr(expect string, good func(netip.Addr) bool) Kind[netip.Addr] {
 	}}
 }
 
-// addr reads a word as an address. The reference reads up to the first "/" or "-" and drops the rest without a word; so
-// does keepc, and says so: mask is how bad it is to drop a prefix length, which behind the address of one host changes nothing.
+// addr reads a word as an address. The reference reads up to the first "/" or "-" and drops the rest silently; keepc
+// does so too, and reports it. mask is the severity of a dropped prefix length, which changes nothing after the
+// address of a single host.
 func (r *reader) addr(w grammar.Word, expect string, mask diag.Severity) (netip.Addr, bool) {
 	a, err := parseAddr(w.Text)
 	if err == nil {
@@ -82,7 +83,7 @@ func (r *reader) addr(w grammar.Word, expect string, mask diag.Severity) (netip.
 	return a, true
 }
 
-// noAddress reports a word that is no address, and what it would be without what people put around addresses.
+// noAddress reports a word that is not an address, and suggests the address without what people write around it.
 func (r *reader) noAddress(w grammar.Word, expect string) {
 	d := diag.Diagnostic{
 		Rule: "invalid-value", Severity: diag.Error, Kind: diag.Value,
@@ -91,7 +92,7 @@ func (r *reader) noAddress(w grammar.Word, expect string) {
 		Label:   "expected " + expect,
 	}
 	switch as := value.ReadAddress(w.Text); {
-	case as.Addr.IsValid() && as.Port != "" && strings.Contains(expect, "port"): // what is right needs another word
+	case as.Addr.IsValid() && as.Port != "" && strings.Contains(expect, "port"): // the right form needs a second word
 	case as.Addr.IsValid() && as.Port != "":
 		d.Label = fmt.Sprintf("expected %s without the port", as.Addr)
 	case as.Addr.IsValid() && as.Zone+as.Sign == "":
@@ -111,7 +112,7 @@ func isAddr(s string) bool {
 	return err == nil
 }
 
-// looksLikeName tells whether a text can be the name of a host with its domain.
+// looksLikeName reports whether a text can be a host name with a domain.
 func looksLikeName(s string) bool {
 	letter := func(c rune) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
 	other := func(c rune) bool { return !letter(c) && (c < '0' || c > '9') && c != '-' && c != '.' }
@@ -127,10 +128,10 @@ func parseAddr(s string) (netip.Addr, error) {
 	return a, err
 }
 
-// Port is the number of a port; names of services are not known here.
+// Port is a port number; names of services are not accepted here.
 var Port = port(1)
 
-// AnyPort is a port, or 0 for all.
+// AnyPort is a port, or 0 for all ports.
 var AnyPort = port(0)
 
 func port(lo int64) Kind[uint16] {
@@ -161,14 +162,14 @@ func port(lo int64) Kind[uint16] {
 	}}
 }
 
-// wellKnown is ports that people write by their names (services(5)).
+// wellKnown maps the service names that people write to their ports (services(5)).
 var wellKnown = map[string]string{
 	"ftp": "21", "ssh": "22", "telnet": "23", "smtp": "25", "domain": "53", "dns": "53", "tftp": "69", "http": "80", "www": "80", "pop3": "110",
 	"ntp": "123", "imap": "143", "snmp": "161", "ldap": "389", "https": "443", "syslog": "514", "ldaps": "636", "imaps": "993", "pop3s": "995",
 	"radius": "1812", "mysql": "3306", "rdp": "3389", "sip": "5060", "postgresql": "5432", "redis": "6379", "http-alt": "8080",
 }
 
-// Endpoint is an address and a port as two words; the port may be left out: 0.
+// Endpoint is an address and a port as two words; the port may be omitted: 0.
 var Endpoint = Kind[netip.AddrPort]{"an address and a port", func(r *reader) (none netip.AddrPort, ok bool) {
 	w, ok := r.word("an address and a port")
 	if !ok {
@@ -185,9 +186,10 @@ var Endpoint = Kind[netip.AddrPort]{"an address and a port", func(r *reader) (no
 	return netip.AddrPortFrom(a, port), ok
 }}
 
-// joined reads "10.0.0.3:80", which people write and the reference does not understand, and "10.0.0.3/80", of which it drops the port.
+// joined reads "10.0.0.3:80", which people write and the reference does not understand, and "10.0.0.3/80", whose port
+// the reference drops.
 func (r *reader) joined(w grammar.Word) (netip.AddrPort, bool) {
-	if r.literal || isAddr(w.Text) { // nearly all
+	if r.literal || isAddr(w.Text) { // almost all words
 		return netip.AddrPort{}, false
 	}
 	as := value.ReadAddress(w.Text)
@@ -204,7 +206,7 @@ func (r *reader) joined(w grammar.Word) (netip.AddrPort, bool) {
 	return both, true
 }
 
-// twoWords reports an address and a port in one word, and what keepalived loses by it.
+// twoWords reports an address and a port in one word, and what keepalived loses because of it.
 func (r *reader) twoWords(w grammar.Word, two, lost string) {
 	r.report(diag.Diagnostic{
 		Rule: "address-port", Severity: diag.Error,
@@ -216,7 +218,7 @@ func (r *reader) twoWords(w grammar.Word, two, lost string) {
 	})
 }
 
-// Prefix is an address with a prefix length; without one it is that of a single host.
+// Prefix is an address with a prefix length; without one, it is a single host.
 var Prefix = prefix("an address with a prefix length")
 
 func prefix(expect string) Kind[netip.Prefix] {
@@ -260,8 +262,8 @@ func prefix(expect string) Kind[netip.Prefix] {
 	}}
 }
 
-// prefixLength adds the prefix length to an address that has none in its own word: that of a single host, or that of a mask that
-// stands behind a blank, which it reports.
+// prefixLength adds the prefix length to an address that has none in its own word: that of a single host, or that of a
+// mask after a blank, which it reports.
 func (r *reader) prefixLength(w grammar.Word, a netip.Addr) netip.Prefix {
 	words := 0
 	if next := r.peek(); next == "netmask" || next == "mask" || next == "/" {
@@ -301,7 +303,7 @@ func maskLength(s string, of netip.Addr) (int, bool) {
 	return n, bits == 0 && n > 0
 }
 
-// ones returns how many ones a netmask begins with, and the bits behind them.
+// ones returns the number of leading ones of a netmask, and the bits after them.
 func ones(mask netip.Addr) (n int, rest uint32) {
 	four := mask.As4()
 	for rest = binary.BigEndian.Uint32(four[:]); rest&(1<<31) != 0; rest <<= 1 {
@@ -310,7 +312,7 @@ func ones(mask netip.Addr) (n int, rest uint32) {
 	return n, rest
 }
 
-// noPrefix reports a word that is no address with a prefix length, and what was likely meant.
+// noPrefix reports a word that is not an address with a prefix length, and suggests what was likely meant.
 func (r *reader) noPrefix(w grammar.Word, what, expect string) {
 	d := diag.Diagnostic{
 		Rule: "invalid-value", Severity: diag.Error, Kind: diag.Value,
@@ -345,8 +347,8 @@ func (r *reader) noPrefix(w grammar.Word, what, expect string) {
 	r.fail(d)
 }
 
-// Mask is the granularity of persistence: a netmask of IPv4 or a prefix length of IPv6, as prefix length.
-var Mask = Kind[uint8]{"a netmask (IPv4) or a prefix length 1..128 (IPv6)", func(r *reader) (uint8, bool) {
+// Mask is the granularity of persistence.
+var Mask = Kind[ir.ClientMask]{"a netmask (IPv4) or a prefix length 1..128 (IPv6)", func(r *reader) (ir.ClientMask, bool) {
 	const expect = "a netmask or a prefix length"
 	w, ok := r.word(expect)
 	if !ok {
@@ -354,26 +356,25 @@ var Mask = Kind[uint8]{"a netmask (IPv4) or a prefix length 1..128 (IPv6)", func
 	}
 	if !strings.Contains(w.Text, ".") {
 		n, ok := r.int(w, 1, 128, expect)
-		return uint8(n), ok
+		return ir.MaskOf(int(n), true), ok
 	}
 	a, err := netip.ParseAddr(w.Text)
 	if err != nil || !a.Is4() {
 		r.invalid(w, "a netmask", expect)
 		return 0, false
 	}
-	n, bits := ones(a)
-	if bits != 0 {
+	if _, bits := ones(a); bits != 0 {
 		r.report(diag.Diagnostic{
 			Rule: "mask-with-holes", Severity: diag.Warning,
 			Message: fmt.Sprintf("netmask %s has ones behind zeros", a),
 			Span:    w.Span,
-			Label:   fmt.Sprintf("/%d is used", n),
+			Label:   "clients that differ only where it has zeros count as one",
 		})
 	}
-	return uint8(n), true
+	return ir.MaskFrom(a), true
 }}
 
-// serviceHead reads what stands between virtual_server and its brace: an address and a port, a firewall mark or the name
+// serviceHead reads what is between virtual_server and its brace: an address and a port, a firewall mark or the name
 // of a group.
 var serviceHead = Head[ir.VirtualServer]{expect: "an address and a port, fwmark and a number, or group and a name", read: func(r *reader, v *ir.VirtualServer) bool {
 	switch r.peek() {
@@ -399,7 +400,7 @@ var serviceHead = Head[ir.VirtualServer]{expect: "an address and a port, fwmark 
 	return ok
 }}
 
-// mark reads fwmark and the firewall mark behind it.
+// mark reads fwmark and the firewall mark after it.
 func (r *reader) mark(least int64) (uint32, bool) {
 	key := r.key
 	defer func() { r.key = key }()
@@ -411,7 +412,7 @@ func (r *reader) mark(least int64) (uint32, bool) {
 // family is the family of a firewall mark; true means IPv6.
 var family = as(Choice("inet", "inet6"), func(s string) bool { return s == "inet6" })
 
-// addrRange reads "10.0.0.1", "10.0.0.1-9", "10.0.0.1-10.0.0.9" or "10.0.0.0/28" as the first and the last address.
+// addrRange reads "10.0.0.1", "10.0.0.1-9", "10.0.0.1-10.0.0.9" or "10.0.0.0/28" as the first and last address.
 func addrRange(r *reader) (first, last netip.Addr, port uint16, ok bool) {
 	const expect = "an address, range or prefix"
 	w, ok := r.word(expect)
@@ -449,7 +450,7 @@ func addrRange(r *reader) (first, last netip.Addr, port uint16, ok bool) {
 	return first, last, 0, true
 }
 
-// hostBits reports a prefix that is no network: the reference drops such a line.
+// hostBits reports a prefix with host bits set: the reference drops such a line.
 func (r *reader) hostBits(w grammar.Word, network netip.Prefix) {
 	d := diag.Diagnostic{
 		Rule: "invalid-value", Severity: diag.Error, Kind: diag.Value,

@@ -23,7 +23,7 @@ func Hex(n int) Kind[string] {
 	}}
 }
 
-// Domain is a name of the domain name system.
+// Domain is a DNS name.
 var Domain = Kind[string]{"a domain name", func(r *reader) (string, bool) {
 	w, ok := r.word("a domain name")
 	if ok && w.Text != "." && (strings.HasPrefix(w.Text, ".") || strings.Contains(w.Text, "..")) {
@@ -46,7 +46,7 @@ func ChoiceList(words ...string) Kind[[]string] {
 	}}
 }
 
-// StatusCodes is one or more codes of HTTP, or ranges of them.
+// StatusCodes is one or more HTTP status codes or ranges of them.
 var StatusCodes = Kind[[]ir.StatusRange]{"100..599 or ranges, as 200-299", func(r *reader) (list []ir.StatusRange, ok bool) {
 	for list == nil || len(r.rest) > 0 {
 		w, ok := r.word("a status code")
@@ -62,7 +62,7 @@ var StatusCodes = Kind[[]ir.StatusRange]{"100..599 or ranges, as 200-299", func(
 	return list, true
 }}
 
-// statusRange reads a status code, or the first and the last one of a range.
+// statusRange reads a status code, or the first and last of a range.
 func (r *reader) statusRange(w grammar.Word) (ir.StatusRange, bool) {
 	const expect = "100..599 or a range, as 200-299"
 	text := r.number(w)
@@ -101,13 +101,14 @@ var Octets = Kind[ir.Octets]{"bytes in hex", func(r *reader) (ir.Octets, bool) {
 	return value, ok
 }}
 
-// Reply is the bytes of an answer, or nothing for any answer.
+// Reply is the bytes of an answer, or nothing, which accepts any answer.
 var Reply = Kind[*ir.Reply]{"[bytes in hex, x for any digit]", func(r *reader) (*ir.Reply, bool) {
 	value, mask, ok := r.octets("xX")
 	return &ir.Reply{Value: value, Mask: mask}, ok
 }}
 
-// octets reads the rest of the line as bytes in hexadecimal. Bits that a wildcard leaves open are 0 in the value and the mask.
+// octets reads the rest of the line as bytes in hexadecimal. Bits under a wildcard are 0 in both the value and the
+// mask.
 func (r *reader) octets(wildcards string) (value, mask ir.Octets, ok bool) {
 	for w, more := r.optional(); more; w, more = r.optional() {
 		r.halfOctet(w)
@@ -132,7 +133,7 @@ func (r *reader) octets(wildcards string) (value, mask ir.Octets, ok bool) {
 	return value, mask, true
 }
 
-// halfOctet reports a row of hexadecimal digits that is no whole number of bytes.
+// halfOctet reports a row of hexadecimal digits that is not a whole number of bytes.
 func (r *reader) halfOctet(w grammar.Word) {
 	if len(w.Text)%2 == 0 {
 		return
@@ -145,7 +146,7 @@ func (r *reader) halfOctet(w grammar.Word) {
 	})
 }
 
-// Pattern is a regular expression, which has quotes and escapes of its own.
+// Pattern is a regular expression, which has its own rules for quotes and escapes.
 var Pattern = Kind[string]{"a regular expression", func(r *reader) (string, bool) {
 	r.quotes = true
 	w, ok := r.word("a regular expression")
@@ -162,7 +163,7 @@ var Pattern = Kind[string]{"a regular expression", func(r *reader) (string, bool
 	return words[0], true
 }}
 
-// Sizes is the first and the largest size of something that grows.
+// Sizes is the initial and the maximum size of something that grows.
 var Sizes = Kind[ir.Sizes]{"the first and the largest size", func(r *reader) (s ir.Sizes, ok bool) {
 	size := Int[int](0, 1<<32-1)
 	if s.Start, ok = size.read(r); ok {
@@ -171,7 +172,7 @@ var Sizes = Kind[ir.Sizes]{"the first and the largest size", func(r *reader) (s 
 	return s, ok
 }}
 
-// Reference is the name of a block elsewhere in the file.
+// Reference is the name of a block defined elsewhere in the file.
 var Reference = Kind[ir.Name]{Name.Expect, func(r *reader) (ir.Name, bool) {
 	w, ok := r.word(Name.Expect)
 	return ir.Name{Text: w.Text, Span: w.Span}, ok

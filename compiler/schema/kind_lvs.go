@@ -6,7 +6,7 @@ import (
 	"keepc/compiler/ir"
 )
 
-// timeouts is one or more of the timeouts of IPVS, each behind its name. The last one of a name counts.
+// timeouts is one or more IPVS timeouts, each after its name. The last one of each name counts.
 var timeouts = Kind[ir.Timeouts]{"tcp, tcpfin or udp and 0..2678400 seconds", func(r *reader) (t ir.Timeouts, ok bool) {
 	name, seconds := Choice("tcp", "tcpfin", "udp"), Seconds(0, 2678400)
 	for first := true; first || len(r.rest) > 0; first = false {

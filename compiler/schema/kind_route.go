@@ -12,10 +12,11 @@ import (
 	"keepc/compiler/ir"
 	"keepc/grammar"
 	"keepc/grammar/diag"
+	"keepc/grammar/value"
 )
 
-// numbered is a number that may be written as a name. Those of the list are the same on every host; others are kept for the
-// host that has them.
+// numbered is a number that may be written as a name. Names in the list are the same on every host; others are kept,
+// to be resolved on the host.
 func numbered(hi uint64, known map[string]uint32) Kind[ir.Number] {
 	expect := fmt.Sprintf("a name or 0..%d", hi)
 	name := as(text(expect), func(s string) ir.Number {
@@ -56,7 +57,7 @@ var classes = map[string]uint32{
 	"AF31": 0x68, "AF32": 0x70, "AF33": 0x78, "AF41": 0x88, "AF42": 0x90, "AF43": 0x98,
 }
 
-// formerClasses are names that iproute2 had for the bits of RFC 1349.
+// formerClasses are the names that iproute2 had for the bits of RFC 1349.
 var formerClasses = map[string]uint32{"lowdelay": 0x10, "throughput": 0x08, "reliability": 0x04, "mincost": 0x02}
 
 // serviceClass is a type of service, by name or number.
@@ -76,25 +77,27 @@ var serviceClass = Kind[ir.Number]{numbered(255, classes).Expect, func(r *reader
 	return ir.Number{}, false
 }}
 
-// realms are one or two realms of routes, by name or number.
+// realms is one or two realms of routes, by name or number.
 var realms = Kind[string]{"a realm 0..255 or two, as 3/7", func(r *reader) (string, bool) {
 	const expect = "a realm 0..255 or two, as 3/7"
 	w, ok := r.word(expect)
 	if !ok {
 		return "", false
 	}
-	from, to, both := strings.Cut(w.Text, "/")
-	for _, realm := range []string{from, to} {
-		n, err := strconv.ParseUint(realm, 0, 64)
-		if err == nil && n > 255 || realm == "" && (both || from == "") {
-			r.invalid(w, "a realm", expect)
-			return "", false
+	two, ok := value.ReadRealms(w.Text)
+	for _, realm := range []string{two.First, two.Second} {
+		if n, err := strconv.ParseUint(realm, 0, 64); err == nil && n > 255 {
+			ok = false
 		}
+	}
+	if !ok {
+		r.invalid(w, "a realm", expect)
+		return "", false
 	}
 	return w.Text, true
 }}
 
-// preference is how good the router of an IPv6 route is.
+// preference is the router preference of an IPv6 route.
 var preference = Kind[string]{"low, medium, high or 0..255", func(r *reader) (string, bool) {
 	if w := r.peek(); isNumber(w) {
 		_, ok := Int[uint8](0, 255).read(r)
@@ -103,7 +106,7 @@ var preference = Kind[string]{"low, medium, high or 0..255", func(r *reader) (st
 	return Choice("low", "medium", "high").read(r)
 }}
 
-// ruleTable is a routing table that a rule looks in. There is no table 0, but the line is read to its end.
+// ruleTable is the routing table of a rule. There is no table 0, but keepalived reads the line to its end.
 var ruleTable = Kind[ir.Number]{routingTable.Expect, func(r *reader) (ir.Number, bool) {
 	if len(r.rest) > 0 && r.rest[0].Text == "0" {
 		r.report(diag.Diagnostic{
@@ -116,12 +119,12 @@ var ruleTable = Kind[ir.Number]{routingTable.Expect, func(r *reader) (ir.Number,
 	return routingTable.read(r)
 }}
 
-// constant is a keyword without a value that stands for one.
+// constant is a keyword without a value that stands for a fixed value.
 func constant[V any](v V) Kind[V] {
 	return Kind[V]{"", func(*reader) (V, bool) { return v, true }}
 }
 
-// lock takes the word lock away, if it is there.
+// lock removes the word lock, if present.
 func (r *reader) lock() bool {
 	locked := r.peek() == "lock"
 	if locked {
@@ -130,7 +133,7 @@ func (r *reader) lock() bool {
 	return locked
 }
 
-// metric is an option of a route that goes into its metrics.
+// metric is an option of a route that becomes one of its metrics.
 func metric(word string, k Kind[ir.RouteMetric], text string) Row[ir.Route] {
 	row := Add(word, list(k), func(r *ir.Route) *[]ir.RouteMetric {
 		r.Metrics = slices.DeleteFunc(slices.Clip(r.Metrics), func(m ir.RouteMetric) bool { return m.Name == word })
@@ -140,7 +143,7 @@ func metric(word string, k Kind[ir.RouteMetric], text string) Row[ir.Route] {
 	return row
 }
 
-// lockable is a metric that may have lock before it, read by what follows.
+// lockable is a metric that may have the word lock before it; value reads the rest.
 func lockable(word, expect string, value func(*reader, grammar.Word, *ir.RouteMetric) bool) Kind[ir.RouteMetric] {
 	expect = "[lock] " + expect
 	return Kind[ir.RouteMetric]{expect, func(r *reader) (m ir.RouteMetric, ok bool) {
@@ -163,8 +166,8 @@ func numberMetric(word, text string) Row[ir.Route] {
 	}), text)
 }
 
-// timeMetric is a metric that is a time. scale is how often the kernel counts a millisecond of the file, and most the largest number that
-// keepalived takes: of milliseconds where the time has a unit, and as the kernel counts where it has none.
+// timeMetric is a metric that is a time. scale is the number of kernel ticks in a millisecond of the file. most is the
+// largest number that keepalived accepts: in milliseconds if the time has a unit, in kernel ticks otherwise.
 func timeMetric(word string, scale, most uint32, text string) Row[ir.Route] {
 	const expect = "a number, or a time as 50ms or 2s"
 	return metric(word, lockable(word, expect, func(r *reader, w grammar.Word, m *ir.RouteMetric) bool {
@@ -207,24 +210,17 @@ func wholeMetric(word string, hi int64, text string) Row[ir.Route] {
 	return metric(word, as(Int[uint32](0, hi), func(n uint32) ir.RouteMetric { return ir.RouteMetric{Name: word, Value: n} }), text)
 }
 
-// routeTime reads a time with its unit, as 50ms or 2s, in milliseconds.
+// routeTime reads a time with its unit, such as 50ms or 2s, in milliseconds.
 func routeTime(s string) (milliseconds uint32, ok bool) {
-	at := strings.IndexFunc(s, func(c rune) bool { return c != '.' && (c < '0' || c > '9') })
-	if at <= 0 {
-		return 0, false
-	}
-	f, err := strconv.ParseFloat(s[:at], 64)
-	switch strings.ToLower(s[at:]) {
-	case "s", "sec", "secs":
+	t, ok := value.ReadTime(s)
+	f := t.Number
+	if !t.Milli {
 		f *= 1000
-	case "ms", "msec", "msecs":
-	default:
-		return 0, false
 	}
-	return uint32(math.Ceil(f)), err == nil && f < math.MaxUint32/8
+	return uint32(math.Ceil(f)), ok && f < math.MaxUint32/8
 }
 
-// gateway is an address that may name its family.
+// gateway is an address that may have its family before it.
 var gateway = Kind[netip.Addr]{"[inet|inet6] an address", func(r *reader) (netip.Addr, bool) {
 	if s := r.peek(); s == "inet" || s == "inet6" {
 		r.optional()
@@ -232,7 +228,7 @@ var gateway = Kind[netip.Addr]{"[inet|inet6] an address", func(r *reader) (netip
 	return hostAddr.read(r)
 }}
 
-// newTarget is the address behind as, which may have to before it.
+// newTarget is the address after as, optionally with the word to before it.
 var newTarget = Kind[netip.Addr]{"[to] an address", func(r *reader) (netip.Addr, bool) {
 	if r.peek() == "to" {
 		r.optional()
@@ -240,7 +236,7 @@ var newTarget = Kind[netip.Addr]{"[to] an address", func(r *reader) (netip.Addr,
 	return Addr.read(r)
 }}
 
-// target is a prefix, or a word for all, which is a prefix of no bits.
+// target is a prefix, or a word for everything, which is a prefix of length 0.
 var target = Kind[netip.Prefix]{"an address, a prefix, default, any or all", func(r *reader) (netip.Prefix, bool) {
 	switch r.peek() {
 	case "default", "any", "all":
@@ -257,33 +253,28 @@ var target = Kind[netip.Prefix]{"an address, a prefix, default, any or all", fun
 	return Prefix.read(r)
 }}
 
-// encap is a tunnel: its kind, and the options that this kind has.
+// encap is a tunnel: its kind and the options of that kind.
 var encap = Kind[string]{"ip, ip6, mpls or ila and its options", func(r *reader) (string, bool) {
-	kind, ok := Choice("ip", "ip6", "mpls", "ila").read(r)
-	if !ok {
-		return "", false
+	tunnel, n, ok := value.ReadTunnel(r.texts())
+	if n == 0 {
+		return Choice("ip", "ip6", "mpls", "ila").read(r)
 	}
-	words := []string{kind}
-	if kind == "mpls" || kind == "ila" {
-		w, ok := r.word("labels or a locator")
-		return strings.Join(append(words, w.Text), " "), ok
+	words := make([]string, n)
+	for i := range words {
+		w, _ := r.optional()
+		words[i] = w.Text
 	}
-	for {
-		switch r.peek() {
-		case "id", "dst", "src", "tos", "ttl", "tc", "hoplimit", "flags":
-			option, _ := r.optional()
-			value, ok := r.word("a value")
-			if !ok {
-				return "", false
-			}
-			words = append(words, option.Text, value.Text)
-		default:
-			return strings.Join(words, " "), true
-		}
+	switch {
+	case ok:
+	case tunnel.Other != "":
+		r.missingValue("labels or a locator")
+	default:
+		r.missingValue("a value")
 	}
+	return strings.Join(words, " "), ok
 }}
 
-// nexthop is one way of several, up to the end of the line or the next one.
+// nexthop is one of several next hops, up to the end of the line or the next one.
 var nexthop = Kind[ir.Nexthop]{"via an address, dev, weight 1..256, onlink", func(r *reader) (n ir.Nexthop, ok bool) {
 	n.Weight = 1
 	whole, seen := r.key, map[string]grammar.Word{}
@@ -313,26 +304,25 @@ var nexthop = Kind[ir.Nexthop]{"via an address, dev, weight 1..256, onlink", fun
 	return n, false
 }}
 
-// mark is a firewall mark, and a mask of the bits that count.
+// mark is a firewall mark with an optional mask.
 var mark = Kind[ir.Mark]{"a number [/mask]", func(r *reader) (m ir.Mark, ok bool) {
 	w, ok := r.word("a number [/mask]")
 	if !ok {
 		return m, false
 	}
-	value, mask, masked := strings.Cut(w.Text, "/")
-	if !masked {
-		mask = "0xffffffff"
-	}
-	v, err := strconv.ParseUint(value, 0, 32)
-	k, err2 := strconv.ParseUint(mask, 0, 32)
-	if err != nil || err2 != nil {
+	as, ok := value.ReadMark(w.Text)
+	if !ok {
 		r.invalid(w, "a firewall mark", "a number, with /mask where not all bits count")
 		return m, false
 	}
-	return ir.Mark{Value: uint32(v), Mask: uint32(k)}, true
+	m = ir.Mark{Value: as.Value, Mask: math.MaxUint32}
+	if as.Mask != nil {
+		m.Mask = *as.Mask
+	}
+	return m, true
 }}
 
-// numberRange is two numbers with - between them, or one.
+// numberRange is a number, or two numbers with - between them.
 func numberRange(hi uint64) Kind[*ir.Range] {
 	const expect = "two numbers, as 100-200"
 	return Kind[*ir.Range]{expect, func(r *reader) (*ir.Range, bool) {
@@ -340,21 +330,19 @@ func numberRange(hi uint64) Kind[*ir.Range] {
 		if !ok {
 			return nil, false
 		}
-		from, to, ranged := strings.Cut(w.Text, "-")
-		if !ranged {
-			to = from
+		ends, ok := value.ReadRange(w.Text)
+		if ends.Last == nil {
+			ends.Last = &ends.First
 		}
-		first, err := strconv.ParseUint(from, 10, 32)
-		last, err2 := strconv.ParseUint(to, 10, 32)
-		if err != nil || err2 != nil || first > last || last > hi {
+		if !ok || ends.First > *ends.Last || uint64(*ends.Last) > hi {
 			r.invalid(w, "a range", expect)
 			return nil, false
 		}
-		return &ir.Range{First: uint32(first), Last: uint32(last)}, true
+		return &ir.Range{First: uint32(ends.First), Last: uint32(*ends.Last)}, true
 	}}
 }
 
-// portRange is the first and the last port of a rule. keepalived complains of a single one and adds the rule without it.
+// portRange is the first and last port of a rule. keepalived complains of a single port and adds the rule without it.
 var portRange = Kind[*ir.Range]{"two numbers, as 80-80", func(r *reader) (*ir.Range, bool) {
 	if w := r.peek(); isNumber(w) {
 		r.report(diag.Diagnostic{
@@ -369,7 +357,7 @@ var portRange = Kind[*ir.Range]{"two numbers, as 80-80", func(r *reader) (*ir.Ra
 	return numberRange(65535).read(r)
 }}
 
-// userRange is the first and the last user, which keepalived wants both.
+// userRange is the first and last user; keepalived requires both.
 var userRange = Kind[*ir.Range]{"two numbers, as 100-200", func(r *reader) (*ir.Range, bool) {
 	if w := r.peek(); isNumber(w) {
 		r.invalid(r.rest[0], "a range", fmt.Sprintf("two numbers, as %s-%s", w, w))
@@ -378,7 +366,7 @@ var userRange = Kind[*ir.Range]{"two numbers, as 100-200", func(r *reader) (*ir.
 	return numberRange(1<<32 - 1).read(r)
 }}
 
-// lifetime is seconds or forever, which is nil.
+// lifetime is a number of seconds, or forever, which is nil.
 var lifetime = Kind[*time.Duration]{"seconds or forever", func(r *reader) (*time.Duration, bool) {
 	if r.peek() == "forever" {
 		r.optional()

@@ -10,7 +10,7 @@ import (
 	"keepc/grammar/diag"
 )
 
-// Script is a command and who runs it.
+// Script is a command and the user who runs it.
 var Script = Kind[ir.Command]{`"program arguments" [user [group]]`, func(r *reader) (ir.Command, bool) {
 	c, ok := r.command()
 	if !ok || len(r.rest) == 0 {
@@ -22,7 +22,7 @@ var Script = Kind[ir.Command]{`"program arguments" [user [group]]`, func(r *read
 	}
 	if r.rest[0].Text == userBackup {
 		d := r.loose(`"backup" is taken for the user that runs the script`)
-		d.Severity = diag.Warning // who may be meant
+		d.Severity = diag.Warning // a user may be meant
 		r.report(d)
 	}
 	c.User, ok = Account.read(r)
@@ -30,21 +30,21 @@ var Script = Kind[ir.Command]{`"program arguments" [user [group]]`, func(r *read
 	return c, ok
 }}
 
-// noUser tells whether a word behind a command is rather an argument of it than a user.
+// noUser reports whether a word after a command is more likely an argument than a user.
 func noUser(word string) bool {
 	switch strings.ToLower(word) {
 	case "primary", "master", "slave", "up", "down", "fault", "start", "stop":
 		return true
 	case userBackup:
-		return word != userBackup // in lower case it may be meant
+		return word != userBackup // in lower case it may be meant as a user
 	}
 	return isNumber(word) || strings.HasPrefix(word, "-") || strings.ContainsAny(word, "/:=,@%&|><;()*?")
 }
 
-// userBackup is a user that Debian and others have, and a word that scripts are told.
+// userBackup is a user that Debian and other distributions have, and a word that scripts get as an argument.
 const userBackup = "backup"
 
-// Program is a command alone.
+// Program is a command without a user.
 var Program = Kind[ir.Command]{`"program arguments"`, func(r *reader) (ir.Command, bool) {
 	c, ok := r.command()
 	if ok && len(r.rest) > 0 {
@@ -53,8 +53,8 @@ var Program = Kind[ir.Command]{`"program arguments"`, func(r *reader) (ir.Comman
 	return c, ok
 }}
 
-// command reads a program with its arguments. Scripts have quotes and escapes of their own, and only the first word is the
-// command: arguments stand in quotes with it.
+// command reads a program with its arguments. Scripts have their own rules for quotes and escapes, and only the first
+// word is the command: its arguments are in the same quotes.
 func (r *reader) command() (ir.Command, bool) {
 	r.quotes = true
 	w, ok := r.word("a program, with its arguments in quotes")
@@ -64,7 +64,7 @@ func (r *reader) command() (ir.Command, bool) {
 	argv, more, err := grammar.SplitScript(r.stmt.Rest())
 	if err != nil && strings.Count(r.stmt.Rest(), `"`)%2 == 1 {
 		r.rest = nil
-		return ir.Command{}, false // a quote without a partner is a finding already
+		return ir.Command{}, false // a quote without a partner is reported already
 	}
 	if err != nil {
 		r.invalid(w, "a command: "+err.Error(), `"program arguments"`)
@@ -80,7 +80,8 @@ func (r *reader) command() (ir.Command, bool) {
 	return c, true
 }
 
-// behind returns the last of some words: those that the quotes of scripts, which join words, leave behind the command.
+// behind returns the last of some words: those that remain after the command when the quotes of scripts, which join
+// words, are applied.
 func behind(rest []grammar.Word, more []string) []grammar.Word {
 	from := max(0, len(rest)-len(more))
 	if len(more) > 0 && len(rest) > 0 && rest[from].Text != more[0] {
@@ -91,16 +92,16 @@ func behind(rest []grammar.Word, more []string) []grammar.Word {
 	return rest[from:]
 }
 
-// looseArguments reports the arguments of a script that stand without quotes.
+// looseArguments reports arguments of a script that are outside the quotes.
 func (r *reader) looseArguments(message string) {
 	if slices.ContainsFunc(r.stmt.Args(), func(w grammar.Word) bool { return strings.ContainsAny(w.Text, quotes) }) {
-		r.rest = nil // the quotes of a word processor are no quotes, which is a finding already
+		r.rest = nil // typographic quotes do not quote, and are reported already
 		return
 	}
 	r.fail(r.loose(message))
 }
 
-// loose is the finding about the words that are left of a script.
+// loose is the finding about the remaining words of a script.
 func (r *reader) loose(message string) diag.Diagnostic {
 	d := diag.Diagnostic{
 		Rule: "script-arguments", Severity: diag.Error,
@@ -153,7 +154,7 @@ var Account = Kind[ir.User]{"a user [and a group]", func(r *reader) (u ir.User, 
 	return u, true
 }}
 
-// newestKnown is the last keepalived whose reading is known here.
+// newestKnown is the newest keepalived whose reading is known here.
 const newestKnown = "2.4.3"
 
 // FIFO is the path of a named pipe and who owns it.
@@ -165,7 +166,7 @@ var FIFO = Kind[ir.FIFO]{"a path [user [group]]", func(r *reader) (f ir.FIFO, ok
 	return f, ok
 }}
 
-// Weighted is what a tracker adds to a priority, and whether the sense is reversed.
+// Weighted is what a tracker adds to a priority, and whether its result is reversed.
 func Weighted(lo, hi int64) Kind[ir.Weight] {
 	number := Int[int](lo, hi)
 	return Kind[ir.Weight]{number.Expect + " [reverse]", func(r *reader) (w ir.Weight, ok bool) {
@@ -183,7 +184,7 @@ func Weighted(lo, hi int64) Kind[ir.Weight] {
 	}}
 }
 
-// Password is the password of VRRP version 2, of which the wire carries eight bytes.
+// Password is the password of VRRP version 2; packets carry eight bytes of it.
 var Password = Kind[ir.Secret]{"a word of at most 8 bytes", func(r *reader) (ir.Secret, bool) {
 	w, ok := r.word("a word of at most 8 bytes")
 	if !ok {
@@ -223,7 +224,7 @@ var Password = Kind[ir.Secret]{"a word of at most 8 bytes", func(r *reader) (ir.
 	return ir.NewSecret(w.Text), true
 }}
 
-// commented tells whether a comment begins right behind a word, so that the word was longer once.
+// commented reports whether a comment begins directly after a word, which then was meant to be longer.
 func commented(w grammar.Word) bool {
 	if w.Text == "" || w.Span.IsZero() || w.Span.Text() != w.Text {
 		return false

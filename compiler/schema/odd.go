@@ -12,13 +12,9 @@ import (
 	"keepc/grammar/source"
 )
 
-// clean returns a word as it was meant: without the marks of word processors and characters that nobody sees, which it
-// reports.
+// clean returns a word as it was meant: without typographic quotes and invisible characters, which it reports.
 func (r *reader) clean(w grammar.Word) grammar.Word {
-	if r.literal || ascii(w.Text) || !utf8.ValidString(w.Text) {
-		return w
-	}
-	text := bareWord(w.Text)
+	text := r.bare(w.Text)
 	if text == w.Text {
 		return w
 	}
@@ -51,7 +47,15 @@ func (r *reader) clean(w grammar.Word) grammar.Word {
 	return w
 }
 
-// bareWord is a word without typographic quotes and characters that nobody sees.
+// bare is a word as clean reads it.
+func (r *reader) bare(word string) string {
+	if r.literal || ascii(word) || !utf8.ValidString(word) {
+		return word
+	}
+	return bareWord(word)
+}
+
+// bareWord is a word without typographic quotes and invisible characters.
 func bareWord(word string) string {
 	return strings.TrimSpace(strings.Map(func(c rune) rune {
 		switch {
@@ -66,15 +70,15 @@ func bareWord(word string) string {
 
 func isQuote(c rune) bool { return strings.ContainsRune(quotes, c) }
 
-// quotedWord reports whether the typographic quotes of a word are one pair around all of it.
+// quotedWord reports whether the typographic quotes of a word are one pair around the whole word.
 func quotedWord(word string) bool {
 	first, n := utf8.DecodeRuneInString(word)
 	last, m := utf8.DecodeLastRuneInString(word)
 	return len(word) > n+m && isQuote(first) && isQuote(last) && strings.IndexFunc(word[n:len(word)-m], isQuote) < 0
 }
 
-// partner returns which of the words that follow on the line has the typographic quote that closes the one which the next word starts
-// with; 0: none, or not without doubt.
+// partner returns the index of the following word with the typographic quote that closes the one at the start of the
+// next word; 0: none, or not certain.
 func (r *reader) partner(w grammar.Word) int {
 	first, n := utf8.DecodeRuneInString(w.Text)
 	if len(r.rest) == 0 || r.rest[0].Span != w.Span || !isQuote(first) || strings.IndexFunc(w.Text[n:], isQuote) >= 0 {
@@ -95,7 +99,8 @@ func (r *reader) partner(w grammar.Word) int {
 	return 0
 }
 
-// quotedWords is the finding about several words between typographic quotes, each of which is a part of its word to keepalived.
+// quotedWords is the finding about several words between typographic quotes; keepalived takes each quote for a part of
+// its word.
 func (r *reader) quotedWords(first, last grammar.Word) diag.Diagnostic {
 	at := first.Span.To(last.Span)
 	_, n := utf8.DecodeRuneInString(first.Text)
@@ -109,10 +114,11 @@ func (r *reader) quotedWords(first, last grammar.Word) diag.Diagnostic {
 	}
 }
 
-// placeholder is what stands where somebody is to write a value: <NIC>, __NIC__, %NIC% and @NIC@.
+// placeholder is text to be replaced by a value: <NIC>, __NIC__, %NIC% and @NIC@.
 var placeholder = regexp.MustCompile(`^(<-*[A-Za-z][\w-]*>|__[A-Z][A-Z0-9_]*__|%[A-Z][A-Z0-9_]*%|@[A-Z][A-Z0-9_]*@)$`)
 
-// unfilledValue reports a value that nobody has filled in. What to write there, the text does not say. A pattern may look like that.
+// unfilledValue reports a placeholder without a value. The text does not say what to write there. A pattern may look
+// like a placeholder.
 func (r *reader) unfilledValue(w grammar.Word) {
 	if r.quotes || r.key == nil || r.key.Word == "regex" || !placeholder.MatchString(w.Text) || w.Span.Text() != w.Text {
 		return
@@ -124,7 +130,7 @@ func (r *reader) unfilledValue(w grammar.Word) {
 	})
 }
 
-// strays takes the characters that do not belong out of a word, without a word of the rest.
+// strays removes invalid characters from a word, without reporting the rest.
 func strays(at source.Span) (edits []diag.Edit) {
 	for i, c := range at.Text() {
 		from := int(at.Start) + i
@@ -143,7 +149,7 @@ func strays(at source.Span) (edits []diag.Edit) {
 const (
 	quotes     = "“”„‟‘’‚‛«»"
 	invisible  = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
-	wideBlanks = "\u00a0\u3000" // no blanks to the reference
+	wideBlanks = "\u00a0\u3000" // not blanks to the reference
 )
 
 func ascii(s string) bool {
@@ -155,7 +161,7 @@ func ascii(s string) bool {
 	return true
 }
 
-// leftover reports a line that came into the file by accident: from a merge, an editor or a terminal.
+// leftover reports a line that got into the file by accident: from a merge, an editor or a terminal.
 func (r *reader) leftover(s *grammar.Stmt) bool {
 	word := s.Keyword()
 	d := diag.Diagnostic{Severity: diag.Error, Span: s.Span(), Fixes: []diag.Fix{remove(s)}}

@@ -7,8 +7,8 @@ import (
 	"keepc/grammar/diag"
 )
 
-// readOption reads an option of an entry, whose word comes next on the line. seen is the place of the setting among the words of
-// the line, from 1; 0: it did not stand there yet.
+// readOption reads an option of an entry, whose keyword is the next word of the line. seen has the position of each
+// setting among the words of the line, from 1; 0: not seen yet.
 func (e *Entry[T]) readOption(r *reader, n int, seen *int32, t *T) {
 	row, w := &e.options.rows[n], r.rest[0]
 	r.key, r.rest = row.Keyword, r.rest[1:]
@@ -31,7 +31,7 @@ func (e *Entry[T]) readOption(r *reader, n int, seen *int32, t *T) {
 	r.place = block
 }
 
-// optionTwice reports an option of a line that stood there already, perhaps by another word.
+// optionTwice reports an option that the line has already, perhaps under another name.
 func (r *reader) optionTwice(entry string, first, w grammar.Word) {
 	d := diag.Diagnostic{
 		Rule: "repeated-option", Severity: diag.Warning,
@@ -50,11 +50,12 @@ func (r *reader) optionTwice(entry string, first, w grammar.Word) {
 	r.report(d)
 }
 
-// once takes the word of an option that a kind reads itself, and is the keyword until the kind has its value. seen are the options
-// that stood there already, by the setting that they are about; refused is as in a Keyword.
+// once takes the word of an option that a kind reads itself; it is the current keyword until the kind has its value.
+// seen are the options of the line so far, by their setting; refused is as in a Keyword.
 func (r *reader) once(entry string, seen map[string]grammar.Word, setting, refused string) {
 	w, _ := r.optional()
-	r.key = &Keyword{Word: w.Text, Refused: refused}
+	r.option = Keyword{Word: w.Text, Refused: refused}
+	r.key = &r.option
 	if first, again := seen[setting]; again {
 		r.optionTwice(entry, first, w)
 	}

@@ -8,17 +8,17 @@ import (
 	"keepc/grammar/diag"
 )
 
-// widespread is a keepalived that no distribution of today is behind by much: that of Debian 12. What is younger is worth a word.
+// widespread is the version that current distributions have at least: that of Debian 12. Newer keywords are reported.
 const widespread = "2.2.7"
 
-// A provision is a part of keepalived that only some of its builds have.
+// A provision is a part of keepalived that only some builds have.
 type provision struct {
-	name  string // as in "built with BFD"
-	label string // what the others do
+	name  string // such as "built with BFD"
+	label string // what other builds do
 	help  string
 }
 
-// provision returns what a keyword needs that not every build has; false: nothing, or what is on by default.
+// provision returns what a keyword needs that not every build has; false: nothing, or a part that is on by default.
 func (k *Keyword) provision() (provision, bool) {
 	const unknown, debian = "unknown to other builds", "Debian's has it; keepalived --version lists what another one has"
 	const tables = "Debian's has nftables instead, which the keyword nftables turns on"
@@ -41,16 +41,17 @@ func (k *Keyword) provision() (provision, bool) {
 	return provision{}, false
 }
 
-// recent tells whether a keyword is younger than the keepalived of many a machine.
+// recent reports whether a keyword is newer than the keepalived on many machines.
 func (k *Keyword) recent() bool { return k.Since != "" && Older(widespread, k.Since) }
 
-// everywhere tells whether every keepalived of today knows the word.
+// everywhere reports whether every current keepalived knows the word.
 func (k *Keyword) everywhere() bool {
 	_, optional := k.provision()
 	return !optional && !k.recent()
 }
 
-// provided reports what the keepalived that will read the file must have for a keyword: each version and build option once a file.
+// provided reports what the keepalived that will read the file must have for a keyword: each version and build option
+// once per file.
 func (r *reader) provided(key *Keyword) {
 	if r.own || !key.Current() {
 		return
@@ -75,8 +76,8 @@ func (r *reader) provided(key *Keyword) {
 	}
 }
 
-// fraction reports a number with a point that keepalived takes whole before a version. It tells whether the one that will read the file
-// ignores the line.
+// fraction reports a decimal number that keepalived reads as a whole number before a version. It returns whether the
+// keepalived that will read the file ignores the line.
 func (r *reader) fraction(w grammar.Word, since string) (ignored bool) {
 	if r.own || r.version != "" && !Older(r.version, since) {
 		return false
@@ -95,12 +96,12 @@ func (r *reader) fraction(w grammar.Word, since string) (ignored bool) {
 	return r.version != ""
 }
 
-// asYoung tells whether a block around the current line is as young as a keyword, so that nothing is left to say of it.
+// asYoung reports whether a block around the current line is as new as a keyword, so that there is nothing to add.
 func (r *reader) asYoung(key *Keyword) bool {
 	return slices.ContainsFunc(r.inside, func(f frame) bool { return f.key.Since == key.Since })
 }
 
-// first tells whether something is to be reported for the first time.
+// first reports whether something is reported for the first time.
 func (r *reader) first(what string) bool {
 	if r.provisions == nil {
 		r.provisions = map[string]bool{}
@@ -110,7 +111,7 @@ func (r *reader) first(what string) bool {
 	return !seen
 }
 
-// provisos says the same of a word that is suggested, or of the block that it is valid in.
+// provisos returns the same as notes about a suggested word, or about the block in which it is valid.
 func (r *reader) provisos(path ...*Keyword) (notes []diag.Note) {
 	reads := r.version
 	if reads == "" {
@@ -124,7 +125,7 @@ func (r *reader) provisos(path ...*Keyword) (notes []diag.Note) {
 			notes = append(notes, diag.Note{Message: fmt.Sprintf("%s needs a keepalived that is built with %s", k.Word, p.name)})
 		}
 		if len(notes) > 0 {
-			return notes // what stands in it needs no more
+			return notes // what is in it needs nothing more
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"iter"
 	"slices"
 	"strings"
 	"unsafe"
@@ -15,28 +16,30 @@ import (
 type reader struct {
 	found  diag.Bounded
 	inside []frame // the open blocks, outermost first
-	seen   []int32 // a stack of one window per open block: for each row, the number of its statement, from 1
+	seen   []int32 // a stack with one window per open block: for each row, the number of its statement, from 1
 
-	line // the line that is being read
+	line           // the line being read
+	option Keyword // key, if it is only a word of the line
 
-	table      []*Keyword      // the whole, for hints
+	table      []*Keyword      // the whole table, for suggestions
 	version    string          // of the keepalived that will read the file; empty: any
-	literal    bool            // nothing is understood as it was meant
-	own        bool            // the file is for keepc: there is nothing to say about keepalived
-	provisions map[string]bool // versions and build options that are reported already
-	place      *place          // of the block that is being read; nil: top
+	literal    bool            // nothing is read as it was meant
+	own        bool            // the file is for keepc: nothing is reported about keepalived
+	provisions map[string]bool // versions and build options that have been reported
+	place      *place          // of the block being read; nil: top level
 	top        place
 	uses       []ir.Use
 	atStart    []ir.StartSetting
-	named      map[string]string // the lists that names of blocks so far belong in
+	named      map[string]string // the lists that the names of the blocks so far belong in
 	secrets    []source.Span
 	commands   []*ir.Command
-	failed     int         // so many lines could not be read to their end
-	guesses    int         // so many lines with an unknown word were asked what they hide
-	room       int         // that is left for values, in bytes of memory
-	full       bool        // there is none left, which is told
-	conflict   bool        // between the marks of a merge
-	jointed    source.Span // the end of the last line that was found to be several
+	failed     int           // lines that could not be read to their end
+	guesses    int           // lines with an unknown word whose meaning was guessed
+	room       int           // memory left for values, in bytes
+	full       bool          // none is left, and this has been reported
+	conflict   bool          // between the markers of a merge conflict
+	understood *grammar.Stmt // the block that was just read, if it was understood differently; see withContent
+	jointed    source.Span   // the end of the last line that was split into several
 }
 
 // A frame is an open block.
@@ -44,7 +47,7 @@ type frame struct {
 	key   *Keyword
 	stmt  *grammar.Stmt
 	spare []grammar.Word // words before its brace that do not belong there
-	lacks *Keyword       // the keyword that the block cannot do without and that it lacks because of them
+	lacks *Keyword       // the required keyword that the block lacks because of them
 }
 
 // A place is a keyword of the table that the file uses.
@@ -53,7 +56,8 @@ type place struct {
 	below []*place // by the rows of its block; nil: not used
 }
 
-// used notes that the current line has the keyword of a row of the block at a place, and returns the place of the keyword.
+// used records that the current line has the keyword of a row of the block at a place, and returns the place of the
+// keyword.
 func (r *reader) used(block *place, row, rows int, key *Keyword) *place {
 	if block == nil {
 		block = &r.top
@@ -79,15 +83,16 @@ type line struct {
 	rest []grammar.Word
 
 	quotes bool        // single quotes quote here, as in scripts
-	single source.Span // words in single quotes that are reported
+	single source.Span // words in single quotes that have been reported
 }
 
-// read reads the head and the content of the block that the current statement opens. It tells whether the head could be
-// read: without its head a block means nothing, but its content is checked all the same.
+// read reads the head and the content of the block that the current statement opens. It reports whether the head could
+// be read: without it the block means nothing, but its content is checked all the same.
 func (b *Block[T]) read(r *reader, t *T) bool {
 	key, s := r.key, r.stmt
 	good := r.take(int(unsafe.Sizeof(*t))+linkCost, s)
-	if o, ok := any(t).(origin); ok {
+	o, hasOrigin := any(t).(origin)
+	if hasOrigin {
 		o.SetOrigin(s)
 	}
 	if b.head.read != nil {
@@ -105,21 +110,49 @@ func (b *Block[T]) read(r *reader, t *T) bool {
 	}
 	if s.Block != nil {
 		r.inside = append(r.inside, f)
-		s.Block.Stmts = b.statements(r, s.Block.Stmts, t)
+		content := b.statements(r, s.Block.Stmts, t)
 		f = r.inside[len(r.inside)-1]
 		r.inside = r.inside[:len(r.inside)-1]
+		if s = r.withContent(s, content); s != f.stmt && hasOrigin {
+			o.SetOrigin(s)
+		}
 	}
 	r.line = line{key: key, stmt: s, rest: f.spare}
 	r.headEnds(f.lacks, b.candidates)
 	return good
 }
 
-// statements reads the content of a block, and returns it as it was understood, for later readers of the tree.
+// withContent returns a statement whose block has the content as it was understood, and keeps it for the block around
+// it: the statement itself unless they differ, for the tree that is read does not change.
+func (r *reader) withContent(s *grammar.Stmt, content []*grammar.Stmt) *grammar.Stmt {
+	if sameStmts(content, s.Block.Stmts) {
+		return s
+	}
+	understood, block := *s, *s.Block
+	understood.Block, block.Stmts = &block, content
+	r.understood = &understood
+	return r.understood
+}
+
+// sameStmts reports whether two lists are the same one.
+func sameStmts(a, b []*grammar.Stmt) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+}
+
+// statements reads the content of a block and returns it as it was understood, for later readers of the tree: the list
+// itself, or a copy of it.
 func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) []*grammar.Stmt {
+	read := stmts
+	set := func(i int, s *grammar.Stmt) {
+		if sameStmts(stmts, read) && len(stmts) > 0 {
+			stmts = slices.Clone(stmts)
+		}
+		stmts[i] = s
+	}
 	base, here := len(r.seen), r.place
 	r.seen = append(r.seen, make([]int32, len(b.rows))...)
 	for i := 0; i < len(stmts); i++ {
-		s := stmts[i]
+		s, opened := stmts[i], i
 		if !r.take(valueCost, s) {
 			return stmts[:i]
 		}
@@ -132,7 +165,7 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) []*grammar
 			if s, n, ok = b.understand(r, s, stmts[i+1:]); !ok {
 				continue
 			}
-			stmts[i] = s
+			set(i, s)
 		}
 		row := &b.rows[n]
 		if row.Keyword.Instead != "" {
@@ -140,7 +173,8 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) []*grammar
 			r.remarks()
 			s = renamed(s, row.Keyword.Instead)
 			n, _ = b.index.find(row.Keyword.Instead)
-			row, stmts[i] = &b.rows[n], s
+			row = &b.rows[n]
+			set(i, s)
 		}
 		seen := &r.seen[base+b.setting(n)]
 		if *seen == 0 {
@@ -151,25 +185,34 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) []*grammar
 				continue
 			}
 		} else if row.Lines != "" && len(r.inside) > 0 {
-			r.again(row.Keyword, stmts[*seen-1], s)
+			r.reportSecond(row.Keyword, stmts[*seen-1], s)
 		}
 		if !r.literal && s.Block == nil && (len(s.Words) == 1 || row.Block) && i+1 < len(stmts) {
 			if meant := b.split(r, row, s, stmts[i+1]); meant != nil {
-				s, stmts[i] = meant, meant
+				s = meant
+				set(i, s)
 				stmts = slices.Delete(stmts, i+1, i+2)
 			}
 		}
 		if row.Block && !r.literal {
 			meant, more := b.opens(r, row.Keyword, s, stmts[i+1:])
-			s, stmts[i] = meant, meant
-			i += more
+			if meant != s {
+				s = meant
+				set(i, s)
+			}
+			opened, i = i, i+more
 		}
 		r.line = line{key: row.Keyword, stmt: s, rest: s.Words[1:]}
 		if !b.plain[n] || r.version != "" {
 			r.remarks()
 		}
 		r.place = r.used(here, n, len(b.rows), row.Keyword)
+		r.understood = nil
 		row.read(r, t)
+		if r.understood != nil {
+			set(opened, r.understood)
+			r.understood = nil
+		}
 		r.place = here
 		if !row.Block {
 			r.line.key, r.line.stmt = row.Keyword, s
@@ -190,14 +233,15 @@ func (b *Block[T]) statements(r *reader, stmts []*grammar.Stmt, t *T) []*grammar
 	return stmts
 }
 
-// What values cost, in bytes, with what rules note of them: a line, one of a list, and a block that others may name.
+// The memory that values take, in bytes, including what rules record about them: a line, an element of a list, and a
+// block that others may name.
 const (
 	valueCost = 32
 	entryCost = 160
 	linkCost  = 256
 )
 
-// take takes room for what is made of a statement. It returns false when there is none left, and tells that once.
+// take reserves memory for what a statement makes. It returns false if none is left, and reports that once.
 func (r *reader) take(n int, s *grammar.Stmt) bool {
 	if r.room < 0 {
 		return false
@@ -207,12 +251,13 @@ func (r *reader) take(n int, s *grammar.Stmt) bool {
 	}
 	if !r.full {
 		r.full = true
-		r.found.List.Add(grammar.LimitMet("blocks", s.Span())) // whatever else there is
+		r.found.List.Add(grammar.LimitMet("blocks", s.Span())) // in addition to the other findings
 	}
 	return false
 }
 
-// lacking reports a keyword that the innermost open block lacks, unless what stands before its brace, or instead of it, tells already.
+// lacking reports a keyword that the innermost open block lacks, unless a finding about what is before its brace, or
+// instead of it, says so already.
 func (r *reader) lacking(key *Keyword) {
 	if len(r.inside) == 0 || r.literal {
 		r.missingKeyword(key)
@@ -227,14 +272,14 @@ func (r *reader) lacking(key *Keyword) {
 	}
 }
 
-// meantInside tells whether some of the lines of a block should stand in a block of the keyword, which is missing.
+// meantInside reports whether some lines of a block should be in a block of the keyword, which is missing.
 func meantInside(stmts []*grammar.Stmt, key *Keyword) bool {
 	return key.Block && slices.ContainsFunc(stmts, func(s *grammar.Stmt) bool {
 		return slices.ContainsFunc(key.Words, func(k *Keyword) bool { return k.Required && k.Word == s.Keyword() })
 	})
 }
 
-// setting returns the row of the setting that a row is about: its own, or that of the other word for it.
+// setting returns the row that a row's setting belongs to: its own row, or that of the other keyword for it.
 func (b *Block[T]) setting(n int) int {
 	if same := b.rows[n].Keyword.Same; same != "" {
 		n, _ = b.index.find(same)
@@ -242,10 +287,10 @@ func (b *Block[T]) setting(n int) int {
 	return n
 }
 
-// without returns the statements that follow a block keyword without its brace and belong to the block: those that the
-// block around it does not know.
+// without returns the statements that follow a block keyword without a brace and belong to the block: those that the
+// enclosing block does not know.
 func (b *Block[T]) without(key *Keyword, rest []*grammar.Stmt) []*grammar.Stmt {
-	lines := key.Lines != "" // what comes now may be lines of a block without keywords
+	lines := key.Lines != "" // what follows may be lines of a block without keywords
 	for i, s := range rest {
 		if _, outside := b.index.find(s.Keyword()); outside {
 			return rest[:i]
@@ -272,16 +317,21 @@ func (r *reader) readEntries(read func()) {
 		r.headEnds(key, nil)
 	}
 	r.inside = append(r.inside, frame{key: key, stmt: s})
+	entries := s.Block.Stmts
 	if !r.literal {
-		s.Block.Stmts = r.unlisted(s.Block.Stmts)
+		entries = r.unlisted(entries)
 	}
-	for i, e := range s.Block.Stmts {
+	for i, e := range entries {
 		if !r.take(valueCost, e) {
 			break
 		}
-		if !r.literal {
-			e = r.undashed(e)
-			s.Block.Stmts[i] = e
+		if meant := e; !r.literal {
+			if meant = r.undashed(e); meant != e {
+				if sameStmts(entries, s.Block.Stmts) {
+					entries = slices.Clone(entries)
+				}
+				e, entries[i] = meant, meant
+			}
 		}
 		r.line = line{key: key, stmt: e, rest: e.Words}
 		if r.leftover(e) {
@@ -293,12 +343,13 @@ func (r *reader) readEntries(read func()) {
 		read()
 	}
 	r.inside = r.inside[:len(r.inside)-1]
+	r.withContent(s, entries)
 }
 
-// read reads one entry: its subject and its options. It tells whether the subject was there.
+// read reads one entry: its subject and its options. It reports whether the subject was present.
 func (e *Entry[T]) read(r *reader, t *T) bool {
 	key, subject, before := r.key, e.options.head.read == nil, r.found.Added()
-	if !r.take(int(2*unsafe.Sizeof(*t))+entryCost, r.stmt) { // a list of them has room for more
+	if !r.take(int(2*unsafe.Sizeof(*t))+entryCost, r.stmt) { // a growing list reserves more
 		return false
 	}
 	if o, ok := any(t).(origin); ok {
@@ -324,7 +375,7 @@ func (e *Entry[T]) read(r *reader, t *T) bool {
 			if r.literal && e.strict {
 				return false
 			}
-			if r.literal { // the word alone is ignored
+			if r.literal { // the bare word is ignored
 				r.rest = rest
 				continue
 			}
@@ -337,19 +388,19 @@ func (e *Entry[T]) read(r *reader, t *T) bool {
 	switch {
 	case e.whole != nil && e.whole(t), e.whole == nil && (subject || e.options.head.expect == ""):
 		return true
-	case r.found.Added() == before: // else an option hides the subject
+	case r.found.Added() == before: // otherwise an option hides the subject
 		r.missingSubject(e.name, e.options.head.expect)
 	}
 	return false
 }
 
-// preset reads a default of the table as if the file said it.
+// preset reads a default of the table as if it were in the file.
 func (r *reader) preset(key *Keyword, read func(*reader)) {
 	r.line = lineOf(key, defaultLine(key))
 	read(r)
 }
 
-// word returns the next word of the line; when there is none it says what is missing.
+// word returns the next word of the line; if there is none, it reports what is missing.
 func (r *reader) word(expect string) (grammar.Word, bool) {
 	w, ok := r.optional()
 	if !ok {
@@ -376,6 +427,21 @@ func (r *reader) optional() (grammar.Word, bool) {
 	return w, true
 }
 
+// texts are the texts of the words that are left, as optional would return them one after another. It reports nothing.
+func (r *reader) texts() iter.Seq[string] {
+	rest := r.rest
+	return func(yield func(string) bool) {
+		for i := 0; i < len(rest); i++ {
+			if i+1 < len(rest) && rest[i].Text == "=" && !r.literal {
+				i++
+			}
+			if !yield(r.bare(rest[i].Text)) {
+				return
+			}
+		}
+	}
+}
+
 // peek returns the text of the next word, or "".
 func (r *reader) peek() string {
 	if len(r.rest) == 0 {
@@ -384,7 +450,7 @@ func (r *reader) peek() string {
 	return r.rest[0].Text
 }
 
-// where names the innermost open block, as "vrrp_instance VI_1".
+// where names the innermost open block, such as "vrrp_instance VI_1".
 func (r *reader) where() string {
 	if len(r.inside) == 0 {
 		return "the file"
@@ -393,7 +459,7 @@ func (r *reader) where() string {
 	return r.name(f.key, f.stmt)
 }
 
-// name names a block by its keyword and what stands before its brace.
+// name names a block by its keyword and what is before its brace.
 func (r *reader) name(key *Keyword, s *grammar.Stmt) string {
 	words := []string{key.Word}
 	for _, w := range s.Args() {
@@ -402,7 +468,7 @@ func (r *reader) name(key *Keyword, s *grammar.Stmt) string {
 	return strings.Join(words, " ")
 }
 
-// path is the way from the root of the table to a keyword in the innermost open block.
+// path is the path from the root of the table to a keyword in the innermost open block.
 func (r *reader) path(key *Keyword) string {
 	var b strings.Builder
 	for _, f := range r.inside {

@@ -15,7 +15,7 @@ type referenceRow struct {
 	block, word, argument, standard, limits, status, since, build, kind string
 }
 
-// reference reads that list, which lies beside the project and not in it.
+// reference reads that list, which is beside the project and not in it.
 func reference(t *testing.T) (rows []referenceRow) {
 	f, err := os.Open(filepath.Join("..", "..", "..", "shared", "keepalived", "keywords.tsv"))
 	if err != nil {
@@ -32,7 +32,7 @@ func reference(t *testing.T) (rows []referenceRow) {
 	return rows
 }
 
-// paths returns where the table holds the words of a block of the list; none: not in the table.
+// paths returns where the table has the words of a block of the list; none: not in the table.
 func (r referenceRow) paths() []string {
 	block, words := strings.ReplaceAll(r.block, "/", "."), []string{r.word}
 	if strings.Contains(r.word, "|") {
@@ -41,7 +41,7 @@ func (r referenceRow) paths() []string {
 	var blocks []string
 	switch {
 	case r.kind == "directive", strings.HasPrefix(r.word, "<"):
-		return nil // those of grammar; subjects of lines
+		return nil // those of package grammar; subjects of lines
 	case r.kind == "entry" && (block == "virtual_server" || block == "virtual_server_group"):
 		return nil // heads
 	case block == "(root)":
@@ -70,12 +70,12 @@ func (r referenceRow) paths() []string {
 	return all
 }
 
-// TestReference holds the table against the list, both ways: words, ranges, defaults, versions, build options.
+// TestReference compares the table with the list, both ways: words, ranges, defaults, versions, build options.
 func TestReference(t *testing.T) {
 	table, since := map[string]*Keyword{}, map[string]string{}
 	Walk(func(path []*Keyword) {
 		table[Join(path)] = path[len(path)-1]
-		for _, k := range path { // a word is as young as its block
+		for _, k := range path { // a word is as new as its block
 			if since[Join(path)] = max(since[Join(path)], k.Since); k.Since != "" && strings.Count(k.Since, ".") != 2 {
 				t.Errorf("%s: since %q", Join(path), k.Since)
 			}
@@ -104,10 +104,10 @@ func TestReference(t *testing.T) {
 		}
 	}
 	for path, k := range table {
-		// The lines of a kind stand in several blocks, and are listed once.
+		// Lines of a kind are in several blocks, but only once in the list.
 		again := strings.HasPrefix(path, "vrrp_sync_group.track_") || strings.HasPrefix(path, "static_ro") || strings.HasPrefix(path, "static_ru") ||
 			strings.Contains(path, "virtual_ipaddress_excluded.") || strings.Contains(path, "lvs_method.") || strings.HasPrefix(path, "linkbeat_interfaces.")
-		again = again || path == "vrrp_instance.virtual_rules.type" // its list has not all that 2.2.7 reads: TestValues of cmd/keepc
+		again = again || path == "vrrp_instance.virtual_rules.type" // its list lacks some of what 2.2.7 reads: TestValues of cmd/keepc
 		if !known[path] && !again && k.Instead == "" && k.Foreign == "" {
 			t.Errorf("the reference does not know %s", path)
 		}
@@ -169,7 +169,7 @@ func (r referenceRow) compare(t *testing.T, path string, k *Keyword, since strin
 	}
 }
 
-// exceptions are keywords that the table says something else of, on purpose.
+// exceptions are keywords for which the table differs from the list on purpose.
 var exceptions = map[string]string{
 	"bfd_instance":                                "the list has no option for it, for the whole parser of it is left out without BFD",
 	"global_defs.umask":                           "a number or names of bits",
@@ -184,7 +184,7 @@ var exceptions = map[string]string{
 	"virtual_server.real_server.DNS_CHECK.retry":  "the row is that of all checks, with their defaults",
 }
 
-// buildOption is our name of the condition under which the reference has a keyword.
+// buildOption is our name for the condition under which the reference has a keyword.
 func buildOption(condition string) string {
 	for _, c := range [][2]string{
 		{"SNMP", "snmp"}, {"DBUS", "dbus"}, {"NFTABLES_ && _WITH_LVS", "nftables"}, {"IPSET", "ipset"}, {"IPTABLES", "iptables"},
@@ -200,7 +200,7 @@ func buildOption(condition string) string {
 	return ""
 }
 
-// TestTable holds what every row must have.
+// TestTable checks what every row must have.
 func TestTable(t *testing.T) {
 	Walk(func(path []*Keyword) {
 		k := path[len(path)-1]
@@ -224,7 +224,7 @@ func TestTable(t *testing.T) {
 	})
 }
 
-// TestDirectives holds that a directive is found by what a person asks for, and each of the list as the list writes it.
+// TestDirectives checks that each directive is found by what a person asks for, and by its own form.
 func TestDirectives(t *testing.T) {
 	for asked, name := range map[string]string{
 		"@lb1": "@id", "@^lb1": "@^id", "$VIP": "$", "${VIP}": "$", "${_ENV HOME}": "_ENV", "$_PWD": "_PWD", "~seq": "~SEQ", "~SEQx(i, 3)": "~SEQx", "vrrp_instance": "",

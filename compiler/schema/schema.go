@@ -1,8 +1,9 @@
 // Package schema is the table of keywords: the one place that knows them. A row binds a word to a field of the typed
-// configuration; from the rows come decoding, ranges, suggestions, defaults, "keepc explain" and the masking of secrets.
+// configuration; decoding, ranges, suggestions, defaults, "keepc explain" and the masking of secrets all come from the
+// rows.
 //
-// To add a keyword, add a line to the block that it stands in (files table_*.go). What relates several keywords is no row
-// but a rule of package lint.
+// To add a keyword, add a line to its block (files table_*.go). What relates several keywords is not a row but a rule
+// of package lint.
 package schema
 
 import (
@@ -12,13 +13,13 @@ import (
 	"keepc/grammar"
 )
 
-// A Keyword is what the table says of a word, apart from where its value goes.
+// A Keyword is what the table says about a word, except where its value goes.
 type Keyword struct {
 	Word   string
-	Expect string     // what stands after the word, as in "expected 1..255"; empty: nothing
+	Expect string     // what follows the word, as in "expected 1..255"; empty: nothing
 	Text   string     // one plain sentence
 	Block  bool       // opens a block
-	Bare   bool       // that block may be left out
+	Bare   bool       // the block may be omitted
 	Alone  bool       // with more words before its brace keepalived drops the whole block
 	Lines  string     // each line of the block is such an entry, as "address line"; empty: a block of keywords
 	Words  []*Keyword // the keywords of the block, or the options of its entries
@@ -26,12 +27,12 @@ type Keyword struct {
 	Default    string // in the syntax of the file; preset in every new block
 	Otherwise  string // the default in words, where it depends on other lines
 	Required   bool
-	Drops      bool   // keepalived drops the whole line for a value of this option that it cannot read
-	Vital      bool   // keepalived ends, or crashes, where the block has no value of it
-	Repeat     bool   // may stand more than once
+	Drops      bool   // keepalived drops the whole line if it cannot read the value of this option
+	Vital      bool   // keepalived exits or crashes if the block has no value for it
+	Repeat     bool   // may appear more than once
 	First      bool   // of several lines the first counts, not the last
-	Refused    string // of an option: what keepalived does when it appears twice on a line, and says so; empty: the last one counts
-	Same       string // another word of the block for the same setting
+	Refused    string // of an option: what keepalived does, and reports, when it appears twice on a line; empty: the last one counts
+	Same       string // another keyword of the block for the same setting
 	Since      string // the first version of keepalived that knows it; empty: 2.0.0 or earlier
 	Deprecated string // the word to write instead, or advice
 	Removed    string // the last version of keepalived that knew it
@@ -41,11 +42,11 @@ type Keyword struct {
 	Secret     bool   // its value is never shown
 	Reload     Reload // how a changed value takes effect
 	Note       string // a surprise worth knowing
-	Copied     bool   // an instance takes a copy when its block opens
-	Kernel     bool   // becomes a setting of a kernel object, which a plan shows
+	Copied     bool   // an instance copies it when its block opens
+	Kernel     bool   // becomes a setting of a kernel object and is shown in a plan
 }
 
-// Current tells whether keepalived knows the word where it stands.
+// Current reports whether keepalived knows the word at this place.
 func (k *Keyword) Current() bool { return k.Removed == "" && k.Instead == "" && k.Foreign == "" }
 
 // Reload says how a changed value takes effect.
@@ -60,13 +61,13 @@ const (
 type Row[T any] struct {
 	*Keyword
 	read func(*reader, *T)
-	init func(*T) // sets what holds where the block does not stand; nil: nothing
-	// show tells what the lines with the keyword come to in a block that holds t, where unset holds what nobody has said; nil: the
-	// lines speak for themselves.
+	init func(*T) // sets the value that applies without the block; nil: nothing
+	// show returns the settings that the lines with the keyword make in a block that holds t, where unset holds the
+	// values that nothing has set; nil: the lines show themselves.
 	show func(t, unset *T, lines []*grammar.Stmt) view
 }
 
-// The modifiers below say what is special about a row. Each sets one field of the Keyword, which is read in one place.
+// The modifiers below say what is special about a row. Each sets one field of the Keyword.
 
 func (w Row[T]) Default(value string) Row[T]      { w.Keyword.Default = value; return w }
 func (w Row[T]) Otherwise(text string) Row[T]     { w.Keyword.Otherwise = text; return w }
@@ -90,13 +91,13 @@ func (w Row[T]) Reload(r Reload) Row[T]           { w.Keyword.Reload = r; return
 func (w Row[T]) Note(text string) Row[T]          { w.Keyword.Note = text; return w }
 func (w Row[T]) Kernel() Row[T]                   { w.Keyword.Kernel = true; return w }
 
-// Copied marks a value of global_defs that an instance takes a copy of when its block opens.
+// Copied marks a value of global_defs that an instance copies when its block opens.
 func (w Row[T]) Copied() Row[T] {
 	w.Keyword.Copied = true
 	return w.Note(strings.TrimSpace(w.Keyword.Note + " " + orderTrap))
 }
 
-// Value is a keyword whose value goes to a field.
+// Value is a keyword whose value is stored in a field.
 func Value[T, V any](word string, k Kind[V], at func(*T) *V, text string) Row[T] {
 	key := &Keyword{Word: word, Expect: k.Expect, Text: text}
 	return Row[T]{
@@ -110,7 +111,7 @@ func Value[T, V any](word string, k Kind[V], at func(*T) *V, text string) Row[T]
 	}
 }
 
-// Add is a keyword whose values join a list, wherever it stands.
+// Add is a keyword whose values are appended to a list, wherever it appears.
 func Add[T, V any](word string, k Kind[[]V], at func(*T) *[]V, text string) Row[T] {
 	key := &Keyword{Word: word, Expect: k.Expect, Text: text, Repeat: true}
 	return Row[T]{
@@ -124,20 +125,20 @@ func Add[T, V any](word string, k Kind[[]V], at func(*T) *[]V, text string) Row[
 	}
 }
 
-// Checked is a keyword that no keepalived of today acts on: its value is checked and goes nowhere.
+// Checked is a keyword that no current keepalived acts on: its value is checked and stored nowhere.
 func Checked[T, V any](word string, k Kind[V], text string) Row[T] {
 	key := &Keyword{Word: word, Expect: k.Expect, Text: text}
 	return Row[T]{Keyword: key, read: func(r *reader, _ *T) { k.read(r) }, show: showChecked[T](key, k)}
 }
 
-// misnamed is a word that people take for that of a setting; a line with it is read as one with the right word.
+// misnamed is a wrong word that people write for a setting; a line with it is read as if it had the right word.
 func misnamed[T any](word, instead string) Row[T] {
 	key := &Keyword{Word: word, Text: "No word of keepalived.", Repeat: true}
 	row := Row[T]{Keyword: key, read: func(*reader, *T) {}, show: func(_, _ *T, _ []*grammar.Stmt) view { return view{} }}
 	return row.Instead(instead)
 }
 
-// With is a keyword whose value is an entry: a subject and options behind it.
+// With is a keyword whose value is an entry: a subject followed by options.
 func With[T, U any](word string, e *Entry[U], at func(*T) *U, text string) Row[T] {
 	return Row[T]{
 		Keyword: &Keyword{Word: word, Expect: e.options.head.expect, Text: text, Words: e.options.keywords()},
@@ -145,7 +146,7 @@ func With[T, U any](word string, e *Entry[U], at func(*T) *U, text string) Row[T
 	}
 }
 
-// Nested is a block whose content goes to a part of T.
+// Nested is a block whose content is stored in a part of T.
 func Nested[T, U any](word string, b *Block[U], at func(*T) *U, text string) Row[T] {
 	key := b.keyword(word, text)
 	return Row[T]{
@@ -156,7 +157,7 @@ func Nested[T, U any](word string, b *Block[U], at func(*T) *U, text string) Row
 	}
 }
 
-// Part is a block whose content goes to a part of T that is not there without the block.
+// Part is a block whose content is stored in a part of T that exists only with the block.
 func Part[T, U any](word string, b *Block[U], at func(*T) **U, text string) Row[T] {
 	key := b.keyword(word, text)
 	return Row[T]{
@@ -170,7 +171,7 @@ func Part[T, U any](word string, b *Block[U], at func(*T) **U, text string) Row[
 	}
 }
 
-// Each is a block that makes a new element of a list wherever it stands.
+// Each is a block that adds an element to a list wherever it appears.
 func Each[T, U any](word string, b *Block[U], at func(*T) *[]*U, text string) Row[T] {
 	key := b.keyword(word, text)
 	row := Row[T]{
@@ -187,7 +188,7 @@ func Each[T, U any](word string, b *Block[U], at func(*T) *[]*U, text string) Ro
 	return row
 }
 
-// Lines is a block that holds one entry a line.
+// Lines is a block with one entry per line.
 func Lines[T, U any](word string, e *Entry[U], at func(*T) *[]U, text string) Row[T] {
 	key := &Keyword{Word: word, Text: text, Block: true, Lines: e.name, Words: e.options.keywords(), Repeat: true}
 	return Row[T]{
@@ -204,13 +205,13 @@ func Lines[T, U any](word string, e *Entry[U], at func(*T) *[]U, text string) Ro
 	}
 }
 
-// Skipped is a block that no keepalived of today reads; nor does keepc.
+// Skipped is a block that no current keepalived reads; keepc does not read it either.
 func Skipped[T any](word, text string) Row[T] {
 	return Row[T]{Keyword: &Keyword{Word: word, Text: text, Block: true, Lines: "unread line", Repeat: true}, read: func(*reader, *T) {},
 		show: func(_, _ *T, _ []*grammar.Stmt) view { return view{} }}
 }
 
-// Names is a block of names: every word of every line is one.
+// Names is a block of names: every word of every line is a name.
 func Names[T any](word string, at func(*T) *[]ir.Name, text string) Row[T] {
 	key := &Keyword{Word: word, Text: text, Block: true, Lines: "list of names"}
 	return Row[T]{
@@ -227,20 +228,20 @@ func Names[T any](word string, at func(*T) *[]ir.Name, text string) Row[T] {
 	}
 }
 
-// A Block is the keywords that stand between { and }, or the options of an entry, whose content goes to a T.
+// A Block is the keywords between { and }, or the options of an entry, whose content is stored in a T.
 type Block[T any] struct {
 	head  Head[T]
 	proto T // what a new T holds before its first line is read
 	rows  []Row[T]
-	index index // of the words of the rows
+	index index // of the keywords of the rows
 
 	own func(*T) // gives a copy of proto the parts that it must not share; nil: there are none
 
-	required []int  // the rows that must be there
-	plain    []bool // the rows that the table says nothing against
+	required []int  // the rows that are required
+	plain    []bool // the rows without remarks
 }
 
-// block assembles a Block. The proto holds what the defaults of rows cannot say, such as "not set".
+// block assembles a Block. proto holds what the defaults of rows cannot express, such as "not set".
 func block[T any](head Head[T], proto T, rows ...Row[T]) *Block[T] {
 	b := &Block[T]{head: head, proto: proto, rows: rows, plain: make([]bool, len(rows))}
 	var words []string
@@ -281,13 +282,13 @@ func (b *Block[T]) keywords() []*Keyword {
 	return words
 }
 
-// A Head reads the words between the keyword of a block and its brace. The zero Head wants none.
+// A Head reads the words between the keyword of a block and its brace. The zero Head expects none.
 type Head[T any] struct {
 	expect string
-	read   func(*reader, *T) bool // false: without this the block means nothing
+	read   func(*reader, *T) bool // false: without them the block means nothing
 }
 
-// head is a Head whose value goes to a field.
+// head is a Head whose value is stored in a field.
 func head[T, V any](k Kind[V], at func(*T) *V) Head[T] {
 	return Head[T]{expect: k.Expect, read: func(r *reader, t *T) bool {
 		v, ok := k.read(r)
@@ -298,30 +299,30 @@ func head[T, V any](k Kind[V], at func(*T) *V) Head[T] {
 	}}
 }
 
-// An Entry is a line that is a little language of its own: a subject, which the head of the options reads, and behind it options
-// in any order. Where an option may say the subject, options may also stand before it.
+// An Entry is a line with a small language of its own: a subject, which the head of the options reads, followed by
+// options in any order. If an option may contain the subject, options may also come before it.
 type Entry[T any] struct {
 	name    string // "address line"
 	options *Block[T]
-	strict  bool          // keepalived drops the line for any word of it that it cannot read
-	whole   func(*T) bool // tells whether the subject is there, where an option may say it; nil: the head alone does
+	strict  bool          // keepalived drops the line for any word that it cannot read
+	whole   func(*T) bool // reports whether the subject is present, if an option may contain it; nil: the head decides
 }
 
 func entry[T any](name string, subject Head[T], proto T, options ...Row[T]) *Entry[T] {
 	return &Entry[T]{name: name, options: block(subject, proto, options...)}
 }
 
-// allOrNothing says that keepalived drops the line for any word of it that it cannot read.
+// allOrNothing says that keepalived drops the line for any word that it cannot read.
 func (e *Entry[T]) allOrNothing() *Entry[T] {
 	e.strict = true
 	return e
 }
 
-// mustHave says when an entry is whole.
+// mustHave says when an entry is complete.
 func (e *Entry[T]) mustHave(whole func(*T) bool) *Entry[T] {
 	e.whole = whole
 	return e
 }
 
-// origin is implemented by every part of the configuration that remembers the line that made it.
+// origin is implemented by every part of the configuration that remembers its line.
 type origin interface{ SetOrigin(*grammar.Stmt) }

@@ -10,8 +10,8 @@ import (
 	"keepc/grammar/source"
 )
 
-// Secretive tells whether what stands behind a word is not to be shown, wherever the word stands: a secret of the table, or what
-// may be a misspelt one or a definition of one.
+// Secretive reports whether what follows a word must not be shown, wherever the word is: a secret of the table, or
+// what may be a misspelling or a definition of one.
 func Secretive(word string) bool {
 	if slices.Contains(secretWords, word) {
 		return true
@@ -30,7 +30,7 @@ func Secretive(word string) bool {
 	return best != ""
 }
 
-// speaks tells whether a word plainly speaks of a secret. Paths do not, nor do other words of the table.
+// speaks reports whether a word plainly names a secret. Paths and other words of the table do not.
 func speaks(word string) bool {
 	if !lettered(word) {
 		return false // most words are numbers and addresses
@@ -44,8 +44,8 @@ func speaks(word string) bool {
 			slices.ContainsFunc(strings.FieldsFunc(lower, notLetter), func(part string) bool { return part == "pw" || part == "pwd" }))
 }
 
-// withSecret tells whether a word is one that has a secret behind it, and the secret itself, without the blank between them. What may be a
-// misspelt keyword, as auth_password, is none.
+// withSecret reports whether a word contains a secret keyword and the secret itself, without a blank between them. A
+// possible misspelling of a keyword, such as auth_password, does not count.
 func withSecret(word string) bool {
 	for _, w := range longSecretWords {
 		if rest, ok := strings.CutPrefix(word, w); ok && rest != "" && !knownWords[word] {
@@ -55,12 +55,13 @@ func withSecret(word string) bool {
 	return false
 }
 
-// Leads tells whether a word that speaks of a secret is the type of authentication only, and the one behind it leads to the secret.
+// Leads reports whether a word that names a secret is only the type of authentication, so that the word after it
+// precedes the secret.
 func Leads(word, next string) bool { return strings.EqualFold(word, "PASS") && next == "auth_pass" }
 
 func notLetter(c rune) bool { return c < 'a' || c > 'z' }
 
-// lettered tells whether a word has anything beyond what numbers and IPv4 addresses are written with.
+// lettered reports whether a word has characters other than those of numbers and IPv4 addresses.
 func lettered(word string) bool {
 	for i := range len(word) {
 		if c := word[i]; c < '.' || c > ':' {
@@ -73,12 +74,12 @@ func lettered(word string) bool {
 var (
 	// secretWords is every word whose value is secret.
 	secretWords = secrets(root.keywords())
-	// longSecretWords are those that no word of a person or a program is near to.
+	// longSecretWords are those that nothing else is likely to resemble.
 	longSecretWords = slices.DeleteFunc(slices.Clone(secretWords), func(w string) bool { return len(w) < 6 })
 	longSecrets     = indexOf(longSecretWords)
-	// guarded is every block that holds secrets and next to nothing else.
+	// guarded is every block that holds secrets and almost nothing else.
 	guarded = holders(root.keywords(), "auth_pass", "key")
-	// quietWords are the words of the table that neither have secrets behind them nor in their block.
+	// quietWords are the words of the table that have no secrets, neither after them nor in their block.
 	quietWords = indexOf(quiet(root.keywords()))
 	// knownWords is every word of the table.
 	knownWords = known(root.keywords())
@@ -94,7 +95,7 @@ func secrets(table []*Keyword) (words []string) {
 	return words
 }
 
-// holders lists the blocks with secret words of these.
+// holders lists the blocks that contain secret words.
 func holders(table []*Keyword, words ...string) (blocks []*Keyword) {
 	walk(nil, table, func(path []*Keyword) {
 		k := path[len(path)-1]
@@ -122,9 +123,9 @@ func quiet(table []*Keyword) []string {
 	return slices.Collect(maps.Keys(words))
 }
 
-// SecretWords finds the words of statements that are not to be shown, by their places, before anybody has understood them: what
-// stands behind a word that speaks of a secret, also on the line after it, and in a block for secrets all that is neither a word
-// of it nor a plain value of one. It hides too much rather than too little.
+// SecretWords finds the words of statements that must not be shown, by their places, before anything is understood:
+// what follows a word that names a secret, also on the next line, and in a block for secrets everything that is
+// neither a word of the block nor a plain value of one. It hides too much rather than too little.
 func SecretWords(stmts []*grammar.Stmt) (places []source.Span) {
 	hide := func(words ...grammar.Word) {
 		for _, w := range words {
@@ -135,7 +136,7 @@ func SecretWords(stmts []*grammar.Stmt) (places []source.Span) {
 	}
 	var read func(stmts []*grammar.Stmt, in *Keyword)
 	read = func(stmts []*grammar.Stmt, in *Keyword) {
-		waits := false // the line before is a secret word without its value
+		waits := false // the previous line is a secret word without its value
 		for _, s := range stmts {
 			word, inside := s.Keyword(), in
 			for n, w := range s.Args() {
@@ -161,12 +162,16 @@ func SecretWords(stmts []*grammar.Stmt) (places []source.Span) {
 			own := in.find(word)
 			switch isKnown := knownWords[word]; {
 			case own == nil && !isKnown && first != word && Secretive(first):
-				hide(s.Words...) // quotes around all of it
+				hide(s.Words...) // quotes around everything
 			case guard(word, s.Block != nil) != nil:
 				inside = guard(word, s.Block != nil)
 				hide(s.Args()...)
 			case own != nil && !own.Secret:
-				hide(odd(own, s.Args())...)
+				if words := odd(own, s.Args()); in.find("key") == nil || slices.ContainsFunc(words, mayBeKey) {
+					hide(words...)
+				}
+			case own != nil && word == "key" && len(s.Words) > 2 && IsKeyNumber(s.Words[1].Text):
+				hide(s.Args()[1:]...)
 			case waits && !isKnown:
 				hide(s.Words...)
 			case Secretive(word):
@@ -204,7 +209,16 @@ func SecretWords(stmts []*grammar.Stmt) (places []source.Span) {
 	return places
 }
 
-// find returns the word of the block, if it has it.
+// mayBeKey reports whether a word in auth_hmac may be a key, or a part of one: a key has at least 32 bytes, so that a
+// few small letters are a mistaken word.
+func mayBeKey(w grammar.Word) bool {
+	return len(w.Text) >= 16 || strings.Trim(w.Text, "abcdefghijklmnopqrstuvwxyz-") != ""
+}
+
+// IsKeyNumber reports whether the first word after key in auth_hmac is a number of a key, even if it is too large.
+func IsKeyNumber(word string) bool { return len(word) <= 3 && strings.Trim(word, "0123456789") == "" }
+
+// find returns the word of the block, if the block has it.
 func (k *Keyword) find(word string) *Keyword {
 	if k == nil {
 		return nil
@@ -215,7 +229,7 @@ func (k *Keyword) find(word string) *Keyword {
 	return nil
 }
 
-// misspells returns the word of the block that a word may mean.
+// misspells returns the word of the block that a word may be a misspelling of.
 func (k *Keyword) misspells(word string) string {
 	var words []string
 	for _, w := range k.Words {
@@ -225,7 +239,8 @@ func (k *Keyword) misspells(word string) string {
 	return best
 }
 
-// means reports whether a word is a misspelt one of the block, or one of its words with a value joined to it, which is hidden by itself.
+// means reports whether a word is a misspelled word of the block, or one with a value attached, which is hidden by
+// itself.
 func (k *Keyword) means(word string) bool {
 	head := word
 	if i := strings.IndexAny(word, "=:;"); i >= 0 {
@@ -235,7 +250,7 @@ func (k *Keyword) means(word string) bool {
 		slices.ContainsFunc(k.Words, func(w *Keyword) bool { return w.Secret && strings.HasPrefix(word, w.Word) })
 }
 
-// guard returns the block for secrets that a word names or may misspell.
+// guard returns the block for secrets that a word names or misspells.
 func guard(word string, block bool) *Keyword {
 	for _, k := range guarded {
 		if k.Word == word {
@@ -253,8 +268,9 @@ func guard(word string, block bool) *Keyword {
 	return nil
 }
 
-// odd returns the words behind a keyword that are no plain values of it: one that its row names, or a number. Words of the table and
-// names of other kinds of authentication are none either, though they are wrong there.
+// odd returns the words after a keyword that are not plain values of it: a plain value is one that its row names, or a
+// number. Words of the table and names of other kinds of authentication are not odd either, though they are wrong
+// there.
 func odd(k *Keyword, words []grammar.Word) []grammar.Word {
 	plain := strings.FieldsFunc(k.Expect, func(c rune) bool { return strings.ContainsRune(" ,|[]", c) })
 	plain = append(plain, "PASSWORD", "SIMPLE", "NONE", "NO_AUTH", "NULL", "TEXT", "MD5", "SHA1", "HMAC")

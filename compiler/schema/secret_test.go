@@ -7,7 +7,7 @@ import (
 	"keepc/grammar/source"
 )
 
-// TestSecretive holds that a misspelt secret word counts as one, and no other word of the table does.
+// TestSecretive checks that a misspelled secret word counts as one, and that no other word of the table does.
 func TestSecretive(t *testing.T) {
 	for _, word := range []string{"auth_pass", "auth_pas", "auth_psas", "auth_pss", "authpas", "auth-pas", "AUTH_PAS", "password", "pasword", "$PASS", "$API_KEY", "key"} {
 		if !Secretive(word) {
@@ -26,7 +26,7 @@ func TestSecretive(t *testing.T) {
 	})
 }
 
-// TestSecretBlanks holds that a keyword of blanks alone, in quotes, is read as any unknown word.
+// TestSecretBlanks checks that a quoted keyword of blanks is read like any unknown word.
 func TestSecretBlanks(t *testing.T) {
 	file, _ := grammar.Parse(source.New("f", []byte("global_defs {\n    \" \" x\n}\n")))
 	if places := SecretWords(file.Stmts); len(places) > 0 {

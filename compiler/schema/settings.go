@@ -13,47 +13,50 @@ import (
 	"keepc/grammar/source"
 )
 
-// A Setting is what a keyword comes to in a configuration: the value in force, whether its own line says it, another line, or the
-// table. A block is a setting with others inside.
+// A Setting is the outcome of a keyword in a configuration: the value in force, and whether its own line, another line
+// or the table sets it. A block is a setting with others inside.
 type Setting struct {
 	Key   *Keyword
-	Name  string      // of a block: what stands before its brace; of an entry: its subject
-	Value string      // as a person writes it; empty: not set. "(hidden)" of a secret
-	Span  source.Span // the last line that says it; zero: none does
-	Part  any         // the part of the configuration that a block makes, as *ir.VRRPInstance; nil: keepc has none
+	Name  string      // of a block: what is before its brace; of an entry: its subject
+	Value string      // as a person writes it; empty: not set; "(hidden)": a secret
+	Span  source.Span // the last line that sets it; zero: none does
+	Part  any         // the part of the configuration that a block makes, such as *ir.VRRPInstance; nil: none
 
-	inside func() []Setting // of a block, which may be one of 100,000: it is made when it is looked at
+	inside func(room []Setting) []Setting // of a block, of which there may be 100,000: computed when needed
 	secret ir.Secret
 }
 
-// Inside lists the settings of a block.
-func (s Setting) Inside() []Setting {
+// Inside lists the settings of a block, in the memory of a list that is no longer needed; nil: in a new one.
+func (s Setting) Inside(room []Setting) []Setting {
 	if s.inside == nil {
 		return nil
 	}
-	return s.inside()
+	return s.inside(room[:0])
 }
 
-// Same tells whether two settings have the same value; of a secret, whether it is the same one.
+// Same reports whether two settings have the same value; two secrets are compared, too.
 func (s Setting) Same(o Setting) bool { return s.Value == o.Value && s.secret == o.secret }
 
-// Settings lists what all keywords of the table come to in a file and the configuration that was made of it. A value that the file
-// writes and one that holds anyway are equal, and so are two words for one thing.
-func Settings(cfg *ir.Config, file *grammar.File) []Setting { return root.settings(cfg, file.Stmts) }
+// Settings lists the outcome of all keywords of the table for a file and the configuration made from it. A value that
+// the file writes equals the same value by default, and so do two words for one setting.
+func Settings(cfg *ir.Config, file *grammar.File) []Setting {
+	return root.settings(nil, cfg, file.Stmts)
+}
 
 // A view is what a row shows of a block.
 type view struct {
 	settings []Setting
-	one      Setting // the setting of a row with a field, which most have: no list is made for it
-	field    any     // the address of the value; rows with the same one are names of one setting
+	one      Setting // the setting of a row with a field; most have one, and it needs no list
+	field    any     // the address of the value; rows with the same address are names of one setting
 }
 
-// settings lists the rows of a block that holds t and was read from the statements.
-func (b *Block[T]) settings(t *T, stmts []*grammar.Stmt) (list []Setting) {
+// settings adds the rows of a block that holds t and was read from the statements to an empty list.
+func (b *Block[T]) settings(list []Setting, t *T, stmts []*grammar.Stmt) []Setting {
 	written := byKeyword(stmts)
-	now, unset := *t, b.proto                 // copies: an accessor may make what it is asked for
-	fields := make([]fieldAt, 0, len(b.rows)) // a map would be slower for so few
-	list = make([]Setting, 0, len(b.rows))
+	now, unset := *t, b.proto // copies, because an accessor may create what it is asked for
+	var room [32]fieldAt      // few blocks have more
+	fields := room[:0]        // a map would be slower for so few
+	list = slices.Grow(list, len(b.rows))
 	for i := range b.rows {
 		row := &b.rows[i]
 		lines := written(row.Word)
@@ -110,13 +113,13 @@ func showValue[T, V any](key *Keyword, at func(*T) *V) func(t, unset *T, lines [
 		p := at(t)
 		s := valueOf(key, *p, lines)
 		if len(lines) == 0 && key.Default == "" && !isBool(*p) && reflect.DeepEqual(*p, *at(unset)) {
-			s.Value = "" // a zero that stands for nothing
+			s.Value = "" // a zero that means nothing
 		}
 		return view{one: s, field: p}
 	}
 }
 
-// showChecked shows a value that has no field: that of its line, or the default.
+// showChecked shows a value without a field: that of its line, or the default.
 func showChecked[T, V any](key *Keyword, k Kind[V]) func(t, unset *T, lines []*grammar.Stmt) view {
 	return func(_, _ *T, lines []*grammar.Stmt) view {
 		switch {
@@ -138,7 +141,7 @@ func showChecked[T, V any](key *Keyword, k Kind[V]) func(t, unset *T, lines []*g
 		for _, line := range lines {
 			s := readAgain(key, k, line)
 			if s.secret.IsZero() {
-				s.Name, s.Value = s.Value, "" // each stands for itself
+				s.Name, s.Value = s.Value, "" // each is a separate setting
 			}
 			v.settings = append(v.settings, s)
 		}
@@ -146,7 +149,7 @@ func showChecked[T, V any](key *Keyword, k Kind[V]) func(t, unset *T, lines []*g
 	}
 }
 
-// readAgain reads a line for its value alone.
+// readAgain reads a line only for its value.
 func readAgain[V any](key *Keyword, k Kind[V], s *grammar.Stmt) Setting {
 	r := &reader{room: grammar.Room, line: lineOf(key, s)}
 	v, ok := k.read(r)
@@ -156,11 +159,11 @@ func readAgain[V any](key *Keyword, k Kind[V], s *grammar.Stmt) Setting {
 	return valueOf(key, v, []*grammar.Stmt{s})
 }
 
-// showNested shows a block that stands once, if it stands.
+// showNested shows a block that appears once, if it appears.
 func showNested[T, U any](key *Keyword, b *Block[U], at func(*T) *U) func(t, unset *T, lines []*grammar.Stmt) view {
 	return func(t, _ *T, lines []*grammar.Stmt) view {
 		inner := at(t)
-		s := Setting{Key: key, Span: last(lines), inside: func() []Setting { return b.settings(inner, content(lines)) }}
+		s := Setting{Key: key, Span: last(lines), inside: func(room []Setting) []Setting { return b.settings(room, inner, content(lines)) }}
 		return view{settings: []Setting{s}}
 	}
 }
@@ -168,15 +171,16 @@ func showNested[T, U any](key *Keyword, b *Block[U], at func(*T) *U) func(t, uns
 // showEach shows the blocks that made the elements of a list.
 func showEach[T, U any](key *Keyword, b *Block[U], at func(*T) *[]*U) func(t, unset *T, lines []*grammar.Stmt) view {
 	return func(t, _ *T, _ []*grammar.Stmt) (v view) {
+		v.settings = make([]Setting, 0, len(*at(t)))
 		for _, u := range *at(t) {
 			o, ok := any(u).(interface{ Line() *grammar.Stmt })
 			if !ok || o.Line() == nil || o.Line().Keyword() != key.Word {
-				continue // of another row
+				continue // of a different row
 			}
 			line := o.Line()
 			v.settings = append(v.settings, Setting{
 				Key: key, Name: words(line), Span: line.Span(), Part: u,
-				inside: func() []Setting { return b.settings(u, content([]*grammar.Stmt{line})) },
+				inside: func(room []Setting) []Setting { return b.settings(room, u, content([]*grammar.Stmt{line})) },
 			})
 		}
 		return v
@@ -190,7 +194,7 @@ func showPart[T, U any](key *Keyword, b *Block[U], at func(*T) **U) func(t, unse
 		if u == nil {
 			return view{}
 		}
-		s := Setting{Key: key, Span: last(lines), Part: u, inside: func() []Setting { return b.settings(u, content(lines)) }}
+		s := Setting{Key: key, Span: last(lines), Part: u, inside: func(room []Setting) []Setting { return b.settings(room, u, content(lines)) }}
 		return view{settings: []Setting{s}}
 	}
 }
@@ -230,7 +234,7 @@ func asWritten(key *Keyword, lines []*grammar.Stmt) (list []Setting) {
 			s.Value, s.secret = hidden, ir.NewSecret(words(line))
 		case key.Block:
 			s.Name = words(line)
-			s.inside = func() (inside []Setting) {
+			s.inside = func(inside []Setting) []Setting {
 				for _, entry := range content([]*grammar.Stmt{line}) {
 					inside = append(inside, entryAsWritten(key, entry)...)
 				}
@@ -246,7 +250,7 @@ func asWritten(key *Keyword, lines []*grammar.Stmt) (list []Setting) {
 	return list
 }
 
-// entryAsWritten shows a line of a block: a keyword of it, or an entry that is all one name.
+// entryAsWritten shows a line of a block: a keyword of it, or an entry that is only a name.
 func entryAsWritten(key *Keyword, entry *grammar.Stmt) []Setting {
 	lines := []*grammar.Stmt{entry}
 	for _, k := range key.Words {
@@ -267,7 +271,7 @@ func last(lines []*grammar.Stmt) source.Span {
 	return lines[len(lines)-1].Span()
 }
 
-// content is what stands in some blocks.
+// content returns the lines in some blocks.
 func content(lines []*grammar.Stmt) (stmts []*grammar.Stmt) {
 	for _, line := range lines {
 		if line.Block != nil {
@@ -277,7 +281,7 @@ func content(lines []*grammar.Stmt) (stmts []*grammar.Stmt) {
 	return stmts
 }
 
-// words is what stands behind the keyword of a line.
+// words is what follows the keyword of a line.
 func words(s *grammar.Stmt) string {
 	var list []string
 	for _, w := range s.Args() {
@@ -286,7 +290,7 @@ func words(s *grammar.Stmt) string {
 	return strings.Join(list, " ")
 }
 
-// valueOf writes a value as a person does; one of a kind that is written in several ways, as its line has it.
+// valueOf writes a value as a person does; a value that can be written in several ways is written as on its line.
 func valueOf(key *Keyword, v any, lines []*grammar.Stmt) Setting {
 	s := Setting{Key: key, Span: last(lines)}
 	if secret, ok := v.(ir.Secret); ok {
@@ -305,7 +309,7 @@ func valueOf(key *Keyword, v any, lines []*grammar.Stmt) Setting {
 	return s
 }
 
-// write writes a value of the configuration; false: there is no one way to write it.
+// write writes a value of the configuration; false: there is no single way to write it.
 func write(v any) (string, bool) {
 	switch v := v.(type) {
 	case bool:
@@ -360,7 +364,7 @@ func onOff(on bool) string {
 	return "off"
 }
 
-// timeText writes a time with its unit: milliseconds below a second. What is unset is empty.
+// timeText writes a time with its unit: milliseconds below a second. Unset is empty.
 func timeText(d time.Duration) string {
 	switch {
 	case d == ir.Unset:
@@ -371,7 +375,7 @@ func timeText(d time.Duration) string {
 	return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) + "s"
 }
 
-// defaultLine is the line that would say the default of the table.
+// defaultLine is the line that would set the default of the table.
 func defaultLine(key *Keyword) *grammar.Stmt {
 	s := &grammar.Stmt{Words: []grammar.Word{{Text: key.Word}}}
 	for _, f := range strings.Fields(key.Default) {

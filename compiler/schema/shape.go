@@ -11,11 +11,11 @@ import (
 	"keepc/grammar/diag"
 )
 
-// This file understands statements whose words are right and stand in the wrong shape: a block without braces of its own, two
-// lines in one, the dash of a list.
+// This file reads statements with the right words in the wrong shape: a block without its own braces, two lines in
+// one, the dash of a list.
 
-// opens returns the statement of a block keyword as it was meant, and how many of those that follow it belong to it. It reports
-// what is wrong: no brace, another bracket instead of one, or content that stands before it.
+// opens returns the statement of a block keyword as it was meant, and how many of the following statements belong to
+// it. It reports what is wrong: no brace, another bracket instead of one, or content before it.
 func (b *Block[T]) opens(r *reader, key *Keyword, s *grammar.Stmt, rest []*grammar.Stmt) (*grammar.Stmt, int) {
 	last := s.Words[len(s.Words)-1]
 	switch {
@@ -40,10 +40,10 @@ func (b *Block[T]) opens(r *reader, key *Keyword, s *grammar.Stmt, rest []*gramm
 	return &grammar.Stmt{Words: s.Words, Block: &grammar.Block{Stmts: content}}, taken
 }
 
-// closer leads from the brackets of other languages to what closes them.
+// closer maps the opening brackets of other languages to the closing ones.
 var closer = map[string]string{"(": ")", "[": "]", "<": ">"}
 
-// otherBracket reports a bracket that opens no block, and what closes it; nil: nothing does.
+// otherBracket returns a bracket that does not open a block, and what closes it; nil: nothing does.
 func (r *reader) otherBracket(at grammar.Word, closing *grammar.Stmt) {
 	d := diag.Diagnostic{
 		Rule: "missing-brace", Severity: diag.Error,
@@ -78,7 +78,8 @@ func unbracketed(words []grammar.Word) []grammar.Word {
 	return inner
 }
 
-// unlisted returns the lines of a block as they were meant where they are a list of another language, as [ a, b ]. It reports that once.
+// unlisted returns the lines of a block as they were meant if they are a list in another language, such as [ a, b ].
+// It reports that once.
 func (r *reader) unlisted(entries []*grammar.Stmt) []*grammar.Stmt {
 	i := slices.IndexFunc(entries, func(e *grammar.Stmt) bool { return opensList(e.Words[0]) })
 	if i < 0 {
@@ -97,7 +98,8 @@ func (r *reader) unlisted(entries []*grammar.Stmt) []*grammar.Stmt {
 	return meant
 }
 
-// atCommas returns the words of a list as one line for each value. Where all words are addresses, blanks separate them too.
+// atCommas returns the words of a list as one line for each value. If all words are addresses, blanks separate them
+// too.
 func atCommas(list []grammar.Word) (lines []*grammar.Stmt) {
 	var words []grammar.Word
 	addresses := !slices.ContainsFunc(list, func(w grammar.Word) bool {
@@ -121,7 +123,7 @@ func isAddress(text string) bool {
 	return err == nil
 }
 
-// opensList tells whether a list of another language begins with a word. An IPv6 address alone may stand in brackets.
+// opensList reports whether a word begins a list in another language. A single IPv6 address may be in brackets.
 func opensList(w grammar.Word) bool {
 	if w.Text == "" || w.Text[0] != '(' && w.Text[0] != '[' || w.Text != w.Span.Text() {
 		return false
@@ -129,7 +131,7 @@ func opensList(w grammar.Word) bool {
 	return w.Text[0] == '(' || !(strings.Contains(w.Text, ":") && strings.Contains(w.Text, "]"))
 }
 
-// withoutBrackets returns a word without the signs of a list at its ends.
+// withoutBrackets returns a word without the list punctuation at its ends.
 func withoutBrackets(w grammar.Word) grammar.Word {
 	if w.Text != w.Span.Text() {
 		return w // it is quoted
@@ -141,7 +143,7 @@ func withoutBrackets(w grammar.Word) grammar.Word {
 	return w
 }
 
-// inline reads the words behind the keyword of a block as the line that should stand in it.
+// inline reads the words after the keyword of a block as the line that should be in it.
 func (r *reader) inline(key *Keyword, s *grammar.Stmt) *grammar.Stmt {
 	words := s.Args()
 	if len(words) > 1 && words[0].Text == "=" {
@@ -157,7 +159,7 @@ func (r *reader) inline(key *Keyword, s *grammar.Stmt) *grammar.Stmt {
 		Spoils:  diag.Spare(at),
 		Label:   "expected { before it and } behind it",
 	}
-	if gap := s.Words[0].Span.To(at); s.Block == nil && gap.Source == at.Source && !at.IsZero() && !slices.ContainsFunc(words[1:], func(w grammar.Word) bool { return isAddress(w.Text) }) { // each address wants its line
+	if gap := s.Words[0].Span.To(at); s.Block == nil && gap.Source == at.Source && !at.IsZero() && !slices.ContainsFunc(words[1:], func(w grammar.Word) bool { return isAddress(w.Text) }) { // each address needs its own line
 		gap.Start = s.Words[0].Span.End
 		indent := lineHead(s.Words[0])
 		d.Fixes = []diag.Fix{{Title: "add the braces", Edits: []diag.Edit{{Span: gap, Text: " {\n" + indent + "    " + inner.Text() + "\n" + indent + "}"}}}}
@@ -166,8 +168,8 @@ func (r *reader) inline(key *Keyword, s *grammar.Stmt) *grammar.Stmt {
 	return &grammar.Stmt{Words: s.Words[:1], Block: &grammar.Block{Stmts: atCommas(words)}}
 }
 
-// joined finds a keyword among the words that a line has too many, perhaps behind a semicolon: it should have a line of its own. It
-// reports that once for the line, and returns both.
+// joined finds a keyword among the surplus words of a line, perhaps after a semicolon: it should have a line of its
+// own. It reports that once per line, and returns both lines.
 func (b *Block[T]) joined(r *reader, s *grammar.Stmt) (first, second *grammar.Stmt) {
 	if len(r.rest) == 0 {
 		return nil, nil
@@ -202,8 +204,8 @@ func (b *Block[T]) joined(r *reader, s *grammar.Stmt) (first, second *grammar.St
 	return first, second
 }
 
-// split finds the value of a keyword on the next line, which begins with no keyword. It reports that, and returns both lines as the
-// one that was meant; nil: there is no such value.
+// split finds the value of a keyword on the next line, if that does not begin with a keyword. It reports that, and
+// returns both lines as the one that was meant; nil: there is no such value.
 func (b *Block[T]) split(r *reader, row *Row[T], s, next *grammar.Stmt) *grammar.Stmt {
 	if row.Lines != "" || row.Expect == "" || row.Expect[0] == '[' || r.found.Full(diag.Error) {
 		return nil
@@ -236,7 +238,7 @@ func (b *Block[T]) split(r *reader, row *Row[T], s, next *grammar.Stmt) *grammar
 // condition is the "@id" of a line.
 var condition = regexp.MustCompile(`^@\S+[ \t]+`)
 
-// undashed returns a line without the dash that lists have in YAML, which it reports.
+// undashed returns a line without the dash of a YAML list, which it reports.
 func (r *reader) undashed(s *grammar.Stmt) *grammar.Stmt {
 	if len(s.Words) < 2 || s.Keyword() != "-" {
 		return s
@@ -255,8 +257,8 @@ func (r *reader) undashed(s *grammar.Stmt) *grammar.Stmt {
 	return &grammar.Stmt{Words: s.Words[1:], Block: s.Block}
 }
 
-// lineHead is what the line of a word begins with and lines that are to be like it should: white space, and its condition. Behind a
-// brace on the line they are a step deeper.
+// lineHead is the start of a word's line, for similar lines to begin with: white space, and its condition. After a
+// brace on the line they are indented one step more.
 func lineHead(w grammar.Word) string {
 	if w.Span.IsZero() {
 		return ""

@@ -9,16 +9,16 @@ import (
 	"keepc/grammar"
 )
 
-// bare is a block that makes a check of a kind without a part of its own.
+// bare is a block that makes a check of a kind without its own part.
 func bare(of ir.Checker, rows ...Row[ir.Check]) *Block[ir.Check] {
 	return block(Head[ir.Check]{}, silent(of), rows...)
 }
 
-// silent is a check of which the file says nothing.
+// silent is a check about which the file says nothing.
 func silent(of ir.Checker) ir.Check { return ir.Check{Checker: of, CheckTiming: ir.NoTiming} }
 
-// checker is a block that makes a check of a kind: the words that it shares with others, and those of its own part. The part holds what
-// the defaults of rows cannot say.
+// checker is a block that makes a check of a kind: the words that it shares with other checks, and those of its own
+// part. The part holds what the defaults of rows cannot express.
 func checker[P any, Part interface {
 	*P
 	ir.Checker
@@ -74,7 +74,7 @@ var connecting = append([]Row[ir.Check]{
 		"The firewall mark of packets.").Default("0").Build("so-mark"),
 }, timing...)
 
-// end is a keyword for the address or the port of one end of the connection of a check.
+// end is a keyword for the address or port of one end of a check's connection.
 func end[V comparable](word string, k Kind[V], at func(*ir.Check) *netip.AddrPort, of func(netip.AddrPort) V, with func(netip.AddrPort, V) netip.AddrPort, text string) Row[ir.Check] {
 	key := &Keyword{Word: word, Expect: k.Expect, Text: text}
 	return Row[ir.Check]{
@@ -102,22 +102,22 @@ func withAddr(end netip.AddrPort, a netip.Addr) netip.AddrPort {
 }
 func withPort(end netip.AddrPort, p uint16) netip.AddrPort { return netip.AddrPortFrom(end.Addr(), p) }
 
-// oldRetry is what retry is called in HTTP_GET and SSL_GET of old; people write it everywhere.
+// oldRetry is the former name of retry in HTTP_GET and SSL_GET; people write it everywhere.
 func oldRetry() Row[ir.Check] {
 	return Value("nb_get_retry", Int[int](0, 1<<32-1), func(c *ir.Check) *int { return &c.Retry }, "Old name of retry.")
 }
 
-// connects is the words of a check that opens a connection, and never had nb_get_retry.
+// connects is the words of a check that opens a connection and never had nb_get_retry.
 func connects() []Row[ir.Check] {
 	return slices.Concat(connecting, connectingMisnamed, []Row[ir.Check]{misnamed[ir.Check]("nb_get_retry", "retry")})
 }
 
-// asks is the words of a check by HTTP that have no part in the pages.
+// asks is the words of an HTTP check that are not about its pages.
 func asks() []Row[ir.Check] {
 	return slices.Concat(connecting, connectingMisnamed, []Row[ir.Check]{oldRetry().Same("retry").Deprecated("retry")})
 }
 
-// connectingMisnamed is what people call some words of checks that open a connection.
+// connectingMisnamed is the wrong words that people write in checks that open a connection.
 var connectingMisnamed = []Row[ir.Check]{
 	misnamed[ir.Check]("port", "connect_port"),
 	misnamed[ir.Check]("timeout", "connect_timeout"),
@@ -174,7 +174,7 @@ var (
 	)
 )
 
-// pages is the words of HTTP_GET and SSL_GET beside those that every check has.
+// pages is the words of HTTP_GET and SSL_GET in addition to those of every check.
 func pages(url *Block[ir.URL]) []Row[ir.HTTPCheck] {
 	return []Row[ir.HTTPCheck]{
 		Each("url", url, func(h *ir.HTTPCheck) *[]*ir.URL { return &h.URLs }, "A page that must be right.").Required().Vital(),

@@ -23,7 +23,7 @@ var root = block(Head[ir.Config]{}, ir.Config{},
 	Each("vrrp_track_file", trackFile, func(c *ir.Config) *[]*ir.TrackFile { return &c.TrackFiles }, "Old name of track_file.").Deprecated("track_file"),
 	Each("vrrp_track_process", trackProcess, func(c *ir.Config) *[]*ir.TrackProcess { return &c.TrackProcesses }, "Processes that instances track.").Since("2.0.11").Build("track-process"),
 	Each("bfd_instance", bfd, func(c *ir.Config) *[]*ir.BFD { return &c.BFDs }, "A BFD session with a neighbour.").Build("bfd"),
-	Each("track_group", trackGroup, func(c *ir.Config) *[]*ir.TrackGroup { return &c.TrackGroups }, "Instances that static addresses, routes and rules follow.").Since("2.0.3"),
+	Each("track_group", trackGroup, func(c *ir.Config) *[]*ir.TrackGroup { return &c.TrackGroups }, "Instances that go into FAULT with the interfaces of static addresses, routes and rules.").Since("2.0.3"),
 	Each("virtual_server", virtualServer, func(c *ir.Config) *[]*ir.VirtualServer { return &c.VirtualServers }, "One virtual service of IPVS."),
 	serverGroup,
 	Lines("static_ipaddress", staticAddress, func(c *ir.Config) *[]ir.Address { return &c.StaticAddresses }, "Addresses that exist always."),
@@ -45,7 +45,7 @@ var root = block(Head[ir.Config]{}, ir.Config{},
 	Skipped[ir.Config]("real_server_group", "A block of the first versions.").Removed("1.0.0"),
 )
 
-// newGlobal says what the director does where global_defs is silent and no row has a default.
+// newGlobal sets what the director does if global_defs says nothing and no row has a default.
 var newGlobal = ir.Global{GARPLowerPrioDelay: ir.Unset, GARPLowerPrioRepeat: ir.Unset}
 
 var tls = block(Head[ir.TLS]{}, ir.TLS{},
@@ -75,7 +75,7 @@ var global = block(Head[ir.Global]{}, newGlobal,
 	Value("no_checker_emails", Bool, func(g *ir.Global) *bool { return &g.NoCheckerEmails }, "No mail about real servers."),
 
 	// Scripts.
-	Value("enable_script_security", Flag, func(g *ir.Global) *bool { return &g.ScriptSecurity }, "Scripts that others than root may change are not run."),
+	Value("enable_script_security", Flag, func(g *ir.Global) *bool { return &g.ScriptSecurity }, "Scripts that users other than root may change are not run."),
 	misnamed[ir.Global]("script_security", "enable_script_security"),
 	Value("script_user", Account, func(g *ir.Global) *ir.User { return &g.ScriptUser }, "Who runs scripts that name no user.").Otherwise("keepalived_script, else root").Note(userOrder),
 	Value("use_symlink_paths", Bool, func(g *ir.Global) *bool { return &g.UseSymlinkPaths }, "Keeps symbolic links in the paths of scripts.").Since("2.3.0"),
@@ -204,7 +204,7 @@ var global = block(Head[ir.Global]{}, newGlobal,
 
 	// Files and reloads.
 	Value("umask", as(umask, pointer), func(g *ir.Global) **ir.Umask { return &g.Umask }, "The umask of scripts and of the files that are made, as a number or as IRUSR|IWUSR.").Otherwise("0177").Since("2.0.9"),
-	Value("random_seed", as(Int[uint32](0, 1<<32-1), pointer), func(g *ir.Global) **uint32 { return &g.RandomSeed }, "Makes ${_RANDOM} give the same numbers again.").Otherwise("the time").Since("2.0.15"),
+	Value("random_seed", as(Int[uint32](0, 1<<32-1), pointer), func(g *ir.Global) **uint32 { return &g.RandomSeed }, "Makes ${_RANDOM} give the same numbers again, and on each director; keepalived 2.2.7 draws them before it reads this line.").Otherwise("the time; with keepc one for each director").Since("2.0.15"),
 	Value("include_check", demands, func(g *ir.Global) *[]string { return &g.IncludeCheck }, "How strict includes are from this line on; alone: all.").Since("2.2.0"),
 	Value("reload_check_config", as(Optional(Path, ""), pointer), func(g *ir.Global) **string { return &g.ReloadCheckConfig }, "Tests a new configuration before it is used, and writes the findings to the file.").Otherwise("off").Since("2.2.0"),
 	Value("reload_time_file", Path, func(g *ir.Global) *string { return &g.ReloadTimeFile }, "The file that holds the time of the next reload.").Since("2.1.0"),
@@ -226,19 +226,20 @@ var global = block(Head[ir.Global]{}, newGlobal,
 	Value("lvs_id", String, func(g *ir.Global) *string { return &g.RouterID }, "The name of router_id up to 1.1.7.").Instead("router_id"),
 )
 
-// Copied tells whether an instance takes a copy of a value of global_defs when its block opens.
+// Copied reports whether an instance copies a value of global_defs when its block opens.
 func Copied(word string) bool {
 	i, ok := global.index.find(word)
 	return ok && global.rows[i].Keyword.Copied
 }
 
-// orderTrap is what happens to values that blocks copy when they are opened.
+// orderTrap is what happens to values that blocks copy when they open.
 const orderTrap = "keepalived loses it at a reload when global_defs comes after the instances."
 
-// userOrder is where script_user must stand.
+// userOrder is where script_user must be.
 const userOrder = "A script in global_defs must come after it; others must, too, or a reload forgets it for them."
 
-// early is a script of global_defs. It runs as the script_user above it: a later one is not known yet when it is read.
+// early is a script of global_defs. It runs as the user of the script_user before it: a later one is not known yet
+// when it is read.
 func early(word string, at func(*ir.Global) *ir.Command, text string) Row[ir.Global] {
 	row := Value(word, Script, at, text)
 	read := row.read
@@ -251,7 +252,7 @@ func early(word string, at func(*ir.Global) *ir.Command, text string) Row[ir.Glo
 	return row
 }
 
-// umask is a number in the way of C, of which 0 in front means octal, or names of bits with | between them.
+// umask is a number in C notation, octal with a leading 0, or names of bits separated by |.
 var umask = Kind[ir.Umask]{"a number such as 022, or IRUSR|IWUSR", func(r *reader) (mask ir.Umask, ok bool) {
 	const expect = "a number such as 022, or names such as IRUSR|IWUSR"
 	w, ok := r.word(expect)
@@ -282,12 +283,12 @@ var umask = Kind[ir.Umask]{"a number such as 022, or IRUSR|IWUSR", func(r *reade
 	return mask, true
 }}
 
-// umaskBits are the names of bits that keepalived knows in a umask; IRWXG is none of them.
+// umaskBits are the names of bits that keepalived knows in a umask; IRWXG is not among them.
 var umaskBits = map[string]ir.Umask{
 	"IRUSR": 0o400, "IWUSR": 0o200, "IXUSR": 0o100, "IRGRP": 0o040, "IWGRP": 0o020, "IXGRP": 0o010, "IROTH": 0o004, "IWOTH": 0o002, "IXOTH": 0o001,
 }
 
-// cNumber is how C writes a number that is not negative; Go knows more ways.
+// cNumber matches the non-negative numbers of C; Go knows more forms.
 var cNumber = regexp.MustCompile(`^(0[xX][0-9a-fA-F]+|[0-9]+)$`)
 
 // mailServer is an address or a host name, and a port.
@@ -318,7 +319,7 @@ var mailServer = Kind[ir.MailServer]{"an address or a host name [port]", func(r 
 	return m, ok
 }}
 
-// isHostName tells whether a host can have the name. Of names beyond ASCII the resolver decides.
+// isHostName reports whether a host can have the name. Names beyond ASCII are left to the resolver.
 func isHostName(name string) bool {
 	for label := range strings.SplitSeq(strings.TrimSuffix(name, "."), ".") {
 		outside := func(c rune) bool {
@@ -331,7 +332,7 @@ func isHostName(name string) bool {
 	return len(name) <= 254
 }
 
-// syncDaemon is the IPVS sync daemon. Old files have an instance and an id without their words behind the interface.
+// syncDaemon is the IPVS sync daemon. Old files have an instance and an id without their keywords after the interface.
 var syncDaemon = Kind[*ir.SyncDaemon]{"an interface [inst NAME] [id 0..255] [maxlen N] [port N] [ttl N] [group ADDRESS]", func(r *reader) (*ir.SyncDaemon, bool) {
 	d := &ir.SyncDaemon{}
 	var ok bool
@@ -347,10 +348,14 @@ var syncDaemon = Kind[*ir.SyncDaemon]{"an interface [inst NAME] [id 0..255] [max
 	}
 	whole := r.key
 	for ok && len(r.rest) > 0 {
-		option := r.rest[0]
+		words, findings, failed, option := r.rest, len(r.found.List), r.failed, r.rest[0]
 		if !slices.Contains(options, option.Text) {
 			r.unknownOption("lvs_sync_daemon line", option, options)
-			break
+			r.goOnWith(words[1:], findings, failed)
+			for len(r.rest) > 0 && !slices.Contains(options, r.peek()) {
+				r.rest = r.rest[1:] // what was meant as its value
+			}
+			continue
 		}
 		refused := ""
 		if option.Text == "inst" {
@@ -364,7 +369,10 @@ var syncDaemon = Kind[*ir.SyncDaemon]{"an interface [inst NAME] [id 0..255] [max
 				d.Instance = name
 			}
 		case "id":
-			d.ID, ok = as(Int[uint8](0, 255), pointer).read(r)
+			var id uint8
+			if id, ok = Int[uint8](0, 255).read(r); ok {
+				d.ID = &id
+			}
 		case "maxlen":
 			d.MaxLen, ok = Int[uint16](1, 65507).read(r)
 		case "port":
@@ -375,17 +383,30 @@ var syncDaemon = Kind[*ir.SyncDaemon]{"an interface [inst NAME] [id 0..255] [max
 			d.Group, ok = Multicast.read(r)
 		}
 		r.key = whole
+		if !ok { // keepalived ignores this option alone
+			r.goOnWith(words[min(2, len(words)):], findings, failed)
+			ok = true
+		}
 	}
 	return d, ok
 }}
 
-// The longest names of chains of iptables and of ipsets that keepalived takes.
+// goOnWith reads the rest of a line although something in it was wrong: what was found behind the first findings costs an option, and not
+// the line.
+func (r *reader) goOnWith(rest []grammar.Word, findings, failed int) {
+	r.rest, r.failed = rest, failed
+	for i := findings; i < len(r.found.List); i++ {
+		r.found.List[i].Loss = diag.GoesOnWith
+	}
+}
+
+// The longest names of iptables chains and of ipsets that keepalived accepts.
 const (
 	maxChain = 27
 	maxSet   = 30
 )
 
-// positionalID reads the id of a sync daemon that lacks its word.
+// positionalID reads the id of a sync daemon that lacks its keyword.
 func (r *reader) positionalID() {
 	w, _ := r.optional()
 	r.report(diag.Diagnostic{
@@ -397,10 +418,10 @@ func (r *reader) positionalID() {
 	})
 }
 
-// Buffer is the size of a buffer in bytes; 0 is accepted and says nothing.
+// Buffer is the size of a buffer in bytes; 0 is accepted and has no effect.
 var Buffer = Kind[uint32]{"1..4294967295", Int[uint32](0, 1<<32-1).read}
 
-// CPUs is the numbers of processors.
+// CPUs is a list of processor numbers.
 var CPUs = Kind[[]string]{"numbers of CPUs", func(r *reader) ([]string, bool) {
 	var words []string
 	for len(words) == 0 || len(r.rest) > 0 {
@@ -416,7 +437,7 @@ var CPUs = Kind[[]string]{"numbers of CPUs", func(r *reader) ([]string, bool) {
 	return words, true
 }}
 
-// demands is what includes must fulfil.
+// demands is what includes must satisfy.
 var demands = Kind[[]string]{"[+|-] read, match, wildcard_match, brace_match", func(r *reader) ([]string, bool) {
 	var words []string
 	kinds := []string{"read", "readable", "match", "wildcard_match", "brace_match"}
@@ -430,7 +451,7 @@ var demands = Kind[[]string]{"[+|-] read, match, wildcard_match, brace_match", f
 	return words, true
 }}
 
-// chains are those of iptables, for what comes in and what goes out.
+// chains are the iptables chains for incoming and outgoing packets.
 var chains = Kind[[]string]{"[chain in [chain out]]", func(r *reader) ([]string, bool) {
 	names, ok := shortWords(r, 2, maxChain)
 	if len(names) == 0 {
@@ -439,13 +460,13 @@ var chains = Kind[[]string]{"[chain in [chain out]]", func(r *reader) ([]string,
 	return names, ok
 }}
 
-// ipsets are the names of sets; none are used when none are named.
+// ipsets are the names of sets; without names none are used.
 var ipsets = Kind[*[]string]{"[names of six sets]", func(r *reader) (*[]string, bool) {
 	names, ok := shortWords(r, 6, maxSet)
 	return &names, ok
 }}
 
-// shortWords reads up to some words of a limited length.
+// shortWords reads up to a number of words of limited length.
 func shortWords(r *reader, most, length int) (words []string, ok bool) {
 	for len(words) < most && len(r.rest) > 0 {
 		w, ok := Short(length).read(r)

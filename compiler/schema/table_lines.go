@@ -10,7 +10,7 @@ import (
 	"keepc/grammar/diag"
 )
 
-// Short names, for the table has many.
+// Short names, because the table has many rows.
 type (
 	duration = time.Duration
 	address  = netip.Addr
@@ -21,7 +21,7 @@ var (
 	virtualAddress  = addressEntry("virtual address line", ir.Address{}, useVMAC)
 	excludedAddress = addressEntry("virtual address line", ir.Address{Excluded: true}, useVMAC)
 	staticAddress   = addressEntry("static address line", ir.Address{},
-		Value("track_group", String, func(a *ir.Address) *string { return &a.TrackGroup }, "The address exists while the instances of the track_group are well."))
+		Value("track_group", String, func(a *ir.Address) *string { return &a.TrackGroup }, "The instances of the track_group go into FAULT with the interface of the address."))
 	useVMAC = Value("use_vmac", Flag, func(a *ir.Address) *bool { return &a.UseVMAC }, "Puts the address on a macvlan interface with the virtual MAC address.")
 )
 
@@ -44,7 +44,8 @@ func addressEntry(name string, proto ir.Address, last Row[ir.Address]) *Entry[ir
 	)
 }
 
-// broadcast is the option for a broadcast address: one of IPv4, or + or - for that of the prefix before it.
+// broadcast is the option for a broadcast address: an IPv4 address, or + or - for the one derived from the prefix
+// before it.
 func broadcast(word, text string) Row[ir.Address] {
 	return Row[ir.Address]{
 		Keyword: &Keyword{Word: word, Expect: "an IPv4 address, + or -", Text: text},
@@ -71,7 +72,7 @@ func broadcast(word, text string) Row[ir.Address] {
 	}.Drops()
 }
 
-// noBroadcast reports a broadcast address of a network that has no room for one.
+// noBroadcast reports a broadcast address for a network that has no room for one.
 func (r *reader) noBroadcast(w grammar.Word, p netip.Prefix) {
 	r.report(diag.Diagnostic{
 		Rule: "invalid-value", Severity: diag.Error, Kind: diag.Value,
@@ -81,7 +82,7 @@ func (r *reader) noBroadcast(w grammar.Word, p netip.Prefix) {
 	})
 }
 
-// peer is the other end of a link: an address, for keepalived reads no prefix length here and goes on without the peer.
+// peer is the other end of a link: an address. keepalived reads no prefix length here and goes on without the peer.
 var peer = as(hostAddr, func(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) })
 
 // scope is a scope by its name or number.

@@ -8,12 +8,12 @@ import (
 	"keepc/grammar/diag"
 )
 
-// fullNAT is who knows the method that also changes the source address.
+// fullNAT is the programs that know the method that also changes the source address.
 const fullNAT = "DPVS and kernels with the FULLNAT patch"
 
 var schedulers = Choice("rr", "wrr", "lc", "wlc", "lblc", "sh", "mh", "dh", "fo", "ovf", "lblcr", "sed", "nq", "twos")
 
-// forwarding is a forwarding method; options of a tunnel stand behind it.
+// forwarding is a forwarding method, followed by the options of a tunnel.
 var forwarding = entry("forwarding method", head(method, func(m *ir.Method) *ir.Forwarding { return &m.Forwarding }), ir.Method{},
 	Value("type", Enum(ir.IPIP, ir.GUE, ir.GRE), func(m *ir.Method) *ir.TunnelType { return &m.Tunnel.Type }, "The kind of tunnel.").Default("ipip"),
 	Value("port", Port, func(m *ir.Method) *uint16 { return &m.Tunnel.Port }, "The port of a gue tunnel."),
@@ -22,12 +22,12 @@ var forwarding = entry("forwarding method", head(method, func(m *ir.Method) *ir.
 	checksum("remcsum", ir.RemoteChecksum, "A remote checksum in the tunnel."),
 )
 
-// checksum is an option that chooses the checksum of a tunnel.
+// checksum is an option that selects the checksum of a tunnel.
 func checksum(word string, c ir.TunnelChecksum, text string) Row[ir.Method] {
 	return Value(word, as(Flag, func(bool) ir.TunnelChecksum { return c }), func(m *ir.Method) *ir.TunnelChecksum { return &m.Tunnel.Checksum }, text)
 }
 
-// method is the word of a forwarding method.
+// method is the keyword of a forwarding method.
 var method = Kind[ir.Forwarding]{"NAT, DR or TUN", func(r *reader) (ir.Forwarding, bool) {
 	switch r.peek() {
 	case "FNAT", "FULLNAT":
@@ -44,7 +44,7 @@ var method = Kind[ir.Forwarding]{"NAT, DR or TUN", func(r *reader) (ir.Forwardin
 	return map[string]ir.Forwarding{"NAT": ir.NAT, "DR": ir.DR, "TUN": ir.TUN}[word], ok
 }}
 
-// sorry returns the sorry server, which the first keyword about it makes.
+// sorry returns the sorry server, creating it for the first keyword about it.
 func sorry(v *ir.VirtualServer) *ir.RealServer {
 	if v.SorryServer == nil {
 		v.SorryServer = &ir.RealServer{Origin: v.Origin, Weight: 1}
@@ -52,7 +52,7 @@ func sorry(v *ir.VirtualServer) *ir.RealServer {
 	return v.SorryServer
 }
 
-// pause is the time before a retry. Versions up to 2.2 take 0, too.
+// pause is the time before a retry. Versions up to 2.2 accept 0, too.
 var pause = Kind[time.Duration]{Decimal(0.000001, forever).Expect, Decimal(0, forever).read}
 
 // Bits of the flags of an IPVS service (linux/ip_vs.h).
@@ -82,7 +82,7 @@ var virtualServer = block(serviceHead, ir.VirtualServer{Checks: ir.NoTiming},
 	With("lvs_method", forwarding, func(v *ir.VirtualServer) *ir.Method { return &v.Method }, "Same as lb_kind.").Same("lb_kind").Kernel(),
 	Value("persistence_timeout", Optional(Seconds(1, 2678400), 360*time.Second), func(v *ir.VirtualServer) *duration { return &v.PersistenceTimeout },
 		"A client keeps its real server until it was silent for so long; alone: 360.").Otherwise("not persistent").Kernel(),
-	Value("persistence_granularity", Mask, func(v *ir.VirtualServer) *uint8 { return &v.PersistenceMask },
+	Value("persistence_granularity", Mask, func(v *ir.VirtualServer) *ir.ClientMask { return &v.PersistenceMask },
 		"How clients are taken together for persistence.").Otherwise("255.255.255.255 or 128: each client alone").Note("Makes the service persistent with 360 seconds by itself.").Kernel(),
 	Value("persistence_engine", Short(15), func(v *ir.VirtualServer) *string { return &v.PersistenceEngine },
 		"The persistence engine, as sip.").Kernel(),
@@ -172,7 +172,7 @@ var realServer = block(head(Endpoint, func(s *ir.RealServer) *netip.AddrPort { r
 
 	Each("TCP_CHECK", tcpCheck, func(s *ir.RealServer) *[]*ir.Check { return &s.Checks }, "Connects by TCP."),
 	Each("HTTP_GET", httpGet, func(s *ir.RealServer) *[]*ir.Check { return &s.Checks }, "Asks for pages by HTTP."),
-	Each("SSL_GET", sslGet, func(s *ir.RealServer) *[]*ir.Check { return &s.Checks }, "Asks for pages by HTTPS; certificates are not verified."),
+	Each("SSL_GET", sslGet, func(s *ir.RealServer) *[]*ir.Check { return &s.Checks }, "Asks for pages by HTTPS; certificates are verified where verify_certificates in .keepc.conf asks for it."),
 	Each("SMTP_CHECK", smtpCheck, func(s *ir.RealServer) *[]*ir.Check { return &s.Checks }, "Greets a mail server."),
 	Each("DNS_CHECK", dnsCheck, func(s *ir.RealServer) *[]*ir.Check { return &s.Checks }, "Asks a name server by UDP."),
 	Each("UDP_CHECK", udpCheck, func(s *ir.RealServer) *[]*ir.Check { return &s.Checks }, "Sends a datagram and may wait for an answer.").Since("2.1.0"),

@@ -6,7 +6,7 @@ import (
 	"keepc/compiler/ir"
 )
 
-// newRoute and newRule are what a line says that only names its subject.
+// newRoute and newRule are the values of a line that has only its subject.
 var (
 	newRoute = ir.Route{Type: ir.Unicast, Table: ir.Number{N: ir.MainTable}, Protocol: ir.Number{N: ir.KeepalivedProtocol}}
 	newRule  = ir.Rule{Action: ir.Lookup, Table: ir.Number{N: ir.MainTable}}
@@ -61,7 +61,7 @@ var route = entry("route line", routeTarget, newRoute,
 	Value("append", constant(ir.InstallAppend), func(r *ir.Route) *ir.Install { return &r.Install }, "Adds the route behind equal ones."),
 	Add("nexthop", list(nexthop), func(r *ir.Route) *[]ir.Nexthop { return &r.Nexthops }, "One way of several."),
 	Value("no_track", Flag, func(r *ir.Route) *bool { return &r.NoTrack }, "The route may be removed by others without consequence."),
-	Value("track_group", String, func(r *ir.Route) *string { return &r.TrackGroup }, "A static route exists while the instances of the track_group are well."),
+	Value("track_group", String, func(r *ir.Route) *string { return &r.TrackGroup }, "The instances of the track_group go into FAULT with the interface of the static route."),
 	Value("vrf", Interface, func(r *ir.Route) *string { return &r.VRF }, "Uses the routing table of that VRF."),
 	routeType(ir.Unicast, "An ordinary route."),
 	routeType(ir.Local, "The destination is this host."),
@@ -75,7 +75,7 @@ var route = entry("route line", routeTarget, newRoute,
 	routeType(ir.Prohibit, "Packets are answered with administratively prohibited."),
 ).mustHave(func(r *ir.Route) bool { return r.To.IsValid() }).allOrNothing()
 
-// routeTarget is the destination of a route, which may stand behind the option to instead.
+// routeTarget is the destination of a route, which may follow the option to.
 var routeTarget = head(Kind[prefixOf]{"a destination", target.read}, func(r *ir.Route) *prefixOf { return &r.To })
 
 func routeType(t ir.RouteType, text string) Row[ir.Route] {
@@ -123,10 +123,10 @@ var rule = entry("rule line", Head[ir.Rule]{}, newRule,
 	Value("type", ruleType, func(r *ir.Rule) *ir.RuleAction { return &r.Action }, "What becomes of packets, as by the word alone.").
 		Same("table").Refused(oneAction),
 	Value("no_track", Flag, func(r *ir.Rule) *bool { return &r.NoTrack }, "The rule may be removed by others without consequence."),
-	Value("track_group", String, func(r *ir.Rule) *string { return &r.TrackGroup }, "A static rule exists while the instances of the track_group are well."),
+	Value("track_group", String, func(r *ir.Rule) *string { return &r.TrackGroup }, "The instances of the track_group go into FAULT with the interfaces of the static rule."),
 ).allOrNothing()
 
-// ruleType is an action behind the word type: keepalived knows the names, and the numbers of those that drop.
+// ruleType is an action after the word type: keepalived knows the names, and the numbers of those that drop.
 var ruleType = Kind[ir.RuleAction]{"nop, blackhole, unreachable or prohibit", func(r *reader) (ir.RuleAction, bool) {
 	if n, err := strconv.ParseUint(r.peek(), 0, 8); err == nil && n >= uint64(ir.RuleBlackhole) && n <= uint64(ir.RuleProhibit) {
 		r.optional()
@@ -139,11 +139,11 @@ func ruleAction(a ir.RuleAction, text string) Row[ir.Rule] {
 	return Value(a.String(), constant(a), func(r *ir.Rule) *ir.RuleAction { return &r.Action }, text).Same("table").Refused(oneAction)
 }
 
-// goTo is an action that has a value.
+// goTo is an action with a value.
 var goTo = Value("goto", Int[uint32](0, 1<<32-1), func(r *ir.Rule) *uint32 {
 	r.Action = ir.Goto
 	return &r.Target
 }, "Jumps to the rule with this preference.").Same("table").Refused(oneAction)
 
-// oneAction is what becomes of a rule that has two.
+// oneAction is what happens to a rule with two actions.
 const oneAction = "keepalived drops the rule: it has one table or action"

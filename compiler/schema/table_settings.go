@@ -20,6 +20,12 @@ var settings = block(Head[ir.Settings]{}, ir.Settings{},
 	Each("path", pathSetting, func(s *ir.Settings) *[]*ir.PathSetting { return &s.Paths }, "Settings of rules for some files and directories, relative to the directory of the settings; ** is any number of directories."),
 	Each("cluster", cluster, func(s *ir.Settings) *[]*ir.Cluster { return &s.Clusters }, "Directors that back each other up; check compares their files."),
 	Each("announce", announcement, func(s *ir.Settings) *[]*ir.Announcement { return &s.Announcements }, "Addresses that a routing engine of the director announces while their services work: run writes a route of each into a table that the engine exports."),
+	Part("verify_certificates", verification, func(s *ir.Settings) **ir.Verification { return &s.Verification }, "SSL_GET takes a server for down whose certificate is not for its name, is not signed by a trusted authority, or has expired. The name is sni_name or virtualhost, without a port; without one it is the address of the server."),
+)
+
+var verification = block(Head[ir.Verification]{}, ir.Verification{},
+	Value("ca", Path, func(v *ir.Verification) *string { return &v.CA }, "The file of the certificates that are trusted, in PEM, relative to the directory of the settings.").Otherwise("ca of the block SSL, or the certificates of this system"),
+	Value("lasts", span(90*24*time.Hour), func(v *ir.Verification) *time.Duration { return &v.Lasts }, "A certificate must be valid for so long from now on, as 72h: a server that nobody renewed it for is taken out while others still serve.").Default("0s"),
 )
 
 var announcement = block(head(named, func(a *ir.Announcement) *ir.Name { return &a.Name }), ir.Announcement{},
@@ -32,7 +38,7 @@ var announcement = block(head(named, func(a *ir.Announcement) *ir.Name { return 
 	Value("drain", span(time.Minute), func(a *ir.Announcement) *time.Duration { return &a.Drain }, "How long a route is in drain_table before it is withdrawn.").Default("5s"),
 )
 
-// engineTable is a table that a routing engine can be told to read; those of the kernel itself, 253 to 255, are none.
+// engineTable is a table that a routing engine can be told to read; the kernel's own, 253 to 255, are not allowed.
 var engineTable = Kind[uint32]{"1..252 or 256..65535", func(r *reader) (uint32, bool) {
 	const expect = "1..252 or 256..65535"
 	w, ok := r.word(expect)
@@ -59,7 +65,7 @@ var hostAddrs = Kind[[]ir.PlacedAddr]{"IP addresses", func(r *reader) (list []ir
 	return list, ok
 }}
 
-// span is a time with its unit, as 10s or 500ms, or in seconds.
+// span is a time with its unit, such as 10s or 500ms, or in seconds.
 func span(most time.Duration) Kind[time.Duration] {
 	expect := "a time up to " + timeText(most) + ", as 10s or 500ms"
 	return Kind[time.Duration]{expect, func(r *reader) (time.Duration, bool) {
@@ -88,7 +94,7 @@ var pathSetting = block(head(named, func(p *ir.PathSetting) *ir.Name { return &p
 	Each("rule", ruleSetting, func(p *ir.PathSetting) *[]*ir.RuleSetting { return &p.Rules }, "Switches a rule off, or gives its findings another severity.").Bare(),
 )
 
-// ruleHead is the name of a rule, and off where no block follows.
+// ruleHead is the name of a rule, followed by off if there is no block.
 var ruleHead = Head[ir.RuleSetting]{expect: "the name of a rule [off]", read: func(r *reader, s *ir.RuleSetting) bool {
 	w, ok := r.word("the name of a rule")
 	if !ok {
@@ -139,7 +145,7 @@ var Version = Kind[string]{"a version, as 2.2.8", func(r *reader) (string, bool)
 	return w.Text, ok
 }}
 
-// IsVersion tells whether a text is a version of keepalived: two or three numbers with points between them.
+// IsVersion reports whether a text is a version of keepalived: two or three numbers separated by dots.
 func IsVersion(text string) bool {
 	parts := strings.Split(text, ".")
 	for _, p := range parts {
@@ -155,7 +161,6 @@ func DecodeSettings(file *grammar.File) (*ir.Settings, diag.List) {
 	r := &reader{table: settings.keywords(), own: true, room: grammar.Room}
 	s := settings.fresh()
 	top := grammar.Word{Text: "settings", Span: file.Source.Span(0, 0)}
-	s.SetOrigin(&grammar.Stmt{Words: []grammar.Word{top}, Block: &grammar.Block{Stmts: file.Stmts}})
-	settings.statements(r, file.Stmts, s)
+	s.SetOrigin(&grammar.Stmt{Words: []grammar.Word{top}, Block: &grammar.Block{Stmts: settings.statements(r, file.Stmts, s)}})
 	return s, r.found.List
 }

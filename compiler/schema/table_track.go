@@ -22,7 +22,7 @@ var script = block(head(Name, func(s *ir.Script) *string { return &s.Name }), ir
 	misnamed[ir.Script]("command", "script"),
 )
 
-// scriptSeconds is a time of a script. To keepalived before 2.3.2 a point in it makes the line one to ignore.
+// scriptSeconds is a time of a script. keepalived before 2.3.2 ignores a line with a decimal point in it.
 var scriptSeconds = Kind[duration]{CoarseDecimal(0.001, 4294).Expect, func(r *reader) (duration, bool) {
 	words := r.rest
 	d, ok := CoarseDecimal(0.001, 4294).read(r)
@@ -40,8 +40,8 @@ var trackFile = block(head(Name, func(f *ir.TrackFile) *string { return &f.Name 
 	Value("init_file", initFile, func(f *ir.TrackFile) **ir.InitFile { return &f.InitFile }, "Creates the file at the start."),
 )
 
-// initFile is the number that a new file gets, and whether an old one gets it too, in any order; of two numbers the last one counts. A number
-// that is wrong is 0: the file is made all the same.
+// initFile is the number for a new file, and whether an existing one gets it too, in any order; of two numbers the
+// last one counts. A wrong number is 0: the file is created all the same.
 var initFile = Kind[*ir.InitFile]{"[number] [overwrite]", func(r *reader) (*ir.InitFile, bool) {
 	f := &ir.InitFile{}
 	for len(r.rest) > 0 {
@@ -61,7 +61,8 @@ var initFile = Kind[*ir.InitFile]{"[number] [overwrite]", func(r *reader) (*ir.I
 	return f, true
 }}
 
-// insensible reports a number for a file that is beyond what a priority can change by. keepalived complains of it and uses it.
+// insensible reports a number for a file that exceeds what a priority can change by. keepalived complains of it and
+// uses it.
 func (r *reader) insensible(w grammar.Word, n int) {
 	if n < -254 || n > 254 {
 		r.report(diag.Diagnostic{
@@ -71,7 +72,7 @@ func (r *reader) insensible(w grammar.Word, n int) {
 	}
 }
 
-// both is a keyword whose value goes to two fields.
+// both is a keyword whose value is stored in two fields.
 func both[T, V any](word string, k Kind[V], at func(*T) [2]*V, text string) Row[T] {
 	return Row[T]{
 		Keyword: &Keyword{Word: word, Expect: k.Expect, Text: text},
@@ -106,7 +107,7 @@ var (
 	trackBFD         = track("track_bfd line", Name, -253, 253)
 )
 
-// tracked is an interface; a colon behind it is a slip, not an old alias.
+// tracked is an interface; a colon after it is a typing error, not an old alias.
 var tracked = Kind[string]{Interface.Expect, func(r *reader) (string, bool) {
 	if s := r.peek(); strings.HasSuffix(s, ":") {
 		r.invalid(r.rest[0], "an interface name", strings.TrimRight(s, ":"))

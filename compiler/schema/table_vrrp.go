@@ -1,10 +1,12 @@
 package schema
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 
 	"keepc/compiler/ir"
+	"keepc/grammar/diag"
 )
 
 var instance = block(head(Name, func(v *ir.VRRPInstance) *string { return &v.Name }), newInstance,
@@ -151,7 +153,7 @@ var instance = block(head(Name, func(v *ir.VRRPInstance) *string { return &v.Nam
 	misnamed[ir.VRRPInstance]("notify_slave", "notify_backup"),
 )
 
-// role is MASTER or BACKUP; what other programs call them is reported with the word that it means.
+// role is MASTER or BACKUP; the terms of other programs are reported with the word that is meant.
 var role = Kind[ir.State]{masterOrBackup.Expect, func(r *reader) (ir.State, bool) {
 	switch strings.ToUpper(strings.Trim(r.peek(), ";,'")) {
 	case "SLAVE", "STANDBY", "SECONDARY", "PASSIVE", "REPLICA":
@@ -166,7 +168,8 @@ var role = Kind[ir.State]{masterOrBackup.Expect, func(r *reader) (ir.State, bool
 
 var masterOrBackup = Enum(ir.Master, ir.Backup)
 
-// newInstance says what a vrrp_instance holds where nothing is said: what it takes from global_defs is filled in last.
+// newInstance sets the values of a vrrp_instance for which nothing is said; what it takes from global_defs is filled
+// in last.
 var newInstance = ir.VRRPInstance{
 	Accept:                  true,
 	DownTimerAdverts:        ir.Unset,
@@ -196,12 +199,27 @@ var authHMAC = block(Head[ir.AuthHMAC]{}, ir.AuthHMAC{},
 	Value("mode", Choice("enforce", "permissive", "receive-only"), func(a *ir.AuthHMAC) *string { return &a.Mode }, "For a step by step roll-out.").Default("enforce").Since("2.4.0").Build("vrrp-auth"),
 )
 
-// hmacKey is the number and the text of a key.
+// hmacKey is the id and the text of a key. One that cannot be used is kept, so that it is not missed, too.
 var hmacKey = Kind[ir.HMACKey]{"1..255 and a key (hex:..., file:PATH or text)", func(r *reader) (k ir.HMACKey, ok bool) {
-	if k.ID, ok = Int[uint8](1, 255).read(r); ok {
-		k.Key, ok = Secret.read(r)
+	if k.ID, ok = Int[uint8](1, 255).read(r); !ok {
+		return k, false
 	}
-	return k, ok
+	w, ok := r.word("a key")
+	if !ok {
+		return k, false
+	}
+	r.secrets = append(r.secrets, w.Span)
+	k.Key = ir.NewSecret(w.Text)
+	d := diag.Diagnostic{Severity: diag.Error, Kind: diag.Value, Span: w.Span}
+	switch _, err := k.Bytes(); {
+	case errors.Is(err, ir.ErrKeyLength):
+		d.Rule, d.Message, d.Label = "value-range", "a key of auth_hmac is too short or too long", "expected 32 to 64 bytes, or twice as many digits after hex:"
+		r.report(d)
+	case errors.Is(err, ir.ErrKeyDigits):
+		d.Rule, d.Message, d.Label = "invalid-value", "a key of auth_hmac is not hexadecimal", "expected two digits for each byte after hex:"
+		r.report(d)
+	}
+	return k, true
 }}
 
 // vmac is how the macvlan interface of an instance is made.
@@ -225,7 +243,8 @@ var vmac = Kind[ir.VMAC]{"[name] [MAC] [netlink_notify_msg] [group G]", func(r *
 	return v, ok
 }}
 
-// isMAC tells whether a text is a MAC address that an instance can have besides that of its group; behind five bytes comes the VRID.
+// isMAC reports whether a text is a MAC address that an instance can have besides that of its group; after five bytes
+// comes the VRID.
 func isMAC(s string) bool {
 	pairs := strings.Split(s, ":")
 	for _, p := range pairs {
@@ -288,7 +307,7 @@ var garpGroup = block(Head[ir.GARPGroup]{}, ir.GARPGroup{},
 	Names("interfaces", func(g *ir.GARPGroup) *[]ir.Name { return &g.Interfaces }, "Interfaces that share the limit."),
 )
 
-// interfaceName is an interface and where it is named.
+// interfaceName is an interface and the place of its name.
 var interfaceName = Kind[ir.Name]{Interface.Expect, func(r *reader) (ir.Name, bool) {
 	if len(r.rest) == 0 {
 		_, ok := Interface.read(r)

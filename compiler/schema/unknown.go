@@ -11,8 +11,9 @@ import (
 	"keepc/grammar/source"
 )
 
-// understand reports a statement whose word the block does not know. When it is plain what was meant, it returns the
-// statement to read instead and the row to read it by, so that one slip has one finding. The rest is what follows in the block.
+// understand reports a statement whose keyword the block does not know. If it is plain what was meant, it returns the
+// statement to read instead and the row to read it by, so that one mistake has one finding. rest is what follows in
+// the block.
 func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) (*grammar.Stmt, int, bool) {
 	if r.found.Full(diag.Error) {
 		return nil, 0, false
@@ -81,7 +82,7 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 	n, fits := b.index.find(best)
 	if sure && b.rows[n].fits(s) {
 		d.Label = fmt.Sprintf("did you mean %q?", best)
-		bare := len(s.Words) == 1 && s.Block == nil && !b.rows[n].needsNone() // its value is a part of the word: keepalived would end at the repair
+		bare := len(s.Words) == 1 && s.Block == nil && !b.rows[n].needsNone() // its value is a part of the word: keepalived would exit because of the repair
 		if !r.newer(b.rows[n].Keyword) && !changesRun(best) && !bare {
 			d.Fixes = []diag.Fix{replace(s.Words[0].Span, best)}
 		}
@@ -90,7 +91,7 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 	}
 	if n, ok := b.byContent(s); ok && !isBlock(r.table, word) {
 		best := b.rows[n].Word
-		d.Label = fmt.Sprintf("did you mean %q?", best) // by its content alone: it may be renamed to be off
+		d.Label = fmt.Sprintf("did you mean %q?", best) // only by its content: it may have been renamed to turn it off
 		report()
 		return renamed(s, best), n, true
 	}
@@ -114,8 +115,8 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 	return nil, 0, false
 }
 
-// changesRun reports whether a keyword decides who runs scripts or whether another daemon starts. Its misspelling has never counted: to
-// repair it changes what runs, which is for a person to do.
+// changesRun reports whether a keyword decides who runs scripts or whether another daemon starts. Its misspelling
+// never had an effect: repairing it changes what runs, which only a person should do.
 func changesRun(word string) bool {
 	switch word {
 	case "enable_script_security", "script_user", "user", "net_namespace", "net_namespace_ipvs":
@@ -124,7 +125,7 @@ func changesRun(word string) bool {
 	return strings.HasPrefix(word, "lvs_sync_daemon") || strings.HasPrefix(word, "enable_dbus") || strings.HasPrefix(word, "enable_snmp")
 }
 
-// unknown reports a statement whose word the block does not know, and nothing else of it.
+// unknown reports a statement whose keyword the block does not know, and nothing else about it.
 func (r *reader) unknown(s *grammar.Stmt) {
 	r.report(diag.Diagnostic{
 		Rule: "unknown-keyword", Severity: diag.Error,
@@ -134,7 +135,8 @@ func (r *reader) unknown(s *grammar.Stmt) {
 	})
 }
 
-// twin is the word of the block for a setting that another block calls by a longer or shorter name; empty: it has none.
+// twin is the word of the block for a setting that has a longer or shorter name in another block; empty: there is
+// none.
 func (b *Block[T]) twin(word string) string {
 	short := strings.TrimPrefix(word, "vrrp_")
 	for _, name := range []string{"vrrp_" + word, short, short + "_mode"} {
@@ -148,8 +150,8 @@ func (b *Block[T]) twin(word string) string {
 	return ""
 }
 
-// listOf is the list of the block in which a line with an unknown word alone belongs, by what the word is: an address, the name of a script
-// or file that is defined above, or, in a sync group, a member; empty: none.
+// listOf is the list of the block that a line with a single unknown word belongs in, by what the word is: an address,
+// the name of a script or file defined above, or, in a sync group, a member; empty: none.
 func (b *Block[T]) listOf(r *reader, s *grammar.Stmt) string {
 	if s.Block != nil || r.own || len(r.inside) == 0 {
 		return ""
@@ -169,10 +171,10 @@ func (b *Block[T]) listOf(r *reader, s *grammar.Stmt) string {
 	return list
 }
 
-// lists is where the names of blocks of the top level are listed in an instance or a sync group.
+// lists maps the names of top-level blocks to the lists of an instance or a sync group that name them.
 var lists = map[string]string{"vrrp_script": "track_script", "track_file": "track_file", "vrrp_track_file": "track_file", "vrrp_track_process": "track_process", "vrrp_instance": "group"}
 
-// directive tells whether a line that the table does not know was meant as an include or a definition, and says so in the finding.
+// directive reports whether an unknown line was meant as an include or a definition, and adds that to the finding.
 func (r *reader) directive(s *grammar.Stmt, d *diag.Diagnostic) bool {
 	word := s.Keyword()
 	if name, value, ok := strings.Cut(word, "="); ok && name == "include" && value != "" {
@@ -198,13 +200,13 @@ func (r *reader) directive(s *grammar.Stmt, d *diag.Diagnostic) bool {
 
 var definable = regexp.MustCompile(`^[A-Z_][A-Z0-9_]*$`)
 
-// renamed returns a statement with another word in front, at the same place.
+// renamed returns a statement with a different first word at the same place.
 func renamed(s *grammar.Stmt, word string) *grammar.Stmt {
 	words := append([]grammar.Word{{Text: word, Span: s.Words[0].Span}}, s.Words[1:]...)
 	return &grammar.Stmt{Words: words, Block: s.Block}
 }
 
-// lost says what the reference makes of a block that it does not know.
+// lost says what the reference does with a block that it does not know.
 func (r *reader) lost(b *grammar.Block, rest []*grammar.Stmt) []diag.Note {
 	if len(r.inside) == 0 || b.Close.IsZero() {
 		return []diag.Note{{Message: `keepalived ignores the word and its "{", and calls every line of the block unknown`}}
@@ -227,7 +229,8 @@ func near(s *grammar.Stmt, table []*Keyword) []string {
 	return words
 }
 
-// meant returns the word that a statement means: its own when it is in the table, else one that it plainly misspells.
+// meant returns the word that a statement means: its own if it is in the table, otherwise one that it plainly
+// misspells.
 func meant(s *grammar.Stmt, table []*Keyword) string {
 	word := s.Keyword()
 	if slices.ContainsFunc(table, func(k *Keyword) bool { return k.Word == word }) {
@@ -249,7 +252,7 @@ func (b *Block[T]) candidates() []string {
 	return words
 }
 
-// fits tells whether the content of a block can be that of the row: at least half of its words are known there.
+// fits reports whether the content of a block can belong to the row: at least half of its words are known there.
 func (w Row[T]) fits(s *grammar.Stmt) bool {
 	if s.Block == nil || w.Lines != "" {
 		return true
@@ -283,7 +286,8 @@ func (b *Block[T]) byContent(s *grammar.Stmt) (row int, ok bool) {
 	return row, ok
 }
 
-// namesBlock tells whether a block has the word of a line before its brace, and is plainly meant to be another block.
+// namesBlock reports whether a block has the word of a line before its brace, and is plainly meant to be a different
+// block.
 func (b *Block[T]) namesBlock(row *Row[T], s *grammar.Stmt) bool {
 	if s.Block == nil || len(s.Block.Stmts) == 0 || row.Block {
 		return false
@@ -295,10 +299,11 @@ func (b *Block[T]) namesBlock(row *Row[T], s *grammar.Stmt) bool {
 	return ok
 }
 
-// manyUnknown is how many lines with unknown words make it pointless to ask which of them were to be what is missing.
+// manyUnknown is the number of lines with unknown words above which they are not compared with missing keywords.
 const manyUnknown = 20
 
-// hides is what a line with an unknown word spoils: what its block seems to lack, where the line may be meant as that.
+// hides is what a line with an unknown word spoils: the keyword that its block seems to lack, if the line may be meant
+// as that.
 func (b *Block[T]) hides(r *reader, s *grammar.Stmt) []diag.Spoil {
 	if r.guesses++; len(r.inside) == 0 || r.guesses > manyUnknown {
 		return nil
@@ -319,7 +324,8 @@ func (b *Block[T]) hides(r *reader, s *grammar.Stmt) []diag.Spoil {
 	return []diag.Spoil{{Span: in.Span().To(in.Block.Close), Kinds: kinds}}
 }
 
-// meansOne tells whether a line of the block that begins with an unknown word may be meant as one of the row, which is missing.
+// meansOne reports whether a line of the block that begins with an unknown word may be meant as one of the row, which
+// is missing.
 func (b *Block[T]) meansOne(r *reader, stmts []*grammar.Stmt, row *Row[T]) bool {
 	return slices.ContainsFunc(stmts[:min(len(stmts), manyStmts)], func(s *grammar.Stmt) bool {
 		if _, known := b.index.find(s.Keyword()); known || !b.mayMean(s, row) {
@@ -330,11 +336,11 @@ func (b *Block[T]) meansOne(r *reader, stmts []*grammar.Stmt, row *Row[T]) bool 
 	})
 }
 
-// manyStmts is how many lines of a block are asked what they may be meant as.
+// manyStmts is the number of lines of a block whose possible meaning is looked at.
 const manyStmts = 1000
 
-// mayMean tells whether a line may be meant as one of the row: its word resembles the keyword, or what stands behind it would do there.
-// A number that stands where names and paths would do as well says nothing.
+// mayMean reports whether a line may be meant as one of the row: its word resembles the keyword, or what follows would
+// be valid there. A number proves nothing where names and paths would be valid as well.
 func (b *Block[T]) mayMean(s *grammar.Stmt, row *Row[T]) bool {
 	word := s.Keyword()
 	if best, _ := diag.Suggest(word, []string{row.Word}); best != "" && (s.Block != nil) == row.Block || strings.HasPrefix(word, "$") || unfilled(word) {
@@ -356,17 +362,17 @@ func (b *Block[T]) mayMean(s *grammar.Stmt, row *Row[T]) bool {
 	return b.reads(row, s)
 }
 
-// unfilled tells whether a word is, or holds, a template.
+// unfilled reports whether a word is, or contains, a template.
 func unfilled(word string) bool {
 	return strings.Contains(word, "{{") || strings.Contains(word, "{%") || strings.Contains(word, "<%") || placeholder.MatchString(word)
 }
 
-// switches tells whether a word turns a setting on or off.
+// switches reports whether a word turns a setting on or off.
 func switches(word string) bool {
 	return slices.Contains([]string{"on", "off", "yes", "no", "true", "false"}, word)
 }
 
-// reads tells whether the row can read a line, whatever its first word is, without a finding.
+// reads reports whether the row can read a line without a finding, whatever its first word.
 func (b *Block[T]) reads(row *Row[T], s *grammar.Stmt) bool {
 	if s.Block != nil {
 		s = &grammar.Stmt{Words: s.Words, Block: &grammar.Block{Stmts: slices.Clone(s.Block.Stmts)}}
@@ -376,7 +382,7 @@ func (b *Block[T]) reads(row *Row[T], s *grammar.Stmt) bool {
 	return try.found.Added() == 0 && len(try.rest) == 0
 }
 
-// isBlock tells whether a word opens a block anywhere.
+// isBlock reports whether a word opens a block anywhere.
 func isBlock(table []*Keyword, word string) (found bool) {
 	walk(nil, table, func(path []*Keyword) {
 		k := path[len(path)-1]
@@ -385,85 +391,10 @@ func isBlock(table []*Keyword, word string) (found bool) {
 	return found
 }
 
-// glued finds a keyword that lacks the blank behind it, or has a sign of another language there: "priority=100",
-// "virtual_server192.0.2.1", "//". It reports the slip and returns the statement as it was meant.
-func (b *Block[T]) glued(r *reader, s *grammar.Stmt) (*grammar.Stmt, bool) {
-	w := s.Words[0]
-	cut := strings.IndexFunc(w.Text, func(c rune) bool { return c == '=' || c == ':' || c >= '0' && c <= '9' || c == '/' || c == ';' })
-	if len(s.Words) == 1 && s.Block != nil {
-		if n := slices.IndexFunc(b.rows, func(row Row[T]) bool { return row.Block && row.Expect != "" && joined(w.Text, row.Word) }); n >= 0 {
-			cut = len(b.rows[n].Word)
-		}
-	}
-	if len(s.Words) == 1 && s.Block == nil {
-		if n := b.gluedValue(s); n > 0 {
-			cut = n
-		}
-	}
-	if cut <= 0 || w.Text != w.Span.Text() {
-		return nil, false
-	}
-	word := w.Text[:cut]
-	if _, known := b.index.find(word); !known {
-		return nil, false
-	}
-	at := w.Span.Source
-	first := grammar.Word{Text: word, Span: at.Span(int(w.Span.Start), int(w.Span.Start)+cut)}
-	d := diag.Diagnostic{Severity: diag.Error, Span: w.Span}
-	rest := strings.TrimLeft(w.Text[cut:], "=:;")
-	second := grammar.Word{Text: rest, Span: at.Span(int(w.Span.End)-len(rest), int(w.Span.End))}
-	switch w.Text[cut] {
-	case '=', ':':
-		d.Rule = "equals-sign"
-		d.Message = fmt.Sprintf("%s and its value are joined by %c", word, w.Text[cut])
-		d.Label = "expected a blank"
-		if rest == "" {
-			d.Message = fmt.Sprintf("%s is followed by %s", word, w.Text[cut:])
-		}
-	case ';':
-		d.Rule = "stray-semicolon"
-		d.Message = "a semicolon does not end a line here"
-		d.Label = "expected the end of the line"
-	default:
-		d.Rule = "missing-space"
-		d.Message = fmt.Sprintf("%s and %q are two words", word, short(rest))
-		d.Label = "expected a blank"
-	}
-	gap := at.Span(int(first.Span.End), int(second.Span.Start))
-	if rest == "" {
-		d.Fixes = []diag.Fix{{Title: "delete it", Edits: []diag.Edit{{Span: gap}}}}
-	} else {
-		d.Fixes = []diag.Fix{{Title: "write a blank", Edits: []diag.Edit{{Span: gap, Text: " "}}}}
-	}
-	r.report(d)
-	words := []grammar.Word{first}
-	if rest != "" {
-		words = append(words, second)
-	}
-	return &grammar.Stmt{Words: append(words, s.Words[1:]...), Block: s.Block}, true
-}
-
-// gluedValue returns the length of the longest keyword that a lone word starts with and whose value the rest is, in capitals or a number
-// or path; 0: there is none.
-func (b *Block[T]) gluedValue(s *grammar.Stmt) (length int) {
-	word := s.Keyword()
-	for i := range b.rows {
-		row := &b.rows[i]
-		rest, found := strings.CutPrefix(word, row.Word)
-		if !found || rest == "" || len(row.Word) <= length || row.Block || row.needsNone() || !row.Current() || rest[0] >= 'a' && rest[0] <= 'z' || rest[0] == '_' {
-			continue
-		}
-		if b.reads(row, &grammar.Stmt{Words: []grammar.Word{{Text: row.Word}, {Text: rest}}}) {
-			length = len(row.Word)
-		}
-	}
-	return length
-}
-
-// needsNone reports whether a keyword can do without a value.
+// needsNone reports whether a keyword works without a value.
 func (w Row[T]) needsNone() bool { return w.Expect == "" || w.Expect[0] == '[' }
 
-// misnamedIn finds the block of the top level in which a word is a known slip, and the right word.
+// misnamedIn finds the top-level block in which a word is a known mistake, and the right word.
 func misnamedIn(table []*Keyword, word string) (instead, in string) {
 	for _, block := range table {
 		for _, k := range block.Words {
@@ -475,7 +406,7 @@ func misnamedIn(table []*Keyword, word string) (instead, in string) {
 	return "", ""
 }
 
-// places lists the blocks that know a word, the outermost first, with the way to that one.
+// places lists the blocks that know a word, the outermost first, each with its path.
 func places(table []*Keyword, word string) (found []string, first []*Keyword) {
 	walk(nil, table, func(path []*Keyword) {
 		k := path[len(path)-1]
@@ -500,10 +431,4 @@ func places(table []*Keyword, word string) (found []string, first []*Keyword) {
 		found = append(found[:4], "others")
 	}
 	return found, first
-}
-
-// joined tells whether a word is a keyword and a name, in capitals, without a blank between them.
-func joined(word, keyword string) bool {
-	name, found := strings.CutPrefix(word, keyword)
-	return found && name != "" && 'A' <= name[0] && name[0] <= 'Z'
 }

@@ -10,7 +10,7 @@ import (
 // A Watch is a tracker as the files of a cluster name it.
 type Watch struct {
 	ir.Tracker
-	// Ignored is the sync group that takes no notice of weights; nil: they count.
+	// Ignored is the sync group that ignores weights; nil: they count.
 	Ignored *ir.SyncGroup
 }
 
@@ -25,8 +25,8 @@ func (w Watch) String() string {
 	return w.Name
 }
 
-// Watches lists what an instance tracks, in the order of the blocks: its own trackers, then those of its sync group. The weights of the
-// group's own always count, as with keepalived 2.2.7.
+// Watches lists what an instance tracks, in the order of the blocks: its own trackers, then those of its sync group.
+// The group's own weights always count, as with keepalived 2.2.7.
 func Watches(v *ir.VRRPInstance) (all []Watch) {
 	group := v.SyncGroup
 	ignored := group
@@ -37,7 +37,7 @@ func Watches(v *ir.VRRPInstance) (all []Watch) {
 		for t := range of.Trackers() {
 			w := Watch{t, ignored}
 			if t.Kind == ir.InterfaceTracker {
-				w.Ignored = nil // keepalived 2.2.7 says that it is, and lowers the priority all the same
+				w.Ignored = nil // keepalived 2.2.7 says that it is ignored, and lowers the priority all the same
 			}
 			all = append(all, w)
 		}
@@ -49,15 +49,15 @@ func Watches(v *ir.VRRPInstance) (all []Watch) {
 	return all
 }
 
-// adds returns what the tracker may add to a priority, the first while all is well. A file is taken to hold 0 then; it may come to
-// hold any number.
+// adds returns what the tracker may add to a priority, first the value while all is well. A file is assumed to hold 0
+// then; it may later hold any number.
 func (w Watch) adds() []int {
 	switch step := max(w.Weight.N, -w.Weight.N); {
 	case w.Ignored != nil || step == 0:
 		return []int{0}
 	case w.Kind == ir.FileTracker:
 		all := []int{0}
-		for k := step; k <= most; k += step {
+		for k := step; k <= ir.MostPriority; k += step {
 			all = append(all, k, -k)
 		}
 		return all
@@ -65,7 +65,7 @@ func (w Watch) adds() []int {
 	return []int{w.Weight.Adds(true), w.Weight.Adds(false)}
 }
 
-// A Group is the election of a virtual router, with what the files call its trackers.
+// A Group is the election of a virtual router, with the names of its trackers in the files.
 type Group struct {
 	*Election
 	Members []cluster.Member
@@ -89,7 +89,7 @@ func Of(c *cluster.Cluster, g cluster.Group) Group {
 	return s
 }
 
-// Name says what has failed: "chk_haproxy on lb1", "lb1".
+// Name names what has failed: "chk_haproxy on lb1", "lb1".
 func (s Group) Name(c *cluster.Cluster, f Failure) string {
 	node := c.Nodes[s.Members[f.Router].Node].Name
 	if f.Tracker == Gone {

@@ -1,41 +1,44 @@
-// Package solver finds what failures can do to the election of a virtual router: which effective priorities each router can reach,
-// which failures take it there, and which of them can move the role.
+// Package solver finds what failures can do to the election of a virtual router: which effective priorities each
+// router can reach, which failures take it there, and which of them can move the role.
 //
-// It looks at all combinations and is exact for any number of routers and trackers, because it need not try them one by one: what
-// counts of a router's trackers is their sum, of which there are few, and routers fail independently.
+// It covers all combinations and is exact for any number of routers and trackers, because it need not try them one by
+// one: what counts of a router's trackers is their sum, which has few values, and routers fail independently.
 package solver
 
 import (
 	"cmp"
 	"slices"
+
+	"keepc/compiler/ir"
 )
 
 // A Router is one member of a virtual router.
 type Router struct {
-	Priority  uint8 // as the file says it; 255 owns the addresses and ignores its trackers
+	Priority  uint8 // as in the file; 255 owns the addresses and ignores its trackers
 	NoPreempt bool
-	Trackers  []Tracker // those that change the priority; that anything else may put the router out of the race is taken for granted
+	Trackers  []Tracker // those that change the priority; that anything else may take the router out of the election is assumed
 }
 
 // A Tracker is a script, interface, file, process or BFD session that changes the priority.
 type Tracker struct {
-	// Adds is what it may add to the priority: the first while all is well, each of the others after one failure.
+	// Adds are the values that it may add to the priority: the first while all is well, each of the others after one
+	// failure.
 	Adds []int
 }
 
-// A Failure is a router that is gone, or a tracker of it that does not say what it says while all is well.
+// A Failure is a router that is gone, or a tracker of it whose result is not that while all is well.
 type Failure struct {
 	Router  int
 	Tracker int // Gone: the router itself
 }
 
-// Gone stands for the router itself in place of its tracker.
+// Gone means the router itself instead of one of its trackers.
 const Gone = -1
 
-// A Move is the role that goes from one router to another when one more thing fails.
+// A Move is the role moving from one router to another when one more thing fails.
 type Move struct {
 	To       int
-	Failures []Failure // all that have failed then, the last one last
+	Failures []Failure // everything that has failed by then, the last failure last
 }
 
 // An Election is the routers of a group.
@@ -48,7 +51,7 @@ type Election struct {
 func New(routers []Router) *Election {
 	e := &Election{routers: routers}
 	for _, r := range routers {
-		by := make([]*path, owner+1)
+		by := make([]*path, ir.OwnerPriority+1)
 		for _, s := range r.sums(Gone) {
 			if p := r.effective(s.add); s.path.better(by[p]) {
 				by[p] = s.path
@@ -59,20 +62,8 @@ func New(routers []Router) *Election {
 	return e
 }
 
-// Priorities that are not like others (RFC 9568 section 5.2.4, keepalived).
-const (
-	least = 1
-	most  = 254
-	owner = 255
-)
-
-// effective is the priority of a router whose trackers add something.
-func (r Router) effective(add int) int {
-	if r.Priority == owner {
-		return owner
-	}
-	return min(max(int(r.Priority)+add, least), most)
-}
+// effective is the priority of a router whose trackers add a sum.
+func (r Router) effective(add int) int { return int(ir.EffectivePriority(r.Priority, add)) }
 
 // Rest returns the effective priority of a router while all is well.
 func (e *Election) Rest(router int) int {
@@ -83,7 +74,8 @@ func (e *Election) Rest(router int) int {
 	return e.routers[router].effective(add)
 }
 
-// Order returns the routers by what they have while all is well, the highest first; among equals in the order of the files.
+// Order returns the routers by their priority while all is well, the highest first; equal ones in the order of the
+// files.
 func (e *Election) Order() []int {
 	order := make([]int, len(e.routers))
 	for i := range order {
@@ -93,8 +85,9 @@ func (e *Election) Order() []int {
 	return order
 }
 
-// Move returns the fewest failures of which a last one, the tracker's, takes the role from its router: it could be MASTER before,
-// for nobody who preempts had more, and then somebody who preempts has more. false: no combination does that.
+// Move returns the fewest failures of which the last, that of the tracker, takes the role from its router: before it
+// the router could be MASTER, because no preempting router had a higher priority, and after it one has. false: no
+// combination does that.
 func (e *Election) Move(router, tracker int) (Move, bool) {
 	r, best := e.routers[router], Move{To: Gone}
 	adds := r.Trackers[tracker].Adds
@@ -122,8 +115,8 @@ func (e *Election) Move(router, tracker int) (Move, bool) {
 	return best, best.To != Gone
 }
 
-// successor returns who takes over from a router that had one priority and is left with another, and the fewest failures of all
-// other routers that let it.
+// successor returns who takes over from a router whose priority falls from one value to another, and the fewest
+// failures of all other routers that allow it.
 func (e *Election) successor(router, left, had int) (next int, failures []Failure, ok bool) {
 	next = Gone
 	for b := range e.routers {
@@ -136,7 +129,7 @@ func (e *Election) successor(router, left, had int) (next int, failures []Failur
 		}
 		all := p.failures(b)
 		for c, other := range e.routers {
-			if c != router && c != b && !other.NoPreempt { // one that does not preempt may have any priority
+			if c != router && c != b && !other.NoPreempt { // a router that does not preempt may have any priority
 				all = append(all, e.below(c, had)...)
 			}
 		}
@@ -157,7 +150,7 @@ func (e *Election) between(router, above, upTo int) (best *path) {
 	return best
 }
 
-// below returns the fewest failures that leave a router without a priority above one. That it is gone is always one of them.
+// below returns the fewest failures after which a router has no priority above one. Being gone is always one of them.
 func (e *Election) below(router, upTo int) []Failure {
 	if p := e.between(router, 0, upTo); p != nil && p.cost == 0 {
 		return nil
@@ -165,13 +158,13 @@ func (e *Election) below(router, upTo int) []Failure {
 	return []Failure{{router, Gone}}
 }
 
-// A sum is what some trackers add together, and the fewest failures after which they do.
+// A sum is what some trackers add together, and the fewest failures that lead to it.
 type sum struct {
 	add  int
 	path *path
 }
 
-// sums returns everything that the trackers of a router can add together, but for one of them, in rising order.
+// sums returns every sum that the trackers of a router, except one, can add together, in rising order.
 func (r Router) sums(without int) (all []sum) {
 	least, by := 0, []*path{{}} // by sum, from the least one on; nil: nothing adds up to it
 	for i, t := range r.Trackers {
@@ -214,7 +207,7 @@ type path struct {
 	rest    *path // nil: nothing has failed
 }
 
-// better tells whether a path has fewer failures than another one; nil is no path.
+// better reports whether a path has fewer failures than another; nil is not a path.
 func (p *path) better(than *path) bool { return p != nil && (than == nil || p.cost < than.cost) }
 
 func (p *path) failures(router int) (all []Failure) {
@@ -225,7 +218,7 @@ func (p *path) failures(router int) (all []Failure) {
 	return all
 }
 
-// After returns the lowest effective priority of a router when one tracker has failed and nothing else.
+// After returns the lowest effective priority of a router after the failure of one tracker and nothing else.
 func (e *Election) After(router, tracker int) int {
 	r, rest := e.routers[router], 0
 	for i, t := range r.Trackers {
@@ -238,7 +231,7 @@ func (e *Election) After(router, tracker int) int {
 
 // Most returns the highest effective priority that a router can have.
 func (e *Election) Most(router int) int {
-	for p := owner; p > 0; p-- {
+	for p := ir.OwnerPriority; p > 0; p-- {
 		if e.reach[router][p] != nil {
 			return p
 		}

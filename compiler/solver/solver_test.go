@@ -9,14 +9,15 @@ import (
 	"pgregory.net/rapid"
 )
 
-// bad makes a tracker with a negative weight, good one with a positive one.
+// bad makes a tracker with a negative weight, good one with a positive weight.
 func bad(weight int) Tracker  { return Tracker{[]int{0, -weight}} }
 func good(weight int) Tracker { return Tracker{[]int{weight, 0}} }
 
 func router(priority uint8, trackers ...Tracker) Router { return Router{priority, false, trackers} }
 func lazy(priority uint8, trackers ...Tracker) Router   { return Router{priority, true, trackers} }
 
-// TestMove holds the arithmetic of keepalived: priorities are clamped to 1..254, the owner ignores weights, equals do not preempt.
+// TestMove checks the arithmetic of keepalived: priorities are clamped to 1..254, the owner ignores weights, equals do
+// not preempt.
 func TestMove(t *testing.T) {
 	for _, k := range []struct {
 		name    string
@@ -105,7 +106,7 @@ func TestAgainstEveryCombination(t *testing.T) {
 	})
 }
 
-// A state is what the trackers of each router say; nil: it is gone.
+// A state is the results of the trackers of each router; nil: the router is gone.
 type state [][]int
 
 // states calls f with every state.
@@ -150,7 +151,7 @@ func (s state) failures() (n int) {
 	return n
 }
 
-// priority is the arithmetic of keepalived, written once more.
+// priority is the arithmetic of keepalived, written a second time.
 func (s state) priority(routers []Router, i int) int {
 	if routers[i].Priority == 255 {
 		return 255
@@ -162,7 +163,7 @@ func (s state) priority(routers []Router, i int) int {
 	return min(254, max(1, p))
 }
 
-// challenged tells whether somebody takes the role from a router.
+// challenged reports whether somebody takes the role from a router.
 func (s state) challenged(routers []Router, master int) bool {
 	for i, r := range routers {
 		if i != master && s[i] != nil && !r.NoPreempt && s.priority(routers, i) > s.priority(routers, master) {
@@ -172,7 +173,7 @@ func (s state) challenged(routers []Router, master int) bool {
 	return false
 }
 
-// slow is Move, by trying all there is.
+// slow is Move by exhaustive search.
 func slow(routers []Router, r, k int) (fewest int, possible bool) {
 	states(routers, func(s state) {
 		if s[r] == nil || s.challenged(routers, r) {
@@ -189,7 +190,7 @@ func slow(routers []Router, r, k int) (fewest int, possible bool) {
 	return fewest, possible
 }
 
-// prove plays a Move: each failed tracker must have something to say that makes it true.
+// prove plays a Move: each failed tracker must have a result that makes it true.
 func prove(t *rapid.T, routers []Router, r, k int, m Move) {
 	failed := map[Failure]bool{}
 	for _, f := range m.Failures {
@@ -221,8 +222,8 @@ func prove(t *rapid.T, routers []Router, r, k int, m Move) {
 	}
 }
 
-// BenchmarkMoves asks for trackers of five routers that track twelve things each: scripts of which no two combinations are
-// equal, or files, which may hold any number.
+// BenchmarkMoves measures Move for five routers that track twelve things each: scripts of which no two combinations
+// are equal, or files, which may hold any number.
 func BenchmarkMoves(b *testing.B) {
 	var number Tracker
 	for n := range 255 {

@@ -7,37 +7,39 @@ import (
 	"keepc/compiler/ir"
 )
 
-// A Stage is where an announced address is on its way. Its routes follow from it.
+// A Stage is how far the announcement of an address has come. It decides which routes exist.
 type Stage uint8
 
-// An address goes into drain_table before it leaves table, and the other way back, so that the engine always has one of the routes.
+// An address enters drain_table before it leaves table, and vice versa, so that the engine always has one of the
+// routes.
 const (
-	Withdrawn Stage = iota // no route
-	Announced              // a route in table
-	Moving                 // one in each
-	Draining               // one in drain_table
+	Withdrawn Stage = iota // has no route
+	Announced              // has a route in table
+	Moving                 // has a route in each table
+	Draining               // has a route in drain_table
 )
 
 func (s Stage) String() string { return stageNames()[s] }
 
 func stageNames() []string { return []string{"withdrawn", "announced", "moving", "draining"} }
 
-// IsStage reports whether a text is one that String writes.
+// IsStage reports whether a text is the String of a stage.
 func IsStage(text string) bool { return slices.Contains(stageNames(), text) }
 
-// ParseStage reads what String writes; anything else is Withdrawn.
+// ParseStage returns the stage with a String; for anything else, Withdrawn.
 func ParseStage(text string) Stage { return Stage(max(slices.Index(stageNames(), text), 0)) }
 
-// An Announcement is the stage of an address, and why.
+// An Announcement is the stage of an address, and the reason.
 type Announcement struct {
 	Stage Stage
 	Why   string
 }
 
-// blackhole is RTN_BLACKHOLE: a routing engine exports the route, and it leads nowhere, so that it attracts no packet of this host.
+// blackhole is RTN_BLACKHOLE: a routing engine exports the route, but it leads nowhere and attracts no packet of this
+// host.
 const blackhole = 6
 
-// announcements takes in the routes of what is announced. What nobody has told of is withdrawn.
+// announcements adds the routes of what is announced. An address without a stage is withdrawn.
 func (w *State) announcements(cfg *ir.Config, s Situation) {
 	all := cfg.Announced()
 	if len(all) == 0 {
@@ -45,7 +47,7 @@ func (w *State) announcements(cfg *ir.Config, s Situation) {
 	}
 	served := cfg.Served()
 	for _, a := range all {
-		if served[a.Addr] { // what nobody serves here stays an address of others
+		if served[a.Addr] { // an address that no service here uses remains foreign
 			w.local(a, s)
 		}
 		now := s.Announced[a.Addr]
@@ -75,11 +77,12 @@ func (w *State) announcements(cfg *ir.Config, s Situation) {
 	}
 }
 
-// local takes in the route that makes an announced address one of this host. It is in the main table: that of local addresses is the kernel's.
+// local adds the route that makes an announced address local to this host. It is in the main table: the table local
+// belongs to the kernel.
 func (w *State) local(a ir.AnnouncedAddress, s Situation) {
 	k := announcedRoute(ir.MainTable, a.Addr)
 	if a.Addr.Is6() {
-		k.Metric = 1 // before what an engine may put there
+		k.Metric = 1 // preferred to what an engine may add there
 	}
 	switch {
 	case !a.Local:
@@ -98,12 +101,12 @@ func (w *State) local(a ir.AnnouncedAddress, s Situation) {
 func announcedRoute(table uint32, addr netip.Addr) RouteKey {
 	k := RouteKey{Table: table, Dst: netip.PrefixFrom(addr, addr.BitLen()), Protocol: ir.KeepalivedProtocol}
 	if addr.Is6() {
-		k.Metric = 1024 // which the kernel has where nobody says
+		k.Metric = 1024 // the kernel's default
 	}
 	return k
 }
 
-// AllAnnounced is the situation of addresses of which all is well.
+// AllAnnounced is the situation of addresses for which all is well.
 func AllAnnounced(cfg *ir.Config, why string) map[netip.Addr]Announcement {
 	all, served := map[netip.Addr]Announcement{}, cfg.Served()
 	for _, a := range cfg.Announced() {
@@ -115,14 +118,15 @@ func AllAnnounced(cfg *ir.Config, why string) map[netip.Addr]Announcement {
 	return all
 }
 
-// Unannounced are the routes that a configuration wants of itself, whatever its announcements do.
+// Unannounced returns the routes that a configuration wants regardless of its announcements.
 func Unannounced(cfg *ir.Config) map[RouteKey]Route {
 	rest := *cfg
 	rest.Announcements = nil
 	return Router(&rest, AllMaster(&rest)).Routes
 }
 
-// IsAnnounced reports whether an object of ours is a route as announcements make them: of one address, leading nowhere, in a table of its own.
+// IsAnnounced reports whether an object of ours is a route of the kind that announcements make: for one address,
+// leading nowhere, in a separate table.
 func IsAnnounced(k Key, o Object) bool {
 	key, ok := k.(RouteKey)
 	route, _ := o.(Route)

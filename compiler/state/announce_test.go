@@ -11,7 +11,8 @@ import (
 	"keepc/compiler/state"
 )
 
-// TestAnnouncedRoutes: the stage of an address says which tables have its route; the others are known to lack it, so that it goes.
+// TestAnnouncedRoutes checks that the stage of an address says which tables have its route, and that the others are
+// known to lack it, so that it is removed from them.
 func TestAnnouncedRoutes(t *testing.T) {
 	cfg := compile(t, "virtual_server 10.0.0.3 80 {\n lb_kind DR\n protocol TCP\n real_server 10.0.0.7 80 {\n }\n}\n")
 	v4, v6 := netip.MustParseAddr("10.0.0.3"), netip.MustParseAddr("2001:db8::3")
@@ -63,7 +64,7 @@ func TestAnnouncedRoutes(t *testing.T) {
 	}
 }
 
-// TestUnannounced: a route of the file that looks like an announcement is not one.
+// TestUnannounced checks that a route of the file that looks like an announcement is not one.
 func TestUnannounced(t *testing.T) {
 	cfg := compile(t, "static_routes {\n blackhole 10.0.0.9/32 table 198\n}\nvirtual_server 10.0.0.3 80 {\n lb_kind DR\n protocol TCP\n real_server 10.0.0.7 80 {\n }\n}\n")
 	cfg.Announcements = []*ir.Announcement{{Name: ir.Name{Text: "edge"}, Addresses: []ir.PlacedAddr{{Addr: netip.MustParseAddr("10.0.0.3")}}, Table: 198}}

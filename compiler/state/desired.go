@@ -10,26 +10,26 @@ import (
 	"keepc/compiler/ir"
 )
 
-// A Situation is what a director knows beside its file: roles and health. The zero Situation is that of a director which has
-// just started: every instance BACKUP, every real server up until a check fails.
+// A Situation is what a director knows besides its file: roles and health. The zero Situation is that of a director
+// that has just started: every instance BACKUP, every real server up until a check fails.
 type Situation struct {
 	// Master holds the instances that are MASTER, with the reason of the transition.
 	Master map[ir.InstanceKey]string
 	// Down holds the real servers that failed their checks, with the cause.
 	Down map[DestinationKey]string
-	// NoQuorum holds the services that lost their quorum: their sorry server serves.
+	// NoQuorum holds the services that lost their quorum; their sorry server serves.
 	NoQuorum map[ir.ServiceKey]bool
-	// Weight holds the weights that checks gave to real servers, in place of those of the file.
+	// Weight holds the weights that checks gave to real servers; they replace those of the file.
 	Weight map[DestinationKey]int
-	// Assigned holds the weights that an operator gave to real servers, in place of those of checks and of the file.
+	// Assigned holds the weights that an operator gave to real servers; they replace those of checks and of the file.
 	Assigned map[DestinationKey]int
-	// Announced holds the stages of addresses that .keepc.conf announces; one that is not here is withdrawn.
+	// Announced holds the stages of addresses that .keepc.conf announces; an address that is missing is withdrawn.
 	Announced map[netip.Addr]Announcement
-	// Stopping: nothing of ours should exist.
+	// Stopping says that nothing of ours should exist.
 	Stopping bool
 }
 
-// AllMaster is the situation in which every instance is MASTER and every server healthy.
+// AllMaster is the situation in which every instance is MASTER and every server is up.
 func AllMaster(cfg *ir.Config) Situation {
 	s := Situation{Master: map[ir.InstanceKey]string{}, Announced: AllAnnounced(cfg, "assumed")}
 	for _, v := range cfg.Instances {
@@ -38,8 +38,9 @@ func AllMaster(cfg *ir.Config) Situation {
 	return s
 }
 
-// Desired is the heart: the kernel objects that the configuration wants in the situation. It is a pure function; plan, run
-// and diff share it. It is the union of Router and Balance, which have no kind of object in common.
+// Desired returns the kernel objects that the configuration wants in the situation. It is the core of keepc: a pure
+// function that plan, run and diff share. It is the union of Router and Balance, which have no kind of object in
+// common.
 func Desired(cfg *ir.Config, s Situation) State {
 	want := New()
 	want.router(cfg, s)
@@ -73,7 +74,7 @@ func (w *State) router(cfg *ir.Config, s Situation) {
 		w.quorumAddress(v, s)
 	}
 	w.announcements(cfg, s)
-	// What one instance gives up and another one holds stays where it is.
+	// What one instance gives up and another holds stays in place.
 	for k := range w.Absent {
 		if _, held := KindOf(k).Get(*w, k); held {
 			delete(w.Absent, k)
@@ -86,7 +87,7 @@ func (w *State) balance(cfg *ir.Config, s Situation) {
 	for _, v := range cfg.VirtualServers {
 		servers += len(v.RealServers)
 	}
-	if !s.Stopping { // tables that grow would leave several times their size behind
+	if !s.Stopping { // growing tables would leave several times their size as garbage
 		w.Services, w.Destinations = make(map[ir.ServiceKey]Service, len(cfg.VirtualServers)), make(map[DestinationKey]Destination, servers)
 	}
 	for _, v := range cfg.VirtualServers {
@@ -104,7 +105,7 @@ func (w *State) balance(cfg *ir.Config, s Situation) {
 	}
 }
 
-// settings takes in those of the kernel, which become again what they were when the director stops.
+// settings adds the kernel's settings; they return to their former values when the director stops.
 func (w *State) settings(cfg *ir.Config, s Situation) {
 	if s.Stopping {
 		return
@@ -119,15 +120,15 @@ func (w *State) settings(cfg *ir.Config, s Situation) {
 	}
 }
 
-// static takes in what exists always. It is nobody's role, so none of it is known to be absent: it goes when it is ours and nobody
-// wants it any more.
+// static adds what always exists. It follows no role, so none of it is known to be absent: it is removed if it is ours
+// and no longer wanted.
 func (w *State) static(cfg *ir.Config, s Situation) {
 	if s.Stopping {
 		return
 	}
 	for _, a := range cfg.StaticAddresses {
 		if a.Dev == "" || !a.Prefix.IsValid() {
-			continue // the compiler has complained
+			continue // the compiler has reported it
 		}
 		o := address(a, always)
 		o.AsFound = true
@@ -159,7 +160,9 @@ func (w *State) instance(v *ir.VRRPInstance, g *ir.Global, s Situation) {
 	for _, a := range v.Addresses {
 		k := AddressKey{Dev: a.On(), Prefix: a.Prefix}
 		if wanted {
-			w.Addresses[k] = address(a, why)
+			o := address(a, why)
+			o.AsFound = v.Priority == ir.OwnerPriority // a change of the only address of its interface would take it away for a moment
+			w.Addresses[k] = o
 		} else {
 			w.Absent[k] = why
 		}
@@ -168,8 +171,8 @@ func (w *State) instance(v *ir.VRRPInstance, g *ir.Global, s Situation) {
 	w.firewall(v, g, wanted, why, s)
 }
 
-// quorumAddress takes in the address that comes with the quorum of a service and goes with it. A stop leaves it where the file lacks
-// omega, as keepalived does.
+// quorumAddress adds the address that comes and goes with the quorum of a service. A stop leaves it in place if the
+// file lacks omega, as with keepalived.
 func (w *State) quorumAddress(v *ir.VirtualServer, s Situation) {
 	a := v.QuorumAddress
 	if a == nil {
@@ -200,8 +203,8 @@ func belongings(v *ir.VRRPInstance) string {
 	return "addresses"
 }
 
-// address is the line as the kernel tells it back: a label that is the interface's name is none, and IPv6 has neither labels nor
-// a scope of our choice.
+// address returns the line as the kernel reports it: a label that equals the interface's name does not count, and IPv6
+// has neither labels nor a choice of scope.
 func address(a ir.Address, why string) Address {
 	w := Address{
 		Label: a.Label, Scope: uint8(a.Scope), Broadcast: a.Broadcast, Peer: a.Peer, NoDAD: a.NoDAD,
@@ -214,7 +217,7 @@ func address(a ir.Address, why string) Address {
 	}
 	flag(a.NoPrefixRoute, NoPrefixRoute)
 	flag(a.AutoJoin, AutoJoin)
-	if a.Prefix.Addr().Is6() { // IPv4 has no such things
+	if a.Prefix.Addr().Is6() { // IPv4 does not have these
 		flag(a.Home, HomeAddress)
 		flag(a.ManageTempAddr, ManageTemp)
 		if a.PreferredLft != nil {
@@ -262,7 +265,7 @@ func (w *State) virtualServer(v *ir.VirtualServer, s Situation) {
 		}
 		d := destination(r, why)
 		if n, set := s.Weight[k]; set {
-			d.Weight, d.Why = n, fmt.Sprintf("its check sets the weight, which is %d in the file", r.Weight)
+			d.Weight, d.Why = n, fmt.Sprintf("its check set the weight, which is %d in the file", r.Weight)
 		}
 		if isAssigned {
 			d.Weight, d.Why = assigned, fmt.Sprintf("an operator set the weight, which is %d in the file", r.Weight)

@@ -11,7 +11,8 @@ import (
 	"keepc/compiler/state"
 )
 
-// TestInhibited: a real server that stays with weight 0 says why, whether it failed itself or its service lost the quorum.
+// TestInhibited checks that a real server that stays with weight 0 says why: it failed itself, or its service lost the
+// quorum.
 func TestInhibited(t *testing.T) {
 	cfg := compile(t, `virtual_server 10.0.0.3 80 {
  lb_kind DR
@@ -45,7 +46,8 @@ func TestInhibited(t *testing.T) {
 	}
 }
 
-// TestParts: Router and Balance are the two halves of Desired, whatever the situation; a director that stops wants neither.
+// TestParts checks that Router and Balance are the two halves of Desired in any situation; a director that stops wants
+// neither.
 func TestParts(t *testing.T) {
 	cfg := compile(t, with("virtual_routes", "10.8.0.0/16 via 10.0.0.8")+`global_defs {
  lvs_timeouts tcp 900

@@ -8,14 +8,14 @@ import (
 	"keepc/compiler/ir"
 )
 
-// DefaultTable is the table of nftables that keepalived uses where the file names none.
+// DefaultTable is the nftables table that keepalived uses if the file names none.
 const DefaultTable = "keepalived"
 
-// A FirewallKey is something that the firewall does to packets, in a table of nftables: one of the two families has what concerns it.
+// A FirewallKey is something that the firewall does to packets, in a table of nftables for IPv4 or IPv6.
 //
-// With Addr, packets to the address and from it are dropped; those of a link-local address of IPv6 on Dev alone. Without Addr, what
-// the kernel would tell on the virtual interface Dev about its multicast groups leaves by the interface below, and it asks for no router:
-// a switch would take the virtual MAC address to be here.
+// With Addr, packets to and from the address are dropped; for a link-local IPv6 address only those on Dev. Without
+// Addr, multicast group reports that the kernel would send from the virtual interface Dev are sent from the interface
+// below, and router solicitations are dropped: otherwise a switch would learn that the virtual MAC address is here.
 type FirewallKey struct {
 	Table string     `json:"table"`
 	IPv6  bool       `json:"ipv6,omitempty"`
@@ -35,7 +35,7 @@ func (k FirewallKey) String() string {
 	return what + " table " + k.Family() + " " + k.Table
 }
 
-// Family is that of nft(8): "ip" or "ip6".
+// Family is "ip" or "ip6", as in nft(8).
 func (k FirewallKey) Family() string {
 	if k.IPv6 {
 		return "ip6"
@@ -43,12 +43,12 @@ func (k FirewallKey) Family() string {
 	return "ip"
 }
 
-// A Firewall is how packets are dropped. All of a table are alike but for Base.
+// A Firewall is how packets are dropped. All of a table are alike except for Base.
 type Firewall struct {
 	Base     string `json:"base,omitempty"` // the interface below a virtual one
 	Priority int    `json:"priority"`       // of the chains
 	Counters bool   `json:"counters,omitempty"`
-	// Trouble says what the table lacks to work; a wish has none.
+	// Trouble says what the table lacks to work; a wish has no Trouble.
 	Trouble    string `json:"trouble,omitempty"`
 	Provenance `json:"-"`
 }
@@ -65,7 +65,8 @@ func (f Firewall) Fields() []Field {
 	return list
 }
 
-// FirewallKind is that of what the firewall does. Packets to an address are dropped before the address comes, and until it has gone.
+// FirewallKind is what the firewall does. Packets to an address are dropped before the address is added, and until it
+// is removed.
 var FirewallKind = &Kind[FirewallKey, Firewall]{
 	Traits: Traits{
 		Name: "firewall", Part: OfRouter, InPlace: true, Differs: otherSettings, Remove: firewallsGo, Add: firewallsCome, Bare: []string{"action"}, Module: "nf_tables",
@@ -83,8 +84,8 @@ var FirewallKind = &Kind[FirewallKey, Firewall]{
 	},
 }
 
-// firewall takes in what an instance wants of the firewall: it drops what is for its addresses where the instance is not their owner and
-// has no_accept, as strict mode implies; and keeps its virtual interfaces silent.
+// firewall adds what an instance wants of the firewall: to drop packets for its addresses if the instance is not their
+// owner and has no_accept, as strict mode implies; and to keep its virtual interfaces silent.
 func (w *State) firewall(v *ir.VRRPInstance, g *ir.Global, wanted bool, why string, s Situation) {
 	table := cmp.Or(g.NFTables, DefaultTable)
 	as := func(why string) Firewall {

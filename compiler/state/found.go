@@ -8,26 +8,24 @@ import (
 	"keepc/compiler/ir"
 )
 
-// Found is what an earlier director left in a kernel, as a configuration means it: a start goes on from there. The zero Found is a kernel
-// that has nothing of the configuration.
+// Found is what an earlier director left in a kernel, in terms of a configuration: a start continues from it. The zero
+// Found is a kernel with nothing of the configuration.
 type Found struct {
-	// Master holds the instances that had the role: one of their addresses is here, and one of each member of their sync group.
+	// Master holds the instances that had the role: one of their addresses is present, and one of each member of their
+	// sync group.
 	Master map[ir.InstanceKey]bool
 	// Uptime is how long the host has been up.
 	Uptime time.Duration
-	// Servers are the real servers with a check, of virtual servers that are here.
-	Servers map[DestinationKey]FoundServer
+	// Down and Weight have the real servers with a check, of virtual servers that are present: those that are absent, or
+	// receive no traffic although the file gives them a weight, and the weights of the others.
+	Down   map[DestinationKey]bool
+	Weight map[DestinationKey]int
 }
 
-// A FoundServer is a real server of a virtual server that is here.
-type FoundServer struct {
-	Down   bool // it is not here, or receives no traffic though the file gives it a weight
-	Weight int  // in the kernel; 0: none
-}
-
-// FoundOf reads a kernel's state. A static address of the file is nobody's role, and an address of two instances tells of neither.
+// FoundOf reads a kernel's state. A static address of the file proves no role, and an address of two instances proves
+// the role of neither.
 func FoundOf(cfg *ir.Config, have State) Found {
-	f := Found{Master: map[ir.InstanceKey]bool{}, Servers: map[DestinationKey]FoundServer{}}
+	f := Found{Master: map[ir.InstanceKey]bool{}, Down: map[DestinationKey]bool{}, Weight: map[DestinationKey]int{}}
 	names := map[AddressKey]int{}
 	for _, a := range cfg.StaticAddresses {
 		names[AddressKey{Dev: a.Dev, Prefix: a.Prefix}] = 2
@@ -68,8 +66,14 @@ func FoundOf(cfg *ir.Config, have State) Found {
 				continue
 			}
 			k := DestinationKey{Service: v.Key, Server: r.Addr}
-			d, here := have.Destinations[k]
-			f.Servers[k] = FoundServer{Down: !here || d.Weight == 0 && r.Weight > 0, Weight: d.Weight}
+			if _, known := f.Weight[k]; known || f.Down[k] {
+				continue // of a server that is listed twice the first counts
+			}
+			if d, here := have.Destinations[k]; !here || d.Weight == 0 && r.Weight > 0 {
+				f.Down[k] = true
+			} else {
+				f.Weight[k] = d.Weight
+			}
 		}
 	}
 	return f

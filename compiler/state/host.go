@@ -2,10 +2,10 @@ package state
 
 import "strings"
 
-// SysctlKey names a setting of the kernel by its file below /proc/sys: "net/ipv4/conf/all/arp_ignore".
+// SysctlKey is the name of a kernel setting, its file below /proc/sys: "net/ipv4/conf/all/arp_ignore".
 type SysctlKey struct{ File string }
 
-// String writes the name as sysctl(8) does: net.ipv4.conf.eth0/100.rp_filter is a setting of eth0.100.
+// String returns the name as sysctl(8) writes it: net.ipv4.conf.eth0/100.rp_filter is a setting of eth0.100.
 func (k SysctlKey) String() string { return strings.NewReplacer("/", ".", ".", "/").Replace(k.File) }
 
 // A Sysctl is a setting of the kernel.
@@ -17,7 +17,7 @@ type Sysctl struct {
 // Fields implements Object.
 func (s Sysctl) Fields() []Field { return []Field{{"value", s.Value}} }
 
-// TunnelKey is the name of an interface that unwraps tunnelled packets.
+// TunnelKey is the name of an interface that decapsulates packets.
 type TunnelKey struct{ Dev string }
 
 func (k TunnelKey) String() string { return k.Dev }
@@ -28,7 +28,7 @@ const (
 	TunnelIP6Tnl = "ip6tnl" // IPv6 in IPv6
 )
 
-// A Tunnel is an interface that unwraps the packets of any sender, and is up.
+// A Tunnel is an interface that decapsulates the packets of any sender, and is up.
 type Tunnel struct {
 	Kind       string
 	Provenance `json:"-"`

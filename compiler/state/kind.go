@@ -6,56 +6,59 @@ import (
 	"iter"
 )
 
-// A Kind describes a kind of kernel object. Its values are in the one list that Kinds returns; all that handles objects loops over that
-// list, so that nothing else has to know which kinds there are. The kernel's side of a kind is in package kernel.
+// A Kind describes a kind of kernel object. Its values are in the one list that Kinds returns; everything that handles
+// objects loops over that list, so that nothing else needs to know which kinds there are. The kernel's side of a kind
+// is in package kernel.
 type Kind[K interface {
 	comparable
 	Key
 }, V Object] struct {
 	Traits
-	// Table is where a State holds the objects.
+	// Table returns the table of a State with the objects.
 	Table func(*State) *map[K]V
-	// Same reports whether a kernel that has the one object has what is wanted.
+	// Same reports whether a kernel that has one object has what is wanted.
 	Same func(have, want V) bool
-	// Complete fills a wish up with what the kernel has where the wish leaves it as it is; nil: a wish is complete.
+	// Complete fills in a wish from what the kernel has, where the wish leaves it as it is; nil: wishes are complete.
 	Complete func(have, want V) V
-	// Parent is the object that one of this kind is a part of: it comes after it, goes with it, and is ours when that one is wanted.
-	// nil: the objects stand alone.
+	// Parent returns the object that an object of this kind is part of: it is added after its parent, is removed with
+	// it, and is ours if the parent is wanted. nil: the objects have no parents.
 	Parent func(K) Key
-	// Adopt reports whether an object that is in place as the configuration wants it is ours from then on, so that it goes when the
-	// configuration no longer names it. nil: it is.
+	// Adopt reports whether an object that is in place as the configuration wants it becomes ours, so that it is
+	// removed when the configuration no longer names it. nil: it does.
 	Adopt func(K, V) bool
-	// Marked reports whether an object carries the mark of keepalived and keepc: which of them made it, nobody can tell. nil: there is
-	// no mark.
+	// Marked reports whether an object carries the mark of keepalived and keepc, which does not tell which of them
+	// made it. nil: there is no mark.
 	Marked func(K) bool
-	// Place is a comparable value that objects share which people take for the same; a foreign object of a kind that has places is
-	// shown only where it shares one with an object of the file, or is marked. nil: all foreign objects are shown.
+	// Place returns a comparable value that objects share if people take them for the same. A foreign object of a kind
+	// with places is shown only if it shares its place with an object of the file, or is marked. nil: all foreign
+	// objects are shown.
 	Place func(K) any
-	// Title is the name of an object beside its kind's and its parent's; nil: the key's text.
+	// Title returns the name of an object after those of its kind and parent; nil: the text of the key.
 	Title func(K) string
-	// Devices are the interfaces that an object needs; nil: none.
+	// Devices returns the interfaces that an object needs; nil: none.
 	Devices func(K, V) []string
 }
 
-// Traits are what a kind says without its types.
+// Traits are the properties of a kind that do not depend on its types.
 type Traits struct {
 	Name string // in plans, facts, status and journals: "address"
 	Part Part
-	// InPlace: the kernel edits an object; it is not deleted and added again.
+	// InPlace says that the kernel edits an object, instead of deleting and adding it again.
 	InPlace bool
-	// Differs says in a plan why an object is changed that has other settings.
+	// Differs is the reason that a plan gives for changing an object with different settings.
 	Differs string
-	// Lasting: the kernel has the objects always. They are set, and never removed.
+	// Lasting says that the kernel always has the objects. They are set, and never removed.
 	Lasting bool
-	// Whole: objects of another kind are parts of one; a plan shows them together.
+	// Whole says that objects of another kind are parts of one; a plan shows them together.
 	Whole bool
-	// Common: hosts have many that are nobody's business here; those that are foreign are shown when asked for.
+	// Common says that hosts have many that do not matter here; foreign ones are shown on request.
 	Common bool
-	// Remove and Add are the phases of a plan in which objects go, and come or change. The smallest is first.
+	// Remove and Add are the phases of a plan in which objects are removed, and added or changed. The smallest comes
+	// first.
 	Remove, Add Phase
-	// Bare are the fields whose values say by themselves what they are.
+	// Bare are the fields whose values need no name to be understood.
 	Bare []string
-	// Module is the module of Linux without which there are no such objects; empty: every kernel has them.
+	// Module is the Linux module without which there are no such objects; empty: every kernel has them.
 	Module string
 }
 
@@ -65,18 +68,19 @@ type Part string
 const (
 	OfRouter  Part = "network" // what instances and static lines want
 	OfBalance Part = "ipvs"    // what virtual servers want
-	OfServer  Part = "server"  // what a real server wants of its own host; a director does not touch it
+	OfServer  Part = "server"  // what a real server wants of its own host; a director does not use it
 )
 
-// A Phase orders the changes of a plan: rules, routes and addresses leave first; services and destinations are there before the address
-// that brings their traffic; routes need addresses, and rules lead to routes; services that are no longer wanted go last.
+// A Phase orders the changes of a plan: rules, routes and addresses are removed first; services and destinations exist
+// before the address that brings their traffic; routes need addresses, and rules lead to routes; services that are no
+// longer wanted are removed last.
 type Phase int
 
 const (
 	rulesGo Phase = iota
 	routesGo
-	addressesGo // before tunnels come, with their settings
-	firewallsGo // what is dropped is dropped to the end
+	addressesGo // before tunnels are added, with their settings
+	firewallsGo // packets are dropped until the end
 	linksGo
 	linksCome
 	firewallsCome
@@ -91,7 +95,7 @@ const (
 	ForeignPhase // what is seen and left alone
 )
 
-// AnyKind is a Kind whose types do not matter. Keys and objects that are passed to it are of the kind.
+// AnyKind is a Kind without its types. Keys and objects that are passed to it must be of the kind.
 type AnyKind interface {
 	About() Traits
 	// Has reports whether a key is of the kind.
@@ -101,19 +105,20 @@ type AnyKind interface {
 	Put(State, Key, Object)
 	Drop(State, Key)
 	All(State) iter.Seq2[Key, Object]
-	// Share makes to hold the table of from, not a copy of it.
+	// Share makes to hold the table of from itself, not a copy.
 	Share(to *State, from State)
 	// Clone makes to hold a copy of the table of from.
 	Clone(to *State, from State)
-	// Compare calls differs for each object that is not the same in both: before is nil where the kernel lacks it, after where nobody
-	// wants it. The order is arbitrary.
+	// Compare calls differs for each object that is not the same in both: before is nil if the kernel lacks it, after
+	// if it is not wanted. The order is arbitrary.
 	Compare(have, want State, differs func(k Key, before, after Object))
 	// CompareOne is Compare for one key.
 	CompareOne(k Key, have, want Object) (before, after Object, differ bool)
-	// ParentKind is the kind of what the objects are parts of; nil: they stand alone. ParentOf is that of one object.
+	// ParentKind is the kind of the objects' parents; nil: they have none. ParentOf returns the parent of one object.
 	ParentKind() AnyKind
 	ParentOf(Key) Key
-	// Recorded reports whether a director has to remember which objects it made: they are removed one by one, and only its own.
+	// Recorded reports whether a director must record which objects it made, because they are removed one by one, and
+	// only its own.
 	Recorded() bool
 	Adopts(Key, Object) bool
 	IsMarked(Key) bool
@@ -121,12 +126,12 @@ type AnyKind interface {
 	PlaceOf(Key) any
 	TitleOf(Key) string
 	DevicesOf(Key, Object) []string
-	// Encode writes an object down with its key; Decode reads it.
+	// Encode serializes an object with its key; Decode reads it.
 	Encode(Key, Object) (json.RawMessage, error)
 	Decode(json.RawMessage) (Key, Object, error)
 }
 
-// KindOf returns the kind of a key; nil for one of no kind.
+// KindOf returns the kind of a key; nil if it has none.
 func KindOf(k Key) AnyKind {
 	for _, kind := range Kinds() {
 		if kind.Has(k) {
@@ -164,7 +169,7 @@ func New() State {
 	return s
 }
 
-// About implements AnyKind, as all that follow.
+// About implements AnyKind, as do the methods below.
 func (d *Kind[K, V]) About() Traits { return d.Traits }
 
 func (d *Kind[K, V]) Has(k Key) bool { _, ok := k.(K); return ok }
@@ -283,7 +288,7 @@ func (d *Kind[K, V]) TitleOf(k Key) string {
 }
 
 func (d *Kind[K, V]) DevicesOf(k Key, o Object) []string {
-	v, _ := o.(V) // the zero object for one that goes
+	v, _ := o.(V) // the zero object for one that is removed
 	if d.Devices == nil {
 		return nil
 	}

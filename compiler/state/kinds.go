@@ -22,23 +22,23 @@ type State struct {
 	Addresses    map[AddressKey]Address
 	Routes       map[RouteKey]Route
 	Rules        map[RuleKey]Rule
-	// Absent holds the objects that the configuration knows and the situation does not want now, with the reason. They
-	// are ours to remove where they exist.
+	// Absent holds the objects that the configuration knows and the situation does not want now, with the reason. We
+	// may remove them if they exist.
 	Absent map[Key]string
-	// Flush says which virtual servers of others go, too.
+	// Flush says which foreign virtual servers are removed, too.
 	Flush Flush
 }
 
-// A Flush says which virtual servers count as ours beside those that we made.
+// A Flush says which virtual servers count as ours besides those that we made.
 type Flush uint8
 
 const (
 	FlushNone  Flush = iota
 	FlushStart       // those that a director finds when it starts: lvs_flush
-	FlushAll         // those that are there now: lvs_flush_on_stop
+	FlushAll         // those that exist now: lvs_flush_on_stop
 )
 
-// Takes reports why an object of a kind that nobody wants goes, whoever made it; empty: it is left alone.
+// Takes returns why an unwanted object of a kind is removed, whoever made it; empty: it is left alone.
 func (f Flush) Takes(kind AnyKind) (why string) {
 	if kind != AnyKind(ServiceKind) {
 		return ""
@@ -46,8 +46,8 @@ func (f Flush) Takes(kind AnyKind) (why string) {
 	return [...]string{FlushStart: "lvs_flush removes what is not in the configuration", FlushAll: "lvs_flush_on_stop removes all"}[f]
 }
 
-// Kinds lists all kinds of objects. A new kind is a table in State, a value below, and its place in this list; and its kernel side.
-// A kind comes after the one that its objects are parts of.
+// Kinds lists all kinds of objects. A new kind needs a table in State, a value below, its place in this list, and its
+// kernel side. A kind comes after that of its parents.
 func Kinds() []AnyKind {
 	return []AnyKind{TimeoutsKind, SysctlKind, TunnelKind, ServiceKind, DestinationKind, SyncDaemonKind, LinkKind, FirewallKind, AddressKind, RouteKind, RuleKind}
 }
@@ -57,7 +57,7 @@ const (
 	notInPlace    = "the kernel cannot change it in place"
 )
 
-// LinkKind is that of the virtual interfaces of instances. Who looks for them finds those of virtual MAC addresses alone.
+// LinkKind is the virtual interfaces of instances. Only those of virtual MAC addresses are looked for.
 var LinkKind = &Kind[LinkKey, Link]{
 	Traits: Traits{Name: "link", Part: OfRouter, InPlace: true, Differs: otherSettings, Common: true, Remove: linksGo, Add: linksCome},
 	Table:  func(s *State) *map[LinkKey]Link { return &s.Links },
@@ -68,20 +68,20 @@ var LinkKind = &Kind[LinkKey, Link]{
 	Devices: func(k LinkKey, l Link) []string { return []string{l.Base} },
 }
 
-// AddressKind is that of the addresses of interfaces. NoDAD is an order for the moment of creation, and no setting.
+// AddressKind is the addresses of interfaces. NoDAD is an instruction for the moment of creation, not a setting.
 var AddressKind = &Kind[AddressKey, Address]{
 	Traits: Traits{Name: "address", Part: OfRouter, Differs: notInPlace, Common: true, Remove: addressesGo, Add: addressesCome},
 	Table:  func(s *State) *map[AddressKey]Address { return &s.Addresses },
 	Same: func(have, want Address) bool {
 		have.NoDAD, want.NoDAD, have.Lifetime, want.Lifetime = false, false, Lifetime{}, Lifetime{}
 		have.Provenance, want.Provenance = Provenance{}, Provenance{}
-		return want.AsFound || have == want
+		return want.AsFound && have.Astray == "" || have == want
 	},
 	Adopt:   func(_ AddressKey, want Address) bool { return !want.AsFound },
 	Devices: func(k AddressKey, _ Address) []string { return []string{k.Dev} },
 }
 
-// RouteKind is that of routes. A host may have a million of others.
+// RouteKind is routes. A host may have a million foreign ones.
 var RouteKind = &Kind[RouteKey, Route]{
 	Traits: Traits{
 		Name: "route", Part: OfRouter, Differs: notInPlace, Remove: routesGo, Add: routesCome, Bare: []string{"nexthop", "options", "type"},
@@ -99,7 +99,7 @@ var RouteKind = &Kind[RouteKey, Route]{
 	Devices: func(_ RouteKey, r Route) []string { return r.Devices() },
 }
 
-// RuleKind is that of the rules that choose among the tables of routes.
+// RuleKind is the rules that choose among the routing tables.
 var RuleKind = &Kind[RuleKey, Rule]{
 	Traits: Traits{Name: "rule", Part: OfRouter, Remove: rulesGo, Add: rulesCome},
 	Table:  func(s *State) *map[RuleKey]Rule { return &s.Rules },
@@ -114,7 +114,7 @@ var RuleKind = &Kind[RuleKey, Rule]{
 	},
 }
 
-// ServiceKind is that of the virtual servers of IPVS.
+// ServiceKind is the virtual servers of IPVS.
 var ServiceKind = &Kind[ir.ServiceKey, Service]{
 	Traits: Traits{
 		Name: "service", Part: OfBalance, Whole: true, InPlace: true, Differs: otherSettings, Remove: servicesGo, Add: servicesCome, Module: "ip_vs",
@@ -132,7 +132,7 @@ var ServiceKind = &Kind[ir.ServiceKey, Service]{
 	},
 }
 
-// DestinationKind is that of the real servers of IPVS.
+// DestinationKind is the real servers of IPVS.
 var DestinationKind = &Kind[DestinationKey, Destination]{
 	Traits: Traits{
 		Name: "destination", Part: OfBalance, InPlace: true, Differs: otherSettings, Remove: destinationsGo, Add: destinationsCome, Module: "ip_vs",
@@ -146,7 +146,7 @@ var DestinationKind = &Kind[DestinationKey, Destination]{
 	Title:  func(k DestinationKey) string { return k.Server.String() },
 }
 
-// TimeoutsKind is that of the timeouts of IPVS.
+// TimeoutsKind is the timeouts of IPVS.
 var TimeoutsKind = &Kind[TimeoutsKey, Timeouts]{
 	Traits: Traits{
 		Name: "timeouts", Part: OfBalance, InPlace: true, Differs: "the kernel has others", Lasting: true, Remove: servicesGo, Add: servicesCome, Module: "ip_vs",
@@ -160,17 +160,18 @@ var TimeoutsKind = &Kind[TimeoutsKey, Timeouts]{
 	Title: func(TimeoutsKey) string { return "of ipvs" },
 }
 
-// SyncDaemonKey is the role of a daemon of the kernel: a kernel has one of each, or none.
+// SyncDaemonKey is the role of an IPVS sync daemon: a kernel has at most one of each.
 type SyncDaemonKey struct {
-	Role string `json:"role"` // "master" sends connections, "backup" takes them in
+	Role string `json:"role"` // "master" sends connections, "backup" receives them
 }
 
 func (k SyncDaemonKey) String() string { return "ipvs sync " + k.Role }
 
-// A SyncDaemon carries the connections of IPVS from one director to the others. A wish of 0 leaves it to the kernel.
+// A SyncDaemon carries the connections of IPVS from one director to the others. A wish of 0 leaves the value to the
+// kernel.
 type SyncDaemon struct {
 	Interface  string     `json:"interface"`
-	ID         uint8      `json:"id"` // daemons of one id hear each other
+	ID         uint8      `json:"id"` // daemons with the same id hear each other
 	MaxLen     uint16     `json:"maxlen,omitempty"`
 	Port       uint16     `json:"port,omitempty"`
 	TTL        uint8      `json:"ttl,omitempty"`
@@ -191,7 +192,7 @@ func (d SyncDaemon) Fields() []Field {
 	return f
 }
 
-// SyncDaemonKind is that of the sync daemons of IPVS.
+// SyncDaemonKind is the sync daemons of IPVS.
 var SyncDaemonKind = &Kind[SyncDaemonKey, SyncDaemon]{
 	Traits: Traits{Name: "sync_daemon", Part: OfBalance, Differs: notInPlace, Remove: servicesGo, Add: servicesCome, Module: "ip_vs"},
 	Table:  func(s *State) *map[SyncDaemonKey]SyncDaemon { return &s.SyncDaemons },
@@ -207,16 +208,16 @@ var SyncDaemonKind = &Kind[SyncDaemonKey, SyncDaemon]{
 	Title: func(k SyncDaemonKey) string { return k.Role },
 }
 
-// SysctlKind is that of the settings below /proc/sys.
+// SysctlKind is the settings below /proc/sys.
 var SysctlKind = &Kind[SysctlKey, Sysctl]{
 	Traits: Traits{Name: "sysctl", Part: OfRouter, InPlace: true, Differs: "it has another value", Lasting: true, Remove: servicesGo, Add: servicesCome},
 	Table:  func(s *State) *map[SysctlKey]Sysctl { return &s.Sysctls },
 	Same:   func(have, want Sysctl) bool { return have.Value == want.Value },
 }
 
-// TunnelKind is that of the interfaces that unwrap tunnelled packets.
+// TunnelKind is the interfaces that decapsulate packets.
 var TunnelKind = &Kind[TunnelKey, Tunnel]{
-	Traits: Traits{Name: "tunnel", Part: OfServer, Differs: "it is of another kind", Remove: servicesGo, Add: tunnelsCome},
+	Traits: Traits{Name: "tunnel", Part: OfServer, Differs: "it is of a different kind", Remove: servicesGo, Add: tunnelsCome},
 	Table:  func(s *State) *map[TunnelKey]Tunnel { return &s.Tunnels },
 	Same:   func(have, want Tunnel) bool { return have.Kind == want.Kind },
 }

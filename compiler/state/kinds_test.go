@@ -17,7 +17,7 @@ func samples() state.State {
 	s.Addresses[state.AddressKey{Dev: "eth0", Prefix: netip.MustParsePrefix("10.0.0.3/24")}] = state.Address{Label: "eth0:0", Broadcast: netip.MustParseAddr("10.0.0.255")}
 	s.Routes[state.RouteKey{Table: 100, Dst: netip.MustParsePrefix("10.8.0.0/16"), Protocol: 18}] = state.Route{Type: 1, Hops: []state.Hop{{Dev: "eth0"}}, Options: map[string]string{"mtu": "1400"}}
 	s.Rules[state.RuleKey{Priority: 7, From: netip.MustParsePrefix("10.8.0.0/16"), Action: 1, Table: 100, SPort: state.Range{First: 1, Last: 2}}] = state.Rule{}
-	s.Services[web] = state.Service{Scheduler: "wrr", Persistence: time.Minute, Mask: 24}
+	s.Services[web] = state.Service{Scheduler: "wrr", Persistence: time.Minute, Mask: ir.MaskOf(24, false)}
 	s.Destinations[state.DestinationKey{Service: web, Server: netip.MustParseAddrPort("10.0.0.7:80")}] = state.Destination{Weight: 3, Forwarding: ir.DR}
 	s.Timeouts[state.TimeoutsKey{}] = state.Timeouts{Timeouts: ir.Timeouts{TCP: time.Minute}}
 	s.Sysctls[state.SysctlKey{File: "net/ipv4/conf/all/arp_ignore"}] = state.Sysctl{Value: "1"}
@@ -28,7 +28,7 @@ func samples() state.State {
 	return s
 }
 
-// TestKinds holds what everybody who loops over the list relies on.
+// TestKinds checks the properties that everything which loops over the list relies on.
 func TestKinds(t *testing.T) {
 	s := samples()
 	names := map[string]bool{}

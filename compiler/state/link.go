@@ -12,15 +12,15 @@ type LinkKey struct{ Dev string }
 
 func (k LinkKey) String() string { return k.Dev }
 
-// A Link is a macvlan interface with the MAC address of a virtual router, and is up. It is private: packets do not pass between it and
-// others on the same interface.
+// A Link is a macvlan interface with the MAC address of a virtual router, and is up. It is private: packets do not
+// pass between it and others on the same interface.
 type Link struct {
-	Base string `json:"base"` // the interface that it stands on
+	Base string `json:"base"` // the interface below it
 	MAC  string `json:"mac"`
-	IPv6 bool   `json:"ipv6,omitempty"` // IPv6 is on
-	// Group of interfaces.
+	IPv6 bool   `json:"ipv6,omitempty"` // IPv6 is enabled
+	// Group is a group of interfaces.
 	Group uint32 `json:"group,omitempty"`
-	// Trouble says what it lacks to work; a wish has none.
+	// Trouble says what it lacks to work; a wish has no Trouble.
 	Trouble    string `json:"trouble,omitempty"`
 	Provenance `json:"-"`
 }
@@ -37,7 +37,7 @@ func (l Link) Fields() []Field {
 	return f
 }
 
-// link is a virtual interface as it should be.
+// link returns a virtual interface as it should be.
 func link(l ir.VirtualLink, p Provenance) Link {
 	m := l.MAC
 	mac := fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5])

@@ -12,14 +12,14 @@ import (
 	"keepc/compiler/ir"
 )
 
-// A RouteKey is what the kernel tells routes apart by, and who made the route: what carries ir.KeepalivedProtocol is ours. Its JSON
-// form is part of the facts of a host.
+// A RouteKey is what the kernel identifies a route by, plus the protocol: routes with ir.KeepalivedProtocol are ours.
+// Its JSON form is part of the facts of a host.
 type RouteKey struct {
 	Table    uint32       `json:"table"`
 	Dst      netip.Prefix `json:"dst"` // of zero length: the default route of its family
 	TOS      uint8        `json:"tos,omitempty"`
-	Metric   uint32       `json:"metric,omitempty"` // the smallest wins; the kernel has 1024 for IPv6 where nobody says
-	Protocol uint8        `json:"protocol"`         // who made it
+	Metric   uint32       `json:"metric,omitempty"` // the smallest wins; the kernel's default for IPv6 is 1024
+	Protocol uint8        `json:"protocol"`         // the program that made it
 	From     netip.Prefix `json:"from,omitzero"`    // the sources that an IPv6 route is for; zero: all
 }
 
@@ -49,27 +49,29 @@ func (k RouteKey) String() string {
 	return text
 }
 
-// A Route as the kernel holds it; numbers are the kernel's (rtnetlink(7)). The JSON form is part of the facts of a host.
+// A Route is a route as the kernel holds it; numbers are the kernel's (rtnetlink(7)). The JSON form is part of the
+// facts of a host.
 type Route struct {
 	Type    uint8      `json:"type"` // 1 unicast, 6 blackhole, 7 unreachable, 8 prohibit, 9 throw
 	Scope   uint8      `json:"scope,omitempty"`
 	PrefSrc netip.Addr `json:"src,omitzero"`
-	Hops    []Hop      `json:"hops,omitempty"`    // several: the kernel spreads the traffic
-	Expires uint32     `json:"expires,omitempty"` // of an IPv6 route: the seconds that are left when it was read, or that it is made for; 0: none ends it
-	Append  bool       `json:"-"`                 // it is put behind equal ones; the kernel does not tell it back
-	// Options are the rest, by the words of ip-route(8): "mtu": "1400".
+	Hops    []Hop      `json:"hops,omitempty"`    // several: the kernel distributes the traffic
+	Expires uint32     `json:"expires,omitempty"` // of an IPv6 route: seconds left when it was read, or lifetime to create it with; 0: no limit
+	Append  bool       `json:"-"`                 // it is added after equal ones; the kernel does not report this
+	// Options are the other options, by their words in ip-route(8): "mtu": "1400".
 	Options    map[string]string `json:"options,omitempty"`
 	Provenance `json:"-"`
 }
 
-// A Hop is where a route leads.
+// A Hop is a next hop.
 type Hop struct {
 	Via    netip.Addr `json:"via,omitzero"` // zero: the destination is on the link
 	Dev    string     `json:"dev,omitempty"`
-	Weight int        `json:"weight,omitempty"` // its share among several, from 1; 0 where it is alone
+	Weight int        `json:"weight,omitempty"` // its share among several hops, from 1; 0 if it is the only one
 	OnLink bool       `json:"onlink,omitempty"`
 	Realm  uint32     `json:"realm,omitempty"` // of one hop among several
-	// Encap is the tunnel in the words of ip-route(8), each that is not zero, in the order "ip id 5 src 10.0.0.1 dst 10.0.0.2 ttl 9 tos 4".
+	// Encap is the tunnel in the words of ip-route(8), those that are not zero, in the order "ip id 5 src 10.0.0.1 dst
+	// 10.0.0.2 ttl 9 tos 4".
 	Encap string `json:"encap,omitempty"`
 }
 
@@ -123,13 +125,14 @@ func (r Route) Fields() []Field {
 	return append(f, Field{"options", optionText(r.Options)})
 }
 
-// Serves tells whether a kernel that has the route has what is wanted. Where nobody asks for an interface, the kernel chooses it.
+// Serves reports whether a kernel that has the route has what is wanted. If no interface is wanted, the kernel chooses
+// it.
 func (r Route) Serves(want Route) bool {
 	if len(r.Hops) != len(want.Hops) {
 		return false
 	}
 	if r.Expires != 0 && r.Expires <= want.Expires {
-		r.Expires = want.Expires // the rest of it has passed
+		r.Expires = want.Expires // the rest has passed
 	}
 	r.Hops = slices.Clone(r.Hops)
 	for i, h := range want.Hops {
@@ -148,11 +151,11 @@ func optionText(options map[string]string) string {
 	return strings.Join(words, " ")
 }
 
-// A RuleKey is all of a routing rule: the kernel tells rules apart by everything that they say. The JSON form is part of the facts of
-// a host.
+// A RuleKey is a whole routing rule: the kernel distinguishes rules by everything they say. The JSON form is part of
+// the facts of a host.
 type RuleKey struct {
 	IPv6     bool         `json:"ipv6,omitempty"`
-	Priority uint32       `json:"priority"` // the smallest is looked at first
+	Priority uint32       `json:"priority"` // the smallest is consulted first
 	Not      bool         `json:"not,omitempty"`
 	From     netip.Prefix `json:"from,omitzero"` // zero: all
 	To       netip.Prefix `json:"to,omitzero"`
@@ -165,7 +168,7 @@ type RuleKey struct {
 	SPort    Range        `json:"sport,omitzero"`
 	DPort    Range        `json:"dport,omitzero"`
 	UIDs     Range        `json:"uidrange,omitzero"`
-	Root     bool         `json:"uidrange_root,omitempty"` // the range is 0-0, which UIDs cannot tell from none
+	Root     bool         `json:"uidrange_root,omitempty"` // the range is 0-0, which UIDs cannot express
 	L3MDev   bool         `json:"l3mdev,omitempty"`
 	TunnelID uint64       `json:"tun_id,omitempty"`
 
@@ -173,11 +176,11 @@ type RuleKey struct {
 	Table  uint32 `json:"table,omitempty"`
 	Goto   uint32 `json:"goto,omitempty"`
 	Realms uint32 `json:"realms,omitempty"`
-	// SuppressBelow passes over the routes that the table has with a shorter prefix; ip-rule(8) writes one less. 0: none.
+	// SuppressBelow ignores the table's routes with a shorter prefix; ip-rule(8) writes one less. 0: none.
 	SuppressBelow uint32 `json:"suppress_below,omitempty"`
-	// SuppressGroup passes over the routes out of the interfaces of a group; it is one more than the group's number. 0: none.
+	// SuppressGroup ignores routes out of the interfaces of a group; it is one more than the group's number. 0: none.
 	SuppressGroup uint32 `json:"suppress_group,omitempty"`
-	Protocol      uint8  `json:"protocol"` // who made it
+	Protocol      uint8  `json:"protocol"` // the program that made it
 }
 
 // A Range of numbers, both ends included.
@@ -236,7 +239,7 @@ func markText(mark, mask uint32) string {
 	return fmt.Sprintf("%#x/%#x", mark, mask)
 }
 
-// A Rule has nothing beside its key.
+// A Rule has nothing besides its key.
 type Rule struct {
 	Provenance `json:"-"`
 }
@@ -244,7 +247,7 @@ type Rule struct {
 // Fields implements Object.
 func (Rule) Fields() []Field { return nil }
 
-// TableName is the word for a routing table in every distribution's rt_tables; its number where there is none.
+// TableName returns the name of a routing table in every distribution's rt_tables, or else its number.
 func TableName(n uint32) string {
 	switch n {
 	case 255:
@@ -257,7 +260,7 @@ func TableName(n uint32) string {
 	return strconv.FormatUint(uint64(n), 10)
 }
 
-// A name of a number of the kernel's.
+// A name names a number of the kernel.
 type name struct {
 	number uint8
 	text   string
@@ -270,7 +273,7 @@ func named(n uint8, names []name) string {
 	return strconv.Itoa(int(n))
 }
 
-// routeTypes are RTN_*; unicast is what goes without saying.
+// routeTypes are RTN_*; unicast is the default.
 func routeTypes() []name {
 	return []name{{1, ""}, {2, "local"}, {3, "broadcast"}, {4, "anycast"}, {5, "multicast"}, {6, "blackhole"}, {7, "unreachable"}, {8, "prohibit"}, {9, "throw"}, {10, "nat"}}
 }
@@ -280,7 +283,7 @@ func ruleActions() []name {
 	return []name{{3, "nop"}, {6, "blackhole"}, {7, "unreachable"}, {8, "prohibit"}}
 }
 
-// protocolName is the word for who made a route or a rule.
+// protocolName returns the name of the program that made a route or a rule.
 func protocolName(n uint8) string {
 	return named(n, []name{{0, "unspec"}, {ir.KeepalivedProtocol, "keepalived"}, {1, "redirect"}, {2, "kernel"}, {3, "boot"}, {4, "static"}, {9, "ra"}, {11, "zebra"}, {12, "bird"}, {16, "dhcp"},
 		{186, "bgp"}, {187, "isis"}, {188, "ospf"}, {189, "rip"}, {192, "eigrp"}})

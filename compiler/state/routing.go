@@ -11,7 +11,8 @@ import (
 	"keepc/compiler/ir"
 )
 
-// routing takes in lines of routes and rules: they are wanted, or absent for the reason. What is not enforced stays out.
+// routing adds lines of routes and rules: they are wanted, or absent with the reason. What is not enforced is left
+// out.
 func (w *State) routing(routes []ir.Route, rules []ir.Rule, wanted bool, why string) {
 	for _, r := range routes {
 		switch k := routeKey(r); {
@@ -41,7 +42,7 @@ func routeKey(r ir.Route) RouteKey {
 	return k
 }
 
-// route is the line as the kernel tells it back.
+// route returns the line as the kernel reports it.
 func route(r ir.Route, k RouteKey, why string) Route {
 	o := Route{Type: uint8(r.Type), Scope: uint8(r.Scope), PrefSrc: r.Src, Provenance: Provenance{Origin: r.Span(), Why: why, Loose: r.HasWord("no_track")}}
 	options := map[string]string{}
@@ -91,7 +92,7 @@ func route(r ir.Route, k RouteKey, why string) Route {
 	return o
 }
 
-// preference is the word of a preference that the kernel holds; empty: medium.
+// preference is the word for a preference that the kernel holds; empty: medium.
 func preference(text string) string {
 	switch text {
 	case "1":
@@ -104,7 +105,7 @@ func preference(text string) string {
 	return ""
 }
 
-// tunnel is a tunnel as the kernel tells it back: see Hop.
+// tunnel returns a tunnel as the kernel reports it: see Hop.
 func tunnel(text string) string {
 	words := strings.Fields(text)
 	if len(words) == 0 {
@@ -129,7 +130,7 @@ func tunnel(text string) string {
 	return out
 }
 
-// held is the number that the kernel keeps of a metric: it cuts what is larger than a packet can be.
+// held returns the value of a metric that the kernel keeps: it limits what exceeds the size of a packet.
 func held(m ir.RouteMetric) uint32 {
 	switch m.Name {
 	case "mtu":

@@ -28,7 +28,7 @@ func with(block, line string) string {
 	return "vrrp_instance VI_1 {\n interface eth0\n virtual_router_id 7\n virtual_ipaddress {\n 10.0.0.3/24\n }\n " + block + " {\n " + line + "\n }\n}\n"
 }
 
-// TestRouteLines says what a line becomes in the kernel: its key, and its settings.
+// TestRouteLines checks what a line becomes in the kernel: its key and its settings.
 func TestRouteLines(t *testing.T) {
 	for _, c := range []struct{ line, want string }{
 		{"10.8.0.0/16 via 10.0.0.8 dev eth0", "10.8.0.0/16: nexthop via 10.0.0.8 dev eth0"},
@@ -44,12 +44,16 @@ func TestRouteLines(t *testing.T) {
 		{"10.8.0.0/16 via 10.0.0.8 mtu 99999 advmss 70000", "10.8.0.0/16: nexthop via 10.0.0.8, options advmss 65495 mtu 65520"},
 		{"2001:db8::/32 via fe80::8 dev eth0 mtu 99999", "2001:db8::/32: nexthop via fe80::8 dev eth0, options mtu 65520"},
 
-		// What would be another route without the rest of its line is left out, and listed.
+		// Lines that would make a different route without the unsupported word are left out, and listed.
 		{"10.8.0.0/16 encap ip dst 10.0.0.9 id 0x10 tos 0 dev eth0", "10.8.0.0/16: nexthop dev eth0 encap ip id 16 dst 10.0.0.9"},
 		{"10.8.0.0/16 via 10.0.0.8 advmss lock 1300", "10.8.0.0/16: nexthop via 10.0.0.8, options advmss 1300 advmss lock on"},
 		{"2001:db8::/48 via fe80::8 dev eth0 from 2001:db8:9::/48 pref 1 expires 60", "2001:db8::/48 from 2001:db8:9::/48: nexthop via fe80::8 dev eth0, expires 60s, options pref high"},
 		{"10.8.0.0/16 via 10.0.0.8 table office", "left out: a line with the name office"},
 		{"10.8.0.0/16 encap mpls 100 dev eth0", "left out: a line with encap mpls or its flags"},
+		{"2001:db8::/32 encap ip6 dst “2001:db8::1” dev eth0", "2001:db8::/32: nexthop dev eth0 encap ip6 dst 2001:db8::1"},
+		{"10.8.0.0/16 encap \"ip\u200b\" id 5 dst 10.0.0.9 dev eth0", "10.8.0.0/16: nexthop dev eth0 encap ip id 5 dst 10.0.0.9"},
+		{"10.8.0.0/16 encap ip dst = 10.0.0.9 dev eth0", "10.8.0.0/16: nexthop dev eth0 encap ip dst 10.0.0.9"},
+		{"10.8.0.0/16 encap mpls = = dev eth0", "left out: a line with encap mpls or its flags"},
 		{"10.8.0.0/16 via 10.0.0.8 realms office", "left out: a line with realms by name"},
 	} {
 		cfg := compile(t, with("virtual_routes", c.line))
@@ -76,6 +80,7 @@ func TestRuleLines(t *testing.T) {
 		{"not from 10.8.0.0/16 to 10.9.0.0/16 tos 0x10 fwmark 5/0xff iif eth0 lookup main preference 7", "7: not from 10.8.0.0/16 to 10.9.0.0/16 tos 0x10 fwmark 0x5/0xff iif eth0 lookup main"},
 		{"from 2001:db8::/32 oif eth0 table 100 priority 7", "7: inet6 from 2001:db8::/32 oif eth0 lookup 100"},
 		{"ipproto tcp dport 80-90 uidrange 100-200 table 100 priority 7", "7: from all uidrange 100-200 ipproto 6 dport 80-90 lookup 100"},
+		{"ipproto tcp dport = 80 uidrange = 100 table 100 priority 7", "7: from all uidrange 100 ipproto 6 dport 80 lookup 100"},
 		{"from 10.8.0.0/16 table main suppress_prefixlength 0 priority 7", "7: from 10.8.0.0/16 lookup main suppress_prefixlength 0"},
 		{"from 10.8.0.0/16 blackhole priority 7", "7: from 10.8.0.0/16 blackhole"},
 		{"from 10.8.0.0/16 goto 32766 priority 7", "7: from 10.8.0.0/16 goto 32766"},
@@ -97,7 +102,7 @@ func TestRuleLines(t *testing.T) {
 	}
 }
 
-// left is what compile says of a line that is left out.
+// left is what the compiler says about a line that is left out.
 func left(cfg *ir.Config) (said []string) {
 	for _, u := range cfg.NotEnforced {
 		if u.Why == "the line is left out" {
@@ -111,7 +116,7 @@ func left(cfg *ir.Config) (said []string) {
 	return said
 }
 
-// TestDesiredRouting says when routes and rules exist.
+// TestDesiredRouting checks when routes and rules exist.
 func TestDesiredRouting(t *testing.T) {
 	cfg := compile(t, "static_ipaddress {\n 10.9.0.1/24 dev eth0\n}\nstatic_routes {\n 10.7.0.0/16 via 10.0.0.9\n}\nstatic_rules {\n from 10.7.0.0/16 table 77 priority 7\n}\n"+
 		with("virtual_routes", "10.8.0.0/16 via 10.0.0.8\n }\n virtual_rules {\n from 10.8.0.0/16 table 100 priority 8"))
@@ -120,7 +125,7 @@ func TestDesiredRouting(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		situation state.Situation
-		want      []string // objects, and with a "-" those that are known to be absent
+		want      []string // objects; those with a "-" are known to be absent
 	}{
 		{"master", state.AllMaster(cfg), []string{"10.0.0.3/24 dev eth0", "10.7.0.0/16", "10.8.0.0/16", "10.9.0.1/24 dev eth0", "7: from 10.7.0.0/16 lookup 77", "8: from 10.8.0.0/16 lookup 100"}},
 		{"backup", backup, []string{"- 10.0.0.3/24 dev eth0", "- 10.8.0.0/16", "- 8: from 10.8.0.0/16 lookup 100", "10.7.0.0/16", "10.9.0.1/24 dev eth0", "7: from 10.7.0.0/16 lookup 77"}},

@@ -1,4 +1,4 @@
-// Package state holds what should exist in a kernel, or what does.
+// Package state holds what should exist in a kernel, or what does exist.
 package state
 
 import (
@@ -12,31 +12,31 @@ import (
 	"keepc/grammar/source"
 )
 
-// A Key identifies a kernel object; its type says of which kind. Keys are comparable.
+// A Key identifies a kernel object; its type gives the kind. Keys are comparable.
 type Key interface{ String() string }
 
 // An Object is the settings of a kernel object.
 type Object interface {
-	// Fields lists the settings in the order in which a person reads them.
+	// Fields lists the settings in reading order.
 	Fields() []Field
-	// From says who asks for the object, and why.
+	// From returns the line that asks for the object, and why.
 	From() Provenance
 }
 
 // A Field is one setting as a person writes it. An empty value means "not set".
 type Field struct{ Name, Value string }
 
-// Provenance says which line of the file asks for an object, and why it should exist now. It takes no part in comparisons.
+// Provenance is the line of the file that asks for an object, and why it should exist now. Comparisons ignore it.
 type Provenance struct {
 	Origin source.Span
 	Why    string
-	Loose  bool // when somebody else removes the object, it stays away until it is wanted anew
+	Loose  bool // if somebody else removes the object, it stays away until it is wanted again
 }
 
 // From returns the provenance; every object has it by embedding.
 func (p Provenance) From() Provenance { return p }
 
-// AddressKey is what the kernel tells addresses apart by.
+// AddressKey is what the kernel identifies addresses by.
 type AddressKey struct {
 	Dev    string
 	Prefix netip.Prefix
@@ -44,17 +44,17 @@ type AddressKey struct {
 
 func (k AddressKey) String() string { return k.Prefix.String() + " dev " + k.Dev }
 
-// An Address on an interface. The JSON form is part of the facts of a host.
+// An Address is an address on an interface. The JSON form is part of the facts of a host.
 type Address struct {
 	Label      string       `json:"label,omitempty"` // empty: the name of the interface
 	Scope      uint8        `json:"scope,omitempty"` // 0 global, 253 link, 254 host
 	Broadcast  netip.Addr   `json:"broadcast,omitzero"`
 	Peer       netip.Prefix `json:"peer,omitzero"`
-	NoDAD      bool         `json:"nodad,omitempty"` // asked for at creation; the kernel does not tell it back
+	NoDAD      bool         `json:"nodad,omitempty"` // requested at creation; the kernel does not report it
 	Flags      AddressFlags `json:"flags,omitempty"`
-	Lifetime   Lifetime     `json:"-"` // asked for at creation; what is left of it changes all the time
-	AsFound    bool         `json:"-"` // wanted as it is where it is there already; then it is not ours
-	Astray     string       `json:"-"` // the name that its interface has now, where that is not the one of the key
+	Lifetime   Lifetime     `json:"-"` // requested at creation; what is left of it changes all the time
+	AsFound    bool         `json:"-"` // accepted as it is if it exists already; then it is not ours
+	Astray     string       `json:"-"` // the current name of its interface, if that differs from the key's
 	Provenance `json:"-"`
 }
 
@@ -83,7 +83,7 @@ const (
 	AutoJoin      AddressFlags = 1 << 10
 )
 
-// KnownFlags are those that a file can ask for.
+// KnownFlags are the flags that a file can ask for.
 const KnownFlags = HomeAddress | ManageTemp | NoPrefixRoute | AutoJoin
 
 // String lists the words of ip-address(8).
@@ -100,7 +100,7 @@ func (f AddressFlags) String() string {
 	return strings.Join(words, " ")
 }
 
-// A Lifetime is how long an address of IPv6 is preferred as the source of connections. The zero Lifetime has no end.
+// A Lifetime is how long an IPv6 address is preferred as the source of connections. The zero Lifetime has no end.
 type Lifetime struct {
 	Limited bool
 	Seconds uint32 // 0: it is deprecated from the start
@@ -122,23 +122,19 @@ func scopeName(s uint8) string {
 type Service struct {
 	Scheduler   string
 	Persistence time.Duration // whole seconds; 0: not persistent
-	Mask        uint8         // prefix length of the client group
-	Engine      string        // persistence engine
-	Flags       uint32        // without the persistent and hashed bits
+	Mask        ir.ClientMask
+	Engine      string // persistence engine
+	Flags       uint32 // without the persistent and hashed bits
 	Provenance  `json:"-"`
 }
 
-// Granularity is the client group of a persistent service as a file says it: a netmask, or a prefix length of IPv6; empty where
-// each client stands alone.
-func (s Service) Granularity(v6 bool) string {
-	switch {
-	case s.Persistence == 0 || s.Mask == 0 || s.Mask == 128 || s.Mask == 32 && !v6:
+// Granularity is the client group of a persistent service in the words of the file: a netmask, or a prefix length of
+// IPv6; empty if each client counts by itself.
+func (s Service) Granularity() string {
+	if s.Persistence == 0 || s.Mask.Alone() {
 		return ""
-	case v6:
-		return strconv.Itoa(int(s.Mask))
 	}
-	mask := ^uint32(0) << (32 - min(s.Mask, 32))
-	return netip.AddrFrom4([4]byte{byte(mask >> 24), byte(mask >> 16), byte(mask >> 8), byte(mask)}).String()
+	return s.Mask.String()
 }
 
 // Fields implements Object.
@@ -146,8 +142,10 @@ func (s Service) Fields() []Field {
 	f := []Field{{"scheduler", s.Scheduler}, {"persistent", ""}, {"granularity", ""}, {"engine", s.Engine}, {"flags", ""}}
 	if s.Persistence > 0 {
 		f[1].Value = strconv.Itoa(int(s.Persistence / time.Second))
-		if s.Mask != 0 && s.Mask != 32 && s.Mask != 128 {
-			f[2].Value = "/" + strconv.Itoa(int(s.Mask))
+		if n, leads := s.Mask.Length(); leads && !s.Mask.Alone() {
+			f[2].Value = "/" + strconv.Itoa(n)
+		} else if !leads {
+			f[2].Value = s.Mask.String()
 		}
 	}
 	if s.Flags != 0 {
@@ -189,12 +187,12 @@ func (d Destination) Fields() []Field {
 	return f
 }
 
-// TimeoutsKey is the key of the timeouts of IPVS: a kernel has them once, and has them always.
+// TimeoutsKey is the key of the timeouts of IPVS: a kernel always has exactly one set.
 type TimeoutsKey struct{}
 
 func (TimeoutsKey) String() string { return "timeouts of ipvs" }
 
-// Timeouts are how long IPVS remembers silent connections, in whole seconds. A wish of 0 leaves one as it is.
+// Timeouts are how long IPVS remembers idle connections, in whole seconds. A wish of 0 leaves a timeout unchanged.
 type Timeouts struct {
 	ir.Timeouts
 	Provenance `json:"-"`

@@ -7,15 +7,16 @@ import (
 	"keepc/grammar/source"
 )
 
-// A syncWish is what a file says of the sync daemons.
+// A syncWish is what a file says about the sync daemons.
 type syncWish struct {
 	SyncDaemon
 	at       source.Span
-	instance *ir.VRRPInstance // which the role follows; nil: both roles run
+	instance *ir.VRRPInstance // whose role decides; nil: both daemons run
 }
 
-// syncOf returns what a file says of the sync daemons; false: there are none. The id is that of the instance named in the
-// line, unless the line has one; and 0 without either, and for the old keyword inside of an instance, as with keepalived 2.2.7.
+// syncOf returns what a file says about the sync daemons; false: there are none. The id is that in the line, or else
+// the VRID of the instance named in the line; it is 0 without either, and for the old keyword inside an instance, as
+// with keepalived 2.2.7.
 func syncOf(cfg *ir.Config) (w syncWish, ok bool) {
 	d := cfg.Global.LVSSyncDaemon
 	for _, v := range cfg.Instances {
@@ -27,7 +28,7 @@ func syncOf(cfg *ir.Config) (w syncWish, ok bool) {
 			w.instance, w.ID = v, v.VRID
 		}
 	}
-	if d == nil || d.Instance != "" && w.instance == nil { // keepalived drops the line of an instance that it does not know
+	if d == nil || d.Instance != "" && w.instance == nil { // keepalived drops a line that names an unknown instance
 		return w, false
 	}
 	if d.ID != nil {
@@ -37,13 +38,13 @@ func syncOf(cfg *ir.Config) (w syncWish, ok bool) {
 	return w, true
 }
 
-// FollowsRoles reports whether Balance wants something else when the roles of instances change.
+// FollowsRoles reports whether Balance wants something different when roles of instances change.
 func FollowsRoles(cfg *ir.Config) bool {
 	w, ok := syncOf(cfg)
 	return ok && w.instance != nil
 }
 
-// syncDaemons takes in the daemon of the role that the instance has, or those of both.
+// syncDaemons adds the daemon for the role of the instance, or those for both roles.
 func (w *State) syncDaemons(cfg *ir.Config, s Situation) {
 	wish, ok := syncOf(cfg)
 	if !ok {

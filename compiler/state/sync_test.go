@@ -12,13 +12,14 @@ import (
 
 const followed = "vrrp_instance VI_1 {\n interface eth0\n virtual_router_id 51\n%s virtual_ipaddress {\n 10.0.0.3/24\n }\n}\n"
 
-// TestSyncDaemons: the daemon of the role that the instance has runs, as with keepalived 2.2.7; both run where the line names no instance.
+// TestSyncDaemons checks that the daemon for the role of the instance runs, as with keepalived 2.2.7, and that both
+// run if the line names no instance.
 func TestSyncDaemons(t *testing.T) {
 	instance := fmt.Sprintf(followed, "")
 	line := func(text string) string { return "global_defs {\n lvs_sync_daemon " + text + "\n}\n" + instance }
 	for _, c := range []struct {
 		text                     string
-		backup, master, stopping string // what runs; what is taken away, after a minus
+		backup, master, stopping string // what runs; after a minus, what is removed
 	}{
 		{instance, "", "", ""},
 		{line("eth0 inst VI_1"), "backup eth0 51, -master", "master eth0 51, -backup", "-backup, -master"},
@@ -52,8 +53,8 @@ func TestSyncDaemons(t *testing.T) {
 	}
 }
 
-// TestQuorumAddress: "ip addr add" and "ip addr del" of one address are an address that is there while the quorum is. A stop leaves it
-// where omega is missing, as keepalived does; where a second service holds it, it stays.
+// TestQuorumAddress checks that "ip addr add" and "ip addr del" of one address become an address that exists while the
+// quorum does. A stop leaves it in place without omega, as keepalived does; if a second service holds it, it stays.
 func TestQuorumAddress(t *testing.T) {
 	const there, gone, nothing = "there", "gone", "nothing"
 	service := func(port int, more string) string {

@@ -1,17 +1,18 @@
 package diag
 
-// maxFindings is how many findings of one severity a Bounded keeps.
+// maxFindings is the number of findings of one severity that a Bounded keeps.
 const maxFindings = 1000
 
-// A Bounded is a List for texts that may be no configuration at all: of each severity it keeps the first thousand, and says
-// that there are more. What is wrong with a text that is brought in several times, by uses of a definition or by includes, is one
-// finding.
+// A Bounded is a List for texts that may not be configurations at all: of each severity it keeps the first thousand,
+// and says that there are more. What is wrong with a text that is brought in several times, by uses of a definition or
+// by includes, is one finding.
 type Bounded struct {
 	List  List
 	count [Error + 1]int
 	added int
-	again int           // how many of them were about words that have the finding already
-	once  map[place]int // the findings about what may be brought in again
+	again int           // how many of them were about words that already have the finding
+	once  map[place]int // the findings about text that may be brought in again
+	lost  Diagnostic    // the last one that was not kept
 }
 
 // A place is where a rule found something, as the text is written.
@@ -21,7 +22,8 @@ type place struct {
 	from, to   int32
 }
 
-// Add appends a finding, if there is room. It returns the finding, for more to be said of it, wherever it went.
+// Add appends a finding, if there is room. It returns the finding, whether kept or not, so that more can be added to
+// it until the next one is added.
 func (b *Bounded) Add(d Diagnostic) *Diagnostic {
 	b.added++
 	if first := b.written(d); first != nil {
@@ -29,7 +31,8 @@ func (b *Bounded) Add(d Diagnostic) *Diagnostic {
 			first.More = append(first.More, d.Span)
 		}
 		b.again++
-		return &d
+		b.lost = d
+		return &b.lost
 	}
 	b.count[d.Severity]++
 	switch n := b.count[d.Severity]; {
@@ -43,10 +46,12 @@ func (b *Bounded) Add(d Diagnostic) *Diagnostic {
 			Label:   "the first " + d.Severity.String() + " that is left out",
 		})
 	}
-	return &d
+	b.lost = d
+	return &b.lost
 }
 
-// written returns the finding of the same rule about the same words, brought in from elsewhere; nil: there is none yet.
+// written returns the finding of the same rule about the same words, brought in by a different use; nil: there is none
+// yet.
 func (b *Bounded) written(d Diagnostic) *Diagnostic {
 	src := d.Span.Source
 	if src == nil || src.Via.IsZero() {
@@ -66,11 +71,11 @@ func (b *Bounded) written(d Diagnostic) *Diagnostic {
 	return nil
 }
 
-// Added is how many findings there were, wherever they went.
+// Added returns how many findings there were, whether kept or not.
 func (b *Bounded) Added() int { return b.added }
 
-// maxAgain is how often what is written once is judged again.
+// maxAgain is how often the same text is judged again.
 const maxAgain = 100 * maxFindings
 
-// Full tells whether there is no room for findings of a severity.
+// Full reports whether there is no room for findings of a severity.
 func (b *Bounded) Full(s Severity) bool { return b.count[s] > maxFindings || b.again > maxAgain }

@@ -8,36 +8,37 @@ import (
 	"keepc/grammar/source"
 )
 
-// A Kind is what a finding is about, as far as it may follow from another one: a set of the kinds below. The zero value follows from none.
+// A Kind is the subject of a finding, as far as the finding may follow from another one: a set of the kinds below. A
+// finding with the zero value follows from none.
 type Kind uint32
 
 // The kinds.
 const (
 	Value     Kind = 1 << iota // a word is not what its keyword takes
-	Word                       // a word that nobody knows
-	Misplaced                  // a word of another block
+	Word                       // an unknown word
+	Misplaced                  // a word of a different block
 	Missing                    // a line ends too early
-	Split                      // a line goes on in the next one
-	Extra                      // words too many on a line
-	Option                     // a word behind the subject of a line that is not an option
+	Split                      // a line continues in the next one
+	Extra                      // surplus words on a line
+	Option                     // a word after the subject of a line that is not an option
 	Addresses                  // an instance without addresses
 	Interface                  // an instance without an interface
-	Pair                       // a password without its type, or the other way round
+	Pair                       // a password without its type, or the other way around
 	Comment                    // a comment that starts within a word
 	Brace                      // a brace that closes nothing
 	Reference                  // a reference to no definition
 	Backslash                  // a backslash that continues nothing
 	Quote                      // a quote without a partner
-	Sense                      // what a line means; of errors only
-	Remark                     // a line that is right but for this: any error of Sense on it is a cause
+	Sense                      // the meaning of a line; only errors
+	Remark                     // a line that is otherwise right: any error of Sense on it is a cause
 )
 
-// A Spoil is a part of a text that a finding spoils: the findings there, of the kinds, follow from it and are not shown.
+// A Spoil is a part of a text that a finding spoils: findings of the kinds there follow from it and are not shown.
 type Spoil struct {
 	Span  source.Span // where; zero: everywhere
-	Text  string      // the $NAME that the text of such a finding mentions, also as ${NAME}; empty: anything
+	Text  string      // the $NAME that such a finding mentions, also as ${NAME}; empty: anything
 	Kinds Kind
-	First bool // only the first finding behind the start of the span
+	First bool // only the first finding after the start of the span
 }
 
 // LineFrom returns the span from a place to the end of its line.
@@ -61,7 +62,7 @@ func NextLine(at source.Span) source.Span {
 	return at.Line()
 }
 
-// Spare is what a missing brace spoils that should be at a place: the first brace behind it that closes nothing.
+// Spare is what a missing brace spoils that should be at a place: the first brace after it that closes nothing.
 func Spare(at source.Span) []Spoil {
 	if at.IsZero() {
 		return nil
@@ -69,14 +70,14 @@ func Spare(at source.Span) []Spoil {
 	return []Spoil{{Span: at.Source.Span(int(at.End), len(at.Source.Text)), Kinds: Brace, First: true}}
 }
 
-// Causes drops the findings that follow from others, and gives those that are as bad as what they spoil its severity. What is dropped
-// follows, maybe by way of others, from one that stays. It leaves l as it is.
+// Causes drops the findings that follow from others. A finding with AsBad gets the severity of what it spoils. Each
+// dropped finding follows, directly or through others, from one that stays. It does not change l.
 func (l List) Causes() List {
 	all := spoilsOf(l)
 	if all == nil {
 		return l
 	}
-	follows := make([]int, len(l)) // the index of the finding that each follows from; none
+	follows := make([]int, len(l)) // for each finding, the index of the one that it follows from, or none
 	for i, d := range l {
 		follows[i] = all.cause(d, i)
 	}
@@ -101,12 +102,12 @@ func (l List) Causes() List {
 	return left
 }
 
-// none is the index of no finding.
+// none means no finding.
 const none = -1
 
-// breakCycles makes the first one in the files follow from none, of findings that follow from each other.
+// breakCycles makes the first finding of each cycle, in file order, follow from none.
 func (l List) breakCycles(follows []int) {
-	walks := make([]int, len(l)) // the last walk that came by; 0: none did
+	walks := make([]int, len(l)) // the last walk that visited a finding; 0: none
 	for i := range l {
 		at := i
 		for at != none && walks[at] == 0 {
@@ -114,7 +115,7 @@ func (l List) breakCycles(follows []int) {
 			at = follows[at]
 		}
 		if at == none || walks[at] != i+1 {
-			continue // it ends where another walk did
+			continue // it ends where a different walk did
 		}
 		first := at
 		for o := follows[at]; o != at; o = follows[o] {
@@ -126,18 +127,18 @@ func (l List) breakCycles(follows []int) {
 	}
 }
 
-// spoils knows what findings spoil: by name what has a text, else by line what is within one.
+// spoils indexes what findings spoil: by name if it has a text, otherwise by line if it is within one.
 type spoils struct {
-	names map[string][]*spoil // by what a name starts with that is a letter, a digit or _
+	names map[string][]*spoil // by the leading letters, digits and _ of a name
 	lines map[textLine][]*spoil
 	wide  []*spoil
 }
 
-// A spoil is one of a finding.
+// A spoil is a Spoil of a finding.
 type spoil struct {
 	Spoil
 	of   int  // the index of the finding
-	used bool // it is for the first finding alone, and was
+	used bool // it is only for the first finding, and has been used
 }
 
 // A textLine is a line of a text.
@@ -179,7 +180,7 @@ func (all *spoils) add(s *spoil) {
 	}
 }
 
-// cause returns the index of the finding that one, which has the index, follows from, or none.
+// cause returns the index of the finding that the given one, at index i, follows from, or none.
 func (all *spoils) cause(d Diagnostic, index int) int {
 	if d.Severity < Error {
 		d.Kind &^= Sense
@@ -213,7 +214,8 @@ func (s *Spoil) reaches(at source.Span) bool {
 	return s.Span.IsZero() || s.Span.Source.Same(at.Source) && at.Start <= s.Span.End && s.Span.Start <= at.End
 }
 
-// mentioned asks of each name in a text, and no longer one in its place, whether what is spoiled with it explains a finding, until it does.
+// mentioned calls explains with what is spoiled under each name in a text, trying longer names first, until one
+// explains a finding.
 func (all *spoils) mentioned(text string, explains func(*spoil) bool) {
 	for n := strings.IndexByte(text, '$'); n >= 0; n = strings.IndexByte(text, '$') {
 		text = strings.TrimPrefix(text[n+1:], "{")
@@ -231,9 +233,9 @@ func nameStart(text string) string {
 	return text[:len(text)-len(strings.TrimLeftFunc(text, func(c rune) bool { return c == '_' || unicode.IsLetter(c) || unicode.IsDigit(c) }))]
 }
 
-// Collect makes one finding of those of a rule that are one thing to do, as they say by their Plural. It leaves l as it is.
+// Collect merges findings of a rule that are one thing to do, as their Plural says. It does not change l.
 func (l List) Collect() List {
-	firsts := map[string]int{} // the index of the one that stays, by rule
+	firsts := map[string]int{} // by rule, the index of the one that stays
 	for i, d := range l {
 		if d.Plural[0] == "" {
 			continue

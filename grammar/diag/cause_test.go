@@ -7,7 +7,7 @@ import (
 	"keepc/grammar/source"
 )
 
-// TestCauses holds what is left of findings when some spoil others. A finding is named by its rule.
+// TestCauses checks which findings are left when some spoil others. A finding is named by its rule.
 func TestCauses(t *testing.T) {
 	src := source.New("f", []byte("one $A two\nthree ${A}b\n}\n}\n"))
 	at := func(text string) source.Span {
@@ -52,7 +52,7 @@ func TestCauses(t *testing.T) {
 	}
 }
 
-// TestAsBad holds that what is as bad as the error that it makes is an error, too.
+// TestAsBad checks that what causes an error becomes an error if it has AsBad.
 func TestAsBad(t *testing.T) {
 	at := source.New("f", []byte("one two")).Span(0, 3)
 	list := List{{Rule: "a", Severity: Warning, Span: at, AsBad: true, Spoils: []Spoil{{Span: at, Kinds: Value}}}, {Rule: "b", Severity: Error, Kind: Value | Sense, Span: at}}
@@ -65,7 +65,7 @@ func TestAsBad(t *testing.T) {
 	}
 }
 
-// TestCollect holds that several findings that are one thing to do are one, at the first place.
+// TestCollect checks that several findings that are one thing to do become one, at the first place.
 func TestCollect(t *testing.T) {
 	src := source.New("f", []byte("one two three"))
 	many := [2]string{"%d words", "the first"}

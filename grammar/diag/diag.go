@@ -1,4 +1,4 @@
-// Package diag is the one shape of every finding in the program.
+// Package diag has the one type for every finding in the program.
 package diag
 
 import (
@@ -11,8 +11,8 @@ import (
 // Severity says how bad a finding is. The zero value is not a severity.
 type Severity int
 
-// Info tells something worth knowing; Warning works but is surely not meant; Error means that keepalived rejects or
-// misreads the line, or that traffic is lost.
+// Info is worth knowing; Warning works but is surely not meant; Error means that keepalived rejects or misreads the
+// line, or that traffic is lost.
 const (
 	Info Severity = iota + 1
 	Warning
@@ -33,25 +33,29 @@ func (s Severity) String() string {
 
 // A Diagnostic is one finding: one cause, one message.
 type Diagnostic struct {
-	Rule     string // kebab-case name, as in "keepc explain RULE"
+	Rule     string // kebab-case name, for "keepc explain RULE"
+	Former   string // the name that this had before it became part of the rule; empty: none
 	Severity Severity
 	Message  string        // what was found, lower case, no full stop
 	Span     source.Span   // where
 	More     []source.Span // other places with the same finding: the same words, brought in again, or templates
-	Label    string        // what was expected; stands beside the caret
+	Label    string        // what was expected; shown beside the caret
 	Notes    []Note        // why it matters, other places
 	Help     string        // what to do
-	Fixes    []Fix         // each alone repairs the finding; exactly one when --fix may apply it
-	Loss     Loss          // what keepalived does there; zero: what the rule says
-	Kind     Kind          // what it is about, for those that it may follow from
+	Fixes    []Fix         // each repairs the finding by itself; exactly one if --fix may apply it
+	Loss     Loss          // what keepalived does there; zero: as the rule says
+	Kind     Kind          // its subject, for findings that it may follow from
 	Spoils   []Spoil       // the findings that follow from it
-	AsBad    bool          // it is an error where what it spoils is one
-	Plural   [2]string     // the message, with %d for the number, and the label of several; empty: several of a text are not one finding
-	Host     bool          // wrong only on this machine: an interface, user or file is missing here
-	IDs      []string      // of the readings that have it, where several are looked at; empty: all
+	AsBad    bool          // it is an error if what it spoils is one
+	Plural   [2]string     // the message for several, with %d for their number, and the label; empty: several in a text are not merged
+	Host     bool          // wrong on this machine only: an interface, user or file is missing
+	IDs      []string      // of the readings that have it, if there are several; empty: all
 
-	Fingerprint string // the same for a finding whose line moved; empty: not known yet
+	Fingerprint string // stays the same when the line moves; empty: not known yet
 }
+
+// Named reports whether a name is that of the rule, or the one that this had before it became part of the rule.
+func (d *Diagnostic) Named(name string) bool { return name == d.Rule || name == d.Former }
 
 // A Note explains a finding; with a span it shows another place.
 type Note struct {
@@ -71,13 +75,14 @@ type Edit struct {
 	Text string
 }
 
-// List holds findings in the order in which they were made until Sort.
+// List holds findings in the order in which they were made, until Sort.
 type List []Diagnostic
 
 // Add appends a finding.
 func (l *List) Add(d Diagnostic) { *l = append(*l, d) }
 
-// Sort orders by severity-independent place: file as named, then position, then rule; equal findings at one place become one.
+// Sort orders findings by place, whatever their severity: file as named, then position, then rule; equal findings at
+// one place become one.
 func (l *List) Sort() {
 	slices.SortStableFunc(*l, func(a, b Diagnostic) int {
 		switch {
@@ -104,7 +109,7 @@ func (l List) Count(s Severity) int {
 	return n
 }
 
-// Has tells whether a finding is at or above the severity.
+// Has reports whether a finding is at or above the severity.
 func (l List) Has(s Severity) bool {
 	return slices.ContainsFunc(l, func(d Diagnostic) bool { return d.Severity >= s })
 }

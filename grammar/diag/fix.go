@@ -7,9 +7,9 @@ import (
 	"keepc/grammar/source"
 )
 
-// Repair applies the fixes of the findings that have exactly one, as far as they edit the text of src and do not get in each
-// other's way. It returns the new text and the findings whose fix was applied; none: the text is as it was. A second round
-// may find more to do.
+// Repair applies the fixes of findings that have exactly one, as long as they edit the text of src and do not overlap.
+// It returns the new text and the findings whose fix was applied; none: the text is unchanged. A second round may find
+// more to do.
 func (l List) Repair(src *source.Source) (text []byte, done List) {
 	for _, d := range l {
 		if len(d.Fixes) == 1 && d.Fixes[0].inside(src) {
@@ -39,7 +39,7 @@ func (l List) Repair(src *source.Source) (text []byte, done List) {
 	return append(text, src.Text[at:]...), done
 }
 
-// inside tells whether a fix edits the text of src alone.
+// inside reports whether a fix edits only the text of src.
 func (f Fix) inside(src *source.Source) bool {
 	return len(f.Edits) > 0 && !slices.ContainsFunc(f.Edits, func(e Edit) bool { return e.Span.IsZero() || !e.Span.Source.Same(src) })
 }

@@ -33,7 +33,7 @@ func TestRepair(t *testing.T) {
 	}
 }
 
-// TestRepairLineEnds holds that new lines end as those of the file do.
+// TestRepairLineEnds checks that new lines have the line ends of the file.
 func TestRepairLineEnds(t *testing.T) {
 	src := source.New("f", []byte("one\r\ntwo three\r\n"))
 	found := List{{Fixes: []Fix{{Edits: []Edit{{Span: src.Span(8, 9), Text: "\n"}}}}}}

@@ -2,8 +2,8 @@ package diag
 
 import "slices"
 
-// Join makes one list, sorted, of what was found in several readings of a text, one for each id. What every reading has stands
-// once; what only some have names their ids.
+// Join merges, into a sorted list, what was found in several readings of a text, one for each id. What every reading
+// has appears once; what only some have names their ids.
 func Join(ids []string, readings []List) List {
 	if len(readings) == 1 {
 		return readings[0]

@@ -5,16 +5,16 @@ import (
 	"unicode"
 )
 
-// longest is the length above which a word is no misspelt keyword but noise, crowd the number of candidates above which the nearest one
-// means nothing.
+// longest is the length above which a word is noise rather than a misspelled keyword; crowd is the number of
+// candidates above which the nearest one means nothing.
 const (
 	longest = 64
 	crowd   = 4000
 )
 
-// Suggest returns the candidate that a person most likely meant by word, or "" when none is near. Confident is true when
-// no other candidate is as near and the difference is small against the length of the word, so that reading one for the
-// other is safe.
+// Suggest returns the candidate that a person most likely meant by word, or "" if none is near. confident is true if
+// no other candidate is as near and the difference is small compared with the length of the word, so that it is safe
+// to read one for the other.
 func Suggest(word string, candidates []string) (best string, confident bool) {
 	if len(word) > longest || len(candidates) > crowd {
 		return "", false
@@ -37,8 +37,8 @@ func Suggest(word string, candidates []string) (best string, confident bool) {
 	return best, nearest < second && nearest <= max(1, len(best)/4)
 }
 
-// SuggestName is Suggest for names that people choose. It takes no name for another one that differs from it as the names of two things
-// do, and is confident only of a single slip.
+// SuggestName is Suggest for names that people choose. It does not take a name for another if they differ as the names
+// of two things do, and is confident only about a single typing error.
 func SuggestName(name string, candidates []string) (best string, confident bool) {
 	best, confident = Suggest(name, candidates)
 	if best == "" || Apart(name, best) {
@@ -47,10 +47,10 @@ func SuggestName(name string, candidates []string) (best string, confident bool)
 	return best, confident && distance(fold(name), fold(best)) <= 1
 }
 
-// fewLetters is the length up to which a part of a name tells things apart, as in VI_int and VI_ext.
+// fewLetters is the length up to which a part of a name distinguishes things, as in VI_int and VI_ext.
 const fewLetters = 3
 
-// Apart tells whether two names differ as those of two things do: in a number, or in a part of a few letters.
+// Apart reports whether two names differ as those of two things do: in a number, or in a short part.
 func Apart(a, b string) bool {
 	one, two := strings.FieldsFunc(fold(a), noLetter), strings.FieldsFunc(fold(b), noLetter)
 	if strings.Map(digit, a) != strings.Map(digit, b) {
@@ -102,5 +102,5 @@ func distance(a, b string) int {
 	return one[len(b)]
 }
 
-// fold takes away what makes a word wrong but not another word: case, and - for _.
+// fold removes what makes a word wrong but not a different word: case, and - for _.
 func fold(s string) string { return strings.ReplaceAll(strings.ToLower(s), "-", "_") }

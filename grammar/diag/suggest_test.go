@@ -36,13 +36,13 @@ func TestSuggestName(t *testing.T) {
 		{"vi_1", "VI_1", "VI_1", true},
 		{"VI_Gatway1", "VI_Gateway1", "VI_Gateway1", true},
 		{"a", "A", "A", true},
-		{"VI_2", "VI_1", "", false}, // two of a row
+		{"VI_2", "VI_1", "", false}, // two of a series
 		{"chk_http2", "chk_http1", "", false},
 		{"chk_http", "chk_http1", "", false},
 		{"C", "A", "", false},
 		{"node_a", "node_b", "", false},
 		{"VI_gateway_int", "VI_gateway_ext", "", false},
-		{"internal", "external", "external", false}, // two slips, or another name
+		{"internal", "external", "external", false}, // two typing errors, or a different name
 	} {
 		if got, sure := SuggestName(c.name, []string{c.known}); got != c.want || sure != c.confident {
 			t.Errorf("SuggestName(%q) of %q = %q, %v; want %q, %v", c.name, c.known, got, sure, c.want, c.confident)

@@ -1,4 +1,4 @@
-// Package source says where text came from: a Span always leads back to file, line and column.
+// Package source records where text came from: a Span always leads back to file, line and column.
 package source
 
 import (
@@ -19,13 +19,13 @@ type Source struct {
 	Text []byte
 	// Via is the include line or the use of a definition that brought this text in; zero for a file named by the user.
 	Via Span
-	// How says what Via did: "included from", "used at". Empty when Via is zero.
+	// How is what Via did: "included from", "used at". Empty if Via is zero.
 	How string
 
 	table *table
 }
 
-// A table knows where the lines of a text start, once somebody asks. All views of the text have it in common.
+// A table has the positions of the lines of a text, computed on demand. All views of the text share it.
 type table struct {
 	once  sync.Once
 	lines []int32
@@ -39,11 +39,11 @@ func (s *Source) View(via Span, how string) *Source {
 	return &Source{Name: s.Name, Text: s.Text, Via: via, How: how, table: s.table}
 }
 
-// Same tells whether two Sources are views of one text.
+// Same reports whether two Sources are views of the same text.
 func (s *Source) Same(o *Source) bool { return s.table == o.table }
 
 // String returns Text as a string that shares its bytes, which is safe because they never change. Large configurations
-// are held in memory once.
+// are kept in memory once.
 func (s *Source) String() string { return unsafe.String(unsafe.SliceData(s.Text), len(s.Text)) }
 
 // starts returns where each line of the text starts.
@@ -60,7 +60,7 @@ func (s *Source) starts() []int32 {
 	return t.lines
 }
 
-// Line returns the text of line n (from 1) without its line end; empty when there is no such line.
+// Line returns the text of line n (from 1) without its line end; empty if there is no such line.
 func (s *Source) Line(n int) string {
 	t := s.starts()
 	if n < 1 || n > len(t) {
@@ -73,7 +73,7 @@ func (s *Source) Line(n int) string {
 	return string(bytes.TrimRight(s.Text[t[n-1]:end], "\r\n"))
 }
 
-// LineEnd is what ends the first line of the text; a newline when it has only one.
+// LineEnd returns what ends the first line of the text; a newline if the text has only one line.
 func (s *Source) LineEnd() string {
 	if n := bytes.IndexByte(s.Text, '\n'); n > 0 && s.Text[n-1] == '\r' {
 		return "\r\n"
@@ -92,7 +92,7 @@ type Span struct {
 	Start, End int32
 }
 
-// IsZero tells whether the span points nowhere.
+// IsZero reports whether the span points nowhere.
 func (p Span) IsZero() bool { return p.Source == nil }
 
 // Text returns the bytes the span covers.
@@ -103,7 +103,7 @@ func (p Span) Text() string {
 	return string(p.Source.Text[p.Start:p.End])
 }
 
-// To returns the span from the start of p to the end of q; p alone when the two are not in one text.
+// To returns the span from the start of p to the end of q; just p if the two are not in the same text.
 func (p Span) To(q Span) Span {
 	if q.Source != p.Source || q.End < p.Start {
 		return p
@@ -111,12 +111,12 @@ func (p Span) To(q Span) Span {
 	return Span{Source: p.Source, Start: p.Start, End: q.End}
 }
 
-// Holds reports whether q is within p, whatever brought the text in for the one and the other.
+// Holds reports whether q is within p, whatever brought the two texts in.
 func (p Span) Holds(q Span) bool {
 	return !p.IsZero() && !q.IsZero() && p.Source.Same(q.Source) && p.Start <= q.Start && q.End <= p.End
 }
 
-// Starts tells whether two spans start at one place of one file.
+// Starts reports whether two spans start at the same place of the same file.
 func (p Span) Starts(q Span) bool {
 	if p.IsZero() || q.IsZero() {
 		return p.IsZero() == q.IsZero()
@@ -124,7 +124,7 @@ func (p Span) Starts(q Span) bool {
 	return p.Source.Name == q.Source.Name && p.Start == q.Start
 }
 
-// Before orders spans by file name, then by place.
+// Before orders spans by file name, then by position.
 func (p Span) Before(q Span) bool {
 	switch {
 	case p.IsZero() || q.IsZero():
@@ -138,7 +138,7 @@ func (p Span) Before(q Span) bool {
 	}
 }
 
-// A Position is where a person looks: line and column count from 1, columns in runes.
+// A Position is a place for people: line and column count from 1, columns in runes.
 type Position struct {
 	File      string
 	Line, Col int
@@ -173,7 +173,7 @@ func (p Span) Line() Span {
 	return line
 }
 
-// lineAt returns the number, from 1, of the line that has the place.
+// lineAt returns the number, from 1, of the line that contains the position.
 func (s *Source) lineAt(off int32) int {
 	t := s.starts()
 	return sort.Search(len(t), func(i int) bool { return t[i] > off })

@@ -1,4 +1,4 @@
-// Package value has the grammars of values that are little languages of their own.
+// Package value has the grammars of values that are small languages of their own.
 package value
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/alecthomas/participle/v2/lexer"
 )
 
-// An Address is what people write where an address belongs, which is more than any keyword takes: 10.0.0.1:80, [2001:db8::1]/64,
-// 10.0.0.1-9, fe80::1%eth0, <10.0.0.1>. The texts are as written; what is not there is empty.
+// An Address is what people write in place of an address, which is more than any keyword accepts: 10.0.0.1:80,
+// [2001:db8::1]/64, 10.0.0.1-9, fe80::1%eth0, <10.0.0.1>. The texts are as written; what is absent is empty.
 type Address struct {
 	Before  string `parser:"@Mark?"`
 	Open    string `parser:"@'['?"`
@@ -21,13 +21,13 @@ type Address struct {
 	Closing string `parser:"@']'?"`
 	Port    string `parser:"@Port?"` // with the colon
 	Sign    string `parser:"(@Sign"`
-	Rest    string `parser:" @Rest?)?"` // behind the sign
+	Rest    string `parser:" @Rest?)?"` // after the sign
 	After   string `parser:"@Mark?"`
 
-	Addr netip.Addr // that of Host; zero: it is none, as 10.0.0.300
+	Addr netip.Addr // that of Host; zero: Host is not an address, such as 10.0.0.300
 }
 
-// addresses is participle's parser, which takes a while to build. A word has few tokens, however long it is.
+// addresses is participle's parser, which takes a while to build. A word has few tokens, whatever its length.
 var addresses = sync.OnceValue(func() *participle.Parser[Address] {
 	mark := lexer.Rule{Name: "Mark", Pattern: `['",;<>()*]+`}
 	return participle.MustBuild[Address](participle.Lexer(lexer.MustStateful(lexer.Rules{
@@ -45,10 +45,10 @@ var addresses = sync.OnceValue(func() *participle.Parser[Address] {
 	})))
 })
 
-// longest is more than an address and all that is written with it takes, in bytes.
+// longest is longer than any address with everything that is written around it, in bytes.
 const longest = 64
 
-// ReadAddress reads a word; the zero Address: there is none at its place.
+// ReadAddress reads a word; it returns the zero Address if the word has no address.
 func ReadAddress(word string) Address {
 	if len(word) > longest {
 		return Address{}
@@ -57,12 +57,12 @@ func ReadAddress(word string) Address {
 	if err != nil {
 		return Address{}
 	}
-	a.Addr, _ = netip.ParseAddr(a.Host) // zero with the error
+	a.Addr, _ = netip.ParseAddr(a.Host) // zero on error
 	return *a
 }
 
-// Endpoint returns an address and the port that is joined to it: by a colon, or by a slash in front of what is too large for a prefix
-// length.
+// Endpoint returns an address and the port joined to it: by a colon, or by a slash before a number that is too large
+// for a prefix length.
 func (a Address) Endpoint() (netip.AddrPort, bool) {
 	digits, brackets := strings.TrimPrefix(a.Port, ":"), a.Open+a.Closing
 	good := a.Sign == "" && a.Addr.Is6() == (brackets == "[]")

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestAddress reads what stands in files where an address belongs.
+// TestAddress reads what files have in place of an address.
 func TestAddress(t *testing.T) {
 	for _, c := range []struct {
 		word string
@@ -41,7 +41,7 @@ func TestAddress(t *testing.T) {
 	}
 }
 
-// TestEndpoint holds what is an address with its port, and what is something else.
+// TestEndpoint checks which words are an address with its port, and which are not.
 func TestEndpoint(t *testing.T) {
 	for word, want := range map[string]string{
 		"10.0.0.1:80": "10.0.0.1:80", "[2001:db8::1]:80": "[2001:db8::1]:80", "10.0.0.1/80": "10.0.0.1:80", "2001:db8::1/443": "[2001:db8::1]:443",

@@ -12,31 +12,31 @@ import (
 	"keepc/runtime/timer"
 )
 
-// handover is how long an address on its way from one table to the other is in both: a routing engine has seen the new route before the
-// old one goes.
+// handover is how long an address that moves from one table to the other is in both: a routing engine has seen the new
+// route before the old one is removed.
 const handover = 200 * time.Millisecond
 
-// settled is how long an address that comes with a quorum is there before it is announced: FRR (8.4 to 10.4) loses a route that it reads
-// together with an address of the same prefix.
+// settled is how long an address that comes with a quorum exists before it is announced: FRR (8.4 to 10.4) loses a
+// route that it reads together with an address of the same prefix.
 const settled = 100 * time.Millisecond
 
-// An announcement is one address that .keepc.conf announces. It lives over generations.
+// An announcement is one address that .keepc.conf announces. It lives across generations.
 type announcement struct {
 	timer.Timer
 	addr  netip.Addr
 	now   state.Announcement
-	begun bool      // it was announced once: from then on only what fails withdraws it
-	well  time.Time // since when all is well, until it is announced; zero: it is not
-	due   time.Time // when the next stage comes; zero: nothing is to come
+	begun bool      // it was announced once: from then on only a failure withdraws it
+	well  time.Time // since when all is well, until it is announced; zero: not all is well
+	due   time.Time // when the next stage is due; zero: no stage is due
 }
 
-// An announced address is what a configuration says of an announcement.
+// An announced is an address of an announcement in one configuration.
 type announced struct {
 	*announcement
 	cfg      *ir.Announcement
-	services []*service // at the address
-	checks   []*check   // of these
-	comes    bool       // the address comes with a quorum
+	services []*service // the services at the address
+	checks   []*check   // the checks of these services
+	comes    bool       // the address is added with a quorum
 }
 
 // prepareAnnouncements finds the services of what is announced.
@@ -68,7 +68,7 @@ func (n *Next) prepareAnnouncements() {
 	}
 }
 
-// announce judges the announced addresses that an event may concern. It is the end of each step.
+// announce judges the announced addresses that an event may affect. It ends each step.
 func (m *Machine) announce(now time.Time, ev Event) {
 	all, due := m.current.announced, m.due
 	m.due = m.due[:0]
@@ -96,7 +96,7 @@ func (m *Machine) announce(now time.Time, ev Event) {
 	}
 }
 
-// judgeAnnouncement gives an address its stage.
+// judgeAnnouncement moves an address to its stage.
 func (m *Machine) judgeAnnouncement(now time.Time, a announced) {
 	if a.Do == nil {
 		a.Do = func(time.Time) { m.timers.Stop(&a.Timer); m.due = append(m.due, a.announcement) } // the step that runs it judges
@@ -109,7 +109,7 @@ func (m *Machine) judgeAnnouncement(now time.Time, a announced) {
 	m.timers.Set(&a.Timer, a.due, !a.due.IsZero())
 }
 
-// stage returns the stage of an address from now on, and notes when the next one is due.
+// stage returns the stage of an address from now on, and records when the next one is due.
 func (m *Machine) stage(now time.Time, a announced) state.Announcement {
 	due := !a.due.IsZero() && !now.Before(a.due)
 	if due {
@@ -163,7 +163,7 @@ func (m *Machine) stage(now time.Time, a announced) state.Announcement {
 			wait = max(wait, a.cfg.Hold)
 		}
 		if left := a.well.Add(wait).Sub(now); left > 0 {
-			return to(state.Withdrawn, fmt.Sprintf("it is held back until all was well for %v", wait), left)
+			return to(state.Withdrawn, fmt.Sprintf("held back until all has been well for %v", wait), left)
 		}
 		a.well = time.Time{}
 		a.begun = true
@@ -178,7 +178,8 @@ func (m *Machine) stage(now time.Time, a announced) state.Announcement {
 	return stay(well)
 }
 
-// hinders says why an address must not be announced; empty: all is well. Before the first announcement that is whatever nobody knows yet.
+// hinders says why an address must not be announced; empty: all is well. Before the first announcement, anything
+// unknown is a reason.
 func (m *Machine) hinders(a announced) string {
 	if len(a.services) == 0 {
 		return "no virtual server has this address"
@@ -205,7 +206,7 @@ func (m *Machine) hinders(a announced) string {
 	return ""
 }
 
-// announcements are the stages of all announced addresses.
+// announcements returns the stages of all announced addresses.
 func (m *Machine) announcements() map[netip.Addr]state.Announcement {
 	all := make(map[netip.Addr]state.Announcement, len(m.current.announced))
 	for _, a := range m.current.announced {
@@ -214,22 +215,23 @@ func (m *Machine) announcements() map[netip.Addr]state.Announcement {
 	return all
 }
 
-// Silent reports whether no address is announced, or about to go.
+// Silent reports whether no address is announced or being withdrawn.
 func (m *Machine) Silent() bool {
 	return !slices.ContainsFunc(m.current.announced, func(a announced) bool { return a.now.Stage != state.Withdrawn })
 }
 
-// Retires reports whether a configuration gives up addresses that are announced, or about to go: they are to be drained before the swap.
+// Retires reports whether a configuration gives up addresses that are announced or being withdrawn: they must be
+// drained before the swap.
 func (m *Machine) Retires(next *Next) bool { return m.stays(m.givenUp(next)) }
 
-// Retired reports whether the addresses are withdrawn that the last Retire was about.
+// Retired reports whether the addresses of the last Retire are withdrawn.
 func (m *Machine) Retired() bool { return !m.stays(m.retiring) }
 
 func (m *Machine) stays(some map[netip.Addr]string) bool {
 	return slices.ContainsFunc(m.current.announced, func(a announced) bool { return some[a.addr] != "" && a.now.Stage != state.Withdrawn })
 }
 
-// givenUp tells how a configuration gives up addresses that the one in force announces.
+// givenUp returns how a configuration gives up addresses that the one in force announces.
 func (m *Machine) givenUp(next *Next) map[netip.Addr]string {
 	how := map[netip.Addr]string{}
 	for _, a := range m.current.announced {
@@ -244,7 +246,8 @@ func (m *Machine) givenUp(next *Next) map[netip.Addr]string {
 	return how
 }
 
-// drain takes note that an operator drains announcements, or ends that. Those that no configuration names are forgotten.
+// drain records that an operator drains announcements, or ends that. Drained announcements that no configuration names
+// are forgotten.
 func (m *Machine) drain(d Drain) {
 	drained := maps.Clone(m.drained)
 	for _, a := range m.current.announced {
@@ -259,8 +262,8 @@ func (m *Machine) drain(d Drain) {
 	m.drained = drained
 }
 
-// keepDrained forgets that announcements are drained which the configuration does not name any longer: one that comes later by that name is
-// another one.
+// keepDrained forgets drained announcements that the configuration no longer names: a later one with the same name is
+// a different announcement.
 func (m *Machine) keepDrained() {
 	drained := map[string]bool{}
 	for _, a := range m.current.announced {

@@ -26,13 +26,13 @@ func edge(a ir.Announcement, quorumAddress bool) *ir.Config {
 	return cfg
 }
 
-// TestAnnounce plays what happens to a director, a line each, with the stages that follow: at once, or after a time of a wait.
+// TestAnnounce plays what happens to a director, one line each, with the stages that follow at once or after a time.
 func TestAnnounce(t *testing.T) {
 	drains := ir.Announcement{DrainTable: 199, Drain: 5 * time.Second}
 	for _, c := range []struct {
 		name   string
 		with   ir.Announcement
-		quorum bool // the address comes with the quorum
+		quorum bool // the address is added with the quorum
 		play   string
 	}{
 		{"all is well", ir.Announcement{}, false, `

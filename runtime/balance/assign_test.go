@@ -13,7 +13,7 @@ import (
 	"keepc/runtime/health"
 )
 
-// effects are those of an event, a line each.
+// effects are those of an event, one per line.
 func effects(m *balance.Machine, at time.Time, ev balance.Event) string {
 	var lines []string
 	for _, f := range m.Step(at, ev) {
@@ -22,7 +22,8 @@ func effects(m *balance.Machine, at time.Time, ev balance.Event) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestAssign: an operator's weight counts before that of the file, over a reload too, and for the quorum; enable takes it back.
+// TestAssign checks that an operator's weight takes precedence over that of the file, over a reload too, and counts
+// for the quorum; enable undoes it.
 func TestAssign(t *testing.T) {
 	m := balance.New(epoch, balance.Prepare(farm(1, 2), balance.Start(0)))
 	var keys []state.DestinationKey
@@ -31,7 +32,7 @@ func TestAssign(t *testing.T) {
 	}
 	zero := 0
 	got := effects(m, epoch, balance.Assign{Servers: keys[:1], Weight: &zero})
-	if want := fmt.Sprintf("%v an operator sets the weight to 0, which is 1 in the file", keys[0]); got != want {
+	if want := fmt.Sprintf("%v an operator set the weight to 0 (1 in the file)", keys[0]); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	weight := func() int { return m.Want()().Destinations[keys[0]].Weight }
@@ -48,7 +49,7 @@ func TestAssign(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	got = effects(m, epoch, balance.Assign{Servers: keys})
-	if !strings.Contains(got, "the weight is that of the file again, 1") || !strings.Contains(got, "has its quorum") || weight() != 1 || len(m.Situation().Assigned) != 0 {
+	if !strings.Contains(got, "its weight is that of the file again, 1") || !strings.Contains(got, "has its quorum") || weight() != 1 || len(m.Situation().Assigned) != 0 {
 		t.Errorf("taken back: %q, weight %d", got, weight())
 	}
 	if got := effects(m, epoch, balance.Assign{Servers: []state.DestinationKey{{}}, Weight: &zero}); got != "" {
@@ -56,7 +57,7 @@ func TestAssign(t *testing.T) {
 	}
 }
 
-// TestDrainKeepsConnections: a drained server stays with weight 0 where the sorry server takes over.
+// TestDrainKeepsConnections checks that a drained server stays with weight 0 when the sorry server takes over.
 func TestDrainKeepsConnections(t *testing.T) {
 	cfg := farm(1, 1)
 	cfg.VirtualServers[0].SorryServer = &ir.RealServer{Addr: netip.MustParseAddrPort("10.9.9.9:80"), Weight: 1}
@@ -72,7 +73,8 @@ func TestDrainKeepsConnections(t *testing.T) {
 	}
 }
 
-// TestSuspend: with ha_suspend servers are checked while the address of their service is here, at the pace that they had.
+// TestSuspend checks that with ha_suspend servers are checked only while the address of their service is on this host,
+// at their earlier pace.
 func TestSuspend(t *testing.T) {
 	cfg := farm(1, 1)
 	v := cfg.VirtualServers[0]
@@ -117,7 +119,7 @@ func TestSuspend(t *testing.T) {
 	}
 }
 
-// TestLogAllFailures: each failure of a check is told, that which counts once.
+// TestLogAllFailures checks that each failure of a check is reported, and the one that counts only once.
 func TestLogAllFailures(t *testing.T) {
 	cfg := farm(1, 1)
 	cfg.Global.CheckerLogAllFailures = true

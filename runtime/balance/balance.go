@@ -13,31 +13,31 @@ import (
 	"keepc/runtime/track"
 )
 
-// A Machine is the part of a director that keeps virtual servers. It is one value without goroutines, clocks or sockets: the daemon
-// gives it the events of a machine, a simulation those of a virtual one.
+// A Machine is the part of a director that keeps virtual servers. It is a value without goroutines, clocks or sockets:
+// the daemon feeds it real events, a simulation virtual ones.
 type Machine struct {
 	current  *Generation // in force
 	down     map[state.DestinationKey]string
-	weights  map[state.DestinationKey]int // that checks gave, where they are not those of the file
-	assigned map[state.DestinationKey]int // weights that an operator gave
+	weights  map[state.DestinationKey]int // given by checks, if they differ from those of the file
+	assigned map[state.DestinationKey]int // given by an operator
 	noQuorum map[ir.ServiceKey]bool
-	local    map[netip.Addr]bool     // as Local told; nil: nobody did
-	resting  int                     // services that rest, and some that are gone
+	local    map[netip.Addr]bool     // as Local told; nil: not told yet
+	resting  int                     // services at rest, including some that are gone
 	master   map[ir.InstanceKey]bool // as Roles told
 	up       map[track.Thing]bool    // BFD sessions, as Sessions told
-	enforced Enforced                // as it was told; at the start None
-	drained  map[string]bool         // announcements, by an operator
+	enforced Enforced                // as told; None at the start
+	drained  map[string]bool         // announcements drained by an operator
 	retiring map[netip.Addr]string   // announced addresses that the next configuration gives up, and how
-	due      []*announcement         // whose next stage comes in this step
-	leaving  bool                    // nothing is announced any longer
+	due      []*announcement         // announcements whose next stage is due in this step
+	leaving  bool                    // all announcements are being withdrawn
 	stopping bool
-	lacking  map[string]int // how many checks have no result, by what this machine lacks
+	lacking  map[string]int // the number of checks without a result, by what this machine lacks
 	timers   timer.Timers
-	out      []Effect // of the step under way
+	out      []Effect // of the current step
 	begin    []Effect // of the start, for the first step
 }
 
-// New returns the machine of a director that starts now, with what Prepare made of its configuration.
+// New returns the machine of a director that starts now with the configuration from Prepare.
 func New(now time.Time, first *Next) *Machine {
 	m := &Machine{current: first.base, down: map[state.DestinationKey]string{}, weights: map[state.DestinationKey]int{}, assigned: map[state.DestinationKey]int{}, noQuorum: map[ir.ServiceKey]bool{}, master: first.master, lacking: map[string]int{}, enforced: Enforced{None: true}, drained: map[string]bool{}}
 	m.swap(now, first)
@@ -48,11 +48,11 @@ func New(now time.Time, first *Next) *Machine {
 // Config is the configuration in force.
 func (m *Machine) Config() *ir.Config { return m.current.cfg }
 
-// Current is the configuration in force as Prepare wants it for the next one. It never changes.
+// Current is the configuration in force, as Prepare needs it for the next one. It is immutable.
 func (m *Machine) Current() *Generation { return m.current }
 
-// Situation is a copy of what the machine knows beside its configuration: which servers are down, what checks say of
-// their weights, which services lack their quorum, what is announced, and whether it stops.
+// Situation returns a copy of what the machine knows besides its configuration: which servers are down, which weights
+// checks set, which services lack their quorum, what is announced, and whether it stops.
 func (m *Machine) Situation() state.Situation {
 	return state.Situation{Down: maps.Clone(m.down), Weight: maps.Clone(m.weights), Assigned: maps.Clone(m.assigned), NoQuorum: maps.Clone(m.noQuorum), Announced: m.announcements(), Stopping: m.stopping}
 }
@@ -60,7 +60,7 @@ func (m *Machine) Situation() state.Situation {
 // Master reports whether an instance is MASTER, as far as Roles has told.
 func (m *Machine) Master(k ir.InstanceKey) bool { return m.master[k] }
 
-// Statistics are the counters of the checks of each server that has one.
+// Statistics returns the counters of the checks of each server that has one.
 func (m *Machine) Statistics() map[state.DestinationKey]health.Statistics {
 	all := make(map[state.DestinationKey]health.Statistics, len(m.current.servers))
 	for _, c := range m.current.checks {
@@ -69,21 +69,21 @@ func (m *Machine) Statistics() map[state.DestinationKey]health.Statistics {
 	return all
 }
 
-// Want is what should exist in the kernel now. It is computed by the function, which may be called later, on any goroutine.
+// Want returns a function that computes what should exist in the kernel now. It may be called later, on any goroutine.
 func (m *Machine) Want() func() state.State {
 	cfg, situation, roles := m.current.cfg, m.Situation(), m.master
 	return func() state.State {
 		situation.Master = map[ir.InstanceKey]string{}
 		for k, master := range roles {
 			if master {
-				situation.Master[k] = "" // nobody asks why
+				situation.Master[k] = "" // the reason is not used
 			}
 		}
 		return state.Balance(cfg, situation)
 	}
 }
 
-// FollowsRoles reports whether Roles change what Want wants.
+// FollowsRoles reports whether Roles changes what Want wants.
 func (m *Machine) FollowsRoles() bool { return state.FollowsRoles(m.current.cfg) }
 
 // Deadline is when the machine needs its next Tick; false: it waits for other events only.
@@ -94,7 +94,7 @@ func (m *Machine) Deadline() (time.Time, bool) {
 	return m.timers.First()
 }
 
-// Step takes an event and returns what to do about it, in order. A stopped machine does nothing any more.
+// Step takes an event and returns what to do about it, in order. A stopped machine does nothing.
 func (m *Machine) Step(now time.Time, ev Event) []Effect {
 	if m.stopping {
 		return nil
@@ -139,9 +139,9 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 type service struct {
 	key    ir.ServiceKey
 	quorum health.Quorum
-	live   uint64 // weight of the servers that are up
-	total  uint64 // weight of all servers
-	rests  bool   // its servers are not checked: ha_suspend
+	live   uint64 // total weight of the servers that are up
+	total  uint64 // total weight of all servers
+	rests  bool   // its servers are not checked, because of ha_suspend
 	cfg    *ir.VirtualServer
 }
 
@@ -151,8 +151,8 @@ type server struct {
 	service  *service
 	weight   uint64
 	files    int64 // the weight in the file
-	base     int64 // that, or what a check set
-	assigned *int  // by an operator; nil: the others count
+	base     int64 // that of the file, or what a check set
+	assigned *int  // by an operator; nil: none
 	checks   []*check
 	down     bool
 	cfg      *ir.RealServer
@@ -163,35 +163,41 @@ type check struct {
 	timer.Timer
 	id     CheckID
 	asks   *ir.Check
-	share  float64 // of the warm-up, from 0 to 1
+	share  float64 // position in the warm-up, from 0 to 1
 	server *server
 	health health.Check
-	adds   int64  // to the weight of the server
+	adds   int64  // added to the weight of the server
 	lack   string // what this machine lacked for the last result; empty: nothing
+
+	page         int                  // the one that the running probe asks for
+	certificates []health.Certificate // that were shown last, by page; nil: none so far
+	ending       bool                 // one of them ends soon
 }
 
 func (m *Machine) probeDone(now time.Time, p ProbeDone) {
-	// A reload may have removed the check while its probe was under way.
+	// A reload may have removed the check while its probe was running.
 	if c := m.current.checks[p.ID]; c != nil {
 		m.lack(c, p.Inconclusive)
+		m.certified(now, c, p.Certificate)
 		if p.Weight != nil && p.Up && p.Inconclusive == "" {
 			c.server.base = int64(*p.Weight)
 			m.weigh(c.server)
 		}
 		was := c.server.down
 		m.examine(now, c, health.Done{Result: p.Result})
-		if m.tellsAll(c) && !p.Up && p.Inconclusive == "" && (was || !c.server.down) { // else it is told that the server is down
+		if m.tellsAll(c) && !p.Up && p.Inconclusive == "" && (was || !c.server.down) { // otherwise the effect that the server is down says so
 			m.emit(Note{Subject: c.server.key.Server.String(), Text: c.asks.Keyword() + " failed: " + p.Detail + "; of " + c.server.key.Service.String()})
 		}
 	}
 }
 
-// tellsAll reports whether each failure of a check is told.
+// tellsAll reports whether each failure of a check is reported.
 func (m *Machine) tellsAll(c *check) bool {
 	return c.asks.LogAllFailures || m.current.cfg.Global.CheckerLogAllFailures && !c.asks.Has("log_all_failures")
 }
 
-// lack notes what this machine lacked to make a check, and says so when the first check lacks it and when none does any longer.
+// lack records what this machine lacked to make a check, and reports when the first check lacks it and when no check
+// does any longer.
 func (m *Machine) lack(c *check, what string) {
 	old := c.lack
 	if old == what {
@@ -200,7 +206,7 @@ func (m *Machine) lack(c *check, what string) {
 	c.lack = what
 	if what != "" {
 		if m.lacking[what]++; m.lacking[what] == 1 {
-			m.emit(Note{Subject: "checks", Text: what + ": no verdict on a server; all keep their standing"})
+			m.emit(Note{Subject: "checks", Text: what + ": no verdict on a server; all keep their state"})
 		}
 	}
 	if old != "" {
@@ -211,7 +217,7 @@ func (m *Machine) lack(c *check, what string) {
 	}
 }
 
-// examine gives an event to a check's machine and takes its effects.
+// examine passes an event to a check's machine and handles its effects.
 func (m *Machine) examine(now time.Time, c *check, ev health.Event) {
 	before := c.standing()
 	if _, tick := ev.(health.Tick); tick && c.server.service.rests {
@@ -219,6 +225,7 @@ func (m *Machine) examine(now time.Time, c *check, ev health.Event) {
 	}
 	for _, f := range c.health.Step(now, ev) {
 		if p, ok := f.(health.Probe); ok {
+			c.page = p.Page
 			m.emit(StartProbe{ID: c.id, Server: c.server.key, Check: c.asks, Page: p.Page, Timeout: p.Timeout})
 		}
 	}
@@ -233,7 +240,8 @@ func (m *Machine) await(c *check) {
 	m.timers.Set(&c.Timer, at, running)
 }
 
-// judge compares a server's standing with its checks: up only if all of them succeed. The cause is that of the first that fails.
+// judge updates a server's state from its checks: it is up only if all of them succeed. The cause is that of the first
+// one that fails.
 func (m *Machine) judge(s *server) {
 	cause := s.cause()
 	if cause != "" {
@@ -255,7 +263,7 @@ func (m *Machine) judge(s *server) {
 	m.tellServer(s, !s.down, Checked, nil, true)
 }
 
-// cause says why a server is down; empty: it is up.
+// cause returns why a server is down; empty: it is up.
 func (s *server) cause() string {
 	for _, c := range s.checks {
 		if !c.health.Up() {
@@ -268,7 +276,7 @@ func (s *server) cause() string {
 func (s *server) recovery() string {
 	switch len(s.checks) {
 	case 0:
-		return "it has no check any more"
+		return "it no longer has a check"
 	case 1:
 		return "its check succeeds"
 	}

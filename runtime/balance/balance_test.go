@@ -18,7 +18,7 @@ import (
 
 var epoch = time.Unix(1_000_000, 0)
 
-// The first checks of a start are spread over the warm-up, by the seed.
+// TestWarmupIsSpread checks that the first checks of a start are spread over the warm-up by the seed.
 func TestWarmupIsSpread(t *testing.T) {
 	cfg := farm(1, 1000)
 	firsts := func(seed uint64) (first, last time.Duration, trace string) {
@@ -47,7 +47,7 @@ func TestWarmupIsSpread(t *testing.T) {
 	}
 }
 
-// Roles come from the router machine, as a value that keywords may ask for.
+// TestRoles checks that roles come from the router machine, as values for the keywords that depend on them.
 func TestRoles(t *testing.T) {
 	m := balance.New(epoch, balance.Prepare(farm(1, 1), balance.Start(0)))
 	key := ir.InstanceKey{Interface: "eth0", VRID: 51}
@@ -59,10 +59,10 @@ func TestRoles(t *testing.T) {
 	}
 }
 
-// The checks of a server count together.
+// TestStatistics checks that the checks of a server count together.
 func TestStatistics(t *testing.T) {
 	m := balance.New(epoch, balance.Prepare(farm(1, 2), balance.Start(0)))
-	for range 4 { // two for each
+	for range 4 { // two for each check
 		at, _ := m.Deadline()
 		for _, f := range m.Step(at, balance.Tick{}) {
 			p := f.(balance.StartProbe)
@@ -87,8 +87,8 @@ func TestStatistics(t *testing.T) {
 	}
 }
 
-// TestScripts: the order is that of keepalived 2.2.7. A start runs quorum_up alone; with omega a stop runs what a failure of all would. An
-// address of a quorum is no script.
+// TestScripts checks that scripts run in the order of keepalived 2.2.7. A start runs only quorum_up; with omega a stop
+// runs what a failure of all servers would. An address of a quorum is not a script.
 func TestScripts(t *testing.T) {
 	script := func(name string) *ir.Command { return &ir.Command{Args: []string{name}} }
 	for _, c := range []struct {
@@ -156,7 +156,7 @@ func farm(services, servers int) *ir.Config {
 	return cfg
 }
 
-// One probe of 50,000: the deadline, the tick, the result.
+// BenchmarkProbeOf50000 measures one probe of 50,000: the deadline, the tick, the result.
 func BenchmarkProbeOf50000(b *testing.B) {
 	for _, shape := range []struct{ services, servers int }{{3125, 16}, {1, 50000}} {
 		b.Run(fmt.Sprintf("%dx%d", shape.services, shape.servers), func(b *testing.B) {
@@ -181,7 +181,7 @@ func BenchmarkProbeOf50000(b *testing.B) {
 	}
 }
 
-// What a reload of 50,000 servers with an equal configuration takes, beside the loop and on it.
+// BenchmarkPrepare50000 measures a reload of 50,000 servers with an equal configuration, beside the loop and on it.
 func BenchmarkPrepare50000(b *testing.B) {
 	m := balance.New(epoch, balance.Prepare(farm(3125, 16), balance.Start(0)))
 	again := farm(3125, 16)
@@ -201,8 +201,8 @@ func BenchmarkSwap50000(b *testing.B) {
 	}
 }
 
-// What this machine lacks is said when the first check lacks it and when none does any longer, also because the check is gone; servers keep
-// their standing.
+// TestLacking checks that what this machine lacks is reported when the first check lacks it, and when no check does
+// any longer, even because the check is gone; servers keep their state.
 func TestLacking(t *testing.T) {
 	m := balance.New(epoch, balance.Prepare(farm(1, 3), balance.Start(0)))
 	var started []balance.StartProbe
@@ -228,9 +228,9 @@ func TestLacking(t *testing.T) {
 		event balance.Event
 		want  string
 	}{
-		{lacks(0, files), "[checks: " + files + ": no verdict on a server; all keep their standing]"},
+		{lacks(0, files), "[checks: " + files + ": no verdict on a server; all keep their state]"},
 		{lacks(1, files), "[]"},
-		{lacks(2, ports), "[checks: " + ports + ": no verdict on a server; all keep their standing]"},
+		{lacks(2, ports), "[checks: " + ports + ": no verdict on a server; all keep their state]"},
 		{balance.Swap{Next: balance.Prepare(farm(1, 2), m.Current())}, "[checks: " + ports + ": over; checks have a verdict again]"},
 	} {
 		if got := fmt.Sprint(say(c.event)); got != c.want {
@@ -249,7 +249,8 @@ func TestLacking(t *testing.T) {
 	}
 }
 
-// TestWeights: a check may set the weight of its server, for the sums of the quorum too. A reload keeps it until the file has another one.
+// TestWeights checks that a check may set the weight of its server, which counts for the quorum too. A reload keeps it
+// until the file has a different weight.
 func TestWeights(t *testing.T) {
 	dynamic := func(weight int) *ir.Config {
 		cfg := farm(1, 2)
@@ -291,8 +292,8 @@ func TestWeights(t *testing.T) {
 	if said := round(-1, -1); len(said) > 0 || is(0) != 2 {
 		t.Errorf("nothing was said: %v", said)
 	}
-	if got, want := fmt.Sprint(round(0, 1)), "[10.0.0.0:80 of tcp 192.0.0.0:80 its check sets the weight to 0, which is 2 in the file"+
-		" 10.0.0.1:80 of tcp 192.0.0.0:80 its check sets the weight to 1, which is 2 in the file"+
+	if got, want := fmt.Sprint(round(0, 1)), "[10.0.0.0:80 of tcp 192.0.0.0:80 its check set the weight to 0 (2 in the file)"+
+		" 10.0.0.1:80 of tcp 192.0.0.0:80 its check set the weight to 1 (2 in the file)"+
 		" tcp 192.0.0.0:80 lost its quorum: weight "; !strings.HasPrefix(got, want) {
 		t.Errorf("got %s", got)
 	}
@@ -306,7 +307,7 @@ func TestWeights(t *testing.T) {
 	if is(0) != 0 || is(1) != 1 {
 		t.Errorf("after a reload of the same: weights %d and %d", is(0), is(1))
 	}
-	if got, want := fmt.Sprint(round(2, 1)), "[10.0.0.0:80 of tcp 192.0.0.0:80 its check sets the weight to 2, which is 2 in the file"+
+	if got, want := fmt.Sprint(round(2, 1)), "[10.0.0.0:80 of tcp 192.0.0.0:80 its check set the weight to 2 (2 in the file)"+
 		" tcp 192.0.0.0:80 has its quorum: weight 3 of 3 is alive, quorum 3]"; got != want {
 		t.Errorf("got %s", got)
 	}
@@ -316,7 +317,7 @@ func TestWeights(t *testing.T) {
 	}
 }
 
-// TestFiles holds what keepalived 2.2.7 was seen to do with a real server of weight 10, for the numbers in a file.
+// TestFiles checks what keepalived 2.2.7 was seen to do with a real server of weight 10 for various numbers in a file.
 func TestFiles(t *testing.T) {
 	const down = -1
 	for _, c := range []struct {

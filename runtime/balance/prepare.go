@@ -17,40 +17,40 @@ import (
 	"keepc/runtime/track"
 )
 
-// A Generation is a configuration as the machine uses it. It never changes, so that the next one is prepared from it while the machine
-// works: what it points to lives over generations, and only the machine looks into that.
+// A Generation is a configuration as the machine uses it. It is immutable, so that the next one can be prepared from
+// it while the machine works: what it points to lives across generations, and only the machine looks into that.
 type Generation struct {
 	cfg       *ir.Config
 	seed      uint64
 	services  map[ir.ServiceKey]*service
 	servers   map[state.DestinationKey]member
 	checks    map[CheckID]*check
-	files     map[track.Thing][]*check      // those that follow a file or a BFD session
-	holders   map[*service][]ir.InstanceKey // of services that rest while their address is elsewhere: the instances that have it
+	files     map[track.Thing][]*check      // checks that follow a file or a BFD session
+	holders   map[*service][]ir.InstanceKey // for services that rest while their address is elsewhere: the instances that have the address
 	announced []announced
-	stages    map[netip.Addr]int // where in announced
-	last      CheckID            // that was given
+	stages    map[netip.Addr]int // indexes into announced
+	last      CheckID            // the last id given
 }
 
-// A member is a server in a generation, with the checks that it has there.
+// A member is a server in one generation, with its checks there.
 type member struct {
 	*server
 	checks []*check
 }
 
-// Start is the generation of a director that has no configuration yet. The seed spreads first health checks over their warm-up; equal
-// seeds spread them equally.
+// Start returns the generation of a director that has no configuration yet. The seed spreads first health checks over
+// their warm-up; equal seeds spread them equally.
 func Start(seed uint64) *Generation { return &Generation{seed: seed} }
 
-// A Next is a configuration that is ready to be swapped in: all that takes long is done.
+// A Next is a configuration that is ready to be swapped in: everything that takes long is done.
 type Next struct {
 	*Generation
 	base     *Generation // what it was prepared from
 	services []nextService
 	ended    []*check
-	removed  []state.DestinationKey // servers, in no order
+	removed  []state.DestinationKey // servers, unordered
 	closed   []ir.ServiceKey
-	master   map[ir.InstanceKey]bool // at the start
+	master   map[ir.InstanceKey]bool // at a start
 }
 
 // A nextService is what a configuration says of a service.
@@ -63,17 +63,15 @@ type nextService struct {
 
 // A nextServer is what a configuration says of a real server.
 type nextServer struct {
-	*server
-	fresh  bool
-	cfg    *ir.RealServer
-	down   string // why a fresh one counts as down until its checks have succeeded; empty: it counts as up
-	weight uint64
-	found  int      // the weight of a fresh one in the kernel; 0: it has none
-	checks []*check // those that never ran have no Do
+	member
+	fresh bool
+	cfg   *ir.RealServer
+	down  string // why a new server counts as down until its checks have succeeded; empty: it counts as up
+	found int    // the weight of a new server in the kernel; 0: it has none
 }
 
-// Prepare makes a configuration ready for Swap; current is what the machine has in force, or Start. The configuration must not change any
-// more. It may run beside the machine, on any goroutine, and take its time.
+// Prepare makes a configuration ready for Swap; current is what the machine has in force, or Start. The configuration
+// must not change afterwards. Prepare may run beside the machine, on any goroutine, and take its time.
 func Prepare(cfg *ir.Config, current *Generation) *Next {
 	n := &Next{base: current, Generation: &Generation{
 		cfg: cfg, seed: current.seed,
@@ -83,7 +81,7 @@ func Prepare(cfg *ir.Config, current *Generation) *Next {
 	files := filesByName(cfg)
 	n.services = make([]nextService, 0, len(cfg.VirtualServers))
 	for _, v := range cfg.VirtualServers {
-		if n.Generation.services[v.Key] == nil { // twice the same service: the compiler has complained
+		if n.Generation.services[v.Key] == nil { // the compiler makes one service of several blocks
 			n.services = append(n.services, n.prepareService(v, files))
 		}
 	}
@@ -122,7 +120,7 @@ func (n *Next) prepareService(v *ir.VirtualServer, files map[string]track.Thing)
 			continue
 		}
 		before := n.base.servers[k]
-		x := nextServer{server: before.server, cfg: r, weight: uint64(max(r.Weight, 0))}
+		x := nextServer{member: member{server: before.server}, cfg: r}
 		if x.server == nil {
 			x.server, x.fresh = &server{key: k, service: s.service}, true
 			if alpha(n.cfg, v, r) {
@@ -131,7 +129,7 @@ func (n *Next) prepareService(v *ir.VirtualServer, files map[string]track.Thing)
 		}
 		for _, c := range r.Checks {
 			if !made(n.cfg, c) || find(x.checks, c) != nil {
-				continue // a server counts as up where it is not checked
+				continue // a server that is not checked counts as up
 			}
 			same := find(before.checks, c)
 			if same == nil {
@@ -148,48 +146,45 @@ func (n *Next) prepareService(v *ir.VirtualServer, files map[string]track.Thing)
 				n.files[track.OfBFD(b)] = append(n.files[track.OfBFD(b)], same)
 			}
 		}
-		n.servers[k] = member{x.server, x.checks}
+		n.servers[k] = x.member
 		s.servers = append(s.servers, x)
 	}
 	return s
 }
 
-// unchecked is why a server is down that no check has judged yet.
+// unchecked is why a server is down that has not been checked yet.
 const unchecked = "not checked yet"
 
-// Adopt makes the first configuration of a director ready for New, as Prepare does. A server of a service that the kernel has goes on as it
-// is found: up, or out until its checks succeed.
+// Adopt makes the first configuration of a director ready for New, as Prepare does. A server of a service that the
+// kernel has continues as found: up, or out until its checks succeed.
 func Adopt(cfg *ir.Config, start *Generation, found state.Found) *Next {
 	n := Prepare(cfg, start)
 	n.master = found.Master
 	for _, s := range n.services {
 		for i := range s.servers {
 			x := &s.servers[i]
-			f, here := found.Servers[x.key]
-			switch {
-			case !here:
-			case f.Down:
+			if weight, up := found.Weight[x.key]; up {
+				x.down, x.found = "", weight
+			} else if found.Down[x.key] {
 				x.down = "an earlier director has taken it out"
-			default:
-				x.down, x.found = "", f.Weight
 			}
 		}
 	}
 	return n
 }
 
-// made reports whether a check is made. Without its session keepalived has none either.
+// made reports whether a check is made. keepalived does not make one without its session either.
 func made(cfg *ir.Config, c *ir.Check) bool {
 	_, follows := c.Checker.(*ir.BFDCheck)
 	return enforced.Checked(c) && (!follows || session(cfg, c) != nil)
 }
 
-// alpha tells whether a new server counts as down until its checks have succeeded.
+// alpha reports whether a new server counts as down until its checks have succeeded.
 func alpha(cfg *ir.Config, v *ir.VirtualServer, r *ir.RealServer) bool {
 	return slices.ContainsFunc(r.Checks, func(c *ir.Check) bool { return made(cfg, c) && (v.Alpha || r.Alpha || c.Alpha) })
 }
 
-// find returns the check among some that asks for the same; nil: none does.
+// find returns the check among some that asks for the same; nil: there is none.
 func find(checks []*check, c *ir.Check) *check {
 	if i := slices.IndexFunc(checks, func(x *check) bool { return x.asks.Same(c) }); i >= 0 {
 		return checks[i]
@@ -197,21 +192,23 @@ func find(checks []*check, c *ir.Check) *check {
 	return nil
 }
 
-// share spreads the first checks over their warm-up: from 0 to 1, the same for the same seed, server and sort of check.
+// share spreads the first checks over their warm-up: from 0 to 1, the same for the same seed, server and kind of
+// check.
 func share(seed uint64, server state.DestinationKey, c *ir.Check) float64 {
 	h := fnv.New64a()
 	fmt.Fprint(h, server, c.Keyword(), c.Connection, c.CheckTiming)
 	return rand.New(rand.NewPCG(seed, h.Sum64())).Float64()
 }
 
-// swap puts a prepared configuration into force. What has the same key in both goes on as if nothing had happened: checks keep their
-// counters and deadlines, servers and quorums their standing. An equal configuration has no effects at all.
+// swap puts a prepared configuration into force. What has the same key in both continues as if nothing had happened:
+// checks keep their counters and deadlines, servers and quorums their state. An equal configuration has no effects at
+// all.
 //
-// What is new begins as it would at a start: a server as up (keepalived's way; the first failed probe removes it) or down where alpha
-// says so. A server whose checks change keeps its standing until the new ones have a result: a reload neither lets traffic to a dead
-// server nor takes it from a live one.
+// What is new begins as at a start: a server as up (keepalived's way; the first failed probe removes it), or down if
+// alpha says so. A server whose checks change keeps its state until the new ones have a result: a reload neither sends
+// traffic to a dead server nor takes it from a live one.
 func (m *Machine) swap(now time.Time, n *Next) {
-	if n.base != m.current { // another one came first
+	if n.base != m.current { // a different one came first
 		n = Prepare(n.cfg, m.current)
 	}
 	m.leave(n)
@@ -231,7 +228,7 @@ func (m *Machine) swap(now time.Time, n *Next) {
 			m.judge(x.server)
 		}
 		if s.fresh {
-			s.quorum.Judge(s.live) // a start is no loss
+			s.quorum.Judge(s.live) // the start of a service is not a loss
 			m.tellStart(s)
 		}
 		m.judgeQuorum(s.service)
@@ -251,7 +248,7 @@ func (m *Machine) swap(now time.Time, n *Next) {
 	}
 }
 
-// expect notes that the kernel has none of the new services, until it is told.
+// expect records that the kernel has none of the new services until told otherwise.
 func (m *Machine) expect(n *Next) {
 	missing := map[ir.ServiceKey]bool{}
 	maps.Copy(missing, m.enforced.Missing)
@@ -263,7 +260,7 @@ func (m *Machine) expect(n *Next) {
 	m.enforced.Missing = missing
 }
 
-// swapServer gives a server its weight and its checks. A new check shares the server's standing until its first result.
+// swapServer gives a server its weight and its checks. A new check has the server's state until its first result.
 func (m *Machine) swapServer(now time.Time, x nextServer) {
 	s := x.server
 	s.cfg = x.cfg
@@ -274,8 +271,8 @@ func (m *Machine) swapServer(now time.Time, x nextServer) {
 	if s.down {
 		cause = cmp.Or(m.down[s.key], x.down, unchecked)
 	}
-	if x.fresh || int64(x.weight) != s.files || !slices.ContainsFunc(x.checks, weighs) { // else what a check said of it holds on
-		s.base, s.files = int64(x.weight), int64(x.weight)
+	if weight := int64(max(x.cfg.Weight, 0)); x.fresh || weight != s.files || !slices.ContainsFunc(x.checks, weighs) { // otherwise what a check set still counts
+		s.base, s.files = weight, weight
 		if x.found > 0 && slices.ContainsFunc(x.checks, weighs) {
 			s.base = int64(x.found)
 		}

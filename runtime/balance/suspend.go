@@ -7,11 +7,11 @@ import (
 	"keepc/compiler/ir"
 )
 
-// suspends reports whether the servers of a service are checked only while its address is here: ha_suspend. Marks and groups have no address
-// that keepalived would look for.
+// suspends reports whether the servers of a service are checked only while its address is on this host (ha_suspend).
+// For marks and groups keepalived would look for no address.
 func suspends(v *ir.VirtualServer) bool { return v.HASuspend && v.Group == "" && v.Key.FWMark == 0 }
 
-// FollowsAddresses reports whether Local changes anything.
+// FollowsAddresses reports whether Local has any effect.
 func (m *Machine) FollowsAddresses() bool { return len(m.current.holders) > 0 }
 
 // holders lists the instances that have an address.
@@ -24,8 +24,8 @@ func holders(cfg *ir.Config, addr netip.Addr) (keys []ir.InstanceKey) {
 	return keys
 }
 
-// suspend lets services rest whose address is elsewhere, and work again when it is here. Their checks keep their pace: the next one comes when
-// it would have come, as with keepalived.
+// suspend lets services rest while their address is elsewhere, and work again when it is on this host. Their checks
+// keep their pace: the next one comes when it would have come anyway, as with keepalived.
 func (m *Machine) suspend() {
 	if len(m.current.holders) == 0 && m.resting == 0 {
 		return

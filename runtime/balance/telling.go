@@ -7,28 +7,28 @@ import (
 	"keepc/compiler/state"
 )
 
-// Told is what the world is to learn of a service, or of one of its servers, in the words of whoever tells it. What nobody asked to learn
-// is no effect.
+// Told is news of a service, or of one of its servers, for scripts, named pipes and mail. It is only emitted if one of
+// these wants it.
 type Told struct {
 	Service *ir.VirtualServer
 	Server  *ir.RealServer // nil: the service itself
 	Up      bool
 	Why     Why
 	Moved   bool // it came or went: its script runs, and named pipes get a line
-	Mail    bool // somebody gets a mail
+	Mail    bool // a mail is sent
 
-	Check *ir.Check // whose result it is; nil: no check's
+	Check *ir.Check // whose result it is; nil: not that of a check
 	Cause string    // of its failure
 
 	Need, Hysteresis uint32 // the quorum of a service
-	Live             uint64 // and the weight that is alive
+	Live             uint64 // and the weight that is up
 }
 
-// Why something is told.
+// A Why is the reason for news.
 type Why uint8
 
 const (
-	Checked   Why = iota // by a result
+	Checked   Why = iota // the result of a check
 	Started              // it is new
 	Removed              // it is no longer in the configuration
 	Finishing            // the director ends
@@ -36,13 +36,14 @@ const (
 
 func (w Why) String() string { return [...]string{"checked", "started", "removed", "finishing"}[w] }
 
-// A standing is what a check and its server were before a result.
+// A standing is the state of a check and its server before a result.
 type standing struct{ up, ran, serverDown bool }
 
 func (c *check) standing() standing { return standing{c.health.Up(), c.health.Ran(), c.server.down} }
 
-// concluded judges a server after the result of a check, and tells what came of it: as with keepalived a mail for each check that changes
-// its mind or has its first result, behind what is told of the service. no_checker_emails leaves the mails that changed no server away.
+// concluded judges a server after the result of a check, and tells the outcome: like keepalived, it sends a mail for
+// each check that changes its verdict or has its first result, after the news of the service. With no_checker_emails,
+// mails that changed no server are not sent.
 func (m *Machine) concluded(c *check, before standing) {
 	s, g := c.server, &m.current.cfg.Global
 	first := !before.ran && c.health.Ran()
@@ -59,7 +60,7 @@ func (m *Machine) concluded(c *check, before standing) {
 	}
 }
 
-// tellServer tells of a server: that it moved, or by mail alone what a check found.
+// tellServer tells of a server: that it came or went, or only by mail what a check found.
 func (m *Machine) tellServer(s *server, up bool, why Why, c *check, moved bool) {
 	t := Told{Service: s.service.cfg, Server: s.cfg, Up: up, Why: why, Moved: moved, Mail: s.cfg.SMTPAlert && m.mails()}
 	if c != nil {
@@ -75,14 +76,14 @@ func (m *Machine) tellServer(s *server, up bool, why Why, c *check, moved bool) 
 	m.offer(t, script)
 }
 
-// tellService tells that a service has its quorum, or not.
+// tellService tells that a service gained or lost its quorum.
 func (m *Machine) tellService(s *service, up bool, why Why) {
 	script := s.cfg.QuorumDown
 	if up {
 		script = s.cfg.QuorumUp
 	}
 	if s.cfg.QuorumAddress != nil {
-		script = nil // what only adds or takes away an address is state
+		script = nil // adding or removing an address is state, not an effect
 	}
 	m.offer(Told{
 		Service: s.cfg, Up: up, Why: why, Moved: true, Mail: s.cfg.SMTPAlert && m.mails(),
@@ -90,7 +91,7 @@ func (m *Machine) tellService(s *service, up bool, why Why) {
 	}, script)
 }
 
-// offer emits what somebody wants to learn. The first service of a group speaks for all.
+// offer emits news that somebody wants. The first service of a group speaks for all.
 func (m *Machine) offer(t Told, script *ir.Command) {
 	g := &m.current.cfg.Global
 	heard := t.Moved && (script != nil && len(script.Args) > 0 || g.NotifyFIFO.Path != "" || g.LVSNotifyFIFO.Path != "")
@@ -105,7 +106,7 @@ func (m *Machine) mails() bool {
 	return g.SMTPServer.Host != "" && len(g.Recipients) > 0
 }
 
-// tellStart tells of a service that is new and has its quorum; with rs_init_notifies of its servers before it.
+// tellStart tells of a new service that has its quorum; with rs_init_notifies, first of its servers.
 func (m *Machine) tellStart(s nextService) {
 	if m.current.cfg.Global.RSInitNotifies {
 		for _, x := range s.servers {
@@ -119,7 +120,7 @@ func (m *Machine) tellStart(s nextService) {
 	}
 }
 
-// leave tells of what a configuration no longer has, in the order of the one before: what is up goes down.
+// leave tells of what a new configuration no longer has, in the order of the old one: what is up goes down.
 func (m *Machine) leave(n *Next) {
 	if len(n.removed) == 0 && len(n.closed) == 0 {
 		return
@@ -127,13 +128,13 @@ func (m *Machine) leave(n *Next) {
 	m.end(Removed, func(k state.DestinationKey) bool { return n.servers[k].server == nil }, func(k ir.ServiceKey) bool { return slices.Contains(n.closed, k) })
 }
 
-// farewell tells of what ends with the director: with omega all that is up goes down.
+// farewell tells of what ends with the director: with omega everything that is up goes down.
 func (m *Machine) farewell() {
 	omega := func(k ir.ServiceKey) bool { return m.current.services[k].cfg.Omega }
 	m.end(Finishing, func(k state.DestinationKey) bool { return omega(k.Service) }, omega)
 }
 
-// end tells that servers and services go, servers before their service.
+// end tells that servers and services are removed, servers before their service.
 func (m *Machine) end(why Why, server func(state.DestinationKey) bool, whole func(ir.ServiceKey) bool) {
 	for _, v := range m.current.cfg.VirtualServers {
 		s := m.current.services[v.Key]

@@ -13,15 +13,15 @@ func (e ServerChanged) String() string {
 
 func (e WeightChanged) String() string { return fmt.Sprintf("%v %s", e.Server, e.Text()) }
 
-// Text is what happened to the server.
+// Text says what happened to the server.
 func (e WeightChanged) Text() string {
 	switch {
 	case e.Operator && e.Weight == e.Files:
-		return fmt.Sprintf("the weight is that of the file again, %d", e.Files)
+		return fmt.Sprintf("its weight is that of the file again, %d", e.Files)
 	case e.Operator:
-		return fmt.Sprintf("an operator sets the weight to %d, which is %d in the file", e.Weight, e.Files)
+		return fmt.Sprintf("an operator set the weight to %d (%d in the file)", e.Weight, e.Files)
 	}
-	return fmt.Sprintf("its check sets the weight to %d, which is %d in the file", e.Weight, e.Files)
+	return fmt.Sprintf("its check set the weight to %d (%d in the file)", e.Weight, e.Files)
 }
 
 func (e QuorumChanged) String() string {

@@ -19,7 +19,8 @@ func weighs(c *check) bool {
 	return ok && misc.Dynamic
 }
 
-// effective is the weight of a server: that of an operator; or that of the file, or what a check set, and what its files add to that.
+// effective returns the weight of a server: that of an operator, or else that of the file or of a check, plus what its
+// files add.
 func (s *server) effective() uint64 {
 	if s.assigned != nil {
 		return uint64(*s.assigned)
@@ -31,7 +32,7 @@ func (s *server) effective() uint64 {
 	return uint64(min(max(sum, 0), math.MaxInt32))
 }
 
-// weigh makes the weight of a server what its checks say.
+// weigh sets the weight of a server to what its checks say.
 func (m *Machine) weigh(s *server) { m.weighAs(s, s.assigned != nil) }
 
 func (m *Machine) weighAs(s *server, operator bool) {
@@ -56,7 +57,7 @@ func (m *Machine) setWeight(s *server, weight uint64) {
 	}
 }
 
-// assign gives servers an operator's weight, or takes it back. Those that are gone are left out.
+// assign gives servers an operator's weight, or undoes that. Servers that are gone are skipped.
 func (m *Machine) assign(a Assign) {
 	for _, k := range a.Servers {
 		s := m.current.servers[k].server
@@ -73,7 +74,7 @@ func (m *Machine) assign(a Assign) {
 	}
 }
 
-// fileSeen tells the checks that follow a file what its number is.
+// fileSeen passes the number of a file to the checks that follow it.
 func (m *Machine) fileSeen(_ time.Time, f FileSeen) {
 	for _, c := range m.current.files[f.File] {
 		var cause string
@@ -85,7 +86,7 @@ func (m *Machine) fileSeen(_ time.Time, f FileSeen) {
 	}
 }
 
-// told reports whether a check asks nobody, and is told how its server is.
+// told reports whether a check probes nothing, and is told the state of its server.
 func told(c *ir.Check) bool {
 	switch c.Checker.(type) {
 	case *ir.FileCheck, *ir.BFDCheck:
@@ -94,7 +95,7 @@ func told(c *ir.Check) bool {
 	return false
 }
 
-// session is the bfd_instance that a check follows; nil: it follows none, or none that tells checkers.
+// session returns the bfd_instance that a check follows; nil: it follows none, or one that does not tell checkers.
 func session(cfg *ir.Config, c *ir.Check) *ir.BFD {
 	follows, ok := c.Checker.(*ir.BFDCheck)
 	if !ok {
@@ -107,7 +108,7 @@ func session(cfg *ir.Config, c *ir.Check) *ir.BFD {
 	return cfg.BFDs[i]
 }
 
-// sessionsTold takes note of which BFD sessions are up, and tells the checks that follow one which has changed, or which nobody told before.
+// sessionsTold records which BFD sessions are up, and tells the checks whose session has changed or was unknown.
 func (m *Machine) sessionsTold(up map[track.Thing]bool) {
 	m.up = up
 	followed := slices.DeleteFunc(slices.Collect(maps.Keys(m.current.files)), func(t track.Thing) bool { return t.Kind != track.BFD })
@@ -122,7 +123,8 @@ func (m *Machine) sessionsTold(up map[track.Thing]bool) {
 	}
 }
 
-// tellSession makes a check what its session is, and reports whether that is news. One that nobody has told of leaves its server as it is.
+// tellSession sets a check to the state of its session, and reports whether that is news. An unknown session leaves
+// its server unchanged.
 func (m *Machine) tellSession(c *check, t track.Thing) (news bool) {
 	is, known := m.up[t]
 	if !known || c.health.Knows() && c.health.Up() == is {
@@ -136,8 +138,8 @@ func (m *Machine) tellSession(c *check, t track.Thing) (news bool) {
 	return true
 }
 
-// contribution is what the number in a file adds to the weight of a server, or why the server is down. As in keepalived, a weight of 0 makes
-// any number but 0 a failure, and so does a product that is as low as numbers go.
+// contribution returns what the number in a file adds to the weight of a server, or why the server is down. As in
+// keepalived, a weight of 0 makes any number but 0 a failure, and so does a product at the lower limit.
 func contribution(w ir.Weight, f FileSeen) (adds int64, cause string) {
 	adds = int64(w.Times(f.Value))
 	switch {
@@ -147,7 +149,7 @@ func contribution(w ir.Weight, f FileSeen) (adds int64, cause string) {
 	return min(adds, math.MaxInt32), ""
 }
 
-// Files are those that checks of a configuration follow.
+// Files returns the files that checks of a configuration follow.
 func Files(cfg *ir.Config) map[track.Thing]bool {
 	all, byName := map[track.Thing]bool{}, filesByName(cfg)
 	for _, v := range cfg.VirtualServers {
@@ -162,7 +164,7 @@ func Files(cfg *ir.Config) map[track.Thing]bool {
 	return all
 }
 
-// filesByName are the files that checks may follow.
+// filesByName returns the files that checks may follow.
 func filesByName(cfg *ir.Config) map[string]track.Thing {
 	all := map[string]track.Thing{}
 	for _, f := range cfg.TrackFiles {

@@ -11,7 +11,7 @@ import (
 	"keepc/runtime/timer"
 )
 
-// A Machine is all sessions of a director. It is one value without goroutines, clocks or sockets.
+// A Machine is all BFD sessions of a director. It is a value without goroutines, clocks or sockets.
 type Machine struct {
 	sessions []*member // in the order of the file
 	timers   timer.Timers
@@ -28,7 +28,7 @@ type member struct {
 	cfg *ir.BFD
 }
 
-// A Key names a session, also over a reload: one whose ends change is another one.
+// A Key identifies a session, also over a reload: if an end changes, it is a different session.
 type Key struct {
 	Name     string
 	Neighbor netip.Addr
@@ -41,17 +41,18 @@ func KeyOf(b *ir.BFD) Key { return Key{b.Name, b.Neighbor, b.Source} }
 // New returns a machine without sessions. The seed makes discriminators and jitter.
 func New(seed uint64) *Machine { return &Machine{random: rand.New(rand.NewPCG(seed, 0))} }
 
-// PacketReceived tells a UDP payload that came to Port. It is an event of a Machine.
+// PacketReceived is a UDP payload that arrived at Port. It is an event of a Machine.
 type PacketReceived struct {
 	Src, Dst netip.Addr
 	TTL      int
 	Payload  []byte
 }
 
-// Configure sets the sessions. One with the same Key goes on. It is an event of a Machine.
+// Configure sets the sessions. A session with the same Key continues. It is an event of a Machine.
 type Configure struct {
 	Sessions []*ir.BFD
-	// What is not among them goes on as well, until the next Configure: who follows a session has to forget it first.
+	// What is not among them continues too, until the next Configure: those that follow a session must forget it
+	// first.
 	Keep bool
 }
 
@@ -64,13 +65,13 @@ type Transmit struct {
 	Packet  Packet
 }
 
-// StateChanged tells that a session has another state. It is an effect of a Machine.
+// StateChanged says that a session changed its state. It is an effect of a Machine.
 type StateChanged struct {
 	Session *ir.BFD
 	Changed
 }
 
-// Ignored tells of a packet that was discarded. It is an effect of a Machine.
+// Ignored describes a discarded packet. It is an effect of a Machine.
 type Ignored struct {
 	Src netip.Addr
 	Why error
@@ -83,8 +84,8 @@ func (Ignored) effect()      {}
 // Deadline is when the machine needs its next Tick; false: it waits for packets.
 func (m *Machine) Deadline() (time.Time, bool) { return m.timers.First() }
 
-// Step takes an event and returns what to do about it, in order: Tick, PacketReceived, Configure or Stop. A machine that was stopped has no
-// sessions.
+// Step takes an event and returns what to do about it, in order: Tick, PacketReceived, Configure or Stop. A stopped
+// machine has no sessions.
 func (m *Machine) Step(now time.Time, ev Event) []Effect {
 	m.out = nil
 	switch ev := ev.(type) {
@@ -104,7 +105,7 @@ func (m *Machine) configure(now time.Time, c Configure) {
 	var next []*member
 	for _, b := range c.Sessions {
 		if !b.Neighbor.IsValid() || slices.ContainsFunc(next, func(s *member) bool { return s.key.Name == b.Name }) {
-			continue // keepalived makes no session without a neighbour, and none of a second block of the name
+			continue // keepalived makes no session without a neighbour, nor for a second block with the same name
 		}
 		s := m.find(KeyOf(b))
 		if s == nil {
@@ -142,7 +143,7 @@ func configOf(b *ir.BFD) Config {
 	return Config{MinTX: b.MinTX, IdleTX: b.IdleTX, MinRX: b.MinRX, Multiplier: uint8(b.Multiplier), Passive: b.Passive}
 }
 
-// discriminator is one that no session has: section 6.8.1.
+// discriminator returns one that no session has: section 6.8.1.
 func (m *Machine) discriminator(others []*member) uint32 {
 	has := func(d uint32) func(*member) bool { return func(s *member) bool { return s.LocalDiscr == d } }
 	for {
@@ -152,10 +153,10 @@ func (m *Machine) discriminator(others []*member) uint32 {
 	}
 }
 
-// Why a packet is discarded that Unmarshal lets through.
+// Why a packet is discarded that Unmarshal accepts.
 var (
 	ErrNoSession = errors.New("there is no session with it")
-	ErrTTL       = errors.New("it came from too far away")
+	ErrTTL       = errors.New("its TTL is too low: it came through too many routers")
 )
 
 // receive finds the session of a packet: section 6.8.6, and RFC 5881 sections 3 to 5.
@@ -179,14 +180,15 @@ func (m *Machine) receive(now time.Time, p PacketReceived) {
 	case s == nil:
 		m.ignore(nil, src, ErrNoSession)
 	case s.cfg.MaxHops >= 0 && p.TTL < s.cfg.TTL-s.cfg.MaxHops:
-		// keepalived wants what is left of the TTL that it sends itself. RFC 5881 section 5 wants 255, which is what the default comes to.
+		// keepalived requires a TTL derived from the one that it sends itself. RFC 5881 section 5 requires 255, which
+		// is the result with the defaults.
 		m.ignore(s, src, ErrTTL)
 	default:
 		m.drive(now, s, Received{packet})
 	}
 }
 
-// between is the session of two addresses; one from this source comes before one from any. nil: there is none.
+// between returns the session of two addresses; one with this source is preferred to one with any. nil: there is none.
 func (m *Machine) between(src, dst netip.Addr) (best *member) {
 	for _, s := range m.sessions {
 		switch {
@@ -209,10 +211,10 @@ func (m *Machine) ignore(s *member, src netip.Addr, why error) {
 	m.out = append(m.out, Ignored{src, why})
 }
 
-// plain is an address as packets carry it: without zone, IPv4 as such.
+// plain returns an address as packets carry it: without a zone, and IPv4 as IPv4.
 func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
-// drive gives an event to a session and takes its effects.
+// drive passes an event to a session and handles its effects.
 func (m *Machine) drive(now time.Time, s *member, ev Event) {
 	for _, e := range s.Step(now, ev) {
 		switch e := e.(type) {
@@ -242,7 +244,7 @@ func (m *Machine) Sessions(yield func(b *ir.BFD, up bool) bool) {
 // Ignored counts the packets that are for no session.
 func (m *Machine) Ignored() uint64 { return m.ignored }
 
-// A Standing is how a session is.
+// A Standing is the state of a session.
 type Standing struct {
 	Config           *ir.BFD
 	State, Remote    State
@@ -256,7 +258,7 @@ type Standing struct {
 	Statistics       Statistics
 }
 
-// Standings lists the sessions in the order of the file.
+// Standings lists the sessions in the order of the file; those that are kept until the next Configure come last.
 func (m *Machine) Standings() (list []Standing) {
 	for _, s := range m.sessions {
 		list = append(list, Standing{

@@ -26,8 +26,8 @@ func from(src, dst string, ttl int, p bfd.Packet) bfd.PacketReceived {
 	return bfd.PacketReceived{Src: netip.MustParseAddr(src), Dst: netip.MustParseAddr(dst), TTL: ttl, Payload: p.Marshal()}
 }
 
-// TestDemultiplexing: section 6.3, and RFC 5881 section 3: before the discriminators are known the addresses tell, and the TTL has to be
-// that of keepalived's ttl and max_hops.
+// TestDemultiplexing checks section 6.3, and RFC 5881 section 3: before the discriminators are known the addresses
+// decide, and the TTL must be that of keepalived's ttl and max_hops.
 func TestDemultiplexing(t *testing.T) {
 	t.Parallel()
 	far := session("far", "10.0.0.1", "10.1.0.9")
@@ -38,7 +38,7 @@ func TestDemultiplexing(t *testing.T) {
 	m := bfd.New(1)
 	m.Step(now, bfd.Configure{Sessions: []*ir.BFD{
 		session("any", "", "10.0.0.9"), session("own", "10.0.0.1", "10.0.0.9"), session("v6", "fd00::1", "fd00::9"), far, anywhere,
-		session("own", "10.0.0.7", "10.0.0.8"), // a second one of the name: keepalived drops it
+		session("own", "10.0.0.7", "10.0.0.8"), // a second one with the same name: keepalived drops it
 		{Name: "nobody"},
 	}})
 	discr := map[string]uint32{}
@@ -85,7 +85,8 @@ func TestDemultiplexing(t *testing.T) {
 	}
 }
 
-// TestConfigure: a session goes on over a reload, with its discriminator, as with keepalived 2.2.7; one whose ends change is another one.
+// TestConfigure checks that a session continues over a reload with its discriminator, as with keepalived 2.2.7, and
+// that one whose ends change is a different session.
 func TestConfigure(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(0, 0)
@@ -120,8 +121,9 @@ func TestConfigure(t *testing.T) {
 	}
 }
 
-// TestAgreement lets two ends speak over a wire that loses and delays packets, as their time passes, then heals, then is cut. Both are
-// up in the end of the one, and down within a Detection Time of the other; neither is Up while the other one has not been heard for one.
+// TestAgreement lets two ends talk over a wire that loses and delays packets, then heals, then is cut. After healing
+// both are up, and after the cut both are down within a Detection Time; neither is Up without having heard the other
+// within one.
 func TestAgreement(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -189,7 +191,7 @@ func TestAgreement(t *testing.T) {
 		if ends[0].SessionState != bfd.Up || ends[1].SessionState != bfd.Up {
 			t.Fatalf("on a good wire they are %v and %v", ends[0].SessionState, ends[1].SessionState)
 		}
-		for i, s := range ends { // section 6.8.4, from both sides
+		for i, s := range ends { // section 6.8.4, at both ends
 			o := ends[1-i]
 			if want := time.Duration(o.Multiplier) * max(s.MinRX, o.MinTX); s.DetectionTime() != want {
 				t.Errorf("end %d has the Detection Time %v, want %v", i, s.DetectionTime(), want)

@@ -1,6 +1,6 @@
-// Package bfd is Bidirectional Forwarding Detection (RFC 5880, RFC 5881) without its sockets: the packets, the machine of one session, and
-// that of all sessions of a director. Nothing here knows a clock or a socket. Authentication, echo packets and demand mode of our own are
-// not part of it: keepalived has none of them.
+// Package bfd is Bidirectional Forwarding Detection (RFC 5880, RFC 5881) without its sockets: the packets, the machine
+// of one session, and that of all sessions of a director. Nothing here knows a clock or a socket. Authentication, echo
+// packets and demand mode of our own are not part of it: keepalived has none of them.
 package bfd
 
 import (
@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Port is the UDP port of control packets of sessions that no router is in between of: RFC 5881 section 4.
+// Port is the UDP port of control packets of single-hop sessions: RFC 5881 section 4.
 const Port = 3784
 
 // The source ports that RFC 5881 section 4 allows.
@@ -19,7 +19,7 @@ const (
 	LastSourcePort  = 65535
 )
 
-// A State is bfd.SessionState: RFC 5880 section 4.1. The numbers are those on the wire.
+// A State is bfd.SessionState: RFC 5880 section 4.1. The numbers are those of packets.
 type State uint8
 
 const (
@@ -31,7 +31,7 @@ const (
 
 func (s State) String() string { return [...]string{"AdminDown", "Down", "Init", "Up"}[s&3] }
 
-// A Diagnostic says why a session changed its state last: RFC 5880 section 4.1. The numbers are those on the wire.
+// A Diagnostic says why a session last changed its state: RFC 5880 section 4.1. The numbers are those of packets.
 type Diagnostic uint8
 
 const (
@@ -80,7 +80,7 @@ const (
 	flagMultipoint  = 0x01
 )
 
-// The errors of Unmarshal, in the order in which RFC 5880 section 6.8.6 wants a packet looked at.
+// The errors of Unmarshal, in the order in which RFC 5880 section 6.8.6 checks a packet.
 var (
 	ErrVersion           = errors.New("its version is not 1")
 	ErrLength            = errors.New("its length is wrong")
@@ -91,8 +91,8 @@ var (
 	ErrAuthentication    = errors.New("it is authenticated, and no authentication is in use")
 )
 
-// Unmarshal reads a UDP payload. Errors: those above, of the first rule that the packet breaks. Bytes behind the length that the packet
-// says are ignored.
+// Unmarshal reads a UDP payload. It returns one of the errors above, for the first rule that the packet breaks. Bytes
+// after the length field's value are ignored.
 func Unmarshal(b []byte) (Packet, error) {
 	if len(b) == 0 || b[0]>>5 != version {
 		return Packet{}, ErrVersion
@@ -127,7 +127,7 @@ func Unmarshal(b []byte) (Packet, error) {
 	return p, nil
 }
 
-// Marshal returns the UDP payload. It writes what it is given: a packet with both P and F is the fault of who made it.
+// Marshal returns the UDP payload. It does not validate: a packet with both P and F is the caller's mistake.
 func (p Packet) Marshal() []byte {
 	b := make([]byte, packetLen)
 	b[0] = version<<5 | uint8(p.Diagnostic)&0x1f

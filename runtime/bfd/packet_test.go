@@ -19,7 +19,7 @@ func unhex(s string) []byte {
 	return b
 }
 
-// The first two packets were sent by keepalived 2.2.7.
+// TestPacketOnTheWire reads and writes packets. The first two were sent by keepalived 2.2.7.
 func TestPacketOnTheWire(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -48,7 +48,7 @@ func TestPacketOnTheWire(t *testing.T) {
 	}
 }
 
-// TestReception breaks the rules of section 6.8.6 one after the other, in their order: of a packet that breaks several, the first counts.
+// TestReception breaks the rules of section 6.8.6 one after the other: if a packet breaks several, the first counts.
 func TestReception(t *testing.T) {
 	t.Parallel()
 	b := unhex("20c00318 00000001 00000002 000186a0 000186a0 00000000")
@@ -62,8 +62,8 @@ func TestReception(t *testing.T) {
 		{bfd.ErrMyDiscriminator, func() { copy(b[4:], []byte{0, 0, 0, 0}) }},
 		{bfd.ErrMultipoint, func() { b[1] |= 0x01 }},
 		{bfd.ErrDetectMult, func() { b[2] = 0 }},
-		{bfd.ErrLength, func() { b[3] = 27 }}, // more than the payload
-		{bfd.ErrLength, func() { b[3] = 25 }}, // less than with authentication
+		{bfd.ErrLength, func() { b[3] = 27 }}, // larger than the payload
+		{bfd.ErrLength, func() { b[3] = 25 }}, // smaller than with authentication
 		{bfd.ErrLength, func() { b = b[:23] }},
 		{bfd.ErrVersion, func() { b[0] = 0x40 }},
 		{bfd.ErrVersion, func() { b = nil }},
@@ -78,7 +78,7 @@ func TestReception(t *testing.T) {
 	}
 }
 
-// FuzzPacket: what is let through is written as it was read, but for bytes behind it.
+// FuzzPacket checks that an accepted packet is written back as it was read, except for bytes after it.
 func FuzzPacket(f *testing.F) {
 	f.Add(unhex("20c00318 34b50210 7d27f2ac 000186a0 000186a0 00000000"))
 	f.Add(unhex("21400318 ec4f1a4d 00000000 000f4240 000186a0 00000000"))

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// A Config is what a session is told. Times are whole microseconds.
+// A Config is the configuration of a session. Times are whole microseconds.
 type Config struct {
 	MinTX      time.Duration // the shortest time between packets that are sent, once the session is up
-	IdleTX     time.Duration // the time between packets before: a second at least (RFC 5880 section 6.8.3)
+	IdleTX     time.Duration // the time between packets before that: at least a second (RFC 5880 section 6.8.3)
 	MinRX      time.Duration // the shortest time between packets that can be received
 	Multiplier uint8         // bfd.DetectMult
-	Passive    bool          // sends nothing before it has heard of the other end: RFC 5880 section 6.1
+	Passive    bool          // sends nothing before it has heard the other end: RFC 5880 section 6.1
 }
 
 // A Session is one end of a session. Its fields are the variables of RFC 5880 section 6.8.1.
@@ -24,55 +24,57 @@ type Session struct {
 	RemoteDiscr           uint32 // 0: not known
 	LocalDiag             Diagnostic
 	RemoteDiag            Diagnostic    // that of the last packet
-	DesiredMinTxInterval  time.Duration // as it is told to the other end
+	DesiredMinTxInterval  time.Duration // as announced to the other end
 	RequiredMinRxInterval time.Duration // likewise
 	RemoteMinRxInterval   time.Duration // 0: the other end wants no periodic packets
 	RemoteMinTxInterval   time.Duration // the last received Desired Min TX Interval
 	RemoteDetectMult      uint8
 	RemoteDemandMode      bool
 
-	// A Poll Sequence is under way (section 6.5). Until it ends, the slower of the old and the new timing holds (section 6.8.3).
+	// A Poll Sequence is in progress (section 6.5). Until it ends, the slower of the old and the new timing applies
+	// (section 6.8.3).
 	polling        bool
 	txUntilPolled  time.Duration // what a longer DesiredMinTxInterval replaces; 0: nothing
 	rxUntilPolled  time.Duration // what a shorter RequiredMinRxInterval replaces; 0: nothing
 	sent           time.Time     // the last periodic packet
-	pause          time.Duration // from it to the next one, with jitter
-	heard          time.Time     // the last packet that was not discarded; zero: none
+	pause          time.Duration // from it to the next one, including jitter
+	heard          time.Time     // when the last accepted packet came; zero: none
 	random         *rand.Rand
 	since          time.Time // of SessionState
 	counts         Statistics
-	administrative bool // AdminDown: Stop has come
+	administrative bool // AdminDown: after Stop
 }
 
 // Statistics are the counters of a session since it was made, with the names of RFC 9314.
 type Statistics struct {
-	ReceivePacketCount        uint64 // that were not discarded
+	ReceivePacketCount        uint64 // accepted
 	SendPacketCount           uint64
-	ReceiveInvalidPacketCount uint64 // discarded, by whichever rule
+	ReceiveInvalidPacketCount uint64 // discarded, by any rule
 	UpCount                   uint64
 	DownCount                 uint64
 }
 
 // The intervals of RFC 5880.
 const (
-	slowest       = time.Second      // the least DesiredMinTxInterval of a session that is not up: section 6.8.3
-	initialMinRx  = time.Microsecond // bfd.RemoteMinRxInterval before anything was heard: section 6.8.1
-	jitterPercent = 25               // at most so much is taken off: section 6.8.7
+	slowest       = time.Second      // the minimum DesiredMinTxInterval of a session that is not up: section 6.8.3
+	initialMinRx  = time.Microsecond // bfd.RemoteMinRxInterval before anything is heard: section 6.8.1
+	jitterPercent = 25               // the most that is subtracted: section 6.8.7
 )
 
-// NewSession returns an end that begins now. localDiscr is not 0, and no other session of the director has it; seed makes the jitter.
+// NewSession returns an end that starts now. localDiscr must not be 0 and must be unique among the director's
+// sessions; seed is for the jitter.
 func NewSession(now time.Time, c Config, localDiscr uint32, seed uint64) *Session {
 	s := &Session{
 		Config: c, SessionState: Down, RemoteSessionState: Down, LocalDiscr: localDiscr, RemoteMinRxInterval: initialMinRx,
 		RequiredMinRxInterval: c.MinRX, random: rand.New(rand.NewPCG(seed, uint64(localDiscr))), since: now,
 	}
 	s.DesiredMinTxInterval = s.idle()
-	// The first packet comes within an interval: directors that start together do not speak together.
+	// The first packet comes within an interval, so that directors that start together do not send together.
 	s.sent, s.pause = now, time.Duration(s.random.Int64N(int64(firstWithin)))
 	return s
 }
 
-// firstWithin is how long the first packet of a session waits at most.
+// firstWithin is the longest wait before the first packet of a session.
 const firstWithin = 100 * time.Millisecond
 
 func (s *Session) idle() time.Duration { return max(s.IdleTX, slowest) }
@@ -80,13 +82,13 @@ func (s *Session) idle() time.Duration { return max(s.IdleTX, slowest) }
 // An Event is something that happened to a session.
 type Event interface{ event() }
 
-// Tick tells that the deadline has come.
+// Tick says that the deadline has come.
 type Tick struct{}
 
-// Received tells a packet that is for the session, and that Unmarshal has let through.
+// Received is a packet for the session that Unmarshal has accepted.
 type Received struct{ Packet }
 
-// Reconfigure tells that the session has another Config from now on. It goes on.
+// Reconfigure gives the session a new Config. The session continues.
 type Reconfigure struct{ Config }
 
 // Stop ends the session on purpose: the other end is told AdminDown.
@@ -103,7 +105,7 @@ type Effect interface{ effect() }
 // Send sends a packet.
 type Send struct{ Packet }
 
-// Changed tells that the session has another state.
+// Changed says that the session changed its state.
 type Changed struct {
 	From, To   State
 	Diagnostic Diagnostic // bfd.LocalDiag
@@ -116,13 +118,13 @@ func (Changed) effect() {}
 // Statistics are the counters.
 func (s *Session) Statistics() Statistics { return s.counts }
 
-// Since is when the session came into its state.
+// Since returns when the session entered its state.
 func (s *Session) Since() time.Time { return s.since }
 
-// Discard counts a packet that was for the session, or seemed to be, and was not taken.
+// Discard counts a packet that was for the session, or seemed to be, and was discarded.
 func (s *Session) Discard() { s.counts.ReceiveInvalidPacketCount++ }
 
-// DetectionTime is how long nothing may be heard (section 6.8.4); 0: nothing has been heard yet.
+// DetectionTime returns how long nothing may be heard (section 6.8.4); 0: nothing has been heard yet.
 func (s *Session) DetectionTime() time.Duration {
 	if s.heard.IsZero() {
 		return 0
@@ -139,7 +141,7 @@ func (s *Session) TransmitInterval() time.Duration {
 	return max(tx, s.RemoteMinRxInterval)
 }
 
-// Deadline is when the session needs its next Tick; false: it waits for a packet.
+// Deadline returns when the session needs its next Tick; false: it waits for a packet.
 func (s *Session) Deadline() (at time.Time, some bool) {
 	if s.administrative {
 		return at, false
@@ -153,7 +155,8 @@ func (s *Session) Deadline() (at time.Time, some bool) {
 	return at, some
 }
 
-// expires is when the Detection Time ends: of a session that has heard the other end, and so knows its discriminator.
+// expires returns when the Detection Time ends, for a session that has heard the other end and so knows its
+// discriminator.
 func (s *Session) expires() (time.Time, bool) {
 	return s.heard.Add(s.DetectionTime()), !s.heard.IsZero()
 }
@@ -169,7 +172,7 @@ func (s *Session) transmits() bool {
 	return true
 }
 
-// Step takes an event and returns what to do about it. A session that was stopped does nothing.
+// Step takes an event and returns what to do about it. A stopped session does nothing.
 func (s *Session) Step(now time.Time, ev Event) (out []Effect) {
 	if s.administrative {
 		return nil
@@ -201,7 +204,8 @@ func (s *Session) tick(now time.Time) (out []Effect) {
 	return out
 }
 
-// expire ends the Detection Time: section 6.8.4, and section 6.8.1 of bfd.RemoteDiscr. From then on nothing is known of the other end.
+// expire ends the Detection Time: section 6.8.4, and section 6.8.1 about bfd.RemoteDiscr. From then on nothing is
+// known about the other end.
 func (s *Session) expire(now time.Time) (out []Effect) {
 	s.heard = time.Time{}
 	s.RemoteDiscr, s.RemoteSessionState, s.RemoteMinRxInterval, s.RemoteDemandMode = 0, Down, initialMinRx, false
@@ -211,7 +215,7 @@ func (s *Session) expire(now time.Time) (out []Effect) {
 	return out
 }
 
-// received follows section 6.8.6 from where the packet belongs to a session.
+// received follows section 6.8.6 from the point where a packet belongs to a session.
 func (s *Session) received(now time.Time, p Packet) (out []Effect) {
 	s.counts.ReceivePacketCount++
 	interval := s.TransmitInterval()
@@ -236,14 +240,15 @@ func (s *Session) received(now time.Time, p Packet) (out []Effect) {
 	}
 	switch {
 	case p.Poll:
-		out = append(out, s.send(true)) // at once, whatever the interval is
+		out = append(out, s.send(true)) // at once, whatever the interval
 	case s.TransmitInterval() < interval:
 		s.hasten(now)
 	}
 	return out
 }
 
-// change brings another state. The other end hears of it before the interval has passed: section 6.8.7, last paragraph.
+// change enters another state. The other end hears of it before the interval has passed: section 6.8.7, last
+// paragraph.
 func (s *Session) change(now time.Time, to State, why Diagnostic) []Effect {
 	out := s.become(now, to, why)
 	if s.transmits() {
@@ -270,10 +275,11 @@ func (s *Session) become(now time.Time, to State, why Diagnostic) []Effect {
 	return []Effect{e}
 }
 
-// polled ends a Poll Sequence: all that was told holds.
+// polled ends a Poll Sequence: everything that was announced applies.
 func (s *Session) polled() { s.polling, s.txUntilPolled, s.rxUntilPolled = false, 0, 0 }
 
-// reconfigure follows section 6.8.3: of a session that is up, the timing that is safer for the other end holds until that has confirmed.
+// reconfigure follows section 6.8.3: while a session is up, the timing that is safer for the other end applies until
+// that has confirmed the new one.
 func (s *Session) reconfigure(now time.Time, c Config) (out []Effect) {
 	old := s.Config
 	s.Config = c
@@ -296,25 +302,25 @@ func (s *Session) reconfigure(now time.Time, c Config) (out []Effect) {
 	s.DesiredMinTxInterval, s.RequiredMinRxInterval = tx, rx
 	switch {
 	case differs && s.transmits() && s.RemoteDiscr != 0:
-		out = append(out, s.periodic(now)) // what it says is new
+		out = append(out, s.periodic(now)) // it carries new values
 	case s.TransmitInterval() < interval:
 		s.hasten(now)
 	}
 	return out
 }
 
-// periodic is the next packet of the row.
+// periodic returns the next periodic packet.
 func (s *Session) periodic(now time.Time) Effect {
 	s.sent, s.pause = now, s.jittered(s.TransmitInterval())
 	return s.send(false)
 }
 
-// hasten makes the next packet come no later than its new interval wants.
+// hasten moves the next packet forward if its new interval requires it.
 func (s *Session) hasten(now time.Time) {
 	s.pause = min(s.pause, max(s.jittered(s.TransmitInterval()), now.Sub(s.sent)))
 }
 
-// jittered takes off up to a quarter; with a multiplier of 1, a tenth at least: section 6.8.7.
+// jittered subtracts up to a quarter; with a multiplier of 1, at least a tenth: section 6.8.7.
 func (s *Session) jittered(d time.Duration) time.Duration {
 	least, most := d-d*jitterPercent/100, d
 	if s.Multiplier == 1 {
@@ -323,7 +329,7 @@ func (s *Session) jittered(d time.Duration) time.Duration {
 	return least + time.Duration(s.random.Int64N(int64(most-least)+1))
 }
 
-// send is a packet as it is now. One with F has no P.
+// send returns a packet with the current values. One with F has no P.
 func (s *Session) send(final bool) Effect {
 	s.counts.SendPacketCount++
 	return Send{Packet{

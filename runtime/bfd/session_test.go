@@ -50,7 +50,7 @@ func TestScenarios(t *testing.T) {
 
 const ms = time.Millisecond
 
-// play plays a script, whose indented lines count for nothing.
+// play plays a script; its indented lines are ignored.
 func play(t *testing.T, script string) string {
 	var (
 		out   strings.Builder

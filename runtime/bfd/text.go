@@ -23,7 +23,7 @@ func (e StateChanged) Text() string {
 	case e.To == Up:
 		return fmt.Sprintf("up: %v answers", e.Session.Neighbor)
 	case e.To == AdminDown:
-		return "ends: it is told so"
+		return "ends: the neighbour is told"
 	case e.From != Up:
 		return e.Changed.String()
 	case e.Diagnostic == NeighborDown && e.Remote != NoDiagnostic:

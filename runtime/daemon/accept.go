@@ -11,24 +11,24 @@ import (
 	"keepc/grammar/diag"
 )
 
-// A Fault is an error of a file with which keepalived starts all the same, and so does a director.
+// A Fault is an error of a file that neither keepalived nor a director refuses to start with.
 type Fault struct {
 	Text string    // "lb01.conf:3:5: error: … [rule]"
 	Loss diag.Loss // what keepalived does there
-	Same string    // tells it from others wherever in the file it is
+	Same string    // identifies it, wherever in the file it is
 }
 
-// accept refuses a configuration that is worse than the one in force, which then stays: one that has an error which that one does not
-// have, in itself or on this machine, and one of whose files something is gone. asked tells that somebody asked for the reload; one that
-// the director starts by itself, because a file changed, also waits for parts of which only a pattern is written. It looks at files and
-// interfaces: never on the event loop.
+// accept refuses a configuration that is worse than the one in force, which then stays in force: one with an error
+// that the current one does not have, by itself or on this machine, or one with a file that has disappeared. asked
+// reports whether somebody requested the reload; a reload that the director starts itself, because a file changed,
+// also waits for files of a pattern that have disappeared. It looks at files and interfaces: never on the event loop.
 func (l *Loaded) accept(before Loaded, asked bool) {
 	if l.Config == nil {
 		return
 	}
 	why := l.gone(before.Files, asked)
 	now := l.Faults
-	if before.Config != nil && len(before.Config.Announcements) > 0 { // a broken file is no reason to withdraw what it announced
+	if before.Config != nil && len(before.Config.Announcements) > 0 { // a broken file is not a reason to withdraw what it announced
 		now = slices.Concat(now, l.Beside)
 	}
 	for _, f := range newFaults(before.Faults, now) {
@@ -44,7 +44,7 @@ func (l *Loaded) accept(before Loaded, asked bool) {
 	}
 }
 
-// newFaults returns the faults that were not there before, each as often as there are more of it.
+// newFaults returns the faults that are new; of equal faults, as many as there are more than before.
 func newFaults(before, now []Fault) (more []Fault) {
 	had := map[string]int{}
 	for _, f := range before {
@@ -58,7 +58,7 @@ func newFaults(before, now []Fault) (more []Fault) {
 	return more
 }
 
-// gone says which of the files that were read before are missing now, or empty.
+// gone returns which of the files that were read before are missing or empty now.
 func (l *Loaded) gone(before Files, asked bool) (lines []string) {
 	for _, name := range slices.Sorted(maps.Keys(before)) {
 		now, named := l.Files[name]
@@ -76,7 +76,7 @@ func (l *Loaded) gone(before Files, asked bool) (lines []string) {
 
 var missing, empty = NewDigest(nil, fs.ErrNotExist), NewDigest(nil, nil)
 
-// faults says what the file asks for and loses by its errors, and what of it was not read.
+// faults lists what the file asks for and loses because of its errors, and which parts of it were not read.
 func (d *director) faults(l Loaded) {
 	for _, text := range texts(l.Faults) {
 		d.Log.Error(text, "subject", "config")
@@ -86,7 +86,7 @@ func (d *director) faults(l Loaded) {
 	}
 }
 
-// texts are faults for people.
+// texts returns faults for people.
 func texts(faults []Fault) (all []string) {
 	for _, f := range faults {
 		all = append(all, f.String())
@@ -94,7 +94,7 @@ func texts(faults []Fault) (all []string) {
 	return all
 }
 
-// String is the fault with what becomes of it.
+// String returns the fault with its consequence.
 func (f Fault) String() string {
 	if f.Loss.Text() == "" {
 		return f.Text

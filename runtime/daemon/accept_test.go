@@ -10,7 +10,7 @@ import (
 	"keepc/compiler/ir"
 )
 
-// TestAccept tells which reloads are refused, and why: the file in force, and the machine for it, may be as bad.
+// TestAccept checks which reloads are refused, and why: the file in force, and the machine for it, may be as bad.
 func TestAccept(t *testing.T) {
 	dir := t.TempDir()
 	here, gone := filepath.Join(dir, "here.conf"), filepath.Join(dir, "gone.conf")
@@ -34,7 +34,7 @@ func TestAccept(t *testing.T) {
 		name        string
 		before, now Loaded
 		asked       bool
-		refused     string // empty: it goes through
+		refused     string // empty: it is accepted
 	}{
 		{name: "nothing is wrong", before: with(nil, nil), now: with(nil, nil)},
 		{name: "one error more", before: with(nil, faults("a")), now: with(nil, faults("a", "b")), refused: "test.conf: error: b"},

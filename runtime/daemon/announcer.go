@@ -12,14 +12,14 @@ import (
 	"keepc/runtime/kernel"
 )
 
-// An announcer tells the neighbours of addresses that are in place, at the pace of the configuration. It has a goroutine of its own: neither
-// advertisements nor the enforcer wait for it.
+// An announcer announces addresses that are in place to the neighbours, at the pace of the configuration. It has its
+// own goroutine: neither advertisements nor the enforcer wait for it.
 type announcer struct {
 	kernel kernel.Neighbours
 	log    *slog.Logger
 	wake   chan struct{}
 
-	mu    sync.Mutex // held while an announcement leaves, so that none leaves after keep has forgotten it
+	mu    sync.Mutex // held while an announcement is sent, so that none is sent after keep has forgotten it
 	pacer pacer
 }
 
@@ -37,10 +37,10 @@ func (a *announcer) keep(want state.State) {
 	})
 }
 
-// add announces an address that many times.
+// add announces an address a number of times.
 func (a *announcer) add(k state.AddressKey, repeat int) { a.do(func(p *pacer) { p.add(k, repeat) }) }
 
-// hold holds the second and later rounds back while addresses are added, or no longer.
+// hold holds back the second and later rounds while addresses are being added.
 func (a *announcer) hold(on bool) { a.do(func(p *pacer) { p.held = on }) }
 
 func (a *announcer) do(f func(*pacer)) {
@@ -70,7 +70,7 @@ func (a *announcer) run(ctx context.Context) {
 	}
 }
 
-// send sends what is due, and returns when the next one is; zero: none waits.
+// send sends what is due, and returns when the next announcement is due; zero: none waits.
 func (a *announcer) send(ctx context.Context) time.Time {
 	for ctx.Err() == nil {
 		a.mu.Lock()

@@ -13,7 +13,7 @@ import (
 	"keepc/runtime/status"
 )
 
-// assign gives real servers the weight that an operator asks for, and waits until the kernel has it.
+// assign gives real servers the weight that an operator asked for, and waits until the kernel has it.
 func (d *director) assign(ctx context.Context, a status.Assignment) error {
 	if a.Weight != nil && (*a.Weight < 0 || *a.Weight > math.MaxInt32) {
 		return fmt.Errorf("weight %d: expected 0..%d", *a.Weight, math.MaxInt32)
@@ -39,7 +39,7 @@ func assigned(cfg *ir.Config, a status.Assignment) (keys []state.DestinationKey,
 	addr := one.Addr()
 	if err != nil {
 		if addr, err = netip.ParseAddr(strings.Trim(a.Server, "[]")); err != nil {
-			return nil, fmt.Errorf("%q: expected an address, with a port or without", a.Server)
+			return nil, fmt.Errorf("%q: expected an address, with or without a port", a.Server)
 		}
 	}
 	service := false
@@ -63,20 +63,21 @@ func assigned(cfg *ir.Config, a status.Assignment) (keys []state.DestinationKey,
 	return keys, nil
 }
 
-// busyness counts the connections of real servers. What the kernel does not tell is left out.
+// busyness counts the connections of real servers: none of one that the kernel does not have. Those of a service that
+// the kernel does not report are left out.
 func (d *director) busyness(of map[state.DestinationKey]int) map[state.DestinationKey]status.Connections {
-	services := map[ir.ServiceKey]bool{}
+	servers := map[ir.ServiceKey][]state.DestinationKey{}
 	for k := range of {
-		services[k.Service] = true
+		servers[k.Service] = append(servers[k.Service], k)
 	}
 	all := map[state.DestinationKey]status.Connections{}
-	for service := range services {
+	for service, keys := range servers {
 		counts, err := d.busy.Connections(service)
 		if err != nil {
 			continue
 		}
-		for server, c := range counts {
-			all[state.DestinationKey{Service: service, Server: server}] = status.Connections(c)
+		for _, k := range keys {
+			all[k] = status.Connections(counts[k.Server])
 		}
 	}
 	return all

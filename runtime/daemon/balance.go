@@ -16,7 +16,7 @@ import (
 	"keepc/runtime/watch"
 )
 
-// maxProbes bounds the health checks that are under way at once.
+// maxProbes is the maximum number of health checks that run at once.
 const maxProbes = 512
 
 // A balanceLoop owns the balance machine and its time. Its fields belong to the loop's goroutine.
@@ -29,22 +29,29 @@ type balanceLoop struct {
 	do       chan func()
 	roles    latest[map[ir.InstanceKey]bool]
 	places   latest[map[string]kernel.Link]
-	links    map[string]kernel.Link // as places told
+	links    map[string]kernel.Link // the interfaces, from places
 	quorum   latest[router.Quorum]
 	served   latest[served]
-	swapped  int         // version of the first order of the configuration in force
-	leaving  []departure // those that somebody waits for
-	sessions *news       // of BFD
+	swapped  int         // version of the first order for the configuration in force
+	leaving  []departure // those with a waiter
+	sessions *news       // about BFD sessions
 	notify   *notify.Notifier
-	dirty    bool // what is wanted changed since it was handed to the enforcer
+	dirty    bool // the want has changed since it was handed to the enforcer
+	moving   bool // the loop is to go on on a thread of its own
+
+	at      time.Time // when the machine emitted the effects that are carried out
+	decided bool      // a quorum is among them
+	staged  bool      // an announcement is among them
 }
 
-// run works until ctx ends. What is wanted first was handed to the enforcer before.
+// run works until ctx ends, or until the loop is to go on on a thread of its own: without one, which only a
+// configuration asks for, a check's result costs no change of threads. The first want was handed to the enforcer before.
 func (l *balanceLoop) run(ctx context.Context) {
+	l.moving = false
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	l.step(balance.Tick{}) // the scripts of the start
-	for {
+	l.step(balance.Tick{}) // this runs the scripts of the start
+	for !l.moving {
 		if l.dirty {
 			l.enforce(nil)
 		}
@@ -68,7 +75,7 @@ func (l *balanceLoop) run(ctx context.Context) {
 		case l.links = <-l.places:
 			l.locate()
 		case lacks := <-l.served:
-			if lacks.version >= l.swapped { // else it knows nothing of what is new
+			if lacks.version >= l.swapped { // otherwise it is not about what is new
 				l.step(lacks.Enforced)
 			}
 		case f := <-l.do:
@@ -79,7 +86,7 @@ func (l *balanceLoop) run(ctx context.Context) {
 	}
 }
 
-// locate tells the machine which addresses are here, where it asks for that.
+// locate tells the machine which addresses this host has, if the machine depends on that.
 func (l *balanceLoop) locate() {
 	if !l.machine.FollowsAddresses() || l.links == nil {
 		return
@@ -93,20 +100,21 @@ func (l *balanceLoop) locate() {
 	l.step(balance.Local{Addrs: here})
 }
 
-// assign gives real servers a weight. The channel tells how the first attempt to enforce it ended.
+// assign gives real servers a weight. The channel receives the result of the first attempt to enforce it.
 func (l *balanceLoop) assign(a balance.Assign) <-chan error {
 	l.step(a)
 	return l.enforce(nil)
 }
 
-// hearSessions tells the machine which BFD sessions are up, as their loop has said.
+// hearSessions tells the machine which BFD sessions are up, as reported by their loop.
 func (l *balanceLoop) hearSessions() {
 	for _, up := range l.sessions.take() {
 		l.step(balance.Sessions{Up: up})
 	}
 }
 
-// results takes a probe's result, and those that wait behind it: many servers that fail at once are one change of what is wanted.
+// results takes a probe's result and those that wait after it: many servers that fail at once change the want only
+// once.
 func (l *balanceLoop) results(r balance.ProbeDone) {
 	for range maxProbes {
 		l.step(r)
@@ -118,35 +126,17 @@ func (l *balanceLoop) results(r balance.ProbeDone) {
 	}
 }
 
-// step gives an event to the machine and carries out the effects. What changed for the kernel is enforced when the loop turns.
+// step passes an event to the machine and carries out the effects. Changes for the kernel are enforced at the end of
+// the loop's turn.
 func (l *balanceLoop) step(ev balance.Event) {
-	now := time.Now()
+	l.at = time.Now()
 	_, swap := ev.(balance.Swap)
-	quorum, told := swap, swap
-	for _, e := range l.machine.Step(now, ev) {
-		switch e := e.(type) {
-		case balance.StartProbe:
-			l.probes.Start(e)
-		case balance.Told:
-			l.notify.Tell(func() (notify.Telling, bool) { return notify.OfBalance(e), true })
-		case balance.ServerChanged:
-			l.dirty = true
-			l.notes.tell(now, e)
-		case balance.WeightChanged:
-			l.dirty = true
-			l.notes.tell(now, e)
-		case balance.QuorumChanged:
-			quorum, told = true, true
-			l.notes.tell(now, e)
-		case balance.AnnouncementChanged:
-			told = true
-			l.notes.tell(now, e)
-		default:
-			l.notes.tell(now, e)
-		}
+	l.decided, l.staged = swap, swap
+	for _, e := range l.machine.Step(l.at, ev) {
+		e.CarryOut(l)
 	}
-	l.dirty = l.dirty || quorum
-	if told {
+	l.dirty = l.dirty || l.decided
+	if l.decided || l.staged {
 		l.quorum.put(quorumOf(l.machine.Situation()))
 	}
 	l.leaving = slices.DeleteFunc(l.leaving, func(d departure) bool {
@@ -158,28 +148,64 @@ func (l *balanceLoop) step(ev balance.Event) {
 	})
 }
 
-// quorumOf is what the other loop is to know.
+// StartProbe implements balance.Handler.
+func (l *balanceLoop) StartProbe(e balance.StartProbe) { l.probes.Start(e) }
+
+// Told implements balance.Handler.
+func (l *balanceLoop) Told(e balance.Told) {
+	l.notify.Tell(func() (notify.Telling, bool) { return notify.OfBalance(e), true })
+}
+
+// ServerChanged implements balance.Handler.
+func (l *balanceLoop) ServerChanged(e balance.ServerChanged) {
+	l.dirty = true
+	l.notes.tell(l.at, e)
+}
+
+// WeightChanged implements balance.Handler.
+func (l *balanceLoop) WeightChanged(e balance.WeightChanged) {
+	l.dirty = true
+	l.notes.tell(l.at, e)
+}
+
+// QuorumChanged implements balance.Handler.
+func (l *balanceLoop) QuorumChanged(e balance.QuorumChanged) {
+	l.decided = true
+	l.notes.tell(l.at, e)
+}
+
+// AnnouncementChanged implements balance.Handler.
+func (l *balanceLoop) AnnouncementChanged(e balance.AnnouncementChanged) {
+	l.staged = true
+	l.notes.tell(l.at, e)
+}
+
+// Note implements balance.Handler.
+func (l *balanceLoop) Note(e balance.Note) { l.notes.tell(l.at, e) }
+
+// quorumOf returns what the other loop needs to know.
 func quorumOf(s state.Situation) router.Quorum {
 	return router.Quorum{Lost: s.NoQuorum, Announced: s.Announced}
 }
 
-// A departure is the way of announced addresses out of the tables of the routing engine.
+// A departure is the withdrawal of announced addresses from the tables of the routing engine.
 type departure struct {
 	over func() bool
 	told chan struct{} // closed when it is over
 }
 
-// leave withdraws what is announced, for the director is about to stop. The channel is closed when that is done; nil: nothing is announced.
+// leave withdraws all announcements, because the director is about to stop. The channel is closed when that is done;
+// nil: nothing is announced.
 func (l *balanceLoop) leave() <-chan struct{} {
 	return l.depart(balance.Leave{}, !l.machine.Silent(), l.machine.Silent)
 }
 
-// retire withdraws what a configuration gives up that is about to be swapped in. The channel is as that of leave.
+// retire withdraws what the next configuration gives up. The channel is like that of leave.
 func (l *balanceLoop) retire(next *balance.Next) <-chan struct{} {
 	return l.depart(balance.Retire{Next: next}, l.machine.Retires(next), l.machine.Retired)
 }
 
-// depart begins a departure. Where none of the addresses is announced, none comes either.
+// depart begins a departure. It returns nil if none of the addresses is announced.
 func (l *balanceLoop) depart(ev balance.Event, some bool, over func() bool) <-chan struct{} {
 	if !some {
 		l.step(ev)
@@ -191,7 +217,8 @@ func (l *balanceLoop) depart(ev balance.Event, some bool, over func() bool) <-ch
 	return d.told
 }
 
-// enforce hands what is wanted now to the enforcer, which waits for after first. The channel tells how the first attempt ended.
+// enforce hands the current want to the enforcer, which waits for after first. The channel receives the result of the
+// first attempt.
 func (l *balanceLoop) enforce(after <-chan error) <-chan error {
 	l.dirty = false
 	return l.ipvs.set(order{want: l.machine.Want(), after: after})
@@ -199,7 +226,7 @@ func (l *balanceLoop) enforce(after <-chan error) <-chan error {
 
 // swap puts a configuration into force.
 func (l *balanceLoop) swap(next *balance.Next) <-chan error {
-	l.hearSessions() // new ones are known before a check follows them
+	l.hearSessions() // new sessions are known before a check follows them
 	l.step(balance.Swap{Next: next})
 	l.locate()
 	done := l.enforce(nil)
@@ -207,7 +234,7 @@ func (l *balanceLoop) swap(next *balance.Next) <-chan error {
 	return done
 }
 
-// stop gives up everything, after what is to go first, unless it is to be left.
+// stop removes everything, after waiting for after, unless it is to be left in place.
 func (l *balanceLoop) stop(after <-chan error, leave bool) <-chan error {
 	l.step(balance.Stop{})
 	if leave {

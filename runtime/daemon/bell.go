@@ -8,21 +8,22 @@ import (
 	"keepc/runtime/kernel"
 )
 
-// A bell is what a loop sleeps on: until a time, until somebody rings, or until a descriptor that it watches can be read.
+// A bell is what a loop sleeps on: until a time, until somebody rings, or until a descriptor that it watches is
+// readable.
 type bell interface {
 	// Ring wakes the loop, from any goroutine. It never blocks.
 	Ring()
-	// watch wakes the loop while the descriptor can be read, and says so, until it is closed.
+	// watch wakes the loop while the descriptor is readable, and reports that, until it is closed.
 	watch(fd int, readable *atomic.Bool) error
-	// sleep returns at the time, zero for never, or when the bell rings; earlier for no reason, too.
+	// sleep returns at the given time (zero: never), when the bell rings, or earlier without a reason.
 	sleep(until time.Time)
 	close()
 }
 
-// An ear is the bell that a wire rings: the loop sees which one it was.
+// An ear is the bell that a wire rings, so that the loop knows which wire it was.
 type ear struct {
 	bell
-	waits atomic.Bool // a packet may wait
+	waits atomic.Bool // a packet may be waiting
 }
 
 var _ kernel.Bell = (*ear)(nil)
@@ -53,7 +54,7 @@ func (b *timerBell) Ring() {
 	}
 }
 
-// watch is not supported: descriptors are for the bell of a thread.
+// watch is not supported: descriptors need the bell of a thread.
 func (b *timerBell) watch(int, *atomic.Bool) error { return errors.ErrUnsupported }
 
 func (b *timerBell) sleep(until time.Time) {

@@ -9,15 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A threadBell is the bell of a loop that has a thread of its own. The thread sleeps in the kernel, which wakes it at once when its
-// time has come: the timers and the poller of the Go runtime are served by threads that a busy machine keeps waiting.
+// A threadBell is the bell of a loop with its own thread. The thread sleeps in the kernel, which wakes it at once when
+// its time has come: the timers and the poller of the Go runtime run on threads that a busy machine keeps waiting.
 type threadBell struct {
 	epoll, timer, rung int
 	pending            atomic.Bool // somebody rang, and sleep has not seen it
 	events             [64]unix.EpollEvent
+	due                time.Time // what the timer is set to; zero: nothing, or it has expired
 
 	mu       sync.Mutex
-	watching map[int32]*atomic.Bool // by descriptor; one that was closed stays until its number is used again
+	watching map[int32]*atomic.Bool // by descriptor; a closed one stays until its number is reused
 }
 
 func newThreadBell() (_ bell, err error) {
@@ -57,18 +58,18 @@ func (b *threadBell) watch(fd int, readable *atomic.Bool) error {
 // Ring implements bell.
 func (b *threadBell) Ring() {
 	if !b.pending.Swap(true) {
-		_, _ = unix.Write(b.rung, []byte{0: 1, 7: 0}) // a counter that is full wakes as well
+		_, _ = unix.Write(b.rung, []byte{0: 1, 7: 0}) // a full counter wakes, too
 	}
 }
 
 func (b *threadBell) sleep(until time.Time) {
-	var due unix.ItimerSpec // zero: never
-	if !until.IsZero() {
-		due.Value = unix.NsecToTimespec(max(int64(time.Until(until)), 1))
+	// A timer that is set to an earlier time stays: each advertisement that a backup hears puts its deadline off, and
+	// waking up once too early costs less.
+	if b.due.IsZero() || until.Before(b.due) {
+		b.set(until)
 	}
-	_ = unix.TimerfdSettime(b.timer, 0, &due, nil) // which also forgets that it was due before
 	n, err := unix.EpollWait(b.epoll, b.events[:], -1)
-	for err == unix.EINTR { // a signal, perhaps the one that ends a stop: what can be read now has to be said
+	for err == unix.EINTR { // a signal, perhaps the one that ends a stop: what is readable now must be reported
 		n, err = unix.EpollWait(b.epoll, b.events[:], -1)
 	}
 	if err != nil {
@@ -78,12 +79,25 @@ func (b *threadBell) sleep(until time.Time) {
 	defer b.mu.Unlock()
 	for _, e := range b.events[:n] {
 		b.watching[e.Fd].Store(true)
-		if int(e.Fd) == b.rung {
+		switch int(e.Fd) {
+		case b.rung:
 			var count [8]byte
 			_, _ = unix.Read(b.rung, count[:])
 			b.pending.Store(false)
+		case b.timer:
+			b.due = time.Time{}
 		}
 	}
+}
+
+// set sets the timer; a zero time stops it. This also clears an earlier expiry.
+func (b *threadBell) set(until time.Time) {
+	var due unix.ItimerSpec // zero: never
+	if !until.IsZero() {
+		due.Value = unix.NsecToTimespec(max(int64(time.Until(until)), 1))
+	}
+	_ = unix.TimerfdSettime(b.timer, 0, &due, nil)
+	b.due = until
 }
 
 func (b *threadBell) close() {

@@ -33,6 +33,18 @@ func TestBells(t *testing.T) {
 				t.Errorf("two naps of 20 ms took %v", slept)
 			}
 			c.Ring()
+			c.sleep(time.Now().Add(time.Hour)) // a ring wakes, and the next one is earlier
+			begun = time.Now()
+			for due := begun.Add(20 * time.Millisecond); time.Now().Before(due); {
+				c.sleep(due)
+			}
+			for due, wakes := time.Now().Add(40*time.Millisecond), 0; time.Now().Before(due); wakes++ { // one is later
+				if wakes > 3 {
+					t.Errorf("%d times woken in one nap", wakes)
+				}
+				c.sleep(due)
+			}
+			c.Ring()
 			c.Ring()
 			c.sleep(time.Time{}) // a ring before the sleep counts
 			c.Ring()

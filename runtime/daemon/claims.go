@@ -12,14 +12,15 @@ import (
 )
 
 const (
-	// claimPeriod is how long the same claim stays untold.
+	// claimPeriod is how long a repeated claim is not reported.
 	claimPeriod = 200 * time.Millisecond
-	// claimsTold and claimsRead bound what is told and what is read in a period. Nobody reads more: the kernel drops it.
+	// claimsTold and claimsRead limit how many claims are reported and read in a period. The rest stays unread: the
+	// kernel drops it.
 	claimsTold = 32
 	claimsRead = 256
 )
 
-// hearClaims makes the VRRP loop hear which other hosts say that they have addresses of ours: of a flood little more than of a few.
+// hearClaims lets the VRRP loop hear which other hosts claim addresses of ours: little more of a flood than of a few.
 func (d *director) hearClaims(k kernel.Neighbours, cfg *ir.Config) (err error) {
 	var claims claimSieve
 	d.claimed, err = k.WatchClaims(d.work, func(c kernel.Claim) {
@@ -55,20 +56,21 @@ func (d *director) watchClaims(cfg *ir.Config) {
 	d.claimed(addrs)
 }
 
-// A claimSieve holds back what says nothing new.
+// A claimSieve holds back claims that are not news.
 type claimSieve struct {
 	mu    sync.Mutex
 	last  map[kernel.Claim]heardClaim
-	began time.Time // of a period, in which so many were read
+	began time.Time // of the current period, and how many were read in it
 	read  int
 }
 
 type heardClaim struct {
 	told  time.Time
-	count uint64 // of those since
+	count uint64 // claims since it was reported
 }
 
-// hear takes a claim. It returns how often this one was heard since it was told, if it is to be told now, else 0; and how long the reader is to rest.
+// hear takes a claim. It returns how often this claim was heard since it was last reported, if it is to be reported
+// now, otherwise 0; and how long the reader should pause.
 func (s *claimSieve) hear(now time.Time, c kernel.Claim) (count uint64, rest time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"keepc/runtime/router"
 )
 
-// TestClaimFlood: the VRRP loop hears of a flood of claims at a bounded pace, and how many there were.
+// TestClaimFlood checks that the VRRP loop hears of a flood of claims at a bounded pace, and how many there were.
 func TestClaimFlood(t *testing.T) {
 	const sent = 20 * claimsRead // in as many periods
 	claim := kernel.Claim{Interface: "eth0", Addr: netip.MustParseAddr("192.0.2.10"), MAC: [6]byte{2}}
@@ -72,7 +72,7 @@ func TestClaimFlood(t *testing.T) {
 	}
 }
 
-// claimed is a kernel that tells claims.
+// claimed is a kernel that reports claims.
 type claimed func(told func(kernel.Claim))
 
 func (f claimed) Announce(string, netip.Addr) error { return nil }

@@ -32,43 +32,49 @@ import (
 	"keepc/runtime/watch"
 )
 
-// Options of a director.
+// Options are those of a director.
 type Options struct {
-	File   string        // the main file's name, for people
-	Load   func() Loaded // reads the configuration; called on a goroutine of its own, never twice at once
+	File   string        // the name of the main file, for people
+	Load   func() Loaded // reads the configuration; called on its own goroutine, never concurrently
 	Open   func() (kernel.Kernel, error)
 	Log    *slog.Logger
 	Reload <-chan os.Signal // SIGHUP
-	Watch  bool             // reload by itself when a file changes
+	Watch  bool             // reload when a file changes
 	Seed   uint64           // spreads the first health checks
-	Status net.Listener     // where the director answers who asks for its status; nil: nowhere
-	Page   net.Listener     // where it shows itself to browsers and to Prometheus; nil: nowhere
-	// Version of the program, for who asks.
+	Status net.Listener     // where the director answers requests for its status; nil: nowhere
+	Page   net.Listener     // where it serves browsers and Prometheus; nil: nowhere
+	// Version is that of the program, for the status.
 	Version string
-	// Thread gives the VRRP loop a thread of its own, which the kernel wakes and schedules as the configuration says. Without it the loop
-	// is a goroutine like others, and the wires of the kernel have to be those of a fake.
+	// Thread gives the VRRP loop its own thread, which the kernel wakes and schedules as the configuration says.
+	// Without it the loop is an ordinary goroutine, and the kernel's wires must be those of a fake.
 	Thread bool
-	// Journal keeps what a part of the kernel was made to have, for the director after one that is killed; nil: nobody does.
+	// Journal records what a part of the kernel was made to have, for the director that follows a killed one; nil: it
+	// is not recorded.
 	Journal func(state.Part) reconcile.Store
-	// Plan reads the file as Load does, and returns the function that says what a reload of it would change now, as keepc plan does. Both may
-	// take seconds. nil: nobody can.
+	// Plan reads the file as Load does, and returns the function that says what a reload of it would change now, as
+	// keepc plan does. Both may take seconds. nil: there is no plan.
 	Plan func() (Loaded, func() string)
-	// Replace ends the director that is in this one's place, when all is ready; what it leaves is taken over. nil: there is none.
+	// Replace ends the director that this one replaces, when everything is ready; what that leaves is taken over. nil:
+	// there is none.
 	Replace func() error
-	// Ready is told once that the director is at work, with a function that tells how it is; nil: nobody asks. It must not block.
+	// Ready is called once when the director is at work, with a function that returns its status; nil: not called. It
+	// must not block.
 	Ready func(snapshot func(context.Context) (status.Snapshot, error))
-	// LeaveVRRP and LeaveIPVS leave what was made at the end: addresses, routes and rules; virtual servers. Priority 0 is sent all the same.
+	// LeaveVRRP and LeaveIPVS leave what was made in place at the end: addresses, routes and rules; virtual servers.
+	// Priority 0 is sent all the same.
 	LeaveVRRP, LeaveIPVS bool
 }
 
-// spareProcessors is how many goroutines may run beside those that the machine has processors for.
+// spareProcessors is the number of goroutines that may run in addition to one per processor.
 const spareProcessors = 1
 
-// stopTimeout bounds how long a stopping director waits for the kernel to give everything up, where child_wait_time says nothing else.
+// stopTimeout is how long a stopping director waits for the kernel to remove everything, unless child_wait_time says
+// otherwise.
 const stopTimeout = 5 * time.Second
 
-// Run enforces the configuration until ctx ends; then it sends priority 0, gives up addresses and services, and returns. Errors:
-// *RefusedError when the first configuration has errors; what the kernel refuses at start (kernel.ErrPermission).
+// Run enforces the configuration until ctx ends; then it sends priority 0, removes addresses and services, and
+// returns. Errors: *RefusedError if the first configuration has errors; what the kernel refuses at the start
+// (kernel.ErrPermission).
 func Run(ctx context.Context, o Options) error {
 	log := newHistory(o.Log.Handler())
 	o.Log = slog.New(log)
@@ -76,7 +82,7 @@ func Run(ctx context.Context, o Options) error {
 	if first.Config == nil {
 		return &RefusedError{Findings: first.Refused}
 	}
-	// Each worker has a door to the kernel of its own: none waits for another one's list of forty thousand servers.
+	// Each worker has its own connection to the kernel: none waits for another one's list of forty thousand servers.
 	doors, err := openDoors(o.Open)
 	if err != nil {
 		return err
@@ -86,7 +92,7 @@ func Run(ctx context.Context, o Options) error {
 	// Workers outlive ctx: they carry out the farewell.
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	// The door that announces addresses watches the links, too: what it knows of them it need not ask.
+	// The connection that announces addresses also watches the links: it need not ask for what it knows about them.
 	watch, err := doors.network.WatchLinks(work)
 	if err != nil {
 		return fmt.Errorf("watch the interfaces: %w", err)
@@ -104,32 +110,31 @@ func Run(ctx context.Context, o Options) error {
 		}
 	}
 	if o.Thread {
-		// The thread of a loop finds a processor of the Go runtime free when it wakes, whatever the workers do.
+		// The thread of a loop finds a free processor of the Go runtime when it wakes, whatever the workers do.
 		spare := spareProcessors
 		if len(first.Config.BFDs) > 0 {
 			spare += spareProcessors
 		}
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + spare)
 	}
-	servers := o.findServers(first.Config)
+	found := o.findServers(first.Config)
 	if o.Replace != nil {
 		if err := o.Replace(); err != nil {
 			return err
 		}
 	}
-	found := o.findAddresses(doors.network, first.Config)
-	found.Servers, found.Uptime = servers.Servers, kernel.Uptime()
+	found.Master, found.Uptime = o.findAddresses(doors.network, first.Config).Master, kernel.Uptime()
 	d := newDirector(work, o, first.Config, found, doors, bells[0], bells[1])
 	d.router.watch, d.history = watch, log.remembered
 	if d.manager, err = serviceManager(); err != nil {
 		o.Log.Warn(err.Error(), "subject", "systemd")
 	}
-	// A route or rule of ours that somebody deletes comes back at once.
+	// A route or rule of ours that somebody deletes is added again at once.
 	if err := doors.network.WatchRouting(work, d.router.network.poke); err != nil {
 		return fmt.Errorf("watch routes and rules: %w", err)
 	}
-	if err := d.hearClaims(doors.network, first.Config); err != nil && len(first.Config.Instances) > 0 { // else there is nothing to hear of
-		o.Log.Warn(fmt.Sprintf("%v; nobody is told when another host has an address of ours", err), "subject", "neighbours")
+	if err := d.hearClaims(doors.network, first.Config); err != nil && len(first.Config.Instances) > 0 { // otherwise there is nothing to hear
+		o.Log.Warn(fmt.Sprintf("%v; duplicate addresses are not detected", err), "subject", "neighbours")
 	}
 	for _, l := range links {
 		d.router.links[l.Name] = l
@@ -150,7 +155,8 @@ func Run(ctx context.Context, o Options) error {
 	return d.loop(ctx)
 }
 
-// edge runs the script of the start, before anything else, or that of the end, behind all else. One that fails is told, and no more.
+// edge runs the startup script, before anything else, or the shutdown script, after everything else. Its failure is
+// only logged.
 func (o Options) edge(ctx context.Context, word string, c ir.Command, limit time.Duration) {
 	if len(c.Args) == 0 {
 		return
@@ -169,7 +175,7 @@ type RefusedError struct{ Findings string }
 
 func (e *RefusedError) Error() string { return e.Findings }
 
-// doors are the ways to the kernel, one for each worker.
+// doors are the connections to the kernel, one for each worker.
 type doors struct{ network, ipvs, wires kernel.Kernel }
 
 func openDoors(open func() (kernel.Kernel, error)) (d doors, err error) {
@@ -185,16 +191,16 @@ func openDoors(open func() (kernel.Kernel, error)) (d doors, err error) {
 func (d doors) close() {
 	for _, k := range []kernel.Kernel{d.network, d.ipvs, d.wires} {
 		if k != nil {
-			_ = k.Close() // nothing is written by closing
+			_ = k.Close() // closing writes nothing
 		}
 	}
 }
 
-// A director is three loops and who works for them. Its own goroutine loads configurations and hands them to the loops.
+// A director is three loops and their workers. Its own goroutine loads configurations and hands them to the loops.
 type director struct {
 	Options
 	router   *routerLoop
-	busy     kernel.Balancing // how busy real servers are
+	busy     kernel.Balancing // counts connections of real servers
 	traffic  *traffic
 	balance  *balanceLoop
 	sessions *sessionLoop
@@ -208,11 +214,11 @@ type director struct {
 	current  generations
 	prepared chan prepared
 	loading  bool
-	retiring *retirement      // before the configuration that is to be in force next; nil: there is none
+	retiring *retirement      // before the next configuration comes into force; nil: there is none
 	retired  chan *retirement // those that are over
-	again    bool             // another reload was asked for while one was loading
+	again    bool             // another reload was requested while one was loading
 	rested   time.Time        // when the next reload may begin
-	asked    bool             // by somebody, and not by a file that changed
+	asked    bool             // by somebody, and not because a file changed
 	inForce  Loaded           // the configuration in force
 	past     past
 	history  *remembered // of the log
@@ -220,13 +226,13 @@ type director struct {
 
 	scheduler *scheduler
 
-	claimed func([]netip.Addr) // sets whose other holders the VRRP loop hears of; nil: it hears of none
+	claimed func([]netip.Addr) // sets the addresses whose other claimants the VRRP loop hears of; nil: it hears of none
 
 	timing atomic.Pointer[ir.Global] // in force
-	timed  chan struct{}             // the time of reload_time_file has come
+	timed  chan struct{}             // reload_time_file is due
 }
 
-// newDirector returns a director of which nothing works yet.
+// newDirector returns a director in which nothing runs yet.
 func newDirector(work context.Context, o Options, cfg *ir.Config, found state.Found, doors doors, bell, sessions bell) *director {
 	routers, servers := router.Adopt(cfg, found), balance.Adopt(cfg, balance.Start(o.Seed), found)
 	d := &director{Options: o, work: work, things: watch.New(), watcher: newWatcher(), prepared: make(chan prepared, 1), retired: make(chan *retirement), past: past{first: cfg}, timed: make(chan struct{}), scheduler: newScheduler(o.Log)}
@@ -264,16 +270,16 @@ func newDirector(work context.Context, o Options, cfg *ir.Config, found state.Fo
 		notify:  d.notify,
 		do:      make(chan func()), roles: roles, places: places, quorum: quorum, served: lacks,
 	}
-	d.busy = doors.wires // nobody there waits for a long list
+	d.busy = doors.wires // nobody waits for a long list there
 	d.traffic = &traffic{from: doors.wires, work: work, spawn: d.workers.Go}
-	d.balance.ipvs.unavailable, d.balance.ipvs.served = noIPVS(o.Log), lacks
+	d.balance.ipvs.unavailable, d.balance.ipvs.served = logNoIPVS(o.Log), lacks
 	d.router.sessions, d.balance.sessions = newNews(bell), newNews(nil)
 	d.sessions = newSessionLoop(doors.network, sessions, o.Seed, newNotes(o.Log), d.router.sessions, d.balance.sessions)
 	d.router.machine.Step(time.Now(), quorumOf(d.balance.machine.Situation()))
 	return d
 }
 
-// send begins the work of the thread that sends advertisements when their times come.
+// send starts the thread that sends advertisements when they are due.
 func (d *director) send() error {
 	departures, err := kernel.NewDepartures(time.Now)
 	if err != nil {
@@ -288,7 +294,7 @@ func (d *director) send() error {
 	return nil
 }
 
-// start begins the work. Nobody becomes MASTER before the wires are open, or failed to.
+// start starts the work. No instance becomes MASTER before the wires are open or have failed to open.
 func (d *director) start(first Loaded) error {
 	cfg := first.Config
 	d.workers.Go(func() { d.opener.run(d.work) })
@@ -300,8 +306,8 @@ func (d *director) start(first Loaded) error {
 	d.Log.Info(fmt.Sprintf("%s, %s, %s; enforcing", report.Count(len(cfg.Instances), "instance"),
 		report.Count(len(cfg.VirtualServers), "virtual server"), report.Count(realServers(cfg), "real server")), "subject", "ready")
 	d.faults(first)
-	d.unenforced(cfg)
-	d.missing(cfg, d.router.links)
+	d.logUnenforced(cfg)
+	d.logMissing(cfg, d.router.links)
 
 	d.workers.Go(func() { d.keepTime(d.work) })
 	d.workers.Go(func() { d.router.network.run(d.work) })
@@ -329,7 +335,12 @@ func (d *director) start(first Loaded) error {
 	if slices.ContainsFunc(cfg.VirtualServers, func(v *ir.VirtualServer) bool { return v.QuorumAddress != nil }) {
 		d.router.after = served
 	}
-	d.loops.Go(func() { d.onThread(d.balance.run) })
+	d.loops.Go(func() {
+		d.balance.run(d.work)
+		if d.work.Err() == nil { // the configuration asks for a thread
+			d.onThread(d.balance.run)
+		}
+	})
 	d.loops.Go(func() { d.onThread(d.sessions.run) })
 	if err := d.follow(cfg.BFDs, false); err != nil {
 		return err
@@ -364,13 +375,13 @@ func (d *director) alive(ctx context.Context) error {
 	return nil
 }
 
-// mask sets the umask of the scripts of both loops.
+// mask sets the umask for the scripts of both loops.
 func (d *director) mask(cfg *ir.Config) {
 	d.router.scripts.Umask(cfg.Global.FileMask())
 	d.balance.probes.Umask(cfg.Global.FileMask())
 }
 
-// follow sets the BFD sessions. With keep, those that are not among them go on.
+// follow sets the BFD sessions. With keep, sessions that are not among them continue.
 func (d *director) follow(sessions []*ir.BFD, keep bool) error {
 	_, err := ask(d.work, d.sessions.do, func() struct{} { d.sessions.configure(sessions, keep); return struct{}{} })
 	return err
@@ -381,9 +392,9 @@ func (d *director) loop(ctx context.Context) error {
 	for {
 		select {
 		case <-d.Reload:
-			d.reload("asked to", true)
+			d.reload("requested", true)
 		case <-d.timed:
-			d.reload("the time of reload_time_file has come", true)
+			d.reload("reload_time_file is due", true)
 		case <-d.watcher.changed:
 			d.reload(d.File+" changed", false)
 		case p := <-d.prepared:
@@ -397,7 +408,7 @@ func (d *director) loop(ctx context.Context) error {
 		case <-d.router.late:
 			d.scheduler.raise()
 		case <-d.scheduler.overrun:
-			d.scheduler.tire()
+			d.scheduler.dropRealtime()
 		case <-d.router.blind:
 			return errors.Join(errors.New("watch the interfaces: the kernel ended the watch"), d.stop())
 		case <-ctx.Done():
@@ -406,10 +417,11 @@ func (d *director) loop(ctx context.Context) error {
 	}
 }
 
-// stop says farewell: what is announced is withdrawn; then priority 0 on the wire, then routes and addresses go, then services.
+// stop shuts down: what is announced is withdrawn; then priority 0 is sent, then routes and addresses are removed,
+// then services.
 func (d *director) stop() error {
 	d.manager.stopping()
-	if err := d.withdraw(); err != nil { // the rest has to go all the same
+	if err := d.withdraw(); err != nil { // everything else must be removed all the same
 		d.Log.Error(fmt.Sprintf("what is announced: %v", err), "subject", "stopping")
 	}
 	patience := d.patience()
@@ -429,15 +441,15 @@ func (d *director) stop() error {
 	}
 	switch err := wait(limit, network, ipvs); {
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("stop: the kernel did not give up everything within %v", patience)
+		return fmt.Errorf("stop: not everything was removed from the kernel within %v", patience)
 	case err != nil:
 		return fmt.Errorf("stop: %w", err)
 	}
-	d.Log.Info("gave up addresses and virtual servers", "subject", "stopped")
+	d.Log.Info("removed addresses and virtual servers", "subject", "stopped")
 	return nil
 }
 
-// end ends the workers. One that hangs in the kernel cannot be ended; it is left behind after a while.
+// end ends the workers. One that hangs in the kernel cannot be ended; after a while it is left behind.
 func (d *director) end(stop context.CancelFunc) {
 	d.notify.Close()
 	stop()
@@ -464,13 +476,13 @@ func (d *director) end(stop context.CancelFunc) {
 	}
 }
 
-// patience is how long the end may take.
+// patience is how long the shutdown may take.
 func (d *director) patience() time.Duration {
 	return cmp.Or(d.inForce.Config.ChildWaitTime, stopTimeout)
 }
 
-// noIPVS says once that the kernel has no ip_vs, at the line of the first virtual server that needs it.
-func noIPVS(log *slog.Logger) func(state.State) {
+// logNoIPVS reports once that the kernel has no ip_vs, at the line of the first virtual server that needs it.
+func logNoIPVS(log *slog.Logger) func(state.State) {
 	return func(want state.State) {
 		var first source.Span
 		for _, s := range want.Services {

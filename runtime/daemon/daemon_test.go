@@ -25,7 +25,6 @@ import (
 	"keepc/grammar/diag"
 	"keepc/grammar/source"
 	"keepc/runtime/kernel"
-	"keepc/runtime/vrrp"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -59,7 +58,7 @@ var (
 // A box is a running director on a fake kernel, with a file that can be changed.
 type box struct {
 	*kernel.Fake
-	kernel kernel.Kernel // what the director works on: the Fake, or a wrapper of it
+	kernel kernel.Kernel // what the director works on: the Fake, or a wrapper around it
 	mu     sync.Mutex
 	text   string
 	beside []*ir.Announcement // of .keepc.conf
@@ -115,7 +114,7 @@ func (b *box) load() Loaded {
 	return Loaded{Config: u.Config}
 }
 
-// Write makes the box the place where its log goes.
+// Write makes the box the destination of its log.
 func (b *box) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -138,7 +137,41 @@ func (b *box) holds(t *testing.T) bool {
 	return ok
 }
 
-// after lets virtual time pass, and all that follows from it.
+// listen records what arrives on eth0. The function that it returns ends that and returns when each advertisement
+// came.
+func (b *box) listen(t *testing.T) func() []time.Time {
+	t.Helper()
+	ear := &ear{bell: newTimerBell()}
+	wire, err := b.OpenWire("eth0", kernel.IPv4, ear)
+	if err == nil {
+		err = wire.Join([]netip.Addr{ir.MulticastGroup(false)})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var at []time.Time
+	heard := make(chan struct{})
+	go func() {
+		defer close(heard)
+		for {
+			more, err := wire.Receive(1, func(kernel.Packet) { at = append(at, time.Now()) })
+			switch {
+			case err != nil:
+				return
+			case !more:
+				ear.sleep(time.Time{})
+			}
+		}
+	}()
+	return func() []time.Time {
+		wire.Close()
+		ear.Ring()
+		<-heard
+		return at
+	}
+}
+
+// after lets virtual time pass, with everything that happens in it.
 func after(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
@@ -167,8 +200,9 @@ func TestDirectorTakesTheAddressAndGivesItUp(t *testing.T) {
 	})
 }
 
-// TestRolesAndQuorumReachTheOtherLoop: the sync daemon is that of the role, and an address of quorum_up comes behind its service, is put
-// back when somebody removes it, and goes at the stop with omega.
+// TestRolesAndQuorumReachTheOtherLoop checks that the sync daemon is that of the role, and that an address of
+// quorum_up is added after its service, is added again when somebody removes it, and is removed at the stop with
+// omega.
 func TestRolesAndQuorumReachTheOtherLoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		text := "global_defs {\n\tlvs_sync_daemon eth0 oldboy\n}\n" + strings.Replace(first, "lb_kind DR", "lb_kind DR\n\tomega\n\tquorum_up \"/sbin/ip addr add 10.0.0.3/32 dev eth0\"\n\tquorum_down \"/sbin/ip addr del 10.0.0.3/32 dev eth0\"", 1)
@@ -306,7 +340,8 @@ func TestMissingInterfaceIsWaitedFor(t *testing.T) {
 	})
 }
 
-// A slowKernel needs half a minute for each address, each look at the virtual servers, each change of them and each socket but the first.
+// A slowKernel needs half a minute for each address, each listing of virtual servers, each change of them and each
+// socket except the first.
 type slowKernel struct {
 	*kernel.Fake
 	opened *atomic.Int64
@@ -343,38 +378,15 @@ func (k slowKernel) OpenWire(iface string, c kernel.Carrier, bell kernel.Bell) (
 	return k.Fake.OpenWire(iface, c, bell)
 }
 
-// TestSlowKernelDelaysNoAdvertisement: advertisements keep their second while the kernel takes its time over an address, over virtual
-// servers, over the reload that wants others, and over the socket of a second interface.
+// TestSlowKernelDelaysNoAdvertisement checks that advertisements stay on time while the kernel is slow: with an
+// address, with virtual servers, during a reload that changes them, and with the socket of a second interface.
 func TestSlowKernelDelaysNoAdvertisement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hub := new(kernel.Hub)
 		b, peer := newBox("10.0.0.5", first), newBox("10.0.0.6", first)
 		hub.Plug(b.Fake, "eth0")
 		hub.Plug(peer.Fake, "eth0")
-		ear := &ear{bell: newTimerBell()}
-		wire, err := peer.OpenWire("eth0", kernel.IPv4, ear)
-		if err == nil {
-			err = wire.Join([]netip.Addr{vrrp.Group(false)})
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		var at []time.Time
-		heard := make(chan struct{})
-		go func() {
-			defer close(heard)
-			for {
-				_, some, err := wire.Poll()
-				switch {
-				case err != nil:
-					return
-				case some:
-					at = append(at, time.Now())
-				default:
-					ear.sleep(time.Time{})
-				}
-			}
-		}()
+		heard := peer.listen(t)
 		b.kernel = slowKernel{b.Fake, new(atomic.Int64)}
 		b.SetLink(kernel.Link{Name: "eth1", Index: 3, Up: true, Addrs: []netip.Addr{netip.MustParseAddr("10.0.1.5")}})
 		b.start()
@@ -388,9 +400,7 @@ func TestSlowKernelDelaysNoAdvertisement(t *testing.T) {
 		if have, _, _ := kernel.Observe(b.Fake); have.Destinations[web1].Weight != 3 || !b.holds(t) || !b.said("two MASTER") {
 			t.Errorf("%v, address held: %v\n%s", have.Destinations, b.holds(t), b.log.String())
 		}
-		wire.Close()
-		ear.Ring()
-		<-heard
+		at := heard()
 		if len(at) < 255 {
 			t.Errorf("%d advertisements in 260 s", len(at))
 		}
@@ -407,7 +417,7 @@ func TestSlowKernelDelaysNoAdvertisement(t *testing.T) {
 			t.Errorf("%d advertisements before their time; the one before the reload is one", early)
 		}
 		b.cancel()
-		if err := <-b.done; err == nil || !strings.Contains(err.Error(), "did not give up everything within 5s") {
+		if err := <-b.done; err == nil || !strings.Contains(err.Error(), "not everything was removed from the kernel within 5s") {
 			t.Errorf("the kernel takes half a minute to give up, and stop says %v", err)
 		}
 		after(2 * time.Minute) // what was left behind ends
@@ -502,7 +512,7 @@ func TestStalledLogDelaysNothing(t *testing.T) {
 	}
 	close(block)
 	w.Close(time.Minute)
-	if !strings.Contains(out.String(), "lines of the log are lost") {
+	if !strings.Contains(out.String(), "log lines lost") {
 		t.Error("nothing was lost; where is it?")
 	}
 }

@@ -19,39 +19,40 @@ import (
 )
 
 const (
-	// hintRest is how long the kernel is left alone after it was read for a hint, at least: a storm of changes that are no business of ours
-	// costs a few looks a second. hintShare is how much longer than the look the rest is.
+	// hintRest is how long the kernel is left alone, at least, after it was read because of a hint: a storm of
+	// unrelated changes costs only a few reads per second. hintShare is the ratio of the rest to the duration of the
+	// read.
 	hintRest  = 150 * time.Millisecond
 	hintShare = 8
-	// resyncInterval is the period in which the kernel is read again even if nobody said that it changed.
+	// resyncInterval is how often the kernel is read again even without a hint that it changed.
 	resyncInterval = 30 * time.Second
-	// orderTimeout bounds how long one enforcer waits for the other to go first.
+	// orderTimeout is how long one enforcer waits for the other to go first.
 	orderTimeout = time.Second
 )
 
-// An enforcer keeps one part of the kernel as wanted, on a goroutine of its own: however slow the kernel is, no advertisement
-// waits for it.
+// An enforcer keeps one part of the kernel as wanted, on its own goroutine: however slow the kernel is, no
+// advertisement waits for it.
 type enforcer struct {
 	name       string
 	reconciler *reconcile.Reconciler
 	log        *slog.Logger
-	// announcer tells the neighbours of addresses that are in place; nil: this part has nothing to tell.
+	// announcer announces addresses that are in place; nil: this part has no addresses.
 	announcer *announcer
-	// unavailable is called once when the kernel lacks the part as a whole and something is wanted of it.
+	// unavailable is called once if the kernel lacks the part as a whole and something is wanted of it.
 	unavailable func(want state.State)
-	// served is told which virtual servers the kernel lacks; nil: nobody is.
+	// served is told which virtual servers the kernel lacks; nil: not called.
 	served latest[served]
 
 	wake chan struct{}
 
 	mu      sync.Mutex
 	next    order
-	known   bool // the first order is here: nothing is pruned before
-	hinted  bool // somebody says that the kernel changed
+	known   bool // the first order has come: nothing is pruned before that
+	hinted  bool // the kernel may have changed
 	bursts  []burst
 	version int // of next
 	waiters []waiter
-	problem string // that lasts; empty: none
+	problem string // the lasting one; empty: none
 	planned tally  // since the start
 	made    map[state.Key]struct{}
 	report  reconcile.Report
@@ -59,12 +60,12 @@ type enforcer struct {
 
 // An order says what to enforce.
 type order struct {
-	want  func() state.State // called once, by the enforcer: a large want takes its time
-	after <-chan error       // what goes first; nil: what the order before it waits for still
+	want  func() state.State // called once, by the enforcer: a large want takes time
+	after <-chan error       // what goes first; nil: what the previous order still waits for
 	until time.Time          // the end of that wait
 }
 
-// A served tells which virtual servers the kernel lacks, of the want of a version.
+// A served says which virtual servers the kernel lacks, for the want of a version.
 type served struct {
 	balance.Enforced
 	version int
@@ -76,7 +77,7 @@ type burst struct {
 	repeat  int
 }
 
-// A waiter hears of the first attempt at its version or a newer one.
+// A waiter learns the result of the first attempt at its version or a newer one.
 type waiter struct {
 	version int
 	done    chan error // buffered
@@ -86,8 +87,8 @@ func newEnforcer(name string, r *reconcile.Reconciler, log *slog.Logger) *enforc
 	return &enforcer{name: name, reconciler: r, log: log, wake: make(chan struct{}, 1)}
 }
 
-// set gives the enforcer a new order; the newest wins. The channel tells how the first attempt at it, or at a newer one, ended:
-// what failed is tried again.
+// set gives the enforcer a new order; the newest wins. The channel receives the result of the first attempt at it, or
+// at a newer one: what failed is tried again.
 func (e *enforcer) set(o order, bursts ...burst) <-chan error {
 	e.mu.Lock()
 	if o.after == nil {
@@ -113,7 +114,7 @@ func (e *enforcer) later(b burst) {
 	e.rouse()
 }
 
-// poke makes the enforcer look at the kernel now: somebody may have changed it.
+// poke makes the enforcer read the kernel now: somebody may have changed it.
 func (e *enforcer) poke() {
 	e.mu.Lock()
 	e.hinted = true
@@ -135,10 +136,10 @@ func (e *enforcer) run(ctx context.Context) {
 	var (
 		want    state.State
 		version int       // of want
-		resync  time.Time // when the kernel is read again in any case
-		rested  time.Time // when it may be read for a hint again
-		said    string    // the error that was said and lasts
-		told    served    // last
+		resync  time.Time // when the kernel is read again regardless
+		rested  time.Time // when it may be read again because of a hint
+		said    string    // the lasting error that was reported
+		told    served    // what was last passed to served
 	)
 	for {
 		select {
@@ -149,7 +150,7 @@ func (e *enforcer) run(ctx context.Context) {
 		}
 		o, newest, known := e.newest()
 		switch {
-		case ctx.Err() != nil: // it may have ended as well
+		case ctx.Err() != nil: // ctx may have ended as well
 			return
 		case !known:
 			continue
@@ -221,7 +222,7 @@ func (e *enforcer) hasHint() bool {
 	return e.hinted
 }
 
-// wait lets another enforcer go first, for a while and as long as no order newer than the version comes.
+// wait lets another enforcer go first, for a limited time and as long as no order newer than the version comes.
 func (e *enforcer) wait(ctx context.Context, version int, o order) {
 	if o.after == nil {
 		return
@@ -239,16 +240,16 @@ func (e *enforcer) wait(ctx context.Context, version int, o order) {
 		case <-ctx.Done():
 			return
 		case <-e.wake:
-			// Mostly the kernel changed, which is looked at when the turn comes.
+			// Usually the kernel changed, which is handled in the next turn.
 			if _, newest, _ := e.newest(); newest != version {
-				e.rouse() // run has to know
+				e.rouse() // run must know
 				return
 			}
 		}
 	}
 }
 
-// waited notes that what an order waits for is over, for those that came since, too.
+// waited records that the wait of an order is over, and that of later orders, too.
 func (e *enforcer) waited(o order) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -257,7 +258,7 @@ func (e *enforcer) waited(o order) {
 	}
 }
 
-// enforce does one round. Neighbours hear of an address as soon as it is there.
+// enforce runs one round. Neighbours hear of an address as soon as it is in place.
 func (e *enforcer) enforce(want state.State, version int, now time.Time, full bool) {
 	stale := func() bool { _, newest, _ := e.newest(); return newest != version }
 	announces := func() bool { return e.announcer != nil && !stale() }
@@ -266,7 +267,7 @@ func (e *enforcer) enforce(want state.State, version int, now time.Time, full bo
 		e.announcer.hold(true)
 		defer e.announcer.hold(false)
 	}
-	// Its failures last until the objects are in place: they are the reconciler's problem.
+	// Failures last until the objects are in place; the reconciler reports them.
 	_ = e.reconciler.Reconcile(want, reconcile.Round{
 		Now: now, Full: full, Stale: stale,
 		Planned: func(changes plan.Plan) {
@@ -318,15 +319,15 @@ func (e *enforcer) count(changes plan.Plan) {
 	}
 }
 
-// tally counts what was planned since the start.
+// tally counts what has been planned since the start.
 func (e *enforcer) tally() tally {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.planned
 }
 
-// due takes an address that is in place now out of the bursts that wait for it, and returns how often to announce it: once where somebody
-// had removed it, and no burst was asked for.
+// due removes an address that is in place now from the bursts that wait for it, and returns how often to announce it:
+// once if somebody had removed it and no burst was requested.
 func (e *enforcer) due(k state.AddressKey) (repeat int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -341,8 +342,8 @@ func (e *enforcer) due(k state.AddressKey) (repeat int) {
 	return max(repeat, 1)
 }
 
-// tell sends the bursts whose addresses are in place before the changes; those that come with them, or fail, wait. Of what is not wanted,
-// nobody hears.
+// tell sends the bursts whose addresses were in place before the changes; those whose addresses are being added, or
+// fail, wait. Addresses that are not wanted are not announced.
 func (e *enforcer) tell(want state.State, changes plan.Plan) {
 	changing := map[state.Key]bool{}
 	for _, c := range changes {
@@ -376,28 +377,28 @@ func (e *enforcer) tell(want state.State, changes plan.Plan) {
 	}
 }
 
-// owned is what this enforcer made and has not given up.
+// owned is what this enforcer made and has not removed.
 func (e *enforcer) owned() map[state.Key]struct{} {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.made
 }
 
-// objects is how the objects are.
+// objects returns the state of the objects.
 func (e *enforcer) objects() reconcile.Report {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.report
 }
 
-// trouble is what the kernel refuses, and is tried again; empty: nothing.
+// trouble is what the kernel refuses and is being retried; empty: nothing.
 func (e *enforcer) trouble() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.problem
 }
 
-// publish makes the state of the reconciler known to other goroutines.
+// publish makes the state of the reconciler visible to other goroutines.
 func (e *enforcer) publish(problem string) {
 	made, report := e.reconciler.Made(), e.reconciler.Report()
 	e.mu.Lock()
@@ -405,7 +406,8 @@ func (e *enforcer) publish(problem string) {
 	e.problem, e.made, e.report = problem, made, report
 }
 
-// settle tells those who wait for the version how it went. A part that the kernel does not have is no failure of the attempt.
+// settle passes the result to those who wait for the version. A part that the kernel does not have is not a failure of
+// the attempt.
 func (e *enforcer) settle(version int, err error) {
 	if errors.Is(err, kernel.ErrNoIPVS) {
 		err = nil
@@ -432,18 +434,18 @@ func (e *enforcer) logChange(c reconcile.Done) {
 	}
 }
 
-// leftText says how an object stays that does not stay as it is made.
+// leftText describes an object that is left although it differs from what was made.
 func leftText(c plan.Change) string {
 	var words []string
 	differ, _ := c.Differences()
 	for _, d := range differ {
 		words = append(words, fmt.Sprintf("%s is %q again, not %q", d.Name, d.Before, d.After))
 	}
-	return "was made anew, and " + strings.Join(words, ", ") + "; left so"
+	return "was replaced, and " + strings.Join(words, ", ") + "; left so"
 }
 
-// tellServed tells which virtual servers the kernel lacks, once for each version, and where that is not as it was told before. Where nobody
-// knows, what was told holds.
+// tellServed reports which virtual servers the kernel lacks, once for each version, and when that changes. If it is
+// unknown, the last report stands.
 func (e *enforcer) tellServed(before served, version int) served {
 	missing, none, err := e.reconciler.Lacking()
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 	"keepc/runtime/kernel"
 )
 
-// findAddresses looks which addresses of the configuration an earlier director left. What cannot be read counts as not here.
+// findAddresses returns which addresses of the configuration an earlier director left. What cannot be read counts as
+// absent.
 func (o Options) findAddresses(k kernel.Kernel, cfg *ir.Config) state.Found {
 	if len(cfg.Instances) == 0 {
 		return state.Found{}
@@ -17,24 +18,24 @@ func (o Options) findAddresses(k kernel.Kernel, cfg *ir.Config) state.Found {
 	return o.find(k, cfg, state.AddressKind)
 }
 
-// foundPatience bounds how long the start waits for a long list: VRRP does not wait for virtual servers.
+// foundPatience is how long the start waits for a long list: VRRP does not wait for virtual servers.
 const foundPatience = time.Second
 
-// findServers looks which real servers an earlier director left, and how. A kernel without ip_vs has none. What takes too long to read
-// counts as not here: then servers start as in a new table.
+// findServers returns which real servers an earlier director left, and their state. A kernel without ip_vs has none.
+// What takes too long to read counts as absent: then servers start as in a new table.
 func (o Options) findServers(cfg *ir.Config) state.Found {
 	if len(cfg.VirtualServers) == 0 {
 		return state.Found{}
 	}
 	found := make(chan state.Found, 1)
-	go func() { // ends with the read, and keeps its door until then
+	go func() { // ends with the read, and keeps its connection until then
 		k, err := o.Open()
 		if err != nil {
-			o.Log.Warn(fmt.Sprintf("what an earlier director left is not known: %v", err), "subject", "ipvs")
+			o.Log.Warn(fmt.Sprintf("cannot read what an earlier director left: %v", err), "subject", "ipvs")
 			found <- state.Found{}
 			return
 		}
-		defer func() { _ = k.Close() }() // nothing is written by closing
+		defer func() { _ = k.Close() }() // closing writes nothing
 		found <- o.find(k, cfg, state.ServiceKind, state.DestinationKind)
 	}()
 	patience := time.NewTimer(foundPatience)
@@ -43,7 +44,7 @@ func (o Options) findServers(cfg *ir.Config) state.Found {
 	case f := <-found:
 		return f
 	case <-patience.C:
-		o.Log.Warn(fmt.Sprintf("what an earlier director left is not read within %v", foundPatience), "subject", "ipvs")
+		o.Log.Warn(fmt.Sprintf("cannot read what an earlier director left within %v", foundPatience), "subject", "ipvs")
 		return state.Found{}
 	}
 }
@@ -52,7 +53,7 @@ func (o Options) find(k kernel.Kernel, cfg *ir.Config, kinds ...state.AnyKind) s
 	have, unread := k.Read(kernel.Scope{Kinds: kinds})
 	for _, kind := range kinds {
 		if err := unread[kind]; err != nil && kind.About().Module == "" {
-			o.Log.Warn(fmt.Sprintf("what an earlier director left is not known: %v", err), "subject", kind.About().Name)
+			o.Log.Warn(fmt.Sprintf("cannot read what an earlier director left: %v", err), "subject", kind.About().Name)
 		}
 	}
 	return state.FoundOf(cfg, have)

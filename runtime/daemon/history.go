@@ -9,16 +9,16 @@ import (
 	"keepc/runtime/status"
 )
 
-// historyLength is how many of the last events a director remembers.
+// historyLength is the number of recent events that a director remembers.
 const historyLength = 200
 
-// A history is a slog.Handler that remembers what it passes on, for who asks for the status, and tells it to who follows.
+// A history is a slog.Handler that remembers what it passes on, for status requests, and sends it to followers.
 type history struct {
 	slog.Handler
 	*remembered
 }
 
-// remembered is what the handlers of one history share.
+// remembered is shared by the handlers of one history.
 type remembered struct {
 	mu        sync.Mutex
 	events    []status.Event // the last ones, the oldest first
@@ -27,7 +27,7 @@ type remembered struct {
 
 func newHistory(h slog.Handler) history { return history{h, &remembered{}} }
 
-// Enabled implements slog.Handler: what a log hides is remembered all the same, but for details.
+// Enabled implements slog.Handler: what the log hides is remembered all the same, except for details.
 func (h history) Enabled(ctx context.Context, l slog.Level) bool {
 	return l >= slog.LevelInfo || h.Handler.Enabled(ctx, l)
 }
@@ -75,19 +75,19 @@ func (m *remembered) remember(r slog.Record) {
 	for _, f := range m.followers {
 		select {
 		case f <- e:
-		default: // who follows is too slow
+		default: // the follower is too slow
 		}
 	}
 }
 
-// last returns what is remembered.
+// last returns the remembered events.
 func (m *remembered) last() []status.Event {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.events)
 }
 
-// follow returns the events from now on. One that the channel has no room for is lost to it. end is to be called.
+// follow returns the events from now on. Events that the channel has no room for are lost. The caller must call end.
 func (m *remembered) follow() (events <-chan status.Event, end func()) {
 	c := make(chan status.Event, historyLength)
 	m.mu.Lock()

@@ -15,7 +15,8 @@ import (
 	"keepc/runtime/rival"
 )
 
-// StateDir is where directors remember what they made, and that they are there: it has to be lost with the kernel's state, at a boot.
+// StateDir is where directors record what they made, and that they run: it must be lost with the kernel's state at a
+// boot.
 const StateDir = "/run/keepc"
 
 // Journals returns the stores of the journals of this network namespace, below a directory: a file for each part of the kernel.
@@ -23,8 +24,8 @@ func Journals(dir string) func(state.Part) reconcile.Store {
 	return func(part state.Part) reconcile.Store { return journalFile{dir, part} }
 }
 
-// journals returns the function that opens the journal of a part; what is wrong with both of them is said once. Without Options.Journal
-// there are none.
+// journals returns the function that opens the journal of a part; errors of both are reported once. Without
+// Options.Journal there are none.
 func (o Options) journals() func(state.Part) *reconcile.Journal {
 	if o.Journal == nil {
 		return func(state.Part) *reconcile.Journal { return nil }
@@ -42,8 +43,8 @@ func (o Options) journals() func(state.Part) *reconcile.Journal {
 	return func(part state.Part) *reconcile.Journal { return reconcile.OpenJournal(o.Journal(part), say) }
 }
 
-// A journalFile is the store of a part's journal. It is opened for each write, which are few, so that nothing is held that somebody may
-// have removed.
+// A journalFile is the store of a part's journal. It is opened for each of the few writes, so that no file is held
+// open that somebody may have removed.
 type journalFile struct {
 	dir  string
 	part state.Part
@@ -72,13 +73,13 @@ func (f journalFile) Load() (_ []byte, err error) {
 	return text, err
 }
 
-// tidy removes the journals of namespaces that had the inode of this one and are gone.
+// tidy removes the journals of namespaces that had the inode of this one and no longer exist.
 func (f journalFile) tidy(name string) {
 	inode, _, found := strings.Cut(filepath.Base(name), "-")
 	if !found {
 		return
 	}
-	others, _ := filepath.Glob(filepath.Join(f.dir, inode+"-*."+string(f.part))) // the pattern is well formed
+	others, _ := filepath.Glob(filepath.Join(f.dir, inode+"-*."+string(f.part))) // the pattern is valid
 	for _, other := range others {
 		if other != name {
 			_ = os.Remove(other)
@@ -96,7 +97,7 @@ func (f journalFile) Append(text []byte) (err error) {
 	return write(name, os.O_APPEND, text)
 }
 
-// Replace implements reconcile.Store. An empty journal is no file.
+// Replace implements reconcile.Store. An empty journal has no file.
 func (f journalFile) Replace(text []byte) (err error) {
 	defer f.blame(&err)
 	name, err := f.make()
@@ -117,7 +118,7 @@ func (f journalFile) Replace(text []byte) (err error) {
 	return os.Rename(fresh, name)
 }
 
-// blame makes an error tell of the directory, whose files have names that nobody knows.
+// blame makes an error name the directory, because the names of its files mean nothing to people.
 func (f journalFile) blame(err *error) {
 	var at *fs.PathError
 	if errors.As(*err, &at) {

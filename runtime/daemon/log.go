@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// A Writer lets a log be written by a goroutine of its own: a reader that stalls, or a full disk, delays nothing but the log. What
-// comes while too much is waiting is lost, and counted.
+// A Writer writes a log on its own goroutine: a reader that stalls, or a full disk, delays nothing but the log. Lines
+// that find too many waiting are lost and counted.
 type Writer struct {
 	to    io.Writer
 	lines chan []byte
@@ -42,13 +42,13 @@ func (w *Writer) run() {
 	defer close(w.done)
 	for line := range w.lines {
 		if n := w.lost.Swap(0); n > 0 {
-			fmt.Fprintf(w.to, "(%d lines of the log are lost: its reader was too slow)\n", n)
+			fmt.Fprintf(w.to, "(%d log lines lost: the reader was too slow)\n", n)
 		}
-		_, _ = w.to.Write(line) // a log that cannot be written has nobody to tell
+		_, _ = w.to.Write(line) // a log that cannot be written cannot report that
 	}
 }
 
-// Close waits until all is written, but not longer than the limit. Nothing may be written any more.
+// Close waits until everything is written, up to the limit. Nothing may be written afterwards.
 func (w *Writer) Close(limit time.Duration) {
 	close(w.lines)
 	timer := time.NewTimer(limit)
@@ -59,8 +59,8 @@ func (w *Writer) Close(limit time.Duration) {
 	}
 }
 
-// Console is a slog.Handler for people: "12:00:03 VI_1 MASTER   no advert for 3.609s". The attribute "subject" stands in its own
-// column; other attributes are for programs, and the text has them in its words.
+// Console is a slog.Handler for people: "12:00:03 VI_1 MASTER no advert for 3.609s". The attribute "subject" has its
+// own column; other attributes are for programs, and the text says the same in words.
 type Console struct {
 	mu      *sync.Mutex
 	w       io.Writer
@@ -74,7 +74,8 @@ func NewConsole(w io.Writer, level slog.Leveler) *Console {
 	return &Console{mu: &sync.Mutex{}, w: w, level: level}
 }
 
-// ForJournal makes the lines as the journal of systemd wants them: with a priority (sd-daemon(3)), and without the time that it adds.
+// ForJournal formats the lines for the systemd journal: with a priority (sd-daemon(3)), and without the time, which it
+// adds.
 func (c *Console) ForJournal() *Console {
 	d := *c
 	d.journal = true
@@ -93,10 +94,10 @@ func (c *Console) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &d
 }
 
-// WithGroup implements slog.Handler; groups have no place on a console.
+// WithGroup implements slog.Handler; a console has no groups.
 func (c *Console) WithGroup(string) slog.Handler { return c }
 
-// subjectWidth is the width of the column that says what a line is about.
+// subjectWidth is the width of the subject column.
 const subjectWidth = 14
 
 // Handle implements slog.Handler.
@@ -130,7 +131,7 @@ func (c *Console) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// subject is what a line is about, if the attribute tells that.
+// subject returns the subject of a line, if it has one.
 func subject(a slog.Attr, otherwise string) string {
 	if a.Key == "subject" {
 		return a.Value.String()

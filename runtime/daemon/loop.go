@@ -5,11 +5,12 @@ import (
 	"errors"
 )
 
-// Both loops take work from others as functions, which they call between two events. What a function does must be little.
+// Both loops take work from others as functions, which they call between two events. Such a function must do little.
 
-// ask runs a function on a loop and returns its result. Errors: the loop does not answer before ctx ends.
+// ask runs a function on a loop and returns its result. It returns an error if the loop does not answer before ctx
+// ends.
 func ask[T any](ctx context.Context, loop chan<- func(), f func() T) (result T, err error) {
-	reply := make(chan T, 1) // the loop never waits for who asked
+	reply := make(chan T, 1) // the loop never waits for the caller
 	select {
 	case loop <- func() { reply <- f() }:
 	case <-ctx.Done():
@@ -25,7 +26,7 @@ func ask[T any](ctx context.Context, loop chan<- func(), f func() T) (result T, 
 
 var errNoAnswer = errors.New("its event loop does not answer")
 
-// A latest holds the newest of some values for a loop that has not taken it yet. One goroutine puts, one takes.
+// A latest holds the newest of some values for a loop that has not taken it yet. One goroutine puts, another takes.
 type latest[T any] chan T
 
 func newLatest[T any]() latest[T] { return make(latest[T], 1) }
@@ -53,7 +54,7 @@ func wait(ctx context.Context, attempts ...<-chan error) error {
 	return errors.Join(errs...)
 }
 
-// tee lets two hear how an attempt ended.
+// tee passes the result of an attempt to two receivers.
 func tee(ctx context.Context, attempt <-chan error) (one, other <-chan error) {
 	a, b := make(chan error, 1), make(chan error, 1)
 	go func() {

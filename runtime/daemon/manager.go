@@ -12,18 +12,18 @@ import (
 	"keepc/runtime/status"
 )
 
-// A manager is the service manager that started this process, as sd_notify(3) has it. Without one nothing is told. Only run waits for
-// it: one that does not listen delays nothing.
+// A manager is the service manager that started this process (sd_notify(3)). Without one nothing is sent. Only run
+// waits for it: a manager that does not listen delays nothing.
 type manager struct {
 	tell     func(state string) error
-	watchdog time.Duration // how often it wants to hear that all is well; 0: it does not
-	queue    chan string   // what is to be told
+	watchdog time.Duration // how often it expects a sign of life; 0: never
+	queue    chan string   // messages to send
 }
 
-// managerQueue is how much waits for a manager that does not listen; more is lost.
+// managerQueue is the number of messages that wait for a manager that does not listen; more are lost.
 const managerQueue = 64
 
-// serviceManager is the one of this process's environment.
+// serviceManager returns the manager in this process's environment.
 func serviceManager() (manager, error) {
 	m := manager{queue: make(chan string, managerQueue), tell: func(state string) error {
 		_, err := systemd.SdNotify(false, state)
@@ -47,7 +47,7 @@ func (m manager) ready() { m.say(systemd.SdNotifyReady) }
 
 func (m manager) stopping() { m.say(systemd.SdNotifyStopping) }
 
-// reloading is to be followed by ready.
+// reloading must be followed by ready.
 func (m manager) reloading() {
 	var now unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) == nil { // every kernel has that clock
@@ -55,7 +55,7 @@ func (m manager) reloading() {
 	}
 }
 
-// rest tells what waits when the director ends.
+// rest sends what waits when the director ends.
 func (m manager) rest() error {
 	for {
 		select {
@@ -69,8 +69,8 @@ func (m manager) rest() error {
 	}
 }
 
-// run tells what is to be told, shows each event as the state of the service, and feeds the watchdog as long as alive does, until ctx ends.
-// Errors: the first one of the manager; then nothing more is told.
+// run sends messages, shows each event as the status of the service, and feeds the watchdog as long as alive succeeds,
+// until ctx ends. It returns the first error of the manager; then nothing more is sent.
 func (m manager) run(ctx context.Context, events <-chan status.Event, alive func(context.Context) error) error {
 	var tick <-chan time.Time
 	if m.watchdog > 0 {

@@ -12,7 +12,8 @@ import (
 	"keepc/runtime/status"
 )
 
-// TestManager: the service manager sees each event, and its watchdog is fed as long as the loops answer.
+// TestManager checks that the service manager sees each event, and that its watchdog is fed as long as the loops
+// answer.
 func TestManager(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -44,7 +45,7 @@ func TestManager(t *testing.T) {
 	events <- status.Event{Subject: "VI_1 MASTER", Text: "no advert for 3.6s\nand more"}
 	for got := range told {
 		if got == "WATCHDOG=1" {
-			continue // it was on its way
+			continue // it was on the way
 		}
 		if got != "STATUS=VI_1 MASTER: no advert for 3.6s" {
 			t.Errorf("told %q", got)
@@ -62,7 +63,7 @@ func TestManager(t *testing.T) {
 	}
 }
 
-// TestHistory: the last events are remembered, with their fields, whatever the log shows.
+// TestHistory checks that the last events are remembered, with their fields, whatever the log shows.
 func TestHistory(t *testing.T) {
 	var out bytes.Buffer
 	h := newHistory(NewConsole(&out, slog.LevelWarn))
@@ -89,7 +90,7 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// TestJournal: lines for the journal have a priority, and no time, which it adds.
+// TestJournal checks that lines for the journal have a priority, and no time, which the journal adds.
 func TestJournal(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(NewConsole(&out, slog.LevelDebug).ForJournal())

@@ -11,10 +11,11 @@ import (
 	"keepc/runtime/kernel"
 )
 
-// threadNames are what ps and top call the process and the threads of its loops; empty: nothing else than before.
+// threadNames are the names of the process and of the threads of its loops in ps and top; empty: unchanged.
 type threadNames struct{ process, router, balance, sessions string }
 
-// namesOf are those that a configuration gives: to the process what keepalived calls its parent, to the loops what it calls its children.
+// namesOf returns the names that a configuration gives: the process gets that of keepalived's parent, the loops those
+// of its children.
 func namesOf(g *ir.Global) threadNames {
 	n := threadNames{process: g.ProcessName, router: g.VRRPProcess.Name, balance: g.CheckerProcess.Name, sessions: g.BFDProcess.Name}
 	if g.ProcessNames {
@@ -27,8 +28,8 @@ func namesOf(g *ir.Global) threadNames {
 	return n
 }
 
-// onThread runs a loop on a thread of its own, which ends with it. The first thread is kept for nobody: its name, priority and CPUs are those of the
-// process.
+// onThread runs a loop on its own thread, which ends with the loop. The first thread is never used: its name, priority
+// and CPUs are those of the process.
 func (d *director) onThread(run func(context.Context)) {
 	if !d.Thread {
 		run(d.work)
@@ -45,7 +46,7 @@ func (d *director) onThread(run func(context.Context)) {
 	loop.Wait()
 }
 
-// rename gives the process and the threads of the loops their names. 0 means no thread.
+// rename names the process and the threads of the loops. 0 means no thread.
 func (s *scheduler) rename(n threadNames) {
 	for _, t := range []struct {
 		thread int

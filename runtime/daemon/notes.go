@@ -14,8 +14,8 @@ import (
 	"keepc/runtime/vrrp"
 )
 
-// notes carry what a loop has to tell to the log. A note is a value: its words are found by a goroutine of its own, so that a loop
-// neither formats text nor waits for who writes it. What comes while too much is waiting is lost, and counted.
+// notes carries what a loop has to report to the log. A note is a value: its text is made on another goroutine, so
+// that a loop neither formats text nor waits for a writer. Notes that find too many waiting are lost and counted.
 type notes struct {
 	log   *slog.Logger
 	queue chan note
@@ -23,13 +23,13 @@ type notes struct {
 	done  chan struct{}
 }
 
-// A note is an effect of a machine, or what a loop has seen itself, with its time.
+// A note is an effect of a machine, or an event of the loop itself, with its time.
 type note struct {
 	at   time.Time
 	what any
 }
 
-// notesWaiting is how many notes have room: many instances may change their role at once.
+// notesWaiting is the number of notes that can wait: many instances may change their role at once.
 const notesWaiting = 4096
 
 func newNotes(log *slog.Logger) *notes {
@@ -52,7 +52,7 @@ func (n *notes) run() {
 	told := uint64(0)
 	for x := range n.queue {
 		if lost := n.lost.Load(); lost > told {
-			n.write(x.at, slog.LevelWarn, "log", fmt.Sprintf("%d notes are lost: the log was too slow", lost-told))
+			n.write(x.at, slog.LevelWarn, "log", fmt.Sprintf("%d log lines lost: the log was too slow", lost-told))
 			told = lost
 		}
 		l := words(x.what)
@@ -67,11 +67,11 @@ func (n *notes) write(at time.Time, level slog.Level, subject, text string, fiel
 		r := slog.NewRecord(at, level, text, 0)
 		r.AddAttrs(slog.String("subject", subject))
 		r.AddAttrs(fields...)
-		_ = h.Handle(ctx, r) // a log that cannot be written has nobody to tell
+		_ = h.Handle(ctx, r) // a log that cannot be written cannot report that
 	}
 }
 
-// close waits until all is told, but not longer than until the limit.
+// close waits until everything is logged, up to the limit.
 func (n *notes) close(limit <-chan time.Time) {
 	close(n.queue)
 	select {
@@ -80,17 +80,17 @@ func (n *notes) close(limit <-chan time.Time) {
 	}
 }
 
-// A sendChanged tells that advertisements of a sender begin to fail, or leave again.
+// A sendChanged says that advertisements of a sender begin to fail, or are sent again.
 type sendChanged struct {
 	sender
-	err error // nil: they leave again
+	err error // nil: they are sent again
 }
 
-// A line is how a note reads in the log. The fields are for programs, and stay: instance, role, priority, reason, group, server, service,
-// weight, interface, session, state.
+// A line is the form of a note in the log. The fields are for programs and do not change: instance, role, priority,
+// reason, group, server, service, weight, interface, session, state.
 type line struct {
 	level   slog.Level
-	subject string // what it is about
+	subject string // what the line is about
 	text    string
 	fields  []slog.Attr
 }
@@ -129,12 +129,12 @@ func words(what any) line {
 		if e.err != nil {
 			return line{slog.LevelError, e.iface, fmt.Sprintf("send an advertisement from %s: %v", e.src, e.err), on}
 		}
-		return line{slog.LevelInfo, e.iface, "advertisements leave again", on}
+		return line{slog.LevelInfo, e.iface, "advertisements are sent again", on}
 	}
 	return line{slog.LevelInfo, "", fmt.Sprint(what), nil}
 }
 
-// roleLevel warns of an instance that can serve no more.
+// roleLevel warns about an instance that can no longer serve.
 func roleLevel(e router.RoleChanged) slog.Level { return noteLevel(e.Role != vrrp.Faulty.String()) }
 
 func serverFields(k state.DestinationKey) []slog.Attr {

@@ -11,7 +11,8 @@ import (
 	"keepc/runtime/vrrp"
 )
 
-// TestNotes: a log that stalls keeps no loop; what has no room is counted, and told when the log goes on.
+// TestNotes checks that a stalled log does not hold up a loop; what has no room is counted, and reported when the log
+// continues.
 func TestNotes(t *testing.T) {
 	var out bytes.Buffer
 	block := make(chan struct{})
@@ -22,7 +23,7 @@ func TestNotes(t *testing.T) {
 	}
 	close(block)
 	n.close(time.After(time.Minute))
-	if text := out.String(); !strings.Contains(text, "05:12:32 oldboy MASTER  no advert for 3.61s\n") || !strings.Contains(text, "notes are lost: the log was too slow") {
+	if text := out.String(); !strings.Contains(text, "05:12:32 oldboy MASTER  no advert for 3.61s\n") || !strings.Contains(text, "log lines lost: the log was too slow") {
 		t.Errorf("%.500s", text)
 	}
 }

@@ -9,17 +9,17 @@ import (
 	"keepc/runtime/router"
 )
 
-// An outbox lets the advertisements that are due next leave at their times, whatever the loop waits for meanwhile. A nil outbox does
-// nothing: the loop sends all by itself.
+// An outbox sends the next advertisements on time, whatever the loop waits for meanwhile. A nil outbox does nothing:
+// the loop sends everything itself.
 type outbox struct {
 	departures *kernel.Departures
 	ahead      []router.Departure // what is armed, or was when it was last taken back
 	times      []time.Time
-	done       []router.SendAdvert // have left, and the machine does not know yet
+	done       []router.SendAdvert // sent, but not known to the machine yet
 	armed      bool
 }
 
-// arm makes the next advertisements ready, if they are not.
+// arm prepares the next advertisements, unless they are prepared.
 func (o *outbox) arm(m *router.Machine, w *wires) {
 	if o == nil || o.armed {
 		return
@@ -27,7 +27,7 @@ func (o *outbox) arm(m *router.Machine, w *wires) {
 	o.ahead, o.times = m.Ahead(o.ahead[:0]), o.times[:0]
 	for _, d := range o.ahead {
 		if len(o.times) == kernel.MaxDepartures || !w.arm(o.departures.Datagram(len(o.times)), d.Advert) {
-			break // the loop sends it, or tells why it cannot
+			break // the loop sends it, or reports why it cannot
 		}
 		o.times = append(o.times, d.At)
 	}
@@ -36,8 +36,8 @@ func (o *outbox) arm(m *router.Machine, w *wires) {
 	}
 }
 
-// left takes back what is armed and yields when each advertisement left that did: the machine is to have a Tick at that time, which sends
-// what has left.
+// left takes back what is armed, and yields the time of each advertisement that was sent: the machine must get a Tick
+// with that time, which accounts for it.
 func (o *outbox) left(yield func(at time.Time) bool) {
 	if o == nil || !o.armed {
 		return
@@ -46,7 +46,7 @@ func (o *outbox) left(yield func(at time.Time) bool) {
 	for i := range o.departures.Disarm() {
 		at, err := o.departures.Left(i)
 		if err != nil {
-			continue // the loop sends it, and tells the error
+			continue // the loop sends it and reports the error
 		}
 		o.done, o.times = append(o.done, o.ahead[i].Advert), append(o.times, at)
 	}
@@ -58,7 +58,7 @@ func (o *outbox) left(yield func(at time.Time) bool) {
 	o.done = o.done[:0]
 }
 
-// has reports whether an advertisement that the machine sends has left. It does so once for each that did.
+// has reports whether an advertisement that the machine wants to send has been sent already. It does so once for each.
 func (o *outbox) has(e router.SendAdvert) bool {
 	if o == nil || len(o.done) == 0 {
 		return false
@@ -72,7 +72,7 @@ func (o *outbox) has(e router.SendAdvert) bool {
 	return i >= 0
 }
 
-// stop ends the thread that sends. The loop has ended.
+// stop ends the sending thread. The loop has ended.
 func (o *outbox) stop() {
 	if o != nil {
 		o.departures.Disarm()

@@ -8,40 +8,41 @@ import (
 	"keepc/compiler/state"
 )
 
-// A pacer decides which gratuitous ARP or neighbour advertisement leaves next, and when: vrrp_garp_interval, vrrp_gna_interval and garp_group.
-// Those of an interface, or of the interfaces of a group together, are that far apart, each family for itself. One of each address comes first,
-// then the next round.
+// A pacer decides which gratuitous ARP or neighbour advertisement is sent next, and when: vrrp_garp_interval,
+// vrrp_gna_interval and garp_group. Those of one interface, or of a group of interfaces, are that far apart,
+// separately for each family. One for each address comes first, then the next round.
 //
-// keepalived 2.2.7 with an interval remembers of an address only that it waits: whatever garp_master_repeat says, the first address of a burst is
-// announced twice and the others once. Here the first round is as fast, and the other rounds follow.
+// With an interval, keepalived 2.2.7 only remembers of an address that it waits: whatever garp_master_repeat says, the
+// first address of a burst is announced twice and the others once. Here the first round is as fast, and the other
+// rounds follow.
 //
 // A pacer knows no clock. The zero pacer has no intervals.
 type pacer struct {
 	lanes map[laneKey]*lane
-	place func(state.AddressKey) (laneKey, time.Duration) // nil: each interface by itself, without an interval
-	held  bool                                            // addresses are still being added: first rounds only
+	place func(state.AddressKey) (laneKey, time.Duration) // nil: each interface separately, without an interval
+	held  bool                                            // addresses are still being added: only first rounds
 }
 
-// A laneKey is what shares an interval.
+// A laneKey identifies what shares an interval.
 type laneKey struct {
-	group int // from 1; 0: an interface of its own
+	group int // from 1; 0: a single interface
 	dev   string
 	ipv6  bool
 }
 
 type lane struct {
 	every   time.Duration
-	next    time.Time // before that nothing leaves
-	waiting []waiting // in the order of their coming
+	next    time.Time // nothing is sent before that
+	waiting []waiting // in order of arrival
 }
 
-// waiting is an address that is to be announced that many times more.
+// waiting is an address with the number of announcements left.
 type waiting struct {
 	state.AddressKey
 	sent, left int
 }
 
-// configure takes the intervals of a configuration. What waits goes on waiting.
+// configure sets the intervals of a configuration. What waits continues to wait.
 func (p *pacer) configure(cfg *ir.Config) {
 	base := map[string]string{}
 	for _, v := range cfg.Instances {
@@ -59,7 +60,7 @@ func (p *pacer) configure(cfg *ir.Config) {
 	}
 	p.place = func(a state.AddressKey) (laneKey, time.Duration) {
 		k := laneKey{dev: a.Dev, ipv6: a.Prefix.Addr().Is6()}
-		if below := base[a.Dev]; below != "" { // the wire is the same
+		if below := base[a.Dev]; below != "" { // they share the wire
 			k.dev = below
 		}
 		garp, gna := cfg.Global.GARPInterval, cfg.Global.GNAInterval
@@ -89,7 +90,7 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// lane is where an address waits.
+// lane returns the lane of an address.
 func (p *pacer) lane(a state.AddressKey) *lane {
 	k, every := laneKey{dev: a.Dev, ipv6: a.Prefix.Addr().Is6()}, time.Duration(0)
 	if p.place != nil {
@@ -104,7 +105,8 @@ func (p *pacer) lane(a state.AddressKey) *lane {
 	return p.lanes[k]
 }
 
-// add announces an address that many times. Bursts that come while it waits add nothing to the longest of them, so that no queue grows for ever.
+// add announces an address a number of times. Bursts that come while it waits do not add up, only the longest counts,
+// so that no queue grows forever.
 func (p *pacer) add(a state.AddressKey, repeat int) {
 	l := p.lane(a)
 	i := slices.IndexFunc(l.waiting, func(w waiting) bool { return w.AddressKey == a })
@@ -122,7 +124,7 @@ func (p *pacer) keep(wanted func(state.AddressKey) bool) {
 	}
 }
 
-// take takes an announcement that is due. Otherwise it tells when the next one is; zero: none waits.
+// take returns an announcement that is due. Otherwise it returns when the next one is due; zero: none waits.
 func (p *pacer) take(now time.Time) (a state.AddressKey, due bool, at time.Time) {
 	for _, l := range p.lanes {
 		i := l.first(p.held)
@@ -148,7 +150,8 @@ func (p *pacer) take(now time.Time) (a state.AddressKey, due bool, at time.Time)
 	return a, false, at
 }
 
-// first is the address that was announced least in its burst, of several the one that came first; -1: none.
+// first returns the index of the address that was announced least in its burst, and of several the one that came
+// first; -1: none.
 func (l *lane) first(held bool) int {
 	best := -1
 	for i, w := range l.waiting {

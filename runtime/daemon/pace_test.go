@@ -12,7 +12,7 @@ import (
 	"keepc/compiler/state"
 )
 
-// paced lists what leaves when, of bursts that are there at the start.
+// paced lists what is sent and when, for bursts that exist at the start.
 func paced(p *pacer, start time.Time) (all []string) {
 	for now := start; ; {
 		a, due, at := p.take(now)
@@ -31,8 +31,8 @@ func at(dev, prefix string) state.AddressKey {
 	return state.AddressKey{Dev: dev, Prefix: netip.MustParsePrefix(prefix)}
 }
 
-// TestPacer: one of each address, then the next round. keepalived 2.2.7 was seen to send the first rounds at these times too, and of the second
-// nothing but 192.0.2.11.
+// TestPacer checks that each round announces every address once. keepalived 2.2.7 was seen to send the first rounds at
+// these times too, and of the second only 192.0.2.11.
 func TestPacer(t *testing.T) {
 	cfg := &ir.Config{
 		GARPGroups: []*ir.GARPGroup{{GARPInterval: 300 * time.Millisecond, GNAInterval: 150 * time.Millisecond, Interfaces: []ir.Name{{Text: "eth2"}, {Text: "eth3"}}}},
@@ -90,7 +90,7 @@ func TestPacer(t *testing.T) {
 	p.add(a, 5)
 	p.add(b, 5)
 	p.take(start)
-	p.add(a, 5) // a burst that comes while another one waits
+	p.add(a, 5) // a burst while another one waits
 	p.keep(func(k state.AddressKey) bool { return k == a })
 	if got := paced(&p, start); len(got) != 5 || got[0] != "100ms eth0 192.0.2.1" {
 		t.Errorf("after another burst, and without an address that is not wanted: %v", got)

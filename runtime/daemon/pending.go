@@ -6,25 +6,26 @@ import (
 	"time"
 )
 
-// A pending is the plan of files that have changed since the configuration in force was read from them.
+// A pending is the plan for files that have changed since the configuration in force was read from them.
 type pending struct {
 	past *past
 	plan func() (Loaded, func() string)
 
-	mu     sync.Mutex // one plan at a time, for all who ask
-	since  time.Time  // of the configuration in force, for which it was made
-	files  Files      // of both configurations, as they were when the new one was read; nil: none was
+	mu     sync.Mutex // one plan at a time, for all requests
+	since  time.Time  // when the configuration in force, for which it was made, came into force
+	files  Files      // of both configurations when the new one was read; nil: none was read
 	loaded Loaded
 	change func() string
 	last   string
 	at     time.Time // of last
 }
 
-// planFresh is how long a plan is shown again while the files stay as they are: this machine may change meanwhile, and many may ask.
+// planFresh is how long a plan is reused while the files stay as they are: this machine may change meanwhile, and many
+// may ask.
 const planFresh = 30 * time.Second
 
-// text returns the plan, or why a reload would be refused; empty: the files are those in force. The files are compiled once for each change
-// of them.
+// text returns the plan, or why a reload would be refused; empty: the files are those in force. The files are compiled
+// once per change.
 func (p *pending) text() string {
 	p.past.mu.Lock()
 	since, before := p.past.since, p.past.loaded
@@ -48,7 +49,7 @@ func (p *pending) text() string {
 	return p.last
 }
 
-// judged is what a reload that somebody asks for would do now.
+// judged returns what a requested reload would do now.
 func (p *pending) judged(before Loaded) string {
 	l := p.loaded
 	if l.accept(before, true); l.Config == nil {

@@ -11,8 +11,9 @@ import (
 	"keepc/compiler/ir"
 )
 
-// TestPendingPlan: a changed file is compiled once however often the page is read, and compared with this machine every 30 s; a file that a
-// reload refuses, in itself or on this machine, has the reason in place of the changes.
+// TestPendingPlan checks that a changed file is compiled once however often the page is read, and compared with this
+// machine every 30 s; if a reload would be refused, because of the file itself or of this machine, the reason is shown
+// instead of the changes.
 func TestPendingPlan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		name := filepath.Join(t.TempDir(), "keepalived.conf")

@@ -18,27 +18,30 @@ import (
 	"keepc/runtime/script"
 )
 
-// A Loaded configuration, or the reason why there is none.
+// A Loaded is a configuration, or the reason why there is none.
 type Loaded struct {
-	Config *ir.Config // nil when refused
-	// Refused says why the file cannot be enforced, one finding a line: "keepalived.conf:22:5: error: … [rule]".
+	Config *ir.Config // nil if refused
+	// Refused says why the file cannot be enforced, one finding per line: "keepalived.conf:22:5: error: … [rule]".
 	Refused string
-	// Text returns what Config was made of, as its includes and definitions come out, with its secrets. It is written when somebody asks.
+	// Text returns the text that Config was made from, after includes and definitions, with its secrets. It is written
+	// on demand.
 	Text func() []byte
-	// Files were read, successfully or not.
+	// Files are those that were read, successfully or not.
 	Files Files
-	// Faults are the errors of the file that keepalived goes on with.
+	// Faults are the errors of the file that keepalived tolerates.
 	Faults []Fault
-	// Beside are the errors of the settings beside the file where they announce nothing: they count if those before did.
+	// Beside are the errors of the settings beside the file if they announce nothing: they count if the previous
+	// settings announced something.
 	Beside []Fault
-	// Unread are its includes of which nothing was read.
+	// Unread are the includes that brought in nothing.
 	Unread []Fault
-	// OnHost tells what is wrong with the file on this machine, as it is now; nil: nobody knows.
+	// OnHost returns what is wrong with the file on this machine now; nil: unknown.
 	OnHost func() []Fault
 }
 
-// load reads a configuration that is to replace another one, nil at the start, and takes out the commands that must not run on this
-// machine, before any brain sees it. It reads files and asks for users: never on the event loop. asked is as in accept.
+// load reads a configuration that is to replace another one, nil at the start, and removes the commands that must not
+// run on this machine before a machine sees them. It reads files and looks up users: never on the event loop. asked is
+// as in accept.
 func (o *Options) load(before *Loaded, asked bool) Loaded {
 	unmark := func() {}
 	if before != nil {
@@ -68,14 +71,14 @@ func (o *Options) load(before *Loaded, asked bool) Loaded {
 	return l
 }
 
-// prepared is a configuration that is ready to be put into force.
+// prepared is a configuration that is ready to come into force.
 type prepared struct {
 	Loaded
 	router  *router.Next
 	balance *balance.Next
 }
 
-// generations are those that are in force.
+// generations are those in force.
 type generations struct {
 	router  *router.Generation
 	balance *balance.Generation
@@ -84,8 +87,13 @@ type generations struct {
 // reloadPause is the time from the end of a reload to the next one: a storm of SIGHUPs must not keep the machine busy.
 const reloadPause = 100 * time.Millisecond
 
-// reload reads the file and prepares all that can be, on a goroutine of its own; a large file must not make an advertisement late.
+// reload reads the file and prepares everything possible on its own goroutine; a large file must not make an
+// advertisement late.
 func (d *director) reload(why string, asked bool) {
+	rest := time.Until(d.rested)
+	if asked && (d.loading || rest > 0) {
+		d.speak()
+	}
 	if d.loading {
 		d.again, d.asked = true, d.asked || asked
 		return
@@ -93,9 +101,8 @@ func (d *director) reload(why string, asked bool) {
 	d.Log.Info(why, "subject", "reload")
 	d.manager.reloading()
 	d.loading = true
-	rest := time.Until(d.rested)
 	current, before := d.current, d.inForce
-	go func() { // ends by itself, or with the director: the channel has room for the one that is under way
+	go func() { // ends by itself, or with the director: the channel has room for the current one
 		time.Sleep(rest)
 		p := prepared{Loaded: d.load(&before, asked)}
 		if p.Config != nil {
@@ -105,8 +112,15 @@ func (d *director) reload(why string, asked bool) {
 	}()
 }
 
-// take decides about a configuration that was read. One that is refused changes nothing, not even the drain before an earlier one. Any
-// other is put into force when what it gives up is drained, and takes the place of one that still drains.
+// speak makes every MASTER advertise now, for a reload that must wait for its turn. keepalived advertises at each
+// SIGHUP.
+func (d *director) speak() {
+	// A loop that has ended has sent its farewell.
+	_, _ = ask(d.work, d.router.do, func() struct{} { d.router.step(router.Speak{}); return struct{}{} })
+}
+
+// take decides about a configuration that was read. A refused one changes nothing, not even the drain for an earlier
+// one. Any other comes into force when what it gives up is drained, and replaces one that still drains.
 func (d *director) take(ctx context.Context, p prepared) {
 	d.loading, d.rested = false, time.Now().Add(reloadPause)
 	if d.Watch {
@@ -121,7 +135,7 @@ func (d *director) take(ctx context.Context, p prepared) {
 	d.rest()
 }
 
-// rest begins the reload that was asked for meanwhile. Nothing is under way then but a drain.
+// rest begins the reload that was requested meanwhile. Nothing else but a drain is in progress then.
 func (d *director) rest() {
 	if d.retiring == nil {
 		d.manager.ready()
@@ -129,11 +143,11 @@ func (d *director) rest() {
 	if d.again {
 		asked := d.asked
 		d.again, d.asked = false, false
-		d.reload("asked to again", asked)
+		d.reload("requested again", asked)
 	}
 }
 
-// refuse says why a configuration is not put into force.
+// refuse reports why a configuration does not come into force.
 func (d *director) refuse(why string) {
 	for line := range strings.Lines(why) {
 		d.Log.Error("refused: "+strings.TrimRight(line, "\n"), "subject", "reload")
@@ -141,18 +155,19 @@ func (d *director) refuse(why string) {
 	since := d.past.refused(time.Now(), why)
 	d.Log.Info("still enforcing the configuration of "+since.Format("15:04:05"), "subject", "reload")
 	if d.retiring != nil {
-		d.Log.Info("the reload before it goes on", "subject", "reload")
+		d.Log.Info("the previous reload is still under way", "subject", "reload")
 	}
 }
 
-// apply puts a new configuration into force. The services of a new address are there before it is: balance goes first.
+// apply puts a new configuration into force. The services of a new address exist before it does, so balance goes
+// first.
 func (d *director) apply(ctx context.Context, p prepared) {
 	start := time.Now()
 	d.mask(p.Config)
 	d.notify.Configure(p.Config)
 	before := d.planned()
 	s, err := d.swap(ctx, p)
-	if err != nil { // the director ends
+	if err != nil { // the director is ending
 		return
 	}
 	d.router.network.announcer.configure(p.Config)
@@ -162,8 +177,8 @@ func (d *director) apply(ctx context.Context, p prepared) {
 	}
 	d.things.Look(p.Config)
 	d.faults(p.Loaded)
-	d.unenforced(p.Config)
-	d.missing(p.Config, s.links)
+	d.logUnenforced(p.Config)
+	d.logMissing(p.Config, s.links)
 	d.inForce = p.Loaded
 	d.timing.Store(&p.Config.Global)
 	d.past.done(start, p.Loaded)
@@ -172,7 +187,7 @@ func (d *director) apply(ctx context.Context, p prepared) {
 		switch {
 		case errors.Is(err, context.Canceled):
 		case err != nil:
-			d.Log.Error("not all of it yet: "+err.Error(), "subject", "reload")
+			d.Log.Error("not all of it is in place yet: "+err.Error(), "subject", "reload")
 		default:
 			took := time.Since(start).Round(time.Millisecond)
 			d.Log.Info(fmt.Sprintf("done in %v: %s%s", took, d.planned().since(before), roles(s.standings)), "subject", "reload")
@@ -183,22 +198,22 @@ func (d *director) apply(ctx context.Context, p prepared) {
 // planned counts what both enforcers have planned.
 func (d *director) planned() tally { return d.router.network.tally().plus(d.balance.ipvs.tally()) }
 
-// A swap is what the loops tell of a new configuration.
+// A swap is what the loops report about a new configuration.
 type swap struct {
 	standings     []router.Standing
 	links         map[string]kernel.Link
-	network, ipvs <-chan error // how the first attempts to enforce it end
+	network, ipvs <-chan error // results of the first attempts to enforce it
 }
 
-// swap hands a configuration to the loops: the services of a new address are there before the address is. Neither waits for the other:
-// their enforcers do.
+// swap hands a configuration to the loops: the services of a new address exist before the address does. Neither loop
+// waits for the other: their enforcers do.
 func (d *director) swap(ctx context.Context, p prepared) (s swap, err error) {
-	// Who follows a session finds it there, and who followed one does not see it end.
+	// New followers of a session find it, and former ones do not see it end.
 	if err := d.follow(p.Config.BFDs, true); err != nil {
 		return s, err
 	}
 	defer func() { err = errors.Join(err, d.follow(p.Config.BFDs, false)) }()
-	// An instance that is new must not start deaf.
+	// A new instance must not start deaf.
 	staged, err := ask(ctx, d.router.do, func() <-chan error { return d.router.stage(p.Config) })
 	if err != nil {
 		return s, err
@@ -229,7 +244,7 @@ func (d *director) swap(ctx context.Context, p prepared) (s swap, err error) {
 	return s, err
 }
 
-// roles says what every instance is, for the log.
+// roles lists the role of every instance, for the log.
 func roles(standings []router.Standing) string {
 	var b strings.Builder
 	for _, s := range standings {
@@ -238,8 +253,8 @@ func roles(standings []router.Standing) string {
 	return b.String()
 }
 
-// missing says once, with its line, which interfaces are not there.
-func (d *director) missing(cfg *ir.Config, links map[string]kernel.Link) {
+// logMissing reports once, with its line, each interface that does not exist.
+func (d *director) logMissing(cfg *ir.Config, links map[string]kernel.Link) {
 	for _, v := range cfg.Instances {
 		if _, ok := links[v.Interface]; !ok {
 			d.Log.Warn(fmt.Sprintf("%s: there is no interface %s; waiting for it", v.At("interface"), v.Interface), "subject", v.Name)
@@ -247,8 +262,8 @@ func (d *director) missing(cfg *ir.Config, links map[string]kernel.Link) {
 	}
 }
 
-// unenforced says what the file asks for and does not get.
-func (d *director) unenforced(cfg *ir.Config) {
+// logUnenforced reports what the file asks for and does not get.
+func (d *director) logUnenforced(cfg *ir.Config) {
 	for _, line := range report.Unenforced(cfg.NotEnforced) {
 		d.Log.Warn(line, "subject", "config")
 	}

@@ -14,7 +14,7 @@ import (
 	"keepc/runtime/kernel"
 )
 
-// A refusing kernel takes no real server for a number of times.
+// A refusing kernel refuses real servers a number of times.
 type refusing struct {
 	*kernel.Fake
 	times atomic.Int64
@@ -37,7 +37,8 @@ func (k *refusing) Apply(changes []kernel.Change) iter.Seq2[int, error] {
 	}
 }
 
-// TestNewOrderIsTriedSoon: what failed for minutes does not make a new configuration wait after its first failure.
+// TestNewOrderIsTriedSoon checks that after minutes of failures a new configuration is retried soon after its first
+// failure.
 func TestNewOrderIsTriedSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBox("10.0.0.5", first)
@@ -66,7 +67,8 @@ func (k deaf) OpenWire(iface string, c kernel.Carrier, bell kernel.Bell) (kernel
 	return k.Fake.OpenWire(iface, c, bell)
 }
 
-// TestReloadOfWhoCannotHear: an instance whose wire does not open is FAULT from the start, and the log says so.
+// TestReloadOfWhoCannotHear checks that an instance whose wire does not open is in FAULT from the start, and that the
+// log says so.
 func TestReloadOfWhoCannotHear(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBox("10.0.0.5", first)
@@ -80,6 +82,35 @@ func TestReloadOfWhoCannotHear(t *testing.T) {
 		if !b.said("open VRRP on eth1: too many open files; trying again") || !b.said("; oldboy is MASTER; two is FAULT") || b.said("two MASTER") {
 			t.Error(b.log.String())
 		}
+		b.stop(t)
+	})
+}
+
+// TestSignalsDuringAReload checks that a MASTER advertises at each SIGHUP, whatever is in progress, and reloads as
+// often as the pause between reloads allows.
+func TestSignalsDuringAReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := new(kernel.Hub)
+		b, peer := newBox("10.0.0.5", first), newBox("10.0.0.6", first)
+		hub.Plug(b.Fake, "eth0")
+		hub.Plug(peer.Fake, "eth0")
+		b.start()
+		after(10 * time.Second)
+		heard := peer.listen(t)
+		for range 100 {
+			b.hup <- nil
+			after(30 * time.Millisecond)
+		}
+		at := heard()
+		for i := 1; i < len(at); i++ {
+			if gap := at[i].Sub(at[i-1]); gap > 30*time.Millisecond {
+				t.Errorf("%v between two advertisements", gap)
+			}
+		}
+		if len(at) < 100 || !b.said("requested again") {
+			t.Errorf("%d advertisements\n%s", len(at), b.log.String())
+		}
+		after(time.Second)
 		b.stop(t)
 	})
 }

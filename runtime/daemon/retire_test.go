@@ -11,8 +11,8 @@ import (
 	"keepc/runtime/kernel"
 )
 
-// TestReloadDrainsWhatItGivesUp: the services of an announced address that a reload takes out of the file stay while the address drains, and
-// so does everything else that the reload is to change.
+// TestReloadDrainsWhatItGivesUp checks that the services of an announced address that a reload removes from the file
+// stay while the address drains, and so does everything else that the reload changes.
 func TestReloadDrainsWhatItGivesUp(t *testing.T) {
 	const second = `virtual_server 10.0.0.4 80 {
 	lb_algo wrr

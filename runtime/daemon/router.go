@@ -16,19 +16,20 @@ import (
 )
 
 const (
-	// packetsPerTurn bounds what a turn of the loop takes from a wire, so that a flood makes no deadline late.
+	// packetsPerTurn is the maximum number of packets that a turn of the loop takes from a wire, so that a flood makes
+	// no deadline late.
 	packetsPerTurn = 64
-	// stoodStill is how late a deadline is when this process was stopped for a while, or its machine was.
+	// stoodStill is how late a deadline is if this process, or its machine, was stopped for a while.
 	stoodStill = 50 * time.Millisecond
-	// packetsMissed bounds what is then heard first: the peers spoke meanwhile.
+	// packetsMissed is the maximum number that is then heard first: the peers sent meanwhile.
 	packetsMissed = 4096
-	// workPerTurn bounds what a turn takes of the work of others.
+	// workPerTurn is the maximum number of functions from others that a turn runs.
 	workPerTurn = 16
 )
 
-// A routerLoop owns the router machine, its time and its wires. Advertisements depend on it, so nothing on it waits or grows with what
-// is none of VRRP: kernel, disk, names, text and virtual servers are for goroutines around it, which hand it values. Only run touches
-// the fields. It sleeps on a bell and nowhere else, so it may have a thread of its own.
+// A routerLoop owns the router machine, its time and its wires. Advertisements depend on it, so nothing in it waits
+// for, or grows with, anything but VRRP: kernel, disk, names, text and virtual servers are left to goroutines around
+// it, which hand it values. Only run touches the fields. It sleeps only on a bell, so it may have its own thread.
 type routerLoop struct {
 	bell     bell
 	work     chan func() // what collect has for the loop
@@ -40,23 +41,26 @@ type routerLoop struct {
 	things   *watch.Watcher // of files and processes
 	network  *enforcer
 	notes    *notes
-	sessions *news               // of BFD
-	claims   chan router.Claimed // of addresses of ours, by other hosts
+	sessions *news               // about BFD sessions
+	claims   chan router.Claimed // other hosts' claims of addresses of ours
 	notify   *notify.Notifier
 	do       chan func()
 	roles    latest[map[ir.InstanceKey]bool]
 	places   latest[map[string]kernel.Link] // the interfaces, for the other loop
 	quorum   latest[router.Quorum]
 	blind    chan struct{} // closed when the kernel ended the watch of the interfaces
-	late     chan struct{} // told when a deadline is late by more than patience
+	late     chan struct{} // signalled when a deadline is late by more than patience
 
-	patience time.Duration // 0: endless
+	patience time.Duration // 0: infinite
 
-	outbox *outbox // of the advertisements that are due next
+	outbox *outbox // of the next advertisements
 
-	after  <-chan error // what the first want waits for, a while: services are there before the addresses of their quorums
-	dirty  bool         // what is wanted changed since it was handed to the enforcer
-	bursts []burst      // for addresses among that
+	after  <-chan error // what the first want waits for, for a limited time: services exist before the addresses of their quorums
+	dirty  bool         // the want has changed since it was handed to the enforcer
+	bursts []burst      // for new addresses of that want
+
+	at    time.Time // when the machine emitted the effects that are carried out
+	moved bool      // a role is among them
 }
 
 // open opens the wires of the first configuration, before run.
@@ -72,8 +76,8 @@ func (l *routerLoop) open(cfg *ir.Config) error {
 	}
 }
 
-// run tells the machine about the interfaces as they are and works until ctx ends. What it first hands to the enforcer is full: it
-// clears left-overs of an earlier run.
+// run tells the machine the current state of the interfaces and works until ctx ends. The first order for the enforcer
+// is complete: it clears left-overs of an earlier run.
 func (l *routerLoop) run(ctx context.Context) {
 	for _, name := range slices.Sorted(maps.Keys(l.links)) {
 		l.tellLink(name)
@@ -95,8 +99,8 @@ func (l *routerLoop) run(ctx context.Context) {
 	}
 }
 
-// turn does what waits: packets first, for what a peer said before the deadline counts before the deadline; then what is due; then a
-// little of what others have.
+// turn handles what waits: packets first, because what a peer sent before the deadline counts before the deadline;
+// then what is due; then a little work from others.
 func (l *routerLoop) turn(due time.Time) {
 	limit := packetsPerTurn
 	if !due.IsZero() && time.Since(due) > stoodStill {
@@ -167,7 +171,7 @@ func (l *routerLoop) collect(ctx context.Context) {
 	}
 }
 
-// hearSessions tells the machine which BFD sessions are up, as their loop has said.
+// hearSessions tells the machine which BFD sessions are up, as reported by their loop.
 func (l *routerLoop) hearSessions() {
 	for _, up := range l.sessions.take() {
 		l.step(router.Sessions{Up: up})
@@ -178,14 +182,14 @@ func (l *routerLoop) packet(p kernel.Packet) {
 	l.step(router.PacketReceived{Interface: p.Interface, Src: p.Src, Dst: p.Dst, TTL: p.TTL, AH: p.AH, ID: p.ID, Payload: p.Payload})
 }
 
-// step gives an event to the machine and carries out the effects: advertisements leave first. What changed for the kernel is enforced
-// when the loop turns.
+// step passes an event to the machine and carries out the effects, advertisements first. Changes for the kernel are
+// enforced at the end of the loop's turn.
 func (l *routerLoop) step(ev router.Event) {
 	l.catchUp()
 	l.stepAt(time.Now(), ev)
 }
 
-// catchUp tells the machine which advertisements have left. None leaves by itself from here until arm.
+// catchUp tells the machine which advertisements were sent. None is sent without the loop from here until arm.
 func (l *routerLoop) catchUp() {
 	for at := range l.outbox.left {
 		l.stepAt(at, router.Tick{})
@@ -193,45 +197,69 @@ func (l *routerLoop) catchUp() {
 }
 
 func (l *routerLoop) stepAt(now time.Time, ev router.Event) {
-	_, roles := ev.(router.Swap)
+	l.at = now
+	_, l.moved = ev.(router.Swap)
 	for _, e := range l.machine.Step(now, ev) {
-		switch e := e.(type) {
-		case router.SendAdvert:
-			if l.outbox.has(e) {
-				continue
-			}
-			if failed, changed := l.wires.send(e); changed {
-				l.notes.tell(now, failed)
-			}
-		case router.Announce:
-			l.bursts = append(l.bursts, burst{e.Targets, e.Repeat})
-		case router.StartScript:
-			l.scripts.Start(e)
-		case router.RoleChanged:
-			roles = true
-			l.notes.tell(now, e)
-			l.tell(e)
-		case router.Contested, router.RoleRecited:
-			l.tell(e)
-		case router.GroupChanged, router.PriorityChanged:
-			l.notes.tell(now, e)
-			l.tell(e)
-		default:
-			l.notes.tell(now, e)
-		}
+		e.CarryOut(l)
 	}
-	if roles {
+	if l.moved {
 		l.dirty = true
 		l.roles.put(l.machine.Roles())
 	}
 }
 
-// tell leaves it to others to run the scripts of an effect, and to write its lines.
+// SendAdvert implements router.Handler.
+func (l *routerLoop) SendAdvert(e router.SendAdvert) {
+	if l.outbox.has(e) {
+		return
+	}
+	if failed, changed := l.wires.send(e); changed {
+		l.notes.tell(l.at, failed)
+	}
+}
+
+// Announce implements router.Handler.
+func (l *routerLoop) Announce(e router.Announce) {
+	l.bursts = append(l.bursts, burst{e.Targets, e.Repeat})
+}
+
+// StartScript implements router.Handler.
+func (l *routerLoop) StartScript(e router.StartScript) { l.scripts.Start(e) }
+
+// RoleChanged implements router.Handler.
+func (l *routerLoop) RoleChanged(e router.RoleChanged) {
+	l.moved = true
+	l.notes.tell(l.at, e)
+	l.tell(e)
+}
+
+// Contested implements router.Handler.
+func (l *routerLoop) Contested(e router.Contested) { l.tell(e) }
+
+// RoleRecited implements router.Handler.
+func (l *routerLoop) RoleRecited(e router.RoleRecited) { l.tell(e) }
+
+// GroupChanged implements router.Handler.
+func (l *routerLoop) GroupChanged(e router.GroupChanged) {
+	l.notes.tell(l.at, e)
+	l.tell(e)
+}
+
+// PriorityChanged implements router.Handler.
+func (l *routerLoop) PriorityChanged(e router.PriorityChanged) {
+	l.notes.tell(l.at, e)
+	l.tell(e)
+}
+
+// Remark implements router.Handler.
+func (l *routerLoop) Remark(e router.Remark) { l.notes.tell(l.at, e) }
+
+// tell leaves the scripts and the log lines of an effect to other goroutines.
 func (l *routerLoop) tell(e router.Effect) {
 	l.notify.Tell(func() (notify.Telling, bool) { return notify.OfRouter(e) })
 }
 
-// enforce hands what is wanted now to the enforcer, if that changed. It never waits for it.
+// enforce hands the current want to the enforcer if it changed. It never waits for it.
 func (l *routerLoop) enforce() {
 	if l.dirty {
 		l.order(nil)
@@ -243,7 +271,8 @@ func (l *routerLoop) enforce() {
 	l.bursts = nil
 }
 
-// order hands what is wanted now to the enforcer, which waits for after first. The channel tells how the first attempt ended.
+// order hands the current want to the enforcer, which waits for after first. The channel receives the result of the
+// first attempt.
 func (l *routerLoop) order(after <-chan error) <-chan error {
 	bursts := l.bursts
 	l.dirty, l.bursts = false, nil
@@ -260,13 +289,14 @@ func (l *routerLoop) link(k kernel.Link) {
 	l.places.put(maps.Clone(l.links))
 	l.need(l.machine.Config())
 	l.tellLink(k.Name)
-	// Somebody may have touched an address of ours; routes go with their interface, and do not come back with it.
+	// Somebody may have changed an address of ours; routes disappear with their interface and do not come back with
+	// it.
 	if !known || !slices.Equal(old.Addrs, k.Addrs) || old.Index != k.Index || old.Up != k.Up {
 		l.network.poke()
 	}
 }
 
-// tellLink tells the machine of a link. Who cannot hear on it must not become MASTER there.
+// tellLink tells the machine about a link. An instance that cannot hear on it must not become MASTER.
 func (l *routerLoop) tellLink(name string) {
 	k := l.links[name]
 	l.step(router.LinkChanged{
@@ -275,14 +305,15 @@ func (l *routerLoop) tellLink(name string) {
 	})
 }
 
-// tellQuorum tells the machine which services lack their quorum, and what is announced: addresses and routes come and go with it.
+// tellQuorum tells the machine which services lack their quorum, and what is announced: addresses and routes depend on
+// it.
 func (l *routerLoop) tellQuorum(q router.Quorum) {
 	l.step(q)
 	l.dirty = true
 }
 
-// stage opens the wires of a configuration that comes next, beside those of the one in force, and lets its adverts in. The channel tells
-// how the first attempt ended.
+// stage opens the wires of the next configuration, beside those of the one in force, and accepts its adverts. The
+// channel receives the result of the first attempt.
 func (l *routerLoop) stage(next *ir.Config) <-chan error {
 	return l.need(l.machine.Config(), next)
 }
@@ -291,33 +322,34 @@ func (l *routerLoop) stage(next *ir.Config) <-chan error {
 func (l *routerLoop) need(configs ...*ir.Config) <-chan error {
 	needs := needed(l.links, configs...)
 	if l.wires.drops(needs) {
-		l.catchUp() // nothing may leave by a wire that is closed
+		l.catchUp() // nothing may be sent on a closed wire
 	}
 	return l.wires.need(needs)
 }
 
-// swap puts a configuration into force that was staged.
+// swap puts a staged configuration into force.
 func (l *routerLoop) swap(next *router.Next, after <-chan error) <-chan error {
-	l.hearSessions() // new ones are known before somebody tracks them
+	l.hearSessions() // new sessions are known before somebody tracks them
 	l.step(router.Speak{})
 	l.step(router.Swap{Next: next})
-	l.outbox.arm(l.machine, l.wires) // others may keep the locks that follow
+	l.outbox.arm(l.machine, l.wires) // others may hold the locks that follow
 	l.need(l.machine.Config())
 	l.outbox.arm(l.machine, l.wires)
 	return l.order(after)
 }
 
-// stop says farewell: priority 0 on every wire, then nothing of ours should exist, unless it is to be left.
+// stop shuts down: it sends priority 0 on every wire; then nothing of ours should exist, unless it is to be left in
+// place.
 func (l *routerLoop) stop(leave bool) <-chan error {
 	l.step(router.Stop{})
 	if leave {
 		l.dirty, l.bursts = false, nil
 		return nothing()
 	}
-	return l.order(nothing()) // a farewell waits for nobody
+	return l.order(nothing()) // a farewell waits for nothing
 }
 
-// nothing is an attempt to enforce nothing.
+// nothing returns the result of an attempt to enforce nothing.
 func nothing() <-chan error {
 	done := make(chan error, 1)
 	done <- nil

@@ -12,7 +12,8 @@ import (
 	"keepc/runtime/kernel"
 )
 
-// TestRoutesFollowTheRole: routes and rules come with the role, come back with their interface, and go with the director.
+// TestRoutesFollowTheRole checks that routes and rules are added with the role, are restored with their interface, and
+// are removed with the director.
 func TestRoutesFollowTheRole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		route := state.RouteKey{Table: ir.MainTable, Dst: netip.MustParsePrefix("10.8.0.0/16"), Protocol: ir.KeepalivedProtocol}

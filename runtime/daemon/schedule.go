@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/signal"
 	"reflect"
-	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -16,22 +15,23 @@ import (
 	"keepc/runtime/kernel"
 )
 
-// ownPriority is the real-time priority of the VRRP loop where the file does not ask for another one: the lowest that comes before all
-// ordinary threads. What the loop does takes microseconds, and an advertisement that waits for a busy machine is a failover.
+// ownPriority is the real-time priority of the VRRP loop unless the file asks for a different one: the lowest above
+// all ordinary threads. The loop works for microseconds, and an advertisement that waits for a busy machine causes a
+// failover.
 const ownPriority = 1
 
-// A schedule is what a configuration says of how the kernel runs keepc. What keepalived says of its VRRP process is for the thread of
-// the VRRP loop, what it says of its checker process for that of the loop for virtual servers, what
-// it says of its BFD process for that of the loop for sessions. Workers are ordinary threads.
+// A schedule is what a configuration says about how the kernel runs keepc. What it says about keepalived's VRRP
+// process is for the thread of the VRRP loop, about the checker process for that of the virtual server loop, about the
+// BFD process for that of the session loop. Workers are ordinary threads.
 type schedule struct {
 	router, balance, sessions kernel.Schedule
-	locked                    bool          // what is in memory stays there
+	locked                    bool          // memory is locked
 	limit                     time.Duration // of a real-time thread without a pause; 0: none
-	late                      time.Duration // of a deadline for more priority; 0: never
-	most                      int           // real-time priority that lateness leads to
+	late                      time.Duration // lateness of a deadline that raises the priority; 0: never
+	most                      int           // the highest real-time priority that lateness leads to
 }
 
-// newSchedule reads a configuration, on a machine of so many CPUs. What cannot be followed is told.
+// newSchedule reads a configuration, on a machine with a number of CPUs. It reports what cannot be followed.
 func newSchedule(g *ir.Global, cpus int, tell func(keyword, text string)) schedule {
 	affinity := func(keyword string, ids []string) (all []int) {
 		for _, text := range ids {
@@ -54,7 +54,7 @@ func newSchedule(g *ir.Global, cpus int, tell func(keyword, text string)) schedu
 		locked:   g.VRRPProcess.NoSwap || g.CheckerProcess.NoSwap || g.BFDProcess.NoSwap,
 	}
 	for _, p := range []ir.Process{g.VRRPProcess, g.CheckerProcess, g.BFDProcess} {
-		// keepalived has the soft limit at half of what the file says, and dies at the whole of it.
+		// keepalived sets the soft limit to half of what the file says, and dies at all of it.
 		if limit := p.RLimitRTTime / 2; p.RTPriority > 0 && limit > 0 && (s.limit == 0 || limit < s.limit) {
 			s.limit = limit
 		}
@@ -74,16 +74,16 @@ func newSchedule(g *ir.Global, cpus int, tell func(keyword, text string)) schedu
 type scheduler struct {
 	log      *slog.Logger
 	now      schedule
-	applied  schedule        // as the kernel has it, with what lateness has led to
+	applied  schedule        // as the kernel has it, including what lateness has led to
 	boost    int             // real-time priority that lateness has led to
 	router   int             // thread; 0: none
 	sender   int             // thread of the departures; 0: none
-	balance  int             // thread; 0: the loop has none of its own
+	balance  int             // thread; 0: the loop has no thread of its own
 	sessions int             // thread
-	locked   bool            // the memory is
-	said     map[string]bool // what the kernel refuses is said once
+	locked   bool            // memory is locked
+	said     map[string]bool // reported refusals of the kernel
 	overrun  chan os.Signal  // a real-time thread ran for too long
-	name     string          // of the process and its threads, where the configuration says none
+	name     string          // of the process and its threads, if the configuration gives none
 	named    threadNames
 }
 
@@ -91,7 +91,7 @@ func newScheduler(log *slog.Logger) *scheduler {
 	return &scheduler{log: log, said: map[string]bool{}, overrun: make(chan os.Signal, 1), name: kernel.ProcessName()}
 }
 
-// schedule follows a configuration, at start and after a reload. The loops tell their threads.
+// schedule follows a configuration, at the start and after a reload. The loops pass their threads.
 func (d *director) schedule(cfg *ir.Config) error {
 	if !d.Thread {
 		return nil
@@ -106,7 +106,7 @@ func (d *director) schedule(cfg *ir.Config) error {
 		s.log.Error(fmt.Sprintf("%s: %s", cfg.Global.At(keyword), text), "subject", "priority")
 	}), 0
 	if len(cfg.BFDs) == 0 {
-		s.now.sessions = kernel.Schedule{} // a thread that has nothing to do needs no priority
+		s.now.sessions = kernel.Schedule{} // an idle thread needs no priority
 	}
 	if s.router, err = ask(d.work, d.router.do, func() int { d.router.patience = s.now.late; return kernel.ThreadID() }); err != nil {
 		return err
@@ -116,11 +116,10 @@ func (d *director) schedule(cfg *ir.Config) error {
 	}
 	names := namesOf(&cfg.Global)
 	if s.balance == 0 && (!ordinary(s.now.balance) || names.balance != "") {
-		s.balance, err = ask(d.work, d.balance.do, func() int {
-			runtime.LockOSThread() // never unlocked: a thread that was asked for stays
-			return kernel.ThreadID()
-		})
-		if err != nil {
+		if _, err := ask(d.work, d.balance.do, func() bool { d.balance.moving = true; return true }); err != nil {
+			return err
+		}
+		if s.balance, err = ask(d.work, d.balance.do, kernel.ThreadID); err != nil {
 			return err
 		}
 	}
@@ -131,7 +130,7 @@ func (d *director) schedule(cfg *ir.Config) error {
 
 func ordinary(s kernel.Schedule) bool { return s.Nice == 0 && s.Realtime == 0 && len(s.CPUs) == 0 }
 
-// apply asks the kernel for what is to be now, if that changed.
+// apply asks the kernel for the current schedule, if that changed.
 func (s *scheduler) apply() {
 	next := s.now
 	next.router.Realtime = max(next.router.Realtime, s.boost)
@@ -157,7 +156,7 @@ func (s *scheduler) apply() {
 	}
 }
 
-// raise gives the VRRP loop more priority: it was late.
+// raise gives the VRRP loop a higher priority, because it was late.
 func (s *scheduler) raise() {
 	if s.boost = max(s.boost, s.now.router.Realtime); s.boost >= s.now.most {
 		return
@@ -167,15 +166,15 @@ func (s *scheduler) raise() {
 	s.apply()
 }
 
-// tire takes the real-time priority away from who ran for too long: where keepalived would be killed, everything goes on. A reload gives
-// it back.
-func (s *scheduler) tire() {
+// dropRealtime takes the real-time priority away after a thread ran for too long: where keepalived would be killed, everything
+// continues. A reload restores it.
+func (s *scheduler) dropRealtime() {
 	s.log.Error(fmt.Sprintf("a thread of real-time priority ran for %v without a pause; keepc goes on without real-time priority until the next reload", s.now.limit), "subject", "priority")
 	s.now.router.Realtime, s.now.balance.Realtime, s.now.sessions.Realtime, s.now.most, s.boost = 0, 0, 0, 0, 0
 	s.apply()
 }
 
-// say tells what the kernel refuses, once.
+// say reports what the kernel refuses, once.
 func (s *scheduler) say(err error) {
 	if err == nil || errors.Is(err, errors.ErrUnsupported) || s.said[err.Error()] {
 		return

@@ -10,8 +10,8 @@ import (
 	"keepc/runtime/lab"
 )
 
-// With enable_script_security a script that others can change never runs as root: not before a reload, and not after. The instance that
-// tracks it goes on without it.
+// TestScriptSecurityHoldsFromTheStart checks that with enable_script_security a script that others can change never
+// runs as root: neither before a reload nor after. The instance that tracks it goes on without it.
 func TestScriptSecurityHoldsFromTheStart(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("the script has to be root's")

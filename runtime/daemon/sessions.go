@@ -13,11 +13,12 @@ import (
 	"keepc/runtime/track"
 )
 
-// reopenSessions is how often a socket of BFD that did not open is tried again.
+// reopenSessions is how often a BFD socket that did not open is retried.
 const reopenSessions = time.Second
 
-// A sessionLoop owns the BFD machine, its time and its sockets. It shares nothing with the other loops but what it tells them: neither
-// advertisements nor virtual servers make its packets late, and its packets delay neither. Only run touches the fields.
+// A sessionLoop owns the BFD machine, its time and its sockets. It shares nothing with the other loops except what it
+// tells them: neither advertisements nor virtual servers make its packets late, and its packets delay neither. Only
+// run touches the fields.
 type sessionLoop struct {
 	bell    bell
 	kernel  kernel.Sessions
@@ -25,20 +26,20 @@ type sessionLoop struct {
 	notes   *notes
 	do      chan func()
 	work    chan func() // what collect has for the loop
-	tell    []*news     // who hears which sessions are up
+	tell    []*news     // receivers of which sessions are up
 
 	ports   [2]hearing // IPv4, IPv6
 	callers map[bfd.Key]kernel.Caller
-	calls   map[bfd.Key]kernel.Call // that are wanted
-	failed  map[bfd.Key]string      // why packets of a session do not leave, as it was told
-	reopen  time.Time               // when to try again; zero: all is open
+	calls   map[bfd.Key]kernel.Call // the wanted ones
+	failed  map[bfd.Key]string      // why packets of a session are not sent, as reported
+	reopen  time.Time               // when to try again; zero: everything is open
 }
 
-// hearing is the port that control packets come to.
+// hearing is the port that control packets arrive at.
 type hearing struct {
 	kernel.Port
 	ear    *ear
-	failed string // why it is not open, as it was told
+	failed string // why it is not open, as reported
 }
 
 func newSessionLoop(k kernel.Sessions, b bell, seed uint64, n *notes, tell ...*news) *sessionLoop {
@@ -48,9 +49,9 @@ func newSessionLoop(k kernel.Sessions, b bell, seed uint64, n *notes, tell ...*n
 	}
 }
 
-// news are the sessions that are up: all of them, each time one changes, for one loop that has not taken them yet.
+// news is the sessions that are up: all of them, each time one changes, for one loop that has not taken them yet.
 type news struct {
-	bell    bell // that the loop sleeps on; nil: it waits for rung
+	bell    bell // the loop's; nil: it waits for rung
 	rung    chan struct{}
 	waiting atomic.Bool
 
@@ -60,7 +61,7 @@ type news struct {
 
 func newNews(b bell) *news { return &news{bell: b, rung: make(chan struct{}, 1)} }
 
-// put never blocks. The map must no longer change.
+// put never blocks. The map must not change afterwards.
 func (n *news) put(up map[track.Thing]bool) {
 	n.mu.Lock()
 	n.list = append(n.list, up)
@@ -88,7 +89,7 @@ func (n *news) take() []map[track.Thing]bool {
 	return list
 }
 
-// run works until ctx ends. The other ends are told by stop.
+// run works until ctx ends. stop tells the other ends.
 func (l *sessionLoop) run(ctx context.Context) {
 	var collector sync.WaitGroup
 	collector.Go(func() { l.collect(ctx) })
@@ -105,7 +106,7 @@ func (l *sessionLoop) run(ctx context.Context) {
 	}
 }
 
-// turn does what waits: packets first, for what came before a Detection Time ended counts before its end.
+// turn handles what waits: packets first, because what came before a Detection Time ended counts before its end.
 func (l *sessionLoop) turn() {
 	for i := range l.ports {
 		l.hear(&l.ports[i])
@@ -144,7 +145,7 @@ func (l *sessionLoop) collect(ctx context.Context) {
 	}
 }
 
-// hear takes the packets that wait, a bounded number.
+// hear takes a bounded number of the packets that wait.
 func (l *sessionLoop) hear(p *hearing) {
 	if p.Port == nil || !p.ear.waits.Swap(false) {
 		return
@@ -158,7 +159,7 @@ func (l *sessionLoop) hear(p *hearing) {
 		if err != nil {
 			p.failed = err.Error()
 			l.notes.tell(time.Now(), sessionsFail{what: "BFD", err: err})
-			_ = p.Close() // nothing is buffered that could be lost
+			_ = p.Close() // closing loses nothing
 			p.Port, l.reopen = nil, time.Now().Add(reopenSessions)
 			return
 		}
@@ -169,7 +170,8 @@ func (l *sessionLoop) hear(p *hearing) {
 	}
 }
 
-// step gives an event to the machine and carries out the effects: who waits for a session hears of it before the log does.
+// step passes an event to the machine and carries out the effects: those who wait for a session hear of it before the
+// log does.
 func (l *sessionLoop) step(ev bfd.Event) {
 	now := time.Now()
 	effects := l.machine.Step(now, ev)
@@ -198,11 +200,11 @@ func (l *sessionLoop) step(ev bfd.Event) {
 	}
 }
 
-// transmit sends a packet. The first failure of a session is told, and its end.
+// transmit sends a packet. The first failure of a session is reported, and the end of the failures.
 func (l *sessionLoop) transmit(now time.Time, e bfd.Transmit) {
 	c := l.callers[e.Session]
 	if c == nil {
-		return // told when it did not open
+		return // reported when it did not open
 	}
 	l.fails(now, e.Session, c.Send(e.Packet.Marshal()))
 }
@@ -221,10 +223,10 @@ func (l *sessionLoop) fails(now time.Time, k bfd.Key, err error) {
 	l.notes.tell(now, sessionsFail{what: "bfd " + k.Name, err: err})
 }
 
-// sessionsFail tells that packets of a session begin to fail, or leave again.
+// sessionsFail says that packets of a session begin to fail, or are sent again.
 type sessionsFail struct {
 	what string
-	err  error // nil: they leave again
+	err  error // nil: they are sent again
 }
 
 func (e sessionsFail) text() string {
@@ -234,7 +236,7 @@ func (e sessionsFail) text() string {
 	return "works again"
 }
 
-// configure sets the sessions. With keep, those that are not among them go on.
+// configure sets the sessions. With keep, sessions that are not among them continue.
 func (l *sessionLoop) configure(sessions []*ir.BFD, keep bool) {
 	wanted := map[bfd.Key]kernel.Call{}
 	for _, b := range sessions {
@@ -252,7 +254,7 @@ func (l *sessionLoop) configure(sessions []*ir.BFD, keep bool) {
 		}
 	}
 	for k, c := range l.callers {
-		if call, stays := wanted[k]; stays && call != old[k] { // another TTL needs another socket
+		if call, stays := wanted[k]; stays && call != old[k] { // a different TTL needs a new socket
 			_ = c.Close()
 			delete(l.callers, k)
 		}
@@ -268,7 +270,7 @@ func (l *sessionLoop) configure(sessions []*ir.BFD, keep bool) {
 	}
 }
 
-// open opens the sockets that are wanted. What fails is tried again after a while.
+// open opens the sockets that are wanted. What fails is retried after a while.
 func (l *sessionLoop) open() {
 	now := time.Now()
 	l.reopen = time.Time{}
@@ -308,7 +310,7 @@ func (l *sessionLoop) open() {
 	}
 }
 
-// stop tells the other ends that the sessions end on purpose. keepalived 2.2.7 ends without a word, and is missed after the Detection Time.
+// stop tells the other ends that the sessions end on purpose. keepalived 2.2.7 ends silently, and is missed after the Detection Time.
 func (l *sessionLoop) stop() { l.configure(nil, false) }
 
 func (l *sessionLoop) close() {

@@ -11,7 +11,8 @@ import (
 	"keepc/runtime/kernel"
 )
 
-// followers is the file of one of two directors: an instance and a real server follow the session with the other one.
+// followers is the file of one of two directors: an instance and a real server follow the session with the other
+// director.
 func followers(own, other string) string {
 	return fmt.Sprintf(`
 bfd_instance b {
@@ -42,8 +43,9 @@ virtual_server 10.0.0.3 80 {
 `, other, own)
 }
 
-// TestSessions lets an instance and a real server follow a session between two directors, as with keepalived 2.2.7: both are down until it is
-// up, and as soon as it is not; a reload leaves it alone. A director that stops says so, and keepalived, which does not, is missed later.
+// TestSessions lets an instance and a real server follow a session between two directors, as with keepalived 2.2.7:
+// both are down until it is up, and as soon as it is not; a reload does not touch it. A director that stops says so;
+// keepalived does not, and is missed later.
 func TestSessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hub := &kernel.Hub{}
@@ -95,7 +97,7 @@ func TestSessions(t *testing.T) {
 	})
 }
 
-// TestSessionsWithoutSocket: a socket that does not open is told once, and opened later.
+// TestSessionsWithoutSocket checks that a socket that does not open is reported once, and opened later.
 func TestSessionsWithoutSocket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBox("10.0.0.1", followers("10.0.0.5", "10.0.0.2"))

@@ -12,16 +12,16 @@ import (
 	"keepc/runtime/status"
 )
 
-// A past is what became of the configurations of a director. It may be asked by several goroutines.
+// A past is what happened to the configurations of a director. It is safe for concurrent use.
 type past struct {
-	first *ir.Config // that it began with
+	first *ir.Config // the one it started with
 
 	mu     sync.Mutex
 	begun  time.Time
 	since  time.Time      // of the configuration in force
 	loaded Loaded         // this configuration
-	faults []string       // of it, with what becomes of them
-	unread []string       // its includes of which nothing was read
+	faults []string       // of this configuration, with their consequences
+	unread []string       // its includes that brought in nothing
 	reload *status.Reload // the last one; nil: none so far
 	count  struct{ done, refused uint64 }
 }
@@ -41,7 +41,7 @@ func (p *past) done(now time.Time, l Loaded) {
 	p.count.done++
 }
 
-// refused tells since when the configuration in force is.
+// refused records a refused reload, and returns since when the configuration in force has been in force.
 func (p *past) refused(now time.Time, why string) (since time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -59,8 +59,8 @@ func (d *director) answers() status.Director {
 	return answers
 }
 
-// document answers who asks for the director's status. It asks the loops for snapshots and writes them down on the goroutine of who asks:
-// however large the configuration is and however slow the client, no advertisement waits.
+// document answers a status request. It asks the loops for snapshots and formats them on the goroutine of the request:
+// however large the configuration and however slow the client, no advertisement waits.
 func (d *director) document(ctx context.Context, q status.Question) (status.Document, error) {
 	if a, assigns := q.Assignment(); assigns {
 		if err := d.assign(ctx, a); err != nil {
@@ -102,7 +102,7 @@ func (d *director) snapshot(ctx context.Context) (status.Snapshot, error) {
 	}
 	served, err := ask(ctx, d.balance.do, func() status.Snapshot {
 		m := d.balance.machine
-		return status.Snapshot{Config: m.Config(), Situation: m.Situation(), Checks: m.Statistics()}
+		return status.Snapshot{Config: m.Config(), Situation: m.Situation(), Checks: m.Statistics(), Certificates: m.Certificates()}
 	})
 	if err != nil {
 		return status.Snapshot{}, err
@@ -111,6 +111,7 @@ func (d *director) snapshot(ctx context.Context) (status.Snapshot, error) {
 		return status.Snapshot{}, err
 	}
 	s.Config, s.Situation, s.Checks, s.At = served.Config, served.Situation, served.Checks, time.Now()
+	s.Certificates = served.Certificates
 	s.Busy = d.busyness(s.Situation.Assigned)
 	d.past.mu.Lock()
 	s.First, s.Started, s.Since, s.Reload = d.past.first, d.past.begun, d.past.since, d.past.reload
@@ -126,6 +127,6 @@ func (d *director) snapshot(ctx context.Context) (status.Snapshot, error) {
 		s.Made = slices.AppendSeq(s.Made, maps.Keys(e.owned()))
 		s.Objects = append(s.Objects, e.objects())
 	}
-	s.Host, _ = os.Hostname() // without one there is none
+	s.Host, _ = os.Hostname() // without a name there is none
 	return s, nil
 }

@@ -101,7 +101,7 @@ func TestStatus(t *testing.T) {
 		if d := snapshot(); len(d.Problems) != 1 || d.Problems[0] != "ipvs: read the kernel's state: the kernel has no ip_vs" {
 			t.Errorf("without ip_vs: %q", d.Problems)
 		}
-		p.connect() // a client that reads nothing keeps nobody
+		p.connect() // a client that reads nothing holds nobody up
 		b.stop(t)
 		if _, open := <-p.done; open {
 			t.Error("the socket is still there")
@@ -109,7 +109,8 @@ func TestStatus(t *testing.T) {
 	})
 }
 
-// TestDrain: an operator's weight is in the kernel at once, told as drift with live connections, and stays over a reload until it is taken back.
+// TestDrain checks that an operator's weight is in the kernel at once, is shown as drift with live connections, and
+// stays over a reload until it is undone.
 func TestDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBox("10.0.0.5", first)
@@ -137,7 +138,8 @@ func TestDrain(t *testing.T) {
 		b.SetConnections(map[state.DestinationKey]kernel.Connections{key: {Active: 3}})
 		drain := status.Assignment{Server: server.Addr().String(), Weight: new(int)}
 		d := ask(drain)
-		if r := d.Services[0].Servers[0]; d.Error != "" || !r.Assigned || r.Weight != 0 || r.Connections == nil || d.Active(drain) != 3 || len(d.Drift()) != 1 {
+		active, known := d.Active(drain)
+		if r := d.Services[0].Servers[0]; d.Error != "" || !r.Assigned || r.Weight != 0 || !known || active != 3 || len(d.Drift()) != 1 {
 			t.Errorf("%+v %+v", d, r)
 		}
 		if w := b.destinations(t)[key].Weight; w != 0 {

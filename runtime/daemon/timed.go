@@ -13,13 +13,14 @@ import (
 	"keepc/compiler/ir"
 )
 
-// A timetable is the file of reload_time_file, which says when the next reload is. It knows no clock and no files.
+// A timetable is the file of reload_time_file, which has the time of the next reload. It knows no clock and no files.
 type timetable struct {
-	text string    // of the file when it was looked at last; empty: there is none
+	text string    // of the file when it was last read; empty: there is none
 	at   time.Time // of the reload; zero: none is due
 }
 
-// look takes the text of the file, empty where there is none, and tells what became of that, if anything did. An entry is looked at once.
+// look takes the text of the file, empty if there is none, and returns what that changed, if anything. An entry is
+// read only once.
 func (t *timetable) look(now time.Time, text string) (says string) {
 	if text == t.text {
 		return ""
@@ -44,7 +45,7 @@ func (t *timetable) look(now time.Time, text string) (says string) {
 	return "at " + at.Format(time.DateTime)
 }
 
-// due reports whether the time has come. With again, a time without a date comes the next day too.
+// due reports whether the time has come. With again, a time without a date also comes the next day.
 func (t *timetable) due(now time.Time, again bool) bool {
 	if t.at.IsZero() || now.Before(t.at) {
 		return false
@@ -57,8 +58,8 @@ func (t *timetable) due(now time.Time, again bool) bool {
 	return true
 }
 
-// reloadTime reads an entry: HH:MM:SS, which is the next such time, YY-MM-DD HH:MM:SS or YYYY-MM-DD HH:MM:SS; with Z behind it in UTC, else
-// in the zone of now.
+// reloadTime reads an entry: HH:MM:SS, which is the next such time, YY-MM-DD HH:MM:SS or YYYY-MM-DD HH:MM:SS; followed
+// by Z in UTC, otherwise in the zone of now.
 func reloadTime(now time.Time, line string) (time.Time, error) {
 	zone := now.Location()
 	text, utc := strings.CutSuffix(line, "Z")
@@ -82,11 +83,11 @@ func reloadTime(now time.Time, line string) (time.Time, error) {
 	return at, nil
 }
 
-// maxTimetable is more than the first line of a reload_time_file has.
+// maxTimetable is larger than the first line of any reload_time_file.
 const maxTimetable = 256
 
-// keepTime looks at the reload_time_file of the configuration in force once a second, and asks for the reload when its time has come. A
-// file that was followed goes, unless reload_repeat says otherwise.
+// keepTime reads the reload_time_file of the configuration in force once a second, and requests the reload when its
+// time has come. The file is then removed, unless reload_repeat says otherwise.
 func (d *director) keepTime(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -129,9 +130,9 @@ func (d *director) keepTime(ctx context.Context) {
 	}
 }
 
-// head is the beginning of a regular file.
+// head returns the beginning of a regular file.
 func head(name string) (string, error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // of a pipe nobody waits for a writer
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not wait for a writer
 	if err != nil {
 		return "", err
 	}
@@ -144,8 +145,8 @@ func head(name string) (string, error) {
 	return string(b[:n]), nil
 }
 
-// mark makes the reload_file of a configuration, empty, and returns the function that removes it: while it is there files are read. A link is
-// not followed, and what is not a file stays.
+// mark makes the reload_file of a configuration, empty, and returns the function that removes it: while it exists
+// files are being read. A link is not followed, and what is not a regular file is not touched.
 func (o *Options) mark(cfg *ir.Config) (unmark func()) {
 	if cfg == nil || cfg.Global.ReloadFile == nil {
 		return func() {}
@@ -159,7 +160,7 @@ func (o *Options) mark(cfg *ir.Config) (unmark func()) {
 	}
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o644)
 	if err == nil {
-		err = errors.Join(f.Truncate(0), f.Close()) // the kernel refuses to cut what is not a file
+		err = errors.Join(f.Truncate(0), f.Close()) // the kernel refuses to truncate what is not a file
 	}
 	if err != nil {
 		o.Log.Warn(fmt.Sprintf("reload_file: %v", err), "subject", "reload")

@@ -13,7 +13,7 @@ import (
 	"keepc/compiler/ir"
 )
 
-// TestTimetable reads what the manual says a reload_time_file may have, and what it may not.
+// TestTimetable reads what a reload_time_file may have according to the manual, and what it may not.
 func TestTimetable(t *testing.T) {
 	zone := time.FixedZone("east", 3600)
 	now := time.Date(2026, 11, 29, 12, 0, 0, 0, zone)
@@ -54,7 +54,7 @@ func TestTimetable(t *testing.T) {
 	}
 }
 
-// TestReloadFile: the file is there, empty, while files are read.
+// TestReloadFile checks that the file exists, empty, while files are read.
 func TestReloadFile(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "reload")
 	if err := os.WriteFile(name, []byte("theirs"), 0o600); err != nil {
@@ -73,7 +73,7 @@ func TestReloadFile(t *testing.T) {
 	}
 }
 
-// TestReloadFileOfOthers: what a link leads to, and a pipe, are left alone.
+// TestReloadFileOfOthers checks that the target of a link, and a pipe, are not touched.
 func TestReloadFileOfOthers(t *testing.T) {
 	dir := t.TempDir()
 	theirs, link, pipe := filepath.Join(dir, "theirs"), filepath.Join(dir, "link"), filepath.Join(dir, "pipe")

@@ -9,26 +9,26 @@ import (
 )
 
 const (
-	// trafficPatience bounds one reading of the counters of IPVS: the kernel's lock is that of the enforcer, too.
+	// trafficPatience limits one reading of the IPVS counters: it takes the same kernel lock as the enforcer.
 	trafficPatience = time.Second
-	// trafficFresh is how long a reading counts: a fifth of the time at most goes into them, however many ask.
+	// trafficFresh is how long a reading counts: readings take at most a fifth of the time, however many ask.
 	trafficFresh = 5 * time.Second
 )
 
-// A traffic is the counters of IPVS as they were read last, for all who ask.
+// A traffic is the last reading of the IPVS counters, for all requests.
 type traffic struct {
-	from  kernel.Balancing // a door that no loop uses
+	from  kernel.Balancing // a connection that no loop uses
 	work  context.Context
 	spawn func(func())
 
 	mu   sync.Mutex
-	done chan struct{} // closed when the reading is done that is under way; nil: none is
+	done chan struct{} // closed when the current reading is done; nil: there is none
 	last kernel.Traffics
 	at   time.Time // of last
 }
 
-// read returns the counters; what could not be read in time, or the kernel refuses, is left out. It waits no longer than ctx lasts, and then
-// returns those of the reading before.
+// read returns the counters; what could not be read in time, or is refused by the kernel, is left out. It waits no
+// longer than ctx lasts, and then returns the previous reading.
 func (t *traffic) read(ctx context.Context) kernel.Traffics {
 	t.mu.Lock()
 	done := t.done
@@ -52,7 +52,7 @@ func (t *traffic) read(ctx context.Context) kernel.Traffics {
 func (t *traffic) count(done chan struct{}) {
 	ctx, cancel := context.WithTimeout(t.work, trafficPatience)
 	defer cancel()
-	all, _ := t.from.Traffic(ctx) // what the kernel refuses is told elsewhere
+	all, _ := t.from.Traffic(ctx) // refusals are reported elsewhere
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.last, t.at, t.done = all, time.Now(), nil

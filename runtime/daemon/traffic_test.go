@@ -13,7 +13,8 @@ import (
 	"keepc/runtime/status"
 )
 
-// TestTrafficIsCountedForWhoAsks: the kernel is asked for counters when somebody wants them, and once in five seconds however many do.
+// TestTrafficIsCountedForWhoAsks checks that the kernel is only asked for counters on request, and once in five
+// seconds however many requests come.
 func TestTrafficIsCountedForWhoAsks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBox("10.0.0.5", first)
@@ -48,7 +49,7 @@ func TestTrafficIsCountedForWhoAsks(t *testing.T) {
 	})
 }
 
-// slowTraffic is a kernel that has counted one service when the patience of who asks ends.
+// slowTraffic is a kernel that has counted one service when the patience of the request ends.
 type slowTraffic struct {
 	kernel.Kernel
 	service ir.ServiceKey
@@ -59,7 +60,8 @@ func (k slowTraffic) Traffic(ctx context.Context) (kernel.Traffics, error) {
 	return kernel.Traffics{Services: map[ir.ServiceKey]kernel.Traffic{k.service: {Connections: 7}}, Servers: map[state.DestinationKey]kernel.Traffic{}}, ctx.Err()
 }
 
-// TestTrafficOfABusyKernel: who asks waits no longer than he can, and after the time limit has what was read.
+// TestTrafficOfABusyKernel checks that a request waits no longer than its time allows, and after the time limit gets
+// what was read.
 func TestTrafficOfABusyKernel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		work, end := context.WithCancel(t.Context())
@@ -81,7 +83,7 @@ func TestTrafficOfABusyKernel(t *testing.T) {
 			all.read(t.Context())
 		}()
 		synctest.Wait()
-		end() // the director ends: nobody is waited for
+		end() // the director ends: it waits for nobody
 		<-ended
 		workers.Wait()
 		if took := time.Since(again); took != 0 {

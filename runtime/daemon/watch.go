@@ -17,19 +17,19 @@ import (
 )
 
 const (
-	// debounce is how long a file must be quiet before it is read: editors write in several steps.
+	// debounce is how long a file must be unchanged before it is read: editors write in several steps.
 	debounce = 200 * time.Millisecond
-	// pollInterval catches what no event tells: NFS, overlay mounts, lost events.
+	// pollInterval catches changes without events: NFS, overlay mounts, lost events.
 	pollInterval = 30 * time.Second
 )
 
 // Files are the files that a configuration was read from, with the digest of what was read.
 type Files map[string]Digest
 
-// A Digest tells contents apart. What cannot be read has a digest of its own, so that its return is a change, too.
+// A Digest identifies a content. What cannot be read has a digest of its own, so that its return is a change, too.
 type Digest [sha256.Size]byte
 
-// NewDigest returns the digest of what reading a file gave.
+// NewDigest returns the digest of the result of reading a file.
 func NewDigest(text []byte, err error) Digest {
 	if err != nil {
 		text = []byte("unreadable")
@@ -37,7 +37,7 @@ func NewDigest(text []byte, err error) Digest {
 	return sha256.Sum256(text)
 }
 
-// NewListing returns the digest of a directory: what its files are called.
+// NewListing returns the digest of a directory: of the names of its files.
 func NewListing(list []fs.DirEntry) Digest {
 	var names strings.Builder
 	for _, e := range list {
@@ -46,8 +46,8 @@ func NewListing(list []fs.DirEntry) Digest {
 	return NewDigest([]byte(names.String()), nil)
 }
 
-// A watcher tells when the content of files changed. It watches their directories, since editors and ConfigMaps replace files
-// instead of writing them.
+// A watcher reports when the content of files changed. It watches their directories, since editors and ConfigMaps
+// replace files instead of writing them.
 type watcher struct {
 	changed chan struct{} // coalesces
 	files   chan Files
@@ -66,13 +66,13 @@ func (w *watcher) watch(files Files) {
 	w.files <- files
 }
 
-// run works until ctx ends. Without inotify (limit reached) it polls alone, and says so in its error; it goes on.
+// run works until ctx ends. Without inotify (limit reached) it only polls, and passes the error to warn.
 func (w *watcher) run(ctx context.Context, warn func(error)) {
 	var events chan fsnotify.Event
 	var errs chan error
 	notify, err := fsnotify.NewWatcher()
 	if err != nil {
-		warn(fmt.Errorf("watch the configuration: %w; looking every %v instead", err, pollInterval))
+		warn(fmt.Errorf("watch the configuration: %w; polling every %v instead", err, pollInterval))
 	} else {
 		events, errs = notify.Events, notify.Errors
 		defer notify.Close()
@@ -80,7 +80,7 @@ func (w *watcher) run(ctx context.Context, warn func(error)) {
 	var (
 		files Files
 		dirs  = watch.Dirs{}
-		first time.Time // event since the files were read; a busy directory must not put that off for ever
+		first time.Time // event since the files were read; a busy directory must not put that off forever
 	)
 	timer := time.NewTimer(pollInterval)
 	defer timer.Stop()
@@ -107,7 +107,7 @@ func (w *watcher) run(ctx context.Context, warn func(error)) {
 			first = time.Time{}
 			timer.Reset(pollInterval)
 			if notify != nil {
-				dirs.Follow(notify, maps.Keys(files), pollInterval, warn) // a directory that was replaced needs another watch
+				dirs.Follow(notify, maps.Keys(files), pollInterval, warn) // a directory that was replaced needs a new watch
 			}
 			if files.look() {
 				select {
@@ -119,7 +119,7 @@ func (w *watcher) run(ctx context.Context, warn func(error)) {
 	}
 }
 
-// look reads the files again and tells whether one of them changed; each change is told once.
+// look reads the files again and reports whether one of them changed; each change is reported once.
 func (f Files) look() bool {
 	changed := false
 	for name, known := range f {
@@ -130,7 +130,7 @@ func (f Files) look() bool {
 	return changed
 }
 
-// digest reads a file, or lists a directory. What is neither, a device or a named pipe, may have no end.
+// digest reads a file, or lists a directory. Anything else, a device or a named pipe, may have no end.
 func digest(name string) Digest {
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
 		return NewDigest(nil, errNotRegular)

@@ -16,14 +16,14 @@ import (
 	"keepc/runtime/router"
 )
 
-// A wireKey names a VRRP socket: there is one for each interface and carrier, however many instances share it.
+// A wireKey identifies a VRRP socket: there is one for each interface and carrier, however many instances share it.
 type wireKey struct {
 	iface   string
 	carrier kernel.Carrier
-	virtual bool // the interface is made by use_vmac
+	virtual bool // the interface was made by use_vmac
 }
 
-// carrier is what the advertisements of an instance travel in.
+// carrier is what the advertisements of an instance are carried in.
 func carrier(ipv6, ah bool) kernel.Carrier {
 	switch {
 	case ipv6:
@@ -34,20 +34,20 @@ func carrier(ipv6, ah bool) kernel.Carrier {
 	return kernel.IPv4
 }
 
-// A wireNeed is what a wire has to be.
+// A wireNeed is what a wire must be.
 type wireNeed struct {
-	index int     // of the interface: one that was made anew under its old name needs a new socket
+	index int     // of the interface: a recreated interface with the same name needs a new socket
 	base  string  // the interface that the instances name
-	vrids []uint8 // that are to be heard, sorted
-	// On a virtual interface: its own MAC address. What a peer with the same one sends arrives there, and nowhere else; all else arrives
-	// below it, too, and is heard there. Elsewhere zero.
+	vrids []uint8 // those to be heard, sorted
+	// On a virtual interface: its own MAC address. What a peer with the same address sends arrives only there;
+	// everything else also arrives on the interface below and is heard there. Otherwise zero.
 	from [6]byte
-	// The multicast groups that it hears, sorted.
+	// The multicast groups that it receives, sorted.
 	groups []netip.Addr
-	room   int // in bytes, that the file asks for what waits to be heard
+	room   int // size of the receive buffer in bytes, if the file sets it
 }
 
-// needed lists the wires that configurations want on the interfaces that are there.
+// needed lists the wires that configurations want on the existing interfaces.
 func needed(links map[string]kernel.Link, configs ...*ir.Config) map[wireKey]wireNeed {
 	need := map[wireKey]wireNeed{}
 	for _, cfg := range configs {
@@ -58,7 +58,7 @@ func needed(links map[string]kernel.Link, configs ...*ir.Config) map[wireKey]wir
 			}
 			own := carrier(v.IPv6(), v.Auth.Type == ir.AuthAH)
 			carriers := []kernel.Carrier{own}
-			if own == kernel.AH { // a peer that does not sign is heard, and told of
+			if own == kernel.AH { // a peer that does not sign is heard and reported
 				carriers = append(carriers, kernel.IPv4)
 			}
 			virtual, made := links[v.Link]
@@ -75,7 +75,7 @@ func needed(links map[string]kernel.Link, configs ...*ir.Config) map[wireKey]wir
 	return need
 }
 
-// hearing is the need of one instance more.
+// hearing adds the need of one more instance.
 func (n wireNeed) hearing(l kernel.Link, v *ir.VRRPInstance, g *ir.Global) wireNeed {
 	n.index, n.base = l.Index, v.Interface
 	if l.Name == v.Link {
@@ -95,7 +95,7 @@ func (n wireNeed) hearing(l kernel.Link, v *ir.VRRPInstance, g *ir.Global) wireN
 	return n
 }
 
-// everyVRID is what a wire hears where strangers are logged.
+// everyVRID is what a wire hears if strangers are logged.
 func everyVRID() (all []uint8) {
 	for id := 1; id <= 255; id++ {
 		all = append(all, uint8(id))
@@ -103,7 +103,8 @@ func everyVRID() (all []uint8) {
 	return all
 }
 
-// room is what an instance adds to the receive buffer of its wire: kernel_rx_buf_size, or vrrp_rx_bufs_policy; 0: nothing is said.
+// room is what an instance adds to the receive buffer of its wire: kernel_rx_buf_size, or vrrp_rx_bufs_policy; 0: not
+// set.
 func room(v *ir.VRRPInstance, g *ir.Global, mtu int) int {
 	const header, address = 20 + 8, 4
 	size := 0
@@ -126,13 +127,13 @@ func room(v *ir.VRRPInstance, g *ir.Global, mtu int) int {
 	return size * int(g.RxBufsMultiplier)
 }
 
-// wires are the open VRRP sockets as the router loop has them. It sends on them; an opener opens and closes them.
+// wires are the open VRRP sockets, as the router loop has them. It sends on them; an opener opens and closes them.
 type wires struct {
 	opener  *opener
 	changes <-chan wireChanged
 	needs   map[wireKey]wireNeed
 	opened  map[wireKey]wireChanged
-	failed  map[sender]error // why advertisements do not leave, as it was told
+	failed  map[sender]error // why advertisements are not sent, as reported
 }
 
 type sender struct {
@@ -144,8 +145,8 @@ func newWires(o *opener) *wires {
 	return &wires{opener: o, changes: o.changes, opened: map[wireKey]wireChanged{}, failed: map[sender]error{}}
 }
 
-// need sets which wires there should be. Those that are needed no more are not used from now on. The channel tells how the first attempt
-// to open the rest ended.
+// need sets which wires there should be. Those that are no longer needed are not used from now on. The channel
+// receives the result of the first attempt to open the rest.
 func (w *wires) need(needs map[wireKey]wireNeed) <-chan error {
 	w.needs = needs
 	for k, o := range w.opened {
@@ -180,28 +181,24 @@ func (w *wires) listen() {
 	}
 }
 
-// hear takes the packets that wait, at most so many from each wire, and returns the wires that no longer hear anything: the opener is to
-// open others.
+// hear takes the packets that wait, up to a maximum from each wire, and returns the wires that no longer hear
+// anything: the opener must replace them.
 func (w *wires) hear(limit int, take func(kernel.Packet)) (dead []wireChanged) {
 	for k, o := range w.opened {
 		if !o.ear.waits.Swap(false) {
 			continue
 		}
-		for n := 0; ; n++ {
-			if n == limit {
-				o.ear.Ring() // there may be more
-				break
-			}
-			p, some, err := o.wire.Poll()
-			if err != nil {
-				delete(w.opened, k)
-				dead = append(dead, o)
-			}
-			if !some {
-				break
-			}
-			p.Interface = w.needs[k].base // also what a virtual interface of it hears
+		base := w.needs[k].base
+		more, err := o.wire.Receive(limit, func(p kernel.Packet) {
+			p.Interface = base // even if a virtual interface on it heard it
 			take(p)
+		})
+		if err != nil {
+			delete(w.opened, k)
+			dead = append(dead, o)
+		}
+		if more {
+			o.ear.Ring()
 		}
 	}
 	return dead
@@ -214,11 +211,11 @@ func (w *wires) ready(iface string, c kernel.Carrier) bool {
 	return hears || sends
 }
 
-// send sends at once. The first failure of a sender is to be told, and its end.
+// send sends at once. The first failure of a sender must be reported, and the end of the failures.
 func (w *wires) send(e router.SendAdvert) (note sendChanged, changed bool) {
 	o, open := w.wire(e)
 	if !open {
-		return note, false // told when it did not open
+		return note, false // reported when it did not open
 	}
 	err := o.wire.Send(e.Src, e.Dst, e.TTL, e.Payload)
 	if err == nil && len(w.failed) == 0 {
@@ -234,19 +231,19 @@ func (w *wires) send(e router.SendAdvert) (note sendChanged, changed bool) {
 	return sendChanged{from, err}, true
 }
 
-// wire is the one that an advertisement leaves by.
+// wire returns the wire that an advertisement is sent on.
 func (w *wires) wire(e router.SendAdvert) (o wireChanged, open bool) {
 	o, open = w.opened[wireKey{e.Leaves, carrier(e.Dst.Is6(), e.AH), e.Leaves != e.Interface}]
 	return o, open
 }
 
-// arm makes an advertisement ready to leave; false: it cannot, send tells why.
+// arm prepares an advertisement for sending; false: it cannot, and send says why.
 func (w *wires) arm(d *kernel.Datagram, e router.SendAdvert) bool {
 	o, open := w.wire(e)
 	return open && o.wire.Arm(d, e.Src, e.Dst, e.TTL, e.Payload) == nil
 }
 
-// root is the innermost error, by which others are told apart.
+// root returns the innermost error, which identifies a failure.
 func root(err error) error {
 	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
 		err = inner
@@ -254,13 +251,13 @@ func root(err error) error {
 	return err
 }
 
-// reopenInterval is how often a wire that did not open is tried again.
+// reopenInterval is how often a wire that did not open is retried.
 const reopenInterval = time.Second
 
-// An opener opens and closes wires on a goroutine of its own, with its own door to the kernel.
+// An opener opens and closes wires on its own goroutine, with its own connection to the kernel.
 type opener struct {
 	kernel  kernel.Wires
-	bell    bell // that wires ring
+	bell    bell // the bell that wires ring
 	log     *slog.Logger
 	changes chan wireChanged
 	wake    chan struct{}
@@ -271,10 +268,10 @@ type opener struct {
 	dead    map[wireKey]int // the indexes of wires that no longer hear anything
 
 	opened map[wireKey]*openWire
-	failed map[wireKey]string // why a wire is not open, as it was told
+	failed map[wireKey]string // why a wire is not open, as reported
 }
 
-// A wireChanged tells that a wire was opened.
+// A wireChanged says that a wire was opened.
 type wireChanged struct {
 	wireKey
 	index int
@@ -295,7 +292,8 @@ func newOpener(k kernel.Wires, b bell, log *slog.Logger) *opener {
 	}
 }
 
-// need sets which wires there should be; it never blocks. The channel tells how the first attempt at it, or at a newer need, ended.
+// need sets which wires there should be; it never blocks. The channel receives the result of the first attempt at it,
+// or at a newer need.
 func (o *opener) need(needs map[wireKey]wireNeed) <-chan error {
 	done := make(chan error, 1)
 	o.mu.Lock()
@@ -305,7 +303,7 @@ func (o *opener) need(needs map[wireKey]wireNeed) <-chan error {
 	return done
 }
 
-// end tells that a wire no longer hears anything; it never blocks.
+// end says that a wire no longer hears anything; it never blocks.
 func (o *opener) end(k wireKey, index int) {
 	o.mu.Lock()
 	o.dead[k] = index
@@ -320,7 +318,7 @@ func (o *opener) poke() {
 	}
 }
 
-// run works until ctx ends; then it closes all.
+// run works until ctx ends; then it closes everything.
 func (o *opener) run(ctx context.Context) {
 	again := time.NewTicker(reopenInterval)
 	defer again.Stop()
@@ -340,7 +338,7 @@ func (o *opener) run(ctx context.Context) {
 		o.mu.Unlock()
 		for k, index := range dead {
 			if w := o.opened[k]; w != nil && w.index == index {
-				o.log.Error("cannot receive any more; opening another socket", "subject", k.iface)
+				o.log.Error("no longer receives; opening a new socket", "subject", k.iface)
 				o.failed[k] = "ended"
 				o.drop(k)
 			}
@@ -352,7 +350,7 @@ func (o *opener) run(ctx context.Context) {
 	}
 }
 
-// open closes what is not needed and opens what is. What has just ended by itself has to wait for the next turn.
+// open closes what is not needed and opens what is. A wire that has just ended by itself waits for the next turn.
 func (o *opener) open(ctx context.Context, needs map[wireKey]wireNeed, dead map[wireKey]int) error {
 	for k, w := range o.opened {
 		if needs[k].index != w.index {
@@ -375,10 +373,10 @@ func (o *opener) open(ctx context.Context, needs map[wireKey]wireNeed, dead map[
 			wire, err := o.wire(k, ear)
 			if err == nil {
 				if err = wire.Join(n.groups); err != nil {
-					_ = wire.Close() // nothing is buffered that could be lost
+					_ = wire.Close() // closing loses nothing
 				}
 			}
-			if errors.Is(err, kernel.ErrNoInterface) { // it went away meanwhile; its return will be told
+			if errors.Is(err, kernel.ErrNoInterface) { // the interface disappeared meanwhile; its return will be reported
 				continue
 			}
 			if err != nil {
@@ -424,10 +422,11 @@ func (o *opener) wire(k wireKey, ear *ear) (kernel.Wire, error) {
 	return o.kernel.OpenWire(k.iface, k.carrier, ear)
 }
 
-// accept lets the kernel drop what is for none of the interface's instances. A wire without a filter hears them all the same.
+// accept lets the kernel drop what is for none of the interface's instances. A wire without a filter hears those
+// packets all the same.
 func (o *opener) accept(k wireKey, w *openWire, n wireNeed) {
 	if err := w.Accept(n.vrids, n.from); err != nil {
-		o.log.Warn(fmt.Sprintf("%v; foreign advertisements cost time", err), "subject", k.iface)
+		o.log.Warn(fmt.Sprintf("%v; advertisements of other virtual routers cost CPU time", err), "subject", k.iface)
 	}
 	w.vrids, w.from = n.vrids, n.from
 }
@@ -444,5 +443,5 @@ func (o *opener) tell(ctx context.Context, c wireChanged) {
 func (o *opener) drop(k wireKey) {
 	w := o.opened[k]
 	delete(o.opened, k)
-	_ = w.Close() // nothing is buffered that could be lost
+	_ = w.Close() // closing loses nothing
 }

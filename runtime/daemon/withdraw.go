@@ -13,15 +13,16 @@ import (
 )
 
 const (
-	// farewell is how long a routing engine and its neighbours have to learn of a withdrawal, before the address goes.
+	// farewell is how long a routing engine and its neighbours have to learn of a withdrawal before the address is
+	// removed.
 	farewell = 500 * time.Millisecond
-	// leaveTimeout bounds how long a director that stops waits for the drain of what it announces: more than any drain lasts.
+	// leaveTimeout is how long a stopping director waits for the drain of what it announces: longer than any drain.
 	leaveTimeout = time.Minute + stopTimeout
 )
 
-// withdraw drains what is announced, before the director stops.
+// withdraw drains what is announced before the director stops.
 func (d *director) withdraw() error {
-	if d.retiring != nil { // all of it goes
+	if d.retiring != nil { // everything is withdrawn
 		d.retiring.end()
 	}
 	limit, cancel := context.WithTimeout(d.work, leaveTimeout)
@@ -34,25 +35,25 @@ func (d *director) withdraw() error {
 	return d.depart(limit, "stopping", left)
 }
 
-// A retirement is the drain of what a configuration gives up of what is announced, before it is put into force: until then its services
-// and addresses stay.
+// A retirement is the drain of the announcements that a configuration gives up, before it comes into force: until then
+// their services and addresses stay.
 type retirement struct {
 	prepared
 	end  context.CancelFunc
 	over bool
 }
 
-// retire puts a configuration into force after its retirement, which ends the one before: what that gave up and this one has is announced
-// again.
+// retire puts a configuration into force after its retirement. It ends the previous one: what that gave up and this
+// one has is announced again.
 func (d *director) retire(ctx context.Context, p prepared) {
 	left, err := ask(d.work, d.balance.do, func() <-chan struct{} { return d.balance.retire(p.balance) })
-	if err != nil { // the director ends
+	if err != nil { // the director is ending
 		return
 	}
 	before := d.retiring
 	if before != nil {
 		before.end()
-		d.Log.Info("a newer file takes the place of the one before, which was not in force yet", "subject", "reload")
+		d.Log.Info("a newer file replaces the previous one, which was not in force yet", "subject", "reload")
 	}
 	if left != nil {
 		d.Log.Info("drains what the new configuration gives up", "subject", "reload")
@@ -60,7 +61,8 @@ func (d *director) retire(ctx context.Context, p prepared) {
 		d.apply(ctx, p)
 		return
 	}
-	// The routers may not have heard yet of what the one before withdrew: this one waits, too, if all that it gives up is gone already.
+	// The routers may not know yet what the previous one withdrew: this one waits, too, even if everything it gives up
+	// is withdrawn already.
 	work, end := context.WithCancel(d.work)
 	r := &retirement{prepared: p, end: end}
 	d.retiring = r
@@ -68,7 +70,7 @@ func (d *director) retire(ctx context.Context, p prepared) {
 		defer end()
 		limit, cancel := context.WithTimeout(work, leaveTimeout)
 		defer cancel()
-		if err := d.depart(limit, "reload", left); err != nil && work.Err() == nil { // the rest has to come all the same
+		if err := d.depart(limit, "reload", left); err != nil && work.Err() == nil { // the rest must come all the same
 			d.Log.Error(fmt.Sprintf("what is announced: %v", err), "subject", "reload")
 		}
 		select {
@@ -78,7 +80,8 @@ func (d *director) retire(ctx context.Context, p prepared) {
 	})
 }
 
-// drained puts the configuration into force whose retirement is over. While a newer file is read it waits: that one may take it back.
+// drained puts the configuration into force whose retirement is over. While a newer file is being read it waits: that
+// file may take the retirement back.
 func (d *director) drained(ctx context.Context) {
 	if r := d.retiring; r != nil && r.over && !d.loading {
 		d.retiring = nil
@@ -86,7 +89,7 @@ func (d *director) drained(ctx context.Context) {
 	}
 }
 
-// depart waits for the end of a departure, nil where that has come, and returns when the routers know of it.
+// depart waits for the end of a departure, nil if that has come, and returns when the routers know of it.
 func (d *director) depart(limit context.Context, subject string, left <-chan struct{}) error {
 	if left != nil {
 		select {
@@ -109,8 +112,8 @@ func (d *director) depart(limit context.Context, subject string, left <-chan str
 	switch err := wait(limit, gone); {
 	case limit.Err() != nil:
 		return limit.Err()
-	case err != nil: // most of it, or all, is withdrawn
-		d.Log.Warn(fmt.Sprintf("not all of it is given up: %v", err), "subject", subject)
+	case err != nil: // most of it, or everything, is withdrawn
+		d.Log.Warn(fmt.Sprintf("not everything was removed: %v", err), "subject", subject)
 	}
 	rest := time.NewTimer(farewell)
 	defer rest.Stop()

@@ -8,7 +8,7 @@ import (
 	"keepc/runtime/kernel"
 )
 
-// TestRoom: the receive buffer of a wire has the room of all its instances.
+// TestRoom checks that the receive buffer of a wire has room for all its instances.
 func TestRoom(t *testing.T) {
 	links := map[string]kernel.Link{"eth0": {Name: "eth0", Index: 2, MTU: 1500}}
 	for _, c := range []struct {
@@ -33,7 +33,7 @@ func TestRoom(t *testing.T) {
 	}
 }
 
-// TestChildWaitTime: child_wait_time says how long the end may take.
+// TestChildWaitTime checks that child_wait_time limits how long the shutdown takes.
 func TestChildWaitTime(t *testing.T) {
 	for said, want := range map[time.Duration]time.Duration{0: 5 * time.Second, time.Second: time.Second, time.Minute: time.Minute} {
 		d := &director{}

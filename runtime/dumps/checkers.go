@@ -3,7 +3,6 @@ package dumps
 import (
 	"bytes"
 	"cmp"
-	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -11,13 +10,14 @@ import (
 	"time"
 
 	"keepc/compiler/ir"
+	"keepc/compiler/report"
 	"keepc/compiler/state"
 	"keepc/runtime/health"
 	"keepc/runtime/status"
 )
 
-// Checkers writes keepalived_check.data: virtual servers, real servers and checks, with what is known of them. What keepalived alone counts, as
-// the retries of a check, is left out.
+// Checkers writes keepalived_check.data: virtual servers, real servers and checks, with what is known about them. What
+// only keepalived counts, such as the retries of a check, is left out.
 func Checkers(s status.Snapshot) []byte {
 	w := &checkerWriter{situation: s.Situation, counts: s.Checks}
 	cfg := s.Config
@@ -50,7 +50,7 @@ func Checkers(s status.Snapshot) []byte {
 	return w.Bytes()
 }
 
-// A checkerWriter writes lines that are indented by one more than the head that they are about.
+// A checkerWriter writes lines that are indented one step more than their head.
 type checkerWriter struct {
 	bytes.Buffer
 	depth     int
@@ -62,7 +62,7 @@ func (w *checkerWriter) section(indent, title string) {
 	fmt.Fprintf(w, "%s------< %s >------\n", indent, title)
 }
 
-// head writes a line that names an object, and sets how deep those are that follow.
+// head writes a line that names an object, and sets the indentation of the lines that follow.
 func (w *checkerWriter) head(depth int, format string, args ...any) {
 	fmt.Fprintf(w, strings.Repeat(" ", depth)+format+"\n", args...)
 	w.depth = depth + 2
@@ -150,7 +150,7 @@ func keyOf(rs *ir.RealServer, vs *ir.VirtualServer) state.DestinationKey {
 	return state.DestinationKey{Service: vs.Key, Server: rs.Addr}
 }
 
-// weight is the one that a real server has now: what an operator gave it, else a check, else the file.
+// weight returns the current weight of a real server: that of an operator, or else of a check, or else of the file.
 func (w *checkerWriter) weight(rs *ir.RealServer, k state.DestinationKey) int {
 	if n, set := w.situation.Assigned[k]; set {
 		return n
@@ -181,8 +181,8 @@ func (w *checkerWriter) server(rs *ir.RealServer, vs *ir.VirtualServer) {
 	w.line("initial weight = %d", rs.Weight)
 	w.line("effective weight = %d", w.weight(rs, k))
 	w.line("alive = %d", number(!down))
-	w.line("num failed checkers = %d", number(down))               // one at least
-	sorry := w.situation.NoQuorum[vs.Key] && vs.SorryServer != nil // it serves, in place of all that are up
+	w.line("num failed checkers = %d", number(down))               // at least one
+	sorry := w.situation.NoQuorum[vs.Key] && vs.SorryServer != nil // it serves instead of all that are up
 	w.line("RS set = %d", number(down && rs.InhibitOnFailure || !down && !sorry))
 	for _, c := range rs.Checks {
 		switch part := c.Checker.(type) {
@@ -201,7 +201,7 @@ func (w *checkerWriter) timing(t ir.CheckTiming) {
 	w.where(t.Warmup != ir.Unset, "Warmup = %s", micros(t.Warmup))
 }
 
-// flags writes the flags of linux/ip_vs.h under the names that the scheduler gives them.
+// flags writes the flags of linux/ip_vs.h under the names of the scheduler.
 func (w *checkerWriter) flags(vs *ir.VirtualServer) {
 	const onePacket, sched1, sched2, sched3 = 0x04, 0x08, 0x10, 0x20
 	enabled := func(bit uint32) string { return choose(vs.Flags&bit != 0, "enabled", "disabled") }
@@ -217,23 +217,20 @@ func (w *checkerWriter) flags(vs *ir.VirtualServer) {
 }
 
 func (w *checkerWriter) mask(vs *ir.VirtualServer) {
-	switch m := vs.PersistenceMask; {
-	case m == 32 || m == 128:
-	case vs.Key.IPv6 || vs.Key.Addr.Is6():
-		w.line("persistence granularity = %d", m)
-	default:
-		w.line("persistence granularity = %s", netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, ^uint32(0)<<(32-m)))))
+	if !vs.PersistenceMask.Alone() {
+		w.line("persistence granularity = %s", vs.PersistenceMask)
 	}
 }
 
-// script writes a script that is there; what does not run a director has taken out.
+// script writes a script, if there is one; a director has removed those that do not run.
 func (w *checkerWriter) script(what string, c *ir.Command) {
 	if c != nil && len(c.Args) > 0 {
 		w.line("%s = %s", what, programOf(c))
 	}
 }
 
-func programOf(c *ir.Command) string { return "'" + strings.Join(c.Args, "' '") + "'" }
+// programOf returns a command as keepalived writes it, without its secrets.
+func programOf(c *ir.Command) string { return "'" + strings.Join(report.HideArgs(c.Args), "' '") + "'" }
 
 func (w *checkerWriter) check(c *ir.Check, rs *ir.RealServer, vs *ir.VirtualServer) {
 	switch {
@@ -244,7 +241,7 @@ func (w *checkerWriter) check(c *ir.Check, rs *ir.RealServer, vs *ir.VirtualServ
 	default:
 		w.head(1, "[%s]:%s:%d -> [%s]:%s:%d", vs.Key.Addr, vs.Key.Protocol, vs.Key.Port, rs.Addr.Addr(), vs.Key.Protocol, portOf(rs, vs))
 	}
-	if _, down := w.situation.Down[keyOf(rs, vs)]; !down || len(rs.Checks) == 1 { // which of several is down nobody here knows
+	if _, down := w.situation.Down[keyOf(rs, vs)]; !down || len(rs.Checks) == 1 { // which of several is down is not known here
 		w.line("Enabled = yes")
 		w.line("Up = %s", yesNo(!down))
 		w.line("Has run = %s", yesNo(w.counts[keyOf(rs, vs)].Checks > 0))
@@ -312,7 +309,7 @@ func (w *checkerWriter) http(c *ir.Check, http *ir.HTTPCheck) {
 	w.line("Enable SNI %s", choose(http.SNI, "set", "unset"))
 	w.line("Fast recovery %s", choose(http.FastRecovery, "set", "unset"))
 	for _, u := range http.URLs {
-		w.head(3, "Checked url = %s", u.Path)
+		w.head(3, "Checked url = %s", report.Hide(u.Path))
 		for _, d := range u.Digests {
 			w.line("digest = %s", d)
 		}
@@ -348,7 +345,7 @@ func (w *checkerWriter) udp(u *ir.UDPCheck) {
 	w.where(slices.ContainsFunc(u.Reply.Mask, func(b byte) bool { return b != 0xff }), "Reply data mask = yes")
 }
 
-// familyOf is the family of a virtual server, as the dump names it.
+// familyOf returns the name of a virtual server's family in the dump.
 func familyOf(vs *ir.VirtualServer, groups []*ir.ServerGroup) string {
 	var four, six bool
 	note := func(a netip.Addr) { four, six = four || a.Is4(), six || a.Is6() }
@@ -369,7 +366,7 @@ func familyOf(vs *ir.VirtualServer, groups []*ir.ServerGroup) string {
 	return "inet"
 }
 
-// portOf is the port of a server; in a group, whose services have several, that of the file.
+// portOf returns the port of a server; in a group, whose services have several, that in the file.
 func portOf(rs *ir.RealServer, vs *ir.VirtualServer) uint16 {
 	if vs.Group != "" {
 		return rs.Port

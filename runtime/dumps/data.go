@@ -2,7 +2,6 @@ package dumps
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -17,8 +16,7 @@ import (
 func Data(s status.Snapshot) []byte {
 	var b bytes.Buffer
 	cfg := s.Routers
-	fmt.Fprintf(&b, "------< Global definitions >------\n Router ID = %s\n", cmp.Or(cfg.Global.RouterID, s.Host))
-	fmt.Fprintf(&b, " VRRP IPv4 mcast group = %v\n VRRP IPv6 mcast group = %v\n", vrrp.Group(false), vrrp.Group(true))
+	writeGlobals(&b, s)
 	b.WriteString("------< VRRP Topology >------\n")
 	for _, v := range s.Standings {
 		writeInstance(&b, v)
@@ -40,7 +38,7 @@ func Data(s status.Snapshot) []byte {
 		if strings.Repeat(first+" ", len(members)) != role {
 			first = vrrp.Backup.String()
 		}
-		fmt.Fprintf(&b, ", %s\n   Num member fault 0, num init 0\n   VRRP member instances :\n", first)
+		fmt.Fprintf(&b, ", %s\n   Num member fault 0, num member init 0\n   VRRP member instances :\n", first)
 		for _, name := range members {
 			fmt.Fprintf(&b, "     %s\n", name)
 		}
@@ -97,8 +95,10 @@ func writeInstance(b *bytes.Buffer, s router.Standing) {
 	if v.PreemptDelay > 0 {
 		line("Preempt delay = %s secs", seconds(v.PreemptDelay))
 	}
-	if name := [...]string{"", "SIMPLE_PASSWORD", "IPSEC_AH"}[v.Auth.Type]; name != "" {
-		line("Authentication type = %s", name)
+	if v.Version == 2 {
+		line("Authentication type = %s", [...]string{"none", "SIMPLE_PASSWORD", "IPSEC_AH"}[v.Auth.Type])
+	}
+	if v.Auth.Type != ir.AuthNone {
 		line("Password = %s", hidden)
 	}
 	writeAddresses(b, "Virtual IP", v, master, false)
@@ -126,18 +126,23 @@ func writeAddresses(b *bytes.Buffer, title string, v *ir.VRRPInstance, set, excl
 			lines = append(lines, "     "+address(a, set)+"\n")
 		}
 	}
+	if !excluded {
+		title = fmt.Sprintf("%s (%d)", title, len(lines))
+	} else {
+		title += " "
+	}
 	if len(lines) > 0 {
-		fmt.Fprintf(b, "   %s (%d):\n%s", title, len(lines), strings.Join(lines, ""))
+		fmt.Fprintf(b, "   %s:\n%s", title, strings.Join(lines, ""))
 	}
 }
 
 func writeScript(b *bytes.Buffer, c *ir.Script, x router.ScriptStanding) {
 	line := func(format string, values ...any) { fmt.Fprintf(b, "   "+format+"\n", values...) }
 	fmt.Fprintf(b, " VRRP Script = %s\n", c.Name)
-	line("Command = '%s'", strings.Join(c.Command.Args, "' '"))
+	line("Command = %s", programOf(&c.Command))
 	line("Interval = %s sec", seconds(c.Interval))
 	timeout := c.Timeout
-	if timeout == c.Interval { // that of a script that sets none
+	if timeout == c.Interval { // the value of a script that sets none
 		timeout = 0
 	}
 	line("Timeout = %s sec", seconds(timeout))

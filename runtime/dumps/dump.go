@@ -1,4 +1,4 @@
-// Package dumps writes what a director is doing in the forms of keepalived 2.2.7, for monitors that read its files.
+// Package dumps writes what a director is doing in the file formats of keepalived 2.2.7, for monitors that read them.
 package dumps
 
 import (
@@ -15,7 +15,7 @@ import (
 	"keepc/runtime/vrrp"
 )
 
-// A Baseline is what the counters were when they were last cleared, by instance. The zero Baseline clears nothing.
+// A Baseline is the values of the counters when they were last cleared, by instance. The zero Baseline clears nothing.
 type Baseline map[ir.InstanceKey]counters
 
 // counters are those of keepalived.
@@ -63,7 +63,7 @@ func (c counters) minus(o counters) counters {
 	return c
 }
 
-// Clear returns the Baseline of the counters as they are.
+// Clear returns the Baseline of the current counters.
 func Clear(s status.Snapshot) Baseline {
 	b := Baseline{}
 	for _, v := range s.Standings {
@@ -85,13 +85,13 @@ func Stats(s status.Snapshot, since Baseline) []byte {
 	return b.Bytes()
 }
 
-// hidden stands where keepalived writes the password.
+// hidden is written where keepalived writes the password.
 const hidden = "(hidden)"
 
-// stateNumber is the number of a role in keepalived.
+// stateNumber returns keepalived's number for a role.
 func stateNumber(r vrrp.Role) int { return [...]int{0, 1, 2, 3, 98}[r] }
 
-// seconds is an interval in seconds, as keepalived writes it.
+// seconds formats an interval in seconds as keepalived does.
 func seconds(d time.Duration) json.Number {
 	if d%time.Second == 0 {
 		return json.Number(fmt.Sprint(int(d / time.Second)))
@@ -99,7 +99,7 @@ func seconds(d time.Duration) json.Number {
 	return json.Number(fmt.Sprintf("%.2f", d.Seconds()))
 }
 
-// instant is a time in seconds since 1970, with microseconds.
+// instant formats a time in seconds since 1970, with microseconds.
 func instant(t time.Time) json.Number {
 	return json.Number(fmt.Sprintf("%d.%06d", t.Unix(), t.Nanosecond()/1000))
 }
@@ -130,7 +130,7 @@ func JSON(s status.Snapshot, since Baseline) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// data is what keepalived tells of an instance, in its order.
+// data is what keepalived writes about an instance, in its order.
 type data struct {
 	Name                 string      `json:"iname"`
 	DontTrackPrimary     int         `json:"dont_track_primary"`
@@ -196,12 +196,12 @@ func dataOf(s router.Standing, cfg *ir.Config) data {
 		}
 	}
 	for _, x := range scripts(v, cfg) {
-		d.TrackedScripts = append(d.TrackedScripts, "'"+strings.Join(x.Command.Args, "' '")+"'")
+		d.TrackedScripts = append(d.TrackedScripts, programOf(&x.Command))
 	}
 	return d
 }
 
-// want is the state that keepalived strives for.
+// want returns the state that keepalived tries to reach.
 func want(r vrrp.Role) vrrp.Role {
 	if r == vrrp.Init {
 		return vrrp.Backup
@@ -219,7 +219,7 @@ func scripts(v *ir.VRRPInstance, cfg *ir.Config) (list []*ir.Script) {
 	return list
 }
 
-// address is a line as keepalived tells it.
+// address formats a line as keepalived does.
 func address(a ir.Address, set bool) string {
 	var b strings.Builder
 	if a.Prefix.IsSingleIP() {

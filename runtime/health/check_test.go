@@ -12,7 +12,7 @@ const refused = "connect: connection refused"
 
 var epoch = time.Unix(1_000_000, 0)
 
-// Each row is the result of one probe, what the check makes of it, and the time to the next one.
+// A row is the result of one probe, what the check makes of it, and the time to the next one.
 type row struct {
 	result  string
 	verdict string // "up", "down: cause", or nothing new
@@ -74,7 +74,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestPages is what keepalived 2.2.7 was seen to do with the pages /a, /b and /c, and with one.
+// TestPages checks what keepalived 2.2.7 was seen to do with the pages /a, /b and /c, and with one page.
 func TestPages(t *testing.T) {
 	const period, pause, down, again = 4 * time.Second, time.Second, "down: " + refused, "down: " + refused + " (3rd time)"
 	type row struct {
@@ -133,7 +133,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// result is that of a row; what this machine lacks stands behind "lacks".
+// result is the result of a row; what this machine lacks comes after "lacks".
 func result(text string) Result {
 	if lack, ok := strings.CutPrefix(text, "lacks "); ok {
 		return Result{Inconclusive: lack}
@@ -222,7 +222,7 @@ func TestStatistics(t *testing.T) {
 		c.Step(now, Tick{})
 		c.Step(now.Add(3*time.Millisecond), Done{result(r)})
 	}
-	c.Step(epoch, Done{result(refused)}) // nobody asked
+	c.Step(epoch, Done{result(refused)}) // nothing was probed
 	if got, want := c.Statistics(), (Statistics{Checks: 4, Failures: 2, Inconclusive: 1, Duration: 12 * time.Millisecond}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

@@ -1,14 +1,14 @@
 package health
 
-// A Quorum tells whether enough of a service is alive. It is lost below Need - Hysteresis, or when nothing is left; it is back
-// from Need + Hysteresis on. The zero Quorum holds.
+// A Quorum reports whether enough of a service is up. It is lost below Need - Hysteresis, or when nothing is left; it
+// is regained at Need + Hysteresis. The zero Quorum is held.
 type Quorum struct {
 	Need       uint32 // weight
 	Hysteresis uint32 // weight
 	Lost       bool
 }
 
-// Judge takes the sum of the live servers' weights and tells whether the quorum was lost or regained by it.
+// Judge takes the total weight of the live servers and reports whether that loses or regains the quorum.
 func (q *Quorum) Judge(live uint64) (changed bool) {
 	was := q.Lost
 	if q.Lost {

@@ -17,10 +17,10 @@ import (
 
 // addresses lists all addresses of all interfaces. It needs no capability.
 //
-// What the kernel derives on its own is read as "not set", so that it never differs from a wish: the label that is the
-// interface's name, and the scope of an IPv6 address. The key of an address with a peer has the full prefix length; the
-// network's is the peer's. An address of one of the keys is known by its interface's index: when that is renamed, it is still the one of
-// the key, astray.
+// What the kernel derives by itself is read as "not set", so that it never differs from a wish: a label equal to the
+// interface's name, and the scope of an IPv6 address. The key of an address with a peer has the full prefix length;
+// the network's prefix length is that of the peer. An address with one of the keys is identified by its interface's
+// index: if the interface is renamed, it keeps its key and is marked astray.
 func (l *Linux) addresses(_ state.State, keys iter.Seq[state.AddressKey]) (map[state.AddressKey]state.Address, error) {
 	links, err := dump(l.routes.LinkList)
 	if err != nil {
@@ -39,7 +39,7 @@ func (l *Linux) addresses(_ state.State, keys iter.Seq[state.AddressKey]) (map[s
 	for _, a := range addrs {
 		name, ok := names[a.LinkIndex]
 		if !ok {
-			continue // its interface came after the first list
+			continue // its interface appeared after the first list
 		}
 		at[place{a.LinkIndex, prefix(a.IPNet)}] = a
 		all[state.AddressKey{Dev: name, Prefix: prefix(a.IPNet)}] = address(a, name)
@@ -50,20 +50,20 @@ func (l *Linux) addresses(_ state.State, keys iter.Seq[state.AddressKey]) (map[s
 	return all, nil
 }
 
-// A place is where an address is, whatever the name of its interface.
+// A place is where an address is, whatever its interface is called now.
 type place struct {
 	index  int
 	prefix netip.Prefix
 }
 
-// places are the indices of the interfaces that addresses were put on, by the names that these had then.
+// places are the indexes of the interfaces that addresses were put on, by their names at that time.
 type places struct {
 	mu sync.Mutex
 	of map[state.AddressKey]int
 }
 
-// follow notes where the addresses of some keys are, and adds those to the list whose interface has another name now. What is on no
-// interface any longer is forgotten.
+// follow records where the addresses of some keys are, and adds to the list those whose interface has a different name
+// now. It forgets addresses whose interface no longer exists.
 func (p *places) follow(keys iter.Seq[state.AddressKey], names map[int]string, at map[place]netlink.Addr, all map[state.AddressKey]state.Address) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -89,7 +89,7 @@ func (p *places) follow(keys iter.Seq[state.AddressKey], names map[int]string, a
 	}
 }
 
-// put notes where an address was put.
+// put records where an address was put.
 func (p *places) put(k state.AddressKey, index int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -99,7 +99,7 @@ func (p *places) put(k state.AddressKey, index int) {
 	p.of[k] = index
 }
 
-// take forgets where an address was put, and returns it; false: nobody knows.
+// take forgets where an address was put, and returns it; false: unknown.
 func (p *places) take(k state.AddressKey) (index int, known bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -125,8 +125,8 @@ func address(a netlink.Addr, dev string) state.Address {
 	return out
 }
 
-// setAddress adds the address as keepalived does: without a broadcast address unless asked for, and IPv6 without duplicate address
-// detection, so that it serves at once. An address that is there with other settings is replaced.
+// setAddress adds the address as keepalived does: without a broadcast address unless requested, and for IPv6 without
+// duplicate address detection, so that it serves at once. An existing address with different settings is replaced.
 func (l *Linux) setAddress(k state.AddressKey, a state.Address) error {
 	err := l.addAddress(k, a)
 	if !errors.Is(err, unix.EEXIST) {
@@ -157,7 +157,7 @@ func (l *Linux) addAddress(k state.AddressKey, a state.Address) error {
 		IPNet: ipNet(k.Prefix),
 		Label: a.Label,
 		Scope: int(a.Scope),
-		// The library invents a broadcast address where it finds nil.
+		// The library makes up a broadcast address if this is nil.
 		Broadcast: net.IPv4zero,
 	}
 	if a.Broadcast.IsValid() {
@@ -181,11 +181,11 @@ func (l *Linux) addAddress(k state.AddressKey, a state.Address) error {
 	return nil
 }
 
-// deleteAddress deletes the address, and no other: without promote_secondaries the kernel takes the secondary addresses of the subnet, which
-// may be those of others, away with their primary one.
+// deleteAddress deletes only this address: without promote_secondaries the kernel deletes the secondary addresses of
+// the subnet, which may belong to others, along with their primary one.
 func (l *Linux) deleteAddress(k state.AddressKey) error {
 	link, err := l.link(k.Dev)
-	if index, known := l.places.take(k); known && (err != nil || link.Index != index) { // it was renamed, or is gone
+	if index, known := l.places.take(k); known && (err != nil || link.Index != index) { // the interface was renamed, or is gone
 		link, err = &netlink.LinkAttrs{Name: k.Dev, Index: index}, nil
 	}
 	if errors.Is(err, ErrNoInterface) {
@@ -209,8 +209,8 @@ func (l *Linux) deleteAddress(k state.AddressKey) error {
 	return nil
 }
 
-// promote makes the kernel keep the secondary addresses of an interface when the primary one of their subnet goes, until end. Where that cannot
-// be set they go with it.
+// promote makes the kernel keep the secondary addresses of an interface when the primary one of their subnet is
+// deleted, until end is called. If that cannot be set, they are deleted with it.
 func promote(p netip.Prefix, dev string) (end func()) {
 	file := "net/ipv4/conf/" + dev + "/promote_secondaries"
 	if p.Addr().Is6() || p.IsSingleIP() {
@@ -219,7 +219,7 @@ func promote(p netip.Prefix, dev string) (end func()) {
 	if value, err := readSetting(file); err != nil || value != "0" || writeSetting(file, "1") != nil {
 		return func() {}
 	}
-	return func() { _ = writeSetting(file, "0") } // it was
+	return func() { _ = writeSetting(file, "0") } // it was writable before
 }
 
 // deletePeered deletes an address with a peer, which the kernel does not find by the local address alone.

@@ -5,8 +5,8 @@ import (
 	"net/netip"
 )
 
-// Netlink attributes are appended to a message as they go on the wire: length and kind, in the byte order of the machine, then the value, filled
-// up to 4 bytes. A table of 40,000 servers is written without a thing to collect for each attribute.
+// Netlink attributes are appended to a message in their final form: length and kind in the byte order of the machine,
+// then the value, padded to 4 bytes. A table of 40,000 servers is written without garbage for each attribute.
 
 // openAttr begins an attribute, which closeAttr ends.
 func openAttr(b []byte, kind uint16) (with []byte, start int) {
@@ -56,7 +56,7 @@ func appendAddr(b []byte, kind uint16, a netip.Addr) []byte {
 	return closeAttr(b, start)
 }
 
-// appendString appends a text that ends with a 0.
+// appendString appends a text with a terminating 0.
 func appendString(b []byte, kind uint16, s string) []byte {
 	b, start := openAttr(b, kind)
 	return closeAttr(append(append(b, s...), 0), start)

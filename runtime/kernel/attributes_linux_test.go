@@ -13,7 +13,7 @@ import (
 	"keepc/compiler/state"
 )
 
-// TestAttributes holds the encoding of commands against that of the library.
+// TestAttributes compares the encoding of commands with that of the library.
 func TestAttributes(t *testing.T) {
 	t.Parallel()
 	four, six := netip.MustParseAddr("10.0.0.3"), netip.MustParseAddr("2001:db8::3")
@@ -56,7 +56,7 @@ func TestAttributes(t *testing.T) {
 	}
 }
 
-// Commands for a table of 10,000 servers are encoded.
+// BenchmarkCommands encodes commands for a table of 10,000 servers.
 func BenchmarkCommands(b *testing.B) {
 	key := state.DestinationKey{
 		Service: ir.ServiceKey{Protocol: ir.TCP, Addr: netip.MustParseAddr("10.0.0.3"), Port: 80}, Server: netip.MustParseAddrPort("10.0.0.7:80"),
@@ -68,7 +68,7 @@ func BenchmarkCommands(b *testing.B) {
 	}
 }
 
-// TestFamilyNumber asks this kernel for the family that each has, and for one that none has.
+// TestFamilyNumber asks this kernel for the number of each of its families, and for a family that does not exist.
 func TestFamilyNumber(t *testing.T) {
 	t.Parallel()
 	if n, err := familyNumber("nlctrl"); n != unix.GENL_ID_CTRL || err != nil {

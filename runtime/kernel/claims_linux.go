@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// WatchClaims implements Neighbours. It needs the watch of links, from which it knows the interfaces and their MAC addresses.
+// WatchClaims implements Neighbours. It needs the watch of links, which knows the interfaces and their MAC addresses.
 func (l *Linux) WatchClaims(ctx context.Context, told func(Claim)) (about func([]netip.Addr), err error) {
 	var wanted atomic.Pointer[map[netip.Addr]bool]
 	heard := func(c Claim, index int) {
@@ -37,7 +37,7 @@ func (l *Linux) WatchClaims(ctx context.Context, told func(Claim)) (about func([
 			for _, e := range ears[:i] {
 				e.close()
 			}
-			return nil, fmt.Errorf("hear the claims of other hosts: %w", permission(err, netRaw))
+			return nil, fmt.Errorf("listen for claims of other hosts: %w", permission(err, netRaw))
 		}
 		ears[i] = ear
 		ended := context.AfterFunc(ctx, ear.close)
@@ -58,7 +58,8 @@ func (l *Linux) WatchClaims(ctx context.Context, told func(Claim)) (about func([
 	}, nil
 }
 
-// foreign names an interface, and reports whether no interface of this host has a MAC address that a host may have.
+// foreign returns the name of an interface, and reports whether a MAC address can belong to a host and to no interface
+// of this one.
 func (s *neighbours) foreign(index int, mac [6]byte) (name string, foreign bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,19 +79,19 @@ func (s *neighbours) foreign(index int, mac [6]byte) (name string, foreign bool)
 type claimEar struct {
 	*os.File
 	four bool
-	word uint32 // where in a packet the last four bytes of the address are
+	word uint32 // the offset in a packet of the last four bytes of the address
 	// read returns the claim of a packet, and the index of its interface.
 	read func(packet, control []byte, from unix.Sockaddr) (c Claim, index int, ok bool)
 }
 
-// openARP hears ARP packets, on all interfaces. A packet socket of one protocol hears nothing that leaves.
+// openARP receives ARP packets on all interfaces. A packet socket for one protocol receives nothing that is sent.
 func openARP() (*claimEar, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	e := &claimEar{File: os.NewFile(uintptr(fd), "arp"), four: true, word: arpSender, read: readARP}
-	e.filter(nil) // before it hears anything
+	e.filter(nil) // before it receives anything
 	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: networkOrder(etherARP)}); err != nil {
 		e.close()
 		return nil, err
@@ -98,10 +99,11 @@ func openARP() (*claimEar, error) {
 	return e, nil
 }
 
-// arpSender is where an ARP packet has the address of its sender.
+// arpSender is the offset of the sender's address in an ARP packet.
 const arpSender = 14
 
-// readARP takes an ARP packet as a claim of its sender, request or reply (RFC 5227 section 1.1). That of a probe has the address 0.0.0.0.
+// readARP reads an ARP packet, request or reply, as a claim of its sender (RFC 5227 section 1.1). A probe claims the
+// address 0.0.0.0.
 func readARP(p, _ []byte, from unix.Sockaddr) (c Claim, index int, ok bool) {
 	at, known := from.(*unix.SockaddrLinklayer)
 	ethernetIPv4 := []byte{0, 1, 8, 0, 6, 4}
@@ -111,7 +113,7 @@ func readARP(p, _ []byte, from unix.Sockaddr) (c Claim, index int, ok bool) {
 	return Claim{Addr: netip.AddrFrom4([4]byte(p[arpSender:])), MAC: [6]byte(p[8:])}, at.Ifindex, true
 }
 
-// openNA hears neighbour advertisements, on all interfaces.
+// openNA receives neighbour advertisements on all interfaces.
 func openNA() (*claimEar, error) {
 	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_ICMPV6)
 	if err != nil {
@@ -138,14 +140,15 @@ func openNA() (*claimEar, error) {
 	return e, nil
 }
 
-// Of a neighbour advertisement, RFC 4861 section 4.4: its type, where its target is, and where its options begin.
+// Offsets in a neighbour advertisement, RFC 4861 section 4.4: its type, its target and its options.
 const (
 	naType    = 136
 	naTarget  = 8
 	naOptions = 24
 )
 
-// readNA takes a neighbour advertisement with a MAC address as a claim. It comes from a neighbour, with the hop limit 255 (section 7.1.2).
+// readNA reads a neighbour advertisement with a MAC address as a claim. It must come from a neighbour, with hop limit
+// 255 (section 7.1.2).
 func readNA(p, control []byte, _ unix.Sockaddr) (c Claim, index int, ok bool) {
 	messages, err := unix.ParseSocketControlMessage(control)
 	if err != nil || len(p) < naOptions || p[0] != naType {
@@ -169,9 +172,10 @@ func readNA(p, control []byte, _ unix.Sockaddr) (c Claim, index int, ok bool) {
 	return c, 0, false
 }
 
-// filter makes the kernel drop what is about none of the addresses: a network where many ask for each other wakes nobody. The kernel refuses
-// a program for about 800 addresses where net.core.optmem_max is 20480, the default of older ones, and one for 2048 anywhere. Then it drops
-// nothing: that costs time, while the filter before would make the ear deaf for new addresses.
+// filter makes the kernel drop packets that are about none of the addresses: a network in which many hosts ask for
+// each other wakes nothing. The kernel refuses a program for about 800 addresses if net.core.optmem_max is 20480, the
+// default of older ones, and one for 2048 in any case. Then nothing is dropped: that costs time, while keeping the old
+// filter would make the ear deaf to new addresses.
 func (e *claimEar) filter(addrs []netip.Addr) {
 	if e == nil {
 		return
@@ -190,12 +194,12 @@ func (e *claimEar) filter(addrs []netip.Addr) {
 	}
 	_ = socket.Control(func(fd uintptr) {
 		if invalid != nil || attach(int(fd), raw) != nil {
-			_ = detach(int(fd)) // an error: it has none
+			_ = detach(int(fd)) // fails if it has none
 		}
 	})
 }
 
-// run hears until the socket is closed.
+// run receives until the socket is closed.
 func (e *claimEar) run(heard func(c Claim, index int)) {
 	socket, err := e.SyscallConn()
 	if err != nil {
@@ -213,7 +217,7 @@ func (e *claimEar) run(heard func(c Claim, index int)) {
 		if err != nil {
 			return
 		}
-		if failed != nil { // as ENETDOWN, of an interface that went down: the others go on
+		if failed != nil { // such as ENETDOWN, for an interface that went down: the others continue
 			continue
 		}
 		if c, index, ok := e.read(packet[:n], control[:oobn], from); ok {

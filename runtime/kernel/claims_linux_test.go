@@ -11,8 +11,8 @@ import (
 	"keepc/runtime/lab"
 )
 
-// TestWatchClaims hears a host announce an address of the other one, by ARP and by neighbour discovery: only those that were asked for, and
-// nothing that the host says itself.
+// TestWatchClaims hears a host announce an address of the other host, by ARP and by neighbour discovery: only the
+// addresses asked for, and nothing that this host itself sends.
 func TestWatchClaims(t *testing.T) {
 	n := lab.New(t)
 	lan := n.Segment("lan")
@@ -50,7 +50,7 @@ func TestWatchClaims(t *testing.T) {
 		return slices.Contains(heard, want)
 	}
 	about([]netip.Addr{netip.MustParseAddr("10.0.0.3"), netip.MustParseAddr("fd00::3")})
-	announce(k, here, "10.0.0.3", "fd00::3") // its own: never told
+	announce(k, here, "10.0.0.3", "fd00::3") // this host's own: never reported
 	for _, a := range []string{"10.0.0.3", "fd00::3"} {
 		lab.Eventually(t, 5*time.Second, "the claim of "+a, func() bool {
 			announce(other, far, "10.0.0.4", "fd00::4", "fd01::3", a)
@@ -74,7 +74,7 @@ func TestWatchClaims(t *testing.T) {
 	}
 }
 
-// TestWatchManyClaims hears a host announce the last one of more addresses than the kernel takes a filter for.
+// TestWatchManyClaims hears a host announce the last of more addresses than the kernel accepts a filter for.
 func TestWatchManyClaims(t *testing.T) {
 	n := lab.New(t)
 	lan := n.Segment("lan")

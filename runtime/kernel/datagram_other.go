@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// A Datagram is a packet that is ready to leave. Only Linux has them.
+// A Datagram is a packet that is ready to be sent. Only Linux has them.
 type Datagram struct{}
 
-// Departures send datagrams at their times. Only Linux has them.
+// Departures send datagrams on time. Only Linux has them.
 type Departures struct{}
 
 // MaxDepartures is how many can be armed at once.

@@ -9,28 +9,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Departures send datagrams at their times from a thread that runs no Go code while it waits and sends. So it needs no processor of the
-// Go runtime, which makes every other thread wait while the machine is busy, garbage is collected or a large file is read. One goroutine
-// sets the times, and takes them back before it decides anything anew.
+// Departures send datagrams on time, from a thread that runs no Go code while it waits and sends. So it needs no
+// processor of the Go runtime, for which every other thread waits while the machine is busy, garbage is collected or a
+// large file is read. One goroutine sets the times, and takes them back before it decides anything else.
 type Departures struct {
-	timer  int    // when the next one leaves
-	rights [2]int // to send: a pipe with a byte for each that may still leave; both sides take from it, and nobody else
+	timer  int    // when the next one is due
+	rights [2]int // permission to send: a pipe with a byte for each datagram that may still be sent; both sides take from it, and nothing else does
 	done   int    // counts the attempts since Arm
 
+	clock   func() time.Time
 	begin   time.Time
-	beginNS int64 // the same on CLOCK_MONOTONIC
+	beginNS int64 // begin on CLOCK_MONOTONIC
 
 	list  [MaxDepartures]departure
 	armed int
 	quit  bool
 
-	// The thread's.
-	next    int // of the list
+	// Used by the thread.
+	next    int // index into list
 	now     unix.Timespec
 	due     unix.ItimerSpec
 	counter [8]byte // what was read from the timer
 	right   [1]byte
-	one     [8]byte // what done is counted up by
+	one     [8]byte // added to done
 }
 
 type departure struct {
@@ -42,9 +43,9 @@ type departure struct {
 // MaxDepartures is how many can be armed at once.
 const MaxDepartures = 24
 
-// NewDepartures returns departures without a thread: Run is to be called. The clock is the one of the times to come.
+// NewDepartures returns departures without a thread: the caller must run Run. Times use this clock.
 func NewDepartures(clock func() time.Time) (_ *Departures, err error) {
-	d := &Departures{timer: -1, rights: [2]int{-1, -1}, done: -1}
+	d := &Departures{timer: -1, rights: [2]int{-1, -1}, done: -1, clock: clock}
 	*(*uint64)(unsafe.Pointer(&d.one)) = 1
 	defer func() {
 		if err != nil {
@@ -69,14 +70,15 @@ func NewDepartures(clock func() time.Time) (_ *Departures, err error) {
 		if err = unix.ClockGettime(unix.CLOCK_MONOTONIC, &after); err != nil {
 			return nil, fmt.Errorf("read the clock: %w", err)
 		}
-		if after.Nano()-before.Nano() < int64(20*time.Microsecond) { // this thread was not interrupted
+		if after.Nano()-before.Nano() < int64(20*time.Microsecond) { // this thread was not interrupted in between
 			break
 		}
 	}
 	return d, nil
 }
 
-// Run sends until Stop is called, and closes. It keeps its thread, which ends with it, and tells its number first.
+// Run sends until Stop is called, and then closes. It keeps its thread, which ends with it, and passes the thread's
+// number first.
 func (d *Departures) Run(thread func(id int)) {
 	runtime.LockOSThread() // never unlocked
 	thread(ThreadID())
@@ -84,7 +86,7 @@ func (d *Departures) Run(thread func(id int)) {
 	d.close()
 }
 
-// Stop makes Run return. Nothing may be armed.
+// Stop makes Run return. Nothing must be armed.
 func (d *Departures) Stop() {
 	d.quit = true
 	d.set(unix.Timespec{Nsec: 1})
@@ -101,7 +103,7 @@ func (d *Departures) close() {
 // Datagram returns a datagram of the list, from 0, to be filled while nothing is armed.
 func (d *Departures) Datagram(i int) *Datagram { return &d.list[i].Datagram }
 
-// Arm makes the first datagrams of the list leave at these times, which do not fall.
+// Arm schedules the first datagrams of the list for these times, which must not decrease.
 func (d *Departures) Arm(at []time.Time) error {
 	if len(at) == 0 {
 		return nil
@@ -129,7 +131,8 @@ func (d *Departures) set(at unix.Timespec) error {
 	return nil
 }
 
-// Disarm takes back what has not left, and returns how many of the list were tried. Left tells of each whether it left.
+// Disarm takes back what has not been sent, and returns how many of the list were tried. Left reports whether each was
+// sent.
 func (d *Departures) Disarm() int {
 	if d.armed == 0 {
 		return 0
@@ -141,7 +144,7 @@ func (d *Departures) Disarm() int {
 		kept, err = unix.Read(d.rights[0], rest[:])
 	}
 	if err != nil {
-		kept = 0 // there is nothing to take back
+		kept = 0 // nothing is left to take back
 	}
 	tried := d.armed - kept
 	d.armed = 0
@@ -154,13 +157,15 @@ func (d *Departures) Disarm() int {
 	return tried
 }
 
-// Left is when a datagram of the list left, after Disarm. Errors: what the kernel said; ETIME when it was so late that this process must
-// have been stopped for a while: what peers said meanwhile comes first.
+// Left returns when a datagram of the list was sent, by the wall clock as it is now: it may have been set since begin.
+// Call it after Disarm. It returns the kernel's error, or ETIME if it was so late that this process must have been
+// stopped for a while: what peers sent meanwhile comes first.
 func (d *Departures) Left(i int) (time.Time, error) {
 	if err := d.list[i].sent(); err != nil {
 		return time.Time{}, err
 	}
-	return d.begin.Add(time.Duration(d.list[i].left.Nano() - d.beginNS)), nil
+	at, now := d.begin.Add(time.Duration(d.list[i].left.Nano()-d.beginNS)), d.clock()
+	return now.Add(at.Sub(now)), nil
 }
 
 // tooLate is in nanoseconds, see Left.
@@ -190,7 +195,7 @@ func (d *Departures) run() {
 		x.left = d.now
 		switch late := (int64(d.now.Sec)-int64(x.at.Sec))*1e9 + int64(d.now.Nsec) - int64(x.at.Nsec); {
 		case late < 0:
-			x.errno = unix.EAGAIN // armed anew since the timer was read: it is not due, and counts as tried
+			x.errno = unix.EAGAIN // armed again since the timer was read: it is not due, and counts as tried
 		case late < tooLate:
 			x.send()
 		default:

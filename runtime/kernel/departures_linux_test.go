@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"keepc/runtime/lab"
 )
 
-// TestDepartures arms datagrams, takes some back, and compares what left with what came.
+// TestDepartures arms datagrams, takes some back, and compares what was sent with what arrived.
 func TestDepartures(t *testing.T) {
 	ear, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
@@ -76,7 +78,7 @@ func TestDepartures(t *testing.T) {
 		}()
 	}
 	left := 0
-	for range 100 { // a busy machine may make this thread, too, later than a datagram may be
+	for range 100 { // a busy machine may make even this thread later than a datagram may be
 		begun := time.Now()
 		fill(3)
 		if err := d.Arm([]time.Time{begun.Add(time.Millisecond), begun.Add(2 * time.Millisecond), begun.Add(time.Hour)}); err != nil {
@@ -107,7 +109,7 @@ func TestDepartures(t *testing.T) {
 		t.Errorf("%d left of none", n)
 	}
 
-	// What is taken back at once does not leave, or is told; nothing leaves twice.
+	// What is taken back at once is not sent, or is reported as sent; nothing is sent twice.
 	for range 200 {
 		fill(2)
 		if err := d.Arm([]time.Time{time.Now(), time.Now().Add(50 * time.Microsecond)}); err != nil {
@@ -123,7 +125,7 @@ func TestDepartures(t *testing.T) {
 		t.Errorf("came too: %v", got)
 	}
 
-	// This process was stopped for a while: what others said meanwhile comes first.
+	// This process was stopped for a while: what others sent meanwhile comes first.
 	fill(1)
 	if err := d.Arm([]time.Time{time.Now().Add(-time.Second)}); err != nil {
 		t.Fatal(err)
@@ -136,5 +138,29 @@ func TestDepartures(t *testing.T) {
 	}
 	if _, err := d.Left(0); !errors.Is(err, unix.ETIME) {
 		t.Errorf("late: %v", err)
+	}
+}
+
+// TestLeftByTheClock sets the wall clock after the start: what left is told by the clock as it is now, on time.
+func TestLeftByTheClock(t *testing.T) {
+	var by time.Duration
+	d, err := NewDepartures(func() time.Time { return lab.Set(time.Now(), by) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	for _, by = range []time.Duration{time.Hour, -time.Hour, 0} {
+		left := time.Now()
+		d.list[0].left = unix.NsecToTimespec(d.beginNS + int64(left.Sub(d.begin)))
+		at, err := d.Left(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if off := at.Sub(left).Abs(); off > time.Microsecond {
+			t.Errorf("clock set by %v: %v off", by, off)
+		}
+		if off := at.Round(0).Sub(left.Round(0)) - by; off.Abs() > time.Second {
+			t.Errorf("clock set by %v: the wall clock is %v off", by, off)
+		}
 	}
 }

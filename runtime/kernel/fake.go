@@ -12,28 +12,28 @@ import (
 	"keepc/compiler/state"
 )
 
-// A Fake is a kernel in memory that behaves like Linux where callers can tell, and fails where it is told to. One table of
-// tests holds it against Linux. Its methods may be called concurrently.
+// A Fake is a kernel in memory that behaves like Linux as far as callers can tell, and fails on demand. The same table
+// of tests runs on it and on Linux. Its methods may be called concurrently.
 type Fake struct {
 	mu        sync.Mutex
 	links     []*fakeLink // in the order of their indexes
-	objects   state.State // but for addresses, which are with their links
+	objects   state.State // except addresses, which are with their links
 	noIPVS    bool
-	faults    map[string][]error // verb → what its next calls return
+	faults    map[string][]error // by verb: the results of its next calls
 	announced []Announcement
 	busy      map[state.DestinationKey]Connections
-	counted   int // how often traffic was asked
+	counted   int // how often Traffic was called
 	traffic   Traffics
 	watches   map[*linkWatch]struct{}
 	hubs      map[string]*Hub // by interface name
-	// lost are to be called when a route or rule is deleted.
+	// lost are called when a route or rule is deleted.
 	lost map[*func()]struct{}
-	udp  map[*fakePort]struct{} // that are open
+	udp  map[*fakePort]struct{} // the open ones
 }
 
 var _ Kernel = (*Fake)(nil)
 
-// SetConnections makes real servers be busy.
+// SetConnections sets the connections of real servers.
 func (f *Fake) SetConnections(busy map[state.DestinationKey]Connections) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -56,7 +56,7 @@ func (f *Fake) Connections(k ir.ServiceKey) (map[netip.AddrPort]Connections, err
 	return all, nil
 }
 
-// SetTraffic makes traffic go through services.
+// SetTraffic sets the traffic of services.
 func (f *Fake) SetTraffic(t Traffics) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -74,14 +74,14 @@ func (f *Fake) Traffic(context.Context) (Traffics, error) {
 	return f.traffic, nil
 }
 
-// Counted is how often Traffic was asked.
+// Counted returns how often Traffic was called.
 func (f *Fake) Counted() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.counted
 }
 
-// An Announcement is what Announce would have told the neighbours.
+// An Announcement records a call of Announce.
 type Announcement struct {
 	Interface string
 	Addr      netip.Addr
@@ -116,8 +116,8 @@ func NewFake(links ...Link) *Fake {
 	return f
 }
 
-// SetLink makes a link, or changes one in place: without Up it has lost its carrier. Another Index makes it anew: its addresses
-// and wires are lost. Of l.Addrs, those that the link lacks are added, as /24 or /64.
+// SetLink adds a link, or changes one in place: without Up it has lost its carrier. A different Index recreates it:
+// its addresses and wires are lost. Those of l.Addrs that the link lacks are added, as /24 or /64.
 func (f *Fake) SetLink(l Link) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -171,8 +171,8 @@ func (f *Fake) SetIPVS(present bool) {
 	clear(f.objects.Destinations)
 }
 
-// Fail makes the next n calls of a verb return err and do nothing else. The verbs are those of objects ("list address", "set service",
-// "delete rule") and methods ("OpenWire", "Send").
+// Fail makes the next n calls of a verb return err without doing anything. The verbs are those of objects ("list
+// address", "set service", "delete rule") and methods ("OpenWire", "Send").
 func (f *Fake) Fail(verb string, n int, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -189,7 +189,7 @@ func (f *Fake) Announced() []Announcement {
 // Close implements Kernel.
 func (*Fake) Close() error { return nil }
 
-// fault returns the error that the verb is told to fail with. The lock is held, as in all that follow in lower case.
+// fault returns the error that the verb must fail with. The lock must be held, as for all lower-case methods below.
 func (f *Fake) fault(verb string) error {
 	errs := f.faults[verb]
 	if len(errs) == 0 {
@@ -270,7 +270,7 @@ func (f *Fake) WatchRouting(ctx context.Context, lost func()) error {
 	return nil
 }
 
-// WatchClaims implements Kernel: nobody claims anything.
+// WatchClaims implements Kernel: there are no claims.
 func (f *Fake) WatchClaims(context.Context, func(Claim)) (about func([]netip.Addr), err error) {
 	return func([]netip.Addr) {}, nil
 }

@@ -10,10 +10,11 @@ import (
 	"slices"
 	"strings"
 
+	"keepc/compiler/ir"
 	"keepc/compiler/state"
 )
 
-// Read implements Kernel. The fake knows the routes that were added, and none of those that Linux makes by itself.
+// Read implements Kernel. The fake knows only routes that were added, and none of those that Linux makes by itself.
 func (f *Fake) Read(s Scope) (state.State, Unread) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -42,7 +43,7 @@ func (f *Fake) Read(s Scope) (state.State, Unread) {
 	})
 }
 
-// lacks returns ErrNoIPVS for what needs ip_vs where there is none.
+// lacks returns ErrNoIPVS for what needs ip_vs if that is absent.
 func (f *Fake) lacks(kind state.AnyKind) error {
 	if f.noIPVS && kind.About().Module == "ip_vs" {
 		return ErrNoIPVS
@@ -83,7 +84,7 @@ func (f *Fake) apply(c Change) error {
 	return nil
 }
 
-// set puts the object where the kinds with ways of their own have them; the others are kept as they are.
+// set stores the object as its kind requires; most are simply kept.
 func (f *Fake) set(kind state.AnyKind, c Change) error {
 	if parent := kind.ParentOf(c.Key); parent != nil {
 		if _, ok := state.KindOf(parent).Get(f.objects, parent); !ok {
@@ -92,7 +93,7 @@ func (f *Fake) set(kind state.AnyKind, c Change) error {
 	}
 	object := c.Object
 	if have, ok := kind.Get(f.objects, c.Key); ok {
-		_, object, _ = kind.CompareOne(c.Key, have, object) // complete
+		_, object, _ = kind.CompareOne(c.Key, have, object) // with defaults filled in
 	}
 	switch o := object.(type) {
 	case state.Address:
@@ -112,7 +113,7 @@ func (f *Fake) set(kind state.AnyKind, c Change) error {
 		case o.Persistence == 0:
 			o.Mask = 0
 		case o.Mask == 0:
-			o.Mask = map[bool]uint8{false: 32, true: 128}[c.Key.(interface{ Is6() bool }).Is6()]
+			o.Mask = ir.MaskOf(128, c.Key.(interface{ Is6() bool }).Is6())
 		}
 		object = o
 	case state.Link:
@@ -146,7 +147,7 @@ func (f *Fake) delete(kind state.AnyKind, key state.Key) error {
 		}
 	}
 	kind.Drop(f.objects, key)
-	for _, parts := range state.Kinds() { // they go with it
+	for _, parts := range state.Kinds() { // they are deleted with it
 		if parts.ParentKind() == kind {
 			for k := range parts.All(f.objects) {
 				if parts.ParentOf(k) == key {
@@ -184,7 +185,7 @@ func (f *Fake) setVirtual(k state.LinkKey, o state.Link) error {
 	return nil
 }
 
-// follow makes the virtual interfaces on one be up and down with it, and go with it.
+// follow makes virtual interfaces follow the state of the one below, and disappear with it.
 func (f *Fake) follow(base string) {
 	b := f.link(base)
 	for k, o := range f.objects.Links {
@@ -248,8 +249,8 @@ func (l *fakeLink) find(p netip.Prefix) int {
 	return slices.IndexFunc(l.addrs, func(a fakeAddr) bool { return a.Prefix == p })
 }
 
-// add puts the address where Linux puts it: IPv4 before IPv6; an IPv4 address of a subnet that is there already is secondary
-// and goes last, a primary one goes behind the primary ones of no narrower scope; IPv6 is in the order of falling scope,
+// add inserts the address where Linux does: IPv4 before IPv6; an IPv4 address of an existing subnet is secondary and
+// goes last, a primary one goes after the primary ones of no narrower scope; IPv6 is in the order of decreasing scope,
 // newest first.
 func (l *fakeLink) add(p netip.Prefix, a state.Address) {
 	added := fakeAddr{Prefix: p, Address: a}
@@ -289,7 +290,8 @@ func scope6(a netip.Addr) int {
 	return 2
 }
 
-// delete makes the first secondary address of a subnet the primary one when that goes, and puts it behind the other primary ones.
+// delete promotes the first secondary address of a subnet when the primary one is deleted, and moves it after the
+// other primary ones.
 func (l *fakeLink) delete(i int) {
 	gone := l.addrs[i]
 	l.addrs = slices.Delete(l.addrs, i, i+1)
@@ -312,7 +314,7 @@ func (l *fakeLink) delete(i int) {
 	l.addrs = slices.Insert(l.addrs, last, heir)
 }
 
-// way finds the interface that a hop leads out of.
+// way returns the interface that a hop leads out of.
 func (f *Fake) way(h state.Hop) (dev string, err error) {
 	if l := f.link(h.Dev); h.Dev != "" && (l == nil || !l.Up) {
 		if l == nil {
@@ -332,14 +334,14 @@ func (f *Fake) way(h state.Hop) (dev string, err error) {
 	return "", ErrUnreachable
 }
 
-// lose removes the routes that lead out of an interface, or are from an address.
+// lose removes the routes that lead out of an interface, or have an address as their source.
 func (f *Fake) lose(dev string, src netip.Addr) {
 	maps.DeleteFunc(f.objects.Routes, func(_ state.RouteKey, r state.Route) bool {
 		return src.IsValid() && r.PrefSrc == src || dev != "" && slices.ContainsFunc(r.Hops, func(h state.Hop) bool { return h.Dev == dev })
 	})
 }
 
-// sysctls are the settings of IPv4, of interfaces that there are; they are "0" until they are set.
+// sysctls are the IPv4 settings of existing interfaces; they are "0" until they are set.
 func (f *Fake) sysctls(keys iter.Seq[state.SysctlKey]) map[state.SysctlKey]state.Sysctl {
 	all := map[state.SysctlKey]state.Sysctl{}
 	if keys == nil {

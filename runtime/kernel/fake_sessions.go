@@ -61,7 +61,7 @@ type fakeCaller struct {
 	Call
 }
 
-// errNotHere is that of an address that no interface has.
+// errNotHere is the error for an address that no interface has.
 var errNotHere = errors.New("cannot assign requested address")
 
 // OpenCaller implements Sessions.
@@ -77,7 +77,7 @@ func (f *Fake) OpenCaller(c Call) (Caller, error) {
 	return &fakeCaller{f, c}, nil
 }
 
-// with is the interface that has an address; nil: none.
+// with returns the interface that has an address; nil: none.
 func (f *Fake) with(a netip.Addr) *fakeLink {
 	for _, l := range f.links {
 		if slices.ContainsFunc(l.addrs, func(x fakeAddr) bool { return x.Addr() == a }) {
@@ -87,7 +87,7 @@ func (f *Fake) with(a netip.Addr) *fakeLink {
 	return nil
 }
 
-// Send implements Caller. A packet leaves by the interface whose network the neighbour is in.
+// Send implements Caller. A packet is sent on the interface whose network the neighbour is in.
 func (c *fakeCaller) Send(payload []byte) error {
 	hub, from, p, err := c.leave(payload)
 	if err != nil {
@@ -120,7 +120,7 @@ func (c *fakeCaller) leave(payload []byte) (*Hub, port, Packet, error) {
 	return nil, port{}, Packet{}, fmt.Errorf("send a packet: %w", net.UnknownNetworkError("unreachable"))
 }
 
-// others are who hears what somebody sends; none where its cable is pulled.
+// others returns the receivers of what a fake sends; none if its cable is unplugged.
 func (h *Hub) others(from port) (list []port) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -130,7 +130,7 @@ func (h *Hub) others(from port) (list []port) {
 	return slices.DeleteFunc(slices.Clone(h.ports), func(p port) bool { return p == from })
 }
 
-// hear gives a UDP packet to who has its port open.
+// hear delivers a UDP packet to the fake's open port.
 func (f *Fake) hear(iface string, number uint16, p Packet) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -14,7 +14,8 @@ import (
 	"keepc/compiler/state"
 )
 
-// A Hub is a network segment between fakes: what one plugged interface sends, the others receive while their links are up.
+// A Hub is a network segment between fakes: what one plugged interface sends, the others receive while their links are
+// up.
 type Hub struct {
 	mu    sync.Mutex
 	ports []port
@@ -35,14 +36,14 @@ func (h *Hub) Plug(f *Fake, iface string) {
 	f.hubs[iface] = h
 }
 
-// Unplug takes the interface off: neither end notices, as behind a switch.
+// Unplug disconnects the interface: neither end notices, as behind a switch.
 func (h *Hub) Unplug(f *Fake, iface string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.ports = slices.DeleteFunc(h.ports, func(p port) bool { return p == port{f, iface} })
 }
 
-// carry delivers to all ports but the sender's; mac is that of a virtual interface, else empty.
+// carry delivers to all ports except the sender's; mac is that of a virtual interface, otherwise empty.
 func (h *Hub) carry(from port, mac string, p Packet) {
 	for _, to := range h.others(from) {
 		to.kernel.deliver(to.iface, mac, p)
@@ -77,7 +78,7 @@ func (f *Fake) deliver(iface, mac string, p Packet) {
 	}
 }
 
-// fakeQueue is how many packets wait for Poll before the next ones are lost.
+// fakeQueue is how many packets wait for Receive before the next ones are lost.
 const fakeQueue = 256
 
 type fakeWire struct {
@@ -187,7 +188,7 @@ func (f *Fake) outgoing(w *fakeWire, src netip.Addr, vrid uint8) (netip.Addr, ui
 	return src, w.ids[vrid], f.hubs[w.iface], nil
 }
 
-// fakeHops is the TTL of who names none.
+// fakeHops is the TTL if the caller names none.
 const fakeHops = 64
 
 // Join implements Wire.
@@ -225,22 +226,33 @@ func (w *fakeWire) accepts(payload []byte) bool {
 	return !w.only || len(payload) > at && slices.Contains(w.vrids, payload[at])
 }
 
-// Poll implements Wire.
-func (w *fakeWire) Poll() (Packet, bool, error) {
+// Receive implements Wire.
+func (w *fakeWire) Receive(most int, take func(Packet)) (more bool, err error) {
+	for range most {
+		p, some, err := w.next()
+		if !some {
+			return false, err
+		}
+		take(p)
+	}
+	return true, nil
+}
+
+func (w *fakeWire) next() (p Packet, some bool, err error) {
 	f := w.port.kernel
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if w.ended {
-		return Packet{}, false, io.EOF
+		return p, false, io.EOF
 	}
-	if err := f.fault("Poll"); err != nil {
-		return Packet{}, false, err
+	if err := f.fault("Receive"); err != nil {
+		return p, false, err
 	}
 	select {
-	case p := <-w.queue:
+	case p = <-w.queue:
 		return p, true, nil
 	default:
-		return Packet{}, false, nil
+		return p, false, nil
 	}
 }
 

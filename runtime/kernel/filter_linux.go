@@ -8,19 +8,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// wholePacket is what a filter returns to keep a packet; it cuts what is longer.
-const wholePacket = maxPacket
+// wholePacket is what a filter returns to keep a packet; longer packets are truncated.
+const wholePacket = 1 << 16
 
-// Where the payload of a packet begins, left in the register X. A raw IPv4 socket filters the packet with its IP header, options included;
-// a raw IPv6 socket filters what is behind the headers.
+// These load the offset of a packet's payload into register X. A raw IPv4 socket filters the packet including its IP
+// header with options; a raw IPv6 socket filters what follows the headers.
 func payload4() []bpf.Instruction { return []bpf.Instruction{bpf.LoadMemShift{Off: 0}} }
 func payload6() []bpf.Instruction {
 	return []bpf.Instruction{bpf.LoadConstant{Dst: bpf.RegX, Val: 0}}
 }
 
-// vridFilter is a classic BPF program that keeps the packets of some virtual routers and drops all others, a packet that ends before
-// its VRID among them. start leaves the offset of the payload in X, and the VRRP header is that far behind it. There are at most 255 VRIDs,
-// which is as far as a jump reaches.
+// vridFilter is a classic BPF program that keeps the packets of some virtual routers and drops all others, including
+// packets that end before the VRID. start loads the offset of the payload into X, and the VRRP header is behind bytes
+// after it. There are at most 255 VRIDs, which is as far as a jump reaches.
 func vridFilter(start []bpf.Instruction, behind int, vrids []uint8) []bpf.Instruction {
 	program := append(start, bpf.LoadIndirect{Off: uint32(behind) + 1, Size: 1}) // RFC 9568 section 5.2: the VRID is the second byte
 	for i, id := range vrids {
@@ -29,10 +29,10 @@ func vridFilter(start []bpf.Instruction, behind int, vrids []uint8) []bpf.Instru
 	return append(program, bpf.RetConstant{Val: 0}, bpf.RetConstant{Val: wholePacket})
 }
 
-// linkHeader is where a filter finds the Ethernet header of a packet, whose source begins six bytes behind it (SKF_LL_OFF).
+// linkHeader is where a filter finds the Ethernet header of a packet, whose source is at offset six (SKF_LL_OFF).
 const linkHeader = 0xffe00000
 
-// sourceFilter begins a program that drops what another MAC address sent.
+// sourceFilter begins a program that drops what a different MAC address sent.
 func sourceFilter(mac [6]byte) []bpf.Instruction {
 	return []bpf.Instruction{
 		bpf.LoadAbsolute{Off: linkHeader + 6, Size: 4},
@@ -44,7 +44,7 @@ func sourceFilter(mac [6]byte) []bpf.Instruction {
 	}
 }
 
-// accept puts the filter in place of the one before, at once: no packet meets neither.
+// accept replaces the filter atomically: no packet meets neither.
 func (s *socket) accept(start []bpf.Instruction, behind int, vrids []uint8, from [6]byte) error {
 	filter := vridFilter(start, behind, vrids)
 	if from != [6]byte{} {
@@ -60,14 +60,14 @@ func (s *socket) accept(start []bpf.Instruction, behind int, vrids []uint8, from
 		return nil
 	}
 	if err := attach(s.fd, raw); err != nil {
-		// The filter before would make the host deaf for a new virtual router: better none.
+		// The old filter would make the host deaf to a new virtual router: none is better.
 		_ = detach(s.fd)
 		return fmt.Errorf("filter what arrives on %s: %w", s.iface, err)
 	}
 	return nil
 }
 
-// attach puts a filter in place of the one that a socket has, which stays if the kernel refuses the new one.
+// attach replaces the filter of a socket. If the kernel refuses the new one, the old one stays.
 func attach(fd int, raw []bpf.RawInstruction) error {
 	if len(raw) > unix.BPF_MAXINSNS { // more may not fit into the length below
 		return refused("SO_ATTACH_FILTER", unix.EINVAL)
@@ -80,7 +80,7 @@ func attach(fd int, raw []bpf.RawInstruction) error {
 		&unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}))
 }
 
-// detach lets a socket hear everything. Errors: ENOENT, it has no filter.
+// detach lets a socket receive everything. Errors: ENOENT if it has no filter.
 func detach(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0) }
 
 // Accept implements Wire.

@@ -32,8 +32,8 @@ type layout struct {
 	priority int
 	counters bool
 	virtual  bool // virtual interfaces are silent
-	drops    bool // packets to addresses, and from them, are dropped
-	local    bool // those of link-local addresses too
+	drops    bool // packets to and from addresses are dropped
+	local    bool // including those of link-local addresses
 }
 
 func layoutOf(name tableName, entries map[state.FirewallKey]state.Firewall) layout {
@@ -49,7 +49,7 @@ func layoutOf(name tableName, entries map[state.FirewallKey]state.Firewall) layo
 	return y
 }
 
-// covers reports whether a table of this layout can hold what another one is for.
+// covers reports whether a table with this layout can hold what another layout is for.
 func (y layout) covers(o layout) bool {
 	more := func(here, there bool) bool { return here || !there }
 	return y.priority == o.priority && y.counters == o.counters && more(y.virtual, o.virtual) && more(y.drops, o.drops) && more(y.local, o.local)
@@ -58,7 +58,8 @@ func (y layout) covers(o layout) bool {
 func (y layout) sets(t *nftables.Table) (sets []*nftables.Set) {
 	add := func(s nftables.Set) {
 		s.Table = t
-		// For nft(8), which shows elements by it. Of the values of a map, google/nftables v0.3.0 cannot say it: nft shows their bytes reversed.
+		// Lets nft(8) show elements correctly. For the values of a map google/nftables v0.3.0 has no such field: nft
+		// shows their bytes reversed.
 		s.KeyByteOrder = binaryutil.BigEndian
 		if s.KeyType == nftables.TypeIFIndex {
 			s.KeyByteOrder = binaryutil.NativeEndian
@@ -87,7 +88,7 @@ func (y layout) sets(t *nftables.Table) (sets []*nftables.Set) {
 	return sets
 }
 
-// elementsOf lists the elements by the names of sets.
+// elementsOf returns the elements by set name.
 func elementsOf(entries map[state.FirewallKey]state.Firewall, index map[string]uint32) map[string][]nftables.SetElement {
 	all := map[string][]nftables.SetElement{
 		setNeighbour: {{Key: []byte{neighbourSolicitation}}, {Key: []byte{neighbourAdvertisement}}},
@@ -123,13 +124,13 @@ const (
 	multicastReport        = 143
 )
 
-// Where addresses are in the headers of IPv4 and IPv6.
+// Offsets of addresses in the headers of IPv4 and IPv6.
 const (
 	source4, destination4 = 12, 16
 	source6, destination6 = 8, 24
 )
 
-// A chain with the expressions of its rules.
+// A chain is a chain with the expressions of its rules.
 type chain struct {
 	*nftables.Chain
 	rules [][]expr.Any
@@ -190,23 +191,23 @@ func (y layout) chains(t *nftables.Table) []chain {
 	return chains
 }
 
-// metaOutKind is the kind of the interface by which a packet leaves: NFT_META_OIFKIND of linux/netfilter/nf_tables.h.
+// metaOutKind is the kind of the interface that a packet is sent on: NFT_META_OIFKIND of linux/netfilter/nf_tables.h.
 const metaOutKind expr.MetaKey = 27
 
 func outDevice() []expr.Any { return []expr.Any{&expr.Meta{Key: expr.MetaKeyOIF, Register: 2}} }
 
-// byMacvlan matches what leaves by a macvlan interface.
+// byMacvlan matches what is sent on a macvlan interface.
 func byMacvlan() []expr.Any {
 	return []expr.Any{&expr.Meta{Key: metaOutKind, Register: 2}, &expr.Cmp{Op: expr.CmpOpEq, Register: 2, Data: append([]byte("macvlan"), make([]byte, 9)...)}}
 }
 
-// throughBase sends a copy by the interface below.
+// throughBase sends a copy on the interface below.
 func throughBase() []expr.Any {
 	return append(outDevice(),
 		&expr.Lookup{SourceRegister: 2, DestRegister: 2, IsDestRegSet: true, SetName: mapVirtual}, &expr.Dup{RegAddr: 1, RegDev: 2, IsRegDevSet: true})
 }
 
-// transport is the first byte behind the header of the network.
+// transport loads the first byte after the network header.
 func transport() []expr.Any {
 	return []expr.Any{&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Len: 1}}
 }
@@ -227,5 +228,5 @@ func icmp6(kind byte) []expr.Any {
 	return slices.Concat([]expr.Any{&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1}}, equal(unix.IPPROTO_ICMPV6), transport(), equal(kind))
 }
 
-// leading is an address of IPv6 that begins with two bytes.
+// leading is an IPv6 address that begins with two bytes.
 func leading(a, b byte) []byte { return append([]byte{a, b}, make([]byte, 14)...) }

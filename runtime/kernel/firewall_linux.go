@@ -18,10 +18,10 @@ import (
 type firewall struct {
 	mu   sync.Mutex
 	conn *nftables.Conn
-	err  error // why there is none
+	err  error // why it cannot be used
 }
 
-// open opens the socket. A kernel without it has no firewall, and everything else works.
+// open opens the socket. Without it the kernel has no firewall, and everything else works.
 func (f *firewall) open() {
 	f.conn, f.err = nftables.New(nftables.AsLasting())
 }
@@ -32,7 +32,7 @@ func (f *firewall) close() {
 	}
 }
 
-// firewallError says better what the kernel means by an errno.
+// firewallError explains what the kernel means by an errno.
 func firewallError(err error) error {
 	if errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) {
 		return fmt.Errorf("%w (%w)", ErrNoFirewall, err)
@@ -40,7 +40,7 @@ func firewallError(err error) error {
 	return permission(err, netAdmin)
 }
 
-// A table of nftables is told apart by its family and name.
+// A tableName identifies a table of nftables: its family and name.
 type tableName struct {
 	ipv6 bool
 	name string
@@ -50,7 +50,7 @@ func (t tableName) String() string { return state.FirewallKey{IPv6: t.ipv6}.Fami
 
 func tableOf(k state.FirewallKey) tableName { return tableName{k.IPv6, k.Table} }
 
-// firewalls lists what the tables of the keys do; without keys, all tables that can be keepalived's.
+// firewalls lists what the tables of the keys do; without keys, what all tables do that can be keepalived's.
 func (l *Linux) firewalls(_ state.State, keys iter.Seq[state.FirewallKey]) (map[state.FirewallKey]state.Firewall, error) {
 	l.firewall.mu.Lock()
 	defer l.firewall.mu.Unlock()
@@ -105,7 +105,7 @@ func (l *Linux) setFirewalls(changes []Change) []error {
 	return errs
 }
 
-// changeTable makes those of the changes whose indexes are in list, all of one table.
+// changeTable makes the changes with the indexes in list, all of one table.
 func (l *Linux) changeTable(name tableName, changes []Change, list []int) error {
 	tables, err := l.tables(map[tableName]bool{name: true})
 	if err != nil {
@@ -133,7 +133,7 @@ func (l *Linux) changeTable(name tableName, changes []Change, list []int) error 
 		return nil
 	case t.alien != "":
 		if settings == nil {
-			return nil // ours is not there
+			return nil // our table does not exist
 		}
 		return fmt.Errorf("the table %s is another program's: it has %s; name a table of its own with nftables", name, t.alien)
 	}
@@ -149,7 +149,7 @@ func (l *Linux) changeTable(name tableName, changes []Change, list []int) error 
 				continue
 			}
 			if errors.Is(err, ErrNoInterface) && settings == nil {
-				continue // what goes needs no interface
+				continue // deletion needs no interface
 			}
 			return err
 		}
@@ -163,8 +163,8 @@ func (l *Linux) changeTable(name tableName, changes []Change, list []int) error 
 	return l.firewall.rewrite(t, entries, index)
 }
 
-// rewrite makes a table hold the entries, with as little as can be: elements of its sets where its rules are right, all of it anew where
-// they are not.
+// rewrite makes a table hold the entries, with as few changes as possible: elements of its sets if its rules are
+// right, otherwise the whole table.
 func (f *firewall) rewrite(t table, entries map[state.FirewallKey]state.Firewall, index map[string]uint32) error {
 	nt := &nftables.Table{Name: t.name, Family: nftFamily(t.ipv6)}
 	if len(entries) == 0 {

@@ -15,18 +15,18 @@ import (
 	"keepc/compiler/state"
 )
 
-// A table is one of nftables as it is found. The zero table is not there.
+// A table is a table of nftables as found. The zero table does not exist.
 type table struct {
 	tableName
 	exists   bool
-	alien    string // what it has that neither keepalived nor keepc makes; empty: it is ours to write
+	alien    string // something in it that neither keepalived nor keepc makes; empty: it is ours to write
 	layout   layout // by the sets that it has
 	sound    bool   // its chains and rules are those of the layout
 	elements map[string][]nftables.SetElement
 	entries  map[state.FirewallKey]state.Firewall
 }
 
-// tables reads the tables of the names; nil: all that have a set of ours.
+// tables reads the tables with the names; nil: all that have one of our sets.
 func (l *Linux) tables(names map[tableName]bool) (list []table, err error) {
 	conn := l.firewall.conn
 	all, err := conn.ListTables()
@@ -105,7 +105,7 @@ func (l *Linux) readTable(t *table, nt *nftables.Table, sets []*nftables.Set, de
 	return nil
 }
 
-// found is the layout of the table that has these sets.
+// found returns the layout of a table with these sets.
 func found(name tableName, sets []*nftables.Set, chains map[string]chain) layout {
 	y := layout{tableName: name}
 	for _, s := range sets {
@@ -145,7 +145,7 @@ func (t *table) stranger(nt *nftables.Table, sets []*nftables.Set, chains map[st
 			return "the chain " + name
 		}
 	}
-	// google/nftables v0.3.0 reads the number in the wrong order of bytes.
+	// google/nftables v0.3.0 reads the number in the wrong byte order.
 	if use := min(nt.Use, bits.ReverseBytes32(nt.Use)); int(use) > len(sets)+len(chains) {
 		return "objects"
 	}
@@ -182,7 +182,7 @@ func (y layout) same(nt *nftables.Table, sets []*nftables.Set, chains map[string
 	return true
 }
 
-// uncounted is an expression without what the kernel counts or numbers.
+// uncounted returns an expression without the fields that the kernel counts or numbers.
 func uncounted(e expr.Any) expr.Any {
 	switch e := e.(type) {
 	case *expr.Counter:
@@ -195,7 +195,7 @@ func uncounted(e expr.Any) expr.Any {
 	return e
 }
 
-// means is what the table does, by its elements.
+// means returns what the table does, by its elements.
 func (t *table) means(devices map[uint32]string) map[state.FirewallKey]state.Firewall {
 	all := map[state.FirewallKey]state.Firewall{}
 	o := state.Firewall{Priority: t.layout.priority, Counters: t.layout.counters}

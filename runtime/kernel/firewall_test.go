@@ -12,7 +12,8 @@ import (
 
 var drop3 = state.FirewallKey{Table: "keepalived", Addr: addr("10.0.0.3")}
 
-// testFirewall: entries come, change and go, in the tables that they name, whatever else the table holds of ours.
+// testFirewall checks that entries are added, changed and deleted in the tables that they name, whatever else of ours
+// the table holds.
 func testFirewall(t *testing.T, h host) {
 	check(t, kernel.Set(h, vmac7, link7))
 	entry := state.Firewall{Priority: -1}
@@ -60,8 +61,8 @@ func testFirewall(t *testing.T, h host) {
 	}
 }
 
-// TestForeignTable: a table of the same name that holds what neither keepalived nor keepc makes is left alone; one whose rules somebody
-// changed is put right.
+// TestForeignTable checks that a table with the same name is left alone if it holds something that neither keepalived
+// nor keepc makes, and that a table whose rules somebody changed is repaired.
 func TestForeignTable(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "nft")

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"math/bits"
 	"net/netip"
 	"os/exec"
 	"strings"
@@ -23,28 +22,29 @@ import (
 	"keepc/compiler/state"
 )
 
-// Flags of a service that say how the kernel holds it rather than what was asked for (linux/ip_vs.h).
+// Flags of a service that say how the kernel holds it, not what was asked for (linux/ip_vs.h).
 const (
 	svcPersistent = 0x1
 	svcHashed     = 0x2
 )
 
-// ipvsPatience bounds one exchange with the kernel, for moby/ipvs waits for a lost reply without end. A table of 40,000
-// servers is read in a few seconds on an emulated machine.
+// ipvsPatience limits one exchange with the kernel, because moby/ipvs waits for a lost reply forever. A table of
+// 40,000 servers is read in a few seconds on an emulated machine.
 const ipvsPatience = time.Minute
 
-// The ipvsTable is the door to IPVS: moby/ipvs reads, ipvsWriter writes. It opens when the kernel has ip_vs, be it later than
-// the start of this process; neither of its halves is safe for concurrent use, hence the lock.
+// The ipvsTable is the connection to IPVS: moby/ipvs reads, ipvsWriter writes. It opens when the kernel has ip_vs,
+// even if that is later than the start of this process. Neither half is safe for concurrent use, hence the lock.
 type ipvsTable struct {
 	space  string // the network namespace of the table, as the path of a file; empty: that of the process
 	mu     sync.Mutex
 	reader *ipvs.Handle // nil: not open
 	writer *ipvsWriter
-	first  uint16 // the family's number when the table was first open: moby/ipvs keeps to it for ever
-	absent string // why modprobe did not help: it is asked once, for a director looks at every reload
+	first  uint16 // the family's number when the table was first opened: moby/ipvs keeps using it forever
+	absent string // why modprobe did not help: it is tried once, because a director looks at every reload
 }
 
-// use calls f with the open table, in its network namespace: f may open sockets of its own. Errors: ErrNoIPVS, those of f.
+// use calls f with the open table, in its network namespace: f may open sockets of its own. Errors: ErrNoIPVS, those
+// of f.
 func (t *ipvsTable) use(f func() error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -56,7 +56,7 @@ func (t *ipvsTable) use(f func() error) error {
 		}
 		err := f()
 		if err != nil {
-			// A reply may be lost, or the module gone: begin anew next time.
+			// A reply may have been lost, or the module unloaded: start again next time.
 			t.reset()
 		}
 		return err
@@ -71,8 +71,8 @@ func (t *ipvsTable) open() error {
 	if t.first != 0 && t.first != family {
 		return errors.New("ip_vs was unloaded and loaded again since keepc read it first: restart keepc")
 	}
-	// moby/ipvs looks for the family once in the life of a process, so it may only be asked now that there is one. It also
-	// runs modprobe, and logs what comes of it.
+	// moby/ipvs looks up the family once in the life of a process, so it must not be used before there is one. It also
+	// runs modprobe, and logs the result.
 	logrus.SetOutput(io.Discard)
 	reader, err := ipvs.New("")
 	if err != nil {
@@ -87,7 +87,7 @@ func (t *ipvsTable) open() error {
 	return nil
 }
 
-// family finds the number of the kernel's generic-netlink family, and loads the module where it is missing.
+// family returns the number of the kernel's generic-netlink family, and loads the module if it is missing.
 func (t *ipvsTable) family() (uint16, error) {
 	family, err := familyNumber("IPVS")
 	if errors.Is(err, unix.ENOENT) && t.absent == "" {
@@ -104,7 +104,8 @@ func (t *ipvsTable) family() (uint16, error) {
 	return family, nil
 }
 
-// LoadIPVS makes sure that the kernel has ip_vs, for later this process may lack the right to load it. Errors: ErrNoIPVS.
+// LoadIPVS makes sure that the kernel has ip_vs, because this process may later lack the right to load it. Errors:
+// ErrNoIPVS.
 func LoadIPVS() error {
 	_, err := (&ipvsTable{}).family()
 	return err
@@ -125,7 +126,8 @@ func (t *ipvsTable) reset() {
 	t.reader, t.writer = nil, nil
 }
 
-// look calls f with the open table's reader, for as long as patience lasts. The kernel demands CAP_NET_ADMIN for reading too.
+// look calls f with the open table's reader, for up to ipvsPatience. The kernel demands CAP_NET_ADMIN even for
+// reading.
 func (l *Linux) look(f func(*ipvs.Handle) error) error {
 	err := l.table.use(func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), ipvsPatience)
@@ -156,7 +158,8 @@ func (l *Linux) services(state.State, iter.Seq[ir.ServiceKey]) (map[ir.ServiceKe
 	})
 }
 
-// destinations lists the real servers of the virtual ones. moby/ipvs, which would, cuts weights to 16 bits and knows no tunnels.
+// destinations lists the real servers of the virtual servers. The version in moby/ipvs truncates weights to 16 bits
+// and knows no tunnels.
 func (l *Linux) destinations(have state.State, _ iter.Seq[state.DestinationKey]) (map[state.DestinationKey]state.Destination, error) {
 	all := map[state.DestinationKey]state.Destination{}
 	return all, l.look(func(*ipvs.Handle) error {
@@ -204,7 +207,7 @@ func (l *Linux) Traffic(ctx context.Context) (Traffics, error) {
 			err := l.table.dump(cmdGetDest, appendService(nil, k, nil), attrDest, func(a attributes) {
 				all.Servers[state.DestinationKey{Service: k, Server: a.server()}] = a.traffic(dstTraffic)
 			})
-			if err != nil && !errors.Is(err, unix.ESRCH) { // it went meanwhile
+			if err != nil && !errors.Is(err, unix.ESRCH) { // it was deleted meanwhile
 				return fmt.Errorf("count the traffic of the real servers of %s: %w", k, err)
 			}
 		}
@@ -213,7 +216,7 @@ func (l *Linux) Traffic(ctx context.Context) (Traffics, error) {
 	return all, errors.Join(err, ctx.Err())
 }
 
-// timeouts reads how long silent connections are remembered.
+// timeouts reads how long idle connections are remembered.
 func (l *Linux) timeouts(state.State, iter.Seq[state.TimeoutsKey]) (map[state.TimeoutsKey]state.Timeouts, error) {
 	all := map[state.TimeoutsKey]state.Timeouts{}
 	return all, l.look(func(reader *ipvs.Handle) error {
@@ -238,25 +241,21 @@ func service(s *ipvs.Service, engine string) state.Service {
 	out := state.Service{Scheduler: s.SchedName, Engine: engine, Flags: s.Flags &^ (svcPersistent | svcHashed)}
 	if s.Flags&svcPersistent != 0 {
 		out.Persistence = time.Duration(s.Timeout) * time.Second
-		out.Mask = uint8(bits.OnesCount32(s.Netmask))
-		if s.AddressFamily == unix.AF_INET6 {
-			out.Mask = uint8(s.Netmask)
+		out.Mask = ir.MaskOf(int(s.Netmask), true)
+		if s.AddressFamily != unix.AF_INET6 {
+			out.Mask = ir.ClientMask(binary.BigEndian.Uint32(binary.NativeEndian.AppendUint32(nil, s.Netmask)))
 		}
 	}
 	return out
 }
 
-// netmask is a client group's prefix length as the kernel takes it: for IPv4 the mask in network byte order, for IPv6 the
-// length itself.
-func netmask(length uint8, v6 bool) uint32 {
-	switch {
-	case v6 && length == 0:
-		return 128
-	case v6:
-		return uint32(length)
-	case length == 0:
-		length = 32
+// netmask is a mask of clients as the kernel takes it: for IPv4 in network byte order, for IPv6 the length itself.
+func netmask(m ir.ClientMask, v6 bool) uint32 {
+	if m == 0 {
+		m = ir.MaskOf(128, v6)
 	}
-	mask := ^uint32(0) << (32 - min(length, 32))
-	return binary.NativeEndian.Uint32(binary.BigEndian.AppendUint32(nil, mask))
+	if v6 {
+		return m.Bits()
+	}
+	return binary.NativeEndian.Uint32(binary.BigEndian.AppendUint32(nil, m.Bits()))
 }

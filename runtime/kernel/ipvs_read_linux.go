@@ -13,7 +13,8 @@ import (
 	"keepc/compiler/state"
 )
 
-// What moby/ipvs does not tell of a table is read here: persistence engines, and real servers with their whole weight and their tunnels.
+// This reads what moby/ipvs does not report about a table: persistence engines, and real servers with their full
+// weight and their tunnels.
 
 // engines returns the persistence engines of the services that have one.
 func (t *ipvsTable) engines() (map[ir.ServiceKey]string, error) {
@@ -29,7 +30,7 @@ func (t *ipvsTable) engines() (map[ir.ServiceKey]string, error) {
 	return engines, nil
 }
 
-// attributes are those of a service or a destination by their number.
+// attributes are those of a service or a destination, by number.
 type attributes map[uint16][]byte
 
 func (a attributes) uint16(n uint16) uint16 {
@@ -54,7 +55,7 @@ func (a attributes) port(n uint16) uint16 {
 	return binary.BigEndian.Uint16(a[n])
 }
 
-// addr is an address, which stands in 16 bytes, with its family.
+// addr is an address in 16 bytes, with its family.
 func (a attributes) addr(n, family uint16) netip.Addr {
 	b := a[n]
 	if len(b) >= 4 && a.uint16(family) == unix.AF_INET {
@@ -64,7 +65,7 @@ func (a attributes) addr(n, family uint16) netip.Addr {
 	return addr
 }
 
-// traffic reads counters of 64 bits, which are attributes of their own; 0 are those that this kernel does not have.
+// traffic reads 64-bit counters, which are attributes of their own; those that this kernel lacks are 0.
 func (a attributes) traffic(n uint16) (t Traffic) {
 	inner, err := nl.ParseRouteAttr(a[n])
 	if err != nil {
@@ -106,8 +107,8 @@ func (a attributes) destination() state.Destination {
 	return d
 }
 
-// A genericHeader is that of generic netlink: command, version, and two bytes that nobody uses. The one of package nl lacks them, and is
-// read beyond its end.
+// A genericHeader is that of generic netlink: command, version, and two unused bytes. The one of package nl lacks
+// these, and is read beyond its end.
 type genericHeader [nl.SizeofGenlmsg]byte
 
 // Len implements nl.NetlinkRequestData.
@@ -116,7 +117,7 @@ func (h genericHeader) Len() int { return len(h) }
 // Serialize implements nl.NetlinkRequestData.
 func (h genericHeader) Serialize() []byte { return h[:] }
 
-// familyNumber asks for the number that this kernel gave to a family of generic netlink. ENOENT: it has none of that name.
+// familyNumber asks the kernel for the number of a generic netlink family. ENOENT: there is no such family.
 func familyNumber(name string) (uint16, error) {
 	req := nl.NewNetlinkRequest(nl.GENL_ID_CTRL, 0)
 	req.AddData(genericHeader{nl.GENL_CTRL_CMD_GETFAMILY, nl.GENL_CTRL_VERSION})
@@ -139,7 +140,7 @@ func familyNumber(name string) (uint16, error) {
 	return 0, fmt.Errorf("the kernel's answer about family %s has no number", name)
 }
 
-// dump asks for all objects of a kind, and calls each with the attributes of one.
+// dump asks for all objects of a kind, and calls each with the attributes of each object.
 func (t *ipvsTable) dump(number uint8, about []byte, kind uint16, each func(attributes)) error {
 	req := nl.NewNetlinkRequest(int(t.first), unix.NLM_F_DUMP)
 	req.AddData(genericHeader{number, ipvsVersion})

@@ -13,7 +13,7 @@ import (
 	"keepc/runtime/kernel"
 )
 
-// ipvsBehaviour is what every table of virtual servers does.
+// ipvsBehaviour checks what every table of virtual servers does.
 var ipvsBehaviour = []struct {
 	name string
 	test func(t *testing.T, k kernel.Objects)
@@ -69,11 +69,11 @@ func testServices(t *testing.T, k kernel.Objects) {
 	mark6 := ir.ServiceKey{FWMark: 7, IPv6: true}
 	want := table{
 		Services: map[ir.ServiceKey]state.Service{
-			web4:  {Scheduler: "wlc", Persistence: 50 * time.Second, Mask: 32},
-			web6:  {Scheduler: "rr", Persistence: 5 * time.Minute, Mask: 64},
+			web4:  {Scheduler: "wlc", Persistence: 50 * time.Second, Mask: ir.MaskOf(32, false)},
+			web6:  {Scheduler: "rr", Persistence: 5 * time.Minute, Mask: ir.MaskOf(64, true)},
 			dns:   {Scheduler: "sh", Flags: 0x4 | 0x8 | 0x10}, // one-packet, sh-fallback, sh-port
-			sip:   {Scheduler: "rr", Persistence: time.Minute, Mask: 32, Engine: "sip"},
-			mark4: {Scheduler: "wrr", Persistence: time.Hour, Mask: 24},
+			sip:   {Scheduler: "rr", Persistence: time.Minute, Mask: ir.MaskOf(32, false), Engine: "sip"},
+			mark4: {Scheduler: "wrr", Persistence: time.Hour, Mask: ir.MaskOf(24, false)},
 			mark6: {Scheduler: "mh"},
 		},
 		Destinations: map[state.DestinationKey]state.Destination{
@@ -88,7 +88,7 @@ func testServices(t *testing.T, k kernel.Objects) {
 			{Service: mark6, Server: server("[2001:db8::9]:0")}: {Weight: 1, Forwarding: ir.DR},
 		},
 	}
-	for range 2 { // setting what exists is no error
+	for range 2 { // setting what exists is not an error
 		set(t, k, want)
 		expect(t, k, want)
 	}
@@ -110,8 +110,9 @@ func testEdit(t *testing.T, k kernel.Objects) {
 	one := state.DestinationKey{Service: web4, Server: server("10.2.0.1:80")}
 	for _, s := range []state.Service{
 		{Scheduler: "rr"},
-		{Scheduler: "wlc", Persistence: time.Minute, Mask: 32},
-		{Scheduler: "wlc", Persistence: time.Minute, Mask: 16},
+		{Scheduler: "wlc", Persistence: time.Minute, Mask: ir.MaskOf(32, false)},
+		{Scheduler: "wlc", Persistence: time.Minute, Mask: ir.MaskOf(16, false)},
+		{Scheduler: "wlc", Persistence: time.Minute, Mask: ir.MaskFrom(addr("255.0.255.0"))},
 		{Scheduler: "sh", Flags: 0x8},
 		{Scheduler: "rr"},
 	} {
@@ -122,7 +123,7 @@ func testEdit(t *testing.T, k kernel.Objects) {
 		}
 	}
 	check(t, kernel.Delete(k, web4))
-	expect(t, k, table{}) // the destination goes with it
+	expect(t, k, table{}) // the destination is deleted with it
 }
 
 func testAbsent(t *testing.T, k kernel.Objects) {
@@ -209,7 +210,7 @@ func testSyncDaemons(t *testing.T, k kernel.Objects) {
 	}
 	expect(want)
 	for _, key := range []state.SyncDaemonKey{master, backup} {
-		for range 2 { // to delete what is not there is no error
+		for range 2 { // deleting what does not exist is not an error
 			check(t, kernel.Delete(k, key))
 		}
 		delete(want, key)

@@ -17,18 +17,18 @@ import (
 	"keepc/compiler/state"
 )
 
-// command makes changes with commands of IPVS, no more than ipvsBatch, and returns the outcome of each.
+// command makes changes with IPVS commands, at most ipvsBatch, and returns the result of each.
 func (l *Linux) command(changes []Change) []error {
 	errs := make([]error, len(changes))
 	err := l.table.use(func() error {
-		of := func(c Change) commander { return l.side(c.Key).(commander) } // Apply has looked
+		of := func(c Change) commander { return l.side(c.Key).(commander) } // Apply has checked this
 		adds := make([]command, len(changes))
 		for i, c := range changes {
 			adds[i] = of(c).commandOf(c, true)
 		}
 		errs = l.table.writer.do(adds)
 
-		// What is there already is edited in place: deleted and added again, it would lose its connections.
+		// What exists is edited in place: if it were deleted and added again, it would lose its connections.
 		var edits []command
 		var edited []int
 		for i, err := range errs {
@@ -69,7 +69,7 @@ func timeoutsCommand(_ state.TimeoutsKey, t *state.Timeouts, _ bool) command {
 	return command{cmdSetConfig, appendTimeouts(nil, *t)}
 }
 
-// pick is the number of the command that adds, edits or deletes.
+// pick returns the number of the command that adds, edits or deletes.
 func pick(set, add bool, adds, edits, deletes uint8) uint8 {
 	switch {
 	case !set:
@@ -80,7 +80,7 @@ func pick(set, add bool, adds, edits, deletes uint8) uint8 {
 	return edits
 }
 
-// What is absent already needs no deletion.
+// What is absent needs no deletion.
 
 func explainService(s *state.Service, err error) error {
 	switch {
@@ -156,10 +156,10 @@ const (
 	dstTunnelFlags = 15
 )
 
-// destinationSize is enough for the attributes of a real server, with what its service is known by.
+// destinationSize is enough for the attributes of a real server, including those that identify its service.
 const destinationSize = 192
 
-// appendService describes a service by its key and, for those commands that set it, its settings.
+// appendService describes a service by its key and, for commands that set it, its settings.
 func appendService(b []byte, k ir.ServiceKey, s *state.Service) []byte {
 	b, start := openAttr(b, attrService)
 	v6 := k.IPv6
@@ -175,7 +175,7 @@ func appendService(b []byte, k ir.ServiceKey, s *state.Service) []byte {
 	if s == nil {
 		return closeAttr(b, start)
 	}
-	// The kernel reads the timeout only beside the flag, and the mask always.
+	// The kernel reads the timeout only with the flag, but the mask always.
 	flags := s.Flags &^ (svcPersistent | svcHashed)
 	if s.Persistence > 0 {
 		flags |= svcPersistent
@@ -192,8 +192,8 @@ func appendService(b []byte, k ir.ServiceKey, s *state.Service) []byte {
 	return closeAttr(b, start)
 }
 
-// appendDestination describes a real server by its key and, for those commands that set it, its settings. The family lets a tunnel lead to a
-// server of the other family.
+// appendDestination describes a real server by its key and, for commands that set it, its settings. The family lets a
+// tunnel lead to a server of the other family.
 func appendDestination(b []byte, k netip.AddrPort, d *state.Destination) []byte {
 	b, start := openAttr(b, attrDest)
 	b = appendAddr(b, dstAddr, k.Addr())
@@ -214,7 +214,7 @@ func appendDestination(b []byte, k netip.AddrPort, d *state.Destination) []byte 
 	return closeAttr(b, start)
 }
 
-// appendTimeouts describes the timeouts; the kernel leaves those of 0 as they are.
+// appendTimeouts describes the timeouts; the kernel leaves those of 0 unchanged.
 func appendTimeouts(b []byte, t state.Timeouts) []byte {
 	b = append32(b, attrTCP, uint32(t.TCP.Seconds()))
 	b = append32(b, attrTCPFin, uint32(t.TCPFin.Seconds()))
@@ -244,17 +244,18 @@ type command struct {
 	attrs  []byte // encoded
 }
 
-// An ipvsWriter sends IPVS commands on a generic-netlink socket of its own, many in one message.
+// An ipvsWriter sends IPVS commands on its own generic-netlink socket, many in one message.
 type ipvsWriter struct {
 	family uint16
 	fd     int
 	seq    uint32 // of the last command sent
 	buf    []byte // answers
-	// message is what was sent last; its room is used again.
+	// message is what was last sent; its memory is reused.
 	message []byte
 }
 
-// ipvsBatch is how many commands go in one message. The answers to all, should all fail, fit into the default receive buffer.
+// ipvsBatch is the number of commands in one message. The answers to all of them fit into the default receive buffer
+// even if all fail.
 const ipvsBatch = 64
 
 func newIPVSWriter(family uint16) (*ipvsWriter, error) {
@@ -286,7 +287,7 @@ func (w *ipvsWriter) do(commands []command) []error {
 	return errs
 }
 
-// batch sends commands in one message. The kernel answers to those that fail, and to the last one in any case.
+// batch sends commands in one message. The kernel answers those that fail, and the last one in any case.
 func (w *ipvsWriter) batch(commands []command) []error {
 	errs := make([]error, len(commands))
 	fail := func(err error) []error {
@@ -307,7 +308,7 @@ func (w *ipvsWriter) batch(commands []command) []error {
 		message = binary.NativeEndian.AppendUint16(message, w.family)
 		message = binary.NativeEndian.AppendUint16(message, flags)
 		message = binary.NativeEndian.AppendUint32(message, w.seq)
-		message = append(message, 0, 0, 0, 0, c.number, ipvsVersion, 0, 0) // from whom: the kernel knows
+		message = append(message, 0, 0, 0, 0, c.number, ipvsVersion, 0, 0) // the sender is known to the kernel
 		message = append(message, c.attrs...)
 	}
 	w.message = message

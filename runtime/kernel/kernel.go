@@ -1,5 +1,6 @@
-// Package kernel is the only door to the machine's network: small interfaces for each kind of object, their Linux side, and
-// a fake with faults. Every verb is idempotent: adding what exists and deleting what is absent are no errors.
+// Package kernel is the only access to the machine's network: small interfaces for each kind of object, their Linux
+// implementation, and a fake that can fail. Every verb is idempotent: adding what exists and deleting what is absent
+// are not errors.
 package kernel
 
 import (
@@ -12,7 +13,7 @@ import (
 	"keepc/compiler/state"
 )
 
-// Errors that callers tell apart, with errors.Is.
+// Errors that callers distinguish with errors.Is.
 var (
 	// ErrNoIPVS: the kernel has no ip_vs.
 	ErrNoIPVS = errors.New("the kernel has no ip_vs")
@@ -22,7 +23,7 @@ var (
 	ErrPermission = errors.New("not permitted")
 	// ErrNoInterface: there is no such interface.
 	ErrNoInterface = errors.New("no such interface")
-	// ErrUnreachable: the gateway of a route is on no network of this host.
+	// ErrUnreachable: the gateway of a route is on none of this host's networks.
 	ErrUnreachable = errors.New("the gateway cannot be reached")
 )
 
@@ -34,7 +35,7 @@ type Link struct {
 	Loopback bool
 	NoARP    bool // there are no neighbours to tell of addresses (IFF_NOARP)
 	MTU      int
-	HWAddr   [6]byte      // zero where the link has no Ethernet address
+	HWAddr   [6]byte      // zero if the link has no Ethernet address
 	Addrs    []netip.Addr // in the kernel's order; without those that may not be used yet (duplicate address detection)
 }
 
@@ -42,33 +43,34 @@ type Link struct {
 type Links interface {
 	// Links lists the interfaces now.
 	Links() ([]Link, error)
-	// WatchLinks sends the whole new state of a link after each change of the link or its addresses, until ctx ends; then it
-	// closes the channel. A lost netlink message leads to a fresh dump, never to silence.
+	// WatchLinks sends the complete new state of a link after each change of the link or its addresses, until ctx
+	// ends; then it closes the channel. A lost netlink message leads to a new listing, never to silence.
 	WatchLinks(ctx context.Context) (<-chan Link, error)
-	// WatchRouting calls lost, until ctx ends, when a route with the mark of keepalived and keepc, or such a rule, was deleted, by whomever,
-	// and when messages about that were lost. The routes of others, which may change all the time, cost no call.
+	// WatchRouting calls lost, until ctx ends, when a route or rule with the mark of keepalived and keepc was deleted,
+	// by anyone, and when messages about that were lost. Other routes, which may change all the time, cause no call.
 	WatchRouting(ctx context.Context, lost func()) error
 }
 
 // A Wire carries the advertisements of one interface and family.
 type Wire interface {
-	// Send sends a payload (without IP header) from src to dst with this TTL and TOS 0xC0. TTL 0: the kernel's own, IPv6 only. Behind an
-	// authentication header, the identification of the packet is the low half of its sequence number, which the signature covers.
-	// It never blocks.
+	// Send sends a payload (without IP header) from src to dst with this TTL and TOS 0xC0. TTL 0: the kernel's
+	// default, IPv6 only. With an authentication header, the identification of the packet is the low half of its
+	// sequence number, which the signature covers. It never blocks.
 	Send(src, dst netip.Addr, ttl uint8, payload []byte) error
-	// Arm makes a datagram ready that Send would send now. Errors: errors.ErrUnsupported where there are no datagrams.
+	// Arm prepares a datagram that Send would send now. Errors: errors.ErrUnsupported if there are no datagrams.
 	Arm(d *Datagram, src, dst netip.Addr, ttl uint8, payload []byte) error
-	// Poll takes a packet that has arrived; false: there is none. It never blocks. Errors: io.EOF after Close; any other means that
-	// this wire hears nothing any more.
-	Poll() (Packet, bool, error)
-	// Accept makes the kernel drop what is not for one of these virtual routers, so that a flood of foreign advertisements costs
-	// nothing; a later call replaces the set. Unless from is zero, it also drops what another MAC address sent. A new wire accepts
-	// all. What is dropped is not counted anywhere: with log_unknown_vrids wires accept all.
+	// Receive passes the packets that have arrived to take, up to a maximum, and reports whether there may be more. A
+	// payload is valid until take returns. It never blocks. Errors: io.EOF after Close; any other means that this wire no
+	// longer receives anything.
+	Receive(most int, take func(Packet)) (more bool, err error)
+	// Accept makes the kernel drop what is not for one of these virtual routers, so that a flood of foreign
+	// advertisements costs nothing; a later call replaces the set. Unless from is zero, it also drops what a different
+	// MAC address sent. A new wire accepts everything. What is dropped is not counted anywhere: with log_unknown_vrids
+	// wires accept everything.
 	Accept(vrids []uint8, from [6]byte) error
-	// Room makes the receive buffer that large, in bytes, where it is not larger already.
+	// Room enlarges the receive buffer to that many bytes, unless it is larger already.
 	Room(bytes int)
-	// Join makes the wire hear these multicast groups, and leaves all others that it was in. What is sent to the host itself, it
-	// hears anyway.
+	// Join makes the wire a member of these multicast groups only. It receives what is sent to the host itself anyway.
 	Join(groups []netip.Addr) error
 	Close() error
 }
@@ -77,17 +79,17 @@ type Wire interface {
 type Bell interface {
 	// Ring wakes the loop, from any goroutine. It never blocks.
 	Ring()
-	// Watch wakes the loop as long as the descriptor can be read, until it is closed.
+	// Watch wakes the loop as long as the descriptor is readable, until it is closed.
 	Watch(fd int) error
 }
 
-// A Carrier is what advertisements travel in.
+// A Carrier is what advertisements are carried in.
 type Carrier uint8
 
 const (
 	IPv4 Carrier = iota
 	IPv6
-	AH // IPv4 with an authentication header: a payload begins with it
+	AH // IPv4 with an authentication header, with which the payload begins
 )
 
 // A Packet is a received VRRP packet.
@@ -102,60 +104,62 @@ type Packet struct {
 
 // Wires opens wires.
 type Wires interface {
-	// OpenWire opens a wire on the interface, in no group yet. The bell rings while a packet waits for Poll; nil: nobody sleeps.
-	// Errors: ErrNoInterface, ErrPermission.
+	// OpenWire opens a wire on the interface, in no group yet. The bell rings while a packet waits for Receive; nil:
+	// nothing sleeps. Errors: ErrNoInterface, ErrPermission.
 	OpenWire(iface string, c Carrier, bell Bell) (Wire, error)
 	// OpenVirtual is OpenWire for a virtual interface: it sends from addresses that the interface need not have.
 	OpenVirtual(iface string, c Carrier, bell Bell) (Wire, error)
 }
 
-// Neighbours tells the neighbours on a link where an address lives, and hears what they say of it.
+// Neighbours tells the neighbours on a link where an address is, and receives what they claim about it.
 type Neighbours interface {
 	// Announce sends one gratuitous ARP request (IPv4) or unsolicited neighbour advertisement (IPv6) for the address.
 	Announce(iface string, addr netip.Addr) error
-	// WatchClaims calls told when a host says, by ARP or neighbour discovery, that it has one of the addresses that about sets, and its MAC
-	// address is that of no interface here, until ctx ends. At first there are none of them. Of many that come while told has not returned some are
-	// lost. Errors: ErrPermission.
+	// WatchClaims calls told, until ctx ends, when a host whose MAC address is on no interface here claims one of the
+	// addresses set by about, by ARP or neighbour discovery. Initially there are no addresses. If many claims come
+	// before told returns, some are lost. Errors: ErrPermission.
 	WatchClaims(ctx context.Context, told func(Claim)) (about func([]netip.Addr), err error)
 }
 
-// A Claim is what a host says of itself.
+// A Claim is a host's claim of an address.
 type Claim struct {
-	Interface string // on which that was heard
+	Interface string // on which it was received
 	Addr      netip.Addr
 	MAC       [6]byte
 }
 
-// Balancing tells how busy real servers are.
+// Balancing reports the load of real servers.
 type Balancing interface {
-	// Connections counts those of the real servers of a service. A service that is not there has none. Errors: ErrNoIPVS, ErrPermission.
+	// Connections counts the connections of the real servers of a service. A service that does not exist has none.
+	// Errors: ErrNoIPVS, ErrPermission.
 	Connections(ir.ServiceKey) (map[netip.AddrPort]Connections, error)
-	// Traffic counts what went through services and real servers since they are in the table. It takes an exchange with the kernel for each
-	// service; with an error it returns what it had read by then. Errors: ErrNoIPVS, ErrPermission, that of ctx.
+	// Traffic counts what has passed through services and real servers since they were added to the table. It takes an
+	// exchange with the kernel for each service; with an error it returns what it had read by then. Errors: ErrNoIPVS,
+	// ErrPermission, that of ctx.
 	Traffic(ctx context.Context) (Traffics, error)
 }
 
-// Traffics is what went through all services of a table, and through their real servers.
+// Traffics is what has passed through all services of a table, and through their real servers.
 type Traffics struct {
 	Services map[ir.ServiceKey]Traffic
 	Servers  map[state.DestinationKey]Traffic
 }
 
-// Traffic is what IPVS counts. Answers are counted with NAT alone: else they do not pass it.
+// Traffic is what IPVS counts. Answers are counted only with NAT: otherwise they do not pass through it.
 type Traffic struct {
 	Connections           uint64
 	PacketsIn, PacketsOut uint64
 	BytesIn, BytesOut     uint64
 }
 
-// Connections are those that the kernel remembers of a real server.
+// Connections are those that the kernel remembers for a real server.
 type Connections struct {
 	Active     uint32 // established
 	Inactive   uint32 // in any other state
-	Persistent uint32 // templates of clients that come back to this server
+	Persistent uint32 // templates of clients that return to this server
 }
 
-// Kernel is all of it.
+// Kernel is all of the above.
 type Kernel interface {
 	Objects
 	Balancing
@@ -166,12 +170,12 @@ type Kernel interface {
 	Close() error
 }
 
-// same tells whether the kernel would hold both alike.
+// same reports whether the kernel would hold both in the same way.
 func same(a, b state.Address) bool {
 	return a.Label == b.Label && a.Scope == b.Scope && a.Broadcast == b.Broadcast && a.Peer == b.Peer && a.Flags == b.Flags && a.Astray == b.Astray
 }
 
-// vridOf is the VRID of an advertisement, as both versions have it.
+// vridOf returns the VRID of an advertisement of either version.
 func vridOf(payload []byte) uint8 {
 	if len(payload) < 2 {
 		return 0
@@ -179,8 +183,8 @@ func vridOf(payload []byte) uint8 {
 	return payload[1]
 }
 
-// signedID is the identification of an IPv4 packet whose payload begins with an authentication header: the low half of the sequence
-// number, RFC 2402 section 2.
+// signedID returns the identification of an IPv4 packet whose payload begins with an authentication header: the low
+// half of the sequence number, RFC 2402 section 2.
 func signedID(payload []byte) uint16 {
 	if len(payload) < 12 {
 		return 0

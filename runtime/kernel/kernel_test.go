@@ -18,14 +18,14 @@ import (
 	"keepc/runtime/lab"
 )
 
-// A host is a kernel with eth0, at the other end of whose cable is another kernel with eth0. Both are up; here are
-// 10.0.0.1/24 and fe80::ff:fe00:1/64, there 10.0.0.2/24 and fe80::ff:fe00:2/64.
+// A host is a kernel with eth0, connected by a cable to eth0 of another kernel. Both are up; here has 10.0.0.1/24 and
+// fe80::ff:fe00:1/64, there has 10.0.0.2/24 and fe80::ff:fe00:2/64.
 type host struct {
 	kernel.Kernel
 	far     kernel.Kernel
 	up      func(bool) // switches eth0 on or off
 	carrier func(bool) // plugs the cable in or out
-	remake  func()     // deletes eth0 and makes it anew, up, without addresses
+	remake  func()     // deletes eth0 and recreates it, up, without addresses
 }
 
 var (
@@ -40,7 +40,7 @@ func key(s string) state.AddressKey {
 	return state.AddressKey{Dev: "eth0", Prefix: netip.MustParsePrefix(s)}
 }
 
-// behaviour is what every Kernel does. The same table holds for Linux and for the fake.
+// behaviour checks what every Kernel does. The same table is used for Linux and for the fake.
 var behaviour = []struct {
 	name string
 	test func(t *testing.T, h host)
@@ -81,7 +81,7 @@ func testAddresses(t *testing.T, h host) {
 		key("2001:db8::4/64"): {NoDAD: true},
 	}
 	for k, a := range want {
-		for range 2 { // adding what exists is no error
+		for range 2 { // adding what exists is not an error
 			a.Why = "provenance never reaches the kernel"
 			check(t, kernel.Set(h, k, a))
 		}
@@ -92,7 +92,7 @@ func testAddresses(t *testing.T, h host) {
 		if d := cmp.Diff(a, all[k], cmp.Comparer(same)); d != "" {
 			t.Errorf("%s: %s", k, d)
 		}
-		for range 2 { // deleting what is absent is no error
+		for range 2 { // deleting what is absent is not an error
 			check(t, kernel.Delete(h, k))
 		}
 	}
@@ -209,7 +209,7 @@ func testWatch(t *testing.T, h host) {
 	defer cancel()
 	changes, err := h.WatchLinks(ctx)
 	check(t, err)
-	// until waits for a state of eth0; those on the way do not matter.
+	// until waits for a state of eth0; states in between do not matter.
 	until := func(what string, reached func(kernel.Link) bool) {
 		t.Helper()
 		for l := range changes {
@@ -256,7 +256,7 @@ func testSlow(t *testing.T, h host) {
 	time.Sleep(lab.Patience(100 * time.Millisecond))
 	for l := range changes {
 		if l.Name == "eth0" {
-			if len(l.Addrs) != 102 { // the newest state comes first, and alone
+			if len(l.Addrs) != 102 { // the newest state comes first, and only that
 				t.Errorf("%d addresses", len(l.Addrs))
 			}
 			break
@@ -287,13 +287,22 @@ func wire(t *testing.T, k kernel.Wires, c kernel.Carrier) kernel.Wire {
 	return w
 }
 
+// next returns a packet that has arrived.
+func next(t *testing.T, w kernel.Wire) (next kernel.Packet, some bool) {
+	t.Helper()
+	_, err := w.Receive(1, func(p kernel.Packet) {
+		next, some = p, true
+		next.Payload = slices.Clone(p.Payload)
+	})
+	check(t, err)
+	return next, some
+}
+
 // receive waits a little for the next packet.
 func receive(t *testing.T, w kernel.Wire) (kernel.Packet, bool) {
 	t.Helper()
 	for end := time.Now().Add(time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		p, some, err := w.Poll()
-		check(t, err)
-		if some {
+		if p, some := next(t, w); some {
 			return p, true
 		}
 	}
@@ -364,7 +373,7 @@ func testUnicast(t *testing.T, h host) {
 	}
 }
 
-// testJoin hears a group from when it is joined until it is left, and what is sent to the host always.
+// testJoin receives a group from joining to leaving, and what is sent to the host always.
 func testJoin(t *testing.T, h host) {
 	other4, other6 := addr("224.0.0.200"), addr("ff02::200")
 	for _, c := range []struct {
@@ -422,7 +431,7 @@ func testWireAccepts(t *testing.T, h host) {
 					t.Errorf("accept %v: got %v, want VRID %d", step.accept, got, vrid)
 				}
 			}
-			check(t, far.Accept([]uint8{99}, [6]byte{})) // who says that nothing else waits
+			check(t, far.Accept([]uint8{99}, [6]byte{})) // this shows that nothing else waits
 			check(t, near.Send(c.src, c.dst, 255, advert(99)))
 			if got, _ := receive(t, far); !slices.Equal(got.Payload, advert(99)) {
 				t.Errorf("accept %v: got %v beside what was asked for", step.accept, got)
@@ -434,7 +443,7 @@ func testWireAccepts(t *testing.T, h host) {
 func testWireEnds(t *testing.T, h host) {
 	near, far := wire(t, h, kernel.IPv4), wire(t, h.far, kernel.IPv4)
 	check(t, far.Close())
-	if _, _, err := far.Poll(); err != io.EOF {
+	if _, err := far.Receive(1, nil); err != io.EOF {
 		t.Errorf("receive on a closed wire: %v", err)
 	}
 	if far.Send(far4, all4, 255, []byte("late")) == nil {

@@ -7,24 +7,24 @@ import (
 	"time"
 )
 
-// A linkWatch tells changes of links. A change is a mere hint to look again: the watch lists all links and sends those that
-// differ from what it sent before. So a lost message, a rename (the old name goes, the new one comes) and an interface made
-// anew under its old name (another Index) need no care of their own, and a slow consumer gets the newest state of each link. A
-// change that is undone before the watch looks is not seen.
+// A linkWatch reports changes of links. A change is only a hint to look again: the watch lists all links and sends
+// those that differ from what it sent before. So a lost message, a rename (the old name disappears, the new one
+// appears) and a recreated interface with the same name (a different Index) need no special care, and a slow consumer
+// gets the newest state of each link. A change that is undone before the watch looks is not seen.
 type linkWatch struct {
 	list    func() ([]Link, error)
 	out     chan Link
 	hint    chan struct{}   // something may have changed
-	rumour  chan struct{}   // something may have changed that can wait until the watch has rested
-	known   map[string]Link // by name: what the consumer was told, or will be
+	rumour  chan struct{}   // something may have changed, and can wait until the watch has rested
+	known   map[string]Link // by name: what was, or will be, sent
 	pending []Link          // to be sent, at most one for each name
 
 	mu sync.Mutex
-	up map[int]bool // of the links that are known, by index
+	up map[int]bool // of the known links, by index
 }
 
-// How long the watch rests after a look before it follows a rumour: at least the first, and so much longer the more there is to list.
-// A storm of changes that are no business of ours costs a few looks a second.
+// How long the watch rests after a look before it follows a rumour: at least the first, and longer the more there is
+// to list. A storm of unrelated changes costs only a few looks per second.
 const (
 	rest        = 50 * time.Millisecond
 	restForEach = 100 * time.Microsecond
@@ -52,7 +52,7 @@ func (w *linkWatch) glance() {
 	}
 }
 
-// urgent reports whether a link is up or down now, or gone, otherwise than was seen. A link that nobody has seen can wait.
+// urgent reports whether the state of a link, up, down or gone, differs from what was seen. An unknown link can wait.
 func (w *linkWatch) urgent(index int, up, gone bool) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -62,7 +62,7 @@ func (w *linkWatch) urgent(index int, up, gone bool) bool {
 
 // run sends changes until ctx ends. The channel is left open.
 func (w *linkWatch) run(ctx context.Context) {
-	var rested <-chan struct{} // nil: the watch has
+	var rested <-chan struct{} // nil: the watch has rested
 	calm := func() {}
 	defer func() { calm() }()
 	for {
@@ -90,7 +90,7 @@ func (w *linkWatch) run(ctx context.Context) {
 		case <-rumour:
 		}
 		now, err := w.list()
-		if err != nil { // the list would not settle, or there is no memory
+		if err != nil { // the list does not settle, or memory is short
 			pause(ctx, 50*time.Millisecond)
 			w.look()
 			continue
@@ -106,7 +106,7 @@ func (w *linkWatch) run(ctx context.Context) {
 	}
 }
 
-// compare queues the links that are not as known.
+// compare queues the links that differ from what is known.
 func (w *linkWatch) compare(now []Link) {
 	present := make(map[string]bool, len(now))
 	for _, l := range now {

@@ -35,7 +35,7 @@ func links(h *netlink.Handle) ([]Link, error) {
 		all = append(all, newLink(a))
 	}
 	for _, a := range addrs {
-		// Nothing may be sent from an address before duplicate address detection has passed it.
+		// Nothing may be sent from an address before it has passed duplicate address detection.
 		usable := a.Flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == 0
 		addr, ok := netip.AddrFromSlice(a.IP)
 		if i, known := at[a.LinkIndex]; known && ok && usable {
@@ -76,7 +76,7 @@ func (l *Linux) WatchLinks(ctx context.Context) (<-chan Link, error) {
 		monitor.Close()
 		return nil, err
 	}
-	// A handle of its own: the watch waits for nobody's writes.
+	// A separate handle: the watch does not wait for writes of others.
 	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		monitor.Close()
@@ -97,7 +97,7 @@ func (l *Linux) WatchLinks(ctx context.Context) (<-chan Link, error) {
 			w.glance()
 			pause(ctx, gather)
 			drain(addresses)
-			w.glance() // the look may have been before what was drained
+			w.glance() // the look may have come before what was drained
 		})
 	})
 	go func() {
@@ -112,13 +112,14 @@ func (l *Linux) WatchLinks(ctx context.Context) (<-chan Link, error) {
 	return w.out, nil
 }
 
-// monitorBuffer is room for the burst of messages that thousands of new addresses bring. Overflow costs nothing but a look.
+// monitorBuffer has room for the burst of messages that thousands of new addresses cause. Overflow costs only a look.
 const monitorBuffer = 1 << 20
 
-// gather is how long messages about addresses are left to gather: each that wakes this process costs as much as a hundred that are drained.
+// gather is how long messages about addresses are collected: each one that wakes this process costs as much as a
+// hundred that are drained.
 const gather = 20 * time.Millisecond
 
-// openMonitor opens a socket on which the kernel tells changes of addresses and forwarding.
+// openMonitor opens a socket on which the kernel reports changes of addresses and forwarding.
 func openMonitor() (*os.File, error) {
 	return openGroups(unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV6_NETCONF)
 }
@@ -139,8 +140,8 @@ func drain(monitor *os.File) {
 	})
 }
 
-// openGroups opens a socket on which the kernel tells what concerns some groups. It is non-blocking, so that the runtime's poller serves it
-// and Close ends a Read.
+// openGroups opens a socket on which the kernel reports to some groups. It is non-blocking, so that the runtime's
+// poller serves it and Close ends a Read.
 func openGroups(groups ...int) (*os.File, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err != nil {
@@ -159,15 +160,15 @@ func openGroups(groups ...int) (*os.File, error) {
 	return f, nil
 }
 
-// receiveBuffer asks for more room than the host's limit, and takes the limit without CAP_NET_ADMIN.
+// receiveBuffer asks for more than the host's limit, and accepts the limit without CAP_NET_ADMIN.
 func receiveBuffer(fd, size int) {
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, size) != nil {
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, size)
 	}
 }
 
-// tell takes a message of the kernel as a hint to look again: at once where a known link goes up or down or away, or nobody knows what it
-// says; else when the watch has rested.
+// tell takes a message of the kernel as a hint to look again: at once if a known link goes up, down or away, or the
+// message is not understood; otherwise when the watch has rested.
 func (w *linkWatch) tell(message []byte) {
 	const flags = unix.SizeofNlMsghdr + 8 // of struct ifinfomsg
 	if len(message) < flags+4 {
@@ -185,8 +186,8 @@ func (w *linkWatch) tell(message []byte) {
 	w.glance()
 }
 
-// hear hands over the beginning of every message, until the monitor is closed. An error, as ENOBUFS, which stands for lost ones, is an empty
-// message.
+// hear passes the beginning of every message to tell, until the monitor is closed. An error such as ENOBUFS, which
+// stands for lost messages, is passed as an empty message.
 func hear(monitor io.ReadCloser, tell func(message []byte)) {
 	var scratch [unix.SizeofNlMsghdr + unix.SizeofIfInfomsg]byte // the kernel drops the rest of a message
 	for {

@@ -21,8 +21,8 @@ import (
 	"keepc/runtime/lab"
 )
 
-// TestModuleIPVS loads and unloads ip_vs. It comes first, and runs in a process of its own, for moby/ipvs never forgets which
-// number the kernel gave to IPVS when a process first asked.
+// TestModuleIPVS loads and unloads ip_vs. It comes first, and runs in its own process, because moby/ipvs never forgets
+// the number that the kernel gave to IPVS when a process first asked.
 func TestModuleIPVS(t *testing.T) {
 	lab.NeedIPVS(t)
 	const child = "KEEPC_TEST_MODULE"
@@ -40,7 +40,7 @@ func TestModuleIPVS(t *testing.T) {
 	h := lab.New(t).Host("lb01")
 	k := open(t, h)
 	h.Run("sh", "-c", unload)
-	// Neither this process nor the kernel, which also loads families that are asked for, may find modprobe.
+	// Neither this process nor the kernel, which also loads requested families, may find modprobe.
 	helper, path := h.Run("cat", "/proc/sys/kernel/modprobe"), os.Getenv("PATH")
 	h.Sysctl("kernel.modprobe", "/none")
 	t.Setenv("PATH", "")
@@ -68,7 +68,7 @@ func TestLinuxIPVS(t *testing.T) {
 	}
 }
 
-// TestIPVSAsKeepalived lets keepalived and this package make the same table; ipvsadm tells them.
+// TestIPVSAsKeepalived lets keepalived and this package make the same table, and compares them with ipvsadm.
 func TestIPVSAsKeepalived(t *testing.T) {
 	lab.NeedIPVS(t)
 	lab.NeedPrograms(t, "keepalived", "ipvsadm")
@@ -133,10 +133,10 @@ virtual_server fwmark 7 inet6 {
 	mark4, mark6 := ir.ServiceKey{FWMark: 7}, ir.ServiceKey{FWMark: 7, IPv6: true}
 	want := table{
 		Services: map[ir.ServiceKey]state.Service{
-			web4:  {Scheduler: "wlc", Persistence: 50 * time.Second, Mask: 32},
+			web4:  {Scheduler: "wlc", Persistence: 50 * time.Second, Mask: ir.MaskOf(32, false)},
 			dns:   {Scheduler: "sh", Flags: 0x4 | 0x10}, // one-packet, sh-port
-			web6:  {Scheduler: "mh", Persistence: 5 * time.Minute, Mask: 64},
-			mark4: {Scheduler: "rr", Persistence: time.Hour, Mask: 24},
+			web6:  {Scheduler: "mh", Persistence: 5 * time.Minute, Mask: ir.MaskOf(64, true)},
+			mark4: {Scheduler: "rr", Persistence: time.Hour, Mask: ir.MaskOf(24, false)},
 			mark6: {Scheduler: "wrr"},
 		},
 		Destinations: map[state.DestinationKey]state.Destination{
@@ -164,7 +164,7 @@ virtual_server fwmark 7 inet6 {
 	expect(t, k, want) // and that changed nothing
 }
 
-// TestEditKeepsConnections edits a service and its server under a connection.
+// TestEditKeepsConnectionsIPVS edits a service and its server under a connection.
 func TestEditKeepsConnectionsIPVS(t *testing.T) {
 	lab.NeedIPVS(t)
 	n := lab.New(t)
@@ -206,7 +206,7 @@ func TestEditKeepsConnectionsIPVS(t *testing.T) {
 	}
 }
 
-// echo sends back what one connection at a time says, until the network goes.
+// echo sends back what it receives on one connection at a time, until the network is gone.
 func echo(t *testing.T, h *lab.Host, address string) {
 	t.Helper()
 	l, err := h.Listen("tcp", address)
@@ -226,7 +226,7 @@ func echo(t *testing.T, h *lab.Host, address string) {
 	t.Cleanup(func() { l.Close(); <-done })
 }
 
-// TestLocalServerIPVS: a server that is the director itself.
+// TestLocalServerIPVS checks a real server that is the director itself.
 func TestLocalServerIPVS(t *testing.T) {
 	lab.NeedIPVS(t)
 	h := lab.New(t).Host("lb01")

@@ -31,7 +31,7 @@ func linuxHost(t *testing.T) host {
 	lan := n.Segment("lan")
 	here := n.Host("here", lab.On(lan, "eth0", "10.0.0.1/24"))
 	far := n.Host("far", lab.On(lan, "eth0", "10.0.0.2/24"))
-	// A link that is up carries nothing before the bridge has noticed.
+	// A link that is up carries nothing until the bridge has noticed.
 	carries := func() {
 		lab.Eventually(t, 5*time.Second, "the cable to carry", func() bool {
 			_, err := here.Try("ping", "-c1", "-W1", far4.String())
@@ -79,7 +79,7 @@ func open(t *testing.T, h *lab.Host) inside {
 	return k
 }
 
-// inside calls a Linux kernel on a thread of its host where the call may open a socket.
+// inside calls a Linux kernel on a thread of its host if the call may open a socket.
 type inside struct {
 	kernel.Kernel
 	host *lab.Host
@@ -150,7 +150,7 @@ func (i inside) Apply(changes []kernel.Change) iter.Seq2[int, error] {
 	}
 }
 
-// TestUnprivileged says which capability each door asks for.
+// TestUnprivileged checks which capability each operation names.
 func TestUnprivileged(t *testing.T) {
 	h := lab.New(t)
 	lb01 := h.Host("lb01", lab.On(h.Segment("lan"), "eth0", "10.0.0.1/24"))
@@ -183,7 +183,7 @@ func TestUnprivilegedIPVS(t *testing.T) {
 	unprivileged(t, h, "observe", func() error { _, ipvs, err := kernel.Observe(k); check(t, err); return ipvs }, "CAP_NET_ADMIN")
 }
 
-// unprivileged does something on a thread inside the host that has no capability in effect.
+// unprivileged does something on a thread inside the host that has no effective capability.
 func unprivileged(t *testing.T, h *lab.Host, name string, do func() error, want string) {
 	t.Helper()
 	err := h.Do(func() error {
@@ -205,8 +205,8 @@ func unprivileged(t *testing.T, h *lab.Host, name string, do func() error, want 
 	}
 }
 
-// TestLinuxRename: an address that was put on an interface is deleted there, whatever its name is by then, and another interface that has
-// the name is left alone.
+// TestLinuxRename checks that an address is deleted on the interface that it was put on, whatever that is called by
+// then, and that a different interface with the name is left alone.
 func TestLinuxRename(t *testing.T) {
 	n := lab.New(t)
 	lan := n.Segment("lan")
@@ -241,7 +241,8 @@ func TestLinuxRename(t *testing.T) {
 	check(t, kernel.Delete(k, mine))
 }
 
-// TestWatchOfABurst: the first address of a burst makes the watch look, and those that come while the rest of the messages gathers are seen, too.
+// TestWatchOfABurst checks that the first address of a burst makes the watch look, and that those which come while the
+// rest of the messages are collected are seen, too.
 func TestWatchOfABurst(t *testing.T) {
 	n := lab.New(t)
 	h := n.Host("lb01", lab.On(n.Segment("lan"), "eth0"))

@@ -13,7 +13,7 @@ import (
 	"keepc/runtime/lab"
 )
 
-// TestMonitorOverflows proves that lost messages end in a look, not in silence.
+// TestMonitorOverflows checks that lost messages lead to a look, not to silence.
 func TestMonitorOverflows(t *testing.T) {
 	n := lab.New(t)
 	h := n.Host("lb01", lab.On(n.Segment("lan"), "eth0"))

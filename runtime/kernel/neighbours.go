@@ -11,8 +11,8 @@ const (
 	etherIPv6 = 0x86DD
 )
 
-// gratuitousARP is the Ethernet frame of an ARP request in which the address asks for itself. keepalived sends a request, not
-// a reply, with the broadcast address as target hardware address; so does this.
+// gratuitousARP is the Ethernet frame of an ARP request in which the address asks for itself. Like keepalived, it is a
+// request, not a reply, with the broadcast address as target hardware address.
 func gratuitousARP(hw [6]byte, addr netip.Addr) []byte {
 	broadcast := [6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 	f := ethernet(broadcast, hw, etherARP)
@@ -24,7 +24,7 @@ func gratuitousARP(hw [6]byte, addr netip.Addr) []byte {
 }
 
 // unsolicitedNA is the Ethernet frame of a neighbour advertisement (RFC 4861 section 4.4) from the address to all nodes, with
-// the override flag and the hardware address; router says whether the sender forwards.
+// the override flag and the hardware address; router reports whether the sender forwards.
 func unsolicitedNA(hw [6]byte, addr netip.Addr, router bool) []byte {
 	const (
 		advertisement = 136

@@ -12,17 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Announce implements Neighbours. An interface without Ethernet neighbours (loopback, NOARP, tunnels) has nobody to tell: no
-// error.
+// Announce implements Neighbours. For an interface without Ethernet neighbours (loopback, NOARP, tunnels) it does
+// nothing and returns no error.
 //
-// While links are watched, which keeps what an announcement needs to know of them, an announcement is one system call: a director
-// that takes over hundreds of addresses asks the kernel nothing.
+// While links are watched, which keeps what an announcement needs to know about them, an announcement is one system
+// call: a director that takes over hundreds of addresses asks the kernel nothing.
 func (l *Linux) Announce(iface string, addr netip.Addr) error {
 	link, fresh, err := l.neighbour(iface, false)
 	if err == nil {
 		err = l.announce(link, addr.Unmap())
 	}
-	if !fresh && (errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO)) { // made anew, and the watch has yet to see it
+	if !fresh && (errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO)) { // recreated, and not yet seen by the watch
 		if link, _, err = l.neighbour(iface, true); err == nil {
 			err = l.announce(link, addr.Unmap())
 		}
@@ -43,12 +43,12 @@ func (l *Linux) announce(link neighbourLink, addr netip.Addr) error {
 	return l.neighbours.send(link.index, etherARP, gratuitousARP(link.hw, addr))
 }
 
-// A neighbourLink is what an announcement needs to know of its interface.
+// A neighbourLink is what an announcement needs to know about its interface.
 type neighbourLink struct {
 	index    int
 	hw       [6]byte
 	silent   bool        // it has no neighbours
-	forwards func() bool // whether the host routes IPv6 packets that come in on it; asked once, when it is first needed
+	forwards func() bool // reports whether the host forwards IPv6 packets from it; asked once, on first use
 }
 
 func newNeighbourLink(l Link) neighbourLink {
@@ -61,7 +61,7 @@ func newNeighbourLink(l Link) neighbourLink {
 	}
 }
 
-// neighbour is what is known of an interface, which the kernel is asked for if need be.
+// neighbour returns what is known of an interface, asking the kernel if necessary.
 func (l *Linux) neighbour(iface string, ask bool) (link neighbourLink, fresh bool, err error) {
 	if !ask {
 		if link, known := l.neighbours.link(iface); known {
@@ -75,16 +75,16 @@ func (l *Linux) neighbour(iface string, ask bool) (link neighbourLink, fresh boo
 	return newNeighbourLink(newLink(attrs)), true, nil
 }
 
-// neighbours is a socket that sends frames on any interface and receives none, since its protocol is 0; and what the watch of links
-// saw last. The socket opens when it is first used and stays.
+// neighbours is a socket that sends frames on any interface and receives none, since its protocol is 0; and what the
+// watch of links last saw. The socket opens on first use and stays open.
 type neighbours struct {
 	mu    sync.Mutex
 	open  bool
 	fd    int
-	links map[string]neighbourLink // nil: nobody watches
+	links map[string]neighbourLink // nil: links are not watched
 }
 
-// learn keeps what the watch saw. A change of the host's forwarding is such a look, too.
+// learn keeps what the watch saw. A change of the host's forwarding causes such a look, too.
 func (s *neighbours) learn(all []Link) {
 	links := make(map[string]neighbourLink, len(all))
 	for _, l := range all {

@@ -11,7 +11,7 @@ import (
 	"keepc/runtime/lab"
 )
 
-// watching opens the kernel of a host, with a watch of links whose changes nobody minds.
+// watching opens the kernel of a host, with a watch of links whose changes are ignored.
 func watching(t testing.TB, h *lab.Host) *Linux {
 	t.Helper()
 	var k *Linux
@@ -45,7 +45,7 @@ func watching(t testing.TB, h *lab.Host) *Linux {
 	return k
 }
 
-// TestAnnounceAsksNobody announces without a netlink socket to ask, and follows the interface all the same.
+// TestAnnounceAsksNobody announces without a netlink socket, and follows the interface all the same.
 func TestAnnounceAsksNobody(t *testing.T) {
 	n := lab.New(t)
 	h := n.Host("lb01", lab.On(n.Segment("lan"), "eth0", "10.0.0.1/24", "fd00::1/64"))
@@ -54,7 +54,7 @@ func TestAnnounceAsksNobody(t *testing.T) {
 	k.routes.Close()
 	addr4, addr6 := netip.MustParseAddr("10.0.0.3"), netip.MustParseAddr("fd00::3")
 
-	// sends announces until the frame is as it should be, for the watch needs a moment to see a change.
+	// sends announces until the frame is as expected, because the watch needs a moment to see a change.
 	sends := func(what string, addr netip.Addr, good func(frame []byte) bool) {
 		t.Helper()
 		lab.Eventually(t, 5*time.Second, what, func() bool {

@@ -10,25 +10,27 @@ import (
 	"keepc/compiler/state"
 )
 
-// Objects is that part of the kernel's state that state.Kinds describes.
+// Objects is the part of the kernel's state that state.Kinds describes.
 type Objects interface {
-	// Read lists objects. What cannot be read stops nothing else: unread says why, by kind; nil: all is there. Errors: ErrNoIPVS,
-	// ErrPermission.
+	// Read lists objects. What cannot be read does not stop the rest: unread says why, by kind; nil: everything was
+	// read. Errors: ErrNoIPVS, ErrPermission.
 	Read(Scope) (have state.State, unread Unread)
-	// Apply makes the changes in their order, in as few system calls as it can, and yields the index and the outcome of each as soon as
-	// it is known. One that fails does not stop the others; who leaves the loop ends it, and up to a few dozen changes whose outcome was
-	// not told may have been made. No key may come twice, but for one that is deleted and set behind that.
+	// Apply makes the changes in order, in as few system calls as possible, and yields the index and the result of
+	// each as soon as it is known. A failure does not stop the others. Breaking out of the loop stops it; up to a few
+	// dozen changes without a yielded result may then have been made. No key may occur twice, except for one that is
+	// deleted and then set.
 	//
-	// Set adds an object, or edits it in place where its kind can; connections stay. To delete what is not there is no error. An address
-	// comes without duplicate address detection, a route before those of others with the same destination and metric; one of the same
-	// key that has other settings is to be deleted first. A tunnel is brought up, and stays when it is deleted, but down.
+	// Set adds an object, or edits it in place if its kind can; connections stay. Deleting what does not exist is not
+	// an error. An address is added without duplicate address detection, a route before foreign ones with the same
+	// destination and metric; one with the same key and different settings must be deleted first. A tunnel is brought
+	// up; deleting it only brings it down.
 	Apply([]Change) iter.Seq2[int, error]
 }
 
 // A Change sets or deletes one object.
 type Change struct {
 	Key    state.Key
-	Object state.Object // nil: to delete it
+	Object state.Object // nil: delete it
 }
 
 // Verb is "set" or "delete" with the name of the kind: "set address".
@@ -43,18 +45,18 @@ func (c Change) Verb() string {
 	return "set " + name
 }
 
-// String tells the change in a message.
+// String describes the change in a message.
 func (c Change) String() string { return c.Verb() + " " + c.Key.String() }
 
 // A Scope says what to read.
 type Scope struct {
 	Kinds []state.AnyKind // the kind of parents before that of their parts
-	// Keys lists the objects of a kind that it is about, so that the long lists of others need not be read; nil: it is about all.
-	// There may be more in what is read.
+	// Keys lists the relevant objects of a kind, so that long lists of foreign ones need not be read; nil: all are
+	// relevant. The result may contain more.
 	Keys func(state.AnyKind) iter.Seq[state.Key]
 }
 
-// concerns reports whether a kind has to be read; parts are read with what they are parts of.
+// concerns reports whether a kind must be read; parts are read with their parents.
 func (s Scope) concerns(kind state.AnyKind) bool {
 	if s.Keys == nil {
 		return true
@@ -68,7 +70,7 @@ func (s Scope) concerns(kind state.AnyKind) bool {
 	return false
 }
 
-// keysOf lists the keys of a kind that a scope is about; nil: all.
+// keysOf lists the relevant keys of a kind; nil: all.
 func keysOf[K state.Key](s Scope, kind state.AnyKind) iter.Seq[K] {
 	if s.Keys == nil {
 		return nil
@@ -85,7 +87,7 @@ func keysOf[K state.Key](s Scope, kind state.AnyKind) iter.Seq[K] {
 // Unread says for each kind why it could not be read.
 type Unread map[state.AnyKind]error
 
-// Err joins the errors; nil where there are none. Kinds that lack the same thing lack it once.
+// Err joins the errors; nil if there are none. Kinds that lack the same thing report it once.
 func (u Unread) Err() error {
 	var errs []error
 	said := map[string]bool{}
@@ -121,7 +123,7 @@ func read(s Scope, list func(kind state.AnyKind, have *state.State) error) (have
 	return have, unread
 }
 
-// Set makes one object be as it says.
+// Set sets one object.
 func Set(k Objects, key state.Key, o state.Object) error { return one(k, Change{key, o}) }
 
 // Delete deletes one object.
@@ -131,11 +133,11 @@ func one(k Objects, c Change) error {
 	for _, err := range k.Apply([]Change{c}) {
 		return err
 	}
-	return fmt.Errorf("%s: the kernel gave no answer", c)
+	return fmt.Errorf("%s: the kernel did not answer", c)
 }
 
 // errLasting: objects of a lasting kind cannot be deleted.
-var errLasting = errors.New("the kernel has it always")
+var errLasting = errors.New("the kernel always has it")
 
 // marks are the protocols of the keys, and keepalived's.
 func marks(keys iter.Seq[state.RouteKey]) []uint8 {

@@ -37,36 +37,39 @@ type side[K interface {
 	state.Key
 }, V state.Object] struct {
 	kind *state.Kind[K, V]
-	// list reads the objects; keys are those that matter, nil: all do. have holds what was read before, the parents of parts.
+	// list reads the objects; keys are the relevant ones, nil: all. have holds what was read before: the parents of
+	// parts.
 	list   func(l *Linux, have state.State, keys iter.Seq[K]) (map[K]V, error)
 	set    func(*Linux, K, V) error
-	delete func(*Linux, K) error // nil: the kernel has the objects always
+	delete func(*Linux, K) error // nil: the kernel always has the objects
 }
 
-// An ipvsSide is the side of a kind that is written by commands of IPVS, many in one message.
+// An ipvsSide is the side of a kind that is written with IPVS commands, many in one message.
 type ipvsSide[K interface {
 	comparable
 	state.Key
 }, V state.Object] struct {
 	kind *state.Kind[K, V]
 	list func(l *Linux, have state.State, keys iter.Seq[K]) (map[K]V, error)
-	// command is the one that adds, or edits, or, without an object, deletes. The kernel answers EEXIST to add what it has.
+	// command returns the command that adds, edits or, without an object, deletes. The kernel answers EEXIST when it
+	// has the object to be added.
 	command func(k K, o *V, add bool) command
-	// explain says better what the kernel means by an errno; nil from it: it is no error; nil: there is nothing to say.
+	// explain turns an errno into what the kernel means by it; if it returns nil, that is not an error; a nil explain
+	// changes nothing.
 	explain func(o *V, err error) error
 }
 
-// A batchSide is the side of a kind of which many objects are written at once.
+// A batchSide is the side of a kind whose objects are written many at once.
 type batchSide[K interface {
 	comparable
 	state.Key
 }, V state.Object] struct {
 	kind *state.Kind[K, V]
 	list func(l *Linux, have state.State, keys iter.Seq[K]) (map[K]V, error)
-	set  func(*Linux, []Change) []error // one for each change
+	set  func(*Linux, []Change) []error // one result for each change
 }
 
-// An anySide is a side whose types do not matter.
+// An anySide is a side without its types.
 type anySide interface {
 	of() state.AnyKind
 	read(l *Linux, s Scope, have *state.State) error
@@ -130,7 +133,8 @@ func (s *ipvsSide[K, V]) explained(c Change, err error) error {
 	return fmt.Errorf("%s: %w", c, permission(err, netAdmin))
 }
 
-// A writer is a side that writes one object, a batcher one that writes many; a commander is one that has a command for it.
+// A writer is a side that writes one object, a batcher one that writes many; a commander is one that has a command for
+// it.
 type (
 	batcher interface {
 		writeAll(*Linux, []Change) []error
@@ -247,7 +251,7 @@ func (l *Linux) syncDaemons(state.State, iter.Seq[state.SyncDaemonKey]) (map[sta
 			if ttl := a[daemonTTL]; len(ttl) > 0 {
 				d.TTL = ttl[0]
 			}
-			d.Group, _ = netip.AddrFromSlice(slices.Concat(a[daemonGroup], a[daemonGroup6])) // it has one of them
+			d.Group, _ = netip.AddrFromSlice(slices.Concat(a[daemonGroup], a[daemonGroup6])) // there is only one of them
 			all[state.SyncDaemonKey{Role: syncRoles()[role]}] = d
 		})
 		if err != nil {

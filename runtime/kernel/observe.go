@@ -8,8 +8,9 @@ import (
 	"keepc/compiler/state"
 )
 
-// Observe reads all that a director may touch; of the firewall, what it may read. ipvs is why the virtual servers are not in it, ErrNoIPVS or ErrPermission: neither keeps
-// VRRP from its work, and addresses can be read without privilege. err is any other failure.
+// Observe reads everything that a director may change; of the firewall, what it may read. ipvs is why the virtual
+// servers are missing, ErrNoIPVS or ErrPermission: VRRP works without them, and addresses can be read without
+// privileges. err is any other failure.
 func Observe(k Objects) (have state.State, ipvs, err error) {
 	have, unread := k.Read(Scope{Kinds: slices.Concat(state.KindsOf(state.OfRouter), state.KindsOf(state.OfBalance))})
 	for kind, why := range unread {
@@ -25,7 +26,7 @@ func Observe(k Objects) (have state.State, ipvs, err error) {
 	return have, ipvs, unread.Err()
 }
 
-// List lists the objects of one kind, which has no parents.
+// List lists the objects of one kind, which must have no parents.
 func List[K interface {
 	comparable
 	state.Key

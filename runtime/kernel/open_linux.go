@@ -25,14 +25,15 @@ type Linux struct {
 	neighbours neighbours
 	places     places
 	firewall   firewall
+	batch      batch
 }
 
 var _ Kernel = (*Linux)(nil)
 
-// Open opens the kernel of this host. It asks for no privilege: each verb tells what it lacks, with ErrPermission.
+// Open opens the kernel of this host. It needs no privileges: each verb reports what it lacks with ErrPermission.
 func Open() (*Linux, error) { return OpenWith("") }
 
-// OpenWith is Open with the IPVS table of another network namespace, by the path of its file.
+// OpenWith is Open with the IPVS table of a different network namespace, given by the path of its file.
 func OpenWith(ipvs string) (*Linux, error) {
 	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
@@ -55,7 +56,7 @@ func OpenWith(ipvs string) (*Linux, error) {
 	return l, nil
 }
 
-// Close gives the sockets back. Wires and watches have their own ends.
+// Close closes the sockets. Wires and watches are closed separately.
 func (l *Linux) Close() error {
 	l.routes.Close()
 	l.strict.Close()
@@ -65,7 +66,8 @@ func (l *Linux) Close() error {
 	return l.neighbours.close()
 }
 
-// within calls f on a thread in another network namespace, by the path of its file; empty: in that of the process. Sockets that f opens stay there.
+// within calls f on a thread in a different network namespace, given by the path of its file; empty: that of the
+// process. Sockets that f opens stay there.
 func within(space string, f func() error) error {
 	if space == "" {
 		return f()
@@ -87,13 +89,13 @@ func within(space string, f func() error) error {
 	}
 	failed := f()
 	if unix.Setns(int(home.Fd()), unix.CLONE_NEWNET) == nil {
-		runtime.UnlockOSThread() // else the thread ends with its goroutine
+		runtime.UnlockOSThread() // otherwise the thread ends with its goroutine
 	}
 	return failed
 }
 
-// Namespace names the network namespace of this process: its inode, and where the kernel tells it (5.14), a number that no other
-// namespace gets until the next boot, for an inode is used again.
+// Namespace identifies the network namespace of this process: by its inode and, if the kernel has it (5.14), a number
+// that no other namespace gets until the next boot, because inodes are reused.
 func Namespace() (string, error) {
 	link, err := os.Readlink("/proc/self/ns/net") // net:[4026531840]
 	if err != nil {
@@ -123,7 +125,7 @@ func lacks(capability string) error {
 	return fmt.Errorf("%w: this needs %s", ErrPermission, capability)
 }
 
-// permission turns the kernel's EPERM into an ErrPermission that names the capability; other errors stay as they are.
+// permission turns the kernel's EPERM into an ErrPermission that names the capability; other errors are unchanged.
 func permission(err error, capability string) error {
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
 		return lacks(capability)
@@ -131,7 +133,7 @@ func permission(err error, capability string) error {
 	return err
 }
 
-// link finds an interface by name. Errors: ErrNoInterface.
+// link returns an interface by name. Errors: ErrNoInterface.
 func (l *Linux) link(name string) (*netlink.LinkAttrs, error) {
 	found, err := l.routes.LinkByName(name)
 	if _, absent := errors.AsType[netlink.LinkNotFoundError](err); absent {
@@ -143,7 +145,7 @@ func (l *Linux) link(name string) (*netlink.LinkAttrs, error) {
 	return found.Attrs(), nil
 }
 
-// dump repeats a listing that changed under the kernel's hands while it was read.
+// dump repeats a listing that changed while the kernel read it.
 func dump[T any](list func() ([]T, error)) (all []T, err error) {
 	for range 10 {
 		if all, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {

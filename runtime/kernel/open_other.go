@@ -9,7 +9,7 @@ import (
 	"keepc/compiler/privilege"
 )
 
-// Open fails: keepc checks files everywhere, and runs them on Linux.
+// Open fails: keepc checks files everywhere, but only runs them on Linux.
 func Open() (Kernel, error) {
 	return nil, errors.New("keepc enforces state on Linux only, this is " + runtime.GOOS)
 }

@@ -18,8 +18,8 @@ import (
 	"keepc/runtime/lab"
 )
 
-// Here keepalived itself says what is right: it becomes master on one host, this package does the same on another one with
-// the same names and addresses.
+// Here keepalived is the reference: it becomes master on one host, and this package does the same on another with the
+// same names and addresses.
 
 const oracleConf = `
 vrrp_instance VI_1 {
@@ -90,7 +90,7 @@ func TestAddressesAsKeepalived(t *testing.T) {
 	}
 }
 
-// listed is what ip tells of eth0's addresses, in order; the address made from the hardware address aside.
+// listed is what ip shows of eth0's addresses, in order, without the one derived from the hardware address.
 func listed(t *testing.T, h *lab.Host) (all []map[string]any) {
 	t.Helper()
 	var links []struct {
@@ -149,7 +149,7 @@ func starts(at int, b ...byte) func(lab.Frame) bool {
 	return func(f lab.Frame) bool { return len(f.Data) > at && bytes.HasPrefix(f.Data[at:], b) }
 }
 
-// neutral takes out the flow label that the kernel draws for an IPv6 packet.
+// neutral removes the flow label that the kernel chooses for an IPv6 packet.
 func neutral(frame []byte) []byte {
 	if starts(12, 0x86, 0xdd)(lab.Frame{Data: frame}) {
 		frame = bytes.Clone(frame)

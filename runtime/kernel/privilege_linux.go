@@ -58,10 +58,10 @@ func Held() (map[string]bool, error) {
 	return held, nil
 }
 
-// GiveUp takes every capability but those to keep, of what it has, from all threads of this process, for ever; children that run as the same
-// user inherit none. With forGood no program that is started gains any by its mode or by being run as root (no_new_privs). Errors:
-// errors.ErrUnsupported in a program that is linked with the C library, as one built with cgo or the race detector: Go then does not know
-// all threads, and nothing changes.
+// GiveUp drops every capability that is not in keep from all threads of this process, permanently; children that run
+// as the same user inherit none. With forGood no started program gains any by its mode or by running as root
+// (no_new_privs). Errors: errors.ErrUnsupported in a program that is linked with the C library, as one built with cgo
+// or the race detector: Go then does not know all threads, and nothing changes.
 func GiveUp(keep []string, forGood bool) error {
 	s, err := readCapabilities()
 	if err != nil {
@@ -75,7 +75,7 @@ func GiveUp(keep []string, forGood bool) error {
 	for i := range s.halves {
 		h := &s.halves[i]
 		h.Permitted &= wanted[i]
-		h.Effective, h.Inheritable = h.Permitted, 0 // and with the inheritable ones the kernel takes the ambient ones
+		h.Effective, h.Inheritable = h.Permitted, 0 // with the inheritable ones the kernel drops the ambient ones
 	}
 	_, _, errno := syscall.AllThreadsSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&s.header)), uintptr(unsafe.Pointer(&s.halves[0])), 0)
 	if errno == 0 && forGood {
@@ -90,7 +90,7 @@ func GiveUp(keep []string, forGood bool) error {
 	return fmt.Errorf("give up capabilities: %w", errno)
 }
 
-// Allowed tells what this machine allows everybody, in the network namespace of the calling thread.
+// Allowed returns what this machine allows everybody, in the network namespace of the calling thread.
 func Allowed() Permissions {
 	p := Permissions{Port: 1024}
 	if fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_ICMP); err == nil {
@@ -110,7 +110,7 @@ func Allowed() Permissions {
 			p.Port = uint16(port)
 		}
 	}
-	mounts, _ := os.ReadFile("/proc/self/mounts") // of a /proc that hides even this nothing can be told
+	mounts, _ := os.ReadFile("/proc/self/mounts") // if /proc hides even this, it is unknown
 	for line := range strings.Lines(string(mounts)) {
 		if f := strings.Fields(line); len(f) > 3 && f[1] == "/proc" && strings.Contains(f[3], "hidepid=") {
 			p.Hidden = !strings.Contains(f[3], "hidepid=0") && !strings.Contains(f[3], "hidepid=off")
@@ -119,7 +119,8 @@ func Allowed() Permissions {
 	return p
 }
 
-// without calls f on a thread that has none of these capabilities meanwhile; what it starts has them. Errors: f was not called.
+// without calls f on a thread that temporarily lacks these capabilities; what it starts has them. If it returns an
+// error, f was not called.
 func without(f func(), names ...string) error {
 	failed := make(chan error)
 	go func() { // ends with f
@@ -140,17 +141,18 @@ func without(f func(), names ...string) error {
 		}
 		f()
 		if unix.Capset(&s.header, &s.halves[0]) == nil {
-			runtime.UnlockOSThread() // else the thread ends with the goroutine
+			runtime.UnlockOSThread() // otherwise the thread ends with the goroutine
 		}
 		failed <- nil
 	}()
 	return <-failed
 }
 
-// Unexempt calls f on a thread for which the modes of files count: without CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH. Errors: f was not called.
+// Unexempt calls f on a thread for which the modes of files count: without CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH.
+// If it returns an error, f was not called.
 func Unexempt(f func()) error { return without(f, dacOverride, dacReadSearch) }
 
-// AccessTo returns what this process may do with a file. What cannot be told it may not.
+// AccessTo returns what this process may do with a file. What cannot be determined counts as not allowed.
 func AccessTo(path string) (a privilege.Access) {
 	var stat unix.Stat_t
 	a.There = unix.Stat(path, &stat) == nil
@@ -163,7 +165,8 @@ func AccessTo(path string) (a privilege.Access) {
 	return a
 }
 
-// accessible reports whether the modes let the calling thread use a path (unix.R_OK, unix.X_OK). What is not there is accessible.
+// accessible reports whether the modes let the calling thread use a path (unix.R_OK, unix.X_OK). What does not exist
+// is accessible.
 func accessible(path string, mode uint32) bool {
 	name, err := unix.BytePtrFromString(path)
 	if err != nil {
@@ -173,15 +176,15 @@ func accessible(path string, mode uint32) bool {
 	switch _, _, errno := unix.Syscall6(unix.SYS_FACCESSAT2, uintptr(at), uintptr(unsafe.Pointer(name)), uintptr(mode), unix.AT_EACCESS, 0, 0); errno {
 	case unix.EACCES:
 		return false
-	case unix.ENOSYS, unix.EPERM: // Linux before 5.8, or a sandbox that does not know it; the older call forgets what the thread goes without
+	case unix.ENOSYS, unix.EPERM: // Linux before 5.8, or a sandbox that does not know it; the older call ignores which capabilities the thread lacks
 		return allowed(path, mode)
 	}
 	return true
 }
 
-// allowed is accessible by the mode bits themselves; it knows no access control lists.
+// allowed is accessible, judging by the mode bits; it knows no access control lists.
 func allowed(path string, mode uint32) bool {
-	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0) // which the directories allow, and the file has no say
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0) // the directories decide, and the file's mode does not matter
 	if err != nil {
 		return !errors.Is(err, unix.EACCES)
 	}

@@ -11,7 +11,8 @@ import (
 	"keepc/compiler/privilege"
 )
 
-// TestAccess: what root may do with files once the modes count for it as well; by faccessat2, and by the mode bits where the kernel lacks it.
+// TestAccess checks what root may do with files when modes count for it as well; with faccessat2, and by the mode bits
+// if the kernel lacks that.
 func TestAccess(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root may make files of others")

@@ -6,15 +6,15 @@ import (
 	"keepc/compiler/state"
 )
 
-// A Write is one change that was made to the kernel's state, or tried.
+// A Write is one attempted change of the kernel's state.
 type Write struct {
 	Verb string // "set address", "delete destination", …
 	Key  state.Key
 	Err  error
 }
 
-// Record returns a Kernel that tells each write to k after it was done. Announcements and packets are no state, so they are no
-// writes. wrote is called by the goroutine that writes, so it may run concurrently with itself.
+// Record returns a Kernel that reports each write to k after it was made. Announcements and packets are not state, so
+// they are not writes. wrote is called on the writing goroutine, so it may run concurrently with itself.
 func Record(k Kernel, wrote func(Write)) Kernel { return recorder{k, wrote} }
 
 type recorder struct {

@@ -14,10 +14,10 @@ import (
 	"keepc/compiler/state"
 )
 
-// Routes as messages of rtnetlink(7). The library knows neither when a route of IPv6 expires nor its preference or source, no tunnels, and
-// one locked metric.
+// Routes as rtnetlink(7) messages. The library lacks the expiry, preference and source of IPv6 routes, and tunnels,
+// and knows only one locked metric.
 
-// Numbers of linux/rtnetlink.h and linux/lwtunnel.h that package unix lacks or has on other systems only.
+// Numbers of linux/rtnetlink.h and linux/lwtunnel.h that package unix lacks or has only on other systems.
 const (
 	rtaPref      = 20
 	rtaEncapType = 21
@@ -37,7 +37,7 @@ const (
 	prefHigh = 1
 	prefLow  = 3
 
-	ticks = 100 // of a second: USER_HZ
+	ticks = 100 // per second: USER_HZ
 )
 
 // metrics are the numbers of the metrics of a route by the words of ip-route(8).
@@ -48,9 +48,9 @@ var metrics = [...]string{
 	unix.RTAX_QUICKACK: "quickack", unix.RTAX_CC_ALGO: "congctl", unix.RTAX_FASTOPEN_NO_COOKIE: "fastopen_no_cookie",
 }
 
-const locked = " lock" // behind the name of a metric
+const locked = " lock" // after the name of a metric
 
-// routeMessage is the message about a route by its key.
+// routeMessage returns the message that identifies a route by its key.
 func routeMessage(k state.RouteKey) (head *nl.RtMsg, attrs []*nl.RtAttr) {
 	head = &nl.RtMsg{RtMsg: unix.RtMsg{Family: unix.AF_INET, Dst_len: uint8(k.Dst.Bits()), Tos: k.TOS, Protocol: k.Protocol, Table: unix.RT_TABLE_UNSPEC, Scope: unix.RT_SCOPE_NOWHERE}}
 	if k.Dst.Addr().Is6() {
@@ -67,7 +67,7 @@ func routeMessage(k state.RouteKey) (head *nl.RtMsg, attrs []*nl.RtAttr) {
 	return head, attrs
 }
 
-// wholeRoute is the message that makes a route.
+// wholeRoute returns the message that makes a route.
 func (l *Linux) wholeRoute(k state.RouteKey, r state.Route) (*nl.RtMsg, []*nl.RtAttr, error) {
 	head, attrs := routeMessage(k)
 	head.Type, head.Scope = r.Type, r.Scope
@@ -130,7 +130,7 @@ func (l *Linux) wholeRoute(k state.RouteKey, r state.Route) (*nl.RtMsg, []*nl.Rt
 	return head, attrs, nil
 }
 
-// metricsMessage are the metrics of a route; nil: it has none.
+// metricsMessage returns the metrics of a route; nil: it has none.
 func metricsMessage(options map[string]string) (*nl.RtAttr, error) {
 	all, lock := nl.NewRtAttr(unix.RTA_METRICS, nil), uint32(0)
 	some := false
@@ -164,7 +164,7 @@ func metricsMessage(options map[string]string) (*nl.RtAttr, error) {
 	return all, nil
 }
 
-// hopMessage is where a route leads.
+// hopMessage returns a next hop.
 func (l *Linux) hopMessage(k state.RouteKey, h state.Hop) (flags uint8, index int, attrs []*nl.RtAttr, err error) {
 	if h.Dev != "" {
 		link, err := l.link(h.Dev)
@@ -198,7 +198,7 @@ func (l *Linux) hopMessage(k state.RouteKey, h state.Hop) (flags uint8, index in
 	return flags, index, attrs, nil
 }
 
-// tunnelMessage is a tunnel in the words of state.Hop.
+// tunnelMessage encodes a tunnel in the form of state.Hop.
 func tunnelMessage(text string) (kind uint16, tunnel *nl.RtAttr, err error) {
 	words := strings.Fields(text)
 	tunnel, kind = nl.NewRtAttr(rtaEncap, nil), encapIP
@@ -234,7 +234,7 @@ func tunnelMessage(text string) (kind uint16, tunnel *nl.RtAttr, err error) {
 	return kind, tunnel, nil
 }
 
-// attributesOf are those of a message, by their number.
+// attributesOf returns the attributes of a message, by number.
 func attributesOf(b []byte) (map[uint16][]byte, error) {
 	list, err := nl.ParseRouteAttr(b)
 	if err != nil {
@@ -247,7 +247,7 @@ func attributesOf(b []byte) (map[uint16][]byte, error) {
 	return all, nil
 }
 
-// readRoute reads a message about a route; false: it is one that the kernel keeps for itself.
+// readRoute reads a message about a route; false: the kernel made it for its own use.
 func readRoute(m []byte, names map[int]string) (k state.RouteKey, r state.Route, some bool, err error) {
 	head := nl.DeserializeRtMsg(m)
 	if head.Flags&unix.RTM_F_CLONED != 0 || head.Family != unix.AF_INET && head.Family != unix.AF_INET6 {
@@ -293,7 +293,7 @@ func readRoute(m []byte, names map[int]string) (k state.RouteKey, r state.Route,
 	switch v := attrs[unix.RTA_MULTIPATH]; {
 	case len(v) > 0:
 		r.Hops, err = readHops(v, names)
-	case r.Type == unix.RTN_UNICAST, r.Type == unix.RTN_LOCAL: // the kernel hangs IPv6 routes that lead nowhere on the loopback
+	case r.Type == unix.RTN_UNICAST, r.Type == unix.RTN_LOCAL: // the kernel attaches IPv6 routes that lead nowhere to the loopback
 		index := 0
 		if oif := attrs[unix.RTA_OIF]; len(oif) >= 4 {
 			index = int(native(oif))
@@ -365,7 +365,7 @@ func readHop(attrs map[uint16][]byte, flags uint8, dev string) state.Hop {
 	return h
 }
 
-// readTunnel is a tunnel in the words of state.Hop.
+// readTunnel returns a tunnel in the form of state.Hop.
 func readTunnel(kind uint16, v []byte) string {
 	attrs, err := attributesOf(v)
 	if err != nil || kind != encapIP && kind != encapIP6 {

@@ -13,9 +13,9 @@ import (
 	"keepc/compiler/state"
 )
 
-// routesOf lists the routes of all tables but the local one, which the kernel fills by itself: all, or those that carry the mark of
-// keepalived or that of one of the keys, which is cheap where others have a million. It needs no capability. Of routes that share a key
-// the first one counts, for the kernel as well.
+// routesOf lists the routes of all tables except the local one, which the kernel fills by itself: all of them, or
+// those with the mark of keepalived or that of one of the keys, which is cheap even if there are a million others. It
+// needs no capability. Of routes that share a key the first one counts, as in the kernel.
 func (l *Linux) routesOf(_ state.State, keys iter.Seq[state.RouteKey]) (map[state.RouteKey]state.Route, error) {
 	var protocols []uint8
 	if keys != nil {
@@ -36,7 +36,8 @@ func (l *Linux) routesOf(_ state.State, keys iter.Seq[state.RouteKey]) (map[stat
 	return all, nil
 }
 
-// listRoutes asks the kernel for the routes of each protocol. One before 4.20 sends all of them, which are sorted out here.
+// listRoutes asks the kernel for the routes of each protocol. A kernel before 4.20 sends all routes, which are
+// filtered here.
 func (l *Linux) listRoutes(protocols []uint8, names map[int]string, all map[state.RouteKey]state.Route) error {
 	if len(protocols) == 0 {
 		protocols = []uint8{unix.RTPROT_UNSPEC}
@@ -60,7 +61,8 @@ func (l *Linux) listRoutes(protocols []uint8, names map[int]string, all map[stat
 				})
 				return nil, errors.Join(err, wrong)
 			})
-			// A table that never stands still, as that of a BGP router, is read as well as it can be: the next look sees the rest.
+			// A table that never stands still, such as that of a BGP router, is read as well as possible: the next
+			// look sees the rest.
 			if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
 				return err
 			}
@@ -69,8 +71,8 @@ func (l *Linux) listRoutes(protocols []uint8, names map[int]string, all map[stat
 	return nil
 }
 
-// setRoute adds the route as keepalived does. IPv6 has no order among routes with the same destination and metric: somebody else's is
-// an error.
+// setRoute adds the route as keepalived does. IPv6 has no order among routes with the same destination and metric: if
+// a foreign one exists, that is an error.
 func (l *Linux) setRoute(k state.RouteKey, r state.Route) error {
 	head, attrs, err := l.wholeRoute(k, r)
 	if err != nil {
@@ -116,7 +118,7 @@ func (l *Linux) serves(k state.RouteKey, r state.Route) bool {
 	return err == nil && there && have.Serves(r)
 }
 
-// deleteRoute deletes the route of whatever settings.
+// deleteRoute deletes the route, whatever its settings.
 func (l *Linux) deleteRoute(k state.RouteKey) error {
 	head, attrs := routeMessage(k)
 	if err := l.changeRouting(unix.RTM_DELROUTE, 0, head, attrs); err != nil && !errors.Is(err, unix.ESRCH) {

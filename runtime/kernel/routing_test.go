@@ -17,7 +17,7 @@ func toward(dst string, table, metric uint32) state.RouteKey {
 	return state.RouteKey{Table: table, Dst: netip.MustParsePrefix(dst), Metric: metric, Protocol: ir.KeepalivedProtocol}
 }
 
-// via is a hop by way of a gateway.
+// via is a hop through a gateway.
 func via(gateway string) state.Hop { return state.Hop{Via: addr(gateway)} }
 
 // wishes are routes of every kind.
@@ -65,7 +65,7 @@ func wishes() map[state.RouteKey]state.Route {
 	}
 }
 
-// about is a scope's function for some keys.
+// about returns a scope's Keys function for some keys.
 func about(keys ...state.Key) func(state.AnyKind) iter.Seq[state.Key] {
 	return func(kind state.AnyKind) iter.Seq[state.Key] {
 		return func(yield func(state.Key) bool) {
@@ -80,7 +80,7 @@ func about(keys ...state.Key) func(state.AnyKind) iter.Seq[state.Key] {
 
 func testRoutes(t *testing.T, h host) {
 	for k, r := range wishes() {
-		for range 2 { // adding what exists is no error
+		for range 2 { // adding what exists is not an error
 			check(t, kernel.Set(h, k, r))
 		}
 	}
@@ -99,7 +99,7 @@ func testRoutes(t *testing.T, h host) {
 		if have, there := all[k]; !there || !have.Serves(r) {
 			t.Errorf("%s: %v %+v", k, there, have)
 		}
-		for range 2 { // deleting what is absent is no error
+		for range 2 { // deleting what is absent is not an error
 			check(t, kernel.Delete(h, k))
 		}
 	}
@@ -111,7 +111,7 @@ func testRoutes(t *testing.T, h host) {
 		}
 	}
 
-	// Whose a route is, is part of its key: ours comes and goes beside that of somebody else.
+	// The owner of a route is part of its key: ours comes and goes beside a foreign one.
 	mine := toward("10.9.0.0/16", 254, 0)
 	theirs := mine
 	theirs.Protocol = 4
@@ -213,7 +213,7 @@ func testRules(t *testing.T, h host) {
 	}
 }
 
-// testRoutingWatch: routes and rules with our mark are told of when they go, those of others are not.
+// testRoutingWatch checks that deleted routes and rules with our mark are reported, and those of others are not.
 func testRoutingWatch(t *testing.T, h host) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -39,10 +39,10 @@ func (l *Linux) WatchRouting(ctx context.Context, lost func()) error {
 	return nil
 }
 
-// onlyLosses makes the kernel drop the messages that losesRouting has no interest in: routes of others that come and go by the thousand
-// never wake this process. Without it they cost time, and no more.
+// onlyLosses makes the kernel drop the messages that losesRouting ignores: thousands of changing foreign routes never
+// wake this process. Without the filter they only cost time.
 func onlyLosses(monitor *os.File) {
-	kind := func(n uint16) uint32 { // as a filter sees it, which reads in network order
+	kind := func(n uint16) uint32 { // as a filter sees it, because it reads in network order
 		return uint32(binary.BigEndian.Uint16(binary.NativeEndian.AppendUint16(nil, n)))
 	}
 	program, err := bpf.Assemble([]bpf.Instruction{
@@ -62,19 +62,20 @@ func onlyLosses(monitor *os.File) {
 	_ = raw.Control(func(fd uintptr) { _ = attach(int(fd), program) })
 }
 
-// Where messages say who made a route or rule (linux/rtnetlink.h, linux/fib_rules.h): a byte of the header of routes, an attribute of rules.
+// Where messages have the protocol of a route or rule (linux/rtnetlink.h, linux/fib_rules.h): a byte of the header for
+// routes, an attribute for rules.
 const (
 	routeProtocol = unix.SizeofNlMsghdr + 5
 	ruleAttrs     = unix.SizeofNlMsghdr + 12
 	fraProtocol   = 21
 )
 
-// losesRouting reports whether one of the messages tells that a rule or route with our mark was deleted.
+// losesRouting reports whether one of the messages says that a rule or route with our mark was deleted.
 func losesRouting(messages []byte) bool {
 	for len(messages) >= ruleAttrs {
 		length := int(binary.NativeEndian.Uint32(messages))
 		if length < ruleAttrs || length > len(messages) {
-			return true // cut off: nobody knows
+			return true // truncated: unknown
 		}
 		switch binary.NativeEndian.Uint16(messages[4:]) {
 		case unix.RTM_DELROUTE:

@@ -15,7 +15,7 @@ import (
 	"keepc/compiler/state"
 )
 
-// rulesOf lists the routing rules of both families. It needs no capability. The library's list says nothing of the action.
+// rulesOf lists the routing rules of both families. It needs no capability. The library's list lacks the action.
 func (l *Linux) rulesOf(state.State, iter.Seq[state.RuleKey]) (map[state.RuleKey]state.Rule, error) {
 	messages, err := dump(func() ([][]byte, error) {
 		req := nl.NewNetlinkRequest(unix.RTM_GETRULE, unix.NLM_F_DUMP)
@@ -40,7 +40,7 @@ func (l *Linux) rulesOf(state.State, iter.Seq[state.RuleKey]) (map[state.RuleKey
 	return all, nil
 }
 
-// setRule adds the rule, unless it is there.
+// setRule adds the rule, unless it exists.
 func (l *Linux) setRule(k state.RuleKey, _ state.Rule) error {
 	head, attrs := ruleMessage(k)
 	if err := l.changeRouting(unix.RTM_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, head, attrs); err != nil && !errors.Is(err, unix.EEXIST) {
@@ -58,7 +58,8 @@ func (l *Linux) deleteRule(k state.RuleKey) error {
 	return nil
 }
 
-// ruleMessage is a message about a rule: struct fib_rule_hdr, which has the shape of struct rtmsg with the action for a type.
+// ruleMessage returns a message about a rule: struct fib_rule_hdr, which is like struct rtmsg with the action in place
+// of the type.
 func ruleMessage(k state.RuleKey) (head *nl.RtMsg, attrs []*nl.RtAttr) {
 	head = &nl.RtMsg{RtMsg: unix.RtMsg{Family: unix.AF_INET, Tos: k.TOS, Type: k.Action}}
 	if k.IPv6 {
@@ -101,7 +102,7 @@ func ruleMessage(k state.RuleKey) (head *nl.RtMsg, attrs []*nl.RtAttr) {
 	return head, attrs
 }
 
-// readRule reads a message of struct fib_rule_hdr, which has the shape of struct rtmsg, with the rule's action for a type.
+// readRule reads a message with struct fib_rule_hdr, which is like struct rtmsg with the action in place of the type.
 func readRule(m []byte) (k state.RuleKey, err error) {
 	head := nl.DeserializeRtMsg(m)
 	attrs, err := nl.ParseRouteAttr(m[head.Len():])
@@ -138,7 +139,7 @@ func readRule(m []byte) (k state.RuleKey, err error) {
 			k.UIDs = state.Range{First: native(v), Last: native(v[4:])}
 			k.Root = k.UIDs == state.Range{}
 		case unix.FRA_SUPPRESS_PREFIXLEN:
-			k.SuppressBelow = native(v) + 1 // none is all ones
+			k.SuppressBelow = native(v) + 1 // all ones means none
 		case unix.FRA_SUPPRESS_IFGROUP:
 			k.SuppressGroup = native(v) + 1
 		case unix.FRA_PRIORITY:

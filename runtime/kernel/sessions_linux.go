@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// portBuffer has room for some thousand control packets, which the kernel counts with what it needs for each.
+	// portBuffer has room for some thousand control packets, including the kernel's overhead for each.
 	portBuffer = 1 << 20
-	// portTries is how many ports are tried for a Caller: few of them are taken.
+	// portTries is how many ports are tried for a Caller: few of them are in use.
 	portTries = 64
 )
 
@@ -30,7 +30,7 @@ type udpPort struct {
 func (l *Linux) OpenPort(number uint16, ipv6 bool, bell Bell) (Port, error) {
 	fd, err := udp(ipv6)
 	if err != nil {
-		return nil, fmt.Errorf("hear UDP port %d: %w", number, err)
+		return nil, fmt.Errorf("listen on UDP port %d: %w", number, err)
 	}
 	options, any := []intOption{
 		{"SO_REUSEADDR", unix.SOL_SOCKET, unix.SO_REUSEADDR, 1},
@@ -54,7 +54,7 @@ func (l *Linux) OpenPort(number uint16, ipv6 bool, bell Bell) (Port, error) {
 	}
 	if err != nil {
 		_ = unix.Close(fd)
-		return nil, fmt.Errorf("hear UDP port %d: %w", number, err)
+		return nil, fmt.Errorf("listen on UDP port %d: %w", number, err)
 	}
 	return &udpPort{fd: fd, ipv6: ipv6, buf: make([]byte, 2048), oob: make([]byte, 256)}, nil
 }
@@ -124,7 +124,8 @@ func (p *udpPort) Close() error {
 	return unix.Close(p.fd)
 }
 
-// A caller is a Caller of Linux. It is not connected: a neighbour that hears nothing yet would make every other Send fail.
+// A caller is a Caller of Linux. It is not connected: a neighbour that does not listen yet would make every other Send
+// fail.
 type caller struct {
 	fd int
 	to unix.Sockaddr
@@ -147,7 +148,7 @@ func (l *Linux) OpenCaller(c Call) (Caller, error) {
 			{"IPV6_TCLASS", unix.IPPROTO_IPV6, unix.IPV6_TCLASS, tosControl},
 		}
 	}
-	// Setting the TOS sets the priority, so this comes last. What is sent back to this port is read by nobody.
+	// Setting the TOS sets the priority, so this comes last. Nothing reads what is sent back to this port.
 	options = append(options, intOption{"SO_PRIORITY", unix.SOL_SOCKET, unix.SO_PRIORITY, priority}, intOption{"SO_RCVBUF", unix.SOL_SOCKET, unix.SO_RCVBUF, 1})
 	if err = setInts(fd, options); err == nil {
 		err = bindOne(fd, c)
@@ -159,7 +160,7 @@ func (l *Linux) OpenCaller(c Call) (Caller, error) {
 	return &caller{fd: fd, to: endpoint(c.Dst, c.DstPort)}, nil
 }
 
-// bindOne takes one of the ports of a call.
+// bindOne binds to one of the ports of a call.
 func bindOne(fd int, c Call) (err error) {
 	src := c.Src
 	if !src.IsValid() {

@@ -9,7 +9,8 @@ import (
 	"keepc/runtime/kernel"
 )
 
-// testSessions sends control packets both ways, the TTL and both addresses are told, and nobody has the port of another.
+// testSessions checks that control packets are sent both ways, that the TTL and both addresses are reported, and that
+// no two callers share a port.
 func testSessions(t *testing.T, h host) {
 	const number = 3784
 	for _, ends := range []kernel.Call{{Src: here4, Dst: far4, TTL: 255}, {Dst: far4, TTL: 7}} {
@@ -31,7 +32,7 @@ func testSessions(t *testing.T, h host) {
 		if _, _, err := port.Poll(); !errors.Is(err, io.EOF) {
 			t.Errorf("Poll after Close: %v", err)
 		}
-		if c, err = h.OpenCaller(ends); err == nil { // nobody hears it: that is no error, however often
+		if c, err = h.OpenCaller(ends); err == nil { // nothing listens: that is not an error, however often
 			for range 3 {
 				check(t, c.Send([]byte("three")))
 			}

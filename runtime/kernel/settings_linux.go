@@ -15,7 +15,7 @@ import (
 	"keepc/compiler/state"
 )
 
-// sysctls reads those of the settings that the kernel has. There is no list of all.
+// sysctls reads those of the settings that the kernel has. There is no list of all settings.
 func (l *Linux) sysctls(_ state.State, keys iter.Seq[state.SysctlKey]) (map[state.SysctlKey]state.Sysctl, error) {
 	all := map[state.SysctlKey]state.Sysctl{}
 	if keys == nil {
@@ -45,7 +45,7 @@ func (l *Linux) setSysctl(k state.SysctlKey, s state.Sysctl) error {
 	return nil
 }
 
-// tunnels lists the tunnels that unwrap the packets of any sender and are up.
+// tunnels lists the tunnels that decapsulate the packets of any sender and are up.
 func (l *Linux) tunnels(state.State, iter.Seq[state.TunnelKey]) (map[state.TunnelKey]state.Tunnel, error) {
 	links, err := dump(l.routes.LinkList)
 	if err != nil {
@@ -60,7 +60,7 @@ func (l *Linux) tunnels(state.State, iter.Seq[state.TunnelKey]) (map[state.Tunne
 	return all, nil
 }
 
-// open tells whether a link is a tunnel for the packets of any sender.
+// open reports whether a link is a tunnel for the packets of any sender.
 func open(l netlink.Link) bool {
 	switch t := l.(type) {
 	case *netlink.Iptun:
@@ -71,7 +71,8 @@ func open(l netlink.Link) bool {
 	return false
 }
 
-// setTunnel brings the tunnel up, and makes it where there is none of the name. To ask for a tunnel loads its module, which makes one of its own: that one will do.
+// setTunnel brings the tunnel up, and makes it if there is none with that name. Asking for a tunnel loads its module,
+// which makes one by itself: that one is used.
 func (l *Linux) setTunnel(k state.TunnelKey, t state.Tunnel) error {
 	attrs := netlink.LinkAttrs{Name: k.Dev}
 	var link netlink.Link = &netlink.Iptun{LinkAttrs: attrs}
@@ -87,7 +88,7 @@ func (l *Linux) setTunnel(k state.TunnelKey, t state.Tunnel) error {
 	return nil
 }
 
-// deleteTunnel takes the tunnel down. It stays, for most kernels keep the one that their module makes.
+// deleteTunnel brings the tunnel down. It stays, because most kernels keep the one that their module makes.
 func (l *Linux) deleteTunnel(k state.TunnelKey) error {
 	if err := l.flag(k.Dev, l.routes.LinkSetDown); err != nil && !errors.Is(err, ErrNoInterface) {
 		return fmt.Errorf("take tunnel %s down: %w", k, err)

@@ -22,7 +22,7 @@ func testSettings(t *testing.T, h host) {
 	}
 }
 
-// tunnels come up, even when they are, go down, even when they are, and carry addresses.
+// testTunnels checks that tunnels are brought up and down, even repeatedly, and carry addresses.
 func testTunnels(t *testing.T, k kernel.Objects) {
 	expect := func(want ...string) {
 		t.Helper()
@@ -56,7 +56,7 @@ func testTunnels(t *testing.T, k kernel.Objects) {
 
 func TestFakeTunnels(t *testing.T) { testTunnels(t, kernel.NewFake()) }
 
-// TestTunnelsIPVS wants a kernel with tunnels, which those with IPVS have.
+// TestTunnelsIPVS needs a kernel with tunnels, which kernels with IPVS have.
 func TestTunnelsIPVS(t *testing.T) {
 	lab.NeedIPVS(t)
 	testTunnels(t, open(t, lab.New(t).Host("web01")))

@@ -11,8 +11,8 @@ import (
 	"keepc/runtime/lab"
 )
 
-// TestTableOfAnotherNamespace: all of a table is read where the table is, also what is asked with a socket of its own: real servers, persistence
-// engines, connections and counters.
+// TestTableOfAnotherNamespace checks that all of a table is read in its own namespace, including what uses a separate
+// socket: real servers, persistence engines, connections and counters.
 func TestTableOfAnotherNamespace(t *testing.T) {
 	lab.NeedIPVS(t)
 	n := lab.New(t)

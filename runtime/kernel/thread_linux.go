@@ -11,15 +11,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ThreadID is the kernel's number of the thread that calls.
+// ThreadID returns the kernel's number of the calling thread.
 func ThreadID() int { return unix.Gettid() }
 
-// NameThread gives a thread of this process the name that ps and top show, cut to 15 bytes. That of the first thread is the name of the process.
+// NameThread sets the name of a thread of this process in ps and top, truncated to 15 bytes. That of the first thread
+// is the name of the process.
 func NameThread(thread int, name string) error {
 	return os.WriteFile(fmt.Sprintf("/proc/self/task/%d/comm", thread), []byte(name), 0)
 }
 
-// ProcessName is the name that ps and top show of this process.
+// ProcessName returns the name of this process in ps and top.
 func ProcessName() string {
 	name, err := os.ReadFile("/proc/self/comm")
 	if err != nil {
@@ -28,7 +29,7 @@ func ProcessName() string {
 	return strings.TrimSuffix(string(name), "\n")
 }
 
-// Uptime is how long this machine has been up; 0: nobody knows.
+// Uptime returns how long this machine has been up; 0: unknown.
 func Uptime() time.Duration {
 	var now unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) != nil {
@@ -37,8 +38,8 @@ func Uptime() time.Duration {
 	return time.Duration(now.Nano())
 }
 
-// SetSchedule says how the kernel runs a thread of this process. What the thread starts, threads and processes, is run as anything else.
-// Errors: ErrPermission.
+// SetSchedule sets how the kernel schedules a thread of this process. Threads and processes that it starts are
+// scheduled as usual. Errors: ErrPermission.
 func SetSchedule(thread int, s Schedule) error {
 	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL, Flags: unix.SCHED_FLAG_RESET_ON_FORK, Nice: int32(s.Nice)}
 	if s.Realtime > 0 {
@@ -51,7 +52,7 @@ func SetSchedule(thread int, s Schedule) error {
 	for _, cpu := range s.CPUs {
 		set.Set(cpu)
 	}
-	if len(s.CPUs) == 0 { // those of the first thread, which nobody changes
+	if len(s.CPUs) == 0 { // those of the first thread, which are never changed
 		if err := unix.SchedGetaffinity(os.Getpid(), &set); err != nil {
 			return fmt.Errorf("read the CPUs of this process: %w", err)
 		}
@@ -62,7 +63,7 @@ func SetSchedule(thread int, s Schedule) error {
 	return nil
 }
 
-// OnlineCPUs is how many CPUs this machine runs: their numbers begin with 0.
+// OnlineCPUs returns the number of online CPUs of this machine; they are numbered from 0.
 func OnlineCPUs() (int, error) {
 	text, err := os.ReadFile("/sys/devices/system/cpu/online") // "0-3,6"
 	if err != nil {
@@ -76,8 +77,8 @@ func OnlineCPUs() (int, error) {
 	return last + 1, nil
 }
 
-// LockMemory keeps what this process has in memory, and what it will have, out of swap; false allows it to be swapped again. Memory is
-// locked when it is first used: what the Go runtime sets aside does not count. Children do not inherit it. Errors: ErrPermission.
+// LockMemory keeps the current and future memory of this process out of swap; false allows swapping again. Memory is
+// locked on first use: what the Go runtime reserves does not count. Children do not inherit it. Errors: ErrPermission.
 func LockMemory(lock bool) error {
 	err := unix.Munlockall()
 	if lock {
@@ -92,8 +93,8 @@ func LockMemory(lock bool) error {
 	return nil
 }
 
-// LimitRealtime bounds how long a thread of real-time priority may run without a pause: then this process gets SIGXCPU, again every
-// second. 0 means no limit. Errors: ErrPermission.
+// LimitRealtime limits how long a thread with real-time priority may run without a pause: then this process gets
+// SIGXCPU, again every second. 0 means no limit. Errors: ErrPermission.
 func LimitRealtime(limit time.Duration) error {
 	var now unix.Rlimit
 	err := unix.Getrlimit(unix.RLIMIT_RTTIME, &now)

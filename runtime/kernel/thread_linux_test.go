@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// onThread runs f on a thread of its own, which ends with f.
+// onThread runs f on a new thread, which ends with f.
 func onThread(f func()) {
 	done := make(chan struct{})
 	go func() {
@@ -23,7 +23,7 @@ func onThread(f func()) {
 	<-done
 }
 
-// TestSchedule sets a thread, and looks at what it starts: ordinary processes.
+// TestSchedule sets a thread's schedule, and looks at what it starts: ordinary processes.
 func TestSchedule(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs CAP_SYS_NICE")
@@ -69,7 +69,8 @@ func TestSchedule(t *testing.T) {
 	}
 }
 
-// TestLockMemory locks in a process of its own, for the rest of this one's life would be locked, too; its child is not.
+// TestLockMemory locks memory in a process of its own, because otherwise the rest of this one would stay locked; its
+// child is not locked.
 func TestLockMemory(t *testing.T) {
 	if os.Getenv("KEEPC_LOCK_MEMORY") != "" {
 		if err := LockMemory(true); err != nil {

@@ -12,7 +12,7 @@ import (
 	"keepc/runtime/lab"
 )
 
-// TestTraffic: what passes a service is counted for it and for its real server.
+// TestTraffic checks that what passes through a service is counted for it and for its real server.
 func TestTraffic(t *testing.T) {
 	lab.NeedIPVS(t)
 	h := lab.New(t).Host("lb01")

@@ -16,24 +16,24 @@ import (
 	"keepc/compiler/state"
 )
 
-// A virtual interface works only with some settings of the kernel: of its own, of the interface below, which must not answer for it, and
-// of all. What the others were before is written into the alias of the interface, where it outlives this process:
-// "keepc net/ipv4/conf/eth0/arp_ignore=0 ...".
+// A virtual interface needs some kernel settings: its own, those of the interface below, which must not answer for it,
+// and global ones. The former values of other interfaces' settings are written into the alias of the virtual
+// interface, where they survive this process: "keepc net/ipv4/conf/eth0/arp_ignore=0 ...".
 const aliasMark = "keepc"
 
 // A linkSetting is a setting that a virtual interface needs.
 type linkSetting struct {
 	file  string // below /proc/sys
 	value string
-	least bool // a higher number will do
-	alien bool // it is another interface's, and is put back
+	least bool // a higher number will do, too
+	alien bool // it belongs to a different interface, and is restored
 }
 
 func linkSettings(dev string, l state.Link) (list []linkSetting) {
 	own := func(setting, value string) {
 		list = append(list, linkSetting{file: "net/ipv4/conf/" + dev + "/" + setting, value: value})
 	}
-	if l.IPv6 { // it must not look for routers from an address that others may have
+	if l.IPv6 { // it must not solicit routers from an address that others may have
 		list = append(list, linkSetting{file: "net/ipv6/conf/" + dev + "/router_solicitations", value: "0"})
 	} else {
 		list = append(list, linkSetting{file: "net/ipv6/conf/" + dev + "/disable_ipv6", value: "1"})
@@ -41,7 +41,7 @@ func linkSettings(dev string, l state.Link) (list []linkSetting) {
 	own("accept_local", "1")
 	own("arp_ignore", "1")
 	own("promote_secondaries", "1")
-	own("rp_filter", "0") // answers leave by the interface below
+	own("rp_filter", "0") // answers are sent on the interface below
 	return append(list,
 		linkSetting{file: "net/ipv4/conf/" + l.Base + "/arp_ignore", value: "1", least: true, alien: true},
 		linkSetting{file: "net/ipv4/conf/" + l.Base + "/arp_filter", value: "1", alien: true},
@@ -49,14 +49,14 @@ func linkSettings(dev string, l state.Link) (list []linkSetting) {
 	)
 }
 
-// The filters of source addresses: the higher of that of all interfaces and that of an interface counts for it. New interfaces have the
-// default.
+// The reverse path filters: the higher of the value for all interfaces and that of an interface counts for it. New
+// interfaces get the default.
 const (
 	allFilter     = "net/ipv4/conf/all/rp_filter"
 	defaultFilter = "net/ipv4/conf/default/rp_filter"
 )
 
-// met reports whether the kernel has the setting; without IPv6 it has none of its own.
+// met reports whether the kernel has the setting; without IPv6 it has no IPv6 settings.
 func (s linkSetting) met() (value string, met bool) {
 	value, err := readSetting(s.file)
 	if err != nil {
@@ -117,7 +117,8 @@ func routersMAC(mac net.HardwareAddr) bool {
 	return len(mac) == 6 && [4]byte(mac) == [4]byte{0, 0, 0x5e, 0} && (mac[4] == 1 || mac[4] == 2)
 }
 
-// setLink makes the interface and brings it up, or mends what is wrong with it. Errors: ErrNoInterface for the one below.
+// setLink makes the interface and brings it up, or repairs what is wrong with it. Errors: ErrNoInterface for the one
+// below.
 func (l *Linux) setLink(k state.LinkKey, o state.Link) error {
 	have, err := l.virtualLinks(state.State{}, nil)
 	if err != nil {
@@ -144,7 +145,7 @@ func (l *Linux) setLink(k state.LinkKey, o state.Link) error {
 // noAddresses is the mode in which the kernel gives an interface no link-local address (linux/if_link.h).
 const noAddresses = 1
 
-// addLink makes an interface that is down and makes up no address.
+// addLink makes an interface that is down and has no link-local address.
 func (l *Linux) addLink(k state.LinkKey, o state.Link) error {
 	base, err := l.link(o.Base)
 	if err != nil {
@@ -167,7 +168,7 @@ func (l *Linux) addLink(k state.LinkKey, o state.Link) error {
 	return nil
 }
 
-// tune sets what is not as the interface needs it, and writes down what that was.
+// tune sets what the interface needs, and records the former values.
 func (l *Linux) tune(k state.LinkKey, o state.Link) error {
 	link, err := l.routes.LinkByName(k.Dev)
 	if err != nil {
@@ -214,7 +215,7 @@ func (l *Linux) tune(k state.LinkKey, o state.Link) error {
 	return errors.Join(errs...)
 }
 
-// spreadFilter gives every interface the filter of source addresses that all have together, so that one can be without.
+// spreadFilter gives every interface the reverse path filter of "all", so that one interface can do without.
 func (l *Linux) spreadFilter(value string) error {
 	files := []string{defaultFilter}
 	links, err := dump(l.routes.LinkList)
@@ -242,7 +243,7 @@ func writeSetting(file, value string) error {
 	return nil
 }
 
-// before is what settings of others were before virtual interfaces came, by their files.
+// before returns what settings of other interfaces were before virtual interfaces were made, by their files.
 func (l *Linux) before() (map[string]string, error) {
 	links, err := dump(l.routes.LinkList)
 	if err != nil {
@@ -261,7 +262,7 @@ func (l *Linux) before() (map[string]string, error) {
 	return was, nil
 }
 
-// deleteLink deletes the interface, and puts back what was changed for it and no other one needs.
+// deleteLink deletes the interface, and restores what was changed for it and is needed by no other.
 func (l *Linux) deleteLink(k state.LinkKey) error {
 	before, err := l.before()
 	if err != nil {

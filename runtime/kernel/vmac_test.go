@@ -19,7 +19,8 @@ var (
 	link7 = state.Link{Base: "eth0", MAC: "00:00:5e:00:01:07"}
 )
 
-// testVirtualLinks: they come up, have their MAC address, change it, and send from addresses of their base.
+// testVirtualLinks checks that they come up, have their MAC address, change it, and send from addresses of the
+// interface below.
 func testVirtualLinks(t *testing.T, h host) {
 	expect := func(want map[state.LinkKey]state.Link) {
 		t.Helper()
@@ -44,12 +45,13 @@ func testVirtualLinks(t *testing.T, h host) {
 	check(t, err)
 	lab.Eventually(t, 5*time.Second, "what the virtual link sends", func() bool {
 		_ = sender.Send(here4, all4, 255, []byte{0x21, 7, 100, 1, 0, 1, 0, 0}) // it may not be up yet
-		p, some, err := wire.Poll()
-		return err == nil && some && p.Src == here4 && p.TTL == 255
+		p, some := next(t, wire)
+		return some && p.Src == here4 && p.TTL == 255
 	})
 	check(t, wire.Close())
 
-	// A peer has the same virtual MAC address: what it sends arrives on the virtual link alone, and what others send does not.
+	// A peer has the same virtual MAC address: what it sends arrives only on the virtual link, and what others send
+	// does not.
 	check(t, kernel.Set(h.far, vmac7, link7))
 	peer, err := h.far.OpenVirtual("vrrp.7", kernel.IPv4, nil)
 	check(t, err)
@@ -65,8 +67,7 @@ func testVirtualLinks(t *testing.T, h host) {
 	check(t, sender.Accept([]uint8{7}, [6]byte(mac)))
 	heard := func(w kernel.Wire) (priorities []byte) {
 		for {
-			p, some, err := w.Poll()
-			check(t, err)
+			p, some := next(t, w)
 			if !some {
 				return priorities
 			}

@@ -24,15 +24,14 @@ const (
 	ahLen        = 24   // with an HMAC of 96 bits
 	maxTTL       = 255  // of an advertisement, IPv4 and IPv6 (RFC 9568 section 5.1.1.3)
 	tosControl   = 0xC0 // DSCP CS6, internetwork control: what keepalived sends
-	priority     = 6    // TC_PRIO_INTERACTIVE: the first band of the queueing discipline, as far as one gets without CAP_NET_ADMIN
+	priority     = 6    // TC_PRIO_INTERACTIVE: the first band of the queueing discipline, the highest without CAP_NET_ADMIN
 	wireBuffer   = 1 << 20
-	maxPacket    = 1 << 16
 )
 
 // OpenWire implements Wires.
 //
-// The wire belongs to the interface's index: it survives link down and up, but an interface that was deleted and made anew
-// needs a new wire. Who opened it closes it and opens another one when WatchLinks tells another Index.
+// The wire belongs to the interface's index: it survives link down and up, but a recreated interface needs a new wire.
+// The opener closes it and opens another when WatchLinks reports a different Index.
 func (l *Linux) OpenWire(iface string, c Carrier, bell Bell) (Wire, error) {
 	return l.openWire(iface, c, bell, options6())
 }
@@ -49,9 +48,9 @@ func (l *Linux) openWire(iface string, c Carrier, bell Bell, options6 []intOptio
 	}
 	var w Wire
 	if c == IPv6 {
-		w, err = openWire6(iface, link.Index, bell, options6)
+		w, err = l.openWire6(iface, link.Index, bell, options6)
 	} else {
-		w, err = openWire4(iface, link.Index, protocolOf(c), bell)
+		w, err = l.openWire4(iface, link.Index, protocolOf(c), bell)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open the VRRP wire of %s: %w", iface, permission(err, netRaw))
@@ -59,23 +58,22 @@ func (l *Linux) openWire(iface string, c Carrier, bell Bell, options6 []intOptio
 	return w, nil
 }
 
-// A socket is what the wires of both families share. It is the kernel's own, not one of the Go runtime, whose poller is served by
-// threads that a busy machine keeps waiting.
+// A socket is what the wires of both families share. It is a plain kernel socket, not one of the Go runtime, whose
+// poller runs on threads that a busy machine keeps waiting.
 type socket struct {
 	iface string
 	index int
-	buf   []byte
-	oob   []byte
+	batch *batch // shared by all wires of a connection to the kernel
 
-	joined []netip.Addr // its groups; Join alone uses them
+	joined []netip.Addr // its groups; used only by Join
 
-	mu     sync.Mutex // Close waits for a call that is under way: none of them ever blocks
+	mu     sync.Mutex // Close waits for a running call: none of them ever blocks
 	fd     int
 	closed bool
 	out    Datagram // of Send
 }
 
-// protocolOf is the IP protocol of a carrier.
+// protocolOf returns the IP protocol of a carrier.
 func protocolOf(c Carrier) int {
 	if c == AH {
 		return protocolAH
@@ -84,12 +82,12 @@ func protocolOf(c Carrier) int {
 }
 
 // listen opens a raw socket of an IP protocol that is bound to an interface.
-func listen(family, protocol int, iface string, index int, bell Bell, options func(fd int) error) (*socket, error) {
+func (l *Linux) listen(family, protocol int, iface string, index int, bell Bell, options func(fd int) error) (*socket, error) {
 	fd, err := unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocol)
 	if err != nil {
 		return nil, fmt.Errorf("open a raw socket: %w", err)
 	}
-	s := &socket{iface: iface, index: index, fd: fd, buf: make([]byte, maxPacket), oob: make([]byte, 256)}
+	s := &socket{iface: iface, index: index, fd: fd, batch: &l.batch}
 	receiveBuffer(fd, wireBuffer)
 	err = cmp.Or(
 		refused("SO_BINDTODEVICE", unix.BindToDevice(fd, iface)),
@@ -117,7 +115,7 @@ func (s *socket) Close() error {
 	return unix.Close(s.fd)
 }
 
-// join leaves the groups that are not wanted, and joins those that are new.
+// join leaves the groups that are not wanted, and joins the new ones.
 func (s *socket) join(groups []netip.Addr, set func(group netip.Addr, join bool) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -140,7 +138,7 @@ func (s *socket) join(groups []netip.Addr, set func(group netip.Addr, join bool)
 	return errors.Join(errs...)
 }
 
-// Room implements Wire. The socket begins with wireBuffer.
+// Room implements Wire. The socket starts with wireBuffer.
 func (s *socket) Room(bytes int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,7 +147,7 @@ func (s *socket) Room(bytes int) {
 	}
 }
 
-// refused names the option that the kernel refused.
+// refused returns an error that names the option that the kernel refused.
 func refused(option string, err error) error {
 	if err == nil {
 		return nil
@@ -173,7 +171,7 @@ func setInts(fd int, options []intOption) error {
 	return nil
 }
 
-// send does one system call that sends, and never waits: a full queue is an error (EAGAIN, ENOBUFS).
+// send makes one system call that sends, and never waits: a full queue is an error (EAGAIN, ENOBUFS).
 func (s *socket) send(w Wire, src, dst netip.Addr, ttl uint8, payload []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -191,33 +189,7 @@ func (s *socket) send(w Wire, src, dst netip.Addr, ttl uint8, payload []byte) er
 	return nil
 }
 
-// receive does one system call that receives, and never waits. What it returns is good until the next call.
-func (s *socket) receive() (packet []byte, control map[int32][]byte, from unix.Sockaddr, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil, nil, nil, io.EOF
-	}
-	n, oobn, _, from, err := unix.Recvmsg(s.fd, s.buf, s.oob, unix.MSG_DONTWAIT)
-	switch err {
-	case nil:
-	case unix.EAGAIN, unix.EINTR:
-		return nil, nil, nil, nil
-	default:
-		return nil, nil, nil, fmt.Errorf("receive on %s: %w", s.iface, err)
-	}
-	messages, err := unix.ParseSocketControlMessage(s.oob[:oobn])
-	if err != nil {
-		return nil, nil, nil, fmt.Errorf("receive on %s: %w", s.iface, err)
-	}
-	control = make(map[int32][]byte, len(messages))
-	for _, m := range messages {
-		control[m.Header.Type] = m.Data
-	}
-	return s.buf[:n], control, from, nil
-}
-
-// number reads an int of the kernel at an offset; -1 where there is none.
+// number reads an int in kernel format at an offset; -1 if there is none.
 func number(b []byte, at int) int {
 	if len(b) < at+4 {
 		return -1
@@ -225,12 +197,12 @@ func number(b []byte, at int) int {
 	return int(int32(binary.NativeEndian.Uint32(b[at:])))
 }
 
-// wire4 writes its own IP header, as keepalived does: a source that the host does not have is allowed (mcast_src_ip), DF is
-// clear and the identification counts from 1 for each virtual router. The kernel fills in length and checksum.
+// wire4 writes its own IP header, as keepalived does: a source that the host does not have is allowed (mcast_src_ip),
+// DF is clear and the identification counts from 1 for each virtual router. The kernel fills in length and checksum.
 type wire4 struct {
 	*socket
 	protocol int
-	ids      [256]atomic.Uint32 // packets that have left, by VRID
+	ids      [256]atomic.Uint32 // packets sent, by VRID
 }
 
 func options4() []intOption {
@@ -243,8 +215,8 @@ func options4() []intOption {
 	}
 }
 
-func openWire4(iface string, index, protocol int, bell Bell) (Wire, error) {
-	s, err := listen(unix.AF_INET, protocol, iface, index, bell, func(fd int) error {
+func (l *Linux) openWire4(iface string, index, protocol int, bell Bell) (Wire, error) {
+	s, err := l.listen(unix.AF_INET, protocol, iface, index, bell, func(fd int) error {
 		return setInts(fd, options4())
 	})
 	if err != nil {
@@ -277,7 +249,7 @@ func (w *wire4) Arm(d *Datagram, src, dst netip.Addr, ttl uint8, payload []byte)
 	return nil
 }
 
-// appendHeader4 appends an IPv4 header without options; length and checksum are the kernel's to fill in.
+// appendHeader4 appends an IPv4 header without options; the kernel fills in length and checksum.
 func appendHeader4(b []byte, src, dst netip.Addr, ttl uint8, protocol int, id uint16) []byte {
 	var h [ipv4.HeaderLen]byte
 	h[0] = ipv4.Version<<4 | ipv4.HeaderLen/4
@@ -302,23 +274,19 @@ func (w *wire4) Join(groups []netip.Addr) error {
 	})
 }
 
-// Poll implements Wire.
-func (w *wire4) Poll() (Packet, bool, error) {
-	for {
-		b, control, _, err := w.receive()
-		if b == nil {
-			return Packet{}, false, err
-		}
-		if number(control[unix.IP_PKTINFO], 0) != w.index || len(b) < ipv4.HeaderLen {
-			continue // came in before the socket was bound to its interface
+// Receive implements Wire.
+func (w *wire4) Receive(most int, take func(Packet)) (more bool, err error) {
+	return w.receive(most, func(m *message) {
+		b := m.packet
+		if m.number(unix.IPPROTO_IP, unix.IP_PKTINFO, 0) != w.index || len(b) < ipv4.HeaderLen {
+			return // arrived before the socket was bound to its interface
 		}
 		header := min(int(b[0]&0xf)*4, len(b))
-		p := Packet{
+		take(Packet{
 			Interface: w.iface, Src: netip.AddrFrom4([4]byte(b[12:])), Dst: netip.AddrFrom4([4]byte(b[16:])), TTL: int(b[8]),
-			AH: w.protocol == protocolAH, ID: binary.BigEndian.Uint16(b[4:]), Payload: append([]byte(nil), b[header:]...),
-		}
-		return p, true, nil
-	}
+			AH: w.protocol == protocolAH, ID: binary.BigEndian.Uint16(b[4:]), Payload: b[header:],
+		})
+	})
 }
 
 // wire6 leaves the header to the kernel.
@@ -335,8 +303,8 @@ func options6() []intOption {
 	}
 }
 
-func openWire6(iface string, index int, bell Bell, options []intOption) (Wire, error) {
-	s, err := listen(unix.AF_INET6, protocolVRRP, iface, index, bell, func(fd int) error {
+func (l *Linux) openWire6(iface string, index int, bell Bell, options []intOption) (Wire, error) {
+	s, err := l.listen(unix.AF_INET6, protocolVRRP, iface, index, bell, func(fd int) error {
 		return setInts(fd, options)
 	})
 	if err != nil {
@@ -383,21 +351,16 @@ func (w *wire6) Join(groups []netip.Addr) error {
 	})
 }
 
-// Poll implements Wire.
-func (w *wire6) Poll() (Packet, bool, error) {
-	for {
-		b, control, from, err := w.receive()
-		if b == nil {
-			return Packet{}, false, err
+// Receive implements Wire.
+func (w *wire6) Receive(most int, take func(Packet)) (more bool, err error) {
+	return w.receive(most, func(m *message) {
+		info := m.find(unix.IPPROTO_IPV6, unix.IPV6_PKTINFO)
+		if number(info, 16) != w.index {
+			return // arrived before the socket was bound to its interface
 		}
-		info := control[unix.IPV6_PKTINFO]
-		peer, ok := from.(*unix.SockaddrInet6)
-		if number(info, 16) != w.index || !ok {
-			continue // came in before the socket was bound to its interface
-		}
-		return Packet{
-			Interface: w.iface, Src: netip.AddrFrom16(peer.Addr), Dst: netip.AddrFrom16([16]byte(info)), TTL: number(control[unix.IPV6_HOPLIMIT], 0),
-			Payload: append([]byte(nil), b...),
-		}, true, nil
-	}
+		take(Packet{
+			Interface: w.iface, Src: netip.AddrFrom16(m.from.Addr), Dst: netip.AddrFrom16([16]byte(info)),
+			TTL: m.number(unix.IPPROTO_IPV6, unix.IPV6_HOPLIMIT, 0), Payload: m.packet,
+		})
+	})
 }

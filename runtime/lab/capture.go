@@ -39,8 +39,8 @@ type Capture struct {
 	err    error // why frames do not reach the file
 }
 
-// Capture starts to record an interface of the host: all frames, or those
-// that the filter keeps, beginning at the Ethernet header.
+// Capture starts recording an interface of the host: all frames, or those that the filter keeps, beginning at the
+// Ethernet header.
 func (h *Host) Capture(link string, filter ...bpf.Instruction) *Capture {
 	h.t.Helper()
 	h.files++
@@ -102,15 +102,14 @@ func (c *Capture) note(err error) {
 	}
 }
 
-// Frames is what has been recorded so far.
+// Frames returns what has been recorded so far.
 func (c *Capture) Frames() []Frame {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.frames)
 }
 
-// Find waits for a frame that matches, among those recorded already too. The
-// test ends if none comes in time.
+// Find waits for a frame that matches, including those recorded already. The test ends if none comes in time.
 func (c *Capture) Find(what string, limit time.Duration, match func(Frame) bool) Frame {
 	c.host.t.Helper()
 	var found Frame
@@ -125,7 +124,7 @@ func (c *Capture) Find(what string, limit time.Duration, match func(Frame) bool)
 	return found
 }
 
-// File ends the recording and is the path of its pcap file, for tshark.
+// File ends the recording and returns the path of its pcap file, for tshark.
 func (c *Capture) File() string {
 	c.host.t.Helper()
 	c.stop()

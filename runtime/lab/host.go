@@ -32,19 +32,18 @@ type Host struct {
 	undo    []func()
 }
 
-// Name is the host's name, which is also its host name.
+// Name returns the host's name, which is also its host name in the UTS namespace.
 func (h *Host) Name() string { return h.name }
 
-// Dir is a directory of the host's own, below the test's temporary one. It is
-// the working directory and the TMPDIR of the host's processes.
+// Dir returns a directory of the host, below the test's temporary one. It is the working directory and the TMPDIR of
+// the host's processes.
 func (h *Host) Dir() string { return h.dir }
 
-// Do runs f on a thread inside the host and returns f's error. Sockets that f
-// opens belong to the host for good and may be used anywhere; goroutines that
-// f starts run outside. Do may be called from any goroutine.
+// Do runs f on a thread inside the host and returns f's error. Sockets that f opens belong to the host permanently and
+// may be used anywhere; goroutines that f starts run outside. Do may be called from any goroutine.
 func (h *Host) Do(f func() error) error { return h.ns.do(f) }
 
-// Netlink is a netlink handle inside the host, closed with the network.
+// Netlink returns a netlink handle inside the host, closed with the network.
 func (h *Host) Netlink() *netlink.Handle { return h.netlink }
 
 // Sysctl sets a kernel variable of the host: Sysctl("net.ipv4.ip_forward", "1").
@@ -53,7 +52,7 @@ func (h *Host) Sysctl(key, value string) {
 	h.must(h.ns.sysctl(key, value), "set "+key)
 }
 
-// Link is the host's interface of that name, as plugged by [Net.Host].
+// Link returns the host's interface with that name, as plugged by [Net.Host].
 func (h *Host) Link(name string) *Link {
 	h.t.Helper()
 	l, ok := h.links[name]
@@ -70,7 +69,7 @@ func (h *Host) AddAddr(link, addr string) {
 	h.must(h.changeAddr(h.netlink.AddrAdd, link, addr), "add "+addr+" to "+link)
 }
 
-// DelAddr takes an address from an interface of the host.
+// DelAddr removes an address from an interface of the host.
 func (h *Host) DelAddr(link, addr string) {
 	h.t.Helper()
 	h.must(h.changeAddr(h.netlink.AddrDel, link, addr), "take "+addr+" from "+link)
@@ -88,8 +87,7 @@ func (h *Host) changeAddr(change func(netlink.Link, *netlink.Addr) error, link, 
 	return change(l, address(p))
 }
 
-// Addrs lists the addresses of an interface of the host, those of all its
-// interfaces if the name is empty.
+// Addrs lists the addresses of an interface of the host, or of all its interfaces if the name is empty.
 func (h *Host) Addrs(link string) []netip.Prefix {
 	h.t.Helper()
 	var of netlink.Link
@@ -111,14 +109,14 @@ func (h *Host) Addrs(link string) []netip.Prefix {
 	return list
 }
 
-// HasAddr tells whether an interface of the host has the address.
+// HasAddr reports whether an interface of the host has the address.
 func (h *Host) HasAddr(addr netip.Addr) bool {
 	h.t.Helper()
 	return slices.ContainsFunc(h.Addrs(""), func(p netip.Prefix) bool { return p.Addr() == addr })
 }
 
-// Run runs a command on the host and returns what it printed, on both
-// outputs. A command that fails ends the test; [Host.Try] does not.
+// Run runs a command on the host and returns what it printed to both outputs. A command that fails ends the test;
+// [Host.Try] does not.
 func (h *Host) Run(name string, args ...string) string {
 	h.t.Helper()
 	out, err := h.Try(name, args...)
@@ -128,14 +126,13 @@ func (h *Host) Run(name string, args ...string) string {
 	return out
 }
 
-// Try runs a command on the host and returns what it printed, on both
-// outputs. The error names host and command and ends with the output. Try may
-// be called from any goroutine.
+// Try runs a command on the host and returns what it printed to both outputs. The error names host and command and
+// ends with the output. Try may be called from any goroutine.
 func (h *Host) Try(name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), Patience(runLimit))
 	defer cancel()
 	cmd := h.command(exec.CommandContext(ctx, name, args...))
-	cmd.WaitDelay = Patience(time.Second) // for children that keep the pipe open
+	cmd.WaitDelay = Patience(5 * time.Second) // for children that keep the pipe open, and for a machine that is busy
 	var out []byte
 	err := h.Do(func() (err error) {
 		out, err = cmd.CombinedOutput()
@@ -167,8 +164,8 @@ func (h *Host) Listen(network, address string) (net.Listener, error) {
 	return l, err
 }
 
-// HTTPGet fetches a URL, whose host is an IP address, from the host, over a
-// connection of its own. It may be called from any goroutine.
+// HTTPGet fetches a URL, whose host is an IP address, from the host, over a new connection. It may be called from any
+// goroutine.
 func (h *Host) HTTPGet(ctx context.Context, url string) (status int, body string, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -187,8 +184,8 @@ func (h *Host) HTTPGet(ctx context.Context, url string) (status int, body string
 	return resp.StatusCode, string(b), nil
 }
 
-// Serve answers HTTP on an address of the host until stop is called or the
-// network is taken down. It stands for a web server where nginx says no more.
+// Serve answers HTTP on an address of the host until stop is called or the network is closed. It replaces a web server
+// where nginx would show nothing more.
 func (h *Host) Serve(address string, handler http.Handler) (stop func()) {
 	h.t.Helper()
 	l, err := h.Listen("tcp", address)
@@ -207,8 +204,7 @@ func (h *Host) Serve(address string, handler http.Handler) (stop func()) {
 	return stop
 }
 
-// close ends the host's processes first, so that nothing of what follows can
-// disturb them into surprising logs.
+// close ends the host's processes first, so that nothing that follows makes them log surprising lines.
 func (h *Host) close() error {
 	for _, p := range h.running {
 		p.end()

@@ -8,12 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machineEnv is set inside a virtual machine, to what emulates it, as in
-// "qemu/tcg".
+// machineEnv is set inside a virtual machine, to what emulates it, such as "qemu/tcg".
 const machineEnv = "KEEPC_MACHINE"
 
-// Kernel tells which kernel the test runs on: "6.18.44 native", or
-// "6.1.0-56-cloud-amd64 in qemu/tcg".
+// Kernel returns which kernel the test runs on: "6.18.44 native", or "6.1.0-56-cloud-amd64 in qemu/tcg".
 func Kernel() string {
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {
@@ -26,13 +24,11 @@ func Kernel() string {
 	return release + " native"
 }
 
-// Patience is how long to wait for what takes at most d on an idle machine.
-// It is the slack of the whole project, so here are its reasons: packages are
-// tested side by side, hence the factor of three; and an emulated processor,
-// whose clock runs on as any other, takes about 25 times as long (tshark
-// starts in 0.2 s here and in 5 s there), of which most waits hide a part
-// behind timers that run at full speed. Never add Patience to a bound that a
-// protocol promises; compare time stamps for that.
+// Patience returns how long to wait for what takes at most d on an idle machine. It is the slack of the whole project,
+// so here are its reasons: packages are tested in parallel, hence the factor of three; and an emulated processor,
+// whose clock runs at normal speed, takes about 25 times as long (tshark starts in 0.2 s here and in 5 s there), part
+// of which most waits hide behind timers that run at full speed. Never add Patience to a bound that a protocol
+// promises; compare time stamps for that.
 func Patience(d time.Duration) time.Duration {
 	if os.Getenv(machineEnv) == "qemu/tcg" {
 		return 10 * d
@@ -40,8 +36,7 @@ func Patience(d time.Duration) time.Duration {
 	return 3 * d
 }
 
-// Eventually waits until ok answers true, and ends the test if that takes
-// more than limit, Patience included.
+// Eventually waits until ok returns true, and ends the test if that takes longer than limit, extended by Patience.
 func Eventually(t T, limit time.Duration, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(Patience(limit)); !ok(); time.Sleep(5 * time.Millisecond) {
@@ -51,9 +46,8 @@ func Eventually(t T, limit time.Duration, what string, ok func() bool) {
 	}
 }
 
-// Missing ends a test for want of something outside of it. Where CI=true the
-// test fails, for a green result must not hide a comparison that was never
-// made; elsewhere it is skipped.
+// Missing ends a test because something outside it is missing. With CI=true the test fails, because a green result
+// must not hide a comparison that was never made; otherwise it is skipped.
 func Missing(t T, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
@@ -72,9 +66,9 @@ func NeedPrograms(t T, names ...string) {
 	}
 }
 
-// hasIPVS tells whether this kernel does IPVS, once its module is loaded.
+// hasIPVS reports whether this kernel does IPVS, once its module is loaded.
 func hasIPVS() bool {
-	_ = exec.Command("modprobe", "ip_vs").Run() // what counts is the next line
+	_ = exec.Command("modprobe", "ip_vs").Run() // the next line checks the result
 	_, err := os.Stat("/proc/net/ip_vs")
 	return err == nil
 }

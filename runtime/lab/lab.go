@@ -1,6 +1,5 @@
-// Package lab builds small networks for tests: hosts that are Linux
-// namespaces, joined by virtual cables to bridged segments. Everything in it
-// is the kernel's own networking, nothing is simulated.
+// Package lab builds small networks for tests: hosts that are Linux namespaces, joined by virtual cables to bridged
+// segments. Everything in it is the kernel's own networking, nothing is simulated.
 //
 //	n := lab.New(t)
 //	lan := n.Segment("lan")
@@ -9,15 +8,13 @@
 //	lb01.Run("ping", "-c1", "10.0.0.7")
 //	web1.Link("eth0").Down()
 //
-// A host is a network, a mount and a UTS namespace: it has its own
-// interfaces, its own /run and /sys, its own host name. No namespace has a
-// name in /run/netns; file descriptors hold them, so that even a killed test
-// binary leaves nothing behind.
+// A host is a network, a mount and a UTS namespace: it has its own interfaces, its own /run and /sys, and its own host
+// name. No namespace has a name in /run/netns; file descriptors hold them, so that even a killed test binary leaves
+// nothing behind.
 //
-// Tests of IPVS call [NeedIPVS] first and have a TestMain that calls [Main].
-// Where the running kernel has no ip_vs, those tests, and only those, run a
-// second time: the same test binary in one virtual machine, started with
-// [Boot]. What the machine is made of is told in the folder vm.
+// Tests of IPVS call [NeedIPVS] first and have a TestMain that calls [Main]. If the running kernel has no ip_vs, those
+// tests, and only those, run a second time: the same test binary in one virtual machine, started with [Boot]. The
+// folder vm says what the machine is made of.
 package lab
 
 import (
@@ -31,8 +28,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// T is what the lab wants of a test. Every testing.TB is one; a program that
-// is no test may bring its own.
+// T is what the lab needs of a test. Every testing.TB is one; a program that is not a test may bring its own.
 type T interface {
 	Helper()
 	Name() string
@@ -45,17 +41,16 @@ type T interface {
 	TempDir() string
 }
 
-// A Net is a set of hosts and of the segments that join them. It lives as
-// long as its test. Its methods, and those of its hosts, are for the test's
-// own goroutine unless they say otherwise; they end the test when the network
-// cannot be built as asked.
+// A Net is a set of hosts and of the segments that join them. It lives as long as its test. Its methods, and those of
+// its hosts, are for the test's own goroutine unless they say otherwise; they end the test if the network cannot be
+// built as requested.
 type Net struct {
 	t           T
 	dir         string
 	wires       *namespace      // holds every bridge
 	switchboard *netlink.Handle // netlink inside wires
 	hosts       []*Host
-	ports       int // cables plugged so far: numbers the ports and the MAC addresses
+	ports       int // number of cables so far, for the names of ports and the MAC addresses
 }
 
 // A Segment is an Ethernet: a bridge that forwards everything, multicast
@@ -72,15 +67,13 @@ type Port struct {
 	addresses []string
 }
 
-// On asks for an interface called name on a segment, with addresses written
-// as in "10.0.0.5/24".
+// On requests an interface called name on a segment, with addresses written like "10.0.0.5/24".
 func On(segment *Segment, name string, addresses ...string) Port {
 	return Port{segment, name, addresses}
 }
 
-// New makes an empty network that is taken down at the end of the test. It
-// needs the right to make namespaces: without it the test is skipped, and
-// fails where CI=true.
+// New makes an empty network that is closed at the end of the test. It needs the right to make namespaces: without it
+// the test is skipped, or fails with CI=true.
 func New(t T) *Net {
 	t.Helper()
 	wires, err := newNamespace("switch")
@@ -111,9 +104,8 @@ func (n *Net) Segment(name string) *Segment {
 	return &Segment{name, bridge}
 }
 
-// Host makes a host with the given interfaces, all of them up and carrying
-// traffic when Host returns. IPv6 addresses skip duplicate address detection
-// and the reverse path filter is off; [Host.Sysctl] changes that.
+// Host makes a host with the given interfaces, all of them up and carrying traffic when Host returns. IPv6 addresses
+// skip duplicate address detection and the reverse path filter is off; [Host.Sysctl] can change that.
 func (n *Net) Host(name string, ports ...Port) *Host {
 	n.t.Helper()
 	h := &Host{t: n.t, name: name, dir: filepath.Join(n.dir, name), links: map[string]*Link{}}
@@ -172,8 +164,7 @@ func (n *Net) plug(h *Host, p Port) {
 	}
 }
 
-// Close ends every process of every host and removes the hosts. New arranges
-// for it; a second call does nothing.
+// Close ends every process of every host and removes the hosts. New arranges for it; a second call does nothing.
 func (n *Net) Close() {
 	n.t.Helper()
 	for _, h := range n.hosts {
@@ -196,7 +187,7 @@ func (n *Net) must(err error, doing string, args ...any) {
 	}
 }
 
-// prefix reads "10.0.0.5/24", or "10.0.0.5" as a host's own /32.
+// prefix reads "10.0.0.5/24", or "10.0.0.5" as a /32.
 func prefix(s string) (netip.Prefix, error) {
 	if a, err := netip.ParseAddr(s); err == nil {
 		return netip.PrefixFrom(a, a.BitLen()), nil
@@ -204,7 +195,7 @@ func prefix(s string) (netip.Prefix, error) {
 	return netip.ParsePrefix(s)
 }
 
-// address is the netlink form of a prefix, usable at once also if IPv6.
+// address returns the netlink form of a prefix, usable at once even if IPv6.
 func address(p netip.Prefix) *netlink.Addr {
 	a := &netlink.Addr{IPNet: &net.IPNet{
 		IP:   p.Addr().AsSlice(),

@@ -49,7 +49,7 @@ func TestHostsReachEachOther(t *testing.T) {
 func TestMulticastPasses(t *testing.T) {
 	_, a, b := pair(t)
 	heard := b.Capture("eth0")
-	// Nobody has joined the group: a switch that snoops would keep it back.
+	// Nobody has joined the group: a snooping switch would not forward it.
 	a.Run("ip", "route", "add", "224.0.0.0/4", "dev", "eth0")
 	conn, err := a.Dial(t.Context(), "udp4", "224.0.0.18:1985")
 	if err != nil {
@@ -177,7 +177,7 @@ func TestProcesses(t *testing.T) {
 	}
 }
 
-// zombie tells whether a process has ended and waits for whoever should ask.
+// zombie reports whether a process has ended and has not been waited for.
 func zombie(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err == nil && strings.Contains(string(stat), ") Z ")

@@ -30,8 +30,8 @@ func (l *Link) Up() {
 	l.await(netlink.OperUp)
 }
 
-// Isolate splits the segment without any link going down: isolated links hear
-// nothing of each other, only the rest of the segment, which hears them all.
+// Isolate splits the segment without any link going down: isolated links do not hear each other, only the rest of the
+// segment, which hears them all.
 func (l *Link) Isolate(on bool) {
 	l.host.t.Helper()
 	l.host.must(l.switchboard.LinkSetIsolated(l.far, on), "isolate "+l.name)
@@ -56,8 +56,7 @@ func (l *Link) get() netlink.Link {
 	return link
 }
 
-// await waits until the kernel has noticed the carrier, which it does a
-// little after the other end changed.
+// await waits until the kernel has noticed the carrier, a little after the other end changed.
 func (l *Link) await(states ...netlink.LinkOperState) {
 	l.host.t.Helper()
 	Eventually(l.host.t, 5*time.Second, fmt.Sprintf("%s of %s to be %v", l.name, l.host.name, states[0]), func() bool {

@@ -15,17 +15,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A namespace is the network, mount and UTS namespaces of one host, held by
-// file descriptors alone.
+// A namespace is the network, mount and UTS namespaces of one host, held only by file descriptors.
 type namespace struct {
 	name          string
 	net, mnt, uts int
-	id            string // as in "net:[4026532281]"
+	id            string // such as "net:[4026532281]"
 }
 
-// onThread runs f on an operating system thread of its own, which ends with
-// f: whatever f does to the thread's namespaces concerns nobody else. Neither
-// do goroutines that f starts share them.
+// onThread runs f on a new operating system thread, which ends with f: whatever f does to the thread's namespaces
+// affects nothing else. Goroutines that f starts do not share them either.
 func onThread(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
@@ -37,8 +35,8 @@ func onThread(f func() error) error {
 	return <-done
 }
 
-// newNamespace makes the namespaces of a host, with a /run of its own, a /sys
-// that shows its own interfaces, and its name as the host name.
+// newNamespace makes the namespaces of a host, with its own /run, a /sys that shows its own interfaces, and its name
+// as the host name.
 func newNamespace(name string) (*namespace, error) {
 	ns := &namespace{name: name, net: -1, mnt: -1, uts: -1}
 	err := onThread(func() error {
@@ -52,7 +50,7 @@ func newNamespace(name string) (*namespace, error) {
 			fs, target string
 			flags      uintptr
 		}{
-			{"", "/", unix.MS_REC | unix.MS_PRIVATE}, // from here on no mount reaches the real host
+			{"", "/", unix.MS_REC | unix.MS_PRIVATE}, // from here on no mount affects the real host
 			{"tmpfs", "/run", unix.MS_NOSUID | unix.MS_NODEV},
 			{"sysfs", "/sys", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
 		} {
@@ -140,8 +138,7 @@ func (ns *namespace) pids() []int {
 	return pids
 }
 
-// kill ends every process of the namespace, also those that left their
-// parent, and waits until they are gone.
+// kill ends every process of the namespace, including those without a parent there, and waits until they are gone.
 func (ns *namespace) kill() error {
 	for deadline := time.Now().Add(Patience(5 * time.Second)); ; time.Sleep(5 * time.Millisecond) {
 		pids := ns.pids()

@@ -12,17 +12,16 @@ import (
 	"time"
 )
 
-// A child is a running command with a goroutine that owns it. The goroutine
-// keeps its thread for itself until the command has ended: the kernel sends
-// the parent's death signal when the parent's thread ends.
+// A child is a running command with a goroutine that owns it. The goroutine keeps its thread until the command has
+// ended, because the kernel sends the parent's death signal when the parent's thread ends.
 type child struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the command has ended
-	err  error         // of Wait; to be read after done
+	err  error         // of Wait; only read after done
 }
 
-// startChild starts cmd, which is killed should this program die. prepare
-// runs before, on the thread that will be the parent.
+// startChild starts cmd, which is killed if this program dies. prepare runs first, on the thread that will be the
+// parent.
 func startChild(cmd *exec.Cmd, prepare func() error) (*child, error) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
@@ -61,9 +60,8 @@ type Process struct {
 	log  string
 }
 
-// Start starts a command on the host. Its output, both kinds, goes to a file
-// that [Process.Log] reads and that a failing test prints the end of. The
-// process is killed when the network is taken down.
+// Start starts a command on the host. Its output, of both kinds, goes to a file that [Process.Log] reads and whose end
+// a failing test prints. The process is killed when the network is closed.
 func (h *Host) Start(name string, args ...string) *Process {
 	h.t.Helper()
 	h.files++
@@ -89,7 +87,7 @@ func (h *Host) command(cmd *exec.Cmd) *exec.Cmd {
 // Pid is the process's number.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
-// Log is what the process has printed so far.
+// Log returns what the process has printed so far.
 func (p *Process) Log() string {
 	p.host.t.Helper()
 	b, err := os.ReadFile(p.log)
@@ -106,8 +104,8 @@ func (p *Process) Signal(sig os.Signal) {
 	p.host.must(p.cmd.Process.Signal(sig), fmt.Sprintf("send %v to %s", sig, p.cmd.Path))
 }
 
-// Wait waits for the end of the process, and returns its error as
-// [exec.Cmd.Wait] does. A process that takes longer than limit ends the test.
+// Wait waits for the end of the process, and returns its error as [exec.Cmd.Wait] does. A process that takes longer
+// than limit ends the test.
 func (p *Process) Wait(limit time.Duration) error {
 	p.host.t.Helper()
 	select {
@@ -131,8 +129,7 @@ func (p *Process) WaitLog(text string, limit time.Duration) {
 	}
 }
 
-// Stop asks the process to end with SIGTERM and waits until it has. One that
-// does not listen is killed.
+// Stop asks the process to end with SIGTERM and waits until it has. A process that does not react is killed.
 func (p *Process) Stop() {
 	p.host.t.Helper()
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
@@ -147,16 +144,19 @@ func (p *Process) Stop() {
 // Kill ends the process at once, as a crash would.
 func (p *Process) Kill() { p.kill() }
 
-// end is Kill at the end of the test; a failed test shows the log.
+// end is Kill at the end of the test; a failed test shows the log. A data race fails it.
 func (p *Process) end() {
 	p.host.t.Helper()
 	p.kill()
+	if log, _ := os.ReadFile(p.log); bytes.Contains(log, []byte("WARNING: DATA RACE")) {
+		p.host.t.Errorf("lab: %s: %s was built with the race detector, which found a race", p.host.name, p.cmd.Path)
+	}
 	if p.host.t.Failed() {
 		p.host.t.Logf("%s: %s:\n%s", p.host.name, strings.Join(p.cmd.Args, " "), p.tail())
 	}
 }
 
-// tail is the end of the log.
+// tail returns the end of the log.
 func (p *Process) tail() []byte {
 	const lines = 60
 	b, err := os.ReadFile(p.log)

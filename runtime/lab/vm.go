@@ -18,14 +18,13 @@ import (
 	"time"
 )
 
-// virtiofsd comes with Debian's qemu, outside of PATH.
+// virtiofsd comes with Debian's qemu, outside PATH.
 const virtiofsd = "/usr/lib/qemu/virtiofsd"
 
-// bootLimit is how long the machine may take to its first word, which takes
-// about four seconds here, in real time.
+// bootLimit is how long the machine may take until its first output, in real time; it takes about four seconds here.
 const bootLimit = time.Minute
 
-// VMReady tells what keeps RunInVM from working, if anything does.
+// VMReady returns what keeps RunInVM from working, if anything does.
 func VMReady() error {
 	if _, err := vmImage(); err != nil {
 		return err
@@ -41,15 +40,12 @@ func VMReady() error {
 	return nil
 }
 
-// RunInVM boots a virtual machine whose kernel does IPVS, runs cmd in it and
-// returns cmd's exit status. Of cmd, Args, Dir, Env and Stdout count, with
-// the meaning that exec.Cmd gives them; Stdout gets both kinds of output. The
-// command finds every file of this machine at its place and may write
-// everywhere, but what it writes ends with the machine. Machines run one
-// after another. When ctx ends, so does the machine.
+// RunInVM boots a virtual machine whose kernel has IPVS, runs cmd in it and returns cmd's exit status. Of cmd, Args,
+// Dir, Env and Stdout count, with the meaning that exec.Cmd gives them; Stdout gets both kinds of output. The command
+// finds every file of this machine in its place and may write everywhere, but what it writes is lost with the machine.
+// Machines run one after another. When ctx ends, so does the machine.
 //
-// The processor is emulated, unless KEEPC_KVM=1 in this program's environment
-// asks for the real one.
+// The processor is emulated, unless KEEPC_KVM=1 in this program's environment asks for the real one.
 func RunInVM(ctx context.Context, cmd *exec.Cmd) (status int, err error) {
 	image, err := vmImage()
 	if err != nil {
@@ -129,9 +125,9 @@ func boot(ctx context.Context, dir string, flags []string, output io.Writer) err
 	}
 }
 
-// firstWrite passes output on and tells when there is some.
+// firstWrite passes output on and signals the first.
 type firstWrite struct {
-	to   io.Writer // nil for nobody
+	to   io.Writer // nil: discarded
 	done chan struct{}
 	once sync.Once
 }
@@ -144,7 +140,7 @@ func (w *firstWrite) Write(p []byte) (int, error) {
 	return w.to.Write(p)
 }
 
-// vmFlags are qemu's: a machine of few parts, since each costs time to probe.
+// vmFlags are qemu's flags: a machine with few parts, since each takes time to probe.
 func vmFlags(image, dir string, kvm bool) []string {
 	accel, cpu := "tcg,thread=multi", "qemu64,+rdrand"
 	if kvm {
@@ -156,8 +152,8 @@ func vmFlags(image, dir string, kvm bool) []string {
 		"-accel", accel, "-cpu", cpu, "-smp", "2", "-m", memory,
 		"-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
 		"-kernel", filepath.Join(image, "vmlinuz"), "-initrd", filepath.Join(image, "initrd"),
-		// The time stamp counter as the clock needs no trip into qemu, and
-		// there is nobody to hide the kernel's place from.
+		// The time stamp counter as the clock needs no exit into qemu, and there is no reason to randomize the
+		// kernel's address.
 		"-append", strings.Join([]string{
 			"console=ttyS0 quiet panic=-1 tsc=reliable nokaslr mitigations=off random.trust_cpu=on",
 			"keepc_image=" + image, "keepc_job=" + in("job"),
@@ -190,8 +186,7 @@ func vmJob(cmd *exec.Cmd, kvm bool) ([]byte, error) {
 	return fmt.Appendf(nil, "cd '%s' && exec env -i %s\n", dir, strings.Join(words, " ")), nil
 }
 
-// vmImage finds what vm/image.sh has made, in the root of the Go module that
-// the working directory is in.
+// vmImage returns what vm/image.sh has made, in the root of the Go module of the working directory.
 func vmImage() (string, error) {
 	root, err := os.Getwd()
 	if err != nil {
@@ -221,14 +216,13 @@ func share(dir string) (*child, error) {
 		return nil, err
 	}
 	defer socket.Close()
-	// Nothing else runs long enough in the machine to see a file change:
-	// caching everything for ever is right and fast.
+	// Nothing else runs in the machine long enough to see a file change: caching everything forever is safe and fast.
 	cmd := exec.Command(virtiofsd, "--fd=3", "-f", "-o", "source=/", "-o", "cache=always", "-o", "sandbox=chroot", "-o", "log_level=err")
 	cmd.ExtraFiles = []*os.File{socket}
 	return startChild(cmd, func() error { return nil })
 }
 
-// lock waits until this program alone holds the file.
+// lock waits until this program holds the file exclusively.
 func lock(ctx context.Context, path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {

@@ -58,7 +58,7 @@ func (v *verdict) Helper()                   {}
 func (v *verdict) Fatalf(f string, a ...any) { v.end("failed, "+f, a...) }
 func (v *verdict) Skipf(f string, a ...any)  { v.end(f, a...) }
 
-// end keeps the first verdict: a real test would not go on.
+// end keeps the first verdict: a real test would not continue.
 func (v *verdict) end(f string, a ...any) {
 	if v.text == "" {
 		v.text = fmt.Sprintf(f, a...)

@@ -9,8 +9,8 @@ import (
 	"keepc/runtime/balance"
 )
 
-// OfBalance returns how the world learns of a service or a server. Names, lines and mails are those of keepalived 2.2.7. Scripts of one
-// service and its servers run one after the other.
+// OfBalance returns how an event of a service or a server is announced. Names, lines and mails are those of keepalived
+// 2.2.7. Scripts of one service and its servers run one after the other.
 func OfBalance(e balance.Told) Telling {
 	service := serviceName(e.Service)
 	t := Telling{Subject: Subject{"VS", service}, Last: e.Why == balance.Finishing}
@@ -25,7 +25,7 @@ func OfBalance(e balance.Told) Telling {
 	case e.Server != nil:
 		script = e.Server.NotifyDown
 	case e.Service.QuorumAddress != nil:
-		script = nil // it is state
+		script = nil // it is state, not a script
 	case e.Up:
 		script = e.Service.QuorumUp
 	}
@@ -61,7 +61,7 @@ func serviceName(v *ir.VirtualServer) string {
 
 func serverName(v *ir.VirtualServer, r *ir.RealServer) string { return endpoint(v.Key, r.Addr) }
 
-// endpoint is an address with the protocol of its service; that of a firewall mark is none.
+// endpoint is an address with the protocol of its service; a firewall mark has none.
 func endpoint(k ir.ServiceKey, a netip.AddrPort) string {
 	protocol := "none"
 	if k.FWMark == 0 {
@@ -70,7 +70,7 @@ func endpoint(k ir.ServiceKey, a netip.AddrPort) string {
 	return fmt.Sprintf("[%v]:%s:%d", a.Addr(), protocol, a.Port())
 }
 
-// ofServer is why a server moved.
+// ofServer says why a server came or went.
 func ofServer(e balance.Told) string {
 	switch {
 	case e.Check != nil:
@@ -81,7 +81,7 @@ func ofServer(e balance.Told) string {
 	return "Removing"
 }
 
-// ofCheck is the result of a check.
+// ofCheck says how a check ended.
 func ofCheck(c *ir.Check, up bool, cause string) string {
 	result := "failed"
 	if up {
@@ -106,7 +106,7 @@ func ofCheck(c *ir.Check, up bool, cause string) string {
 	return "CHECK failed on service : " + cause
 }
 
-// ofQuorum is what became of a quorum.
+// ofQuorum says what happened to a quorum.
 func ofQuorum(e balance.Told) string {
 	what, limit := "Lost quorum", int64(e.Need)-int64(e.Hysteresis)
 	if e.Up {

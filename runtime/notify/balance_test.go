@@ -13,7 +13,7 @@ import (
 	"keepc/runtime/notify"
 )
 
-// A play is a director with virtual servers whose checks somebody plays.
+// A play is a director with virtual servers whose check results are set by the test.
 type play struct {
 	t       *testing.T
 	machine *balance.Machine
@@ -46,7 +46,8 @@ func (p *play) step(ev balance.Event) {
 	}
 }
 
-// round lets every check run once, and compares what is told with what keepalived 2.2.7 told, beginning with a name for the round.
+// round lets every check run once, and compares what is told with what keepalived 2.2.7 told, under the name of the
+// round.
 func (p *play) round(name, want string, failing ...string) {
 	p.t.Helper()
 	p.failing = map[string]bool{}
@@ -72,7 +73,7 @@ func (p *play) heard(name, want string) {
 	p.told.Reset()
 }
 
-// told is a configuration of one service with two servers that are checked by MISC_CHECK, and who listens.
+// told is a configuration of one service with two servers that are checked by MISC_CHECK, and its listeners.
 func told(change func(*ir.Global, *ir.VirtualServer)) *ir.Config {
 	cfg := &ir.Config{Global: ir.Global{LVSNotifyFIFO: ir.FIFO{Path: "/run/lvs"}, SMTPServer: ir.MailServer{Host: "192.0.2.1"}, Recipients: []ir.Name{{Text: "a"}}}}
 	script := func(name string) *ir.Command { return &ir.Command{Args: []string{name}} }
@@ -106,7 +107,8 @@ const (
 	good, bad = "UP => MISC CHECK succeeded on service <=\n", "DOWN => MISC CHECK failed on service <=\n"
 )
 
-// TestOfBalance holds what keepalived 2.2.7 told in a virtual machine with ip_vs: scripts, lines of lvs_notify_fifo byte for byte, mails.
+// TestOfBalance compares with what keepalived 2.2.7 did in a virtual machine with ip_vs: scripts, lines of
+// lvs_notify_fifo byte for byte, mails.
 func TestOfBalance(t *testing.T) {
 	p := newPlay(t, told(nil))
 	p.heard("start", "script qup\nVS "+vs+" UP")
@@ -142,13 +144,13 @@ func TestOfBalance(t *testing.T) {
 		"script down\nRS "+rs1+" "+vs+" DOWN\n"+mail1+"DOWN => Shutting down <=\nscript down\nRS "+rs2+" "+vs+" DOWN\n"+mail2+"DOWN => Shutting down <=\n"+
 			"script qdown\nVS "+vs+" DOWN\n"+mailVS+"DOWN => Lost quorum 1+0=1 <= 0 <="))
 
-	// no_checker_emails: the first results move no server.
+	// no_checker_emails: the first results change no server.
 	p = newPlay(t, told(func(g *ir.Global, v *ir.VirtualServer) { g.NoCheckerEmails, v.SMTPAlert = true, true }))
 	p.heard("start with mail", "script qup\nVS "+vs+" UP\n"+mailVS+"UP => Starting with quorum up 1+0=1 <= 2 <=")
 	p.round("first results without mail", "")
 	p.round("with no_checker_emails one fails", "script down\nRS "+rs1+" "+vs+" DOWN\n"+mail1+bad, one)
 
-	// A group is one service, that of its first member; a firewall mark has no protocol.
+	// A group is one service, with the name of its first member; a firewall mark has no protocol.
 	p = newPlay(t, told(func(_ *ir.Global, v *ir.VirtualServer) { v.Group = "g1" }))
 	p.heard("group", "script qup\nVS [g1]:0 UP")
 	p.round("a server of a group", "script down\nRS "+rs1+" [g1]:0 DOWN\nmail Realserver "+rs1+" of virtual server [g1]:0 - "+bad+"mail Realserver "+rs2+" of virtual server [g1]:0 - "+good, one)
@@ -159,7 +161,7 @@ func TestOfBalance(t *testing.T) {
 	p.round("a server of a mark", "script down\nRS [10.9.0.11]:none:80 FWM 7 DOWN\nmail Realserver [10.9.0.11]:none:80 of virtual server FWM 7 - "+bad+"mail Realserver [10.9.0.12]:none:81 of virtual server FWM 7 - "+good, one)
 }
 
-// TestOfCheck holds the words of the mails of each checker, which the program of keepalived 2.2.7 has in it.
+// TestOfCheck checks the texts in the mails of each checker, which are taken from the program of keepalived 2.2.7.
 func TestOfCheck(t *testing.T) {
 	for _, c := range []struct {
 		checker   ir.Checker

@@ -15,13 +15,14 @@ import (
 	"keepc/compiler/ir"
 )
 
-// A Mail is what the recipients of global_defs read about one event. The name of the director comes before its subject.
+// A Mail is what the recipients of global_defs read about one event. The name of the director is put before its
+// subject.
 type Mail struct {
 	Subject, Body string
-	Fault         bool // no_email_faults keeps it back
+	Fault         bool // no_email_faults suppresses it
 }
 
-// ofState is the mail about a role, in the words of keepalived; nil: it has none.
+// ofState returns the mail about a role, in the words of keepalived; nil: it has none.
 func ofState(what, role, master, other string) *Mail {
 	switch role {
 	case "MASTER":
@@ -33,28 +34,29 @@ func ofState(what, role, master, other string) *Mail {
 	return &Mail{Subject: fmt.Sprintf("%s - Entering %s state", what, role), Body: "=> " + other + " <=", Fault: role == "FAULT"}
 }
 
-// ofInstance is the mail about an instance.
+// ofInstance returns the mail about an instance.
 func ofInstance(name, role string) *Mail {
 	return ofState("VRRP Instance "+name, role, "VRRP Instance is now owning VRRP VIPs", "VRRP Instance is no longer owning VRRP VIPs")
 }
 
-// ofGroup is the mail about a sync group.
+// ofGroup returns the mail about a sync group.
 func ofGroup(name, role string) *Mail {
 	all := "All VRRP group instances are now in " + role + " state"
 	return ofState("VRRP Group "+name, role, all, all)
 }
 
-// mailsWaiting bounds the mails that wait for the server. More are lost: a server that is dead for long has missed enough.
+// mailsWaiting is the number of mails that can wait for the server. More are lost: if a server is dead for that long,
+// enough is waiting.
 const mailsWaiting = 256
 
-// A mailer sends one mail after the other, in the time that the server takes.
+// A mailer sends mails one after the other, at the speed of the server.
 type mailer struct {
 	log   func(subject, text string)
 	queue chan letter
-	lost  int // since the last one that found room
+	lost  int // since the last one that could be queued
 }
 
-// A letter is a mail with where it goes.
+// A letter is a mail with its destination.
 type letter struct {
 	server  string // host:port
 	helo    string
@@ -68,7 +70,7 @@ func newMailer(log func(subject, text string)) *mailer {
 	return &mailer{log: log, queue: make(chan letter, mailsWaiting)}
 }
 
-// send leaves a mail to the mailer and never waits.
+// send hands a mail to the mailer and never waits.
 func (m *mailer) send(g *ir.Global, x Mail, at time.Time) {
 	if g == nil || g.SMTPServer.Host == "" || len(g.Recipients) == 0 || x.Fault && g.NoEmailFaults {
 		return
@@ -84,7 +86,7 @@ func (m *mailer) send(g *ir.Global, x Mail, at time.Time) {
 }
 
 func newLetter(g *ir.Global, x Mail, at time.Time) letter {
-	host, _ := os.Hostname() // empty: the kernel knows no name
+	host, _ := os.Hostname() // empty: the kernel has no host name
 	l := letter{
 		server: net.JoinHostPort(g.SMTPServer.Host, strconv.Itoa(int(g.SMTPServer.Port))), timeout: g.SMTPConnectTimeout,
 		helo: g.SMTPHelo, from: g.MailFrom,
@@ -110,7 +112,7 @@ func newLetter(g *ir.Global, x Mail, at time.Time) letter {
 	return l
 }
 
-// run sends until the queue is closed. The first mail that fails is told, and the first that arrives again.
+// run sends until the queue is closed. It reports the first mail that fails, and the first that gets through again.
 func (m *mailer) run(ctx context.Context) {
 	failing := ""
 	for l := range m.queue {
@@ -127,7 +129,7 @@ func (m *mailer) run(ctx context.Context) {
 	}
 }
 
-// deliver takes one mail to the server.
+// deliver delivers one mail to the server.
 func (l letter) deliver(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
@@ -135,7 +137,7 @@ func (l letter) deliver(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("send a mail: %w", err)
 	}
-	defer context.AfterFunc(ctx, func() { _ = conn.Close() })() // who waits for it wakes
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })() // wakes what waits for the connection
 	c, err := smtp.NewClient(conn, l.server)
 	if err != nil {
 		_ = conn.Close() // nothing was said
@@ -148,7 +150,7 @@ func (l letter) deliver(ctx context.Context) error {
 	return nil
 }
 
-// hand says what SMTP wants said.
+// hand runs the SMTP dialogue.
 func (l letter) hand(c *smtp.Client) error {
 	if err := c.Hello(l.helo); err != nil {
 		return err
@@ -170,6 +172,6 @@ func (l letter) hand(c *smtp.Client) error {
 	if err := w.Close(); err != nil {
 		return err
 	}
-	_ = c.Quit() // the mail is taken
+	_ = c.Quit() // the mail has been accepted
 	return nil
 }

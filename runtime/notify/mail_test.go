@@ -15,7 +15,7 @@ import (
 	"keepc/runtime/router"
 )
 
-// postOffice takes mails and returns where; each comes as the lines that it was handed in.
+// postOffice accepts mails and returns its address; each mail arrives as the lines of its session.
 func postOffice(t *testing.T) (netip.AddrPort, <-chan []string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -36,7 +36,7 @@ func postOffice(t *testing.T) (netip.AddrPort, <-chan []string) {
 	return netip.MustParseAddrPort(l.Addr().String()), mails
 }
 
-// take is one session.
+// take handles one session.
 func take(c net.Conn) (lines []string) {
 	defer c.Close()
 	fmt.Fprint(c, "220 office\r\n")
@@ -70,7 +70,7 @@ func mailing(server netip.AddrPort) *ir.Config {
 	}}
 }
 
-// TestMail holds what keepalived 2.2.7 hands to a mail server, which was recorded, aside from X-Mailer.
+// TestMail compares with what keepalived 2.2.7 was recorded to send to a mail server, except for X-Mailer.
 func TestMail(t *testing.T) {
 	n := newNotifier(t)
 	server, mails := postOffice(t)
@@ -116,9 +116,10 @@ QUIT`
 	}
 }
 
-// TestDeadServer holds that a mail server that says nothing delays neither scripts nor lines nor the end, and is told of once.
+// TestDeadServer checks that a mail server that says nothing delays neither scripts nor lines nor the shutdown, and is
+// reported once.
 func TestDeadServer(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") // the kernel takes the connection, and nobody answers
+	l, err := net.Listen("tcp", "127.0.0.1:0") // the kernel accepts the connection, and nothing answers
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,22 +11,22 @@ import (
 	"keepc/runtime/script"
 )
 
-// patience is how long a script holds up the next one of its subject. One that hangs goes on beside them.
+// patience is how long a script holds up the next one of its subject. One that hangs continues beside them.
 const patience = 10 * time.Second
 
-// lastWords is how long scripts have that run when the director ends, as with keepalived.
+// lastWords is how long running scripts have when the director ends, as with keepalived.
 const lastWords = time.Second
 
-// A Notifier tells, in the order of the events. Whoever tells it something never waits.
+// A Notifier runs scripts, writes lines and sends mails, in the order of the events. Its callers never wait.
 type Notifier struct {
 	ctx     context.Context
 	stop    context.CancelFunc
 	scripts *script.Runner
 	log     func(subject, text string)
 	work    sync.WaitGroup // goroutines of the notifier
-	pipes   pipes          // of the goroutine that tells
-	mailer  *mailer        // of it, too
-	global  *ir.Global     // the settings in force; of it, too
+	pipes   pipes          // used only by the goroutine that tells
+	mailer  *mailer        // likewise
+	global  *ir.Global     // the settings in force; likewise
 
 	mu      sync.Mutex
 	waiting []func()
@@ -41,7 +41,8 @@ type job struct {
 	last    bool
 }
 
-// New returns a Notifier that tells until Close. Scripts run by the runner, which has to outlive it; log gets what went wrong.
+// New returns a Notifier that works until Close. Scripts run on the runner, which must outlive it; log is called with
+// failures.
 func New(scripts *script.Runner, log func(subject, text string)) *Notifier {
 	ctx, stop := context.WithCancel(context.Background())
 	n := &Notifier{ctx: ctx, stop: stop, scripts: scripts, log: log, ring: make(chan struct{}, 1), queues: map[Subject][]job{}}
@@ -51,8 +52,8 @@ func New(scripts *script.Runner, log func(subject, text string)) *Notifier {
 	return n
 }
 
-// Tell tells what the function returns, after all that came before it. The function is called on a goroutine of the Notifier: a loop
-// leaves the words to it.
+// Tell carries out what the function returns, after everything that came before it. The function is called on a
+// goroutine of the Notifier: a loop leaves the text to it.
 func (n *Notifier) Tell(what func() (Telling, bool)) {
 	n.later(func() {
 		if t, some := what(); some {
@@ -61,8 +62,8 @@ func (n *Notifier) Tell(what func() (Telling, bool)) {
 	})
 }
 
-// Configure opens the named pipes of a configuration, and closes those that it does not have, after all that came before. Mail goes
-// where it says.
+// Configure opens the named pipes of a configuration, and closes those that it does not have, after everything that
+// came before. Mail goes where it says.
 func (n *Notifier) Configure(cfg *ir.Config) {
 	n.later(func() {
 		n.global = &cfg.Global
@@ -103,7 +104,7 @@ func (n *Notifier) run() {
 	}
 }
 
-// tell hands the scripts of a telling to the queue of its subject, and writes its line.
+// tell adds the scripts of a telling to the queue of its subject, and writes its line.
 func (n *Notifier) tell(t Telling) {
 	if len(t.Scripts) > 0 {
 		n.mu.Lock()
@@ -121,7 +122,7 @@ func (n *Notifier) tell(t Telling) {
 	}
 }
 
-// serve runs the scripts of a subject until there is none.
+// serve runs the scripts of a subject until there are no more.
 func (n *Notifier) serve(s Subject) {
 	for {
 		n.mu.Lock()
@@ -139,7 +140,7 @@ func (n *Notifier) serve(s Subject) {
 	}
 }
 
-// launch starts a script and waits for it, but not for long.
+// launch starts a script and waits for it, for a limited time.
 func (n *Notifier) launch(s Subject, c ir.Command, last bool) {
 	limit := patience
 	if last {
@@ -159,7 +160,7 @@ func (n *Notifier) launch(s Subject, c ir.Command, last bool) {
 	}
 }
 
-// Close tells what waits, for a while, and ends the scripts that read named pipes.
+// Close carries out what waits, for a limited time, and ends the scripts that read named pipes.
 func (n *Notifier) Close() {
 	limit, cancel := context.WithTimeout(n.ctx, 2*lastWords)
 	defer cancel()

@@ -16,7 +16,7 @@ import (
 	"keepc/runtime/script"
 )
 
-// newNotifier returns one whose complaints fail the test, aside from some.
+// newNotifier returns one whose complaints fail the test, except for given ones.
 func newNotifier(t *testing.T, expected ...string) *notify.Notifier {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	scripts := script.NewRunner(t.Context())
@@ -39,7 +39,7 @@ func tell(n *notify.Notifier, x notify.Telling) {
 	n.Tell(func() (notify.Telling, bool) { return x, true })
 }
 
-// TestOrder holds that the scripts of a subject run one after the other, and those of others beside them.
+// TestOrder checks that the scripts of a subject run one after the other, and those of others beside them.
 func TestOrder(t *testing.T) {
 	n := newNotifier(t)
 	out := filepath.Join(t.TempDir(), "out")
@@ -57,7 +57,7 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// TestHangs holds that a script that does not end keeps the end of the director waiting for a moment only, and goes on.
+// TestHangs checks that a script that does not end delays the director's shutdown only for a moment, and continues.
 func TestHangs(t *testing.T) {
 	n := newNotifier(t)
 	out := filepath.Join(t.TempDir(), "out")
@@ -76,12 +76,13 @@ func TestHangs(t *testing.T) {
 	t.Error("the script was ended")
 }
 
-// TestPipes holds who gets which line: notify_fifo all, vrrp_notify_fifo those of instances and groups, lvs_notify_fifo the others.
+// TestPipes checks which pipe gets which line: notify_fifo all, vrrp_notify_fifo those of instances and groups,
+// lvs_notify_fifo the others.
 func TestPipes(t *testing.T) {
 	n := newNotifier(t)
 	dir := t.TempDir()
 	path := func(name string) string { return filepath.Join(dir, name) }
-	// Its reader gets the path behind its arguments.
+	// Its reader gets the path after its arguments.
 	reader := ir.Command{Args: []string{"/bin/sh", "-c", `cat "$1" > ` + path("read"), "sh"}}
 	var cfg ir.Config
 	cfg.Global.NotifyFIFO, cfg.Global.VRRPNotifyFIFO, cfg.Global.LVSNotifyFIFO = ir.FIFO{Path: path("all")}, ir.FIFO{Path: path("vrrp")}, ir.FIFO{Path: path("lvs")}
@@ -122,7 +123,7 @@ func TestPipes(t *testing.T) {
 	}
 }
 
-// read reads lines of a named pipe, once it is there.
+// read reads lines of a named pipe, once it exists.
 func read(t *testing.T, path string, lines int) (all string) {
 	t.Helper()
 	for range 100 {
@@ -147,7 +148,7 @@ func read(t *testing.T, path string, lines int) (all string) {
 	return all
 }
 
-// TestFullPipe holds that a pipe that nobody reads costs lines and no time.
+// TestFullPipe checks that a pipe without a reader loses lines and delays nothing.
 func TestFullPipe(t *testing.T) {
 	n := newNotifier(t, "a line is lost")
 	path := filepath.Join(t.TempDir(), "pipe")
@@ -158,9 +159,9 @@ func TestFullPipe(t *testing.T) {
 	n.Close()
 }
 
-// TestNotPipe holds that a file in place of the named pipe stays as it is.
+// TestNotPipe checks that a regular file in place of the named pipe is not touched.
 func TestNotPipe(t *testing.T) {
-	n := newNotifier(t, "it is not one")
+	n := newNotifier(t, "it is not a named pipe")
 	path := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-// Package notify tells the world what a director did: scripts in order, lines in named pipes, and mail.
+// Package notify carries a director's events to the outside: scripts in order, lines in named pipes, and mail.
 package notify
 
 import (
@@ -8,23 +8,24 @@ import (
 	"keepc/runtime/router"
 )
 
-// A Subject is whom scripts are about. Those of one subject run one after the other, so that a later role never overtakes an earlier one.
+// A Subject is what scripts are about. Those of one subject run one after the other, so that a later role never
+// overtakes an earlier one.
 type Subject struct {
-	Kind string // as scripts and named pipes have it: "INSTANCE", "GROUP"; for services and servers "VS", "RS"
+	Kind string // as in scripts and named pipes: "INSTANCE", "GROUP"; for services and servers "VS", "RS"
 	Name string
 }
 
-// A Telling is how the world learns of one event: the scripts in their order, then the line.
+// A Telling is what is done about one event: the scripts in order, then the line.
 type Telling struct {
 	Subject
 	Scripts []ir.Command
 	Line    string // of the named pipes, without the line end; empty: none
 	Mail    *Mail  // nil: none
-	Last    bool   // nothing follows about the subject: its scripts have a second, for the director ends
+	Last    bool   // nothing follows about the subject: its scripts have a second, because the director ends
 }
 
-// OfRouter returns how the world learns of an effect of the router machine; false: it does not. The words, their order and who runs what
-// are those of keepalived 2.2.7.
+// OfRouter returns what is done about an effect of the router machine; false: nothing. The words, their order and what
+// runs are those of keepalived 2.2.7.
 func OfRouter(e router.Effect) (Telling, bool) {
 	switch e := e.(type) {
 	case router.RoleChanged:
@@ -49,7 +50,7 @@ func OfRouter(e router.Effect) (Telling, bool) {
 		}
 		t.tell(ir.Command{}, e.Role, e.Priority)
 		return t, true
-	case router.PriorityChanged: // for named pipes alone
+	case router.PriorityChanged: // only for named pipes
 		t := Telling{Subject: Subject{"INSTANCE", e.Name}}
 		t.tell(ir.Command{}, e.Role+"_PRIORITY", e.To)
 		return t, e.Config.NotifyPriorityChanges && !e.Reload
@@ -74,7 +75,7 @@ func ofRole(e router.RoleChanged) Telling {
 	return t
 }
 
-// ofNotify is the script of a role.
+// ofNotify returns the script of a role.
 func ofNotify(n *ir.Notify, role string) ir.Command {
 	switch role {
 	case "MASTER":

@@ -9,7 +9,7 @@ import (
 	"keepc/runtime/router"
 )
 
-// TestOfRouter holds what scripts and lines keepalived 2.2.7 has for each event.
+// TestOfRouter checks which scripts and lines keepalived 2.2.7 has for each event.
 func TestOfRouter(t *testing.T) {
 	script := func(args ...string) ir.Command { return ir.Command{Args: args} }
 	scripts := ir.Notify{Any: script("/any", "x"), Master: script("/master"), Backup: script("/backup"), Fault: script("/fault"), Stop: script("/stop")}

@@ -20,12 +20,12 @@ type pipes struct {
 	open     []*pipe
 }
 
-// A use is a named pipe as a file asks for it.
+// A use is a named pipe as a file requests it.
 type use struct {
 	fifo   ir.FIFO
 	reader ir.Command
-	lvs    bool // it gets what is told of services and servers
-	vrrp   bool // it gets what is told of instances and groups
+	lvs    bool // it gets the events of services and servers
+	vrrp   bool // it gets the events of instances and groups
 }
 
 func (u use) same(o use) bool {
@@ -36,12 +36,13 @@ func (u use) same(o use) bool {
 type pipe struct {
 	use
 	fd     int  // -1: it did not open
-	made   bool // by this director, which takes it away
+	made   bool // by this director, which removes it
 	end    context.CancelFunc
-	silent bool // the last line was lost, which is told once
+	silent bool // the last line was lost; reported once
 }
 
-// configure opens the pipes of a configuration that are not open, and closes the others. It keeps what did not change.
+// configure opens the pipes of a configuration that are not open, and closes the others. It leaves unchanged ones
+// open.
 func (p *pipes) configure(g *ir.Global) {
 	var want []use
 	for _, u := range []use{
@@ -65,7 +66,7 @@ func (p *pipes) configure(g *ir.Global) {
 	}
 }
 
-// begin opens a pipe and starts who reads it.
+// begin opens a pipe and starts its reader.
 func (p *pipes) begin(u use, umask ir.Umask) *pipe {
 	ctx, end := context.WithCancel(p.notifier.ctx)
 	o := &pipe{use: u, fd: -1, end: end}
@@ -80,10 +81,10 @@ func (p *pipes) begin(u use, umask ir.Umask) *pipe {
 	return o
 }
 
-// again is how long the script that reads a pipe stays away when it ended by itself.
+// again is the pause before a script that reads a pipe is restarted after it ended by itself.
 const again = time.Second
 
-// read runs the script that reads a pipe, which is its last argument, until the pipe is closed.
+// read runs the script that reads a pipe, with the pipe as its last argument, until the pipe is closed.
 func (p *pipes) read(ctx context.Context, u use) {
 	args := append(slices.Clone(u.reader.Args), u.fifo.Path)
 	for ctx.Err() == nil {
@@ -98,7 +99,7 @@ func (p *pipes) read(ctx context.Context, u use) {
 	}
 }
 
-// write gives a line to the pipes that get what is told of a kind. One that nobody reads loses it when it is full.
+// write writes a line to the pipes for a kind of event. A full pipe without a reader loses it.
 func (p *pipes) write(kind, line string) {
 	for _, o := range p.open {
 		lvs := kind == "VS" || kind == "RS"
@@ -125,13 +126,13 @@ func (o *pipe) close() {
 	if o.fd < 0 {
 		return
 	}
-	_ = syscall.Close(o.fd) // nothing waits in it
+	_ = syscall.Close(o.fd) // nothing is lost
 	if o.made {
 		_ = os.Remove(o.fifo.Path) // somebody else may have
 	}
 }
 
-// openFIFO opens a named pipe, which it makes if it is not there. Nobody has to read it yet, and no write waits.
+// openFIFO opens a named pipe, and makes it if it does not exist. It needs no reader yet, and no write waits.
 func openFIFO(f ir.FIFO, umask ir.Umask) (fd int, made bool, err error) {
 	switch err := syscall.Mkfifo(f.Path, 0o600&^uint32(umask)); {
 	case err == nil:
@@ -145,9 +146,9 @@ func openFIFO(f ir.FIFO, umask ir.Umask) (fd int, made bool, err error) {
 	}
 	var stat syscall.Stat_t
 	if err = syscall.Fstat(fd, &stat); err == nil && stat.Mode&syscall.S_IFMT != syscall.S_IFIFO {
-		err = errors.New("it is not one")
+		err = errors.New("it is not a named pipe")
 	}
-	if err == nil && made { // whatever the umask of this process is, and while the pipe is its own
+	if err == nil && made { // whatever the umask of this process, and while the pipe is its own
 		err = syscall.Fchmod(fd, 0o666&^uint32(umask))
 	}
 	if err == nil && made {
@@ -160,7 +161,7 @@ func openFIFO(f ir.FIFO, umask ir.Umask) (fd int, made bool, err error) {
 	return fd, made, nil
 }
 
-// give gives a file to a user, if there is a name.
+// give makes a user the owner of a file, if there is a name.
 func give(fd int, who ir.User) error {
 	uid, gid, err := script.Owner(who)
 	if err != nil {

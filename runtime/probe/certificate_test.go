@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,21 +24,57 @@ import (
 	"keepc/runtime/probe"
 )
 
-// TestClientCertificate: a server that asks for a certificate gets the one of the block SSL, whose key may have a pass phrase. What cannot be
-// read is no verdict on the server.
-func TestClientCertificate(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
+// An issuer signs certificates, its own included; all have the same key.
+type issuer struct {
+	*x509.Certificate
+	key *ecdsa.PrivateKey
+}
+
+func newIssuer(t *testing.T, name string) issuer {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "lb01"}, NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	return issuer{&x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+	}, key}
+}
+
+// sign returns the certificate in DER.
+func (i issuer) sign(t *testing.T, c *x509.Certificate) []byte {
+	t.Helper()
+	der, err := x509.CreateCertificate(rand.Reader, c, i.Certificate, i.key.Public(), i.key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain, err := x509.MarshalECPrivateKey(key)
+	return der
+}
+
+func certificate(der []byte) *pem.Block { return &pem.Block{Type: "CERTIFICATE", Bytes: der} }
+
+// written returns the path of a new file with the blocks.
+func written(t *testing.T, dir, name string, blocks ...*pem.Block) string {
+	t.Helper()
+	var text []byte
+	for _, b := range blocks {
+		text = append(text, pem.EncodeToMemory(b)...)
+	}
+	name = filepath.Join(dir, name)
+	if err := os.WriteFile(name, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// TestClientCertificate checks that a server that asks for a certificate gets the one of the block SSL, whose key may
+// have a pass phrase. A certificate that cannot be read is not a verdict on the server.
+func TestClientCertificate(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ours := newIssuer(t, "lb01")
+	plain, err := x509.MarshalECPrivateKey(ours.key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,21 +83,14 @@ func TestClientCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write := func(name string, blocks ...*pem.Block) string {
-		var text []byte
-		for _, b := range blocks {
-			text = append(text, pem.EncodeToMemory(b)...)
-		}
-		name = filepath.Join(dir, name)
-		if err := os.WriteFile(name, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return name
+	chain, private := certificate(ours.sign(t, ours.Certificate)), &pem.Block{Type: "EC PRIVATE KEY", Bytes: plain}
+	cert, both := written(t, dir, "cert.pem", chain), written(t, dir, "both.pem", chain, private)
+	open, closed := written(t, dir, "key.pem", private), written(t, dir, "locked.pem", locked)
+
+	fifo := filepath.Join(dir, "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
 	}
-	chain := &pem.Block{Type: "CERTIFICATE", Bytes: der}
-	cert := write("cert.pem", chain)
-	both := write("both.pem", chain, &pem.Block{Type: "EC PRIVATE KEY", Bytes: plain})
-	open, closed := write("key.pem", &pem.Block{Type: "EC PRIVATE KEY", Bytes: plain}), write("locked.pem", locked)
 
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "hello") }))
 	s.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
@@ -77,6 +107,8 @@ func TestClientCertificate(t *testing.T) {
 		{&ir.TLS{Certificate: cert, Key: closed, Password: ir.NewSecret("secret")}, ""},
 		{&ir.TLS{Certificate: cert, Key: closed, Password: ir.NewSecret("wrong")}, "no verdict: "},
 		{&ir.TLS{Certificate: cert, Key: filepath.Join(dir, "missing")}, "no verdict: "},
+		{&ir.TLS{Certificate: cert, Key: fifo}, "not a regular file"},
+		{&ir.TLS{Certificate: fifo, Key: open}, "no verdict: "},
 	} {
 		got := said(probe.Do(t.Context(), probe.Ask{Check: get(at, func(h *ir.HTTPCheck, _ *ir.URL) { h.TLS, h.Client = true, c.tls }), Limit: time.Minute}))
 		if got != c.want && (c.want == "" || !strings.Contains(got, c.want)) {

@@ -9,7 +9,7 @@ import (
 	"keepc/compiler/ir"
 )
 
-// control sets what a check asks for on its socket before it connects.
+// control returns a function that sets what a check needs on its socket before it connects.
 func control(network string, s syscall.RawConn, c ir.Connection) error {
 	var failed error
 	err := s.Control(func(fd uintptr) { failed = set(int(fd), network, c) })
@@ -19,8 +19,8 @@ func control(network string, s syscall.RawConn, c ir.Connection) error {
 	return failed
 }
 
-// set does so. A firewall mark needs CAP_NET_ADMIN. Without a connection, that a host or network is out of reach (ICMP, or a neighbour that
-// is gone) is told only to sockets that ask.
+// set sets it. A firewall mark needs CAP_NET_ADMIN. Without a connection, an unreachable host or network (ICMP, or a
+// neighbour that is gone) is reported only to sockets that ask for it.
 func set(fd int, network string, c ir.Connection) error {
 	var err error
 	switch network {

@@ -13,13 +13,13 @@ import (
 	"keepc/compiler/ir"
 )
 
-// recordTypes are those that a DNS_CHECK may ask for (RFC 1035, 3596, 4034).
+// recordTypes are the types that a DNS_CHECK may ask for (RFC 1035, 3596, 4034).
 var recordTypes = map[string]dnsmessage.Type{
 	"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "MX": 15, "TXT": 16, "AAAA": 28, "RRSIG": 46, "DNSKEY": 48,
 }
 
-// dns asks a name server, as keepalived's DNS_CHECK does: an answer without an error is good, also one with no record. What is no answer to
-// this question is passed over, and so the server that sends nothing else is silent.
+// dns asks a name server, as keepalived's DNS_CHECK does: an answer without an error is good, even without records.
+// Packets that do not answer this question are ignored, so a server that sends nothing else is silent.
 func dns(ctx context.Context, a Ask, d *ir.DNSCheck) error {
 	id := uint16(rand.Uint32())
 	question, err := query(id, d)
@@ -31,7 +31,7 @@ func dns(ctx context.Context, a Ask, d *ir.DNSCheck) error {
 		return err
 	}
 	defer conn.Close()
-	// Reading ends with ctx, at its deadline or before.
+	// Reading ends with ctx, at its deadline or earlier.
 	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
 	if _, err := conn.Write(question); err != nil {
 		return err

@@ -17,7 +17,7 @@ func dns(target netip.AddrPort, kind, name string) *ir.Check {
 	return &ir.Check{Checker: &ir.DNSCheck{Type: kind, Name: name}, Connection: ir.Connection{Target: target}}
 }
 
-// TestDNS holds what keepalived 2.2.7 was seen to make of name servers.
+// TestDNS checks what keepalived 2.2.7 was seen to make of name servers.
 func TestDNS(t *testing.T) {
 	const patience = 150 * time.Millisecond
 	// reply answers a question with a code, after a change to what is sent.
@@ -61,7 +61,8 @@ func TestDNS(t *testing.T) {
 	}
 }
 
-// TestDNSQuestion: what is asked is a question as the library reads it, and the bytes are those that keepalived 2.2.7 sent.
+// TestDNSQuestion checks that the library reads the question that is sent, and that its bytes are those of keepalived
+// 2.2.7.
 func TestDNSQuestion(t *testing.T) {
 	asked := make(chan []byte, 1)
 	server := answer(t, "127.0.0.1:0", func(q []byte) [][]byte {
@@ -71,7 +72,7 @@ func TestDNSQuestion(t *testing.T) {
 		return [][]byte{a}
 	})
 	for _, c := range []struct {
-		kind, name, bytes string // without the number
+		kind, name, bytes string // without the id
 	}{
 		{"SOA", ".", "\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x06\x00\x01"},
 		{"TXT", "www.example.com", "\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03www\x07example\x03com\x00\x00\x10\x00\x01"},

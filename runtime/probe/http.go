@@ -17,18 +17,21 @@ import (
 
 	"keepc/compiler/ir"
 	"keepc/compiler/pcre"
+	"keepc/runtime/health"
 )
 
-// The bounds of an answer. keepalived has the first one and no others: a server that sends a byte now and then keeps it waiting for ever.
+// The limits of an answer. keepalived has only the first: a server that sends a byte now and then keeps it waiting
+// forever.
 const (
-	maxHeader = 4095     // bytes, the empty line included
+	maxHeader = 4095     // bytes, including the empty line
 	maxPage   = 64 << 20 // bytes
 	maxSearch = 1 << 20  // bytes of an answer in which a regex is searched
-	rounds    = 10       // the whole check takes at most so many times what it may wait for a read
+	rounds    = 10       // the whole check takes at most this many times the limit of a single read
 )
 
-// page asks for one page of a check and judges the answer, as keepalived's HTTP_GET and SSL_GET do: by its status, digest and regex, all
-// three. An answer ends where the server closes the connection, whatever length it promised. Nothing is followed.
+// page requests one page of a check and judges the answer, as keepalived's HTTP_GET and SSL_GET do: by its status,
+// digest and regex, all three. An answer ends when the server closes the connection, whatever length it announced.
+// Redirects are not followed.
 func page(ctx context.Context, a Ask, h *ir.HTTPCheck) error {
 	if a.Page >= len(h.URLs) {
 		return errors.New("there is no such page")
@@ -37,7 +40,7 @@ func page(ctx context.Context, a Ask, h *ir.HTTPCheck) error {
 	defer cancel()
 	u := h.URLs[a.Page]
 	err := right(ctx, a, h, u)
-	if err != nil && context.Cause(ctx) == errSlow {
+	if err != nil && context.Cause(ctx) == errSlow && !lacking(err) {
 		err = fmt.Errorf("the answer does not end within %v", rounds*a.Limit)
 	}
 	if err != nil && len(h.URLs) > 1 {
@@ -62,7 +65,7 @@ func right(ctx context.Context, a Ask, h *ir.HTTPCheck, u *ir.URL) error {
 	if u.Regex.Pattern != "" {
 		var err error
 		if regex, err = pcre.Compile(u.Regex); err != nil {
-			regex = nil // package enforced has said so
+			regex = nil // package enforced has reported it
 		}
 	}
 	got, err := fetch(ctx, a, h, u, regex != nil)
@@ -95,8 +98,8 @@ func right(ctx context.Context, a Ask, h *ir.HTTPCheck, u *ir.URL) error {
 type answer struct {
 	status int
 	digest string // MD5 of the page, in hexadecimal
-	text   []byte // the whole answer, with its header; only where it was asked for
-	cut    bool   // text is not all of it
+	text   []byte // the whole answer with its header; only on request
+	cut    bool   // text is incomplete
 }
 
 // fetch asks for a page.
@@ -109,24 +112,32 @@ func fetch(ctx context.Context, a Ask, h *ir.HTTPCheck, u *ir.URL, text bool) (a
 	a.step("connected to %v", conn.RemoteAddr())
 	stream := net.Conn(conn)
 	if h.TLS {
-		secured := tls.Client(conn, client(h, u))
+		secured := tls.Client(conn, client(a, h, u))
 		if err := secured.HandshakeContext(ctx); err != nil {
 			return answer{}, fmt.Errorf("TLS: %w", err)
 		}
-		a.step("TLS: %s, %s", tls.VersionName(secured.ConnectionState().Version), tls.CipherSuiteName(secured.ConnectionState().CipherSuite))
+		state := secured.ConnectionState()
+		if leaf := state.PeerCertificates; len(leaf) > 0 {
+			*a.seen = health.Certificate{From: leaf[0].NotBefore, Until: leaf[0].NotAfter}
+			a.step("certificate of %s, by %s, until %s", leaf[0].Subject, leaf[0].Issuer, leaf[0].NotAfter.UTC().Format("2006-01-02 15:04"))
+		}
+		if err := verify(ctx, a, state, h, u); err != nil {
+			return answer{}, err
+		}
+		a.step("TLS: %s, %s", tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite))
 		stream = secured
 	}
 	if _, err := io.WriteString(stream, request(a.Check, h, u)); err != nil {
 		return answer{}, err
 	}
 	got, err := receive(a, stream, text)
-	if err == nil && u.TLSCompliant && conn.ended { // TLS tells the end before the connection does
+	if err == nil && u.TLSCompliant && conn.ended { // TLS signals the end before the connection does
 		err = errors.New("the server closed the connection without ending TLS")
 	}
 	return got, err
 }
 
-// request is what keepalived sends.
+// request returns what keepalived sends.
 func request(c *ir.Check, h *ir.HTTPCheck, u *ir.URL) string {
 	version, closes := strings.CutSuffix(h.Version, "C")
 	connection := ""
@@ -140,17 +151,21 @@ func request(c *ir.Check, h *ir.HTTPCheck, u *ir.URL) string {
 	return fmt.Sprintf("GET %s HTTP/%s\r\nUser-Agent: KeepAliveClient\r\n%sHost: %s\r\n\r\n", u.Path, version, connection, host)
 }
 
-// client is how TLS is spoken: with any server, of any name, as keepalived does. A check is not secret.
-func client(h *ir.HTTPCheck, u *ir.URL) *tls.Config {
-	c := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10}
+// client returns the TLS settings: any server with any name is accepted, as by keepalived, and judged by verify
+// afterwards. A check is not secret, so it does without the post-quantum key exchanges: they cost time, and their first
+// message is longer than a packet, which some servers do not understand.
+func client(a Ask, h *ir.HTTPCheck, u *ir.URL) *tls.Config {
+	c := &tls.Config{
+		InsecureSkipVerify: true, MinVersion: tls.VersionTLS10,
+		CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521},
+	}
 	if h.SNI {
-		c.ServerName = u.VirtualHost
-		if h.SNIName != "" {
-			c.ServerName = h.SNIName
-		}
+		c.ServerName = serverName(h, u)
 	}
 	if h.Client != nil && h.Client.Certificate != "" {
-		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return certificate(h.Client) }
+		c.GetClientCertificate = func(r *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return certificate(r.Context(), a, h.Client)
+		}
 	}
 	for _, s := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
 		c.CipherSuites = append(c.CipherSuites, s.ID)
@@ -187,7 +202,7 @@ func receive(a Ask, from io.Reader, text bool) (got answer, err error) {
 			return got, fmt.Errorf("the page has more than %d bytes", maxPage)
 		}
 		switch {
-		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF): // many servers end TLS without a word
+		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF): // many servers end TLS silently
 			got.digest = hex.EncodeToString(sum.Sum(nil))
 			a.step("%d bytes, digest %s", size, got.digest)
 			return got, nil
@@ -212,14 +227,14 @@ func head(from io.Reader) (header, page []byte, err error) {
 		case errors.Is(err, io.EOF) && len(b) == 0:
 			return nil, nil, errors.New("the server closed the connection without an answer")
 		case errors.Is(err, io.EOF):
-			return nil, nil, errors.New("the server closed the connection within the header")
+			return nil, nil, errors.New("the server closed the connection in the middle of the header")
 		case err != nil:
 			return nil, nil, err
 		}
 	}
 }
 
-// status is that of a header: three digits between the first blanks. 0: it has none.
+// status returns the status of a header: three digits between the first blanks. 0: it has none.
 func status(header []byte) int {
 	line, _, _ := strings.Cut(string(header), "\r\n")
 	words := strings.Split(line, " ")
@@ -233,7 +248,7 @@ func status(header []byte) int {
 	return int(n)
 }
 
-// promised is the length that a header gives, in bytes; the largest number if it gives none.
+// promised returns the length that a header announces, in bytes; the largest number if it announces none.
 func promised(header []byte) int64 {
 	for line := range strings.SplitSeq(string(header), "\r\n") {
 		name, value, _ := strings.Cut(line, ":")
@@ -244,7 +259,7 @@ func promised(header []byte) int64 {
 	return 1<<63 - 1
 }
 
-// A shortHash is a digest of the first bytes alone.
+// A shortHash is a digest of only the first bytes.
 type shortHash struct {
 	hash.Hash
 	left int64 // bytes

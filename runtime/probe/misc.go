@@ -8,11 +8,11 @@ import (
 	"keepc/runtime/script"
 )
 
-// misc runs a program, as keepalived's MISC_CHECK does: exit status 0 is good. With misc_dynamic 2 and more are good too, and give the
-// server a weight that is two less.
+// misc runs a program, as keepalived's MISC_CHECK does: exit status 0 is good. With misc_dynamic, 2 and above are good
+// too, and give the server a weight of the status minus two.
 func misc(ctx context.Context, a Ask, m *ir.MiscCheck) health.Result {
 	if a.Run == nil {
-		return health.Result{Inconclusive: "nobody runs programs here"}
+		return health.Result{Inconclusive: "programs are not run here"}
 	}
 	r := a.Run(ctx, script.Command{Args: m.Command.Args, User: m.Command.User, Timeout: m.Timeout})
 	switch {

@@ -65,7 +65,8 @@ func TestMisc(t *testing.T) {
 	}
 }
 
-// TestMiscGroup: with a program that hangs its children end, too; and 300 that hang keep no other check waiting.
+// TestMiscGroup checks that the children of a hanging program end with it, and that 300 hanging programs keep no other
+// check waiting.
 func TestMiscGroup(t *testing.T) {
 	good, _ := listen(t, "127.0.0.1:0")
 	file := filepath.Join(t.TempDir(), "pid")
@@ -91,7 +92,7 @@ func TestMiscGroup(t *testing.T) {
 	}
 }
 
-// zombie reports whether a process has ended and only its number is left.
+// zombie reports whether a process has ended and has not been waited for.
 func zombie(pid int) bool {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	return err == nil && strings.Contains(string(text), ") Z ")

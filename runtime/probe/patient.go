@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A patientConn is a connection that waits for the other end as keepalived does: the limit is that of each read and write, not of all
-// together. What there is of ctx bounds them all.
+// A patientConn is a connection that waits for the other end as keepalived does: the limit applies to each read and
+// write, not to all of them together. ctx limits them all.
 type patientConn struct {
 	net.Conn
 	ctx   context.Context
@@ -47,7 +47,7 @@ func (p *patientConn) Write(b []byte) (int, error) {
 	return p.Conn.Write(b)
 }
 
-// wait sets the deadline of what follows. When ctx ends meanwhile, its own deadline comes after this one.
+// wait sets the deadline of what follows. If ctx ends meanwhile, its own deadline replaces this one.
 func (p *patientConn) wait(set func(time.Time) error) error {
 	if err := set(time.Now().Add(p.limit)); err != nil {
 		return err

@@ -19,7 +19,10 @@ import (
 	"keepc/compiler/ir"
 )
 
-// ping asks for an echo, as keepalived's PING_CHECK does.
+// echoSize is how many bytes an echo request carries, as keepalived's: firewalls may judge by size.
+const echoSize = 128
+
+// ping sends an ICMP echo request, as keepalived's PING_CHECK does.
 func ping(ctx context.Context, a Ask) error {
 	c := a.Check.Connection
 	conn, raw, err := echoes(c)
@@ -27,9 +30,11 @@ func ping(ctx context.Context, a Ask) error {
 		return err
 	}
 	defer conn.Close()
-	// Reading ends with ctx, at its deadline or before.
+	// Reading ends with ctx, at its deadline or earlier.
 	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
-	question := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: int(uint16(rand.Uint32())), Seq: 1, Data: fmt.Appendf(nil, "keepc %016x", rand.Uint64())}}
+	asked := &icmp.Echo{ID: int(uint16(rand.Uint32())), Seq: 1, Data: make([]byte, echoSize)}
+	copy(asked.Data, fmt.Sprintf("keepc %016x", rand.Uint64()))
+	question := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: asked}
 	protocol := unix.IPPROTO_ICMP
 	if c.Target.Addr().Is6() {
 		question.Type, protocol = ipv6.ICMPTypeEchoRequest, unix.IPPROTO_ICMPV6
@@ -48,21 +53,26 @@ func ping(ctx context.Context, a Ask) error {
 			return err
 		}
 		answer := b[:n]
-		if raw && protocol == unix.IPPROTO_ICMP && n > 0 { // it comes with its header
+		if raw && protocol == unix.IPPROTO_ICMP && n > 0 { // it comes with its IP header
 			answer = answer[min(n, int(b[0]&0xf)*4):]
 		}
 		m, err := icmp.ParseMessage(protocol, answer)
 		if err != nil || m.Type != ipv4.ICMPTypeEchoReply && m.Type != ipv6.ICMPTypeEchoReply {
 			continue
 		}
-		if echo, ok := m.Body.(*icmp.Echo); ok && bytes.Equal(echo.Data, question.Body.(*icmp.Echo).Data) {
-			a.step("the echo came")
+		echo, ok := m.Body.(*icmp.Echo)
+		if !ok || raw && echo.ID != asked.ID { // for a socket that is not raw, the kernel chooses the identifier and compares it
+			continue
+		}
+		if echo.Seq == asked.Seq && bytes.Equal(echo.Data, asked.Data) {
+			a.step("received the echo")
 			return nil
 		}
 	}
 }
 
-// echoes opens a socket for echoes of a server: one of those that anybody may have whom net.ipv4.ping_group_range names, else a raw one.
+// echoes opens a socket for ICMP echo with a server: an unprivileged one if net.ipv4.ping_group_range allows it,
+// otherwise a raw one.
 func echoes(c ir.Connection) (conn net.Conn, raw bool, err error) {
 	family, protocol, network := unix.AF_INET, unix.IPPROTO_ICMP, "udp4"
 	if c.Target.Addr().Is6() {
@@ -94,7 +104,7 @@ func echoes(c ir.Connection) (conn net.Conn, raw bool, err error) {
 	return conn, raw, err
 }
 
-// socketAddress is an address as the kernel takes it, without a port.
+// socketAddress returns an address in the kernel's form, without a port.
 func socketAddress(a netip.Addr) unix.Sockaddr {
 	if a.Is4() {
 		return &unix.SockaddrInet4{Addr: a.As4()}

@@ -23,7 +23,7 @@ func TestPing(t *testing.T) {
 	}
 	nothing := func(*ir.Connection) {}
 	h.Run("ip", "neigh", "add", "10.0.0.8", "lladdr", "02:00:00:00:08:08", "dev", "eth0")
-	for _, groups := range []string{"1\t0", "0\t100"} { // nobody may, so that the socket is a raw one; anybody may
+	for _, groups := range []string{"1\t0", "0\t100"} { // nobody may, so that the socket is a raw one; then anybody may
 		h.Sysctl("net/ipv4/ping_group_range", groups)
 		for _, c := range []struct {
 			name  string

@@ -28,7 +28,7 @@ func tcp(target netip.AddrPort) *ir.Check {
 	return &ir.Check{Checker: &ir.TCPCheck{}, Connection: ir.Connection{Target: target}}
 }
 
-// listen accepts on a loopback address and counts.
+// listen accepts on a loopback address and counts connections.
 func listen(t *testing.T, address string) (netip.AddrPort, *atomic.Int32) {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
@@ -62,7 +62,7 @@ func refused(t *testing.T) netip.AddrPort {
 	return l.Addr().(*net.TCPAddr).AddrPort()
 }
 
-// said is a result in one text; empty: up.
+// said returns a result as a text; empty: up.
 func said(r health.Result) string {
 	if r.Inconclusive != "" {
 		return "no verdict: " + r.Inconclusive
@@ -108,7 +108,7 @@ func TestTCP(t *testing.T) {
 }
 
 func TestEnds(t *testing.T) {
-	// Nobody has 10.0.0.9, but a neighbour entry makes the host send there.
+	// No host has 10.0.0.9, but a neighbour entry makes the kernel send there.
 	n := lab.New(t)
 	lan := n.Segment("lan")
 	h := n.Host("lb01", lab.On(lan, "eth0", "10.0.0.5/24"))
@@ -153,7 +153,7 @@ func TestRunner(t *testing.T) {
 	bad := refused(t)
 	r := probe.NewRunner(t.Context(), slots)
 	defer r.Close()
-	for i := range probes { // nobody receives yet: Start does not wait
+	for i := range probes { // nothing receives yet: Start does not wait
 		p := balance.StartProbe{ID: balance.CheckID(i), Check: tcp(good), Timeout: time.Minute}
 		if i%2 == 1 {
 			p.Check = tcp(bad)
@@ -180,7 +180,7 @@ func TestRunnerCloses(t *testing.T) {
 	for range 100 {
 		r.Start(balance.StartProbe{Check: tcp(good), Timeout: time.Minute})
 	}
-	r.Close() // nobody received; TestMain sees whether a goroutine is left
+	r.Close() // nothing was received; TestMain sees whether a goroutine is left
 	r.Start(balance.StartProbe{Check: tcp(good), Timeout: time.Minute})
 	r.Close()
 }

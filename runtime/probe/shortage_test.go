@@ -18,8 +18,8 @@ import (
 // few is the environment variable with the address of the server, for the process that has few descriptors.
 const few = "KEEPC_TEST_FEW_DESCRIPTORS"
 
-// TestFewDescriptors runs 150 checks of a server that works in a process that may have 64 descriptors: no server goes down, and what is
-// lacking is said once, and once that it is over.
+// TestFewDescriptors runs 150 checks of a working server in a process that may have 64 descriptors: no server goes
+// down, and the shortage and its end are reported once each.
 func TestFewDescriptors(t *testing.T) {
 	good, _ := listen(t, "127.0.0.1:0")
 	child := exec.Command(os.Args[0], "-test.run=^TestWithFewDescriptors$", "-test.v")
@@ -31,7 +31,7 @@ func TestFewDescriptors(t *testing.T) {
 	for _, want := range []string{
 		"none left: no verdict: socket: too many open files",
 		"some left: up",
-		"warning: checks: socket: too many open files: no verdict on a server; all keep their standing",
+		"warning: checks: socket: too many open files: no verdict on a server; all keep their state",
 		"good news: checks: socket: too many open files: over; checks have a verdict again",
 		"limit 32",
 	} {
@@ -57,7 +57,7 @@ func TestWithFewDescriptors(t *testing.T) {
 	release := exhaust(t)
 	fmt.Println("none left:", said(probe.Do(t.Context(), probe.Ask{Check: tcp(server), Limit: limit})))
 
-	// 150 servers of which every check is refused for two seconds, and not afterwards.
+	// 150 servers of which every check is refused for two seconds, and then no longer.
 	v := &ir.VirtualServer{Quorum: 1, Key: ir.ServiceKey{Protocol: ir.TCP, Addr: server.Addr(), Port: 80}}
 	for i := range 150 {
 		c := tcp(server)
@@ -103,7 +103,7 @@ func TestWithFewDescriptors(t *testing.T) {
 	}
 }
 
-// exhaust takes all descriptors that are left, and returns what gives them back.
+// exhaust takes all descriptors that are left, and returns a function that releases them.
 func exhaust(t *testing.T) func() {
 	var taken []*os.File
 	for {

@@ -11,12 +11,12 @@ import (
 	"keepc/compiler/ir"
 )
 
-// maxReply is how long a line of a mail server may be, in bytes, as in keepalived.
+// maxReply is the maximum length of a line of a mail server, in bytes, as in keepalived.
 const maxReply = 512
 
-// smtp greets a mail server and takes its leave, as keepalived's SMTP_CHECK does. The first line of the greeting must begin with "220 ",
-// and that of the answer to HELO with "250 ": a greeting of several lines, which begins with "220-", is none. QUIT needs an answer, whatever
-// it says.
+// smtp greets a mail server and says goodbye, as keepalived's SMTP_CHECK does. The first line of the greeting must
+// begin with "220 ", and that of the answer to HELO with "250 ": a multi-line greeting, which begins with "220-",
+// fails. QUIT needs an answer, whatever that says.
 func smtp(ctx context.Context, a Ask, s *ir.SMTPCheck) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, rounds*a.Limit, errSlow)
 	defer cancel()
@@ -54,12 +54,12 @@ func greet(ctx context.Context, a Ask, s *ir.SMTPCheck) error {
 			return fmt.Errorf("the server said %q, not %s", shorten(text), strings.TrimSpace(x.code))
 		}
 		a.step("answer to %s: %q", x.to, shorten(text))
-		_, _ = from.Discard(from.Buffered()) // what it says beyond that counts for nothing
+		_, _ = from.Discard(from.Buffered()) // what it says beyond that is ignored
 	}
 	return nil
 }
 
-// shorten keeps a text of somebody else's server to the length of a line.
+// shorten cuts a text from a server to the length of a line.
 func shorten(text string) string {
 	if len(text) > 60 {
 		return text[:60] + "..."

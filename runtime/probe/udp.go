@@ -10,19 +10,19 @@ import (
 	"keepc/compiler/ir"
 )
 
-// greeting is what keepalived sends where the file names no payload: servers and their logs know it.
+// greeting is what keepalived sends if the file has no payload: servers and their logs know it.
 const greeting = "keepalived check - keepalived ch"
 
-// udp sends one datagram and waits, as keepalived's UDP_CHECK does. The first answer decides, and so does an ICMP error, whatever it says:
-// keepalived takes all but "unreachable" for good. Silence is good unless an answer is required, so a check of a server that works without
-// a word takes all its time.
+// udp sends one datagram and waits, as keepalived's UDP_CHECK does. The first answer decides, and so does an ICMP
+// error: keepalived takes every error except "unreachable" for success. Silence is success unless an answer is
+// required, so a check of a server that works silently takes the whole time.
 func udp(ctx context.Context, c ir.Connection, u *ir.UDPCheck) error {
 	conn, err := connect(ctx, "udp", c)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	// Reading ends with ctx, at its deadline or before.
+	// Reading ends with ctx, at its deadline or earlier.
 	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
 	payload := []byte(u.Payload)
 	if len(payload) == 0 {
@@ -38,13 +38,13 @@ func udp(ctx context.Context, c ir.Connection, u *ir.UDPCheck) error {
 		return nil
 	case err != nil:
 		return err
-	case u.Reply == nil || len(u.Reply.Value) == 0: // keepalived measures an answer only where it compares it
+	case u.Reply == nil || len(u.Reply.Value) == 0: // keepalived checks the length of an answer only if it compares it
 		return nil
 	}
 	return wrong(answer[:n], u)
 }
 
-// wrong says what is wrong with an answer. One that is shorter than what is compared need be right only as far as it goes.
+// wrong says what is wrong with an answer. An answer shorter than the expected one must only match as far as it goes.
 func wrong(answer []byte, u *ir.UDPCheck) error {
 	switch {
 	case len(answer) > u.MaxLength:

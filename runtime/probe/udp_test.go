@@ -15,7 +15,7 @@ import (
 	"keepc/runtime/probe"
 )
 
-// udp is a UDP_CHECK of a server with what the file leaves out.
+// udp is a UDP_CHECK of a server with defaults filled in.
 func udp(target netip.AddrPort, change func(*ir.Check, *ir.UDPCheck)) *ir.Check {
 	u := &ir.UDPCheck{MaxLength: 255}
 	c := &ir.Check{Checker: u, Connection: ir.Connection{Target: target}}
@@ -23,7 +23,7 @@ func udp(target netip.AddrPort, change func(*ir.Check, *ir.UDPCheck)) *ir.Check 
 	return c
 }
 
-// answer serves UDP on a loopback address: to each datagram it sends what it is told to, one after the other.
+// answer serves UDP on a loopback address: for each datagram it sends the given answers, one after the other.
 func answer(t *testing.T, address string, to func(asked []byte) [][]byte) netip.AddrPort {
 	t.Helper()
 	s, err := net.ListenPacket("udp", address)
@@ -56,7 +56,7 @@ func always(t *testing.T, answers ...string) netip.AddrPort {
 	return answer(t, "127.0.0.1:0", func([]byte) [][]byte { return all })
 }
 
-// closed is an address where nobody receives.
+// closed is an address where nothing receives.
 func closed(t *testing.T, address string) netip.AddrPort {
 	t.Helper()
 	s, err := net.ListenPacket("udp", address)
@@ -68,7 +68,7 @@ func closed(t *testing.T, address string) netip.AddrPort {
 }
 
 func TestUDP(t *testing.T) {
-	const patience = 150 * time.Millisecond // for those that never answer
+	const patience = 150 * time.Millisecond // for servers that never answer
 	nothing := func(*ir.Check, *ir.UDPCheck) {}
 	replies := func(value, mask string, lengths ...int) func(*ir.Check, *ir.UDPCheck) {
 		return func(_ *ir.Check, u *ir.UDPCheck) {
@@ -182,14 +182,14 @@ func TestUDPOutOfReach(t *testing.T) {
 	at := func(target string) *ir.Check {
 		return udp(netip.MustParseAddrPort(target), func(*ir.Check, *ir.UDPCheck) {})
 	}
-	// Nobody has 10.0.0.9: with nothing that asks for errors it would count as a server that works without a word.
+	// No host has 10.0.0.9: if nothing asked for errors, it would count as a server that works silently.
 	if got := on(h, t.Context(), at("10.0.0.9:53"), 10*time.Second); got != "read: no route to host" {
 		t.Errorf("a host that is gone: got %q", got)
 	}
 	if got := on(h, t.Context(), at("192.0.2.1:53"), limit); got != "connect: network is unreachable" {
 		t.Errorf("no route: got %q", got)
 	}
-	// Nobody serves UDP on web1: who reaches it is refused.
+	// Nothing serves UDP on web1: its kernel refuses.
 	n.Host("web1", lab.On(lan, "eth0", "10.0.0.7/24"))
 	h.Run("ip", "rule", "add", "not", "fwmark", "7", "to", "10.0.0.7", "unreachable")
 	marked := at("10.0.0.7:53")

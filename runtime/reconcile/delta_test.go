@@ -15,7 +15,7 @@ import (
 	"keepc/runtime/reconcile"
 )
 
-// A counter counts what is asked of a kernel.
+// A counter counts the calls of a kernel.
 type counter struct {
 	*kernel.Fake
 	reads, writes int
@@ -31,7 +31,7 @@ func (c *counter) Apply(changes []kernel.Change) iter.Seq2[int, error] {
 	return c.Fake.Apply(changes)
 }
 
-// expect compares the counts with those since the last time.
+// expect compares the counts since the last call.
 func (c *counter) expect(t *testing.T, what string, reads, writes int) {
 	t.Helper()
 	if c.reads != reads || c.writes != writes {
@@ -47,7 +47,7 @@ func server(service, n int) state.DestinationKey {
 	}
 }
 
-// table is a farm of some services with ten servers each, but for one server that is down.
+// table is a farm of some services with ten servers each, except for one server that is down.
 func table(services int, down state.DestinationKey) state.State {
 	s := state.New()
 	for i := range services {
@@ -64,12 +64,12 @@ func table(services int, down state.DestinationKey) state.State {
 	return s
 }
 
-// round reconciles without being asked to look at the kernel.
+// round reconciles without a requested look at the kernel.
 func round(r *reconcile.Reconciler, want state.State, at time.Time) error {
 	return r.Reconcile(want, reconcile.Round{Now: at})
 }
 
-// TestOneServerIsOneWrite: a server that flaps in a table of 40,000 costs one write each time, and no read.
+// TestOneServerIsOneWrite checks that a server that flaps in a table of 40,000 costs one write each time, and no read.
 func TestOneServerIsOneWrite(t *testing.T) {
 	services := 4000
 	if testing.Short() {
@@ -99,7 +99,7 @@ func TestOneServerIsOneWrite(t *testing.T) {
 	}
 	k.expect(t, "another weight", 0, 1)
 
-	// What somebody else changed is found by a look.
+	// A look finds what somebody else changed.
 	if err := kernel.Delete(k.Fake, server(9, 9)); err != nil {
 		t.Fatal(err)
 	}
@@ -113,8 +113,8 @@ func TestOneServerIsOneWrite(t *testing.T) {
 	k.expect(t, "a look", 1, 1)
 }
 
-// TestNewNamesAreLookedAt: what the file names since now is written at once, and looked at behind that: the kernel may have parts of it
-// that nobody made. What is to stay as it is found is looked at first.
+// TestNewNamesAreLookedAt checks that what the file newly names is written at once and looked at afterwards, because
+// the kernel may have parts of it that nobody made. What is to stay as found is looked at first.
 func TestNewNamesAreLookedAt(t *testing.T) {
 	k := &counter{Fake: newHost().Fake}
 	r := reconcile.New(k, state.OfRouter, nil)
@@ -147,15 +147,15 @@ func TestNewNamesAreLookedAt(t *testing.T) {
 	k.expect(t, "a static address that is there", 1, 0)
 }
 
-// TestEachObjectIsTriedAgain: the failures of one object hold nobody else up; its attempts grow rarer, and begin anew when it is to be
-// something else.
+// TestEachObjectIsTriedAgain checks that the failures of one object hold up nothing else; its attempts become rarer,
+// and start again at once when it is to be something else.
 func TestEachObjectIsTriedAgain(t *testing.T) {
 	k := &counter{Fake: kernel.NewFake()}
 	r := reconcile.New(k, state.OfBalance, nil)
 	want := table(1, state.DestinationKey{})
 	bad := server(0, 0)
 	k.Fail("set destination", 4, errors.New("no buffer space available"))
-	for i := range 10 { // its attempt is the first of all
+	for i := range 10 { // its attempt comes first
 		if i > 0 {
 			delete(want.Destinations, server(0, i))
 		}
@@ -175,7 +175,7 @@ func TestEachObjectIsTriedAgain(t *testing.T) {
 		if err := round(r, want, at); err == nil {
 			t.Fatal("no error")
 		}
-		k.expect(t, fmt.Sprintf("attempt %d", i), map[int]int{0: 1}[i], 1) // the first is a look
+		k.expect(t, fmt.Sprintf("attempt %d", i), map[int]int{0: 1}[i], 1) // the first attempt is a look
 	}
 	m := r.Report()
 	if o := m.Objects; len(o) != 1 || o[0].State != reconcile.Failed || o[0].Tries != 4 || !o[0].Since.Equal(now) || o[0].Error != "no buffer space available" {
@@ -201,7 +201,8 @@ func TestEachObjectIsTriedAgain(t *testing.T) {
 	}
 }
 
-// TestPartsWaitForTheWhole: the servers of a service that the kernel refuses are pending, and follow it.
+// TestPartsWaitForTheWhole checks that the servers of a service that the kernel refuses are pending, and come after
+// it.
 func TestPartsWaitForTheWhole(t *testing.T) {
 	k := &counter{Fake: kernel.NewFake()}
 	r := reconcile.New(k, state.OfBalance, nil)
@@ -225,7 +226,7 @@ func TestPartsWaitForTheWhole(t *testing.T) {
 	}
 }
 
-// TestChangesAreToldAsTheyHappen: of each change the caller hears before the next one is made.
+// TestChangesAreToldAsTheyHappen checks that the caller hears of each change before the next one is made.
 func TestChangesAreToldAsTheyHappen(t *testing.T) {
 	h := newHost()
 	want := state.New()
@@ -244,7 +245,7 @@ func TestChangesAreToldAsTheyHappen(t *testing.T) {
 	}
 }
 
-// TestUnfinishedRoundGoesOn: what a newer want cut short is done by the next round, without a read.
+// TestUnfinishedRoundGoesOn checks that what a newer want cut short is done by the next round, without a read.
 func TestUnfinishedRoundGoesOn(t *testing.T) {
 	k := &counter{Fake: kernel.NewFake()}
 	r := reconcile.New(k, state.OfBalance, nil)

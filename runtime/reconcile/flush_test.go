@@ -13,8 +13,8 @@ import (
 	"keepc/runtime/reconcile"
 )
 
-// TestFlush: lvs_flush removes what a director finds when it starts, and nothing that others make later; lvs_flush_on_stop removes all. What
-// the file names is edited in place, not removed first.
+// TestFlush checks that lvs_flush removes what a director finds when it starts, and nothing that others make later;
+// lvs_flush_on_stop removes everything. What the file names is edited in place, not removed first.
 func TestFlush(t *testing.T) {
 	k := kernel.NewFake()
 	others := func(n int) {
@@ -75,7 +75,7 @@ func TestFlush(t *testing.T) {
 	services("after a stop that flushes")
 }
 
-// An ordered kernel tells in which order it has the servers of a service: the last one that it got comes first.
+// An ordered kernel reports in which order it has the servers of a service: the last one that it got comes first.
 type ordered struct {
 	*kernel.Fake
 	servers []state.DestinationKey
@@ -100,8 +100,8 @@ func (k *ordered) Apply(changes []kernel.Change) iter.Seq2[int, error] {
 	}
 }
 
-// TestOrder: however servers of a service that hashes fail and come back, also while the enforcer is told to do something else already, the
-// kernel has them in the order of the file.
+// TestOrder checks that the kernel has the servers of a hashing service in file order, however they fail and recover,
+// even while the enforcer already gets newer orders.
 func TestOrder(t *testing.T) {
 	k := &ordered{Fake: kernel.NewFake()}
 	r := reconcile.New(k, state.OfBalance, nil)

@@ -15,31 +15,31 @@ type Store interface {
 	// Load reads it; there is none at first: nil.
 	Load() ([]byte, error)
 	Append([]byte) error
-	// Replace puts another text in its place, whole or not at all.
+	// Replace replaces the text atomically.
 	Replace([]byte) error
 }
 
-// A Journal remembers what was made, so that the next process removes what a killed one left behind. It is written before the kernel
-// is: a line says what is about to be made, another one that it is gone. It serves where it can: what cannot be read or written is said
-// once, and stops nothing. A nil Journal remembers nothing.
+// A Journal records what was made, so that the next process removes what a killed one left behind. It is written
+// before the kernel is: one line says what is about to be made, another that it is gone. It is best effort: what
+// cannot be read or written is reported once, and stops nothing. A nil Journal records nothing.
 type Journal struct {
 	store   Store
 	say     func(string)
-	objects map[state.Key]state.Object // that were made, with what they were made to be
+	objects map[state.Key]state.Object // those that were made, as they were made
 	lines   int                        // in the store
-	gone    []byte                     // lines that are still to be written
-	whole   bool                       // what is in the store can be read to its end
-	silent  bool                       // it was said that it cannot be written
+	gone    []byte                     // lines still to be written
+	whole   bool                       // the store can be read to its end
+	silent  bool                       // a failure to write has been reported
 }
 
 // line is one line of the text.
 type line struct {
 	Made string          `json:"made,omitempty"` // the name of a kind
 	Gone string          `json:"gone,omitempty"` // the name of a kind
-	What json.RawMessage `json:"what"`           // as the kind encodes it; of what is gone, the key counts
+	What json.RawMessage `json:"what"`           // as the kind encodes it; for what is gone, only the key counts
 }
 
-// OpenJournal reads the journal. say is told what is wrong with it, as it comes up.
+// OpenJournal reads the journal. say is called with what is wrong with it, when that is found.
 func OpenJournal(s Store, say func(string)) *Journal {
 	j := &Journal{store: s, say: say, objects: map[state.Key]state.Object{}, whole: true}
 	text, err := s.Load()
@@ -51,7 +51,7 @@ func OpenJournal(s Store, say func(string)) *Journal {
 	for len(text) > 0 {
 		one, rest, ended := bytes.Cut(text, []byte("\n"))
 		if !ended || !j.read(one) {
-			say(fmt.Sprintf("the journal of an earlier keepc is damaged behind line %d; what is before it counts", j.lines))
+			say(fmt.Sprintf("the journal of an earlier keepc is damaged after line %d; only the lines before it count", j.lines))
 			j.whole = false
 			break
 		}
@@ -60,7 +60,7 @@ func OpenJournal(s Store, say func(string)) *Journal {
 	return j
 }
 
-// read takes one line in; false: it is none.
+// read reads one line; false: it is not valid.
 func (j *Journal) read(text []byte) bool {
 	var l line
 	if json.Unmarshal(text, &l) != nil {
@@ -84,7 +84,7 @@ func (j *Journal) read(text []byte) bool {
 	return false
 }
 
-// entries are the objects that were made and are not gone, for all that is known.
+// entries returns the objects that were made and are not gone, as far as is known.
 func (j *Journal) entries() map[state.Key]state.Object {
 	if j == nil {
 		return nil
@@ -92,7 +92,7 @@ func (j *Journal) entries() map[state.Key]state.Object {
 	return j.objects
 }
 
-// note writes down what is about to be made of the changes.
+// note records what is about to be made of the changes.
 func (j *Journal) note(changes plan.Plan) {
 	if j == nil {
 		return
@@ -111,7 +111,7 @@ func (j *Journal) note(changes plan.Plan) {
 	j.append(text, n)
 }
 
-// forget notes that an object is gone, or is not ours. It is written with the next lines.
+// forget records that an object is gone, or is not ours. It is written with the next lines.
 func (j *Journal) forget(k state.Key) {
 	if j == nil || j.objects[k] == nil {
 		return
@@ -138,27 +138,27 @@ func encode(kind state.AnyKind, word string, k state.Key, o state.Object) []byte
 	return append(text, '\n')
 }
 
-// append writes lines, and those of what is gone before them.
+// append writes lines, preceded by those about what is gone.
 func (j *Journal) append(text []byte, n int) {
 	n += bytes.Count(j.gone, []byte("\n"))
 	text = slices.Concat(j.gone, text)
 	switch {
 	case len(text) == 0:
-	case !j.whole: // nobody reads on behind a damaged line
+	case !j.whole: // nothing after a damaged line is read
 		j.gone = nil
 		j.compact()
 	default:
 		err := j.store.Append(text)
 		j.lines, j.gone = j.lines+n, nil
-		j.whole = err == nil // a part of it may be there
+		j.whole = err == nil // part of it may have been written
 		j.failed(err)
 	}
 }
 
-// slack is how many lines may be about what is gone.
+// slack is the number of lines about removed objects that are tolerated.
 const slack = 1000
 
-// settle writes down what is gone, and shortens the text where it is mostly about that, or cannot be appended to.
+// settle writes what is gone, and compacts the text if it is mostly about that, or cannot be appended to.
 func (j *Journal) settle() {
 	if j == nil {
 		return
@@ -169,7 +169,7 @@ func (j *Journal) settle() {
 	}
 }
 
-// compact writes the text anew.
+// compact rewrites the text.
 func (j *Journal) compact() {
 	var text []byte
 	for k, o := range j.objects {
@@ -181,10 +181,10 @@ func (j *Journal) compact() {
 	}
 }
 
-// failed says, the first time in a row, that the journal cannot be written.
+// failed reports, the first time in a row, that the journal cannot be written.
 func (j *Journal) failed(err error) {
 	if err != nil && !j.silent {
-		j.say(fmt.Sprintf("cannot write down what is made: %v; should keepc be killed now, the next one cannot remove what its file no longer names", err))
+		j.say(fmt.Sprintf("cannot record what is made: %v; if keepc is killed now, the next one cannot remove what its file no longer names", err))
 	}
 	j.silent = err != nil
 }

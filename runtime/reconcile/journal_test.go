@@ -17,7 +17,7 @@ import (
 // A store is a journal's file in memory, on a disk that can be full.
 type store struct {
 	text []byte
-	full error // what each write returns; of what is appended, half is there
+	full error // what each write returns; half of an appended text is kept
 }
 
 func (s *store) Load() ([]byte, error) { return slices.Clone(s.text), nil }
@@ -37,7 +37,7 @@ func (s *store) Replace(text []byte) error {
 	return s.full
 }
 
-// A life is one director's, which ends by SIGKILL, beside those before and after it on the same host.
+// A life is that of one director, which ends by SIGKILL, between those before and after it on the same host.
 type life struct {
 	*reconcile.Reconciler
 	said []string
@@ -49,7 +49,7 @@ func begin(k kernel.Objects, part state.Part, s reconcile.Store) *life {
 	return l
 }
 
-// gone is another address of the subnet of vip that the file no longer names.
+// gone is a second address of the subnet of vip that the file no longer names.
 var gone = state.AddressKey{Dev: "eth0", Prefix: netip.MustParsePrefix("10.0.0.4/24")}
 
 func holding(t *testing.T, h *host) map[state.AddressKey]state.Address {
@@ -61,11 +61,12 @@ func holding(t *testing.T, h *host) map[state.AddressKey]state.Address {
 	return have
 }
 
-// TestLeftOversOfAKilledDirector: what it made and the file no longer names goes at the next start; what others made stays.
+// TestLeftOversOfAKilledDirector checks that what the director made and the file no longer names is removed at the
+// next start, and what others made stays.
 func TestLeftOversOfAKilledDirector(t *testing.T) {
 	h, s := newHost(), &store{}
 	rule := state.RuleKey{Priority: 100, Action: 1, Table: 100, Protocol: ir.KeepalivedProtocol}
-	theirs := state.RuleKey{Priority: 101, Action: 1, Table: 100, Protocol: ir.KeepalivedProtocol} // a keepalived beside us has the mark, too
+	theirs := state.RuleKey{Priority: 101, Action: 1, Table: 100, Protocol: ir.KeepalivedProtocol} // a keepalived beside us uses the mark, too
 	if err := kernel.Set(h.Fake, theirs, state.Rule{}); err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +101,7 @@ func TestLeftOversOfAKilledDirector(t *testing.T) {
 	}
 }
 
-// TestJournalOfServices: of virtual servers as of addresses.
+// TestJournalOfServices checks for virtual servers what holds for addresses.
 func TestJournalOfServices(t *testing.T) {
 	h, s := newHost(), &store{}
 	reconciled(t, begin(h.Kernel, state.OfBalance, s).Reconciler, tutorial())
@@ -112,7 +113,8 @@ func TestJournalOfServices(t *testing.T) {
 	h.expect(t, "delete service tcp 10.0.0.3:80")
 }
 
-// TestNotAsItWasMade: an address that is not as the killed director made it is somebody else's by now.
+// TestNotAsItWasMade checks that an address that differs from what the killed director made belongs to somebody else
+// by now.
 func TestNotAsItWasMade(t *testing.T) {
 	h, s := newHost(), &store{}
 	both := tutorial()
@@ -126,7 +128,7 @@ func TestNotAsItWasMade(t *testing.T) {
 	h.expect(t)
 }
 
-// TestDamagedJournal: it is cut at every byte. What is whole counts; that the end is missing is said once.
+// TestDamagedJournal cuts the journal at every byte. Complete lines count; that the end is missing is reported once.
 func TestDamagedJournal(t *testing.T) {
 	h, s := newHost(), &store{}
 	both := tutorial()
@@ -155,7 +157,8 @@ func TestDamagedJournal(t *testing.T) {
 	}
 }
 
-// TestFullDisk: that the journal cannot be written is said once, and stops nothing; when there is room again it is whole.
+// TestFullDisk checks that a journal that cannot be written is reported once and stops nothing; when there is room
+// again, it becomes complete.
 func TestFullDisk(t *testing.T) {
 	h, s := newHost(), &store{full: errors.New("no space left on device")}
 	l := begin(h.Kernel, state.OfRouter, s)
@@ -178,7 +181,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// TestJournalStaysShort: an address that comes and goes for ever does not fill the disk.
+// TestJournalStaysShort checks that an address that comes and goes forever does not fill the disk.
 func TestJournalStaysShort(t *testing.T) {
 	h, s := newHost(), &store{}
 	l := begin(h.Kernel, state.OfRouter, s)

@@ -2,7 +2,7 @@ package reconcile
 
 import "keepc/compiler/state"
 
-// remember notes how the objects were that the kernel has always, before they are set.
+// remember records the state of objects that the kernel always has, before they are set.
 func (r *Reconciler) remember(have, want state.State) {
 	for _, kind := range r.kinds {
 		if !kind.About().Lasting || r.unread[kind] != nil {
@@ -16,8 +16,8 @@ func (r *Reconciler) remember(have, want state.State) {
 	}
 }
 
-// restore adds to a want that objects which the kernel has always are again as they were found, where nobody wants them any longer. It
-// returns their keys.
+// restore adds to a want that objects which the kernel always has return to their former state if they are no longer
+// wanted. It returns their keys.
 func (r *Reconciler) restore(want state.State) (whole state.State, restored []state.Key) {
 	for k, o := range r.found {
 		kind := state.KindOf(k)

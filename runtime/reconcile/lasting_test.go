@@ -12,8 +12,8 @@ import (
 	"keepc/runtime/reconcile"
 )
 
-// TestTimeoutsAreRestored: when nobody wants timeouts any longer they are again as they were found, once: what somebody sets after that
-// stays. A failure is tried again.
+// TestTimeoutsAreRestored checks that timeouts that are no longer wanted return to their former values, once: what
+// somebody sets afterwards stays. A failure is retried.
 func TestTimeoutsAreRestored(t *testing.T) {
 	k := kernel.NewFake()
 	r := reconcile.New(k, state.OfBalance, nil)
@@ -51,7 +51,7 @@ func TestTimeoutsAreRestored(t *testing.T) {
 	expect("restored to that", 7*time.Second)
 }
 
-// TestSettingOfAnInterfaceThatWentAway: there is nothing to restore, and that is no failure.
+// TestSettingOfAnInterfaceThatWentAway checks that nothing is restored then, and that this is not a failure.
 func TestSettingOfAnInterfaceThatWentAway(t *testing.T) {
 	key := state.SysctlKey{File: "net/ipv4/conf/eth0/promote_secondaries"}
 	want := state.New()
@@ -89,7 +89,8 @@ func TestSettingOfAnInterfaceThatWentAway(t *testing.T) {
 	}
 }
 
-// TestLacking: that the services could not be read is not that they are gone, and what else could not be read says nothing of them.
+// TestLacking checks that services which could not be read do not count as gone, and that other read failures do not
+// affect them.
 func TestLacking(t *testing.T) {
 	for _, c := range []struct {
 		fails string

@@ -1,8 +1,8 @@
-// Package reconcile makes a part of the kernel be as wanted, and keeps account of what is not.
+// Package reconcile makes a part of the kernel be as wanted, and keeps track of what is not.
 //
-// There are two ways. A delta writes the difference between what was wanted last and what is wanted now, and reads nothing: one server
-// that fails in a table of 40,000 is one write. A full look reads the kernel and writes what differs from it: at start, when somebody
-// hints that the kernel changed, after an error, and now and then.
+// There are two ways. A delta writes the difference between the previous want and the current one, and reads nothing:
+// one server that fails in a table of 40,000 is one write. A full look reads the kernel and writes what differs: at
+// the start, on a hint that the kernel changed, after an error, and periodically.
 package reconcile
 
 import (
@@ -19,39 +19,40 @@ import (
 	"keepc/runtime/kernel"
 )
 
-// A Reconciler owns one part of the kernel. It remembers what it made, so that it removes what is its own and nothing else.
-// It is not safe for concurrent use.
+// A Reconciler owns one part of the kernel. It remembers what it made, so that it removes only that. It is not safe
+// for concurrent use.
 type Reconciler struct {
 	kernel   kernel.Objects
 	kinds    []state.AnyKind
 	journal  *Journal
-	made     map[state.Key]struct{}     // of the kinds that are recorded
-	found    map[state.Key]state.Object // of lasting kinds, as they were before they were set
-	last     state.State                // what was wanted last
-	known    bool                       // the kernel is as last says, but for what is apart
+	made     map[state.Key]struct{}     // of the recorded kinds
+	found    map[state.Key]state.Object // of lasting kinds: their state before they were set
+	last     state.State                // the last want
+	known    bool                       // the kernel is as last says, except for what is in apart
 	apart    map[state.Key]*apart       // what is not in place
 	unread   kernel.Unread              // by the last full look
-	blind    int                        // full looks in a row that could not read everything
-	again    time.Time                  // when a full look is due; zero: nothing asks for one
-	tried    map[state.Key]attempt      // at the last full look
+	blind    int                        // consecutive full looks that could not read everything
+	again    time.Time                  // when a full look is due; zero: none is
+	tried    map[state.Key]attempt      // in the last full look
 	counts   map[state.AnyKind]*Counters
-	waiting  map[state.AnyKind]int  // objects that this round has still to set
-	recalled map[state.AnyKind]bool // the journal was asked about these
+	waiting  map[state.AnyKind]int  // objects that this round has yet to set
+	recalled map[state.AnyKind]bool // kinds for which the journal has been consulted
 }
 
 // An apart is an object that is not as wanted.
 type apart struct {
 	kind     state.AnyKind
-	have     state.Object // what the kernel has, for all we know; nil: nothing
-	want     state.Object // nil: that it goes
+	have     state.Object // what the kernel has, as far as known; nil: nothing
+	want     state.Object // nil: to be removed
 	err      error        // of the last attempt; nil: there was none
 	since    time.Time
 	failures int       // in a row
 	retry    time.Time // after a failure
-	left     bool      // it is not tried again: somebody undoes it
+	left     bool      // it is not retried, because somebody undoes it
 }
 
-// New returns the Reconciler of a part of the kernel. journal remembers what was made beyond the life of the process; it may be nil.
+// New returns the Reconciler of a part of the kernel. journal records what was made beyond the life of the process; it
+// may be nil.
 func New(k kernel.Objects, part state.Part, journal *Journal) *Reconciler {
 	r := &Reconciler{
 		kernel: k, kinds: state.KindsOf(part), journal: journal,
@@ -64,28 +65,30 @@ func New(k kernel.Objects, part state.Part, journal *Journal) *Reconciler {
 	return r
 }
 
-// A Done change was applied. Repair: it was in place before, and somebody else undid it. Left: it is applied no more, for it was, and
-// what it found is there again; this is told once.
+// A Done is a change that was applied. Repair: the object was in place before, and somebody else undid it. Left: it is
+// no longer applied, because it was applied and then undone; this is reported once.
 type Done struct {
 	plan.Change
 	Repair, Left bool
 }
 
-// A Round says how to go about it. Its functions may be nil.
+// A Round says how to proceed. Its functions may be nil.
 type Round struct {
 	Now  time.Time
-	Full bool // look at the kernel; without it this is done where it has to be
-	// Stale reports whether a newer want is there, so that a slow kernel is not made to do what nobody wants any more.
+	Full bool // look at the kernel; otherwise this is done only when necessary
+	// Stale reports whether there is a newer want, so that a slow kernel is not made to do what is no longer wanted.
 	Stale func() bool
-	// Planned is told the changes before the first write: what is wanted and not among them is in place, or is to be tried later.
+	// Planned is called with the changes before the first write: what is wanted and not among them is in place, or
+	// will be tried later.
 	Planned func(plan.Plan)
-	// Applied is told each change as soon as it is made.
+	// Applied is called with each change as soon as it is made.
 	Applied func(Done)
 }
 
-// Reconcile brings the kernel to want with the smallest set of writes. The tables of want must not change afterwards. A change that
-// fails does not stop the others, and is tried again when Deadline says so, or when something else is wanted of its object. What cannot
-// be read is left as it is, and stops nothing else either. The error joins the failures of this round.
+// Reconcile brings the kernel to want with the smallest set of writes. The tables of want must not change afterwards.
+// A change that fails does not stop the others, and is retried when Deadline says so, or when something else is wanted
+// of its object. What cannot be read is left alone, and does not stop the rest either. The error joins the failures of
+// this round.
 func (r *Reconciler) Reconcile(want state.State, o Round) error {
 	want, restored := r.restore(want.Only(r.kinds))
 	unknown, foreign := r.unknown(want)
@@ -99,7 +102,7 @@ func (r *Reconciler) Reconcile(want state.State, o Round) error {
 	} else {
 		changes = r.difference(want, o.Now)
 		if unknown {
-			r.again = o.Now // nobody has looked yet at what the file names since now
+			r.again = o.Now // what the file newly names has not been looked at
 		}
 	}
 	r.last = want
@@ -124,11 +127,11 @@ func (r *Reconciler) Reconcile(want state.State, o Round) error {
 	return errors.Join(errs...)
 }
 
-// Deadline is when Reconcile has to be called again, be there a new want or not; false: there is no need.
+// Deadline returns when Reconcile must be called again, even without a new want; false: not needed.
 func (r *Reconciler) Deadline() (at time.Time, some bool) {
 	at, some = r.again, !r.again.IsZero()
 	if !r.known {
-		return at, some // that comes first
+		return at, some // this comes first
 	}
 	for _, a := range r.apart {
 		if a.failures > 0 && !a.left && (!some || a.retry.Before(at)) {
@@ -138,7 +141,8 @@ func (r *Reconciler) Deadline() (at time.Time, some bool) {
 	return at, some
 }
 
-// look reads the kernel, and returns what differs from the want; what is to be restored in it and went away is wanted no longer.
+// look reads the kernel, and returns what differs from the want; lasting objects that should have been restored and no
+// longer exist are dropped from the want.
 func (r *Reconciler) look(want state.State, restored []state.Key, o Round) (changes plan.Plan, err error) {
 	have, unread := r.kernel.Read(kernel.Scope{Kinds: r.kinds, Keys: func(kind state.AnyKind) iter.Seq[state.Key] { return r.concern(kind, want) }})
 	for _, kind := range r.kinds {
@@ -173,7 +177,7 @@ func (r *Reconciler) look(want state.State, restored []state.Key, o Round) (chan
 	}
 	changes = r.undone(changes, o)
 	for _, c := range changes {
-		if a := before[c.Key]; a != nil && a.failures > 0 { // its story goes on
+		if a := before[c.Key]; a != nil && a.failures > 0 { // its record continues
 			if _, _, other := a.kind.CompareOne(c.Key, a.want, c.After); !other {
 				a.have, a.left = c.Before, false
 				r.apart[c.Key] = a
@@ -183,8 +187,8 @@ func (r *Reconciler) look(want state.State, restored []state.Key, o Round) (chan
 	return changes, unread.Err()
 }
 
-// recall takes what the journal tells of each kind that is read for the first time. What is gone is not ours, and neither is what is not
-// as it was made.
+// recall takes over what the journal has about each kind that is read for the first time. Objects that no longer
+// exist, or differ from what was made, are not ours.
 func (r *Reconciler) recall(have state.State) {
 	for _, kind := range r.kinds {
 		if r.recalled[kind] || r.unread[kind] != nil {
@@ -205,7 +209,8 @@ func (r *Reconciler) recall(have state.State) {
 	}
 }
 
-// take makes the objects of others ours that a flush is about: at the first look those that are found, or those that are there now.
+// take makes foreign objects ours that a flush covers: at the first look those that are found, or those that exist
+// now.
 func (r *Reconciler) take(have, want state.State) {
 	for _, kind := range r.kinds {
 		if want.Flush.Takes(kind) == "" || r.unread[kind] != nil || want.Flush == state.FlushStart && r.recalled[kind] {
@@ -217,7 +222,7 @@ func (r *Reconciler) take(have, want state.State) {
 	}
 }
 
-// concern lists the keys of a kind that the want, or what was made, is about.
+// concern lists the keys of a kind that are wanted or were made.
 func (r *Reconciler) concern(kind state.AnyKind, want state.State) iter.Seq[state.Key] {
 	return func(yield func(state.Key) bool) {
 		for k := range kind.All(want) {
@@ -235,7 +240,7 @@ func (r *Reconciler) concern(kind state.AnyKind, want state.State) iter.Seq[stat
 	}
 }
 
-// difference returns the changes between what was wanted last and what is wanted now, and those that are due again.
+// difference returns the changes between the previous and the current want, and those that are due again.
 func (r *Reconciler) difference(want state.State, now time.Time) plan.Plan {
 	changes := slices.DeleteFunc(plan.Diff(r.last, want, r.owns), func(c plan.Change) bool { return c.Action == plan.Foreign || r.apart[c.Key] != nil })
 	for k, a := range r.apart {
@@ -256,13 +261,13 @@ func (r *Reconciler) difference(want state.State, now time.Time) plan.Plan {
 		}
 		changes = append(changes, c)
 	}
-	changes = changes.Reorder(want) // what was left undone may come before the others, too
+	changes = changes.Reorder(want) // unfinished changes may come before the others, too
 	changes.Sort()
 	return changes
 }
 
-// unknown reports whether the want names objects that the last one did not, of which nobody knows whether the kernel has them; foreign:
-// whether some of them are to stay as they are found.
+// unknown reports whether the want names objects that the previous one did not and that the kernel may have; foreign
+// reports whether some of them are to stay as found.
 func (r *Reconciler) unknown(want state.State) (unknown, foreign bool) {
 	if !r.known {
 		return false, false
@@ -291,8 +296,9 @@ func (r *Reconciler) unknown(want state.State) (unknown, foreign bool) {
 	return unknown, foreign
 }
 
-// adopt brings what is ours up to date: what is gone is not, but that which is wanted, for to make it again is a repair; and what is
-// there as wanted is as good as made, unless it is to be left as it was found or carries the mark of somebody else, whom it may belong to.
+// adopt updates what is ours. What is gone is no longer ours, unless it is wanted, because making it again is a
+// repair. What exists as wanted counts as made by us, unless it is to be left as found, or carries the mark of another
+// program, which may own it.
 func (r *Reconciler) adopt(have, want state.State, unread kernel.Unread) {
 	for k := range r.made {
 		kind := state.KindOf(k)
@@ -317,197 +323,4 @@ func (r *Reconciler) adopt(have, want state.State, unread kernel.Unread) {
 func (r *Reconciler) release(k state.Key) {
 	delete(r.made, k)
 	r.journal.forget(k)
-}
-
-// An attempt is a Replace that was carried out at the last look, or is left since.
-type attempt struct {
-	plan.Change
-	left bool
-}
-
-// errLeft is why an object is not in place that somebody undoes each time.
-var errLeft = errors.New("was made anew, and is not so again; left as it is")
-
-// undone takes out of the changes those that were carried out and that the kernel, or somebody else, undid before this look. An
-// object that goes and comes for ever serves nobody.
-func (r *Reconciler) undone(changes plan.Plan, o Round) (rest plan.Plan) {
-	still := map[state.Key]attempt{}
-	for _, c := range changes {
-		last, again := r.tried[c.Key]
-		if c.Action != plan.Replace || !again || c.Reorders() || !sameChange(last.Change, c) {
-			rest = append(rest, c)
-			continue
-		}
-		if !last.left {
-			o.tell(Done{Change: c, Left: true})
-		}
-		still[c.Key] = attempt{c, true}
-		r.apart[c.Key] = &apart{kind: c.Kind, have: c.Before, want: c.After, err: errLeft, since: o.Now, left: true}
-	}
-	r.tried = still
-	return rest
-}
-
-func sameChange(a, b plan.Change) bool {
-	return slices.Equal(a.Before.Fields(), b.Before.Fields()) && slices.Equal(a.After.Fields(), b.After.Fields())
-}
-
-func (o Round) stale() bool { return o.Stale != nil && o.Stale() }
-
-func (o Round) tell(d Done) {
-	if o.Applied != nil {
-		o.Applied(d)
-	}
-}
-
-// apply makes the changes, kind by kind, so that a part can wait for what it is a part of.
-func (r *Reconciler) apply(changes plan.Plan, o Round) (errs []error) {
-	for len(changes) > 0 && !o.stale() {
-		n := 1
-		for n < len(changes) && changes[n].Kind == changes[0].Kind && (changes[n].Action == plan.Remove) == (changes[0].Action == plan.Remove) {
-			n++
-		}
-		ready := changes[:n]
-		if ready[0].Kind.ParentKind() != nil {
-			ready = slices.DeleteFunc(slices.Clone(ready), func(c plan.Change) bool { return r.waits(c, o.Now) })
-		}
-		rest, failed := r.write(ready, o)
-		errs = append(errs, failed...)
-		r.postpone(rest, nil, o.Now)
-		changes = changes[n:]
-	}
-	r.postpone(changes, nil, o.Now)
-	return errs
-}
-
-// waits reports whether a change has to wait for what its object is a part of.
-func (r *Reconciler) waits(c plan.Change, now time.Time) bool {
-	parent := c.Kind.ParentOf(c.Key)
-	a := r.apart[parent]
-	if c.Action == plan.Remove || a == nil || a.have != nil {
-		return false
-	}
-	if a := r.apart[c.Key]; a != nil {
-		a.failures = 0 // it is not its fault any more
-	}
-	r.postpone(plan.Plan{c}, fmt.Errorf("waits for %s", parent), now)
-	return true
-}
-
-// postpone notes that changes were not made.
-func (r *Reconciler) postpone(changes plan.Plan, why error, now time.Time) {
-	for _, c := range changes {
-		if r.apart[c.Key] == nil {
-			r.apart[c.Key] = &apart{kind: c.Kind, since: now}
-		}
-		a := r.apart[c.Key]
-		a.have, a.want = c.Before, c.After
-		if a.failures == 0 {
-			a.err = why
-		}
-	}
-}
-
-// write makes changes of one kind, and returns those that it did not come to.
-func (r *Reconciler) write(changes plan.Plan, o Round) (rest plan.Plan, errs []error) {
-	r.journal.note(changes)
-	var ops []kernel.Change
-	var about []int // the change that an operation belongs to
-	for i, c := range changes {
-		if c.Action == plan.Replace {
-			ops, about = append(ops, kernel.Change{Key: c.Key}), append(about, i)
-		}
-		ops, about = append(ops, kernel.Change{Key: c.Key, Object: c.After}), append(about, i)
-	}
-	next, whole := 0, slices.ContainsFunc(changes, plan.Change.Reorders) // half an order is none
-	for j, err := range r.kernel.Apply(ops) {
-		i := about[j]
-		if j+1 < len(ops) && about[j+1] == i {
-			continue // when it is not deleted, it cannot be set either
-		}
-		next = i + 1
-		if err = r.finish(changes[i], err, o); err != nil {
-			errs = append(errs, err)
-		}
-		if o.stale() && !whole {
-			break
-		}
-	}
-	return changes[next:], errs
-}
-
-// finish notes how a change went.
-func (r *Reconciler) finish(c plan.Change, err error, o Round) error {
-	counts, a := r.counts[c.Kind], r.apart[c.Key]
-	if c.After != nil {
-		r.waiting[c.Kind]--
-	}
-	if a != nil && a.failures > 0 {
-		counts.Retries++
-	}
-	if err == nil {
-		counts.Writes++
-		done := Done{Change: c, Repair: c.Action == plan.Add && r.owns(c.Key)}
-		if done.Repair {
-			counts.Repairs++
-		}
-		delete(r.apart, c.Key)
-		switch {
-		case !c.Kind.Recorded():
-		case c.Action == plan.Remove:
-			r.release(c.Key)
-		default:
-			r.made[c.Key] = struct{}{}
-		}
-		if c.Action == plan.Replace {
-			r.tried[c.Key] = attempt{Change: c}
-		}
-		o.tell(done)
-		return nil
-	}
-	counts.Failures++
-	if a == nil || a.failures == 0 {
-		a = &apart{kind: c.Kind, since: o.Now}
-		r.apart[c.Key] = a
-		if at := o.Now.Add(Backoff(1)); r.again.IsZero() || at.Before(r.again) {
-			r.again = at // to see what became of it; later attempts know
-		}
-	}
-	a.failures++
-	a.have, a.want, a.err, a.retry = c.Before, c.After, err, o.Now.Add(Backoff(a.failures))
-	return fmt.Errorf("%s %s: %w", verb(c.Action), c.Key, err)
-}
-
-func (r *Reconciler) owns(k state.Key) bool {
-	_, ok := r.made[k]
-	return ok
-}
-
-func verb(a plan.Action) string {
-	switch a {
-	case plan.Add:
-		return "add"
-	case plan.Remove:
-		return "remove"
-	}
-	return "change"
-}
-
-// Backoff returns how long to wait after the n-th failure in a row: 100 ms, doubled each time up to a minute.
-func Backoff(n int) time.Duration {
-	d := 100 * time.Millisecond
-	for ; n > 1 && d < time.Minute; n-- {
-		d *= 2
-	}
-	return min(d, time.Minute)
-}
-
-// Apply makes one change of a plan for a real server: of an address, a route, a tunnel or a setting.
-func Apply(k kernel.Objects, c plan.Change) error {
-	if c.Action == plan.Remove || c.Action == plan.Replace {
-		if err := kernel.Delete(k, c.Key); err != nil || c.After == nil {
-			return err
-		}
-	}
-	return kernel.Set(k, c.Key, c.After)
 }

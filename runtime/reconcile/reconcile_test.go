@@ -24,7 +24,7 @@ var (
 	own  = state.DestinationKey{Service: ir.ServiceKey{Protocol: ir.TCP, Addr: netip.MustParseAddr("10.0.0.3"), Port: 22}, Server: web1.Server}
 )
 
-// A host is a fake kernel with what was written to it.
+// A host is a fake kernel with a record of the writes.
 type host struct {
 	*kernel.Fake
 	kernel.Kernel
@@ -52,7 +52,7 @@ func (h *host) expect(t *testing.T, want ...string) {
 func tutorial() state.State {
 	s := state.New()
 	s.Addresses[vip] = state.Address{Label: "eth0:0"}
-	s.Services[http] = state.Service{Scheduler: "wrr", Persistence: 50 * time.Second, Mask: 32}
+	s.Services[http] = state.Service{Scheduler: "wrr", Persistence: 50 * time.Second, Mask: ir.MaskOf(32, false)}
 	s.Destinations[web1] = state.Destination{Weight: 1, Forwarding: ir.DR}
 	s.Destinations[web2] = state.Destination{Weight: 1, Forwarding: ir.DR}
 	return s
@@ -93,7 +93,7 @@ func TestStrangersStay(t *testing.T) {
 	r := reconcile.New(h.Kernel, state.OfBalance, nil)
 	reconciled(t, r, tutorial())
 	h.wrote = nil
-	reconciled(t, r, state.New()) // the file names no virtual server any more
+	reconciled(t, r, state.New()) // the file no longer names a virtual server
 	h.expect(t, "delete service tcp 10.0.0.3:80")
 	if have, _, err := kernel.Observe(h.Fake); err != nil || have.Destinations[own].Weight != 7 {
 		t.Errorf("the stranger's real server: %+v, %v", have.Destinations, err)
@@ -138,7 +138,7 @@ func TestLeftOversOfAnEarlierRunGo(t *testing.T) {
 	h.expect(t, "delete address 10.0.0.3/24 dev eth0")
 }
 
-// TestRoutes follows routes and rules through their life.
+// TestRoutes follows routes and rules through their lives.
 func TestRoutes(t *testing.T) {
 	h := newHost()
 	ours := state.RouteKey{Table: ir.MainTable, Dst: netip.MustParsePrefix("10.8.0.0/16"), Protocol: ir.KeepalivedProtocol}
@@ -158,7 +158,7 @@ func TestRoutes(t *testing.T) {
 	reconciled(t, r, backup)
 	h.expect(t, "delete route 10.7.0.0/16") // an earlier run left it
 
-	reconciled(t, r, state.New()) // and is gone
+	reconciled(t, r, state.New()) // and now it is gone
 	h.Fail("list route", 1, errors.New("who reads routes without need?"))
 	reconciled(t, r, state.New())
 	_, _ = kernel.List(h.Fake, state.RouteKind) // the failure is still to come
@@ -170,7 +170,7 @@ func TestRoutes(t *testing.T) {
 	reconciled(t, r, master)
 	h.expect(t)
 
-	h.Down("eth0") // takes the routes along
+	h.Down("eth0") // removes the routes, too
 	h.SetLink(kernel.Link{Name: "eth0", Index: 2, Up: true})
 	for _, d := range reconciled(t, r, master) {
 		if !d.Repair {
@@ -184,11 +184,12 @@ func TestRoutes(t *testing.T) {
 	reconciled(t, r, elsewhere)
 	h.expect(t, "delete route 10.8.0.0/16", "set route 10.8.0.0/16")
 
-	reconciled(t, r, state.New()) // what we made is ours, whatever mark it was to carry
+	reconciled(t, r, state.New()) // what we made is ours, whatever mark it carries
 	h.expect(t, "delete rule 100: from 10.8.0.0/16 lookup 100", "delete route 10.8.0.0/16", "delete route 10.8.0.0/16 proto static", "delete address 10.0.0.3/24 dev eth0")
 }
 
-// TestRoutesThatCannotBeReadHoldNothingElseUp: the addresses come at once, and what was made stays known.
+// TestRoutesThatCannotBeReadHoldNothingElseUp checks that the addresses come at once, and that what was made is not
+// forgotten.
 func TestRoutesThatCannotBeReadHoldNothingElseUp(t *testing.T) {
 	route := state.RouteKey{Table: ir.MainTable, Dst: netip.MustParsePrefix("10.8.0.0/16"), Protocol: ir.KeepalivedProtocol}
 	rule := state.RuleKey{Priority: 100, From: route.Dst, Action: 1, Table: 100, Protocol: ir.KeepalivedProtocol}
@@ -223,7 +224,7 @@ func TestRoutesThatCannotBeReadHoldNothingElseUp(t *testing.T) {
 	}
 }
 
-// A stubborn kernel keeps another MTU than it is asked for.
+// A stubborn kernel keeps an MTU that differs from the requested one.
 type stubborn struct{ kernel.Kernel }
 
 func (k stubborn) Apply(changes []kernel.Change) iter.Seq2[int, error] {
@@ -236,7 +237,8 @@ func (k stubborn) Apply(changes []kernel.Change) iter.Seq2[int, error] {
 	return k.Kernel.Apply(changes)
 }
 
-// TestNoFightForEver: what is undone at once after it was replaced is left so, and said once, until something else is wanted.
+// TestNoFightForEver checks that what is undone directly after it was replaced is left so, and reported once, until
+// something else is wanted.
 func TestNoFightForEver(t *testing.T) {
 	h := newHost()
 	r := reconcile.New(stubborn{h.Kernel}, state.OfRouter, nil)
@@ -250,7 +252,7 @@ func TestNoFightForEver(t *testing.T) {
 	ask("1400")
 	h.expect(t, "set route 10.8.0.0/16")
 	ask("1400")
-	h.expect(t, "delete route 10.8.0.0/16", "set route 10.8.0.0/16") // somebody may have come between
+	h.expect(t, "delete route 10.8.0.0/16", "set route 10.8.0.0/16") // somebody may have interfered
 	if done := ask("1400"); len(done) != 1 || !done[0].Left {
 		t.Errorf("done %+v, want it said that the route is left", done)
 	}
@@ -288,7 +290,7 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
-// now is the time of the tests.
+// now is the time in the tests.
 var now = time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 
 // look reconciles with a full look.
@@ -328,7 +330,7 @@ func TestAddedAgainByARewordedFileIsNoRepair(t *testing.T) {
 	}
 }
 
-// TestLoose: what may be removed by somebody else stays away, until it is wanted anew.
+// TestLoose checks that what others may remove stays away until it is wanted again.
 func TestLoose(t *testing.T) {
 	h := newHost()
 	r := reconcile.New(h.Kernel, state.OfRouter, nil)

@@ -15,47 +15,47 @@ import (
 
 // Counters count what happened to the objects of a kind since the start.
 type Counters struct {
-	Writes   uint64 `json:"writes"`   // that the kernel took
-	Repairs  uint64 `json:"repairs"`  // of these, what somebody else had undone
+	Writes   uint64 `json:"writes"`   // accepted by the kernel
+	Repairs  uint64 `json:"repairs"`  // of these, those that undid somebody else's change
 	Retries  uint64 `json:"retries"`  // attempts after a failure
-	Failures uint64 `json:"failures"` // attempts that the kernel refused
+	Failures uint64 `json:"failures"` // refused by the kernel
 	Reads    uint64 `json:"reads"`    // full looks at the kernel
 }
 
-// A Kind is how the objects of one kind are.
+// A Kind is the state of the objects of one kind.
 type Kind struct {
 	Kind    string `json:"kind"`
 	InPlace int    `json:"in_place"`
 	Pending int    `json:"pending"`
 	Failed  int    `json:"failed"`
-	Unread  string `json:"unread,omitempty"` // why the kernel could not be read: then nobody knows what is in place
+	Unread  string `json:"unread,omitempty"` // why the kernel could not be read: what is in place is unknown then
 	Counters
 }
 
-// An Object is one that is not as wanted.
+// An Object is an object that is not as wanted.
 type Object struct {
 	Kind   string    `json:"kind"`
 	Name   string    `json:"name"`
 	State  string    `json:"state"`            // pending or failed
-	Remove bool      `json:"remove,omitempty"` // it is to go, and is still there
+	Remove bool      `json:"remove,omitempty"` // it is to be removed, and still exists
 	Since  time.Time `json:"since"`
 	Error  string    `json:"error,omitempty"`
-	Tries  int       `json:"tries,omitempty"` // that failed, in a row
+	Tries  int       `json:"tries,omitempty"` // failed, in a row
 }
 
 // States of an Object.
 const (
-	Pending = "pending" // its turn is still to come, or it waits for another object
-	Failed  = "failed"  // the kernel refused it; it is tried again
+	Pending = "pending" // its turn has not come, or it waits for another object
+	Failed  = "failed"  // the kernel refused it; it will be retried
 )
 
-// A Report is how all objects are. It does not change any more.
+// A Report is the state of all objects. It is immutable.
 type Report struct {
 	Kinds   []Kind   // in the order of state.Kinds
 	Objects []Object // those that are not in place, by kind and name
 }
 
-// Report tells how the objects are, since the last round or, from Planned, during this one.
+// Report returns the state of the objects after the last round or, from Planned, during this one.
 func (r *Reconciler) Report() Report {
 	var m Report
 	byKind := map[state.AnyKind]*Kind{}
@@ -98,8 +98,8 @@ func (r *Reconciler) InPlace(k state.Key) bool {
 	return wanted && r.apart[k] == nil && r.unread[kind] == nil
 }
 
-// Lacking lists the wanted virtual servers that the kernel does not have: true where it refused one, false where it is still to come. all:
-// it has no IPVS. Errors: the kernel could not be read, so that nobody knows which it has.
+// Lacking lists the wanted virtual servers that the kernel does not have: true if it refused one, false if it is still
+// to come. all: it has no IPVS. Errors: the kernel could not be read, so that this is unknown.
 func (r *Reconciler) Lacking() (keys map[ir.ServiceKey]bool, all bool, err error) {
 	if err := r.unread[state.ServiceKind]; errors.Is(err, kernel.ErrNoIPVS) {
 		return nil, true, nil
@@ -115,13 +115,13 @@ func (r *Reconciler) Lacking() (keys map[ir.ServiceKey]bool, all bool, err error
 	return keys, false, nil
 }
 
-// Made is what the Reconciler holds for its own now, of the kinds whose objects are removed one by one.
+// Made returns what the Reconciler considers its own, of the kinds whose objects are removed one by one.
 func (r *Reconciler) Made() map[state.Key]struct{} { return maps.Clone(r.made) }
 
-// maxProblems is how many failures are told one by one.
+// maxProblems is the number of failures that are listed one by one.
 const maxProblems = 5
 
-// Problem joins what lasts: what could not be read, and what failed and is tried again; nil: all is well.
+// Problem joins the lasting problems: what could not be read, and what failed and is being retried; nil: none.
 func (r *Reconciler) Problem() error {
 	var errs []error
 	if err := r.unread.Err(); err != nil {

@@ -11,8 +11,9 @@ import (
 	"keepc/runtime/kernel"
 )
 
-// Withdraw removes the routes of announcements that a director made and left behind, and takes them out of its journal. The rest stays, and so
-// does what is kept: the next director goes on from it. Errors join those of the routes that are still there.
+// Withdraw removes the routes of announcements that a director made and left behind, and removes them from its
+// journal. Everything else stays, including the routes in keep: the next director continues from it. The error joins
+// those of the routes that still exist.
 func Withdraw(k kernel.Objects, j *Journal, kept map[state.RouteKey]state.Route) (gone []state.Key, err error) {
 	var keys []state.Key
 	for key := range maps.Keys(j.entries()) {

@@ -13,8 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Claim makes this process the one keepc of a network namespace until it closes what it gets, or ends. The claim is a lock on a file of the
-// namespace below dir, which only root can take. Errors: *Error when another keepc has it; others when there can be no such file.
+// Claim makes this process the only keepc of a network namespace until it closes the result, or ends. The claim is a
+// lock on a file of the namespace below dir, which only root can take. Errors: *Error if another keepc has it; others
+// if there can be no such file.
 func Claim(dir, namespace string) (io.Closer, error) {
 	if err := MakeDir(dir); err != nil {
 		return nil, err
@@ -32,7 +33,7 @@ func Claim(dir, namespace string) (io.Closer, error) {
 		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	}
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		text, _ := io.ReadAll(io.LimitReader(f, 32)) // it may not be there yet
+		text, _ := io.ReadAll(io.LimitReader(f, 32)) // it may not have been written yet
 		pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
 		err = &Error{Name: "another keepc", PID: pid, Unit: unit(pid)}
 	} else if err == nil {
@@ -50,8 +51,8 @@ func write(f *os.File, text string) error {
 	return err
 }
 
-// MakeDir makes a directory for this user alone to write in, as /run/keepc, or accepts one that is. What others own or can write, and a
-// link, is an error.
+// MakeDir makes a directory that only this user can write in, such as /run/keepc, or accepts an existing one. A link,
+// or a directory that others own or can write, is an error.
 func MakeDir(dir string) error {
 	if err := os.Mkdir(dir, 0o755); err == nil {
 		return os.Chmod(dir, 0o755) // whatever the umask

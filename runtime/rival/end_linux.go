@@ -11,12 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// endTimeout bounds how long the kernel may take to end killed processes.
+// endTimeout is how long the kernel may take to end killed processes.
 const endTimeout = 2 * time.Second
 
-// End ends a keepalived without a farewell: its addresses, routes, rules and virtual servers stay, and its peers hear nothing. The parent
-// stops first, so that it starts no child anew; its children go next, for they say farewell when they lose their parent; then the parent
-// goes. Errors: a process that may not be ended, or does not end; those that live then go on.
+// End ends a keepalived without a farewell: its addresses, routes, rules and virtual servers stay, and its peers hear
+// nothing. The parent is stopped first, so that it starts no child again; its children are killed next, because they
+// say farewell when they lose their parent; then the parent is killed. Errors: a process that may not be killed, or
+// does not end; those that live then continue.
 func (k *Running) End() (err error) {
 	if err := unix.Kill(k.PID, unix.SIGSTOP); err != nil {
 		return fmt.Errorf("stop keepalived (process %d): %w", k.PID, err)

@@ -23,9 +23,9 @@ func Keepalived() error {
 	return &Error{Name: "keepalived", PID: found.PID, Unit: found.Unit}
 }
 
-// Find returns the keepalived that has the network namespace of this process; nil: there is none. It sees the processes that /proc has, by
-// their program, and one that a pid file of keepalived names: its program may have a name with a version, and without the rights of root a
-// user may not see which program it is. Another PID namespace is out of sight.
+// Find returns the keepalived that has the network namespace of this process; nil: there is none. It sees the
+// processes in /proc, by their program, and one that a pid file of keepalived names: its program may have a name with
+// a version, and without root a user may not see which program it is. Processes of another PID namespace are not seen.
 func Find() (*Running, error) {
 	own, err := os.Readlink("/proc/thread-self/ns/net")
 	if err != nil {
@@ -43,7 +43,7 @@ func Find() (*Running, error) {
 		if space, err := os.Readlink(proc(pid, "ns/net")); err != nil || space != own { // it may have ended meanwhile
 			continue
 		}
-		for up := parent(pid); up > 1 && isKeepalived(up); up = parent(pid) { // which ends its children, and starts them anew
+		for up := parent(pid); up > 1 && isKeepalived(up); up = parent(pid) { // the parent ends its children, and restarts them
 			pid = up
 		}
 		return running(pid), nil
@@ -58,11 +58,11 @@ func Find() (*Running, error) {
 	return nil, nil
 }
 
-// pidFiles are where a keepalived writes its pid when nothing else is said: without use_pid_dir, and with it.
+// pidFiles are where a keepalived writes its pid by default: without use_pid_dir, and with it.
 func pidFiles() []string { return []string{"/run/keepalived.pid", "/run/keepalived/keepalived.pid"} }
 
-// written reports whether the process that a pid file names is a keepalived of a network namespace. The number may have gone to another
-// program since.
+// written reports whether the process that a pid file names is a keepalived of a network namespace. The pid may have
+// been reused.
 func written(pid int, space string) bool {
 	if there, err := os.Readlink(proc(pid, "ns/net")); err == nil && there != space {
 		return false
@@ -70,7 +70,7 @@ func written(pid int, space string) bool {
 	name, err := os.Readlink(proc(pid, "exe"))
 	if err != nil {
 		comm, unseen := os.ReadFile(proc(pid, "comm"))
-		if name = strings.TrimSpace(string(comm)); unseen != nil { // /proc may hide what others run
+		if name = strings.TrimSpace(string(comm)); unseen != nil { // /proc may hide other users' processes
 			return errors.Is(unix.Kill(pid, 0), unix.EPERM)
 		}
 	}
@@ -80,9 +80,9 @@ func written(pid int, space string) bool {
 	return strings.HasPrefix(filepath.Base(name), "keepalived") && !ours
 }
 
-// running tells of a keepalived by its command line. A file without a directory is one of the directory that it is in.
+// running describes a keepalived by its command line. A file without a directory is in its working directory.
 func running(pid int) *Running {
-	line, _ := os.ReadFile(proc(pid, "cmdline")) // it may have ended: then nothing is known of it
+	line, _ := os.ReadFile(proc(pid, "cmdline")) // it may have ended: then this is unknown
 	r := &Running{PID: pid, Unit: unit(pid), Started: started(pid)}
 	args := strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")
 	r.File, r.ID = arguments(args[1:])
@@ -92,7 +92,7 @@ func running(pid int) *Running {
 	return r
 }
 
-// started returns when a process began; zero: unknown.
+// started returns when a process started; zero: unknown.
 func started(pid int) time.Time {
 	fields := stat(pid)
 	kernel, err := os.ReadFile("/proc/stat")
@@ -112,11 +112,11 @@ func started(pid int) time.Time {
 
 func proc(pid int, name string) string { return filepath.Join("/proc", strconv.Itoa(pid), name) }
 
-// isKeepalived reports whether a process is a keepalived that is at work, and not one that tests a file. The names of its processes are a
-// matter of its configuration, so the program counts.
+// isKeepalived reports whether a process is a keepalived at work, and not one that tests a file. Its configuration
+// decides the names of its processes, so its program counts.
 func isKeepalived(pid int) bool {
 	exe, err := os.Readlink(proc(pid, "exe"))
-	name := strings.TrimSuffix(filepath.Base(exe), " (deleted)") // by an upgrade
+	name := strings.TrimSuffix(filepath.Base(exe), " (deleted)") // deleted by an upgrade
 	if err != nil {
 		comm, _ := os.ReadFile(proc(pid, "comm"))
 		name = strings.TrimSpace(string(comm))
@@ -147,7 +147,7 @@ func parent(pid int) int {
 	return up
 }
 
-// stat returns what the kernel says of a process behind its name: state, parent, …; nil: it has ended.
+// stat returns the fields of /proc/PID/stat after the name: state, parent, …; nil: it has ended.
 func stat(pid int) []string {
 	text, err := os.ReadFile(proc(pid, "stat"))
 	if err != nil {
@@ -156,7 +156,8 @@ func stat(pid int) []string {
 	return strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 }
 
-// unit returns the service of systemd that a process is; empty: none. One that was started from a shell can be in that of the SSH server.
+// unit returns the systemd service that a process belongs to; empty: none. A process that was started from a shell can
+// be in that of the SSH server.
 func unit(pid int) string {
 	groups, err := os.ReadFile(proc(pid, "cgroup"))
 	if err != nil {

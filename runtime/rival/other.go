@@ -8,13 +8,13 @@ import (
 	"os"
 )
 
-// Keepalived finds nobody: directors run on Linux only.
+// Keepalived finds nothing: directors run on Linux only.
 func Keepalived() error { return nil }
 
-// Find finds nobody.
+// Find finds nothing.
 func Find() (*Running, error) { return nil, nil }
 
-// End ends nobody.
+// End ends nothing.
 func (k *Running) End() error { return errors.New("directors run on Linux only") }
 
 // Claim is for Linux only, where directors run.

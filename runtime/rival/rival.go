@@ -1,4 +1,4 @@
-// Package rival finds out who else is a director of this network namespace: two would fight for the addresses.
+// Package rival finds other directors of this network namespace: two would fight for the addresses.
 package rival
 
 import (
@@ -8,33 +8,34 @@ import (
 	"time"
 )
 
-// An Error says that another director is at work, and how to stop it.
+// An Error says that another director is running, and how to stop it.
 type Error struct {
 	Name string // "keepalived" or "another keepc"
 	PID  int    // 0: unknown
-	Unit string // of systemd, as "keepalived.service"; empty: none
+	Unit string // of systemd, such as "keepalived.service"; empty: none
 }
 
-// A Running keepalived.
+// A Running is a running keepalived.
 type Running struct {
 	PID     int
-	Unit    string    // of systemd, as "keepalived.service"; empty: none
-	File    string    // that it reads, with its directory
-	ID      string    // of its lines @ID; empty: the host's name
+	Unit    string    // of systemd, such as "keepalived.service"; empty: none
+	File    string    // its configuration file, with its directory
+	ID      string    // that selects its @ID lines; empty: the host's name
 	Started time.Time // zero: unknown
 }
 
-// defaultFile is what keepalived reads when nothing is said.
+// defaultFile is the file that keepalived reads by default.
 const defaultFile = "/etc/keepalived/keepalived.conf"
 
-// withValue are the short options of keepalived that a value follows, joined or as the next word; joinedValue those with which it can only
-// be joined.
+// withValue are the short options of keepalived that take a value, attached or as the next word; joinedValue those
+// whose value must be attached.
 const (
 	withValue   = "SurpcbAsif"
 	joinedValue = "Mt"
 )
 
-// arguments finds the file and the id among the arguments of a keepalived, as getopt does: the last one of each counts.
+// arguments returns the file and the id among the arguments of a keepalived, as getopt does: the last one of each
+// counts.
 func arguments(args []string) (file, id string) {
 	file = defaultFile
 	note := func(option, value string) {

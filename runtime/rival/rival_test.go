@@ -45,7 +45,8 @@ func TestClaim(t *testing.T) {
 	}
 }
 
-// What others than root could change is no place for a lock, and no file of theirs is opened.
+// TestClaimRefuses checks that a directory that not only root can change is not used for a lock, and no file of others
+// is opened.
 func TestClaimRefuses(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root may make files of others")
@@ -93,7 +94,8 @@ func TestText(t *testing.T) {
 	}
 }
 
-// A keepalived counts in its own network namespace, under any name of its processes, and until it has ended; one that tests a file does not.
+// TestKeepalived checks that a keepalived counts in its own network namespace, under any process names, and until it
+// has ended; one that tests a file does not count.
 func TestKeepalived(t *testing.T) {
 	lab.NeedPrograms(t, "keepalived")
 	n := lab.New(t)
@@ -127,7 +129,8 @@ func TestKeepalived(t *testing.T) {
 		t.Errorf("it has ended, got %v", found)
 	}
 
-	// One whose program has another name is known by its pid file, if that is where keepalived writes it, and while it runs.
+	// A keepalived with a different program name is found by its pid file, if that is in the default place, and while
+	// it runs.
 	copied := filepath.Join(here.Dir(), "keepalived-2.2")
 	program, err := exec.LookPath("keepalived")
 	if err == nil {
@@ -154,7 +157,7 @@ func TestKeepalived(t *testing.T) {
 		}
 		p.Stop()
 	}
-	sleep := here.Start("sleep", "60") // has the number now
+	sleep := here.Start("sleep", "60") // has reused the pid
 	here.Run("sh", "-c", "echo "+strconv.Itoa(sleep.Pid())+" >/run/keepalived.pid")
 	if found := find(here); found != nil {
 		t.Errorf("a stale pid file: %v", found)

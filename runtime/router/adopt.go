@@ -9,8 +9,8 @@ import (
 	"keepc/runtime/vrrp"
 )
 
-// Adopt makes the first configuration of a director ready for New, as Prepare does. An instance whose addresses the kernel has is MASTER
-// from the start, and nothing of it goes in between.
+// Adopt makes the first configuration of a director ready for New, as Prepare does. An instance whose addresses the
+// kernel has is MASTER from the start, and keeps them without interruption.
 func Adopt(cfg *ir.Config, found state.Found) *Next {
 	n := Prepare(cfg, nil)
 	n.uptime = found.Uptime
@@ -29,14 +29,15 @@ func (n *Next) delay() StartDelayed {
 	return StartDelayed{g.StartupDelay, "vrrp_startup_delay"}
 }
 
-// holds reports whether the addresses of an instance belong here: it is MASTER, or about to be, for they were here at the start.
+// holds reports whether the addresses of an instance belong here: it is MASTER, or is about to be, because they were
+// here at the start.
 func (i *instance) holds() bool {
 	role := i.machine.Role()
 	return role == vrrp.Master || role == vrrp.Init && i.found
 }
 
-// judge sums up what an instance tracks. One that goes on as MASTER from the start takes for good what is not known yet, as the director
-// before it did: it neither waits for a script nor lets a peer take over meanwhile.
+// judge adds up what an instance tracks. For one that continues as MASTER from the start, what is not known yet counts
+// as good, as for the director before: it neither waits for a script nor lets a peer take over meanwhile.
 func (m *Machine) judge(i *instance) track.Verdict {
 	trackers := i.trackers
 	if i.found {

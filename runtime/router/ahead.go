@@ -6,22 +6,23 @@ import (
 	"time"
 )
 
-// A Departure is an advertisement with its time.
+// A Departure is an advertisement with the time at which it is to be sent.
 type Departure struct {
 	At     time.Time
 	Advert SendAdvert
 }
 
 const (
-	// aheadInstances is how many instances Ahead looks at.
+	// aheadInstances is the number of instances that Ahead looks at.
 	aheadInstances = 8
-	// AheadAdverts is how many advertisements of an instance Ahead foresees: a backup waits for three.
+	// AheadAdverts is the number of advertisements of an instance that Ahead predicts: a backup waits for three.
 	AheadAdverts = 3
 )
 
-// Ahead appends the advertisements that Ticks will send if nothing happens until then, sorted by time: the next ones of up to eight
-// instances, that of the next deadline among them. It is for a shell that can send at a time by itself, however busy it is otherwise.
-// Each Departure that has taken place wants a Tick at its time, whose SendAdvert is then done.
+// Ahead appends the advertisements that Ticks will send if nothing happens until then, sorted by time: the next ones
+// of up to eight instances, including that of the next deadline. It is for a shell that can send on time by itself,
+// however busy it is otherwise. Each Departure that was sent needs a Tick at its time, whose SendAdvert counts as
+// done.
 func (m *Machine) Ahead(list []Departure) []Departure {
 	if m.stopping || !m.settled {
 		return list

@@ -9,7 +9,8 @@ import (
 	"keepc/runtime/router"
 )
 
-// TestAhead compares what two masters are foreseen to send with what their ticks send. That no tick sends less is held by every scenario.
+// TestAhead compares the predicted advertisements of two masters with what their ticks send. Every scenario checks
+// that no tick sends fewer.
 func TestAhead(t *testing.T) {
 	m := router.New(epoch, router.Prepare(mustParse(t, "A vrid 51 priority 150 addresses 192.0.2.10/24\nB vrid 52 priority 150 version 3 interval 300ms addresses 192.0.2.11/24"), nil))
 	m.Step(epoch, eth0("192.0.2.2"))

@@ -9,7 +9,7 @@ import (
 	"keepc/runtime/vrrp"
 )
 
-// What an advertisement costs: the deadline and Tick of a master, and what a backup hears.
+// The cost of an advertisement: the deadline and Tick of a master, and its reception by a backup.
 
 func BenchmarkMasterTick(b *testing.B) {
 	m := router.New(epoch, router.Prepare(mustParse(b, "A priority 150 addresses 192.0.2.10/24,192.0.2.11/24"), nil))

@@ -127,7 +127,7 @@ func parseInstance(words []string) (*ir.VRRPInstance, error) {
 	return v, nil
 }
 
-// link gives what instances track the weights of the blocks, as the compiler does.
+// link gives what instances track the weights of its blocks, as the compiler does.
 func link(cfg *ir.Config) {
 	weights := map[string]*ir.Weight{}
 	for _, s := range cfg.Scripts {
@@ -240,7 +240,7 @@ func parseServer(words []string) (*ir.RealServer, error) {
 			c.DelayBeforeRetry = duration(x)
 		case "warmup":
 			c.Warmup = duration(x)
-		case "also": // a second check, of another port
+		case "also": // a second check, of a different port
 			also := *c
 			also.Target = netip.MustParseAddrPort(x)
 			r.Checks = append(r.Checks, &also)

@@ -7,14 +7,14 @@ import (
 	"keepc/runtime/timer"
 )
 
-// An upDown is an interface with the delays of interface_up_down_delays: for so long it counts as it did before when it goes down, or up. One
-// that is back in time was never away.
+// An upDown is an interface with the delays of interface_up_down_delays: when it goes down, or up, it keeps its former
+// state for that long. An interface that is back in time was never away.
 type upDown struct {
 	timer.Timer
 	delay ir.UpDownDelay
 }
 
-// debounce returns a link as it counts: while its delay runs, up or down as before.
+// debounce returns the effective state of a link: while its delay runs, up or down as before.
 func (m *Machine) debounce(now time.Time, l LinkChanged) LinkChanged {
 	x := m.current.delays[l.Name]
 	if x == nil {
@@ -41,7 +41,7 @@ func (m *Machine) debounce(now time.Time, l LinkChanged) LinkChanged {
 	return l
 }
 
-// turn is the end of a delay: the interface counts as what it is.
+// turn ends a delay: the actual state takes effect.
 func (m *Machine) turn(now time.Time, x *upDown, name string) {
 	m.timers.Stop(&x.Timer)
 	l, present := m.links[name]
@@ -52,7 +52,8 @@ func (m *Machine) turn(now time.Time, x *upDown, name string) {
 	m.takeLink(now, l)
 }
 
-// bearable is the longest delay of an interface with which no backup takes over meanwhile: an interval less than what one waits.
+// bearable returns the longest delay of an interface during which no backup takes over: an interval less than a backup
+// waits.
 func (m *Machine) bearable(name string) time.Duration {
 	most := time.Duration(1<<63 - 1)
 	for _, i := range m.current.onLink[name] {
@@ -61,7 +62,8 @@ func (m *Machine) bearable(name string) time.Duration {
 	return most
 }
 
-// prepareDelays takes the delays of the configuration. A virtual interface has those of the one below; one whose delays stay goes on.
+// prepareDelays prepares the delays of the configuration. A virtual interface has those of the one below; an unchanged
+// delay continues.
 func (n *Next) prepareDelays() {
 	add := func(name string, d ir.UpDownDelay) {
 		if b := n.base.delays[name]; b != nil && b.delay.Down == d.Down && b.delay.Up == d.Up {
@@ -82,7 +84,7 @@ func (n *Next) prepareDelays() {
 	}
 }
 
-// settleLinks ends the delays that a configuration no longer has: their interfaces count as what they are.
+// settleLinks ends the delays that a configuration no longer has: the actual state of their interfaces takes effect.
 func (m *Machine) settleLinks(now time.Time, before map[string]*upDown) {
 	for name, x := range before {
 		if m.current.delays[name] != x && m.timers.Running(&x.Timer) {

@@ -10,8 +10,9 @@ import (
 	"keepc/compiler/ir"
 )
 
-// TestUpDownDelays: with interface_up_down_delays an interface that is back in time was never away, also the virtual one on it; a delay is at
-// most so long that no backup takes over meanwhile, as with keepalived 2.2.7.
+// TestUpDownDelays checks that with interface_up_down_delays an interface that is back in time was never away, and
+// neither was the virtual one on it; a delay is short enough that no backup takes over meanwhile, as with keepalived
+// 2.2.7.
 func TestUpDownDelays(t *testing.T) {
 	router := func(down, up time.Duration) *ir.Config {
 		return &ir.Config{
@@ -25,7 +26,7 @@ func TestUpDownDelays(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		down, up time.Duration
-		script   string // "3s down": what the interface does, and when
+		script   string // "3s down": what happens to the interface, and when
 		want     string
 	}{
 		{"back in time", time.Second, time.Second, "10s down, 10.9s up, 11.8s down, 12.7s up", "0s BACKUP, 3s MASTER"},

@@ -10,8 +10,9 @@ import (
 	"keepc/compiler/ir"
 )
 
-// TestStartupDelay: keepalived 2.2.7 with vrrp_startup_delay 3 was seen to do nothing for 3 s; then an owner was MASTER at once, and the other
-// instance 3.0 s later. A reload meanwhile, or afterwards, changes nothing about that.
+// TestStartupDelay compares with keepalived 2.2.7, which with vrrp_startup_delay 3 was seen to do nothing for 3 s;
+// then an owner was MASTER at once, and the other instance 3.0 s later. A reload during or after the delay changes
+// nothing about that.
 func TestStartupDelay(t *testing.T) {
 	cfg := &ir.Config{Instances: []*ir.VRRPInstance{
 		{Name: "A", Interface: "eth0", VRID: 1, Version: 2, Priority: 254, AdvertInterval: time.Second, DownTimerAdverts: 3},

@@ -22,8 +22,9 @@ import (
 	"keepc/runtime/router"
 )
 
-// TestDiffAgreesWithReload makes random edits of random files, and holds what diff says of every instance and real server against what
-// a director does that is MASTER, with all that it tracks well and some servers down, when it gets the new file.
+// TestDiffAgreesWithReload makes random edits of random files, and compares what diff says about every instance and
+// real server with what a director does on getting the new file, while it is MASTER with everything tracked well and
+// some servers down.
 func TestDiffAgreesWithReload(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		old := drawFile(t)
@@ -39,7 +40,7 @@ func TestDiffAgreesWithReload(t *testing.T) {
 		was, stood := r.e.Situation(), r.e.Want()
 		effects := r.e.Step(r.now, reload{after.Config})
 		is, stands := r.e.Situation(), r.e.Want()
-		// What begins in the next minutes tells which checks go on as if nothing had happened.
+		// The checks that start in the next minutes show which ones continue as if nothing had happened.
 		later, undisturbed := r.probes(3*time.Minute), control.probes(3*time.Minute)
 
 		fail := func(what string, v any, why string) {
@@ -110,7 +111,7 @@ func TestDiffAgreesWithReload(t *testing.T) {
 	})
 }
 
-// touches tells whether effects concern an instance.
+// touches reports whether effects concern an instance.
 func touches(effects []any, key ir.InstanceKey) bool {
 	return slices.ContainsFunc(effects, func(f any) bool {
 		switch f := f.(type) {
@@ -125,7 +126,7 @@ func touches(effects []any, key ir.InstanceKey) bool {
 	})
 }
 
-// held is what an instance has in a kernel and on the wire.
+// held is what an instance has in a kernel and sends.
 func held(cfg *ir.Config, s state.State, key ir.InstanceKey) map[string]bool {
 	m := map[string]bool{}
 	for _, v := range cfg.Instances {
@@ -140,7 +141,7 @@ func held(cfg *ir.Config, s state.State, key ir.InstanceKey) map[string]bool {
 	return m
 }
 
-// A runner gives a director its time, and probes their results.
+// A runner lets time pass for a director, and gives probes their results.
 type runner struct {
 	e    *director
 	now  time.Time
@@ -159,7 +160,7 @@ func start(cfg *ir.Config, down []string) *runner {
 	return r
 }
 
-// probes lets some time pass and returns when which checks were made.
+// probes lets time pass and returns when which checks were made.
 func (r *runner) probes(d time.Duration) map[state.DestinationKey]map[string]bool {
 	made := map[state.DestinationKey]map[string]bool{}
 	end := r.now.Add(d)

@@ -12,7 +12,7 @@ import (
 	"keepc/runtime/router"
 )
 
-// A director is both machines of one, with one clock.
+// A director is both machines of a director, with one clock.
 type director struct {
 	routers *router.Machine
 	servers *balance.Machine
@@ -29,8 +29,8 @@ func newDirector(now time.Time, cfg *ir.Config, seed uint64) *director {
 	return &director{router.New(now, router.Adopt(cfg, state.Found{})), balance.New(now, balance.Prepare(cfg, balance.Start(seed)))}
 }
 
-// Step gives an event to whom it concerns and returns the effects, which last. What Ahead foresees for the time of a tick has to be among
-// them.
+// Step passes an event to the machines concerned and returns the effects, which stay valid. What Ahead predicts for
+// the time of a tick must be among them.
 func (d *director) Step(now time.Time, ev any) (effects []any) {
 	route := func(ev router.Event) {
 		for _, f := range d.routers.Step(now, ev) {

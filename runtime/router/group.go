@@ -8,18 +8,19 @@ import (
 	"keepc/runtime/vrrp"
 )
 
-// A group is a sync group: its members have one role. It is the machine above theirs. The rules are those of keepalived: they become
-// MASTER when each would, BACKUP when one does, and are in FAULT while one is. A group lives as long as configurations have its name.
+// A group is a sync group: its members have one role. It is the machine above theirs. The rules are those of
+// keepalived: the members become MASTER when each of them would, BACKUP when one does, and are in FAULT while one is.
+// A group lives as long as configurations have its name.
 type group struct {
 	name    string
 	cfg     *ir.SyncGroup // in force
 	members []*instance   // in the order of the group
-	role    vrrp.Role     // the last one that all had
-	moving  bool          // members follow one that lost its role
-	waited  bool          // for what a member tracks, at the start
+	role    vrrp.Role     // the last one that all members had
+	moving  bool          // members are following one that lost its role
+	waited  bool          // for something that a member tracks, at the start
 }
 
-// regroup puts the sync groups of a new configuration into force. It returns the instances that are in another one than before.
+// regroup puts the sync groups of a new configuration into force. It returns the instances whose group changed.
 func (m *Machine) regroup(n *Next) (moved []*instance) {
 	of := map[*instance]*group{}
 	for _, c := range n.groups {
@@ -41,7 +42,8 @@ func (m *Machine) regroup(n *Next) (moved []*instance) {
 	return moved
 }
 
-// reconvene gives instances that moved to a different group its role: a MASTER beside a BACKUP becomes BACKUP.
+// reconvene gives instances that moved to a different group the role of that group: a MASTER beside a BACKUP becomes
+// BACKUP.
 func (m *Machine) reconvene(now time.Time, moved []*instance) {
 	for _, i := range moved {
 		if i.judged {
@@ -55,7 +57,8 @@ func (m *Machine) reconvene(now time.Time, moved []*instance) {
 	}
 }
 
-// convene lets an instance work whose own situation is known anew, or not, and with it those of its group.
+// convene lets an instance work whose own situation has become known, or stops it, and with it the members of its
+// group.
 func (m *Machine) convene(now time.Time, i *instance) {
 	g := i.group
 	if g == nil {
@@ -71,7 +74,7 @@ func (m *Machine) convene(now time.Time, i *instance) {
 		if blame.own.kind == 0 && x.own.kind != 0 {
 			blame = x
 		}
-		// One that has not been judged yet is waited for.
+		// A member that has not been judged yet must be waited for.
 		waits = waits || x.waits || !x.judged
 		g.waited = g.waited || x.waits
 	}
@@ -87,11 +90,11 @@ func (m *Machine) convene(now time.Time, i *instance) {
 	switch {
 	case first || waits || blame.own.kind != 0 || g.role != vrrp.Init || i.found:
 	case !held:
-		g.role = vrrp.Master // keepalived does not tell it of a group of owners
+		g.role = vrrp.Master // keepalived does not announce it for a group of owners
 	case !g.waited:
 		g.tell(m, vrrp.Backup) // before its members, as keepalived does at its start
 	}
-	if first { // who moves the others goes before them
+	if first { // the member that moves the others goes first
 		admit(i)
 	}
 	for _, x := range g.members {
@@ -102,13 +105,13 @@ func (m *Machine) convene(now time.Time, i *instance) {
 	m.settleGroup(g)
 }
 
-// admit lets an instance work that has no trouble. One that has not started yet waits.
+// admit lets an instance without trouble work. One that has not started yet waits.
 func (m *Machine) admit(now time.Time, i *instance, t trouble, waits, held bool) {
 	was := i.trouble
 	i.trouble = t
 	switch {
 	case t.kind != 0:
-		if t != was { // else it is in FAULT already
+		if t != was { // otherwise it is in FAULT already
 			m.drive(now, i, vrrp.Fault{Reason: t.String()})
 		}
 	case !waits || i.machine.Role() != vrrp.Init:
@@ -116,7 +119,7 @@ func (m *Machine) admit(now time.Time, i *instance, t trouble, waits, held bool)
 	}
 }
 
-// works reports whether no member has a trouble.
+// works reports whether no member has trouble.
 func (g *group) works() bool {
 	for _, x := range g.members {
 		if x.own.kind != 0 {
@@ -126,7 +129,7 @@ func (g *group) works() bool {
 	return true
 }
 
-// held reports whether an owner of its addresses waits for the others of the group as any other router does.
+// held reports whether an owner of its addresses must wait for the others of the group like any other router.
 func (g *group) held() bool {
 	for _, x := range g.members {
 		if x.cfg.State != ir.Master || x.cfg.Priority != 255 {
@@ -140,7 +143,7 @@ func (g *group) held() bool {
 func (m *Machine) elect(now time.Time, i *instance) {
 	g := i.group
 	if g == nil {
-		m.drive(now, i, vrrp.Lead{}) // the group is new, and its instance has not learnt of it
+		m.drive(now, i, vrrp.Lead{}) // the group is new, and its instance does not know it yet
 		return
 	}
 	for _, x := range g.members {
@@ -157,7 +160,7 @@ func (m *Machine) elect(now time.Time, i *instance) {
 	m.settleGroup(g)
 }
 
-// follow makes the group BACKUP when a member is.
+// follow makes the group BACKUP when a member becomes BACKUP.
 func (m *Machine) follow(now time.Time, i *instance) {
 	g := i.group
 	if g == nil || g.moving {
@@ -173,7 +176,7 @@ func (m *Machine) follow(now time.Time, i *instance) {
 	m.settleGroup(g)
 }
 
-// settleGroup tells the role of a group when all members have another one than last time.
+// settleGroup announces the role of a group when all members have a role that differs from the last.
 func (m *Machine) settleGroup(g *group) {
 	role := g.members[0].machine.Role()
 	for _, x := range g.members {

@@ -16,7 +16,7 @@ import (
 	"keepc/runtime/vrrp"
 )
 
-// together is a file with a sync group of some of its instances, which are on eth0 and eth1 in turn.
+// together is a file with a sync group of some of its instances, which are on eth0 and eth1 alternately.
 func together(members ...string) *ir.Config {
 	text := "vrrp_script web {\n script \"/bin/true\"\n interval 1\n}\nvrrp_script load {\n script \"/bin/true\"\n interval 1\n weight -80\n}\n"
 	for n, name := range []string{"A", "B", "C"} {
@@ -32,7 +32,8 @@ func together(members ...string) *ir.Config {
 	return compiler.Load(source.New("test.conf", []byte(text)), compiler.Options{}).Config
 }
 
-// Whatever happens, the members of a sync group have one role between two steps; so they have over reloads that change the group.
+// TestGroupsNeverSplit checks that whatever happens, the members of a sync group have one role between two steps; also
+// over reloads that change the group.
 func TestGroupsNeverSplit(t *testing.T) {
 	groups := [][]string{{"A", "B", "C"}, {"A", "B"}, {"C", "A"}, {"B"}, nil}
 	rapid.Check(t, func(t *rapid.T) {
@@ -55,7 +56,7 @@ func TestGroupsNeverSplit(t *testing.T) {
 			}
 			roles := map[vrrp.Role][]string{}
 			for _, s := range m.Standings() {
-				if s.Config.SyncGroup != nil && s.Role != vrrp.Init { // one that waits for a first result has no role
+				if s.Config.SyncGroup != nil && s.Role != vrrp.Init { // an instance that waits for a first result has no role
 					roles[s.Role] = append(roles[s.Role], s.Config.Name)
 				}
 			}
@@ -80,7 +81,7 @@ func TestGroupsNeverSplit(t *testing.T) {
 				link(rapid.IntRange(0, 1).Draw(t, "link"), rapid.IntRange(0, 2).Draw(t, "up") > 0)
 			case 1, 2:
 				vrid := rapid.Uint8Range(51, 53).Draw(t, "vrid")
-				src, dst := netip.MustParseAddr("192.0.2.3"), vrrp.Group(false)
+				src, dst := netip.MustParseAddr("192.0.2.3"), ir.MulticastGroup(false)
 				p := vrrp.Packet{
 					Version: 3, VRID: vrid, Priority: rapid.SampledFrom([]uint8{0, 100, 200}).Draw(t, "priority"),
 					Interval: time.Second, Addresses: []netip.Addr{netip.MustParseAddr(fmt.Sprintf("198.51.100.%d", vrid-50))},

@@ -13,37 +13,38 @@ import (
 	"keepc/runtime/vrrp"
 )
 
-// An instance is one virtual router. It lives as long as configurations name it; only the machine looks into it, aside from its key.
+// An instance is one virtual router. It lives as long as configurations name it; only the machine looks into it,
+// except for its key.
 type instance struct {
 	timer.Timer
 	key      ir.InstanceKey
 	cfg      *ir.VRRPInstance // in force
 	machine  *vrrp.Machine
 	reason   vrrp.Reason // of the last transition
-	since    time.Time   // of that
+	since    time.Time   // of the last transition
 	trackers []track.Tracker
-	priority uint8   // the effective one that was told last
-	base     uint8   // that of the file, when the effective one was told
+	priority uint8   // the last effective one that was announced
+	base     uint8   // that of the file at that time
 	trouble  trouble // why it is in FAULT; zero: it is not
 	group    *group  // nil: none
-	found    bool    // its addresses were here at the start; until a reload
-	deleted  bool    // a reload took it away
+	found    bool    // its addresses were here at the start; valid until a reload
+	deleted  bool    // a reload removed it
 
-	own    trouble    // what keeps itself from its work, whatever its group is
-	source netip.Addr // of its advertisements, while nothing does
-	waits  bool       // for the first result of what it tracks
+	own    trouble    // what keeps it from working by itself, regardless of its group
+	source netip.Addr // source address of its advertisements, if nothing does
+	waits  bool       // for the first result of something that it tracks
 	judged bool       // the three above are known
 
-	sent []sent // the last ones, for they go out again and again
+	sent []sent // the last ones, because they are sent again and again
 }
 
-// A sent advertisement is what a machine sends, as an effect.
+// A sent is an advertisement of the machine in the form of an effect.
 type sent struct {
 	*vrrp.Send
 	effect Effect
 }
 
-// advert makes an effect of what the machine sends, once for each.
+// advert makes an effect of what the machine sends, once for each advertisement.
 func (i *instance) advert(s *vrrp.Send) Effect {
 	for _, x := range i.sent {
 		if x.Send == s {
@@ -62,7 +63,7 @@ func newInstance(cfg *ir.VRRPInstance) *instance {
 	return &instance{key: cfg.Key(), cfg: cfg, machine: vrrp.New(cfg), priority: cfg.Priority, base: cfg.Priority}
 }
 
-// drive gives an event to an instance's machine and takes its effects.
+// drive passes an event to an instance's machine and handles its effects.
 func (m *Machine) drive(now time.Time, i *instance, ev vrrp.Event) {
 	elected, lost := false, false
 	for _, f := range i.machine.Step(now, ev) {
@@ -100,11 +101,11 @@ func (m *Machine) drive(now time.Time, i *instance, ev vrrp.Event) {
 	}
 }
 
-// inform tells an instance whether its interface and what it tracks work, and its priority. One that has not started yet waits for
-// what it does not know.
+// inform tells an instance whether its interface and what it tracks work, and its priority. One that has not started
+// yet waits for what is unknown.
 func (m *Machine) inform(now time.Time, i *instance) {
 	if m.asleep.After > 0 {
-		return // awake comes
+		return // awake will do so
 	}
 	source, trouble := m.source(i.cfg)
 	v := m.judge(i)
@@ -119,7 +120,7 @@ func (m *Machine) inform(now time.Time, i *instance) {
 	m.tell(i, v)
 }
 
-// tell tells the priority of an instance that takes part, when it is another one than last time.
+// tell announces the priority of an instance that takes part, if it differs from the last.
 func (m *Machine) tell(i *instance, v track.Verdict) {
 	if role := i.machine.Role(); i.priority == v.Priority || role != vrrp.Backup && role != vrrp.Master {
 		return
@@ -128,9 +129,9 @@ func (m *Machine) tell(i *instance, v track.Verdict) {
 	i.priority, i.base = v.Priority, v.Sum.Base
 }
 
-// A trouble is what keeps an instance from its work. It is a value; String has the words.
+// A trouble is what keeps an instance from working. It is a value; String returns its text.
 type trouble struct {
-	of      *instance // of the same sync group, whose trouble it is; nil: its own
+	of      *instance // of the same sync group, which has the trouble; nil: it is the instance's own
 	kind    troubleKind
 	iface   string
 	ipv6    bool
@@ -142,7 +143,7 @@ type troubleKind uint8
 
 const (
 	_           troubleKind = iota
-	missing                 // the interface is not there
+	missing                 // the interface does not exist
 	down                    // it is down
 	deaf                    // nothing is heard on it
 	addressless             // it has no address to send from
@@ -178,8 +179,9 @@ func (t trouble) String() string {
 	return ""
 }
 
-// source is where the advertisements of an instance come from: mcast_src_ip, which may be of somebody else, or unicast_src_ip, or the first address of the family on the interface
-// that is no virtual one. IPv6 wants a link-local address (RFC 9568 section 5.1.2.1). An owner may have virtual addresses only.
+// source returns where the advertisements of an instance come from: mcast_src_ip, which may belong to another host, or
+// unicast_src_ip, or the first address of the family on the interface that is not virtual. IPv6 requires a link-local
+// address (RFC 9568 section 5.1.2.1). An owner may have only virtual addresses.
 func (m *Machine) source(v *ir.VRRPInstance) (source netip.Addr, t trouble) {
 	l, present := m.links[v.Interface]
 	t = trouble{iface: v.Interface, ipv6: v.IPv6()}
@@ -219,7 +221,7 @@ func (m *Machine) source(v *ir.VRRPInstance) (source netip.Addr, t trouble) {
 	return source, t
 }
 
-// wantsSource reports whether an instance needs its source address: what peers send comes to it, or the file says so.
+// wantsSource reports whether an instance needs its source address: peers send to it, or the file names it.
 func wantsSource(v *ir.VRRPInstance) bool {
 	return v.SourceAddr.IsValid() && (len(v.Unicast) > 0 || v.TrackSourceAddr)
 }
@@ -234,25 +236,25 @@ func (m *Machine) has(a netip.Addr) bool {
 	return false
 }
 
-// A Standing is what a virtual router is now, and why.
+// A Standing is the current state of a virtual router, and the reasons.
 type Standing struct {
 	Config     *ir.VRRPInstance
 	Role       vrrp.Role
 	Reason     vrrp.Reason // of the last transition
 	Since      time.Time   // of that
 	Priority   uint8       // the effective one
-	Sum        track.Sum   // how it comes about
-	Waiting    track.Thing // whose first result it waits for; zero: nothing's
-	Asleep     string      // the keyword whose delay at the start is not over; empty: none
+	Sum        track.Sum   // its parts
+	Waiting    track.Thing // whose first result it waits for; zero: nothing
+	Asleep     string      // the keyword whose start delay is not over; empty: none
 	Statistics vrrp.Statistics
 	Unheard    []vrrp.Unheard   // routers whose advertisements are dropped
-	Conditions []vrrp.Condition // what is not as it was meant, and which router is the cause
+	Conditions []vrrp.Condition // what differs from the intention, and which router is the cause
 
-	Master         netip.Addr // whom a BACKUP heard last; otherwise not valid
+	Master         netip.Addr // the router that a BACKUP last heard; otherwise invalid
 	MasterPriority uint8
 }
 
-// Why says why it is what it is.
+// Why returns why the instance is in its state.
 func (s Standing) Why() string {
 	if s.Asleep != "" {
 		return "waits for the end of " + s.Asleep

@@ -10,8 +10,9 @@ import (
 	"keepc/compiler/ir"
 )
 
-// TestGroupGetsMember: a reload gives the sync group of a MASTER one member more, which listens first, and the others with it: all are MASTER
-// again when the new one would be. keepalived 2.2.7 was seen to do the same: BACKUP at the reload, its addresses taken away, MASTER 3 s later.
+// TestGroupGetsMember checks a reload that adds a member to the sync group of a MASTER: the new member listens first,
+// and the others with it; all are MASTER again when the new one would be. keepalived 2.2.7 was seen to do the same:
+// BACKUP at the reload, its addresses removed, MASTER 3 s later.
 func TestGroupGetsMember(t *testing.T) {
 	group := func(names ...string) *ir.Config {
 		cfg, g := &ir.Config{}, &ir.SyncGroup{Name: "G"}

@@ -12,21 +12,21 @@ import (
 	"keepc/runtime/vrrp"
 )
 
-// A Generation is a configuration as the machine uses it: its instances, and who is concerned by what. It never changes, so that the
-// next one is prepared from it while the machine works.
+// A Generation is a configuration as the machine uses it: its instances, and what each event concerns. It is
+// immutable, so that the next one can be prepared from it while the machine works.
 type Generation struct {
 	cfg       *ir.Config
-	members   []member // as in the file
+	members   []member // in file order
 	instances map[ir.InstanceKey]*instance
-	twins     map[ir.InstanceKey][]*instance // by the key of the first: those with its VRID, in the order of the file
-	sourced   []*instance                    // that want an address which may be on any interface
+	twins     map[ir.InstanceKey][]*instance // by the key of the first: those with its VRID, in file order
+	sourced   []*instance                    // instances that need an address which may be on any interface
 	onLink    map[string][]*instance         // by interface: those that use or track it
-	tracking  map[track.Thing][]*instance    // interfaces aside
-	virtual   map[netip.Addr]bool            // the addresses that this director hands around
+	tracking  map[track.Thing][]*instance    // except interfaces
+	virtual   map[netip.Addr]bool            // the addresses that move with the roles of this director
 	holders   map[place][]*instance          // of virtual addresses
 	scripts   map[string]*script             // by name: those that some instance tracks
 	delays    map[string]*upDown             // by interface: interface_up_down_delays
-	made      map[string]bool                // virtual interfaces of this director; true: advertisements leave by it
+	made      map[string]bool                // virtual interfaces of this director; true: advertisements are sent on it
 	groups    []company
 }
 
@@ -36,25 +36,25 @@ type place struct {
 	addr  netip.Addr
 }
 
-// A company is what a configuration says of a sync group.
+// A company is a sync group in one configuration.
 type company struct {
 	*group
 	cfg     *ir.SyncGroup
 	members []*instance
 }
 
-// A member is what a configuration says of an instance.
+// A member is an instance in one configuration.
 type member struct {
 	*instance
 	cfg      *ir.VRRPInstance
 	trackers []track.Tracker
 }
 
-// A Next is a configuration that is ready to be swapped in: all that takes long is done.
+// A Next is a configuration that is ready to be swapped in: everything that takes long is done.
 type Next struct {
 	*Generation
 	base    *Generation // what it was prepared from
-	changed []*instance // members that are new, or configured in another way
+	changed []*instance // members that are new, or whose configuration changed
 	removed []*instance
 	timings []timing
 	ended   []*script
@@ -63,16 +63,16 @@ type Next struct {
 	uptime    time.Duration // of the host, at a start
 }
 
-// A timing is when a script runs from now on.
+// A timing says when a script runs from now on.
 type timing struct {
 	*script
 	spec  track.Spec
 	fresh bool
-	after *script // whose standing a fresh one keeps until its first result; nil: none
+	after *script // whose state a new script takes over until its first result; nil: none
 }
 
-// Prepare makes a configuration ready for Swap; current is what the machine has in force, nil for the first one. The configuration must
-// not change any more. It may run beside the machine, on any goroutine, and take its time.
+// Prepare makes a configuration ready for Swap; current is what the machine has in force, nil for the first one. The
+// configuration must not change afterwards. Prepare may run beside the machine, on any goroutine, and take its time.
 func Prepare(cfg *ir.Config, current *Generation) *Next {
 	if current == nil {
 		current = &Generation{}
@@ -102,7 +102,7 @@ func (n *Next) prepareInstances() {
 	for _, v := range n.cfg.Instances {
 		k := v.Key()
 		if n.instances[k] != nil {
-			continue // twice the same virtual router: the compiler has complained
+			continue // a second block of the same virtual router: the compiler has reported it
 		}
 		i := n.base.instances[k]
 		if i == nil {
@@ -133,7 +133,7 @@ func (n *Next) prepareInstances() {
 			}
 		}
 	}
-	// The source of an advertisement is no virtual address, of no instance.
+	// The source of an advertisement is never a virtual address, of any instance.
 	everybody := !maps.Equal(n.virtual, n.base.virtual)
 	for _, x := range n.members {
 		if b, kept := before[x.instance]; everybody || !kept || !slices.Equal(x.trackers, b.trackers) || !equal(reflect.ValueOf(x.cfg), reflect.ValueOf(b.cfg)) {
@@ -147,7 +147,7 @@ func (n *Next) prepareInstances() {
 	}
 }
 
-// concern notes once that something concerns an instance.
+// concern records once that something concerns an instance.
 func concern[K comparable](of map[K][]*instance, what K, i *instance) {
 	if list := of[what]; len(list) == 0 || list[len(list)-1] != i {
 		of[what] = append(list, i)
@@ -199,10 +199,11 @@ func (n *Next) prepareScripts() {
 	}
 }
 
-// swap puts a prepared configuration into force. What has the same key in both goes on as if nothing had happened: instances keep role
-// and timers, scripts their standing. An equal configuration has no effects at all. What is new begins as it would at a start.
+// swap puts a prepared configuration into force. What has the same key in both continues as if nothing had happened:
+// instances keep role and timers, scripts their state. An equal configuration has no effects at all. What is new
+// begins as at a start.
 func (m *Machine) swap(now time.Time, n *Next) {
-	if n.base != m.current { // another one came first
+	if n.base != m.current { // a different one came first
 		n = Prepare(n.cfg, m.current)
 	}
 	m.current = n.Generation
@@ -222,7 +223,7 @@ func (m *Machine) swap(now time.Time, n *Next) {
 	}
 	for _, x := range n.members {
 		i := x.instance
-		i.found = i.found && n.base.cfg == nil // a start
+		i.found = i.found && n.base.cfg == nil // at a start
 		if i.trackers = x.trackers; i.Do == nil {
 			i.Do, i.Owner = func(now time.Time) { m.drive(now, i, vrrp.Tick{}) }, i
 		}
@@ -252,7 +253,7 @@ func (m *Machine) swap(now time.Time, n *Next) {
 	}
 }
 
-// recite tells the roles once more: of groups, and of instances that are in none.
+// recite repeats the roles: of groups, and of instances without a group.
 func (m *Machine) recite() {
 	for _, g := range m.current.groups {
 		m.emit(RoleRecited{Group: true, Name: g.group.name, Role: g.group.role.String()})
@@ -267,7 +268,7 @@ func (m *Machine) recite() {
 // equal compares two configurations of an instance, wherever they are in their files.
 func equal(a, b reflect.Value) bool {
 	switch a.Type() {
-	case reflect.TypeFor[ir.Origin](), reflect.TypeFor[*ir.SyncGroup](): // the settings of a group are not those of the instance
+	case reflect.TypeFor[ir.Origin](), reflect.TypeFor[*ir.SyncGroup](): // the settings of a group do not belong to the instance
 		return true
 	}
 	switch a.Kind() {

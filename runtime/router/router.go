@@ -12,32 +12,32 @@ import (
 	"keepc/runtime/vrrp"
 )
 
-// A Machine is the part of a director that takes part in VRRP. It is one value without goroutines, clocks or sockets: the daemon gives
-// it the events of a machine, a simulation those of a virtual one.
+// A Machine is the part of a director that takes part in VRRP. It is a value without goroutines, clocks or sockets:
+// the daemon feeds it real events, a simulation virtual ones.
 type Machine struct {
 	current  *Generation // in force
 	started  time.Time
-	settled  bool // the first Tick has come: what is not in links is missing
+	settled  bool // the first Tick has come: an interface that is not in links is missing
 	stopping bool
-	asleep   StartDelayed // no instance works yet
+	asleep   StartDelayed // why no instance works yet
 	sleep    timer.Timer  // when that ends
 
 	links  map[string]LinkChanged       // the interfaces that are present
-	worked map[string]bool              // the virtual interfaces that were seen at work: until then they are on their way
+	worked map[string]bool              // the virtual interfaces that have been up: until then they are being made
 	things map[track.Thing]track.Status // files and processes
-	quorum Quorum                       // as it was told last
-	up     map[track.Thing]bool         // BFD sessions, as Sessions told
+	quorum Quorum                       // as last told
+	up     map[track.Thing]bool         // BFD sessions, as Sessions listed them
 	timers timer.Timers
 
-	// The effects of the step under way: the wire comes before everything else. All are reused.
+	// The effects of the current step, advertisements first. All three are reused.
 	adverts, others, out []Effect
 
 	vridErrors uint64                       // see VRIDErrors
-	strangers  map[ir.InstanceKey]time.Time // when each was told last
+	strangers  map[ir.InstanceKey]time.Time // when each was last reported
 }
 
-// New returns the machine of a director that starts now, with what Prepare made of its configuration. Nothing happens before it learns
-// of its interfaces, by LinkChanged and the first Tick.
+// New returns the machine of a director that starts now with the configuration from Prepare. Nothing happens before it
+// learns of its interfaces, by LinkChanged and the first Tick.
 func New(now time.Time, first *Next) *Machine {
 	m := &Machine{current: first.base, started: now, links: map[string]LinkChanged{}, worked: map[string]bool{}, things: map[track.Thing]track.Status{}, strangers: map[ir.InstanceKey]time.Time{}}
 	m.swap(now, first)
@@ -51,10 +51,11 @@ func New(now time.Time, first *Next) *Machine {
 // Config is the configuration in force.
 func (m *Machine) Config() *ir.Config { return m.current.cfg }
 
-// Current is the configuration in force as Prepare wants it for the next one. It never changes.
+// Current is the configuration in force, as Prepare needs it for the next one. It is immutable.
 func (m *Machine) Current() *Generation { return m.current }
 
-// Situation is what the machine knows beside its configuration: who is MASTER, and whether it stops.
+// Situation returns what the machine knows besides its configuration: which instances are MASTER, and whether it
+// stops.
 func (m *Machine) Situation() state.Situation {
 	s := state.Situation{Master: map[ir.InstanceKey]string{}, Stopping: m.stopping}
 	for _, i := range m.current.members {
@@ -65,7 +66,7 @@ func (m *Machine) Situation() state.Situation {
 	return s
 }
 
-// Roles tells of every instance whether it is MASTER.
+// Roles says of every instance whether it is MASTER.
 func (m *Machine) Roles() map[ir.InstanceKey]bool {
 	roles := make(map[ir.InstanceKey]bool, len(m.current.members))
 	for _, i := range m.current.members {
@@ -77,24 +78,24 @@ func (m *Machine) Roles() map[ir.InstanceKey]bool {
 // QuorumLost reports whether a service lost its quorum, as far as Quorum has told.
 func (m *Machine) QuorumLost(k ir.ServiceKey) bool { return m.quorum.Lost[k] }
 
-// VRIDErrors counts the packets for virtual routers that are none of ours, as far as the wires let them in.
+// VRIDErrors counts the packets for virtual routers that are not ours, as far as the wires let them through.
 func (m *Machine) VRIDErrors() uint64 { return m.vridErrors }
 
-// Want is what should exist in the kernel now. It is computed by the function, which may be called later, on any goroutine.
+// Want returns a function that computes what should exist in the kernel now. It may be called later, on any goroutine.
 func (m *Machine) Want() func() state.State {
 	cfg, roles, quorum, stopping := m.current.cfg, m.Roles(), m.quorum, m.stopping
 	return func() state.State {
 		s := state.Situation{Master: map[ir.InstanceKey]string{}, NoQuorum: quorum.Lost, Announced: quorum.Announced, Stopping: stopping}
 		for k, master := range roles {
 			if master {
-				s.Master[k] = "" // nobody asks why
+				s.Master[k] = "" // the reason is not used
 			}
 		}
 		return state.Router(cfg, s)
 	}
 }
 
-// Deadline is when the machine needs its next Tick; false: it waits for other events only.
+// Deadline returns when the machine needs its next Tick; false: it waits for other events only.
 func (m *Machine) Deadline() (time.Time, bool) {
 	switch {
 	case m.stopping:
@@ -105,8 +106,8 @@ func (m *Machine) Deadline() (time.Time, bool) {
 	return m.timers.First()
 }
 
-// Step takes an event and returns what to do about it: first the advertisements, then the rest in order. The slice is valid until the
-// next Step, its effects for ever. A stopped machine does nothing any more.
+// Step takes an event and returns what to do about it: first the advertisements, then the rest in order. The slice is
+// valid until the next Step, its effects forever. A stopped machine does nothing.
 func (m *Machine) Step(now time.Time, ev Event) []Effect {
 	if m.stopping {
 		return nil
@@ -149,7 +150,7 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 	return m.out
 }
 
-// stop is the farewell: priority 0 on every wire, then nothing of ours should exist.
+// stop sends the farewell, priority 0 on every wire; then nothing of ours should exist.
 func (m *Machine) stop(now time.Time) {
 	for _, i := range m.current.members {
 		m.drive(now, i.instance, vrrp.Stop{Reason: "stopping"})
@@ -160,8 +161,8 @@ func (m *Machine) stop(now time.Time) {
 	m.stopping = true
 }
 
-// awake lets the instances begin, as at a start: the delay is over. keepalived 2.2.7 hears and says nothing before; then an owner is
-// MASTER at once, and all others listen first.
+// awake lets the instances begin, as at a start: the delay is over. keepalived 2.2.7 neither hears nor sends anything
+// before; then an owner is MASTER at once, and all others listen first.
 func (m *Machine) awake(now time.Time) {
 	m.timers.Stop(&m.sleep)
 	m.asleep = StartDelayed{}
@@ -170,7 +171,7 @@ func (m *Machine) awake(now time.Time) {
 	}
 }
 
-// settle takes the interfaces that nobody has told of as missing.
+// settle marks the interfaces without a LinkChanged as missing.
 func (m *Machine) settle(now time.Time) {
 	if m.settled {
 		return
@@ -188,14 +189,14 @@ func (m *Machine) packetReceived(now time.Time, p PacketReceived) {
 	src, dst := plain(p.Src), plain(p.Dst)
 	advert := vrrp.Advert(p.Payload, p.AH)
 	if len(advert) < 2 || slices.Contains(m.links[p.Interface].Addrs, src) {
-		return // no VRRP, or our own
+		return // not VRRP, or our own
 	}
-	// The second byte is the virtual router, in every version. One that is not ours is somebody else's business.
+	// The second byte is the VRID, in every version. A foreign one does not concern us.
 	i := m.current.recipient(p.Interface, advert[1], src, dst)
 	switch {
 	case i == nil:
 		m.vridErrors++
-		m.stranger(now, p.Interface, advert[1], src)
+		m.reportStranger(now, p.Interface, advert[1], src)
 		return
 	case src == i.cfg.SourceAddr:
 		return
@@ -211,11 +212,11 @@ func (m *Machine) claimed(now time.Time, c Claimed) {
 	}
 }
 
-// strangerPeriod is how long the same unknown virtual router stays unsaid.
+// strangerPeriod is how long the same unknown virtual router is not reported again.
 const strangerPeriod = time.Minute
 
-// stranger tells of a virtual router that is none of ours: log_unknown_vrids.
-func (m *Machine) stranger(now time.Time, iface string, vrid uint8, src netip.Addr) {
+// reportStranger reports a virtual router that is not ours: log_unknown_vrids.
+func (m *Machine) reportStranger(now time.Time, iface string, vrid uint8, src netip.Addr) {
 	k := ir.InstanceKey{Interface: iface, VRID: vrid, IPv6: src.Is6()}
 	if last, told := m.strangers[k]; !m.current.cfg.Global.LogUnknownVRIDs || told && now.Sub(last) < strangerPeriod {
 		return
@@ -224,8 +225,9 @@ func (m *Machine) stranger(now time.Time, iface string, vrid uint8, src netip.Ad
 	m.emit(UnknownVRID{Interface: iface, VRID: vrid, Src: src})
 }
 
-// recipient is the instance that an advertisement is for, as far as its way tells; nil: none has the number. Of several, it is the one that
-// hears the group, or has the sender as its peer, or speaks from where it was sent to; else the first, which finds out what is wrong.
+// recipient returns the instance that an advertisement is for, judging by its addresses; nil: none has the VRID. Of
+// several, it is the one that uses the group, or has the sender as its peer, or sends from the address that it was
+// sent to; otherwise the first, which finds out what is wrong.
 func (g *Generation) recipient(iface string, vrid uint8, src, dst netip.Addr) *instance {
 	twins := g.twins[ir.InstanceKey{Interface: iface, VRID: vrid, IPv6: src.Is6()}]
 	if len(twins) == 0 {
@@ -260,7 +262,7 @@ func (m *Machine) linkChanged(now time.Time, l LinkChanged) {
 	m.takeLink(now, m.debounce(now, l))
 }
 
-// takeLink takes an interface as it counts.
+// takeLink takes over the effective state of an interface.
 func (m *Machine) takeLink(now time.Time, l LinkChanged) {
 	if l.Present {
 		m.links[l.Name] = l
@@ -281,8 +283,8 @@ func (m *Machine) takeLink(now time.Time, l LinkChanged) {
 	}
 }
 
-// plain is an address as packets carry it: without zone, IPv4 as such.
+// plain returns an address as packets carry it: without a zone, and IPv4 as IPv4.
 func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
-// emit takes an effect that is not an advertisement.
+// emit adds an effect that is not an advertisement.
 func (m *Machine) emit(f Effect) { m.others = append(m.others, f) }

@@ -45,8 +45,9 @@ func eth0(addrs ...string) router.LinkChanged {
 	return l
 }
 
-// A reload with an equal configuration is no event: what its MASTERs say beforehand is the one effect, the deadline and the situation are
-// the same, and the future is that of a director whose MASTERs spoke and that was never reloaded.
+// TestReloadWithEqualConfigChangesNothing checks that the only effect of a reload with an equal configuration is that
+// its MASTERs advertise beforehand; the deadline and the situation are the same, and the future is that of a director
+// whose MASTERs advertised and that was never reloaded.
 func TestReloadWithEqualConfigChangesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := strings.TrimSpace(twoOfEach)
@@ -108,7 +109,7 @@ func drawEvent(t *rapid.T, asked *[]balance.CheckID) any {
 
 func packet(vrid, priority uint8) router.PacketReceived {
 	p := vrrp.Packet{Version: 2, VRID: vrid, Priority: priority, Interval: time.Second, AuthType: ir.AuthPass, Auth: ir.NewSecret("s3cr3t")}
-	src, dst := netip.MustParseAddr("192.0.2.3"), vrrp.Group(false)
+	src, dst := netip.MustParseAddr("192.0.2.3"), ir.MulticastGroup(false)
 	b, err := p.Marshal(src, dst)
 	if err != nil {
 		panic(err)
@@ -116,7 +117,7 @@ func packet(vrid, priority uint8) router.PacketReceived {
 	return router.PacketReceived{Interface: "eth0", Src: src, Dst: dst, TTL: 255, Payload: b}
 }
 
-// In one step the wire comes before everything else.
+// TestAdvertsComeFirst checks that in one step, advertisements come before everything else.
 func TestAdvertsComeFirst(t *testing.T) {
 	e := newDirector(epoch, mustParse(t, twoOfEach), 0)
 	e.Step(epoch, eth0("192.0.2.2"))
@@ -172,7 +173,7 @@ func TestStopIsTheEnd(t *testing.T) {
 	}
 }
 
-// A result that comes after its check has gone is nobody's.
+// TestProbeOutlivesItsCheck checks that a result that comes after its check has been removed is ignored.
 func TestProbeOutlivesItsCheck(t *testing.T) {
 	e := newDirector(epoch, mustParse(t, twoOfEach), 0)
 	e.Step(epoch, tick{})
@@ -206,7 +207,7 @@ func TestEffectsDoNotPrintPasswords(t *testing.T) {
 	}
 }
 
-// Quorum comes from the balance machine, as a value that keywords may ask for.
+// TestQuorum checks that the quorum comes from the balance machine, as values for the keywords that depend on it.
 func TestQuorum(t *testing.T) {
 	d := newDirector(epoch, mustParse(t, twoOfEach), 0)
 	lost := ir.ServiceKey{Protocol: ir.TCP, Addr: netip.MustParseAddr("192.0.2.10"), Port: 80}
@@ -218,7 +219,8 @@ func TestQuorum(t *testing.T) {
 	}
 }
 
-// What is counted beside the instances' own statistics: packets for other virtual routers, and runs of scripts.
+// TestCounters checks what is counted besides the instances' own statistics: packets for other virtual routers, and
+// runs of scripts.
 func TestCounters(t *testing.T) {
 	d := newDirector(epoch, mustParse(t, "script web fall 2\nA vrid 51 priority 100 track script:web"), 0)
 	d.Step(epoch, eth0("192.0.2.2"))

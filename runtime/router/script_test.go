@@ -44,7 +44,7 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// play runs a script in a new world and returns it with the traces as they are.
+// play runs a script in a new world and returns it with the actual traces.
 func play(text string) (string, error) {
 	w := newWorld()
 	var out strings.Builder

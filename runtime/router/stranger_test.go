@@ -10,7 +10,7 @@ import (
 	"keepc/runtime/vrrp"
 )
 
-// TestUnknownVRID: with log_unknown_vrids a virtual router of others is told once a minute.
+// TestUnknownVRID checks that with log_unknown_vrids a foreign virtual router is reported once a minute.
 func TestUnknownVRID(t *testing.T) {
 	cfg := &ir.Config{Instances: []*ir.VRRPInstance{{
 		Name: "A", Interface: "eth0", VRID: 1, Version: 2, Priority: 100, AdvertInterval: time.Second, DownTimerAdverts: 3,

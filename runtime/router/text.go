@@ -61,7 +61,7 @@ func (e PriorityChanged) String() string {
 	return fmt.Sprintf("%s priority %s", e.Name, e.Text())
 }
 
-// Text says from what to what the priority changed, and how it comes about.
+// Text says how the priority changed, and its parts.
 func (e PriorityChanged) Text() string {
 	if len(e.Sum.Terms) == 0 {
 		return fmt.Sprintf("%d -> %d: as configured", e.From, e.To)
@@ -81,7 +81,7 @@ func (e Note) Subject() string { return e.Name }
 // Text implements Remark.
 func (e Note) Text() string { return e.What.String() }
 
-// Fine implements Remark: nothing odd is good.
+// Fine implements Remark: an oddity is never good news.
 func (e Note) Fine() bool { return false }
 
 func (e StartDelayed) String() string { return "note " + e.Subject() + ": " + e.Text() }
@@ -136,7 +136,7 @@ func (e ScriptsLack) Text() string {
 	if e.Over {
 		return e.What + ": over; scripts have a verdict again"
 	}
-	return e.What + ": no verdict on a script; all keep their standing"
+	return e.What + ": no verdict on a script; all keep their state"
 }
 
 // Fine implements Remark.

@@ -11,10 +11,11 @@ import (
 	"keepc/runtime/track"
 )
 
-// A ScriptID tells vrrp_scripts apart, also over a reload: a script is the same while it runs the same command as the same user.
+// A ScriptID identifies a vrrp_script, also over a reload: it is the same script while it runs the same command as the
+// same user.
 type ScriptID struct {
 	Name    string
-	Command string // its words in quotes
+	Command string // its words, quoted
 	User    ir.User
 }
 
@@ -24,14 +25,14 @@ type script struct {
 	id   ScriptID
 	args []string
 	runs track.Runs
-	lack string // why the last run told nothing; empty: it told something
+	lack string // why the last run had no result; empty: it had one
 }
 
 func scriptID(s *ir.Script) ScriptID {
 	return ScriptID{Name: s.Name, Command: fmt.Sprintf("%q", s.Command.Args), User: cmp.Or(s.Command.User, s.User)}
 }
 
-// begin lets a script run for the first time. It has the given standing until its first result.
+// begin lets a script run for the first time. It has the given state until its first result.
 func (m *Machine) begin(now time.Time, x *script, spec track.Spec, standing track.Status) {
 	x.runs = track.NewRuns(now, spec, standing)
 	x.Do = func(now time.Time) {
@@ -70,7 +71,8 @@ func (m *Machine) scriptDone(now time.Time, d ScriptDone) {
 	m.changed(now, thing)
 }
 
-// lack notes why a run told nothing, and says so when that begins for the first script and when it ends for the last one.
+// lack records why a run had no result, and reports when that begins for the first script and when it ends for the
+// last one.
 func (m *Machine) lack(x *script, what string) {
 	old := x.lack
 	if old == what {
@@ -92,7 +94,7 @@ func (m *Machine) lack(x *script, what string) {
 	}
 }
 
-// tracked takes note of a file or process. One that a reload has taken out of the file is nobody's business any more.
+// tracked records the state of a file or process. One that a reload has removed from the file is ignored.
 func (m *Machine) tracked(now time.Time, t Tracked) {
 	if m.things[t.Thing] != t.Status && len(m.current.tracking[t.Thing]) > 0 {
 		m.things[t.Thing] = t.Status
@@ -100,7 +102,7 @@ func (m *Machine) tracked(now time.Time, t Tracked) {
 	}
 }
 
-// sessions takes note of which BFD sessions are up.
+// sessions records which BFD sessions are up.
 func (m *Machine) sessions(now time.Time, up map[track.Thing]bool) {
 	old := m.up
 	m.up = up
@@ -116,14 +118,14 @@ func (m *Machine) sessions(now time.Time, up map[track.Thing]bool) {
 	}
 }
 
-// changed judges anew who tracks a thing.
+// changed judges the instances again that track a thing.
 func (m *Machine) changed(now time.Time, thing track.Thing) {
 	for _, i := range m.current.tracking[thing] {
 		m.inform(now, i)
 	}
 }
 
-// status is what is known of a thing.
+// status returns what is known of a thing.
 func (m *Machine) status(t track.Thing) track.Status {
 	switch t.Kind {
 	case track.Interface:
@@ -143,20 +145,20 @@ func (m *Machine) status(t track.Thing) track.Status {
 	return m.things[t]
 }
 
-// works reports whether an interface is there and up, and, where advertisements leave by it alone, lets them.
+// works reports whether an interface exists and is up, and lets advertisements through if they are sent only on it.
 func (m *Machine) works(name string) bool {
 	l, present := m.links[name]
 	return present && l.Up && !(m.current.made[name] && l.Deaf4 && l.Deaf6 && l.DeafAH)
 }
 
-// A ScriptStanding is what a vrrp_script is now, and how often it ran.
+// A ScriptStanding is the state of a vrrp_script, and how often it ran.
 type ScriptStanding struct {
 	Name   string
 	Status track.Status
 	Counts track.Counts
 }
 
-// Scripts lists the tracked vrrp_scripts in the order of the file.
+// Scripts lists the tracked vrrp_scripts in file order.
 func (m *Machine) Scripts() (list []ScriptStanding) {
 	for _, s := range m.current.cfg.Scripts {
 		if x := m.current.scripts[s.Name]; x != nil && (len(list) == 0 || list[len(list)-1].Name != s.Name) {

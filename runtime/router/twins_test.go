@@ -13,7 +13,8 @@ import (
 	"keepc/runtime/vrrp"
 )
 
-// Instances with one VRID on an interface are different routers when they hear different groups or have different peers.
+// TestTwins checks that instances with one VRID on an interface are different routers if they use different groups or
+// have different peers.
 func TestTwins(t *testing.T) {
 	cfg := compile(t, `
 vrrp_instance group {

@@ -18,11 +18,11 @@ import (
 	"keepc/runtime/vrrp"
 )
 
-// A world is a virtual wire with directors on it and a virtual clock. Packets take next to no time.
+// A world is a virtual wire with directors on it and a virtual clock. Packets take almost no time.
 type world struct {
 	now     time.Time
 	nodes   []*node
-	cut     map[string]bool   // who is off the wire, though its link is up
+	cut     map[string]bool   // nodes that are off the wire although their link is up
 	oneway  map[string]bool   // "lb1 lb2": what lb1 sends does not reach lb2
 	servers map[string]string // by address: why checks fail
 	scripts map[string]string // "lb1 web": why runs fail
@@ -36,7 +36,7 @@ type node struct {
 	dead   bool
 	paused bool
 	inbox  []any
-	said   map[string]said // by kind of line, to leave out what is repeated in time
+	said   map[string]said // by kind of line, to leave out periodic repetitions
 	inTime map[string]int  // how many lines were left out
 }
 
@@ -95,7 +95,7 @@ func (w *world) do(words, lines []string) error {
 			w.step(n, stop{})
 		}
 		n.dead = true
-	case "pause": // pause NAME: its process gets no time
+	case "pause": // pause NAME: its process gets no CPU time
 		w.say("--- pause %s ---", n.name)
 		n.paused = true
 	case "resume":
@@ -112,7 +112,7 @@ func (w *world) do(words, lines []string) error {
 			return err
 		}
 		n.inbox = append(n.inbox, reload{cfg})
-	case "inject": // inject NAME key value …: a packet for the node from nobody
+	case "inject": // inject NAME key value …: a packet for the node that no node sent
 		return w.inject(n, args[1:])
 	case "thing": // thing NAME THING VALUE: for a process 1 is good
 		w.say("--- %s ---", strings.Join(words, " "))
@@ -187,7 +187,7 @@ func (n *node) setLink(args []string) {
 	}
 }
 
-// linkEvent is the link as the node's kernel tells it: with the virtual addresses that it holds.
+// linkEvent returns the link as the node's kernel reports it: with the virtual addresses that it holds.
 func (n *node) linkEvent() router.LinkChanged {
 	l := n.link
 	for _, k := range sorted(n.Want().Addresses) {
@@ -196,7 +196,7 @@ func (n *node) linkEvent() router.LinkChanged {
 	return l
 }
 
-// run lets time pass. Whoever is due at the same instant acts before anybody hears of it.
+// run lets time pass. All nodes that are due at the same instant act before any of them receives anything.
 func (w *world) run(until time.Time) {
 	w.settle()
 	for {
@@ -223,7 +223,7 @@ func (w *world) run(until time.Time) {
 	}
 }
 
-// thing finds a file or process by the name of its block.
+// thing returns a file or process by the name of its block.
 func (n *node) thing(name string) track.Thing {
 	for _, f := range n.Config().TrackFiles {
 		if f.Name == name {
@@ -250,7 +250,7 @@ func (n *node) interval(script string) time.Duration {
 
 func (n *node) idle() bool { return n.dead || n.paused }
 
-// settle delivers all that is under way.
+// settle delivers everything in transit.
 func (w *world) settle() {
 	for busy := true; busy; {
 		busy = false
@@ -265,7 +265,7 @@ func (w *world) settle() {
 	}
 }
 
-// step gives an event to a node and carries out the effects.
+// step passes an event to a node and carries out the effects.
 func (w *world) step(n *node, ev any) {
 	if n.idle() {
 		return
@@ -319,7 +319,7 @@ func (w *world) send(from *node, a router.SendAdvert) {
 func (w *world) inject(n *node, args []string) error {
 	p := vrrp.Packet{Version: 2, VRID: 51, Priority: 100, Interval: time.Second, AuthType: ir.AuthPass, Auth: ir.NewSecret("s3cr3t"),
 		Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.10")}}
-	src, dst, ttl, spoil := netip.MustParseAddr("192.0.2.9"), vrrp.Group(false), 255, false
+	src, dst, ttl, spoil := netip.MustParseAddr("192.0.2.9"), ir.MulticastGroup(false), 255, false
 	for ; len(args) >= 2; args = args[2:] {
 		k, v := args[0], args[1]
 		switch k {
@@ -398,7 +398,7 @@ func (w *world) say(format string, args ...any) {
 
 func (w *world) sayNode(n *node, text string) { w.say("%s  %s", n.name, text) }
 
-// sayPeriodic leaves out a line that repeats exactly a period after the last time: that is the quiet course of things.
+// sayPeriodic leaves out a line that repeats exactly one period after the last time: that is normal operation.
 func (w *world) sayPeriodic(n *node, kind, text string, period time.Duration) {
 	last := n.said[kind]
 	n.said[kind] = said{text, w.now}

@@ -6,15 +6,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// await waits until a process has ended, so that asking for its status does not take a thread meanwhile: on a machine that may not have
-// another one the whole director would end. Without a descriptor for the process it returns at once.
+// await waits until a process has ended, so that waiting for its status does not occupy a thread: on a machine that
+// may not have another thread the whole director would end. Without a descriptor for the process it returns at once.
 func await(p *os.Process) {
 	fd := -1
 	err := p.WithHandle(func(handle uintptr) { fd, _ = unix.FcntlInt(handle, unix.F_DUPFD_CLOEXEC, 3) })
 	if err != nil || fd < 0 {
 		return
 	}
-	_ = unix.SetNonblock(fd, true) // else it is not polled, and await returns at once
+	_ = unix.SetNonblock(fd, true) // otherwise it is not polled, and await returns at once
 	f := os.NewFile(uintptr(fd), "process")
 	defer f.Close()
 	c, err := f.SyscallConn()

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// environment returns what a script finds in its environment: that of this process, as with keepalived, but for what was said to this process
-// alone. A script that has NOTIFY_SOCKET could tell systemd that the director is ready, or stops.
+// environment returns the environment of scripts: that of this process, as with keepalived, except for what is meant
+// only for this process. A script with NOTIFY_SOCKET could tell systemd that the director is ready, or stops.
 func environment(own []string) []string {
 	return slices.DeleteFunc(slices.Clone(own), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")

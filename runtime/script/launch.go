@@ -7,8 +7,8 @@ import (
 	"keepc/compiler/ir"
 )
 
-// Launch starts a command, in its turn, that nobody ends: it has no time-out, and outlives this process. The channel tells how it ended; it
-// has room, so that nobody need wait.
+// Launch starts a command, in its turn, that is never ended: it has no timeout, and outlives this process. The channel
+// receives its result; it is buffered, so that nothing must wait for it.
 func (r *Runner) Launch(c Command) <-chan Result {
 	result := make(chan Result, 1)
 	cmd := exec.Command(c.Args[0], c.Args[1:]...)
@@ -34,7 +34,7 @@ func (r *Runner) Launch(c Command) <-chan Result {
 	return result
 }
 
-// Owner returns a user and group as numbers; -1: no name, so nobody else.
+// Owner returns a user and group as ids; -1: no name, so unchanged.
 func Owner(who ir.User) (uid, gid int, err error) {
 	return owner(who)
 }

@@ -25,7 +25,7 @@ func prepare(cmd *exec.Cmd, who ir.User) error {
 	return nil
 }
 
-// outlive lets a command that was prepared go on when this process ends.
+// outlive lets a prepared command continue when this process ends.
 func outlive(cmd *exec.Cmd) {
 	cmd.SysProcAttr.Pdeathsig, cmd.Cancel = 0, nil
 }
@@ -38,24 +38,24 @@ func owner(who ir.User) (uid, gid int, err error) {
 	return int(c.Uid), int(c.Gid), nil
 }
 
-// settle makes the calling thread, which stays locked to its goroutine, a parent of scripts: no signal is blocked, and its umask is its own.
-// It returns what sets that umask.
+// settle makes the calling thread, which stays locked to its goroutine, a parent of scripts: no signal is blocked, and
+// it has its own umask. It returns the function that sets that umask.
 func settle() (umask func(ir.Umask)) {
-	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil) // as it is then
+	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil) // otherwise the mask stays
 	if unix.Unshare(unix.CLONE_FS) != nil {
-		return func(ir.Umask) {} // it is that of the process, which is not for scripts alone
+		return func(ir.Umask) {} // the umask is that of the process, which is not only for scripts
 	}
 	return func(m ir.Umask) { unix.Umask(int(m)) }
 }
 
-// endGroup ends what is left of a command that was asked to end: children that did not listen.
+// endGroup kills what is left of a command that was asked to end: children that ignored that.
 func endGroup(cmd *exec.Cmd) {
 	if cmd.Process != nil {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // none may be left
 	}
 }
 
-// lookup returns a user and group as numbers; nil: who runs this process, also for no name.
+// lookup returns a user and group as ids; nil: the user of this process, also without a name.
 func lookup(who ir.User) (*syscall.Credential, error) {
 	name := who.Name
 	if name == "" {

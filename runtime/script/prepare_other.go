@@ -19,7 +19,7 @@ func owner(ir.User) (uid, gid int, err error) { return -1, -1, nil }
 
 func settle() func(ir.Umask) { return func(ir.Umask) {} }
 
-// Settle is asked on Linux only, where scripts run.
+// Settle is called on Linux only, where scripts run.
 func Settle() {}
 
 func descriptors() int { return maxRunning }

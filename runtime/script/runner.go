@@ -12,21 +12,21 @@ import (
 	"keepc/runtime/router"
 )
 
-// maxRunning bounds the scripts that run at once; more wait for their turn. Each takes two descriptors: where these are few, scripts get a
-// half of them.
+// maxRunning is the number of scripts that run at once; more wait for their turn. Each takes two descriptors: if these
+// are scarce, scripts get half of them.
 const maxRunning = 256
 
-// A Runner runs scripts. It starts one after the other on a thread that is theirs alone: what a script inherits is set there, and the kernel
-// ends a script with the thread that started it.
+// A Runner runs scripts. It starts them one after the other on a thread of its own: what a script inherits is set
+// there, and the kernel ends a script with the thread that started it.
 type Runner struct {
 	ctx     context.Context
 	stop    context.CancelFunc
 	slots   chan struct{}
 	starts  chan start
 	results chan router.ScriptDone
-	umask   atomic.Uint32 // of the scripts that start from now on
+	umask   atomic.Uint32 // of scripts started from now on
 	env     []string
-	null    *os.File // standard input and output; nil: it did not open, and each script tries
+	null    *os.File // standard input and output; nil: it did not open, and each script tries again
 	runs    sync.WaitGroup
 	starter sync.WaitGroup
 }
@@ -54,7 +54,7 @@ func NewRunner(ctx context.Context) *Runner {
 	return r
 }
 
-// Umask sets the umask of the scripts that start from now on.
+// Umask sets the umask of scripts started from now on.
 func (r *Runner) Umask(m ir.Umask) { r.umask.Store(uint32(m)) }
 
 // Start runs a script once, and never blocks.
@@ -63,14 +63,14 @@ func (r *Runner) Start(s router.StartScript) {
 		result := r.run(r.ctx, Command{Args: s.Args, User: s.ID.User, Timeout: s.Timeout})
 		select {
 		case r.results <- router.ScriptDone{ID: s.ID, Cause: result.Cause, Inconclusive: result.Inconclusive}:
-		case <-r.ctx.Done(): // also when that is what ended the script: nobody asks any more
+		case <-r.ctx.Done(): // also if that is what ended the script: the result is no longer wanted
 		}
 	})
 }
 
-// Run runs a command and waits for its end. At the time-out, and when ctx or the Runner ends, the command and its children get SIGTERM;
-// SIGKILL follows when the command has ended, two seconds later at the latest. The command ends with this process in any case. What it
-// writes is dropped.
+// Run runs a command and waits for its end. At the timeout, and when ctx or the Runner ends, the command and its
+// children get SIGTERM; SIGKILL follows when the command has ended, at most two seconds later. The command ends with
+// this process in any case. Its output is dropped.
 func (r *Runner) Run(ctx context.Context, c Command) Result {
 	r.runs.Add(1) // Close waits for it
 	defer r.runs.Done()
@@ -117,10 +117,10 @@ func (r *Runner) run(ctx context.Context, c Command) Result {
 	return resultOf(ctx, limited, c, err)
 }
 
-// Results is where results come, each once. It is never closed.
+// Results is the channel of results, one for each script. It is never closed.
 func (r *Runner) Results() <-chan router.ScriptDone { return r.results }
 
-// Close ends the scripts that run, without results, and waits for their goroutines.
+// Close ends the running scripts, without results, and waits for their goroutines.
 func (r *Runner) Close() {
 	r.stop()
 	r.runs.Wait()

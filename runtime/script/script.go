@@ -13,34 +13,34 @@ import (
 	"keepc/runtime/shortage"
 )
 
-// grace is how long a script that was asked to end may take for it.
+// grace is how long a script may take to end when asked to.
 const grace = 2 * time.Second
 
 // A Command is one run of a program.
 type Command struct {
 	Args    []string      // the program's path first
-	User    ir.User       // empty: who runs this process
+	User    ir.User       // empty: the user of this process
 	Timeout time.Duration // after which the run is a failure
 }
 
 // A Result is how a run ended. The zero Result is exit status 0.
 type Result struct {
-	Status int    // the exit status, where the program ended by itself
-	Cause  string // why the run is a failure, in an operator's words: "exit status 1", "timed out after 3s"; empty: it is none
-	// Inconclusive says why the run tells nothing, neither good nor bad, as "start a script: too many open files": the program did not
-	// start, or nobody waits for its result any longer. Empty: it tells something.
+	Status int    // the exit status, if the program ended by itself
+	Cause  string // why the run failed, in an operator's words: "exit status 1", "timed out after 3s"; empty: it did not
+	// Inconclusive says why the run has no result, neither good nor bad, such as "start a script: too many open
+	// files": the program did not start, or its result is no longer wanted. Empty: it has a result.
 	Inconclusive string
 }
 
-// unstarted is the result of a run that did not begin.
+// unstarted is the result of a run that did not start.
 func unstarted(name string, err error) Result {
 	if shortage.Is(err) {
-		return Result{Inconclusive: plain("start a script", err).Error()} // all scripts alike
+		return Result{Inconclusive: plain("start a script", err).Error()} // the same for all scripts
 	}
 	return Result{Inconclusive: plain(name, err).Error()}
 }
 
-// resultOf says how a run ended that was started. The context of the command has the time-out, ctx has not.
+// resultOf returns how a started run ended. The context of the command has the timeout, ctx does not.
 func resultOf(ctx, limited context.Context, c Command, err error) Result {
 	exit, exited := errors.AsType[*exec.ExitError](err)
 	switch {

@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// run runs a command with a Runner of its own.
+// run runs a command with a new Runner.
 func run(ctx context.Context, t *testing.T, c script.Command) script.Result {
 	t.Helper()
 	r := script.NewRunner(t.Context())
@@ -83,7 +83,7 @@ func TestUser(t *testing.T) {
 	}
 }
 
-// A script that overstays ends with its children, also where it does not listen.
+// TestChildrenEnd checks that a script that exceeds its timeout ends with its children, even if it ignores SIGTERM.
 func TestChildrenEnd(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "child")
 	args := []string{"/bin/sh", "-c", `trap "" TERM; sleep 60 & echo $! >` + file + `; wait; sleep 60`}
@@ -126,8 +126,8 @@ func TestRunner(t *testing.T) {
 	}
 }
 
-// elsewhere runs a test in a process of its own, since it changes what the whole process may do, or was born with. It reports whether this
-// is that process.
+// elsewhere runs a test in a separate process, since it changes what the whole process may do, or inherits. It reports
+// whether this is that process.
 func elsewhere(t *testing.T, before ...string) bool {
 	t.Helper()
 	const mark = "KEEPC_ELSEWHERE"
@@ -143,7 +143,8 @@ func elsewhere(t *testing.T, before ...string) bool {
 	return false
 }
 
-// Sixty good scripts at once with 64 descriptors: none fails. With none left they tell nothing, and afterwards they are good again.
+// TestShortOfDescriptors runs sixty good scripts at once with 64 descriptors: none fails. With no descriptors left
+// they have no result, and afterwards they are good again.
 func TestShortOfDescriptors(t *testing.T) {
 	if !elsewhere(t) {
 		return
@@ -194,7 +195,8 @@ func TestShortOfDescriptors(t *testing.T) {
 	}
 }
 
-// A script that runs takes no thread: a machine that may not have another one ends the whole director.
+// TestThreads checks that a running script occupies no thread: a machine that may not have another one ends the whole
+// director.
 func TestThreads(t *testing.T) {
 	if !elsewhere(t) {
 		return
@@ -217,7 +219,7 @@ func TestThreads(t *testing.T) {
 	}
 }
 
-// A user who may not have another process: the script does not start, and tells nothing.
+// TestShortOfProcesses runs as a user who may not have another process: the script does not start, and has no result.
 func TestShortOfProcesses(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root may become somebody else")
@@ -229,7 +231,7 @@ func TestShortOfProcesses(t *testing.T) {
 	if err := unix.Getrlimit(unix.RLIMIT_NPROC, &limit); err != nil {
 		t.Fatal(err)
 	}
-	limit.Cur = 0 // which is no limit for root
+	limit.Cur = 0 // which does not limit root
 	if err := unix.Setrlimit(unix.RLIMIT_NPROC, &limit); err != nil {
 		t.Fatal(err)
 	}
@@ -247,19 +249,19 @@ func TestShortOfProcesses(t *testing.T) {
 	}
 }
 
-// A script is born as with keepalived 2.2.7, where the same was measured, whatever keepc was born with: here signals that are ignored or
-// blocked, and a descriptor.
+// TestBirth checks that a script inherits what it does with keepalived 2.2.7, where the same was measured, whatever
+// keepc inherited: here ignored and blocked signals, and a descriptor.
 func TestBirth(t *testing.T) {
 	if !elsewhere(t, "/bin/sh", "-c", `trap "" HUP INT QUIT PIPE USR1; exec "$0" "$@" 9</etc/passwd`) {
 		return
 	}
-	runtime.LockOSThread() // and die with it
+	runtime.LockOSThread() // and they end with it
 	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &unix.Sigset_t{Val: [16]uint64{1<<(syscall.SIGTERM-1) | 1<<(syscall.SIGCHLD-1)}}, nil); err != nil {
 		t.Fatal(err)
 	}
 	script.Settle()
 	file := filepath.Join(t.TempDir(), "seen")
-	// A program that changes nothing of it by itself, as shells do.
+	// A program that, like shells, does not change any of this by itself.
 	see := `exec >` + file + `; umask; pwd; cd /proc/self/fd; for f in *; do readlink $f; done; grep -E "Sig(Blk|Ign)" /proc/self/status`
 	if got := run(t.Context(), t, script.Command{Args: []string{"/bin/sh", "-c", see}}); got != (script.Result{}) {
 		t.Fatal(got)
@@ -273,7 +275,7 @@ func TestBirth(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "0177\n" + wd + "\n/dev/null\n" + file + "\n/dev/null\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"
-	// Signal 32 is the C library's own: who is started by make has it ignored, and no program of Go can change that.
+	// Signal 32 is the C library's own: what make starts has it ignored, and no Go program can change that.
 	if got := strings.Replace(string(text), "SigIgn:\t0000000080000000", "SigIgn:\t0000000000000000", 1); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}

@@ -15,8 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Secure returns an error when others than root could change what a path runs: keepalived's enable_script_security does not run such a
-// program as root. The path is absolute, and only its last element may be a link. What cannot be looked at is for the run itself to report.
+// Secure returns an error if users other than root could change what a path runs: keepalived's enable_script_security
+// does not run such a program as root. The path is absolute, and only its last element may be a link. What cannot be
+// examined is left to the run itself to report.
 func Secure(path string) error {
 	if !filepath.IsAbs(path) {
 		return fmt.Errorf("%s is not an absolute path", path)
@@ -31,7 +32,7 @@ func Secure(path string) error {
 	}
 }
 
-// rootsAlone looks at one element of a path. In a directory like /tmp everybody changes his own files only.
+// rootsAlone examines one element of a path. In a directory like /tmp users change only their own files.
 func rootsAlone(p string) error {
 	info, err := os.Lstat(p)
 	if err != nil {
@@ -40,7 +41,7 @@ func rootsAlone(p string) error {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Uid != 0 {
 		return fmt.Errorf("%s belongs to user %d, not to root", p, stat.Uid)
 	}
-	if info.Mode()&fs.ModeSymlink != 0 { // which has no mode of its own
+	if info.Mode()&fs.ModeSymlink != 0 { // a link has no mode of its own
 		if info, err = os.Stat(p); err != nil {
 			return nil
 		}
@@ -74,10 +75,17 @@ func executable(path string, who *syscall.Credential) error {
 	}
 	done := make(chan error)
 	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine, and its rights with it
-		_ = unix.Setfsgid(int(who.Gid))
-		_ = unix.Setfsuid(int(who.Uid)) // a thread that may not change asks as who it is
-		done <- check()
+		runtime.LockOSThread()
+		gid, _ := unix.SetfsgidRetGid(int(who.Gid))
+		uid, _ := unix.SetfsuidRetUid(int(who.Uid)) // a thread that may not change checks as its own user
+		err := check()
+		_ = unix.Setfsuid(uid) // the first thread of a process never ends: it would stay without its capabilities
+		_ = unix.Setfsgid(gid)
+		nowUID, _ := unix.SetfsuidRetUid(-1)
+		if nowGID, _ := unix.SetfsgidRetGid(-1); nowUID == uid && nowGID == gid {
+			runtime.UnlockOSThread() // otherwise the thread ends with the goroutine
+		}
+		done <- err
 	}()
 	return <-done
 }
@@ -85,8 +93,8 @@ func executable(path string, who *syscall.Credential) error {
 // maxShebang is how much of a program the kernel reads to find out how to run it (BINPRM_BUF_SIZE).
 const maxShebang = 256
 
-// interpreted returns an error for a text that the kernel cannot run: without #! at its start, or with an interpreter that is not there.
-// keepalived takes a script that does not start for one that succeeds. A program that nobody may read passes.
+// interpreted returns an error for a text that the kernel cannot run: without #! at its start, or with a missing
+// interpreter. keepalived treats a script that does not start as successful. A program that cannot be read passes.
 func interpreted(path string) error {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -116,7 +124,7 @@ func interpreted(path string) error {
 	return nil
 }
 
-// text reports whether the beginning of a file is that of a text, or nothing at all.
+// text reports whether the beginning of a file is text, or empty.
 func text(head []byte) bool {
 	return !bytes.ContainsFunc(head, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' && r != '\r' || r == '\uFFFD' })
 }

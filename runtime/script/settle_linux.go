@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Settle makes this process a clean parent of scripts: they inherit no descriptor that it was born with, and no ignored signal. Here a signal
-// that was ignored has no effect still; SIGPIPE has none from now on.
+// Settle makes this process a clean parent of scripts: they inherit none of the descriptors or ignored signals that it
+// inherited itself. A signal that was ignored still has no effect here; SIGPIPE has none from now on.
 func Settle() {
 	_ = unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC) // Linux before 5.11 does not know it
 	caught := []os.Signal{unix.SIGPIPE}
@@ -18,10 +18,10 @@ func Settle() {
 			caught = append(caught, n)
 		}
 	}
-	signal.Notify(make(chan os.Signal, 1), caught...) // nobody listens
+	signal.Notify(make(chan os.Signal, 1), caught...) // nothing listens
 }
 
-// descriptors is how many this process may have.
+// descriptors returns how many this process may have.
 func descriptors() int {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Cur > 1<<20 {

@@ -14,12 +14,13 @@ import (
 	"keepc/grammar/source"
 )
 
-// standard is who runs the scripts that name nobody, if there is such a user.
+// standard is the user for scripts that name none, if it exists.
 const standard = "keepalived_script"
 
-// Vet returns the configuration with the commands that keepalived would run on this machine, and says which ones it would not, and why.
-// The commands that are left have the absolute path of their program, links followed, and the user that they run as: a link or a user
-// that comes later changes nothing. The configuration itself stays as it is. Vet looks at users and files: never on an event loop.
+// Vet returns the configuration with the commands that keepalived would run on this machine, and reports which ones it
+// would not run, and why. The remaining commands have the absolute path of their program, with links resolved, and
+// their user: a link or a user that is created later changes nothing. The configuration itself is not changed. Vet
+// looks at users and files: never on an event loop.
 func Vet(cfg *ir.Config) (*ir.Config, diag.List) {
 	v := vetting{secure: cfg.Global.ScriptSecurity, known: map[string]verdict{}, told: map[told]bool{}}
 	return cfg.MapCommands(v.command), v.findings
@@ -32,7 +33,7 @@ type vetting struct {
 	findings diag.List
 }
 
-// A verdict is what became of a command; members of a group of virtual servers share theirs.
+// A verdict is the decision about a command; members of a group of virtual servers share theirs.
 type verdict struct {
 	path string
 	user ir.User
@@ -76,7 +77,7 @@ func (v *vetting) report(c ir.Command, severity diag.Severity, p problem, messag
 	}
 }
 
-// judge decides about a command as keepalived 2.2.7 does; TestVet has what was measured.
+// judge decides about a command as keepalived 2.2.7 does; TestVet has the measurements.
 func (v *vetting) judge(c ir.Command) (is verdict) {
 	is.user = c.User
 	if is.user.Name == "" {
@@ -106,14 +107,15 @@ func (v *vetting) judge(c ir.Command) (is verdict) {
 	return is
 }
 
-// program returns the absolute path of what runs for a command of a configuration, or why the user cannot run it. As in keepalived, links
-// are followed; the name of the file stays when it is a link to a file beside it, for programs that go by their name.
+// program returns the absolute path of the program of a command, or why the user cannot run it. As in keepalived,
+// links are resolved; the name of the file stays if it is a link to a file in the same directory, for programs that
+// depend on their name.
 func program(name string, who *syscall.Credential) (string, error) {
 	path := name
 	if !strings.Contains(name, "/") {
 		found, err := exec.LookPath(name)
 		if err != nil {
-			return "", fmt.Errorf("there is not a program %s in %s", name, os.Getenv("PATH"))
+			return "", fmt.Errorf("there is no program %s in %s", name, os.Getenv("PATH"))
 		}
 		path = found
 	}
@@ -142,7 +144,8 @@ func program(name string, who *syscall.Credential) (string, error) {
 	return real, nil
 }
 
-// privileged reports whether a program has the rights of root: by the user or group that runs it, or by its own mode.
+// privileged reports whether a program has the privileges of root: by the user or group that runs it, or by its own
+// mode.
 func privileged(path string, who *syscall.Credential) bool {
 	uid, gid := os.Geteuid(), os.Getegid()
 	if who != nil {

@@ -18,18 +18,19 @@ import (
 	"keepc/runtime/script"
 )
 
-// A vetCase is one script in a directory of its own, where s.sh is a good script. The directory is root's, and so is what is above.
+// A vetCase is one script in a directory of its own, where s.sh is a good script. The directory and everything above
+// it belong to root.
 type vetCase struct {
 	name    string
 	prepare func(d dir)
 	command string // "": s.sh; otherwise in the directory, unless it begins with one of / and =
 	user    string // of the block; "": script_user, which is root
-	open    bool   // without enable_script_security keepalived runs it all the same
-	runs    bool   // with enable_script_security
-	says    string // why not, with DIR for the directory; for those that are open, without enable_script_security too
+	open    bool   // keepalived runs it without enable_script_security
+	runs    bool   // keepalived runs it with enable_script_security
+	says    string // why not, with DIR for the directory; for open cases, reported without enable_script_security too
 }
 
-// What Debian's keepalived 2.2.7 does with each: TestVetAsKeepalived asks it.
+// vetCases are scripts, with what Debian's keepalived 2.2.7 does with each: TestVetAsKeepalived runs it.
 var vetCases = []vetCase{
 	{name: "good", runs: true, open: true},
 	{name: "file that everybody can write", prepare: mode("s.sh", 0o757), open: true, says: "DIR/s.sh can be written by everybody (mode 0757)"},
@@ -56,7 +57,7 @@ var vetCases = []vetCase{
 	{name: "missing", command: "none", says: "DIR/none: no such file or directory"},
 	{name: "a directory", prepare: mkdir("h"), command: "h", says: "DIR/h is not a file"},
 	{name: "not executable", prepare: mode("s.sh", 0o644), says: "DIR/s.sh cannot be run: permission denied"},
-	{name: "no program", command: "=there-is-none x", says: "there is not a program there-is-none in "},
+	{name: "no program", command: "=there-is-none x", says: "there is no program there-is-none in "},
 	{name: "program by its name, script as argument", prepare: mode("s.sh", 0o757), command: "=sh DIR/s.sh", runs: true, open: true},
 	{name: "path with dots", prepare: mkdir("h"), command: "h/..//s.sh", runs: true, open: true},
 
@@ -70,14 +71,15 @@ var vetCases = []vetCase{
 	{name: "unknown group", user: "root nosuch", says: "this machine has no group nosuch"},
 }
 
-// These keepalived takes for programs; it cannot start them either, and takes that for success. As for keepc, they are not there.
+// unstartable are files that keepalived takes for programs; it cannot start them either, and treats that as success.
+// For keepc they do not exist.
 var unstartable = []vetCase{
 	{name: "no interpreter line", prepare: write("s.sh", "exit 1\n"), says: "DIR/s.sh cannot be run: it has no #! line that names an interpreter"},
 	{name: "interpreter missing", prepare: write("s.sh", "#! /there/is/none -x\nexit 1\n"), says: "DIR/s.sh cannot be run: its interpreter /there/is/none: no such file or directory"},
 	{name: "interpreter without a name", prepare: write("s.sh", "#!\nexit 1\n"), says: "DIR/s.sh cannot be run: its #! line names no interpreter"},
 }
 
-// A dir is where a case lives.
+// A dir is the directory of a case.
 type dir struct {
 	t    *testing.T
 	path string
@@ -127,8 +129,8 @@ func all(steps ...func(dir)) func(dir) {
 	}
 }
 
-// vetFile makes the directories of the cases and a configuration: for each case a vrrp_script, and an instance that tracks it and runs the
-// same command when it starts. What runs writes a line to a file of its case in out.
+// vetFile makes the directories of the cases and a configuration: for each case a vrrp_script, and an instance that
+// tracks it and runs the same command when it starts. What runs writes a line to a file of its case in out.
 func vetFile(t *testing.T, cases []vetCase, global, out string) (text, base string) {
 	t.Helper()
 	var b strings.Builder
@@ -183,7 +185,7 @@ func compile(t *testing.T, text string) *ir.Config {
 	return u.Config
 }
 
-// The users of the tests: without a user keepalived_script.
+// needVet skips a test unless it runs as root, with a user nobody and without a user keepalived_script.
 func needVet(t *testing.T) {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -247,7 +249,31 @@ func TestVet(t *testing.T) {
 	}
 }
 
-// Without a user for its scripts, a director with enable_script_security runs none; without that, they run as root.
+// TestVetThreads checks that no thread keeps the user that a script was checked for: the first one never ends, and
+// with the user it would lose capabilities.
+func TestVetThreads(t *testing.T) {
+	needVet(t)
+	cfg := compile(t, "vrrp_script s {\n    script /bin/true\n    user nobody\n}\nvrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    notify \"/bin/true\" nobody\n    notify_master \"/bin/true\" daemon\n}\n")
+	for range 200 {
+		script.Vet(cfg)
+	}
+	threads, err := filepath.Glob("/proc/self/task/*/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, thread := range threads {
+		text, _ := os.ReadFile(thread)
+		for line := range strings.Lines(string(text)) {
+			f := strings.Fields(line)
+			if (f[0] == "Uid:" || f[0] == "Gid:") && f[4] != f[1] {
+				t.Errorf("a thread has %s", line)
+			}
+		}
+	}
+}
+
+// TestVetWithoutUser checks that without a user for its scripts, a director with enable_script_security runs none;
+// without it, they run as root.
 func TestVetWithoutUser(t *testing.T) {
 	needVet(t)
 	text := "global_defs {\n    startup_script /bin/true\n    notify_fifo_script /bin/true\n    %s}\n" +
@@ -278,7 +304,7 @@ func TestVetWithoutUser(t *testing.T) {
 	}
 }
 
-// The table of TestVet is what the real program does.
+// TestVetAsKeepalived checks that the table of TestVet is what the real program does.
 func TestVetAsKeepalived(t *testing.T) {
 	needVet(t)
 	lab.NeedPrograms(t, "keepalived")
@@ -319,7 +345,7 @@ func TestVetAsKeepalived(t *testing.T) {
 				return len(got) >= len(want)
 			}
 			lab.Eventually(t, 20*time.Second, "the scripts to run", look)
-			time.Sleep(2 * time.Second) // time for one that must not
+			time.Sleep(2 * time.Second) // time for a script that must not run
 			look()
 			for _, k := range slices.Sorted(maps.Keys(want)) {
 				if !got[k] {

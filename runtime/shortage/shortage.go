@@ -1,4 +1,4 @@
-// Package shortage tells what this machine lacks from what somebody else does wrong.
+// Package shortage distinguishes what this machine lacks from the failures of others.
 package shortage
 
 import (
@@ -7,7 +7,8 @@ import (
 	"syscall"
 )
 
-// Is reports whether an error is about this machine alone: no descriptor, process or memory is free. It says nothing about who was asked.
+// Is reports whether an error concerns only this machine: no descriptor, process or memory is free. It says nothing
+// about whoever was asked.
 func Is(err error) bool {
 	return slices.ContainsFunc(kinds, func(e syscall.Errno) bool { return errors.Is(err, e) })
 }

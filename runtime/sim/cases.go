@@ -11,7 +11,7 @@ import (
 	"keepc/runtime/track"
 )
 
-// A Case is one failure and its repair, with time to come to rest before, between and after.
+// A Case is one failure and its repair, with time to settle before, between and after.
 type Case struct {
 	Title string
 	play  func() Verdict
@@ -24,40 +24,92 @@ func (k Case) Play() Verdict {
 	return v
 }
 
-// A Verdict is what a case came to.
+// A Verdict is the result of a case.
 type Verdict struct {
 	Title string // of the case
-	// How the addresses fared, at the worst moment for the failure: until its repair, and from there to the end, unless it
-	// repairs itself.
+	// The outcomes for the addresses, at the worst moment for the failure: until its repair, and from there to the
+	// end, unless it repairs itself.
 	Failed, Repaired []Outcome
-	// Dead: what failed lowers the priority of a node that has addresses by it, and all addresses stay where they are: the weight is
-	// too small, or the others do not preempt.
+	// Dead says that the failure lowers the priority of a node that holds addresses because of it, and all addresses
+	// stay where they are: the weight is too small, or the others do not preempt.
 	Dead bool
 
-	// Server: real servers fail, not directors. By the slowest node, at the worst moment: how long after the failure the last of
-	// them was out, how long after the repair the last was back; negative: not at all.
+	// Server says that real servers fail, not directors. The times are those of the slowest node at the worst moment:
+	// how long after the failure the last server was out, and how long after the repair the last one was back;
+	// negative: never.
 	Server    bool
 	Out, Back time.Duration
-	Serving   []netip.AddrPort // what the first node has in the services while they fail
+	Serving   []netip.AddrPort // the servers that the first node has in the services during the failure
 }
 
-// Cases returns what can happen to a cluster: its start; that a node loses power, stops, or that its daemon crashes; that each link
-// goes down, or silently loses packets both ways or in either direction; that each thing that it tracks fails; that all reboot; and that
-// each real server, or all of a service at once, fail.
+// Cases returns what can happen to a cluster: its start; that a node loses power, stops, or that its daemon crashes;
+// that each link goes down, or silently loses packets in both directions or in either one; that each thing that it
+// tracks fails; that all nodes reboot; and that each real server, or all of a service at once, fail.
 //
-// A virtual server neither sees nor changes what happens to another one or to an instance, nor does a real server that is well: a case
-// leaves out what it does not concern.
-func (c *Cluster) Cases(o Options) []Case {
-	return append(c.directors().directorCases(o), c.serverCases(o)...)
+// A virtual server neither notices nor affects what happens to another one or to an instance, and the same holds for a
+// real server that is up: a case leaves out what it does not concern.
+//
+// A cluster that advertises a lot gets less time to settle, and its cases are played at fewer moments than MaxMoments.
+// With moments 0 they would take too long, and there are none.
+func (c *Cluster) Cases(o Options) (cases []Case, moments int) {
+	if cases, moments = c.directors().directorCases(o); moments > 0 {
+		cases = append(cases, c.serverCases(o)...)
+	}
+	return cases, moments
 }
 
-func (c *Cluster) directorCases(o Options) (cases []Case) {
-	if len(c.Addresses()) == 0 {
-		return nil
+// MaxMoments is how often a case is played at most.
+const MaxMoments = 8
+
+// The effort of a case is the number of advertisements that nodes send or hear in it. That of all cases is at most
+// maxEffort, which keeps a processor busy for about half a minute, or tooMuch where each is played at one moment.
+const (
+	maxEffort = 20e6
+	tooMuch   = 2 * maxEffort
+)
+
+// effort returns the effort of a second: every advertisement is heard by all nodes.
+func (c *Cluster) effort() (a float64) {
+	for _, n := range c.nodes {
+		one := 0.0
+		for _, v := range n.Config.Instances {
+			one += 1 / max(v.AdvertInterval, time.Millisecond).Seconds()
+		}
+		a = max(a, one)
 	}
-	rest := c.Settle()
+	return a * float64(len(c.nodes))
+}
+
+func (c *Cluster) directorCases(o Options) (cases []Case, played int) {
+	if len(c.Addresses()) == 0 {
+		return nil, MaxMoments
+	}
+	links := 0
+	for _, ports := range c.ports {
+		links += len(ports)
+	}
+	rest, about := c.Settle(), float64(2+3*len(c.nodes)+4*links)
+	if about*3*rest.Seconds()*c.effort()*MaxMoments > maxEffort {
+		rest = c.settle(time.Second, 0)
+	}
+	each := about * 3 * rest.Seconds() * c.effort() // a moment of all cases
+	if each > tooMuch {
+		return nil, 0
+	}
+	played = min(max(int(maxEffort/max(each, 1)), 1), MaxMoments)
+	return c.casesAt(rest, played, o), played
+}
+
+// casesAt returns the cases with a time to come to rest, each played at up to a number of moments.
+func (c *Cluster) casesAt(rest time.Duration, played int, o Options) (cases []Case) {
 	interval := c.longest(func(v *ir.VRRPInstance) time.Duration { return v.AdvertInterval }, nil)
 	moments := c.moments(nil, rest, interval, func(e Entry) bool { return e.Kind == Advert }, o)
+	if len(moments) > played { // those that are kept are spread over the interval
+		for i := range played {
+			moments[i] = moments[i*len(moments)/played]
+		}
+		moments = moments[:played]
+	}
 	calm := Play(c, Script{End: rest}, o).History.Outcomes(0, rest)
 	cases = []Case{{Title: "all start", play: func() Verdict { return Verdict{Failed: calm} }}}
 	add := func(title string, fails, repairs act) {
@@ -105,7 +157,7 @@ func (c *Cluster) directorCases(o Options) (cases []Case) {
 	for n := range c.nodes {
 		for _, p := range c.ports[n] {
 			if len(p.Sources) == 0 {
-				continue // no instance speaks there
+				continue // no instance sends there
 			}
 			for _, a := range c.cuts(n, p.Segment) {
 				add(a[0].text+" on "+p.Segment, a[0], a[1])
@@ -115,7 +167,7 @@ func (c *Cluster) directorCases(o Options) (cases []Case) {
 	return append(cases, c.rebootCase(rest, moments, o))
 }
 
-// lowers tells whether a node has an address of an instance that a thing gives a weight.
+// lowers reports whether a node has an address of an instance in which a thing has a weight.
 func (c *Cluster) lowers(node int, thing track.Thing, have []Outcome) bool {
 	cfg := c.nodes[node].Config
 	return slices.ContainsFunc(cfg.Instances, func(v *ir.VRRPInstance) bool {
@@ -126,12 +178,13 @@ func (c *Cluster) lowers(node int, thing track.Thing, have []Outcome) bool {
 	})
 }
 
-// unmoved tells whether an address stays where it was.
+// unmoved reports whether an address stays where it was.
 func unmoved(was, is Outcome) bool {
 	return was.Address == is.Address && is.Gap == 0 && is.Flaps == 0 && slices.Equal(was.Holders, is.Holders)
 }
 
-// thingFails is the failure of what a node tracks, and its end. A file fails by a number that lowers the priority, or is a fault.
+// thingFails is the failure of what a node tracks, and its repair. A file fails with a number that lowers the
+// priority, or is a fault.
 func (c *Cluster) thingFails(node int, t track.Tracker) (fails, mends act) {
 	if t.Kind != track.File {
 		return fail(c, node, t.Thing, true), fail(c, node, t.Thing, false)
@@ -143,7 +196,7 @@ func (c *Cluster) thingFails(node int, t track.Tracker) (fails, mends act) {
 	return write(c, node, t.Thing, value), write(c, node, t.Thing, 0)
 }
 
-// rebootCase is that of a power failure: all start again at once.
+// rebootCase is a power failure: all nodes start again at once.
 func (c *Cluster) rebootCase(rest time.Duration, moments []time.Duration, o Options) Case {
 	title := "all reboot"
 	if len(c.nodes) == 2 {
@@ -159,12 +212,12 @@ func (c *Cluster) rebootCase(rest time.Duration, moments []time.Duration, o Opti
 	}}
 }
 
-// failure is the script of a failure and its repair.
+// failure returns the script of a failure and its repair.
 func failure(at, repaired, rest time.Duration, fails, repairs act) Script {
 	return Script{End: repaired + rest, steps: []step{{at: at, deed: fails}, {at: repaired, deed: repairs}}}
 }
 
-// cuts of a node from a segment: both ways, what it sends, what it hears; each with what heals it.
+// cuts returns the cuts of a node from a segment: both ways, what it sends, what it hears; each with its repair.
 func (c *Cluster) cuts(node int, segment string) (all [][2]act) {
 	one, everybody := []int{node}, c.everybody()
 	for _, d := range []struct {
@@ -177,16 +230,14 @@ func (c *Cluster) cuts(node int, segment string) (all [][2]act) {
 	return all
 }
 
-// maxMoments bounds how often a case is played.
-const maxMoments = 8
-
-// moments are the worst ones for something to happen: right after an advertisement its absence is noticed last, and what becomes of a
-// real server right after a probe. They are found by playing some steps, and are all of one interval.
+// moments returns the worst moments for something to happen: directly after an advertisement its absence is noticed
+// last, and the same holds for a real server directly after a probe. They are found by playing some steps, and are all
+// in one interval.
 func (c *Cluster) moments(steps []step, from, interval time.Duration, of func(Entry) bool, o Options) (list []time.Duration) {
 	o.Packets = true
 	for _, e := range Play(c, Script{End: from + interval, steps: steps}, o).Trace {
 		at := time.Duration(e.At) + moment
-		if of(e) && at > from && len(list) < maxMoments && !slices.Contains(list, at) {
+		if of(e) && at > from && len(list) < MaxMoments && !slices.Contains(list, at) {
 			list = append(list, at)
 		}
 	}
@@ -196,7 +247,7 @@ func (c *Cluster) moments(steps []step, from, interval time.Duration, of func(En
 	return list
 }
 
-// worse makes one list of two of the same addresses: the longest gaps and overlaps, the most flaps, the worst end.
+// worse merges two lists for the same addresses: the longest gaps and overlaps, the most flaps, the worst end.
 func worse(a, b []Outcome) []Outcome {
 	if a == nil {
 		return b
@@ -211,7 +262,8 @@ func worse(a, b []Outcome) []Outcome {
 	return a
 }
 
-// serverCases fail every real server that is checked, then all of each service with several.
+// serverCases returns the failure of every real server that is checked, then of all servers of each service with
+// several.
 func (c *Cluster) serverCases(o Options) (cases []Case) {
 	services := c.services()
 	var servers []netip.AddrPort
@@ -264,13 +316,13 @@ func refuse(servers []netip.AddrPort, yes bool) act {
 	}}
 }
 
-// directors is the cluster without its services.
+// directors returns the cluster without its services.
 func (c *Cluster) directors() *Cluster {
 	return c.edited(func(cfg *ir.Config) { cfg.VirtualServers = nil })
 }
 
-// only is the cluster without instances, and with no other services than those given, in which no others than the given servers are
-// checked: all others are well.
+// only returns the cluster without instances and with only the given services, in which only the given servers are
+// checked: all others are up.
 func (c *Cluster) only(services []ir.ServiceKey, servers []netip.AddrPort) *Cluster {
 	return c.edited(func(cfg *ir.Config) {
 		all := cfg.VirtualServers
@@ -283,7 +335,7 @@ func (c *Cluster) only(services []ir.ServiceKey, servers []netip.AddrPort) *Clus
 	})
 }
 
-// checking is a virtual server that checks some of its servers only.
+// checking returns a virtual server that checks only some of its servers.
 func checking(v *ir.VirtualServer, servers []netip.AddrPort) *ir.VirtualServer {
 	few := *v
 	few.RealServers = slices.Clone(v.RealServers)
@@ -297,7 +349,7 @@ func checking(v *ir.VirtualServer, servers []netip.AddrPort) *ir.VirtualServer {
 	return &few
 }
 
-// edited is the cluster with copies of its configurations, changed at the top.
+// edited returns the cluster with shallow copies of its configurations, edited.
 func (c *Cluster) edited(change func(*ir.Config)) *Cluster {
 	other := *c
 	other.nodes = slices.Clone(c.nodes)
@@ -309,7 +361,7 @@ func (c *Cluster) edited(change func(*ir.Config)) *Cluster {
 	return &other
 }
 
-// A service is a virtual server of any node with its real servers that are checked.
+// A service is a virtual server of any node with its checked real servers.
 type service struct {
 	key     ir.ServiceKey
 	servers []netip.AddrPort
@@ -353,7 +405,7 @@ func (c *Cluster) Addresses() []netip.Addr {
 // never is a time that does not come.
 const never = time.Duration(-1)
 
-// last is when such a change of a real server happened last, counted from a time.
+// last returns when such a change of a real server last happened, counted from a time.
 func last(trace []Entry, state string, from, to time.Duration) time.Duration {
 	d := never
 	for _, e := range trace {

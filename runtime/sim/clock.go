@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A clock is the virtual time, counted from the start of the run, with the events to come.
+// A clock is the virtual time, counted from the start of the run, with the planned events.
 type clock struct {
 	now   time.Duration
 	heap  []*event
@@ -16,7 +16,7 @@ type clock struct {
 type event struct {
 	at    time.Duration
 	rank  rank
-	order int // among equals: first planned, first done
+	order int // among equals: first planned, first run
 	slot  int // in the heap, from 1; 0: not planned
 	do    func()
 }
@@ -25,13 +25,14 @@ type event struct {
 type rank uint8
 
 const (
-	scripted rank = iota // deeds of the script, and expectations that begin
-	arrival              // what a peer said before a deadline counts before the deadline
+	scripted rank = iota // deeds of the script, and expectations that start
+	arrival              // what a peer sent before a deadline counts before the deadline
 	deadline             // of a machine
-	verdict              // expectations judge an instant when it is over
+	settled              // what the machines want at the instant is carried out
+	verdict              // expectations judge an instant at its end
 )
 
-// plan lets an event happen at a time, which is moved to now when it has passed.
+// plan schedules an event for a time, or for now if that has passed.
 func (c *clock) plan(e *event, at time.Duration) {
 	at = max(at, c.now)
 	if e.slot != 0 && e.at == at {
@@ -46,14 +47,14 @@ func (c *clock) plan(e *event, at time.Duration) {
 	}
 }
 
-// cancel unplans an event.
+// cancel removes an event from the schedule.
 func (c *clock) cancel(e *event) {
 	if e.slot != 0 {
 		heap.Remove(c, e.slot-1)
 	}
 }
 
-// run lets time pass, and all happen that is planned until then.
+// run lets time pass, with everything that is planned until then.
 func (c *clock) run(until time.Duration) {
 	for len(c.heap) > 0 && c.heap[0].at <= until {
 		e := heap.Pop(c).(*event)

@@ -12,7 +12,7 @@ import (
 	"keepc/runtime/track"
 )
 
-// A Node is one director, and what its file says. Nobody may change the configuration while it is simulated.
+// A Node is one director with its configuration, which must not change during a simulation.
 type Node struct {
 	Name   string
 	Config *ir.Config
@@ -27,7 +27,8 @@ type Cluster struct {
 	ports [][]Port // by node
 }
 
-// NewCluster returns the cluster of some nodes. Errors: names that a script could not tell apart or from its own words.
+// NewCluster returns the cluster of some nodes. Errors: names that a script could not distinguish from each other or
+// from its own words.
 func NewCluster(nodes []Node) (*Cluster, error) {
 	c := &Cluster{nodes: nodes}
 	seen := map[string]bool{}
@@ -57,7 +58,7 @@ func Speakable(name string) error {
 	return nil
 }
 
-// Names of the nodes, in order.
+// Names returns the names of the nodes, in order.
 func (c *Cluster) Names() []string {
 	var names []string
 	for _, n := range c.nodes {
@@ -73,7 +74,7 @@ func (c *Cluster) everybody() (all []int) {
 	return all
 }
 
-// find returns the index of a node, -1 when there is none of that name.
+// find returns the index of a node, -1 if there is none with that name.
 func (c *Cluster) find(name string) int { return slices.Index(c.Names(), name) }
 
 func (c *Cluster) port(node int, name string) *Port {
@@ -85,12 +86,14 @@ func (c *Cluster) port(node int, name string) *Port {
 	return nil
 }
 
-// Settle is how long the cluster needs at most to come to rest after an event, whole tens of seconds: two takeovers one after the
-// other, and the verdict of every check and script.
-func (c *Cluster) Settle() time.Duration {
-	const unit = 10 * time.Second
+// Settle returns how long the cluster needs at most to settle after an event, in whole tens of seconds: two takeovers
+// in a row, and the verdict of every check and script.
+func (c *Cluster) Settle() time.Duration { return c.settle(10*time.Second, time.Second) }
+
+// settle is Settle in whole units; shorter advertisement intervals count as the given one.
+func (c *Cluster) settle(unit, least time.Duration) time.Duration {
 	d := c.longest(func(v *ir.VRRPInstance) time.Duration {
-		return 2 * (time.Duration(v.DownTimerAdverts+1)*max(v.AdvertInterval, time.Second) + v.PreemptDelay)
+		return 2 * (time.Duration(v.DownTimerAdverts+1)*max(v.AdvertInterval, least) + v.PreemptDelay)
 	}, func(k *ir.Check) time.Duration {
 		return k.Warmup + k.DelayLoop + time.Duration(k.Retry+1)*(k.DelayBeforeRetry+k.ConnectTimeout) + time.Second
 	})
@@ -108,7 +111,7 @@ func (c *Cluster) Settle() time.Duration {
 	return ((d+verdict+delay)/unit + 1) * unit
 }
 
-// longest is the longest of some times of all instances and checks, a second at least.
+// longest returns the longest of some times of all instances and checks, at least a second.
 func (c *Cluster) longest(instance func(*ir.VRRPInstance) time.Duration, check func(*ir.Check) time.Duration) time.Duration {
 	d := time.Second
 	for _, n := range c.nodes {
@@ -130,7 +133,8 @@ func (c *Cluster) longest(instance func(*ir.VRRPInstance) time.Duration, check f
 	return d
 }
 
-// things lists what the instances of a node track beside interfaces, each once with its first weight, and what checks follow.
+// things lists what the instances of a node track besides interfaces, once each with its first weight, and what checks
+// follow.
 func things(cfg *ir.Config) (list []track.Tracker) {
 	for _, v := range cfg.Instances {
 		for _, t := range track.Of(v, cfg) {

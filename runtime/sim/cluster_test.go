@@ -11,7 +11,7 @@ import (
 
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
-// instance is a minimal one for questions of cabling.
+// instance returns a minimal instance for tests of the cabling.
 func instance(iface string, vrid uint8, address string, peers ...string) *ir.Config {
 	v := &ir.VRRPInstance{Name: "VI", Interface: iface, VRID: vrid, Priority: 100, Version: 3, AdvertInterval: time.Second, DownTimerAdverts: 3}
 	v.Addresses = []ir.Address{{Dev: iface, Prefix: netip.MustParsePrefix(address)}}

@@ -19,13 +19,13 @@ type act struct {
 	later []later
 }
 
-// later is an act that another one brings about.
+// A later is an act that another one causes after a delay.
 type later struct {
 	after time.Duration
 	act   act
 }
 
-// A verb is a word for deeds.
+// A verb is a word for a deed.
 type verb struct {
 	word, takes string
 	help        string
@@ -38,18 +38,18 @@ func (v verb) usage() string { return v.word + " " + v.takes }
 func verbs() []verb {
 	return []verb{
 		{"kill", "NODE", "it loses power, and its addresses with it", ofNodes(kill)},
-		{"crash", "NODE", "its daemon dies without a word; the addresses stay", ofNodes(crash)},
-		{"stop", "NODE", "its daemon stops, with a farewell", ofNodes(stop)},
+		{"crash", "NODE", "its daemon dies without a farewell; the addresses stay", ofNodes(crash)},
+		{"stop", "NODE", "its daemon stops and says farewell", ofNodes(stop)},
 		{"start", "NODE", "it works again after kill, crash or stop", ofNodes(start)},
 		{"reboot", "NODE", fmt.Sprintf("kill, and start %v later", reboot), ofNodes(restart)},
-		{"pause", "NODE", "its daemon gets no time", ofNodes(pause)},
-		{"resume", "NODE", "it gets time again", ofNodes(resume)},
-		{"reload", "NODE FILE", "it gets another file", parseReload},
+		{"pause", "NODE", "its daemon gets no CPU time", ofNodes(pause)},
+		{"resume", "NODE", "it gets CPU time again", ofNodes(resume)},
+		{"reload", "NODE FILE", "it gets a different file", parseReload},
 		{"down", "NODE INTERFACE", "the interface loses its carrier", parseLink(false)},
 		{"up", "NODE INTERFACE", "the interface has its carrier again", parseLink(true)},
 		{"cut", "NODE [to NODE] [on SEGMENT]", "packets get lost while links stay up; with \"to\" in this direction alone", parseCut(true)},
 		{"heal", "NODE [to NODE] [on SEGMENT]", "packets get through again", parseCut(false)},
-		{"fail", "ADDRESS[:PORT] | NODE NAME", "a real server refuses connections, or is gone without a port; a node's script, process or BFD session fails", parseFail(true)},
+		{"fail", "ADDRESS[:PORT] | NODE NAME", "a real server refuses connections, or is gone without a port; or a node's script, process or BFD session fails", parseFail(true)},
 		{"mend", "ADDRESS[:PORT] | NODE NAME", "it is well again", parseFail(false)},
 		{"drain", "NODE NAME|ADDRESS[:PORT]", "an announcement goes to drain_table, and is withdrawn; a real server gets weight 0", parseDrain(true)},
 		{"enable", "NODE NAME|ADDRESS[:PORT]", "the file counts again", parseDrain(false)},
@@ -57,7 +57,7 @@ func verbs() []verb {
 	}
 }
 
-// Help tells the language, one form a line.
+// Help describes the language, one form per line.
 func Help() string {
 	var b strings.Builder
 	line := func(form, help string) { fmt.Fprintf(&b, "  %-35s %s\n", form, help) }
@@ -83,7 +83,7 @@ func ofNodes(one func(c *Cluster, node int) act) func(*parser) (act, error) {
 	}
 }
 
-// several makes one act of those of some nodes, which happen at the same instant.
+// several combines the acts of some nodes, which happen at the same instant, into one.
 func several(c *Cluster, nodes []int, one func(c *Cluster, node int) act) act {
 	if len(nodes) == 1 {
 		return one(c, nodes[0])
@@ -105,12 +105,14 @@ func several(c *Cluster, nodes []int, one func(c *Cluster, node int) act) act {
 	return all
 }
 
-func kill(c *Cluster, node int) act   { return ofNode(c, node, " loses power", (*world).kill) }
-func crash(c *Cluster, node int) act  { return ofNode(c, node, "'s daemon crashes", (*world).crash) }
-func stop(c *Cluster, node int) act   { return ofNode(c, node, " stops", (*world).stop) }
-func start(c *Cluster, node int) act  { return ofNode(c, node, " starts", (*world).start) }
-func pause(c *Cluster, node int) act  { return ofNode(c, node, " gets no time", (*world).pause) }
-func resume(c *Cluster, node int) act { return ofNode(c, node, " gets time again", (*world).resume) }
+func kill(c *Cluster, node int) act  { return ofNode(c, node, " loses power", (*world).kill) }
+func crash(c *Cluster, node int) act { return ofNode(c, node, "'s daemon crashes", (*world).crash) }
+func stop(c *Cluster, node int) act  { return ofNode(c, node, " stops", (*world).stop) }
+func start(c *Cluster, node int) act { return ofNode(c, node, " starts", (*world).start) }
+func pause(c *Cluster, node int) act { return ofNode(c, node, " gets no CPU time", (*world).pause) }
+func resume(c *Cluster, node int) act {
+	return ofNode(c, node, " gets CPU time again", (*world).resume)
+}
 
 func ofNode(c *Cluster, i int, text string, do func(*world, *node)) act {
 	return act{text: c.nodes[i].Name + text, do: func(w *world) { do(w, w.nodes[i]) }}
@@ -200,8 +202,8 @@ func parseCut(lost bool) func(*parser) (act, error) {
 	}
 }
 
-// cut loses what nodes send to others, and, unless it is one way, what these send back. The rest of the segment, real servers and
-// clients, is on the side of everybody.
+// cut loses what nodes send to others and, unless it is one way, what these send back. The rest of the segment, real
+// servers and clients, counts as one of the others for every node.
 func cut(c *Cluster, from, to []int, oneWay bool, segments []string, lost bool) act {
 	all := len(c.nodes)
 	a := act{text: cutText(c, from, to, oneWay, lost)}
@@ -255,7 +257,7 @@ func parseFail(fails bool) func(*parser) (act, error) {
 		}
 		a, err := netip.ParseAddrPort(word)
 		if err != nil {
-			return act{}, fmt.Errorf("%q is no address like 10.0.0.7 or 10.0.0.7:80", word)
+			return act{}, fmt.Errorf("%q is not an address like 10.0.0.7 or 10.0.0.7:80", word)
 		}
 		return server(a, fails), nil
 	}
@@ -290,7 +292,7 @@ func parseThing(p *parser, fails bool) (act, error) {
 	return several(p.cluster, nodes, func(c *Cluster, node int) act { return fail(c, node, things[node], fails) }), nil
 }
 
-// thing finds what a node tracks by its name.
+// thing returns what a node tracks, by name.
 func (p *parser) thing(node int, name string, kinds ...track.Kind) (track.Thing, error) {
 	var names []string
 	for _, t := range things(p.cluster.nodes[node].Config) {
@@ -337,7 +339,7 @@ func parseWrite(p *parser) (act, error) {
 	}
 	value, err := strconv.ParseInt(number, 10, 32)
 	if err != nil {
-		return act{}, fmt.Errorf("%q is no whole number", number)
+		return act{}, fmt.Errorf("%q is not a whole number", number)
 	}
 	return several(p.cluster, nodes, func(c *Cluster, node int) act { return write(c, node, things[node], int(value)) }), nil
 }

@@ -12,7 +12,7 @@ import (
 	"keepc/runtime/balance"
 )
 
-// parseDrain reads what an operator drains on a node, or takes back: an announcement, or a real server.
+// parseDrain reads what an operator drains on a node, or puts back: an announcement, or a real server.
 func parseDrain(drains bool) func(*parser) (act, error) {
 	return func(p *parser) (act, error) {
 		nodes, err := p.nodes()
@@ -47,7 +47,7 @@ func parseDrain(drains bool) func(*parser) (act, error) {
 	}
 }
 
-// serverNamed returns which real servers a word names: those of an address, or the one with the port; false: it is neither.
+// serverNamed returns which real servers a word names: all with an address, or the one with the port; false: neither.
 func serverNamed(word string) (is func(netip.AddrPort) bool, ok bool) {
 	if a, err := netip.ParseAddr(word); err == nil {
 		return func(s netip.AddrPort) bool { return s.Addr() == a }, true
@@ -56,7 +56,7 @@ func serverNamed(word string) (is func(netip.AddrPort) bool, ok bool) {
 	return func(s netip.AddrPort) bool { return s == one }, err == nil
 }
 
-// places are those of real servers in the services of a configuration.
+// places returns the keys of real servers in the services of a configuration.
 func places(cfg *ir.Config, is func(netip.AddrPort) bool) (list []state.DestinationKey) {
 	for _, v := range cfg.VirtualServers {
 		for _, r := range v.RealServers {
@@ -68,7 +68,7 @@ func places(cfg *ir.Config, is func(netip.AddrPort) bool) (list []state.Destinat
 	return list
 }
 
-// announces returns an error where the configuration of a node has no announcement of a name.
+// announces returns an error if the configuration of a node has no announcement with a name.
 func announces(n Node, name string) error {
 	var names []string
 	for _, a := range n.Config.Announcements {

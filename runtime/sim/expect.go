@@ -11,12 +11,12 @@ import (
 	"keepc/compiler/ir"
 )
 
-// A condition is what an expectation says of the cluster.
+// A condition is what an expectation says about the cluster.
 type condition struct {
 	within time.Duration
-	// met tells whether it is true now, and otherwise what is the case instead.
+	// met reports whether it is true now, and otherwise what is true instead.
 	met func(*world) (bool, string)
-	// fared judges how an address fared from the expectation to the end of the run, instead of met.
+	// fared judges the outcome for an address from the expectation to the end of the run; it replaces met.
 	fared func(Outcome) (bool, string)
 	of    netip.Addr // zero: every address
 }
@@ -27,7 +27,7 @@ type expectation struct {
 	event
 }
 
-// expect begins to wait for an expectation.
+// expect starts waiting for an expectation.
 func (w *world) expect(s step) {
 	x := &expectation{step: s}
 	x.event = event{rank: verdict, do: func() { w.conclude(x) }}
@@ -40,10 +40,13 @@ func (w *world) expect(s step) {
 	}
 }
 
-// judge looks which expectations have come true. Those for one instant wait until it is over.
+// judge checks which expectations have come true. Those for a single instant wait until it is over.
 func (w *world) judge() {
 	if len(w.waiting) == 0 {
 		return
+	}
+	if slices.ContainsFunc(w.nodes, func(n *node) bool { return len(n.changed) > 0 }) {
+		return // at the end of this instant, when that is carried out
 	}
 	for _, x := range slices.Clone(w.waiting) {
 		if x.expect.met == nil || x.expect.within == 0 {
@@ -55,7 +58,7 @@ func (w *world) judge() {
 	}
 }
 
-// conclude judges an expectation for good.
+// conclude judges an expectation finally.
 func (w *world) conclude(x *expectation) {
 	w.cancel(&x.event)
 	w.waiting = slices.DeleteFunc(w.waiting, func(o *expectation) bool { return o == x })
@@ -97,7 +100,7 @@ func (w *world) concludeAll(h History) {
 	w.waiting = nil
 }
 
-// A conditionForm is a form of expectation; the first that fits what stands there is read.
+// A conditionForm is a form of expectation; the first one that matches the words is used.
 type conditionForm struct {
 	form, help string
 	fits       func(p *parser, word string) bool
@@ -218,7 +221,7 @@ func expectHolders(p *parser, word string) (condition, error) {
 	}}, nil
 }
 
-// hands tells whether a node hands an address around.
+// hands reports whether an address is a virtual address of a node.
 func (c *Cluster) hands(a netip.Addr) bool {
 	return slices.ContainsFunc(c.nodes, func(n Node) bool {
 		return slices.ContainsFunc(n.Config.Instances, func(v *ir.VRRPInstance) bool {
@@ -273,7 +276,7 @@ func expectNone(p *parser, _ string) (condition, error) {
 	case "overlap":
 		c.fared = func(o Outcome) (bool, string) { return o.Overlap == 0, "several holders for " + length(o.Overlap) }
 	case "flap":
-		c.fared = func(o Outcome) (bool, string) { return o.Flaps == 0, fmt.Sprintf("it moved %d times in vain", o.Flaps) }
+		c.fared = func(o Outcome) (bool, string) { return o.Flaps == 0, fmt.Sprintf("it flapped %d times", o.Flaps) }
 	default:
 		return c, errors.New("gap, overlap or flap is missing")
 	}
@@ -295,14 +298,14 @@ func expectBelow(p *parser, what string) (condition, error) {
 	return condition{of: of, fared: func(o Outcome) (bool, string) { return o.Overlap < limit, "several holders for " + length(o.Overlap) }}, err
 }
 
-// of reads "of ADDRESS"; without it, it is every address.
+// of reads "of ADDRESS"; without it, the expectation is about every address.
 func (p *parser) of() (a netip.Addr, err error) {
 	if !p.takes("of") {
 		return a, nil
 	}
 	word := p.next()
 	if a, err = netip.ParseAddr(word); err != nil {
-		return a, fmt.Errorf("%q is no address", word)
+		return a, fmt.Errorf("%q is not an address", word)
 	}
 	if !p.cluster.hands(a) {
 		return a, fmt.Errorf("%v is not a virtual address", a)

@@ -6,38 +6,39 @@ import (
 	"time"
 )
 
-// A History tells who held each address when, addresses in order. A node holds an address while its kernel has it on an interface
-// that works.
+// A History records who held each address when, with addresses in order. A node holds an address while its kernel has
+// it on a working interface.
 type History []AddressHistory
 
-// An AddressHistory is that of one address. Spans follow each other in time; there are none while no file wants the address.
+// An AddressHistory is the history of one address. Spans are contiguous in time; there are none while no file has the
+// address.
 type AddressHistory struct {
 	Address netip.Addr
 	Spans   []Span
 }
 
-// A Span is a time in which the same nodes held an address.
+// A Span is a period in which the same nodes held an address.
 type Span struct {
 	From, To time.Duration
 	Nodes    []int // in order
 }
 
-// An Outcome is how an address fared in a time.
+// An Outcome is what happened to an address in a period.
 type Outcome struct {
 	Address netip.Addr
 	Gap     time.Duration // without a holder, in all
 	Overlap time.Duration // with more than one, in all
-	// Flaps counts how often a node took the address, less what it took to get from the first holders to the last; one taking is
-	// granted in any case.
+	// Flaps counts how often a node took the address, minus the moves needed to get from the first holders to the
+	// last; one move is always allowed.
 	Flaps   int
 	Holders []int // in the end
 }
 
-// brief is what does not count as a gap or overlap: a handover on a good wire.
+// brief is the length up to which a gap or overlap does not count: a handover on a good wire.
 const brief = time.Millisecond
 
-// Outcomes tells how every address fared from one time to another. An event at the first instant belongs to it, one at the last
-// does not. Addresses that no file wanted in that time are left out.
+// Outcomes returns the outcome for every address from one time to another. An event at the first instant is included,
+// one at the last is not. Addresses that no file had in that time are left out.
 func (h History) Outcomes(from, to time.Duration) (list []Outcome) {
 	for _, a := range h {
 		if o, ok := a.Outcome(from, to); ok {
@@ -47,7 +48,7 @@ func (h History) Outcomes(from, to time.Duration) (list []Outcome) {
 	return list
 }
 
-// Outcome is that of one address; false when no file wanted it in that time.
+// Outcome returns the outcome for one address; false if no file had it in that time.
 func (h AddressHistory) Outcome(from, to time.Duration) (Outcome, bool) {
 	o := Outcome{Address: h.Address}
 	var first, last []int
@@ -74,7 +75,8 @@ func (h AddressHistory) Outcome(from, to time.Duration) (Outcome, bool) {
 	return o, seen
 }
 
-// Outcomes tells how every address fared in the whole run. Flaps are those between one deed and the next: a deed is a reason to move.
+// Outcomes returns the outcome for every address in the whole run. Flaps are those between one deed and the next: a
+// deed is a reason to move.
 func (r Run) Outcomes() (list []Outcome) {
 	for _, a := range r.History {
 		if o, ok := a.overDeeds(r.Trace, 0, r.End); ok {
@@ -122,7 +124,7 @@ func without(list, other []int) (rest []int) {
 	return rest
 }
 
-// A history is an AddressHistory in the making.
+// A history is an AddressHistory under construction.
 type history struct {
 	spans   []Span
 	holders []int
@@ -130,7 +132,7 @@ type history struct {
 	watched bool
 }
 
-// watch begins the record of an address, if it has not begun.
+// watch starts the record of an address, unless it has started.
 func (r *recorder) watch(now time.Duration, a netip.Addr) {
 	if h := r.history(a); !h.watched {
 		h.watched, h.since = true, now
@@ -144,7 +146,7 @@ func (r *recorder) unwatch(now time.Duration, a netip.Addr) {
 	h.watched = false
 }
 
-// holds notes that a node took or gave up an address.
+// holds records that a node took or gave up an address.
 func (r *recorder) holds(now time.Duration, a netip.Addr, node int, yes bool) {
 	h := r.history(a)
 	h.close(now)
@@ -165,7 +167,7 @@ func (r *recorder) history(a netip.Addr) *history {
 	return h
 }
 
-// close ends the span under way. What does not last is no span, and equal neighbours are one.
+// close ends the current span. A span of zero length is dropped, and equal neighbours are merged.
 func (h *history) close(now time.Duration) {
 	if !h.watched || now == h.since {
 		return

@@ -10,7 +10,7 @@ import (
 	"keepc/compiler/report"
 )
 
-// Version of the JSON forms; it grows when a field changes its meaning or goes.
+// Version is the version of the JSON forms; it grows when a field changes its meaning or is removed.
 const Version = 1
 
 // head is the first line of both JSON forms.
@@ -62,7 +62,7 @@ type jsonCase struct {
 	Serving  []netip.AddrPort `json:"serving,omitempty"`
 }
 
-// JSON writes a run as JSON Lines: who is where, the trace, and how the addresses fared.
+// JSON writes a run as JSON Lines: the segments and addresses, the trace, and the outcomes for the addresses.
 func (c *Cluster) JSON(w io.Writer, r Run) error {
 	lines := []any{c.jsonHead()}
 	for _, e := range r.Trace {
@@ -74,7 +74,7 @@ func (c *Cluster) JSON(w io.Writer, r Run) error {
 	return writeLines(w, append(lines, end))
 }
 
-// CasesJSON writes what cases came to as JSON Lines: who is where, then each case.
+// CasesJSON writes the results of cases as JSON Lines: the segments and addresses, then each case.
 func (c *Cluster) CasesJSON(w io.Writer, verdicts []Verdict) error {
 	lines := []any{c.jsonHead()}
 	for _, v := range verdicts {

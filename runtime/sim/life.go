@@ -12,7 +12,7 @@ import (
 	"keepc/runtime/track"
 )
 
-// start runs the daemon. It learns of its interfaces, and goes on from what is left on them of an earlier run.
+// start starts the daemon. It learns of its interfaces, and continues from what an earlier run left on them.
 func (w *world) start(n *node) {
 	if n.brains != nil {
 		return
@@ -34,12 +34,12 @@ func (w *world) start(n *node) {
 	for _, ev := range n.fileEvents() {
 		w.balance(n, ev)
 	}
-	w.balance(n, balance.Enforced{}) // its kernel takes all
-	w.enforce(n, nil)
+	w.balance(n, balance.Enforced{}) // its kernel accepts everything
+	w.enforce(n)
 	w.schedule(n)
 }
 
-// found is what a start finds in the node's kernel. A keepalived clears that.
+// found returns what a start finds in the node's kernel. keepalived clears that.
 func (w *world) found(n *node) state.Found {
 	if slices.Contains(w.Clears, n.name) {
 		return state.Found{}
@@ -51,7 +51,7 @@ func (w *world) found(n *node) state.Found {
 	return state.FoundOf(n.cfg, have)
 }
 
-// stop ends the daemon with its farewell, when it has drained what it announces.
+// stop ends the daemon with a farewell, after it has drained what it announces.
 func (w *world) stop(n *node) {
 	if n.brains == nil {
 		return
@@ -61,7 +61,7 @@ func (w *world) stop(n *node) {
 	w.depart(n)
 }
 
-// depart does what a node has put off until it has drained some of what it announces.
+// depart does what a node has postponed until it has drained some of its announcements.
 func (w *world) depart(n *node) {
 	switch {
 	case n.brains == nil || n.paused:
@@ -76,9 +76,9 @@ func (w *world) depart(n *node) {
 	}
 }
 
-// crash ends the daemon without a word. Its addresses stay.
+// crash ends the daemon silently. Its addresses stay.
 func (w *world) crash(n *node) {
-	n.brains, n.roles, n.paused, n.ending, n.inbox = nil, nil, false, false, nil
+	n.brains, n.roles, n.paused, n.ending, n.inbox, n.changed = nil, nil, false, false, nil, nil
 	w.cancelTicks(n)
 	if n.next != nil { // the next one starts with it
 		cfg := n.next
@@ -87,14 +87,15 @@ func (w *world) crash(n *node) {
 	}
 }
 
-// kill takes the node's power.
+// kill cuts the node's power.
 func (w *world) kill(n *node) {
 	w.crash(n)
 	clear(n.held)
 	w.show(n)
 }
 
-// reload gives the node another file. Its daemon, if it runs, first drains what that gives up of what it announces.
+// reload gives the node a different file. A running daemon first drains what the new file gives up of its
+// announcements.
 func (w *world) reload(n *node, cfg *ir.Config) {
 	if n.brains == nil || n.paused {
 		w.swap(n, cfg)
@@ -105,13 +106,13 @@ func (w *world) reload(n *node, cfg *ir.Config) {
 	w.depart(n)
 }
 
-// swap gives the node another file, and tells its daemon if it runs.
+// swap gives the node a different file, and tells the daemon if it runs.
 func (w *world) swap(n *node, cfg *ir.Config) {
 	old := n.cfg
 	up := n.sessions()
-	n.cfg = cfg
+	n.cfg, n.named = cfg, nil
 	w.rise(n, up)
-	maps.Copy(up, n.sessions()) // who follows one finds it, and who followed one does not see it end
+	maps.Copy(up, n.sessions()) // new followers of a session find it, and former ones do not see it end
 	known := len(n.ports)
 	w.plug(n, cluster.Alone(n.index, cfg))
 	w.adopt(cfg)

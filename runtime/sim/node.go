@@ -1,11 +1,9 @@
 package sim
 
 import (
-	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
-	"strconv"
 	"time"
 
 	"keepc/compiler/ir"
@@ -15,8 +13,9 @@ import (
 	"keepc/runtime/track"
 )
 
-// A node is one director: what the daemon and the kernel are in reality.
+// A node is one director: it replaces the real daemon and kernel.
 type node struct {
+	world  *world
 	name   string
 	index  int
 	cfg    *ir.Config
@@ -24,18 +23,21 @@ type node struct {
 	brains *brains // nil: it does not run
 	roles  map[ir.InstanceKey]string
 	held   map[state.AddressKey]bool    // in its kernel
-	shown  map[netip.Addr]bool          // of these, what the world can see: the interface works
-	things map[track.Thing]track.Status // what it tracks beside interfaces
+	shown  map[netip.Addr]bool          // of these, what others can see, because the interface works
+	things map[track.Thing]track.Status // what it tracks besides interfaces
 	rising map[track.Thing]bool         // BFD sessions that are not up yet, since the start or a reload
-	next   *ir.Config                   // what it reloads when it has drained what that gives up; nil: nothing
-	ending bool                         // it stops when it has drained what it announces
+	next   *ir.Config                   // the configuration to load when it has drained what that gives up; nil: none
+	ending bool                         // it stops when it has drained its announcements
 	paused bool
-	inbox  []any // what came while it was paused: events of either machine
-	// The next Ticks of both machines.
-	routerTimer, balanceTimer event
+	inbox  []any // what arrived while it was paused: events of either machine
+	// The next Ticks of both machines, and what is done about roles that changed at this instant.
+	routerTimer, balanceTimer, settling event
+	changed                             []router.RoleChanged
+	decided                             bool             // the balance machine changed a quorum or an announcement in its last step
+	named                               map[string]*port // interfaces, and virtual ones, by name; nil: not known yet
 }
 
-// brains are both machines of a director that runs.
+// brains are both machines of a running director.
 type brains struct {
 	router  *router.Machine
 	balance *balance.Machine
@@ -44,53 +46,55 @@ type brains struct {
 type port struct {
 	name    string
 	segment string
-	addrs   []netip.Addr // its own, beside the virtual ones
+	addrs   []netip.Addr // its own, without the virtual ones
 	up      bool
 }
 
-// backlog is how many packets wait for a node that gets no time; more are lost, as in a socket's buffer.
+// backlog is the number of packets that wait for a node without CPU time; more are lost, as in a socket's buffer.
 const backlog = 256
 
-// reboot is how long a node takes from power to work.
+// reboot is how long a node takes from power on to working.
 const reboot = 30 * time.Second
 
 func newNode(w *world, index int) *node {
 	n := &node{
-		name: w.cluster.nodes[index].Name, index: index, cfg: w.cluster.nodes[index].Config,
+		world: w, name: w.cluster.nodes[index].Name, index: index, cfg: w.cluster.nodes[index].Config,
 		held: map[state.AddressKey]bool{}, shown: map[netip.Addr]bool{}, things: map[track.Thing]track.Status{},
-		routerTimer: event{rank: deadline}, balanceTimer: event{rank: deadline},
+		routerTimer: event{rank: deadline}, balanceTimer: event{rank: deadline}, settling: event{rank: settled},
 	}
 	n.routerTimer.do = func() { w.route(n, router.Tick{}) }
 	n.balanceTimer.do = func() { w.balance(n, balance.Tick{}) }
+	n.settling.do = func() { w.settle(n) }
 	w.plug(n, w.cluster.ports[index])
 	return n
 }
 
-// plug gives a node those of some interfaces that it does not have yet.
+// plug adds to a node those of some interfaces that it does not have yet.
 func (w *world) plug(n *node, ports []Port) {
 	for _, p := range ports {
 		if n.port(p.Interface) == nil {
 			q := &port{name: p.Interface, segment: p.Segment, addrs: p.Sources, up: true}
 			n.ports = append(n.ports, q)
 			w.segments[p.Segment] = append(w.segments[p.Segment], station{n, q})
+			n.named = nil
 		}
 	}
 }
 
-// port is the interface of a name, or below a virtual one of that name.
+// port returns the interface with a name, or the one below a virtual interface with that name.
 func (n *node) port(name string) *port {
-	for _, v := range n.cfg.Instances {
-		if i := slices.IndexFunc(v.Links, func(l ir.VirtualLink) bool { return l.Name == name }); i >= 0 {
-			name = v.Links[i].Base
-			break
+	if n.named == nil {
+		n.named = map[string]*port{}
+		for _, p := range n.ports {
+			n.named[p.name] = p
+		}
+		for _, v := range slices.Backward(n.cfg.Instances) { // the first one counts
+			for _, l := range slices.Backward(v.Links) {
+				n.named[l.Name] = n.named[l.Base]
+			}
 		}
 	}
-	for _, p := range n.ports {
-		if p.name == name {
-			return p
-		}
-	}
-	return nil
+	return n.named[name]
 }
 
 // setLink plugs or unplugs a cable.
@@ -105,7 +109,7 @@ func (w *world) setLink(n *node, p *port, up bool) {
 	}
 }
 
-// setThing changes what a node tracks. A script tells it by its next run.
+// setThing changes the state of what a node tracks. A script reports it in its next run.
 func (w *world) setThing(n *node, t track.Thing, s track.Status) {
 	n.things[t] = s
 	switch t.Kind {
@@ -128,7 +132,7 @@ func (w *world) setThing(n *node, t track.Thing, s track.Status) {
 	}
 }
 
-// thingEvents tell how the files and processes are that the node tracks.
+// thingEvents returns events with the states of the files and processes that the node tracks.
 func (n *node) thingEvents() (list []router.Event) {
 	list = append(list, router.Sessions{Up: n.sessions()})
 	for _, t := range things(n.cfg) {
@@ -139,8 +143,8 @@ func (n *node) thingEvents() (list []router.Event) {
 	return list
 }
 
-// rise lets BFD sessions that are new come up. Until the ends have found each other, instances that need them are in FAULT: with keepalived,
-// for as long as a packet of a session that is down may take.
+// rise lets new BFD sessions come up. Until the ends have found each other, instances that need them are in FAULT:
+// with keepalived, for as long as a packet of a session that is down may take.
 func (w *world) rise(n *node, known map[track.Thing]bool) {
 	asker := n.brains
 	if asker == nil {
@@ -162,7 +166,7 @@ func (w *world) rise(n *node, known map[track.Thing]bool) {
 	}
 }
 
-// sessions tells which BFD sessions of the node are up.
+// sessions returns which BFD sessions of the node are up.
 func (n *node) sessions() map[track.Thing]bool {
 	up := map[track.Thing]bool{}
 	for _, b := range n.cfg.BFDs {
@@ -171,7 +175,7 @@ func (n *node) sessions() map[track.Thing]bool {
 	return up
 }
 
-// fileEvents tell the numbers in files, and the sessions, that checks may follow.
+// fileEvents returns events with the numbers in files, and the sessions, that checks may follow.
 func (n *node) fileEvents() (list []balance.Event) {
 	list = append(list, balance.Sessions{Up: n.sessions()})
 	for _, t := range things(n.cfg) {
@@ -182,7 +186,7 @@ func (n *node) fileEvents() (list []balance.Event) {
 	return list
 }
 
-// status is how a thing is: well, and a file empty, unless the script of the simulation says otherwise.
+// status returns the state of a thing: good, or an empty file, unless the script of the simulation says otherwise.
 func (n *node) status(t track.Thing) track.Status {
 	if s, told := n.things[t]; told {
 		return s
@@ -190,7 +194,7 @@ func (n *node) status(t track.Thing) track.Status {
 	return track.Status{Known: true, Good: true}
 }
 
-// runScript gives the result of a vrrp_script at once.
+// runScript returns the result of a vrrp_script at once.
 func (w *world) runScript(n *node, s router.StartScript) {
 	asker, cause := n.brains, ""
 	if !n.status(track.Thing{Kind: track.Script, Name: s.ID.Name}).Good {
@@ -203,7 +207,7 @@ func (w *world) runScript(n *node, s router.StartScript) {
 	}}, w.now)
 }
 
-// linkEvent is an interface as the node's kernel tells it: its own addresses first, then the virtual ones.
+// linkEvent is an interface as the node's kernel reports it: its own addresses first, then the virtual ones.
 func (n *node) linkEvent(p *port) router.LinkChanged {
 	l := router.LinkChanged{Name: p.name, Present: true, Up: p.up, Addrs: slices.Clone(p.addrs)}
 	for _, k := range sortedKeys(n.held) {
@@ -234,10 +238,10 @@ func (b *brains) want() state.State {
 	return state.Desired(b.router.Config(), s)
 }
 
-// A reload is a configuration for both machines. They prepare themselves when they take it.
+// A reload is a configuration for both machines. They prepare it when they receive it.
 type reload struct{ cfg *ir.Config }
 
-// deliver gives an event to the daemon, now or when it gets time again.
+// deliver passes an event to the daemon, now or when it gets CPU time again.
 func (w *world) deliver(n *node, ev any) {
 	switch {
 	case n.brains == nil:
@@ -275,64 +279,45 @@ func (w *world) resume(n *node) {
 	}
 }
 
-// route gives an event to the router machine and carries out the effects, as the daemon does.
+// route passes an event to the router machine and carries out the effects, as the daemon does.
 func (w *world) route(n *node, ev router.Event) {
 	enforce := false
 	switch ev.(type) {
 	case router.Swap, router.Stop:
 		enforce = true
 	}
-	var roles []router.RoleChanged
-	for _, f := range n.brains.router.Step(w.time(), ev) {
-		switch f := f.(type) {
-		case router.SendAdvert:
-			w.transmit(n, f)
-		case router.StartScript:
-			w.runScript(n, f)
-		case router.PriorityChanged:
-			w.record(Entry{Kind: Priority, Node: n.name, Subject: f.Name, State: fmt.Sprint(f.To), Text: f.Text()})
-		case router.RoleChanged:
-			n.roles[f.Instance] = f.Role
-			roles = append(roles, f)
-		case router.Remark:
-			w.record(Entry{Kind: Noted, Node: n.name, Subject: f.Subject(), Text: f.Text()})
-		}
+	for _, e := range n.brains.router.Step(w.time(), ev) {
+		e.CarryOut(n)
 	}
 	w.schedule(n)
-	if enforce || len(roles) > 0 {
-		w.enforce(n, roles)
-		w.balance(n, balance.Roles{Master: n.brains.router.Roles()})
+	switch {
+	case enforce:
+		w.settle(n)
+	case len(n.changed) > 0: // hundreds of instances may change at an instant
+		w.plan(&n.settling, w.now)
 	}
 	w.judge()
 }
 
-// balance gives an event to the balance machine and carries out the effects, as the daemon does. Nobody asks what it enforces but a
-// Snapshot.
+// settle carries out what the router machine wants at the end of an instant. As with the enforcer of the daemon, what
+// it wanted in between does not count.
+func (w *world) settle(n *node) {
+	if n.brains == nil {
+		return
+	}
+	w.enforce(n)
+	w.balance(n, balance.Roles{Master: n.brains.router.Roles()})
+}
+
+// balance passes an event to the balance machine and carries out the effects, as the daemon does. Only a Snapshot
+// shows what it enforces.
 func (w *world) balance(n *node, ev balance.Event) {
-	_, quorum := ev.(balance.Swap)
-	for _, f := range n.brains.balance.Step(w.time(), ev) {
-		switch f := f.(type) {
-		case balance.StartProbe:
-			w.probe(n, f)
-		case balance.ServerChanged:
-			w.record(serverEntry(n.name, f))
-		case balance.QuorumChanged:
-			w.record(quorumEntry(n.name, f))
-			quorum = true
-		case balance.AnnouncementChanged:
-			w.record(Entry{Kind: Announcement, Node: n.name, Subject: f.Addr.String(), State: f.Stage.String(), Text: f.Name + ": " + f.Reason})
-			quorum = true
-			if f.Stage == state.Withdrawn {
-				w.plan(&event{rank: arrival, do: func() { w.depart(n) }}, w.now)
-			}
-		case balance.WeightChanged:
-			if f.Operator {
-				w.record(Entry{Kind: Server, Node: n.name, Subject: f.Server.String(), State: "weight " + strconv.Itoa(f.Weight), Text: f.Text()})
-			}
-		}
+	_, n.decided = ev.(balance.Swap)
+	for _, e := range n.brains.balance.Step(w.time(), ev) {
+		e.CarryOut(n)
 	}
 	w.schedule(n)
-	if quorum {
+	if n.decided {
 		s := n.brains.balance.Situation()
 		w.route(n, router.Quorum{Lost: s.NoQuorum, Announced: s.Announced})
 	}
@@ -358,9 +343,16 @@ func (w *world) cancelTicks(n *node) {
 	w.cancel(&n.balanceTimer)
 }
 
-// enforce makes what the router machine wants true at once, and tells it of its interfaces as they are then. Roles are recorded with the
-// addresses that came and went for them.
-func (w *world) enforce(n *node, roles []router.RoleChanged) {
+// enforce makes the router machine's want true at once, and tells it about the resulting state of its interfaces.
+// Roles that changed are recorded with the addresses that came and went with them.
+func (w *world) enforce(n *node) {
+	roles := n.changed
+	n.changed = nil
+	w.cancel(&n.settling)
+	instances := map[ir.InstanceKey]*ir.VRRPInstance{}
+	for _, v := range n.cfg.Instances {
+		instances[v.Key()] = v
+	}
 	want := n.brains.router.Want()().Addresses
 	gained, lost := map[state.AddressKey]bool{}, map[state.AddressKey]bool{}
 	for k := range want {
@@ -383,10 +375,8 @@ func (w *world) enforce(n *node, roles []router.RoleChanged) {
 	}
 	for _, r := range roles {
 		e := Entry{Kind: Role, Node: n.name, Subject: r.Name, State: r.Role, Text: r.Reason.String()}
-		for _, v := range n.cfg.Instances {
-			if v.Key() == r.Instance {
-				e.Gained, e.Lost = take(gained, v), take(lost, v)
-			}
+		if v := instances[r.Instance]; v != nil {
+			e.Gained, e.Lost = take(gained, v), take(lost, v)
 		}
 		w.record(e)
 	}
@@ -401,12 +391,12 @@ func (w *world) enforce(n *node, roles []router.RoleChanged) {
 	}
 }
 
-// destinations lists the places that a real server has in the node's services.
+// destinations lists the keys of a real server in the node's services.
 func (n *node) destinations(server netip.AddrPort) []state.DestinationKey {
 	return places(n.cfg, func(s netip.AddrPort) bool { return s == server })
 }
 
-// take removes the addresses of an instance from a set and returns them in the order of the file.
+// take removes the addresses of an instance from a set and returns them in file order.
 func take(set map[state.AddressKey]bool, v *ir.VRRPInstance) (list []netip.Addr) {
 	for _, a := range v.Addresses {
 		if k := (state.AddressKey{Dev: a.On(), Prefix: a.Prefix}); set[k] {
@@ -417,7 +407,7 @@ func take(set map[state.AddressKey]bool, v *ir.VRRPInstance) (list []netip.Addr)
 	return list
 }
 
-// show tells the record which addresses of a node the world can see.
+// show updates the record of which addresses of a node others can see.
 func (w *world) show(n *node) {
 	visible := map[netip.Addr]bool{}
 	for k := range n.held {

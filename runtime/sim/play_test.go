@@ -92,12 +92,13 @@ func compile(name string, text []byte) (*ir.Config, error) {
 	return u.Config, nil
 }
 
-// Colours change nothing but SGR codes.
+// TestColours checks that colours change nothing but SGR codes.
 func TestColours(t *testing.T) {
 	c := twoNodes(t)
 	r := Play(c, parse(t, c, "at 5s cut lb1; expect lb2 fault; expect lb1 master; at 20s heal lb1"), Options{Packets: true})
 	var verdicts []Verdict
-	for _, k := range c.Cases(Options{}) {
+	cases, _ := c.Cases(Options{})
+	for _, k := range cases {
 		verdicts = append(verdicts, k.Play())
 	}
 	write := func(colors report.Colors) string {

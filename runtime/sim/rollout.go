@@ -9,19 +9,19 @@ import (
 	"keepc/compiler/ir"
 )
 
-// A Rollout is the way of a cluster from its files to others: one node after another reloads its new one.
+// A Rollout is the transition of a cluster from its files to new ones: one node after another reloads its new file.
 type Rollout struct {
 	cluster *Cluster
 	next    []*ir.Config // by node; nil: it keeps its file
 	Options Options
-	Played  func() // called after each rehearsal; nil: nobody counts them
+	Played  func() // called after each rehearsal; nil: not called
 }
 
-// NewRollout returns the rollout of new files, one for each node; nil where a node keeps the one that it has.
+// NewRollout returns the rollout of new files, one for each node; nil if a node keeps its file.
 func (c *Cluster) NewRollout(next []*ir.Config, o Options) *Rollout {
 	r := &Rollout{cluster: c.directors(), Options: o}
 	for _, cfg := range next {
-		if cfg != nil { // services neither see nor change what happens to instances
+		if cfg != nil { // services neither notice nor affect what happens to instances
 			alone := *cfg
 			alone.VirtualServers = nil
 			cfg = &alone
@@ -31,7 +31,7 @@ func (c *Cluster) NewRollout(next []*ir.Config, o Options) *Rollout {
 	return r
 }
 
-// A Trial is a rollout in one order, and what it does.
+// A Trial is a rollout in one order, and its result.
 type Trial struct {
 	Steps []Step
 	// Before is what was wrong before the first step; it does not count.
@@ -46,7 +46,7 @@ type Step struct {
 	Troubles []Trouble
 }
 
-// A Manner is how a node comes to its new file.
+// A Manner is how a node gets its new file.
 type Manner uint8
 
 const (
@@ -57,27 +57,28 @@ const (
 
 func (m Manner) String() string { return [...]string{"reload", "stop", "start"}[m] }
 
-// A Move is an address that has another holder after a step.
+// A Move is an address with a different holder after a step.
 type Move struct {
-	Instance string // of the new holder, else of the old one
+	Instance string // of the new holder, or else of the old one
 	Address  netip.Addr
 	From, To []int
-	// Lost and Gained are the priorities of the only node that it comes from, and goes to; 0: there is none.
+	// Lost and Gained are the priorities of the only node that loses it and of the only node that gains it; 0: there
+	// is no such node.
 	Lost, Gained uint8
 }
 
-// A Trouble is an address that nobody holds in a step, or several nodes do.
+// A Trouble is an address that no node holds during a step, or several nodes do.
 type Trouble struct {
 	Address      netip.Addr
 	Gap, Overlap time.Duration
 	Holders      []int // in the end
-	Stays        bool  // until the next step, or for ever when this is the last
+	Stays        bool  // until the next step, or forever if this is the last
 }
 
-// Clean tells whether no address was ever without a holder or had two.
+// Clean reports whether no address was ever without a holder or had two.
 func (t Trial) Clean() bool { return t.cost() == 0 }
 
-// cost is how long addresses were without a holder or had several, in all.
+// cost returns how long addresses were without a holder or had several, in total.
 func (t Trial) cost() (d time.Duration) {
 	for _, s := range t.Steps {
 		for _, x := range s.Troubles {
@@ -87,25 +88,25 @@ func (t Trial) cost() (d time.Duration) {
 	return d
 }
 
-// A Result is what a search for an order came to.
+// A Result is the result of a search for an order.
 type Result struct {
 	Best   Trial
-	Played int // orders that were played, or ruled out by how they begin
-	Orders int // all that there are
-	// Backwards is the best order backwards, when that is clean and this is not: the order matters.
+	Played int // orders that were played, or ruled out by their first steps
+	Orders int // all possible orders
+	// Backwards is the best order reversed, if the order is clean and the reverse is not: then the order matters.
 	Backwards *Trial
-	// Standby is a way around where no order is clean: all but one node stop, that one reloads, the others start again. Nil: no need,
-	// or it is not clean either.
+	// Standby is a workaround if no order is clean: all nodes but one stop, that one reloads, and the others start
+	// again. Nil: not needed, or not clean either.
 	Standby *Trial
 }
 
-// maxTrials bounds how often the cluster is played in the search for an order.
+// maxTrials is how often the cluster is played in the search for an order.
 const maxTrials = 300
 
-// Search looks for an order of reloads in which no address is ever without a holder or has two. Where there is none, the result is
-// the one with the least of that.
+// Search looks for an order of reloads in which every address always has exactly one holder. If there is none, the
+// result is the order with the least trouble.
 //
-// Nodes that hold nothing come first where it makes no difference: what fails then, fails where nobody is served.
+// Nodes that hold nothing come first if that makes no difference: what fails then fails where nobody is served.
 func (r *Rollout) Search() Result {
 	s := search{Rollout: r}
 	var all []int
@@ -132,7 +133,7 @@ func (r *Rollout) Search() Result {
 	return result
 }
 
-// A search walks through orders, depth first. An order whose beginning is not clean is not clean.
+// A search walks through orders, depth first. An order with an unclean beginning is not clean.
 type search struct {
 	*Rollout
 	best           Trial
@@ -141,7 +142,7 @@ type search struct {
 	orders         int
 }
 
-// extend tries all orders that begin in a way. It tells whether to stop: one is clean, or there were enough.
+// extend tries all orders with a beginning. It reports whether to stop: one is clean, or enough were tried.
 func (s *search) extend(begun []Step, rest []int) bool {
 	if len(rest) == 0 {
 		return s.found
@@ -167,7 +168,7 @@ func (s *search) extend(begun []Step, rest []int) bool {
 	return false
 }
 
-// ruledOut counts the orders with a beginning that is not clean, and keeps the least bad of the first.
+// ruledOut counts the orders with an unclean beginning, and keeps the least bad of the first.
 func (s *search) ruledOut(steps []Step, rest []int, t Trial) {
 	s.played += factorial(len(rest))
 	for _, node := range rest {
@@ -183,13 +184,13 @@ func (s *search) ruledOut(steps []Step, rest []int, t Trial) {
 
 func factorial(n int) int {
 	f := 1
-	for i := 2; i <= min(n, 12); i++ { // more orders than anybody counts
+	for i := 2; i <= min(n, 12); i++ { // more orders than need to be counted
 		f *= i
 	}
 	return f
 }
 
-// idleFirst sorts nodes by how many addresses they hold before the rollout.
+// idleFirst sorts nodes by the number of addresses that they hold before the rollout.
 func (r *Rollout) idleFirst(nodes []int) []int {
 	held := map[int]int{}
 	for _, o := range r.before() {
@@ -202,13 +203,13 @@ func (r *Rollout) idleFirst(nodes []int) []int {
 	return nodes
 }
 
-// before is how addresses fare at rest, before anything changes.
+// before returns the outcomes for addresses at rest, before anything changes.
 func (r *Rollout) before() []Outcome {
 	rest := r.rest()
 	return Play(r.cluster, Script{End: rest}, r.Options).History.Outcomes(rest-atRest, rest)
 }
 
-// aroundStandby looks for a way in which all nodes but one stop first.
+// aroundStandby tries to stop all nodes but one first.
 func (r *Rollout) aroundStandby(nodes []int) *Trial {
 	if len(nodes) < 2 {
 		return nil
@@ -230,10 +231,10 @@ func (r *Rollout) aroundStandby(nodes []int) *Trial {
 	return nil
 }
 
-// atRest is how long before a step the cluster is looked at.
+// atRest is how long before a step the state of the cluster is recorded.
 const atRest = time.Second
 
-// rest is how long the cluster has between two steps.
+// rest is the time between two steps.
 func (r *Rollout) rest() time.Duration {
 	after := r.cluster.edited(func(*ir.Config) {})
 	for i, cfg := range r.next {
@@ -244,11 +245,12 @@ func (r *Rollout) rest() time.Duration {
 	return max(r.cluster.Settle(), after.Settle())
 }
 
-// phases is at how many moments of an advertisement interval each rollout is played: what a reload does may depend on it.
+// phases is the number of moments of an advertisement interval at which each rollout is played: the effects of a
+// reload may depend on it.
 const phases = 4
 
-// Play plays the steps with time to come to rest before each of them, at several moments of the advertisement interval, and returns
-// the worst of it.
+// Play plays the steps with time to settle before each of them, at several moments of the advertisement interval, and
+// returns the worst result.
 func (r *Rollout) Play(steps []Step) Trial {
 	interval := r.cluster.longest(func(v *ir.VRRPInstance) time.Duration { return v.AdvertInterval }, nil)
 	var worst Trial
@@ -321,7 +323,7 @@ func (r *Rollout) deed(s Step) act {
 	}}
 }
 
-// complete tells whether the steps bring every node to its new file.
+// complete reports whether the steps bring every node to its new file.
 func (r *Rollout) complete(steps []Step) bool {
 	for i, cfg := range r.next {
 		if cfg != nil && !slices.ContainsFunc(steps, func(s Step) bool { return s.Node == i && s.Manner != StopIt }) {
@@ -331,8 +333,8 @@ func (r *Rollout) complete(steps []Step) bool {
 	return true
 }
 
-// trouble judges how an address fared in a step. One that is new need not be held before the end, and one that goes need not be held
-// any more; neither may be in two places.
+// trouble judges the outcome for an address in a step. A new address need not be held before the end, and one that is
+// removed need not be held any longer; neither may have two holders.
 func (r *Rollout) trouble(o Outcome, end bool, whole time.Duration) (Trouble, bool) {
 	x := Trouble{Address: o.Address, Gap: o.Gap, Overlap: o.Overlap, Holders: o.Holders, Stays: len(o.Holders) != 1}
 	before, after := wanted(configs(r.cluster), o.Address), wanted(r.after(), o.Address)
@@ -340,7 +342,7 @@ func (r *Rollout) trouble(o Outcome, end bool, whole time.Duration) (Trouble, bo
 	case !after, !before && !end:
 		x.Gap = 0
 	case !before && len(o.Holders) > 0:
-		x.Gap = 0 // it took its time to come
+		x.Gap = 0 // it only took time to appear
 	}
 	if len(o.Holders) == 0 && x.Gap == 0 {
 		x.Stays = false
@@ -351,7 +353,7 @@ func (r *Rollout) trouble(o Outcome, end bool, whole time.Duration) (Trouble, bo
 	return x, x.Gap+x.Overlap > 0
 }
 
-// move tells whether an address has another holder, and of which instance it is.
+// move reports whether an address has a different holder, and returns the move.
 func (r *Rollout) move(o, was Outcome, now []*ir.Config) (Move, bool) {
 	if slices.Equal(o.Holders, was.Holders) {
 		return Move{}, false
@@ -366,7 +368,7 @@ func (r *Rollout) move(o, was Outcome, now []*ir.Config) (Move, bool) {
 	return m, true
 }
 
-// priority is that of the only node of some, with which it holds an address.
+// priority is the priority with which the only node of some holds an address.
 func priority(now []*ir.Config, nodes []int, a netip.Addr) uint8 {
 	if len(nodes) != 1 {
 		return 0
@@ -377,7 +379,7 @@ func priority(now []*ir.Config, nodes []int, a netip.Addr) uint8 {
 	return 0
 }
 
-// after is the new configuration of every node.
+// after returns the new configuration of every node.
 func (r *Rollout) after() []*ir.Config {
 	list := configs(r.cluster)
 	for i, cfg := range r.next {

@@ -19,7 +19,7 @@ func director(lines string, addresses ...string) *ir.Config {
 
 const one, two = "192.0.2.10/24", "192.0.2.11/24"
 
-// TestRollout holds the order that is found, and what happens in the order of the files when there is no clean one.
+// TestRollout checks which order is found, and what happens in the order of the files if there is no clean one.
 func TestRollout(t *testing.T) {
 	for _, k := range []struct {
 		name       string
@@ -100,7 +100,8 @@ func TestRollout(t *testing.T) {
 	}
 }
 
-// TestRolloutOfMany bounds the search: the order of six routers makes no difference to the one whose new file nobody understands.
+// TestRolloutOfMany limits the search: the order of six routers makes no difference to the one whose new file the
+// others do not understand.
 func TestRolloutOfMany(t *testing.T) {
 	var nodes []Node
 	var next []*ir.Config
@@ -120,7 +121,7 @@ func TestRolloutOfMany(t *testing.T) {
 	}
 }
 
-// tell writes a result in a line.
+// tell formats a result as a line.
 func tell(c *Cluster, r Result) string {
 	text := r.Best.tell(c)
 	if len(r.Best.Before) > 0 {

@@ -15,15 +15,15 @@ import (
 	"keepc/grammar/source"
 )
 
-// TestElectionRules holds what the rules about elections say of a cluster against what happens to it: each finding promises something, and
-// random clusters are played until each promise was looked at often enough.
+// TestElectionRules compares what the rules about elections say about a cluster with what happens to it: each finding
+// makes a promise, and random clusters are played until each promise was tested often enough.
 func TestElectionRules(t *testing.T) {
 	played := map[string]int{}
 	for seed := range uint64(1000) {
 		x := newElected(t, rand.New(rand.NewPCG(seed, 1)))
 		for rule, found := range x.found {
 			for _, m := range found {
-				if promise, some := promises[rule]; some && x.group == (rule == "sync-group-order") { // a group moves by its other member, too
+				if promise, some := promises[rule]; some && x.group == (rule == "sync-group-order") { // a group also moves because of its other member
 					wrong, some := promise(x, m)
 					if wrong != "" {
 						t.Errorf("seed %d: %s about lb%d: %s\n%s", seed, rule, m, wrong, x.text)
@@ -34,7 +34,7 @@ func TestElectionRules(t *testing.T) {
 				}
 			}
 		}
-		// Where nothing is found, and nothing is weighed, the order is that of the priorities.
+		// Without findings and weights, the order is that of the priorities.
 		if len(x.found) == 0 && !x.group && x.rest(x.top()) == int(x.configs[x.top()].Priority) && !x.lazy() {
 			if holder := x.holder("at 30s end\n"); holder != x.top() {
 				t.Errorf("seed %d: nothing is found, and lb%d holds the address, not lb%d\n%s", seed, holder, x.top(), x.text)
@@ -50,9 +50,10 @@ func TestElectionRules(t *testing.T) {
 	}
 }
 
-// promises tell what a finding about a router promises, and what is wrong with that in the cluster; played: it could be tried.
+// promises check what a finding about a router promises, and return what is wrong with that in the cluster; played: it
+// could be tested.
 var promises = map[string]func(x *elected, m int) (wrong string, played bool){
-	// It begins as BACKUP all the same, and the other one is MASTER by its higher priority.
+	// It begins as BACKUP all the same, and the other router is MASTER because of its higher priority.
 	"two-masters": func(x *elected, m int) (wrong string, played bool) {
 		alone := x.spans(fmt.Sprintf("at 0s kill all; start lb%d\nat 10s end\n", m))
 		if len(alone[0].Nodes) > 0 || alone[0].To < 3*time.Second {
@@ -63,7 +64,7 @@ var promises = map[string]func(x *elected, m int) (wrong string, played bool){
 		}
 		return "", true
 	},
-	// The MASTER loses the addresses as soon as this one runs, unless it has nopreempt.
+	// The MASTER loses the addresses as soon as this router runs, unless it has nopreempt.
 	"backup-above-master": func(x *elected, m int) (wrong string, played bool) {
 		master := slices.IndexFunc(x.configs, func(v *ir.VRRPInstance) bool { return v.State == ir.Master && v.Priority < x.configs[m].Priority })
 		if first := x.holder(fmt.Sprintf("at 0s kill all; start lb%d\nat 10s end\n", master)); first != master {
@@ -75,7 +76,7 @@ var promises = map[string]func(x *elected, m int) (wrong string, played bool){
 		}
 		return "", true
 	},
-	// Whoever is MASTER first stays so.
+	// The router that is MASTER first remains MASTER.
 	"equal-priority": func(x *elected, m int) (wrong string, played bool) {
 		for i := range x.configs {
 			for j := range x.configs {
@@ -89,7 +90,7 @@ var promises = map[string]func(x *elected, m int) (wrong string, played bool){
 		}
 		return "", true
 	},
-	// While all is well this one holds the address, though another one has the highest priority of the files.
+	// While all is well this router holds the address, though another has the highest priority in the files.
 	"order-at-rest": func(x *elected, m int) (wrong string, played bool) {
 		if x.lazy() || len(x.found["equal-priority"]) > 0 {
 			return "", false
@@ -104,7 +105,7 @@ var promises = map[string]func(x *elected, m int) (wrong string, played bool){
 		top := x.top()
 		for i := range x.configs {
 			if i != top && x.rest(i) >= x.rest(top) {
-				return "", false // a weight gives the role to another one
+				return "", false // a weight moves the role
 			}
 		}
 		holder := x.holder(fmt.Sprintf("at 20s kill lb%d\nat 40s start lb%[1]d\nat 60s end\n", top))
@@ -113,10 +114,10 @@ var promises = map[string]func(x *elected, m int) (wrong string, played bool){
 		}
 		return "", true
 	},
-	// Neither router takes the group from the other one.
+	// Neither router takes the group from the other.
 	"sync-group-order": func(x *elected, _ int) (wrong string, played bool) {
 		if len(x.configs) > 2 || strings.Contains(x.text, "nopreempt") {
-			return "", false // a third one, or one that preempts nobody, may settle it
+			return "", false // a third router, or one that preempts nobody, may settle it
 		}
 		for first := range 2 {
 			if holder := x.holder(fmt.Sprintf("at 0s kill all; start lb%d\nat 10s start lb%d\nat 60s end\n", first, 1-first)); holder != first {
@@ -127,18 +128,18 @@ var promises = map[string]func(x *elected, m int) (wrong string, played bool){
 	},
 }
 
-// An elected is a cluster with what the rules find in it.
+// An elected is a cluster with the findings of the rules.
 type elected struct {
 	*testing.T
 	text    string
 	cluster *Cluster
 	configs []*ir.VRRPInstance // the instance V of each router
 	group   bool               // it is in a sync group
-	found   map[string][]int   // the routers that a rule finds something about
+	found   map[string][]int   // by rule: the routers that have a finding
 }
 
-// newElected makes up two or three routers with states, priorities, nopreempt and scripts whose weights are added while they are well; some
-// have a second instance in a sync group.
+// newElected makes up two or three routers with states, priorities, nopreempt and scripts whose weights are added
+// while they succeed; some have a second instance in a sync group.
 func newElected(t *testing.T, random *rand.Rand) *elected {
 	x := &elected{T: t, found: map[string][]int{}, group: random.IntN(4) == 0}
 	var nodes []Node
@@ -202,7 +203,7 @@ func (x *elected) rest(i int) int {
 	return min(max(rest, 1), 254)
 }
 
-// top is the router with the highest priority of the files.
+// top returns the router with the highest priority in the files.
 func (x *elected) top() (top int) {
 	for i, v := range x.configs {
 		if v.Priority > x.configs[top].Priority {
@@ -212,13 +213,13 @@ func (x *elected) top() (top int) {
 	return top
 }
 
-// spans plays a script in which all start together at first, and tells who holds the address of V when.
+// spans plays a script in which all nodes start together first, and returns who holds the address of V when.
 func (x *elected) spans(script string) []Span {
 	x.Helper()
 	return Play(x.cluster, parse(x, x.cluster, script), Options{}).History[0].Spans
 }
 
-// holder is who holds it in the end; -1: nobody, or several.
+// holder returns the holder in the end; -1: none, or several.
 func (x *elected) holder(script string) int {
 	x.Helper()
 	spans := slices.DeleteFunc(slices.Clone(x.spans(script)), func(s Span) bool { return s.To-s.From < time.Millisecond })
@@ -226,4 +227,33 @@ func (x *elected) holder(script string) int {
 		return last[0]
 	}
 	return -1
+}
+
+// TestServicesPart checks what the rule services-part says: a failure can lead the address of a service and the
+// gateway of its real servers to different directors, and a sync group prevents that.
+func TestServicesPart(t *testing.T) {
+	const text = "virtual_server 192.0.2.10 80 {\nlb_algo rr\nlb_kind NAT\nprotocol TCP\nreal_server 198.51.100.21 80 {\nTCP_CHECK {\n}\n}\n}\n" +
+		"vrrp_instance A {\ninterface eth0\nvirtual_router_id 7\npriority %[1]d\nvirtual_ipaddress {\n192.0.2.10/24\n}\n}\n" +
+		"vrrp_instance B {\ninterface eth1\nvirtual_router_id 8\npriority %[1]d\nvirtual_ipaddress {\n198.51.100.1/24\n}\n}\n"
+	for _, group := range []string{"", "vrrp_sync_group G {\ngroup {\nA\nB\n}\n}\n"} {
+		var nodes []Node
+		warned := false
+		for i, name := range []string{"lb0", "lb1"} {
+			u := compiler.Load(source.New(name, fmt.Appendf(nil, text+group, 200-100*i)), compiler.Options{})
+			nodes = append(nodes, Node{name, u.Config})
+			for _, d := range u.Findings {
+				warned = warned || d.Rule == "services-part"
+			}
+		}
+		c := newCluster(t, nodes...)
+		parted := false
+		for _, dev := range []string{"eth0", "eth1"} {
+			h := Play(c, parse(t, c, "at 20s down lb0 "+dev+"\nat 60s end\n"), Options{}).History
+			service, gateway := h[0].Spans, h[1].Spans
+			parted = parted || !slices.Equal(service[len(service)-1].Nodes, gateway[len(gateway)-1].Nodes)
+		}
+		if warned != parted || warned != (group == "") {
+			t.Errorf("with %q: the rule warns: %v; a failure parts the addresses: %v", group, warned, parted)
+		}
+	}
 }

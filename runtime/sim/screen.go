@@ -12,7 +12,7 @@ import (
 	"keepc/compiler/report"
 )
 
-// Head says who is on which segment, with which address.
+// Head lists who is on which segment, with which address.
 func (c *Cluster) Head() string {
 	var segments []string
 	lines := map[string][]string{}
@@ -41,7 +41,7 @@ func (c *Cluster) Head() string {
 	return b.String()
 }
 
-// Screen writes a run for a person: what happened, then a sentence about every address.
+// Screen writes a run for a person: what happened, then a sentence about each address.
 func (c *Cluster) Screen(w io.Writer, r Run, colors report.Colors) error {
 	t := table{colors: colors}
 	t.text("", c.Head())
@@ -59,7 +59,7 @@ func (c *Cluster) Screen(w io.Writer, r Run, colors report.Colors) error {
 	return t.write(w)
 }
 
-// A table is a screen in the making.
+// A table is a screen under construction.
 type table struct {
 	colors report.Colors
 	b      strings.Builder
@@ -78,7 +78,7 @@ func (t *table) text(mark, text string) {
 	}
 }
 
-// space begins a part with an empty line, unless it is the first.
+// space starts a part with an empty line, unless it is the first.
 func (t *table) space() {
 	if t.b.Len() > 0 {
 		t.b.WriteString("\n")
@@ -94,7 +94,7 @@ func (t *table) write(w io.Writer) error {
 
 type line struct{ mark, text string }
 
-// layout makes lines of a trace, in columns: time, who, state, addresses, why.
+// layout formats lines of a trace in columns: time, who, state, addresses, why.
 func layout(trace []Entry) (lines []line) {
 	type row struct{ who, state, addresses, why string }
 	rows := make([]row, len(trace))
@@ -105,12 +105,12 @@ func layout(trace []Entry) (lines []line) {
 		case Done, Gap, Overlap, Expected:
 			continue
 		case Priority:
-			r.state = "priority" // the text says from which to which
+			r.state = "priority" // the text has the old and the new value
 		case Noted, Advert, Probe, Quorum:
 			r.state = strings.TrimSpace(map[Kind]string{Noted: "note", Advert: "sends", Probe: "probe", Quorum: "quorum"}[e.Kind] + " " + e.State)
 		}
 		rows[i] = r
-		who, state, addresses = max(who, len(r.who)), max(state, len(r.state)), max(addresses, len(r.addresses))
+		who, state, addresses = max(who, report.Columns(r.who)), max(state, report.Columns(r.state)), max(addresses, report.Columns(r.addresses))
 	}
 	for i, e := range trace {
 		at := fmt.Sprintf("%8.3fs  ", time.Duration(e.At).Seconds())
@@ -119,14 +119,14 @@ func layout(trace []Entry) (lines []line) {
 		case Done:
 			l.text += "--- " + e.Text + " ---"
 		case Gap:
-			l.text = fmt.Sprintf("%11s!! %s is nowhere for %s", "", some(e.Address), length(time.Duration(e.For)))
+			l.text = fmt.Sprintf("%11s!! %s nowhere for %s", "", are(e.Address), length(time.Duration(e.For)))
 		case Overlap:
-			l.text = fmt.Sprintf("%11s!! %s is on %s for %s", "", some(e.Address), and(e.Holders), length(time.Duration(e.For)))
+			l.text = fmt.Sprintf("%11s!! %s on %s for %s", "", are(e.Address), and(e.Holders), length(time.Duration(e.For)))
 		case Expected:
 			l.text += e.State + ": " + e.Text
 		default:
 			r := rows[i]
-			l.text = strings.TrimRight(fmt.Sprintf("%s%-*s  %-*s  %-*s  %s", at, who, r.who, state, r.state, addresses, r.addresses, r.why), " ")
+			l.text = strings.TrimRight(fmt.Sprintf("%s%s  %s  %s  %s", at, report.Padded(r.who, who), report.Padded(r.state, state), report.Padded(r.addresses, addresses), r.why), " ")
 		}
 		lines = append(lines, l)
 	}
@@ -153,7 +153,7 @@ func (e Entry) mark() string {
 	return ""
 }
 
-// moves tells which addresses came and went.
+// moves lists which addresses came and went.
 func moves(e Entry) string {
 	var parts []string
 	if len(e.Gained) > 0 {
@@ -177,8 +177,16 @@ func some(list []netip.Addr) string {
 	return and(names)
 }
 
-// summary tells of every address when it had no or several holders, and who has it in the end. Addresses that fared alike share a
-// sentence.
+// are returns the addresses with their verb.
+func are(list []netip.Addr) string {
+	if len(list) == 1 {
+		return some(list) + " is"
+	}
+	return some(list) + " are"
+}
+
+// summary says for every address when it had no holder or several, and who has it in the end. Addresses with the same
+// outcome share a sentence.
 func summary(c *Cluster, r Run) string {
 	var order []string
 	same := map[string][]netip.Addr{}
@@ -196,7 +204,7 @@ func summary(c *Cluster, r Run) string {
 	return b.String()
 }
 
-// fare is how an address fared, with what came last before each trouble.
+// fare describes the outcome for an address, with the last deed before each trouble.
 func fare(c *Cluster, r Run, h AddressHistory) string {
 	var troubles []string
 	times := map[string]int{}
@@ -226,7 +234,7 @@ func fare(c *Cluster, r Run, h AddressHistory) string {
 	case n == 0:
 		return "always one holder" + end
 	case n > mostTroubles:
-		troubles = append(troubles[:mostTroubles], fmt.Sprintf("and %d more of such kind", n-mostTroubles))
+		troubles = append(troubles[:mostTroubles], fmt.Sprintf("and %d more of this kind", n-mostTroubles))
 	}
 	return strings.Join(troubles, ", ") + ", otherwise one" + end
 }
@@ -234,7 +242,7 @@ func fare(c *Cluster, r Run, h AddressHistory) string {
 // mostTroubles is how many a sentence names.
 const mostTroubles = 6
 
-// before is the last deed at a time.
+// before returns the last deed at a time.
 func before(trace []Entry, at time.Duration) string {
 	text := "start"
 	for _, e := range trace {
@@ -248,13 +256,13 @@ func before(trace []Entry, at time.Duration) string {
 	return text
 }
 
-// CasesScreen writes what cases came to, one line for each; all: and one for each address.
+// CasesScreen writes the results of cases, one line for each; all: and one for each address.
 func (c *Cluster) CasesScreen(w io.Writer, verdicts []Verdict, colors report.Colors, all bool) error {
 	t := table{colors: colors}
 	t.text("", c.Head())
 	width := len("real server")
 	for _, v := range verdicts {
-		width = max(width, len(v.Title))
+		width = max(width, report.Columns(v.Title))
 	}
 	t.directors(c.Names(), verdicts, width, all)
 	t.servers(verdicts, width)
@@ -264,7 +272,7 @@ func (c *Cluster) CasesScreen(w io.Writer, verdicts []Verdict, colors report.Col
 func (t *table) directors(names []string, verdicts []Verdict, width int, all bool) {
 	held := len("held by")
 	for _, v := range verdicts {
-		held = max(held, len(holders(names, v.Failed)))
+		held = max(held, report.Columns(holders(names, v.Failed)))
 	}
 	first := true
 	for _, v := range verdicts {
@@ -296,7 +304,7 @@ func (t *table) directors(names []string, verdicts []Verdict, width int, all boo
 
 func (t *table) outcome(names []string, title string, failed, repaired []Outcome, remark string, width, held int) {
 	f := worst(failed)
-	text := fmt.Sprintf("%-*s  %7s  %7s  %5s  %-*s", width, title, orDash(f.gap), orDash(f.overlap), orDash(f.flaps), held, holders(names, failed))
+	text := fmt.Sprintf("%s  %7s  %7s  %5s  %s", report.Padded(title, width), orDash(f.gap), orDash(f.overlap), orDash(f.flaps), report.Padded(holders(names, failed), held))
 	if len(repaired) > 0 {
 		r := worst(repaired)
 		text += "  " + holders(names, repaired)
@@ -319,7 +327,7 @@ func (t *table) outcome(names []string, title string, failed, repaired []Outcome
 // stays is the length of a gap or overlap that does not end.
 const stays = "stays"
 
-// A fate is the worst of some outcomes, as text; empty: none.
+// A fate is the worst of some outcomes as text; empty: none.
 type fate struct{ gap, overlap, flaps string }
 
 func worst(list []Outcome) (f fate) {
@@ -348,7 +356,8 @@ func worst(list []Outcome) (f fate) {
 
 func orDash(s string) string { return cmp.Or(s, "-") }
 
-// holders names who has the addresses in the end: all of them, each of a few, or how many each node has.
+// holders names who has the addresses in the end: all holders, those of each address if there are few, or how many
+// each node has.
 func holders(names []string, list []Outcome) string {
 	var order []string
 	by := map[string][]string{}
@@ -389,7 +398,7 @@ func (t *table) servers(verdicts []Verdict, width int) {
 		for _, a := range v.Serving {
 			serving = append(serving, a.String())
 		}
-		t.text("", fmt.Sprintf("%-*s  %9s  %10s  %s\n", width, v.Title, lengthOrNever(v.Out), lengthOrNever(v.Back), cmp.Or(strings.Join(serving, " "), nobody)))
+		t.text("", fmt.Sprintf("%s  %9s  %10s  %s\n", report.Padded(v.Title, width), lengthOrNever(v.Out), lengthOrNever(v.Back), cmp.Or(strings.Join(serving, " "), nobody)))
 	}
 }
 

@@ -12,15 +12,15 @@ import (
 	"keepc/grammar/diag"
 )
 
-// A Script is what happens to a cluster, in the order of time.
+// A Script is what happens to a cluster, in order of time.
 type Script struct {
 	steps []step
 	End   time.Duration
-	// Snapshots are times at which a run notes what the nodes want.
+	// Snapshots are the times at which a run records what the nodes want.
 	Snapshots []time.Duration
 }
 
-// A step is a deed or an expectation at a time. One of them is zero.
+// A step is a deed or an expectation at a time; the other one is zero.
 type step struct {
 	at     time.Duration
 	line   int
@@ -29,7 +29,7 @@ type step struct {
 	expect condition
 }
 
-// A Deed is what a script does at a time, as it is written.
+// A Deed is what a script does at a time, as written.
 type Deed struct {
 	At    time.Duration
 	Words []string
@@ -45,7 +45,7 @@ func (s Script) Deeds() (list []Deed) {
 	return list
 }
 
-// A Finding is something wrong with a line of a script, or an expectation of that line that was not met.
+// A Finding is a mistake in a line of a script, or an expectation of that line that was not met.
 type Finding struct {
 	Line    int // from 1
 	Message string
@@ -58,7 +58,7 @@ const (
 	nobody    = "nobody"
 )
 
-// longest is the longest script. A year is a slip of the finger.
+// longest is the longest script. A year is a typing error.
 const longest = 7 * 24 * time.Hour
 
 // Parse reads a script for a cluster. Statements end with a line or a semicolon; # begins a comment.
@@ -98,9 +98,9 @@ type parser struct {
 	load    func(string) (*ir.Config, error)
 	script  Script
 	found   []Finding
-	words   []string      // of the statement, those that are not read yet
-	at      time.Duration // of the statement
-	last    time.Duration // until which something happens
+	words   []string      // of the current statement: those not read yet
+	at      time.Duration // of the current statement
+	last    time.Duration // the last time at which something happens
 	ended   int           // the line of "end"
 }
 
@@ -136,7 +136,7 @@ func (p *parser) statement(line int) error {
 	return nil
 }
 
-// later plans what a deed brings about after a while.
+// later plans what a deed causes after a while.
 func (p *parser) later(s step, more later) {
 	s.at += more.after
 	s.deed = more.act
@@ -161,7 +161,7 @@ func (p *parser) moment() error {
 	}
 	at := from + d
 	if at < p.at {
-		return fmt.Errorf("at %v: it is %v already; statements stand in the order of time", at, p.at)
+		return fmt.Errorf("at %v: it is %v already; statements must be in order of time", at, p.at)
 	}
 	if at > longest {
 		return fmt.Errorf("%s %v: a run lasts %v at most", word, d, longest)
@@ -203,7 +203,7 @@ func (p *parser) next() string {
 	return word
 }
 
-// takes reads the next word if it is the given one.
+// takes reads the next word if it is the given one, and reports whether it was.
 func (p *parser) takes(word string) bool {
 	if len(p.words) == 0 || p.words[0] != word {
 		return false
@@ -219,7 +219,7 @@ func (p *parser) nothingMore() error {
 	return nil
 }
 
-// duration reads a time: "5s", "1m30s"; a number alone is seconds, as in keepalived.conf.
+// duration reads a time: "5s", "1m30s"; a bare number is seconds, as in keepalived.conf.
 func (p *parser) duration() (time.Duration, error) {
 	word := p.next()
 	if seconds, err := strconv.ParseUint(word, 10, 31); err == nil {
@@ -230,7 +230,7 @@ func (p *parser) duration() (time.Duration, error) {
 	case word == "":
 		return 0, errors.New("a time is missing")
 	case err != nil:
-		return 0, fmt.Errorf("%q is no time like 5s or 1m30s", word)
+		return 0, fmt.Errorf("%q is not a time like 5s or 1m30s", word)
 	case d < 0:
 		return 0, fmt.Errorf("%s is before the start", word)
 	}
@@ -262,7 +262,7 @@ func (p *parser) node(word string) (int, error) {
 	return 0, fmt.Errorf("there is no node %q; the nodes are %s", word, strings.Join(names, ", "))
 }
 
-// segments reads "on SEGMENT"; without it, it is all segments.
+// segments reads "on SEGMENT"; without it, all segments are meant.
 func (p *parser) segments() ([]string, error) {
 	var all []string
 	for _, ports := range p.cluster.ports {

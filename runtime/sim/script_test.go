@@ -13,7 +13,7 @@ func twoNodes(t testing.TB) *Cluster {
 	return newCluster(t, Node{"lb1", group(2, 150)}, Node{"lb2", group(2, 100)})
 }
 
-// Each finding names its line, what stands there and what could.
+// TestFindings checks that each finding names its line, what is there and what could be.
 func TestFindings(t *testing.T) {
 	c := twoNodes(t)
 	for _, f := range []struct{ script, want string }{
@@ -23,16 +23,16 @@ func TestFindings(t *testing.T) {
 		{"kill", "1: a node is missing: lb1, lb2; write: kill NODE"},
 		{"kill somebody", `1: there is no node "somebody"; the nodes are lb1, lb2`},
 		{"kill lb1 lb2", `1: "lb2" is too much`},
-		{"at soon kill lb1", `1: at: "soon" is no time like 5s or 1m30s`},
+		{"at soon kill lb1", `1: at: "soon" is not a time like 5s or 1m30s`},
 		{"at", "1: at: a time is missing"},
 		{"at -5s kill lb1", "1: at: -5s is before the start"},
-		{"at 5s kill lb1; at 4s start lb1", "1: at 4s: it is 5s already; statements stand in the order of time"},
+		{"at 5s kill lb1; at 4s start lb1", "1: at 4s: it is 5s already; statements must be in order of time"},
 		{"at 200h kill lb1", "1: at 200h0m0s: a run lasts 168h0m0s at most"},
 		{"after 100h kill lb1\nafter 100h start lb1", "2: after 100h0m0s: a run lasts 168h0m0s at most"},
 		{"down lb1 eth7", `1: the file of lb1 has no interface "eth7"; it has eth0; write: down NODE INTERFACE`},
 		{"cut lb1 on eth7", `1: there is no segment "eth7"; the segments are eth0`},
 		{"cut lb1 from lb2", `1: "from lb2" is too much; write: cut NODE [to NODE] [on SEGMENT]`},
-		{"fail web1", `1: "web1" is no address like 10.0.0.7 or 10.0.0.7:80`},
+		{"fail web1", `1: "web1" is not an address like 10.0.0.7 or 10.0.0.7:80`},
 		{"reload lb1", "1: a file is missing"},
 		{"reload lb1 new.conf", "1: new.conf: no such file"},
 		{"end; kill lb1", "1: line 1 ends the script"},
@@ -82,7 +82,8 @@ reboot lb2
 	}
 }
 
-// Whatever stands in a script, it is read or found fault with, and what is read can be played.
+// FuzzParse checks that whatever a script contains, it is read or rejected with a finding, and what is read can be
+// played.
 func FuzzParse(f *testing.F) {
 	f.Add("at 5s cut lb1; at 20s heal lb1; expect lb2 master within 4s")
 	f.Add("kill all; after 1s start all; reboot lb1\nexpect 192.0.2.1 on nobody within 1m; expect gap below 1s of 192.0.2.1\nend")

@@ -1,5 +1,6 @@
-// Package sim plays a cluster of directors on a virtual wire with a virtual clock. The machines are those of the daemon; what is
-// played here is the world around them: interfaces, packets, real servers, power. Equal arguments give equal runs, to the last bit.
+// Package sim plays a cluster of directors on a virtual wire with a virtual clock. The machines are those of the
+// daemon; what is simulated is the world around them: interfaces, packets, real servers, power. Equal arguments give
+// equal runs, to the last bit.
 package sim
 
 import (
@@ -13,26 +14,27 @@ import (
 	"keepc/compiler/state"
 )
 
-// Options of a run.
+// Options are those of a run.
 type Options struct {
-	Loss   float64       // the share of advertisements that a receiver misses, from 0 to 1
+	Loss   float64       // the share of advertisements that a receiver loses, from 0 to 1
 	Delay  time.Duration // of every packet
-	Jitter time.Duration // a packet is delayed by up to so much more
-	Seed   uint64        // of what is random: loss, jitter, the spread of first health checks
-	// SameAddresses lets routers drop advertisements with other addresses than theirs, as keepalived does (measured with 2.2.7,
-	// issue 1603) unless skip_check_adv_addr says otherwise; the protocol does not ask for it.
+	Jitter time.Duration // a packet is delayed by up to this much more
+	Seed   uint64        // of everything random: loss, jitter, the spread of first health checks
+	// SameAddresses lets routers drop advertisements with addresses that differ from theirs, as keepalived does
+	// (measured with 2.2.7, issue 1603) unless skip_check_adv_addr says otherwise; the protocol does not ask for it.
 	SameAddresses bool
-	// Clears names the directors that give up at their start what is left of an earlier run, as keepalived does; others go on from it.
+	// Clears names the directors that remove at their start what an earlier run left, as keepalived does; others
+	// continue from it.
 	Clears []string
 	// Packets puts every advertisement and probe into the trace.
 	Packets bool
 }
 
-// moment is how long a handover takes on an ideal wire at least: nobody hears of another's deed before those who are due at the
-// same instant have acted.
+// moment is the minimum duration of a handover on an ideal wire: nodes that are due at the same instant act before any
+// of them learns what another did.
 const moment = time.Microsecond
 
-// epoch is the virtual start, for the machines. The zero time means something to them.
+// epoch is the virtual start for the machines, to which the zero time has a meaning.
 var epoch = time.Unix(0, 0)
 
 // A Run is what happened.
@@ -77,7 +79,7 @@ func Play(c *Cluster, s Script, o Options) Run {
 	return w.finish()
 }
 
-// A world is the nodes and all around them.
+// A world is the nodes and everything around them.
 type world struct {
 	Options
 	clock
@@ -86,14 +88,14 @@ type world struct {
 	nodes    []*node
 	segments map[string][]station
 	blocked  map[path]bool
-	broken   map[netip.Addr]bool     // hosts of real servers that answer nothing
-	refusing map[netip.AddrPort]bool // real servers that refuse
+	broken   map[netip.Addr]bool     // addresses of real servers that do not answer
+	refusing map[netip.AddrPort]bool // real servers that refuse connections
 	random   *rand.Rand
 	waiting  []*expectation
 	result   Run
 }
 
-// perform does what a step says. Expectations that stand before a deed of the same instant are judged before it.
+// perform does what a step says. Expectations that come before a deed at the same instant are judged before it.
 func (w *world) perform(s step) {
 	if s.deed.do == nil {
 		w.expect(s)
@@ -131,7 +133,7 @@ func (w *world) snapshot() {
 	w.result.Snapshots = append(w.result.Snapshots, s)
 }
 
-// adopt takes note of the addresses of a configuration: from now on, nobody holding them is a gap.
+// adopt records the addresses of a configuration: from now on, time without a holder is a gap.
 func (w *world) adopt(cfg *ir.Config) {
 	for _, v := range cfg.Instances {
 		for _, a := range v.Addresses {
@@ -140,7 +142,7 @@ func (w *world) adopt(cfg *ir.Config) {
 	}
 }
 
-// forget ends what no configuration has any more.
+// forget ends the record of what no configuration has any longer.
 func (w *world) forget(old *ir.Config) {
 	wanted := map[netip.Addr]bool{}
 	for _, n := range w.nodes {
@@ -159,5 +161,5 @@ func (w *world) forget(old *ir.Config) {
 	}
 }
 
-// time is now as the machines know it.
+// time returns the current time as the machines know it.
 func (w *world) time() time.Time { return epoch.Add(w.now) }

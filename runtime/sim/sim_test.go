@@ -44,8 +44,8 @@ func parse(t testing.TB, c *Cluster, text string) Script {
 	return s
 }
 
-// One virtual hour of three nodes with 50 instances each, and a failure or repair of each node every minute in turn. The aim is
-// less than two seconds.
+// BenchmarkHour plays one virtual hour of three nodes with 50 instances each, and a failure or repair of each node
+// every minute in turn. The goal is less than two seconds.
 func BenchmarkHour(b *testing.B) {
 	c := newCluster(b, Node{"lb1", group(50, 200)}, Node{"lb2", group(50, 150)}, Node{"lb3", group(50, 100)})
 	var text strings.Builder
@@ -64,7 +64,7 @@ func BenchmarkHour(b *testing.B) {
 	}
 }
 
-// drawScript draws some deeds, after which everything is repaired and expected to have one holder.
+// drawScript makes up some deeds, after which everything is repaired and each address is expected to have one holder.
 func drawScript(t *rapid.T) string {
 	var b strings.Builder
 	for range rapid.IntRange(0, 12).Draw(t, "deeds") {
@@ -79,7 +79,8 @@ func drawScript(t *rapid.T) string {
 	return b.String()
 }
 
-// Once everything is repaired, every address comes to have one holder, whatever happened before.
+// TestOneHolderInTheEnd checks that once everything is repaired, every address gets exactly one holder, whatever
+// happened before.
 func TestOneHolderInTheEnd(t *testing.T) {
 	c := newCluster(t, Node{"lb1", group(3, 150)}, Node{"lb2", group(3, 100)}, Node{"lb3", group(3, 50)})
 	rapid.Check(t, func(t *rapid.T) {
@@ -94,7 +95,7 @@ func TestOneHolderInTheEnd(t *testing.T) {
 	})
 }
 
-// Equal arguments give equal bytes; chance comes from the seed alone.
+// TestDeterministic checks that equal arguments give equal bytes; randomness comes only from the seed.
 func TestDeterministic(t *testing.T) {
 	c := newCluster(t, Node{"lb1", group(3, 150)}, Node{"lb2", group(3, 100)}, Node{"lb3", group(3, 50)})
 	rapid.Check(t, func(t *rapid.T) {

@@ -15,8 +15,9 @@ import (
 	"keepc/grammar/source"
 )
 
-// TestSolver holds what package solver says of a cluster, and with it the rules dead-weight, weak-weight and nopreempt-weight, against what
-// happens to it: the failures that it names move the address, and where it says that nothing can, no combination that is tried does.
+// TestSolver compares what package solver says about a cluster, and with it the rules dead-weight, weak-weight and
+// nopreempt-weight, with what happens to it: the failures that it names move the address, and where it says that
+// nothing can, no combination that is tried does.
 func TestSolver(t *testing.T) {
 	moved, stayed := 0, 0
 	for seed := range uint64(90) {
@@ -27,7 +28,7 @@ func TestSolver(t *testing.T) {
 				last := solver.Failure{Router: r, Tracker: k}
 				switch {
 				case watches[k].Kind == ir.FileTracker:
-					continue // what it must hold, a move does not say
+					continue // a move does not say what the file must hold
 				case ok:
 					others := m.Failures[:len(m.Failures)-1]
 					if slices.ContainsFunc(others, x.isFile) {
@@ -72,8 +73,8 @@ func (x *solved) isFile(f solver.Failure) bool {
 	return f.Tracker != solver.Gone && x.group.Watches[f.Router][f.Tracker].Kind == ir.FileTracker
 }
 
-// newSolved makes up two or three routers with at most two scripts each. rich: they may have nopreempt, a tracked file, a second interface
-// with a weight, unicast, and a second instance in a sync group.
+// newSolved makes up two or three routers with at most two scripts each. rich: they may have nopreempt, a tracked
+// file, a second interface with a weight, unicast, and a second instance in a sync group.
 func newSolved(t *testing.T, random *rand.Rand, rich bool) *solved {
 	var nodes []Node
 	var wired []cluster.Node
@@ -119,7 +120,7 @@ func newSolved(t *testing.T, random *rand.Rand, rich bool) *solved {
 			text += "}\n"
 		}
 		all.WriteString(text)
-		u := compiler.Load(source.New("lb.conf", []byte(text)), compiler.Options{}).Literal() // a weight in a sync group is an error: keepalived drops the tracker, but for an interface
+		u := compiler.Load(source.New("lb.conf", []byte(text)), compiler.Options{}).Literal() // a weight in a sync group is an error: keepalived drops the tracker, unless it is an interface
 		if u.Findings.Has(diag.Error) && (!synced || weighs) {
 			t.Fatal(u.Findings, text)
 		}
@@ -130,7 +131,8 @@ func newSolved(t *testing.T, random *rand.Rand, rich bool) *solved {
 	return &solved{t, random, all.String(), newCluster(t, nodes...), solver.Of(c, c.Groups()[0])}
 }
 
-// play starts a router first, lets other things fail, then one of its trackers, and returns who holds the address before that and in the end.
+// play starts one router first, lets other things fail, then one of its trackers, and returns who holds the address
+// before that and in the end.
 func (x *solved) play(others []solver.Failure, last solver.Failure) (before, after int) {
 	var b strings.Builder
 	b.WriteString("at 0s kill all\n")
@@ -163,7 +165,7 @@ func (x *solved) play(others []solver.Failure, last solver.Failure) (before, aft
 	return before, holder
 }
 
-// deed is a failure in the words of a script.
+// deed writes a failure in the words of a script.
 func (x *solved) deed(f solver.Failure) string {
 	if f.Tracker == solver.Gone {
 		return fmt.Sprint("kill lb", f.Router)

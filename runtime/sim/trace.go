@@ -13,7 +13,7 @@ import (
 	"keepc/runtime/router"
 )
 
-// An Entry is one line of a trace. What does not concern its kind is empty.
+// An Entry is one line of a trace. Fields that do not apply to its kind are empty.
 type Entry struct {
 	At      Seconds      `json:"at"`
 	Kind    Kind         `json:"event"`
@@ -29,7 +29,7 @@ type Entry struct {
 	Text    string       `json:"text,omitempty"` // why, or what was done
 }
 
-// A Kind of entry.
+// A Kind is the kind of an entry.
 type Kind string
 
 const (
@@ -40,23 +40,23 @@ const (
 	Server       Kind = "server"       // a real server came or went on one node
 	Quorum       Kind = "quorum"       // a service lost its quorum or has it again
 	Announcement Kind = "announcement" // an announced address goes to another stage
-	Noted        Kind = "note"         // a director wonders about something
+	Noted        Kind = "note"         // a director reports an oddity
 	Advert       Kind = "advert"       // an advertisement was sent
-	Probe        Kind = "probe"        // a real server was asked
+	Probe        Kind = "probe"        // a real server was probed
 	Expected     Kind = "expect"       // an expectation was judged
-	Gap          Kind = "gap"          // nobody holds an address from now on
+	Gap          Kind = "gap"          // no node holds an address from now on
 	Overlap      Kind = "overlap"      // several nodes do
 )
 
-// Seconds is a time since the start or a length; JSON has it as a number.
+// Seconds is a time since the start or a duration; in JSON it is a number.
 type Seconds time.Duration
 
-// MarshalJSON writes all digits that the time has.
+// MarshalJSON writes all digits of the time.
 func (s Seconds) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(nil, time.Duration(s).Seconds(), 'f', -1, 64), nil
 }
 
-// A recorder writes down what happens.
+// A recorder records what happens.
 type recorder struct {
 	trace     []Entry
 	histories map[netip.Addr]*history
@@ -87,7 +87,7 @@ func advertEntry(node string, a router.SendAdvert) Entry {
 	return Entry{Kind: Advert, Node: node, Subject: a.Interface, Text: strings.TrimPrefix(a.String(), "advert on "+a.Interface+": ")}
 }
 
-// withAlarms adds to a trace where a gap or overlap begins. Addresses that share it share the entry.
+// withAlarms adds the beginnings of gaps and overlaps to a trace. Addresses with the same one share the entry.
 func withAlarms(trace []Entry, h History, names []string) []Entry {
 	type key struct {
 		at, length Seconds

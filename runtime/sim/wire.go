@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"keepc/compiler/ir"
 	"keepc/runtime/balance"
 	"keepc/runtime/health"
 	"keepc/runtime/router"
@@ -19,13 +18,13 @@ type station struct {
 	port *port
 }
 
-// A path is a direction on a segment in which packets get lost. Links stay up.
+// A path is a direction on a segment in which packets are lost. Links stay up.
 type path struct {
 	segment  string
 	from, to int // nodes, or theRest
 }
 
-// theRest of a segment, beside the nodes: real servers, clients.
+// theRest is everything on a segment besides the nodes: real servers, clients.
 const theRest = -1
 
 // transmit sends an advertisement to everybody else on the segment, or to the owner of its destination.
@@ -53,39 +52,30 @@ func (w *world) transmit(n *node, a router.SendAdvert) {
 	}
 }
 
-// differs tells whether an advertisement is for an instance of the node that has other addresses.
+// differs reports whether an advertisement is for an instance of the node with different addresses.
 func (n *node) differs(p router.PacketReceived) bool {
 	packet, err := vrrp.Unmarshal(vrrp.Advert(p.Payload, p.AH), p.Src, p.Dst)
 	if err != nil {
 		return false
 	}
 	for _, v := range n.cfg.Instances {
-		if v.Interface != p.Interface || v.VRID != packet.VRID || v.IPv6() != p.Src.Is6() || v.Group() != p.Dst && v.Peer(p.Src) == nil {
+		group := v.Group() // of unicast there is none, and keepalived hears whoever sends to it
+		if v.Interface != p.Interface || v.VRID != packet.VRID || v.IPv6() != p.Src.Is6() || group.IsValid() && group != p.Dst {
 			continue
 		}
 		if v.Has("skip_check_adv_addr") || n.cfg.Global.Has("vrrp_skip_check_adv_addr") {
 			return false
 		}
-		return !sameSet(advertised(v), packet.Addresses)
+		return !sameSet(v.Advertised(), packet.Addresses)
 	}
 	return false
-}
-
-// advertised lists the addresses that the advertisements of an instance carry.
-func advertised(v *ir.VRRPInstance) (list []netip.Addr) {
-	for _, a := range v.Addresses {
-		if ip := a.Prefix.Addr(); !a.Excluded && ip.Is6() == v.IPv6() {
-			list = append(list, ip)
-		}
-	}
-	return list
 }
 
 func sameSet(a, b []netip.Addr) bool {
 	return len(a) == len(b) && !slices.ContainsFunc(a, func(x netip.Addr) bool { return !slices.Contains(b, x) })
 }
 
-// latency is how long the next packet is under way.
+// latency returns how long the next packet takes.
 func (w *world) latency() time.Duration {
 	d := max(w.Delay, moment)
 	if w.Jitter > 0 {
@@ -94,7 +84,7 @@ func (w *world) latency() time.Duration {
 	return d
 }
 
-// block loses, or no longer loses, what goes from some stations to others on the given segments.
+// block starts or stops losing what is sent from some stations to others on the given segments.
 func (w *world) block(lost bool, from, to []int, segments []string) {
 	for _, segment := range segments {
 		for _, f := range from {
@@ -109,10 +99,10 @@ func (w *world) block(lost bool, from, to []int, segments []string) {
 	}
 }
 
-// probe asks a real server on behalf of a node. The answer comes after a round trip, silence counts after the timeout.
+// probe probes a real server for a node. The answer comes after a round trip; silence counts after the timeout.
 func (w *world) probe(n *node, p balance.StartProbe) {
 	asker, server, target := n.brains, p.Server.Server, p.Check.Target
-	if !target.IsValid() { // a script, which asks the server in its own way
+	if !target.IsValid() { // a script, which checks the server in its own way
 		target = server
 	}
 	cause, after := "", 2*max(w.Delay, moment)
@@ -132,8 +122,8 @@ func (w *world) probe(n *node, p balance.StartProbe) {
 	}}, w.now+after)
 }
 
-// reaches tells whether a node's packets get to a real server and back: over its only interface, or the one with a virtual address
-// of the server's network. Where neither is known, servers are always reached.
+// reaches reports whether a node's packets get to a real server and back: over its only interface, or the one with a
+// virtual address of the server's network. If neither is known, servers are always reached.
 func (w *world) reaches(n *node, server netip.Addr) bool {
 	p := n.towards(server)
 	return p == nil || p.up && !w.blocked[path{p.segment, n.index, theRest}] && !w.blocked[path{p.segment, theRest, n.index}]
@@ -153,7 +143,7 @@ func (n *node) towards(server netip.Addr) *port {
 	return nil
 }
 
-// owns tells whether an address belongs to a node's interface.
+// owns reports whether an address belongs to a node's interface.
 func (n *node) owns(p *port, a netip.Addr) bool {
 	return slices.Contains(p.addrs, a) || n.shown[a]
 }

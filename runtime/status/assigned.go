@@ -12,7 +12,7 @@ type Concerned struct {
 	Server
 }
 
-// Text says in one line what weight the server has.
+// Text describes the weight of the server in one line.
 func (c Concerned) Text() string {
 	text := fmt.Sprintf("%s of %s: ", c.Address, c.Service)
 	if c.Assigned {
@@ -37,12 +37,14 @@ func (d Document) Concerned(a Assignment) (list []Concerned) {
 	return list
 }
 
-// Active counts the active connections of the real servers that an assignment is about.
-func (d Document) Active(a Assignment) (n int) {
+// Active counts the active connections of the real servers that an assignment is about; false: the kernel did not
+// report those of one.
+func (d Document) Active(a Assignment) (n int, known bool) {
 	for _, c := range d.Concerned(a) {
-		if c.Connections != nil {
-			n += int(c.Connections.Active)
+		if c.Connections == nil {
+			return n, false
 		}
+		n += int(c.Connections.Active)
 	}
-	return n
+	return n, true
 }

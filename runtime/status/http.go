@@ -19,7 +19,8 @@ import (
 //go:embed page.html
 var files embed.FS
 
-// Handler answers GET: / is a page for people, /status.json the Document, /metrics for Prometheus. Every answer is made for itself.
+// Handler answers GET: / is a page for people, /status.json the Document, /metrics for Prometheus. Every answer is
+// made on request.
 func (d Director) Handler() (http.Handler, error) {
 	page, err := template.New("page.html").Funcs(template.FuncMap{"ago": ago, "clock": clock, "bytes": inBytes}).ParseFS(files, "page.html")
 	if err != nil {
@@ -61,7 +62,7 @@ func (d Director) document(w http.ResponseWriter, r *http.Request) (Document, bo
 	return m, true
 }
 
-// headers forbids a browser all that the page does not need.
+// headers forbids browsers everything that the page does not need.
 func headers(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
@@ -72,14 +73,14 @@ func headers(h http.Handler) http.Handler {
 	})
 }
 
-// ServePage answers browsers until ctx ends; then it closes the listener. A client that is slow is left.
+// ServePage answers browsers until ctx ends; then it closes the listener. A slow client is dropped.
 func ServePage(ctx context.Context, l net.Listener, d Director) error {
 	h, err := d.Handler()
 	if err != nil {
 		return err
 	}
 	s := &http.Server{Handler: h, ReadTimeout: patience, WriteTimeout: 10 * patience, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
-	defer context.AfterFunc(ctx, func() { _ = s.Close() })() // nothing was written, nothing is lost
+	defer context.AfterFunc(ctx, func() { _ = s.Close() })() // closing loses nothing
 	if err := s.Serve(netutil.LimitListener(l, 8*maxClients)); ctx.Err() == nil {
 		return fmt.Errorf("answer browsers: %w", err)
 	}
@@ -90,10 +91,10 @@ func ServePage(ctx context.Context, l net.Listener, d Director) error {
 type view struct {
 	Document
 	Program string // its version
-	Plan    string // of files that are changed and not applied; empty: there are none
+	Plan    string // for files that are changed and not applied; empty: there are none
 }
 
-// Alive is how many servers of a service are up, for the page.
+// Alive returns how many servers of a service are up, for the page.
 func (s Service) Alive() (n int) {
 	for _, r := range s.Servers {
 		if r.Up {
@@ -103,7 +104,7 @@ func (s Service) Alive() (n int) {
 	return n
 }
 
-// ago is a span of time in the largest two units that fit.
+// ago formats a duration in the two largest units that fit.
 func ago(t, now time.Time) string {
 	d := now.Sub(t).Round(time.Second)
 	switch {
@@ -117,7 +118,7 @@ func ago(t, now time.Time) string {
 	return fmt.Sprintf("%d days", int(d.Hours())/24)
 }
 
-// inBytes is an amount in the largest unit of which there is one.
+// inBytes formats an amount in the largest unit that it reaches.
 func inBytes(n uint64) string {
 	units := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"}
 	x, i := float64(n), 0
@@ -133,7 +134,7 @@ func inBytes(n uint64) string {
 // latestEvents is how many events the page shows.
 const latestEvents = 50
 
-// Latest are the last events, the newest first, for the page.
+// Latest returns the last events, the newest first, for the page.
 func (d Document) Latest() []Event {
 	list := slices.Clone(d.Events[max(0, len(d.Events)-latestEvents):])
 	slices.Reverse(list)

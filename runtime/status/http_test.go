@@ -17,6 +17,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"keepc/runtime/bfd"
+	"keepc/runtime/router"
 )
 
 func director(d Document, err error) Director {
@@ -38,10 +41,13 @@ func get(t *testing.T, d Director, method, path string) (*http.Response, string)
 	return w.Result(), string(body)
 }
 
-// TestMetrics: what Prometheus gets of the sample; its linter finds nothing wrong with the names. UPDATE=1 rewrites the file.
+// TestMetrics compares what Prometheus gets of the sample with a file; Prometheus's linter finds nothing wrong with
+// the names. UPDATE=1 rewrites the file.
 func TestMetrics(t *testing.T) {
 	document := sample().Document("lb01.conf", 1234)
 	document.Instances[0].Conditions = []Condition{{Name: "wrong password", Peer: netip.MustParseAddr("192.0.2.2"), Last: time.Unix(1777871560, 0), Count: 3}}
+	document.Announcements = []Announcement{{Name: "edge", Address: netip.MustParseAddr("10.0.0.3"), Table: 198, Stage: "draining", Why: "an operator drains edge"}}
+	document.Scripts = []Script{{Name: "web", Known: true, Good: true, Runs: 40, Failures: 2}}
 	d := director(document, nil)
 	registry := prometheus.NewPedanticRegistry()
 	if err := registry.Register(collector{d}); err != nil {
@@ -77,8 +83,42 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// TestPage: the page has what is wrong, roles with reasons, servers and events; text of others is shown as text; nobody can change
-// anything, and a browser runs nothing.
+// TestMetricsOfTwins checks that two subjects with the same labels do not cost the page: the first of them counts, which is the new one of the
+// two sessions that there are while a reload changes a source_ip. Neither does a name that is not UTF-8.
+func TestMetricsOfTwins(t *testing.T) {
+	s := sample()
+	leaving, arriving := s.Sessions[1], s.Sessions[1]
+	changed := *arriving.Config
+	changed.Source = netip.MustParseAddr("10.0.0.1")
+	arriving.Config, arriving.State = &changed, bfd.Down
+	s.Sessions = []bfd.Standing{s.Sessions[0], arriving, leaving}
+	s.Scripts = []router.ScriptStanding{{Name: "web"}, {Name: "web"}}
+	d := s.Document("lb01.conf", 1234)
+	d.Instances[0].Conditions = []Condition{{Name: "wrong password", Peer: netip.MustParseAddr("192.0.2.2"), Count: 3}, {Name: "wrong password", Peer: netip.MustParseAddr("192.0.2.2"), Count: 4}}
+	d.Services[0].Servers = append(d.Services[0].Servers, d.Services[0].Servers[0])
+	d.Instances, d.Services, d.Kinds = append(d.Instances, d.Instances[0]), append(d.Services, d.Services[0]), append(d.Kinds, d.Kinds[0])
+	d.Instances[1].Name = "B\xfcro"
+	r, text := get(t, director(d, nil), http.MethodGet, "/metrics")
+	if r.StatusCode != http.StatusOK {
+		t.Fatalf("%s\n%.2000s", r.Status, text)
+	}
+	for _, want := range []string{`keepc_bfd_session_up{neighbor="10.0.0.8",session="c"} 0`, `vrrp_instance="B` + "\ufffd" + `ro"`, `peer="192.0.2.2",twin="0",vrid="62",vrrp_instance="oldboy"} 3`, "keepc_up 1"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("it lacks %s", want)
+		}
+	}
+	seen := map[string]bool{}
+	for line := range strings.Lines(text) {
+		if series, _, _ := strings.Cut(line, "} "); strings.HasPrefix(line, "keepc_") && seen[series] {
+			t.Errorf("twice: %s", line)
+		} else {
+			seen[series] = true
+		}
+	}
+}
+
+// TestPage checks that the page shows what is wrong, roles with reasons, servers and events; that foreign text is
+// shown as text; that it allows no changes, and that a browser runs nothing.
 func TestPage(t *testing.T) {
 	m := sample().Document("lb01.conf", 1234)
 	m.Events = []Event{{At: m.At, Level: "WARN", Subject: "10.0.0.7:80", Text: `down: <script>alert("x")</script>`}}
@@ -123,8 +163,8 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// TestPageIsWellWhereNothingIsWrong: the cluster shows no router as odd while all is well: what was dropped is over, two masters crossed at a
-// change, and an instance in FAULT, which is wrong for itself, does not listen.
+// TestPageIsWellWhereNothingIsWrong checks that the page shows no router as odd while all is well: earlier drops are
+// over, the two masters only crossed at a change, and an instance in FAULT, which is wrong by itself, does not listen.
 func TestPageIsWellWhereNothingIsWrong(t *testing.T) {
 	peer, at := netip.MustParseAddr("192.0.2.2"), time.Date(2026, 5, 4, 5, 12, 32, 0, time.Local)
 	for _, c := range []struct {
@@ -157,7 +197,7 @@ func TestPageIsWellWhereNothingIsWrong(t *testing.T) {
 	}
 }
 
-// TestEvents: who follows gets each event from then on, until the director ends.
+// TestEvents checks that a follower gets each event from then on, until the director ends.
 func TestEvents(t *testing.T) {
 	events, ended := make(chan Event, 1), make(chan struct{})
 	socket := filepath.Join(t.TempDir(), "keepc")

@@ -56,7 +56,7 @@ func (d Document) Screen(w io.Writer) error {
 	return nil
 }
 
-// maxObjects is how many objects that are not in place are shown.
+// maxObjects is the maximum number of objects not in place that are shown.
 const maxObjects = 20
 
 // objects shows what is not in the kernel as it should be.
@@ -129,7 +129,7 @@ func (d Document) announcements(b *strings.Builder) {
 	_ = t.Flush() // a Builder never fails
 }
 
-// PriorityText is the effective one, with its sum where trackers count.
+// PriorityText returns the effective priority, with its sum if trackers count.
 func (i Instance) PriorityText() string {
 	text := strconv.Itoa(int(i.Priority))
 	if strings.Contains(i.Sum, " ") {
@@ -158,7 +158,11 @@ func (s Service) screen(b *strings.Builder) {
 	if s.Lost {
 		quorum += " is lost"
 	}
-	fmt.Fprintf(b, "\n%s  %s, weight %d of %d is alive\n", s.Name, quorum, alive, total)
+	fmt.Fprintf(b, "\n%s  %s, weight %d of %d is alive", s.Name, quorum, alive, total)
+	if s.Traffic != nil {
+		b.WriteString("; " + s.Traffic.text())
+	}
+	b.WriteByte('\n')
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.TabIndent)
 	for _, r := range s.Servers {
 		why := r.Cause
@@ -170,19 +174,31 @@ func (s Service) screen(b *strings.Builder) {
 		if len(r.NotChecked) > 0 {
 			why = strings.TrimPrefix(why+"; ", "; ") + "not checked: " + strings.Join(r.NotChecked, ", ") + " is not enforced yet"
 		}
+		line := "  " + r.Address.String() + "\t" + map[bool]string{true: "up", false: "down"}[r.Up]
 		switch {
-		case !r.Up:
-			fmt.Fprintf(t, "  %s\tdown\t%s\n", r.Address, why)
-		case why != "":
-			fmt.Fprintf(t, "  %s\tup\t%s\n", r.Address, why)
-		default:
-			fmt.Fprintf(t, "  %s\tup\n", r.Address)
+		case r.Traffic != nil:
+			line += "\t" + r.Traffic.text()
+		case s.Traffic != nil && why != "":
+			line += "\t"
 		}
+		if why != "" {
+			line += "\t" + why
+		}
+		fmt.Fprintln(t, line)
 	}
 	_ = t.Flush() // a Builder never fails
 }
 
-// drift says how an operator's weight differs from the file, and how busy the server is.
+// text says how much there was.
+func (t *Traffic) text() string {
+	text := fmt.Sprintf("%d connections, %s in, %s out", t.Connections, inBytes(t.BytesIn), inBytes(t.BytesOut))
+	if t.Connections == 1 {
+		text = strings.Replace(text, "connections", "connection", 1)
+	}
+	return text
+}
+
+// drift describes how an operator's weight differs from the file, and how busy the server is.
 func (r Server) drift() string {
 	text := fmt.Sprintf("weight %d by an operator, %d in the file", r.Weight, *r.FileWeight)
 	switch c := r.Connections; {
@@ -195,7 +211,7 @@ func (r Server) drift() string {
 	}
 }
 
-// Drift lists the real servers whose weight an operator set, a line for each.
+// Drift lists the real servers whose weight an operator set, one line for each.
 func (d Document) Drift() (lines []string) {
 	for _, s := range d.Services {
 		for _, r := range s.Servers {
@@ -207,7 +223,7 @@ func (d Document) Drift() (lines []string) {
 	return lines
 }
 
-// clock is a time of day; with the day where that is not the last one.
+// clock formats a time of day; with the day if that differs from today.
 func clock(t, now time.Time) string {
 	if now.Sub(t) < 24*time.Hour {
 		return t.Local().Format("15:04:05")

@@ -17,11 +17,11 @@ import (
 )
 
 const (
-	// maxClients bounds who is served at once; more are sent away.
+	// maxClients is the number of clients that are served at once; more are turned away.
 	maxClients = 8
-	// patience bounds how long one client takes, and how long a director is waited for.
+	// patience is how long one client may take, and how long a client waits for a director.
 	patience = 2 * time.Second
-	// maxDocument is more than any director has to say.
+	// maxDocument is larger than any document.
 	maxDocument = 256 << 20
 )
 
@@ -31,20 +31,22 @@ var ErrNone = errors.New("no keepc runs here")
 // ErrRuns: a director runs in this network namespace already.
 var ErrRuns = errors.New("another keepc runs here already")
 
-// A TakenError says that the socket is taken and no director has it: two directors are root, or the same user.
+// A TakenError says that the socket is taken by a process that is not a director: directors are root, or the same
+// user.
 type TakenError struct {
 	Socket string
-	Cause  error // who has it, or why nobody knows
+	Cause  error // who has it, or why that is unknown
 }
 
 func (e *TakenError) Error() string {
-	return fmt.Sprintf("nobody can ask this keepc, for the socket %s is taken: %v", e.Socket, e.Cause)
+	return fmt.Sprintf("this keepc cannot be asked: the socket %s is taken: %v", e.Socket, e.Cause)
 }
 
 func (e *TakenError) Unwrap() error { return e.Cause }
 
-// Listen takes the socket of the network namespace, and lets in who may ask. Errors: ErrRuns; a *TakenError, for any user can
-// take a name that is no file's, and no user may keep a director from its work by that.
+// Listen takes the socket of the network namespace, and admits only clients that may ask. Errors: ErrRuns; a
+// *TakenError, because any user can take a name that is not a file's, and no user may keep a director from its work in
+// that way.
 func Listen() (net.Listener, error) { return listen(Socket) }
 
 func listen(socket string) (net.Listener, error) {
@@ -65,13 +67,13 @@ func listen(socket string) (net.Listener, error) {
 			}
 			return nil, &TakenError{socket, fmt.Errorf("user %d has it: %w", uid, err)}
 		}
-		if time.Now().After(limit) { // a director that begins or ends would have been through with it
+		if time.Now().After(limit) { // a director that starts or ends would have finished by now
 			return nil, &TakenError{socket, err}
 		}
 	}
 }
 
-// A guard sends away who may not ask.
+// A guard turns away clients that may not ask.
 type guard struct{ net.Listener }
 
 func (g guard) Accept() (net.Conn, error) {
@@ -84,30 +86,30 @@ func (g guard) Accept() (net.Conn, error) {
 		if err == nil {
 			return c, nil
 		}
-		write(c, Document{Version: Version, Error: fmt.Sprintf("user %d may not ask: %v", uid, err)}) // little enough for the socket's buffer
+		write(c, Document{Version: Version, Error: fmt.Sprintf("user %d is not allowed to ask: %v", uid, err)}) // small enough for the socket's buffer
 		_ = c.Close()
 	}
 }
 
-// A Question is what is asked of a director. Who asks nothing gets the answer to About.
+// A Question is what is asked of a director. An empty question gets the answer to About.
 type Question string
 
 const (
 	About   Question = "status"
-	Counted Question = "counters"      // with the traffic of virtual and real servers, which the kernel is asked for
+	Counted Question = "counters"      // with the traffic of virtual and real servers, which the kernel must be asked for
 	InForce Question = "configuration" // a Document with Configuration
-	Follow  Question = "events"        // each Event from now on, a line each, until who asks goes
+	Follow  Question = "events"        // a Line for each Event from now on, until the client disconnects
 )
 
-// An Assignment asks a director to give real servers a weight in place of that of its file, until it ends or a second one takes it back. The
-// answer is a Document of after that.
+// An Assignment asks a director to give real servers a weight that overrides that of its file, until it ends or
+// another Assignment undoes it. The answer is the Document after that.
 type Assignment struct {
-	Server  string `json:"server"`           // as "10.0.0.7:80", or "10.0.0.7" for all its ports
-	Service string `json:"service,omitzero"` // as "tcp 10.0.0.3:80"; empty: all services that have the server
+	Server  string `json:"server"`           // such as "10.0.0.7:80", or "10.0.0.7" for all its ports
+	Service string `json:"service,omitzero"` // such as "tcp 10.0.0.3:80"; empty: all services that have the server
 	Weight  *int   `json:"weight"`           // null: that of the file again
 }
 
-// Question is how it is asked.
+// Question returns the question that asks for it.
 func (a Assignment) Question() Question { return deed{Assign: &a}.question() }
 
 // Assignment reads what a question assigns; false: nothing.
@@ -118,14 +120,14 @@ func (q Question) Assignment() (a Assignment, some bool) {
 	return a, false
 }
 
-// A Drain asks a director to withdraw the addresses of an announcement, until it ends or a second one takes it back. The answer is a Document
-// of after that.
+// A Drain asks a director to withdraw the addresses of an announcement, until it ends or another Drain undoes it. The
+// answer is the Document after that.
 type Drain struct {
 	Announce string `json:"announce"` // the name; empty: all
 	End      bool   `json:"end,omitempty"`
 }
 
-// Question is how it is asked.
+// Question returns the question that asks for it.
 func (d Drain) Question() Question { return deed{Drain: &d}.question() }
 
 // Drain reads what a question drains; false: nothing.
@@ -136,7 +138,7 @@ func (q Question) Drain() (d Drain, some bool) {
 	return d, false
 }
 
-// A deed is what a question wants done: one of these.
+// A deed is what a question asks to be done: one of these.
 type deed struct {
 	Assign *Assignment `json:"assign,omitempty"`
 	Drain  *Drain      `json:"drain,omitempty"`
@@ -150,7 +152,7 @@ func (d deed) question() Question {
 	return Question(text)
 }
 
-// deed reads what a question wants done; the zero deed: nothing.
+// deed reads what a question asks to be done; the zero deed: nothing.
 func (q Question) deed() (d deed) {
 	if json.Unmarshal([]byte(q), &d) != nil {
 		return deed{}
@@ -168,19 +170,19 @@ func (d Document) Drained(by Drain) (list []Announcement) {
 	return list
 }
 
-// A Director answers questions about itself. Its functions are called by several goroutines at once.
+// A Director answers questions about itself. Its functions are called concurrently.
 type Director struct {
 	Version  string // of the program
 	Document func(context.Context, Question) (Document, error)
-	// Plan says what a reload of files that have changed would do; empty: they have not. nil: nobody can tell.
+	// Plan returns what a reload of changed files would do; empty: no file has changed. nil: there is no plan.
 	Plan func() string
 	// Follow returns the events from now on, until end is called.
 	Follow func() (events <-chan Event, end func())
 }
 
-// Serve answers everybody who connects, until ctx ends; then it closes the listener.
+// Serve answers every client until ctx ends; then it closes the listener.
 func Serve(ctx context.Context, l net.Listener, director Director) {
-	defer context.AfterFunc(ctx, func() { _ = l.Close() })() // nothing was written, nothing is lost
+	defer context.AfterFunc(ctx, func() { _ = l.Close() })() // closing loses nothing
 	var clients sync.WaitGroup
 	defer clients.Wait()
 	room := make(chan struct{}, maxClients)
@@ -220,7 +222,7 @@ func serve(ctx context.Context, c net.Conn, director Director) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })() // a client that does not read is left
+	defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })() // a client that does not read is dropped
 	d, err := director.Document(ctx, q)
 	if err != nil {
 		d = Document{Version: Version, Error: err.Error()}
@@ -228,7 +230,7 @@ func serve(ctx context.Context, c net.Conn, director Director) {
 	write(c, d)
 }
 
-// tell writes each event until the client goes, or does not read for a while.
+// tell writes each event until the client disconnects, or does not read for a while.
 func (d Director) tell(ctx context.Context, c net.Conn) {
 	events, end := d.Follow()
 	defer end()
@@ -239,7 +241,7 @@ func (d Director) tell(ctx context.Context, c net.Conn) {
 	defer context.AfterFunc(ctx, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })()
 	_ = c.SetReadDeadline(time.Time{})
 	reader.Go(func() {
-		defer cancel() // it has gone, or says what nobody asked
+		defer cancel() // it has disconnected, or sent something unexpected
 		_, _ = c.Read(make([]byte, 1))
 	})
 	defer cancel()
@@ -247,7 +249,7 @@ func (d Director) tell(ctx context.Context, c net.Conn) {
 		select {
 		case e := <-events:
 			_ = c.SetWriteDeadline(time.Now().Add(patience))
-			if json.NewEncoder(c).Encode(e) != nil {
+			if json.NewEncoder(c).Encode(Line{EventVersion, e}) != nil {
 				return
 			}
 		case <-ctx.Done():
@@ -256,10 +258,10 @@ func (d Director) tell(ctx context.Context, c net.Conn) {
 	}
 }
 
-// maxQuestion is more than any question has.
+// maxQuestion is larger than any question.
 const maxQuestion = 512
 
-// question reads what a client asks, a line. One of another version may not ask at all.
+// question reads what a client asks, one line. A client of a different version may ask nothing.
 func question(c net.Conn) Question {
 	_ = c.SetReadDeadline(time.Now().Add(patience / 20)) // a unix socket has deadlines
 	line, _ := bufio.NewReader(io.LimitReader(c, maxQuestion)).ReadString('\n')
@@ -270,14 +272,15 @@ func question(c net.Conn) Question {
 	return About
 }
 
-// write sends a document; who does not listen does not get it.
+// write sends a document; a client that does not listen does not get it.
 func write(c net.Conn, d Document) { _ = json.NewEncoder(c).Encode(d) }
 
-// Ask asks the director of this network namespace. Errors: ErrNone; one that does not answer, or must not be believed.
+// Ask asks the director of this network namespace. Errors: ErrNone; a director that does not answer, or must not be
+// trusted.
 func Ask(ctx context.Context, q Question) (*Document, error) { return ask(ctx, Socket, q) }
 
-// Events calls told with each event of the director of this network namespace, until ctx ends, the director does, or told returns an
-// error. Errors: as Ask; that of told; io.EOF when the director ended.
+// Events calls told with each event of the director of this network namespace, until ctx ends, the director ends, or
+// told returns an error. Errors: as Ask; that of told; io.EOF when the director ended.
 func Events(ctx context.Context, told func(Event) error) error { return eventsOf(ctx, Socket, told) }
 
 func eventsOf(ctx context.Context, socket string, told func(Event) error) error {
@@ -289,26 +292,28 @@ func eventsOf(ctx context.Context, socket string, told func(Event) error) error 
 	defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })()
 	lines := json.NewDecoder(c)
 	for {
-		var e Event
-		switch err := lines.Decode(&e); {
+		var line Line
+		switch err := lines.Decode(&line); {
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
 			return io.EOF
 		case err != nil:
 			return fmt.Errorf("follow the running keepc: %w", err)
+		case line.Version != EventVersion:
+			return fmt.Errorf("follow the running keepc: its events are of version %d, this keepc understands %d", line.Version, EventVersion)
 		}
-		if err := told(e); err != nil {
+		if err := told(line.Event); err != nil {
 			return err
 		}
 	}
 }
 
-// dial asks a question; the answer is to be read.
+// dial asks a question; the caller reads the answer.
 func dial(ctx context.Context, socket string, q Question) (net.Conn, error) {
 	c, err := new(net.Dialer).DialContext(ctx, "unix", socket)
 	switch {
-	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist): // the latter where names of sockets are files
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist): // the latter if names of sockets are files
 		return nil, ErrNone
 	case err != nil:
 		return nil, fmt.Errorf("ask the running keepc: %w", err)
@@ -317,7 +322,7 @@ func dial(ctx context.Context, socket string, q Question) (net.Conn, error) {
 		_ = c.Close()
 		return nil, fmt.Errorf("ask the running keepc: user %d has the socket %s: %w", uid, socket, err)
 	}
-	_, _ = io.WriteString(c, string(q)+"\n") // who sends us away says why
+	_, _ = io.WriteString(c, string(q)+"\n") // a director that turns us away says why
 	return c, nil
 }
 
@@ -331,17 +336,17 @@ func ask(ctx context.Context, socket string, q Question) (*Document, error) {
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })()
 	text, err := io.ReadAll(io.LimitReader(c, maxDocument))
-	if err != nil && !errors.Is(err, syscall.ECONNRESET) { // it may not have read the question before it sent us away
+	if err != nil && !errors.Is(err, syscall.ECONNRESET) { // it may have turned us away before reading the question
 		return nil, fmt.Errorf("ask the running keepc: %w", err)
 	}
 	var d Document
 	switch err := json.Unmarshal(text, &d); {
 	case len(text) == 0:
-		return nil, errors.New("ask the running keepc: it said nothing; too many ask at once")
+		return nil, errors.New("ask the running keepc: it did not answer; too many ask at once")
 	case err != nil:
 		return nil, fmt.Errorf("ask the running keepc: it does not speak JSON: %w", err)
 	case d.Version != Version:
-		return nil, fmt.Errorf("ask the running keepc: it speaks version %d, this one understands %d", d.Version, Version)
+		return nil, fmt.Errorf("ask the running keepc: it speaks version %d, this program understands version %d", d.Version, Version)
 	case d.Error != "":
 		return nil, fmt.Errorf("ask the running keepc: %s", d.Error)
 	}

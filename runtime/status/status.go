@@ -1,8 +1,9 @@
-// Package status lets a running director answer for itself: a small document on a unix socket.
+// Package status lets a running director answer for itself: with a small document on a unix socket.
 //
-// The socket is an abstract one: it belongs to the network namespace, as the addresses and virtual servers do, and ends with the
-// director. So no file is left behind, there is one director a namespace, and who plans in a namespace asks the director of that
-// one. Abstract sockets have no permissions: both ends look who the other one is, and trust root and their own user alone.
+// The socket is abstract: it belongs to the network namespace, as the addresses and virtual servers do, and ends with
+// the director. So no file is left behind, there is one director per namespace, and a plan in a namespace asks the
+// director of that namespace. Abstract sockets have no permissions: both ends check who the other one is, and trust
+// only root and their own user.
 package status
 
 import (
@@ -15,6 +16,7 @@ import (
 	"keepc/compiler/plan"
 	"keepc/compiler/report"
 	"keepc/compiler/state"
+	"keepc/runtime/balance"
 	"keepc/runtime/bfd"
 	"keepc/runtime/health"
 	"keepc/runtime/kernel"
@@ -26,15 +28,15 @@ import (
 // Socket is where the director of a network namespace answers.
 const Socket = "@keepc"
 
-// Version of the document; it grows when a field changes its meaning or goes.
+// Version is the version of the document; it grows when a field changes its meaning or is removed.
 const Version = 1
 
-// A Document is what a director says of itself.
+// A Document is what a director says about itself.
 type Document struct {
 	Version int    `json:"version"`
-	Error   string `json:"error,omitempty"` // why there is no more than this
+	Error   string `json:"error,omitempty"` // why the rest is missing
 
-	At        time.Time  `json:"at"` // when it was said
+	At        time.Time  `json:"at"` // when it was written
 	PID       int        `json:"pid"`
 	File      string     `json:"file"`
 	Started   time.Time  `json:"started"`
@@ -46,29 +48,31 @@ type Document struct {
 	Announcements []Announcement `json:"announcements,omitempty"`
 	Scripts       []Script       `json:"scripts"` // the vrrp_scripts that instances track
 	Sessions      []Session      `json:"bfd_sessions"`
-	// Statistics count for the director as a whole, since it began.
+	// Statistics are those of the whole director since its start.
 	Statistics Statistics `json:"statistics"`
-	// Configuration is the text in force, with its secrets, as its includes and definitions come out: for who asks for it alone.
+	// Configuration is the text in force after includes and definitions, with its secrets; only for clients that ask
+	// for it.
 	Configuration []byte `json:"configuration,omitempty"`
 	// AtStart are the settings that this process keeps until it ends, by keyword.
 	AtStart  map[string]string `json:"at_start"`
-	Faults   []string          `json:"faults"`   // the errors of the file in force, with what becomes of them
-	Unread   []string          `json:"unread"`   // its includes of which nothing was read
-	Problems []string          `json:"problems"` // what the kernel refuses, and is tried again
-	// NotEnforced is what of the file in force the director does not do yet, with what that means: a line for each reason.
+	Faults   []string          `json:"faults"`   // the errors of the file in force, with their consequences
+	Unread   []string          `json:"unread"`   // its includes that brought in nothing
+	Problems []string          `json:"problems"` // what the kernel refuses and is being retried
+	// NotEnforced is what the director does not do yet of the file in force, with the consequences: one line for each
+	// reason.
 	NotEnforced []string `json:"not_enforced"`
-	// Made are the addresses, routes, rules and virtual servers that the director made and would remove, by the names that a plan has
-	// for them. The real servers of a virtual server go with it.
+	// Made are the addresses, routes, rules and virtual servers that the director made and would remove, by their
+	// names in a plan. The real servers of a virtual server go with it.
 	Made []string `json:"made"`
-	// Kinds is how the objects of each kind are, with what happened to them since the start; NotInPlace are those that are not in the
-	// kernel as the director wants them.
+	// Kinds is the state of the objects of each kind, with what happened to them since the start; NotInPlace are those
+	// that are not in the kernel as the director wants them.
 	Kinds      []reconcile.Kind   `json:"kinds"`
 	NotInPlace []reconcile.Object `json:"not_in_place"`
-	// Events are what the director told last, the oldest first.
+	// Events are the director's last events, the oldest first.
 	Events []Event `json:"events"`
 }
 
-// An Event is something that a director told: a line of its log.
+// An Event is an event of a director: a line of its log.
 type Event struct {
 	At      time.Time      `json:"at"`
 	Level   string         `json:"level"` // INFO, WARN or ERROR
@@ -77,10 +81,19 @@ type Event struct {
 	Fields  map[string]any `json:"fields,omitempty"` // the same for programs: instance, role, priority, reason, server, service, …
 }
 
-// A Reload was asked for.
+// EventVersion is that of a Line; it grows when a field changes its meaning or goes.
+const EventVersion = 1
+
+// A Line is an Event as who follows a director gets it.
+type Line struct {
+	Version int `json:"version"`
+	Event
+}
+
+// A Reload is a requested reload.
 type Reload struct {
 	At      time.Time `json:"at"`
-	Refused string    `json:"refused,omitempty"` // one finding a line; empty: it was done
+	Refused string    `json:"refused,omitempty"` // one finding per line; empty: it was done
 }
 
 // An Instance is a virtual router.
@@ -88,27 +101,28 @@ type Instance struct {
 	Name      string    `json:"name"`
 	Interface string    `json:"interface"`
 	VRID      uint8     `json:"virtual_router_id"`
-	Twin      int       `json:"twin,omitzero"` // its number among those with this VRID on the interface and other peers
+	Twin      int       `json:"twin,omitzero"` // its number among those with this VRID on the interface and different peers
 	IPv6      bool      `json:"ipv6"`
 	Role      string    `json:"role"` // INIT, BACKUP, MASTER or FAULT
 	Since     time.Time `json:"since"`
 	Why       string    `json:"why"`
 	Priority  uint8     `json:"priority"`               // the effective one
-	Sum       string    `json:"priority_sum,omitempty"` // as "100 + 20 (script web)"
-	Master    *Master   `json:"master,omitempty"`       // whom a BACKUP heard last
+	Sum       string    `json:"priority_sum,omitempty"` // such as "100 + 20 (script web)"
+	Master    *Master   `json:"master,omitempty"`       // the router that a BACKUP last heard
 	Addresses []string  `json:"addresses"`              // of the virtual router, whoever holds them
-	// Statistics count since a configuration first named it.
+	// Statistics are those since a configuration first named it.
 	Statistics vrrp.Statistics `json:"statistics"`
 	// Dropped are the routers whose advertisements are dropped, at most the last eight.
 	Dropped []Dropped `json:"dropped"`
-	// Conditions are the states that are not as they were meant, with the router that is the cause: two masters, and what makes them.
+	// Conditions are the states that differ from the intention, with the router that is the cause: two masters, and
+	// the causes of two masters.
 	Conditions []Condition `json:"conditions"`
 }
 
-// A Condition is such a state. It is over when it is not seen any longer.
+// A Condition is such a state. It is over when it is no longer seen.
 type Condition struct {
-	Name  string     `json:"condition"` // as "dual master", "one-way", "foreign cluster", "wrong password", "other version"
-	Peer  netip.Addr `json:"peer"`      // of a duplicate address: that address; the cause names the MAC address of the other holder
+	Name  string     `json:"condition"` // such as "dual master", "one-way", "foreign cluster", "wrong password", "other version"
+	Peer  netip.Addr `json:"peer"`      // for a duplicate address: that address; the cause names the MAC address of the other holder
 	Cause string     `json:"cause"`
 	Since time.Time  `json:"since"`
 	Last  time.Time  `json:"last"`
@@ -121,7 +135,7 @@ type Master struct {
 	Priority uint8      `json:"priority"`
 }
 
-// A Dropped is a router whose advertisements an instance drops. One that is heard again is none.
+// A Dropped is a router whose advertisements an instance drops. A router that is heard again is removed.
 type Dropped struct {
 	Peer  netip.Addr `json:"peer"`
 	Why   string     `json:"why"` // of the last one
@@ -130,16 +144,16 @@ type Dropped struct {
 	Count uint64     `json:"count"`
 }
 
-// Statistics are the counters of a director. Those of RFC 8347 have its names.
+// Statistics are the counters of a director. Those in RFC 8347 have its names.
 type Statistics struct {
 	ChecksumErrors uint64 `json:"checksum-errors"`
 	VersionErrors  uint64 `json:"version-errors"`
-	VRIDErrors     uint64 `json:"vrid-errors"` // without those that the kernel drops: most of them
+	VRIDErrors     uint64 `json:"vrid-errors"` // without those that the kernel drops, which are most of them
 	IPTTLErrors    uint64 `json:"ip-ttl-errors"`
 	Checks         Checks `json:"checks"` // of all servers in the configuration
 	Reloads        uint64 `json:"reloads"`
 	ReloadsRefused uint64 `json:"reloads-refused"`
-	NotesLost      uint64 `json:"notes-lost"` // that the log was too slow for
+	NotesLost      uint64 `json:"notes-lost"` // because the log was too slow
 }
 
 // Checks are the counters of health checks.
@@ -147,7 +161,7 @@ type Checks struct {
 	Done         uint64  `json:"done"`
 	Failed       uint64  `json:"failed"`
 	Inconclusive uint64  `json:"inconclusive"`
-	Seconds      float64 `json:"seconds"` // of all together
+	Seconds      float64 `json:"seconds"` // of all checks together
 }
 
 // A Script is a vrrp_script.
@@ -165,11 +179,11 @@ type Session struct {
 	Neighbor string    `json:"neighbor"`
 	State    string    `json:"state"` // AdminDown, Down, Init or Up
 	Since    time.Time `json:"since"`
-	// Diagnostics are those of RFC 5880, as "Control Detection Time Expired"; empty: none.
+	// Diagnostics are those of RFC 5880, such as "Control Detection Time Expired"; empty: none.
 	Diagnostic       string `json:"local-diagnostic,omitempty"`
 	RemoteState      string `json:"remote-state"`
 	RemoteDiagnostic string `json:"remote-diagnostic,omitempty"`
-	// Discriminators; 0: that of the neighbour is not known.
+	// Discriminators; 0: the neighbour's is unknown.
 	Local  uint32 `json:"local-discriminator"`
 	Remote uint32 `json:"remote-discriminator"`
 	// Seconds; 0: nothing was heard.
@@ -200,10 +214,10 @@ func newSession(s bfd.Standing) Session {
 
 // A Service is a virtual server.
 type Service struct {
-	Name    string   `json:"name"` // as in "tcp 10.0.0.3:80"
+	Name    string   `json:"name"` // such as "tcp 10.0.0.3:80"
 	Quorum  uint32   `json:"quorum"`
 	Lost    bool     `json:"quorum_lost"`
-	Traffic *Traffic `json:"traffic,omitempty"` // since it is in the kernel; nil: the kernel does not tell
+	Traffic *Traffic `json:"traffic,omitempty"` // since it was added to the kernel; nil: the kernel does not report it
 	Servers []Server `json:"real_servers"`
 }
 
@@ -217,24 +231,30 @@ type Announcement struct {
 	Why        string     `json:"why"`
 }
 
-// A Server is a real server of a virtual one.
+// A Server is a real server of a virtual server.
 type Server struct {
 	Address netip.AddrPort `json:"address"`
 	Weight  int            `json:"weight"`
 	Up      bool           `json:"up"`
 	Cause   string         `json:"cause,omitempty"` // why it is down
-	// NotChecked are the keywords of the checks that its file asks for and keepc does not make.
+	// NotChecked are the keywords of the checks that the file asks for and keepc does not make.
 	NotChecked []string `json:"not_checked,omitempty"`
 	Checks     Checks   `json:"checks"`
-	// FileWeight is the weight in the file, where a check set another one.
+	// CertificateEnds is when the certificate ends that the server showed to SSL_GET; of several, the first. CertificateEndsSoon says that the
+	// server will be down then, and that this is soon.
+	CertificateEnds     time.Time `json:"certificate_ends,omitzero"`
+	CertificateEndsSoon bool      `json:"certificate_ends_soon,omitempty"`
+	// FileWeight is the weight in the file, if a check set a different one.
 	FileWeight *int `json:"file_weight,omitempty"`
-	// Assigned: an operator set the weight. FileWeight is there then, and so are Connections, where the kernel tells them.
+	// Assigned says that an operator set the weight. Then FileWeight is present, and so is Connections, if the kernel
+	// reports them.
 	Assigned    bool         `json:"assigned,omitempty"`
 	Connections *Connections `json:"connections,omitempty"`
-	Traffic     *Traffic     `json:"traffic,omitempty"` // since it is in the kernel; nil: the kernel does not tell, or it is not there
+	Traffic     *Traffic     `json:"traffic,omitempty"` // since it was added to the kernel; nil: the kernel does not report it, or it is absent
 }
 
-// Traffic is what IPVS counts of a service or a real server. Answers are counted with NAT alone: else they do not pass it.
+// Traffic is what IPVS counts for a service or a real server. Answers are counted only with NAT: otherwise they do not
+// pass through it.
 type Traffic struct {
 	Connections uint64 `json:"connections"`
 	PacketsIn   uint64 `json:"packets_in"`
@@ -243,7 +263,7 @@ type Traffic struct {
 	BytesOut    uint64 `json:"bytes_out"`
 }
 
-// trafficOf is what was counted of one of many.
+// trafficOf returns what was counted for one of many.
 func trafficOf[K comparable](all map[K]kernel.Traffic, k K) *Traffic {
 	t, counted := all[k]
 	if !counted {
@@ -252,16 +272,17 @@ func trafficOf[K comparable](all map[K]kernel.Traffic, k K) *Traffic {
 	return (*Traffic)(&t)
 }
 
-// Connections are those that the kernel remembers of a real server.
+// Connections are those that the kernel remembers for a real server.
 type Connections struct {
 	Active     uint32 `json:"active"`     // established
 	Inactive   uint32 `json:"inactive"`   // in any other state
-	Persistent uint32 `json:"persistent"` // templates of clients that come back to this server
+	Persistent uint32 `json:"persistent"` // templates of clients that return to this server
 }
 
-// A Snapshot is what the loops of a director hand over for a Document: little enough to take between two advertisements.
+// A Snapshot is what the loops of a director hand over for a Document: little enough to collect between two
+// advertisements.
 type Snapshot struct {
-	First *ir.Config // that the director began with
+	First *ir.Config // that the director started with
 
 	// Of the router machine.
 	Standings  []router.Standing
@@ -275,7 +296,9 @@ type Snapshot struct {
 	Config    *ir.Config // its virtual servers
 	Situation state.Situation
 	Checks    map[state.DestinationKey]health.Statistics
-	Busy      map[state.DestinationKey]Connections // of those servers that an operator gave a weight
+	// Certificates are those that servers showed to SSL_GET.
+	Certificates map[state.DestinationKey]balance.Ending
+	Busy         map[state.DestinationKey]Connections // of the servers that an operator gave a weight
 
 	Traffic kernel.Traffics
 
@@ -293,7 +316,7 @@ type Snapshot struct {
 	Reloads, ReloadsRefused, NotesLost uint64
 }
 
-// Document writes the snapshot down.
+// Document formats the snapshot.
 func (s Snapshot) Document(file string, pid int) Document {
 	d := Document{
 		Version: Version, At: s.At, PID: pid, File: file, Started: s.Started, Since: s.Since, Reload: s.Reload,
@@ -344,7 +367,10 @@ func (s Snapshot) Document(file string, pid int) Document {
 			k := state.DestinationKey{Service: v.Key, Server: r.Addr}
 			cause, down := s.Situation.Down[k]
 			checks = checks.Plus(s.Checks[k])
-			server := Server{r.Addr, r.Weight, !down, cause, notChecked(r), newChecks(s.Checks[k]), nil, false, nil, trafficOf(s.Traffic.Servers, k)}
+			server := Server{
+				Address: r.Addr, Weight: r.Weight, Up: !down, Cause: cause, NotChecked: notChecked(r), Checks: newChecks(s.Checks[k]),
+				CertificateEnds: s.Certificates[k].At, CertificateEndsSoon: s.Certificates[k].Soon, Traffic: trafficOf(s.Traffic.Servers, k),
+			}
 			if weight, set := s.Situation.Weight[k]; set {
 				server.Weight, server.FileWeight = weight, &r.Weight
 			}
@@ -394,7 +420,7 @@ func newChecks(s health.Statistics) Checks {
 	return Checks{s.Checks, s.Failures, s.Inconclusive, s.Duration.Seconds()}
 }
 
-// notChecked lists the keywords of the checks of a real server that are not made, each once.
+// notChecked lists the keywords of the checks of a real server that are not made, once each.
 func notChecked(r *ir.RealServer) (list []string) {
 	for _, c := range r.Checks {
 		if !enforced.Checked(c) && !slices.Contains(list, c.Keyword()) {
@@ -404,7 +430,7 @@ func notChecked(r *ir.RealServer) (list []string) {
 	return list
 }
 
-// Owns returns the function that tells whether the director made an object.
+// Owns returns the function that reports whether the director made an object.
 func (d Document) Owns() plan.Owned {
 	made := map[string]bool{}
 	for _, name := range d.Made {
@@ -413,8 +439,8 @@ func (d Document) Owns() plan.Owned {
 	return func(k state.Key) bool { return made[k.String()] }
 }
 
-// Situation is that of the director for what it has in common with a configuration. The rest of the configuration would start anew:
-// BACKUP, and up.
+// Situation returns the director's situation for the parts that it has in common with a configuration. The rest of the
+// configuration would start from scratch: BACKUP, and up.
 func (d Document) Situation(cfg *ir.Config) state.Situation {
 	s := state.Situation{Master: map[ir.InstanceKey]string{}, Down: map[state.DestinationKey]string{}, Weight: map[state.DestinationKey]int{}, Assigned: map[state.DestinationKey]int{}, NoQuorum: map[ir.ServiceKey]bool{}}
 	for _, i := range d.Instances {
@@ -441,7 +467,7 @@ func (d Document) Situation(cfg *ir.Config) state.Situation {
 				s.Down[state.DestinationKey{Service: v.Key, Server: r.Address}] = r.Cause
 			}
 		}
-		for _, r := range v.RealServers { // a weight that changes in the file counts
+		for _, r := range v.RealServers { // a changed weight in the file counts
 			if x, ok := set[r.Addr]; ok && x.Assigned { // it stays over a reload
 				s.Assigned[state.DestinationKey{Service: v.Key, Server: r.Addr}] = x.Weight
 			} else if ok && *x.FileWeight == r.Weight {

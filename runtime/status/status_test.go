@@ -22,6 +22,7 @@ import (
 	"keepc/compiler/ir"
 	"keepc/compiler/state"
 	"keepc/grammar/source"
+	"keepc/runtime/balance"
 	"keepc/runtime/bfd"
 	"keepc/runtime/kernel"
 	"keepc/runtime/reconcile"
@@ -107,6 +108,10 @@ func sample() Snapshot {
 				{Service: web, Server: netip.MustParseAddrPort("10.0.0.7:80")}: {Connections: 7, PacketsIn: 40, PacketsOut: 38, BytesIn: 5000, BytesOut: 3 << 20},
 			},
 		},
+		Certificates: map[state.DestinationKey]balance.Ending{
+			{Service: web, Server: netip.MustParseAddrPort("10.0.0.7:80")}: {At: day.Add(5 * 24 * time.Hour), Soon: true},
+			{Service: web, Server: netip.MustParseAddrPort("10.0.0.9:80")}: {At: day.Add(50 * 24 * time.Hour)},
+		},
 		Standings: []router.Standing{
 			{Config: cfg.Instances[0], Role: vrrp.Master, Reason: vrrp.Because("no advert for 3.61s"), Since: day.Add(4 * time.Second), Priority: 120, Sum: track.Sum{Base: 100, Terms: []track.Term{{Thing: track.Thing{Kind: track.Script, Name: "web"}, N: 20}}}},
 			{Config: cfg.Instances[1], Role: vrrp.Faulty, Reason: vrrp.Because("eth0 has no IPv6 link-local address"), Since: day, Priority: 100},
@@ -145,8 +150,8 @@ func TestScreen(t *testing.T) {
 	}
 }
 
-// TestSchema holds what a director says of itself, and what it tells, against the schemas that we publish for programs. One whose fields change
-// their meaning or go has a new version, and its schema another name.
+// TestSchema validates what a director says about itself, and its events, with the schemas that we publish for
+// programs. If fields change their meaning or are removed, the version grows and the schema gets a new name.
 func TestSchema(t *testing.T) {
 	idle := Snapshot{First: &ir.Config{}, Config: &ir.Config{}}
 	full := sample().Document("lb01.conf", 1234)
@@ -156,7 +161,7 @@ func TestSchema(t *testing.T) {
 	}{
 		{"status-1", full},
 		{"status-1", idle.Document("lb01.conf", 1234)},
-		{"event-1", Event{At: full.At, Level: "WARN", Subject: "VI_1", Text: "FAULT", Fields: map[string]any{"role": "FAULT", "priority": 100}}},
+		{"event-1", Line{EventVersion, Event{At: full.At, Level: "WARN", Subject: "VI_1", Text: "FAULT", Fields: map[string]any{"role": "FAULT", "priority": 100}}}},
 	} {
 		abs, err := filepath.Abs(filepath.Join("..", "..", "testdata", "schema", c.schema+".json"))
 		if err != nil {
@@ -183,7 +188,7 @@ func TestSchema(t *testing.T) {
 	}
 }
 
-// TestSituation brings what a director knows to the file that it would reload.
+// TestSituation applies what a director knows to the file that it would reload.
 func TestSituation(t *testing.T) {
 	d := sample().Document("lb01.conf", 1234)
 	cfg := config(strings.NewReplacer("oldboy", "renamed", "10.0.0.7", "10.0.0.9").Replace(conf))
@@ -197,7 +202,8 @@ func TestSituation(t *testing.T) {
 	}
 }
 
-// TestOwns: what the director made is known by its name; a real server goes with its service, and the rest is nobody's.
+// TestOwns checks that what the director made is recognized by its name; a real server belongs to the owner of its
+// service, and the rest is foreign.
 func TestOwns(t *testing.T) {
 	s := sample()
 	vip := state.AddressKey{Dev: "eth0", Prefix: netip.MustParsePrefix("10.0.0.3/24")}
@@ -219,7 +225,7 @@ func TestOwns(t *testing.T) {
 	}
 }
 
-// A stand is a socket with somebody who answers.
+// A stand is a socket with something that answers.
 func stand(t *testing.T, answer func(context.Context, Question) (Document, error)) (socket string) {
 	t.Helper()
 	socket = filepath.Join(t.TempDir(), "keepc")
@@ -252,7 +258,7 @@ func TestAsk(t *testing.T) {
 	}{
 		{"answers", good, nil, ""},
 		{"hangs", Document{}, errors.New("its event loop does not answer"), "its event loop does not answer"},
-		{"is newer", later, nil, "it speaks version 2, this one understands 1"},
+		{"is newer", later, nil, "it speaks version 2, this program understands version 1"},
 	} {
 		socket := stand(t, func(context.Context, Question) (Document, error) { return c.answer, c.err })
 		d, err := ask(t.Context(), socket, About)
@@ -262,8 +268,8 @@ func TestAsk(t *testing.T) {
 	}
 }
 
-// TestQuestions: the configuration, which has secrets, is for who asks for it. Who asks nothing, as a client of an older version, gets the
-// status.
+// TestQuestions checks that the configuration, which has secrets, is only for those who ask for it. A client that asks
+// nothing, as one of an older version, gets the status.
 func TestQuestions(t *testing.T) {
 	socket := stand(t, func(_ context.Context, q Question) (Document, error) {
 		d := Document{Version: Version}
@@ -288,13 +294,13 @@ func TestQuestions(t *testing.T) {
 	}
 }
 
-// TestListen: a name belongs to who took it first; it is a director's when that user is trusted.
+// TestListen checks that a name belongs to the process that took it first; it is a director's if its user is trusted.
 func TestListen(t *testing.T) {
 	socket := stand(t, func(context.Context, Question) (Document, error) { return Document{}, nil })
 	if l, err := listen(socket); l != nil || !errors.Is(err, ErrRuns) {
 		t.Errorf("a second director: %v, %v", l, err)
 	}
-	mute := filepath.Join(t.TempDir(), "mute") // bound, and nobody listens
+	mute := filepath.Join(t.TempDir(), "mute") // bound, and nothing listens
 	if err := os.WriteFile(mute, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -304,7 +310,8 @@ func TestListen(t *testing.T) {
 	}
 }
 
-// TestCrowd proves that who asks and does not listen takes nothing from who stops the director, and that more are sent away.
+// TestCrowd checks that clients that ask and do not listen do not keep a director from being stopped, and that excess
+// clients are turned away.
 func TestCrowd(t *testing.T) {
 	began := make(chan struct{}, maxClients)
 	socket := stand(t, func(ctx context.Context, _ Question) (Document, error) {

@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// Watch asks the director of this network namespace again and again, with a pause in between, until see is content or ctx ends. see gets nil
-// where no director runs. Errors: that of ctx; those of Ask but ErrNone.
-func Watch(ctx context.Context, pause time.Duration, see func(*Document) (enough bool, err error)) error {
-	return watch(ctx, Socket, pause, see)
+// Watch asks the director of this network namespace a question repeatedly, with a pause in between, until see returns true
+// or ctx ends. see gets nil if no director runs. Errors: that of ctx; those of Ask except ErrNone.
+func Watch(ctx context.Context, q Question, pause time.Duration, see func(*Document) (enough bool, err error)) error {
+	return watch(ctx, Socket, q, pause, see)
 }
 
-func watch(ctx context.Context, socket string, pause time.Duration, see func(*Document) (enough bool, err error)) error {
+func watch(ctx context.Context, socket string, q Question, pause time.Duration, see func(*Document) (enough bool, err error)) error {
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
 	for {
-		d, err := ask(ctx, socket, About)
+		d, err := ask(ctx, socket, q)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

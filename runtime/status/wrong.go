@@ -14,18 +14,19 @@ import (
 // recent is how long the advertisements of a router count as dropped after the last one.
 const recent = time.Minute
 
-// Wrong lists what is wrong, a line for each, the worst first: instances in FAULT, other routers that are not heard, BFD sessions that are not up, services without a
-// quorum, what the kernel refuses, a refused reload, servers that are down. It is empty when all is well.
+// Wrong lists what is wrong, one line each, the worst first: instances in FAULT, other routers that are not heard, BFD
+// sessions that are not up, services without a quorum, what the kernel refuses, a refused reload, servers that are
+// down, servers whose certificate ends soon. It is empty when all is well.
 func (d Document) Wrong() (lines []string) {
 	say := func(format string, values ...any) { lines = append(lines, fmt.Sprintf(format, values...)) }
 	for _, i := range d.Instances {
 		if i.Role == vrrp.Faulty.String() {
-			say("%s is in FAULT since %s: %s", i.Name, clock(i.Since, d.At), i.Why)
+			say("%s has been in FAULT since %s: %s", i.Name, clock(i.Since, d.At), i.Why)
 		}
 	}
 	for _, i := range d.Instances {
 		for _, x := range i.dropping(d.At) {
-			say("%s drops the advertisements of %s since %s, %d so far: %s", i.Name, x.Peer, clock(x.Since, d.At), x.Count, x.Why)
+			say("%s has dropped the advertisements of %s since %s, %d so far: %s", i.Name, x.Peer, clock(x.Since, d.At), x.Count, x.Why)
 		}
 	}
 	for _, i := range d.Instances {
@@ -40,9 +41,9 @@ func (d Document) Wrong() (lines []string) {
 		switch {
 		case s.State == bfd.Up.String():
 		case s.Diagnostic == "":
-			say("the BFD session %s with %s is %s since %s", s.Name, s.Neighbor, s.State, clock(s.Since, d.At))
+			say("the BFD session %s with %s has been %s since %s", s.Name, s.Neighbor, s.State, clock(s.Since, d.At))
 		default:
-			say("the BFD session %s with %s is %s since %s: %s", s.Name, s.Neighbor, s.State, clock(s.Since, d.At), s.Diagnostic)
+			say("the BFD session %s with %s has been %s since %s: %s", s.Name, s.Neighbor, s.State, clock(s.Since, d.At), s.Diagnostic)
 		}
 	}
 	for _, s := range d.Services {
@@ -61,7 +62,7 @@ func (d Document) Wrong() (lines []string) {
 			break
 		}
 		if o.State == reconcile.Failed {
-			say("%s %s failed since %s, %d tries: %s", o.Kind, o.Name, clock(o.Since, d.At), o.Tries, o.Error)
+			say("%s %s has failed since %s, %d tries: %s", o.Kind, o.Name, clock(o.Since, d.At), o.Tries, o.Error)
 		}
 	}
 	if r := d.Reload; r != nil && r.Refused != "" {
@@ -78,10 +79,17 @@ func (d Document) Wrong() (lines []string) {
 			}
 		}
 	}
+	for _, s := range d.Services {
+		for _, r := range s.Servers {
+			if r.Up && r.CertificateEndsSoon {
+				say("the certificate of %s of %s ends at %s; the server is down by then", r.Address, s.Name, r.CertificateEnds.Local().Format("2006-01-02 15:04"))
+			}
+		}
+	}
 	return lines
 }
 
-// dropping are the routers whose advertisements an instance drops at a time.
+// dropping returns the routers whose advertisements an instance drops at a time.
 func (i Instance) dropping(at time.Time) (list []Dropped) {
 	for _, x := range i.Dropped {
 		if at.Sub(x.Last) <= recent {
@@ -91,7 +99,8 @@ func (i Instance) dropping(at time.Time) (list []Dropped) {
 	return list
 }
 
-// Current are the conditions of an instance that hold at a time. Two masters once is how a master changes: their advertisements crossed.
+// Current returns the conditions of an instance that hold at a time. Two masters seen once are a normal change of the
+// master: their advertisements crossed.
 func (i Instance) Current(at time.Time) (list []Condition) {
 	for _, c := range i.Conditions {
 		if crossed := c.Name == vrrp.DualMaster.String() && c.Count == 1; at.Sub(c.Last) <= recent && !crossed {
@@ -101,7 +110,8 @@ func (i Instance) Current(at time.Time) (list []Condition) {
 	return list
 }
 
-// OnlyDropped are the routers whose advertisements are dropped at a time without a condition that says so, for the page.
+// OnlyDropped returns the routers whose advertisements are dropped at a time and that no condition names, for the
+// page.
 func (i Instance) OnlyDropped(at time.Time) (list []Dropped) {
 	conditions := i.Current(at)
 	for _, d := range i.dropping(at) {
@@ -112,7 +122,7 @@ func (i Instance) OnlyDropped(at time.Time) (list []Dropped) {
 	return list
 }
 
-// A Wish is that an instance has a role.
+// A Wish says that an instance should have a role.
 type Wish struct{ Instance, Role string }
 
 // ParseWish reads "VI_1 MASTER".
@@ -129,7 +139,7 @@ func ParseWish(text string) (w Wish, err error) {
 	return w, fmt.Errorf("%q: expected an instance and a role, as \"VI_1 MASTER\", \"VI_1 BACKUP\" or \"VI_1 FAULT\"", text)
 }
 
-// Holds reports whether the wish is met, and what is instead.
+// Holds reports whether the wish is met, and what is true instead.
 func (w Wish) Holds(d *Document) (met bool, instead string) {
 	if d == nil {
 		return false, ErrNone.Error()

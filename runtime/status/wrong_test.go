@@ -12,19 +12,20 @@ import (
 	"keepc/runtime/vrrp"
 )
 
-// TestWrong reports each trouble by itself, and none that is over.
+// TestWrong checks that each trouble is reported by itself, and none that is over.
 func TestWrong(t *testing.T) {
 	all := sample()
 	all.Standings[0].Unheard = []vrrp.Unheard{{Peer: netip.MustParseAddr("10.0.0.6"), Drop: vrrp.Drop{Defect: vrrp.ErrAuth}, First: all.At.Add(-time.Hour), Last: all.At.Add(-time.Second), Count: 3600}}
 	wrong := all.Document("lb01.conf", 1).Wrong()
 	for i, want := range []string{
-		"six is in FAULT since 05:12:32: eth0 has no IPv6 link-local address",
-		"oldboy drops the advertisements of 10.0.0.6 since 06:12:32, 3600 so far: wrong password",
-		"the BFD session b with 10.0.0.9 is Down since 05:13:32: Control Detection Time Expired",
+		"six has been in FAULT since 05:12:32: eth0 has no IPv6 link-local address",
+		"oldboy has dropped the advertisements of 10.0.0.6 since 06:12:32, 3600 so far: wrong password",
+		"the BFD session b with 10.0.0.9 has been Down since 05:13:32: Control Detection Time Expired",
 		"tcp 10.0.0.3:80 has lost its quorum",
-		"address 10.0.0.3/24 dev eth0 failed since 05:13:32, 7 tries: no such interface: eth0",
+		"address 10.0.0.3/24 dev eth0 has failed since 05:13:32, 7 tries: no such interface: eth0",
 		"the reload of 06:12:32 was refused: lb01.conf:4:14: error: priority 300",
 		"10.0.0.8:80 of tcp 10.0.0.3:80 is down: connect: connection refused",
+		"the certificate of 10.0.0.7:80 of tcp 10.0.0.3:80 ends at 2026-05-09 ",
 	} {
 		if i >= len(wrong) || !strings.HasPrefix(wrong[i], want) {
 			t.Fatalf("no %q in\n%s", want, strings.Join(wrong, "\n"))
@@ -34,7 +35,7 @@ func TestWrong(t *testing.T) {
 	fine.Standings = all.Standings[:1]
 	fine.Standings[0].Unheard[0].Last = all.At.Add(-time.Hour)
 	fine.Objects, fine.Problems, fine.Reload, fine.Situation = nil, nil, nil, sample().Situation
-	fine.Situation.Down, fine.Situation.NoQuorum = nil, nil
+	fine.Situation.Down, fine.Situation.NoQuorum, fine.Certificates = nil, nil, nil
 	fine.Sessions = all.Sessions[1:]
 	if wrong := fine.Document("lb01.conf", 1).Wrong(); len(wrong) > 0 {
 		t.Errorf("all is over, and wrong is %q", wrong)
@@ -62,7 +63,7 @@ func TestWatch(t *testing.T) {
 		return Document{Version: Version, Instances: []Instance{{Name: "VI_1", Role: role.Load().(string), Why: "starts"}}}, nil
 	})
 	wish, seen := Wish{"VI_1", "MASTER"}, []string{}
-	err := watch(t.Context(), socket, time.Millisecond, func(d *Document) (bool, error) {
+	err := watch(t.Context(), socket, About, time.Millisecond, func(d *Document) (bool, error) {
 		met, instead := wish.Holds(d)
 		seen = append(seen, instead)
 		role.Store("MASTER")
@@ -73,7 +74,7 @@ func TestWatch(t *testing.T) {
 	}
 	ctx, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer stop()
-	err = watch(ctx, "@keepc-nobody", time.Millisecond, func(d *Document) (bool, error) {
+	err = watch(ctx, "@keepc-nobody", About, time.Millisecond, func(d *Document) (bool, error) {
 		if met, instead := wish.Holds(d); met || instead != ErrNone.Error() {
 			t.Errorf("nobody: %v, %s", met, instead)
 		}

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// A Timer is the deadline of one machine. It is a part of the machine's own structure: fifty thousand of them cost a heap of pointers.
-// The zero Timer does not run; it needs Do before it is set.
+// A Timer is the deadline of one machine. It is embedded in the machine's own structure: fifty thousand of them cost a
+// heap of pointers. The zero Timer does not run; it needs Do before it is set.
 type Timer struct {
 	Do    func(now time.Time) // called when the time has come
-	Owner any                 // whose deadline it is, for who asks Owners; may be nil
+	Owner any                 // the machine, for callers of Owners; may be nil
 
 	at    time.Time
-	order int // among equal times: that of the first Set, so that traces repeat
+	order int // order of the first Set, for equal times, so that traces repeat
 	slot  int // in the heap, from 1; 0: not running
 }
 
@@ -23,7 +23,7 @@ type Timers struct {
 	set  int // timers set so far
 }
 
-// Set makes a timer run to a time, or stops it.
+// Set makes a timer run until a time, or stops it.
 func (t *Timers) Set(x *Timer, at time.Time, running bool) {
 	if x.order == 0 {
 		t.set++
@@ -47,7 +47,7 @@ func (t *Timers) Stop(x *Timer) { t.Set(x, time.Time{}, false) }
 // Running reports whether a timer runs.
 func (t *Timers) Running(x *Timer) bool { return x.slot != 0 }
 
-// First is when the next timer is due; false: none runs.
+// First returns when the next timer is due; false: none runs.
 func (t *Timers) First() (time.Time, bool) {
 	if len(t.heap) == 0 {
 		return time.Time{}, false
@@ -55,7 +55,7 @@ func (t *Timers) First() (time.Time, bool) {
 	return t.heap[0].at, true
 }
 
-// Owners yields whose timers run: that of the next one first, the others in no order.
+// Owners yields the owners of the running timers: that of the next one first, the others in no order.
 func (t *Timers) Owners(yield func(owner any) bool) {
 	for _, x := range t.heap {
 		if !yield(x.Owner) {
@@ -64,7 +64,7 @@ func (t *Timers) Owners(yield func(owner any) bool) {
 	}
 }
 
-// Run calls those that are due, in the order of their times. Each has to set its timer anew, or to stop it.
+// Run calls the timers that are due, in order of time. Each must set itself again or stop.
 func (t *Timers) Run(now time.Time) {
 	for len(t.heap) > 0 && !now.Before(t.heap[0].at) {
 		t.heap[0].Do(now)

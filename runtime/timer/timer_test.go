@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// TestOrder: timers run by time, equal ones in the order in which they were first set, and a stopped one does not run.
+// TestOrder checks that timers run by time, equal ones in the order in which they were first set, and a stopped one does not run.
 func TestOrder(t *testing.T) {
 	var timers Timers
 	var ran []string

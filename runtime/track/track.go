@@ -9,7 +9,7 @@ import (
 	"keepc/compiler/ir"
 )
 
-// A Kind of thing that instances track.
+// A Kind is the kind of what instances track.
 type Kind = ir.TrackKind
 
 const (
@@ -24,7 +24,8 @@ const (
 type Thing struct {
 	Kind Kind
 	Name string
-	// What is the file, the processes or the ends of a session behind the name: a reload may give it to others, whose status is another one.
+	// What is the file, the processes or the ends of a session that the name stands for: a reload may change that, and
+	// with it the status.
 	What string
 }
 
@@ -51,27 +52,29 @@ func OfBFD(b *ir.BFD) Thing {
 	return Thing{BFD, b.Name, ends}
 }
 
-// A Status is what is known of a thing. The zero Status is that of one nobody has looked at yet: it neither adds to a priority nor
-// takes from it.
+// A Status is what is known of a thing. The zero Status is that of a thing not examined yet: it neither adds to a
+// priority nor subtracts from it.
 type Status struct {
 	Known bool
-	Good  bool // of all but files
+	Good  bool // of all kinds but files
 	Value int  // of a file
 }
 
-// A Tracker is a thing with what it weighs in one instance. Weight 0 makes its failure a FAULT.
+// A Tracker is a thing with its weight in one instance. With weight 0 its failure is a FAULT.
 type Tracker struct {
 	Thing
 	Weight ir.Weight
 }
 
-// Of lists the trackers of an instance in the order of the file, then those of its sync group, then those of the interfaces that it follows
-// unasked. In a group without sync_group_tracking_weight keepalived drops what has a weight of its own, but for interfaces, whose weight counts. A bfd_instance
-// that tells checkers alone is nothing that an instance can track.
+// Of lists the trackers of an instance in file order, then those of its sync group, then those of the interfaces that
+// it follows implicitly. What it follows with a static object is not weighted. In a group without
+// sync_group_tracking_weight keepalived drops trackers with a weight of their own, except for interfaces, whose weight
+// counts. An instance cannot track a bfd_instance that only tells checkers.
 func Of(v *ir.VRRPInstance, cfg *ir.Config) (list []Tracker) {
 	add := func(of *ir.Tracked, weightless bool) {
 		for t := range of.Trackers() {
-			if thing, ok := thingOf(t, cfg); ok && !(weightless && t.Weight.N != 0 && t.Kind != Interface) {
+			static := t.Kind == Interface && slices.Contains(v.Static, t.Name)
+			if thing, ok := thingOf(t, cfg); ok && !static && !(weightless && t.Weight.N != 0 && t.Kind != Interface) {
 				list = append(list, Tracker{thing, *t.Weight})
 			}
 		}
@@ -111,18 +114,18 @@ func thingOf(t ir.Tracker, cfg *ir.Config) (Thing, bool) {
 	return Thing{Kind: t.Kind, Name: t.Name}, true
 }
 
-// A Verdict is what trackers make of an instance. It is a value, whose texts are made when somebody asks for them.
+// A Verdict is the effect of trackers on an instance. It is a value, whose texts are made on demand.
 type Verdict struct {
 	Priority uint8   // the effective one, 1..254; 255 stays
-	Sum      Sum     // how it comes about
+	Sum      Sum     // its parts
 	Fault    Failure // why the instance is in FAULT; zero: it is not
-	Waiting  Thing   // what may become a fault and is not known yet, zero: nothing; an instance does not start before
+	Waiting  Thing   // what may become a fault and is not known yet; zero: nothing. An instance does not start before it is known
 }
 
-// A Sum is the priority of the file with what trackers add, and prints as "100 + 20 (script web)".
+// A Sum is the priority of the file with what trackers add; it prints as "100 + 20 (script web)".
 type Sum struct {
 	Base  uint8
-	Terms []Term // those that count, in the order of the file
+	Terms []Term // those that count, in file order
 }
 
 // A Term is what a thing adds to a priority.
@@ -152,12 +155,12 @@ type Failure struct {
 // IsZero reports whether nothing fails.
 func (f Failure) IsZero() bool { return f == Failure{} }
 
-// Judge sums up what an instance tracks. The rules are those of keepalived: a weight above 0 is added while the thing is good, one
-// below 0 while it is not, reverse turns the sign; a file's number is multiplied by its weight. The owner of the addresses, priority
-// 255, ignores weights.
+// Judge adds up what an instance tracks. The rules are those of keepalived: a weight above 0 is added while the thing
+// is good, one below 0 while it is not, and reverse changes the sign; a file's number is multiplied by its weight. The
+// owner of the addresses, priority 255, ignores weights.
 func Judge(base uint8, trackers []Tracker, status func(Thing) Status) Verdict {
 	v := Verdict{Sum: Sum{Base: base}}
-	total := int(base)
+	total := 0
 	for _, t := range trackers {
 		s := status(t.Thing)
 		switch {
@@ -169,7 +172,7 @@ func Judge(base uint8, trackers []Tracker, status func(Thing) Status) Verdict {
 			if v.Waiting == (Thing{}) {
 				v.Waiting = t.Thing
 			}
-		case base == 255:
+		case base == ir.OwnerPriority:
 		default:
 			if n := t.contribution(s); n != 0 {
 				total += n
@@ -177,17 +180,14 @@ func Judge(base uint8, trackers []Tracker, status func(Thing) Status) Verdict {
 			}
 		}
 	}
-	if base != 255 {
-		total = min(max(total, 1), 254)
-	}
-	v.Priority = uint8(total)
+	v.Priority = ir.EffectivePriority(base, total)
 	return v
 }
 
-// faultBelow is the contribution of a file from which on it is a fault.
+// faultBelow is the contribution of a file at or below which it is a fault.
 const faultBelow = -254
 
-// fails tells whether the thing is a fault.
+// fails reports whether the thing is a fault.
 func (t Tracker) fails(s Status) bool {
 	switch {
 	case t.Kind == File && t.Weight.N == 0:
@@ -216,7 +216,7 @@ func (f Failure) String() string {
 	return f.Thing.String() + " fails"
 }
 
-// contribution is what the thing adds to the priority.
+// contribution returns what the thing adds to the priority.
 func (t Tracker) contribution(s Status) int {
 	switch {
 	case t.Kind == File:

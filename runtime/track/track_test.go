@@ -9,7 +9,7 @@ import (
 	"keepc/runtime/track"
 )
 
-// The sums and faults below were all seen from keepalived 2.2.7.
+// TestJudge checks sums and faults that were all seen from keepalived 2.2.7.
 func TestJudge(t *testing.T) {
 	good, bad, unknown := track.Status{Known: true, Good: true}, track.Status{Known: true}, track.Status{}
 	value := func(n int) track.Status { return track.Status{Known: true, Value: n} }
@@ -77,7 +77,7 @@ func TestSum(t *testing.T) {
 	}
 }
 
-// A script's standing by its results, one letter a run: g good, b bad, l lost, which tells nothing.
+// TestRuns checks a script's state by its results, one letter per run: g good, b bad, l lost, which has no result.
 func TestRuns(t *testing.T) {
 	for _, c := range []struct {
 		name       string
@@ -125,7 +125,7 @@ func TestRuns(t *testing.T) {
 	}
 }
 
-// A run that takes longer than the interval is followed by the next one at once.
+// TestSlowRun checks that a run that takes longer than the interval is followed by the next one at once.
 func TestSlowRun(t *testing.T) {
 	r := track.NewRuns(time.Unix(0, 0), track.Spec{Interval: time.Second, Timeout: time.Minute, Rise: 1, Fall: 1}, track.Status{})
 	r.Tick(time.Unix(0, 0))

@@ -11,7 +11,7 @@ import (
 	"keepc/compiler/ir"
 )
 
-// A Defect is what is wrong with an advertisement. It is an error, told apart with errors.Is.
+// A Defect is what is wrong with an advertisement. It is an error; callers distinguish defects with errors.Is.
 type Defect uint8
 
 // Why a packet is dropped; 0: it is not.
@@ -33,6 +33,11 @@ const (
 	ErrPeer
 	ErrSignature
 	ErrReplay
+	// With auth_hmac.
+	ErrUnsigned
+	ErrKey
+	ErrClock
+	ErrStale
 
 	defects
 )
@@ -44,10 +49,12 @@ func (d Defect) Error() string {
 		ErrVersionMismatch: "another version", ErrAuthType: "another authentication type", ErrAuth: "wrong password",
 		ErrIntervalMismatch: "another interval", ErrPeer: "not from a unicast_peer",
 		ErrSignature: "wrong password, or altered on its way", ErrReplay: "sent before",
+		ErrUnsigned: "without a signature", ErrKey: "signed with an unknown key", ErrClock: "signed by another clock", ErrStale: "sent before",
 	}[d]
 }
 
-// A Drop is a Defect with what it compares. It is a value, so that a flood of bad packets costs no text; Error has the words.
+// A Drop is a Defect with the values that it compares. It is a value, so that a flood of bad packets formats no text;
+// Error returns its text.
 type Drop struct {
 	Defect       Defect
 	Theirs, Ours int64      // what their packet has, and what it should have, in the unit of the Defect
@@ -79,6 +86,10 @@ func (d Drop) Error() string {
 		return fmt.Sprintf("%v: theirs %d, ours %d (0 none, 1 PASS, 2 AH)", d.Defect, d.Theirs, d.Ours)
 	case d.Defect == ErrReplay:
 		return fmt.Sprintf("%v: sequence number %d, and %d was heard or sent", d.Defect, d.Theirs, d.Ours)
+	case d.Defect == ErrKey:
+		return fmt.Sprintf("%v: %d", d.Defect, d.Theirs)
+	case d.Defect == ErrClock:
+		return fmt.Sprintf("%v: %d s off, time_window is %d", d.Defect, d.Theirs, d.Ours)
 	case d.Defect == ErrIntervalMismatch && d.Theirs == 0:
 		return d.Defect.Error() + ": theirs 0"
 	case d.Defect == ErrIntervalMismatch:
@@ -90,8 +101,8 @@ func (d Drop) Error() string {
 // Unwrap returns the Defect.
 func (d Drop) Unwrap() error { return d.Defect }
 
-// accept reads an advertisement and checks what the receiver must: RFC 3768 section 7.1, RFC 9568 section 7.1. keepalived looks at
-// the same things in another order, which shows in the reason of a packet with several faults and nowhere else.
+// accept reads an advertisement and checks what the receiver must: RFC 3768 section 7.1, RFC 9568 section 7.1.
+// keepalived checks the same in a different order, which shows only in the reason for a packet with several faults.
 func (m *Machine) accept(r Received) (Packet, Drop) {
 	advert, seq, wrong := r.Payload, uint32(0), Drop{}
 	if r.AH {
@@ -109,9 +120,15 @@ func (m *Machine) accept(r Received) (Packet, Drop) {
 	if wrong = m.comes(r); wrong.Defect != 0 {
 		return p, wrong
 	}
-	switch {
-	case p.Version != m.cfg.Version:
+	if p.Version != m.cfg.Version {
 		return p, Drop{Defect: ErrVersionMismatch, Theirs: int64(p.Version), Ours: int64(m.cfg.Version)}
+	}
+	if m.cfg.AuthHMAC != nil {
+		if wrong = m.checkTrailer(r, p.size(r.Src)); wrong.Defect != 0 {
+			return p, wrong
+		}
+	}
+	switch {
 	case p.Version == 3 && p.Interval == 0:
 		return p, Drop{Defect: ErrIntervalMismatch}
 	case p.Version == 3:
@@ -137,8 +154,8 @@ func (m *Machine) accept(r Received) (Packet, Drop) {
 	return p, Drop{}
 }
 
-// comes checks the way of an advertisement: who sent it, to whom, over how many routers. keepalived asks nothing of a unicast source,
-// unless check_unicast_src or a TTL of a peer wants it.
+// comes checks the path of an advertisement: who sent it, to whom, over how many routers. keepalived does not check a
+// unicast source, unless check_unicast_src or the TTL of a peer requires it.
 func (m *Machine) comes(r Received) Drop {
 	if group := m.cfg.Group(); group.IsValid() {
 		switch {
@@ -163,12 +180,12 @@ func (m *Machine) comes(r Received) Drop {
 	return Drop{}
 }
 
-// checksSource reports whether only peers are heard.
+// checksSource reports whether only peers are accepted.
 func (m *Machine) checksSource() bool {
 	return m.cfg.CheckUnicastSource || slices.ContainsFunc(m.cfg.Unicast, func(p ir.UnicastPeer) bool { return p.MinTTL > 0 || p.MaxTTL < 255 })
 }
 
-// sumOf is the checksum that an instance begins with.
+// sumOf returns the checksum that an instance starts with.
 func sumOf(v *ir.VRRPInstance) Sum {
 	if plainSum(v) {
 		return SumPlain
@@ -179,11 +196,11 @@ func sumOf(v *ir.VRRPInstance) Sum {
 	return SumPseudo
 }
 
-// plainSum reports whether an instance sends no pseudo header in its checksum.
+// plainSum reports whether an instance sends checksums without the pseudo header.
 func plainSum(v *ir.VRRPInstance) bool { return v.V3ChecksumAsV2 && v.Version == 3 && !v.IPv6() }
 
-// takes reports whether an odd checksum is one that a peer may have. That of an old unicast peer is answered in kind from now on.
-// With v3_checksum_as_v2 keepalived takes any checksum; keepc takes that of version 2 and the right one.
+// takes reports whether a peer may have a nonstandard checksum. From then on an old unicast peer is answered in kind.
+// With v3_checksum_as_v2 keepalived accepts any checksum; keepc accepts that of version 2 and the right one.
 func (m *Machine) takes(s Sum) bool {
 	if s == SumPlain || plainSum(m.cfg) {
 		return s == SumPlain && plainSum(m.cfg)
@@ -197,14 +214,15 @@ func (m *Machine) takes(s Sum) bool {
 	return true
 }
 
-// samePassword compares in constant time what the wire carries of two passwords.
+// samePassword compares in constant time what packets carry of two passwords.
 func samePassword(a, b ir.Secret) bool {
 	x, y := authData(a), authData(b)
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
-// compareAddresses says how the addresses of an advertisement differ from ours; their order does not matter. The protocol lets
-// routers with different addresses elect one master all the same, which leaves some addresses without a home.
+// compareAddresses says how the addresses of an advertisement differ from ours; their order does not matter. The
+// protocol lets routers with different addresses elect one master all the same, which leaves some addresses without a
+// holder.
 func compareAddresses(theirs, ours []netip.Addr) string {
 	var odd []string
 	for _, a := range theirs {

@@ -51,7 +51,8 @@ func TestRFC9568Section7_1ReceiverChecks(t *testing.T) {
 	}
 }
 
-// Different addresses are told and change nothing: RFC 9568 section 7.1 leaves the choice, keepalived logs.
+// TestOtherAddressesAreTold checks that different addresses are reported and change nothing: RFC 9568 section 7.1
+// leaves the choice, keepalived logs.
 func TestOtherAddressesAreTold(t *testing.T) {
 	cfg := instance(func(v *ir.VRRPInstance) {
 		for _, a := range []string{"192.0.2.11/24", "192.0.2.12/24", "2001:db8::10/64"} {
@@ -67,13 +68,14 @@ func TestOtherAddressesAreTold(t *testing.T) {
 		"192.0.2.11 192.0.2.13":            "192.0.2.13 is only theirs, 192.0.2.10 is only ours",
 	} {
 		theirs := addrs(strings.Fields(list)...)
-		if got := compareAddresses(theirs, New(cfg).advertised()); got != odd || sameAddresses(theirs, New(cfg).advertised()) != (odd == "") {
+		if got := compareAddresses(theirs, cfg.Advertised()); got != odd || sameAddresses(theirs, cfg.Advertised()) != (odd == "") {
 			t.Errorf("%s: %q, want %q", list, got, odd)
 		}
 	}
 }
 
-// A note about an oddity comes once a minute, each kind for itself, and anew in a new role.
+// TestNotesAreRare checks that a note about an oddity comes once a minute, separately for each kind, and again in a
+// new role.
 func TestNotesAreRare(t *testing.T) {
 	b := newBench(t, instance(), Backup)
 	wrongTTL := from("192.0.2.3", 200)
@@ -89,7 +91,7 @@ func TestNotesAreRare(t *testing.T) {
 	want(t, "after a minute", b.do(time.Minute, wrongTTL), "note")
 }
 
-// What cannot be sent is said, once in a while; the machine goes on.
+// TestUnsendable checks that what cannot be sent is reported, at a limited rate; the machine continues.
 func TestUnsendable(t *testing.T) {
 	b := newBench(t, instance(func(v *ir.VRRPInstance) { v.AdvertInterval = 300 * time.Second }), Backup)
 	want(t, "transition", b.due(), "note, MASTER, announce 1×5")

@@ -10,25 +10,25 @@ import (
 	"keepc/compiler/ir"
 )
 
-// An authentication header (RFC 2402 section 2) stands in front of a version 2 advertisement with auth_type AH: next header, length in
-// words of 4 bytes without the first two, 2 reserved bytes, SPI, sequence number, and 96 bits of an HMAC-MD5 (RFC 2403). As keepalived
-// has it, the SPI is the source address, and the key is the first 8 bytes of the password.
+// An authentication header (RFC 2402 section 2) precedes a version 2 advertisement with auth_type AH: next header,
+// length in 4-byte words minus two, 2 reserved bytes, SPI, sequence number, and 96 bits of an HMAC-MD5 (RFC 2403). In
+// keepalived's version, the SPI is the source address, and the key is the first 8 bytes of the password.
 const (
 	headerAH    = 51 // IP protocol number
 	ahLen       = 24
-	ahSignature = 12 // where it begins
+	ahSignature = 12 // its offset
 	ahWords     = ahLen/4 - 2
 )
 
-// An envelope is what the signature of an authentication header covers of the IP header in front of it.
+// An envelope is what the signature of an authentication header covers of the IP header before it.
 type envelope struct {
 	src, dst netip.Addr
 	id       uint16 // the identification
-	ttl      uint8  // 0: it may change on the way
+	ttl      uint8  // 0: it may change in transit
 }
 
-// ttlSigned is the TTL that a signature covers. RFC 2402 section 3.3.3.1 leaves it out, for routers change it; keepalived 2.2.7 leaves it out
-// for unicast alone: TestKeepalivedSendsTheSame.
+// ttlSigned is the TTL that a signature covers. RFC 2402 section 3.3.3.1 leaves it out, because routers change it;
+// keepalived 2.2.7 leaves it out only for unicast: TestKeepalivedSendsTheSame.
 func ttlSigned(dst netip.Addr, ttl int) uint8 {
 	if dst.IsMulticast() {
 		return uint8(ttl)
@@ -36,7 +36,7 @@ func ttlSigned(dst netip.Addr, ttl int) uint8 {
 	return 0
 }
 
-// sign returns the payload of an IP packet with an authentication header in front of an advertisement.
+// sign returns the payload of an IP packet with an authentication header before an advertisement.
 func (e envelope) sign(advert []byte, seq uint32, key ir.Secret) []byte {
 	b := make([]byte, ahLen, ahLen+len(advert))
 	b[0], b[1] = protocol, ahWords
@@ -49,9 +49,9 @@ func (e envelope) sign(advert []byte, seq uint32, key ir.Secret) []byte {
 	return b
 }
 
-// signature is that of a payload, whatever stands in its place.
+// signature computes that of a payload, ignoring the one in it.
 func (e envelope) signature(payload []byte, key ir.Secret) (mac [ahLen - ahSignature]byte) {
-	var ip [20]byte // without what changes on the way: TOS, flags, checksum
+	var ip [20]byte // without what changes in transit: TOS, flags, checksum
 	ip[0] = 0x45
 	binary.BigEndian.PutUint16(ip[2:], uint16(len(ip)+len(payload)))
 	binary.BigEndian.PutUint16(ip[4:], e.id)
@@ -69,7 +69,7 @@ func (e envelope) signature(payload []byte, key ir.Secret) (mac [ahLen - ahSigna
 	return mac
 }
 
-// open returns the advertisement behind an authentication header, and its sequence number. Nothing is checked but the form.
+// open returns the advertisement after an authentication header, and its sequence number. Only the form is checked.
 func open(payload []byte) (advert []byte, seq uint32, wrong Drop) {
 	switch {
 	case len(payload) < ahLen+headerLen:
@@ -80,7 +80,8 @@ func open(payload []byte) (advert []byte, seq uint32, wrong Drop) {
 	return payload[ahLen:], binary.BigEndian.Uint32(payload[8:]), Drop{}
 }
 
-// Advert is the advertisement in the payload of an IP packet: what is behind an authentication header, if there is one.
+// Advert returns the advertisement in the payload of an IP packet: what follows an authentication header, if there is
+// one.
 func Advert(payload []byte, ah bool) []byte {
 	if ah {
 		return payload[min(len(payload), ahLen):]
@@ -88,8 +89,9 @@ func Advert(payload []byte, ah bool) []byte {
 	return payload
 }
 
-// checkSignature checks the authentication header of an advertisement. A sequence number counts for both directions: who becomes MASTER
-// goes on with the number of the one before. Like keepalived 2.2.7, a number counts once, and a wrong signature uses none up.
+// checkSignature checks the authentication header of an advertisement. A sequence number counts for both directions: a
+// router that becomes MASTER continues with the number of the previous one. As in keepalived 2.2.7, a number is
+// accepted once, and a wrong signature uses none up.
 func (m *Machine) checkSignature(r Received, seq uint32) Drop {
 	e := envelope{r.Src, r.Dst, r.ID, ttlSigned(r.Dst, r.TTL)}
 	spi, mac := r.Src.As4(), e.signature(r.Payload, m.cfg.Auth.Pass)
@@ -103,8 +105,8 @@ func (m *Machine) checkSignature(r Received, seq uint32) Drop {
 	return Drop{}
 }
 
-// nextSeq is the sequence number after another one. The low half is the identification of the IP packet, which the signature covers: the
-// kernel would set another one in place of 0.
+// nextSeq returns the next sequence number. The low half is the identification of the IP packet, which the signature
+// covers: the kernel would replace 0.
 func nextSeq(seq uint32) uint32 {
 	if seq++; uint16(seq) == 0 {
 		seq++
@@ -112,14 +114,15 @@ func nextSeq(seq uint32) uint32 {
 	return seq
 }
 
-// signed are advertisements that are ready to leave under a sequence number.
+// signed are advertisements that are ready to be sent under a sequence number, or a stamp.
 type signed struct {
 	seq   uint32
+	stamp stamp
 	sends []*Send
 }
 
-// sign returns the advertisements of m.sending under the sequence number that comes n after the last one. They are the same each time until
-// one of them has left, or what they say changes.
+// sign returns the advertisements of m.sending under the sequence number n after the last one. They are the same each
+// time until one of them has been sent, or their content changes.
 func (m *Machine) sign(n int) []*Send {
 	seq := m.seq
 	for i := range n + 1 {
@@ -132,12 +135,12 @@ func (m *Machine) sign(n int) []*Send {
 			e := envelope{s.Src, s.Dst, uint16(seq), ttlSigned(s.Dst, int(s.TTL))}
 			all[i] = &Send{Src: s.Src, Dst: s.Dst, TTL: s.TTL, AH: true, ID: e.id, Payload: e.sign(s.Payload, seq, m.cfg.Auth.Pass)}
 		}
-		m.signed = append(m.signed[:i], signed{seq, all})
+		m.signed = append(m.signed[:i], signed{seq: seq, sends: all})
 	}
 	return m.signed[n].sends
 }
 
-// signNext returns the advertisements under the next sequence number, which is used up.
+// signNext returns the advertisements under the next sequence number, which is then used up.
 func (m *Machine) signNext() []*Send {
 	all := m.sign(0)
 	m.seq = m.signed[0].seq

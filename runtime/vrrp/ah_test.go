@@ -11,8 +11,9 @@ import (
 	"keepc/compiler/ir"
 )
 
-// signedOnWire are packets of keepalived 2.2.7 with auth_type AH, from 192.0.2.2: TestKeepalivedSendsTheSame records such anew. The TTL is signed
-// where they go to the group, and not where they go to a peer, which is what RFC 2402 says of both.
+// signedOnWire are packets of keepalived 2.2.7 with auth_type AH, from 192.0.2.2: TestKeepalivedSendsTheSame records
+// them again. The TTL is signed if they go to the group, and not if they go to a peer, which is what RFC 2402 says for
+// both.
 var signedOnWire = []struct {
 	name, dst, pass string
 	seq             uint32
@@ -59,13 +60,13 @@ func signing(priority uint8, pass string, source string) *Machine {
 	return m
 }
 
-// heardAs is what another router hears of an advertisement.
+// heardAs returns what another router receives of an advertisement.
 func heardAs(s *Send) Received {
 	return Received{Src: s.Src, Dst: s.Dst, TTL: int(s.TTL), AH: s.AH, ID: s.ID, Payload: s.Payload}
 }
 
-// TestSignatures holds that an advertisement counts once it is signed with the key of the group, and that who becomes MASTER goes on with the
-// sequence numbers of the one before.
+// TestSignatures checks that an advertisement is accepted once if it is signed with the key of the group, and that a
+// router that becomes MASTER continues with the sequence numbers of the previous one.
 func TestSignatures(t *testing.T) {
 	now := time.Unix(0, 0)
 	a, b := signing(200, "k3y", "192.0.2.1"), signing(100, "k3y", "192.0.2.2")
@@ -140,21 +141,21 @@ func TestSignatures(t *testing.T) {
 	}
 }
 
-// TestSequenceNumbers leaves out those that are no identification.
+// TestSequenceNumbers checks that numbers are skipped which cannot be an identification.
 func TestSequenceNumbers(t *testing.T) {
 	if a, b := nextSeq(0xfffe), nextSeq(0xffff); a != 0xffff || b != 0x10001 {
 		t.Errorf("%x %x", a, b)
 	}
 }
 
-// FuzzSigned holds that no payload behind which the key is not does anything, or ends the machine.
+// FuzzSigned checks that no payload that is not signed with the key has any effect, or makes the machine panic.
 func FuzzSigned(f *testing.F) {
 	for _, c := range signedOnWire {
 		f.Add(unhex(c.hex), uint16(1))
 	}
 	f.Fuzz(func(t *testing.T, payload []byte, id uint16) {
 		m := signing(100, "a key that nobody has", "192.0.2.1")
-		m.Step(time.Unix(1, 0), Received{Src: netip.MustParseAddr("192.0.2.2"), Dst: Group(false), TTL: 255, AH: true, ID: id, Payload: payload})
+		m.Step(time.Unix(1, 0), Received{Src: netip.MustParseAddr("192.0.2.2"), Dst: ir.MulticastGroup(false), TTL: 255, AH: true, ID: id, Payload: payload})
 		if s := m.Statistics(); s.AdvertisementRcvd != 0 {
 			t.Errorf("%x is accepted", payload)
 		}

@@ -13,7 +13,7 @@ func (m *Machine) announce(addresses []ir.Address, repeat int) {
 	}
 }
 
-// addedAddresses lists those that were not there before.
+// addedAddresses lists those that are new.
 func addedAddresses(before, now []ir.Address) (added []ir.Address) {
 	if slices.EqualFunc(before, now, func(a, b ir.Address) bool { return a.On() == b.On() && a.Prefix == b.Prefix }) {
 		return nil
@@ -34,8 +34,9 @@ func addedAddresses(before, now []ir.Address) (added []ir.Address) {
 	return added
 }
 
-// elsewhere lists the addresses that garp_extra_if announces, so that switches remember where the interfaces are: the first one of each family on each
-// interface that is not that of the instance; without "all" only on those with a virtual MAC address.
+// elsewhere lists the addresses that garp_extra_if announces, so that switches remember where the interfaces are: the
+// first one of each family on each interface other than the instance's; without "all" only on those with a virtual MAC
+// address.
 func elsewhere(v *ir.VRRPInstance) (list []ir.Address) {
 	for _, a := range v.Addresses {
 		on := a.On()

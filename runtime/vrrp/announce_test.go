@@ -8,7 +8,8 @@ import (
 	"keepc/compiler/ir"
 )
 
-// TestGARPExtraInterface: the addresses on other interfaces are announced again and again; without "all" only those with a virtual MAC address.
+// TestGARPExtraInterface checks that the addresses on other interfaces are announced repeatedly; without "all" only
+// those with a virtual MAC address.
 func TestGARPExtraInterface(t *testing.T) {
 	cfg := func(e ir.ExtraGARP) *ir.VRRPInstance {
 		return instance(func(v *ir.VRRPInstance) {
@@ -44,12 +45,13 @@ func TestGARPExtraInterface(t *testing.T) {
 	}
 }
 
-// TestTimerExpiredBackup: a MASTER whose timer came so late that a router of that priority has taken over gives way, and listens.
+// TestTimerExpiredBackup checks that a MASTER gives way and listens if its timer came so late that a router with that
+// priority has taken over.
 func TestTimerExpiredBackup(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		priority int
-		late     time.Duration // behind the last advertisement
+		late     time.Duration // after the last advertisement
 		want     string
 	}{
 		{"in time for a router of priority 254", 254, 3 * time.Second, "send 100"},
@@ -70,8 +72,9 @@ func TestTimerExpiredBackup(t *testing.T) {
 	}
 }
 
-// TestYieldTells: a MASTER that finds that the better one was MASTER all the time, and heard nothing of it, speaks once more: so the other one
-// announces the addresses again. One that takes over by right is not bothered.
+// TestYieldTells checks that a MASTER which finds that the better one was MASTER all the time, and did not hear it,
+// advertises once more: then the other announces the addresses again. A router that takes over rightfully gets no such
+// advertisement.
 func TestYieldTells(t *testing.T) {
 	hear := func(id uint16) Received {
 		r := from("192.0.2.3", 150)

@@ -17,17 +17,17 @@ func (m MAC) String() string {
 }
 
 const (
-	// settling and claimsOver are the least times of their methods.
+	// settling and claimsOver have these minimum values.
 	settling   = time.Second
 	claimsOver = time.Minute
 )
 
-// claims are what other hosts say, by ARP or neighbour discovery, of addresses that a MASTER holds. A router that takes over does so, too,
-// and may be heard by ARP first, its advertisement late or lost. So claims of a host show a duplicate address when they go on for as long as
-// a BACKUP waits for advertisements, and none came: a lost role ends the list, and each advertisement of another router does, whose contest
-// is a condition of its own.
+// claims are the claims of other hosts, by ARP or neighbour discovery, of addresses that a MASTER holds. A router that
+// takes over makes them too, and its ARP may be heard first, its advertisement late or never. So claims of a host mean
+// a duplicate address only if they continue for as long as a BACKUP waits for advertisements, and none came: losing
+// the role clears the list, and so does each advertisement of another router, whose contest is a condition of its own.
 type claims struct {
-	from time.Time // earlier ones are those of the master before
+	from time.Time // earlier claims came from the previous master
 	list []claim
 }
 
@@ -35,20 +35,22 @@ type claim struct {
 	addr        netip.Addr
 	mac         MAC
 	first, last time.Time
-	count       uint64 // of those that no condition counts yet
+	count       uint64 // of claims that no condition counts yet
 }
 
-// settling is how long claims have to go on, and how long after a change of the master none counts.
+// settling is how long claims must continue, and how long after a change of the master none counts.
 func (m *Machine) settling() time.Duration { return max(settling, m.down()) }
 
-// claimsOver is how long after its last claim a second holder is gone. One that talks to nobody new is silent for long.
+// claimsOver is how long after its last claim a second holder is considered gone. A host that talks to no new
+// neighbour is silent for long.
 func (m *Machine) claimsOver() time.Duration { return max(claimsOver, 2*m.settling()) }
 
-// settle forgets the claims so far, and those that follow soon.
+// settle forgets the claims so far, and ignores those that follow soon.
 func (m *Machine) settle(now time.Time) { m.claims = claims{from: now.Add(m.settling())} }
 
-// claimed notes that another host says it has an address of ours. When that becomes a condition, neighbours are told where the address is,
-// at once and as after a contest; not each time, for the other host may do the same. A flood of claims costs no memory.
+// claimed records that another host claims an address of ours. When that becomes a condition, neighbours are told
+// where the address is, at once and as after a contest; not each time, because the other host may do the same. A flood
+// of claims takes no memory.
 func (m *Machine) claimed(now time.Time, c Claimed) {
 	if now.Before(m.claims.from) || !m.holds(c.Addr) {
 		return
@@ -77,7 +79,7 @@ func (m *Machine) claimed(now time.Time, c Claimed) {
 	m.contest = after(now, m.cfg.GARPLowerPrioDelay)
 }
 
-// claim is the entry of a host and an address, a new one if need be; nil: as many others claim something.
+// claim returns the entry of a host and an address, a new one if necessary; nil: too many others claim something.
 func (m *Machine) claim(now time.Time, c Claimed) *claim {
 	l := &m.claims
 	l.list = slices.DeleteFunc(l.list, func(x claim) bool { return now.Sub(x.last) > m.claimsOver() })
@@ -92,7 +94,8 @@ func (m *Machine) claim(now time.Time, c Claimed) *claim {
 	return &l.list[i]
 }
 
-// dropDuplicates ends the conditions of addresses that this router no longer holds: who claims them may be the MASTER.
+// dropDuplicates ends the conditions of addresses that this router no longer holds: the host that claims them may be
+// the MASTER.
 func (m *Machine) dropDuplicates() {
 	m.odd = slices.DeleteFunc(m.odd, func(c Condition) bool { return c.Kind == DuplicateAddress && !m.holds(c.Peer) })
 }

@@ -10,12 +10,13 @@ import (
 	"keepc/compiler/ir"
 )
 
-// TestDuplicateAddress: a MASTER that hears by ARP of another holder of its address names it when that goes on for as long as a BACKUP waits
-// for advertisements, and tells the neighbours where the address is. A router that takes over is none, whatever is lost of what it says.
+// TestDuplicateAddress checks that a MASTER which hears another holder of its address by ARP names it if that
+// continues for as long as a BACKUP waits for advertisements, and tells the neighbours where the address is. A router
+// that takes over is not a duplicate, whatever is lost of what it sends.
 func TestDuplicateAddress(t *testing.T) {
 	const (
 		ms   = time.Millisecond
-		said = "note: duplicate address 192.0.2.10: 02:00:00:00:00:09 says that it has it, too; clients may send there"
+		said = "note: duplicate address 192.0.2.10: 02:00:00:00:00:09 claims it, too; clients may send to that host"
 	)
 	claim := func(addr string, last byte) Claimed {
 		return Claimed{netip.MustParseAddr(addr), MAC{2, 0, 0, 0, 0, last}, 1}
@@ -81,7 +82,7 @@ func TestDuplicateAddress(t *testing.T) {
 	}
 }
 
-// TestDuplicateAddressEnds: who claims an address that this router has given away may be the MASTER.
+// TestDuplicateAddressEnds checks that a host that claims an address which this router has given up may be the MASTER.
 func TestDuplicateAddressEnds(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -117,7 +118,8 @@ func duplicates(b *bench) (n int) {
 	return n
 }
 
-// TestDuplicateAddressCounts: claims of one condition are counted, and told once; after a quiet minute it is another one.
+// TestDuplicateAddressCounts checks that claims of one condition are counted, and reported once; after a quiet minute
+// it is a new condition.
 func TestDuplicateAddressCounts(t *testing.T) {
 	b := newBench(t, instance(), Master)
 	b.until(b.now.Add(20 * time.Second))
@@ -149,7 +151,7 @@ func TestDuplicateAddressCounts(t *testing.T) {
 	}
 }
 
-// TestClaimsAreFew: a flood of claims by ever different hosts costs no memory.
+// TestClaimsAreFew checks that a flood of claims by ever different hosts takes no memory.
 func TestClaimsAreFew(t *testing.T) {
 	b := newBench(t, instance(), Master)
 	for i := range 1000 {
@@ -163,7 +165,7 @@ func TestClaimsAreFew(t *testing.T) {
 
 func withoutAddresses(v *ir.VRRPInstance) { v.Addresses = nil }
 
-// until lets the time go on, and returns what the deadlines on the way bring.
+// until lets time pass, and returns the effects of the deadlines until then.
 func (b *bench) until(end time.Time) (all []Effect) {
 	for {
 		at, ok := b.Deadline()

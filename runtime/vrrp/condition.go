@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// A Condition is a state of the virtual router that is not as it was meant, with another router as its cause: two masters, or what makes them.
-// It has a beginning, and is over when it is not seen any longer.
+// A Condition is a state of the virtual router that differs from the intention, with another router as its cause: two
+// masters, or a cause of two masters. It has a beginning, and is over when it is no longer seen.
 type Condition struct {
 	Kind  ConditionKind
-	Peer  netip.Addr // of DuplicateAddress, whose holder has no other one that is known: that address
+	Peer  netip.Addr // for DuplicateAddress, whose holder has no other known address: that address
 	First time.Time
 	Last  time.Time
 	Count uint64 // of the packets that showed it
@@ -25,17 +25,17 @@ type Condition struct {
 // A ConditionKind names a Condition.
 type ConditionKind uint8
 
-// The conditions. What tells the most comes last: a foreign cluster has another password, too.
+// The conditions. The most telling comes last: a foreign cluster also has a different password.
 const (
-	Dropped          ConditionKind = iota // advertisements of the peer are not taken, for another reason than these:
-	WrongPassword                         // it has another one, or another way to prove it
+	Dropped          ConditionKind = iota // advertisements of the peer are dropped for a reason other than those below
+	WrongPassword                         // it has a different one, or a different authentication type
 	OtherVersion                          // of the protocol
 	OtherInterval                         // between advertisements
 	OtherAddresses                        // than ours
-	AddressTaken                          // it speaks from our own address
-	DuplicateAddress                      // a foreign MAC address says that it has one of ours
+	AddressTaken                          // it sends from our own address
+	DuplicateAddress                      // a foreign MAC address claims one of ours
 	DualMaster                            // it is MASTER beside us
-	OneWay                                // and stays so: it hears nothing of us
+	OneWay                                // and stays MASTER: it does not hear us
 	ForeignCluster                        // it has our VRID, and none of our addresses
 )
 
@@ -64,10 +64,10 @@ func (c Condition) Cause() string {
 	return c.drop.Error()
 }
 
-// kindOf names what a dropped advertisement shows.
+// kindOf returns the condition that a dropped advertisement shows.
 func kindOf(d Defect) ConditionKind {
 	switch d {
-	case ErrAuth, ErrAuthType, ErrSignature:
+	case ErrAuth, ErrAuthType, ErrSignature, ErrUnsigned, ErrKey:
 		return WrongPassword
 	case ErrVersion, ErrVersionMismatch:
 		return OtherVersion
@@ -77,16 +77,16 @@ func kindOf(d Defect) ConditionKind {
 	return Dropped
 }
 
-// maxConditions is how many are remembered; the one that was not seen for the longest time makes room.
+// maxConditions is how many are remembered; the one that was not seen for the longest time is replaced.
 const maxConditions = 8
 
-// patience is how many intervals another master may take to hear us, before its advertisements are told to go one way.
+// patience is how many intervals another master may take to hear us, before the condition is called one-way.
 const patience = 3
 
-// conditions are those of accepted advertisements. Those of dropped ones are kept as Unheard.
+// conditions are those shown by accepted advertisements. Those of dropped ones are kept as Unheard.
 type conditions []Condition
 
-// see notes that an advertisement shows a condition, and returns it. fresh: it was not there, or was over.
+// see records that an advertisement shows a condition, and returns it. fresh: it is new, or was over.
 func (l *conditions) see(now time.Time, kind ConditionKind, peer netip.Addr, over time.Duration) (c *Condition, fresh bool) {
 	i := slices.IndexFunc(*l, func(c Condition) bool {
 		return c.Peer == peer && (c.Kind == kind || kind == DualMaster && c.Kind == OneWay)
@@ -113,7 +113,8 @@ func (l *conditions) see(now time.Time, kind ConditionKind, peer netip.Addr, ove
 	return &(*l)[i], true
 }
 
-// beside notes that a MASTER hears another one that has no right to be it, and tells once when that one does not hear us.
+// beside records that a MASTER hears another one that should not be MASTER, and reports once if that one does not hear
+// us.
 func (m *Machine) beside(now time.Time, peer netip.Addr, priority uint8) {
 	c, _ := m.odd.see(now, DualMaster, peer, m.over())
 	c.theirs, c.ours = priority, m.priority
@@ -126,9 +127,9 @@ func (m *Machine) beside(now time.Time, peer netip.Addr, priority uint8) {
 // over is how long after its last sign a condition is over.
 func (m *Machine) over() time.Duration { return 10 * m.cfg.AdvertInterval }
 
-// oddAddresses notes that an accepted advertisement has other addresses than ours.
+// oddAddresses records that an accepted advertisement has addresses that differ from ours.
 func (m *Machine) oddAddresses(now time.Time, peer netip.Addr, advertised []netip.Addr) {
-	expected := m.advertised()
+	expected := m.cfg.Advertised()
 	kind := OtherAddresses
 	if disjoint(advertised, expected) {
 		kind = ForeignCluster
@@ -141,12 +142,12 @@ func (m *Machine) oddAddresses(now time.Time, peer netip.Addr, advertised []neti
 	}
 }
 
-// disjoint reports whether two lists have addresses, and none in common.
+// disjoint reports whether two lists both have addresses, but none in common.
 func disjoint(a, b []netip.Addr) bool {
 	return len(a) > 0 && len(b) > 0 && !slices.ContainsFunc(a, func(x netip.Addr) bool { return slices.Contains(b, x) })
 }
 
-// Conditions lists what is not as it was meant, those that began first first.
+// Conditions lists what differs from the intention, in order of their beginnings.
 func (m *Machine) Conditions() []Condition {
 	all := slices.Clone(m.odd)
 	for _, u := range m.unheard {

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// TestConditions: a MASTER that hears another one names it; one that stays MASTER hears nothing of us; a pause ends the condition.
+// TestConditions checks that a MASTER which hears another one names it, that one which stays MASTER is said not to
+// hear us, and that a pause ends the condition.
 func TestConditions(t *testing.T) {
 	m := newBench(t, instance(priority(150)), Master)
 	now := m.advert

@@ -9,21 +9,21 @@ import (
 // An Event is something that happened to a virtual router.
 type Event interface{ event() }
 
-// Tick tells that the deadline has come.
+// Tick says that the deadline has come.
 type Tick struct{}
 
-// Ready tells that the interface works, and which address advertisements come from. The first one starts the router; after a
-// Fault it starts again.
+// Ready says that the interface works, and which address advertisements come from. The first one starts the router;
+// after a Fault it starts again.
 type Ready struct {
 	Source netip.Addr
-	Held   bool // its sync group listens first: so does an owner
-	Here   bool // its addresses are here, of a director that was MASTER: the first start goes on from there
+	Held   bool // its sync group listens first: then even an owner does
+	Here   bool // its addresses are on this host, left by a director that was MASTER: the first start continues from there
 }
 
-// Fault tells that the router cannot work, e.g. "eth0 is down".
+// Fault says that the router cannot work, for example "eth0 is down".
 type Fault struct{ Reason string }
 
-// Received tells an advertisement for this virtual router, from another one.
+// Received is an advertisement for this virtual router from another router.
 type Received struct {
 	Src, Dst netip.Addr
 	TTL      int
@@ -32,28 +32,29 @@ type Received struct {
 	Payload  []byte // of the IP packet
 }
 
-// Claimed tells that a host with a foreign MAC address says, by ARP or neighbour discovery, that it has an address.
+// Claimed says that a host with a foreign MAC address claims an address, by ARP or neighbour discovery.
 type Claimed struct {
 	Addr  netip.Addr
 	MAC   MAC
-	Count uint64 // how often, since the last one that told it
+	Count uint64 // how often, since the last Claimed event about it
 }
 
-// Reprioritize sets the effective priority, which trackers change. Nothing follows at once: the next advertisement carries it, and
-// the comparison with the next one that is heard uses it.
+// Reprioritize sets the effective priority, which trackers change. Nothing happens at once: the next advertisement
+// carries it, and the next one that is heard is compared with it.
 type Reprioritize struct{ Priority uint8 }
 
-// Reconfigure brings a new configuration for the same virtual router. It keeps role and timers; the effective priority stays, unless
-// that of the configuration changes.
+// Reconfigure sets a new configuration for the same virtual router. It keeps role and timers; the effective priority
+// stays, unless that of the configuration changes.
 type Reconfigure struct{ Config *ir.VRRPInstance }
 
-// Speak makes a MASTER advertise out of turn; the next advertisement comes an interval later.
+// Speak makes a MASTER advertise at once; the next advertisement comes an interval later.
 type Speak struct{}
 
-// Lead makes a router MASTER that was Elected: all of its sync group are.
+// Lead makes a router that was Elected MASTER: all routers of its sync group are.
 type Lead struct{}
 
-// Follow makes a MASTER a BACKUP, for another one of its sync group is: without priority 0, as for a better master.
+// Follow makes a MASTER a BACKUP, because another router of its sync group is: without priority 0, as for a better
+// master.
 type Follow struct{ Reason string }
 
 // Stop ends the router.
@@ -74,28 +75,31 @@ func (Stop) event()         {}
 // An Effect is something to do once, in order.
 type Effect interface{ effect() }
 
-// Send sends an advertisement to the group, or to one peer. As long as nothing in it changes, it is the same Send, which is marshalled once.
+// Send sends an advertisement to the group, or to one peer. As long as its content does not change, it is the same
+// Send, which is marshalled once.
 type Send struct {
 	Src, Dst netip.Addr
-	TTL      uint8  // 0: the kernel's own
+	TTL      uint8  // 0: the kernel's default
 	AH       bool   // the payload begins with an authentication header
-	ID       uint16 // the identification of the IP packet, which that signs; 0: any
+	ID       uint16 // the identification of the IP packet, which the signature covers; 0: any
 	Payload  []byte // of the IP packet
 }
 
-// Become tells a transition.
+// Become reports a transition.
 type Become struct {
 	Role   Role
 	Reason Reason
 }
 
-// Elected tells that a router of a sync group would be MASTER, and leaves it to the group: it goes on as BACKUP until Lead.
+// Elected says that a router of a sync group would be MASTER, and leaves that to the group: it remains BACKUP until
+// Lead.
 type Elected struct{}
 
-// Contested tells that a MASTER heard a lower priority. Adverts that come at once share one.
+// Contested says that a MASTER heard a lower priority. Adverts that come together share one.
 type Contested struct{}
 
-// Announce tells the neighbours where addresses live now: that many gratuitous ARPs or neighbour advertisements for each.
+// Announce tells the neighbours where addresses are now: with a number of gratuitous ARPs or neighbour advertisements
+// for each.
 type Announce struct {
 	Addresses []ir.Address
 	Repeat    int
@@ -108,7 +112,7 @@ func (Contested) effect() {}
 func (Announce) effect()  {}
 func (Note) effect()      {}
 
-// A Role of a virtual router.
+// A Role is the role of a virtual router.
 type Role uint8
 
 const (
@@ -116,7 +120,7 @@ const (
 	Backup              // listens
 	Master              // holds the addresses; "Active" in RFC 9568
 	Faulty              // something that it needs does not work
-	Stopped             // for good
+	Stopped             // permanently
 )
 
 func (r Role) String() string { return [...]string{"INIT", "BACKUP", "MASTER", "FAULT", "STOP"}[r] }

@@ -8,8 +8,8 @@ import (
 // Elected reports whether the router is MASTER, or would be if its sync group were.
 func (m *Machine) Elected() bool { return m.role == Master || m.elected != nil }
 
-// win makes a backup MASTER whose wait is over. One of a sync group stands for it and waits anew, as keepalived does; an advertisement
-// that it accepts meanwhile ends that.
+// win makes a backup MASTER whose wait is over. A router of a sync group is elected instead and waits again, as in
+// keepalived; an advertisement that it accepts meanwhile ends that.
 func (m *Machine) win(now time.Time) {
 	if m.cfg.SyncGroup == nil {
 		m.becomeMaster(now, m.why(now))

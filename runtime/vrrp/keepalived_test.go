@@ -17,9 +17,10 @@ import (
 	"keepc/compiler/ir"
 )
 
-// The real programs are the judges: keepalived of what routers send, tshark of what the bytes mean.
+// The real programs are the reference: keepalived for what routers send, tshark for what the bytes mean.
 
-// oracleConf makes keepalived send what onWire holds: priority 255 speaks at once, 254 after three intervals and 1/128 s.
+// oracleConf makes keepalived send the packets of onWire: priority 255 advertises at once, 254 after three intervals
+// and 1/128 s.
 const oracleConf = `
 global_defs {
     router_id oracle
@@ -160,7 +161,7 @@ var unicastOnWire = []struct {
 	{"unicast over IPv6", "fe80::2", "fe80::3", Packet{Version: 3, VRID: 58, Priority: 254, Interval: time.Second, Addresses: addrs("fe80::80")}},
 }
 
-// oracleScript runs keepalived for five seconds between two ends of a cable in namespaces of its own.
+// oracleScript runs keepalived for five seconds between two ends of a cable in separate namespaces.
 const oracleScript = `
 mount -t tmpfs none /run
 ip link set lo up
@@ -205,7 +206,7 @@ func TestKeepalivedSendsTheSame(t *testing.T) {
 	}
 	var start time.Duration
 	if s := byVRID[52]; s != nil {
-		start = s.first // priority 255 speaks at once
+		start = s.first // priority 255 advertises at once
 	}
 	for _, c := range unicastOnWire {
 		t.Run(c.name, func(t *testing.T) {
@@ -219,7 +220,8 @@ func TestKeepalivedSendsTheSame(t *testing.T) {
 			}
 		})
 	}
-	// The signatures are ours. The TTL is signed where they go to the group, and not where they go to a peer, which is what RFC 2402 says of both.
+	// The signatures are ours. The TTL is signed if they go to the group, and not if they go to a peer, which is what
+	// RFC 2402 says for both.
 	for vrid, pass := range map[uint8]string{59: "s3cr3t", 60: "longpassword"} {
 		seq := uint32(0)
 		for _, f := range frames {
@@ -248,7 +250,7 @@ func TestKeepalivedSendsTheSame(t *testing.T) {
 			src := netip.MustParseAddr(c.src)
 			var want []string
 			for _, p := range []Packet{c.packet, farewell} {
-				b, err := p.Marshal(src, Group(src.Is6()))
+				b, err := p.Marshal(src, ir.MulticastGroup(src.Is6()))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -257,10 +259,11 @@ func TestKeepalivedSendsTheSame(t *testing.T) {
 			if !slices.Equal(s.payloads, want) {
 				t.Errorf("keepalived sent %v\nours are        %v", s.payloads, want)
 			}
-			// state MASTER below 255 waits the whole master-down time, in 2.2.7 as here.
+			// state MASTER below 255 waits the whole master-down interval, in 2.2.7 as here. On a busy machine keepalived
+			// itself is late.
 			if c.packet.Priority == 254 {
 				wait := 3*c.packet.Interval + 2*time.Second/256
-				if d := s.first - start - wait; d < -300*time.Millisecond || d > 300*time.Millisecond {
+				if d := s.first - start - wait; d < -300*time.Millisecond || d > 900*time.Millisecond {
 					t.Errorf("the first advert came %v after the start, want %v", s.first-start, wait)
 				}
 			}
@@ -283,14 +286,14 @@ func TestTsharkReadsOurs(t *testing.T) {
 	for _, c := range append(onWire[:len(onWire):len(onWire)], signed) {
 		p := c.packet
 		src := netip.MustParseAddr(c.src)
-		payload, err := p.Marshal(src, Group(src.Is6()))
+		payload, err := p.Marshal(src, ir.MulticastGroup(src.Is6()))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if p.AuthType == ir.AuthAH {
-			payload = envelope{src, Group(false), 1, 255}.sign(payload, 1, ir.NewSecret("abc"))
+			payload = envelope{src, ir.MulticastGroup(false), 1, 255}.sign(payload, 1, ir.NewSecret("abc"))
 		}
-		ip := ipHeader(src, Group(src.Is6()), len(payload))
+		ip := ipHeader(src, ir.MulticastGroup(src.Is6()), len(payload))
 		if p.AuthType == ir.AuthAH {
 			ip[5], ip[9] = 1, headerAH
 		}

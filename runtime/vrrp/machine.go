@@ -9,23 +9,24 @@ import (
 	"keepc/compiler/ir"
 )
 
-// A Machine is one virtual router of one director: the state machine of RFC 9568 section 6.4 for both versions, with what keepalived
-// adds to it: a delay before preemption, gratuitous ARPs again a while after a transition and after a contest with a worse master.
+// A Machine is one virtual router of one director: the state machine of RFC 9568 section 6.4 for both versions, with
+// keepalived's additions: a delay before preemption, and gratuitous ARPs again a while after a transition and after a
+// contest with a worse master.
 //
-// Time goes forward only through the arguments of Step. Timers run in Tick alone: a shell that has both a packet and a due deadline
-// at hand gives the packet first, because it may be the advertisement that the deadline misses.
+// Time advances only through the arguments of Step. Timers run in Tick alone: a shell that has both a packet and a due
+// deadline passes the packet first, because it may be the advertisement that the deadline waits for.
 type Machine struct {
 	cfg      *ir.VRRPInstance
-	priority uint8 // the effective one: that of the configuration with what trackers make of it
+	priority uint8 // the effective priority: that of the configuration, as changed by trackers
 	role     Role
 	source   netip.Addr // of our advertisements
 
-	// A backup takes over when it has heard nothing acceptable for wait() since silence began.
+	// A backup takes over when it has heard no acceptable advertisement for wait() since silent.
 	silent   time.Time
-	interval time.Duration // of the master that is followed: version 3 learns it
-	resigned netip.Addr    // the master that gave up with priority 0, which shortens the wait
+	interval time.Duration // of the master that is followed; version 3 learns it
+	resigned netip.Addr    // the master that resigned with priority 0, which shortens the wait
 	rival    *rival        // the master of lower priority that will be preempted
-	preempt  time.Time     // when the preempt delay ends; zero: it has not begun
+	preempt  time.Time     // when the preempt delay ends; zero: it has not started
 
 	// A master's timers; zero: not running.
 	advert  time.Time // the next advertisement
@@ -36,33 +37,36 @@ type Machine struct {
 
 	answered time.Time // the last answer to a lower priority
 
-	sending []*Send // what goes out as long as source, priority and configuration stay: one for the group, or for each peer
+	sending []*Send // what is sent as long as source, priority and configuration stay: one Send for the group, or one for each peer
 	sendsAs uint8   // its priority
 	seq     uint32  // the last sequence number that was sent or heard, with auth_type AH
 	signed  []signed
-	heard   heard // the last advertisement that was accepted: most that follow are the same
+	stamp   stamp     // the last one that was sent, with auth_hmac
+	senders []sender  // of stamps that were heard, the last one last
+	clock   time.Time // of the step under way
+	heard   heard     // the last accepted advertisement: most that follow are the same
 	spoken  spoken
-	sum     Sum // that peers want, and we send
+	sum     Sum // the checksum that peers want and we send
 
-	// A start that found the addresses here is on trial until it has been MASTER for an interval: it announces nothing before. courteous: it
-	// lets another master be, whatever its priority, and has not spoken yet.
+	// A start that found the addresses here is on trial until it has been MASTER for an interval: before that it
+	// announces nothing. courteous: it lets another master stay, whatever its priority, and has not advertised yet.
 	trial, courteous bool
 
-	elected *Reason // why it would be MASTER, if its sync group were; nil: it would not
+	elected *Reason // why it would be MASTER, if its sync group were; nil: it would not be
 
-	noted      [noteKinds]time.Time // when each kind of Note was told last; zero: never
+	noted      [noteKinds]time.Time // when each kind of Note was last reported; zero: never
 	statistics Statistics
 	unheard    unheard
 	odd        conditions
 	claims     claims
-	out        []Effect // of the step under way; reused
+	out        []Effect // of the current step; reused
 }
 
-// heard is an advertisement with what came of reading it.
+// heard is an advertisement with the result of reading it.
 type heard struct {
 	Received
 	packet Packet
-	odd    bool // it has other addresses than ours
+	odd    bool // its addresses differ from ours
 }
 
 type rival struct {
@@ -70,28 +74,28 @@ type rival struct {
 	priority uint8
 }
 
-// notePeriod is how long the same Note stays unsaid.
+// notePeriod is how long the same Note is not repeated.
 const notePeriod = time.Minute
 
-// New returns a router that waits for its interface: for Ready or Fault. The configuration is one that the compiler has corrected,
-// e.g. without nopreempt for an owner; it must not change while the machine uses it.
+// New returns a router that waits for Ready or Fault about its interface. The compiler must have corrected the
+// configuration, for example removed nopreempt of an owner; it must not change while the machine uses it.
 func New(cfg *ir.VRRPInstance) *Machine {
 	return &Machine{cfg: cfg, priority: cfg.Priority, interval: cfg.AdvertInterval, sum: sumOf(cfg)}
 }
 
-// Role of the router now.
+// Role returns the current role of the router.
 func (m *Machine) Role() Role { return m.role }
 
-// Priority is the effective one.
+// Priority returns the effective priority.
 func (m *Machine) Priority() uint8 { return m.priority }
 
-// Interval is that between advertisements: its own, or that of the master it follows.
+// Interval returns the time between advertisements: its own, or that of the master it follows.
 func (m *Machine) Interval() time.Duration { return m.interval }
 
-// Statistics counts what the machine did since it was made.
+// Statistics returns the counters since the machine was made.
 func (m *Machine) Statistics() Statistics { return m.statistics }
 
-// Master is who advertised last, and with which priority, as a BACKUP heard it; otherwise the address is not valid.
+// Master returns who advertised last, and with which priority, as a BACKUP heard it; otherwise the address is invalid.
 func (m *Machine) Master() (addr netip.Addr, priority uint8) {
 	if m.role != Backup || m.heard.Payload == nil {
 		return netip.Addr{}, 0
@@ -99,10 +103,10 @@ func (m *Machine) Master() (addr netip.Addr, priority uint8) {
 	return m.heard.Src, m.heard.packet.Priority
 }
 
-// Step takes an event and returns what to do about it, in order: an advertisement precedes the transition that it belongs to. The slice
-// is valid until the next Step. The machine keeps nothing of a Received.
+// Step takes an event and returns what to do about it, in order: an advertisement precedes the transition that it
+// belongs to. The slice is valid until the next Step. The machine keeps nothing of a Received.
 func (m *Machine) Step(now time.Time, ev Event) []Effect {
-	m.out = m.out[:0]
+	m.out, m.clock = m.out[:0], now
 	if m.role == Stopped {
 		return nil
 	}
@@ -122,7 +126,7 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 	case Reconfigure:
 		m.reconfigure(now, ev.Config)
 	case Speak:
-		if m.role == Master && !m.courteous { // a courteous one has yet to listen
+		if m.role == Master && !m.courteous { // a courteous one must listen first
 			m.advertise(now)
 		}
 	case Lead:
@@ -135,7 +139,7 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 	return m.out
 }
 
-// Deadline is when the machine needs its next Tick; false: it waits for other events only.
+// Deadline returns when the machine needs its next Tick; false: it waits for other events only.
 func (m *Machine) Deadline() (time.Time, bool) {
 	switch m.role {
 	case Backup:
@@ -152,8 +156,8 @@ func (m *Machine) Deadline() (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// Next is the advertisement that a Tick at the time sends, to the group or to each peer, if nothing else happens until then: the next one, or the
-// one that comes n intervals later; nil: none, or one that has to be made first.
+// Next returns the advertisement that a Tick at the time sends, to the group or to each peer, if nothing else happens
+// until then: the next one, or the one n intervals later; nil: none, or one that must be made first.
 func (m *Machine) Next(n int) (s []*Send, at time.Time) {
 	if m.role != Master || m.sendsAs != m.priority || m.sending == nil {
 		return nil, at
@@ -162,10 +166,13 @@ func (m *Machine) Next(n int) (s []*Send, at time.Time) {
 	if m.cfg.Auth.Type == ir.AuthAH {
 		s = m.sign(n)
 	}
+	if m.signsTrailers() {
+		s = m.seal(n, at)
+	}
 	return s, at
 }
 
-// skew lets the higher priority speak first: RFC 3768 section 6.1, RFC 9568 section 6.1.
+// skew lets the higher priority advertise first: RFC 3768 section 6.1, RFC 9568 section 6.1.
 func (m *Machine) skew() time.Duration { return skew(m.cfg.Version, m.priority, m.interval) }
 
 func skew(version, priority uint8, interval time.Duration) time.Duration {
@@ -176,7 +183,7 @@ func skew(version, priority uint8, interval time.Duration) time.Duration {
 	return time.Duration(256-int(priority)) * unit / 256
 }
 
-// wait is the length of the silence after which a backup takes over.
+// wait returns the length of the silence after which a backup takes over.
 func (m *Machine) wait() time.Duration {
 	if m.resigned.IsValid() {
 		return m.skew()
@@ -184,7 +191,8 @@ func (m *Machine) wait() time.Duration {
 	return m.down()
 }
 
-// down is the length of the silence after which a master is gone that has not said so: the Master_Down_Interval.
+// down returns the length of the silence after which a master that has not resigned is considered gone: the
+// Master_Down_Interval.
 func (m *Machine) down() time.Duration {
 	return time.Duration(m.cfg.DownTimerAdverts)*m.interval + m.skew()
 }
@@ -255,7 +263,7 @@ func (m *Machine) tick(now time.Time) {
 	}
 }
 
-// why says what a backup takes over for.
+// why returns the reason for which a backup takes over.
 func (m *Machine) why(now time.Time) Reason {
 	switch {
 	case m.resigned.IsValid():
@@ -271,11 +279,11 @@ func (m *Machine) received(now time.Time, r Received) {
 		return
 	}
 	known := m.heard.Src == r.Src
-	if !m.heard.same(r) {
+	if m.cfg.AuthHMAC != nil || !m.heard.same(r) {
 		p, wrong := m.accept(r)
 		if wrong.Defect != 0 {
 			m.statistics.drop(wrong.Defect)
-			if u := m.unheard.drop(now, r.Src, wrong); u != nil && disjoint(p.Addresses, m.advertised()) {
+			if u := m.unheard.drop(now, r.Src, wrong); u != nil && disjoint(p.Addresses, m.cfg.Advertised()) {
 				u.Foreign = slices.Clone(p.Addresses)
 				m.note(now, Note{kind: foreignCluster, peer: r.Src, advertised: u.Foreign})
 			}
@@ -283,7 +291,7 @@ func (m *Machine) received(now time.Time, r Received) {
 			return
 		}
 		r.Payload = append(m.heard.Payload[:0], r.Payload...)
-		m.heard = heard{r, p, !sameAddresses(p.Addresses, m.advertised())}
+		m.heard = heard{r, p, !sameAddresses(p.Addresses, m.cfg.Advertised())}
 	}
 	p := m.heard.packet
 	beside := m.spoken.beside(now, r, p.Interval)
@@ -300,7 +308,7 @@ func (m *Machine) received(now time.Time, r Received) {
 	}
 	if m.heard.odd && !(known && m.cfg.SkipCheckAdvAddr) {
 		m.statistics.AddressListErrors++
-		m.note(now, Note{kind: addressesOdd, peer: r.Src, advertised: p.Addresses, expected: m.advertised()})
+		m.note(now, Note{kind: addressesOdd, peer: r.Src, advertised: p.Addresses, expected: m.cfg.Advertised()})
 	}
 	if m.role == Backup {
 		m.heardAsBackup(now, r.Src, p)
@@ -309,7 +317,7 @@ func (m *Machine) received(now time.Time, r Received) {
 	}
 }
 
-// same reports whether an advertisement is the one that was heard, byte for byte.
+// same reports whether an advertisement equals the last one, byte for byte.
 func (h *heard) same(r Received) bool {
 	return h.Payload != nil && !r.AH && !h.AH && h.Src == r.Src && h.Dst == r.Dst && h.TTL == r.TTL && bytes.Equal(h.Payload, r.Payload)
 }
@@ -326,12 +334,14 @@ func (m *Machine) heardAsBackup(now time.Time, src netip.Addr, p Packet) {
 	case m.preemptDelayed(now):
 		m.listen(now, p.Interval)
 	default:
-		// The timer goes on: this router takes over when it ends, and no advertisement of the rival can postpone that.
+		// The timer continues: this router takes over when it ends, and no advertisement of the rival can postpone
+		// that.
 		m.rival = &rival{src, p.Priority}
 	}
 }
 
-// preemptDelayed tells whether a lower priority may stay master for now. The first one that is heard begins the delay.
+// preemptDelayed reports whether a lower priority may stay MASTER for now. The first one that is heard starts the
+// delay.
 func (m *Machine) preemptDelayed(now time.Time) bool {
 	if m.cfg.PreemptDelay > 0 && m.preempt.IsZero() {
 		m.preempt = now.Add(m.cfg.PreemptDelay)
@@ -339,7 +349,7 @@ func (m *Machine) preemptDelayed(now time.Time) bool {
 	return now.Before(m.preempt)
 }
 
-// reconfigure moves to a new configuration of the same router. Timers keep what has passed of them.
+// reconfigure applies a new configuration of the same router. Timers keep the time that has passed.
 func (m *Machine) reconfigure(now time.Time, cfg *ir.VRRPInstance) {
 	old := m.cfg
 	m.cfg, m.sending, m.heard, m.sum = cfg, nil, heard{}, sumOf(cfg)
@@ -381,7 +391,8 @@ func (m *Machine) becomeMaster(now time.Time, reason Reason) {
 	m.contest, m.answered = time.Time{}, time.Time{}
 }
 
-// leave ends the work, for now or for good. A master says so with priority 0: the next one need not wait for its silence.
+// leave ends the work, temporarily or permanently. A master says so with priority 0, so that the next one need not
+// wait for its silence.
 func (m *Machine) leave(now time.Time, to Role, reason string) {
 	if m.role == to {
 		return
@@ -392,7 +403,7 @@ func (m *Machine) leave(now time.Time, to Role, reason string) {
 	m.become(now, to, Because(reason))
 }
 
-// become is the one door of all transitions.
+// become makes all transitions.
 func (m *Machine) become(now time.Time, to Role, reason Reason) {
 	m.role = to
 	m.preempt, m.elected, m.trial, m.courteous = time.Time{}, nil, false, false
@@ -406,7 +417,7 @@ func (m *Machine) become(now time.Time, to Role, reason Reason) {
 	m.out = append(m.out, Become{Role: to, Reason: reason})
 }
 
-// listen begins a silence. A version 3 master tells its interval, and its backups wait accordingly.
+// listen starts a silence. A version 3 master announces its interval, and its backups wait accordingly.
 func (m *Machine) listen(now time.Time, interval time.Duration) {
 	m.silent, m.resigned, m.rival, m.elected = now, netip.Addr{}, nil, nil
 	m.interval = m.cfg.AdvertInterval
@@ -415,7 +426,7 @@ func (m *Machine) listen(now time.Time, interval time.Duration) {
 	}
 }
 
-// advertise sends an advertisement out of turn; the next one comes an interval later.
+// advertise sends an advertisement at once; the next one comes an interval later.
 func (m *Machine) advertise(now time.Time) {
 	m.send(now, m.priority)
 	m.advert = now.Add(m.cfg.AdvertInterval)
@@ -425,7 +436,7 @@ func (m *Machine) send(now time.Time, priority uint8) {
 	if m.sending == nil || m.sendsAs != priority {
 		p := Packet{
 			Version: m.cfg.Version, VRID: m.cfg.VRID, Priority: priority, Interval: m.cfg.AdvertInterval,
-			Addresses: m.advertised(), AuthType: m.cfg.Auth.Type, Sum: m.sum,
+			Addresses: m.cfg.Advertised(), AuthType: m.cfg.Auth.Type, Sum: m.sum,
 		}
 		if p.AuthType == ir.AuthPass {
 			p.Auth = m.cfg.Auth.Pass
@@ -450,12 +461,15 @@ func (m *Machine) send(now time.Time, priority uint8) {
 	if m.cfg.Auth.Type == ir.AuthAH {
 		sends = m.signNext()
 	}
+	if m.signsTrailers() {
+		sends = m.sealNext(now)
+	}
 	for _, s := range sends {
 		m.out = append(m.out, s)
 	}
 }
 
-// receivers are who an advertisement goes to, and with which TTL.
+// receivers returns the destinations of an advertisement, with their TTL.
 func (m *Machine) receivers() (all []*Send) {
 	if group := m.cfg.Group(); group.IsValid() {
 		return []*Send{{Dst: group, TTL: 255}}
@@ -470,18 +484,7 @@ func (m *Machine) receivers() (all []*Send) {
 	return all
 }
 
-// advertised lists the addresses that the wire carries, in the order of the file.
-func (m *Machine) advertised() []netip.Addr {
-	var list []netip.Addr
-	for _, a := range m.cfg.Addresses {
-		if ip := a.Prefix.Addr(); !a.Excluded && ip.Is6() == m.cfg.IPv6() {
-			list = append(list, ip)
-		}
-	}
-	return list
-}
-
-// note tells an oddity once in a while.
+// note reports an oddity, at a limited rate.
 func (m *Machine) note(now time.Time, n Note) {
 	if last := &m.noted[n.kind]; last.IsZero() || now.Sub(*last) >= notePeriod {
 		*last = now

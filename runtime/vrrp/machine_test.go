@@ -38,11 +38,11 @@ func from(addr string, priority uint8, changes ...func(*Packet)) Received {
 		f(&p)
 	}
 	src := netip.MustParseAddr(addr)
-	b, err := p.Marshal(src, Group(false))
+	b, err := p.Marshal(src, ir.MulticastGroup(false))
 	if err != nil {
 		panic(err)
 	}
-	return Received{Src: src, Dst: Group(false), TTL: 255, Payload: b}
+	return Received{Src: src, Dst: ir.MulticastGroup(false), TTL: 255, Payload: b}
 }
 
 // bench holds a machine in a role, at a time.
@@ -67,7 +67,7 @@ func newBench(t *testing.T, cfg *ir.VRRPInstance, role Role) *bench {
 	return b
 }
 
-// do gives an event after a time and says what came of it.
+// do passes an event after a time and returns its effects as text.
 func (b *bench) do(after time.Duration, ev Event) string {
 	b.now = b.now.Add(after)
 	var out []string
@@ -90,7 +90,7 @@ func (b *bench) do(after time.Duration, ev Event) string {
 	return strings.Join(out, ", ")
 }
 
-// due lets the time come to the deadline.
+// due lets time pass until the deadline.
 func (b *bench) due() string {
 	at, ok := b.Deadline()
 	if !ok {
@@ -99,7 +99,7 @@ func (b *bench) due() string {
 	return b.do(at.Sub(b.now), Tick{})
 }
 
-// left is the time to the deadline.
+// left returns the time to the deadline.
 func (b *bench) left() time.Duration {
 	at, ok := b.Deadline()
 	if !ok {
@@ -247,8 +247,8 @@ func TestRFC9568Section6_4_3Active(t *testing.T) {
 func TestPreemptDelay(t *testing.T) {
 	b := newBench(t, instance(func(v *ir.VRRPInstance) { v.PreemptDelay = 2500 * time.Millisecond }), Backup)
 	for i, left := range []time.Duration{
-		wait100, wait100, wait100, // the first lower priority begins the delay; what comes while it runs is accepted
-		wait100 - time.Second, wait100 - 2*time.Second, // what comes later is not
+		wait100, wait100, wait100, // the first lower priority starts the delay; what comes while it runs is accepted
+		wait100 - time.Second, wait100 - 2*time.Second, // what comes later is not accepted
 	} {
 		b.do(time.Second, from("192.0.2.3", 50))
 		want(t, fmt.Sprintf("deadline after advert %d", i+1), b.left(), left)
@@ -305,7 +305,7 @@ func TestReconfigureKeepsRoleAndTimers(t *testing.T) {
 		name   string
 		role   Role
 		change func(*ir.VRRPInstance)
-		left   time.Duration // 300 ms after the last timer began
+		left   time.Duration // 300 ms after the last timer started
 		said   string
 	}{
 		{"backup, nothing", Backup, func(*ir.VRRPInstance) {}, wait100 - 300*time.Millisecond, ""},
@@ -333,7 +333,8 @@ func TestReconfigureKeepsRoleAndTimers(t *testing.T) {
 	}
 }
 
-// A reload with an equal configuration is no event, in whatever state and however often.
+// TestReconfigureWithEqualConfigChangesNothing checks that a reload with an equal configuration changes nothing, in
+// any state and however often.
 func TestReconfigureWithEqualConfigChangesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cfg := drawInstance(t)
@@ -358,7 +359,8 @@ func TestReconfigureWithEqualConfigChangesNothing(t *testing.T) {
 	})
 }
 
-// Two routers that hear each other end with exactly one master, whatever their configuration and the moments of their start.
+// TestTwoOnALosslessWireElectOne checks that two routers that hear each other end with exactly one master, whatever
+// their configurations and the times of their starts.
 func TestTwoOnALosslessWireElectOne(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cfgs := [2]*ir.VRRPInstance{drawInstance(t), drawInstance(t)}
@@ -455,7 +457,8 @@ func drawEvent(t *rapid.T) Event {
 	})
 }
 
-// TestSpeak: who is asked for an advertisement out of turn says it, unless it has yet to hear whether there is a master.
+// TestSpeak checks that a router that is asked to advertise at once does so, unless it must first listen whether there
+// is a master.
 func TestSpeak(t *testing.T) {
 	noPreempt := func(v *ir.VRRPInstance) { v.NoPreempt = true }
 	delayed := func(v *ir.VRRPInstance) { v.PreemptDelay = time.Minute }

@@ -1,5 +1,5 @@
-// Package vrrp is the Virtual Router Redundancy Protocol without its wire: the packets of versions 2 and 3, and the machine that
-// decides who is master. Nothing here knows a clock or a socket.
+// Package vrrp is the Virtual Router Redundancy Protocol without I/O: the packets of versions 2 and 3, and the machine
+// that decides who is master. Nothing here knows a clock or a socket.
 package vrrp
 
 import (
@@ -13,7 +13,7 @@ import (
 	"keepc/compiler/ir"
 )
 
-// Errors of Marshal beside ErrVersion and ErrFamily; they are told apart with errors.Is.
+// Errors of Marshal in addition to ErrVersion and ErrFamily; callers distinguish them with errors.Is.
 var (
 	ErrInterval = errors.New("interval does not fit")
 	ErrCount    = errors.New("more than 255 addresses")
@@ -21,8 +21,8 @@ var (
 
 const (
 	protocol  = 112 // IP protocol number of VRRP
-	headerLen = 8   // bytes in front of the addresses, in both versions
-	authLen   = 8   // bytes of authentication data behind them, version 2 only
+	headerLen = 8   // bytes before the addresses, in both versions
+	authLen   = 8   // bytes of authentication data after them, version 2 only
 
 	typeAdvert = 1
 
@@ -33,27 +33,19 @@ const (
 	centisecond = 10 * time.Millisecond
 )
 
-// Group returns the multicast group of the family: RFC 9568 sections 5.1.1.2 and 5.1.2.2.
-func Group(ipv6 bool) netip.Addr {
-	if ipv6 {
-		return netip.AddrFrom16([16]byte{0: 0xff, 1: 0x02, 15: 0x12})
-	}
-	return netip.AddrFrom4([4]byte{224, 0, 0, 18})
-}
-
 // A Packet is an advertisement: RFC 3768 section 5.1 with the passwords of RFC 2338, or RFC 9568 section 5.2.
 type Packet struct {
 	Version   uint8 // 2 or 3
 	VRID      uint8
-	Priority  uint8 // 0: the master gives up
+	Priority  uint8 // 0: the master resigns
 	Interval  time.Duration
 	Addresses []netip.Addr // of one family; version 2 has IPv4 only
 	AuthType  ir.AuthType  // version 2 only
-	Auth      ir.Secret    // version 2 only: the first 8 bytes go onto the wire, padded with zeros
+	Auth      ir.Secret    // version 2 only: the first 8 bytes are sent, padded with zeros
 	Sum       Sum
 }
 
-// A Sum is what the checksum of a version 3 packet over IPv4 covers beside the packet itself.
+// A Sum is what the checksum of a version 3 packet over IPv4 covers in addition to the packet itself.
 type Sum uint8
 
 const (
@@ -72,8 +64,8 @@ func (p Packet) String() string {
 	return b.String()
 }
 
-// Marshal returns the VRRP payload of an IP packet from src to dst, which version 3 includes in its checksum. Errors: ErrVersion,
-// ErrInterval, ErrCount, ErrFamily.
+// Marshal returns the VRRP payload of an IP packet from src to dst, which version 3 includes in its checksum. Errors:
+// ErrVersion, ErrInterval, ErrCount, ErrFamily.
 func (p Packet) Marshal(src, dst netip.Addr) ([]byte, error) {
 	if len(p.Addresses) > 255 {
 		return nil, ErrCount
@@ -109,8 +101,9 @@ func (p Packet) Marshal(src, dst netip.Addr) ([]byte, error) {
 	return b, nil
 }
 
-// Unmarshal reads the VRRP payload of an IP packet from src to dst. What follows the advertisement is ignored: it is the padding
-// of a short frame. A Sum other than SumPseudo is for the caller to judge. Errors: ErrTruncated, ErrVersion, ErrType, ErrFamily, ErrChecksum.
+// Unmarshal reads the VRRP payload of an IP packet from src to dst. What follows the advertisement is ignored: it is
+// the padding of a short frame. The caller must judge a Sum other than SumPseudo. Errors: ErrTruncated, ErrVersion,
+// ErrType, ErrFamily, ErrChecksum.
 func Unmarshal(b []byte, src, dst netip.Addr) (Packet, error) {
 	p, wrong := decode(b, src, dst)
 	if wrong.Defect != 0 {
@@ -119,7 +112,7 @@ func Unmarshal(b []byte, src, dst netip.Addr) (Packet, error) {
 	return p, nil
 }
 
-// decode is Unmarshal without text.
+// decode is Unmarshal without error texts.
 func decode(b []byte, src, dst netip.Addr) (p Packet, wrong Drop) {
 	if len(b) < headerLen {
 		return Packet{}, Drop{Defect: ErrTruncated}
@@ -145,9 +138,11 @@ func decode(b []byte, src, dst netip.Addr) (p Packet, wrong Drop) {
 	if len(b) < end+tail {
 		return Packet{}, Drop{Defect: ErrTruncated, Theirs: int64(len(b)), Ours: int64(end + tail), Count: b[3]}
 	}
+	all := b
 	b = b[:end+tail]
 	switch {
 	case checksum(b, p.Version, src, dst) == 0:
+	case src.Is6() && trails(all[end+tail:]) && checksum(all, p.Version, src, dst) == 0:
 	case p.Version == 3 && src.Is4() && checksum(b, p.Version, src, SumGroup.destination(dst)) == 0:
 		p.Sum = SumGroup
 	case p.Version == 3 && src.Is4() && checksum(b, SumPlain.version(3), src, dst) == 0:
@@ -165,21 +160,30 @@ func decode(b []byte, src, dst netip.Addr) (p Packet, wrong Drop) {
 	return p, Drop{}
 }
 
-// authData is a password as the wire carries it.
+// size is the length of an advertisement that was read, without what follows it.
+func (p Packet) size(src netip.Addr) int {
+	n := headerLen + len(p.Addresses)*src.BitLen()/8
+	if p.Version == 2 {
+		n += authLen
+	}
+	return n
+}
+
+// authData returns a password as packets carry it.
 func authData(s ir.Secret) (data [authLen]byte) {
 	copy(data[:], s.Reveal())
 	return data
 }
 
-// destination is the address that a pseudo header has for that of the packet.
+// destination returns the address that a pseudo header has in place of that of the packet.
 func (s Sum) destination(dst netip.Addr) netip.Addr {
 	if s == SumGroup {
-		return Group(false)
+		return ir.MulticastGroup(false)
 	}
 	return dst
 }
 
-// version is the VRRP version whose checksum a packet has.
+// version returns the VRRP version whose checksum a packet has.
 func (s Sum) version(v uint8) uint8 {
 	if s == SumPlain {
 		return 2
@@ -187,9 +191,9 @@ func (s Sum) version(v uint8) uint8 {
 	return v
 }
 
-// checksum is the Internet checksum (RFC 1071) of the payload, which is 0 over a payload that carries its right checksum.
-// Version 2 sums the whole payload, the authentication data too; version 3 adds the pseudo header of RFC 8200 section 8.1, over
-// IPv4 that of TCP.
+// checksum is the Internet checksum (RFC 1071) of the payload, which is 0 over a payload that contains its right
+// checksum. Version 2 sums the whole payload, including the authentication data; version 3 adds the pseudo header of
+// RFC 8200 section 8.1, or over IPv4 that of TCP.
 func checksum(payload []byte, version uint8, src, dst netip.Addr) uint16 {
 	sum := ones(0, payload)
 	if version == 3 {

@@ -22,7 +22,7 @@ func addrs(list ...string) (out []netip.Addr) {
 	return out
 }
 
-// The packets of this table come from keepalived 2.2.7; TestKeepalivedSendsTheSame records them anew.
+// onWire are packets of keepalived 2.2.7; TestKeepalivedSendsTheSame records them again.
 var onWire = []struct {
 	name, src string
 	packet    Packet
@@ -67,7 +67,7 @@ func TestPacketOnTheWire(t *testing.T) {
 	for _, c := range onWire {
 		t.Run(c.name, func(t *testing.T) {
 			src := netip.MustParseAddr(c.src)
-			dst := Group(src.Is6())
+			dst := ir.MulticastGroup(src.Is6())
 			got, err := c.packet.Marshal(src, dst)
 			if err != nil {
 				t.Fatal(err)
@@ -110,7 +110,7 @@ func TestUnmarshalRefuses(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			src := netip.MustParseAddr(c.src)
-			if _, err := Unmarshal(c.do(unhex(c.hex)), src, Group(src.Is6())); !errors.Is(err, c.want) {
+			if _, err := Unmarshal(c.do(unhex(c.hex)), src, ir.MulticastGroup(src.Is6())); !errors.Is(err, c.want) {
 				t.Errorf("error = %v, want %v", err, c.want)
 			}
 		})
@@ -136,7 +136,7 @@ func TestMarshalRefuses(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			p := onWire[0].packet
 			c.do(&p)
-			if _, err := p.Marshal(netip.MustParseAddr("192.0.2.2"), Group(false)); !errors.Is(err, c.want) {
+			if _, err := p.Marshal(netip.MustParseAddr("192.0.2.2"), ir.MulticastGroup(false)); !errors.Is(err, c.want) {
 				t.Errorf("error = %v, want %v", err, c.want)
 			}
 		})
@@ -154,7 +154,7 @@ func TestPasswordNeverPrints(t *testing.T) {
 	}
 }
 
-// What Marshal writes, Unmarshal reads, for every packet.
+// TestPacketRoundTrip checks that Unmarshal reads what Marshal writes, for every packet.
 func TestPacketRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := Packet{Version: 2, VRID: rapid.Byte().Draw(t, "vrid"), Priority: rapid.Byte().Draw(t, "priority")}
@@ -174,18 +174,18 @@ func TestPacketRoundTrip(t *testing.T) {
 			a, _ := netip.AddrFromSlice(rapid.SliceOfN(rapid.Byte(), size, size).Draw(t, "address"))
 			p.Addresses = append(p.Addresses, a)
 		}
-		b, err := p.Marshal(src, Group(src.Is6()))
+		b, err := p.Marshal(src, ir.MulticastGroup(src.Is6()))
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, err := Unmarshal(b, src, Group(src.Is6()))
+		back, err := Unmarshal(b, src, ir.MulticastGroup(src.Is6()))
 		if err != nil || !reflect.DeepEqual(back, p) {
 			t.Fatalf("%#v came back as %#v, %v", p, back, err)
 		}
 	})
 }
 
-// No bytes make Unmarshal panic, and what it reads it can write.
+// FuzzUnmarshal checks that no bytes make Unmarshal panic, and that what it reads can be written.
 func FuzzUnmarshal(f *testing.F) {
 	for _, c := range onWire {
 		f.Add(unhex(c.hex), c.src)
@@ -197,7 +197,7 @@ func FuzzUnmarshal(f *testing.F) {
 			src = netip.Addr{}
 		}
 		src = src.WithZone("").Unmap()
-		dst := Group(src.Is6())
+		dst := ir.MulticastGroup(src.Is6())
 		p, err := Unmarshal(b, src, dst)
 		if err != nil {
 			return

@@ -30,13 +30,13 @@ func TestRandomSchedules(t *testing.T) {
 		settled := s.now.Add(4 * s.interval)
 		s.run(settled)
 		s.calm = true
-		// A rival is preempted when the delay is over, and the timer after it.
+		// A rival is preempted when the delay is over, and after it the timer.
 		s.run(settled.Add(longestDelay + 8*s.interval))
 		s.end()
 	})
 }
 
-// longestDelay is that before a preemption.
+// longestDelay is the longest delay before a preemption.
 const longestDelay = 5 * time.Second
 
 // A schedule is a wire with routers on it, and what happens to them.
@@ -46,10 +46,10 @@ type schedule struct {
 	interval time.Duration
 	latency  time.Duration // of the whole wire
 	whole    bool
-	calm     bool // two masters are wrong
+	calm     bool // two masters are an error now
 	routers  []*scheduled
 	wire     []flying
-	both     time.Time // since when there are two masters; zero: there are not
+	both     time.Time // since when there are two masters; zero: there is at most one
 }
 
 type scheduled struct {
@@ -57,10 +57,10 @@ type scheduled struct {
 	name   string
 	cfg    *ir.VRRPInstance
 	src    netip.Addr
-	holds  bool          // its addresses, as Become told
-	ahead  time.Duration // its clock, of that of the wire
-	stands time.Time     // until when its process stands still
-	waits  []Received    // for that
+	holds  bool          // its addresses, according to Become
+	ahead  time.Duration // its clock relative to that of the wire
+	stands time.Time     // until when its process is stopped
+	waits  []Received    // until then
 	id     uint16        // of its last packet
 }
 
@@ -86,7 +86,7 @@ func drawSchedule(t *rapid.T) *schedule {
 	return s
 }
 
-// draw draws a configuration that fits to the others.
+// draw makes up a configuration that fits the others.
 func (s *schedule) draw(version uint8) *ir.VRRPInstance {
 	v := drawInstance(s.T)
 	v.Version, v.AdvertInterval = version, s.interval
@@ -97,7 +97,7 @@ func (s *schedule) draw(version uint8) *ir.VRRPInstance {
 	return v
 }
 
-// fraction draws a time of up to four intervals.
+// fraction makes up a time of up to four intervals.
 func (s *schedule) fraction(what string) time.Duration {
 	return time.Duration(rapid.IntRange(0, 400).Draw(s.T, what)) * s.interval / 100
 }
@@ -126,7 +126,7 @@ func (s *schedule) deed(r *scheduled) {
 	}
 }
 
-// repair makes all work from now on. What is under way is lost.
+// repair makes everything work from now on. Packets in transit are lost.
 func (s *schedule) repair() {
 	s.whole, s.wire = true, nil
 	for _, r := range s.routers {
@@ -135,7 +135,7 @@ func (s *schedule) repair() {
 	}
 }
 
-// step gives an event to a router, and looks at what it does.
+// step passes an event to a router, and checks what it does.
 func (s *schedule) step(r *scheduled, ev Event) {
 	was := r.Role()
 	effects := slices.Clone(r.Step(s.now.Add(r.ahead), ev))
@@ -170,7 +170,7 @@ func (s *schedule) step(r *scheduled, ev Event) {
 	s.look()
 }
 
-// look notes how long there are two masters.
+// look records how long there are two masters.
 func (s *schedule) look() {
 	masters := s.masters()
 	switch {
@@ -193,7 +193,7 @@ func (s *schedule) masters() (all []*scheduled) {
 	return all
 }
 
-// send brings a packet to all others, in its own time to each, or not at all.
+// send delivers a packet to all others, with a separate delay for each, or not at all.
 func (s *schedule) send(from *scheduled, p Received) {
 	for _, to := range s.routers {
 		delay := s.latency
@@ -211,7 +211,7 @@ func (s *schedule) send(from *scheduled, p Received) {
 	}
 }
 
-// run lets the time go on. Packets come before what is due at the same time.
+// run lets time pass. Packets come before what is due at the same time.
 func (s *schedule) run(end time.Time) {
 	for {
 		next := end
@@ -269,7 +269,7 @@ func (s *schedule) deliver() {
 	}
 }
 
-// end judges who is MASTER, and stops them all.
+// end judges who is MASTER, and stops all routers.
 func (s *schedule) end() {
 	masters, alive := s.masters(), 0
 	for _, r := range s.routers {

@@ -10,7 +10,7 @@ import (
 	"keepc/compiler/ir"
 )
 
-// TestStatistics: what a packet does to a backup's counters, and nothing else does it.
+// TestStatistics checks what a packet does to a backup's counters, and that nothing else changes them.
 func TestStatistics(t *testing.T) {
 	password := func(v *ir.VRRPInstance) { v.Auth = ir.Authentication{Type: ir.AuthPass, Pass: ir.NewSecret("s3cr3t")} }
 	plain := func(*ir.VRRPInstance) {}
@@ -36,7 +36,7 @@ func TestStatistics(t *testing.T) {
 		{"a wrong checksum", plain, func(*Packet) {}, func(r *Received) { r.Payload[6]++ }, Statistics{ChecksumErrors: 1}},
 		{"a TTL below 255", plain, func(*Packet) {}, func(r *Received) { r.TTL = 254 }, Statistics{IPTTLErrors: 1}},
 		{"to one host", plain, func(*Packet) {}, func(r *Received) { r.Dst = netip.MustParseAddr("192.0.2.2") }, Statistics{DestinationAddrErrors: 1}},
-		{"over IPv6", plain, func(*Packet) {}, func(r *Received) { r.Src, r.Dst = netip.MustParseAddr("fe80::1"), Group(true) }, Statistics{AddressFamilyMismatches: 1}},
+		{"over IPv6", plain, func(*Packet) {}, func(r *Received) { r.Src, r.Dst = netip.MustParseAddr("fe80::1"), ir.MulticastGroup(true) }, Statistics{AddressFamilyMismatches: 1}},
 		{"no password", password, func(*Packet) {}, nil, Statistics{AuthTypeMismatches: 1}},
 		{"another password", password, func(p *Packet) { p.AuthType, p.Auth = ir.AuthPass, ir.NewSecret("guessed") }, nil, Statistics{AuthFailures: 1}},
 	} {
@@ -59,20 +59,22 @@ func TestStatistics(t *testing.T) {
 	}
 }
 
-// TestStatisticsOfAMaster: transitions, what is sent, and what is late: more than 10 ms after its time.
+// TestStatisticsOfAMaster checks the counters of transitions, of what is sent, and of what is late: more than 10 ms
+// after its due time.
 func TestStatisticsOfAMaster(t *testing.T) {
 	b := newBench(t, instance(), Master)
 	want(t, "MASTER", b.Statistics(), Statistics{Transitions: 2, MasterTransitions: 1, AdvertisementSent: 1})
 	b.do(time.Second, Tick{})
 	b.do(time.Second+10*time.Millisecond, Tick{})
 	want(t, "in time", b.Statistics(), Statistics{Transitions: 2, MasterTransitions: 1, AdvertisementSent: 3})
-	b.do(time.Second+time.Millisecond, Tick{}) // 11 ms after the third one's time
+	b.do(time.Second+time.Millisecond, Tick{}) // 11 ms after the third one's due time
 	want(t, "late", b.Statistics(), Statistics{Transitions: 2, MasterTransitions: 1, AdvertisementSent: 4, AdvertisementLate: 1})
 	b.do(0, Stop{Reason: "stopping"})
 	want(t, "stopped", b.Statistics(), Statistics{Transitions: 3, MasterTransitions: 1, AdvertisementSent: 5, AdvertisementLate: 1, PriorityZeroPktsSent: 1})
 }
 
-// TestUnheard: routers that are dropped are remembered by their addresses, until they are heard, and no more than a few.
+// TestUnheard checks that routers whose advertisements are dropped are remembered by their addresses, until they are
+// heard, and that only a few are.
 func TestUnheard(t *testing.T) {
 	start := time.Unix(1000, 0)
 	at := func(n int) time.Time { return start.Add(time.Duration(n) * time.Second) }

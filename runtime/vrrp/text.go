@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// A Reason is why a router changed its role. It is a value; String has the words.
+// A Reason is why a router changed its role. It is a value; String returns its text.
 type Reason struct {
 	kind         reasonKind
 	peer         netip.Addr
 	theirs, ours uint8 // priorities
 	wait         time.Duration
-	told         string // what begins, or why, in the words of who gave the event
+	told         string // what begins, or why, in the words of the event's sender
 }
 
-// Because is a Reason in words of its own.
+// Because returns a Reason with its own words.
 func Because(words string) Reason { return Reason{told: words} }
 
 type reasonKind uint8
@@ -25,13 +25,13 @@ const (
 	owns                  // it is the owner of its addresses
 	listens               // it listens first
 	silence               // it heard no advertisement
-	resigned              // the master gave up
+	resigned              // the master resigned
 	preempts              // the master has a lower priority
 	outranked             // another one has a higher priority
 	outnumbers            // another one has the higher address
 	here                  // its addresses are here
 	overslept             // its own timer came too late
-	courteous             // another one is MASTER, and may stay so
+	courteous             // another router is MASTER, and may stay MASTER
 )
 
 func (r Reason) String() string {
@@ -55,21 +55,21 @@ func (r Reason) String() string {
 	case overslept:
 		return fmt.Sprintf("sent nothing for %v: another router may be MASTER by now (timer_expired_backup)", round(r.wait))
 	case courteous:
-		return fmt.Sprintf("%v is MASTER already, and may stay so: %d, ours is %d", r.peer, r.theirs, r.ours)
+		return fmt.Sprintf("%v is MASTER already and may stay MASTER: priority %d, ours is %d", r.peer, r.theirs, r.ours)
 	}
 	return r.told
 }
 
 func round(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
 
-// A Note tells something odd, for people. The same oddity is told once a minute, and anew in a new role. It is a value; String has the
-// words.
+// A Note reports an oddity, for people. The same oddity is reported once a minute, and again in a new role. It is a
+// value; String returns its text.
 type Note struct {
 	kind         noteKind
 	peer         netip.Addr
 	drop         Drop
 	theirs, ours uint8 // priorities
-	// Addresses that they advertise, and ours.
+	// Addresses that they advertise, and our own.
 	advertised, expected []netip.Addr
 	err                  error
 	mac                  MAC // of the other holder of an address
@@ -97,13 +97,13 @@ func (n Note) String() string {
 	case addressTaken:
 		return fmt.Sprintf("another router uses our address %v and priority %d", n.peer, n.theirs)
 	case duplicate:
-		return fmt.Sprintf("duplicate address %v: %v says that it has it, too; clients may send there", n.peer, n.mac)
+		return fmt.Sprintf("duplicate address %v: %v claims it, too; clients may send to that host", n.peer, n.mac)
 	case contested:
 		return fmt.Sprintf("%v is MASTER too, with priority %d; ours is %d", n.peer, n.theirs, n.ours)
 	case deafPeer:
 		return fmt.Sprintf("%v stays MASTER with priority %d beside ours of %d: our advertisements do not reach it, or it drops them", n.peer, n.theirs, n.ours)
 	case foreignCluster:
-		return fmt.Sprintf("%v is of another cluster with this VRID: it advertises %v and none of our addresses", n.peer, n.advertised)
+		return fmt.Sprintf("%v belongs to a different cluster with this VRID: it advertises %v and none of our addresses", n.peer, n.advertised)
 	case unsent:
 		return fmt.Sprintf("advert not sent: %v", n.err)
 	}

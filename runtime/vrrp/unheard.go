@@ -14,16 +14,16 @@ type Unheard struct {
 	Last  time.Time
 	Count uint64
 
-	Foreign []netip.Addr // the addresses of the first one, where none of them is ours; nil: some are, or nobody knows
+	Foreign []netip.Addr // the addresses of its first dropped advertisement, if none of them is ours; nil: some are, or this is unknown
 }
 
-// maxUnheard is how many routers are remembered; the one that was silent for the longest time makes room.
+// maxUnheard is how many routers are remembered; the one that was silent for the longest time is replaced.
 const maxUnheard = 8
 
-// unheard remembers the routers whose advertisements are dropped. A flood of them costs no memory.
+// unheard remembers the routers whose advertisements are dropped. A flood of them takes no memory.
 type unheard []Unheard
 
-// drop notes an advertisement that is dropped. It returns the router if that is a new one.
+// drop records a dropped advertisement. It returns the router if it is new.
 func (u *unheard) drop(now time.Time, peer netip.Addr, d Drop) *Unheard {
 	oldest := 0
 	for i := range *u {
@@ -51,5 +51,6 @@ func (u *unheard) hear(peer netip.Addr) {
 	*u = slices.DeleteFunc(*u, func(x Unheard) bool { return x.Peer == peer })
 }
 
-// Unheard lists the routers whose advertisements are dropped, those that were first first: at most the last eight of them.
+// Unheard lists the routers whose advertisements are dropped, in order of their beginnings: at most the last eight of
+// them.
 func (m *Machine) Unheard() []Unheard { return slices.Clone(m.unheard) }

@@ -7,7 +7,7 @@ import (
 	"keepc/compiler/ir"
 )
 
-// peers makes an instance one of unicast, with version 3.
+// peers makes an instance unicast, with version 3.
 func peers(list ...ir.UnicastPeer) func(*ir.VRRPInstance) {
 	return func(v *ir.VRRPInstance) {
 		v.Version, v.Unicast = 3, list
@@ -65,7 +65,8 @@ func TestUnicastReceiverChecks(t *testing.T) {
 	}
 }
 
-// Each peer is sent an advertisement of its own, with the TTL of the file; after one with an old checksum, in kind.
+// TestUnicastSends checks that each peer gets a separate advertisement with the TTL of the file; after one with an old
+// checksum, in kind.
 func TestUnicastSends(t *testing.T) {
 	m := newBench(t, instance(peers(peer("192.0.2.3", 0, 255), peer("192.0.2.4", 0, 255)), priority(220)), Master)
 	sums := func() (sent []Send, all []Sum) {

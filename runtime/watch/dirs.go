@@ -9,11 +9,12 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// Dirs are the directories that are watched, since writers replace files, and whether the watch of each works.
+// Dirs are the watched directories, since writers replace files, and whether the watch of each works.
 type Dirs map[string]bool
 
-// Follow makes them those of the files, symbolic links resolved as well, and no others. One that cannot be watched is told once, with
-// how often the files are looked at instead, and tried again at the next call; so is one that was replaced.
+// Follow watches the directories of the files, and of their symbolic links' targets, and no others. A directory that
+// cannot be watched is reported once, with the polling interval, and retried at the next call; so is one that was
+// replaced.
 func (dirs Dirs) Follow(notify *fsnotify.Watcher, files iter.Seq[string], every time.Duration, warn func(error)) {
 	want := map[string]bool{}
 	for f := range files {
@@ -32,7 +33,7 @@ func (dirs Dirs) Follow(notify *fsnotify.Watcher, files iter.Seq[string], every 
 		watched, known := dirs[d]
 		err := notify.Add(d)
 		if dirs[d] = err == nil; err != nil && (watched || !known) {
-			warn(fmt.Errorf("watch %s: %w; looking every %v instead", d, err, every))
+			warn(fmt.Errorf("watch %s: %w; polling every %v instead", d, err, every))
 		}
 	}
 }

@@ -19,9 +19,9 @@ import (
 // files watches the directories of track_files, since writers replace files.
 type files struct {
 	list   []*ir.TrackFile
-	notify *fsnotify.Watcher // nil: there was nothing to watch yet, or it does not work and files are only read now and then
+	notify *fsnotify.Watcher // nil: there was nothing to watch yet, or watching does not work and files are only polled
 	dirs   Dirs
-	odd    map[string]string // why files were not read the last time, by the name of the track_file
+	odd    map[string]string // why files were not read last time, by the name of the track_file
 	warn   func(error)
 }
 
@@ -33,7 +33,7 @@ func (f *files) close() {
 	}
 }
 
-// events is nil, so silent, where nothing is watched.
+// events is nil, so it never receives, if nothing is watched
 func (f *files) events() <-chan fsnotify.Event {
 	if f.notify == nil {
 		return nil
@@ -48,7 +48,8 @@ func (f *files) errors() <-chan error {
 	return f.notify.Errors
 }
 
-// follow watches the directories of the files and no others. One that is not there is tried again whenever files are read.
+// follow watches the directories of the files and no others. A directory that does not exist is retried whenever files
+// are read.
 func (f *files) follow(list []*ir.TrackFile) {
 	f.list = list
 	if f.notify == nil {
@@ -57,7 +58,7 @@ func (f *files) follow(list []*ir.TrackFile) {
 		}
 		notify, err := fsnotify.NewWatcher()
 		if err != nil {
-			f.warn(fmt.Errorf("watch track_files: %w; reading them every %v instead", err, fileInterval))
+			f.warn(fmt.Errorf("watch track_files: %w; polling every %v instead", err, fileInterval))
 			return
 		}
 		f.notify = notify
@@ -71,7 +72,8 @@ func (f *files) follow(list []*ir.TrackFile) {
 	}, fileInterval, f.warn)
 }
 
-// read tells the number of each file. One whose number is not known for what this machine lacks keeps the last one.
+// read reports the number of each file. A file whose number is unknown because of what this machine lacks keeps the
+// last one.
 func (f *files) read(tell func(track.Thing, track.Status)) {
 	odd := map[string]string{}
 	for _, t := range f.list {
@@ -83,9 +85,9 @@ func (f *files) read(tell func(track.Thing, track.Status)) {
 		switch before := f.odd[t.Name]; {
 		case odd[t.Name] == before:
 		case err == nil:
-			f.warn(fmt.Errorf("track_file %s is read again: %d", t.Name, number))
+			f.warn(fmt.Errorf("track_file %s is readable again: %d", t.Name, number))
 		case short:
-			f.warn(fmt.Errorf("track_file %s is not read: %w; it counts as before", t.Name, err))
+			f.warn(fmt.Errorf("track_file %s is not read: %w; its last number counts", t.Name, err))
 		default:
 			f.warn(fmt.Errorf("track_file %s is not read: %w; it counts as 0", t.Name, err))
 		}
@@ -98,8 +100,8 @@ func (f *files) read(tell func(track.Thing, track.Status)) {
 
 var errNotRegular = errors.New("is not a regular file")
 
-// value is the number that a file begins with; 0 where there is none, or no file. Errors are of what is there and cannot be read, or is no
-// file: reading a pipe or a device could take for ever.
+// value returns the number that a file begins with; 0 if there is none, or no file. It returns an error for what
+// exists and cannot be read, or is not a regular file: reading a pipe or a device could take forever.
 func value(name string) (int, error) {
 	f, err := open(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -125,7 +127,7 @@ func value(name string) (int, error) {
 	return int(number), nil
 }
 
-// create makes the files that the configuration wants made at the start.
+// create makes the files that the configuration wants to be created at the start.
 func create(list []*ir.TrackFile, umask ir.Umask, warn func(error)) {
 	for _, t := range list {
 		if t.InitFile == nil {

@@ -15,7 +15,7 @@ import (
 	"keepc/runtime/track"
 )
 
-// A place is a directory of root with a file of somebody else, and the directory t where the tracked file is.
+// A place is a directory of root with a file of another user, and the directory t that contains the tracked file.
 type place struct {
 	t    *testing.T
 	path string
@@ -61,8 +61,8 @@ func both(steps ...func(place)) func(place) {
 	}
 }
 
-// What Debian's keepalived 2.2.7 does with init_file is the same where nothing else is said: it removes the name and makes a new file, so
-// that links, symbolic or hard, keep their files.
+// TestInitFile compares init_file with what Debian's keepalived 2.2.7 does, which is the same unless noted: it removes
+// the name and makes a new file, so that the targets of links, symbolic or hard, are not changed.
 func TestInitFile(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root may make files of others")
@@ -72,7 +72,7 @@ func TestInitFile(t *testing.T) {
 		prepare func(place)
 		file    string // "": t/load
 		keep    bool   // without overwrite
-		text    string // of the file then; "": it is no regular file
+		text    string // of the file afterwards; "": it is not a regular file
 		says    string
 	}{
 		{name: "no file", text: "7\n"},
@@ -83,7 +83,7 @@ func TestInitFile(t *testing.T) {
 		{name: "a link that stays", prepare: link("../precious", "t/load"), keep: true, text: "precious"},
 		{name: "a link to nothing", prepare: link("../made", "t/load"), text: "7\n"},
 		{name: "a link to nothing, nothing to overwrite", prepare: link("../made", "t/load"), keep: true, text: "7\n"},
-		{name: "a link to a device", prepare: link("/dev/null", "t/load"), keep: true, text: "7\n"}, // keepalived lets it be
+		{name: "a link to a device", prepare: link("/dev/null", "t/load"), keep: true, text: "7\n"}, // keepalived does not touch it
 		{name: "a hard link", prepare: func(p place) { p.must(os.Link(p.at("precious"), p.at("t/load"))) }, text: "7\n"},
 		{name: "a named pipe", prepare: node("t/load", unix.S_IFIFO, 0), says: "create /t/load: is not a regular file"},
 		{name: "a device", prepare: node("t/load", unix.S_IFCHR, unix.Mkdev(1, 3)), says: "create /t/load: is not a regular file"},
@@ -92,7 +92,7 @@ func TestInitFile(t *testing.T) {
 		{name: "a directory of a user", prepare: owner("t", 65534), text: "7\n"},
 		{name: "a link to the directory", prepare: link("t", "l"), file: "l/load", text: "7\n"},
 		// keepalived follows this one.
-		{name: "a user's link to a directory", prepare: both(link("t", "l"), owner("l", 65534)), file: "l/load", says: "/l is a link of user 65534, which is not followed to create a file"},
+		{name: "a user's link to a directory", prepare: both(link("t", "l"), owner("l", 65534)), file: "l/load", says: "/l is a link of user 65534 and is not followed to create a file"},
 		{name: "links without an end", prepare: both(link("m", "l"), link("l", "m")), file: "l/load", says: "open /l: too many levels of symbolic links"},
 		{name: "what an earlier run left behind", prepare: link("../precious", "t/.load.keepc"), text: "7\n"},
 	} {
@@ -133,7 +133,7 @@ func TestInitFile(t *testing.T) {
 	}
 }
 
-// The program that writes the file goes on: it is its owner's.
+// TestInitFileKeepsTheOwner checks that the program that writes the file can continue: it still owns it.
 func TestInitFileKeepsTheOwner(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root may make files of others")
@@ -188,7 +188,8 @@ func TestValue(t *testing.T) {
 	}
 }
 
-// A pipe in the place of a tracked file is said once, and the other files are tracked on.
+// TestPipeDoesNotStopTheOthers checks that a pipe in place of a tracked file is reported once, and the other files are
+// still tracked.
 func TestPipeDoesNotStopTheOthers(t *testing.T) {
 	p := newPlace(t)
 	if err := unix.Mkfifo(p.at("t/pipe"), 0o644); err != nil {
@@ -205,7 +206,8 @@ func TestPipeDoesNotStopTheOthers(t *testing.T) {
 	expect(t, w, "load", number(4))
 }
 
-// With no descriptor left nothing is known of files and processes: they count as before. The test runs in a process of its own.
+// TestShortOfDescriptors checks that with no descriptor left nothing is known about files and processes: they keep
+// their last state. The test runs in a separate process.
 func TestShortOfDescriptors(t *testing.T) {
 	if os.Getenv("KEEPC_SHORT") == "" {
 		cmd := exec.Command(os.Args[0], "-test.run", "^TestShortOfDescriptors$", "-test.v")
@@ -253,9 +255,9 @@ func TestShortOfDescriptors(t *testing.T) {
 	}
 	look()
 	want := []string{
-		"track_file load is not read: open " + p.at("t/load") + ": too many open files; it counts as before",
-		"list the processes: open /proc: too many open files; tracked processes count as before",
-		"track_file load is read again: 3",
+		"track_file load is not read: open " + p.at("t/load") + ": too many open files; its last number counts",
+		"list the processes: open /proc: too many open files; tracked processes keep their last count",
+		"track_file load is readable again: 3",
 		"tracked processes are counted again",
 	}
 	if !slices.Equal(said, want) || told != 4 {

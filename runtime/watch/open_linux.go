@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// open opens a file for reading when it is a regular one. Looking at a device or named pipe does not open it: that may block, or do
-// something.
+// open opens a file for reading if it is a regular file. A device or named pipe is examined without opening it,
+// because that may block, or have an effect.
 func open(name string) (*os.File, error) {
 	fd, err := unix.Open(name, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -28,12 +28,12 @@ func open(name string) (*os.File, error) {
 	if stat.Mode&unix.S_IFMT != unix.S_IFREG {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: errNotRegular}
 	}
-	return os.Open("/proc/self/fd/" + strconv.Itoa(fd)) // this file, whatever has the name by now
+	return os.Open("/proc/self/fd/" + strconv.Itoa(fd)) // this file, whatever has its name by now
 }
 
-// replace puts a new file with the text in place of a regular file or a link, or of nothing; a link is not followed. It is there as a whole
-// or not at all. Nobody but root leads the way: a directory's link that belongs to another user is not followed either. An old file's owner
-// and mode are kept, so that its writer can go on.
+// replace puts a new file with the text in place of a regular file or a link, or of nothing; a link is not followed.
+// It is atomic. Only root's links are followed on the path: a directory's link that belongs to another user is not
+// followed either. An old file's owner and mode are kept, so that its writer can continue.
 func replace(name string, text []byte, mode fs.FileMode) (err error) {
 	dir, err := openDir(filepath.Dir(name))
 	if err != nil {
@@ -54,7 +54,7 @@ func replace(name string, text []byte, mode fs.FileMode) (err error) {
 	}
 	fresh := "." + base + ".keepc"
 	fd, err := unix.Openat(dir, fresh, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
-	if errors.Is(err, unix.EEXIST) { // one that was left behind
+	if errors.Is(err, unix.EEXIST) { // a left-over
 		_ = unix.Unlinkat(dir, fresh, 0)
 		fd, err = unix.Openat(dir, fresh, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	}
@@ -72,7 +72,7 @@ func replace(name string, text []byte, mode fs.FileMode) (err error) {
 		mode = fs.FileMode(old.Mode) & fs.ModePerm
 	}
 	if _, err = f.Write(text); err == nil {
-		err = f.Chmod(mode) // whatever the umask of this process is, and while the file is its own
+		err = f.Chmod(mode) // whatever the umask of this process, and while the file is its own
 	}
 	if err == nil && kind == unix.S_IFREG {
 		err = f.Chown(int(old.Uid), int(old.Gid))
@@ -83,15 +83,15 @@ func replace(name string, text []byte, mode fs.FileMode) (err error) {
 	return unix.Renameat(dir, fresh, dir, base)
 }
 
-// openDir opens a directory. Links on the way are followed when they belong to root or to the user of this process: whoever owns another
-// one would choose where we write.
+// openDir opens a directory. Links on the path are followed if they belong to root or to the user of this process: the
+// owner of any other link would choose where we write.
 func openDir(path string) (fd int, err error) {
 	real, err := followOwn(path)
 	if err != nil {
 		return -1, err
 	}
 	const flags = unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC
-	fd, err = unix.Openat2(unix.AT_FDCWD, real, &unix.OpenHow{Flags: flags, Resolve: unix.RESOLVE_NO_SYMLINKS}) // a link that came meanwhile
+	fd, err = unix.Openat2(unix.AT_FDCWD, real, &unix.OpenHow{Flags: flags, Resolve: unix.RESOLVE_NO_SYMLINKS}) // a link that appeared meanwhile
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {                                              // Linux before 5.6, or a sandbox that does not know it
 		fd, err = unix.Open(real, flags|unix.O_NOFOLLOW, 0)
 	}
@@ -120,7 +120,7 @@ func followOwn(path string) (string, error) {
 			continue
 		}
 		if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Uid != 0 && int(stat.Uid) != os.Geteuid() {
-			return "", fmt.Errorf("%s is a link of user %d, which is not followed to create a file", next, stat.Uid)
+			return "", fmt.Errorf("%s is a link of user %d and is not followed to create a file", next, stat.Uid)
 		}
 		to, err := os.Readlink(next)
 		if err != nil {
@@ -136,5 +136,5 @@ func followOwn(path string) (string, error) {
 	return at, nil
 }
 
-// maxLinks is how many links a path may have on its way, as for the kernel.
+// maxLinks is the maximum number of links on a path, as in the kernel.
 const maxLinks = 40

@@ -18,23 +18,23 @@ import (
 // A process is one that runs on this machine.
 type process struct {
 	comm string   // the short name, at most 15 bytes
-	args []string // the command line, which kernel threads have not
+	args []string // the command line; kernel threads have none
 }
 
-// A census counts tracked processes again and again, and remembers what it told of them.
+// A census counts tracked processes periodically, and remembers what it reported.
 type census struct {
 	list     []*ir.TrackProcess
 	standing map[track.Thing]standing
 	blind    bool // the last count failed
 }
 
-// A standing is what was told of a process, and since when it is otherwise.
+// A standing is the last reported state of a process, and since when it differs.
 type standing struct {
 	good  bool
-	other time.Time // zero: it is not
+	other time.Time // zero: it does not differ
 }
 
-// take counts what runs now.
+// take counts the running processes.
 func (c *census) take(tell func(track.Thing, track.Status), warn func(error)) {
 	if len(c.list) == 0 {
 		return
@@ -42,7 +42,7 @@ func (c *census) take(tell func(track.Thing, track.Status), warn func(error)) {
 	all, err := processes()
 	switch {
 	case err != nil && !c.blind:
-		warn(fmt.Errorf("%w; tracked processes count as before", err))
+		warn(fmt.Errorf("%w; tracked processes keep their last count", err))
 	case err == nil && c.blind:
 		warn(errors.New("tracked processes are counted again"))
 	}
@@ -52,8 +52,8 @@ func (c *census) take(tell func(track.Thing, track.Status), warn func(error)) {
 	c.count(time.Now(), all, tell)
 }
 
-// count tells of each tracked process whether as many run as the file wants. A change is told when it has lasted as long as the file
-// says; the first count at once.
+// count reports for each tracked process whether as many run as the file wants. A change is reported when it has
+// lasted as long as the file says; the first count at once.
 func (c *census) count(now time.Time, all []process, tell func(track.Thing, track.Status)) {
 	for _, p := range c.list {
 		good := enough(p, all)
@@ -80,7 +80,7 @@ func (c *census) count(now time.Time, all []process, tell func(track.Thing, trac
 	}
 }
 
-// look counts other processes from now on. What is not among them is forgotten.
+// look sets which processes are counted from now on. Others are forgotten.
 func (c *census) look(list []*ir.TrackProcess) {
 	old := c.standing
 	c.list, c.standing = list, map[track.Thing]standing{}
@@ -91,8 +91,8 @@ func (c *census) look(list []*ir.TrackProcess) {
 	}
 }
 
-// enough tells whether the number of processes is within the quorum. A limit below the quorum is what is wanted: with 0 the process
-// must not run.
+// enough reports whether the number of processes is within the quorum. A limit below the
+// quorum replaces it: with 0 the process must not run.
 func enough(p *ir.TrackProcess, all []process) bool {
 	n := 0
 	for _, x := range all {
@@ -110,15 +110,15 @@ func enough(p *ir.TrackProcess, all []process) bool {
 const (
 	exact   = "exact"   // all of them
 	partial = "partial" // the first ones
-	initial = "initial" // the first ones, and the last of those may go on
+	initial = "initial" // the first ones; the last of those may be a prefix
 )
 
-// matches tells whether a process is one of those that are tracked: by its short name, or by its command line where the file asks for
-// that or gives parameters.
+// matches reports whether a process is one of the tracked ones: by its short name, or by its command line if the file
+// asks for that or has parameters.
 func matches(want *ir.TrackProcess, x process) bool {
 	params := want.Process[1:]
 	if len(params) == 0 && want.ParamMatch == "" && !want.FullCommand {
-		const most = 15 // bytes, of which the kernel keeps no more
+		const most = 15 // bytes; the kernel keeps no more
 		name := filepath.Base(want.Process[0])
 		return x.comm == name[:min(len(name), most)]
 	}
@@ -140,7 +140,7 @@ func matches(want *ir.TrackProcess, x process) bool {
 	return slices.Equal(has, params)
 }
 
-// processes lists what runs.
+// processes lists the running processes.
 func processes() (all []process, err error) {
 	dirs, err := os.ReadDir("/proc")
 	if err != nil {

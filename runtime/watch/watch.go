@@ -1,4 +1,4 @@
-// Package watch tells how the files and processes are that instances track, and checks of real servers.
+// Package watch watches the files and processes that instances and checks of real servers track.
 package watch
 
 import (
@@ -11,7 +11,7 @@ import (
 	"keepc/runtime/track"
 )
 
-// A Watcher looks at files and processes on a goroutine of its own and hands what it sees to one receiver.
+// A Watcher looks at files and processes on its own goroutine and passes what it sees to one receiver.
 type Watcher struct {
 	out    chan router.Tracked
 	checks chan balance.FileSeen
@@ -21,7 +21,7 @@ type Watcher struct {
 // want is what to look at.
 type want struct {
 	files     []*ir.TrackFile
-	umask     ir.Umask // of files that are made
+	umask     ir.Umask // for files that are created
 	processes []*ir.TrackProcess
 	tracked   map[track.Thing]bool // by instances
 	checked   map[track.Thing]bool // by checks of real servers
@@ -60,7 +60,8 @@ func (w *Watcher) Look(cfg *ir.Config) {
 	w.want <- next
 }
 
-// Seen is where everything is told when it is looked at for the first time, and whenever it changed. It is never closed.
+// Seen is the channel on which everything is reported when it is first looked at, and whenever it changes. It is never
+// closed.
 func (w *Watcher) Seen() <-chan router.Tracked { return w.out }
 
 // Files is Seen of the files that checks of real servers follow.
@@ -71,11 +72,11 @@ const (
 	settle = 20 * time.Millisecond
 	// processInterval is how often processes are counted.
 	processInterval = time.Second
-	// fileInterval is how often files are read without an event, which gets lost on some file systems.
+	// fileInterval is how often files are read without an event, because events get lost on some file systems.
 	fileInterval = 10 * time.Second
 )
 
-// Run works until ctx ends. warn is called with what does not work; the work goes on.
+// Run works until ctx ends. warn is called with what does not work; the work continues.
 func (w *Watcher) Run(ctx context.Context, warn func(error)) {
 	f := newFiles(warn)
 	defer f.close()
@@ -118,7 +119,7 @@ func (w *Watcher) Run(ctx context.Context, warn func(error)) {
 			}
 			c.look(next.processes)
 			f.follow(next.files)
-			clear(told) // the receiver may have forgotten what another configuration did not name
+			clear(told) // the receiver may have forgotten what an earlier configuration did not name
 			f.read(tell)
 			c.take(tell, warn)
 		case <-f.events():

@@ -39,7 +39,7 @@ func start(t *testing.T, cfg *ir.Config) *Watcher {
 	return w
 }
 
-// expect waits for the next thing that is seen.
+// expect waits for the next report.
 func expect(t *testing.T, w *Watcher, name string, want track.Status) {
 	t.Helper()
 	select {
@@ -86,7 +86,7 @@ func TestFiles(t *testing.T) {
 	write("many")
 	expect(t, w, "load", number(0))
 
-	// Editors put another file in its place.
+	// Editors replace the file.
 	if err := os.WriteFile(file+".new", []byte("5"), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,8 @@ func TestFiles(t *testing.T) {
 	expect(t, w, "load", number(0))
 }
 
-// TestFilesOfChecks: a file that only a check of a real server follows is told to those who make checks.
+// TestFilesOfChecks checks that a file that only a check of a real server follows is reported to those who make
+// checks.
 func TestFilesOfChecks(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "load")
 	f := &ir.TrackFile{Name: "load", File: file, Weight: ir.Weight{N: 1}, InitFile: &ir.InitFile{Value: 4}}
@@ -178,7 +179,7 @@ func TestProcesses(t *testing.T) {
 	}
 }
 
-// Nothing tracks it, so nobody looks at it; a reload changes that.
+// TestLook checks that what nothing tracks is not looked at; a reload changes that.
 func TestLook(t *testing.T) {
 	w := start(t, &ir.Config{})
 	quiet(t, w)
@@ -225,13 +226,13 @@ func TestMatches(t *testing.T) {
 	}
 }
 
-// A change counts when it has lasted; what comes back in time was never away.
+// TestDelays checks that a change counts when it has lasted; what comes back in time was never away.
 func TestDelays(t *testing.T) {
 	p := &ir.TrackProcess{Name: "p", Process: []string{"nginx"}, Quorum: 1, TerminateDelay: 3 * time.Second, ForkDelay: 2 * time.Second}
 	var c census
 	c.look([]*ir.TrackProcess{p})
 	var got []byte
-	for i, runs := range "rrmrmmmmmrrr" { // r runs, m is missing; a second each
+	for i, runs := range "rrmrmmmmmrrr" { // r: runs, m: missing; one second each
 		var all []process
 		if runs == 'r' {
 			all = []process{{comm: "nginx"}}
@@ -244,7 +245,7 @@ func TestDelays(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 
-	// A block that gets another process begins anew.
+	// A block that gets a different process starts again.
 	other := *p
 	other.Process = []string{"haproxy"}
 	c.look([]*ir.TrackProcess{&other})

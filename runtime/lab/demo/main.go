@@ -1,5 +1,5 @@
-// Command demo plays the two-director tutorial as a person would: the finding screen, the repair, the plan, then two directors,
-// two real servers and a client while things go wrong. It wants a kernel with ip_vs and root:
+// Command demo plays the two-director tutorial as a person would: the findings, the repair, the plan, then two
+// directors, two real servers and a client while things go wrong. It needs root and a kernel with ip_vs:
 //
 //	demo KEEPC DIRECTORY
 //
@@ -31,7 +31,7 @@ func main() {
 	os.Exit(d.main())
 }
 
-// A demo is one performance. It is the lab's test, too: what a test would fail for ends it.
+// A demo is one performance. It is also the lab's test: what would fail a test ends it.
 type demo struct {
 	keepc, from, dir string
 	start            time.Time
@@ -78,7 +78,7 @@ func (d *demo) check() {
 	d.run(exec.Command(d.keepc, "check", "-v", "lb01.conf", "lb02.conf"))
 }
 
-// run shows a command and what it prints. Its exit code is part of the show.
+// run shows a command and its output. Its exit code is part of the show.
 func (d *demo) run(cmd *exec.Cmd) {
 	cmd.Dir = d.dir
 	d.say("$ keepc %s", strings.Join(cmd.Args[1:], " "))
@@ -161,13 +161,13 @@ func (d *demo) play() {
 	d.say("\nPlayed in %v on kernel %s.", time.Since(d.start).Round(time.Second), lab.Kernel())
 }
 
-// stopNginx ends the server by the number that it wrote down itself.
+// stopNginx ends the server by the pid in its own file.
 func (d *demo) stopNginx(web *lab.Host) error {
 	_, err := web.Try("sh", "-c", `kill "$(cat `+filepath.Join(web.Dir(), "nginx.pid")+`)"`)
 	return err
 }
 
-// follow shows what the directors say, as it comes.
+// follow shows what the directors log, as it comes.
 func (d *demo) follow(ctx context.Context, directors map[string]*lab.Process) {
 	for {
 		for _, name := range []string{"lb01", "lb02"} {
@@ -200,7 +200,7 @@ func (v *view) server() string {
 	return v.current
 }
 
-// watch asks for pages until ctx ends and says when something changes.
+// watch asks for pages until ctx ends and reports changes.
 func (v *view) watch(ctx context.Context, client *lab.Host) {
 	lost := time.Now()
 	for ctx.Err() == nil {

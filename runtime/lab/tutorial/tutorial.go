@@ -26,7 +26,8 @@ type Cluster struct {
 	Client, Second *lab.Host // clients 10.0.0.100 and 10.0.0.101
 }
 
-// New builds the network. The real servers hold the virtual address on lo and keep silent about it, as direct routing asks.
+// New builds the network. The real servers have the virtual address on lo and do not answer ARP for it, as direct
+// routing requires.
 func New(n *lab.Net) *Cluster {
 	lan := n.Segment("lan")
 	host := func(name, addr string) *lab.Host { return n.Host(name, lab.On(lan, "eth0", addr)) }
@@ -83,7 +84,7 @@ func Get(ctx context.Context, client *lab.Host) (server string, err error) {
 	return strings.TrimSpace(body), nil
 }
 
-// Holders names the directors that hold the virtual address.
+// Holders returns the names of the directors that hold the virtual address.
 func (c *Cluster) Holders() string {
 	var names []string
 	for _, h := range []*lab.Host{c.LB01, c.LB02} {

@@ -1,10 +1,8 @@
-// Command vm runs a command in the lab's virtual machine and leaves with its
-// exit status:
+// Command vm runs a command in the lab's virtual machine and exits with its status:
 //
 //	go run ./runtime/lab/vm ipvsadm -Ln
 //
-// The command sees this machine's files, finds the working directory and the
-// environment as they are here, and has ip_vs. `make vm` makes the image.
+// The command sees this machine's files, working directory and environment, and has ip_vs. `make vm` makes the image.
 package main
 
 import (
