@@ -58,12 +58,13 @@ func TestMain(m *testing.M) {
 		return
 	}
 	s := suite{lab.Main(m)}
-	s.Prepare = func() error { // building takes minutes in the virtual machine
+	s.Prepare = func() ([]string, error) { // building takes minutes in the virtual machine
 		bin, err := build()
-		if err != nil {
-			return err
-		}
-		return os.Setenv(builtHere, bin)
+		return []string{builtHere + "=" + bin}, err
+	}
+	s.Beside = []string{
+		"TestPlan", "TestSameKernelState", "TestCheckerDumpFiles", "TestCheckerDumps", "TestImport", "TestIPVLAN",
+		"TestRealServer", "TestRealServerNAT", "TestSameTable", "TestPages", "TestHealth", "TestReload",
 	}
 	goleak.VerifyTestMain(s)
 }

@@ -1,9 +1,11 @@
 package lab
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,14 +14,16 @@ import (
 	"time"
 )
 
-// deferEnv names the file in which NeedIPVS leaves the names of tests for the
-// virtual machine. Main sets it, and reads the file.
+// deferEnv names the file in which NeedIPVS records the names of tests for the virtual machine. Main sets it, and
+// reads the file.
 const deferEnv = "KEEPC_DEFERRED_TESTS"
 
-// NeedIPVS is the first line of a test or benchmark that needs a kernel with
-// ip_vs. Where the kernel has none, the test is skipped, and the TestMain of
-// its package, with [Main], runs it in a virtual machine afterwards. Where
-// that is not to be had either, it is skipped, and fails if CI=true.
+// besideEnv names the tests that run in the virtual machine already, if it was started beside the tests here.
+const besideEnv = "KEEPC_TESTS_BESIDE"
+
+// NeedIPVS is the first line of a test or benchmark that needs a kernel with ip_vs. If the kernel has none, the test
+// is skipped, and the TestMain of its package, with [Main], runs it in a virtual machine, beside the others or
+// afterwards. If that is not available either, the test is skipped, or fails if CI=true.
 func NeedIPVS(t T) {
 	t.Helper()
 	if hasIPVS() {
@@ -36,9 +40,12 @@ func NeedIPVS(t T) {
 	if list == "" {
 		t.Fatalf("lab: a package with tests of IPVS needs a TestMain with lab.Main")
 	}
+	name, _, _ := strings.Cut(t.Name(), "/")
+	if slices.Contains(strings.Fields(os.Getenv(besideEnv)), name) {
+		t.Skipf("kernel %s has no ip_vs: runs in the virtual machine, beside", Kernel())
+	}
 	f, err := os.OpenFile(list, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
 	if err == nil {
-		name, _, _ := strings.Cut(t.Name(), "/")
 		_, err = fmt.Fprintln(f, name)
 		_ = f.Close()
 	}
@@ -48,9 +55,16 @@ func NeedIPVS(t T) {
 	t.Skipf("kernel %s has no ip_vs: runs in the virtual machine, below", Kernel())
 }
 
-// A Suite is a test binary's run, with a second part in a virtual machine for
-// what needs one.
-type Suite struct{ m interface{ Run() int } }
+// A Suite is the run of a test binary, with a second part in a virtual machine for the tests that need one.
+type Suite struct {
+	m interface{ Run() int }
+	// Prepare, if it is not nil, runs here before the second part, and adds to its environment (NAME=VALUE): what it
+	// builds, the slow machine need not build.
+	Prepare func() ([]string, error)
+	// Beside names tests that need ip_vs and take long. If all tests run, these need not wait for the others to end,
+	// most of which wait themselves: the virtual machine starts with them.
+	Beside []string
+}
 
 // Main wraps the m of a TestMain. Use it as
 //
@@ -59,12 +73,11 @@ type Suite struct{ m interface{ Run() int } }
 // or, for packages that check for leaks, as
 //
 //	func TestMain(m *testing.M) { goleak.VerifyTestMain(lab.Main(m)) }
-func Main(m interface{ Run() int }) Suite { return Suite{m} }
+func Main(m interface{ Run() int }) Suite { return Suite{m: m} }
 
-// Run runs the tests here, then those that NeedIPVS has put aside, and
-// returns the exit status of both. The output of the second part is the plain
-// output of the same binary, so that everything that reads the output of
-// tests reads it as well.
+// Run runs the tests here, and those that NeedIPVS has deferred, and returns the combined exit status. The output of
+// the part in the virtual machine is the plain output of the same binary and follows the other, so that everything that
+// reads the output of tests reads it as well.
 func (s Suite) Run() int {
 	start := time.Now()
 	dir, err := os.MkdirTemp("", "keepc-lab-")
@@ -78,23 +91,68 @@ func (s Suite) Run() int {
 		fmt.Fprintf(os.Stderr, "lab: %v\n", err)
 		return 1
 	}
+	ended := func() int { return 0 }
+	if len(s.Beside) > 0 && all() && !hasIPVS() && VMReady() == nil {
+		ended = s.beside(start)
+		if err := os.Setenv(besideEnv, strings.Join(s.Beside, " ")); err != nil {
+			fmt.Fprintf(os.Stderr, "lab: %v\n", err)
+			return max(1, ended())
+		}
+	}
 	status := s.m.Run()
+	status = max(status, ended())
 	text, err := os.ReadFile(list)
 	if err != nil {
-		return status // nothing was put aside
+		return status // nothing was deferred
 	}
 	names := strings.Fields(string(text))
 	slices.Sort(names)
-	status2, err := runDeferred(slices.Compact(names), start)
+	return max(status, s.deferred(os.Stdout, slices.Compact(names), start))
+}
+
+// all reports whether this process was started to run all tests.
+func all() bool {
+	is := func(name, value string) bool {
+		f := flag.Lookup(name)
+		return f != nil && f.Value.String() == value
+	}
+	return is("test.run", "") && is("test.list", "") && is("test.short", "false")
+}
+
+// beside starts the tests that are named in advance. The function that it returns waits for them, prints what they
+// printed, and returns their status.
+func (s Suite) beside(start time.Time) func() int {
+	var output bytes.Buffer
+	status := make(chan int)
+	go func() { status <- s.deferred(&output, s.Beside, start) }()
+	return func() int {
+		n := <-status
+		_, _ = output.WriteTo(os.Stdout) // nobody is left to be told
+		return n
+	}
+}
+
+// deferred runs the named tests and benchmarks in the virtual machine, and returns their status.
+func (s Suite) deferred(output io.Writer, names []string, start time.Time) int {
+	env := os.Environ()
+	if s.Prepare != nil {
+		more, err := s.Prepare()
+		if err != nil {
+			fmt.Fprintf(output, "FAIL: lab: prepare for the virtual machine: %v\n", err)
+			return 1
+		}
+		env = append(env, more...)
+	}
+	status, err := runDeferred(names, start, env, output)
 	if err != nil {
-		fmt.Printf("FAIL: lab: %v\n", err)
+		fmt.Fprintf(output, "FAIL: lab: %v\n", err)
 		return 1
 	}
-	return max(status, status2)
+	return status
 }
 
 // runDeferred runs the named tests and benchmarks in the virtual machine.
-func runDeferred(names []string, start time.Time) (status int, err error) {
+func runDeferred(names []string, start time.Time, env []string, output io.Writer) (status int, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return 0, err
@@ -105,7 +163,7 @@ func runDeferred(names []string, start time.Time) (status int, err error) {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
-		// The machine's own limit strikes first and tells who was running.
+		// The machine's own limit applies first and reports what was running.
 		args = append(args, fmt.Sprintf("-test.timeout=%v", max(limit-30*time.Second, time.Second)))
 	}
 	pattern := "^(" + strings.Join(names, "|") + ")$"
@@ -114,10 +172,10 @@ func runDeferred(names []string, start time.Time) (status int, err error) {
 		args = append(args, "-test.bench="+pattern)
 	}
 	args = append(args, flag.Args()...)
-	return RunInVM(ctx, &exec.Cmd{Args: args, Stdout: os.Stdout})
+	return RunInVM(ctx, &exec.Cmd{Args: args, Env: env, Stdout: output})
 }
 
-// passedFlags are the flags of this process that hold in the machine as well.
+// passedFlags are the flags of this process that also apply in the machine.
 func passedFlags() []string {
 	own := []string{
 		"test.run", "test.bench", "test.timeout", "test.testlogfile", "test.paniconexit0",
@@ -130,7 +188,7 @@ func passedFlags() []string {
 		}
 		value := any(f.Value)
 		if g, ok := f.Value.(flag.Getter); ok {
-			value = g.Get() // test.v tells its value in no other way
+			value = g.Get() // test.v has no other way to return its value
 		}
 		flags = append(flags, fmt.Sprintf("-%s=%v", f.Name, value))
 	})
