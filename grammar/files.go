@@ -259,7 +259,7 @@ type finder struct {
 // machine; maxLooks is the number of names that they may look at.
 const (
 	maxDirectories = 2000
-	maxLooks       = 1 << 20
+	maxLooks       = 1 << 17
 )
 
 // A match is what a pattern matches.

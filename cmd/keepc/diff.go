@@ -73,6 +73,7 @@ func (r *diffRun) main(before, after string) error {
 		return err
 	}
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(2 * memoryLimit)) // two configurations are in memory at once
+	defer debug.SetGCPercent(debug.SetGCPercent(rarely))
 	pairs, err := r.pairs(before, after)
 	if err == nil {
 		pairs, err = r.withPeers(pairs)

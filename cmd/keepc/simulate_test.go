@@ -29,8 +29,9 @@ import (
 const tolerance = interval + 300*time.Millisecond
 
 // A play is measured badly if the machine was very late with an action or observation of this test: then its daemons
-// were late, too; or if these reported their first roles far apart, for who starts later wins later, and between two
-// priorities there may be less than 0.2 s. Such a play is repeated if it does not agree, beside fewer others, and finally judged as it is.
+// were late, too; or if these reported their first roles far apart: a later start is a later win, and between two
+// priorities there may be less than 0.2 s. Such a play is repeated if it does not agree, beside fewer others, and
+// finally judged as it is.
 const (
 	badlyMeasured = 100 * time.Millisecond
 	plays         = 4

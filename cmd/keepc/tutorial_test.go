@@ -64,7 +64,7 @@ func TestMain(m *testing.M) {
 	}
 	s.Beside = []string{
 		"TestPlan", "TestSameKernelState", "TestCheckerDumpFiles", "TestCheckerDumps", "TestImport", "TestIPVLAN",
-		"TestRealServer", "TestRealServerNAT", "TestSameTable", "TestPages", "TestHealth", "TestReload",
+		"TestRealServer", "TestRealServerNAT", "TestSameTable", "TestPages", "TestFailover", "TestHealth", "TestReload",
 	}
 	goleak.VerifyTestMain(s)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"keepc/compiler/ir"
 	"keepc/compiler/plan"
@@ -62,14 +63,19 @@ type scope struct {
 	owner               any
 }
 
-// compareSettings compares everything that the table knows.
+// compareSettings compares everything that the table knows: each half of the blocks on a goroutine, since there may be
+// 100,000.
 func compareSettings(before, after Side) []*Setting {
-	var c comparison
-	c.compare(scope{}, &level{before: schema.Settings(before.Config, before.File), after: schema.Settings(after.Config, after.File)})
-	return c.found
+	pairs := match(nil, schema.Settings(before.Config, before.File), schema.Settings(after.Config, after.File))
+	var first, second comparison
+	var both sync.WaitGroup
+	both.Go(func() { first.pairs(scope{}, pairs[:len(pairs)/2]) })
+	second.pairs(scope{}, pairs[len(pairs)/2:])
+	both.Wait()
+	return append(first.found, second.found...)
 }
 
-// A comparison is what was found so far, and the memory of its levels: there may be 100,000 blocks.
+// A comparison is what was found so far, and the memory of its levels.
 type comparison struct {
 	found  []*Setting
 	levels []*level // by the depth of their block below the file
@@ -82,10 +88,9 @@ type level struct {
 	pairs         []pair
 }
 
-// compare compares the settings of a block.
-func (c *comparison) compare(in scope, l *level) {
-	l.pairs = match(l.pairs[:0], l.before, l.after)
-	for _, p := range l.pairs {
+// pairs compares the settings of a block.
+func (c *comparison) pairs(in scope, pairs []pair) {
+	for _, p := range pairs {
 		switch {
 		case p.after == nil:
 			c.found = append(c.found, in.whole(plan.Remove, *p.before))
@@ -108,8 +113,9 @@ func (c *comparison) inside(in scope, p pair) {
 	}
 	l := c.levels[c.depth]
 	l.before, l.after = p.before.Inside(l.before), p.after.Inside(l.after)
+	l.pairs = match(l.pairs[:0], l.before, l.after)
 	c.depth++
-	c.compare(in, l)
+	c.pairs(in, l.pairs)
 	c.depth--
 }
 

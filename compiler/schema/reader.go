@@ -22,6 +22,7 @@ type reader struct {
 	option Keyword // key, if it is only a word of the line
 
 	table      []*Keyword      // the whole table, for suggestions
+	homes      map[string]home // of its words; nil: not asked for yet
 	version    string          // of the keepalived that will read the file; empty: any
 	literal    bool            // nothing is read as it was meant
 	own        bool            // the file is for keepc: nothing is reported about keepalived

@@ -171,13 +171,15 @@ func showNested[T, U any](key *Keyword, b *Block[U], at func(*T) *U) func(t, uns
 // showEach shows the blocks that made the elements of a list.
 func showEach[T, U any](key *Keyword, b *Block[U], at func(*T) *[]*U) func(t, unset *T, lines []*grammar.Stmt) view {
 	return func(t, _ *T, _ []*grammar.Stmt) (v view) {
-		v.settings = make([]Setting, 0, len(*at(t)))
 		for _, u := range *at(t) {
 			o, ok := any(u).(interface{ Line() *grammar.Stmt })
 			if !ok || o.Line() == nil || o.Line().Keyword() != key.Word {
 				continue // of a different row
 			}
 			line := o.Line()
+			if v.settings == nil {
+				v.settings = make([]Setting, 0, len(*at(t)))
+			}
 			v.settings = append(v.settings, Setting{
 				Key: key, Name: words(line), Span: line.Span(), Part: u,
 				inside: func(room []Setting) []Setting { return b.settings(room, u, content([]*grammar.Stmt{line})) },

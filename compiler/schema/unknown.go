@@ -95,14 +95,14 @@ func (b *Block[T]) understand(r *reader, s *grammar.Stmt, rest []*grammar.Stmt) 
 		report()
 		return renamed(s, best), n, true
 	}
-	if places, path := places(r.table, word); len(places) > 0 {
+	if home := r.home(word); len(home.blocks) > 0 {
 		d.Rule, d.Kind = "misplaced-keyword", diag.Misplaced
 		d.Message = fmt.Sprintf("%s does not belong in %s", word, r.where())
-		d.Label = "valid inside " + or(places)
+		d.Label = "valid inside " + or(home.blocks)
 		if here := b.twin(word); here != "" {
 			d.Label = fmt.Sprintf("the word here is %q", here)
 		}
-		d.Notes = append(d.Notes, r.provisos(path...)...)
+		d.Notes = append(d.Notes, r.provisos(home.path...)...)
 	} else if instead, in := misnamedIn(r.table, word); instead != "" {
 		d.Label = fmt.Sprintf("the word is %q, inside %s", instead, in)
 	} else if fits {
@@ -331,8 +331,7 @@ func (b *Block[T]) meansOne(r *reader, stmts []*grammar.Stmt, row *Row[T]) bool 
 		if _, known := b.index.find(s.Keyword()); known || !b.mayMean(s, row) {
 			return false
 		}
-		places, _ := places(r.table, s.Keyword())
-		return len(places) == 0
+		return len(r.home(s.Keyword()).blocks) == 0
 	})
 }
 
@@ -406,29 +405,49 @@ func misnamedIn(table []*Keyword, word string) (instead, in string) {
 	return "", ""
 }
 
-// places lists the blocks that know a word, the outermost first, each with its path.
-func places(table []*Keyword, word string) (found []string, first []*Keyword) {
+// A home is where a word belongs: the blocks that know it, the outermost first, and the path of the first one.
+type home struct {
+	blocks []string
+	path   []*Keyword
+}
+
+// homes returns the home of every word of a table.
+func homes(table []*Keyword) map[string]home {
+	all := map[string]home{}
 	walk(nil, table, func(path []*Keyword) {
 		k := path[len(path)-1]
-		if k.Word != word || !k.Current() {
+		if !k.Current() {
 			return
 		}
 		in := "the top level"
 		if len(path) > 1 {
-			in = path[len(path)-2].Word
+			block := path[len(path)-2]
+			if in = block.Word; block.Lines != "" || !block.Block {
+				return // an option of a line
+			}
 		}
-		if len(path) > 1 && (path[len(path)-2].Lines != "" || !path[len(path)-2].Block) {
-			return // an option of a line
+		h := all[k.Word]
+		if h.path == nil {
+			h.path = path
 		}
-		if first == nil {
-			first = path
+		if !slices.Contains(h.blocks, in) {
+			h.blocks = append(h.blocks, in)
 		}
-		if !slices.Contains(found, in) {
-			found = append(found, in)
-		}
+		all[k.Word] = h
 	})
-	if len(found) > 4 {
-		found = append(found[:4], "others")
+	for word, h := range all {
+		if len(h.blocks) > 4 {
+			h.blocks = append(h.blocks[:4], "others")
+			all[word] = h
+		}
 	}
-	return found, first
+	return all
+}
+
+// home returns where a word belongs; without blocks it belongs nowhere.
+func (r *reader) home(word string) home {
+	if r.homes == nil {
+		r.homes = homes(r.table)
+	}
+	return r.homes[word]
 }

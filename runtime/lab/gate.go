@@ -91,6 +91,9 @@ func (s Suite) Run() int {
 		fmt.Fprintf(os.Stderr, "lab: %v\n", err)
 		return 1
 	}
+	if !flag.Parsed() { // the tests would do so when they run
+		flag.Parse()
+	}
 	ended := func() int { return 0 }
 	if len(s.Beside) > 0 && all() && !hasIPVS() && VMReady() == nil {
 		ended = s.beside(start)
