@@ -76,7 +76,7 @@ func TestRunRefuses(t *testing.T) {
 
 // TestRunKeepsTheOnlyAddress checks that keepalived 2.2.7 removes the only address of an interface from a host whose
 // file names it, and is in FAULT permanently. keepc does not start, and says how to fix it; the owner of the address
-// starts.
+// starts, and leaves it to the host in FAULT and at its end.
 func TestRunKeepsTheOnlyAddress(t *testing.T) {
 	t.Parallel()
 	h := oneHost(t)
@@ -103,7 +103,14 @@ func TestRunKeepsTheOnlyAddress(t *testing.T) {
 	if out := h.Run("ip", "-4", "addr", "show", "eth0"); !strings.Contains(out, "brd 10.0.0.255") {
 		t.Errorf("the owner's address was changed, which takes it away for a moment:\n%s", out)
 	}
+	h.Link("eth0").Down()
+	p.WaitLog("x FAULT", 5*time.Second)
+	h.Link("eth0").Up()
+	p.WaitLog("works again", 5*time.Second)
 	p.Stop()
+	if out := h.Run("ip", "-4", "addr", "show", "eth0"); !strings.Contains(out, "10.0.0.1/24 brd 10.0.0.255") {
+		t.Errorf("after a FAULT and a stop the host has lost its address:\n%s", out)
+	}
 }
 
 // TestRunWithoutIPVS runs on a kernel without ip_vs, where keepalived ends its whole daemon: keepc reports it once, at

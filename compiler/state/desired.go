@@ -15,6 +15,8 @@ import (
 type Situation struct {
 	// Master holds the instances that are MASTER, with the reason of the transition.
 	Master map[ir.InstanceKey]string
+	// Only holds, of owners whose interface had no other address, this address. It is the host's and stays in every role.
+	Only map[ir.InstanceKey]netip.Addr
 	// Down holds the real servers that failed their checks, with the cause.
 	Down map[DestinationKey]string
 	// NoQuorum holds the services that lost their quorum; their sorry server serves.
@@ -159,11 +161,15 @@ func (w *State) instance(v *ir.VRRPInstance, g *ir.Global, s Situation) {
 	}
 	for _, a := range v.Addresses {
 		k := AddressKey{Dev: a.On(), Prefix: a.Prefix}
-		if wanted {
-			o := address(a, why)
-			o.AsFound = v.Priority == ir.OwnerPriority // a change of the only address of its interface would take it away for a moment
+		o := address(a, why)
+		o.AsFound = v.Priority == ir.OwnerPriority // a change of the only address of its interface would take it away for a moment
+		switch {
+		case wanted:
 			w.Addresses[k] = o
-		} else {
+		case s.Only[v.Key()] == a.Prefix.Addr() && k.Dev == v.Interface:
+			o.Why = "it is the only address of " + v.Interface
+			w.Addresses[k] = o
+		default:
 			w.Absent[k] = why
 		}
 	}

@@ -87,3 +87,21 @@ virtual_server 10.0.0.3 80 {
 		}
 	}
 }
+
+// TestOnlyAddress checks that an owner leaves its host the only address of its interface, whatever its role, and takes
+// no more than that.
+func TestOnlyAddress(t *testing.T) {
+	cfg := compile(t, "vrrp_instance x {\n interface eth0\n virtual_router_id 1\n priority 255\n virtual_ipaddress {\n 10.0.0.1/24\n 10.0.0.2/24\n }\n}\n")
+	own := state.AddressKey{Dev: "eth0", Prefix: netip.MustParsePrefix("10.0.0.1/24")}
+	other := state.AddressKey{Dev: "eth0", Prefix: netip.MustParsePrefix("10.0.0.2/24")}
+	only := map[ir.InstanceKey]netip.Addr{cfg.Instances[0].Key(): own.Prefix.Addr()}
+	for _, s := range []state.Situation{{Only: only}, {Only: only, Stopping: true}} {
+		w := state.Router(cfg, s)
+		if !w.Addresses[own].AsFound || w.Absent[own] != "" || w.Absent[other] == "" {
+			t.Errorf("%+v: wanted %v, absent %v", s, w.Addresses, w.Absent)
+		}
+	}
+	if w := state.Router(cfg, state.Situation{Stopping: true}); w.Absent[own] == "" {
+		t.Errorf("the interface has a different address: wanted %v, absent %v", w.Addresses, w.Absent)
+	}
+}

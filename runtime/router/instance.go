@@ -32,6 +32,7 @@ type instance struct {
 
 	own    trouble    // what keeps it from working by itself, regardless of its group
 	source netip.Addr // source address of its advertisements, if nothing does
+	only   netip.Addr // the address of its interface, if that has virtual ones only; otherwise zero
 	waits  bool       // for the first result of something that it tracks
 	judged bool       // the three above are known
 
@@ -116,6 +117,9 @@ func (m *Machine) inform(now time.Time, i *instance) {
 		trouble.kind, trouble.failure = fails, v.Fault
 	}
 	i.source, i.own, i.waits, i.judged = source, trouble, v.Waiting != track.Thing{}, true
+	if only, known := m.onlyAddress(i.cfg); known {
+		i.only = only
+	}
 	m.convene(now, i)
 	m.tell(i, v)
 }
@@ -211,7 +215,7 @@ func (m *Machine) source(v *ir.VRRPInstance) (source netip.Addr, t trouble) {
 		if !m.current.virtual[a] {
 			return a, t
 		}
-		if v.Priority == 255 && !source.IsValid() {
+		if v.Priority == ir.OwnerPriority && !source.IsValid() {
 			source = a
 		}
 	}
@@ -219,6 +223,21 @@ func (m *Machine) source(v *ir.VRRPInstance) (source netip.Addr, t trouble) {
 		t.kind = addressless
 	}
 	return source, t
+}
+
+// onlyAddress returns the first address of the instance's interface if all of its family are virtual, so that a host
+// would be cut off without them, and zero if one of them is not; false: the interface has none now.
+func (m *Machine) onlyAddress(v *ir.VRRPInstance) (only netip.Addr, known bool) {
+	for _, a := range m.links[v.Interface].Addrs {
+		switch {
+		case a.Is6() != v.IPv6():
+		case !m.current.virtual[a]:
+			return netip.Addr{}, true
+		case !known:
+			only, known = a, true
+		}
+	}
+	return only, known
 }
 
 // wantsSource reports whether an instance needs its source address: peers send to it, or the file names it.

@@ -57,7 +57,7 @@ func (m *Machine) Current() *Generation { return m.current }
 // Situation returns what the machine knows besides its configuration: which instances are MASTER, and whether it
 // stops.
 func (m *Machine) Situation() state.Situation {
-	s := state.Situation{Master: map[ir.InstanceKey]string{}, Stopping: m.stopping}
+	s := state.Situation{Master: map[ir.InstanceKey]string{}, Only: m.only(), Stopping: m.stopping}
 	for _, i := range m.current.members {
 		if i.holds() {
 			s.Master[i.key] = i.reason.String()
@@ -75,6 +75,20 @@ func (m *Machine) Roles() map[ir.InstanceKey]bool {
 	return roles
 }
 
+// only returns the addresses of owners whose interfaces have no others; nil: there are none.
+func (m *Machine) only() (list map[ir.InstanceKey]netip.Addr) {
+	for _, i := range m.current.members {
+		if !i.only.IsValid() || i.cfg.Priority != ir.OwnerPriority {
+			continue
+		}
+		if list == nil {
+			list = map[ir.InstanceKey]netip.Addr{}
+		}
+		list[i.key] = i.only
+	}
+	return list
+}
+
 // QuorumLost reports whether a service lost its quorum, as far as Quorum has told.
 func (m *Machine) QuorumLost(k ir.ServiceKey) bool { return m.quorum.Lost[k] }
 
@@ -83,9 +97,9 @@ func (m *Machine) VRIDErrors() uint64 { return m.vridErrors }
 
 // Want returns a function that computes what should exist in the kernel now. It may be called later, on any goroutine.
 func (m *Machine) Want() func() state.State {
-	cfg, roles, quorum, stopping := m.current.cfg, m.Roles(), m.quorum, m.stopping
+	cfg, roles, only, quorum, stopping := m.current.cfg, m.Roles(), m.only(), m.quorum, m.stopping
 	return func() state.State {
-		s := state.Situation{Master: map[ir.InstanceKey]string{}, NoQuorum: quorum.Lost, Announced: quorum.Announced, Stopping: stopping}
+		s := state.Situation{Master: map[ir.InstanceKey]string{}, Only: only, NoQuorum: quorum.Lost, Announced: quorum.Announced, Stopping: stopping}
 		for k, master := range roles {
 			if master {
 				s.Master[k] = "" // the reason is not used
