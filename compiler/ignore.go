@@ -57,7 +57,7 @@ func silence(file *grammar.File, found diag.List) diag.List {
 			}
 			d := diag.Diagnostic{
 				Rule: "unused-ignore", Severity: diag.Warning,
-				Message: fmt.Sprintf("there is no %s to ignore", rule), Span: i.comment.Span, Label: "silences nothing",
+				Message: fmt.Sprintf("there is no %s to ignore", rule), Span: i.comment.Span, Label: "matches no finding",
 			}
 			if len(i.rules) == 1 {
 				d.Fixes = []diag.Fix{{Title: "delete the comment", Edits: []diag.Edit{{Span: withBlanks(i.comment)}}}}

@@ -444,7 +444,7 @@ func (b *balancer) unmatchedQuote(l *line, start int) {
 		return // a text may have millions
 	}
 	finding := diag.Diagnostic{
-		Rule: "unmatched-quote", Severity: diag.Error, Message: "quote without a partner on its line",
+		Rule: "unmatched-quote", Severity: diag.Error, Message: "unmatched quote on the line",
 		Label: "read as one word to the end of the line; keepalived drops it",
 	}
 	if start >= 0 {

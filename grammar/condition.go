@@ -67,7 +67,7 @@ func (e *expander) elsewhere(l line, continued bool) {
 		e.report(diag.Diagnostic{
 			Rule: "condition-on-lines", Severity: diag.Error, Message: "condition on a definition with several lines",
 			Span: at, Label: "keepalived skips the first line only, and reads the others as lines of the file",
-			Help: "define each line, or an own definition for each value, with a condition",
+			Help: "give each line the condition, or use a definition for each value",
 		})
 	}
 }

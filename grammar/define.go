@@ -203,7 +203,7 @@ func (e *expander) lostLine(l line, d *definition, end *ending) {
 	if end.comment {
 		finding.Rule = "comment-in-definition"
 		finding.Label = "lost, with the lines behind it, to keepalived " + commentsEnd + " and later"
-		finding.Notes[0].Message = "these take the backslash of the comment for a part of it; earlier versions, as 2.2.7, continue the definition"
+		finding.Notes[0].Message = "these versions read the backslash as part of the comment; 2.2.7 and earlier continue the definition"
 		finding.Help = "put the comment above the definition"
 	}
 	e.report(finding)

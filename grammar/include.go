@@ -251,7 +251,7 @@ func (e *expander) open(abs string, by *file, at, via source.Span) (*source.Sour
 func (e *expander) outside(at source.Span, pattern string) {
 	d := diag.Diagnostic{
 		Rule: "include-outside", Severity: diag.Info, Message: fmt.Sprintf("%s is not read: it leads out of %s", pattern, e.opts.Files.Bounds()),
-		Span: at, Label: "what it says is not judged",
+		Span: at, Label: "its content is not checked",
 		Help: "--root DIR reads absolute names below DIR, --allow-outside reads files wherever they are",
 	}
 	if e.opts.Files.Below != "" || !path.IsAbs(pattern) {
@@ -313,7 +313,7 @@ func (e *expander) unread(at source.Span, name string, err error, demanded bool)
 		Span: at, Label: "keepalived skips it", Host: path.IsAbs(at.Text()) && e.opts.Files.Below == "",
 	}
 	if !slices.Contains([]error{errDirectory, errNotRegular, errExecutable, errTooLarge, errLinks}, err) {
-		d.Severity, d.Message, d.Label = diag.Error, fmt.Sprintf("%s cannot be read: %v", name, err), "what it says is not judged"
+		d.Severity, d.Message, d.Label = diag.Error, fmt.Sprintf("%s cannot be read: %v", name, err), "its content is not checked"
 	}
 	if demanded {
 		d.Severity, d.Label = diag.Error, "keepalived demands that it can be read"

@@ -135,7 +135,7 @@ func (r *record) comment(l *line, at int) {
 	r.add(diag.Diagnostic{
 		Rule: "comment-in-word", Severity: diag.Warning, Kind: diag.Comment, Message: fmt.Sprintf("%q starts a comment within a word", mark[:1]),
 		Span: l.span(at, len(l.text)), Label: "the word ends here for keepalived",
-		Help: "put the word in double quotes, which is all that saves the mark, or put a blank before the comment",
+		Help: "put the word in double quotes, the only way to keep the mark, or put a blank before the comment",
 	})
 }
 

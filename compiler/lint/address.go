@@ -73,7 +73,7 @@ func addressRules() []Rule {
 					if what := unusable(a.Prefix); what != "" {
 						p.report(a.Span(), fmt.Sprintf("%s of %s is %s", a.Prefix.Addr(), of, what), "expected an address of a host")
 					} else if a.Prefix.Bits() == 0 {
-						p.report(a.Span(), fmt.Sprintf("%s of %s has the prefix length 0", a.Prefix.Addr(), of), "makes every address one of the link")
+						p.report(a.Span(), fmt.Sprintf("%s of %s has the prefix length 0", a.Prefix.Addr(), of), "puts every address on the link")
 					}
 				}
 			},
@@ -138,7 +138,7 @@ func addressRules() []Rule {
 			Check: func(p *pass) {
 				alias := func(at source.Span, label, help string) {
 					if name, _, colon := strings.Cut(label, ":"); colon {
-						p.report(at, label+" is a label and no interface", "expected "+name).Help = help
+						p.report(at, label+" is a label, not an interface", "expected "+name).Help = help
 					}
 				}
 				for _, v := range p.Instances {

@@ -118,7 +118,7 @@ func authenticationRules() []Rule {
 					}
 					switch pass.Words[1].Text {
 					case "1111", "1234", "12345", "123456", "12345678", "password", "secret":
-						p.report(pass.Span(), "the password of "+named(v)+" is a well-known one", "appears in most tutorials")
+						p.report(pass.Span(), "the password of "+named(v)+" is well known", "appears in most tutorials")
 					}
 				}
 			},

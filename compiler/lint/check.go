@@ -80,7 +80,7 @@ func checkRules() []Rule {
 			Service: func(p *pass, v service) {
 				for u := range v.pages {
 					if !u.Has("status_code") && !u.Has("digest") && !u.Has("regex") && !u.Has("regex_no_match") {
-						p.report(u.Span(), "what the page must answer is not said", "200 to 299 are good")
+						p.report(u.Span(), "the url names no expected answer", "200 to 299 are accepted")
 					}
 				}
 			},
@@ -217,7 +217,7 @@ func define(blocks map[string]ir.Origin, name string, block ir.Origin) {
 // untold reports a user of a session whose bfd_instance tells only the other kind of user, VRRP or checkers.
 func (p *pass) untold(b *ir.BFD, others, word string, by ir.Track) {
 	if b != nil && b.Has(others) && !b.Has(word) {
-		p.report(by.Span(), fmt.Sprintf("bfd_instance %s does not tell here: it has %s alone", b.Name, others), "not found").Notes = note(b.At(others), "add "+word+", or delete this line")
+		p.report(by.Span(), fmt.Sprintf("bfd_instance %s has only %s and does not report here", b.Name, others), "not found").Notes = note(b.At(others), "add "+word+", or delete this line")
 	}
 }
 

@@ -52,7 +52,7 @@ func edgeRules() []Rule {
 			Check: func(p *pass) {
 				tell := func(x ir.Address) {
 					if a, ok := p.announced[x.Prefix.Addr()]; ok && x.Prefix.IsSingleIP() {
-						p.report(x.Span(), fmt.Sprintf("%s is announced, and an interface has it with its full prefix length", a.Addr), "not exported by FRR").
+						p.report(x.Span(), fmt.Sprintf("%s is announced, and it is on an interface with its full prefix length", a.Addr), "not exported by FRR").
 							Help = "write \"local\" in announce " + a.Name.Text + " instead"
 					}
 				}

@@ -62,7 +62,7 @@ func groupRules() []Rule {
 			Check: func(p *pass) {
 				for _, g := range p.TrackGroups {
 					if g.Has("group") && len(g.Members) == 0 {
-						p.report(g.Span(), "track_group "+g.Name+" has no member", "followed for nothing")
+						p.report(g.Span(), "track_group "+g.Name+" has no member", "has no effect")
 					}
 				}
 			},

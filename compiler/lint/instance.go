@@ -187,7 +187,7 @@ func instanceRules() []Rule {
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if value(v.Origin, "state") == "BACKUP" && v.Priority == 255 {
-						d := p.report(v.At("state"), named(v)+" is BACKUP with priority 255", "becomes MASTER, only later: after the master-down time")
+						d := p.report(v.At("state"), named(v)+" is BACKUP with priority 255", "becomes MASTER after the master-down time, not at once")
 						d.Notes = note(v.At("priority"), "the owner of the addresses")
 						if v.Strict {
 							d.Severity = diag.Error
@@ -321,7 +321,7 @@ func instanceRules() []Rule {
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if v.VRID == 51 {
-						p.report(v.At("virtual_router_id"), "virtual_router_id 51 is the one of every example", "others may use it on the same network")
+						p.report(v.At("virtual_router_id"), "virtual_router_id 51 appears in most examples", "others may use it on the same network")
 					}
 				}
 			},

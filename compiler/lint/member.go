@@ -22,7 +22,7 @@ func memberRules() []Rule {
 					for i, m := range g.Members[:min(len(g.Members), maxMembers)] {
 						for _, o := range g.Members[:i] {
 							if m.FWMark != 0 && m.FWMark == o.FWMark && m.IPv6 == o.IPv6 || m.Port == o.Port && overlap(m, o) {
-								p.report(m.Span(), "this member of "+g.Name+" is, or holds, one that stands above", "the same service").Notes = note(o.Span(), "the first one")
+								p.report(m.Span(), "this member of "+g.Name+" overlaps an earlier member", "the same service").Notes = note(o.Span(), "the first one")
 								break
 							}
 						}
@@ -36,7 +36,7 @@ func memberRules() []Rule {
 				for _, g := range p.Groups {
 					for _, m := range g.Members {
 						if !m.First.IsValid() && m.FWMark == 0 && m.HasWord("0") {
-							p.report(m.Span(), "firewall mark 0 marks nothing", "matches no packet")
+							p.report(m.Span(), "firewall mark 0 is not a mark", "matches no packet")
 						}
 					}
 				}

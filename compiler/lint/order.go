@@ -126,7 +126,7 @@ func (p *pass) lateDefaults() {
 		}
 		for _, t := range s.Block.Stmts {
 			if schema.Copied(t.Keyword()) {
-				d := p.report(t.Span(), t.Keyword()+" is lost at a reload", "instances above do not see it then")
+				d := p.report(t.Span(), t.Keyword()+" is lost at a reload", "instances above it do not have it then")
 				d.Notes = note(first, "this instance is read before")
 				d.Help = "put global_defs at the top of the file"
 			}

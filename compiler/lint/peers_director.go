@@ -39,7 +39,7 @@ func directorPeerRules() []Rule {
 							}
 							p.report(node, diag.Diagnostic{
 								Message: fmt.Sprintf("real_server %s of %s is the director %s", rs.Addr.Addr(), v.name(), p.Nodes[who].Name),
-								Span:    rs.Span(), Label: "balances again what it gets", Notes: note(at, p.Nodes[who].Name+" speaks from it"),
+								Span:    rs.Span(), Label: "balances again what it gets", Notes: note(at, p.Nodes[who].Name+" sends from it"),
 							})
 						}
 					})
@@ -282,7 +282,7 @@ func serviceSettingMismatch(p *peerPass) {
 		if mine, theirs := serverAddrs(v.VirtualServer), serverAddrs(w); hashes(v.VirtualServer) && hashes(w) &&
 			!slices.Equal(mine, theirs) && len(without(mine, theirs)) == 0 && len(without(theirs, mine)) == 0 {
 			p.report(n, diag.Diagnostic{
-				Message: fmt.Sprintf("%s lists its real servers in another order than its peer %s", v.name(), p.Nodes[o].Name),
+				Message: fmt.Sprintf("%s lists its real servers in a different order from its peer %s", v.name(), p.Nodes[o].Name),
 				Span:    v.RealServers[0].Span(), Label: v.Scheduler + " fills its table in this order",
 				Notes: append(note(w.RealServers[0].Span(), "the first one on "+p.Nodes[o].Name), diag.Note{Message: "after a take-over clients reach other servers than before"}),
 			})

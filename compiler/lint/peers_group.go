@@ -66,7 +66,7 @@ func groupPeerRules() []Rule {
 					odd(g.Members, ordered(advertised), func(m, o cluster.Member) {
 						if sorted(advertised)(m) == sorted(advertised)(o) {
 							p.tell(g, m, diag.Diagnostic{
-								Message: fmt.Sprintf("%s lists its addresses in another order than its peer %s", named(m.VRRPInstance), p.name(o)),
+								Message: fmt.Sprintf("%s lists its addresses in a different order from its peer %s", named(m.VRRPInstance), p.name(o)),
 								Span:    m.At("virtual_ipaddress"), Label: "another order", Notes: note(o.At("virtual_ipaddress"), "that of "+p.name(o)),
 							})
 						}

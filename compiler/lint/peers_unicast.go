@@ -40,7 +40,7 @@ func unicastPeerRules() []Rule {
 						}
 						o := g.Members[k]
 						p.tell(g, m, diag.Diagnostic{
-							Message: fmt.Sprintf("%s speaks from %s, and so does its peer %s", named(m.VRRPInstance), m.SourceAddr, p.name(o)),
+							Message: fmt.Sprintf("%s sends from %s, and so does its peer %s", named(m.VRRPInstance), m.SourceAddr, p.name(o)),
 							Span:    sourceLine(m), Label: "taken", Notes: note(sourceLine(o), "by "+p.name(o)),
 						})
 					}
@@ -61,7 +61,7 @@ func unicastAsymmetry(p *peerPass) {
 				if speaksLinkLocal(o) && o.Node != m.Node && len(o.Unicast) > 0 && !slices.ContainsFunc(peerAddresses(m), netip.Addr.IsLinkLocalUnicast) {
 					missing = true
 					p.tell(g, m, diag.Diagnostic{
-						Message: fmt.Sprintf("%s names no link-local address as a unicast_peer, and its peer %s speaks from one", named(m.VRRPInstance), p.name(o)),
+						Message: fmt.Sprintf("%s names no link-local address as a unicast_peer, and its peer %s sends from one", named(m.VRRPInstance), p.name(o)),
 						Span:    m.At("unicast_peer"), Label: fmt.Sprintf("%s does not listen here", p.name(o)),
 						Notes: note(sourceLine(o), "without unicast_src_ip: the link-local address of "+o.Interface),
 						Help:  fmt.Sprintf("write unicast_src_ip for %s, with the address that the unicast_peer of %s names", p.name(o), p.name(m)),
@@ -76,7 +76,7 @@ func unicastAsymmetry(p *peerPass) {
 				p.tell(g, m, diag.Diagnostic{
 					Message: fmt.Sprintf("%s does not name %s, the source of its peer %s, as a unicast_peer", named(m.VRRPInstance), from, p.name(o)),
 					Span:    m.At("unicast_peer"), Label: fmt.Sprintf("%s hears nothing from %s", p.name(o), p.name(m)),
-					Notes: note(sourceLine(o), fmt.Sprintf("%s speaks from %s", p.name(o), from)),
+					Notes: note(sourceLine(o), fmt.Sprintf("%s sends from %s", p.name(o), from)),
 					Help:  fmt.Sprintf("write %s into this unicast_peer", from),
 				})
 			}

@@ -226,7 +226,7 @@ func nobodyPreempts(p *peerPass) {
 		o := v.group.Members[i]
 		p.tell(v.group, v.member, diag.Diagnostic{
 			Message: fmt.Sprintf("the weight of %v cannot move %s from %s: no other router preempts", v.watch(), holds(v.group), p.name(v.member)),
-			Span:    v.at(), Label: "moves nothing", Notes: note(o.At("nopreempt"), p.name(o)+" does not take over from a living MASTER"),
+			Span:    v.at(), Label: "moves no address", Notes: note(o.At("nopreempt"), p.name(o)+" does not take over from a living MASTER"),
 			Help: "drop the weight: a failure is then a FAULT, after which the others take over",
 		})
 	})

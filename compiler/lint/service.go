@@ -86,7 +86,7 @@ func serviceRules() []Rule {
 					}
 					// A line of a check outside its block is a different finding.
 					if !slices.ContainsFunc(blockOf(s.Stmt), func(t *grammar.Stmt) bool { return below()[t.Keyword()] }) {
-						p.report(s.Span(), fmt.Sprintf("real_server %s has no check", s.Addr.Addr()), "counts as alive always").Help = "add " + checkFor(v.Key.Protocol, s.Addr.Port()) + " { }"
+						p.report(s.Span(), fmt.Sprintf("real_server %s has no check", s.Addr.Addr()), "always counts as alive").Help = "add " + checkFor(v.Key.Protocol, s.Addr.Port()) + " { }"
 					}
 				}
 			},

@@ -25,7 +25,7 @@ func vmacRules() []Rule {
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if v.IPVLAN != nil && v.IPVLAN.Address == "" && !v.IPv6() && len(v.Addresses) > 0 {
-						p.report(v.At("use_ipvlan"), named(v)+" has use_ipvlan without an address", "FAULT for good").Help = "write the address behind use_ipvlan"
+						p.report(v.At("use_ipvlan"), named(v)+" has use_ipvlan without an address", "stays in FAULT").Help = "write the address behind use_ipvlan"
 					}
 				}
 			},

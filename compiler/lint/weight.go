@@ -93,7 +93,7 @@ func weightRules() []Rule {
 							d.Notes = note(g.Span(), "the sync group")
 							d.Help = "delete the weight, or write sync_group_tracking_weight into the group"
 						default:
-							d := p.report(t.Span(), fmt.Sprintf("the weight of %s does nothing in %s, the member of %s", t.Name, named(v), g.Name), "its failure moves nothing")
+							d := p.report(t.Span(), fmt.Sprintf("the weight of %s does nothing in %s, the member of %s", t.Name, named(v), g.Name), "its failure moves no address")
 							d.Severity, d.Notes = diag.Warning, note(g.Span(), "the sync group")
 							d.Help = "delete the sync group"
 						}

@@ -286,7 +286,7 @@ func (t *table) directors(names []string, verdicts []Verdict, width int, all boo
 		}
 		remark := ""
 		if v.Dead {
-			remark = "its weight moves nothing"
+			remark = "its weight moves no address"
 		}
 		t.outcome(names, v.Title, v.Failed, v.Repaired, remark, width, held)
 		if !all {

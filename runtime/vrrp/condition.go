@@ -51,7 +51,7 @@ func (c Condition) Cause() string {
 	case OtherAddresses:
 		return "it advertises other addresses: " + compareAddresses(c.advertised, c.expected)
 	case AddressTaken:
-		return "it speaks from our own address"
+		return "it sends from our own address"
 	case DuplicateAddress:
 		return fmt.Sprintf("%v announces this address, too: clients may send to it instead of to us", c.mac)
 	case DualMaster:
