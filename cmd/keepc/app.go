@@ -35,6 +35,7 @@ type App struct {
 	// Open opens the kernel that run enforces; nil: that of this machine.
 	Open func() (kernel.Kernel, error)
 
+	memory int64 // the limit that the environment sets for this process, in bytes
 	flags
 }
 
@@ -123,7 +124,8 @@ func (a *App) Main(args []string) int {
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return a.accept(c) },
 		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	defer debug.SetMemoryLimit(debug.SetMemoryLimit(memoryLimit))
+	a.memory = debug.SetMemoryLimit(memoryLimit)
+	defer debug.SetMemoryLimit(a.memory)
 	root.SetArgs(args)
 	root.SetIn(a.Stdin)
 	root.SetOut(a.Stdout)
@@ -172,8 +174,12 @@ func (a *App) Main(args []string) int {
 // screenWidth is the maximum width of a help text.
 const screenWidth = 80
 
-// memoryLimit is the memory above which garbage is collected at once. The files may need more if they are large.
+// memoryLimit is the memory above which garbage is collected at once. The files may need more if they are large. A
+// director may need more forever, and would collect all the time: see lasting.
 const memoryLimit = 208 << 20
+
+// lasting removes the limit for a verb that holds configurations and kernel objects for months.
+func (a *App) lasting() { debug.SetMemoryLimit(a.memory) }
 
 // complain writes one line to standard error, whatever the names of files in it contain.
 func (a *App) complain(format string, values ...any) {

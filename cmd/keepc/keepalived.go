@@ -342,6 +342,7 @@ func (d *keepalivedRun) direct(ctx context.Context, stop func(), log *slog.Logge
 	defer stop()
 
 	code, next := keepalivedFatal, &first
+	d.lasting()
 	err = daemon.Run(ctx, daemon.Options{
 		File: d.shown(d.file),
 		Load: func() daemon.Loaded {

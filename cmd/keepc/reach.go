@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"path"
 	"runtime/debug"
 
@@ -156,7 +157,9 @@ func text(name string, in io.Reader, size int64) ([]byte, error) {
 	if limit := memoryForByte * size; size > smallFile && limit > debug.SetMemoryLimit(-1) { // not below what another file needs
 		debug.SetMemoryLimit(limit)
 	}
-	reserve(size)
+	if debug.SetMemoryLimit(-1) < math.MaxInt64 { // a director reads beside its work, and has no limit
+		reserve(size)
+	}
 	all := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
 	if _, err := all.ReadFrom(io.LimitReader(in, maxFile+1)); err != nil {
 		return nil, fileError(name, err)

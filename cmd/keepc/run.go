@@ -124,6 +124,7 @@ func (r *runRun) main(ctx context.Context, name string) error {
 	if r.Open != nil {
 		open = r.Open
 	}
+	r.lasting()
 	err = daemon.Run(ctx, daemon.Options{
 		File: r.shown(name),
 		Load: func() daemon.Loaded {

@@ -19,6 +19,11 @@ import (
 // maxProbes is the maximum number of health checks that run at once.
 const maxProbes = 512
 
+// restShare is the ratio of the rest after a want to the time that enforcing it took. The flap of one of 50,000 servers
+// costs a want of 50,000, and many flap at once when a network goes: without a rest they would keep one processor busy
+// with wants, and another one with their garbage. The first flap after a calm does not wait, nor does what somebody asks for.
+const restShare = 2
+
 // A balanceLoop owns the balance machine and its time. Its fields belong to the loop's goroutine.
 type balanceLoop struct {
 	machine  *balance.Machine
@@ -36,8 +41,10 @@ type balanceLoop struct {
 	leaving  []departure // those with a waiter
 	sessions *news       // about BFD sessions
 	notify   *notify.Notifier
-	dirty    bool // the want has changed since it was handed to the enforcer
-	moving   bool // the loop is to go on on a thread of its own
+	dirty    bool      // the want has changed since it was handed to the enforcer
+	handed   bool      // the enforcer has a want that it has not finished
+	ready    time.Time // when the next one may follow
+	moving   bool      // the loop is to go on on a thread of its own
 
 	at      time.Time // when the machine emitted the effects that are carried out
 	decided bool      // a quorum is among them
@@ -52,15 +59,22 @@ func (l *balanceLoop) run(ctx context.Context) {
 	defer timer.Stop()
 	l.step(balance.Tick{}) // this runs the scripts of the start
 	for !l.moving {
-		if l.dirty {
+		due, some := l.machine.Deadline()
+		switch {
+		case !l.dirty || l.handed:
+		case !time.Now().Before(l.ready):
 			l.enforce(nil)
+		case !some || l.ready.Before(due):
+			due, some = l.ready, true
 		}
-		if due, some := l.machine.Deadline(); some {
+		if some {
 			timer.Reset(time.Until(due))
 		} else {
 			timer.Stop()
 		}
 		select {
+		case took := <-l.ipvs.spent:
+			l.handed, l.ready = false, time.Now().Add(restShare*took)
 		case <-timer.C:
 			l.step(balance.Tick{})
 		case r := <-l.probes.Results():
@@ -220,7 +234,7 @@ func (l *balanceLoop) depart(ev balance.Event, some bool, over func() bool) <-ch
 // enforce hands the current want to the enforcer, which waits for after first. The channel receives the result of the
 // first attempt.
 func (l *balanceLoop) enforce(after <-chan error) <-chan error {
-	l.dirty = false
+	l.dirty, l.handed = false, true
 	return l.ipvs.set(order{want: l.machine.Want(), after: after})
 }
 

@@ -272,7 +272,7 @@ func newDirector(work context.Context, o Options, cfg *ir.Config, found state.Fo
 	}
 	d.busy = doors.wires // nobody waits for a long list there
 	d.traffic = &traffic{from: doors.wires, work: work, spawn: d.workers.Go}
-	d.balance.ipvs.unavailable, d.balance.ipvs.served = logNoIPVS(o.Log), lacks
+	d.balance.ipvs.unavailable, d.balance.ipvs.served, d.balance.ipvs.spent = logNoIPVS(o.Log), lacks, newLatest[time.Duration]()
 	d.router.sessions, d.balance.sessions = newNews(bell), newNews(nil)
 	d.sessions = newSessionLoop(doors.network, sessions, o.Seed, newNotes(o.Log), d.router.sessions, d.balance.sessions)
 	d.router.machine.Step(time.Now(), quorumOf(d.balance.machine.Situation()))

@@ -42,6 +42,8 @@ type enforcer struct {
 	unavailable func(want state.State)
 	// served is told which virtual servers the kernel lacks; nil: not called.
 	served latest[served]
+	// spent is told how long an order took; nil: not called.
+	spent latest[time.Duration]
 
 	wake chan struct{}
 
@@ -155,8 +157,10 @@ func (e *enforcer) run(ctx context.Context) {
 		case !known:
 			continue
 		}
-		if newest != version {
+		changed, started := newest != version, time.Now()
+		if changed {
 			e.wait(ctx, newest, o)
+			started = time.Now()
 			want, version = o.want(), newest
 		}
 		now := time.Now()
@@ -168,6 +172,9 @@ func (e *enforcer) run(ctx context.Context) {
 		if full {
 			took := time.Since(now)
 			rested = now.Add(took + max(hintRest, hintShare*took))
+		}
+		if changed && e.spent != nil {
+			e.spent.put(time.Since(started))
 		}
 		problem := e.reconciler.Problem()
 		next := resync
