@@ -31,7 +31,8 @@ const tolerance = interval + 300*time.Millisecond
 // A play is measured badly if the machine was very late with an action or observation of this test: then its daemons
 // were late, too; or if these reported their first roles far apart: a later start is a later win, and between two
 // priorities there may be less than 0.2 s. Such a play is repeated if it does not agree, beside fewer others, and
-// finally judged as it is.
+// finally judged as it is; and so is each in which keepalived takes part: it runs without real-time priority, and what a
+// busy machine does to it says nothing about keepc.
 const (
 	badlyMeasured = 100 * time.Millisecond
 	plays         = 4
@@ -78,8 +79,8 @@ func TestTimelines(t *testing.T) {
 		var again []part
 		for i, x := range all {
 			complaints := x.compare()
-			if len(complaints) > 0 && x.late > badlyMeasured && play < plays {
-				t.Logf("%s/%s is played again: this test was late by %v", x.name, x.program, x.late.Round(time.Millisecond))
+			if len(complaints) > 0 && play < plays && (x.late > badlyMeasured || x.program != keepc) {
+				t.Logf("%s/%s is played again: this test was late by %v; %s", x.name, x.program, x.late.Round(time.Millisecond), complaints[0])
 				again = append(again, left[i])
 				continue
 			}
