@@ -26,8 +26,12 @@ type privileges struct {
 
 // needs returns what a configuration needs on this machine, and its first script. It looks up users and files.
 func needs(l *loaded) (all []privilege.Need, first string, at source.Span, some bool) {
-	vetted, _ := script.Vet(l.Config) // what does not run needs nothing
-	unexempt := &ir.Config{}          // if it is unknown whether anything runs
+	known := l.Verdicts
+	if known == nil {
+		known = script.Verdicts{}
+	}
+	vetted, _ := known.Vet(l.Config) // what does not run needs nothing
+	unexempt := &ir.Config{}         // if it is unknown whether anything runs
 	_ = kernel.Unexempt(func() { unexempt, _ = script.Vet(l.Config) })
 	type place struct {
 		source.Span
@@ -114,6 +118,7 @@ func (p *privileges) settle(l *loaded, keepAll bool, log *slog.Logger) {
 	if p.held == nil || l.Config == nil {
 		return
 	}
+	l.Verdicts = script.Verdicts{} // without its rights the director would let other users run what they may not
 	all, _, _, some := needs(l)
 	var keep []string
 	for _, n := range all {

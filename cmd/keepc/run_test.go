@@ -318,3 +318,29 @@ func TestRunRefusesWorse(t *testing.T) {
 		t.Error("the address is gone")
 	}
 }
+
+// TestRunKeepsItsVerdicts checks that a script that its user may not reach is not run and keeps no instance waiting, as
+// with keepalived 2.2.7: the director gives up the right to change the user, since no script needs it, and must not
+// judge again without it.
+func TestRunKeepsItsVerdicts(t *testing.T) {
+	t.Parallel()
+	h := oneHost(t)
+	dir := filepath.Join(h.Dir(), "private")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "check"), []byte("#!/bin/sh\nexit 0\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(h.Dir(), "script.conf")
+	text := "vrrp_script check {\n\tscript " + dir + "/check\n\tinterval 1\n\tuser nobody\n}\n" +
+		"vrrp_instance x {\n\tinterface eth0\n\tvirtual_router_id 1\n\tpriority 150\n\ttrack_script {\n\t\tcheck\n\t}\n\tvirtual_ipaddress {\n\t\t10.0.0.3/24\n\t}\n}\n"
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	line := keepcArgs(t, "run", file)
+	p := h.Start(line[0], line[1:]...)
+	p.WaitLog("not run: "+dir+"/check", 5*time.Second)
+	p.WaitLog("x MASTER", 15*time.Second)
+	p.Stop()
+}

@@ -35,6 +35,8 @@ type Loaded struct {
 	Beside []Fault
 	// Unread are the includes that brought in nothing.
 	Unread []Fault
+	// Verdicts are about commands, from when this process had all its rights; nil: none.
+	Verdicts script.Verdicts
 	// OnHost returns what is wrong with the file on this machine now; nil: unknown.
 	OnHost func() []Fault
 }
@@ -55,7 +57,11 @@ func (o *Options) load(before *Loaded, asked bool) Loaded {
 	if l.Config == nil {
 		return l
 	}
-	vetted, findings := script.Vet(l.Config)
+	known := l.Verdicts
+	if known == nil {
+		known = script.Verdicts{}
+	}
+	vetted, findings := known.Vet(l.Config)
 	l.Config, l.Faults = vetted, slices.Clip(l.Faults)
 	for _, f := range findings {
 		message := f.Message

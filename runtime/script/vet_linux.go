@@ -21,14 +21,21 @@ const standard = "keepalived_script"
 // would not run, and why. The remaining commands have the absolute path of their program, with links resolved, and
 // their user: a link or a user that is created later changes nothing. The configuration itself is not changed. Vet
 // looks at users and files: never on an event loop.
-func Vet(cfg *ir.Config) (*ir.Config, diag.List) {
-	v := vetting{secure: cfg.Global.ScriptSecurity, known: map[string]verdict{}, told: map[told]bool{}}
+func Vet(cfg *ir.Config) (*ir.Config, diag.List) { return Verdicts{}.Vet(cfg) }
+
+// Verdicts are the decisions about commands that were made already: a process that gave up its rights since can no longer judge
+// for other users.
+type Verdicts map[string]verdict
+
+// Vet is [Vet] that keeps to the verdicts, and adds those about other commands.
+func (known Verdicts) Vet(cfg *ir.Config) (*ir.Config, diag.List) {
+	v := vetting{secure: cfg.Global.ScriptSecurity, known: known, told: map[told]bool{}}
 	return cfg.MapCommands(v.command), v.findings
 }
 
 type vetting struct {
 	secure   bool // enable_script_security
-	known    map[string]verdict
+	known    Verdicts
 	told     map[told]bool
 	findings diag.List
 }
