@@ -176,7 +176,7 @@ func (p proof) repair(text []byte) []byte {
 
 // sayings are what a service, a server or a check may say differently because its line was repaired: a misspelled
 // protocol, a weight glued to its number, a path without its keyword.
-var sayings = regexp.MustCompile(`:(udp|tcp|sctp):|, WEIGHT = (\d+)|Checked url = (.*)`)
+var sayings = regexp.MustCompile(`:(udp|tcp|sctp):|, WEIGHT = (\d+)|Checked url = ?(.*)`)
 
 // services checks that no virtual service, real server or check is lost, and that none changes except for what a
 // repaired line says.
@@ -226,7 +226,7 @@ func brought(old, now string, repaired []string) bool {
 		return false
 	}
 	for _, m := range sayings.FindAllStringSubmatch(now, -1) {
-		if strings.Contains(old, m[0]) || m[3] != "" && strings.HasSuffix(old, " = ") { // a url had lost its block, with everything in it
+		if strings.Contains(old, m[0]) || m[3] != "" && strings.HasSuffix(strings.TrimSpace(old), " =") { // a url had lost its block, with everything in it
 			continue
 		}
 		said := strings.ToLower(cmp.Or(m[1:]...))
