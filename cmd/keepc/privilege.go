@@ -26,12 +26,8 @@ type privileges struct {
 
 // needs returns what a configuration needs on this machine, and its first script. It looks up users and files.
 func needs(l *loaded) (all []privilege.Need, first string, at source.Span, some bool) {
-	known := l.Verdicts
-	if known == nil {
-		known = script.Verdicts{}
-	}
-	vetted, _ := known.Vet(l.Config) // what does not run needs nothing
-	unexempt := &ir.Config{}         // if it is unknown whether anything runs
+	vetted, _ := l.Verdicts.Vet(l.Config) // what does not run needs nothing
+	unexempt := &ir.Config{}              // if it is unknown whether anything runs
 	_ = kernel.Unexempt(func() { unexempt, _ = script.Vet(l.Config) })
 	type place struct {
 		source.Span

@@ -187,7 +187,7 @@ func firstGratuitous(wire *lab.Capture, since time.Time) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// answerEchoes sends back every datagram that comes to a host.
+// answerEchoes sends back every datagram that a host receives.
 func answerEchoes(t *testing.T, h *lab.Host) {
 	var c net.PacketConn
 	if err := h.Do(func() (err error) { c, err = net.ListenPacket("udp4", fmt.Sprintf(":%d", echoPort)); return err }); err != nil {

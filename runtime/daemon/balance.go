@@ -21,7 +21,8 @@ const maxProbes = 512
 
 // restShare is the ratio of the rest after a want to the time that enforcing it took. The flap of one of 50,000 servers
 // costs a want of 50,000, and many flap at once when a network goes: without a rest they would keep one processor busy
-// with wants, and another one with their garbage. The first flap after a calm does not wait, nor does what somebody asks for.
+// with wants, and another one with their garbage. The first flap after a calm does not wait, nor does what somebody
+// asks for.
 const restShare = 2
 
 // A balanceLoop owns the balance machine and its time. Its fields belong to the loop's goroutine.

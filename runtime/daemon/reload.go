@@ -57,11 +57,7 @@ func (o *Options) load(before *Loaded, asked bool) Loaded {
 	if l.Config == nil {
 		return l
 	}
-	known := l.Verdicts
-	if known == nil {
-		known = script.Verdicts{}
-	}
-	vetted, findings := known.Vet(l.Config)
+	vetted, findings := l.Verdicts.Vet(l.Config)
 	l.Config, l.Faults = vetted, slices.Clip(l.Faults)
 	for _, f := range findings {
 		message := f.Message

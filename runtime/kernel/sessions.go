@@ -27,7 +27,7 @@ type Call struct {
 
 // Sessions open UDP sockets for BFD.
 type Sessions interface {
-	// OpenPort receives what comes to a port, at all addresses of a family. The bell rings while a packet waits; nil:
+	// OpenPort receives what is sent to a port, at all addresses of a family. The bell rings while a packet waits; nil:
 	// nothing sleeps.
 	OpenPort(port uint16, ipv6 bool, bell Bell) (Port, error)
 	// OpenCaller opens a socket with a port that nothing else has. It fails if the address is not on this host or no

@@ -15,7 +15,7 @@ import (
 	"keepc/compiler/state"
 )
 
-// sysctls reads those of the settings that the kernel has. There is no list of all settings.
+// sysctls reads the settings that the kernel has. There is no list of all settings.
 func (l *Linux) sysctls(_ state.State, keys iter.Seq[state.SysctlKey]) (map[state.SysctlKey]state.Sysctl, error) {
 	all := map[state.SysctlKey]state.Sysctl{}
 	if keys == nil {

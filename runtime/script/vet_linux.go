@@ -23,12 +23,15 @@ const standard = "keepalived_script"
 // looks at users and files: never on an event loop.
 func Vet(cfg *ir.Config) (*ir.Config, diag.List) { return Verdicts{}.Vet(cfg) }
 
-// Verdicts are the decisions about commands that were made already: a process that gave up its rights since can no longer judge
-// for other users.
+// Verdicts are the decisions about commands that were made already: a process that gave up its rights since can no
+// longer judge for other users. Nil has none, and keeps none.
 type Verdicts map[string]verdict
 
 // Vet is [Vet] that keeps to the verdicts, and adds those about other commands.
 func (known Verdicts) Vet(cfg *ir.Config) (*ir.Config, diag.List) {
+	if known == nil {
+		known = Verdicts{}
+	}
 	v := vetting{secure: cfg.Global.ScriptSecurity, known: known, told: map[told]bool{}}
 	return cfg.MapCommands(v.command), v.findings
 }
