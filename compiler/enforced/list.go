@@ -11,7 +11,7 @@ const (
 	noVRF       = "advertisements leave by the interface, whose VRF they are in anyway"
 	staticAlone = "keepalived does not know the word here: only static routes and rules have it"
 	ownBuffers  = "a message of the kernel that is lost costs a look at what it was about, and nothing else"
-	ownCount    = "processes are counted once a second, and no message about one can be lost"
+	ownCount    = "if messages about processes are lost, processes are counted again"
 	ownReload   = "no copy of the files is kept; keepc show --expand shows what is read"
 	noPolling   = "the kernel tells at once when a link goes down; asking the driver once a second would tell of it later"
 	lineLeft    = "the line is left out"

@@ -68,10 +68,13 @@ func (w *Watcher) Seen() <-chan router.Tracked { return w.out }
 func (w *Watcher) Files() <-chan balance.FileSeen { return w.checks }
 
 const (
-	// settle is how long after an event a file is read: writers truncate first.
+	// settle is how long after an event a file is read and processes are counted: writers truncate first, and a process
+	// that is forked soon becomes another program.
 	settle = 20 * time.Millisecond
-	// processInterval is how often processes are counted.
+	// processInterval is how often processes are counted if the kernel does not tell of them, and recountInterval if it
+	// does.
 	processInterval = time.Second
+	recountInterval = 10 * time.Second
 	// fileInterval is how often files are read without an event, because events get lost on some file systems.
 	fileInterval = 10 * time.Second
 )
@@ -84,7 +87,10 @@ func (w *Watcher) Run(ctx context.Context, warn func(error)) {
 	begun := false
 	var now want
 	told := map[track.Thing]track.Status{}
-	count, read := time.NewTicker(processInterval), time.NewTimer(fileInterval)
+	var seen <-chan moment // nil: the kernel is not asked
+	forget := func() {}
+	heard, soon := false, false // it told something; a count is near
+	count, read := time.NewTimer(processInterval), time.NewTimer(fileInterval)
 	defer count.Stop()
 	defer read.Stop()
 	tell := func(t track.Thing, s track.Status) {
@@ -107,9 +113,33 @@ func (w *Watcher) Run(ctx context.Context, warn func(error)) {
 		}
 		told[t] = s
 	}
+	take := func() {
+		switch {
+		case len(c.list) == 0:
+			forget()
+		case seen == nil:
+			var asks context.Context
+			asks, forget = context.WithCancel(ctx)
+			seen, _ = moments(asks) // without them processes are counted more often
+		}
+		c.take(tell, warn)
+		soon = false
+		next := processInterval
+		if heard {
+			next = recountInterval
+		}
+		if !c.due.IsZero() {
+			next = min(next, time.Until(c.due))
+		}
+		count.Reset(next)
+	}
 	for {
 		select {
 		case <-ctx.Done():
+			if seen != nil {
+				for range seen { // it ends with ctx
+				}
+			}
 			return
 		case next := <-w.want:
 			now = next
@@ -121,7 +151,17 @@ func (w *Watcher) Run(ctx context.Context, warn func(error)) {
 			f.follow(next.files)
 			clear(told) // the receiver may have forgotten what an earlier configuration did not name
 			f.read(tell)
-			c.take(tell, warn)
+			take()
+		case m, open := <-seen:
+			switch {
+			case !open: // something was lost
+				seen, soon = nil, false
+				count.Reset(processInterval)
+			case c.concerns(m) && !soon:
+				soon = true
+				count.Reset(settle)
+			}
+			heard = open
 		case <-f.events():
 			read.Reset(settle)
 		case err := <-f.errors():
@@ -132,7 +172,7 @@ func (w *Watcher) Run(ctx context.Context, warn func(error)) {
 			f.follow(f.list)
 			f.read(tell)
 		case <-count.C:
-			c.take(tell, warn)
+			take()
 		}
 	}
 }

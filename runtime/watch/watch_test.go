@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -179,6 +180,51 @@ func TestProcesses(t *testing.T) {
 	}
 }
 
+// TestMoments checks that the kernel tells of a process that begins, becomes another program and ends.
+func TestMoments(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	seen, err := moments(ctx)
+	if err != nil {
+		stop()
+		t.Skip(err)
+	}
+	defer func() {
+		stop()
+		for range seen { // it ends with ctx
+		}
+	}()
+	cmd := exec.CommandContext(t.Context(), "/bin/true")
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	pid := cmd.Process.Pid
+	var got []moment
+	for silence := time.After(5 * time.Second); ; {
+		select {
+		case m := <-seen:
+			if m.pid != pid {
+				continue
+			}
+			if m.parent != 0 && m.parent != os.Getpid() {
+				t.Errorf("a child of %d, not of %d", m.parent, os.Getpid())
+			}
+			m.parent = min(m.parent, 1)
+			if got = append(got, m); !m.ended {
+				continue
+			}
+		case <-silence:
+			if len(got) == 0 {
+				t.Skip("the kernel tells nothing of processes here")
+			}
+		}
+		break
+	}
+	got = slices.Compact(got) // a new program has a new name: two moments
+	if want := []moment{{pid: pid, parent: 1}, {pid: pid}, {pid: pid, ended: true}}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 // TestLook checks that what nothing tracks is not looked at; a reload changes that.
 func TestLook(t *testing.T) {
 	w := start(t, &ir.Config{})
@@ -192,10 +238,10 @@ func TestLook(t *testing.T) {
 
 func TestMatches(t *testing.T) {
 	running := []process{
-		{"nginx", []string{"/usr/sbin/nginx", "-c", "/etc/nginx.conf"}},
-		{"nginx", []string{"nginx: worker process"}},
-		{"systemd-timesyn", []string{"/lib/systemd/systemd-timesyncd"}},
-		{"kthreadd", nil},
+		{1, "nginx", []string{"/usr/sbin/nginx", "-c", "/etc/nginx.conf"}},
+		{2, "nginx", []string{"nginx: worker process"}},
+		{3, "systemd-timesyn", []string{"/lib/systemd/systemd-timesyncd"}},
+		{4, "kthreadd", nil},
 	}
 	two := 2
 	none := 0
@@ -220,8 +266,14 @@ func TestMatches(t *testing.T) {
 		{"the beginning of the last", ir.TrackProcess{Process: []string{"/usr/sbin/nginx", "-c", "/etc/"}, ParamMatch: initial, Quorum: 1}, true},
 		{"no parameters", ir.TrackProcess{Process: []string{"/usr/sbin/nginx"}, ParamMatch: exact, Quorum: 1}, false},
 	} {
-		if got := enough(&c.want, running); got != c.good {
-			t.Errorf("%s: got %v", c.name, got)
+		n := 0
+		for _, x := range running {
+			if matches(&c.want, x) {
+				n++
+			}
+		}
+		if got := enough(&c.want, n); got != c.good {
+			t.Errorf("%s: %d run, got %v", c.name, n, got)
 		}
 	}
 }
