@@ -57,11 +57,17 @@ func linkTrackGroups(cfg *ir.Config, file *grammar.File) {
 	}
 	groups := map[string]*ir.TrackGroup{}
 	for _, g := range slices.Backward(cfg.TrackGroups) {
-		groups[g.Name] = g
+		groups[g.Name], g.Late = g, nil
 	}
 	follow := func(line ir.Origin, group, name string, untracked bool) {
 		g := groups[group]
-		if g == nil || name == "" || untracked || place[g.Stmt] > place[line.Stmt] {
+		switch {
+		case g == nil:
+			return
+		case place[g.Stmt] > place[line.Stmt]:
+			g.Late = append(g.Late, line)
+			return
+		case name == "" || untracked:
 			return
 		}
 		for _, m := range g.Members {

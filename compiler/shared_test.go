@@ -59,6 +59,9 @@ func findings(t *testing.T, path string, opts Options) diag.List {
 		if d.Severity == diag.Error && d.Loss == 0 {
 			t.Errorf("%v: nobody says what keepalived does with this %s", d.Span, d.Rule)
 		}
+		if is, _ := lint.Find(d.Rule); d.Severity > max(is.Severity, is.Worst) {
+			t.Errorf("%v: a finding of %s is of severity %v", d.Span, d.Rule, d.Severity)
+		}
 	}
 	return all
 }

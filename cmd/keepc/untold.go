@@ -26,7 +26,7 @@ func (r *checkRun) tellSettings(jobs []job) {
 				case !counts(rule):
 				case rule.Off:
 					off = append(off, name)
-				case rule.Severity > 0 && rule.Severity < is.Severity:
+				case rule.Severity > 0 && rule.Severity < max(is.Severity, is.Worst):
 					lower = append(lower, fmt.Sprintf("%s to %v", name, rule.Severity))
 				}
 			}

@@ -196,7 +196,8 @@ type SyncGroup struct {
 type TrackGroup struct {
 	Origin
 	Name    string
-	Members []Name `json:"group"`
+	Members []Name   `json:"group"`
+	Late    []Origin `json:"-"` // lines of static objects above it that name it: they follow nothing
 }
 
 // An InstanceKey identifies instances over a reload: not by name, because an instance may be renamed and keep its

@@ -25,7 +25,7 @@ func expansionRules() []Rule {
 		{Name: "unknown-id", Severity: diag.Warning},
 		{Name: "second-condition", Severity: diag.Error, Loss: diag.DropsWord},
 		{Name: "condition-on-lines", Severity: diag.Error, Loss: diag.DropsBlock},
-		{Name: "include-not-found", Severity: diag.Warning, Loss: diag.DropsBlock},
+		{Name: "include-not-found", Severity: diag.Warning, Worst: diag.Error, Loss: diag.DropsBlock},
 		{Name: "include-unread", Severity: diag.Warning, Loss: diag.DropsBlock},
 		{Name: "include-outside", Severity: diag.Info},
 		{Name: "include-cycle", Severity: diag.Error, Loss: diag.DropsBlock},

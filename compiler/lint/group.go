@@ -115,7 +115,7 @@ func groupRules() []Rule {
 			},
 		},
 		{
-			Name: "mail-without-recipients", Severity: diag.Warning, Loss: diag.DropsWord,
+			Name: "mail-without-recipients", Severity: diag.Warning, Worst: diag.Error, Loss: diag.DropsWord,
 			Check: func(p *pass) {
 				switch g := p.Global; {
 				case len(g.Recipients) > 0:

@@ -65,7 +65,7 @@ func instanceRules() []Rule {
 			},
 		},
 		{
-			Name: "missing-addresses", Severity: diag.Warning, Loss: diag.Ends,
+			Name: "missing-addresses", Severity: diag.Warning, Worst: diag.Error, Loss: diag.Ends,
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if !v.NoVirtualAddress && empty(v.Origin, "virtual_ipaddress") {
@@ -183,7 +183,7 @@ func instanceRules() []Rule {
 			},
 		},
 		{
-			Name: "state-priority", Severity: diag.Warning, Loss: diag.GoesOnWith,
+			Name: "state-priority", Severity: diag.Warning, Worst: diag.Error, Loss: diag.GoesOnWith,
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if value(v.Origin, "state") == "BACKUP" && v.Priority == 255 {
@@ -292,7 +292,7 @@ func instanceRules() []Rule {
 			},
 		},
 		{
-			Name: "first-not-link-local", Severity: diag.Warning, Loss: diag.Keeps,
+			Name: "first-not-link-local", Severity: diag.Warning, Worst: diag.Error, Loss: diag.Keeps,
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if v.IPv6() && !v.Addresses[0].Prefix.Addr().IsLinkLocalUnicast() {

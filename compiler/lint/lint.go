@@ -21,9 +21,10 @@ import (
 type Rule struct {
 	Name     string
 	Severity diag.Severity
-	Loss     diag.Loss // what keepalived does there, unless the finding says otherwise; every rule that can report an error has one
-	Host     bool      // wrong on this machine only
-	Wire     bool      // of Peers: it compares what is sent, whatever else is wrong with the lines
+	Worst    diag.Severity // of its findings, if some are worse than Severity
+	Loss     diag.Loss     // what keepalived does there, unless the finding says otherwise; every rule that can report an error has one
+	Host     bool          // wrong on this machine only
+	Wire     bool          // of Peers: it compares what is sent, whatever else is wrong with the lines
 
 	// Check finds the mistake in a file, Service in a virtual server. Peers finds it among the files of a cluster;
 	// Check and Service are not called there. Without any of them the mistake is found while the file is read.

@@ -41,7 +41,8 @@ func read(text, id string, peers bool) (*ir.Config, diag.List) {
 // beside separates a file from its .keepc.conf.
 const beside = "\x00"
 
-// TestLosses checks that every error says what keepalived does there, whatever its rule is by itself.
+// TestLosses checks that every error says what keepalived does there, whatever its rule is by itself, and that its rule
+// says that it can be an error.
 func TestLosses(t *testing.T) {
 	for _, r := range lint.Rules() {
 		page := r.Page()
@@ -49,6 +50,9 @@ func TestLosses(t *testing.T) {
 			for _, d := range append(check(text), compare(text)...) {
 				if d.Severity == diag.Error && d.Loss == 0 {
 					t.Errorf("%s: %v: %s has no loss", r.Name, d.Span, d.Rule)
+				}
+				if is, _ := lint.Find(d.Rule); d.Severity > max(is.Severity, is.Worst) {
+					t.Errorf("%s: %v: a finding of %s is of severity %v", r.Name, d.Span, d.Rule, d.Severity)
 				}
 			}
 		}

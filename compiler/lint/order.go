@@ -1,8 +1,6 @@
 package lint
 
 import (
-	"strings"
-
 	"keepc/compiler/ir"
 	"keepc/compiler/schema"
 	"keepc/grammar"
@@ -14,7 +12,7 @@ import (
 func orderRules() []Rule {
 	return []Rule{
 		{
-			Name: "block-order", Severity: diag.Warning, Loss: diag.DropsWord,
+			Name: "block-order", Severity: diag.Warning, Worst: diag.Error, Loss: diag.DropsWord,
 			Check: func(p *pass) {
 				p.lateTrackers()
 				p.lateGroups()
@@ -67,24 +65,9 @@ func (p *pass) lateTrackers() {
 
 // lateGroups is about the track_groups of static addresses, routes and rules.
 func (p *pass) lateGroups() {
-	groups := map[string]ir.Origin{}
 	for _, g := range p.TrackGroups {
-		define(groups, g.Name, g.Origin)
-	}
-	if len(groups) == 0 {
-		return
-	}
-	read := map[*grammar.Stmt]bool{}
-	for _, s := range p.file.Stmts {
-		read[s] = true
-		if !strings.HasPrefix(s.Keyword(), "static_") || s.Block == nil {
-			continue
-		}
-		for _, line := range s.Block.Stmts {
-			name := option(ir.Origin{Stmt: line}, "track_group")
-			if group, ok := groups[name]; ok && !read[group.Stmt] {
-				p.late(line.Span(), "track_group "+name, group.Span()).Former = "track-group-order"
-			}
+		for _, line := range g.Late {
+			p.late(line.Span(), "track_group "+g.Name, g.Span()).Former = "track-group-order"
 		}
 	}
 }

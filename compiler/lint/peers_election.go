@@ -15,7 +15,7 @@ import (
 func electionPeerRules() []Rule {
 	return []Rule{
 		{
-			Name: "equal-priority", Severity: diag.Warning, Loss: diag.Keeps,
+			Name: "equal-priority", Severity: diag.Warning, Worst: diag.Error, Loss: diag.Keeps,
 			Peers: equalPriority,
 		},
 		{

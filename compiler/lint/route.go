@@ -15,7 +15,7 @@ import (
 func routeRules() []Rule {
 	return []Rule{
 		{
-			Name: "route-untracked", Severity: diag.Info, Loss: diag.Keeps,
+			Name: "route-untracked", Severity: diag.Info, Worst: diag.Error, Loss: diag.Keeps,
 			Check: func(p *pass) {
 				if p.Version != "" && !schema.Older(p.Version, "2.3.2") { // its pull request 2429
 					return

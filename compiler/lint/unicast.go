@@ -14,7 +14,7 @@ import (
 func unicastRules() []Rule {
 	return []Rule{
 		{
-			Name: "unicast-without-peers", Severity: diag.Warning, Loss: diag.DropsWord,
+			Name: "unicast-without-peers", Severity: diag.Warning, Worst: diag.Error, Loss: diag.DropsWord,
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					if len(v.Unicast) > 0 || !empty(v.Origin, "unicast_peer") {
@@ -76,7 +76,7 @@ func unicastRules() []Rule {
 			},
 		},
 		{
-			Name: "unusable-peer", Severity: diag.Warning, Loss: diag.Keeps,
+			Name: "unusable-peer", Severity: diag.Warning, Worst: diag.Error, Loss: diag.Keeps,
 			Check: func(p *pass) {
 				for _, v := range p.Instances {
 					for _, peer := range v.Unicast {
