@@ -156,6 +156,7 @@ func (w *Watcher) Run(ctx context.Context, warn func(error)) {
 			switch {
 			case !open: // something was lost
 				seen, soon = nil, false
+				clear(c.ended)
 				count.Reset(processInterval)
 			case c.concerns(m) && !soon:
 				soon = true
