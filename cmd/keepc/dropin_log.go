@@ -80,7 +80,11 @@ func theirWords(subject, text string) (process string, lines []string) {
 	case strings.HasPrefix(subject, "sync group "):
 		return vrrpProcess, []string{fmt.Sprintf("VRRP_Group(%s) Syncing instances to %s state", strings.TrimPrefix(subject, "sync group "), text)}
 	case last == "MASTER", last == "BACKUP", last == "FAULT":
-		return vrrpProcess, []string{fmt.Sprintf("(%s) Entering %s STATE", name, last), fmt.Sprintf("(%s) %s", name, text)}
+		first := ""
+		if last == "BACKUP" && strings.HasPrefix(text, "starts") {
+			first = " (init)"
+		}
+		return vrrpProcess, []string{fmt.Sprintf("(%s) Entering %s STATE%s", name, last, first), fmt.Sprintf("(%s) %s", name, text)}
 	case last == "STOP":
 		return vrrpProcess, []string{fmt.Sprintf("(%s) %s", name, text)}
 	case last == "priority":
