@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -15,9 +16,9 @@ import (
 
 // A dumper writes the files that signals request from keepalived.
 type dumper struct {
-	dir      string
+	names
+	dir      string // of all files but those for which the names have one
 	mode     os.FileMode
-	name     string // of the data file, without its directory
 	snapshot func(context.Context) (status.Snapshot, error)
 	say      func(string, ...any)
 	since    dumps.Baseline
@@ -53,21 +54,21 @@ func (w *dumper) write(ctx context.Context, sig os.Signal) error {
 	switch sig {
 	case syscall.SIGUSR1:
 		w.say("Printing parent data for process(%d) on signal", pid)
-		if err := w.replace(strings.Replace(w.name, "keepalived", "keepalived_parent", 1), dumps.Parent(s)); err != nil {
+		if err := w.replace(w.of("_parent"), dumps.Parent(s)); err != nil {
 			return err
 		}
 		w.say("Printing VRRP data for process(%d) on signal", pid)
-		if err := w.replace(w.name, dumps.Data(s)); err != nil || len(s.Config.VirtualServers) == 0 {
+		if err := w.replace(w.of(""), dumps.Data(s)); err != nil || len(s.Config.VirtualServers) == 0 {
 			return err
 		}
 		w.say("Printing checker data for process(%d) on signal", pid)
-		return w.replace(strings.Replace(w.name, "keepalived", "keepalived_check", 1), dumps.Checkers(s))
+		return w.replace(w.of("_check"), dumps.Checkers(s))
 	case syscall.SIGUSR2:
 		w.say("Printing VRRP stats for process(%d) on signal", pid)
-		return w.replace("keepalived.stats", dumps.Stats(s, w.since))
+		return w.replace(filepath.Join(w.dir, "keepalived.stats"), dumps.Stats(s, w.since))
 	case syscall.Signal(63):
 		w.say("Printing and clearing VRRP stats for process(%d) on signal", pid)
-		err := w.replace("keepalived.stats", dumps.Stats(s, w.since))
+		err := w.replace(filepath.Join(w.dir, "keepalived.stats"), dumps.Stats(s, w.since))
 		w.since = dumps.Clear(s)
 		return err
 	}
@@ -76,13 +77,18 @@ func (w *dumper) write(ctx context.Context, sig os.Signal) error {
 	if err != nil {
 		return err
 	}
-	return w.replace("keepalived.json", text)
+	return w.replace(filepath.Join(w.dir, "keepalived.json"), text)
+}
+
+// of returns the data file of a process.
+func (w *dumper) of(process string) string {
+	return filepath.Join(cmp.Or(w.dataDir, w.dir), w.data(process))
 }
 
 // replace replaces a file atomically. A link with that name, which others could have made, is replaced and not
 // followed.
-func (w *dumper) replace(name string, text []byte) error {
-	f, err := os.CreateTemp(w.dir, name+".*")
+func (w *dumper) replace(path string, text []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
 		return err
 	}
@@ -95,7 +101,7 @@ func (w *dumper) replace(name string, text []byte) error {
 		err = failed
 	}
 	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
+		return fmt.Errorf("write %s: %w", path, err)
 	}
-	return os.Rename(f.Name(), filepath.Join(w.dir, name))
+	return os.Rename(f.Name(), path)
 }

@@ -11,7 +11,8 @@ import (
 // names are what distinguishes one keepalived of a machine from the others.
 type names struct {
 	namespace, instance string
-	data                string    // the data file that a signal requests, without its directory
+	dataDir             string    // of the data files that a signal requests; empty: where the other files are
+	stem, end           string    // of their names
 	pids                [4]string // files: of the director, VRRP, checkers, BFD; empty: none
 }
 
@@ -19,9 +20,16 @@ type names struct {
 // namespace, an instance or use_pid_dir its pid files are in a separate directory.
 func (d *keepalivedRun) names(cfg *ir.Config) names {
 	n := names{namespace: cmp.Or(d.namespace, cfg.NetNamespace), instance: cfg.Instance}
-	n.data = "keepalived.data"
+	n.stem, n.end = "keepalived", ".data"
+	if g := &cfg.Global; g.Has("state_dump_file") {
+		dir, name := filepath.Split(g.StateDumpFile)
+		if n.dataDir = dir; name != "" {
+			n.end = filepath.Ext(name)
+			n.stem = strings.TrimSuffix(name, n.end)
+		}
+	}
 	if own := strings.Join(n.parts(), "_"); cfg.Global.DataUseInstance && own != "" {
-		n.data = "keepalived." + own + ".data"
+		n.end = "." + own + n.end
 	}
 	dir, end := "/run", ".pid"
 	if cfg.UsePIDDir || n.instance != "" || n.namespace != "" {
@@ -44,6 +52,9 @@ func (d *keepalivedRun) names(cfg *ir.Config) names {
 	}
 	return n
 }
+
+// data returns the name of the data file of a process of keepalived: "_parent", "_check", or none for that of VRRP.
+func (n names) data(process string) string { return n.stem + process + n.end }
 
 // ident returns the name of a process of keepalived in syslog.
 func (n names) ident(process string) string {

@@ -100,6 +100,7 @@ var elsewhere = map[string]string{
 	"global_defs.reload_repeat":           "runtime/daemon TestTimetable",
 	"global_defs.reload_file":             "runtime/daemon TestReloadFile",
 	"global_defs.data_use_instance":       "cmd/keepc TestDataNames",
+	"global_defs.state_dump_file":         "cmd/keepc TestStateDumpFile",
 	"net_namespace_ipvs":                  "cmd/keepc TestNamespaces",
 	"use_pid_dir":                         "cmd/keepc TestPIDFiles",
 	"instance":                            "cmd/keepc TestPIDFiles",

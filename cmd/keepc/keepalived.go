@@ -366,7 +366,7 @@ func (d *keepalivedRun) direct(ctx context.Context, stop func(), log *slog.Logge
 		Ready: func(snapshot func(context.Context) (status.Snapshot, error)) {
 			say("Startup complete")
 			ready()
-			w := dumper{dir: d.dumpDir(), name: it.data, mode: os.FileMode(0o666 &^ d.umask), snapshot: snapshot, say: say}
+			w := dumper{names: it, dir: d.dumpDir(), mode: os.FileMode(0o666 &^ d.umask), snapshot: snapshot, say: say}
 			workers.Go(func() { w.run(ctx, d.asked, d.dumpConf) })
 		},
 		LeaveVRRP: d.leaveVRRP,

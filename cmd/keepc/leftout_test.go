@@ -148,7 +148,7 @@ var leftOutElsewhere = map[string]string{
 // tells are the words that notify something, by what the list says about them.
 var tells = []string{
 	"there is no SNMP", "there is no D-Bus",
-	"under the name keepalived dumps have the names and the shape of 2.2.7; see keepc status",
+	"under the name keepalived dumps have the shape of 2.2.7; see keepc status", "keepalived reads it, too, and does not use it",
 }
 
 // TestLeftOut checks that keepalived wants the same of the kernel and advertises the same with each word that keepc

@@ -217,12 +217,30 @@ func TestDataNames(t *testing.T) {
 		{"", "", "keepalived.data"}, {"", "one", "keepalived.one.data"}, {"blue", "one", "keepalived.blue_one.data"},
 	} {
 		cfg := &ir.Config{NetNamespace: c.namespace, Instance: c.instance}
-		if got := (&keepalivedRun{}).names(cfg).data; got != "keepalived.data" {
+		if got := (&keepalivedRun{}).names(cfg).data(""); got != "keepalived.data" {
 			t.Errorf("without data_use_instance: %s", got)
 		}
 		cfg.Global.DataUseInstance = true
-		if got := (&keepalivedRun{}).names(cfg).data; got != c.want {
+		if got := (&keepalivedRun{}).names(cfg).data(""); got != c.want {
 			t.Errorf("got %s, want %s", got, c.want)
+		}
+	}
+}
+
+// TestStateDumpFile checks where state_dump_file puts the data files, which keepalived has since 2.3.3: _parent and
+// _check come before the end of the name.
+func TestStateDumpFile(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ words, want string }{
+		{"", "/tmp/keepalived.data /tmp/keepalived_check.data"},
+		{"state_dump_file /srv/lb/state.txt", "/srv/lb/state.txt /srv/lb/state_check.txt"},
+		{"state_dump_file /srv/lb/", "/srv/lb/keepalived.data /srv/lb/keepalived_check.data"},
+		{"state_dump_file lb.data", "/tmp/lb.data /tmp/lb_check.data"},
+	} {
+		cfg := configOf(t, fileOf(t, "global_defs {\n"+c.words+"\n}\n"))
+		w := dumper{names: (&keepalivedRun{}).names(cfg), dir: "/tmp"}
+		if got := w.of("") + " " + w.of("_check"); got != c.want {
+			t.Errorf("%s: got %s, want %s", c.words, got, c.want)
 		}
 	}
 }

@@ -7,7 +7,6 @@ const (
 
 	noSNMP      = "there is no SNMP"
 	noDBus      = "there is no D-Bus"
-	noDump      = "under the name keepalived dumps have the names and the shape of 2.2.7; see keepc status"
 	noVRF       = "advertisements leave by the interface, whose VRF they are in anyway"
 	staticAlone = "keepalived does not know the word here: only static routes and rules have it"
 	ownBuffers  = "a message of the kernel that is lost costs a look at what it was about, and nothing else"
@@ -93,9 +92,10 @@ var list = []row{
 	{blocks: "global_defs", answer: LeftOut, why: noDBus, words: "enable_dbus dbus_service_name dbus_no_interface_name"},
 	{blocks: "global_defs", answer: LeftOut, why: "a file that is missing is a finding of check", words: "include_check"},
 	{blocks: "global_defs", answer: LeftOut, why: ownReload, words: "config_save_dir tmp_config_directory"},
-	{blocks: "global_defs", answer: Enforced, words: "random_seed reload_time_file reload_repeat reload_file data_use_instance"},
+	{blocks: "global_defs", answer: Enforced, words: "random_seed reload_time_file reload_repeat reload_file data_use_instance state_dump_file"},
 	{blocks: "global_defs", answer: LeftOut, why: "each file is tested before it replaces the one in force, and what is found is in the log", words: "reload_check_config"},
-	{blocks: "global_defs", answer: LeftOut, why: noDump, words: "json_version state_dump_file stats_dump_file json_dump_file"},
+	{blocks: "global_defs", answer: LeftOut, why: "under the name keepalived dumps have the shape of 2.2.7; see keepc status", words: "json_version"},
+	{blocks: "global_defs", answer: LeftOut, why: "keepalived reads it, too, and does not use it", words: "stats_dump_file json_dump_file"},
 	{blocks: "global_defs", answer: Enforced, words: "iproute_usr_dir iproute_etc_dir"},
 
 	{blocks: "vrrp_instance", answer: Enforced, words: `
