@@ -198,7 +198,7 @@ func TestPrivilegesOfAnybody(t *testing.T) {
 }
 
 // TestPrivilegesOfAReload checks that what was given up does not come back. A reload that needs it is refused, and the old file stays in force; with
-// --keep-privileges it is not.
+// --keep-privileges it is not. A script that does not run needs nothing, with or without it.
 func TestPrivilegesOfAReload(t *testing.T) {
 	t.Parallel()
 	bin := shipped(t)
@@ -242,6 +242,17 @@ func TestPrivilegesOfAReload(t *testing.T) {
 				"as user nobody needs CAP_SETUID, which this keepc gave up at its start: restart it, or run it with --keep-privileges",
 				"may run any program, and this keepc gave up at its start the right of programs to gain privileges (no_new_privs)")
 		}
+		closed := filepath.Join(h.Dir(), "closed")
+		if err := os.Mkdir(closed, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(closed, "s.sh"), []byte("#!/bin/sh\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if log := reload("global_defs {\n\tscript_user nobody\n}\n" + plainInstance + "\tnotify_master " + closed + "/s.sh\n}\n"); !strings.Contains(log, "done in") {
+			t.Errorf("a script that its user cannot reach needs nothing, because it does not run:\n%s", log)
+		}
+		says("s.sh cannot be run: permission denied")
 		if kernel.LoadIPVS() != nil {
 			if reload(plainInstance + "}\n" + plainServer); !keep {
 				says("refused: 3.conf:8:1: error: virtual_server needs ip_vs, which the kernel does not have, and this keepc gave up at its start the right to load it")

@@ -77,8 +77,15 @@ func executable(path string, who *syscall.Credential) error {
 	go func() {
 		runtime.LockOSThread()
 		gid, _ := unix.SetfsgidRetGid(int(who.Gid))
-		uid, _ := unix.SetfsuidRetUid(int(who.Uid)) // a thread that may not change checks as its own user
-		err := check()
+		uid, _ := unix.SetfsuidRetUid(int(who.Uid))
+		var err error
+		if is, _ := unix.SetfsuidRetUid(-1); is == int(who.Uid) {
+			err = check()
+		} else { // this process gave up that right
+			if err = permitted(path, who); err == nil {
+				err = interpreted(path)
+			}
+		}
 		_ = unix.Setfsuid(uid) // the first thread of a process never ends: it would stay without its capabilities
 		_ = unix.Setfsgid(gid)
 		nowUID, _ := unix.SetfsuidRetUid(-1)
@@ -88,6 +95,35 @@ func executable(path string, who *syscall.Credential) error {
 		done <- err
 	}()
 	return <-done
+}
+
+// permitted returns why a user cannot run a program, by owner, group and mode of each element of its path alone: there
+// may be access control lists.
+func permitted(path string, who *syscall.Credential) error {
+	for p := path; ; p = filepath.Dir(p) {
+		info, err := os.Stat(p)
+		if err != nil {
+			return err
+		}
+		allowed := fs.FileMode(0o001)
+		stat, ok := info.Sys().(*syscall.Stat_t)
+		switch {
+		case who.Uid == 0 && info.IsDir():
+			allowed = 0
+		case who.Uid == 0:
+			allowed = 0o111
+		case ok && stat.Uid == who.Uid:
+			allowed = 0o100
+		case ok && stat.Gid == who.Gid:
+			allowed = 0o010
+		}
+		if allowed != 0 && info.Mode().Perm()&allowed == 0 {
+			return unix.EACCES
+		}
+		if p == "/" {
+			return nil
+		}
+	}
 }
 
 // maxShebang is how much of a program the kernel reads to find out how to run it (BINPRM_BUF_SIZE).
