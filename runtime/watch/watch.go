@@ -155,6 +155,7 @@ func (w *Watcher) Run(ctx context.Context, warn func(error)) {
 		case m, open := <-seen:
 			switch {
 			case !open: // something was lost
+				forget()
 				seen, soon = nil, false
 				clear(c.ended)
 				count.Reset(processInterval)
