@@ -104,7 +104,7 @@ func TestBenchOneWeightIPVS(t *testing.T) {
 	}
 }
 
-// oneWeight measures a program with a table of virtual servers with so many real ones each.
+// oneWeight measures a program with a table of virtual servers that have that number of real ones each.
 func oneWeight(t *testing.T, services, servers int, name program) {
 	config := func(weight int) []byte {
 		var b strings.Builder
