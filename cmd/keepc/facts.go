@@ -77,14 +77,16 @@ func (r *factsRun) config(names []string) *ir.Config {
 
 // ask adds what the rules ask about this host when they judge its files. The default file is optional.
 func (r *factsRun) ask(host *facts.Host, names []string) error {
-	about := noting{thisHost{r.App}, host}
+	judge := func(name string) error {
+		return r.file(job{name: name, ids: r.ids, about: noting{thisHost{r.App}, host}, settings: r.settingsFor(name)}).err
+	}
 	if len(names) == 0 {
-		if err := r.file(job{name: r.defaultFile(), ids: r.ids, about: about}).err; !errors.Is(err, fs.ErrNotExist) {
+		if err := judge(r.defaultFile()); !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
 	for _, name := range names {
-		if err := r.file(job{name: name, ids: r.ids, about: about}).err; err != nil {
+		if err := judge(name); err != nil {
 			return err
 		}
 	}
