@@ -15,20 +15,25 @@ import (
 	"keepc/runtime/kernel"
 )
 
-// ownPriority is the real-time priority of the VRRP loop unless the file asks for a different one: the lowest above
-// all ordinary threads. The loop works for microseconds, and an advertisement that waits for a busy machine causes a
-// failover.
-const ownPriority = 1
+// Unless the file asks for something else, the thread that sends prepared advertisements has the lowest real-time
+// priority, above all ordinary threads: one that waits for a busy machine causes a failover. It runs no Go code. The
+// loops do, and come before ordinary threads without being real-time: one that is waits in the Go runtime, without
+// sleeping, for a thread of the collector that it keeps from running (125 ms were seen).
+const (
+	ownPriority = 1
+	ownNice     = -5
+)
 
 // A schedule is what a configuration says about how the kernel runs keepc. What it says about keepalived's VRRP
 // process is for the thread of the VRRP loop, about the checker process for that of the virtual server loop, about the
 // BFD process for that of the session loop. Workers are ordinary threads.
 type schedule struct {
 	router, balance, sessions kernel.Schedule
-	locked                    bool          // memory is locked
-	limit                     time.Duration // of a real-time thread without a pause; 0: none
-	late                      time.Duration // lateness of a deadline that raises the priority; 0: never
-	most                      int           // the highest real-time priority that lateness leads to
+	sender                    kernel.Schedule // of prepared advertisements
+	locked                    bool            // memory is locked
+	limit                     time.Duration   // of a real-time thread without a pause; 0: none
+	late                      time.Duration   // lateness of a deadline that raises the priority; 0: never
+	most                      int             // the highest real-time priority that lateness leads to
 }
 
 // newSchedule reads a configuration, on a machine with a number of CPUs. It reports what cannot be followed.
@@ -62,10 +67,14 @@ func newSchedule(g *ir.Global, cpus int, tell func(keyword, text string)) schedu
 	if g.MaxAutoPriority > 0 {
 		s.late, s.most = g.MinAutoPriorityDelay, g.MaxAutoPriority
 	}
-	for _, p := range []*kernel.Schedule{&s.router, &s.sessions} {
-		if p.Realtime == 0 && p.Nice == 0 && g.MaxAutoPriority >= 0 {
-			p.Realtime = ownPriority
-		}
+	s.sender = s.router
+	own := func(p kernel.Schedule) bool { return p.Realtime == 0 && p.Nice == 0 && g.MaxAutoPriority >= 0 }
+	if own(s.router) {
+		s.router.Nice = ownNice
+		s.sender = kernel.Schedule{Nice: ownNice, Realtime: ownPriority, CPUs: s.router.CPUs}
+	}
+	if own(s.sessions) {
+		s.sessions.Nice = ownNice
 	}
 	return s
 }
@@ -133,7 +142,7 @@ func ordinary(s kernel.Schedule) bool { return s.Nice == 0 && s.Realtime == 0 &&
 // apply asks the kernel for the current schedule, if that changed.
 func (s *scheduler) apply() {
 	next := s.now
-	next.router.Realtime = max(next.router.Realtime, s.boost)
+	next.router.Realtime, next.sender.Realtime = max(next.router.Realtime, s.boost), max(next.sender.Realtime, s.boost)
 	if reflect.DeepEqual(next, s.applied) {
 		return
 	}
@@ -144,7 +153,7 @@ func (s *scheduler) apply() {
 	s.say(kernel.LimitRealtime(s.now.limit))
 	s.say(kernel.SetSchedule(s.router, next.router))
 	if s.sender != 0 {
-		s.say(kernel.SetSchedule(s.sender, next.router))
+		s.say(kernel.SetSchedule(s.sender, next.sender))
 	}
 	s.say(kernel.SetSchedule(s.sessions, s.now.sessions))
 	if s.balance != 0 {
@@ -171,6 +180,7 @@ func (s *scheduler) raise() {
 func (s *scheduler) dropRealtime() {
 	s.log.Error(fmt.Sprintf("a thread of real-time priority ran for %v without a pause; keepc goes on without real-time priority until the next reload", s.now.limit), "subject", "priority")
 	s.now.router.Realtime, s.now.balance.Realtime, s.now.sessions.Realtime, s.now.most, s.boost = 0, 0, 0, 0, 0
+	s.now.sender.Realtime = 0
 	s.apply()
 }
 

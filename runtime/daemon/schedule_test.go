@@ -12,7 +12,7 @@ import (
 
 // TestSchedule reads the words of global_defs on a machine of four CPUs.
 func TestSchedule(t *testing.T) {
-	own := kernel.Schedule{Realtime: ownPriority}
+	own := kernel.Schedule{Nice: ownNice}
 	for _, c := range []struct {
 		name   string
 		global ir.Global
@@ -20,7 +20,7 @@ func TestSchedule(t *testing.T) {
 		tells  string
 	}{
 		{"nothing", ir.Global{}, schedule{router: own, sessions: own}, ""},
-		{"vrrp_priority -5: an ordinary thread", ir.Global{VRRPProcess: ir.Process{Priority: -5}}, schedule{router: kernel.Schedule{Nice: -5}, sessions: own}, ""},
+		{"vrrp_priority -7: an ordinary thread", ir.Global{VRRPProcess: ir.Process{Priority: -7}}, schedule{router: kernel.Schedule{Nice: -7}, sessions: own}, ""},
 		{"vrrp_rt_priority 20", ir.Global{VRRPProcess: ir.Process{RTPriority: 20, RLimitRTTime: 10 * time.Millisecond}},
 			schedule{router: kernel.Schedule{Realtime: 20}, sessions: own, limit: 5 * time.Millisecond}, ""},
 		{"vrrp_rlimit_rttime alone", ir.Global{VRRPProcess: ir.Process{RLimitRTTime: 10 * time.Millisecond}}, schedule{router: own, sessions: own}, ""},
@@ -37,6 +37,9 @@ func TestSchedule(t *testing.T) {
 		{"max_auto_priority 10", ir.Global{MaxAutoPriority: 10, MinAutoPriorityDelay: time.Second}, schedule{router: own, sessions: own, late: time.Second, most: 10}, ""},
 		{"max_auto_priority -1: never real-time", ir.Global{MaxAutoPriority: -1}, schedule{}, ""},
 	} {
+		if c.want.sender = c.want.router; c.want.router.Nice == ownNice {
+			c.want.sender.Realtime = ownPriority
+		}
 		var told []string
 		got := newSchedule(&c.global, 4, func(keyword, text string) { told = append(told, keyword+": "+text) })
 		if !reflect.DeepEqual(got, c.want) {
