@@ -24,7 +24,6 @@ var unmet = map[string]string{
 	"include-wide":       "a bound: the files behind it are not judged, and nobody else says so",
 	"invalid-regex":      "keepalived 2.2.7 goes on with freed memory",
 	"large-group":        "a bound: the services behind it are not made",
-	"missing-ca":         "about the machine: only check --host reports it",
 	"ops-persistence":    "the two words of a service exclude each other, and keepalived says nothing",
 	"readable-password":  "about the machine: only check --host reports it",
 	"relative-script":    "the script is looked for in the working directory of the daemon",
