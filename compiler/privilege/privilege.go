@@ -61,7 +61,7 @@ func Kinds() []Kind {
 		{"CAP_SETUID", true, "a script of another user: script_user, user, keepalived_script", "to start it as that user", users},
 		{"CAP_SETGID", true, "the same", "to start it with the groups of that user", users},
 		{"CAP_KILL", false, "any script", "to end it and its children after their time", scripts},
-		{"CAP_SYS_NICE", false, "vrrp_rt_priority, vrrp_priority, vrrp_cpu_affinity and their like; any file, unless max_auto_priority -1", "real-time priority of the VRRP loop", threads},
+		{"CAP_SYS_NICE", false, "vrrp_rt_priority, vrrp_priority, vrrp_cpu_affinity and their like; any file, unless max_auto_priority -1", "to come before the programs of a busy machine", threads},
 		{"CAP_IPC_LOCK", false, "vrrp_no_swap, checker_no_swap, bfd_no_swap", "to stay in memory", memory},
 		{"CAP_CHOWN", false, "notify_fifo and its like with a user; init_file in place of a file of another user", "to give the named pipe or the file to that user", owners},
 		{"CAP_DAC_OVERRIDE", false, "a named pipe, init_file, reload_file or reload_time_file that is another user's, or in a directory of one; a script that the director may not run by its mode", "to make, open, remove and run it", overrides},
