@@ -32,13 +32,13 @@ func TestPriorities(t *testing.T) {
 		limit       string // in µs, of real-time work without a pause; empty: that of this process
 		logs        string
 	}{
-		{name: "none", threads: "0 1 2 *, 0 1 2 *"},
+		{name: "none", threads: "-5 0 0 *, 0 1 2 *"},
 		{name: "vrrp_priority", words: "vrrp_priority -5", threads: "-5 0 0 *, -5 0 0 *"},
 		{name: "vrrp_rt_priority", words: "vrrp_rt_priority 20\nvrrp_rlimit_rttime 50000", threads: "0 20 2 *, 0 20 2 *", limit: "25000"},
 		{name: "both loops", words: "vrrp_rt_priority 20\nchecker_priority 7\nchecker_cpu_affinity " + one, threads: "0 20 2 *, 0 20 2 *, 7 0 0 " + cpu, limit: "5000"},
-		{name: "vrrp_cpu_affinity", words: "vrrp_cpu_affinity " + one + "\nchecker_rt_priority 3", threads: "0 1 2 " + cpu + ", 0 1 2 " + cpu + ", 0 3 2 *", limit: "5000"},
+		{name: "vrrp_cpu_affinity", words: "vrrp_cpu_affinity " + one + "\nchecker_rt_priority 3", threads: "-5 0 0 " + cpu + ", 0 1 2 " + cpu + ", 0 3 2 *", limit: "5000"},
 		{name: "vrrp_no_swap", words: "vrrp_no_swap\nmax_auto_priority -1", threads: "", locked: true},
-		{name: "a CPU that there is not", words: "vrrp_cpu_affinity 0 4000", threads: "0 1 2 *, 0 1 2 *", logs: "there is no CPU 4000"},
+		{name: "a CPU that there is not", words: "vrrp_cpu_affinity 0 4000", threads: "-5 0 0 *, 0 1 2 *", logs: "there is no CPU 4000"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := n.Host(fmt.Sprintf("lb%d", i), lab.On(lan, "eth0", fmt.Sprintf("10.0.0.%d/24", i+1)))
