@@ -147,6 +147,7 @@ func (r *planRun) compare(l loaded, roles assumedRoles, before inForce, host *fa
 		return report.Plan{}, err
 	}
 	situation, assumed := roles.assume(cfg, have, before)
+	situation.Only = state.OnlyAddresses(cfg, have)
 	want := state.Desired(cfg, situation)
 	r.settings(host, have, want)
 	m := report.NewPlan(l.name, planHead(host, cfg, assumed)+before.who, plan.Diff(have, want, before.taking(want)))

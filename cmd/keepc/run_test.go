@@ -76,7 +76,7 @@ func TestRunRefuses(t *testing.T) {
 
 // TestRunKeepsTheOnlyAddress checks that keepalived 2.2.7 removes the only address of an interface from a host whose
 // file names it, and is in FAULT permanently. keepc does not start, and says how to fix it; the owner of the address
-// starts, and leaves it to the host in FAULT and at its end.
+// starts, and leaves it to the host as BACKUP, in FAULT and at its end.
 func TestRunKeepsTheOnlyAddress(t *testing.T) {
 	t.Parallel()
 	h := oneHost(t)
@@ -102,6 +102,10 @@ func TestRunKeepsTheOnlyAddress(t *testing.T) {
 	}
 	if out := h.Run("ip", "-4", "addr", "show", "eth0"); !strings.Contains(out, "brd 10.0.0.255") {
 		t.Errorf("the owner's address was changed, which takes it away for a moment:\n%s", out)
+	}
+	line = keepcArgs(t, "plan", write("255"), "--as", "backup")
+	if out := h.Run(line[0], line[1:]...); !strings.Contains(out, "No changes.") {
+		t.Errorf("the plan for an owner that is BACKUP:\n%s", out)
 	}
 	h.Link("eth0").Down()
 	p.WaitLog("x FAULT", 5*time.Second)

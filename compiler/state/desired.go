@@ -31,6 +31,28 @@ type Situation struct {
 	Stopping bool
 }
 
+// OnlyAddresses returns the addresses of owners whose interface has no other one of its family, as far as a host's state
+// shows it: of two that the owner may have, it does not tell which is the host's.
+func OnlyAddresses(cfg *ir.Config, have State) map[ir.InstanceKey]netip.Addr {
+	type family struct {
+		dev  string
+		ipv6 bool
+	}
+	all := map[family][]netip.Addr{}
+	for k := range have.Addresses {
+		f := family{k.Dev, k.Prefix.Addr().Is6()}
+		all[f] = append(all[f], k.Prefix.Addr())
+	}
+	only := map[ir.InstanceKey]netip.Addr{}
+	for _, v := range cfg.Instances {
+		here := all[family{v.Interface, v.IPv6()}]
+		if v.Priority == ir.OwnerPriority && len(here) == 1 && slices.ContainsFunc(v.Addresses, func(a ir.Address) bool { return a.Prefix.Addr() == here[0] }) {
+			only[v.Key()] = here[0]
+		}
+	}
+	return only
+}
+
 // AllMaster is the situation in which every instance is MASTER and every server is up.
 func AllMaster(cfg *ir.Config) Situation {
 	s := Situation{Master: map[ir.InstanceKey]string{}, Announced: AllAnnounced(cfg, "assumed")}

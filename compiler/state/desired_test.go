@@ -104,4 +104,24 @@ func TestOnlyAddress(t *testing.T) {
 	if w := state.Router(cfg, state.Situation{Stopping: true}); w.Absent[own] == "" {
 		t.Errorf("the interface has a different address: wanted %v, absent %v", w.Addresses, w.Absent)
 	}
+	for _, c := range []struct {
+		name string
+		here []string // addresses of eth0
+		want map[ir.InstanceKey]netip.Addr
+	}{
+		{"its own alone", []string{"10.0.0.1/24"}, only},
+		{"another family beside it", []string{"10.0.0.1/24", "2001:db8::1/64"}, only},
+		{"an address of the host beside it", []string{"10.0.0.1/24", "10.0.0.9/24"}, nil},
+		{"both of the instance: which is the host's is unknown", []string{"10.0.0.1/24", "10.0.0.2/24"}, nil},
+		{"an address of the host alone", []string{"10.0.0.9/24"}, nil},
+		{"none", nil, nil},
+	} {
+		have := state.New()
+		for _, text := range c.here {
+			have.Addresses[state.AddressKey{Dev: "eth0", Prefix: netip.MustParsePrefix(text)}] = state.Address{}
+		}
+		if got := state.OnlyAddresses(cfg, have); !maps.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
 }
