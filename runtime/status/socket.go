@@ -341,6 +341,8 @@ func ask(ctx context.Context, socket string, q Question) (*Document, error) {
 	}
 	var d Document
 	switch err := json.Unmarshal(text, &d); {
+	case len(text) == 0 && left(ctx, socket):
+		return nil, ErrNone
 	case len(text) == 0:
 		return nil, errors.New("ask the running keepc: it did not answer; too many ask at once")
 	case err != nil:
@@ -351,6 +353,15 @@ func ask(ctx context.Context, socket string, q Question) (*Document, error) {
 		return nil, fmt.Errorf("ask the running keepc: %s", d.Error)
 	}
 	return &d, nil
+}
+
+// left reports whether nobody listens any longer: a director that ends resets who waited for it.
+func left(ctx context.Context, socket string) bool {
+	c, err := dial(ctx, socket, About)
+	if err == nil {
+		_ = c.Close()
+	}
+	return errors.Is(err, ErrNone)
 }
 
 // trusted returns an error unless the other end is root or the user of this process.

@@ -331,3 +331,22 @@ func TestCrowd(t *testing.T) {
 		t.Errorf("one too many: %v", err)
 	}
 }
+
+// TestLeaving checks that a client which waited for a director that ended is told that none runs, not that too many ask.
+func TestLeaving(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "keepc")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		c, err := l.Accept()
+		_ = l.Close()
+		if err == nil {
+			_ = c.Close()
+		}
+	}()
+	if _, err := ask(t.Context(), socket, About); !errors.Is(err, ErrNone) {
+		t.Errorf("a director that ended: %v, want %v", err, ErrNone)
+	}
+}
