@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -29,14 +28,13 @@ func TestPriorities(t *testing.T) {
 		name, words string
 		threads     string // nice value, real-time priority, policy and CPUs ("*": all) of each thread that is not ordinary
 		locked      bool
-		limit       string // in µs, of real-time work without a pause; empty: that of this process
 		logs        string
 	}{
 		{name: "none", threads: "-5 0 0 *, 0 1 2 *"},
 		{name: "vrrp_priority", words: "vrrp_priority -5", threads: "-5 0 0 *, -5 0 0 *"},
-		{name: "vrrp_rt_priority", words: "vrrp_rt_priority 20\nvrrp_rlimit_rttime 50000", threads: "0 20 2 *, 0 20 2 *", limit: "25000"},
-		{name: "both loops", words: "vrrp_rt_priority 20\nchecker_priority 7\nchecker_cpu_affinity " + one, threads: "0 20 2 *, 0 20 2 *, 7 0 0 " + cpu, limit: "5000"},
-		{name: "vrrp_cpu_affinity", words: "vrrp_cpu_affinity " + one + "\nchecker_rt_priority 3", threads: "-5 0 0 " + cpu + ", 0 1 2 " + cpu + ", 0 3 2 *", limit: "5000"},
+		{name: "vrrp_rt_priority", words: "vrrp_rt_priority 20\nvrrp_rlimit_rttime 50000", threads: "-20 0 0 *, 0 20 2 *"},
+		{name: "both loops", words: "vrrp_rt_priority 20\nchecker_priority 7\nchecker_cpu_affinity " + one, threads: "-20 0 0 *, 0 20 2 *, 7 0 0 " + cpu},
+		{name: "vrrp_cpu_affinity", words: "vrrp_cpu_affinity " + one + "\nchecker_rt_priority 3", threads: "-20 0 0 *, -5 0 0 " + cpu + ", 0 1 2 " + cpu},
 		{name: "vrrp_no_swap", words: "vrrp_no_swap\nmax_auto_priority -1", threads: "", locked: true},
 		{name: "a CPU that there is not", words: "vrrp_cpu_affinity 0 4000", threads: "-5 0 0 *, 0 1 2 *", logs: "there is no CPU 4000"},
 	} {
@@ -78,9 +76,6 @@ func TestPriorities(t *testing.T) {
 			if locked := !strings.Contains(string(status), "VmLck:\t       0 kB"); locked != c.locked {
 				t.Errorf("memory is locked: %v\n%s", locked, status)
 			}
-			if is, want := realtimeLimit(t, p.Pid()), cmp.Or(c.limit, realtimeLimit(t, os.Getpid())); is != want {
-				t.Errorf("the limit of real-time work is %s, not %s", is, want)
-			}
 			if log := p.Log(); !strings.Contains(log, c.logs) {
 				t.Errorf("the log has no %q:\n%s", c.logs, log)
 			}
@@ -107,20 +102,6 @@ func TestPriorities(t *testing.T) {
 			}
 		})
 	}
-}
-
-// realtimeLimit returns how long a process may do real-time work without a pause: microseconds, or "unlimited".
-func realtimeLimit(t *testing.T, pid int) string {
-	t.Helper()
-	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, limit, found := strings.Cut(string(limits), "Max realtime timeout")
-	if !found {
-		t.Fatalf("no limit of real-time work in\n%s", limits)
-	}
-	return strings.Fields(limit)[0]
 }
 
 // special lists the properties of a process's threads, except ordinary ones: nice value, real-time priority, policy,

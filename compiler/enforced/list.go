@@ -11,6 +11,7 @@ const (
 	staticAlone = "keepalived does not know the word here: only static routes and rules have it"
 	ownBuffers  = "a message of the kernel that is lost costs a look at what it was about, and nothing else"
 	ownCount    = "if messages about processes are lost, processes are counted again"
+	briefSender = "the only thread of real-time priority sends advertisements, which takes microseconds; no loop has one"
 	ownReload   = "no copy of the files is kept; keepc show --expand shows what is read"
 	noPolling   = "the kernel tells at once when a link goes down; asking the driver once a second would tell of it later"
 	lineLeft    = "the line is left out"
@@ -78,9 +79,11 @@ var list = []row{
 	{blocks: "global_defs", answer: Enforced, words: "process_names process_name vrrp_process_name checker_process_name lvs_process_name bfd_process_name"},
 	{blocks: "global_defs", answer: Enforced, words: `
 		max_auto_priority min_auto_priority_delay
-		vrrp_priority vrrp_no_swap vrrp_rt_priority vrrp_cpu_affinity vrrp_rlimit_rttime vrrp_rlimit_rtime
-		checker_priority checker_no_swap checker_rt_priority checker_cpu_affinity checker_rlimit_rttime checker_rlimit_rtime
-		bfd_priority bfd_no_swap bfd_rt_priority bfd_cpu_affinity bfd_rlimit_rttime bfd_rlimit_rtime`},
+		vrrp_priority vrrp_no_swap vrrp_rt_priority vrrp_cpu_affinity
+		checker_priority checker_no_swap checker_rt_priority checker_cpu_affinity
+		bfd_priority bfd_no_swap bfd_rt_priority bfd_cpu_affinity`},
+	{blocks: "global_defs", answer: LeftOut, why: briefSender, words: `
+		vrrp_rlimit_rttime vrrp_rlimit_rtime checker_rlimit_rttime checker_rlimit_rtime bfd_rlimit_rttime bfd_rlimit_rtime`},
 	{blocks: "global_defs", answer: LeftOut, why: ownBuffers, words: `
 		vrrp_netlink_cmd_rcv_bufs vrrp_netlink_cmd_rcv_bufs_force vrrp_netlink_monitor_rcv_bufs vrrp_netlink_monitor_rcv_bufs_force
 		lvs_netlink_cmd_rcv_bufs lvs_netlink_cmd_rcv_bufs_force lvs_netlink_monitor_rcv_bufs lvs_netlink_monitor_rcv_bufs_force`},

@@ -97,7 +97,7 @@ func scripts(f *File, _ Host) (string, source.Span, bool) { return Command(f) }
 func threads(f *File, h Host) (string, source.Span, bool) {
 	g := &f.Global
 	for _, name := range []string{"vrrp", "checker", "bfd"} {
-		for _, word := range []string{"_rt_priority", "_priority", "_cpu_affinity", "_rlimit_rttime"} {
+		for _, word := range []string{"_rt_priority", "_priority", "_cpu_affinity"} {
 			if g.Has(name + word) {
 				return name + word, g.At(name + word), true
 			}

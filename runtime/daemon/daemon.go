@@ -407,8 +407,6 @@ func (d *director) loop(ctx context.Context) error {
 			}
 		case <-d.router.late:
 			d.scheduler.raise()
-		case <-d.scheduler.overrun:
-			d.scheduler.dropRealtime()
 		case <-d.router.blind:
 			return errors.Join(errors.New("watch the interfaces: the kernel ended the watch"), d.stop())
 		case <-ctx.Done():
@@ -453,7 +451,6 @@ func (d *director) stop() error {
 func (d *director) end(stop context.CancelFunc) {
 	d.notify.Close()
 	stop()
-	d.scheduler.close()
 	limit := time.NewTimer(d.patience())
 	defer limit.Stop()
 	d.loops.Wait() // they wait for nobody

@@ -4,11 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"os/signal"
 	"reflect"
 	"strconv"
-	"syscall"
 	"time"
 
 	"keepc/compiler/ir"
@@ -17,23 +14,25 @@ import (
 
 // Unless the file asks for something else, the thread that sends prepared advertisements has the lowest real-time
 // priority, above all ordinary threads: one that waits for a busy machine causes a failover. It runs no Go code. The
-// loops do, and come before ordinary threads without being real-time: one that is waits in the Go runtime, without
-// sleeping, for a thread of the collector that it keeps from running (125 ms were seen).
+// loops do, and are never real-time: a real-time thread of Go waits in the runtime, without sleeping, for a thread of
+// the collector that it keeps from running (125 ms were seen). They come before ordinary threads by their nice value, and
+// where the file or lateness asks for a real-time priority, before all others.
 const (
 	ownPriority = 1
 	ownNice     = -5
+	firstNice   = -20
 )
 
 // A schedule is what a configuration says about how the kernel runs keepc. What it says about keepalived's VRRP
 // process is for the thread of the VRRP loop, about the checker process for that of the virtual server loop, about the
-// BFD process for that of the session loop. Workers are ordinary threads.
+// BFD process for that of the session loop. The real-time priority of the VRRP process is for the thread that sends
+// advertisements. Workers are ordinary threads.
 type schedule struct {
 	router, balance, sessions kernel.Schedule
 	sender                    kernel.Schedule // of prepared advertisements
 	locked                    bool            // memory is locked
-	limit                     time.Duration   // of a real-time thread without a pause; 0: none
 	late                      time.Duration   // lateness of a deadline that raises the priority; 0: never
-	most                      int             // the highest real-time priority that lateness leads to
+	least, most               int             // the real-time priorities that lateness begins from and leads to
 }
 
 // newSchedule reads a configuration, on a machine with a number of CPUs. It reports what cannot be followed.
@@ -50,7 +49,10 @@ func newSchedule(g *ir.Global, cpus int, tell func(keyword, text string)) schedu
 		return all
 	}
 	of := func(p ir.Process, cpus []int) kernel.Schedule {
-		return kernel.Schedule{Nice: p.Priority, Realtime: p.RTPriority, CPUs: cpus}
+		if p.RTPriority > 0 {
+			return kernel.Schedule{Nice: firstNice, CPUs: cpus}
+		}
+		return kernel.Schedule{Nice: p.Priority, CPUs: cpus}
 	}
 	s := schedule{
 		router:   of(g.VRRPProcess, affinity("vrrp_cpu_affinity", g.VRRPProcess.CPUAffinity)),
@@ -58,24 +60,19 @@ func newSchedule(g *ir.Global, cpus int, tell func(keyword, text string)) schedu
 		sessions: of(g.BFDProcess, affinity("bfd_cpu_affinity", g.BFDProcess.CPUAffinity)),
 		locked:   g.VRRPProcess.NoSwap || g.CheckerProcess.NoSwap || g.BFDProcess.NoSwap,
 	}
-	for _, p := range []ir.Process{g.VRRPProcess, g.CheckerProcess, g.BFDProcess} {
-		// keepalived sets the soft limit to half of what the file says, and dies at all of it.
-		if limit := p.RLimitRTTime / 2; p.RTPriority > 0 && limit > 0 && (s.limit == 0 || limit < s.limit) {
-			s.limit = limit
-		}
+	if g.MaxAutoPriority > g.VRRPProcess.RTPriority {
+		s.late, s.least, s.most = g.MinAutoPriorityDelay, g.VRRPProcess.RTPriority, g.MaxAutoPriority
 	}
-	if g.MaxAutoPriority > 0 {
-		s.late, s.most = g.MinAutoPriorityDelay, g.MaxAutoPriority
+	own := func(p ir.Process) bool { return p.RTPriority == 0 && p.Priority == 0 && g.MaxAutoPriority >= 0 }
+	realtime := g.VRRPProcess.RTPriority
+	if own(g.VRRPProcess) {
+		s.router.Nice, realtime = ownNice, ownPriority
 	}
-	s.sender = s.router
-	own := func(p kernel.Schedule) bool { return p.Realtime == 0 && p.Nice == 0 && g.MaxAutoPriority >= 0 }
-	if own(s.router) {
-		s.router.Nice = ownNice
-		s.sender = kernel.Schedule{Nice: ownNice, Realtime: ownPriority, CPUs: s.router.CPUs}
-	}
-	if own(s.sessions) {
+	if own(g.BFDProcess) {
 		s.sessions.Nice = ownNice
 	}
+	s.sender = s.router
+	s.sender.Realtime = realtime
 	return s
 }
 
@@ -91,13 +88,12 @@ type scheduler struct {
 	sessions int             // thread
 	locked   bool            // memory is locked
 	said     map[string]bool // reported refusals of the kernel
-	overrun  chan os.Signal  // a real-time thread ran for too long
 	name     string          // of the process and its threads, if the configuration gives none
 	named    threadNames
 }
 
 func newScheduler(log *slog.Logger) *scheduler {
-	return &scheduler{log: log, said: map[string]bool{}, overrun: make(chan os.Signal, 1), name: kernel.ProcessName()}
+	return &scheduler{log: log, said: map[string]bool{}, name: kernel.ProcessName()}
 }
 
 // schedule follows a configuration, at the start and after a reload. The loops pass their threads.
@@ -111,9 +107,10 @@ func (d *director) schedule(cfg *ir.Config) error {
 		s.say(err)
 		cpus = 1 << 10
 	}
-	s.now, s.boost = newSchedule(&cfg.Global, cpus, func(keyword, text string) {
+	s.now = newSchedule(&cfg.Global, cpus, func(keyword, text string) {
 		s.log.Error(fmt.Sprintf("%s: %s", cfg.Global.At(keyword), text), "subject", "priority")
-	}), 0
+	})
+	s.boost = s.now.least
 	if len(cfg.BFDs) == 0 {
 		s.now.sessions = kernel.Schedule{} // an idle thread needs no priority
 	}
@@ -137,20 +134,18 @@ func (d *director) schedule(cfg *ir.Config) error {
 	return nil
 }
 
-func ordinary(s kernel.Schedule) bool { return s.Nice == 0 && s.Realtime == 0 && len(s.CPUs) == 0 }
+func ordinary(s kernel.Schedule) bool { return s.Nice == 0 && len(s.CPUs) == 0 }
 
 // apply asks the kernel for the current schedule, if that changed.
 func (s *scheduler) apply() {
 	next := s.now
-	next.router.Realtime, next.sender.Realtime = max(next.router.Realtime, s.boost), max(next.sender.Realtime, s.boost)
+	if s.boost > 0 {
+		next.router.Nice, next.sender.Realtime = firstNice, max(next.sender.Realtime, s.boost)
+	}
 	if reflect.DeepEqual(next, s.applied) {
 		return
 	}
 	s.applied = next
-	if s.now.limit > 0 {
-		signal.Notify(s.overrun, syscall.SIGXCPU)
-	}
-	s.say(kernel.LimitRealtime(s.now.limit))
 	s.say(kernel.SetSchedule(s.router, next.router))
 	if s.sender != 0 {
 		s.say(kernel.SetSchedule(s.sender, next.sender))
@@ -165,22 +160,14 @@ func (s *scheduler) apply() {
 	}
 }
 
-// raise gives the VRRP loop a higher priority, because it was late.
+// raise makes the VRRP loop come first, because it was late, and gives its sender a higher priority.
 func (s *scheduler) raise() {
-	if s.boost = max(s.boost, s.now.router.Realtime); s.boost >= s.now.most {
+	if s.boost >= s.now.most {
 		return
 	}
 	s.boost++
-	s.log.Warn(fmt.Sprintf("the VRRP loop was late by more than %v; its real-time priority is %d now (max_auto_priority %d)", s.now.late, s.boost, s.now.most), "subject", "priority")
-	s.apply()
-}
-
-// dropRealtime takes the real-time priority away after a thread ran for too long: where keepalived would be killed, everything
-// continues. A reload restores it.
-func (s *scheduler) dropRealtime() {
-	s.log.Error(fmt.Sprintf("a thread of real-time priority ran for %v without a pause; keepc goes on without real-time priority until the next reload", s.now.limit), "subject", "priority")
-	s.now.router.Realtime, s.now.balance.Realtime, s.now.sessions.Realtime, s.now.most, s.boost = 0, 0, 0, 0, 0
-	s.now.sender.Realtime = 0
+	s.log.Warn(fmt.Sprintf("the VRRP loop was late by more than %v; it has nice value %d now, and the thread that sends advertisements real-time priority %d (max_auto_priority %d)",
+		s.now.late, firstNice, max(s.boost, s.now.sender.Realtime), s.now.most), "subject", "priority")
 	s.apply()
 }
 
@@ -192,5 +179,3 @@ func (s *scheduler) say(err error) {
 	s.said[err.Error()] = true
 	s.log.Warn(fmt.Sprintf("%v; advertisements may be late while this machine is busy", err), "subject", "priority")
 }
-
-func (s *scheduler) close() { signal.Stop(s.overrun) }

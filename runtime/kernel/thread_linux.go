@@ -92,21 +92,3 @@ func LockMemory(lock bool) error {
 	}
 	return nil
 }
-
-// LimitRealtime limits how long a thread with real-time priority may run without a pause: then this process gets
-// SIGXCPU, again every second. 0 means no limit. Errors: ErrPermission.
-func LimitRealtime(limit time.Duration) error {
-	var now unix.Rlimit
-	err := unix.Getrlimit(unix.RLIMIT_RTTIME, &now)
-	if err == nil {
-		now.Cur = now.Max
-		if limit > 0 {
-			now.Cur = min(uint64(limit/time.Microsecond), now.Max)
-		}
-		err = unix.Setrlimit(unix.RLIMIT_RTTIME, &now)
-	}
-	if err != nil {
-		return fmt.Errorf("limit the time of real-time threads: %w", permission(err, sysNice))
-	}
-	return nil
-}

@@ -27,6 +27,3 @@ func OnlineCPUs() (int, error) { return 0, errors.ErrUnsupported }
 
 // LockMemory is not supported.
 func LockMemory(bool) error { return errors.ErrUnsupported }
-
-// LimitRealtime is not supported.
-func LimitRealtime(time.Duration) error { return errors.ErrUnsupported }
