@@ -100,6 +100,11 @@ func TestSeen(t *testing.T) {
 			t.Errorf("the README asks for %s, which is not there:\n%s", name, metrics)
 		}
 	}
+	for _, name := range []string{"go_goroutines", "process_open_fds", "process_resident_memory_bytes"} {
+		if !strings.Contains(metrics, "\n"+name+" ") {
+			t.Errorf("there is no %s:\n%s", name, metrics)
+		}
+	}
 	if page := get("/"); !strings.Contains(page, "VI_1") {
 		t.Errorf("the page:\n%s", page)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/net/netutil"
 )
@@ -27,8 +28,10 @@ func (d Director) Handler() (http.Handler, error) {
 		return nil, fmt.Errorf("read the page: %w", err)
 	}
 	registry := prometheus.NewRegistry()
-	if err := registry.Register(collector{d}); err != nil {
-		return nil, fmt.Errorf("prepare the metrics: %w", err)
+	for _, c := range []prometheus.Collector{collector{d}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
+		if err := registry.Register(c); err != nil {
+			return nil, fmt.Errorf("prepare the metrics: %w", err)
+		}
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxClients}))
