@@ -47,7 +47,7 @@ func TestAdoptingStart(t *testing.T) {
 			conf, other := write(h, 150), write(peer, 100)
 			start := func(p program) *lab.Process {
 				if p == keepalived {
-					return h.Start("keepalived", "-P", "-n", "-l", "-f", conf, "-p", "/run/k.pid", "-r", "/run/v.pid", "-c", "/run/c.pid", "-b", "/run/b.pid")
+					return h.Start("keepalived", lab.KeepalivedFlags("/run", conf, "-P")...)
 				}
 				args := keepcArgs(t, "run", conf)
 				return h.Start(args[0], args[1:]...)
@@ -120,7 +120,7 @@ func TestTakeOver(t *testing.T) {
 			t.Fatal(err)
 		}
 		if p == keepalived {
-			return h.Start("keepalived", "-P", "-n", "-l", "-D", "-f", conf, "-p", "/run/k.pid", "-r", "/run/v.pid", "-c", "/run/c.pid", "-b", "/run/b.pid")
+			return h.Start("keepalived", lab.KeepalivedFlags("/run", conf, "-P", "-D")...)
 		}
 		args := append(keepcArgs(t, "run", conf), flags...)
 		return h.Start(args[0], args[1:]...)

@@ -67,8 +67,7 @@ func TestBenchBFD(t *testing.T) {
 				if who == keepc {
 					return director(t, h, who, file)
 				}
-				return h.Start("keepalived", "--dont-fork", "--log-console", "--use-file", file,
-					"-p", "/run/keepalived.pid", "-r", "/run/vrrp.pid", "-c", "/run/checkers.pid", "-b", "/run/bfd.pid")
+				return h.Start("keepalived", lab.KeepalivedFlags("/run", file)...)
 			}
 			p := start(lb01, bfdFile("10.1.0.5", "10.1.0.6", true))
 			start(peer, bfdFile("10.1.0.6", "10.1.0.5", false))

@@ -68,8 +68,7 @@ func TestBFDWithKeepalived(t *testing.T) {
 			line := keepcArgs(t, "run", ours)
 			p := here.Start(line[0], line[1:]...)
 			defer p.Stop()
-			peer := far.Start("keepalived", "--dont-fork", "--log-console", "--log-detail", "--use-file", theirs,
-				"-p", "/run/keepalived.pid", "-r", "/run/vrrp.pid", "-c", "/run/checkers.pid", "-b", "/run/bfd.pid")
+			peer := far.Start("keepalived", lab.KeepalivedFlags("/run", theirs, "-D")...)
 			defer peer.Stop()
 			ask := keepcArgs(t, "status", "--format", "json")
 			look := func() (d status.Document) {

@@ -81,7 +81,7 @@ func benchChecks(t *testing.T, program string, counts [3]int) {
 	}
 	args := keepcArgs(t, "run", conf)
 	if program == "keepalived" {
-		args = []string{"keepalived", "-n", "-l", "-C", "-f", conf, "-p", h.Dir() + "/k.pid", "-c", h.Dir() + "/c.pid"}
+		args = append([]string{"keepalived"}, lab.KeepalivedFlags(h.Dir(), conf, "-C")...)
 	}
 	p := h.Start(args[0], args[1:]...)
 	all := counts[0] + counts[1] + counts[2]

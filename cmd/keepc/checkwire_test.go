@@ -116,8 +116,7 @@ func TestCheckWire(t *testing.T) {
 		if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		pid := func(name string) string { return filepath.Join(h.Dir(), name) }
-		args := []string{"keepalived", "-n", "-l", "-f", conf, "-p", pid("p"), "-r", pid("r"), "-c", pid("c"), "-b", pid("b")}
+		args := append([]string{"keepalived"}, lab.KeepalivedFlags(h.Dir(), conf)...)
 		if i == 1 {
 			args = keepcArgs(t, "run", conf)
 		}

@@ -22,7 +22,7 @@ func TestReceiveChecksOfKeepalived(t *testing.T) {
 	t.Parallel()
 	lab.NeedPrograms(t, "keepalived", "ip")
 	here, in := conformanceHosts(t)
-	d := here.Start("env", "TMPDIR="+here.Dir(), "keepalived", "-nlDP", "-p/run/k.pid", "-r/run/v.pid", "-c/run/c.pid", "-b/run/b.pid", "-f", filepath.Join(here.Dir(), "lb.conf"))
+	d := here.Start("env", append([]string{"TMPDIR=" + here.Dir(), "keepalived"}, lab.KeepalivedFlags("/run", filepath.Join(here.Dir(), "lb.conf"), "-P", "-D")...)...)
 	defer d.Stop()
 	lab.Eventually(t, 20*time.Second, "all to be MASTER", func() bool { return strings.Count(d.Log(), "Entering MASTER STATE") == 7 })
 	asked, file := 0, filepath.Join(here.Dir(), "keepalived.stats")

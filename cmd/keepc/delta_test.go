@@ -139,7 +139,7 @@ func oneWeight(t *testing.T, services, servers int, name program) {
 	write(1)
 	args := keepcArgs(t, "run", conf)
 	if name == keepalived {
-		args = []string{"keepalived", "-n", "-l", "-C", "-f", conf, "-p", h.Dir() + "/k.pid", "-c", h.Dir() + "/c.pid"}
+		args = append([]string{"keepalived"}, lab.KeepalivedFlags(h.Dir(), conf, "-C")...)
 	}
 	said := fmt.Sprintf("%d x %d, %s", services, servers, name)
 	began := time.Now()

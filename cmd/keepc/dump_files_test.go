@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -37,12 +38,11 @@ func TestCheckerDumpFiles(t *testing.T) {
 		if p == keepc {
 			line = keepcArgs(t, "keepalived")
 		}
-		in := func(name string) string { return filepath.Join(dir, name) }
-		line = append(append([]string{"env", "TMPDIR=" + dir}, line...), "-nlD", "-C", "-f", file, "-p", in("p"), "-r", in("r"), "-c", in("c"), "-b", in("b"))
+		line = slices.Concat([]string{"env", "TMPDIR=" + dir}, line, lab.KeepalivedFlags(dir, file, "-C", "-D"))
 		d := h.Start(line[0], line[1:]...)
 		d.WaitLog("Lost quorum", 30*time.Second)
 		time.Sleep(3 * time.Second) // each check has run
-		text, err := os.ReadFile(in("p"))
+		text, err := os.ReadFile(filepath.Join(dir, "parent.pid"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +50,7 @@ func TestCheckerDumpFiles(t *testing.T) {
 		if err := syscall.Kill(pid, syscall.SIGUSR1); err != nil {
 			t.Fatal(err)
 		}
-		data := in("keepalived_check.data")
+		data := filepath.Join(dir, "keepalived_check.data")
 		lab.Eventually(t, 10*time.Second, string(p)+" writes its file", func() bool { s, err := os.Stat(data); return err == nil && s.Size() > 1000 })
 		time.Sleep(time.Second) // keepalived writes it line by line
 		if text, err = os.ReadFile(data); err != nil {

@@ -227,7 +227,7 @@ func dumpOf(host *lab.Host, file string, cfg *ir.Config) (string, error) {
 		return "", err
 	}
 	defer log.Close()
-	args := []string{"-n", "-l", "-f", file, "-p", in("parent.pid"), "-c", in("checkers.pid"), "-b", in("bfd.pid")}
+	args := lab.KeepalivedFlags(dir, file)
 	parts := []string{in("keepalived_check.data")}
 	if withSessions(cfg) {
 		parts = append(parts, in("keepalived_bfd.data"))

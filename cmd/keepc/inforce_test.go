@@ -44,7 +44,7 @@ func TestPlanBesideDirector(t *testing.T) {
 		t.Parallel()
 		lab.NeedPrograms(t, "keepalived")
 		planBeside(t, "keepalived (pid ", func(file string) []string {
-			return []string{"keepalived", "-P", "-n", "-l", "-f", file, "-p", "/run/k.pid", "-r", "/run/v.pid", "-c", "/run/c.pid", "-b", "/run/b.pid"}
+			return append([]string{"keepalived"}, lab.KeepalivedFlags("/run", file, "-P")...)
 		}, false)
 	})
 	t.Run("keepc", func(t *testing.T) {

@@ -36,7 +36,7 @@ func TestIPVLAN(t *testing.T) {
 		lan := n.Segment("lan")
 		here, far := n.Host("lb01", lab.On(lan, "eth0", "10.0.0.1/24")), n.Host("far", lab.On(lan, "eth0", "10.0.0.2/24"))
 		wire := far.Capture("eth0")
-		line := asKeepalivedArgs(t, p, "-nlDP", "-p/run/k.pid", "-r/run/v.pid", "-c/run/c.pid", "-b/run/b.pid", "-f", fileOf(t, file))
+		line := asKeepalivedArgs(t, p, lab.KeepalivedFlags("/run", fileOf(t, file), "-P", "-D")...)
 		d := here.Start(line[0], line[1:]...)
 		mac := here.Link("eth0").MAC()
 		look := func() (list []string) {

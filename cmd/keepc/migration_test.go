@@ -33,8 +33,7 @@ func TestReadmeMigration(t *testing.T) {
 		t.Fatal(err)
 	}
 	start := func(dir string) *lab.Process { // each time with separate pid files: orphans of a killed daemon are not collected here
-		in := func(name string) string { return filepath.Join(dir, name) }
-		return h.Start("keepalived", "-P", "-n", "-l", "-D", "-f", conf, "-p", in("k.pid"), "-r", in("v.pid"), "-c", in("c.pid"), "-b", in("b.pid"))
+		return h.Start("keepalived", lab.KeepalivedFlags(dir, conf, "-P", "-D")...)
 	}
 	theirs := start(t.TempDir())
 	theirs.WaitLog("Entering MASTER STATE", 20*time.Second)

@@ -46,13 +46,13 @@ func TestMonitorScript(t *testing.T) {
 		}
 		check := func(instance, state, want string, code int) {
 			t.Helper()
-			out, err := h.Try(at("check_vrrp"), at("p"), at("keepalived.data"), instance, state)
+			out, err := h.Try(at("check_vrrp"), at("parent.pid"), at("keepalived.data"), instance, state)
 			if strings.TrimSpace(out) != want || (err == nil) != (code == 0) || err != nil && !strings.Contains(err.Error(), "exit status "+string(rune('0'+code))) {
 				t.Errorf("%s: got %q, %v; want %q, code %d", p, out, err, want, code)
 			}
 		}
 		check("VI_1", "MASTER", "UNKNOWN: keepalived does not run", 3)
-		line := asKeepalivedArgs(t, p, "-nlD", "-P", "-f", at("k.conf"), "-p", at("p"), "-r", at("r"), "-c", at("c"), "-b", at("b"))
+		line := asKeepalivedArgs(t, p, lab.KeepalivedFlags(h.Dir(), at("k.conf"), "-P", "-D")...)
 		d := h.Start("env", append([]string{"TMPDIR=" + h.Dir()}, line...)...)
 		lab.Eventually(t, 30*time.Second, string(p)+" is MASTER", func() bool { return h.HasAddr(netip.MustParseAddr("10.0.0.3")) })
 		check("VI_1", "MASTER", "OK: VI_1 is MASTER", 0)

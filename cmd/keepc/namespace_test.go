@@ -173,7 +173,7 @@ func TestProcessNames(t *testing.T) {
 		{"lvs_process_name checks", "keepalived", "checks"},
 		{"router_id lb01", "keepalived", ""},
 	} {
-		line := asKeepalivedArgs(t, keepc, "-nl", "-p/run/k.pid", "-r/run/v.pid", "-c/run/c.pid", "-b/run/b.pid", "-f", fileOf(t, "global_defs {\n"+c.words+"\n}\n"+instance))
+		line := asKeepalivedArgs(t, keepc, lab.KeepalivedFlags("/run", fileOf(t, "global_defs {\n"+c.words+"\n}\n"+instance))...)
 		d := h.Start(line[0], line[1:]...)
 		d.WaitLog("Startup complete", 10*time.Second)
 		comm := func(file string) string {

@@ -29,10 +29,7 @@ func TestRename(t *testing.T) {
 		}
 		line := keepcArgs(t, "run", "-v", file)
 		if p == keepalived {
-			line = []string{
-				"keepalived", "--vrrp", "--dont-fork", "--log-console", "--use-file", file,
-				"--pid", "/run/keepalived.pid", "-r", "/run/vrrp.pid", "-c", "/run/checkers.pid", "-b", "/run/bfd.pid",
-			}
+			line = append([]string{"keepalived"}, lab.KeepalivedFlags("/run", file, "-P")...)
 		}
 		director := h.Start(line[0], line[1:]...)
 		has := func(want bool) func() bool {

@@ -51,8 +51,7 @@ func TestTwoMasters(t *testing.T) {
 			}
 			line := keepcArgs(t, "run", filepath.Join(here.Dir(), "lb.conf"))
 			p := here.Start(line[0], line[1:]...)
-			peer := far.Start("keepalived", "--vrrp", "--dont-fork", "--log-console", "--use-file", filepath.Join(far.Dir(), "lb.conf"),
-				"--pid", "/run/keepalived.pid", "-r", "/run/vrrp.pid", "-c", "/run/checkers.pid", "-b", "/run/bfd.pid")
+			peer := far.Start("keepalived", lab.KeepalivedFlags("/run", filepath.Join(far.Dir(), "lb.conf"), "-P")...)
 			ask := keepcArgs(t, "status", "--format", "json")
 			var found status.Condition
 			lab.Eventually(t, 30*time.Second, "the condition "+c.condition, func() bool {

@@ -115,7 +115,7 @@ func TestSameRoutes(t *testing.T) {
 		}
 		line := keepcArgs(t, "run", "-v", file)
 		if p == keepalived {
-			line = []string{"keepalived", "--vrrp", "--dont-fork", "--log-console", "--use-file", file, "--pid", "/run/keepalived.pid"}
+			line = append([]string{"keepalived"}, lab.KeepalivedFlags("/run", file, "-P")...)
 		}
 		director := h.Start(line[0], line[1:]...)
 		last := "310:" // rules come last for both programs

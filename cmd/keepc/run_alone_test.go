@@ -35,7 +35,7 @@ func TestRunAlone(t *testing.T) {
 		}
 	}
 
-	theirs := h.Start("keepalived", "-P", "-n", "-l", "-f", conf, "-p", "/run/k.pid", "-r", "/run/v.pid", "-c", "/run/c.pid", "-b", "/run/b.pid")
+	theirs := h.Start("keepalived", lab.KeepalivedFlags("/run", conf, "-P")...)
 	theirs.WaitLog("Entering BACKUP STATE", 10*time.Second)
 	refuses("keepalived", theirs.Pid())
 	elsewhere := far.Start(args[0], args[1:]...) // another host does not matter

@@ -103,8 +103,7 @@ func (s *speedPair) start(h *lab.Host, priority int) *lab.Process {
 func director(t *testing.T, h *lab.Host, who program, file string) *lab.Process {
 	args := keepcArgs(t, "run", file)
 	if who == keepalived {
-		args = []string{"keepalived", "--dont-fork", "--log-console", "--vrrp", "--use-file", file,
-			"-p", "/run/keepalived.pid", "-r", "/run/vrrp.pid", "-c", "/run/checkers.pid", "-b", "/run/bfd.pid"}
+		args = append([]string{"keepalived"}, lab.KeepalivedFlags("/run", file, "-P")...)
 	}
 	return h.Start(args[0], args[1:]...)
 }

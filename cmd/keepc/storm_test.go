@@ -38,10 +38,7 @@ func TestBenchStorm(t *testing.T) {
 		}
 		line := keepcArgs(t, "run", file)
 		if p == keepalived {
-			line = []string{
-				"keepalived", "--vrrp", "--dont-fork", "--log-console", "--use-file", file,
-				"--pid", "/run/keepalived.pid", "-r", "/run/vrrp.pid", "-c", "/run/checkers.pid", "-b", "/run/bfd.pid",
-			}
+			line = append([]string{"keepalived"}, lab.KeepalivedFlags("/run", file, "-P")...)
 		}
 		director := h.Start(line[0], line[1:]...)
 		virtual := netip.MustParseAddr("10.0.0.3")

@@ -178,9 +178,8 @@ func (r *tableRun) compare(name string, a, b *lab.Host) {
 			return
 		}
 	}
-	pid := func(name string) string { return filepath.Join(a.Dir(), name) }
 	args := keepcArgs(r.T, "run", conf)
-	programs := []*lab.Process{a.Start("keepalived", "-n", "-l", "-f", conf, "-p", pid("p"), "-r", pid("r"), "-c", pid("c"), "-b", pid("b")), b.Start(args[0], args[1:]...)}
+	programs := []*lab.Process{a.Start("keepalived", lab.KeepalivedFlags(a.Dir(), conf)...), b.Start(args[0], args[1:]...)}
 
 	var rest []int // all but the first of each service
 	for _, s := range f.services {

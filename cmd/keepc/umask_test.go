@@ -20,8 +20,7 @@ func startDirector(t *testing.T, h *lab.Host, p program, file string) *lab.Proce
 		args := keepcArgs(t, "run", file)
 		return h.Start(args[0], args[1:]...)
 	}
-	in := func(name string) string { return filepath.Join(h.Dir(), name) }
-	return h.Start("keepalived", "-n", "-l", "-P", "-f", file, "-p", in("p"), "-r", in("r"), "-c", in("c"), "-b", in("b"))
+	return h.Start("keepalived", lab.KeepalivedFlags(h.Dir(), file, "-P")...)
 }
 
 // both plays a test with each program.

@@ -113,8 +113,7 @@ func startVirtual(t *testing.T, h *lab.Host, p program, text string) *lab.Proces
 	}
 	line := keepcArgs(t, "run", "-v", file)
 	if p == keepalived {
-		pid := func(name string) string { return filepath.Join(h.Dir(), name) }
-		line = []string{"keepalived", "--vrrp", "--dont-fork", "--log-console", "--use-file", file, "--pid", pid("p"), "--vrrp_pid", pid("r"), "--checkers_pid", pid("c")}
+		line = append([]string{"keepalived"}, lab.KeepalivedFlags(h.Dir(), file, "-P")...)
 	}
 	return h.Start(line[0], line[1:]...)
 }

@@ -53,7 +53,7 @@ vrrp_instance VI_1 {
 		}
 		say("before: %s", look())
 		wire := h.Capture("far1")
-		line := asKeepalivedArgs(t, p, "-nlD", "-P", "-p/run/k.pid", "-r/run/v.pid", "-c/run/c.pid", "-b/run/b.pid", "-f", fileOf(t, file))
+		line := asKeepalivedArgs(t, p, lab.KeepalivedFlags("/run", fileOf(t, file), "-P", "-D")...)
 		d := h.Start(line[0], line[1:]...)
 		announced := func(last byte) (n int) {
 			for _, f := range wire.Frames() {
@@ -115,7 +115,7 @@ vrrp_instance VI_1 {
 				h.Run("ip", "link", "set", l, "up")
 			}
 			h.AddAddr("eth0", "192.0.2.1/24")
-			line := asKeepalivedArgs(t, p, "-nlD", "-P", "-p/run/k.pid", "-r/run/v.pid", "-c/run/c.pid", "-b/run/b.pid", "-f", fileOf(t, file))
+			line := asKeepalivedArgs(t, p, lab.KeepalivedFlags("/run", fileOf(t, file), "-P", "-D")...)
 			d := h.Start(line[0], line[1:]...)
 			holds := func() bool { return h.HasAddr(netip.MustParseAddr("192.0.2.10")) }
 			lab.Eventually(t, 20*time.Second, "it is MASTER", holds)

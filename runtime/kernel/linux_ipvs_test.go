@@ -124,7 +124,7 @@ virtual_server fwmark 7 inet6 {
     }
 }
 `), 0o600))
-	theirs.Start("keepalived", "-C", "-n", "-l", "-D", "-f", conf, "-p", "/run/keepalived.pid", "-c", "/run/checkers.pid")
+	theirs.Start("keepalived", lab.KeepalivedFlags("/run", conf, "-C", "-D")...)
 	lab.Eventually(t, 10*time.Second, "keepalived's table", func() bool {
 		return strings.Count(theirs.Run("ipvsadm", "-Sn"), "\n") == 11
 	})

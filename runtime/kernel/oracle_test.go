@@ -69,7 +69,7 @@ func oracle(t *testing.T, n *lab.Net) (*lab.Host, *lab.Capture) {
 	sent := h.Capture("eth0")
 	conf := filepath.Join(h.Dir(), "keepalived.conf")
 	check(t, os.WriteFile(conf, []byte(oracleConf), 0o600))
-	h.Start("keepalived", "-P", "-n", "-l", "-D", "-f", conf, "-p", "/run/keepalived.pid", "-r", "/run/vrrp.pid")
+	h.Start("keepalived", lab.KeepalivedFlags("/run", conf, "-P", "-D")...)
 	for _, a := range oracleAddresses {
 		lab.Eventually(t, 10*time.Second, a.key.String(), func() bool { return h.HasAddr(a.key.Prefix.Addr()) })
 	}

@@ -78,6 +78,13 @@ func (h *Host) Start(name string, args ...string) *Process {
 	return p
 }
 
+// KeepalivedFlags returns the command line with which keepalived reads a file, stays in the foreground and logs to its
+// output, beside other flags. All its pid files are in a directory: without one of them two keepalived refuse each other.
+func KeepalivedFlags(dir, file string, more ...string) []string {
+	in := func(name string) string { return filepath.Join(dir, name+".pid") }
+	return append(more, "-n", "-l", "-f", file, "-p", in("parent"), "-r", in("vrrp"), "-c", in("checkers"), "-b", in("bfd"))
+}
+
 func (h *Host) command(cmd *exec.Cmd) *exec.Cmd {
 	cmd.Dir = h.dir
 	cmd.Env = append(os.Environ(), "TMPDIR="+h.dir)

@@ -116,7 +116,7 @@ func TestKeepalived(t *testing.T) {
 	if found := find(here); found != nil {
 		t.Errorf("nobody runs, got %v", found)
 	}
-	p := here.Start("keepalived", "-P", "-n", "-l", "-f", conf, "-p", "/run/k.pid", "-r", "/run/v.pid", "-c", "/run/c.pid", "-b", "/run/b.pid")
+	p := here.Start("keepalived", lab.KeepalivedFlags("/run", conf, "-P")...)
 	p.WaitLog("Entering BACKUP STATE", 10e9)
 	if found := find(here); found == nil || found.PID != p.Pid() || found.Name != "keepalived" {
 		t.Errorf("got %v, want process %d", found, p.Pid())

@@ -327,7 +327,7 @@ func TestVetAsKeepalived(t *testing.T) {
 			if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			host.Start("keepalived", "-P", "-n", "-l", "-D", "-f", conf, "-p", "/run/k.pid", "-r", "/run/v.pid", "-c", "/run/c.pid", "-b", "/run/b.pid")
+			host.Start("keepalived", lab.KeepalivedFlags("/run", conf, "-P", "-D")...)
 			want, got := map[string]bool{}, map[string]bool{}
 			for i, c := range vetCases {
 				if mode.runs(c) {
