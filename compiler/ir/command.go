@@ -4,7 +4,7 @@ import "slices"
 
 // MapCommands returns a copy of the configuration with f(what, c) in place of every command c; what names it for
 // people: "script of vrrp_script web". If f returns a command without Args, the command is removed: a vrrp_script
-// together with the lines that track it, or a MISC_CHECK. The configuration itself is not changed; the copy shares
+// together with the lines that track it, or a MISC_CHECK, which goes to NotRun. The configuration itself is not changed; the copy shares
 // everything that names no command.
 func (c *Config) MapCommands(f func(what string, c Command) Command) *Config {
 	m := commandMap(f)
@@ -127,6 +127,7 @@ func (f commandMap) server(r *RealServer) *RealServer {
 		if old, ok := c.Checker.(*MiscCheck); ok {
 			check, misc := *c, *old
 			if f.each(block, []namedCommand{{"misc_path", &misc.Command}}); len(misc.Command.Args) == 0 {
+				one.NotRun = append(one.NotRun, c)
 				continue
 			}
 			check.Checker = &misc

@@ -220,6 +220,7 @@ type RealServer struct {
 	Alpha            bool
 	SMTPAlert        bool `json:"smtp_alert"` // mail when it comes or goes
 	Checks           []*Check
+	NotRun           []*Check    `json:"-"` // checks that MapCommands has removed
 	Timing           CheckTiming `json:"-"` // of its checks without a setting of their own
 	VirtualHost      string      `json:"virtualhost"`
 	NotifyUp         *Command

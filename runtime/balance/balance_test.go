@@ -138,6 +138,51 @@ func TestScripts(t *testing.T) {
 	}
 }
 
+// TestScriptNotRun checks that alpha keeps a server out whose MISC_CHECK is not run, as with keepalived 2.2.7, until
+// the script is there or the line is gone. A server that serves continues to.
+func TestScriptNotRun(t *testing.T) {
+	config := func(alpha, missing bool) *ir.Config {
+		cfg := farm(1, 1)
+		r := cfg.VirtualServers[0].RealServers[0]
+		r.Alpha = alpha
+		if missing {
+			r.NotRun = []*ir.Check{{Checker: &ir.MiscCheck{}}}
+		}
+		return cfg
+	}
+	for _, c := range []struct {
+		name            string
+		alpha, missing  bool
+		reloadedMissing bool
+		want            string // after a good probe, and after a reload and a good probe
+	}{
+		{"missing", true, true, true, "down down"},
+		{"missing, then there", true, true, false, "down up"},
+		{"there, then missing", true, false, true, "up up"},
+		{"without alpha", false, true, true, "up up"},
+	} {
+		first := balance.Prepare(config(c.alpha, c.missing), balance.Start(0))
+		m, now := balance.New(epoch, first), epoch
+		state := func() string {
+			now, _ = m.Deadline()
+			for _, f := range m.Step(now, balance.Tick{}) {
+				if p, ok := f.(balance.StartProbe); ok {
+					m.Step(now, balance.ProbeDone{ID: p.ID, Result: health.Result{Up: true}})
+				}
+			}
+			if len(m.Situation().Down) > 0 {
+				return "down"
+			}
+			return "up"
+		}
+		got := state()
+		m.Step(now, balance.Swap{Next: balance.Prepare(config(c.alpha, c.reloadedMissing), m.Current())})
+		if got += " " + state(); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
 // farm is a configuration of many services with many servers each, one check per server.
 func farm(services, servers int) *ir.Config {
 	cfg := &ir.Config{}

@@ -68,6 +68,8 @@ type nextServer struct {
 	cfg   *ir.RealServer
 	down  string // why a new server counts as down until its checks have succeeded; empty: it counts as up
 	found int    // the weight of a new server in the kernel; 0: it has none
+
+	barred string // why it stays down if it is down; empty: nothing bars it
 }
 
 // Prepare makes a configuration ready for Swap; current is what the machine has in force, or Start. The configuration
@@ -127,6 +129,12 @@ func (n *Next) prepareService(v *ir.VirtualServer, files map[string]track.Thing)
 				x.down = unchecked
 			}
 		}
+		if slices.ContainsFunc(r.NotRun, func(c *ir.Check) bool { return v.Alpha || r.Alpha || c.Alpha }) {
+			x.barred = barred
+			if x.fresh {
+				x.down = barred
+			}
+		}
 		for _, c := range r.Checks {
 			if !made(n.cfg, c) || find(x.checks, c) != nil {
 				continue // a server that is not checked counts as up
@@ -154,6 +162,9 @@ func (n *Next) prepareService(v *ir.VirtualServer, files map[string]track.Thing)
 
 // unchecked is why a server is down that has not been checked yet.
 const unchecked = "not checked yet"
+
+// barred is why a server is down that waits for a check which cannot be made, as with keepalived.
+const barred = "the script of its MISC_CHECK is not run, and alpha says to wait for it"
 
 // Adopt makes the first configuration of a director ready for New, as Prepare does. A server of a service that the
 // kernel has continues as found: up, or out until its checks succeed.
@@ -268,7 +279,9 @@ func (m *Machine) swapServer(now time.Time, x nextServer) {
 		s.down = x.down != ""
 	}
 	cause := ""
+	s.barred = ""
 	if s.down {
+		s.barred = x.barred // one that serves continues to
 		cause = cmp.Or(m.down[s.key], x.down, unchecked)
 	}
 	if weight := int64(max(x.cfg.Weight, 0)); x.fresh || weight != s.files || !slices.ContainsFunc(x.checks, weighs) { // otherwise what a check set still counts
