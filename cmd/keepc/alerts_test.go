@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"keepc/runtime/lab"
 )
 
 const prometheus = "../../.ci/prometheus/"
@@ -117,7 +116,9 @@ func TestDashboard(t *testing.T) {
 // TestAlertsFire plays the tests of the alerts with Prometheus's own tool.
 func TestAlertsFire(t *testing.T) {
 	needInterop(t)
-	lab.NeedPrograms(t, "promtool")
+	if _, err := exec.LookPath("promtool"); err != nil {
+		t.Skip("promtool is not installed; make interop installs it")
+	}
 	for _, args := range [][]string{{"check", "rules", "alerts.yaml"}, {"test", "rules", "alerts_test.yaml"}} {
 		cmd := exec.Command("promtool", args...)
 		cmd.Dir = prometheus
