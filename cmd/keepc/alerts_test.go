@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"keepc/runtime/lab"
 )
 
 const prometheus = "../../.ci/prometheus/"
@@ -116,7 +118,7 @@ func TestDashboard(t *testing.T) {
 func TestAlertsFire(t *testing.T) {
 	needInterop(t)
 	if _, err := exec.LookPath("promtool"); err != nil {
-		t.Skip("promtool is not installed; make interop installs it")
+		lab.Missing(t, "promtool is not installed; `make interop` installs it")
 	}
 	for _, args := range [][]string{{"check", "rules", "alerts.yaml"}, {"test", "rules", "alerts_test.yaml"}} {
 		cmd := exec.Command("promtool", args...)

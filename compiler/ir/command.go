@@ -4,8 +4,8 @@ import "slices"
 
 // MapCommands returns a copy of the configuration with f(what, c) in place of every command c; what names it for
 // people: "script of vrrp_script web". If f returns a command without Args, the command is removed: a vrrp_script
-// together with the lines that track it, or a MISC_CHECK, which goes to NotRun. The configuration itself is not changed; the copy shares
-// everything that names no command.
+// together with the lines that track it, or a MISC_CHECK, which goes to NotRun. The configuration itself is not
+// changed; the copy shares everything that names no command.
 func (c *Config) MapCommands(f func(what string, c Command) Command) *Config {
 	m := commandMap(f)
 	next := *c

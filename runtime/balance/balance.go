@@ -155,7 +155,7 @@ type server struct {
 	assigned *int  // by an operator; nil: none
 	checks   []*check
 	down     bool
-	barred   string // why it stays down whatever its checks say; empty: it does not
+	barred   bool // it stays down whatever its checks say
 	cfg      *ir.RealServer
 }
 
@@ -266,8 +266,8 @@ func (m *Machine) judge(s *server) {
 
 // cause returns why a server is down; empty: it is up.
 func (s *server) cause() string {
-	if s.barred != "" {
-		return s.barred
+	if s.barred {
+		return barred
 	}
 	for _, c := range s.checks {
 		if !c.health.Up() {

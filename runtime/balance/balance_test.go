@@ -163,11 +163,15 @@ func TestScriptNotRun(t *testing.T) {
 	} {
 		first := balance.Prepare(config(c.alpha, c.missing), balance.Start(0))
 		m, now := balance.New(epoch, first), epoch
+		said := 0
 		state := func() string {
 			now, _ = m.Deadline()
 			for _, f := range m.Step(now, balance.Tick{}) {
-				if p, ok := f.(balance.StartProbe); ok {
-					m.Step(now, balance.ProbeDone{ID: p.ID, Result: health.Result{Up: true}})
+				switch f := f.(type) {
+				case balance.StartProbe:
+					m.Step(now, balance.ProbeDone{ID: f.ID, Result: health.Result{Up: true}})
+				case balance.Note:
+					said++
 				}
 			}
 			if len(m.Situation().Down) > 0 {
@@ -179,6 +183,9 @@ func TestScriptNotRun(t *testing.T) {
 		m.Step(now, balance.Swap{Next: balance.Prepare(config(c.alpha, c.reloadedMissing), m.Current())})
 		if got += " " + state(); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+		if (said == 1) != (c.alpha && c.missing) || said > 1 {
+			t.Errorf("%s: said %d times that it stays out", c.name, said)
 		}
 	}
 }

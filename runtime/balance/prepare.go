@@ -64,12 +64,11 @@ type nextService struct {
 // A nextServer is what a configuration says of a real server.
 type nextServer struct {
 	member
-	fresh bool
-	cfg   *ir.RealServer
-	down  string // why a new server counts as down until its checks have succeeded; empty: it counts as up
-	found int    // the weight of a new server in the kernel; 0: it has none
-
-	barred string // why it stays down if it is down; empty: nothing bars it
+	fresh  bool
+	cfg    *ir.RealServer
+	down   string // why a new server counts as down until its checks have succeeded; empty: it counts as up
+	found  int    // the weight of a new server in the kernel; 0: it has none
+	barred bool   // it stays down if it is down
 }
 
 // Prepare makes a configuration ready for Swap; current is what the machine has in force, or Start. The configuration
@@ -130,7 +129,7 @@ func (n *Next) prepareService(v *ir.VirtualServer, files map[string]track.Thing)
 			}
 		}
 		if slices.ContainsFunc(r.NotRun, func(c *ir.Check) bool { return v.Alpha || r.Alpha || c.Alpha }) {
-			x.barred = barred
+			x.barred = true
 			if x.fresh {
 				x.down = barred
 			}
@@ -279,9 +278,11 @@ func (m *Machine) swapServer(now time.Time, x nextServer) {
 		s.down = x.down != ""
 	}
 	cause := ""
-	s.barred = ""
+	s.barred = s.down && x.barred // one that serves continues to
+	if s.barred && x.fresh {
+		m.emit(Note{Subject: s.key.Server.String(), Text: fmt.Sprintf("stays out of %s: %s", s.key.Service, barred)})
+	}
 	if s.down {
-		s.barred = x.barred // one that serves continues to
 		cause = cmp.Or(m.down[s.key], x.down, unchecked)
 	}
 	if weight := int64(max(x.cfg.Weight, 0)); x.fresh || weight != s.files || !slices.ContainsFunc(x.checks, weighs) { // otherwise what a check set still counts
