@@ -59,7 +59,7 @@ files:
 
 # The timelines of testdata/sim, played by keepc alone, keepalived alone, and both mixed both ways, each held against simulate; and what both
 # leave in the kernel for the files of the corpus with virtual servers, through failures and back; what takes minutes in the virtual machine.
-interop: vm
+interop: deps vm
 	.ci/deps prometheus
 	KEEPC_INTEROP=1 $(GO) test -count 1 -timeout 3h -run '^(TestTimelines|TestMatrix|TestSameTable|TestSameCheckers|TestHeldConnections|TestClientView|TestCheckWire|TestHashAlike|TestThreeDirectors|TestPackage|TestInstall|TestBFDWithKeepalived|TestBFDWithBIRD|TestAlertsFire)$$' -v ./cmd/keepc
 
